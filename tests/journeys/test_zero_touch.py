@@ -9,7 +9,7 @@ import pytest
 
 from journeys.gateway import CARD, PATIENCE, Gateway
 from lpad.client import ApiError
-from lpad.engine.operations import provision as operation
+from lpad.engine.provisioning import look_times
 from lpad.provisioning.platform_file import shipped
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.platform.reservations import Line, Pace
@@ -140,6 +140,6 @@ def test_killed_while_waiting() -> None:
 
 def test_the_pace_of_looks() -> None:
     """The first looks come after seconds, later ones after an hour, each spread by a fifth."""
-    backoff = operation.BACKOFF
+    backoff = look_times.BACKOFF
     assert 12 <= backoff.after(1) <= 18
     assert 2880 <= backoff.after(99) <= 4320

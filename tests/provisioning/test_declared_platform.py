@@ -174,13 +174,15 @@ def test_no_answer_that_says_so(
     ("value", "seconds"),
     [("30", 30), ("", None), ("999999999999999999999999", 86400), ("soon", None), ("-5", None)],
 )
-def test_busy(bench: Bench, value: str, seconds: int | None) -> None:
-    """429 means later; Retry-After is bounded, and nonsense in it is passed over."""
+@pytest.mark.parametrize("call", ["token", "order"])
+def test_busy(bench: Bench, call: str, value: str, seconds: int | None) -> None:
+    """429 means later, to a question for a token, too; Retry-After is bounded, and nonsense passed over."""
     server = bench.platform("kore")
-    server.faults.add(PlatformFault.BUSY, call="order", value=value)
+    server.faults.add(PlatformFault.BUSY, call=call, value=value)
     with pytest.raises(PlatformBusy) as caught:
         bench.opened(server).order(WISH, deadline=soon())
     assert caught.value.details.get("retry_after") == seconds
+    assert caught.value.details["http_status"] == 429
     assert server.orders == 0
 
 

@@ -131,8 +131,19 @@ def _refused(
 
 
 def _later(response: httpx.Response, subject: str, platform: str) -> PlatformBusy:
+    return busy(response, f"{subject} now: it asks to come back later", platform)
+
+
+def busy(response: httpx.Response, sentence: str, platform: str) -> PlatformBusy:
+    """Return the error for an answer that means "later".
+
+    Args:
+        response: the answer.
+        sentence: the error's.
+        platform: its name in the settings.
+    """
     seconds = retry_after(response.headers.get("retry-after"))
-    error = PlatformBusy(f"{subject} now: it asks to come back later", platform=platform)
+    error = PlatformBusy(sentence, platform=platform, http_status=response.status_code)
     if seconds is not None:
         error.details["retry_after"] = seconds
     return error

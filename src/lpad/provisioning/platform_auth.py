@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from lpad.base.errors import MalformedError, PlatformBusy, PlatformRefused, PlatformUnclear, ServerFailed
+from lpad.base.errors import MalformedError, PlatformRefused, PlatformUnclear, ServerFailed
 from lpad.base.redaction import redacted
 from lpad.base.untrusted_number import decimal_number
 from lpad.provisioning import answer_reading as reading
+from lpad.provisioning.answer_verdict import busy
 from lpad.provisioning.hmac_signature import signature
 from lpad.provisioning.template import filled, filled_tree
 
@@ -133,7 +134,7 @@ class PlatformAuth(httpx.Auth):
         status = response.status_code
         attempted = f"cannot get a token from the platform '{self._platform}'"
         if status == httpx.codes.TOO_MANY_REQUESTS:
-            raise PlatformBusy(f"{attempted}: the platform asks to try again later", platform=self._platform)
+            raise busy(response, f"{attempted}: the platform asks to try again later", self._platform)
         if status >= httpx.codes.INTERNAL_SERVER_ERROR:
             raise ServerFailed(
                 f"{attempted}: HTTP {status}; lpad tries again", http_status=status, platform=self._platform

@@ -2,66 +2,49 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import random
-from collections import Counter
 
 import pytest
 
-from lpad.base.backoff import JITTER
-from lpad.engine.operations.provision import BACKOFF, spread_wait
+from engine.operations.fleet import MINUTE, CrowdedPlatform, Fleet
+from lpad.engine.provisioning import look_times
 
 DEVICES = 1000
-READY = 900.0
-"""Seconds after which the platform has a profile ready."""
+PER_MINUTE = 400
+BOOTING = 5.0
+"""Seconds in which all devices of the fleet boot, as after a power cut."""
 
 
-class _Platform:
-    """Answers so many calls in a minute, and says "later" to the others, as emnify's does with 429."""
-
-    def __init__(self, per_minute: int, *, retry_after: float | None) -> None:
-        self.calls: Counter[int] = Counter()
-        self.refused = 0
-        self._per_minute = per_minute
-        self._retry_after = retry_after
-
-    def call(self, now: float) -> tuple[bool, float]:
-        """Return whether a call is answered, and the least seconds to wait if it is not."""
-        minute = int(now // 60)
-        if self.calls[minute] >= self._per_minute:
-            self.refused += 1
-            return False, self._retry_after or 0.0
-        self.calls[minute] += 1
-        return True, 0.0
-
-
-@pytest.mark.parametrize("retry_after", [60.0, None])
-def test_a_thousand_devices_at_once(monkeypatch: pytest.MonkeyPatch, retry_after: float | None) -> None:
-    """All get their profile, no minute has more calls than allowed, and few calls are refused."""
+@pytest.mark.parametrize(("like", "retry_after", "ready"), [("desk", 60, 900.0), ("kore", None, 0.0)])
+def test_a_thousand_devices_at_once(
+    monkeypatch: pytest.MonkeyPatch, like: str, retry_after: int | None, ready: float
+) -> None:
+    """Each gets a profile with one order; only in the first minute are more than a few calls refused."""
     monkeypatch.setattr("lpad.base.backoff.random", random.Random(7))
-    monkeypatch.setattr("lpad.engine.operations.provision.random", random.Random(8))
-    platform = _Platform(400, retry_after=retry_after)
-    order = itertools.count()
-    waiting = [(0.0, next(order), 0) for _ in range(DEVICES)]
-    ended = []
-    while waiting:
-        now, _, looks = heapq.heappop(waiting)
-        answered, least = platform.call(now)
-        if answered and now >= READY:
-            ended.append(now)
-            continue
-        wait = spread_wait(looks + 1, least=30.0 if answered else least)
-        heapq.heappush(waiting, (now + wait, next(order), looks + 1))
-    assert len(ended) == DEVICES
-    assert max(platform.calls.values()) <= 400
-    assert max(ended) < READY + BACKOFF.longest
-    assert platform.refused < 4 * DEVICES
+    monkeypatch.setattr(look_times, "random", random.Random(8))
+    platform = CrowdedPlatform(like, per_minute=PER_MINUTE, retry_after=retry_after, ready=ready)
+    fleet = Fleet(platform, like, monkeypatch)
+    fleet.boot(DEVICES, within=BOOTING)
+    assert (len(fleet.ended), platform.stock.orders) == (DEVICES, DEVICES)
+    assert max(platform.answered.values()) <= PER_MINUTE
+    assert len([each for each in platform.refused if each > MINUTE]) < DEVICES / 4
+    assert max(fleet.refusals.values()) <= 5
+    assert max(fleet.ended) < 2 * look_times.WIDEST
 
 
 def test_no_two_devices_wait_alike() -> None:
     """A wait is never shorter than the platform asks for, and differs from device to device."""
-    waits = [spread_wait(1, least=600.0) for _ in range(100)]
-    assert min(waits) >= 600.0
-    assert max(waits) <= 600.0 * (1 + JITTER)
+    waits = [look_times.wait(1, least=600.0, spread=0) for _ in range(100)]
+    assert 600.0 <= min(waits) < max(waits) <= 720.0
     assert len(set(waits)) > 90
+
+
+def test_a_crowd_spreads() -> None:
+    """Each refusal for too many calls widens the waits, up to an hour; after a short Retry-After less."""
+    assert look_times.wider(0, told=None) == 900.0
+    assert look_times.wider(900.0, told=None) == 2700.0
+    assert look_times.wider(2700.0, told=60) == 3600.0
+    assert [look_times.wider(0, told=told) for told in (0, 5, 60, 86400)] == [30.0, 75.0, 900.0, 900.0]
+    waits = [look_times.wait(1, least=60.0, spread=600.0) for _ in range(200)]
+    assert 60.0 <= min(waits) < 120.0
+    assert 600.0 < max(waits) <= 660.0

@@ -11,13 +11,12 @@ what exists, the card what is installed, the journal what was wanted.
 from __future__ import annotations
 
 import logging
-import random
 from datetime import timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import asdict, replace
 
-from lpad.base.backoff import JITTER, Backoff
 from lpad.base.deadline import Deadline
 from lpad.base.errors import (
     Conflict,
@@ -39,6 +38,7 @@ from lpad.engine.change.notes import Notes, ProfileNotes, ProvisionNotes, noting
 from lpad.engine.change.params import ProvisionParams
 from lpad.engine.change.results import ProvisionResult
 from lpad.engine.operations.download import download
+from lpad.engine.provisioning import look_times
 from lpad.engine.provisioning.wish_record import KeptReservation, WishRecord
 from lpad.engine.running.run import Postponed
 from lpad.engine.running.same_card import check_same_eid
@@ -60,8 +60,6 @@ _Answer = TypeVar("_Answer")
 
 CONVERSATION = 120.0
 """Seconds for one verb."""
-BACKOFF = Backoff((15, 30, 60, 120, 300, 600, 1800, 3600))
-"""Seconds between looks, and between failed attempts."""
 UNWRITTEN = 300.0
 """Seconds until the next try while the journal cannot be written; it is tried immediately when it can."""
 DAY = 86_400.0
@@ -108,16 +106,6 @@ def take_back(run: Run, context: Context) -> str | None:
         What is left, as a sentence for the user; None if nothing is left.
     """
     return _Fulfilment(run, context).release()
-
-
-def spread_wait(looks: int, *, least: float) -> float:
-    """Return the seconds until the next look, spread so that a fleet does not look at one moment.
-
-    Args:
-        looks: how often lpad has looked in vain, from 1.
-        least: seconds that the platform asks for at least.
-    """
-    return max(BACKOFF.after(looks), least * random.uniform(1, 1 + JITTER))  # noqa: S311 - no secret
 
 
 class _Fulfilment:
@@ -445,7 +433,7 @@ class _Fulfilment:
         raise self._later(
             f"the settings no longer list the platform '{self._record.platform}', which has a profile for"
             " this card; lpad waits until they list it again, or until this change is cancelled",
-            least=BACKOFF.seconds[-1],
+            least=look_times.BACKOFF.seconds[-1],
         )
 
     def _asked(self, ask: Callable[[], _Answer], *, doubt: bool = False) -> _Answer:
@@ -465,8 +453,11 @@ class _Fulfilment:
         except PlatformBusy as error:
             if doubt:
                 self._keep(intent="")
-            told = error.details.get("retry_after")
-            raise self._troubled(error, least=noted_number(told, default=0.0, most=DAY)) from error
+            least = noted_number(error.details.get("retry_after"), default=0.0, most=DAY)
+            if error.details.get("http_status") == HTTPStatus.TOO_MANY_REQUESTS:
+                told = least if "retry_after" in error.details else None
+                self._keep(spread=look_times.wider(self._record.spread, told=told))
+            raise self._troubled(error, least=least) from error
         except _DOUBTFUL as error:
             raise self._troubled(error, least=0.0) from error
 
@@ -484,7 +475,7 @@ class _Fulfilment:
     ) -> Postponed:
         """Return the pause until the next look: longer each time, and randomly spread."""
         looks = self._record.looks + 1
-        wait = spread_wait(looks, least=least)
+        wait = look_times.wait(looks, least=least, spread=self._record.spread)
         due = self._steady() + wait
         self._keep(looks=looks, next_look_at=due)
         present = now()

@@ -66,6 +66,7 @@ class WishRecord(msgspec.Struct, frozen=True, kw_only=True):
         ordered_at: the moments of the orders on the steady clock.
         spent: why the reservation cannot give a profile any more, in words; empty: it can.
         looks: how often lpad has looked since the last step.
+        spread: seconds over which lpad spreads its calls because the platform had too many; 0: it had not.
         since: when the reservation was made, on the steady clock.
         next_look_at: when lpad looks next, on the steady clock.
         stalled: whether an unusual delay was reported.
@@ -82,6 +83,7 @@ class WishRecord(msgspec.Struct, frozen=True, kw_only=True):
     ordered_at: tuple[float, ...] = ()
     spent: str = ""
     looks: int = 0
+    spread: float = 0.0
     since: float = 0.0
     next_look_at: float | None = None
     stalled: bool = False

@@ -1,0 +1,41 @@
+"""When lpad calls a platform again: waits that grow, and that spread a fleet which called at one moment."""
+
+from __future__ import annotations
+
+import random
+
+from lpad.base.backoff import JITTER, Backoff
+
+BACKOFF = Backoff((15, 30, 60, 120, 300, 600, 1800, 3600))
+"""Seconds between looks, and between failed attempts."""
+WIDEST = 3600.0
+"""The most seconds over which a device spreads its calls."""
+_FIRST = 900.0
+"""Seconds over which a device spreads its calls once the platform had too many, unless it asked for less."""
+_NARROWEST = 30.0
+_TIMES_TOLD = 15
+"""A platform's Retry-After is about the time for which it counts calls; a fleet needs several such times."""
+_GROWTH = 3
+
+
+def wait(looks: int, *, least: float, spread: float) -> float:
+    """Return the seconds until the next call.
+
+    Args:
+        looks: how often lpad has called in vain, from 1.
+        least: seconds that the platform asks for at least.
+        spread: seconds over which lpad spreads its calls, because there were too many; 0: there were not.
+    """
+    chosen = random.uniform(0, spread) if spread else least * random.uniform(0, JITTER)  # noqa: S311 - no secret
+    return max(BACKOFF.after(looks), least + chosen)
+
+
+def wider(spread: float, *, told: float | None) -> float:
+    """Return the seconds over which to spread calls after the platform had too many.
+
+    Args:
+        spread: the seconds so far; 0: none.
+        told: the platform's Retry-After in seconds; None: it did not tell.
+    """
+    first = _FIRST if told is None else min(max(_TIMES_TOLD * told, _NARROWEST), _FIRST)
+    return min(max(first, _GROWTH * spread), WIDEST)
