@@ -35,17 +35,33 @@ class Scenario:
     true: Callable[[Lab, Change], bool]
 
 
+def told(lab: Lab, change: Change) -> list[str]:
+    """The change's events, which a cut may neither lose nor repeat."""
+    events = lab.engine.events.after(0, limit=999)
+    return [
+        each.type.removeprefix("org.lpad.profile.").removesuffix(".v1")
+        for each in events
+        if each.change == change.id
+    ]
+
+
 def downloaded(lab: Lab, change: Change) -> bool:
     (profile,) = lab.card.profiles
-    return change.state is State.DONE and profile.enabled
+    seen = change.state is State.DONE and profile.enabled
+    # A download that begins anew gets the package twice.
+    assert [each for each in told(lab, change) if each != "downloaded"] == ["installed", "enabled"]
+    assert "downloaded" in told(lab, change)
+    return seen
 
 
 def enabled(lab: Lab, change: Change) -> bool:
     (profile,) = lab.card.profiles
+    assert told(lab, change) == ["enabled"] * profile.enabled
     return profile.enabled is (change.state is State.DONE)
 
 
 def deleted(lab: Lab, change: Change) -> bool:
+    assert told(lab, change) == ["deleted"] * (lab.card.profiles == ())
     return (lab.card.profiles == ()) is (change.state is State.DONE)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import lpad
+from lpad.api.handlers.events import FORMS
 from lpad.api.request.api_call import LONGEST_KEY, LONGEST_WAIT, MOST_CHANGES
 from lpad.api.request.bodies import NoBody
 from lpad.api.request.problem import MEDIA_TYPE, RETRY_AFTER, Problem, problems
@@ -34,6 +35,10 @@ _QUERY: dict[str, tuple[dict[str, Any], str]] = {
     "euicc": ({"type": "string"}, "only for this card"),
     "change": (_NUMBER, "only for this change"),
     "after": ({"type": "string"}, "the ID of the last event seen, as in the header Last-Event-ID"),
+    "form": (
+        {"type": "string", "enum": [*FORMS], "default": FORMS[0]},
+        "'cloudevents': the events of /v1/event-types, which a listener resumes even after a restart",
+    ),
 }
 _PATH: dict[str, tuple[dict[str, Any], str]] = {
     "name": ({"type": "string"}, "the card's name in the settings"),
@@ -80,7 +85,7 @@ _EVENT = {
     "type": "object",
     "required": ["id", "event", "data"],
     "properties": {
-        "id": {"type": "string", "pattern": "^[0-9a-f]{6}-[0-9]+$"},
+        "id": {"type": "string", "pattern": "^([0-9a-f]{6}-)?[0-9]+$"},
         "event": {"type": "string"},
         "data": {"type": "string", "contentMediaType": "application/json"},
     },

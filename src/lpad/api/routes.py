@@ -11,6 +11,7 @@ from starlette.responses import Response
 from lpad.api.handlers import changes, euiccs, events, metrics, network, provisioning, system
 from lpad.api.request import bodies
 from lpad.api.request.bodies import NoBody
+from lpad.api.request.event_bodies import EventTypeList
 from lpad.api.request.roles import Role
 from lpad.api.route import Route
 from lpad.engine.change.change import Change
@@ -81,8 +82,9 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{_CHANGE}/confirm", OF_CHANGE, changes.confirm_change, Change, NoBody, _WAIT),
     Route(
         "GET", "/v1/events", READ, events.stream_events, "text/event-stream", NoBody,
-        ("change", "euicc", "after"),
+        ("change", "euicc", "after", "form"),
     ),
+    Route("GET", "/v1/event-types", READ, events.list_event_types, EventTypeList),
     Route("GET", "/v1/metrics", READ, metrics.get_metrics, metrics.MEDIA_TYPE),
     Route("GET", "/v1/openapi.json", READ, describe, "application/json"),
 )  # fmt: skip

@@ -109,6 +109,7 @@ class Built:
             policies=self._policies,
             platforms=Platforms(platforms),
         )
+        self.engine.keep_events(settings.events.keep, device=settings.events.device)
         self.closing = asyncio.Event()
         self.app = make_app(self.engine, rules, self.closing)
         self._status: Status | None = None
@@ -136,6 +137,7 @@ class Built:
             self._servers.connect_by = connect
             self.engine.be_patient(timeouts(new.settings))
             self.engine.keep_history(_retention(new.settings))
+            self.engine.keep_events(new.settings.events.keep, device=new.settings.events.device)
             self._policies.become(policies)
             self.engine.platforms.become(platforms)
             self.app.state.rules = rules

@@ -19,6 +19,7 @@ from lpad.engine.change.idempotency import Submission
 from lpad.engine.change.kinds import kind_of
 from lpad.engine.change.params import DownloadParams, ProvisionParams
 from lpad.engine.environment.environment import Environment
+from lpad.engine.event_recording.event_recorder import Recorder
 from lpad.engine.journal.write_retry import Recovery
 from lpad.engine.network_settings.settings_store import NetworkStore
 from lpad.engine.outbox import Outbox
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.moment import Moment
     from lpad.engine.change.params import Params
     from lpad.engine.journal import Journal, Retention, StoredNotification
+    from lpad.engine.journal.events.event_log import EventLog
     from lpad.engine.journal.writability import JournalHealth
     from lpad.engine.network_settings.pending_switch import PendingSwitch
     from lpad.engine.outbox import UncopiedNotification
@@ -112,6 +114,7 @@ class Engine:
         self._submitting = threading.Lock()
         self._store = ChangeStore(journal, self._hub, self.counters)
         self.gauges = Gauges(self._store, journal, snapshots=self.snapshots)
+        self._recorder = Recorder(journal, self._hub)
         self._recovery = Recovery(journal, self._hub, back=self._journal_back)
         self._connect_for = connect
         self._environment = environment or Environment()
@@ -147,6 +150,7 @@ class Engine:
                 platforms=self.platforms,
             ),
         )
+        self._store.eid_of = self._eid_of
         self._failovers = Failovers(
             ports, worker=self._workers.of, store=self._store, hub=self._hub, submit=self.submit
         )
@@ -154,6 +158,7 @@ class Engine:
     def start(self) -> None:
         """Start a worker per card, and the outbox; returns immediately; the workers open the cards."""
         self._journal.start()
+        self._recorder.start()
         self._end_orphans()
         self._environment.start(on_network=self.network_is_back, on_time=self._clock_was_set)
         self._workers.start()
@@ -174,7 +179,16 @@ class Engine:
         self._failovers.join(deadline=deadline)
         self._outbox.join(deadline=deadline)
         self._owed.join(deadline=deadline)
-        threads = (self._outbox.alive, self._owed.alive, self._workers.any_alive, self._failovers.any_alive)
+        # Last, because the others have something to record until their end.
+        self._recorder.stop()
+        self._recorder.join(deadline=deadline)
+        threads = (
+            self._outbox.alive,
+            self._owed.alive,
+            self._workers.any_alive,
+            self._failovers.any_alive,
+            self._recorder.alive,
+        )
         if not any(threads):
             self._journal.close()
 
@@ -494,6 +508,11 @@ class Engine:
         """Apply a new limit to the number of stored changes."""
         self._journal.changes.retention = retention
 
+    def keep_events(self, most: int, *, device: str | None) -> None:
+        """Apply a new limit to the number of kept events, and a device name; None: a UUID."""
+        self._journal.events.most = most
+        self._journal.events.device = device
+
     def become(self, ports: Sequence[CardPort]) -> None:
         """Serve other cards from now on, or the same ones with other settings; unchanged ones stay open.
 
@@ -512,6 +531,11 @@ class Engine:
     def subscribe(self, wake: Callable[[], None], *, after: str | None = None) -> Subscription:
         """Listen to events; see `Hub.subscribe`."""
         return self._hub.subscribe(wake, after=after)
+
+    @property
+    def events(self) -> EventLog:
+        """The outbox of events, from which a listener can go on after a restart."""
+        return self._journal.events
 
     def _note(self, key: IdempotencyKey, change_id: int) -> None:
         """Remember an answer's key; a failure does not undo the answer."""
@@ -540,10 +564,15 @@ class Engine:
     def _journal_back(self) -> None:
         """Write what could not be written before, and resume the changes that waited for it."""
         self._store.catch_up()
+        self._recorder.wake()
         self._end_orphans()
         self._workers.adopt()
         self._workers.release(PauseReason.JOURNAL)
         self._outbox.wake()
+
+    def _eid_of(self, euicc: str) -> str | None:
+        worker = self._workers.by_name.get(euicc)
+        return None if worker is None else worker.snapshot.eid
 
     def _delivered(self, eid: str) -> None:
         self._workers.tidy(eid)

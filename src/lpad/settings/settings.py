@@ -18,6 +18,7 @@ from lpad.settings.sections.platforms import PlatformSection
 from lpad.settings.sections.policy import PolicySection
 from lpad.settings.sections.provisioning import ProvisioningSection
 from lpad.settings.sections.remote import RemoteSection
+from lpad.settings.sections.reporting.events import EventsSection
 from lpad.settings.sections.trust import TrustSection
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Settings(Section, frozen=True):
     platforms: dict[str, PlatformSection] = {}
     modem_manager: ModemManagerSection = ModemManagerSection()
     network: NetworkSection = NetworkSection()
+    events: EventsSection = EventsSection()
 
     def check(self, report: Report) -> None:
         """Report mistakes that concern several sections."""

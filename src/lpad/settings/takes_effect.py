@@ -38,6 +38,7 @@ WHEN: dict[str, When] = {
     "platforms": When.RELOAD,
     "modem_manager": When.RELOAD,
     "network": When.RELOAD,
+    "events": When.RELOAD,
 }
 """Every top-level key of the file; the keys below it are like the key itself."""
 

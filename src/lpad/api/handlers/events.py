@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.responses import StreamingResponse
 
-from lpad.api.request.api_call import MOST_CHANGES, either, wake
+from lpad.api.handlers.cloud_event_stream import HEARTBEAT, Filters, from_outbox, wire
+from lpad.api.request.api_call import MOST_CHANGES, either, json_response, wake
+from lpad.api.request.event_bodies import EventTypeList, EventTypeView
 from lpad.api.request.roles import Role
 from lpad.base.errors import InvalidValue
 from lpad.base.untrusted_number import whole_number
 from lpad.engine.change.event_hub import Event
+from lpad.engine.events.event_types import EVENT_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,28 +28,43 @@ if TYPE_CHECKING:
 
     from lpad.api.request.api_call import Call
 
-HEARTBEAT = 120.0
-"""Seconds between comments on a quiet stream; they reveal a dead listener, and wake the daemon."""
+_CHANGING = "lpad"
+FORMS = (_CHANGING, "cloudevents")
+"""The forms of the stream; the first is for programs that show what goes on."""
+
+
+async def list_event_types(call: Call) -> Response:  # noqa: ARG001 - the same for all callers
+    """List the types of events that leave the device, each with the JSON schema of its data."""
+    types = [
+        EventTypeView(type=each.name, means=each.means, droppable=each.droppable, data_schema=each.schema())
+        for each in EVENT_TYPES
+    ]
+    return json_response(EventTypeList(types=types))
 
 
 async def stream_events(call: Call) -> Response:
-    """Stream events: `change`, `progress`, `euicc`, `notification`, `lost`; `?change=`, `?euicc=` filter."""
+    """Stream events: `change`, `progress`, `euicc`, `notification`, `lost`; `?change=`, `?euicc=` filter.
+
+    With `?form=cloudevents` they are those of `/v1/event-types`, from the outbox.
+    """
     named = call.query.get("change")
     wanted = None if named is None else whole_number(named, most=MOST_CHANGES)
     if named is not None and wanted is None:
         raise InvalidValue("'change' must be the number of a change")
     euicc = call.query.get("euicc")
     after = call.headers.get("last-event-id") or call.query.get("after")
+    form = call.query.get("form", _CHANGING)
+    if form not in FORMS:
+        raise InvalidValue(f"'form' must be {' or '.join(FORMS)}")
+    filters = Filters(change=wanted, euicc=euicc)
     return StreamingResponse(
-        _stream(call, wanted, euicc, after),
+        _stream(call, filters, after) if form == _CHANGING else from_outbox(call, filters, after),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store"},
     )
 
 
-async def _stream(
-    call: Call, change: int | None, euicc: str | None, after: str | None
-) -> AsyncIterator[bytes]:
+async def _stream(call: Call, filters: Filters, after: str | None) -> AsyncIterator[bytes]:
     loop = asyncio.get_running_loop()
     news = asyncio.Event()
     subscription = call.engine.subscribe(partial(wake, loop, news), after=after)
@@ -56,7 +74,7 @@ async def _stream(
         while not call.closing.is_set() and call.has(Role.READ):
             news.clear()
             for event in subscription.take():
-                if _fits(event, change, euicc):
+                if event.type == "lost" or filters.admit(event.change, event.euicc):
                     yield _wire(event)
             if not await either(news, call.closing, within=HEARTBEAT):
                 yield b": still here\n\n"
@@ -64,15 +82,5 @@ async def _stream(
         subscription.close()
 
 
-def _fits(event: Event, change: int | None, euicc: str | None) -> bool:
-    if event.type == "lost":
-        return True
-    return (change is None or event.change == change) and (euicc is None or event.euicc == euicc)
-
-
 def _wire(event: Event) -> bytes:
-    return b"id: %b\nevent: %b\ndata: %b\n\n" % (
-        event.id.encode(),
-        event.type.encode(),
-        msgspec.json.encode(event.data),
-    )
+    return wire(event.id, event.type, msgspec.json.encode(event.data))

@@ -90,6 +90,8 @@ class Hub:
         self._count = 0
         self._remembered: deque[Event] = deque(maxlen=REMEMBERED)
         self._subscriptions: list[Subscription] = []
+        self.on_event: Callable[[Event], None] = lambda _: None
+        """Called with each event, in the publisher's thread; must return immediately and never raise."""
 
     @property
     def last_id(self) -> str:
@@ -107,6 +109,7 @@ class Hub:
             subscriptions = list(self._subscriptions)
             for subscription in subscriptions:
                 subscription.put(event)
+            self.on_event(event)
 
     def subscribe(self, wake: Callable[[], None], *, after: str | None = None) -> Subscription:
         """Listen from now on, or from the event after the one with the ID `after`.

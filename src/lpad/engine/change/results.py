@@ -155,9 +155,10 @@ class SetDefaultSmdpResult(Result, frozen=True, kw_only=True, omit_defaults=True
 
 
 class ResetResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
-    """Whether there was nothing to delete."""
+    """Whether there was nothing to delete, and the deleted profiles by ICCID, if the card gave it."""
 
     already: bool = always(False)
+    deleted: tuple[str, ...] = ()
 
 
 class DeliverNotificationsResult(Result, frozen=True, kw_only=True, omit_defaults=True):

@@ -14,16 +14,20 @@ from lpad.engine.change.kinds import kind_of, read_change, read_notes
 from lpad.engine.change.moment import EARLIEST
 from lpad.engine.change.notes import NOTHING, Notes, Noting
 from lpad.engine.change.steady_clock_marks import MARK
-from lpad.engine.journal.database import again_if_repaired
+from lpad.engine.journal.database import RepairedError, again_if_repaired
 from lpad.engine.journal.keyed_requests import insert
 from lpad.engine.journal.named_values import put_within
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lpad.engine.change.idempotency import IdempotencyKey
     from lpad.engine.change.moment import SteadyClock
     from lpad.engine.change.params import Params
     from lpad.engine.change.steady_clock_marks import SteadyClockMarks
+    from lpad.engine.events.happening import Happening
     from lpad.engine.journal.database import Database, Transaction
+    from lpad.engine.journal.events.event_log import EventLog
     from lpad.engine.journal.salvage.row_checksum import Value
     from lpad.engine.journal.verification import Row
 
@@ -72,8 +76,14 @@ class Changes:
     """The table of changes; data is on the disk when a call returns."""
 
     def __init__(
-        self, database: Database, retention: Retention, clock: SteadyClock, marks: SteadyClockMarks
+        self,
+        database: Database,
+        retention: Retention,
+        clock: SteadyClock,
+        marks: SteadyClockMarks,
+        events: EventLog,
     ) -> None:
+        self._events = events
         self._database = database
         self._clock = clock
         self._marks = marks
@@ -129,22 +139,25 @@ class Changes:
         *,
         notes: Noting = NOTHING,
         secrets: dict[str, str] | None = None,
+        happenings: Sequence[Happening] = (),
     ) -> None:
         """Store a change's present record; an ended change loses its secrets and notes.
 
-        Its end is written even to a full disk, as long as the reserved space lasts.
+        Its end is written even to a full disk, as long as the reserved space lasts. If the disk has room for
+        the record only, its events wait in memory.
 
         Args:
             change: the record.
             notes: notes for settling, added to the existing ones.
             secrets: secrets for carrying it out, replacing those of the same names.
+            happenings: the events that follow from it, in the same transaction.
         """
         try:
-            self._save(change, notes, secrets)
+            self._save(change, notes, secrets, happenings)
         except JournalUnavailable:
             if not (change.state.ended and self._database.make_room()):
                 raise
-            self._save(change, notes, secrets, last_words=True)
+            self._save(change, notes, secrets, happenings, last_words=True)
         if change.state.ended:
             self._database.forget_deleted()
 
@@ -153,25 +166,38 @@ class Changes:
         change: Change,
         notes: Noting,
         secrets: dict[str, str] | None,
+        happenings: Sequence[Happening],
         *,
         last_words: bool = False,
     ) -> None:
-        with self._database.writing(last_words=last_words) as db:
-            if change.state.ended:
-                private = None
-                ended_at = self._clock.now().steady
-            else:
-                ended_at = None
-                private = _encode(self._stored(change.id).noted(notes, secrets))
-            # The row may be missing: the journal is a new one if the old one was damaged meanwhile.
-            db.execute(
-                "INSERT INTO changes (id, euicc, state, body, private, ended_at) VALUES (?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (id) DO UPDATE SET state = excluded.state, body = excluded.body,"
-                " private = excluded.private, ended_at = excluded.ended_at",
-                (change.id, change.euicc, change.state.value, _encode(change), private, ended_at),
-            )
-            if (mark := self._marks.due()) is not None:
-                put_within(db, MARK, mark)
+        try:
+            with self._events.writing(happenings, last_words=last_words) as db:
+                self._put(db, change, notes, secrets)
+        except RepairedError:
+            raise
+        except JournalUnavailable:
+            if not happenings and not self._events.unwritten:
+                raise
+            with self._database.writing(last_words=last_words) as db:
+                self._put(db, change, notes, secrets)
+            self._events.postpone(happenings)
+
+    def _put(self, db: Transaction, change: Change, notes: Noting, secrets: dict[str, str] | None) -> None:
+        if change.state.ended:
+            private = None
+            ended_at = self._clock.now().steady
+        else:
+            ended_at = None
+            private = _encode(self._stored(change.id).noted(notes, secrets))
+        # The row may be missing: the journal is a new one if the old one was damaged meanwhile.
+        db.execute(
+            "INSERT INTO changes (id, euicc, state, body, private, ended_at) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET state = excluded.state, body = excluded.body,"
+            " private = excluded.private, ended_at = excluded.ended_at",
+            (change.id, change.euicc, change.state.value, _encode(change), private, ended_at),
+        )
+        if (mark := self._marks.due()) is not None:
+            put_within(db, MARK, mark)
 
     def private(self, change: Change) -> Private:
         """Return the secrets and notes of a change that has not ended."""

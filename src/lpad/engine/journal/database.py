@@ -62,7 +62,7 @@ _AGEING = (JournalState.READ_ONLY, JournalState.UNWRITABLE)
 """States that count as damage after a while."""
 
 
-class _RepairedError(JournalUnavailable):
+class RepairedError(JournalUnavailable):
     """The journal was damaged and repaired; nothing was written, and an immediate retry is possible."""
 
 
@@ -75,7 +75,7 @@ def again_if_repaired(
     def called(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         try:
             return method(self, *args, **kwargs)
-        except _RepairedError:
+        except RepairedError:
             return method(self, *args, **kwargs)
 
     return called
@@ -175,7 +175,7 @@ class Database:
                         raise
             except DamagedError as damage:
                 self._mend(damage)
-                raise _RepairedError(
+                raise RepairedError(
                     f"the journal {self._path} was damaged and has been repaired; ask again", retryable=True
                 ) from damage
             if not self._health.ok and not self._reserve.spent:

@@ -8,6 +8,7 @@ from lpad.engine.change.moment import SteadyClock
 from lpad.engine.change.steady_clock_marks import SteadyClockMarks
 from lpad.engine.journal.changes import Changes, Retention, check_change
 from lpad.engine.journal.database import Database
+from lpad.engine.journal.events.event_log import EventLog, check_event
 from lpad.engine.journal.keyed_requests import KeyedRequests
 from lpad.engine.journal.named_values import NamedValues, check_memo
 from lpad.engine.journal.notifications import Notifications, check_notification
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
     from lpad.engine.journal.writability import JournalHealth
 
 
-CHECKS = {"changes": check_change, "memos": check_memo, "notifications": check_notification}
+CHECKS = {
+    "changes": check_change,
+    "events": check_event,
+    "memos": check_memo,
+    "notifications": check_notification,
+}
 """The functions that read the content of a table's rows."""
 
 
@@ -44,10 +50,11 @@ class Journal:
         self.clock = clock or SteadyClock()
         """The clock for all entries."""
         self.requests = KeyedRequests(self._database)
-        self.notifications = Notifications(self._database)
-        self.memos = NamedValues(self._database)
+        self.events = EventLog(self._database)
+        self.notifications = Notifications(self._database, self.events)
+        self.memos = NamedValues(self._database, self.events)
         self._marks = SteadyClockMarks(self.memos, self.clock, latest=self._latest)
-        self.changes = Changes(self._database, retention or Retention(), self.clock, self._marks)
+        self.changes = Changes(self._database, retention or Retention(), self.clock, self._marks, self.events)
 
     def _latest(self) -> float | None:
         """Return the latest moment of a change's end or a notification's copy."""

@@ -9,7 +9,11 @@ import msgspec
 from lpad.engine.journal.database import again_if_repaired
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lpad.engine.events.happening import Happening
     from lpad.engine.journal.database import Database, Transaction
+    from lpad.engine.journal.events.event_log import EventLog
     from lpad.engine.journal.verification import Row
 
 _T = TypeVar("_T")
@@ -27,8 +31,9 @@ def check_memo(row: Row) -> None:
 class NamedValues:
     """The table of named values; data is on the disk when a call returns."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, events: EventLog) -> None:
         self._database = database
+        self._events = events
 
     def get(self, name: str, type_: type[_T]) -> _T | None:
         """Return a stored value; None if there is no readable one."""
@@ -46,23 +51,23 @@ class NamedValues:
         return [str(name) for (name,) in rows]
 
     @again_if_repaired
-    def put(self, name: str, value: object) -> None:
-        """Store a value, replacing the previous one.
+    def put(self, name: str, value: object, *, happenings: Sequence[Happening] = ()) -> None:
+        """Store a value, replacing the previous one, together with the events that follow from it.
 
         Raises:
             JournalUnavailable: it cannot be written.
         """
-        with self._database.writing() as db:
+        with self._events.writing(happenings) as db:
             put_within(db, name, value)
 
     @again_if_repaired
-    def drop(self, name: str) -> None:
-        """Delete a value.
+    def drop(self, name: str, *, happenings: Sequence[Happening] = ()) -> None:
+        """Delete a value; see `put`.
 
         Raises:
             JournalUnavailable: it cannot be written.
         """
-        with self._database.writing() as db:
+        with self._events.writing(happenings) as db:
             db.execute("DELETE FROM memos WHERE name = ?", (name,))
 
 

@@ -11,7 +11,9 @@ from lpad.engine.journal.database import again_if_repaired
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lpad.engine.events.happening import Happening
     from lpad.engine.journal.database import Database
+    from lpad.engine.journal.events.event_log import EventLog
     from lpad.engine.journal.verification import Row
 
 
@@ -89,8 +91,9 @@ def check_notification(row: Row) -> None:
 class Notifications:
     """The table of notifications; data is on the disk when a call returns."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, events: EventLog) -> None:
         self._database = database
+        self._events = events
 
     @again_if_repaired
     def keep(
@@ -199,6 +202,7 @@ class Notifications:
         refused: bool = False,
         set_aside: bool = False,
         postponed: Sequence[int] = (),
+        happenings: Sequence[Happening] = (),
     ) -> None:
         """Record a failed attempt.
 
@@ -210,9 +214,10 @@ class Notifications:
             refused: whether the server refused it; later ones are still sent.
             set_aside: whether lpad stops trying it.
             postponed: the later notifications of the queue.
+            happenings: the events that follow from it.
         """
         stage = Stage.REFUSED if set_aside else Stage.PENDING
-        with self._database.writing() as db:
+        with self._events.writing(happenings) as db:
             db.execute(
                 "UPDATE notifications SET stage = ?, attempts = attempts + 1, last_error = ?,"
                 " refusals = iif(?, refusals + 1, 0), answered = answered + ?,"

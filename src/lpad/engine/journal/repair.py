@@ -36,10 +36,12 @@ log = logging.getLogger(__name__)
 
 _Row = tuple["Value", ...]
 
-FIRST = ("notifications", "changes", "memos", "requests")
+FIRST = ("notifications", "changes", "memos", "requests", "events")
 """Tables in the order in which their rows go into the new file: notifications, then switches on trial."""
+NUMBERED = ("changes", "events")
+"""Tables whose numbers are never used twice."""
 APART = 1_000_000
-"""If the last change's number cannot be read, new numbers begin higher by this."""
+"""If a table's last number cannot be read, new numbers begin higher by this."""
 _STATE_ENTRY = ("state", "id")
 _FEW = 4
 """Columns of a table whose rows could be mistaken for entries of an index."""
@@ -58,8 +60,8 @@ class Salvage:
     lost: Counter[str] = field(default_factory=Counter)
     """Untrustworthy rows, by table."""
     lost_changes: set[int] = field(default_factory=set)
-    last_change: int | None = None
-    """The last number of a change; None if it cannot be read."""
+    last_numbers: dict[str, int] = field(default_factory=dict)
+    """The last number of each numbered table, as far as it can be read."""
     reports: tuple[Repair, ...] = ()
     """The reports on earlier repairs."""
 
@@ -82,7 +84,7 @@ class _Reader:
     def __init__(self, path: Path, *, as_written: bool) -> None:
         self._rows: dict[int, dict[str, dict[_Row, _Row]]] = {}
         self._unclear: list[Record] = []
-        self._sequence: int | None = None
+        self._sequences: dict[str, int] = {}
         self._noted: int | None = None
         self._reports: tuple[Repair, ...] = ()
         self.twice = 0
@@ -116,7 +118,8 @@ class _Reader:
     def _take(self, record: Record) -> bool:
         """Keep a record whose checksum identifies its table; return whether it was identified."""
         if _is_sequence(record):
-            self._sequence = max(int(str(record.values[1])), self._sequence or 0)
+            table, number = str(record.values[0]), int(str(record.values[1]))
+            self._sequences[table] = max(number, self._sequences.get(table, 0))
             return True
         known = _identified(record)
         for each in known:
@@ -141,7 +144,7 @@ class _Reader:
         """
         if self._noted is not None and self._noted > SCHEMA_VERSION:
             raise NewerError(f"its schema is {self._noted}, but this lpad knows only up to {SCHEMA_VERSION}")
-        found = Salvage(last_change=self._sequence, reports=self._reports)
+        found = Salvage(last_numbers=self._sequences, reports=self._reports)
         if self._rows:
             # Migration steps are atomic, so all rows have one version, and a stray match is chance.
             found.version = max(self._rows, key=self._likelihood)
@@ -211,11 +214,11 @@ class _Reader:
 
 
 def _is_sequence(record: Record) -> bool:
-    """Whether this is SQLite's record of the last number of a change."""
+    """Whether this is SQLite's record of the last number of a numbered table."""
     values = record.values
     return (
         len(values) == len(("name", "seq"))
-        and values[0] == "changes"
+        and values[0] in NUMBERED
         and isinstance(values[1], int)
         and 0 <= values[1] < LARGEST_ID
     )
@@ -308,7 +311,7 @@ def fill(db: sqlite3.Connection, found: Salvage, checks: Mapping[str, Check], re
     )
     kept = msgspec.json.encode((*found.reports, report)[-_REPORTS:])
     db.execute("INSERT OR REPLACE INTO about (name, value) VALUES ('repairs', ?)", (kept,))
-    _set_sequence(db, found)
+    _set_sequences(db, found)
     seal_all(db, version=SCHEMA_VERSION)
     db.execute("COMMIT")
     return report
@@ -345,16 +348,19 @@ def _drop_odd(db: sqlite3.Connection, checks: Mapping[str, Check], lost_changes:
     return dropped
 
 
-def _set_sequence(db: sqlite3.Connection, found: Salvage) -> None:
-    """Make sure that no change number is used twice."""
-    (highest,) = db.execute(
-        "SELECT max(ifnull(max(id), 0), ?) FROM changes", (max(found.lost_changes, default=0),)
-    ).fetchone()
-    last = found.last_change
-    if last is None:
-        last = highest + APART
-    db.execute("DELETE FROM sqlite_sequence WHERE name = 'changes'")
-    db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('changes', ?)", (max(last, highest),))
+def _set_sequences(db: sqlite3.Connection, found: Salvage) -> None:
+    """Make sure that no number of a change or an event is used twice."""
+    least = {"changes": max(found.lost_changes, default=0)}
+    for table in NUMBERED:
+        (highest,) = db.execute(
+            f"SELECT max(ifnull(max(id), 0), ?) FROM {table}", (least.get(table, 0),)
+        ).fetchone()
+        last = found.last_numbers.get(table)
+        if last is None:
+            older = found.version and table not in layouts_of(found.version)
+            last = highest if older else highest + APART
+        db.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
+        db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, max(last, highest)))
 
 
 def read_reports(kept: Value) -> tuple[Repair, ...]:

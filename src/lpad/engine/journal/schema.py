@@ -86,6 +86,17 @@ ALTER TABLE notifications ADD COLUMN answered_since REAL;
 ALTER TABLE notifications ADD COLUMN checksum INTEGER;
 """
 
+# Events for backends and local programs, by their number.
+_EVENTS = """
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    type TEXT NOT NULL,
+    droppable INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    checksum INTEGER
+);
+"""
+
 MIGRATIONS = (
     _FIRST,
     _STAGES,
@@ -93,6 +104,7 @@ MIGRATIONS = (
     _ANSWERED,
     _CHECKSUMS,
     _ANSWERED_SINCE,
+    _EVENTS,
 )
 """Step n makes version n of version n - 1; each is carried out as one transaction."""
 

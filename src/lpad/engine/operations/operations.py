@@ -157,6 +157,7 @@ def reset(run: Run, context: Context) -> results.ResetResult:
     deadline = Deadline.after(context.timeouts.switch)
     doomed = reading.classes(operational=operational, test=test)
     refresh = prepared(run, context, deadline=deadline)
+    iccids: list[str] = []
 
     def ask() -> tuple[bool, CardError | None]:
         """Return whether there was nothing to do, and the error that replaced an answer."""
@@ -164,6 +165,9 @@ def reset(run: Run, context: Context) -> results.ResetResult:
         with context.card.session(deadline=deadline) as euicc:
             check_same_card(run, euicc, deadline=deadline)
             seen = context.observe(euicc, deadline)
+            iccids[:] = [
+                each.iccid for each in seen.listed.profiles if each.profile_class in doomed and each.iccid
+            ]
             context.card.port.policy.check_reset(seen.listed, doomed=doomed)
             if run.change.origin == CALLER:
                 _check_offline(context, asked, seen.listed)
@@ -196,7 +200,7 @@ def reset(run: Run, context: Context) -> results.ResetResult:
         refreshing=True,
         deadline=deadline,
     )
-    return results.ResetResult(already=already, remark=remark)
+    return results.ResetResult(already=already, remark=remark, deleted=() if already else tuple(iccids))
 
 
 def deliver_notifications(run: Run, context: Context) -> results.DeliverNotificationsResult:

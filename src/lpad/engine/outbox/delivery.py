@@ -22,7 +22,7 @@ from lpad.base.errors import (
 )
 from lpad.base.identifiers import Iccid
 from lpad.codec.server_status_codes import Remedy
-from lpad.engine.outbox.notification_events import tell
+from lpad.engine.outbox.notification_events import set_aside, tell
 from lpad.lpa import notification_delivery
 from lpad.lpa.notification_delivery import PendingNotification
 
@@ -158,6 +158,7 @@ class DeliveryRound:
             refused=passed,
             set_aside=aside,
             postponed=[] if aside else [stored.id for stored in queue[1:]],
+            happenings=[set_aside(first, error)] if aside else [],
         )
         if aside:
             tell(self._hub, "set-aside", first, error=error.kind)

@@ -6,8 +6,12 @@ import logging
 from typing import TYPE_CHECKING
 
 from lpad.base.server_address import LONGEST
+from lpad.engine.events.event_data import NotificationData
+from lpad.engine.events.event_types import NOTIFICATION_SET_ASIDE
+from lpad.engine.events.happening import Happening
 
 if TYPE_CHECKING:
+    from lpad.base.errors import LpadError
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.journal import StoredNotification
     from lpad.engine.outbox.uncopied_notifications import UncopiedNotification
@@ -25,6 +29,16 @@ def tell(hub: Hub, what: str, stored: StoredNotification, **more: str | int) -> 
 def tell_dropped(hub: Hub, eid: str, uncopied: UncopiedNotification) -> None:
     """Report that a notification without a copy was dropped."""
     _tell(hub, "dropped", eid, uncopied, {})
+
+
+def set_aside(stored: StoredNotification, error: LpadError) -> Happening:
+    """Return the event for a notification that lpad no longer tries to deliver."""
+    return Happening(
+        type=NOTIFICATION_SET_ASIDE,
+        data=NotificationData(
+            eid=stored.eid, seq=stored.seq, event=stored.event, iccid=stored.iccid, cause=error.kind
+        ),
+    )
 
 
 def _tell(

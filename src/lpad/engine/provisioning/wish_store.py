@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from lpad.engine.provisioning.wish_events import happenings
 from lpad.engine.provisioning.wish_record import WishRecord
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ class WishStore:
         Raises:
             JournalUnavailable: it cannot be written, so the next step must not be taken.
         """
+        before = self.get(eid)
         with self._lock:
-            self._memos.put(_PREFIX + eid, record)
+            self._memos.put(_PREFIX + eid, record, happenings=happenings(eid, before, record))
             self._known[eid] = record
 
     def close(self, eid: str) -> None:
@@ -44,6 +46,7 @@ class WishStore:
         Raises:
             JournalUnavailable: it cannot be written.
         """
+        before = self.get(eid)
         with self._lock:
-            self._memos.drop(_PREFIX + eid)
+            self._memos.drop(_PREFIX + eid, happenings=happenings(eid, before, None))
             self._known[eid] = None

@@ -12,11 +12,12 @@ import msgspec
 from lpad.base.errors import Conflict, InternalError, LpadError, NotFound
 from lpad.base.log_fields import logged_with
 from lpad.engine.change.change import CALLER, EID, State
-from lpad.engine.change.notes import NOTHING
+from lpad.engine.change.notes import NOTHING, ProfileNotes
+from lpad.engine.events.change_events import Known, happenings
 from lpad.engine.running.retry_time import UncountedTime
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Callable, Container
 
     from lpad.engine.change.change import Change, Json, Progress
     from lpad.engine.change.event_hub import Hub
@@ -39,8 +40,11 @@ class ChangeStore:
         self._hub = hub
         self._lock = threading.Lock()
         self._live: dict[int, Change] = {}
+        self._on_disk: dict[int, Change] = {}
         self._unwritten: dict[int, Change] = {}
         self._unwritten_notes: dict[int, Noting] = {}
+        self.eid_of: Callable[[str], str | None] = lambda _: None
+        """Returns the EID of a card as it was last read, for a change that was requested before."""
         self.uncounted_time = UncountedTime(journal.clock)
         """Measures the waiting times that `retry_for` does not count."""
 
@@ -119,6 +123,7 @@ class ChangeStore:
         with self._lock:
             changes = [change for change in found if change.id not in self._live]
             self._live.update({change.id: change for change in changes})
+            self._on_disk.update({change.id: change for change in changes})
         return changes
 
     def end_orphans(self, cards: Container[str]) -> None:
@@ -149,8 +154,9 @@ class ChangeStore:
         change = self._timed(change)
         with self._lock:
             before = self._unwritten_notes.get(change.id, NOTHING)
+            on_disk = self._on_disk.get(change.id)
         try:
-            self._journal.changes.save(change, notes=before | notes, secrets=secrets)
+            self._write(change, on_disk, before | notes, secrets)
         except InternalError as error:
             if not change.state.ended:
                 raise
@@ -165,6 +171,29 @@ class ChangeStore:
         self._keep(change)
         self.catch_up()
         return change
+
+    def _write(
+        self,
+        change: Change,
+        before: Change | None,
+        notes: Noting = NOTHING,
+        secrets: dict[str, str] | None = None,
+    ) -> None:
+        """Store a record together with its events."""
+
+        def known() -> Known:
+            private = self._journal.changes.private(change)
+            noted = notes.on(private.notes)
+            iccid = noted.iccid if isinstance(noted, ProfileNotes) else None
+            return Known(eid=private.secrets.get(EID) or self.eid_of(change.euicc), iccid=iccid)
+
+        followed_by = happenings(change, before, known=known)
+        self._journal.changes.save(change, notes=notes, secrets=secrets, happenings=followed_by)
+        with self._lock:
+            if change.state.ended:
+                self._on_disk.pop(change.id, None)
+            else:
+                self._on_disk[change.id] = change
 
     def show(self, change: Change, *, notes: Noting = NOTHING) -> Change:
         """Publish a record without storing it, such as that of a repeatable step.
@@ -248,10 +277,10 @@ class ChangeStore:
     def catch_up(self) -> None:
         """Store the ends that could not be stored before."""
         with self._lock:
-            unwritten = list(self._unwritten.values())
-        for change in unwritten:
+            unwritten = [(change, self._on_disk.get(number)) for number, change in self._unwritten.items()]
+        for change, before in unwritten:
             try:
-                self._journal.changes.save(change)
+                self._write(change, before)
             except LpadError:
                 return
             with self._lock:

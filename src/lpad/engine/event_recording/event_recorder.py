@@ -1,0 +1,101 @@
+"""The recorder: writes the events that follow from those of the hub into the outbox, in its own thread.
+
+A publisher never waits for the disk. If the power fails before a state is written, it is observed again after
+the restart, and is an event then.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lpad.base.liveness import resting, watched
+from lpad.engine.change.event_hub import Event as HubEvent
+from lpad.engine.events import hub_events
+
+if TYPE_CHECKING:
+    from lpad.base.deadline import Deadline
+    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.events.happening import Happening
+    from lpad.engine.journal import Journal
+
+log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Takes events from the hub and gives them to the journal."""
+
+    def __init__(self, journal: Journal, hub: Hub) -> None:
+        """Begin to take events; they are written from `start` on."""
+        self._journal = journal
+        self._waiting: deque[Happening] = deque()
+        self._condition = threading.Condition()
+        self._awake = True
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="events", daemon=True)
+        hub.on_event = self.take
+
+    def start(self) -> None:
+        """Begin to write; a repair that no event has told of yet is one now."""
+        repairs = msgspec.to_builtins(self._journal.health.repairs)
+        self.take(HubEvent(id="", type="journal", euicc=None, change=None, data={"repairs": list(repairs)}))
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Begin to end, once what is there is written."""
+        with self._condition:
+            self._stopping = True
+            self._condition.notify_all()
+
+    def join(self, *, deadline: Deadline) -> None:
+        """Wait for the end."""
+        if self._thread.is_alive():
+            self._thread.join(deadline.remaining())
+
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
+    def take(self, event: HubEvent) -> None:
+        """Take an event; returns immediately and never raises."""
+        try:
+            found = hub_events.happenings(event)
+        except Exception:
+            log.exception("an event of the type '%s': internal-error", event.type)
+            return
+        if found:
+            with self._condition:
+                self._waiting.extend(found)
+                self._condition.notify_all()
+
+    def wake(self) -> None:
+        """Write what could not be written before."""
+        with self._condition:
+            self._awake = True
+            self._condition.notify_all()
+
+    def _run(self) -> None:
+        with watched("the recorder of events"):
+            while True:
+                with self._condition:
+                    while not (self._waiting or self._awake or self._stopping):
+                        with resting():
+                            self._condition.wait()
+                    found, self._awake = list(self._waiting), False
+                    self._waiting.clear()
+                    stopping = self._stopping
+                if found or self._journal.events.unwritten:
+                    self._write(found)
+                if stopping:
+                    return
+
+    def _write(self, found: list[Happening]) -> None:
+        try:
+            self._journal.events.record(found)
+        except Exception:
+            log.exception("events: internal-error")

@@ -1,0 +1,111 @@
+"""The form in which an event leaves the device: CloudEvents 1.0, in the JSON format.
+
+`source` and `id` together identify an event: a repeated delivery has the same ones. `sequence` counts the
+events of a device, as the CloudEvents extension of that name: 12 digits, so that texts have the order of
+numbers.
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lpad.engine.change.change import Json
+from lpad.engine.events.event_data import IDENTIFIERS
+from lpad.remote.trust.tls_failure import CLOCK_UNSET_BEFORE
+
+if TYPE_CHECKING:
+    from lpad.engine.events.happening import Happening
+
+MEDIA_TYPE = "application/cloudevents+json"
+SEQUENCE_DIGITS = 12
+_SHOWN_DIGITS = 4
+
+
+class Identifiers(enum.StrEnum):
+    """How an endpoint gets the numbers of cards, profiles and modems."""
+
+    FULL = "full"
+    REDACTED = "redacted"
+
+
+class EventBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The part of an event that is stored next to its number and type; identifiers are in full."""
+
+    id: str
+    source: str
+    time: str
+    clockunset: bool = False
+    subject: str | None = None
+    data: dict[str, Json]
+
+    @classmethod
+    def of(cls, happening: Happening, *, source: str) -> EventBody:
+        """Create it.
+
+        Args:
+            happening: what happened.
+            source: the device's name, a URI reference.
+        """
+        at = datetime.fromtimestamp(happening.at, UTC)
+        return cls(
+            id=happening.id,
+            source=source,
+            time=at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            clockunset=happening.at < CLOCK_UNSET_BEFORE,
+            subject=happening.euicc,
+            data=msgspec.to_builtins(happening.data),
+        )
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """An event in the outbox: its number, its type, whether a full outbox drops it first, and its body."""
+
+    sequence: int
+    type: str
+    droppable: bool
+    body: EventBody
+
+    @property
+    def euicc(self) -> str | None:
+        """The card's name in the settings."""
+        return self.body.subject
+
+    @property
+    def change(self) -> int | None:
+        """The change that it belongs to."""
+        number = self.body.data.get("change")
+        return number if isinstance(number, int) else None
+
+    def attributes(self) -> dict[str, str | bool]:
+        """Return the context attributes, including `sequence` and, on an unset clock, `clockunset`."""
+        found: dict[str, str | bool] = {
+            "specversion": "1.0",
+            "id": self.body.id,
+            "source": self.body.source,
+            "type": self.type,
+            "time": self.body.time,
+            "datacontenttype": "application/json",
+            "sequence": f"{self.sequence:0{SEQUENCE_DIGITS}d}",
+        }
+        if self.body.subject is not None:
+            found["subject"] = self.body.subject
+        if self.body.clockunset:
+            found["clockunset"] = True
+        return found
+
+    def data(self, identifiers: Identifiers = Identifiers.FULL) -> dict[str, Json]:
+        """Return the data, with identifiers as an endpoint wants them."""
+        if identifiers is Identifiers.FULL:
+            return self.body.data
+        return {
+            name: f"…{value[-_SHOWN_DIGITS:]}" if name in IDENTIFIERS and isinstance(value, str) else value
+            for name, value in self.body.data.items()
+        }
+
+    def structured(self, identifiers: Identifiers = Identifiers.FULL) -> bytes:
+        """Return the event as one JSON text, the CloudEvents structured mode."""
+        return msgspec.json.encode({**self.attributes(), "data": self.data(identifiers)})

@@ -1,0 +1,157 @@
+"""The data of events, one type for each form: identifiers, a stage and a cause, and nothing else.
+
+An event is thin. It never contains a code, a key, a subscriber's name or a sentence: a program that needs
+more asks the API. An empty field does not appear in the JSON text.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+IDENTIFIERS = frozenset({"eid", "iccid", "imei", "previous", "enabled"})
+"""Fields with the number of a card, a profile or a modem; `identifiers: redacted` masks them."""
+
+
+class Payload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The data of an event."""
+
+
+class EndpointTestData(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """A test that a user asked for, of the endpoint with this name."""
+
+    endpoint: str
+
+
+class ProfileData(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a profile.
+
+    `previous` is the profile that was enabled before, if known; enabling another one disables it. `change` is
+    the change's number at `/v1/changes`; `settled` says that lpad found this on the card after a cut.
+    """
+
+    euicc: str
+    eid: str | None = None
+    iccid: str
+    change: int
+    previous: str | None = None
+    settled: bool = False
+
+
+class SwitchData(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """A stage of a guarded switch to the profile `iccid`.
+
+    `enabled` is the profile that is enabled after a rollback, `layer` the lowest layer of the connection that
+    failed, and `cause` why the guard was not met, in one word.
+    """
+
+    euicc: str
+    eid: str | None = None
+    iccid: str
+    change: int
+    previous: str | None = None
+    enabled: str | None = None
+    layer: str | None = None
+    cause: str | None = None
+
+
+class FailoverData(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """The stage of failover, as in `/v1/euiccs/NAME`; `iccid` is the watched profile."""
+
+    euicc: str
+    stage: str
+    iccid: str | None = None
+
+
+class CardData(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """A card; `cause` is the kind of the error for which it cannot be used."""
+
+    euicc: str
+    eid: str | None = None
+    cause: str | None = None
+
+
+class CardChangedData(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """Another card in a known place: its EID, and the EID of the previous one."""
+
+    euicc: str
+    eid: str
+    previous: str
+
+
+class NotificationData(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """A notification that lpad no longer tries to deliver: its number on the card and its event."""
+
+    eid: str
+    seq: int
+    event: str
+    iccid: str | None = None
+    cause: str
+
+
+class JournalData(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """How many rows of the journal a repair has saved and lost, by table, and the changes that it lost."""
+
+    saved: dict[str, int] = {}
+    lost: dict[str, int] = {}
+    lost_changes: tuple[int, ...] = ()
+
+
+class ProvisioningData(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """The stage of a profile that a platform provides; `profile` and `line` are the platform's two states.
+
+    `stage` is opened, ordered, reserved, changed, spent or closed.
+    """
+
+    eid: str
+    platform: str
+    stage: str
+    change: int | None = None
+    iccid: str | None = None
+    profile: str | None = None
+    line: str | None = None
+
+
+class LineData(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """The state of a line at its platform: idle, changing, live, ended or unknown."""
+
+    platform: str
+    line: str
+    iccid: str | None = None
+    euicc: str | None = None
+
+
+class ImeiData(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """The modem's IMEI, if it differs from the one that the card was last seen with.
+
+    `cause` is what follows from it, in one word, if anything does.
+    """
+
+    euicc: str
+    imei: str
+    previous: str | None = None
+    iccid: str | None = None
+    cause: str | None = None
+
+
+class LayerData(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """A layer of the data connection: card, modem, registered, bearer, address or path.
+
+    `cause` is the network's reason if it gave one.
+    """
+
+    euicc: str
+    layer: str
+    iccid: str | None = None
+    cause: str | None = None
+
+
+class DroppedData(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """Dropped events: how many of each type, and the numbers of the first and the last one.
+
+    Without numbers: the journal could not be written for so long that not even the memory had room for them.
+    """
+
+    count: int
+    types: dict[str, int]
+    first: int | None = None
+    last: int | None = None

@@ -1,0 +1,128 @@
+"""The table of event types: every event that leaves the device has a row here, and a form.
+
+A released type never changes its meaning, and its form only gains fields. Anything else is a new version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lpad.engine.events import event_data as of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "org.lpad."
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """One row: the name without prefix and version, the form of the data, and the meaning in a sentence.
+
+    `droppable`: whether a full outbox drops it before others, because a later event replaces it.
+    """
+
+    short: str
+    data: type[of.Payload]
+    means: str
+    droppable: bool = False
+    version: int = 1
+
+    @property
+    def name(self) -> str:
+        """The `type` of the event, as in `org.lpad.profile.enabled.v1`."""
+        return f"{PREFIX}{self.short}.v{self.version}"
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema of the data; later versions of lpad may add properties."""
+        schema = msgspec.json.schema(self.data)
+        return {**schema["$defs"][self.data.__name__], "title": self.name}
+
+
+PROFILE_DOWNLOADED = EventType(
+    "profile.downloaded",
+    of.ProfileData,
+    "A server has delivered a profile, which is not installed yet.",
+)
+PROFILE_INSTALLED = EventType("profile.installed", of.ProfileData, "The card has installed a profile.")
+PROFILE_ENABLED = EventType(
+    "profile.enabled", of.ProfileData, "A profile is enabled; after a guarded switch, it stays so."
+)
+PROFILE_DISABLED = EventType("profile.disabled", of.ProfileData, "A profile was disabled on request.")
+PROFILE_DELETED = EventType("profile.deleted", of.ProfileData, "A profile was deleted.")
+SWITCH_STARTED = EventType("switch.started", of.SwitchData, "A guarded switch has begun.")
+SWITCH_CONFIRMED = EventType("switch.confirmed", of.SwitchData, "The guard of a switch was met.")
+SWITCH_ROLLED_BACK = EventType(
+    "switch.rolled-back", of.SwitchData, "The guard of a switch was not met, and another profile is enabled."
+)
+SWITCH_STUCK = EventType(
+    "switch.stuck", of.SwitchData, "The guard of a switch was not met, and no other profile could be enabled."
+)
+FAILOVER_CHANGED = EventType(
+    "failover.changed", of.FailoverData, "Failover has reached another stage.", droppable=True
+)
+CARD_READY = EventType("card.ready", of.CardData, "A card can be used.", droppable=True)
+CARD_ABSENT = EventType("card.absent", of.CardData, "A card cannot be reached.", droppable=True)
+CARD_FAULTY = EventType("card.faulty", of.CardData, "A card gives wrong answers.", droppable=True)
+CARD_REMOVED = EventType("card.removed", of.CardData, "The settings no longer name a card.")
+CARD_CHANGED = EventType("card.changed", of.CardChangedData, "Another card is in a known place.")
+NOTIFICATION_SET_ASIDE = EventType(
+    "notification.set-aside",
+    of.NotificationData,
+    "lpad no longer tries to deliver a notification; its server does not accept it.",
+)
+JOURNAL_REPAIRED = EventType("journal.repaired", of.JournalData, "The journal was damaged and repaired.")
+PROVISIONING_CHANGED = EventType(
+    "provisioning.changed",
+    of.ProvisioningData,
+    "A profile from a platform has reached another stage.",
+    droppable=True,
+)
+LINE_CHANGED = EventType("line.changed", of.LineData, "A line has another state at its platform.")
+IMEI_CHANGED = EventType("imei.changed", of.ImeiData, "A card is in another modem.")
+LAYER_UP = EventType(
+    "network.layer-up", of.LayerData, "A layer of the data connection works.", droppable=True
+)
+LAYER_DOWN = EventType(
+    "network.layer-down", of.LayerData, "A layer of the data connection does not work.", droppable=True
+)
+EVENTS_DROPPED = EventType(
+    "events.dropped",
+    of.DroppedData,
+    "Events were dropped for lack of room, although an endpoint waits for them.",
+)
+EVENTS_TEST = EventType(
+    "events.test", of.EndpointTestData, "A user tests an endpoint; nothing has happened.", droppable=True
+)
+
+EVENT_TYPES: tuple[EventType, ...] = (
+    PROFILE_DOWNLOADED,
+    PROFILE_INSTALLED,
+    PROFILE_ENABLED,
+    PROFILE_DISABLED,
+    PROFILE_DELETED,
+    SWITCH_STARTED,
+    SWITCH_CONFIRMED,
+    SWITCH_ROLLED_BACK,
+    SWITCH_STUCK,
+    FAILOVER_CHANGED,
+    CARD_READY,
+    CARD_ABSENT,
+    CARD_FAULTY,
+    CARD_CHANGED,
+    CARD_REMOVED,
+    NOTIFICATION_SET_ASIDE,
+    JOURNAL_REPAIRED,
+    PROVISIONING_CHANGED,
+    LINE_CHANGED,
+    IMEI_CHANGED,
+    LAYER_UP,
+    LAYER_DOWN,
+    EVENTS_DROPPED,
+    EVENTS_TEST,
+)
+
+BY_NAME: Mapping[str, EventType] = {each.name: each for each in EVENT_TYPES}

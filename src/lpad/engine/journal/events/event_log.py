@@ -1,0 +1,277 @@
+"""The durable outbox of events: numbered, limited in number, and read by those that pass them on.
+
+An event is written in the transaction of what it is about, and costs none of its own then. The outbox keeps
+the latest events even after their delivery, so that a listener can go on after a restart. When it is full,
+events that no endpoint waits for make room first, then droppable ones, then the others; always the oldest
+first.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from collections import Counter, deque
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import msgspec
+
+from lpad.base.errors import JournalUnavailable
+from lpad.engine.events import event_types
+from lpad.engine.events.cloud_event import Event, EventBody
+from lpad.engine.events.event_data import DroppedData
+from lpad.engine.events.happening import Happening
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from lpad.engine.journal.salvage.row_checksum import Value
+
+log = logging.getLogger(__name__)
+
+KEPT = 2000
+"""The number of events that are kept unless the settings say otherwise."""
+AT_ONCE = 20
+"""A full outbox makes room for the twentieth part of its events at once, so that it says so only then."""
+UNWRITTEN = 500
+"""Events that are kept in memory while the journal cannot be written."""
+
+_T = TypeVar("_T")
+
+_NEVER = 1 << 62
+"""More than any event's number."""
+_TOLD = "told:"
+_SOURCE = "events:source"
+_DROPPED = "events:dropped"
+
+
+class File(Protocol):
+    """The journal's file."""
+
+    def writing(self, *, last_words: bool = False) -> AbstractContextManager[sqlite3.Connection]:
+        """Return a transaction; raises JournalUnavailable."""
+
+    def rows(self, query: str, *values: str | float | None) -> list[tuple[Any, ...]]:
+        """Return all rows; raises JournalUnavailable."""
+
+
+def check_event(row: Mapping[str, Value]) -> None:
+    """Check that a row's body is an event's.
+
+    Raises:
+        ValueError: it is not.
+    """
+    body = row["body"]
+    msgspec.json.decode(body if isinstance(body, bytes) else str(body).encode(), type=EventBody)
+
+
+class EventLog:
+    """The table of events; usable from every thread."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._unwritten: deque[Happening] = deque()
+        self._unwritten_lost: Counter[str] = Counter()
+        self._listeners: list[Callable[[], None]] = []
+        self._count: int | None = None
+        self.most = KEPT
+        """The number of events that are kept; takes effect with the next one."""
+        self.device: str | None = None
+        """The device's name in the settings; None: a UUID, made with the first event."""
+        self.awaited_after: Callable[[sqlite3.Connection], int | None] = lambda _: None
+        """Returns the latest event that every endpoint is done with; None without endpoints."""
+
+    @contextmanager
+    def writing(
+        self, happenings: Sequence[Happening], *, last_words: bool = False
+    ) -> Iterator[sqlite3.Connection]:
+        """Write within one transaction, together with events.
+
+        Args:
+            happenings: the events; those that could not be written before go first.
+            last_words: as in `Database.writing`.
+
+        Raises:
+            JournalUnavailable: it cannot be written.
+        """
+        with self._lock:
+            late, self._unwritten = list(self._unwritten), deque()
+            lost, self._unwritten_lost = self._unwritten_lost, Counter()
+        try:
+            with self._file.writing(last_words=last_words) as db:
+                yield db
+                for each in (*late, *happenings):
+                    self._append(db, each)
+                if lost:
+                    self._append(db, _dropped(lost))
+        except BaseException:
+            with self._lock:
+                self._count = None
+                self._unwritten.extendleft(reversed(late))
+                self._unwritten_lost += lost
+            raise
+        if late or happenings or lost:
+            self._announce()
+
+    def record(self, happenings: Sequence[Happening]) -> None:
+        """Write events in a transaction of their own; if that is impossible, with the next transaction."""
+        try:
+            with self.writing(happenings):
+                pass
+        except JournalUnavailable as error:
+            log.debug("%d events are not written yet: %s", len(happenings), error)
+            self.postpone(happenings)
+
+    def postpone(self, happenings: Sequence[Happening]) -> None:
+        """Keep events in memory until the next transaction; too many are dropped and counted."""
+        with self._lock:
+            self._unwritten.extend(happenings)
+            while len(self._unwritten) > UNWRITTEN:
+                first = next((each for each in self._unwritten if each.type.droppable), self._unwritten[0])
+                self._unwritten.remove(first)
+                self._unwritten_lost[first.type.name] += 1
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether events wait in memory."""
+        with self._lock:
+            return bool(self._unwritten or self._unwritten_lost)
+
+    def on_news(self, tell: Callable[[], None]) -> Callable[[], None]:
+        """Call `tell`, from any thread, when there are new events; return how to end that."""
+        with self._lock:
+            self._listeners.append(tell)
+
+        def forget() -> None:
+            with self._lock, suppress(ValueError):
+                self._listeners.remove(tell)
+
+        return forget
+
+    def after(self, sequence: int, *, limit: int) -> list[Event]:
+        """Return the events with higher numbers, in order.
+
+        Raises:
+            JournalUnavailable: they cannot be read.
+        """
+        rows = self._file.rows(
+            "SELECT id, type, droppable, body FROM sound_events WHERE id > ? ORDER BY id LIMIT ?",
+            sequence,
+            limit,
+        )
+        return [
+            Event(
+                sequence=number,
+                type=type_,
+                droppable=bool(droppable),
+                body=msgspec.json.decode(body, type=EventBody),
+            )
+            for number, type_, droppable, body in rows
+        ]
+
+    def last(self) -> int:
+        """Return the number of the latest event, even if it is no longer kept; 0: there was none.
+
+        Raises:
+            JournalUnavailable: it cannot be read.
+        """
+        rows = self._file.rows("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
+        return int(rows[0][0]) if rows else 0
+
+    def dropped(self) -> dict[str, int]:
+        """Return how many events an endpoint waited for and were dropped, by type.
+
+        Raises:
+            JournalUnavailable: it cannot be read.
+        """
+        rows = self._file.rows("SELECT value FROM sound_memos WHERE name = ?", _DROPPED)
+        return msgspec.json.decode(rows[0][0], type=dict[str, int]) if rows else {}
+
+    def _append(self, db: sqlite3.Connection, happening: Happening) -> None:
+        if happening.key is not None:
+            news = _news(db, happening)
+            if news is None:
+                return
+            happening = news
+        self._make_room(db)
+        body = EventBody.of(happening, source=self._source(db))
+        db.execute(
+            "INSERT INTO events (type, droppable, body) VALUES (?, ?, ?)",
+            (happening.type.name, int(happening.type.droppable), msgspec.json.encode(body)),
+        )
+        self._count = (self._count or 0) + 1
+
+    def _make_room(self, db: sqlite3.Connection) -> None:
+        if self._count is None:
+            (self._count,) = db.execute("SELECT count(*) FROM events").fetchone()
+        if self._count < self.most:
+            return
+        surplus = self._count - self.most + max(1, self.most // AT_ONCE)
+        awaited_after = self.awaited_after(db)
+        awaited = _NEVER if awaited_after is None else awaited_after
+        gone = db.execute(
+            "DELETE FROM events WHERE id IN (SELECT id FROM events"
+            " ORDER BY id > ?1, droppable DESC, id LIMIT ?2) RETURNING id, type",
+            (awaited, surplus),
+        ).fetchall()
+        self._count -= len(gone)
+        missed = sorted((number, type_) for number, type_ in gone if number > awaited)
+        if missed:
+            counts = Counter(type_ for _, type_ in missed)
+            log.warning(
+                "the outbox of events is full: %d events were dropped that an endpoint waits for", len(missed)
+            )
+            _put(db, _DROPPED, dict(Counter(_get(db, _DROPPED, dict[str, int])) + counts))
+            self._append(db, _dropped(counts, first=missed[0][0], last=missed[-1][0]))
+
+    def _source(self, db: sqlite3.Connection) -> str:
+        if self.device is not None:
+            return self.device
+        known = _get(db, _SOURCE, str)
+        if not known:
+            known = uuid.uuid4().urn
+            _put(db, _SOURCE, known)
+        return known
+
+    def _announce(self) -> None:
+        with self._lock:
+            listeners = list(self._listeners)
+        for tell in listeners:
+            tell()
+
+
+def _news(db: sqlite3.Connection, happening: Happening) -> Happening | None:
+    """Note a state, and return the happening if it is an event."""
+    name = f"{_TOLD}{happening.key}"
+    before = _get(db, name, str)
+    if before == happening.state:
+        return None
+    _put(db, name, happening.state)
+    if not (before or happening.first_counts):
+        return None
+    if happening.told_as is None:
+        return happening
+    return replace(happening, data=msgspec.structs.replace(happening.data, **{happening.told_as: before}))
+
+
+def _dropped(counts: Counter[str], *, first: int | None = None, last: int | None = None) -> Happening:
+    data = DroppedData(count=counts.total(), types=dict(counts), first=first, last=last)
+    return Happening(type=event_types.EVENTS_DROPPED, data=data)
+
+
+def _get(db: sqlite3.Connection, name: str, type_: type[_T]) -> _T:
+    """Return a named value; an empty one if there is none."""
+    row = db.execute("SELECT value FROM sound_memos WHERE name = ?", (name,)).fetchone()
+    try:
+        return type_() if row is None else msgspec.json.decode(row[0], type=type_)
+    except ValueError:
+        return type_()
+
+
+def _put(db: sqlite3.Connection, name: str, value: object) -> None:
+    db.execute("INSERT OR REPLACE INTO memos (name, value) VALUES (?, ?)", (name, msgspec.json.encode(value)))

@@ -1,0 +1,124 @@
+"""The stream from the outbox: CloudEvents, resumed by number, even after a restart."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from api.gateway import Gateway
+from api.handlers.test_events import listening, parsed
+from engine.lab import CARD, FIRST
+from lpad.engine.change.change import Kind
+from lpad.engine.events.event_types import BY_NAME
+
+if TYPE_CHECKING:
+    from engine.lab import Lab
+
+PATH = "/v1/events?form=cloudevents"
+ENABLED, INSTALLED = "org.lpad.profile.enabled.v1", "org.lpad.profile.installed.v1"
+
+
+def test_events_come_as_they_happen_and_again_after_a_restart(lab: Lab) -> None:
+    """The ID is the number; with it, nothing is missed and nothing is told twice."""
+    lab.start()
+    with Gateway(lab) as gateway, listening(gateway, PATH) as events:
+        start = next(events)
+        assert start["event"] == "listening"
+        lab.install()
+        seen = []
+        for event in events:
+            seen.append(event)
+            if event["event"] == INSTALLED:
+                break
+        assert [event["id"] for event in seen] == [
+            str(int(start["id"]) + number) for number in range(1, len(seen) + 1)
+        ]
+        assert seen[-1]["data"]["data"]["iccid"] == FIRST
+        assert int(seen[-1]["data"]["sequence"]) == int(seen[-1]["id"])
+    lab.stop()
+    lab.start()
+    lab.carry_out(Kind.ENABLE, iccid=FIRST)
+    with Gateway(lab) as gateway:
+        with listening(gateway, PATH, **{"Last-Event-ID": start["id"]}) as events:
+            assert next(events) == start
+            assert [next(events) for _ in seen] == seen
+            assert (
+                next(event for event in events if event["event"] == ENABLED)["data"]["source"]
+                == (seen[0]["data"]["source"])
+            )
+        with listening(gateway, f"{PATH}&after={seen[-1]['id']}") as events:
+            next(events)
+            assert int(next(events)["id"]) == int(seen[-1]["id"]) + 1
+
+
+def test_what_the_outbox_no_longer_has_is_told_as_lost(lab: Lab) -> None:
+    """With the count, where it is missing; a number that was never given means another journal."""
+    lab.install()
+    lab.until_true(lambda: lab.engine.events.last() >= 3)
+    with lab.engine.events.writing([]) as db:
+        db.execute("DELETE FROM events WHERE id = 2")
+    with Gateway(lab) as gateway:
+        with listening(gateway, f"{PATH}&after=0") as events:
+            told = [next(events) for _ in range(4)]
+            assert [(each["event"], each["id"]) for each in told[::2]] == [("listening", "0"), ("lost", "1")]
+            assert told[2]["data"] == {"count": 1}
+            assert told[3]["id"] == "3"
+        for unknown in ("999999", "abcdef-7", "-1"):
+            with listening(gateway, f"{PATH}&after={unknown}") as events:
+                assert [next(events)["event"] for _ in range(2)] == ["listening", "lost"]
+                assert next(events)["id"] == "1"
+
+
+def test_filters(lab: Lab) -> None:
+    """A change's or a card's events only; each has the number that it has anyway."""
+    lab.install()
+    change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
+    with Gateway(lab) as gateway:
+        with listening(gateway, f"{PATH}&after=0&change={change.id}") as events:
+            next(events)
+            assert next(events)["data"]["data"]["change"] == change.id
+        with listening(gateway, f"{PATH}&after=0&euicc={CARD}") as events:
+            next(events)
+            assert next(events)["data"]["subject"] == CARD
+
+
+@pytest.mark.parametrize("form", ["", "CloudEvents", "xml"])
+def test_an_unknown_form_is_refused(gateway: Gateway, form: str) -> None:
+    """With those that there are."""
+    response = gateway.http.get(f"/v1/events?form={form}")
+    assert response.status_code == 400
+    assert response.json()["kind"] == "invalid-value"
+    assert "cloudevents" in response.json()["detail"]
+
+
+def test_the_present_form_stays_as_it_is(lab: Lab) -> None:
+    """Byte for byte, with the parameter and without: programs that know nothing of CloudEvents go on."""
+    lab.start()
+    with (
+        Gateway(lab) as gateway,
+        gateway.http.stream("GET", "/v1/events") as plain,
+        gateway.http.stream("GET", "/v1/events?form=lpad") as named,
+    ):
+        lines = plain.iter_lines(), named.iter_lines()
+        lab.carry_out(Kind.REFRESH)
+        seen: list[list[str]] = [[], []]
+        for each, some in zip(lines, seen, strict=True):
+            for line in each:
+                some.append(line)
+                if '"state":"done"' in line:
+                    break
+        assert seen[0] == seen[1]
+        (first, *_) = parsed(iter(seen[0]))
+        assert (first["event"], first["data"]) == ("listening", {})
+        assert {event["event"] for event in parsed(iter(seen[0]))} <= {"listening", "change", "euicc"}
+
+
+def test_every_type_is_listed_with_its_schema(gateway: Gateway) -> None:
+    """As the table has it."""
+    types = gateway.get("/v1/event-types")["types"]
+    assert [each["type"] for each in types] == list(BY_NAME)
+    assert all(
+        each["data_schema"] == json.loads(json.dumps(BY_NAME[each["type"]].schema())) for each in types
+    )

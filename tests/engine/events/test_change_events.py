@@ -1,0 +1,124 @@
+"""The events of changes, on a software eUICC behind a modem: each once, with what it is about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.guarding import REGISTERED, THIRD, ended, guarding, stuck
+from engine.lab import CARD, FIRST, SECOND, Lab
+from lpad.engine.change.change import Kind
+from lpad.engine.switch import condition_watch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lpad.engine.change.change import Json
+    from lpad.simulator.pki.pki import Pki
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(condition_watch, "STEADY", 0.3)
+    monkeypatch.setattr(condition_watch, "FIRST_PAUSE", 0.1)
+
+
+def told(lab: Lab, after: int = 0) -> list[tuple[str, dict[str, Json]]]:
+    """The events of changes, without the layers of the connection."""
+    return [
+        (each.type.removeprefix("org.lpad.").removesuffix(".v1"), each.body.data)
+        for each in lab.engine.events.after(after, limit=999)
+        if each.type.startswith(("org.lpad.profile", "org.lpad.switch"))
+    ]
+
+
+def test_a_profiles_life(lab: Lab) -> None:
+    """Downloaded, installed, enabled, disabled and deleted: each with card, profile and change."""
+    lab.install()
+    enabled = lab.carry_out(Kind.ENABLE, iccid=FIRST)
+    lab.carry_out(Kind.ENABLE, iccid=FIRST)  # it is enabled: nothing happens
+    disabled = lab.carry_out(Kind.DISABLE, iccid=FIRST, accept_offline=True)
+    deleted = lab.carry_out(Kind.DELETE, iccid=FIRST)
+    lab.carry_out(Kind.DELETE, iccid=FIRST, missing_ok=True)
+    eid = lab.engine.snapshot(CARD).eid
+    about = {"euicc": CARD, "eid": eid, "iccid": FIRST}
+    assert told(lab) == [
+        ("profile.downloaded", {**about, "change": 1}),
+        ("profile.installed", {**about, "change": 1}),
+        ("profile.enabled", {**about, "change": enabled.id}),
+        ("profile.disabled", {**about, "change": disabled.id}),
+        ("profile.deleted", {**about, "change": deleted.id}),
+    ]
+
+
+def test_a_guarded_switch_that_is_kept(tmp_path: Path, pki: Pki) -> None:
+    """Started with the profile before, confirmed, enabled."""
+    with guarding(tmp_path, pki) as lab:
+        before = lab.engine.events.last()
+        change = ended(lab, REGISTERED)
+        eid = lab.engine.snapshot(CARD).eid
+        about = {"euicc": CARD, "eid": eid, "iccid": SECOND, "change": change.id, "previous": FIRST}
+        assert told(lab, before) == [
+            ("switch.started", about),
+            ("switch.confirmed", about),
+            ("profile.enabled", about),
+        ]
+
+
+def test_a_guarded_switch_that_is_rolled_back(tmp_path: Path, pki: Pki) -> None:
+    """The event has the profile that is enabled now, the layer that failed, and why, in a word."""
+    with guarding(tmp_path, pki, registration={SECOND: 3}) as lab:
+        before = lab.engine.events.last()
+        change = ended(lab, REGISTERED, within=1)
+        eid = lab.engine.snapshot(CARD).eid
+        about = {"euicc": CARD, "eid": eid, "iccid": SECOND, "change": change.id, "previous": FIRST}
+        (_, (type_, data)) = told(lab, before)
+        assert type_ == "switch.rolled-back"
+        assert data.pop("cause") in ("time-limit", "denied")
+        assert data == {**about, "enabled": FIRST, "layer": "registered"}
+        layers = [
+            each.body.data for each in lab.engine.events.after(before, limit=99) if "layer-down" in each.type
+        ]
+        assert [(each["layer"], each["iccid"]) for each in layers] == [("registered", SECOND)]
+
+
+def test_a_switch_that_is_stuck(tmp_path: Path, pki: Pki) -> None:
+    """It has begun, and has its own end."""
+    with guarding(tmp_path, pki) as lab:
+        before = lab.engine.events.last()
+        change = stuck(lab)
+        (_, (type_, data), *_) = told(lab, before)
+        assert (type_, data["change"], data["cause"]) == ("switch.stuck", change.id, "refused")
+
+
+def test_a_guarded_download_that_is_rolled_back(tmp_path: Path, pki: Pki) -> None:
+    """The profile is installed before its switch begins, and stays so."""
+    with guarding(tmp_path, pki, registration={THIRD: 3}) as lab:
+        before = lab.engine.events.last()
+        change = lab.carry_out(
+            Kind.DOWNLOAD,
+            secrets={"activation_code": lab.code(lab.order(iccid=THIRD, name="Third"))},
+            enable=True,
+            guard={"until": [REGISTERED], "within": 1},
+        )
+        found = told(lab, before)
+        assert [type_ for type_, _ in found] == [
+            "profile.downloaded",
+            "profile.installed",
+            "switch.started",
+            "switch.rolled-back",
+        ]
+        assert {(data["iccid"], data["change"]) for _, data in found} == {(THIRD, change.id)}
+
+
+def test_a_reset_deletes_each_profile(lab: Lab) -> None:
+    """One event for each."""
+    lab.install()
+    lab.install(iccid=SECOND, name="Second")
+    before = lab.engine.events.last()
+    lab.carry_out(Kind.RESET, operational_profiles=True, test_profiles=False, default_smdp=False)
+    assert sorted((type_, str(data["iccid"])) for type_, data in told(lab, before)) == [
+        ("profile.deleted", FIRST),
+        ("profile.deleted", SECOND),
+    ]

@@ -1,0 +1,59 @@
+"""An event as it leaves the device."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from lpad.engine.events import event_types as types
+from lpad.engine.events.cloud_event import Event, EventBody, Identifiers
+from lpad.engine.events.event_data import ProfileData
+from lpad.engine.events.happening import Happening
+from lpad.remote.trust.tls_failure import CLOCK_UNSET_BEFORE
+
+EID = "89049032000000000000000000000017"
+DATA = ProfileData(euicc="modem", eid=EID, iccid="8900101000000000017", change=7)
+
+
+def event(at: float = CLOCK_UNSET_BEFORE) -> Event:
+    happening = Happening(type=types.PROFILE_ENABLED, data=DATA, euicc="modem", at=at)
+    return Event(
+        sequence=42,
+        type=happening.type.name,
+        droppable=False,
+        body=EventBody.of(happening, source="gateway-17"),
+    )
+
+
+def test_the_structured_form() -> None:
+    """All required attributes are there, the sequence is sortable as a text, and identifiers are in full."""
+    told = json.loads(event().structured())
+    assert told.pop("id")
+    assert told == {
+        "specversion": "1.0",
+        "source": "gateway-17",
+        "type": "org.lpad.profile.enabled.v1",
+        "time": datetime.fromtimestamp(CLOCK_UNSET_BEFORE, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        "datacontenttype": "application/json",
+        "sequence": "000000000042",
+        "subject": "modem",
+        "data": {"euicc": "modem", "eid": EID, "iccid": "8900101000000000017", "change": 7},
+    }
+
+
+def test_redacted_identifiers_keep_their_last_digits() -> None:
+    """The other fields stay."""
+    data = event().data(Identifiers.REDACTED)
+    assert data == {"euicc": "modem", "eid": "…0017", "iccid": "…0017", "change": 7}
+
+
+def test_a_time_of_an_unset_clock_is_marked() -> None:
+    """As on a board whose clock begins at 1970; with a set clock there is no such attribute."""
+    told = json.loads(event(at=60.0).structured())
+    assert (told["time"], told["clockunset"]) == ("1970-01-01T00:01:00.000Z", True)
+    assert "clockunset" not in json.loads(event().structured())
+
+
+def test_each_happening_has_its_own_id() -> None:
+    """Two events of the same content are two events."""
+    assert event().body.id != event().body.id

@@ -1,0 +1,232 @@
+"""The outbox of events: numbered, in the transaction of the cause, limited; what it drops is counted."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from engine.journal_file import sealed
+from engine.test_full_disk import no_space
+from lpad.base.errors import JournalUnavailable
+from lpad.engine.change.params import EnableParams
+from lpad.engine.events import event_types as types
+from lpad.engine.events.event_data import CardData, ProfileData
+from lpad.engine.events.happening import Happening
+from lpad.engine.journal import Journal
+from lpad.engine.journal.events import event_log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lpad.engine.events.event_types import EventType
+
+ICCID = "8900101000000000017"
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with closing(Journal(tmp_path / "journal.db")) as made:
+        yield made
+
+
+def profile(type_: EventType = types.PROFILE_ENABLED, change: int = 1) -> Happening:
+    return Happening(type=type_, data=ProfileData(euicc="modem", iccid=ICCID, change=change), euicc="modem")
+
+
+def ready(euicc: str = "modem", state: str = "") -> Happening:
+    """An event that may be dropped; with a state, one only if that is new."""
+    key = f"card:{euicc}" if state else None
+    return Happening(type=types.CARD_READY, data=CardData(euicc=euicc), euicc=euicc, key=key, state=state)
+
+
+def kept(journal: Journal) -> list[tuple[int, str]]:
+    return [
+        (each.sequence, each.type.removeprefix("org.lpad.").removesuffix(".v1"))
+        for each in journal.events.after(0, limit=10_000)
+    ]
+
+
+def test_events_are_numbered_in_order_across_restarts(tmp_path: Path) -> None:
+    """A number is never used twice, even if its event is gone; the device's name stays the same."""
+    with closing(Journal(tmp_path / "journal.db")) as journal:
+        assert journal.events.last() == 0
+        journal.events.record([profile(), profile(types.PROFILE_DISABLED)])
+        (source,) = {each.body.source for each in journal.events.after(0, limit=9)}
+        assert source.startswith("urn:uuid:")
+    with sealed(tmp_path / "journal.db") as db:
+        db.execute("DELETE FROM events")
+    with closing(Journal(tmp_path / "journal.db")) as journal:
+        assert journal.events.last() == 2
+        journal.events.record([profile()])
+        (event,) = journal.events.after(2, limit=9)
+        assert (event.sequence, event.body.source) == (3, source)
+        journal.events.device = "gateway-17"
+        journal.events.record([profile()])
+        assert [each.body.source for each in journal.events.after(3, limit=9)] == ["gateway-17"]
+
+
+def test_an_event_is_there_with_its_cause_or_not_at_all(journal: Journal) -> None:
+    """A transaction that fails leaves neither."""
+    change = journal.changes.add("modem", EnableParams(iccid=ICCID), secrets={})
+
+    def fail() -> None:
+        with journal.events.writing([profile()]) as db:
+            db.execute("UPDATE changes SET state = 'running' WHERE id = ?", (change.id,))
+            db.execute("INSERT INTO changes (id, euicc, state, body) VALUES (?, '', '', '')", (change.id,))
+
+    with pytest.raises(JournalUnavailable):
+        fail()
+    assert (journal.changes.get(change.id), kept(journal)) == (change, [])
+    journal.changes.save(change.run(), happenings=[profile()])
+    assert kept(journal) == [(1, "profile.enabled")]
+
+
+def test_an_event_costs_its_change_no_transaction(journal: Journal) -> None:
+    """The number of commits, each of which is a sync of the disk, is the same with events and without."""
+    change = journal.changes.add("modem", EnableParams(iccid=ICCID), secrets={})
+    journal.changes.save(change.run())
+    statements: list[str] = []
+    database: Any = journal.changes
+    database._database._db.set_trace_callback(statements.append)
+    for happenings in ([], [profile()], [profile(), profile()]):
+        before = journal.events.last()
+        statements.clear()
+        journal.changes.save(change.run(), happenings=happenings)
+        assert statements.count("COMMIT") == 1
+        assert journal.events.last() == before + len(happenings)
+
+
+def test_a_state_is_an_event_once(tmp_path: Path) -> None:
+    """A repeated observation is none, even after a restart; the same state after another one is."""
+    with closing(Journal(tmp_path / "journal.db")) as journal:
+        journal.events.record([ready(state="ready")])
+        journal.events.record([ready(state="ready")])
+    with closing(Journal(tmp_path / "journal.db")) as journal:
+        journal.events.record([ready(state="ready"), ready("other", state="ready")])
+        assert [number for number, _ in kept(journal)] == [1, 2]
+        journal.events.record([ready(state="absent"), ready(state="ready")])
+        assert [number for number, _ in kept(journal)] == [1, 2, 3, 4]
+
+
+def test_a_full_outbox_drops_what_nobody_waits_for_first(journal: Journal) -> None:
+    """Then droppable ones, then the others, the oldest first; without endpoints nothing is missed."""
+    journal.events.most = 4
+    journal.events.record([profile(), ready(), profile(), ready()])
+    journal.events.record([profile()])
+    assert [number for number, _ in kept(journal)] == [1, 3, 4, 5]
+    assert journal.events.dropped() == {}
+
+
+def test_what_an_endpoint_waits_for_is_counted_and_reported(journal: Journal) -> None:
+    """A drop is an event of its own, with the counts by type and the numbers."""
+    journal.events.most = 20
+    journal.events.awaited_after = lambda _: 2
+    journal.events.record([profile(), ready(), *([profile()] * 9), ready(), *([profile()] * 8)])
+    assert len(kept(journal)) == 20
+    journal.events.record([profile()])  # 2 and 1 are done with: the droppable one goes first
+    assert 2 not in dict(kept(journal))
+    journal.events.record([profile()])
+    assert 1 not in dict(kept(journal))
+    assert journal.events.dropped() == {}
+    journal.events.record([profile()])
+    assert 12 not in dict(kept(journal))
+    assert journal.events.dropped() == {"org.lpad.card.ready.v1": 1}
+    (told,) = [each for each in journal.events.after(20, limit=99) if each.type == types.EVENTS_DROPPED.name]
+    assert told.body.data == {"count": 1, "types": {"org.lpad.card.ready.v1": 1}, "first": 12, "last": 12}
+    journal.events.record([profile()] * 3)
+    assert dict(kept(journal)).keys() & {3, 4, 5} == set()
+    assert journal.events.dropped()["org.lpad.profile.enabled.v1"] >= 3
+
+
+def test_a_full_disk_delays_no_change(tmp_path: Path) -> None:
+    """An event that has no room waits in memory, and is written with the next transaction, in its order."""
+    with closing(Journal(tmp_path / "journal.db")) as journal:
+        with no_space(tmp_path / "journal.db-wal"):
+            journal.events.record([profile(change=1)])
+            journal.events.record([profile(change=2)])
+            assert journal.events.unwritten
+            assert kept(journal) == []
+        journal.changes.add("modem", EnableParams(iccid=ICCID), secrets={})
+        change = journal.changes.get(1)
+        journal.changes.save(change.run(), happenings=[profile(change=3)])
+        assert [each.change for each in journal.events.after(0, limit=9)] == [1, 2, 3]
+        assert not journal.events.unwritten
+
+
+def test_a_record_is_written_even_if_its_event_is_not(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a disk with room for one of them: the change goes on, and the event follows."""
+    change = journal.changes.add("modem", EnableParams(iccid=ICCID), secrets={}).run()
+
+    def no_room(*_: object) -> None:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(journal.events, "_append", no_room)
+        journal.changes.save(change, happenings=[profile()])
+    assert journal.changes.get(change.id).state == "running"
+    assert kept(journal) == []
+    journal.events.record([])
+    assert kept(journal) == [(1, "profile.enabled")]
+
+
+def test_memory_is_bounded_while_the_journal_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The droppable ones go first, and the loss is an event as soon as there is room."""
+    monkeypatch.setattr(event_log, "UNWRITTEN", 3)
+    with closing(Journal(tmp_path / "journal.db")) as journal:
+        with no_space(tmp_path / "journal.db-wal"):
+            for each in (profile(change=1), ready(), profile(change=2), profile(change=3), profile(change=4)):
+                journal.events.record([each])
+        journal.events.record([])
+        assert [name for _, name in kept(journal)] == ["profile.enabled"] * 3 + ["events.dropped"]
+        assert journal.events.after(0, limit=9)[-1].body.data == {
+            "count": 2,
+            "types": {"org.lpad.card.ready.v1": 1, "org.lpad.profile.enabled.v1": 1},
+        }
+
+
+def test_a_listener_is_told_once_an_event_can_be_read(journal: Journal) -> None:
+    """Not before the transaction ends, and not after it has stopped to listen."""
+    seen: list[int] = []
+    forget = journal.events.on_news(lambda: seen.append(journal.events.last()))
+    with journal.events.writing([profile()]):
+        assert seen == []
+    assert seen == [1]
+    forget()
+    journal.events.record([profile()])
+    assert seen == [1]
+
+
+def test_a_repair_keeps_events_and_never_repeats_a_number(tmp_path: Path) -> None:
+    """A row with a wrong bit is lost and counted; the others keep their numbers and the device's name."""
+    path = tmp_path / "journal.db"
+    with closing(Journal(path)) as journal:
+        journal.events.record([profile(change=1), profile(change=222_222), profile(change=3)])
+        (source,) = {each.body.source for each in journal.events.after(0, limit=9)}
+    content = path.read_bytes()
+    at = content.index(b"222222")
+    path.write_bytes(content[:at] + b"3" + content[at + 1 :])
+    with closing(Journal(path)) as journal:
+        (repair,) = journal.health.repairs
+        assert repair.lost == {"events": 1}
+        assert [each.sequence for each in journal.events.after(0, limit=9)] == [1, 3]
+        journal.events.record([profile()])
+        assert journal.events.last() == 4
+        assert {each.body.source for each in journal.events.after(0, limit=9)} == {source}
+
+
+def test_an_unwritable_journal_refuses_to_read_only_if_it_must(tmp_path: Path) -> None:
+    """A closed file is an error of its own kind, for listeners to wait on."""
+    journal = Journal(tmp_path / "journal.db")
+    journal.close()
+    with pytest.raises(JournalUnavailable):
+        journal.events.after(0, limit=1)
