@@ -82,7 +82,10 @@ LISTING = 10.0
 
 
 class Engine:
-    """The daemon's functions, without the socket."""
+    """The daemon's functions, without the socket.
+
+    Each with a card's name raises NotFound if the settings name no such card.
+    """
 
     def __init__(
         self,
@@ -221,29 +224,15 @@ class Engine:
         return self._workers.snapshots()
 
     def snapshot(self, euicc: str) -> Snapshot:
-        """Return one card as it was last read.
-
-        Raises:
-            NotFound: the settings name no such card.
-        """
+        """Return one card as it was last read."""
         return self._workers.of(euicc).snapshot
 
     def read_again(self, euicc: str) -> None:
-        """Have a card read again when there is time, because a request does not fit its last reading.
-
-        Raises:
-            NotFound: the settings name no such card.
-        """
+        """Have a card read again when there is time, because a request does not fit its last reading."""
         self._workers.of(euicc).read_again()
 
     def provisioning(self, euicc: str) -> ProvisioningState | None:
-        """Return the status of requesting a first profile for an empty card.
-
-        None if the settings do not ask for one.
-
-        Raises:
-            NotFound: the settings name no such card.
-        """
+        """Return the status of requesting a first profile; None if the settings do not ask for one."""
         return self._workers.of(euicc).provisioning
 
     def rescue(self, euicc: str) -> RescueState | None:
@@ -256,19 +245,11 @@ class Engine:
         return self._workers.of(euicc).modem_resets.state
 
     def policy(self, euicc: str) -> SwitchPolicy:
-        """Return a card's policy for switching profiles.
-
-        Raises:
-            NotFound: the settings name no such card.
-        """
+        """Return a card's policy for switching profiles."""
         return self._workers.of(euicc).policy
 
     def network(self, euicc: str, iccid: str) -> Chosen:
-        """Return the network settings that apply to a profile, even if the card does not contain it.
-
-        Raises:
-            NotFound: the settings name no such card.
-        """
+        """Return the network settings that apply to a profile, even if the card does not contain it."""
         worker = self._workers.of(euicc)
         profile = worker.snapshot.listed.named(iccid)
         stored = self._networks.get(iccid)
@@ -300,11 +281,7 @@ class Engine:
         self._networks.clear(iccid)
 
     def failover(self, euicc: str) -> FailoverStatus | None:
-        """Return the health of the enabled profile; None if the settings ask for no failover.
-
-        Raises:
-            NotFound: the settings name no such card.
-        """
+        """Return the health of the enabled profile; None if the settings ask for no failover."""
         self._workers.of(euicc)
         return self._failovers.status(euicc)
 
@@ -387,11 +364,7 @@ class Engine:
         return [each for each in wishes if each.euicc == euicc]
 
     def wish(self, euicc: str) -> WishRecord | None:
-        """Return a card's unfulfilled wish at a platform.
-
-        Raises:
-            NotFound: the settings name no such card.
-        """
+        """Return a card's unfulfilled wish at a platform."""
         eid = self._workers.of(euicc).snapshot.eid
         return self._wishes.get(eid) if eid is not None else None
 
@@ -461,38 +434,22 @@ class Engine:
         self._workers.release(PauseReason.NETWORK)
 
     def notifications(self, euicc: str) -> list[StoredNotification]:
-        """Return the outbox of a card, in ascending order.
-
-        Raises:
-            NotFound: the settings name no such card.
-        """
+        """Return the outbox of a card, in ascending order."""
         eid = self._workers.of(euicc).snapshot.eid
         return self._journal.notifications.all(eid=eid) if eid is not None else []
 
     def uncopied_notifications(self, euicc: str) -> list[UncopiedNotification]:
-        """Return the card's notifications that could not be copied to the outbox, in ascending order.
-
-        Raises:
-            NotFound: the settings name no such card.
-        """
+        """Return the card's notifications that could not be copied to the outbox, in ascending order."""
         eid = self._workers.of(euicc).snapshot.eid
         return self._outbox.uncopied(eid) if eid is not None else []
 
     def unreadable_notifications(self, euicc: str) -> int:
-        """Return how many entries of a card's list of notifications cannot be read.
-
-        Raises:
-            NotFound: the settings name no such card.
-        """
+        """Return how many entries of a card's list of notifications cannot be read."""
         eid = self._workers.of(euicc).snapshot.eid
         return self._outbox.unreadable(eid) if eid is not None else 0
 
     def notification_list_error(self, euicc: str) -> str | None:
-        """Return why a card's list of notifications could not be read at all; None if it could.
-
-        Raises:
-            NotFound: the settings name no such card.
-        """
+        """Return why a card's list of notifications could not be read at all; None if it could."""
         eid = self._workers.of(euicc).snapshot.eid
         return self._outbox.list_error(eid) if eid is not None else None
 

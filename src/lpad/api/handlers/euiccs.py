@@ -30,6 +30,7 @@ from lpad.api.request.bodies import (
     RescueView,
     ResetRequest,
     TrustCheckRequest,
+    view_of,
 )
 from lpad.api.request.roles import ROLE_FOR
 from lpad.base.activation_code import ActivationCode
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
 
 async def list_euiccs(call: Call) -> Response:
     """List all cards."""
-    return json_response(EuiccList(euiccs=[_summary(snapshot) for snapshot in call.engine.snapshots()]))
+    return json_response(EuiccList(euiccs=[view_of(EuiccSummary, each) for each in call.engine.snapshots()]))
 
 
 async def get_euicc(call: Call) -> Response:
@@ -69,24 +70,16 @@ async def get_euicc(call: Call) -> Response:
     wish = await asyncio.to_thread(call.engine.wish, snapshot.name)
     rescue = await asyncio.to_thread(call.engine.rescue, snapshot.name)
     restarts = await asyncio.to_thread(call.engine.modem_restarts, snapshot.name)
-    view = EuiccView(
-        name=snapshot.name,
-        transport=snapshot.transport,
-        state=snapshot.state,
-        eid=snapshot.eid,
-        error=snapshot.error,
-        imei=snapshot.imei,
-        info=snapshot.info,
-        addresses=snapshot.addresses,
+    view = view_of(
+        EuiccView,
+        snapshot,
         provisioning=_provisioning(provisioning, call.engine.now()),
         wish=wish_view(wish, call.engine.now()),
-        read_at=snapshot.read_at,
         switching=call.engine.policy(snapshot.name),
         failover=call.engine.failover(snapshot.name),
         modem_restarts=_modem_restarts(restarts, call.engine.now()),
         rescue=_rescue(rescue, call.engine.now()),
         known_risks=known_risks(snapshot.profiles),
-        unreadable=snapshot.unreadable,
     )
     return json_response(view)
 
@@ -124,12 +117,7 @@ async def check_trust(call: Call) -> Response:
 async def reset_euicc(call: Call) -> Response:
     """Delete profiles by class, and the default SM-DP+ address."""
     body = call.body_of(ResetRequest)
-    asked = params.ResetParams(
-        operational_profiles=body.operational_profiles,
-        test_profiles=body.test_profiles,
-        default_smdp=body.default_smdp,
-        accept_offline=body.accept_offline,
-    )
+    asked = view_of(params.ResetParams, body)
     if not (asked.operational_profiles or asked.test_profiles or asked.default_smdp):
         names = "operational_profiles, test_profiles, default_smdp"
         raise InvalidValue(f"a reset must say what to delete: set at least one of {names} to true")
@@ -139,15 +127,7 @@ async def reset_euicc(call: Call) -> Response:
 async def list_profiles(call: Call) -> Response:
     """List a card's profiles."""
     snapshot = _read_once(call)
-    return json_response(
-        ProfileList(
-            euicc=snapshot.name,
-            state=snapshot.state,
-            read_at=snapshot.read_at,
-            profiles=list(snapshot.profiles),
-            unreadable=list(snapshot.unreadable),
-        )
-    )
+    return json_response(view_of(ProfileList, snapshot, euicc=snapshot.name))
 
 
 async def get_profile(call: Call) -> Response:
@@ -238,11 +218,9 @@ async def list_notifications(call: Call) -> Response:
     present = call.engine.now()
     stored = await asyncio.to_thread(call.engine.notifications, call.path["name"])
     uncopied = [
-        NotificationView(
-            seq=each.seq,
-            event=each.event,
-            address=each.address,
-            iccid=each.iccid,
+        view_of(
+            NotificationView,
+            each,
             state="uncopied",
             age_seconds=int(present.since(each.since)),
             attempts=0,
@@ -363,16 +341,6 @@ def _read_once(call: Call) -> Snapshot:
     return snapshot
 
 
-def _summary(snapshot: Snapshot) -> EuiccSummary:
-    return EuiccSummary(
-        name=snapshot.name,
-        transport=snapshot.transport,
-        state=snapshot.state,
-        eid=snapshot.eid,
-        error=snapshot.error,
-    )
-
-
 def _provisioning(state: ProvisioningState | None, present: Moment) -> ProvisioningView | None:
     if state is None:
         return None
@@ -383,10 +351,9 @@ def _provisioning(state: ProvisioningState | None, present: Moment) -> Provision
 def _modem_restarts(state: ModemRestarts, present: Moment) -> ModemRestartsView | None:
     if not state.times:
         return None
-    return ModemRestartsView(
-        times=state.times,
-        steps=state.steps,
-        last_step=state.last_step,
+    return view_of(
+        ModemRestartsView,
+        state,
         last_at=present.date_of(state.last_at),
         next_at=None if state.exhausted else present.date_of(state.next_at),
     )
@@ -395,24 +362,16 @@ def _modem_restarts(state: ModemRestarts, present: Moment) -> ModemRestartsView 
 def _rescue(state: RescueState | None, present: Moment) -> RescueView | None:
     if state is None:
         return None
-    return RescueView(
-        change=state.change,
-        wanted=state.wanted,
-        since=present.date_of(state.since),
-        attempts=state.attempts,
-        next_at=present.date_of(state.next_at),
+    return view_of(
+        RescueView, state, since=present.date_of(state.since), next_at=present.date_of(state.next_at)
     )
 
 
 def _notification(stored: StoredNotification, present: Moment) -> NotificationView:
-    return NotificationView(
-        seq=stored.seq,
-        event=stored.event,
-        address=stored.address,
-        iccid=stored.iccid,
+    return view_of(
+        NotificationView,
+        stored,
         state=stored.stage.value,
         age_seconds=int(present.since(stored.stored_at)),
-        attempts=stored.attempts,
-        last_error=stored.last_error,
         next_attempt_at=None if not stored.unsent else present.date_of(stored.next_attempt_at),
     )

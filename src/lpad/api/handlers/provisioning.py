@@ -13,6 +13,7 @@ from lpad.api.request.bodies import (
     ProductView,
     ProvisionRequest,
     WishView,
+    view_of,
 )
 from lpad.api.request.roles import ROLE_FOR
 from lpad.base.deadline import Deadline
@@ -71,13 +72,7 @@ async def list_platforms(call: Call) -> Response:
     return json_response(
         PlatformList(
             platforms=[
-                PlatformView(
-                    name=each.name,
-                    orders=each.can.orders,
-                    costs=each.can.costs,
-                    releases=each.can.releases,
-                    activates=each.can.activates.value,
-                )
+                view_of(PlatformView, each.can, name=each.name, activates=each.can.activates.value)
                 for each in platforms
                 if each is not None
             ]
@@ -95,12 +90,7 @@ async def list_products(call: Call) -> Response:
     def ask() -> list[ProductView]:
         with platform.opened() as opened:
             found = opened.products(deadline=Deadline.after(LISTING))
-        return [
-            ProductView(
-                id=each.id, name=each.name, price=each.price, validity=each.validity, coverage=each.coverage
-            )
-            for each in found
-        ]
+        return [view_of(ProductView, each) for each in found]
 
     return json_response(ProductList(platform=name, products=await asyncio.to_thread(ask)))
 

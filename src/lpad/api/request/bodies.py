@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from lpad.base.activation_code_forms import LONGEST_TEXT
 from lpad.base.guard_condition import LONGEST as LONGEST_CONDITION
@@ -52,6 +53,15 @@ ActivationCodeText = Annotated[
 ]
 
 
+V = TypeVar("V", bound=msgspec.Struct)
+
+
+def view_of(type_: type[V], source: object, **told: object) -> V:
+    """Return a view with the given fields, and the others from the attributes of `source`."""
+    rest = {name: getattr(source, name) for name in type_.__struct_fields__ if name not in told}
+    return type_(**told, **rest)
+
+
 class Request(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """A request's body; an unknown field is refused, because it would be silently ignored."""
 
@@ -92,21 +102,11 @@ class NetworkRequest(Request, frozen=True, kw_only=True):
         Raises:
             InvalidValue: they contradict each other, or a text has characters that it cannot have.
         """
-        password = self.password
-        if password is msgspec.UNSET:
+        given = self
+        if self.password is msgspec.UNSET:
             uses_one = stored is not None and self.authentication is not Authentication.NONE
-            password = stored.password if stored is not None and uses_one else ""
-        return NetworkSettings(
-            apn=self.apn,
-            username=self.username,
-            password=password,
-            authentication=self.authentication,
-            ip=self.ip,
-            roaming=self.roaming,
-            initial_bearer=self.initial_bearer,
-            initial_bearer_apn=self.initial_bearer_apn,
-            mtu=self.mtu,
-        )
+            given = replace(self, password=stored.password if stored is not None and uses_one else "")
+        return msgspec.convert(given, NetworkSettings, from_attributes=True)
 
 
 class NetworkView(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,19 +132,13 @@ class NetworkView(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, iccid: str, chosen: Chosen) -> NetworkView:
         """Create the view of a profile's settings."""
         settings = chosen.settings
-        return cls(
+        return view_of(
+            cls,
+            settings,
             iccid=iccid,
             given_by=chosen.given_by,
             why=chosen.why,
-            apn=settings.apn,
-            username=settings.username,
             password_set=bool(settings.password),
-            authentication=settings.authentication,
-            ip=settings.ip,
-            roaming=settings.roaming,
-            initial_bearer=settings.initial_bearer,
-            initial_bearer_apn=settings.initial_bearer_apn,
-            mtu=settings.mtu,
         )
 
 
@@ -403,21 +397,9 @@ class ProfileView(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, profile: Profile | UnreadableProfile) -> ProfileView:
         """Create the view of a profile in a card's list."""
-        readable = profile if isinstance(profile, Profile) else None
-        return cls(
-            iccid=profile.iccid,
-            raw_iccid=msgspec.UNSET if isinstance(profile, Profile) else profile.raw_iccid,
-            state=profile.state,
-            profile_class=profile.profile_class,
-            name=profile.name,
-            provider=profile.provider,
-            nickname=profile.nickname,
-            isdp_aid=profile.isdp_aid,
-            icon_type=readable.icon_type if readable else None,
-            owner=readable.owner if readable else None,
-            policy_rules=profile.policy_rules,
-            notification_addresses=readable.notification_addresses if readable else (),
-        )
+        if isinstance(profile, Profile):
+            return view_of(cls, profile, raw_iccid=msgspec.UNSET)
+        return view_of(cls, profile, icon_type=None, owner=None, notification_addresses=())
 
 
 class ProfileList(msgspec.Struct, frozen=True, kw_only=True):
@@ -426,8 +408,8 @@ class ProfileList(msgspec.Struct, frozen=True, kw_only=True):
     euicc: str
     state: str
     read_at: datetime | None
-    profiles: list[Profile]
-    unreadable: list[UnreadableProfile]
+    profiles: tuple[Profile, ...]
+    unreadable: tuple[UnreadableProfile, ...]
 
 
 class NotificationView(msgspec.Struct, frozen=True, kw_only=True):

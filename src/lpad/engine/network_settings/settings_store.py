@@ -8,13 +8,13 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
 
 from lpad.base.errors import LpadError
-from lpad.network.network_settings import Authentication, GivenBy, InitialBearer, IpType, NetworkSettings
+from lpad.network.network_settings import GivenBy, NetworkSettings
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -26,42 +26,11 @@ log = logging.getLogger(__name__)
 _PREFIX = "network:"
 
 
-class _Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings as stored on disk; fields of a later lpad are ignored."""
-
-    apn: str = ""
-    username: str = ""
-    password: str = ""
-    authentication: str = "none"
-    ip: str = "ipv4v6"
-    roaming: bool = True
-    initial_bearer: str = "same"
-    initial_bearer_apn: str = ""
-    mtu: int | None = None
-
-    @classmethod
-    def of(cls, settings: NetworkSettings) -> _Kept:
-        return cls(**{name: getattr(settings, name) for name in cls.__struct_fields__})
-
-    def settings(self) -> NetworkSettings:
-        return NetworkSettings(
-            apn=self.apn,
-            username=self.username,
-            password=self.password,
-            authentication=Authentication(self.authentication),
-            ip=IpType(self.ip),
-            roaming=self.roaming,
-            initial_bearer=InitialBearer(self.initial_bearer),
-            initial_bearer_apn=self.initial_bearer_apn,
-            mtu=self.mtu,
-        )
-
-
 class _Row(msgspec.Struct, frozen=True, kw_only=True):
-    """The stored settings of one profile; `card` is the EID of the card that contained it."""
+    """The stored settings of one profile, not yet typed; `card` is the EID of the card that contained it."""
 
-    owner: _Kept | None = None
-    order: _Kept | None = None
+    owner: dict[str, Any] | None = None
+    order: dict[str, Any] | None = None
     card: str | None = None
 
 
@@ -95,7 +64,7 @@ class NetworkStore:
         Raises:
             JournalUnavailable: it cannot be written.
         """
-        kept = _Kept.of(settings)
+        kept = msgspec.to_builtins(settings)
         with self._lock:
             row = self._row(iccid)
             owner = given_by is GivenBy.OWNER
@@ -157,9 +126,10 @@ class NetworkStore:
             known[iccid] = row
 
 
-def _sensible(kept: _Kept | None, given_by: GivenBy) -> NetworkSettings | None:
+def _sensible(kept: dict[str, Any] | None, given_by: GivenBy) -> NetworkSettings | None:
+    """Return stored settings; fields of a later lpad are ignored."""
     try:
-        return None if kept is None else kept.settings()
-    except (LpadError, ValueError):
+        return None if kept is None else msgspec.convert(kept, NetworkSettings)
+    except (LpadError, msgspec.ValidationError):
         log.warning("ignoring unreadable network settings given by the %s", given_by)
         return None

@@ -9,7 +9,7 @@ import msgspec
 
 from lpad.engine.policy.networking import STEP_LIMIT
 from lpad.network.hook_runner_client import SOCKET
-from lpad.network.network_settings import Authentication, InitialBearer, IpType, NetworkSettings
+from lpad.network.network_settings import NetworkSettings
 from lpad.settings.parsing.bounded_types import Text
 from lpad.settings.parsing.section import Section
 
@@ -42,17 +42,7 @@ class PatternSection(Section, frozen=True):
         Raises:
             InvalidValue: they contradict each other.
         """
-        return NetworkSettings(
-            apn=self.apn,
-            username=self.username,
-            password=self.password,
-            authentication=Authentication(self.authentication),
-            ip=IpType(self.ip),
-            roaming=self.roaming,
-            initial_bearer=InitialBearer(self.initial_bearer),
-            initial_bearer_apn=self.initial_bearer_apn,
-            mtu=self.mtu,
-        )
+        return msgspec.convert(self, NetworkSettings, from_attributes=True)
 
     def check(self, report: Report) -> None:
         """Report a line that matches every profile, and contradictory settings."""
