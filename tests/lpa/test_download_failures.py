@@ -154,6 +154,16 @@ def test_lpas_own_checks(
     works(bench, order)
 
 
+def test_signed_address_with_five_thousand_digits(bench: Bench) -> None:
+    """An address that nobody can read as one is another server's."""
+    bench.smdp.faults.add(
+        Fault(kind=FaultKind.SIGNED_ADDRESS, function=INITIATE, value="smdp.example.com:" + "1" * 5000)
+    )
+    order = bench.order()
+    fails(bench, order, ServerUntrusted, cancelled=False, cause="other-address")
+    works(bench, order)
+
+
 def test_other_oid_than_the_activation_codes(bench: Bench) -> None:
     """A server with another OID than the activation code names is not shown to the card."""
     order = bench.order()

@@ -54,6 +54,8 @@ def reported(command: str, text: str) -> IccidReport | SimLocked | None:
         "8900 1010 0000 0000 017F",
         "89-00101-000000000017",
         "1 8900 1010 0000 0000 017F",
+        "1 8900 1010 0000 0000 017F 0",
+        f"01 {SWAPPED} 0 {EID}",
         "89 00 10 10 00 00 00 00 01 7F",
     ],
 )
@@ -114,6 +116,17 @@ def test_iccids_of_all_kinds(told: str, iccid: str) -> None:
     assert report.names(Iccid.parse(iccid))
 
 
+@pytest.mark.parametrize("iccid", ["8944", "898600B", "89860012345678E"])
+@pytest.mark.parametrize(
+    "line", ["{eid},{iccid}", "1,{iccid},{eid}", "{iccid} {eid}", "ICCID: {iccid}, EID: {eid}"]
+)
+def test_a_short_iccid_beside_an_eid(line: str, iccid: str) -> None:
+    """The EID's length does not make an ICCID of a few digits a slot's number."""
+    report = iccid_report(answer(line.format(iccid=iccid, eid=EID)))
+    assert isinstance(report, IccidReport)
+    assert report.likeliest == Iccid.parse(iccid)
+
+
 def test_89_decides_between_forms_and_nothing_more() -> None:
     """An ICCID that begins with 98 is named by its own digits as well."""
     report = iccid_report(answer("98440100000000000010"))
@@ -162,6 +175,7 @@ def test_a_card_that_wants_a_pin_first(line: str) -> None:
         EID,
         f'"{EID}"',
         f"EID: {EID}",
+        f"1,{EID},0",
         "FFFFFFFFFFFFFFFFFFFF",
         "SIM PIN",
         "?",

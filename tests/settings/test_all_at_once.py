@@ -127,6 +127,10 @@ def test_large_files_are_bounded(tmp_path: Path) -> None:
         ("socket: " + "x" * 200, "1: 'socket': the path of a socket must have at most 107 bytes"),
         ("access: {switch: {users: [-1]}}", "1: 'access.switch.users[0]'"),
         ("log: no", "1: 'log': expected one of error, warning"),
+        (
+            "euiccs: {modem: {port: x, switching: {protected: [89441000000000000001]}}}",
+            "1: 'euiccs.modem.switching.protected[0]': the number is too large; put it in quotes",
+        ),
     ],
 )
 def test_traps_of_yaml(tmp_path: Path, text: str, expected: str) -> None:

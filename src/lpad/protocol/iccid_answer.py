@@ -31,6 +31,8 @@ _MOST = 20
 """Digits of an ICCID; an EID has 32."""
 _WHOLE = 16
 """Digits, including padding, that no slot number has; next to such a run, a shorter one is something else."""
+_SLOT = 3
+"""Digits that a slot number has at most."""
 _RESTRICTED = re.compile(r'([0-9]{1,3}),\s*([0-9]{1,3})(?:,\s*"?([0-9A-Fa-f]*)"?)?')
 _LABEL = re.compile(r"[A-Za-z_]*[G-Zg-z_][A-Za-z_]*")
 _BESIDE = re.compile(r"[^0-9A-Fa-f -]+")
@@ -83,8 +85,11 @@ def iccid_report(answer: AtAnswer) -> IccidReport | SimLocked | None:
         if restricted is not None and (restricted[1] in _FILE_READ or not restricted[3]):
             return _of_file(restricted[1], restricted[2], restricted[3] or "")
     found = [text for line in (*answer.lines, *answer.beside) for text in _digits(line)]
-    if any(len(text) >= _WHOLE for text in found):
-        found = [text for text in found if len(text) >= _WHOLE]
+    whole = [text for text in found if len(text) >= _WHOLE]
+    if any(len(text.rstrip("Ff")) <= _MOST for text in whole):
+        found = whole
+    elif whole:  # an EID alone, or next to a short ICCID
+        found = [text for text in found if len(text) > _SLOT]
     return _report(found)
 
 
@@ -129,8 +134,8 @@ def _digits(line: str) -> Iterator[str]:
         groups = [group for group in _GAP.split(piece) if group]
         yield from groups
         if len(groups) > 1:
-            # A slot number may precede or follow the groups.
-            yield from ("".join(groups), "".join(groups[1:]), "".join(groups[:-1]))
+            # Slot numbers may precede and follow the groups.
+            yield from ("".join(groups[begin:end]) for begin in (0, 1) for end in (None, -1))
 
 
 def _swapped(digits: str) -> str:

@@ -69,6 +69,36 @@ def test_a_switch_overtakes_a_download_that_waits_for_its_server(lab: Lab, funct
     assert lab.engine.snapshot(CARD).listed.find(THIRD) is not None
 
 
+@pytest.mark.parametrize(
+    ("tag", "sessions"),
+    [(0xBF2E, 0), (0xBF38, 1), (0xBF21, 1)],
+    ids=["challenge", "authentication", "preparation"],
+)
+def test_a_switch_overtakes_a_download_whose_session_the_card_prepares(
+    lab: Lab, tag: int, sessions: int
+) -> None:
+    """A switch that is asked for while the card answers goes first, too, and costs no attempt."""
+    two(lab)
+    lab.timeouts.retry = 0
+    switches = []
+
+    def asked_for(answer: bytes) -> bytes:
+        switches.append(lab.submit(Kind.ENABLE, iccid=SECOND))
+        return answer
+
+    lab.card.faults.corrupt(tag, asked_for)
+    change = download(lab)
+    ended = lab.ended(change.id)
+    assert ended.state is State.DONE, ended.error
+    assert (ended.overtaken, ended.attempts) == (1, 0)
+    switch = lab.engine.change(switches[0].id)
+    assert switch.state is State.DONE, switch.error
+    assert switch.ended_at is not None
+    assert ended.ended_at is not None
+    assert switch.ended_at < ended.ended_at
+    lab.until_true(lambda: lab.server.counters.requests["cancelSession"] == sessions)
+
+
 def test_a_download_whose_segments_flow_is_not_overtaken(lab: Lab) -> None:
     """From the first segment on the card has something to lose: the switch comes after it."""
     two(lab)

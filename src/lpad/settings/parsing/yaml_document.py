@@ -147,7 +147,7 @@ class Document:
         else:
             if not isinstance(value, int) or -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
                 return value
-            self.report.wrong("the number is too large", *path)
+            self.report.wrong("the number is too large; put it in quotes if it is an ICCID", *path)
         return None
 
 
