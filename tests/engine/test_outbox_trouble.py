@@ -342,6 +342,8 @@ def test_what_goes_wrong_in_lpad_is_not_tried_over_and_over(
 
     def mistaken(*_: object) -> None:
         tries.append(threading.current_thread())
+        if len(tries) > 20:
+            box.stop()  # a test that has failed must not fill the log
         raise error
 
     monkeypatch.setattr(place, name, mistaken)
