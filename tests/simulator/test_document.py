@@ -25,17 +25,17 @@ def named_in(heading: str) -> set[str]:
 
 def test_every_habit_of_the_card_is_named() -> None:
     """The table of habits holds each field of CardBehaviour."""
-    assert named_in("Cards with other habits") == {each.name for each in fields(CardBehaviour)}
+    assert named_in("Cards that differ") == {each.name for each in fields(CardBehaviour)}
 
 
 def test_every_fault_of_the_server_is_named() -> None:
     """The table of faults holds each kind."""
-    assert named_in("Servers in the wrong") == {str(kind) for kind in FaultKind}
+    assert named_in("Faulty servers") == {str(kind) for kind in FaultKind}
 
 
 def test_every_fault_of_a_platform_is_named() -> None:
     """The table of platforms' faults holds each kind."""
-    assert named_in("Platforms in the wrong") == {str(kind) for kind in PlatformFault}
+    assert named_in("Faulty platforms") == {str(kind) for kind in PlatformFault}
 
 
 @pytest.mark.parametrize(("heading", "command"), [("Orders", "order"), ("Servers", "smdp")])

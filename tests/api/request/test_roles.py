@@ -91,7 +91,7 @@ def test_the_documents_roles_are_the_tables() -> None:
     text = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| ([A-Z]+) \| `([^`]+)` \|.*\| ([a-z' ]+) \|$", text, re.MULTILINE)
     told = {(method, path): role for method, path, role in rows}
-    assert told == {(route.method, route.path): route.role or "its change's" for route in ROUTES}
+    assert told == {(route.method, route.path): route.role or "the change's" for route in ROUTES}
 
 
 def test_only_reading_needs_no_more_than_the_role_read() -> None:
