@@ -43,13 +43,17 @@ _WRONG = 2
 @click.option(
     "--new",
     metavar="READER|PORT",
-    help="Write the bench file, with the card in this reader or at this port, and do nothing else.",
+    help="Write a bench file with the card in this reader or at this port, and exit.",
 )
 @click.option("--place", "only", multiple=True, metavar="NAME", help="These places only.")
-@click.option("-k", "chosen", metavar="EXPRESSION", help="These cases only, as pytest's -k.")
-@click.option("--endurance/--no-endurance", default=True, help="Whether to run the endurance cases.")
-@click.option("--restore", is_flag=True, help="Only make cards as they were before a run that was cut off.")
-@click.option("--complete", is_flag=True, help="A skipped case fails the run, as where no code is left.")
+@click.option(
+    "-k", "chosen", metavar="EXPRESSION", help="Run only these cases; an expression as for pytest's -k."
+)
+@click.option("--endurance/--no-endurance", default=True, help="Run the endurance cases, or leave them out.")
+@click.option("--restore", is_flag=True, help="Only restore the cards after an interrupted run.")
+@click.option(
+    "--complete", is_flag=True, help="Fail the run if a case is skipped, for example because no code is left."
+)
 def main(
     *,
     bench: Path,
@@ -64,7 +68,7 @@ def main(
     try:
         if new is not None:
             write_bench(bench, new)
-            click.echo(f"{bench} is written. Look at it, and start: script/hil --bench {bench}")
+            click.echo(f"{bench} is written. Check it, then run: script/hil --bench {bench}")
             return
         file = BenchFile.read(bench)
         names = _chosen(file, only)
@@ -102,14 +106,14 @@ class _Places:
         self.interrupted = False
 
     def run(self, names: Sequence[str], selection: Sequence[str]) -> dict[str, int]:
-        """Run all and return their exit statuses."""
+        """Run all pytests and return their exit statuses."""
         with ThreadPoolExecutor(len(names)) as threads:
             futures = {name: threads.submit(self._place, name, selection) for name in names}
             # The main thread must come back from here now and then, or it would take no signal.
             return {name: future.result() for name, future in futures.items()}
 
     def interrupt(self) -> None:
-        """Have each pytest end: it restores its card."""
+        """Have each pytest end, which restores its card."""
         self.interrupted = True
         with self._lock:
             for process in self._processes:
@@ -152,15 +156,17 @@ class _Places:
 def _chosen(file: BenchFile, only: tuple[str, ...]) -> list[str]:
     for name in only:
         if name not in file.bench.places:
-            raise InvalidSettings(f"{file.path} has no place '{name}', but {', '.join(file.bench.places)}")
+            raise InvalidSettings(
+                f"{file.path} has no place '{name}'; its places: {', '.join(file.bench.places)}"
+            )
     return list(only or file.bench.places)
 
 
 def _know_cards(file: BenchFile, names: Sequence[str]) -> None:
-    """See that no place has a wrong card before anything is done at any; the unreachable is for the tests.
+    """Check that no place has a wrong card before any is used; the tests report unreachable cards.
 
     Raises:
-        WrongCard: one has.
+        WrongCard: a place has a wrong card.
     """
 
     def look(name: str) -> None:

@@ -1,4 +1,4 @@
-"""A bench file to begin with: one place, for the card that is found in a reader or at a port."""
+"""A first bench file: one place, for the card that is found in a reader or at a port."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _FEATURES = {
     "cgla": ["cgla"],
     "csim": ["csim"],
 }
-"""By the way that the probe found."""
+"""Features by the link that the probe has found."""
 
 
 def write_bench(path: Path, where: str) -> BenchFile:
-    """Look for the card, which changes nothing on it, and write down what was found.
+    """Look for the card, without changing it, and write a bench file for it.
 
     Args:
-        path: of the file; it must not be there.
-        where: a port's path, or a reader's name as `lpad probe` takes it.
+        path: the path of the file, which must not exist.
+        where: a port's path, or a reader's name as for `lpad probe`.
 
     Raises:
-        Conflict: the file is there.
+        Conflict: the file exists.
         CardUnreachable: no card was found.
     """
     if path.exists():
-        raise Conflict(f"writing {path} failed: it is there; add the place to it, or name another file")
+        raise Conflict(f"cannot write {path}: the file exists; add the place to it, or name another file")
     if where.startswith("/"):
         at, section = "port", PlaceSection(eid="", port=where)
     else:
@@ -45,7 +45,7 @@ def write_bench(path: Path, where: str) -> BenchFile:
 places:
   first:
     {at}: "{found}"
-    # Nothing is run with another card.
+    # The bench does nothing to any other card.
     eid: "{report["eid"]}"
     features: [{", ".join(features)}]
 """,

@@ -1,4 +1,4 @@
-"""The bench as a pytest plugin: one place, the tests that suit it, and what they leave.
+"""The bench as a pytest plugin: one place, the tests for its features, and their evidence.
 
 `script/hil` starts one for each place: `pytest -p hil.plugin --bench FILE --place NAME --evidence FOLDER`.
 """
@@ -35,22 +35,26 @@ _FILE = pytest.StashKey[BenchFile]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the bench's options."""
     group = parser.getgroup("lpad bench")
-    group.addoption("--bench", metavar="FILE", help="The bench file; without one nothing runs.")
-    group.addoption("--place", metavar="NAME", help="The place in it that this pytest works on.")
-    group.addoption("--evidence", metavar="FOLDER", help="Where to leave what was found.")
+    group.addoption("--bench", metavar="FILE", help="The bench file; required.")
+    group.addoption("--place", metavar="NAME", help="The place in the bench file that this pytest uses.")
+    group.addoption("--evidence", metavar="FOLDER", help="The folder for the evidence.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the bench file and register the markers.
 
     Raises:
-        UsageError: there is none, or it is wrong.
+        UsageError: there is no bench file, or it is wrong.
     """
     config.addinivalue_line("markers", "needs(*features): runs at places that have them all")
-    config.addinivalue_line("markers", "endurance: takes as long as the bench file's cycles make it")
+    config.addinivalue_line(
+        "markers", "endurance: the number of cycles in the bench file determines the duration"
+    )
     bench, place, evidence = (config.getoption(name) for name in ("bench", "place", "evidence"))
     if not (bench and place and evidence):
-        raise pytest.UsageError("no bench, no run: give --bench FILE, --place NAME and --evidence FOLDER")
+        raise pytest.UsageError(
+            "an option is missing: --bench FILE, --place NAME and --evidence FOLDER are required"
+        )
     try:
         config.stash[_FILE] = BenchFile.read(Path(bench))
     except LpadError as error:
@@ -63,10 +67,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what the place cannot do, and note why.
+    """Deselect the tests that the place has no features for, and record the reason.
 
     Raises:
-        UsageError: a test asks for a feature that there isn't.
+        UsageError: a test requires an unknown feature.
     """
     features = config.stash[_FILE].features(config.getoption("place"))
     left_out = []
@@ -83,7 +87,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 class _Listener:
-    """Hears the outcome of each test."""
+    """Records the outcome of each test."""
 
     def __init__(self, record: PlaceRecord) -> None:
         self._record = record
@@ -95,7 +99,7 @@ class _Listener:
 
 @pytest.fixture(scope="session")
 def place(pytestconfig: pytest.Config) -> Iterator[Place]:
-    """The place; when all is over, or interrupted, its card is made as it was."""
+    """The place; at the end, or after an interruption, its card is restored."""
     file, record = pytestconfig.stash[_FILE], pytestconfig.stash[_RECORD]
     with Place(file, pytestconfig.getoption("place"), evidence=record.folder) as made:
         try:
@@ -111,7 +115,7 @@ def place(pytestconfig: pytest.Config) -> Iterator[Place]:
 
 @pytest.fixture(autouse=True)
 def _known_card(place: Place) -> None:
-    """Each test finds the right card ready, or is skipped since an earlier transition failed."""
+    """Each test finds the right card ready, or is skipped because an earlier transition has failed."""
     try:
         place.strategy.to(Stand.KNOWN_CARD)
     except PlaceBroken as broken:
@@ -122,7 +126,7 @@ def _known_card(place: Place) -> None:
 
 @pytest.fixture
 def lease(place: Place) -> Iterator[Callable[..., Order]]:
-    """Lease an order; the test is skipped where none is left, and what it didn't spend is given back."""
+    """Lease an order; the test is skipped if none is left, and an unspent order is returned."""
     leases: list[Order] = []
 
     def take(*, confirmation: bool = False, default: bool = False) -> Order:
@@ -141,11 +145,11 @@ def lease(place: Place) -> Iterator[Callable[..., Order]]:
 
 @pytest.fixture
 def installed(place: Place, lease: Callable[..., Order]) -> Iterator[str]:
-    """The ICCID of a profile that was downloaded for this test and that may be deleted."""
+    """The ICCID of a profile that was downloaded for this test and may be deleted."""
     order = lease()
     if not order.expendable:
         # Rather than leave a profile on the card that was not there before.
-        pytest.skip("the code in the pool isn't expendable, so what it installs could not be deleted again")
+        pytest.skip("the code in the pool is not expendable, so the bench could not delete its profile again")
     change = place.client.download_leased(place.name, order, wait=PATIENCE).check()
     assert change.result is not None
     iccid = str(change.result["iccid"])
@@ -160,7 +164,8 @@ def installed(place: Place, lease: Callable[..., Order]) -> Iterator[str]:
 def pair(place: Place) -> tuple[str, str]:
     """The ICCIDs of two profiles to switch between; the first is enabled.
 
-    What is on the card already is taken first: switching burns nothing. What is missing is downloaded once.
+    Profiles that are already on the card come first, because switching uses nothing up. Missing profiles are
+    downloaded once.
     """
     while True:
         profiles = [each for each in place.client.profiles(place.name) if not each.policy_rules]
@@ -170,7 +175,7 @@ def pair(place: Place) -> tuple[str, str]:
         order = place.lease()
         if order is None or not order.expendable:
             # Likewise; and nobody's own profile may be burnt for it.
-            pytest.skip("it takes two profiles, and there is no expendable code to download one with")
+            pytest.skip("the case needs two profiles, and there is no expendable code for a download")
         place.client.download_leased(place.name, order, wait=PATIENCE).check()
     first, second = profiles[0].iccid, profiles[1].iccid
     place.enable(first).check()
@@ -179,7 +184,7 @@ def pair(place: Place) -> tuple[str, str]:
 
 @pytest.fixture
 def server(place: Place) -> Iterator[OwnServer]:
-    """The bench's own SM-DP+; what it was told to do wrong is taken back."""
+    """The bench's own SM-DP+; its faults are removed after the test."""
     assert place.server is not None, "ask for the feature 'server'"
     yield place.server
     place.server.do_right()
@@ -191,6 +196,6 @@ def _interrupt(_number: int, _frame: object) -> None:
 
 
 def _deaf() -> None:
-    """Let nothing interrupt what restores the card; each of its steps has a time limit."""
+    """Prevent interruptions while the card is restored; each step has a time limit."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""The bench file: which places there are, and what may be done to the card at each."""
+"""The bench file: the places, and what the bench may do to the card at each."""
 
 from __future__ import annotations
 
@@ -22,33 +22,34 @@ _USB_DEVICE = re.compile(r"[0-9]+-[0-9]+(\.[0-9]+)*")
 
 
 class Power(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a place's power is switched, in exactly one way; `up_within` are seconds until a device is up."""
+    """The power switch of a place, of exactly one kind; `up_within`: seconds until the device is up."""
 
     uhubctl: str | None = None
-    """HUB:PORT, such as 1-1:2."""
+    """The hub's port for uhubctl: HUB:PORT, such as 1-1:2."""
     sysfs: str | None = None
     """The USB device, such as 1-1.4, which is unbound from its driver."""
     command: list[str] | None = None
-    """The user's own; {state} becomes on or off."""
+    """The user's own command; {state} is replaced by on or off."""
     up_within: float = 60.0
     off_for: float = 2.0
-    """Seconds without power at least, so that supplies run empty and the system sees the device gone."""
+    """The minimum number of seconds without power, so that capacitors discharge and the system notices that
+    the device is gone."""
 
 
 class PlaceSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One place: where its card is, which card it is, and what may be done to it."""
+    """One place: where its card is, which card it is, and what the bench may do to it."""
 
     eid: str
     port: str | None = None
     reader: str | int | None = None
     features: list[str] = []
     expendable: list[str] = []
-    """ICCIDs that may be deleted."""
+    """ICCIDs of the profiles that the bench may delete."""
     codes: str | None = None
     """A pool file."""
     power: Power | None = None
     euicc: dict[str, Any] = {}
-    """More of the daemon's settings for this card."""
+    """Further daemon settings for this card."""
 
 
 class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,7 +58,7 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     certificates: str
     """A folder laid out like SGP.26."""
     profile: str | None = None
-    """A profile package that the cards can install; without it one is made up."""
+    """A profile package that the cards can install; by default a made-up one."""
 
 
 class Bench(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -66,18 +67,18 @@ class Bench(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     places: dict[str, PlaceSection]
     server: Server | None = None
     settings: dict[str, Any] = {}
-    """More of every daemon's settings."""
+    """Further settings for every daemon."""
     cycles: int = 10
-    """Of the endurance case."""
+    """The number of cycles of the endurance case."""
     state: str = "state"
-    """A folder for what outlives a run: journals, leases, what was enabled before."""
+    """The folder for data that is kept between runs: journals, leases, the previously enabled profile."""
     runs: str = "runs"
-    """A folder for the evidence."""
+    """The folder for the evidence."""
 
 
 @dataclass(frozen=True, slots=True)
 class BenchFile:
-    """A bench with the file that it came from, against whose folder relative paths are read."""
+    """A bench with its file; relative paths begin at the file's folder."""
 
     path: Path
     bench: Bench
@@ -87,7 +88,7 @@ class BenchFile:
         """Read and check a bench file.
 
         Raises:
-            InvalidSettings: it cannot be read, or something in it cannot be; all mistakes are told at once.
+            InvalidSettings: the file is unreadable or has mistakes; the error lists all of them.
         """
         try:
             bench = msgspec.yaml.decode(path.read_bytes(), type=Bench)
@@ -103,11 +104,11 @@ class BenchFile:
         return cls(path.absolute(), bench)
 
     def resolve(self, text: str) -> Path:
-        """Return a path from the file, relative ones from the file's own folder."""
+        """Return a path from the bench file; relative paths begin at its folder."""
         return self.path.parent / text
 
     def features(self, name: str) -> frozenset[str]:
-        """Return what a place has, said or derived."""
+        """Return the features of a place, both declared and derived."""
         place = self.bench.places[name]
         server = self.bench.server is not None and "test-ci" in place.features
         derived = {
@@ -129,18 +130,18 @@ def _mistakes(bench: Bench) -> Iterator[str]:
             yield f"places.{name}: {mistake}"
         at = place.port if place.port is not None else place.reader
         if at in where:
-            yield f"places.{name}: the card at {at} is that of {where[at]} already"
+            yield f"places.{name}: the place {where[at]} already uses the card at {at}"
         where[at] = name
 
 
 def _mistakes_of(name: str, place: PlaceSection) -> Iterator[str]:
     if not _NAME.fullmatch(name):
-        yield "a place's name has up to 32 lower-case letters, digits, - and _"
+        yield "a place's name must have 1 to 32 lower-case letters, digits, - and _"
     if (place.port is None) == (place.reader is None):
-        yield "a place has either a port or a reader"
+        yield "a place must have either a port or a reader"
     for feature in place.features:
         if feature not in FEATURES:
-            yield f"there is no feature '{feature}', but {', '.join(FEATURES)}"
+            yield f"there is no feature '{feature}'; the features are {', '.join(FEATURES)}"
     for text, parse in [(place.eid, Eid.parse), *((iccid, Iccid.parse) for iccid in place.expendable)]:
         try:
             parse(text)
@@ -152,10 +153,10 @@ def _mistakes_of(name: str, place: PlaceSection) -> Iterator[str]:
 
 def _mistakes_of_power(power: Power) -> Iterator[str]:
     if sum(way is not None for way in (power.uhubctl, power.sysfs, power.command)) != 1:
-        yield "power is switched by one of uhubctl, sysfs and command"
+        yield "'power' must contain exactly one of uhubctl, sysfs and command"
     if power.uhubctl is not None and not _HUB_PORT.fullmatch(power.uhubctl):
-        yield "uhubctl wants HUB:PORT, such as 1-1:2"
+        yield "uhubctl must be HUB:PORT, such as 1-1:2"
     if power.sysfs is not None and not _USB_DEVICE.fullmatch(power.sysfs):
-        yield "sysfs wants a USB device, such as 1-1.4"
+        yield "sysfs must be a USB device, such as 1-1.4"
     if power.command is not None and not any("{state}" in part for part in power.command):
-        yield "the command must have {state} in it, which becomes on or off"
+        yield "the command must contain {state}, which is replaced by on or off"

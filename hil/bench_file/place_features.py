@@ -1,4 +1,4 @@
-"""What a place can have, so that a test can ask for it: a table of names and meanings."""
+"""The features of a place that a test can require: a table of names and meanings."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ FEATURES = {
     "t0": "the card speaks T=0",
     "t1": "the card speaks T=1",
     "test-ci": "the card names a test CI (SGP.26), so that the bench's own SM-DP+ may serve it",
-    "network": "the place reaches the SM-DP+ servers of its codes",
+    "network": "the place can reach the SM-DP+ servers of its codes",
     "registers": "the modem registers in a network with the profile that is enabled before the run",
-    "data": "both profiles carry data through the applier that the bench's settings name (network)",
+    "data": "both profiles carry data through the applier in the bench's settings (network)",
 }
-"""What the bench file says of a place."""
+"""Features that the bench file declares for a place."""
 
 DERIVED = {
     "reader": "a reader is named",
     "modem": "a port is named",
     "power": "there is a power switch",
-    "codes": "there are codes to download with, from a pool or the bench's own SM-DP+",
+    "codes": "there are codes for downloads, from a pool or from the bench's own SM-DP+",
     "server": "the bench's own SM-DP+ serves the place",
 }
-"""What follows from the rest of the bench file."""
+"""Features that follow from the rest of the bench file."""
 
 KNOWN = FEATURES.keys() | DERIVED.keys()

@@ -1,4 +1,4 @@
-"""What any card at any place must do, seen through the daemon."""
+"""The contract that any card at any place must fulfil, tested through the daemon."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from hil.place.place import Place
 
 MORE_THAN_CHANNELS = 20
-"""A card has 19 logical channels besides the basic one at most; one that leaks would be used up."""
+"""A card has at most 19 logical channels in addition to the basic one; leaked channels would use them up."""
 
 
 def test_reading_changes_nothing(place: Place) -> None:
-    """Read twice, a card says the same of itself and of its profiles."""
+    """Two readings of a card give the same information and the same profiles."""
     before = place.client.profiles(place.name), place.until_ready().eid
     assert (place.client.profiles(place.name), place.until_ready().eid) == before
 
@@ -26,16 +26,16 @@ def test_no_channel_is_left_open(place: Place) -> None:
 
 
 def test_every_question_is_answered(place: Place) -> None:
-    """A probe's questions, which change nothing, are answered, also one that fills a block."""
+    """The card answers a probe's questions, which change nothing, including one that fills a block."""
     report = place.client.probe(place.name, wait=PATIENCE).check().result
     assert report is not None
     assert report["error"] is None
     refused = {each["what"] for each in report["timings"] if each["refused"] is not None}
-    assert refused <= {"GetProfilesInfo, asked in 255 bytes"}, "a card may object to naming one tag so often"
+    assert refused <= {"GetProfilesInfo, asked in 255 bytes"}, "some cards refuse that many tags"
 
 
 def test_the_way_carries_long_answers(place: Place) -> None:
-    """What a card says of itself and of its profiles comes whole, in as many pieces as it takes."""
+    """The card's information and its list of profiles arrive complete, in any number of pieces."""
     info = place.until_ready().info
     assert info is not None
     assert info.svn is not None

@@ -1,6 +1,6 @@
-"""What an LPA does in a download and after it (after SGP.23, 4.4), with the bench's own SM-DP+.
+"""The behaviour of an LPA during and after a download (after SGP.23, 4.4), with the bench's own SM-DP+.
 
-hil/conformance.md holds the cases of this folder against what can be tested of an LPA at all.
+hil/conformance.md compares the cases of this folder with all that can be tested of an LPA.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ pytestmark = pytest.mark.needs("server")
 
 
 def forget(place: Place, change: Change) -> None:
-    """Delete what a download has installed; it must have."""
+    """Delete the profile that a download has installed."""
     iccid = str((change.check().result or {})["iccid"])
     place.client.delete(place.name, iccid, wait=PATIENCE).check()
 
 
 def enable_for_a_moment(place: Place, iccid: str) -> None:
-    """Enable a profile, and then what was enabled before."""
+    """Enable a profile, and then the previous one."""
     before = place.enabled()
     place.enable(iccid).check()
     if before is not None:
@@ -39,7 +39,7 @@ def enable_for_a_moment(place: Place, iccid: str) -> None:
 
 
 def test_wrong_confirmation_code(place: Place, server: OwnServer) -> None:
-    """A wrong code is told, asked for anew, and the right one is taken (8.2.7/3.8)."""
+    """A wrong code is reported and asked for again, and the right one is used (8.2.7/3.8)."""
     order = server.order(place.eid, confirmation=True)
     change = place.client.download_leased(place.name, order, confirmation_code="9999", wait=PATIENCE)
     assert change.question is not None
@@ -50,7 +50,7 @@ def test_wrong_confirmation_code(place: Place, server: OwnServer) -> None:
 
 
 def test_declined(place: Place, server: OwnServer) -> None:
-    """A profile that is declined is not installed, and the session is cancelled at card and server."""
+    """A declined profile is not installed, and the session is cancelled at card and server."""
     order = server.order(place.eid)
     change = place.client.download_leased(place.name, order, confirm=True, wait=PATIENCE)
     assert change.question is not None
@@ -62,7 +62,7 @@ def test_declined(place: Place, server: OwnServer) -> None:
 
 
 def test_postponed(place: Place, server: OwnServer) -> None:
-    """A profile that is postponed is not installed, and waits at the server: the same code works later."""
+    """A postponed profile is not installed, and waits at the server: the same code works later."""
     order = server.order(place.eid)
     change = place.client.download_leased(place.name, order, confirm=True, wait=PATIENCE)
     place.client.answer(change.id, decision="postpone")
@@ -73,7 +73,7 @@ def test_postponed(place: Place, server: OwnServer) -> None:
 
 
 def test_cancelled(place: Place, server: OwnServer) -> None:
-    """A download that is taken back while it asks ends, and leaves its order at the server."""
+    """A download that is cancelled while it asks ends, and its order stays at the server."""
     order = server.order(place.eid)
     change = place.client.download_leased(place.name, order, confirm=True, wait=PATIENCE)
     assert change.question is not None
@@ -84,7 +84,7 @@ def test_cancelled(place: Place, server: OwnServer) -> None:
 
 
 def test_package_asked_for_twice(place: Place, server: OwnServer) -> None:
-    """A package that was lost on its way is asked for again, in a session of its own (SGP.22, 3.1.3)."""
+    """A package that was lost on the way is requested again in a new session (SGP.22, 3.1.3)."""
     server.do_wrong(Fault(kind=FaultKind.DROP_AFTER, function="getBoundProfilePackage"))
     order = server.order(place.eid)
     forget(place, place.client.download_leased(place.name, order, retry_for=300, wait=PATIENCE))
@@ -99,7 +99,7 @@ def test_address_in_capitals(place: Place, server: OwnServer) -> None:
 
 
 def test_the_same_profile_twice(place: Place, server: OwnServer) -> None:
-    """A profile that is there is not installed a second time: the card says so, and keeps the first."""
+    """A profile that is on the card is not installed a second time: the card refuses, and keeps the first."""
     done = place.client.download_leased(place.name, server.order(place.eid), wait=PATIENCE).check()
     iccid = str((done.result or {})["iccid"])
     before = place.client.profiles(place.name)
@@ -112,7 +112,7 @@ def test_the_same_profile_twice(place: Place, server: OwnServer) -> None:
 
 
 def test_nothing_waits_at_the_default_smdp(place: Place, server: OwnServer) -> None:
-    """Asked for whatever there is for this card, a server that has nothing says 8.2.6/3.8."""
+    """A default SM-DP+ without an order for this card answers 8.2.6/3.8."""
     before = place.until_ready().addresses
     place.client.set_default_smdp(place.name, server.address, wait=PATIENCE).check()
     try:
@@ -127,7 +127,7 @@ def test_nothing_waits_at_the_default_smdp(place: Place, server: OwnServer) -> N
 
 
 def test_notification_that_is_not_taken(place: Place, server: OwnServer) -> None:
-    """A server that takes no notification loses none, and the profile can be used meanwhile."""
+    """No notification is lost while its server accepts none, and the profile can be used meanwhile."""
     seen = len(server.notifications)
     server.do_wrong(
         Fault(kind=FaultKind.HTTP_STATUS, function="handleNotification", value=500, times=0),
@@ -160,14 +160,14 @@ def test_notifications_arrive_in_order(place: Place, server: OwnServer) -> None:
 
 
 def test_a_code_without_an_address(place: Place) -> None:
-    """An activation code that names no server, where no default server may be asked for it, is refused."""
+    """An activation code without a server is refused if there is no default server."""
     with pytest.raises(ApiError) as refused:
         place.client.try_code(place.name, "LPA:1$$MADE-UP", retry_for=0, wait=PATIENCE)
     assert refused.value.kind == "invalid-activation-code"
 
 
 def test_a_server_that_does_not_listen(place: Place) -> None:
-    """An activation code that leads to nobody ends the change, which tells it."""
+    """If no server is at the address in the activation code, the change fails and says so."""
     change = place.client.try_code(place.name, "1$127.0.0.1:9$MADE-UP", retry_for=0, wait=PATIENCE)
     assert change.error is not None
     assert change.error.kind == "server-unreachable"

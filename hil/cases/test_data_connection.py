@@ -1,4 +1,4 @@
-"""Data: the connection follows a switch, through bearers and addresses that only a real network gives."""
+"""The data connection follows a switch, through bearers and addresses that only a real network assigns."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
     from lpad.client import Change
 
 WITHIN = 300
-"""Seconds: a network that the card has never seen may be searched for up to four minutes."""
+"""Seconds: the search for a network that is new to the card may take four minutes."""
 CONDITIONS = ["registered", "bearer", "address"]
 NOBODYS_APN = "lpad.invalid"
 
 
 def ended(place: Place, change: Change) -> Change:
-    """Wait for a guarded switch, its way back included."""
+    """Wait for a guarded switch, including its rollback."""
     return change if change.ended else place.client.wait(change.id, seconds=2 * WITHIN + 100)
 
 
 @pytest.mark.needs("modem", "registers", "data")
 def test_data_follows_a_switch(place: Place, pair: tuple[str, str]) -> None:
-    """Each profile gets its bearer and an address, there and back."""
+    """Each profile gets its bearer and an address, in both directions of the switch."""
     for iccid in reversed(pair):
         change = ended(place, place.enable(iccid, guard=CONDITIONS, within=WITHIN)).check()
         assert place.enabled() == iccid
@@ -35,10 +35,10 @@ def test_data_follows_a_switch(place: Place, pair: tuple[str, str]) -> None:
 
 @pytest.mark.needs("modem", "registers", "data")
 def test_a_wrong_apn_is_no_dead_profile(place: Place, pair: tuple[str, str]) -> None:
-    """With an APN that no network has, lpad finds settings that work, or goes back and names the layer."""
+    """With an APN that no network has, lpad finds working settings, or rolls back and names the layer."""
     first, second = pair
     before = place.client.network(place.name, second)
-    assert before.given_by != "owner", "the case would lose what was set for this profile"
+    assert before.given_by != "owner", "the case would overwrite the network settings of this profile"
     place.client.set_network(place.name, second, apn=NOBODYS_APN)
     try:
         change = ended(place, place.enable(second, guard=CONDITIONS, within=WITHIN))

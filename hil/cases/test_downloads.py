@@ -18,7 +18,7 @@ pytestmark = pytest.mark.needs("codes", "network")
 
 
 def arrives(place: Place, order: Order) -> None:
-    """Download; the profile is there, disabled, and the server is told of it."""
+    """Download; the profile is on the card, disabled, and the server receives the notification."""
     change = place.client.download_leased(place.name, order, wait=PATIENCE).check()
     assert change.result is not None
     iccid = str(change.result["iccid"])
@@ -38,12 +38,12 @@ def test_activation_code(place: Place, lease: Callable[..., Order]) -> None:
 
 
 def test_confirmation_code(place: Place, lease: Callable[..., Order]) -> None:
-    """By activation code, with the confirmation code given at once."""
+    """By activation code, with the confirmation code in the request."""
     arrives(place, lease(confirmation=True))
 
 
 def test_confirmation_code_asked_for(place: Place, lease: Callable[..., Order]) -> None:
-    """Without the confirmation code the change asks for it, and goes on once it is answered."""
+    """Without the confirmation code the change asks for it, and continues after the answer."""
     order = lease(confirmation=True)
     change = place.client.download_leased(place.name, order, confirmation_code=None, wait=PATIENCE)
     assert change.question is not None

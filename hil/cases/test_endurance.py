@@ -1,4 +1,4 @@
-"""The same over and over: as many cycles as the bench file says."""
+"""Repetition: as many cycles as the bench file says."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.endurance
 
 
 def test_switching(place: Place, pair: tuple[str, str]) -> None:
-    """Enabled, read and switched back, the card neither tires nor runs out of channels."""
+    """Many switches and readings neither fail nor use up the card's channels."""
     for _ in range(place.cycles):
         for wanted in reversed(pair):
             place.enable(wanted).check()
@@ -29,7 +29,7 @@ def test_switching(place: Place, pair: tuple[str, str]) -> None:
 
 @pytest.mark.needs("server")
 def test_installing(place: Place, lease: Callable[..., Order]) -> None:
-    """Downloaded and deleted, the card gets its memory back, and no notification stays behind."""
+    """After many downloads and deletions, the memory is free again, and no notification remains."""
     room, installed = [], []
     for _ in range(place.cycles):
         done = place.client.download_leased(place.name, lease(), wait=PATIENCE).check()
@@ -38,5 +38,5 @@ def test_installing(place: Place, lease: Callable[..., Order]) -> None:
         info = place.until_ready().info
         assert info is not None
         room.append(info.memory.free_non_volatile or 0)
-    assert room[-1] >= room[0] - room[0] // 100, "what was deleted frees its memory"
+    assert room[-1] >= room[0] - room[0] // 100, "a deleted profile frees its memory"
     place.deliver(*installed)  # what a server has is taken off the card soon

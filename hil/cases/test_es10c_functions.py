@@ -1,4 +1,4 @@
-"""Each ES10c function, with the errors that a card answers (SGP.22 v2.5, 5.7)."""
+"""Each ES10c function, with the card's errors (SGP.22 v2.5, 5.7)."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ def refused(change: Change) -> str:
 
 
 def reason(change: Change) -> object:
-    """Return the card's own word for why it refused."""
+    """Return the card's reason for a refusal, by its SGP.22 name."""
     assert change.error is not None
     return change.error.details["reason"]
 
 
 def whole_card_is_expendable(place: Place) -> None:
-    """Skip what may cost all that the card holds, where the lab has not given it up."""
+    """Skip the case, which may delete everything on the card, unless the lab allows this."""
     held = place.client.profiles(place.name)
     if not all(place.ledger.is_expendable(profile.iccid) for profile in held):
         # A reset would take profiles that cannot be had again; --complete fails on skips.
-        pytest.skip("the card holds profiles that aren't expendable")
+        pytest.skip("the card holds profiles that are not expendable")
     if place.ledger.before is not None and place.ledger.before.enabled is not None:
         # It would be gone with the others; --complete fails on skips.
-        pytest.skip("a profile was enabled before the run, and it is to be enabled afterwards")
+        pytest.skip("a profile was enabled before the run, and must be enabled afterwards")
 
 
 def test_get_profiles_info(place: Place) -> None:
-    """ES10c.GetProfilesInfo: each profile has an ICCID and a state, and one at most is enabled."""
+    """ES10c.GetProfilesInfo: each profile has an ICCID and a state, and at most one is enabled."""
     place.until_ready()
     profiles = place.client.profiles(place.name)
     assert all(profile.iccid and profile.state in ("enabled", "disabled") for profile in profiles)
@@ -53,7 +53,10 @@ def test_get_profiles_info(place: Place) -> None:
 
 
 def test_get_eid_and_addresses(place: Place) -> None:
-    """ES10c.GetEID and ES10a.GetEuiccConfiguredAddresses: known after each reading; they have no errors."""
+    """ES10c.GetEID and ES10a.GetEuiccConfiguredAddresses: known after each reading.
+
+    The functions have no errors.
+    """
     euicc = place.until_ready()
     assert euicc.eid == place.eid
     assert euicc.addresses is not None
@@ -61,7 +64,7 @@ def test_get_eid_and_addresses(place: Place) -> None:
 
 
 def test_enable_disable(place: Place, pair: tuple[str, str]) -> None:
-    """ES10c.EnableProfile and DisableProfile: done, and done again without asking the card twice."""
+    """ES10c.EnableProfile and DisableProfile: a second request succeeds without a command to the card."""
     first, second = pair
     assert (place.enable(second).check().result or {})["already"] is False
     assert (place.enable(second).check().result or {})["already"] is True
@@ -75,7 +78,7 @@ def test_enable_disable(place: Place, pair: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("verb", ["enable", "disable", "delete", "rename"])
 def test_unknown_profile(place: Place, verb: str) -> None:
-    """IccidOrAidNotFound (1) is told as such by every function that names a profile."""
+    """Every function that names a profile reports iccidOrAidNotFound (1)."""
     arguments = (NOBODYS, "name") if verb == "rename" else (NOBODYS,)
     change = getattr(place.client, verb)(place.name, *arguments, wait=PATIENCE)
     assert refused(change) == "not-found"
@@ -83,7 +86,7 @@ def test_unknown_profile(place: Place, verb: str) -> None:
 
 @pytest.mark.needs("codes")
 def test_delete_enabled(place: Place, installed: str) -> None:
-    """ES10c.DeleteProfile: an enabled profile is kept; disabled, it goes."""
+    """ES10c.DeleteProfile: an enabled profile is kept, and a disabled one is deleted."""
     before = place.enabled()
     place.enable(installed).check()
     assert refused(place.client.delete(place.name, installed, wait=PATIENCE)) in ("conflict", "card-refused")
@@ -103,7 +106,7 @@ def test_delete_enabled(place: Place, installed: str) -> None:
     "nickname", ["n", "ü" * 32, "x" * 64], ids=["short", "64 bytes of UTF-8", "64 bytes"]
 )
 def test_set_nickname(place: Place, installed: str, nickname: str) -> None:
-    """ES10c.SetNickname: what was written is read back, and an empty one takes it away."""
+    """ES10c.SetNickname: a nickname is read back as it was written, and an empty one removes it."""
     place.client.rename(place.name, installed, nickname, wait=PATIENCE).check()
     place.until_ready()
     found = {profile.iccid: profile.nickname for profile in place.client.profiles(place.name)}
@@ -112,7 +115,7 @@ def test_set_nickname(place: Place, installed: str, nickname: str) -> None:
 
 
 def test_default_smdp(place: Place) -> None:
-    """ES10a.SetDefaultDpAddress: written, read back by GetEuiccConfiguredAddresses, and put back."""
+    """ES10a.SetDefaultDpAddress: an address is written, read back, and restored."""
     before = place.until_ready().addresses
     assert before is not None
     try:
@@ -127,7 +130,7 @@ def test_default_smdp(place: Place) -> None:
 
 
 def test_default_smdp_again(place: Place) -> None:
-    """ES10a.SetDefaultDpAddress: what is there already is not written twice; an empty one takes it away."""
+    """ES10a.SetDefaultDpAddress: an unchanged address is not written again, and an empty one removes it."""
     before = place.until_ready().addresses
     assert before is not None
     try:
@@ -152,9 +155,9 @@ def test_nickname_too_long(place: Place, installed: str) -> None:
 
 @pytest.mark.needs("server")
 def test_policy_rules(place: Place, server: OwnServer, pair: tuple[str, str]) -> None:
-    """DisallowedByPolicy (3): the operator's rules forbid to disable a profile, to leave it, to delete it.
+    """The operator's rules forbid disabling, leaving and deleting a profile: disallowedByPolicy (3).
 
-    Nothing but a memory reset ends it, so it is run only where the whole card is expendable.
+    Only a memory reset removes the profile, so the case runs only if the whole card is expendable.
     """
     whole_card_is_expendable(place)
     order = server.order(place.eid, policy_rules=(ProfilePolicyRule.PPR1, ProfilePolicyRule.PPR2))
@@ -164,7 +167,7 @@ def test_policy_rules(place: Place, server: OwnServer, pair: tuple[str, str]) ->
         change = place.client.settle_leased(change.id, order, seconds=PATIENCE)
     if change.error is not None:
         # Its Rules Authorisation Table forbids them, so there are none to try; --complete fails on skips.
-        pytest.skip(f"the card takes no profile with policy rules: {change.error.sentence}")
+        pytest.skip(f"the card accepts no profile with policy rules: {change.error.sentence}")
     bound = str((change.result or {})["iccid"])
     try:
         deleted = place.client.delete(place.name, bound, wait=PATIENCE)
@@ -185,7 +188,10 @@ def test_policy_rules(place: Place, server: OwnServer, pair: tuple[str, str]) ->
 
 @pytest.mark.needs("codes")
 def test_memory_reset(place: Place, installed: str) -> None:
-    """ES10c.eUICCMemoryReset: deletes what it is told to; run only where the whole card is expendable."""
+    """ES10c.eUICCMemoryReset deletes what the request names.
+
+    The case runs only if the whole card is expendable.
+    """
     whole_card_is_expendable(place)
     place.client.reset(
         place.name, operational_profiles=True, test_profiles=True, accept_offline=True, wait=PATIENCE
@@ -195,4 +201,4 @@ def test_memory_reset(place: Place, installed: str) -> None:
     again = place.client.reset(
         place.name, operational_profiles=True, test_profiles=True, accept_offline=True, wait=PATIENCE
     )
-    assert again.check().state == "done", "nothingToDelete (1) is what was wanted"
+    assert again.check().state == "done", "nothingToDelete (1) counts as done"

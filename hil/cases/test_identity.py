@@ -1,4 +1,4 @@
-"""Who the card is, and what it says that it can do."""
+"""The identity of the card, and the capabilities that it reports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def test_eid(place: Place) -> None:
-    """The EID is the one in the bench file, and its check digits are right."""
+    """The EID is the one in the bench file, and its check digits are correct."""
     eid = place.until_ready().eid
     assert eid == place.eid
     assert Eid.parse(eid).digits == eid
@@ -33,7 +33,7 @@ def test_capabilities(place: Place) -> None:
 
 @pytest.mark.needs("test-ci")
 def test_names_a_test_ci(place: Place) -> None:
-    """The card names a CI that the bench's own SM-DP+ and test servers are certified by."""
+    """The card trusts a CI that certifies the bench's own SM-DP+ and test servers."""
     info = place.until_ready().info
     assert info is not None
     assert info.certificate_issuers
@@ -41,7 +41,7 @@ def test_names_a_test_ci(place: Place) -> None:
 
 @pytest.mark.needs("modem")
 def test_modem(place: Place) -> None:
-    """The modem tells a well-formed IMEI."""
+    """The modem reports a well-formed IMEI."""
     imei = place.client.euicc(place.name).imei
     assert imei is not None
     assert len(imei) == 15
@@ -50,7 +50,7 @@ def test_modem(place: Place) -> None:
 
 @pytest.mark.needs("cgla")
 def test_cgla(place: Place) -> None:
-    """The way that was found through the modem is a channel of the modem's own."""
+    """The link that lpad has found uses a channel of the modem's own."""
     assert place.report["link"] == "cgla"
 
 

@@ -1,4 +1,4 @@
-"""Hot-plug, and the power cut from under what cannot be taken back."""
+"""Hot-plug, and power cuts during irreversible steps."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.needs("power")
 
 
 def back(place: Place) -> None:
-    """Give the power back and see that it is the same card."""
+    """Turn the power on again, and check that the card is the same."""
     place.give_power()
     place.strategy.to(Stand.KNOWN_CARD)
 
 
 def test_hot_plug(place: Place) -> None:
-    """A card without power is absent, and is found again when it has power."""
+    """A card without power is absent, and lpad finds it again when the power is back."""
     profiles = {(each.iccid, each.state) for each in place.client.profiles(place.name)}
     place.cut_power()
     try:
@@ -41,7 +41,7 @@ def test_hot_plug(place: Place) -> None:
 
 @pytest.mark.needs("codes", "network")
 def test_power_cut_while_loading(place: Place, lease: Callable[..., Order]) -> None:
-    """Cut during LoadBPP, a download fails with an error of its own or is settled, and the next one works."""
+    """A download that is cut during LoadBPP fails properly or is settled, and the next one works."""
     order = lease()
     before = {profile.iccid for profile in place.client.profiles(place.name)}
     change = place.client.download_leased(place.name, order, retry_for=0)
@@ -53,11 +53,11 @@ def test_power_cut_while_loading(place: Place, lease: Callable[..., Order]) -> N
     ended = place.client.settle_leased(change.id, order, seconds=PATIENCE)
     there = {profile.iccid for profile in place.client.profiles(place.name)} - before
     if ended.state == "done":
-        assert there == {str((ended.result or {})["iccid"])}, "the card had it all before the cut"
+        assert there == {str((ended.result or {})["iccid"])}, "it was loaded before the cut"
     else:
         assert ended.error is not None
         assert ended.error.kind.startswith(("card-", "server-")), ended.error
-        assert there == set(), "half a profile is no profile"
+        assert there == set(), "a partly loaded profile does not count as installed"
     following = lease()
     done = place.client.download_leased(place.name, following, wait=PATIENCE).check()
     if following.expendable:
@@ -65,7 +65,7 @@ def test_power_cut_while_loading(place: Place, lease: Callable[..., Order]) -> N
 
 
 def test_power_cut_while_enabling(place: Place, pair: tuple[str, str]) -> None:
-    """Cut during a switch, the card has one of the two profiles enabled, and lpad says which."""
+    """After a cut during a switch, one of the two profiles is enabled, and lpad reports which."""
     first, second = pair
     change = place.client.enable(place.name, second)
     for event in place.client.follow(change.id):

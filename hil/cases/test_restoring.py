@@ -1,4 +1,4 @@
-"""Nothing but reaching the card: what `script/hil --restore` runs, so that the card is made as it was."""
+"""A case that only reaches the card: `script/hil --restore` runs it to restore the card."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""How an LPA must take what a server does wrong (after SGP.23, 4.4): one thing in each case.
+"""The required reactions of an LPA to mistakes of a server (after SGP.23, 4.4), one in each case.
 
-They run with the bench's own SM-DP+, so that a card with a test CI is all they need.
+The cases run with the bench's own SM-DP+, and need only a card with a test CI.
 """
 
 from __future__ import annotations
@@ -25,26 +25,41 @@ BEFORE_LOADING = {
     # initiateAuthentication and the server's first signature
     "transaction ID differs": (INITIATE, FaultKind.WRONG_TRANSACTION_ID, None, "server-malformed"),
     "signed transaction ID differs": (INITIATE, FaultKind.SIGNED_TRANSACTION_ID, None, "server-malformed"),
-    "signed address is another's": (INITIATE, FaultKind.SIGNED_ADDRESS, "evil.example", "server-untrusted"),
+    "signed address of another server": (
+        INITIATE,
+        FaultKind.SIGNED_ADDRESS,
+        "evil.example",
+        "server-untrusted",
+    ),
     "challenge is another": (INITIATE, FaultKind.SIGNED_CHALLENGE, None, "server-malformed"),
     "server's signature is wrong": (INITIATE, FaultKind.BAD_SIGNATURE, None, "card-refused"),
     "server's certificate is wrong": (INITIATE, FaultKind.BAD_CERTIFICATE, None, "card-refused"),
     "server's CI is unknown": (INITIATE, FaultKind.UNKNOWN_CI, None, "card-refused"),
-    "server's role is another": (INITIATE, FaultKind.OTHER_ROLE, None, "card-refused"),
-    "server names a CI that was not offered": (
+    "server certificate with another role": (INITIATE, FaultKind.OTHER_ROLE, None, "card-refused"),
+    "server selects a CI that the card did not offer": (
         INITIATE,
         FaultKind.OTHER_SIGNING_CI,
         None,
         "server-malformed",
     ),
-    "server is not the one in the code": (INITIATE, FaultKind.OTHER_OID, None, "server-untrusted"),
+    "server's OID differs from the one in the code": (
+        INITIATE,
+        FaultKind.OTHER_OID,
+        None,
+        "server-untrusted",
+    ),
     "a certificate is missing": (INITIATE, FaultKind.FIELD_MISSING, "serverCertificate", "server-malformed"),
-    "a signature is no base64": (INITIATE, FaultKind.BASE64_BROKEN, "serverSignature1", "server-malformed"),
-    "what is signed lacks a byte": (INITIATE, FaultKind.DER_BROKEN, "serverSigned1", "server-malformed"),
+    "a signature is not valid base64": (
+        INITIATE,
+        FaultKind.BASE64_BROKEN,
+        "serverSignature1",
+        "server-malformed",
+    ),
+    "signed data lacks a byte": (INITIATE, FaultKind.DER_BROKEN, "serverSigned1", "server-malformed"),
     # authenticateClient and the second signature
     "package's signature is wrong": (AUTHENTICATE, FaultKind.BAD_SIGNATURE, None, "card-refused"),
     "package's certificate is wrong": (AUTHENTICATE, FaultKind.BAD_CERTIFICATE, None, "card-refused"),
-    "package's certificate is another server's": (
+    "package's certificate belongs to another server": (
         AUTHENTICATE,
         FaultKind.OTHER_OID,
         None,
@@ -64,13 +79,13 @@ BEFORE_LOADING = {
     "no JSON": (INITIATE, FaultKind.BODY_MALFORMED, None, "server-malformed"),
     "nothing": (INITIATE, FaultKind.BODY_EMPTY, None, "server-malformed"),
     "half an answer": (INITIATE, FaultKind.BODY_TRUNCATED, None, "server-unreachable"),
-    "more than any answer": (INITIATE, FaultKind.BODY_OVERSIZED, None, "server-malformed"),
+    "answer exceeds the maximum size": (INITIATE, FaultKind.BODY_OVERSIZED, None, "server-malformed"),
     "sent elsewhere": (AUTHENTICATE, FaultKind.REDIRECT, "https://evil.example/", "server-unreachable"),
     "HTTP 500": (AUTHENTICATE, FaultKind.HTTP_STATUS, 500, "server-failed"),
     "line cut": (AUTHENTICATE, FaultKind.DROP_BEFORE, None, "server-unreachable"),
     "no package in the answer": (GET_PACKAGE, FaultKind.FIELD_MISSING, None, "server-malformed"),
 }
-"""By name: function, what goes wrong, with what, and the kind of error that it must lead to."""
+"""By name: the function, the kind of fault and its value, and the required kind of error."""
 
 REFUSALS = {
     INITIATE: ("8.8.1/3.8", "8.8.2/3.1", "8.8.3/3.1", "8.8.4/3.7"),
@@ -85,21 +100,21 @@ REFUSALS = {
     ),
     GET_PACKAGE: ("8.2.7/6.4",),
 }
-"""Subject and reason codes of a server that says no, by function (SGP.22 v2.5, 5.6)."""
+"""Subject and reason codes of refusals, by function (SGP.22 v2.5, 5.6)."""
 
 IN_THE_PACKAGE = {
-    "metadata differ from what was shown": (AUTHENTICATE, FaultKind.METADATA_MISMATCH, "server-malformed"),
+    "metadata differ from those shown": (AUTHENTICATE, FaultKind.METADATA_MISMATCH, "server-malformed"),
     "length of the package is wrong": (GET_PACKAGE, FaultKind.BPP_OUTER_LENGTH, "server-malformed"),
     "no metadata in the package": (GET_PACKAGE, FaultKind.BPP_NO_METADATA, "server-malformed"),
     "no profile in the package": (GET_PACKAGE, FaultKind.BPP_NO_PROFILE, "server-malformed"),
-    "bytes behind the package": (GET_PACKAGE, FaultKind.BPP_TRAILING_BYTES, "server-malformed"),
+    "bytes after the package": (GET_PACKAGE, FaultKind.BPP_TRAILING_BYTES, "server-malformed"),
     "package of another transaction": (GET_PACKAGE, FaultKind.BPP_TRANSACTION_ID, "server-malformed"),
     "signature in the package is wrong": (GET_PACKAGE, FaultKind.BPP_SIGNATURE, "card-refused"),
     "key type in the package is wrong": (GET_PACKAGE, FaultKind.BPP_KEY_TYPE, "card-refused"),
     "operation in the package is wrong": (GET_PACKAGE, FaultKind.BPP_OPERATION, "card-refused"),
-    "a bit of the package is turned": (GET_PACKAGE, FaultKind.BPP_BIT_FLIP, "card-refused"),
+    "one bit of the package is flipped": (GET_PACKAGE, FaultKind.BPP_BIT_FLIP, "card-refused"),
 }
-"""What a card may have begun to load; so the next download must be seen to work."""
+"""Faults that a card may notice only while it loads, so the next download must be tested, too."""
 
 PECULIAR = {
     "lower-case transaction ID": Fault(kind=FaultKind.LOWER_CASE_TRANSACTION_ID, times=0),
@@ -112,11 +127,11 @@ PECULIAR = {
     ),
     "notification answered 200": Fault(kind=FaultKind.BODY_EMPTY, function="handleNotification", times=0),
 }
-"""What servers in the field do, and what is no error."""
+"""Deviations of servers in the field, which are not errors."""
 
 
 def fails(place: Place, server: OwnServer, fault: Fault) -> Change:
-    """Have a download go wrong; nothing is installed by it."""
+    """Run a download with a fault, and check that nothing is installed."""
     before = {profile.iccid for profile in place.client.profiles(place.name)}
     server.do_wrong(fault)
     change = place.client.download_leased(place.name, server.order(place.eid), retry_for=0, wait=PATIENCE)
@@ -146,7 +161,7 @@ def test_before_loading(place: Place, server: OwnServer, wrong: str) -> None:
     ("function", "codes"), [(function, codes) for function, all_of in REFUSALS.items() for codes in all_of]
 )
 def test_refusal(place: Place, server: OwnServer, function: str, codes: str) -> None:
-    """A server's no is told with its codes, and nothing is installed."""
+    """A server's refusal is reported with its codes, and nothing is installed."""
     change = fails(place, server, Fault(kind=FaultKind.REFUSE, function=function, value=codes, times=9))
     assert change.error is not None
     assert change.error.kind == "server-refused", change.error
@@ -166,7 +181,7 @@ def test_in_the_package(place: Place, server: OwnServer, wrong: str) -> None:
 
 @pytest.mark.parametrize("identity", [each for each in TlsIdentity if each is not TlsIdentity.GOOD])
 def test_tls(place: Place, server: OwnServer, identity: TlsIdentity) -> None:
-    """A server that cannot show who it is gets no byte of ES9+."""
+    """A server that cannot prove its identity gets no byte of ES9+."""
     server.show(identity)
     change = place.client.download_leased(place.name, server.order(place.eid), retry_for=0, wait=PATIENCE)
     assert change.error is not None
@@ -175,11 +190,11 @@ def test_tls(place: Place, server: OwnServer, identity: TlsIdentity) -> None:
 
 @pytest.mark.parametrize("fault", PECULIAR.values(), ids=PECULIAR)
 def test_peculiar(place: Place, server: OwnServer, fault: Fault) -> None:
-    """It does no harm."""
+    """A harmless deviation does not fail the download."""
     server.do_wrong(fault)
     works(place, server)
 
 
 def test_the_next_download_works(place: Place, server: OwnServer) -> None:
-    """After all that, card and lpad are as good as before."""
+    """After all faults, card and lpad still work."""
     works(place, server)

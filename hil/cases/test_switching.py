@@ -1,4 +1,4 @@
-"""Switching: how long it takes, what the modem needs to notice, and the way back."""
+"""Switching: its duration, what the modem needs to notice it, and the rollback."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LADDER = {"wait", "sim-refresh", "sim-power-cycle", "radio-cycle", "modem-reset"
 
 
 def test_ten_switches(place: Place, pair: tuple[str, str]) -> None:
-    """There and back; each switch is verified on the card, and its time is kept."""
+    """A switch in both directions is verified on the card, and its duration is recorded."""
     first, second = pair
     for turn in range(SWITCHES):
         wanted = (second, first)[turn % 2]
@@ -25,7 +25,7 @@ def test_ten_switches(place: Place, pair: tuple[str, str]) -> None:
 
 @pytest.mark.needs("modem")
 def test_refresh_ladder(place: Place, pair: tuple[str, str]) -> None:
-    """The modem reads the new profile in the end; what it took stands in the change's steps."""
+    """The modem finally reads the new profile; the change's steps show what this required."""
     first, second = pair
     change = place.enable(second).check()
     steps = [step.name for step in change.steps]
@@ -36,7 +36,7 @@ def test_refresh_ladder(place: Place, pair: tuple[str, str]) -> None:
 
 
 def test_guarded_switch_rolls_back(place: Place, pair: tuple[str, str]) -> None:
-    """A switch that nobody confirms goes back to the profile before."""
+    """A switch without a confirmation is rolled back to the previous profile."""
     first, second = pair
     change = place.enable(second, guard=["confirm"], within=60)
     if change.question is None:
@@ -51,7 +51,7 @@ def test_guarded_switch_rolls_back(place: Place, pair: tuple[str, str]) -> None:
 
 
 def test_guarded_switch_without_network_rolls_back(place: Place, pair: tuple[str, str]) -> None:
-    """A switch whose probe cannot be reached goes back in time (192.0.2.1 is nobody's, RFC 5737)."""
+    """A switch whose probe fails is rolled back in time (192.0.2.1 belongs to no host, RFC 5737)."""
     first, second = pair
     change = place.enable(second, guard=["tcp:192.0.2.1:9"], within=5)
     ended = change if change.ended else place.client.wait(change.id, seconds=300)
@@ -62,7 +62,7 @@ def test_guarded_switch_without_network_rolls_back(place: Place, pair: tuple[str
 
 @pytest.mark.needs("registers", "modem")
 def test_guarded_switch_registers(place: Place, pair: tuple[str, str]) -> None:
-    """The profile that was enabled is kept, once the modem has registered with it."""
+    """The new profile is kept once the modem has registered with it."""
     first, second = pair
     place.enable(second).check()
     change = place.enable(first, guard=["registered"], within=180)

@@ -1,7 +1,8 @@
 """APDU records as captures: pcap with GSMTAP, which Wireshark opens and dissects down to ISO 7816.
 
-One packet is a command with its answer, as SIM traces have it: IPv4 without Ethernet, UDP to port 4729, 16
-bytes of GSMTAP header of type SIM. Each card speaks from an address of its own, for filters to tell.
+As in SIM traces, one packet contains a command with its answer: IPv4 without Ethernet, UDP to port 4729, 16
+bytes of GSMTAP header of type SIM. Each card has its own source address, so that filters can distinguish
+cards.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ _RAW_IP = 101
 """LINKTYPE_RAW: packets begin with an IP header."""
 _PCAP = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, _RAW_IP)
 _GSMTAP = bytes.fromhex("02 04 04 00 0000 00 00 00000000 00 00 00 00")
-"""Version 2, header of 4 words, type SIM, and nothing that concerns radio; sub-type 0 is an APDU."""
+"""Version 2, a header of 4 words, type SIM, radio fields zero; sub-type 0 is an APDU."""
 
 
 def write_pcap(path: Path, cards: Mapping[str, Sequence[Exchange]]) -> None:
-    """Write what was exchanged with cards, in the order of time; a command without an answer stands alone.
+    """Write the exchanges with cards in chronological order; a command without an answer is written alone.
 
     Args:
         path: the file to write.
-        cards: by name; their order numbers the addresses 127.0.1.1 and on.
+        cards: the records by card name; their order determines the addresses, from 127.0.1.1 on.
     """
     packets = sorted(
         chain.from_iterable(
@@ -56,7 +57,7 @@ def _packet(number: int, apdu: bytes) -> bytes:
 
 
 def _checksum(header: bytes) -> int:
-    """Return IPv4's (RFC 1071)."""
+    """Return the checksum of an IPv4 header (RFC 1071)."""
     total: int = sum(struct.unpack(f">{len(header) // 2}H", header))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)

@@ -1,4 +1,4 @@
-"""What a place's tests found: outcomes, timings and traces, one folder a place."""
+"""The results of a place's tests: outcomes, timings and traces, in one folder for each place."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from lpad.client import Change
 
 PROGRESS = "LPAD_HIL_PROGRESS"
-"""Environment: the number of a file descriptor to which each outcome is told as it comes."""
+"""Environment variable: the number of the file descriptor to which each outcome is written when it is known."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How a case ended: passed, failed, skipped, or `left-out` where the place lacks what it needs."""
+    """The outcome of a case: passed, failed, skipped, or `left-out` if the place lacks a needed feature."""
 
     case: str
     outcome: str
@@ -36,7 +36,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Timed(msgspec.Struct, frozen=True):
-    """A change and where its time went."""
+    """A change, and the durations of its parts."""
 
     id: int
     kind: str
@@ -45,11 +45,11 @@ class Timed(msgspec.Struct, frozen=True):
     steps: list[tuple[str, float]] = []
     error: str | None = None
     guarded: bool = False
-    """A guarded switch waits for more than the card."""
+    """Whether the switch had a guard, so that it waited for more than the card."""
 
 
 class PlaceFindings(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a page shows of a place; nothing that names card or subscriber."""
+    """All data that the report page shows of a place, without identifiers of card or subscriber."""
 
     place: str
     began: datetime
@@ -63,14 +63,14 @@ class PlaceFindings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlaceRecord:
-    """Collects while tests run, and writes when they are over."""
+    """Collects results while tests run, and writes them at the end."""
 
     def __init__(self, place: str, folder: Path) -> None:
         """Begin.
 
         Args:
             place: its name.
-            folder: where everything goes.
+            folder: the folder for the results.
         """
         self.folder = folder
         self._place = place
@@ -78,11 +78,11 @@ class PlaceRecord:
         self._outcomes: dict[str, Outcome] = {}
 
     def left_out(self, case: str, missing: list[str]) -> None:
-        """Note that a case does not suit the place."""
+        """Record that the place lacks what a case needs."""
         self._outcomes[case] = Outcome(case, "left-out", reason=f"needs {', '.join(missing)}")
 
     def report(self, report: pytest.TestReport) -> None:
-        """Note how a phase of a test ended; a failure in any phase is the test's."""
+        """Record the outcome of a phase of a test; a failure in any phase fails the test."""
         case = case_of(report.nodeid)
         before = self._outcomes.get(case)
         outcome: str = report.outcome
@@ -99,7 +99,7 @@ class PlaceRecord:
             self._tell(self._outcomes[case])
 
     def finish(self, place: Place) -> None:
-        """Write everything, with the daemon still up where it is."""
+        """Write everything; if the daemon runs, it may keep running."""
         began = self._began
         changes, about = [], {}
         try:
@@ -142,7 +142,7 @@ _NAMING = ("eid", "imei", "serial", "port", "euiccs")
 
 
 def _redacted(content: Any) -> Any:
-    """Redact what is text, at any depth; numbers with many decimals are left alone."""
+    """Redact texts at any depth; numbers with many decimals stay unchanged."""
     match content:
         case str():
             return redacted(content)
@@ -161,10 +161,10 @@ def case_of(nodeid: str) -> str:
 
 
 def reason_of(report: pytest.TestReport) -> str:
-    """Return what went wrong, in one line: the sentence of the assertion or exception.
+    """Return the failure in one line: the sentence of the assertion or exception.
 
-    The last line of an explanation tells where a value came from, or that there is more. Where there was no
-    exception, as with a fixture that is missing, the first line marked with E says what was wrong.
+    The last line of pytest's explanation only says where a value came from, or that the text was cut. If
+    there was no exception, as after a missing fixture, the first line marked with E describes the failure.
     """
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is not None:

@@ -1,4 +1,4 @@
-"""The page that a lab looks at: one HTML file with its pictures in it, nothing fetched from elsewhere."""
+"""The report for a lab: one HTML page that contains its pictures and loads nothing else."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def page(began: datetime, places: Sequence[PlaceFindings], *, before: Sequence[P
     """Return the page.
 
     Args:
-        began: when the run did.
-        places: what they found.
-        before: what the run before found; empty where there was none.
+        began: the beginning of the run.
+        places: the findings of each place.
+        before: the findings of the previous run; empty if there was none.
     """
     return f"""<!doctype html>
 <html lang="en">
@@ -42,15 +42,16 @@ def page(began: datetime, places: Sequence[PlaceFindings], *, before: Sequence[P
 <h2>Failures</h2>
 {_failures(places)}
 <h2>A download, phase by phase</h2>
-<p>The median one at each place, by its whole time; phases shorter than a hundredth of it are not named.</p>
+<p>The download of median duration at each place; phases shorter than a hundredth of it have no label.</p>
 {timeline(_median_downloads(places))}
 <h2>Switches</h2>
-<p>Each mark is one switch without a guard, from beginning to verification; the bar is the median.</p>
+<p>Each dot is one switch without a guard, from its beginning to its verification; the bar is the median.</p>
 {switch_times({place.place: _seconds(place, "enable") for place in places})}
 <h2>Compared with the last run</h2>
 {_comparison(places, before)}
 <h2>Cases by places</h2>
-<p>✓ passed, ✗ failed, ○ skipped, empty: the place lacks what the case needs. A mark tells the reason.</p>
+<p>✓ passed, ✗ failed, ○ skipped, empty: the place lacks what the case needs. Point at a mark to see the
+reason.</p>
 <div class="scroll">{_matrix(places)}</div>
 </body>
 </html>
@@ -81,7 +82,7 @@ def _tile(place: PlaceFindings) -> str:
 
 
 def _words(name: str) -> str:
-    """Return a test's name as words, its parameter behind a colon."""
+    """Return a test's name as words, with its parameter after a colon."""
     name, bracket, parameter = name.partition("[")
     return name.replace("_", " ") + (f": {parameter.removesuffix(']')}" if bracket else "")
 
@@ -124,7 +125,7 @@ def _failures(places: Sequence[PlaceFindings]) -> str:
     )
     if not rows:
         return "<p>None.</p>"
-    head = "<thead><tr><th>place</th><th>case</th><th>what was seen</th></tr></thead>"
+    head = "<thead><tr><th>place</th><th>case</th><th>failure</th></tr></thead>"
     return f"<table>{head}<tbody>{rows}</tbody></table>"
 
 
@@ -169,7 +170,7 @@ def _compared(now: PlaceFindings, then: PlaceFindings) -> str:
 
 
 def _change(now: float, then: float, *, better: bool, text: str, tolerance: float = 0.0) -> str:
-    """Return a cell; times that differ by less than the tolerance are as they were."""
+    """Return a table cell; times that differ by less than the tolerance count as equal."""
     if abs(now - then) <= tolerance * max(now, then):
         return f"<td>{text.format(now)}</td>"
     return f'<td class="{"better" if better else "worse"}">{text.format(now)}, was {text.format(then)}</td>'

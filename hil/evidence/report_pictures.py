@@ -1,4 +1,4 @@
-"""The page's pictures, as SVG: where a download's time went, and how long switches took."""
+"""The report's pictures, as SVG: the phases of downloads, and the durations of switches."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _COLOURS = (
     "#9498a0",
 )
 _LETTER = 6.4
-"""About how wide a letter is, in the unit of the picture."""
+"""The approximate width of a letter, in the picture's units."""
 
 
 def timeline(downloads: Mapping[str, Timed]) -> str:
-    """Return bars, one a place: phases one behind the other on one scale of seconds."""
+    """Return one bar for each place, with the phases in sequence on a common scale of seconds."""
     if not downloads:
         return "<p>Nothing was downloaded.</p>"
     most = max(max(each.seconds, sum(seconds for _, seconds in each.steps)) for each in downloads.values())
@@ -59,7 +59,7 @@ def timeline(downloads: Mapping[str, Timed]) -> str:
 
 
 def switch_times(places: Mapping[str, Sequence[float]]) -> str:
-    """Return strips, one a place: each switch a mark on one scale of seconds, the median a bar."""
+    """Return one strip for each place: a dot for each switch, by its seconds, and a bar for the median."""
     there = {place: seconds for place, seconds in places.items() if seconds}
     if not there:
         return "<p>Nothing was switched.</p>"
@@ -113,7 +113,7 @@ def _axis(most: float, top: float) -> str:
 
 
 def _legend(names: Sequence[str], colours: Mapping[str, str], top: float) -> tuple[str, int]:
-    """Return the legend and how many lines it takes."""
+    """Return the legend and its number of lines."""
     parts, x, line = [], 0.0, 0
     for name in names:
         width = 24 + len(name) * _LETTER + 18

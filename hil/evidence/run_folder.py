@@ -1,10 +1,10 @@
-"""A run's folder: one for each place, and what is made of all of them when they are over.
+"""A run's folder: one folder for each place, and the report on all places.
 
-RUN/report.html       one page, nothing outside it needed
+RUN/report.html       one self-contained page
 RUN/junit.xml         all places
-RUN/findings.json     what the page shows; the next run compares itself with it
+RUN/findings.json     the data of the page, with which the next run compares its own
 RUN/PLACE/            junit.xml, daemon.log (redacted), probe.json, timings.json, findings.json
-RUN/PLACE/private/    apdus.jsonl, apdus.pcap, pytest.log: whole, so they name card and subscriber
+RUN/PLACE/private/    apdus.jsonl, apdus.pcap, pytest.log: unredacted: they identify card and subscriber
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FINDINGS = "findings.json"
 
 
 class RunFindings(msgspec.Struct, frozen=True):
-    """What all places found."""
+    """The findings of all places."""
 
     began: datetime
     places: list[PlaceFindings] = []
@@ -40,7 +40,7 @@ class RunFindings(msgspec.Struct, frozen=True):
 
     @property
     def skipped(self) -> bool:
-        """Whether a case suited its place and was skipped all the same."""
+        """Whether a case was skipped although its place has what the case needs."""
         return any(each.outcome == "skipped" for place in self.places for each in place.outcomes)
 
 
@@ -48,13 +48,13 @@ class RunFolder:
     """One run's evidence."""
 
     def __init__(self, path: Path, began: datetime) -> None:
-        """Use a folder; see `new`."""
+        """Use an existing folder; see `new`."""
         self.path = path
         self._began = began
 
     @classmethod
     def new(cls, runs: Path, began: datetime) -> Self:
-        """Make a folder for a run that begins now; a second one in the same second gets a name of its own."""
+        """Make a folder for a run that begins now; a second run in the same second gets a different name."""
         name = began.strftime("%Y-%m-%dT%H-%M-%SZ")
         for number in count(1):
             path = runs / (name if number == 1 else f"{name}-{number}")
@@ -64,13 +64,13 @@ class RunFolder:
         return cls(path, began)
 
     def place(self, name: str) -> Path:
-        """Return a place's folder, made with the private one in it."""
+        """Create a place's folder with its private folder, and return it."""
         folder = self.path / name
         (folder / "private").mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
 
     def finish(self) -> RunFindings:
-        """Put the places' findings together, make the page, and return them."""
+        """Combine the places' findings, write the page, and return the findings."""
         places = [
             msgspec.json.decode(path.read_bytes(), type=PlaceFindings)
             for path in sorted(self.path.glob(f"*/{_FINDINGS}"))
@@ -86,7 +86,7 @@ class RunFolder:
         return findings
 
     def _last(self) -> list[PlaceFindings]:
-        """Return what the run before found; nothing where there was none."""
+        """Return the findings of the previous run; empty if there was none."""
         others = [
             path
             for path in sorted(self.path.parent.glob(f"*/{_FINDINGS}"))

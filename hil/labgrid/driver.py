@@ -1,4 +1,4 @@
-"""A place of the bench as labgrid's driver: the daemon is up and the card known while it is active."""
+"""A place of the bench as a labgrid driver; while it is active, the daemon runs with the right card."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 @target_factory.reg_driver
 @attr.s(eq=False)
 class LpadDriver(Driver):
-    """Speaks to a place's lpad; deactivated, it makes the card as it was.
+    """Talks to a place's lpad; deactivation restores the card.
 
     Attributes:
         evidence: a folder for logs and records.
-        place: the bench's, while the driver is active.
+        place: the bench's place, while the driver is active.
     """
 
     bindings: ClassVar[dict[str, str]] = {"resource": "LpadPlace"}
@@ -38,7 +38,7 @@ class LpadDriver(Driver):
         self.place: Place | None = None
 
     def on_activate(self) -> None:
-        """Power the place, start its daemon and see that it is the right card."""
+        """Power the place, start its daemon, and check that the card is the right one."""
         file, name = BenchFile.read(Path(self.resource.bench)), self.resource.place
         claim = Claim(file.resolve(file.bench.state) / name, place=name)
         place = Place(
@@ -56,7 +56,7 @@ class LpadDriver(Driver):
         self.place, self._claim = place, claim
 
     def on_deactivate(self) -> None:
-        """Make the card as it was, and stop the daemon."""
+        """Restore the card, and stop the daemon."""
         place, self.place = self.place, None
         if place is not None:
             try:
@@ -79,14 +79,14 @@ class LpadDriver(Driver):
         """Enable a profile.
 
         Raises:
-            ApiError: it could not be enabled.
+            ApiError: the profile could not be enabled.
         """
         return self._active.enable(iccid).check()
 
     @Driver.check_active
     @step()
     def refresh(self) -> None:
-        """Have the card read."""
+        """Have lpad read the card."""
         self._active.until_ready()
 
     @property

@@ -1,4 +1,4 @@
-"""A place of the bench as labgrid's resource: what exists."""
+"""A place of the bench as a labgrid resource."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from labgrid.resource import Resource
 @target_factory.reg_resource
 @attr.s(eq=False)
 class LpadPlace(Resource):
-    """A card behind a port or reader, as a place in a bench file.
+    """A card at a port or in a reader, as a place in a bench file.
 
     Attributes:
         bench: path of the bench file.

@@ -1,8 +1,9 @@
-"""A pool of activation codes with leases: each single-use code is handed out once, whatever is interrupted.
+"""A pool of activation codes with leases: each single-use code is used once, even after interruptions.
 
-The pool file is the lab's and is never written. Beside it, in PATH.leases, stands one JSON line for each
-event, on the disk before it counts: a code is `leased` to a test, then `spent` just before it is shown to a
-card, or `returned` unseen. A lease of a process that is gone, and that was never spent, counts as returned.
+The pool file belongs to the lab, and the bench never writes it. Next to it, PATH.leases contains one JSON
+line for each event, which is on the disk before the event takes effect: a code is `leased` to a test, then
+`spent` just before a card sees it, or `returned` unused. An unspent lease of a process that has ended counts
+as returned.
 """
 
 from __future__ import annotations
@@ -27,21 +28,21 @@ if TYPE_CHECKING:
 
 
 class Code(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An order: an activation code, or what waits at a default SM-DP+ for a place's EID."""
+    """An order: an activation code, or an order at a default SM-DP+ for a place's EID."""
 
     code: str | None = None
     default_smdp: str | None = None
     confirmation_code: str | None = None
     expendable: bool = False
-    """Whether the profile that it installs may be deleted again."""
+    """Whether the bench may delete the profile that this order installs."""
     reusable: bool = False
-    """Whether the server lets it be used again and again."""
+    """Whether the server accepts the code any number of times."""
     place: str | None = None
-    """The only place that may use it."""
+    """The only place that may use the order."""
 
     @property
     def key(self) -> str:
-        """What stands for it in the file of leases, which holds no codes."""
+        """The identifier of the order in the file of leases, which contains no codes."""
         told = f"{self.code}|{self.default_smdp}|{self.place if self.code is None else ''}"
         return hashlib.sha256(told.encode()).hexdigest()[:32]
 
@@ -52,7 +53,7 @@ class _Pool(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(slots=True)
 class Lease:
-    """A code that is this test's alone until it ends."""
+    """A code that belongs to one test until the test ends."""
 
     pool: CodePool
     _code: Code
@@ -60,7 +61,7 @@ class Lease:
 
     @property
     def expendable(self) -> bool:
-        """Whether the profile may be deleted again."""
+        """Whether the bench may delete the profile."""
         return self._code.expendable
 
     @property
@@ -70,17 +71,17 @@ class Lease:
 
     @property
     def confirmation_code(self) -> str | None:
-        """What the operator gave with it."""
+        """The confirmation code that the operator gave with the order."""
         return self._code.confirmation_code
 
     def spend(self) -> str | None:
-        """Note that the code is used up, and return it; None where the order waits at the default SM-DP+.
+        """Record that the code is used up, and return it; None if the order waits at the default SM-DP+.
 
         Raises:
-            Conflict: it was spent already.
+            Conflict: the code has already been spent.
         """
         if self.spent:
-            raise Conflict("a code of the pool is used once; lease another")
+            raise Conflict("a code of the pool can be used only once; lease another")
         self.pool.note("spent", self._code)
         self.spent = True
         return self._code.code
@@ -92,17 +93,17 @@ class Lease:
 
 
 class CodePool:
-    """The codes of one file, for several processes at a time."""
+    """The codes of one file, for several processes at the same time."""
 
     def __init__(self, path: Path, *, place: str) -> None:
         """Read a pool.
 
         Args:
             path: the lab's file.
-            place: who asks.
+            place: the place that requests an order.
 
         Raises:
-            InvalidSettings: it cannot be read, or an order in it cannot be.
+            InvalidSettings: the file cannot be read, or an order in it is invalid.
         """
         self._leases = path.with_name(path.name + ".leases")
         self._place = place
@@ -113,18 +114,18 @@ class CodePool:
         except msgspec.MsgspecError as error:
             raise InvalidSettings(f"the codes in {path} are wrong: {error}") from error
         if any((code.code is None) == (code.default_smdp is None) for code in self._codes):
-            raise InvalidSettings(f"{path}: an order has either a code or a default_smdp")
+            raise InvalidSettings(f"{path}: an order must have either a code or a default_smdp")
         if any(code.default_smdp and code.place is None for code in self._codes):
             raise InvalidSettings(
-                f"{path}: an order at a default_smdp waits for one EID: say for which place"
+                f"{path}: an order at a default_smdp needs 'place', because it waits for one EID"
             )
 
     def lease(self, *, confirmation: bool = False, default: bool = False) -> Lease | None:
-        """Return a code that nobody has used and nobody else is using, or None.
+        """Lease and return a code that is unused and not leased, or None.
 
         Args:
-            confirmation: whether it wants a confirmation code.
-            default: whether the order is to wait at the default SM-DP+.
+            confirmation: whether the order must require a confirmation code.
+            default: whether the order must wait at the default SM-DP+.
         """
         with self._locked():
             last = self._last_events()
@@ -140,7 +141,7 @@ class CodePool:
         return None
 
     def note(self, event: str, code: Code) -> None:
-        """Put an event on the disk."""
+        """Write an event to the disk."""
         with self._locked():
             self._append(event, code)
 
@@ -188,7 +189,7 @@ def _free(code: Code, event: dict[str, Any] | None) -> bool:
 
 
 def _holder(pid: int) -> list[Any]:
-    """Name a process so that no later one has the same name: host, number, boot and time of its start."""
+    """Return an identifier of this process that no later process has: host, number, boot and start time."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

@@ -1,4 +1,4 @@
-"""What a test downloads with: an order that is its own until the test ends."""
+"""The order for a test's download, which belongs to the test until it ends."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ class Order(Protocol):
 
     @property
     def expendable(self) -> bool:
-        """Whether the profile that it installs may be deleted again."""
+        """Whether the bench may delete the profile that this order installs."""
         ...
 
     @property
     def default_smdp(self) -> str | None:
-        """The default SM-DP+ at which it waits; None: there is an activation code."""
+        """The default SM-DP+ at which the order waits; None: there is an activation code."""
         ...
 
     @property
     def confirmation_code(self) -> str | None:
-        """What the operator gave with it."""
+        """The confirmation code that the operator gave with the order."""
         ...
 
     def spend(self) -> str | None:
-        """Return the activation code, which is used up by that; None where there is none."""
+        """Record that the order is used up, and return its activation code, or None if it has none."""
         ...
 
     def give_back(self) -> None:
-        """Have done with it."""
+        """End the use of the order."""
         ...

@@ -1,4 +1,4 @@
-"""The bench's own SM-DP+, for cards with a test CI: orders without end, and servers that do wrong."""
+"""The bench's own SM-DP+, for cards with a test CI: any number of orders, and faults of servers."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 _CONFIRMATION_CODE = "0012"
 _TEST_NETWORK = "00101"
-"""Of a made-up profile with policy rules (ITU-T E.212)."""
+"""The owner of a made-up profile with policy rules (ITU-T E.212)."""
 
 
 @dataclass(slots=True)
 class OwnOrder:
-    """An order at the own server; as a lease, though there are always more."""
+    """An order at the bench's own server, with a lease's interface although orders are unlimited."""
 
     code: str
     default_smdp: str | None
@@ -37,23 +37,23 @@ class OwnOrder:
     expendable: bool = True
 
     def spend(self) -> str | None:
-        """Return the activation code; None where the order waits at the default SM-DP+."""
+        """Return the activation code; None if the order waits at the default SM-DP+."""
         return None if self.default_smdp is not None else self.code
 
     def give_back(self) -> None:
-        """Do nothing: there are more."""
+        """Do nothing, because orders are unlimited."""
 
 
 class OwnServer:
-    """A simulated SM-DP+ on this machine, for as long as a place is worked on."""
+    """A simulated SM-DP+ on this machine, which runs while a place is in use."""
 
     def __init__(self, file: BenchFile, section: Server, *, folder: Path) -> None:
         """Prepare the server.
 
         Args:
-            file: the bench, whose folder relative paths are read from.
-            section: its part of the bench file.
-            folder: what the server keeps.
+            file: the bench file, at whose folder relative paths begin.
+            section: the server's section of the bench file.
+            folder: the folder for the server's data.
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         certificates = file.resolve(section.certificates)
@@ -62,12 +62,12 @@ class OwnServer:
 
     @property
     def address(self) -> str:
-        """The server's, with its port."""
+        """The server's address, with its port."""
         return self._server.address
 
     @property
     def notifications(self) -> tuple[Notification, ...]:
-        """What cards have reported."""
+        """The notifications that cards have sent."""
         return self._server.notifications
 
     def start(self) -> None:
@@ -75,7 +75,7 @@ class OwnServer:
         self._server.start()
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop the server."""
         self._server.stop()
 
     def order(
@@ -90,11 +90,11 @@ class OwnServer:
         """Add an order.
 
         Args:
-            eid: of the card that may have it, where it waits at the default SM-DP+.
-            confirmation: whether it wants a confirmation code.
-            default: whether it is found by the EID alone.
-            iccid: of the made-up profile; None: any. A profile package of the lab's has its own.
-            policy_rules: of the profile, whose owner is named then.
+            eid: the EID of the only card that may use the order, if it waits at the default SM-DP+.
+            confirmation: whether the order requires a confirmation code.
+            default: whether the server finds the order by the EID alone.
+            iccid: the ICCID of the made-up profile; None: any. A profile package of the lab's has its own.
+            policy_rules: the profile's policy rules; a profile with rules names its owner.
         """
         order = add_order(
             self._server.orders,
@@ -114,7 +114,7 @@ class OwnServer:
         )
 
     def _owner(self) -> Owner:
-        """Return the owner that the profile's files name: a card refuses any other (SGP.22 v2.5, 5.5.3)."""
+        """Return the owner named in the profile's files; a card refuses any other (SGP.22 v2.5, 5.5.3)."""
         if self._profile is None:
             return Owner(_TEST_NETWORK)
         found = parse(self._profile)
@@ -122,15 +122,15 @@ class OwnServer:
         return Owner((found.imsi or _TEST_NETWORK)[:5], *groups)
 
     def do_wrong(self, *faults: Fault) -> None:
-        """Have the next requests go wrong so."""
+        """Add a fault to the next requests."""
         for fault in faults:
             self._server.faults.add(fault)
 
     def do_right(self) -> None:
-        """Take back what was to go wrong."""
+        """Remove all faults."""
         self._server.faults.clear()
         self._server.show(TlsIdentity.GOOD)
 
     def show(self, identity: TlsIdentity) -> None:
-        """Show another certificate to those who connect from now on."""
+        """Present another certificate to clients that connect from now on."""
         self._server.show(identity)

@@ -1,4 +1,4 @@
-"""Which card is at a place, asked without the daemon, which would deliver a wrong card's notifications."""
+"""The identity of a place's card, read without a daemon, which would deliver a wrong card's notifications."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PAUSE = 1.0
 
 
 class WrongCard(LpadError):
-    """The card is not the one in the bench file; nothing is done to it."""
+    """The card is not the one in the bench file; the bench does nothing to it."""
 
     kind = "wrong-card"
 
@@ -27,13 +27,13 @@ def check_eid(name: str, wanted: str, found: str | None) -> None:
     """Compare EIDs.
 
     Raises:
-        WrongCard: they differ.
+        WrongCard: the EIDs differ.
     """
     if found != wanted:
-        told = f"one that ends in {found[-4:]}" if found else "none that tells its EID"
+        told = f"one that ends in {found[-4:]}" if found else "one that reports no EID"
         raise WrongCard(
-            f"the card at {name} should be the one whose EID ends in {wanted[-4:]}, but there is {told};"
-            " nothing was done to it. Put the right card in, or correct the bench file"
+            f"the EID of the card at {name} should end in {wanted[-4:]}, but the card is {told}; the "
+            f"bench has done nothing to it. Insert the right card, or correct the bench file"
         )
 
 
@@ -42,10 +42,10 @@ def probe(section: PlaceSection, *, within: float = 0.0) -> dict[str, Any]:
 
     Args:
         section: the place.
-        within: seconds in which the device may still be starting.
+        within: seconds during which the device may still be starting.
 
     Raises:
-        CardUnreachable: there was no card to be found.
+        CardUnreachable: no card was found.
     """
     where = ["--port", section.port] if section.port is not None else ["--reader", str(section.reader)]
     for option in ("baud", "aid"):
@@ -63,5 +63,5 @@ def probe(section: PlaceSection, *, within: float = 0.0) -> dict[str, Any]:
         if time.monotonic() >= end:
             error = report.get("error")
             told = error["sentence"] if error else done.stderr.strip() or "no eUICC answered"
-            raise CardUnreachable(f"looking for the card found none: {told}")
+            raise CardUnreachable(f"cannot find a card: {told}")
         time.sleep(_PAUSE)

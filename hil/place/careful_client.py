@@ -1,4 +1,4 @@
-"""lpad's client with the bench's rules: what isn't expendable is neither deleted nor burnt."""
+"""lpad's client with the bench's rules: it deletes only expendable profiles, and uses only leased codes."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 
 class CarefulClient(Client):
-    """A client whose every way to delete or to burn something asks the rules first."""
+    """A client that checks the bench's rules before it deletes a profile or uses up a code."""
 
     def __init__(self, socket: str, *, ledger: Ledger) -> None:
-        """Prepare to speak to a place's daemon.
+        """Prepare to talk to a place's daemon.
 
         Args:
-            socket: the daemon's.
-            ledger: says what is expendable, and is told what was installed.
+            socket: the daemon's socket.
+            ledger: knows which profiles are expendable, and records installed ones.
         """
         super().__init__(socket)
         self._ledger = ledger
         self._known: set[str] = set()
 
     def download_leased(self, euicc: str, lease: Order, **options: Any) -> Change:
-        """Download with a leased code, which is used up by it; `options` are those of a download.
+        """Download with a leased code, which this uses up; `options` are those of a download.
 
-        The lease's confirmation code is given unless the options say otherwise. Where the options don't wait
-        for the end, `settle_leased` must follow.
+        The request contains the lease's confirmation code unless the options override it. If the options do
+        not wait for the end, `settle_leased` must follow.
         """
         options.setdefault("confirmation_code", lease.confirmation_code)
         self._known = {profile.iccid for profile in self.profiles(euicc)}
@@ -40,11 +40,11 @@ class CarefulClient(Client):
         return self._note(super().download(euicc, activation_code=lease.spend(), **options), lease)
 
     def settle_leased(self, change_id: int, lease: Order, *, seconds: float) -> Change:
-        """Wait for a leased download's end, and note what it installed."""
+        """Wait for the end of a leased download, and record the profile that it installed."""
         return self._note(self.wait(change_id, seconds=seconds), lease)
 
     def recall(self, euicc: str) -> None:
-        """Note what an expendable code has installed with nobody there to hear of it, as after a kill."""
+        """Record the profile that an expendable code has installed unnoticed, as after a kill."""
         known = self._ledger.expected_beside
         if known is None:
             return
@@ -57,45 +57,48 @@ class CarefulClient(Client):
         self._ledger.arrived()
 
     def download(self, *_arguments: Any, **_options: Any) -> Change:
-        """Refuse: a code that wasn't leased might be burnt twice.
+        """Refuse, because a code without a lease might be used twice.
 
         Raises:
             Conflict: always.
         """
-        raise Conflict("the bench downloads with leased codes only: use download_leased")
+        raise Conflict(
+            "cannot download without a lease: the bench uses only leased codes; call download_leased"
+        )
 
     def try_code(self, euicc: str, code: str, **options: Any) -> Change:
-        """Download with a made-up code, which is expected to fail.
+        """Download with a made-up code; the download is expected to fail.
 
         Raises:
-            Conflict: the code doesn't look made up.
+            Conflict: the code does not look made up.
         """
         if "MADE-UP" not in code:
-            raise Conflict("a code that is made up has MADE-UP in its matching ID; others are leased")
+            raise Conflict("a made-up code must have MADE-UP in its matching ID; lease any other code")
         return super().download(euicc, activation_code=code, **options)
 
     def delete(self, euicc: str, iccid: str, **options: Any) -> Change:
         """Delete an expendable profile.
 
         Raises:
-            Conflict: the bench file doesn't list it, and no expendable code of this bench has installed it.
+            Conflict: the bench file does not list the profile, and no expendable code of this bench has
+                installed it.
         """
         if any(profile.iccid == iccid for profile in self.profiles(euicc)):
             self._ledger.check_expendable(iccid)
         return super().delete(euicc, iccid, **options)
 
     def reset(self, euicc: str, **options: Any) -> Change:
-        """Reset a card that holds expendable profiles only.
+        """Reset a card that holds only expendable profiles.
 
         Raises:
-            Conflict: it holds others.
+            Conflict: the card holds other profiles.
         """
         for profile in self.profiles(euicc):
             self._ledger.check_expendable(profile.iccid)
         return super().reset(euicc, **options)
 
     def _note(self, change: Change, lease: Order) -> Change:
-        """Note the profile of an expendable code as the bench's to delete, unless it was there before."""
+        """Record that the bench may delete an expendable code's profile, unless it was on the card before."""
         if change.result is not None and "iccid" in change.result and lease.expendable:
             iccid = str(change.result["iccid"])
             if iccid not in self._known:

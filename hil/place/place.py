@@ -26,36 +26,36 @@ if TYPE_CHECKING:
     from lpad.client import Change, Euicc
 
 PATIENCE = 300.0
-"""Seconds for a change on a slow modem with a slow card."""
+"""The time limit in seconds for a change on a slow modem with a slow card."""
 _PAUSE = 0.2
 _SETTLING = 1.5
 _ORPHANS_END = ("setpriv", "--pdeathsig", "TERM")
-"""A daemon must not keep the card when the bench is killed (util-linux)."""
+"""This ends the daemon when the bench is killed, so that it does not keep the card (util-linux)."""
 
 
 class Place:
-    """What tests get: `client` and `name` for the daemon, and what the bench knows besides.
+    """A place as tests get it: `client` and `name` for the daemon, and the bench's own knowledge.
 
     Attributes:
-        name: also the card's in the daemon.
-        section: from the bench file.
-        features: said and derived.
-        client: the daemon's, with the bench's rules.
-        ledger: what outlives the run.
-        strategy: where the place stands.
-        power: its switch, or None.
-        evidence: a folder of this run's, for this place.
+        name: the place's name, which is also the card's name in the daemon.
+        section: the place's section of the bench file.
+        features: declared and derived features.
+        client: the client of the daemon, with the bench's rules.
+        ledger: the data that outlives the run.
+        strategy: the state of the place.
+        power: the power switch, or None.
+        evidence: the folder of this run for this place.
         server: the bench's own SM-DP+, or None.
-        profile: bytes that the own server hands out, or None for a made-up one.
+        profile: the profile package that the bench's own server delivers, or None for a made-up one.
     """
 
     def __init__(self, file: BenchFile, name: str, *, evidence: Path) -> None:
-        """Prepare a place; nothing is touched before `strategy.to`.
+        """Prepare a place; the bench uses no device before `strategy.to`.
 
         Args:
-            file: the bench.
-            name: of the place in it.
-            evidence: a folder for what this run leaves; made when missing.
+            file: the bench file.
+            name: the name of the place in the bench file.
+            evidence: the folder for this run's evidence; created if missing.
         """
         evidence.mkdir(parents=True, exist_ok=True)
         self.name = name
@@ -84,7 +84,7 @@ class Place:
         self._probed = False
         self.client = CarefulClient(str(self._folder / "socket"), ledger=self.ledger)
         self.report: dict[str, Any] = {}
-        """Of the probe before the daemon was started."""
+        """The report of the probe before the daemon was started."""
 
     def __enter__(self) -> Self:
         if self.server is not None:
@@ -105,7 +105,7 @@ class Place:
     # The steps of the strategy.
 
     def power_on(self) -> None:
-        """Give power, and wait until the right card is there; it is asked nothing that changes anything."""
+        """Turn the power on, and wait for the right card; no command changes it."""
         if self.power is not None:
             self.power.on()
         within = self.section.power.up_within if self.section.power is not None else 0.0
@@ -113,12 +113,12 @@ class Place:
         check_eid(self.name, self.eid, self.report.get("eid"))
 
     def start_daemon(self) -> None:
-        """Start a daemon that has this card and no other."""
+        """Start a daemon for this card only."""
         self._write_settings()
         self._daemon.start()
 
     def know_card(self) -> None:
-        """See that the right card is ready, and remember how it is before anything is changed."""
+        """Check that the right card is ready, and record its state before any change."""
         euicc = self.until_ready()
         check_eid(self.name, self.eid, euicc.eid)
         self.client.recall(self.name)
@@ -131,27 +131,27 @@ class Place:
         )
 
     def stop_daemon(self) -> None:
-        """Stop the daemon in order."""
+        """Stop the daemon cleanly."""
         self._daemon.stop()
 
     def power_off(self) -> None:
-        """Take the power, where it can be taken."""
+        """Turn the power off, if there is a switch."""
         if self.power is not None:
             self.power.off()
 
     # What tests do with it.
 
     def cut_power(self) -> None:
-        """Take the power from under the running daemon; the card must be known anew afterwards."""
+        """Turn the power off while the daemon runs; afterwards the card must be identified again."""
         assert self.power is not None, "ask for the feature 'power'"
         self.strategy.lost()
         self.power.off()
         self._off_since = time.monotonic()
 
     def give_power(self) -> None:
-        """Give the power back, and wait until the card has settled."""
+        """Turn the power on again, and wait until the card is ready."""
         assert self.power is not None, "ask for the feature 'power'"
-        assert self.section.power is not None, "or there would be no switch"
+        assert self.section.power is not None, "otherwise there would be no switch"
         time.sleep(max(0.0, self._off_since + self.section.power.off_for - time.monotonic()))
         self.power.on()
         # Contacts bounce, and pcscd was seen to reset a card once more shortly after it had answered.
@@ -159,10 +159,10 @@ class Place:
         time.sleep(_SETTLING)
 
     def until_ready(self, *, within: float | None = None) -> Euicc:
-        """Have the card read until it is ready.
+        """Have lpad read the card until it is ready.
 
         Raises:
-            CardUnreachable: it was not in time.
+            CardUnreachable: the card was not ready in time.
         """
         power = self.section.power
         end = time.monotonic() + (within or (power.up_within if power is not None else 0.0) + 30.0)
@@ -186,9 +186,10 @@ class Place:
         return self.client.enable(self.name, iccid, wait=PATIENCE, **{"guard": None, **options})
 
     def deliver(self, *iccids: str) -> None:
-        """Have every server told now, and see that theirs are told of these profiles.
+        """Have all notifications delivered now, and check that those of these profiles were.
 
-        What an earlier run, cut off, owes to a server of its own is tried, too, and cannot be helped.
+        Notifications of an earlier, interrupted run for its own server are tried, too, and may stay
+        undelivered.
         """
         self.client.deliver_notifications(self.name, wait=PATIENCE)
         owed = [
@@ -196,10 +197,10 @@ class Place:
             for each in self.client.notifications(self.name)
             if each.iccid in iccids and each.state not in ("delivered", "removing")
         ]
-        assert not owed, f"their servers are not told of these: {owed}"
+        assert not owed, f"their servers have not received these: {owed}"
 
     def lease(self, *, confirmation: bool = False, default: bool = False) -> Order | None:
-        """Return an order: from the pool, else from the bench's own server; None where there is none."""
+        """Return an order from the pool, or else from the bench's own server; None if there is none."""
         found: Order | None = None
         if self._pool is not None:
             found = self._pool.lease(confirmation=confirmation, default=default)
@@ -208,7 +209,7 @@ class Place:
         return found
 
     def restore(self) -> None:
-        """Make the card as it was before the run, where the run has changed it."""
+        """Restore the card's state before the run, if the run has changed it."""
         before = self.ledger.before
         if before is None:
             return
@@ -230,7 +231,7 @@ class Place:
         self.ledger.restored()
 
     def _end_policy_rules(self) -> None:
-        """Reset a card on which a case was cut off that needs it: nothing else ends its profile's rules."""
+        """Reset a card after an interrupted case whose profile has rules that only a reset ends."""
         profiles = self.client.profiles(self.name)
         if any(each.policy_rules and self.ledger.is_own(each.iccid) for each in profiles):
             self.client.reset(
@@ -238,7 +239,7 @@ class Place:
             ).check()
 
     def clean(self) -> None:
-        """Delete what expendable codes have installed, once another profile is enabled or was none."""
+        """Delete the profiles of expendable codes, once the previously enabled profile is enabled again."""
         for profile in self.client.profiles(self.name):
             if self.ledger.is_own(profile.iccid) and profile.state != "enabled":
                 self.client.delete(self.name, profile.iccid, wait=PATIENCE)

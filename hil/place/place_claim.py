@@ -1,4 +1,4 @@
-"""A place is one run's at a time: whoever has it holds a lock, which goes with the last of its processes."""
+"""The claim on a place: one run at a time holds a lock, which is released with the last of its processes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ if TYPE_CHECKING:
 
 
 class Claim:
-    """A place's, until it is closed or the process ends; a child that inherits `fileno` holds it as well."""
+    """The claim on a place, until it is closed or the process ends.
+
+    A child that inherits `fileno` holds it, too.
+    """
 
     def __init__(self, folder: Path, *, place: str) -> None:
         """Claim a place.
 
         Args:
-            folder: where the bench keeps the place's files; made when missing.
-            place: its name, for people.
+            folder: the folder of the place's files; created if missing.
+            place: the place's name, for messages.
 
         Raises:
-            Conflict: another run has it.
+            Conflict: another run uses the place.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._file = (folder / "claim").open("w")
@@ -31,14 +34,14 @@ class Claim:
         except BlockingIOError as error:
             self._file.close()
             raise Conflict(
-                f"claiming the place {place} failed: another run works at it; wait for its end, or"
-                " leave the place out with --place"
+                f"cannot use the place {place}: another run uses it; wait for the end of that run, or "
+                f"select other places with --place"
             ) from error
 
     def close(self) -> None:
-        """Give the place to whoever wants it."""
+        """Release the place."""
         self._file.close()
 
     def fileno(self) -> int:
-        """Return the descriptor, to be handed to children."""
+        """Return the descriptor, for child processes to inherit."""
         return self._file.fileno()

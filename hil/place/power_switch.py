@@ -1,4 +1,4 @@
-"""Power switches: uhubctl, the kernel's own way, and whatever command a user has."""
+"""Power switches: uhubctl, unbinding in the kernel, and a user's own command."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ _USB = Path("/sys/bus/usb/drivers/usb")
 
 
 class PowerSwitch(Protocol):
-    """Switches what is at a place."""
+    """Switches the power of a place."""
 
     def on(self) -> None:
         """Give power.
 
         Raises:
-            CardUnreachable: it could not be switched.
+            CardUnreachable: the power could not be switched.
         """
         ...
 
     def off(self) -> None:
-        """Take power away; see `on`."""
+        """Turn the power off; see `on`."""
         ...
 
 
 def power_switch(power: Power) -> PowerSwitch:
-    """Return the switch that a bench file describes."""
+    """Return the power switch that a bench file describes."""
     if power.uhubctl is not None:
         hub, _, port = power.uhubctl.rpartition(":")
         return UhubctlSwitch(hub, port)
@@ -48,7 +48,7 @@ def power_switch(power: Power) -> PowerSwitch:
 
 @dataclass(frozen=True, slots=True)
 class CommandSwitch:
-    """Runs a command, in which {state} becomes on or off; status 0 means that it is so."""
+    """Runs a command, in which {state} is replaced by on or off; exit status 0 means success."""
 
     command: Sequence[str]
 
@@ -57,16 +57,16 @@ class CommandSwitch:
         _run([part.replace("{state}", "on") for part in self.command])
 
     def off(self) -> None:
-        """Take power away."""
+        """Turn the power off."""
         _run([part.replace("{state}", "off") for part in self.command])
 
 
 @dataclass(frozen=True, slots=True)
 class UhubctlSwitch:
-    """Switches a port of a hub, and sees that it was: uhubctl ends with 0 also where the hub did nothing.
+    """Switches a port of a hub, and checks the result: uhubctl exits with 0 even if the hub did nothing.
 
-    What it tells of the port then was seen in mvp/uhubctl#63 and #613: "Port 4: 0000 off", "Port 4: 0100
-    power"; of a USB 3 hub there are two, which it switches one after the other.
+    Its report on a port afterwards is quoted in mvp/uhubctl#63 and #613: "Port 4: 0000 off", "Port 4: 0100
+    power". A USB 3 hub appears as two hubs, which uhubctl switches one after the other.
     """
 
     hub: str
@@ -77,7 +77,7 @@ class UhubctlSwitch:
         self._switch("on", seen="power")
 
     def off(self) -> None:
-        """Take power away."""
+        """Turn the power off."""
         self._switch("off", seen="off")
 
     def _switch(self, state: str, *, seen: str) -> None:
@@ -86,14 +86,14 @@ class UhubctlSwitch:
         states = re.findall(rf"^ *Port {self.port}: [0-9a-f]{{4}} (\w+)", new, flags=re.MULTILINE)
         if not states or set(states) != {seen}:
             raise CardUnreachable(
-                f"switching port {self.port} of the USB hub {self.hub} {state} with uhubctl did nothing: it"
-                f" is {' and '.join(states) or 'not told how it is'}; see which hubs can, or power the device"
-                " through a relay"
+                f"cannot switch port {self.port} of the USB hub {self.hub} {state} with uhubctl: the "
+                f"port's state is {' and '.join(states) or 'unknown'}; use a hub that supports it, or "
+                f"power the device through a relay"
             )
 
 
 def _run(command: Sequence[str]) -> str:
-    """Run a command that switches, and return what it said."""
+    """Run a command that switches, and return its output."""
     told = f"switching the power with '{' '.join(command)}'"
     try:
         done = subprocess.run(  # noqa: S603 - what the bench file says
@@ -110,9 +110,9 @@ def _run(command: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SysfsSwitch:
-    """Unbinds a USB device from its driver and binds it again: for hubs that cannot switch their ports.
+    """Unbinds a USB device from its driver and binds it again, for hubs that cannot switch their ports.
 
-    The device loses its driver and not its supply, so a card may keep what it had in its memory.
+    The device loses its driver but not its supply, so a card may keep the content of its volatile memory.
     """
 
     device: str
@@ -134,6 +134,6 @@ class SysfsSwitch:
                 file.write(self.device)
         except OSError as error:
             raise CardUnreachable(
-                f"telling the kernel to {verb} the USB device {self.device} failed: {error.strerror};"
-                f" root may, and {self.drivers} lists what is there"
+                f"cannot {verb} the USB device {self.device} in the kernel: {error.strerror}; run the "
+                f"bench as root, and check that {self.drivers} lists the device"
             ) from error

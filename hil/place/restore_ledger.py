@@ -1,4 +1,4 @@
-"""What must outlive a run, however it ends: what was enabled before, and what the bench itself installed."""
+"""The data that must outlive a run: the card's previous state, and the profiles that were installed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Before(msgspec.Struct, frozen=True):
-    """How a card was when the run began."""
+    """The state of a card when the run began."""
 
     eid: str
     enabled: str | None
@@ -25,14 +25,14 @@ class Before(msgspec.Struct, frozen=True):
 
 
 class Ledger:
-    """A place's files, each on the disk before what it speaks of is done."""
+    """The files of a place, each written to the disk before the step that it records."""
 
     def __init__(self, folder: Path, *, expendable: Iterable[str]) -> None:
         """Open a place's ledger.
 
         Args:
-            folder: the place's own; made when missing.
-            expendable: ICCIDs that the bench file gives up.
+            folder: the place's own folder; created if missing.
+            expendable: ICCIDs that the bench file lists as expendable.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._before = folder / "before.json"
@@ -42,57 +42,57 @@ class Ledger:
 
     @property
     def before(self) -> Before | None:
-        """How the card was, while there is something to restore."""
+        """The card's previous state, as long as it must be restored."""
         if not self._before.exists():
             return None
         return msgspec.json.decode(self._before.read_bytes(), type=Before)
 
     def remember(self, before: Before) -> None:
-        """Note how the card is; the oldest note stays where a run was cut off before it restored."""
+        """Record the card's state; after an interrupted run, the oldest record stays."""
         if self.before is None:
             _write(self._before, msgspec.json.encode(before))
 
     def restored(self) -> None:
-        """Forget how it was, since it is so again."""
+        """Delete the record, because the card has been restored."""
         self._before.unlink(missing_ok=True)
 
     def installed(self, iccid: str) -> None:
-        """Note that an expendable code installed a profile, which may be deleted therefore."""
+        """Record that an expendable code has installed a profile, so that it may be deleted."""
         _write(self._installed, json.dumps(sorted({*self._own(), iccid})).encode())
 
     def expect(self, known: Iterable[str]) -> None:
-        """Note that an expendable code is about to install a profile beside those that are known."""
+        """Record that an expendable code is about to install a profile in addition to the known ones."""
         _write(self._expected, json.dumps(sorted(known)).encode())
 
     @property
     def expected_beside(self) -> frozenset[str] | None:
-        """What was known when a profile was expected of which nobody has heard; None: none is expected."""
+        """The profiles known when an installation of unknown result began; None: there is none."""
         if not self._expected.exists():
             return None
         return frozenset(msgspec.json.decode(self._expected.read_bytes(), type=list[str]))
 
     def arrived(self) -> None:
-        """Expect no profile any more: it was noted, or there is none."""
+        """Delete the record of an expected profile: it was recorded, or not installed."""
         self._expected.unlink(missing_ok=True)
 
     def is_expendable(self, iccid: str) -> bool:
-        """Whether a profile may be deleted."""
+        """Whether the bench may delete a profile."""
         return iccid in self._expendable or iccid in self._own()
 
     def is_own(self, iccid: str) -> bool:
-        """Whether an expendable code of this bench installed the profile."""
+        """Whether an expendable code of this bench has installed the profile."""
         return iccid in self._own()
 
     def check_expendable(self, iccid: str) -> None:
-        """Refuse what may not be deleted.
+        """Refuse a profile that must not be deleted.
 
         Raises:
-            Conflict: the profile is to be kept.
+            Conflict: the profile must be kept.
         """
         if not self.is_expendable(iccid):
             raise Conflict(
-                f"the profile …{iccid[-4:]} isn't listed as expendable, so the bench keeps it; list its ICCID"
-                " under 'expendable' in the bench file if it may be deleted"
+                f"cannot delete the profile …{iccid[-4:]}: it is not expendable; to allow this, list "
+                f"its ICCID under 'expendable' in the bench file"
             )
 
     def _own(self) -> list[str]:

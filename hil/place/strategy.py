@@ -1,6 +1,6 @@
-"""Where a place stands, and how it gets elsewhere: off, powered, daemon up, known card.
+"""The states of a place, and the transitions between them: off, powered, daemon up, known card.
 
-After a failed transition nothing is tried any more: the place's remaining tests are skipped with that reason.
+After a failed transition no further one is tried: the place's remaining tests are skipped with that reason.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Stand(IntEnum):
-    """Each rests upon those before it."""
+    """The states; each requires the previous one."""
 
     OFF = 0
     POWERED = 1
@@ -26,30 +26,30 @@ class Stand(IntEnum):
 
 
 class PlaceBroken(Exception):
-    """An earlier transition failed; the text says which, and why."""
+    """An earlier transition has failed; the text says which, and why."""
 
 
 class Steps(Protocol):
-    """What a place does to go one step up or down."""
+    """The actions of a place for each transition."""
 
     def power_on(self) -> None:
-        """Off to powered."""
+        """Go from off to powered."""
         ...
 
     def start_daemon(self) -> None:
-        """Powered to daemon up."""
+        """Go from powered to daemon up."""
         ...
 
     def know_card(self) -> None:
-        """Daemon up to known card."""
+        """Go from daemon up to known card."""
         ...
 
     def stop_daemon(self) -> None:
-        """Daemon up to powered."""
+        """Go from daemon up to powered."""
         ...
 
     def power_off(self) -> None:
-        """Powered to off."""
+        """Go from powered to off."""
         ...
 
 
@@ -66,22 +66,22 @@ _DOWN: dict[Stand, Callable[[Steps], None]] = {
 
 
 class Strategy:
-    """Brings a place where a test wants it."""
+    """Brings a place into the state that a test needs."""
 
     def __init__(self, steps: Steps) -> None:
-        """Begin at off, from where power is given first."""
+        """Begin in the state off."""
         self._steps = steps
         self.stand = Stand.OFF
         self.broken: str | None = None
         self.transitions: list[tuple[str, float]] = []
-        """What was done, such as "powered to daemon up", and its seconds."""
+        """The transitions made, such as "powered to daemon up", with their seconds."""
 
     def to(self, wanted: Stand) -> None:
-        """Go where a test wants the place.
+        """Bring the place into the state that a test needs.
 
         Raises:
-            PlaceBroken: an earlier transition failed, so none is tried.
-            Exception: whatever the transition that fails now raises.
+            PlaceBroken: an earlier transition has failed, so no further one is tried.
+            Exception: the exception of a transition that fails now.
         """
         if self.broken is not None:
             raise PlaceBroken(self.broken)
@@ -91,7 +91,7 @@ class Strategy:
             self._step(_UP[self.stand] if up else _DOWN[self.stand], following)
 
     def lost(self) -> None:
-        """Say that the card may be another by now, as after its power was cut: it must be known anew."""
+        """Record that the card must be identified again, because it may have been swapped without power."""
         self.stand = min(self.stand, Stand.DAEMON_UP)
 
     def _step(self, act: Callable[[Steps], None], following: Stand) -> None:

@@ -1,4 +1,4 @@
-"""Switch a place of the stage as a lab's own command would: `python power_command.py SOCKET PLACE on|off`."""
+"""A lab's command that switches a place's power: `python power_command.py SOCKET PLACE on|off`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _PATIENCE = 60.0
 
 
 def main() -> int:
-    """Ask the stage, and wait until it is so."""
+    """Send the request to the stage, and wait until it is carried out."""
     where, place, state = sys.argv[1:]
     with socket.socket(socket.AF_UNIX) as line:
         line.settimeout(_PATIENCE)

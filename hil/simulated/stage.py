@@ -2,8 +2,9 @@
 
     python -m hil.simulated.stage FOLDER [--] COMMAND…
 
-makes it, runs a command in which {bench} is the bench file, and takes it down. The bench cannot tell it from
-metal: readers are pcscd's, ports are serial lines, the power is switched by a command (power_command.py).
+creates the stage, runs a command in which {bench} is replaced by the bench file, and removes the stage. The
+bench cannot distinguish it from hardware: pcscd has the readers, ports are serial lines, and a command
+switches the power (power_command.py).
 """
 
 from __future__ import annotations
@@ -62,18 +63,18 @@ HURRY = {
         ]
     }
 }
-"""A ladder for modems that need not be given half a minute."""
+"""A refresh ladder for modems that do not need half a minute."""
 
 
 class Stage:
-    """Start with `with`; `bench` is the bench file."""
+    """Use it in a `with` statement; `bench` is the bench file."""
 
     def __init__(self, folder: Path, *, cycles: int = 2) -> None:
         """Prepare.
 
         Args:
-            folder: for everything; a short path, since ports and sockets are in it.
-            cycles: of the endurance case.
+            folder: the folder for all files; its path must be short, because ports and sockets are in it.
+            cycles: the number of cycles of the endurance case.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -157,7 +158,7 @@ class Stage:
         self.bench.write_text(yaml.safe_dump(bench), encoding="utf-8")
 
     def _listen(self) -> None:
-        """Take words such as "one-modem off" at a socket, and answer when it is so."""
+        """Receive requests such as "one-modem off" at a socket, and answer when they are carried out."""
         line = self._stack.enter_context(socket.socket(socket.AF_UNIX))
         (self.folder / "power").unlink(missing_ok=True)  # of a stage that was here before
         line.bind(os.fspath(self.folder / "power"))
@@ -194,7 +195,7 @@ def _switching(folder: Path) -> list[str]:
 
 
 def main() -> int:
-    """Make a stage, run a command on it, and return what the command returns."""
+    """Create a stage, run a command on it, and return the command's exit status."""
     folder, *command = sys.argv[1:]
     with Stage(Path(folder)) as stage:
         words = [word.replace("{bench}", os.fspath(stage.bench)) for word in command if word != "--"]

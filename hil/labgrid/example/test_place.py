@@ -1,4 +1,4 @@
-"""A place in labgrid's hands: `pytest --lg-env environment.yaml`."""
+"""A test of a place under labgrid: `pytest --lg-env environment.yaml`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ if TYPE_CHECKING:
 
 
 def test_profiles(target: Target) -> None:
-    """While the driver is active the card is known and can be asked; afterwards it is as it was."""
+    """While the driver is active, the card is identified and can be used.
+
+    Afterwards it is in its previous state.
+    """
     driver = target.get_driver("LpadDriver")
     driver.refresh()
     assert driver.place.eid == driver.place.client.euicc(driver.place.name).eid
@@ -19,7 +22,7 @@ def test_profiles(target: Target) -> None:
 
 
 def test_as_it_was(target: Target) -> None:
-    """What a test has installed and enabled is gone when the driver is deactivated."""
+    """Profiles that a test has installed and enabled are gone when the driver is deactivated."""
     driver = target.get_driver("LpadDriver")
     before = driver.profiles()
     place = driver.place
