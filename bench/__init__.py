@@ -1,1 +1,1 @@
-"""What lpad costs, as counts and ratios within one run: `script/bench`."""
+"""The costs of lpad, as counts and ratios within one run: `script/bench`."""

@@ -1,4 +1,4 @@
-"""Measure one profile download and print the figures with their goals; exit 1 when one is missed."""
+"""Measure one profile download and print the figures with their goals; exit with 1 if a goal is missed."""
 
 from __future__ import annotations
 
@@ -31,16 +31,17 @@ BITS_PER_CHARACTER = 10
 RUNS = 5
 IDLE_SECONDS = 120.0
 SETTLING_SECONDS = 5.0
-"""Until what a download set going has come to rest."""
+"""Seconds until all activity after a download has ended."""
 IMPORTS = (
     "asn1tools, click, cryptography.x509, httpcore, msgspec, rich.console, serial, starlette.applications,"
     " uvicorn, yaml"
 )
-"""The libraries of lpad and its simulators, as pyproject.toml lists them: what all figures refer to."""
+"""The libraries of lpad and its simulators, as in pyproject.toml, to which start time and memory are
+compared."""
 
 
 def main() -> int:
-    """Run what the command line says."""
+    """Run the measurements that the command line requests."""
     asked = _arguments()
     figures = load(BAUD) if asked.load else [*_download(), _start(), *load(BAUD)]
     if asked.json:
@@ -48,7 +49,7 @@ def main() -> int:
             json.dumps([asdict(each) | {"ratio": each.ratio, "met": each.met} for each in figures], indent=2)
         )
     else:
-        print(f"{'':44} {'measured':>10} {'held against':>12}  {'unit':10} {'ratio':>6} {'goal':>6}")
+        print(f"{'':44} {'measured':>10} {'reference':>12}  {'unit':10} {'ratio':>6} {'goal':>6}")
         for each in figures:
             print(
                 f"{each.name:44} {each.measured:10.3f} {each.least:12.3f}  {each.unit:10} {each.ratio:6.3f}"
@@ -59,7 +60,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
-    parser.add_argument("--load", action="store_true", help="measure reads under load alone")
+    parser.add_argument("--load", action="store_true", help="measure only reads under load")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     return parser.parse_args()
 
@@ -111,7 +112,7 @@ def _download() -> list[Figure]:
 
 
 def _idle(pid: int) -> list[Figure]:
-    """An idle daemon: no CPU time, and no wake-up more often than once a minute."""
+    """Measure an idle daemon: its CPU time, and its wake-ups per minute."""
     _quiet(SETTLING_SECONDS)
     before = usage(pid)
     _quiet(IDLE_SECONDS)
@@ -124,7 +125,7 @@ def _idle(pid: int) -> list[Figure]:
 
 
 def _start() -> Figure:
-    """From start to ready, against importing what the daemon stands on: in pairs, since machines drift."""
+    """Measure the start and the import of the libraries alternately, because machines drift."""
     pairs = []
     for _ in range(RUNS):
         start = time.perf_counter()
@@ -137,7 +138,7 @@ def _start() -> Figure:
 
 
 def _quiet(seconds: float) -> None:
-    """Let time pass: the one thing that an idle daemon is measured by."""
+    """Wait, as an idle daemon is measured by the time that passes."""
     threading.Event().wait(seconds)
 
 

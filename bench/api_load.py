@@ -1,4 +1,4 @@
-"""What the API bears: readers beside a download, and everything at once that a program gone wild can do."""
+"""The API under load: readers during a download, and the combined misuse of runaway programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lpad.simulator.profile_package.made_up_profile import made_up_profile
 
 MEMORY_MIB = 96
 SLOWEST = 20
-"""A read's p99 is at most so many times its p50."""
+"""The largest accepted ratio of a read's p99 to its p50."""
 ANY = float("inf")
 
 

@@ -1,9 +1,9 @@
-"""The least that a download needs on the card's interface and on the serial line.
+"""The minimum that a download needs on the card's interface and on the serial line.
 
-The minimum follows from what SGP.22 asks for, not from what lpad sent: one ISD-R session, each function
-as often as a download needs it, each segment of the bound profile package as its own chain of STORE DATA
-blocks (SGP.22 v2.5, 2.5.5 and 5.7.2), each answer fetched in the largest pieces where the card gives it
-by GET RESPONSE, each APDU in one AT+CSIM line with the echo off.
+The minimum follows from SGP.22, not from what lpad has sent: one ISD-R session, each function as often as a
+download needs it, each segment of the bound profile package as its own chain of STORE DATA blocks (SGP.22
+v2.5, 2.5.5 and 5.7.2), each answer in the largest pieces if the card returns it by GET RESPONSE, and each
+APDU in one AT+CSIM line with the echo off.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ SESSION_APDUS = 3  # MANAGE CHANNEL open, SELECT, MANAGE CHANNEL close
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One APDU as the card saw it."""
+    """One APDU as the card received it."""
 
     command: bytes
     response: bytes
     seconds: float
-    """What the card itself took."""
+    """The time in seconds that the card itself needed."""
 
 
 @dataclass(slots=True)
 class Call:
-    """One ES10 command or segment, put together from its APDUs."""
+    """One ES10 command or segment, joined from its APDUs."""
 
     data: bytes
     fetched: int = 0
-    """Bytes of the answer that came by GET RESPONSE."""
+    """The number of bytes of the answer that were read with GET RESPONSE."""
 
     @property
     def name(self) -> str:
@@ -62,7 +62,7 @@ class Call:
 
 
 def calls(log: list[Exchange]) -> list[Call]:
-    """Join STORE DATA blocks to what they carried, with what GET RESPONSE brought for it."""
+    """Join STORE DATA blocks to the commands that they carried, with the answers read by GET RESPONSE."""
     found: list[Call] = []
     parts = b""
     for exchange in log:
@@ -78,9 +78,9 @@ def calls(log: list[Exchange]) -> list[Call]:
 
 
 def least_apdus(log: list[Exchange]) -> int:
-    """Return the APDUs that a download with these commands needs at the least.
+    """Return the minimum number of APDUs for a download with these commands.
 
-    A function called more often than `NEEDED` says, or not named there, does not count: it shows as excess.
+    Calls beyond the number in `NEEDED`, and functions that are not in it, do not count: they show as excess.
     """
     seen: Counter[str] = Counter()
     total = SESSION_APDUS
@@ -92,14 +92,14 @@ def least_apdus(log: list[Exchange]) -> int:
 
 
 def least_characters(log: list[Exchange]) -> tuple[int, int]:
-    """Return the characters that these APDUs need in AT+CSIM: to the modem, and from it."""
+    """Return the number of characters that these APDUs need in AT+CSIM, to the modem and from it."""
     there = sum(len(f'AT+CSIM={2 * len(e.command)},"{e.command.hex()}"\r') for e in log)
     back = sum(len(f'\r\n+CSIM: {2 * len(e.response)},"{e.response.hex()}"\r\n\r\nOK\r\n') for e in log)
     return there, back
 
 
 def functions(log: list[Exchange]) -> dict[str, int]:
-    """Count the functions called, by tag."""
+    """Count the called functions by tag."""
     return dict(Counter(call.name for call in calls(log)))
 
 

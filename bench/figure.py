@@ -1,4 +1,4 @@
-"""One figure with what it is held against."""
+"""One figure with its reference."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ class Figure:
     name: str
     measured: float
     least: float
-    """What the measured value is held against; the ratio is what counts."""
+    """The reference for the measured value; the ratio of the two is checked."""
     unit: str
     goal: float
-    """The largest ratio that is good."""
+    """The largest accepted ratio."""
 
     @property
     def ratio(self) -> float:
-        """How many times the least it was."""
+        """The ratio of the measured value to the reference."""
         return self.measured / self.least if self.least else self.measured
 
     @property
     def met(self) -> bool:
-        """Whether the goal is reached."""
+        """Whether the goal is met."""
         return self.ratio <= self.goal

@@ -1,7 +1,7 @@
-"""Many clients at once, good and bad, as a process: `python -m bench.load_clients SOCKET CHANGE [CODE]`.
+"""Many good and bad clients in one process: `python -m bench.load_clients SOCKET CHANGE [CODE]`.
 
-The readers list profiles until the change has ended, or, with a code, until its download was asked for
-`REPEATS` times. Prints what was counted and timed as JSON.
+The readers list profiles until the change has ended, or, with a code, until its download was requested
+`REPEATS` times. Prints counts and times as JSON.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from statistics import quantiles
 CARD = "modem"
 CLIENTS = 200
 POSTERS = 50
-"""Of the clients, where the same download is asked for again and again."""
+"""The number of clients that request the same download again and again."""
 REPEATS = 10_000
 SLOW, MUTE, DEAF, BODIES, FLOODS = 12, 12, 12, 3, 3
 BODY = 100 * 1024 * 1024
@@ -28,7 +28,7 @@ LIMIT = 1 << 20
 
 @dataclass(slots=True)
 class Load:
-    """The clients' common state, and what they found."""
+    """The clients' shared state and results."""
 
     socket: str
     latencies: list[float] = field(default_factory=list)
@@ -67,7 +67,7 @@ class Load:
         streams[1].close()
 
     async def post(self, code: str) -> None:
-        """Ask for the same download again and again."""
+        """Request the same download again and again."""
         streams = await self.connect()
         body = json.dumps({"activation_code": code, "confirm": True}).encode()
         while self.left > 0:
@@ -84,7 +84,7 @@ class Load:
         self.over.set()
 
     async def write_slowly(self) -> None:
-        """Send a request byte by byte; begin anew when lpad has had enough."""
+        """Send a request byte by byte; begin again when lpad closes the connection."""
         while not self.over.is_set():
             with contextlib.suppress(OSError):
                 _, writer = await self.connect()
@@ -94,13 +94,13 @@ class Load:
                     await asyncio.sleep(0.2)
 
     async def say_nothing(self) -> None:
-        """Connect, and that is all."""
+        """Connect, and send nothing."""
         while not self.over.is_set():
             reader, _ = await self.connect()
             await reader.read()
 
     async def never_listen(self) -> None:
-        """Open an event stream, or ask for much, and read nothing."""
+        """Open an event stream, or request a large answer, and read nothing."""
         _, writer = await self.connect()
         writer.transport.pause_reading()  # type: ignore[attr-defined]  # a Unix transport has it
         writer.write(b"GET /v1/events?after=0-0 HTTP/1.1\r\nHost: lpad\r\n\r\n")
@@ -108,7 +108,7 @@ class Load:
             await self.over.wait()
 
     async def flood(self, head: bytes, chunk: bytes, total: int) -> None:
-        """Send very much in one request, as often as there is time."""
+        """Send very large requests until the time is over."""
         while not self.over.is_set():
             with contextlib.suppress(OSError):
                 _, writer = await self.connect()
@@ -122,7 +122,7 @@ class Load:
 
 
 async def run(socket: str, change: int, code: str | None) -> dict[str, object]:
-    """Let all clients run and return what they found."""
+    """Run all clients and return their results."""
     load = Load(socket)
     began = time.perf_counter()
     bad: list[asyncio.Task[None]] = []

@@ -1,4 +1,4 @@
-"""What the kernel says of a process: /proc."""
+"""A process's use of resources, from /proc."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """A process at one moment."""
+    """The use of a process at one moment."""
 
     cpu_seconds: float
-    """User and system time of all its threads."""
+    """The user and system time of all its threads."""
     resident_mib: float
     peak_mib: float
     wake_ups: int
-    """Voluntary context switches of all its threads: each is one time that something woke it up."""
+    """The voluntary context switches of all its threads, each of which is one wake-up."""
 
 
 def usage(pid: int) -> Usage:
-    """Read what a running process has used so far."""
+    """Read the resources that a running process has used so far."""
     root = Path(f"/proc/{pid}")
     stat = (root / "stat").read_text().rpartition(")")[2].split()
     status = _status(root / "status")

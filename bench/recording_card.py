@@ -1,4 +1,4 @@
-"""A card that writes down what it was told, and how long it took itself."""
+"""A card that records its commands, and the time that it needed for each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class RecordingCard:
-    """Stands between modem and card."""
+    """Records between modem and card."""
 
     def __init__(self, card: SoftCard) -> None:
         """Wrap a card."""

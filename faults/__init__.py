@@ -1,1 +1,1 @@
-"""Cuts the whole daemon off at every point of its work, and looks at what becomes of it."""
+"""Cuts the whole daemon off at every point of its work, and checks how it recovers."""

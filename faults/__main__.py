@@ -1,6 +1,6 @@
 """Cut the daemon off at every point of each scenario, and make bits of its journal wrong.
 
-Prints what came of it; exits with 1 on a violation.
+Prints the results; exits with 1 if a check is violated.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 
 
 def main() -> int:
-    """Run what the command line says."""
+    """Run the trials that the command line requests."""
     asked = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     began = time.monotonic()
@@ -75,7 +75,7 @@ def main() -> int:
 
 
 def _flips(asked: argparse.Namespace, root: Path) -> list[FlipOutcome]:
-    """Make the flips that are asked for: by default all in a full run, and none in one of chosen cuts."""
+    """Make the requested flips: by default all in a full run, and none in a run of selected cuts."""
     partial = asked.scenario or asked.only or asked.sample
     number = (0 if partial else ALL) if asked.flips is None else asked.flips
     if not number and not asked.only_flip:
@@ -91,22 +91,26 @@ def _flips(asked: argparse.Namespace, root: Path) -> list[FlipOutcome]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="script/faults", description=__doc__)
-    parser.add_argument("--scenario", action="append", choices=SCENARIOS, help="only this one; repeatable")
-    parser.add_argument("--sample", type=int, help="only so many cuts of each scenario")
+    parser.add_argument(
+        "--scenario", action="append", choices=SCENARIOS, help="run only this scenario; repeatable"
+    )
+    parser.add_argument("--sample", type=int, help="make only this number of cuts of each scenario")
     parser.add_argument("--seed", type=int, default=1, help="chooses the sample")
     parser.add_argument(
-        "--only", action="append", metavar="CUT", help="only this one, as it is printed; repeatable"
+        "--only", action="append", metavar="CUT", help="make only this cut, in its printed form; repeatable"
     )
-    parser.add_argument("--flips", type=int, help="so many wrong bits in the journal; 30000 in a full run")
+    parser.add_argument("--flips", type=int, help="number of wrong bits in the journal; 30000 in a full run")
     parser.add_argument("--only-flips", action="store_true", help="no cuts")
     parser.add_argument(
         "--only-flip",
         action="append",
         default=[],
         metavar="FLIP",
-        help="only this one, as it is printed; repeatable",
+        help="make only this flip, in its printed form; repeatable",
     )
-    parser.add_argument("--jobs", type=int, default=3 * (os.cpu_count() or 1), help="so many at a time")
+    parser.add_argument(
+        "--jobs", type=int, default=3 * (os.cpu_count() or 1), help="number of trials at a time"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the folders of the devices")
     return parser.parse_args()
 

@@ -1,1 +1,1 @@
-"""Feeds the parsers with garbage: `script/fuzz`."""
+"""Tests the parsers with hostile input: `script/fuzz`."""

@@ -1,4 +1,4 @@
-"""Run one target under atheris: `python -m fuzz TARGET --seconds N`; script/fuzz does it for all."""
+"""Run one target under atheris: `python -m fuzz TARGET --seconds N`; script/fuzz runs all targets."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import atheris
 CORPUS = Path(__file__).parent / "corpus"
 SECONDS_PER_INPUT = 5
 MEGABYTES = 1024
-"""Of the whole process: Python, lpad and atheris take some 150 of them."""
+"""The memory limit of the whole process; Python, lpad and atheris need about 150 MiB."""
 
 
 def main() -> None:
-    """Look for inputs that a target does not bear; what is found is written to the folder and shown."""
+    """Look for inputs that crash a target; they are written to the folder and shown."""
     parser = argparse.ArgumentParser(prog="script/fuzz", description=__doc__)
     parser.add_argument("target")
     parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--corpus", type=Path, help="a folder that keeps what was found to be interesting")
+    parser.add_argument("--corpus", type=Path, help="the folder for inputs that reach new code")
     parser.add_argument("--findings", type=Path, default=Path("fuzz-findings"))
     chosen = parser.parse_args()
     with atheris.instrument_imports(include=["lpad"]):
         from fuzz.targets import TARGETS  # noqa: PLC0415  what is imported here is instrumented
     if chosen.target not in TARGETS:
-        parser.error(f"there is no target {chosen.target}; there are {', '.join(TARGETS)}")
+        parser.error(f"there is no target {chosen.target}; the targets are {', '.join(TARGETS)}")
     target = TARGETS[chosen.target]
     chosen.findings.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:

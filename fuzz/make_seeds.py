@@ -1,4 +1,4 @@
-"""Make the seeds anew: `python -m fuzz.make_seeds`. All of them come from the simulator or stand here."""
+"""Make the seeds again: `python -m fuzz.make_seeds`. They come from the simulator, or are written here."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class _Caller:
 
 
 class _Ear:
-    """Hears the card's and the server's words between them and lpad."""
+    """Records the messages between lpad and the card or the server."""
 
     def __init__(self) -> None:
         self.messages: list[bytes] = []
@@ -247,7 +247,7 @@ def _nested(tag: int) -> bytes:
 
 
 def _life() -> tuple[_Ear, list[bytes], list[bytes], list[bytes]]:
-    """Download, ask the card everything, refuse a session; return what was said."""
+    """Download, call every function of the card, refuse a session; return the recorded messages."""
     ear = _Ear()
     soon = Deadline.after(60)
     with tempfile.TemporaryDirectory() as folder:
@@ -301,7 +301,7 @@ def _refuse(euicc: Euicc, soon: Deadline) -> None:
 
 
 class _Contacts:
-    """The card's contacts, with no modem in between."""
+    """The card's contacts, without a modem."""
 
     def __init__(self, card: SoftCard) -> None:
         self._card = card

@@ -1,8 +1,7 @@
-"""The parsers that meet foreign bytes, each behind one function of bytes.
+"""The parsers of bytes from outside, each as a function of bytes.
 
-A target lets through what the parser is to raise for bytes that are wrong, and nothing else: whatever comes
-out of `run` is a bug. `limit` is more than the peer can hand over in practice; time and memory per input are
-bounded by whoever runs the target.
+A target accepts only the errors that the parser must raise for wrong bytes: any other exception from `run` is
+a bug. `limit` is more than a peer can send in practice; the caller limits time and memory for an input.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A parser: `run` takes bytes, of which it is given `limit` at most."""
+    """A parser: `run` takes at most `limit` bytes."""
 
     name: str
     run: Callable[[bytes], None]
@@ -83,7 +82,7 @@ def _tlv(data: bytes) -> None:
         pending += tlv.parse_all(data)
     with suppress(MalformedError):
         first, rest = tlv.parse_first(data)
-        assert first.raw + rest == data, "nothing is lost, nothing made up"
+        assert first.raw + rest == data, "no byte is lost or added"
     while pending:
         element = pending.pop()
         assert element.header + element.value == element.raw
@@ -190,7 +189,10 @@ _QUESTIONS: tuple[tuple[AtCommand, Callable[[Any], object]], ...] = (
 
 
 def _at(data: bytes) -> None:
-    """Ask, hear the bytes in two portions, give up, probe, and hear the rest; the first two bytes choose."""
+    """Send a command, receive the bytes in two portions, give up, probe, and receive the rest.
+
+    The first two bytes select how.
+    """
     if len(data) < 2:
         return
     command, read = _QUESTIONS[data[0] % len(_QUESTIONS)]
@@ -213,7 +215,7 @@ def _at(data: bytes) -> None:
 
 
 def _apdu(data: bytes) -> None:
-    """Answer one command after the other with what the card says, the length of each before it."""
+    """Answer each command with the next of the card's answers, each of which follows its length."""
     with suppress(MalformedError):
         Command.parse(data)
     with suppress(MalformedError):
@@ -227,7 +229,10 @@ def _apdu(data: bytes) -> None:
 
 
 def _http_head(data: bytes) -> None:
-    """Hear an answer at once, and in two pieces of which the first two bytes say the length of the first."""
+    """Parse an answer as a whole and in two pieces.
+
+    The first two bytes give the length of the first piece.
+    """
     if len(data) < 2:
         return
     cut, heard = int.from_bytes(data[:2], "big"), data[2:]
@@ -316,4 +321,4 @@ TARGETS = {
         Target("conversation", _conversation, limit=65536),
     )
 }
-"""By name; each has a folder of seeds in fuzz/corpus."""
+"""The targets by name; each has a folder of seeds in fuzz/corpus."""

@@ -1,7 +1,7 @@
-"""A whole download between a card and a server of whom nothing is known but the bytes that they say.
+"""A whole download between a card and a server that send arbitrary bytes.
 
-What they say is a list of messages, each with its length in three bytes before it. Card and server take
-the next one whenever they are asked, so that replayed, swapped and missing messages come about by themselves.
+The input is a list of messages, each after its length in three bytes. Card and server answer each request
+with the next message, which results in replayed, swapped and missing messages.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 SERVER = "smdp.example.com"
 _LENGTH = 3
 _MOST = 64
-"""Answers in one conversation; no download needs as many but for its segments."""
+"""The maximum number of answers in one conversation; a download needs fewer, apart from its segments."""
 
 
 class Script:
-    """The messages, one after the other."""
+    """The messages in their order."""
 
     def __init__(self, data: bytes) -> None:
         self._left = data
@@ -41,7 +41,7 @@ class Script:
         self.last = b""
 
     def next(self) -> bytes | None:
-        """Return the next message; None where there is none left."""
+        """Return the next message; None if there is none left."""
         if len(self._left) < _LENGTH or self.said == _MOST:
             return None
         length = int.from_bytes(self._left[:_LENGTH], "big")
@@ -77,7 +77,7 @@ class _Card:
 
 
 class _Connection:
-    """What Es9Plus posts through."""
+    """The connection that Es9Plus uses."""
 
     connects = 0
 
@@ -101,7 +101,7 @@ class _Connection:
 
 
 class _Caller:
-    """Says yes to everything: what holds a hostile server up must not be the caller."""
+    """Accepts everything, because the caller must not be the one who stops a hostile server."""
 
     def step(self, step: Step) -> None:
         pass
@@ -121,10 +121,10 @@ class _Caller:
 
 
 def hold_conversation(data: bytes) -> None:
-    """Try a download with what is said; nothing counts as installed unless the card's result says so.
+    """Try a download with these messages; a profile counts as installed only if the card's result says so.
 
     Raises:
-        LpadError: nearly always.
+        LpadError: the download fails, as it nearly always does.
     """
     script = Script(data)
     server = Es9Plus(ServerAddress.parse(SERVER), trust=_NOBODY)
@@ -133,12 +133,12 @@ def hold_conversation(data: bytes) -> None:
     device = DeviceInfo(tac=bytes(4), capabilities=DeviceCapabilities())
     run = Download(euicc, server, Order(matching_id="X"), device=device, listener=_Caller())
     installed = run.run(deadline=Deadline.after(60))
-    assert script.last == installed.result, "the last word is the card's"
+    assert script.last == installed.result, "the last message is the card's"
     assert ProfileInstallationResult.decode(script.last).succeeded
 
 
 def joined(messages: Iterable[bytes]) -> bytes:
-    """Return messages as one input."""
+    """Return an input made of messages."""
     return b"".join(len(each).to_bytes(_LENGTH, "big") + each for each in messages)
 
 

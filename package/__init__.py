@@ -1,1 +1,1 @@
-"""Ingredients of the Debian package that are made when it is built."""
+"""Parts of the Debian package that are generated when it is built."""

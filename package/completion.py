@@ -1,4 +1,4 @@
-"""Write the shells' completion of lpad's commands; `python package/completion.py SHARE` fills /usr/share."""
+"""Write the shell completion of lpad's commands: `python package/completion.py SHARE`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def write(share: Path) -> None:
     """Write one file for each shell and command, where Debian's shells look for it.
 
     Args:
-        share: stands for /usr/share.
+        share: the folder that becomes /usr/share.
     """
     for shell, place in PLACES.items():
         for name, command in COMMANDS.items():

@@ -1,6 +1,6 @@
 """Write the manual pages: prose from package/man/, commands from click, keys from config/lpad.yaml.
 
-`python package/manual.py FOLDER` fills FOLDER, which stands for /usr/share/man.
+`python package/manual.py FOLDER` fills FOLDER, which becomes /usr/share/man.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def page(name: str) -> str:
 
 
 def roff(text: str) -> str:
-    """Return text in which nothing is a request or an escape."""
+    """Return text with its roff requests and escapes disabled."""
     text = text.replace("\\", "\\e").replace("-", "\\-").replace("`", "'").replace("|", "|\\:")
     return re.sub(r"^([.'])", r"\\&\1", text, flags=re.MULTILINE)
 
@@ -93,7 +93,7 @@ def _options(command: click.Command, context: click.Context, *, without: set[str
 
 
 def _keys(text: str) -> Iterator[str]:
-    """Turn each key of the commented example into an entry: its path, what it is for, its default."""
+    """Turn each key of the commented example into an entry with its path, purpose and default."""
     above: list[tuple[int, str]] = []
     examples: list[int] = []
     shown: set[str] = set()

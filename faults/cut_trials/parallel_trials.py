@@ -1,4 +1,4 @@
-"""Trials side by side: processes that make them, each on a stage of its own."""
+"""Parallel trials: processes that run them, each on its own stage."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def on_stage(root: Path, number: int, port: int) -> Stage:
     """Return a stage with a folder and a loopback address of its own.
 
     Args:
-        root: what all stages share.
-        number: its own.
+        root: the common folder of all stages.
+        number: the stage's number.
         port: of all servers.
     """
     folder = root / str(number)
@@ -35,14 +35,14 @@ def on_stage(root: Path, number: int, port: int) -> Stage:
 def outcomes(
     cuts: Sequence[tuple[str, Cut]], root: Path, port: int, *, jobs: int, keep: bool
 ) -> Iterator[Outcome]:
-    """Make trials, and yield each one's outcome as it ends.
+    """Run trials, and yield the outcome of each when it ends.
 
     Args:
-        cuts: each with its scenario's key.
-        root: where the scenarios' devices were prepared.
+        cuts: the cuts, each with the key of its scenario.
+        root: the folder with the scenarios' prepared devices.
         port: of all servers.
-        jobs: how many at a time.
-        keep: whether the devices' folders stay.
+        jobs: the number of trials at a time.
+        keep: whether to keep the devices' folders.
     """
     context = multiprocessing.get_context("spawn")
     numbers = context.Queue()

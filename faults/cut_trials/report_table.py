@@ -1,4 +1,4 @@
-"""The table: cut points and violations, by scenario and by what was cut."""
+"""The table of cut points and violations, by scenario and by kind of cut."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def table(every: Mapping[str, int], outcomes: Sequence[Outcome]) -> str:
     """Return a Markdown table.
 
     Args:
-        every: how many cut points each scenario has.
-        outcomes: of the cuts that were made.
+        every: the number of cut points of each scenario.
+        outcomes: the outcomes of the cuts.
     """
     head = ["scenario", "cut points", "cut", *_COLUMNS, "not met", "violations"]
     rows = {SCENARIOS[key].title: _row(points, _of(key, outcomes)) for key, points in every.items()}
@@ -44,14 +44,14 @@ def table(every: Mapping[str, int], outcomes: Sequence[Outcome]) -> str:
 
 
 def _note(outcomes: Sequence[Outcome]) -> str:
-    """Return what the numbers mean, and why a cut may not have been met."""
+    """Return an explanation of the numbers, and of cuts that were not met."""
     unmet = [f"{each.scenario} {each.cut}" for each in outcomes if not each.met]
-    points = f"Cut points: the steps that a scenario took in each of {RUNS} runs with nothing cut off."
+    points = f"Cut points are the steps that a scenario took in each of {RUNS} runs without a cut."
     if not unmet:
         return points
     return (
-        f"{points} Not met, and nothing is shown by them: cuts before which the scenario took a shorter way"
-        f" in each of {RUNS} tries: {', '.join(unmet)}."
+        f"{points} The following cuts were not met and prove nothing, because the scenario ended before "
+        f"them in each of {RUNS} attempts: {', '.join(unmet)}."
     )
 
 

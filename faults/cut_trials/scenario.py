@@ -1,4 +1,4 @@
-"""The scenarios: what the card holds before, what is asked of lpad, and what the card may hold then."""
+"""The scenarios: the card's content before, the request to lpad, and the permitted content afterwards."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from lpad.client import Change
 
 FIRST, SECOND, THIRD, LATER = range(1, 5)
-"""Numbers of profiles; the last one is what is downloaded to see that all works."""
+"""Numbers of profiles; the last one is downloaded in the end to check that everything works."""
 DENIED = 3
 """+CEREG's status."""
 _SLOW = "authenticateClient"
 _DELAY = 1.0
-"""Seconds for which a server keeps back its answer."""
+"""Seconds for which a server delays its answer."""
 
 
 def iccid(number: int) -> str:
@@ -31,7 +31,7 @@ def iccid(number: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """What a card holds: numbers of profiles."""
+    """The content of a card: numbers of profiles."""
 
     profiles: frozenset[int]
     enabled: int | None
@@ -42,15 +42,15 @@ class Scenario:
     """One row of the table.
 
     Attributes:
-        title: as it is printed.
-        prepare: brings a new device into the state before.
-        act: asks for the change.
-        before: what the card holds then; also when the change failed.
-        after: what it holds when the change is done.
-        offline: whether the network comes only with the change.
-        may_be_done: whether the change may end as done at all.
-        networked: whether the modem gets each profile's APN, over its AT port.
-        switched: the profile that is enabled instead if a second change, a switch, is done.
+        title: the printed name.
+        prepare: brings a new device into the initial state.
+        act: requests the change.
+        before: the card's content before the change, and after a failed change.
+        after: the card's content after the change is done.
+        offline: whether there is no network until the change.
+        may_be_done: whether the change may end as `done`.
+        networked: whether lpad writes each profile's APN to the modem over its AT port.
+        switched: the profile that is enabled instead if a second change, a switch, succeeds.
     """
 
     title: str
@@ -76,7 +76,7 @@ def _two(device: Device) -> None:
 
 
 def _undelivered(device: Device) -> None:
-    """Leave notifications for two recipients that could not be reached."""
+    """Leave undelivered notifications for two recipients."""
     _install(device, FIRST, SECOND, both=True)
     device.until("all is delivered", lambda: not device.card.notifications)
     device.go_offline()
@@ -89,7 +89,7 @@ def _download(device: Device) -> Change:
 
 
 def _overtaken(device: Device) -> Change:
-    """Ask for a download whose server takes its time, and for a switch as soon as it does."""
+    """Request a download from a slow server, and a switch while the server delays its answer."""
     fault = Fault(function=_SLOW, kind=FaultKind.DELAY, value=_DELAY)
     device.server.faults.add(fault)
     asked = device.server.counters.requests[_SLOW]

@@ -1,4 +1,4 @@
-"""One trial: a device as the scenario wants it, a cut, and what became of it."""
+"""One trial: a device in a scenario's initial state, a cut, and the result."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from lpad.client import Change
 
 OUTAGE = 0.6
-"""Seconds for which card, port, disk or server are away."""
+"""Seconds for which card, port, disk or server are unavailable."""
 RUNS = 3
-"""How often a scenario is carried out to count its steps, and tried where a cut was not come to."""
+"""The number of runs of a scenario to count its steps, and of attempts to reach a cut."""
 _NOTICING = 5.0
-"""Seconds within which a cut at the very end of a scenario has fallen, or never will."""
+"""Seconds to wait for a cut at the very end of a scenario."""
 _ENDING = 3.0
-"""Seconds within which a change whose disk is full mostly ends."""
+"""Seconds within which a change on a full disk normally ends."""
 _LOOKS = 3
 _BETWEEN_LOOKS = 0.05
 _IGNORED = ("port", "lpad.sock", "notify", "log", "writes", "disk", "uevents")
@@ -38,16 +38,16 @@ _IGNORED = ("port", "lpad.sock", "notify", "log", "writes", "disk", "uevents")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of a cut.
+    """The outcome of a cut.
 
     Attributes:
-        scenario: its key.
-        cut: as text.
-        met: whether the scenario came as far as the cut.
-        violations: what is wrong, in sentences.
-        seconds: that it took.
-        log: the daemon's last lines where something is wrong.
-        change: how the change ended, in a word or two.
+        scenario: the scenario's key.
+        cut: the cut, as text.
+        met: whether the scenario reached the cut.
+        violations: the violated checks, as sentences.
+        seconds: the duration of the trial.
+        log: the daemon's last lines if a check is violated.
+        change: the end of the change, in a word or two.
     """
 
     scenario: str
@@ -61,13 +61,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where trials are made.
+    """The place where trials run.
 
     Attributes:
         bases: a folder with a prepared device for each scenario.
-        folder: for devices that are cut off.
-        host: a loopback address of its own.
-        port: the servers'; part of their addresses.
+        folder: the folder for devices that are cut off.
+        host: the stage's own loopback address.
+        port: the servers' port, which is part of their addresses.
     """
 
     bases: Path
@@ -76,7 +76,7 @@ class Stage:
     port: int
 
     def prepare(self, key: str) -> None:
-        """Make the device that a scenario begins with."""
+        """Create the device with which a scenario begins."""
         scenario = SCENARIOS[key]
         with Device(self.bases / key, host=self.host, port=self.port) as device:
             device.networked = scenario.networked
@@ -88,14 +88,14 @@ class Stage:
             device.stop()
 
     def count(self, key: str) -> Mapping[Counted, int]:
-        """Carry a scenario out with nothing cut off, and return the steps that it takes each time.
+        """Run a scenario without a cut, and return the steps that it takes each time.
 
-        How many there are depends on what comes first: a notification that is accepted while the card is
-        open for another is taken off with that one, in a session less.
+        The number depends on timing: a notification that is accepted while the card is open for another one
+        is removed in the same session, which saves one session.
 
         Raises:
-            Late: it does not end.
-            AssertionError: it ends otherwise than it should.
+            Late: the scenario does not end.
+            AssertionError: the scenario ends in a wrong state.
         """
         runs = [self._count(key) for _ in range(RUNS)]
         return {counted: min(run[counted] for run in runs) for counted in runs[0]}
@@ -118,12 +118,12 @@ class Stage:
         return counts
 
     def run(self, key: str, cut: Cut, *, keep: bool = False) -> Outcome:
-        """Cut a scenario off, and return what came of it; once more where it did not come as far as that.
+        """Cut a scenario off, and return the outcome; run it again if it did not reach the cut.
 
         Args:
-            key: of the scenario.
+            key: the scenario's key.
             cut: where.
-            keep: whether the device's folder stays.
+            keep: whether to keep the device's folder.
         """
         for _ in range(RUNS):
             outcome = self._try(key, cut, keep=keep)
@@ -175,11 +175,11 @@ class _Trial:
         self.violations: list[str] = []
 
     def run(self) -> None:
-        """Begin, cut, give back what was taken, settle, start anew, look.
+        """Begin, cut, restore what the cut took away, wait, restart the daemon, check.
 
         Raises:
-            Late: something did not happen in time.
-            ApiError: the daemon refuses what it must not.
+            Late: an awaited event did not happen in time.
+            ApiError: the daemon refuses a valid request.
         """
         device = self._device
         _begin(device, self._scenario)
@@ -214,7 +214,7 @@ class _Trial:
         self.violations += violations(device, self._scenario, self.change, lost=lost)
         if self._told is not None and _told(self._told) != _told(self.change):
             self.violations.append(
-                f"{_told(self.change)}, though it was told to have ended {_told(self._told)}"
+                f"{_told(self.change)}, although lpad had reported that it ended {_told(self._told)}"
             )
         self._download()
 
@@ -239,7 +239,7 @@ class _Trial:
             device.tell_of_port()
 
     def _await_end(self) -> None:
-        """Give the change time to end without a disk, and remember how it did."""
+        """Give the change time to end while the disk is full, and remember its end."""
         device = self._device
         if self.change is None:
             return
@@ -272,7 +272,7 @@ class _Trial:
             )
 
     def _is_lost(self, change_id: int) -> bool:
-        """Whether a change's record is lost with a wrong bit, and the journal's health names it."""
+        """Whether a wrong bit has destroyed a change's record, and the journal's health names the change."""
         if self.flip is None:
             return False
         try:
@@ -283,7 +283,7 @@ class _Trial:
         return False
 
     def _download(self) -> None:
-        """See that the next download works, and that all is told of it."""
+        """Check that the next download works, and that its notification arrives."""
         device = self._device
         code = device.code(device.order(LATER))
         change = device.client.download(CARD, activation_code=code, wait=PATIENCE)
@@ -307,9 +307,9 @@ def _ended(device: Device) -> bool:
 
 
 def _quiet(device: Device) -> bool:
-    """Whether nothing is left to do: nothing on the card, no channel open, nothing in the outbox.
+    """Whether nothing is left to do: no notification on the card or in the outbox, and no open channel.
 
-    The outbox opens sessions of its own, so that a single look may fall between two of them.
+    The outbox opens sessions of its own, so a single check may happen between two of them.
     """
     for _ in range(_LOOKS):
         if not _idle(device):

@@ -1,4 +1,4 @@
-"""The verdict on one cut: what card and server recorded, held against what lpad promises."""
+"""The verdict on one cut: the records of card and server, compared with lpad's promises."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ if TYPE_CHECKING:
     from lpad.client import Change
 
 _SESSION = 10.0
-"""Seconds within which any session has ended."""
+"""Seconds within which every session ends."""
 
 
 def violations(device: Device, scenario: Scenario, change: Change | None, *, lost: bool = False) -> list[str]:
-    """Return what is wrong, each in a sentence; nothing where all is well.
+    """Return one sentence for each violated check; empty if all is well.
 
     Args:
-        device: after the cut, settled.
-        scenario: what was asked.
-        change: as lpad ended it; None where it never took it on.
-        lost: whether its record was lost with a damaged journal: the card may have done it, or not.
+        device: the device after the cut, when nothing is left to do.
+        scenario: the scenario.
+        change: the ended change; None if lpad never accepted it.
+        lost: whether the change's record was lost with a damaged journal; the card may have carried it out or
+            not.
     """
     return [
         *_profiles(device),
@@ -38,7 +39,7 @@ def violations(device: Device, scenario: Scenario, change: Change | None, *, los
 
 
 def holds(device: Device, wanted: Holding) -> bool:
-    """Whether the card holds this."""
+    """Whether the card has this content."""
     profiles = device.card.profiles
     enabled = [str(each.iccid) for each in profiles if each.enabled]
     return {str(each.iccid) for each in profiles} == set(map(iccid, wanted.profiles)) and enabled == (
@@ -47,9 +48,9 @@ def holds(device: Device, wanted: Holding) -> bool:
 
 
 def _network(device: Device) -> list[str]:
-    """Compare the modem's APN with the enabled profile's, once what was cut off is settled.
+    """Compare the modem's APN with the enabled profile's, once the interrupted change is settled.
 
-    A modem that never had one, since nothing was switched on this device, has none.
+    A modem on which lpad has never switched has no APN.
     """
     enabled = next((str(each.iccid) for each in device.card.profiles if each.enabled), None)
     if enabled is None:
@@ -70,21 +71,21 @@ def _profiles(device: Device) -> list[str]:
         found.append("a profile is on the card twice")
     told = {(each.iccid, each.state == "enabled") for each in device.client.profiles(CARD)}
     if told != {(str(each.iccid), each.enabled) for each in profiles}:
-        found.append("lpad tells of other profiles than the card holds")
+        found.append("lpad lists other profiles than the card holds")
     return found
 
 
 def _outcome(device: Device, scenario: Scenario, change: Change | None) -> list[str]:
     if change is None:
-        return [] if holds(device, scenario.before) else ["the card was altered, and no change tells of it"]
+        return [] if holds(device, scenario.before) else ["the card was altered, but there is no change"]
     if not change.ended:
         return [f"the change is still {change.state}"]
     done = change.state == "done"
     error = f" ({change.error.kind}: {change.error.sentence})" if change.error else ""
     if done and not scenario.may_be_done:
-        return ["the change is done, which it cannot be"]
+        return ["the change is done, which is impossible"]
     if not holds(device, _wanted(device, scenario, change)):
-        return [f"the change is {change.state}{error}, and the card tells otherwise"]
+        return [f"the change is {change.state}{error}, but the card's content contradicts this"]
     return []
 
 
@@ -107,12 +108,12 @@ def _notifications(device: Device) -> list[str]:
     for address, queue in received.items():
         numbers = [number for number, _ in queue]
         if any(one > other for one, other in pairwise(numbers)):
-            found.append(f"{address} got its notifications in the order {numbers}")
+            found.append(f"{address} received its notifications in the order {numbers}")
     return found
 
 
 def _channels(device: Device) -> list[str]:
-    """A session may just be under way: what counts is what stays open."""
+    """A session may just be in progress: only channels that stay open count."""
     try:
         device.until("no channel is open", lambda: not device.card.open_channels, patience=_SESSION)
     except Late:

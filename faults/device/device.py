@@ -1,4 +1,4 @@
-"""A device to be cut off: the daemon as a process, its modem and card, and a server behind a network."""
+"""A device that can be cut off: the daemon as a process, its modem and card, a server and a network."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
 CARD = "modem"
 PATIENCE = 60.0
-"""Seconds within which lpad has recovered from whatever befell it, also on a busy machine."""
+"""Seconds within which lpad recovers from any cut, even on a busy machine."""
 _DEADLINES = {"open": 10, "read": 10, "switch": 20, "download": 6, "delivery": 2}
-"""In seconds; a stalled connection is waited for so long."""
+"""Seconds to wait for a stalled connection."""
 _RETRY_FOR = 120.0
 _ACTIONS: Mapping[Kind, Action] = {
     Kind.KILL_WRITE: Action.KILL,
@@ -53,7 +53,7 @@ _LAST_LINES = 40
 
 
 _NETWORKED = "networked"
-"""The file that says that the settings name an applier."""
+"""A file whose existence means that the settings name an applier."""
 
 
 def apn_of(iccid: str) -> str:
@@ -62,20 +62,20 @@ def apn_of(iccid: str) -> str:
 
 
 class Late(Exception):
-    """What was waited for did not come."""
+    """An awaited event did not happen in time."""
 
 
 class Device:
-    """All of it in one folder, which may be a copy of another device's; a context manager ends it."""
+    """A device in one folder, which may be a copy of another device's; use it in a `with` statement."""
 
     def __init__(self, folder: Path, *, host: str, port: int, small_disk: bool = False) -> None:
-        """Switch on everything but the daemon.
+        """Start everything except the daemon.
 
         Args:
-            folder: made when missing.
+            folder: the device's folder; created if missing.
             host: the loopback address that server and network listen on.
-            port: the server's; part of its address.
-            small_disk: whether the state folder is on a file system of its own that can be filled.
+            port: the server's port, which is part of its address.
+            small_disk: whether the state folder is on a separate small file system, which can be filled.
         """
         folder.mkdir(exist_ok=True)
         self.folder = folder
@@ -112,7 +112,7 @@ class Device:
         self._stack.close()
 
     def _mount(self, path: Path) -> None:
-        """Put a small file system where the state folder is, with what was there."""
+        """Move the state folder's content to a small file system that is mounted in its place."""
         aside = path.with_name("state-before")
         path.rename(aside)
         path.mkdir()
@@ -131,7 +131,7 @@ class Device:
         """Start the daemon and wait until it says READY=1.
 
         Raises:
-            Late: it does not.
+            Late: the daemon does not report READY=1.
         """
         notify_at = self.folder / "notify"
         notify_at.unlink(missing_ok=True)
@@ -147,7 +147,7 @@ class Device:
 
     @property
     def networked(self) -> bool:
-        """Whether the modem gets each profile's APN; a copy of the folder has it, too."""
+        """Whether lpad writes each profile's APN to the modem; a copy of the folder has the same setting."""
         return (self.folder / _NETWORKED).exists()
 
     @networked.setter
@@ -178,7 +178,7 @@ class Device:
         """Stop the daemon as systemd does.
 
         Raises:
-            Late: it does not end, or not well.
+            Late: the daemon does not end, or exits with an error.
         """
         process, self.process = self.process, None
         assert process is not None, "it runs"
@@ -192,7 +192,7 @@ class Device:
             raise Late(f"the daemon ended with {code}")
 
     def kill(self) -> None:
-        """Take the daemon's life as a power cut does."""
+        """Kill the daemon, as a power cut does."""
         process = self.process
         if process is not None:
             process.kill()
@@ -217,12 +217,12 @@ class Device:
         """Wait until the card is ready.
 
         Raises:
-            Late: it is not.
+            Late: the card is not ready in time.
         """
         self.until("the card is ready", lambda: self.client.euicc(CARD).state == "ready")
 
     def go_offline(self) -> None:
-        """Take the network away."""
+        """Turn the network off."""
         self.network.fail(Outage.REFUSED)
 
     # Orders.
@@ -237,8 +237,8 @@ class Device:
         """Add an order for the profile with a number.
 
         Args:
-            number: its ICCID ends with it.
-            both: whether both addresses want to be notified.
+            number: the profile's number, with which its ICCID ends.
+            both: whether the profile names both addresses for notifications.
         """
         iccid = Iccid.parse(f"89440000000000{number:06}")
         recipients = (Recipient(), Recipient(address=self.addresses[1])) if both else (Recipient(),)
@@ -252,7 +252,7 @@ class Device:
     # Cuts.
 
     def arm(self, cut: Cut | None) -> None:
-        """Count each step from now on, and let the cut fall at its place."""
+        """Count steps from now on, and make the cut at its step."""
         self._lines = self.modem.counters.commands
         action = Action.NOTHING
         if cut is not None:
@@ -265,25 +265,25 @@ class Device:
         self.step_counter.arm(cut)
 
     def disarm(self) -> None:
-        """Let nothing fall any more."""
+        """Make no cut any more."""
         self.disk.disarm()
         self.step_counter.disarm()
         self.modem.forget_faults()
 
     def hit(self) -> bool:
-        """Whether the cut fell."""
+        """Whether the cut has been made."""
         return self.step_counter.hit.is_set() or self.disk.hit or not self._port_there()
 
     def _port_there(self) -> bool:
         return (self.folder / "port").exists()
 
     def tell_of_port(self) -> None:
-        """Tell the daemon that a port came or went, as the kernel does."""
+        """Report to the daemon, like the kernel, that a port appeared or disappeared."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as kernel, suppress(OSError):
             kernel.sendto(_UEVENT, str(self.folder / UEVENTS))
 
     def mend(self) -> None:
-        """Give back whatever was taken away, but for the daemon."""
+        """Restore everything that a cut took away, except the daemon."""
         self.disk.make_room()
         self.step_counter.server_is_back()
         if not self._port_there():
@@ -294,7 +294,7 @@ class Device:
             self.modem.swap_card(self.slot)
 
     def counts(self) -> dict[Counted, int]:
-        """Return how many steps there were since `arm`."""
+        """Return the number of steps since `arm`."""
         return {
             Counted.WRITES: len(self.disk.writes),
             Counted.COMMITS: self.disk.writes.count(COMMITTING),
@@ -305,13 +305,13 @@ class Device:
 
     @staticmethod
     def until(what: str, holds: Callable[[], bool], *, patience: float = PATIENCE) -> None:
-        """Wait for what is nobody's event.
+        """Poll until a condition is true.
 
         Raises:
-            Late: it did not come.
+            Late: the condition did not become true.
         """
         end = time.monotonic() + patience
         while not holds():
             if time.monotonic() > end:
-                raise Late(f"waited in vain until {what}")
+                raise Late(f"timed out waiting until {what}")
             threading.Event().wait(0.02)

@@ -1,7 +1,7 @@
-"""Daemons that need not load their code: a process has loaded it, and forks one whenever it is asked.
+"""Daemons that start without loading their code: a process has loaded it, and forks a daemon on request.
 
-A daemon works half a second to load its code, and a trial needs two of them. Each is a process of its own
-all the same: forked before anything but code is there, and adopted by the harness, which can wait for it.
+A daemon needs half a second to load its code, and each trial starts two daemons. Each is still a separate
+process: it is forked when only the code has been loaded, and adopted by the harness, which can wait for it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SET_CHILD_SUBREAPER = 36
 
 
 class Daemon:
-    """A daemon that was forked, much like subprocess.Popen."""
+    """A forked daemon, with an interface like subprocess.Popen."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -31,11 +31,11 @@ class Daemon:
         self._fd = os.pidfd_open(pid)
 
     def poll(self) -> int | None:
-        """Return its exit code, negative where a signal ended it; None while it runs."""
+        """Return the daemon's exit code, negative if a signal ended it; None while it runs."""
         return self.wait(0)
 
     def wait(self, seconds: float) -> int | None:
-        """Wait for its end, and return its exit code; None where it did not end."""
+        """Wait for the daemon's end, and return its exit code; None if it did not end in time."""
         if self.code is None and select.select([self._fd], [], [], seconds)[0]:
             _, status = os.waitpid(self.pid, 0)
             self.code = os.waitstatus_to_exitcode(status)
@@ -43,7 +43,7 @@ class Daemon:
         return self.code
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Send SIGTERM to the daemon."""
         self._send(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -57,7 +57,7 @@ class Daemon:
 
 
 class DaemonForks:
-    """The process; it ends with the one that began it."""
+    """The process that forks daemons; it ends together with the process that started it."""
 
     def __init__(self) -> None:
         """Load lpad's code in it."""
@@ -74,9 +74,9 @@ class DaemonForks:
         """Start a daemon.
 
         Args:
-            folder: of the device; its log goes there.
-            settings: the daemon's.
-            notify: the socket to which it says READY=1.
+            folder: the device's folder, which also gets the log.
+            settings: the daemon's settings.
+            notify: the socket to which the daemon sends READY=1.
         """
         assert self._process.stdin is not None, "it was asked for"
         assert self._process.stdout is not None, "likewise"
@@ -90,7 +90,7 @@ _daemon_forks: DaemonForks | None = None
 
 
 def daemon_forks() -> DaemonForks:
-    """Return this process's one, begun when it is first asked for."""
+    """Return the forking process of this process; it is started on first use."""
     global _daemon_forks  # noqa: PLW0603 - one for a process
     if _daemon_forks is None:
         _daemon_forks = DaemonForks()

@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 _CHUNK = 65_536
 _RESETTING = struct.pack("ii", 1, 0)
 _NO_TLS = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
-"""What a plain HTTP server, or a box in between, says to a TLS handshake."""
+"""The answer of a plain HTTP server, or of a middlebox, to a TLS handshake."""
 _PATIENCE = 10.0
 
 
 class Network:
-    """A relay in a thread of its own; a context manager ends it."""
+    """A relay in its own thread; use it in a `with` statement."""
 
     def __init__(self, host: str, target: tuple[str, int]) -> None:
         """Listen on a free port.
 
         Args:
-            host: loopback address to listen on.
-            target: the server's.
+            host: the loopback address to listen on.
+            target: the server's address.
         """
         self._target = target
         self._listener: socket.socket | None = socket.create_server((host, 0), backlog=64)
@@ -57,26 +57,26 @@ class Network:
         self._waker.close()
 
     def fail(self, outage: Outage) -> None:
-        """Be gone from now on, for connections that stand and for new ones."""
+        """Fail existing and new connections from now on."""
         self._ask(lambda: self._fail(outage))
 
     def cut(self) -> None:
-        """Reset the connections that stand."""
+        """Reset the existing connections."""
         self._ask(lambda: self._spoil_all(Outage.RESET))
 
     def come_back(self) -> None:
-        """Let new connections through; those that stalled stay silent for ever."""
+        """Let new connections through; stalled ones stay silent for ever."""
         self._ask(self._come_back)
 
     def when_answered(self, act: Callable[[], None]) -> None:
-        """Do something once, right when the server's next words have been handed to the daemon."""
+        """Call a function once, as soon as the server's next bytes have been passed to the daemon."""
         self._when_answered = act
 
     def _ask(self, what: Callable[[], None]) -> None:
         done = threading.Event()
         self._asked.append((what, done))
         self._waker.send(b"!")
-        assert done.wait(_PATIENCE), "the relay is stuck"
+        assert done.wait(_PATIENCE), "the relay does not stop"
 
     # From here on: the thread.
 

@@ -1,4 +1,4 @@
-"""The step counter: counts the steps of a scenario at card and server, and lets a cut fall at one of them."""
+"""The step counter: counts the steps of a scenario at card and server, and makes a cut at one of them."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ _GARBAGE = HttpAnswer(HTTPStatus.OK, b"\x00\xff}garbage{", "application/octet-st
 
 
 class StepCounter:
-    """Is told of each APDU and each message, from the threads in which they come."""
+    """Receives each APDU and each message, from the threads that handle them."""
 
     def __init__(self, *, kill: Callable[[], None], faults: CardFaults) -> None:
         """Prepare.
 
         Args:
-            kill: takes the daemon's life.
-            faults: the card's.
+            kill: kills the daemon.
+            faults: the card's faults.
         """
         self.network: Network | None = None
         self.show: Callable[[TlsIdentity], None] = lambda _identity: None
-        """Has the server show a certificate."""
+        """Makes the server present a certificate."""
         self.hit = threading.Event()
-        """The cut fell, at a card or a server."""
+        """The cut was made, at the card or the server."""
         self._kill = kill
         self._faults = faults
         self._lock = threading.Lock()
@@ -47,20 +47,20 @@ class StepCounter:
         self._answers: HttpAnswer | None = None
 
     def arm(self, cut: Cut | None) -> None:
-        """Count from now on, and let the cut fall at its place; None: only count."""
+        """Count steps from now on, and make the cut at its step; None: only count."""
         self._cut = cut
         self._armed = True
 
     def disarm(self) -> None:
-        """Count no more, and let nothing fall any more."""
+        """Stop counting, and make no cut any more."""
         self._armed = False
 
     def counted(self, what: Counted) -> int:
-        """Return how many steps there were."""
+        """Return the number of steps."""
         return self._counts[what]
 
     def _here(self, what: Counted) -> Cut | None:
-        """Count a step; return the cut where it falls now."""
+        """Count a step; return the cut if it must be made now."""
         with self._lock:
             if not self._armed:
                 return None
@@ -89,7 +89,7 @@ class StepCounter:
         """A message has reached the server; return its answer.
 
         Raises:
-            ConnectionResetError: there is none.
+            ConnectionResetError: there is no answer.
         """
         cut = self._here(Counted.MESSAGES)
         if cut is None:
@@ -121,7 +121,7 @@ class StepCounter:
         raise ConnectionResetError
 
     def server_is_back(self) -> None:
-        """Answer as servers do."""
+        """Answer like a server."""
         self._answers = None
         self.show(TlsIdentity.GOOD)
         if self.network is not None:

@@ -1,8 +1,8 @@
-"""The daemon as a process of its own: `lpad serve`, with its writes watched and its waiting shortened.
+"""The daemon as a separate process: `lpad serve`, with its writes watched and its waits shortened.
 
-Nothing of the daemon's work is changed. Before it begins, SQLite's connections and Python's file functions
-are asked to tell each write to the harness, which cuts there; and the times between two attempts, minutes to
-hours in the field, are cut down to fractions of a second.
+The daemon's work is unchanged. Before it begins, hooks in SQLite's connections and Python's file functions
+are installed, which report each write to the harness, where it can cut; and the pauses between attempts,
+minutes to hours in the field, are shortened to fractions of a second.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from faults.device.watched_disk import Disk
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 UEVENTS = "uevents"
-"""The socket, in the device's folder, to which the harness writes what a kernel tells of ports."""
+"""The socket in the device's folder to which the harness writes the kernel's reports about ports."""
 _CODE = (
     "lpad.cli.lpad",
     "lpad.daemon.daemon",
@@ -34,7 +34,7 @@ _SOON = (0.3, 0.6, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 5.0)
 
 
 def watch(disk: Disk) -> None:
-    """Have each transaction, and each file opened for writing, renamed or removed, told to the disk."""
+    """Report each transaction, and each file opened for writing, renamed or removed, to the watched disk."""
 
     class Watched(sqlite3.Connection):
         def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
@@ -64,7 +64,7 @@ def watch(disk: Disk) -> None:
 
 
 def shorten() -> None:
-    """Cut down the times between two attempts."""
+    """Shorten the pauses between attempts."""
     from lpad.engine.change import overtaking  # noqa: PLC0415 - likewise
     from lpad.engine.journal import write_retry  # noqa: PLC0415 - likewise
     from lpad.engine.outbox import delivery, outbox, owed_cancellations  # noqa: PLC0415 - likewise
@@ -90,7 +90,7 @@ def shorten() -> None:
 
 
 def hear_of_ports(folder: Path) -> None:
-    """Have the daemon hear of ports from the harness: a pty comes and goes without a word of the kernel's."""
+    """Take reports about ports from the harness, because the kernel reports nothing about ptys."""
     from lpad.card.port.hotplug import PortWatch  # noqa: PLC0415 - likewise
 
     def uevents() -> socket.socket:
@@ -105,13 +105,13 @@ def hear_of_ports(folder: Path) -> None:
 
 
 def load() -> None:
-    """Load what a daemon needs, and begin nothing."""
+    """Load a daemon's code without starting anything."""
     for name in _CODE:
         importlib.import_module(name)
 
 
 def be(folder: Path, settings: str, notify: str) -> None:
-    """Be the daemon whose state folder lies in a folder."""
+    """Run the daemon of the device in a folder."""
     log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd, place in ((nothing, 0), (nothing, 1), (log, 2)):
@@ -125,9 +125,9 @@ def be(folder: Path, settings: str, notify: str) -> None:
 
 
 def main() -> None:
-    """Fork a daemon for each line of standard input, and say its process ID.
+    """Fork a daemon for each line of standard input, and print its process ID.
 
-    Forked twice, so that it is not ours: who began us adopts it.
+    It is forked twice, so that the process that started this one adopts it.
     """
     load()
     for line in sys.stdin.buffer:

@@ -1,4 +1,4 @@
-"""The daemon's disk: a memory that harness and daemon share tells each write and orders the cut.
+"""The daemon's disk: memory shared with the harness, which reports each write and requests the cut.
 
 The daemon's side runs in the daemon's process (`watched_daemon.py`), the harness's in the harness.
 """
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from faults.injected.flip import Flip
 
 SIZE = "4m"
-"""Of the file system that is filled, as mount takes it."""
+"""The size of the file system that is filled, as for mount."""
 FILLER = "filler"
 COMMITTING = "before COMMIT"
 COMMITTED = "after COMMIT"
 WAL_BEFORE = "wal-before"
-"""The journal's write-ahead log as it was before a COMMIT that is torn, beside the state folder."""
+"""A copy, next to the state folder, of the journal's write-ahead log before a torn COMMIT."""
 _FIELDS = ("armed", "count", "commits", "place", "action", "hit")
 _LONGEST_CHUNK = 1 << 20
 _PAGE = 4096
@@ -36,7 +36,7 @@ _SECTOR = 512
 
 
 class Action(enum.IntEnum):
-    """What a cut at a write does."""
+    """The actions of a cut at a write."""
 
     NOTHING = 0
     KILL = 1
@@ -51,17 +51,17 @@ _AT_COMMITS = {
     Action.FLIP: COMMITTED,
     Action.FILL_FOR_COMMIT: COMMITTING,
 }
-"""Actions whose place is counted in COMMITs, and on which side of it they happen."""
+"""Actions whose place is counted in COMMITs, and whether they happen before or after the COMMIT."""
 
 
 class Disk:
-    """The shared memory and the names of the writes, both files beside the state folder."""
+    """The shared memory and the names of the writes, both in files next to the state folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Open it, or make it.
+        """Open the shared memory, or create it.
 
         Args:
-            folder: where the state folder is.
+            folder: the folder that contains the state folder.
         """
         self._state = folder / "state"
         self._names_path = folder / "writes"
@@ -98,17 +98,17 @@ class Disk:
         self._set("armed", 1)
 
     def disarm(self) -> None:
-        """Count no more."""
+        """Stop counting."""
         self._set("armed", 0)
 
     @property
     def hit(self) -> bool:
-        """Whether the place was come to."""
+        """Whether the place was reached."""
         return bool(self._get("hit"))
 
     @property
     def writes(self) -> list[str]:
-        """What was written so far, by name."""
+        """The names of all writes so far."""
         return self._names_path.read_text(encoding="utf-8").splitlines()
 
     def make_room(self) -> None:
@@ -116,15 +116,15 @@ class Disk:
         (self._state / FILLER).unlink(missing_ok=True)
 
     def tear(self) -> None:
-        """Leave of what the last COMMIT wrote the first half; to be called when the daemon is gone."""
+        """Keep only the first half of the last COMMIT's data; call this when the daemon has ended."""
         before, after = self._wal_before.read_bytes(), self._wal.read_bytes()
         self._wal.write_bytes(torn(before, after))
 
     def flip(self, seed: int) -> Flip:
-        """Have one bit of the journal be wrong, and return which; to be called when the daemon is gone.
+        """Flip one bit of the journal, and return which; call this when the daemon has ended.
 
         Args:
-            seed: chooses the bit; the same one if the files are of the same sizes.
+            seed: selects the bit; always the same one for files of the same sizes.
         """
         files = {name: self._state / name for name in FILES}
         sizes = {name: path.stat().st_size for name, path in files.items() if path.exists()}
@@ -148,7 +148,7 @@ class Disk:
         return path.startswith(f"{self._state}/")
 
     def write(self, name: str) -> None:
-        """Count a write that is about to happen, or that has just happened; here the cut falls."""
+        """Count a write that is about to happen, or has just happened; the cut is made here."""
         with self._lock:
             if self._busy or not self._get("armed"):
                 return
@@ -178,7 +178,7 @@ class Disk:
 
 
 def torn(before: bytes, after: bytes) -> bytes:
-    """Return a file of which the first half of what changed has reached the disk, in whole sectors."""
+    """Return a file's content if only the first half of the changed sectors has reached the disk."""
     same = next((at for at, (old, new) in enumerate(zip(before, after, strict=False)) if old != new), None)
     first = min(len(before), len(after)) if same is None else same
     changed = (at for at in range(first, len(after)) if after[at : at + 1] != before[at : at + 1])
@@ -188,7 +188,7 @@ def torn(before: bytes, after: bytes) -> bytes:
 
 
 def fill(path: Path) -> None:
-    """Write a file until not another page has room."""
+    """Write a file until the disk is full."""
     size = _LONGEST_CHUNK
     with suppress(OSError):
         filler = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

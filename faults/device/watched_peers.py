@@ -1,4 +1,4 @@
-"""What card and server say happened, each by its own records; lpad is not asked."""
+"""The events as recorded by card and server, independently of lpad."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class WatchedCard:
-    """Between modem and card: tells of each APDU, and remembers each notification that the card issues."""
+    """A link between modem and card that reports each APDU, and remembers each notification of the card."""
 
     def __init__(self, card: SoftCard, step_counter: StepCounter) -> None:
         self._card = card
@@ -44,18 +44,18 @@ class WatchedCard:
 
 
 class WatchedServer(SmDp):
-    """An SM-DP+ that tells of each message."""
+    """An SM-DP+ that reports each message."""
 
     step_counter: StepCounter
 
     def carry_out(self, function: str, body: bytes, faults: ActiveFaults) -> HttpAnswer:
-        """Carry out one ES9+ function, unless the step counter wants it otherwise."""
+        """Carry out one ES9+ function, unless the step counter makes a cut."""
         carry_out = super().carry_out
         return self.step_counter.message(lambda: carry_out(function, body, faults))
 
     @property
     def received(self) -> dict[str, list[tuple[int, str]]]:
-        """Number and digest of what was accepted, by recipient, in the order of its first arrival."""
+        """The number and digest of each accepted notification, by recipient, in order of arrival."""
         queues: dict[str, list[tuple[int, str]]] = {}
         for each in self.notifications:
             if not each.duplicate:

@@ -1,4 +1,4 @@
-"""One trial of a flip: a journal with a wrong bit in it must say what it said, or name what it has lost."""
+"""One trial of a flip: a journal with a wrong bit must return its previous content, or report its losses."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _NEW = IdempotencyKey.of(1000, "a new one", request=b"request")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlipOutcome:
-    """What came of a flip.
+    """The outcome of a flip.
 
     Attributes:
-        folder: which journal it was done to: `closed` or `killed`.
-        flip: as text.
-        repaired: whether lpad noticed, and repaired the journal.
-        violations: what is wrong, in sentences.
-        seconds: that it took.
+        folder: the journal with the wrong bit: `closed` or `killed`.
+        flip: the flip, as text.
+        repaired: whether lpad has noticed the damage and repaired the journal.
+        violations: the violated checks, as sentences.
+        seconds: the duration of the trial.
     """
 
     folder: str
@@ -45,7 +45,7 @@ class FlipOutcome:
 
 
 class FlipStage:
-    """Where flips are made: two journals, and a folder to spoil copies of them in."""
+    """The place where flips are made: two journals, and a folder for damaged copies."""
 
     def __init__(self, bases: Path, folder: Path, contents: Mapping[str, Contents]) -> None:
         self._folder = folder
@@ -59,7 +59,7 @@ class FlipStage:
 
     @property
     def sizes(self) -> Mapping[str, Mapping[str, int]]:
-        """Bytes of each file of each journal."""
+        """The size in bytes of each file of each journal."""
         return {
             name: {each: len(content) for each, content in files.items()}
             for name, files in self._files.items()
@@ -91,10 +91,10 @@ class _FlipTrial:
         self.repaired = False
 
     def violations(self) -> Iterator[str]:
-        """Open, read, write, and open again; yield what is wrong.
+        """Open, read, write, and open again; yield the violated checks.
 
         Raises:
-            Exception: something was not handled.
+            Exception: lpad did not handle the damage.
         """
         journal = Journal(self._path)
         try:
@@ -104,14 +104,14 @@ class _FlipTrial:
         finally:
             journal.close()
         if added <= max(self._contents.changes):
-            yield f"change {added} has a number that was given before"
+            yield f"change {added} has a number that was used before"
         journal = Journal(self._path)
         try:
             yield from self._state(journal)
             if len(journal.health.repairs) > self.repaired:
-                yield "it is repaired once more at the next start"
+                yield "it is repaired again at the next start"
             if journal.changes.get(added).state != "done" or journal.requests.change_id(_NEW) != added:
-                yield "what was written after the flip is not there"
+                yield "the record written after the flip is missing"
         finally:
             journal.close()
 
@@ -124,49 +124,49 @@ class _FlipTrial:
         if len(health.repairs) > 1:
             yield "it was repaired more than once"
         if self.repaired and not health.set_aside:
-            yield "it was repaired, and the damaged file is gone"
+            yield "it was repaired, but the damaged file is gone"
 
     def _said(self, journal: Journal) -> Iterator[str]:
-        """Hold what the journal says against what it said; only what is reported may be missing."""
+        """Compare the journal's content with its previous content; only reported losses may be missing."""
         said = self._contents
         changes = {each.id: each for each in journal.changes.latest()}
         yield from self._held("change", said.changes, changes)
         unfinished = {each.id for each in journal.changes.unfinished()}
         if unfinished != {number for number in changes if not changes[number].state.ended}:
-            yield "the lists of all changes and of unfinished ones don't agree"
+            yield "the lists of all changes and of unfinished ones do not agree"
         private = {
             number: journal.changes.private(changes[number]) for number in said.private if number in changes
         }
         yield from self._held("private part of change", said.private, private)
         if said.on_trial not in unfinished:
-            yield "the switch on trial is forgotten"
+            yield "the unfinished guarded switch is lost"
         notifications = {each.id: each for each in journal.notifications.all()}
         yield from self._held("notification", said.notifications, notifications)
         if journal.notifications.count(eid=EID) != len(notifications):
-            yield "the number of notifications is another than that of those listed"
+            yield "the number of notifications differs from that of the listed ones"
         for change, key in said.keys.items():
             if journal.requests.change_id(key) != change:
                 yield f"the key of change {change} leads to {journal.requests.change_id(key)}"
         for name, value in said.memos.items():
             found = journal.memos.get(name, object)
             if found != value and not (name == LAST and found is None):
-                yield f"memo '{name}' says {found}"
+                yield f"the stored value '{name}' is {found}"
 
     def _held(self, what: str, said: Mapping[int, Any], found: Mapping[int, Any]) -> Iterator[str]:
         for number, each in found.items():
             if each != said.get(number):
-                yield f"{what} {number} says something else: {each}"
+                yield f"{what} {number} differs: {each}"
         missing = set(said) - set(found)
         if what == "change" and missing - {each for one in self._lost for each in one.lost_changes}:
-            yield f"changes {missing} are missing, and not named: {self._lost}"
+            yield f"changes {missing} are missing, but not reported: {self._lost}"
         if missing and not self.repaired:
-            yield f"{what} {missing}: missing, and nothing is said of it"
+            yield f"{what} {missing}: missing, but not reported"
         if len(missing) > 1 + len(said) // 2:
             yield f"of {len(said)} one bit has lost {len(missing)}: {what} {missing}"
 
     @staticmethod
     def _work(journal: Journal) -> int:
-        """Do what a switch does; return its number."""
+        """Record a change as a switch does; return its number."""
         change = journal.changes.add(CARD, EnableParams(iccid="1"), secrets={}, key=_NEW).run()
         journal.changes.save(change.at_step("enable-profile"), notes=noting(ProfileNotes, iccid="1"))
         journal.changes.save(change.done(SwitchResult(iccid="1")))
@@ -179,6 +179,6 @@ class _FlipTrial:
             journal.notifications.mark_delivered(each.id)
             journal.notifications.drop(each.id)
         if journal.notifications.all():
-            raise LpadError("notifications that were dropped are there")
+            raise LpadError("notifications that were dropped have returned")
         journal.memos.put("new", 1)
         return change.id

@@ -1,4 +1,4 @@
-"""Flips made side by side, and the line of the report that tells of them."""
+"""Parallel flips, and their line in the report."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from faults.flip_trials.sample_journal import Contents
 
 ALL = 30_000
-"""Flips of a full run."""
+"""The number of flips in a full run."""
 _TOGETHER = 100
-"""Flips that a process makes before it reports."""
+"""The number of flips that a process makes before it reports."""
 
 _stage: FlipStage | None = None
 
@@ -30,14 +30,14 @@ _stage: FlipStage | None = None
 def flip_outcomes(
     root: Path, *, number: int, seed: int, jobs: int, only: Sequence[str] = ()
 ) -> Iterator[FlipOutcome]:
-    """Make flips, and yield what came of each: half in a journal that was closed, half after a power cut.
+    """Make flips, half in a closed journal and half after a power cut, and yield the outcome of each.
 
     Args:
-        root: a folder, for the journals.
-        number: of flips.
-        seed: chooses them.
-        jobs: how many at a time.
-        only: these, as they are printed, in the place of chosen ones.
+        root: the folder for the journals.
+        number: the number of flips.
+        seed: selects the flips.
+        jobs: the number of processes.
+        only: these flips, in their printed form, instead of selected ones.
     """
     bases = root / "flips"
     bases.mkdir(parents=True)
@@ -63,7 +63,7 @@ def flip_outcomes(
 
 
 def told(outcomes: Sequence[FlipOutcome]) -> str:
-    """Return how many flips were made, and what came of them."""
+    """Return a line with the number of flips and their outcomes."""
     repaired = sum(each.repaired for each in outcomes)
     wrong = sum(bool(each.violations) for each in outcomes)
     harmless = sum(not each.repaired and not each.violations for each in outcomes)

@@ -1,4 +1,4 @@
-"""A journal with all that one can hold, as it is when lpad has ended and as a power cut leaves it."""
+"""A journal with every kind of content, as lpad leaves it when it ends, and as a power cut leaves it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CARD = "modem"
 EID = "89049032123451234512345678901235"
 ICCID = "8944500000000000011"
 LAST = "last"
-"""The memo that was written last: a wrong bit in it looks like a transaction that the power cut off."""
+"""The value that is written last: a wrong bit in it looks like a transaction that a power cut interrupted."""
 CLOSED, KILLED = "closed", "killed"
 _NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 _GONE = CardUnreachable("the modem does not answer", port="/dev/ttyUSB2")
@@ -47,7 +47,7 @@ _STEPS = ("select", "authenticate-server", "prepare-download", "load-bound-profi
 
 @dataclass
 class Contents:
-    """What a journal holds; by ID, by name, and the keys by the change that each has led to."""
+    """The content of a journal: by ID, by name, and the idempotency keys by their changes."""
 
     changes: dict[int, Change] = field(default_factory=dict)
     private: dict[int, Private] = field(default_factory=dict)
@@ -55,13 +55,13 @@ class Contents:
     keys: dict[int, IdempotencyKey] = field(default_factory=dict)
     memos: dict[str, Json] = field(default_factory=dict)
     on_trial: int = 0
-    """The change that is a switch on trial."""
+    """The number of the unfinished guarded switch."""
 
 
 def make(folder: Path) -> dict[str, Contents]:
-    """Make the journal in two folders, and return what each holds.
+    """Create the journal in two folders, and return the content of each.
 
-    In `closed` it is one file; in `killed` what was written last is in its write-ahead log only.
+    In `closed` it is one file; in `killed` the last writes are only in the write-ahead log.
     """
     writer = _Writer(folder / CLOSED)
     writer.write()
@@ -87,7 +87,7 @@ class _Writer:
         self._on_trial = known.on_trial if known else 0
 
     def contents(self) -> Contents:
-        """Return what the journal says now."""
+        """Return the journal's present content."""
         journal = self.journal
         return Contents(
             changes={each.id: each for each in journal.changes.latest()},
@@ -99,7 +99,7 @@ class _Writer:
         )
 
     def write(self) -> None:
-        """Write changes of all kinds, in all states, notifications in all stages, and memos."""
+        """Write changes of all kinds and states, notifications in all stages, and stored values."""
         for number in range(_ENDED):
             change = self._add(list(Kind)[number % len(Kind)], number).run()
             for step in _STEPS:
@@ -114,7 +114,7 @@ class _Writer:
             self._note(name, {"change": 3, "wanted": [ICCID, None], "attempts": 2})
 
     def write_more(self) -> None:
-        """Write a few things more, and a memo as the last of them."""
+        """Write a few more records, the last of which is a stored value."""
         for number in range(_ENDED, _ENDED + _LATER):
             change = self._add(Kind.RENAME, number).run().at_step("set-nickname")
             self.journal.changes.save(change, notes=noting(ProfileNotes, iccid=ICCID))

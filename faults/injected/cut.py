@@ -1,4 +1,4 @@
-"""A cut: what is taken away from the daemon, and at which of its steps."""
+"""A cut: what the daemon loses, and at which of its steps."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class Counted(enum.StrEnum):
-    """What the place of a cut is counted in, from the moment the change is asked for."""
+    """The unit in which the place of a cut is counted, from the request for the change on."""
 
     WRITES = "writes"
     COMMITS = "commits"
-    """Those of the writes that are a COMMIT of the journal."""
+    """COMMITs of the journal."""
     APDUS = "apdus"
     LINES = "lines"
     """Command lines on the modem's port."""
@@ -24,15 +24,15 @@ class Counted(enum.StrEnum):
 
 
 class Outage(enum.StrEnum):
-    """How server or network are gone."""
+    """How server or network fail."""
 
     REFUSED = "refused"
     RESET = "reset"
     STALLED = "stalled"
     TLS = "tls"
-    """Something answers that speaks no TLS."""
+    """The peer does not speak TLS."""
     UNTRUSTED = "untrusted"
-    """Something answers with a certificate that nobody vouches for."""
+    """The peer has an untrusted certificate."""
     HTTP_500 = "500"
     HTTP_503 = "503"
     GARBAGE = "garbage"
@@ -44,15 +44,16 @@ class Kind(enum.StrEnum):
     KILL_WRITE = "kill-write"
     """kill -9 of the daemon at a write of its journal or of another file in its state folder."""
     TORN_WRITE = "torn-write"
-    """The power fails between a COMMIT's writing and its sync: kill -9, and half of it is on the disk."""
+    """The power fails after a COMMIT is written and before it is synced: kill -9, and half of it is on the
+    disk."""
     FLIP = "flip"
-    """The power fails behind a COMMIT: kill -9, and one bit of the journal's files is wrong afterwards."""
+    """The power fails after a COMMIT: kill -9, and one bit of the journal's files is wrong afterwards."""
     KILL_APDU = "kill-apdu"
-    """kill -9 once an APDU is with the card; the card carries it out."""
+    """kill -9 when an APDU has reached the card, which carries it out."""
     KILL_SENT = "kill-sent"
-    """kill -9 once a message is with the server; the server carries it out."""
+    """kill -9 when a message has reached the server, which carries it out."""
     KILL_RECEIVED = "kill-received"
-    """kill -9 once the server's answer is with the daemon."""
+    """kill -9 when the server's answer has reached the daemon."""
     MAINS = "mains"
     """The whole device loses its power: kill -9, and the card never sees the APDU."""
     POWER_BEFORE = "power-before"
@@ -62,19 +63,19 @@ class Kind(enum.StrEnum):
     PORT_BEFORE = "port-before"
     """The port vanishes, and the modem does not carry out the command line."""
     PORT_AFTER = "port-after"
-    """The modem carries out the command line, and the port vanishes in the answer's place."""
+    """The modem carries out the command line, and the port vanishes instead of an answer."""
     DISK = "disk"
     """The disk is full from a write on."""
     DISK_KILL = "disk-kill"
-    """The disk is full from a COMMIT on, and when the change has ended, or a while later, kill -9."""
+    """The disk is full from a COMMIT on; kill -9 when the change has ended, or a while later."""
     SERVER_BEFORE = "server-before"
-    """Server or network are gone, and the server does not carry out the message."""
+    """Server or network fail, and the server does not carry out the message."""
     SERVER_AFTER = "server-after"
-    """The server carries out the message, then server or network are gone in the answer's place."""
+    """The server carries out the message; then server or network fail instead of an answer."""
 
 
 FILLS = frozenset({Kind.DISK, Kind.DISK_KILL})
-"""For these the disk is a small one."""
+"""Kinds of cuts for which the disk is small."""
 KILLS = frozenset(
     {
         Kind.KILL_WRITE,
@@ -87,7 +88,7 @@ KILLS = frozenset(
         Kind.DISK_KILL,
     }
 )
-"""After these the daemon has to be started again."""
+"""Kinds of cuts after which the daemon must be restarted."""
 
 COUNTED: Mapping[Kind, Counted] = {
     Kind.KILL_WRITE: Counted.WRITES,
@@ -110,12 +111,12 @@ COUNTED: Mapping[Kind, Counted] = {
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """One cut; as text `kind:place`, or `kind:place:outage`.
+    """One cut; its text is `kind:place` or `kind:place:outage`.
 
     Attributes:
-        kind: what happens.
-        place: at which step, from 1.
-        outage: of server or network.
+        kind: the kind of cut.
+        place: the number of the step, from 1.
+        outage: the kind of failure of server or network.
     """
 
     kind: Kind
@@ -127,27 +128,27 @@ class Cut:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a cut as it is printed.
+        """Parse a cut from its text.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the text is not a cut.
         """
         kind, place, *outage = text.split(":")
         return cls(Kind(kind), int(place), Outage(outage[0]) if outage else None)
 
     @property
     def counted(self) -> Counted:
-        """What `place` is counted in."""
+        """The unit in which `place` is counted."""
         return COUNTED[self.kind]
 
     @property
     def kills(self) -> bool:
-        """Whether the daemon has to be started again."""
+        """Whether the daemon must be restarted afterwards."""
         return self.kind in KILLS
 
 
 def every_cut(counts: Mapping[Counted, int]) -> list[Cut]:
-    """Return all cuts of a scenario that takes so many steps when nothing happens to it."""
+    """Return all cuts of a scenario with these numbers of steps in a run without a cut."""
     cuts = []
     for kind, counted in COUNTED.items():
         outages = list(Outage) if kind in (Kind.SERVER_BEFORE, Kind.SERVER_AFTER) else [None]

@@ -1,4 +1,4 @@
-"""A flip: one wrong bit in the journal's file or in its write-ahead log, as a worn flash chip has it."""
+"""A flip: one wrong bit in the journal's file or its write-ahead log, as in a worn flash chip."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ BITS = 8
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """One flip; as text `file:byte:bit`.
+    """One flip; its text is `file:byte:bit`.
 
     Attributes:
         file: the name of the file.
-        at: the byte, from 0.
-        bit: of the byte, from 0, the lowest.
+        at: the offset of the byte, from 0.
+        bit: the bit of the byte, from 0 (the lowest).
     """
 
     file: str
@@ -33,10 +33,10 @@ class Flip:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a flip as it is printed.
+        """Parse a flip from its text.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the text is not a flip.
         """
         file, at, bit = text.split(":")
         if file not in FILES or int(at) < 0 or not 0 <= int(bit) < BITS:
@@ -51,12 +51,12 @@ class Flip:
 
 
 def chosen(sizes: Mapping[str, int], number: int, seed: int) -> list[Flip]:
-    """Return so many different flips, always the same ones for a seed.
+    """Return a number of different flips, always the same ones for a seed.
 
     Args:
-        sizes: bytes of each file.
-        number: of flips; all there are if that is less.
-        seed: chooses them.
+        sizes: the size in bytes of each file.
+        number: the number of flips; all possible ones if there are fewer.
+        seed: selects the flips.
     """
     bits = sum(sizes.values()) * BITS
     places = random.Random(f"{seed} flips").sample(range(bits), min(number, bits))  # noqa: S311 - no secret

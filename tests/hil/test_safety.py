@@ -271,9 +271,9 @@ def test_what_is_not_expendable_stays(tmp_path: Path) -> None:
         kept, given = gateway.install_profile(), gateway.install_profile()
         client = CarefulClient(str(gateway.socket), ledger=Ledger(tmp_path, expendable=[given]))
         with client:
-            with pytest.raises(Conflict, match="isn't listed as expendable"):
+            with pytest.raises(Conflict, match="is not expendable"):
                 client.delete(CARD, kept)
-            with pytest.raises(Conflict, match="isn't listed as expendable"):
+            with pytest.raises(Conflict, match="is not expendable"):
                 client.reset(CARD, operational_profiles=True)
             with pytest.raises(Conflict, match="leased codes only"):
                 client.download(CARD, activation_code=gateway.order_profile())
