@@ -57,3 +57,14 @@ def test_mistakes(tmp_path: Path, text: str, told: str) -> None:
     path.write_text(text)
     with pytest.raises(InvalidSettings, match=told):
         read_declaration(path)
+
+
+def test_what_can_be_asked_for_lines() -> None:
+    """What a platform can do with the line of an installed profile follows from its calls."""
+    can = {}
+    for name, path in shipped().items():
+        read = read_declaration(path)
+        can[name] = {str(action) for action in read.can.capabilities(read.calls).lines}
+    assert can["desk"] == can["things"] == {"show", "activate", "suspend", "retire"}
+    assert can["kore"] == can["twilio"] == can["telnyx"] == {"show", "activate", "suspend"}
+    assert can["soracom"] == can["yoni"] == set()

@@ -62,6 +62,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST", f"{_PROFILE}/disable", SWITCH, euiccs.disable_profile, Change, bodies.DisableRequest, _WAIT
     ),
+    Route("POST", f"{_PROFILE}/line", ADMIN, euiccs.ask_line, Change, bodies.LineRequest, _WAIT),
     Route("POST", f"{_CARD}/downloads", INSTALL, euiccs.download, Change, bodies.DownloadRequest, _WAIT),
     Route(
         "POST", f"{_CARD}/provision", INSTALL, provisioning.provision, Change, bodies.ProvisionRequest, _WAIT

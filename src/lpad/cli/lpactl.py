@@ -17,12 +17,14 @@ from lpad.cli.commands import (
     trust_command,
 )
 from lpad.cli.commands.group import cli
+from lpad.cli.lines import line_command
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import OutputLostError, end_without_output
 
 __all__ = [
     "changing_commands",
     "cli",
+    "line_command",
     "main",
     "network_command",
     "outbox_command",

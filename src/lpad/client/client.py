@@ -249,6 +249,23 @@ class Client:
         body = {"accept_offline": True} if accept_offline else None
         return self._connection.change("POST", f"{_profile(euicc, iccid)}/disable", body, wait=wait)
 
+    def line(
+        self, euicc: str, iccid: str, action: str, *, accept_offline: bool = False, wait: float = 0
+    ) -> Change:
+        """Ask the platform that knows the line of a profile.
+
+        Args:
+            euicc: the card.
+            iccid: the profile, by its ICCID or the AID of its security domain.
+            action: show, activate, suspend or retire; a retired line cannot be used again.
+            accept_offline: suspend or retire it even if the device loses its connection by it.
+            wait: seconds to wait for the end.
+        """
+        body: dict[str, Any] = {"action": action}
+        if accept_offline:
+            body["accept_offline"] = True
+        return self._connection.change("POST", f"{_profile(euicc, iccid)}/line", body, wait=wait)
+
     def delete(self, euicc: str, iccid: str, *, missing_ok: bool = False, wait: float = 0) -> Change:
         """Delete a profile that is not enabled."""
         query = {"missing": "ok"} if missing_ok else None

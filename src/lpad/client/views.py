@@ -192,6 +192,7 @@ class Platform(_View, frozen=True, kw_only=True):
     costs: bool = True
     releases: bool = False
     activates: str = "never"
+    lines: tuple[str, ...] = ()
 
 
 class Product(_View, frozen=True, kw_only=True):
@@ -292,8 +293,23 @@ class Euicc(_View, frozen=True, kw_only=True):
     unreadable: tuple[UnreadableProfile, ...] = ()
 
 
+class Line(_View, frozen=True, kw_only=True):
+    """The line of a profile as its platform reported it at `seen_at`.
+
+    `line` is idle, changing, live, ended or unknown, `word` the platform's own word for it; `imei` is that of
+    the device in which the platform saw the line; `cause` says why the network may not serve it.
+    """
+
+    platform: str
+    line: str
+    word: str | None = None
+    imei: str | None = None
+    seen_at: datetime | None = None
+    cause: str | None = None
+
+
 class Profile(_View, frozen=True, kw_only=True):
-    """A profile on a card, or an offered one."""
+    """A profile on a card, or an offered one; `line` is None if no platform is known to have its line."""
 
     iccid: str
     state: str | None = None
@@ -304,6 +320,7 @@ class Profile(_View, frozen=True, kw_only=True):
     isdp_aid: str | None = None
     icon_type: str | None = None
     policy_rules: tuple[str, ...] = ()
+    line: Line | None = None
 
 
 class ProfileList(_View, frozen=True, kw_only=True):

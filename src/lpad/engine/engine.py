@@ -21,6 +21,8 @@ from lpad.engine.change.params import DownloadParams, ProvisionParams
 from lpad.engine.environment.environment import Environment
 from lpad.engine.event_recording.event_recorder import Recorder
 from lpad.engine.journal.write_retry import Recovery
+from lpad.engine.lines.known_lines import KnownLines
+from lpad.engine.lines.line_watch import LineWatch
 from lpad.engine.network_settings.settings_store import NetworkStore
 from lpad.engine.outbox import Outbox
 from lpad.engine.outbox.owed_cancellations import OwedCancellations
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from lpad.engine.journal import Journal, Retention, StoredNotification
     from lpad.engine.journal.events.event_log import EventLog
     from lpad.engine.journal.writability import JournalHealth
+    from lpad.engine.lines.line_record import LineRecord
     from lpad.engine.network_settings.pending_switch import PendingSwitch
     from lpad.engine.outbox import UncopiedNotification
     from lpad.engine.policy.switching import SwitchPolicy
@@ -134,6 +137,7 @@ class Engine:
         self._networks = NetworkStore(journal.memos)
         self._wishes = WishStore(journal.memos)
         self.platforms = platforms or Platforms()
+        self._lines = KnownLines(journal.memos, self._hub, now=self.now)
         self._workers = Workers(
             ports,
             partial(
@@ -151,11 +155,25 @@ class Engine:
                 networks=self._networks,
                 wishes=self._wishes,
                 platforms=self.platforms,
+                lines=self._lines,
             ),
         )
         self._store.eid_of = self._eid_of
+        self._line_watch = LineWatch(
+            self._lines,
+            platforms=self.platforms,
+            hub=self._hub,
+            snapshots=self.snapshots,
+            clock_set=lambda: self._environment.clock.is_set,
+            now=self.now,
+        )
         self._failovers = Failovers(
-            ports, worker=self._workers.of, store=self._store, hub=self._hub, submit=self.submit
+            ports,
+            worker=self._workers.of,
+            store=self._store,
+            hub=self._hub,
+            submit=self.submit,
+            lines=self._lines,
         )
 
     def start(self) -> None:
@@ -166,6 +184,7 @@ class Engine:
         self._environment.start(on_network=self.network_is_back, on_time=self._clock_was_set)
         self._workers.start()
         self._failovers.start()
+        self._line_watch.begin()
         self._outbox.start()
 
     def stop(self, *, deadline: Deadline) -> None:
@@ -178,8 +197,10 @@ class Engine:
         self._outbox.stop()
         self._owed.stop()
         self._failovers.stop()
+        self._line_watch.stop()
         self._workers.join(deadline=deadline)
         self._failovers.join(deadline=deadline)
+        self._line_watch.join(deadline=deadline)
         self._outbox.join(deadline=deadline)
         self._owed.join(deadline=deadline)
         # Last, because the others have something to record until their end.
@@ -191,6 +212,7 @@ class Engine:
             self._workers.any_alive,
             self._failovers.any_alive,
             self._recorder.alive,
+            self._line_watch.alive,
         )
         if not any(threads):
             self._journal.close()
@@ -368,6 +390,14 @@ class Engine:
         eid = self._workers.of(euicc).snapshot.eid
         return self._wishes.get(eid) if eid is not None else None
 
+    def line(self, iccid: str) -> LineRecord | None:
+        """Return a platform's last report on the line of a profile; None: no platform was asked."""
+        return self._lines.get(iccid)
+
+    def line_cause(self, iccid: str) -> str:
+        """Return why the network may not serve a profile, as a sentence; empty: its line gives no reason."""
+        return self._lines.cause(iccid)
+
     def change(self, change_id: int) -> Change:
         """Return a change.
 
@@ -431,6 +461,7 @@ class Engine:
     def network_is_back(self) -> None:
         """Retry immediately everything that waits for servers."""
         self._outbox.network_is_back()
+        self._line_watch.network_is_back()
         self._workers.release(PauseReason.NETWORK)
 
     def notifications(self, euicc: str) -> list[StoredNotification]:
@@ -479,6 +510,7 @@ class Engine:
         with self._submitting:  # no change may be queued with a worker that has ended
             self._workers.become(ports)
         self._failovers.become(ports)
+        self._line_watch.begin()
 
     @staticmethod
     def ports() -> Ports:

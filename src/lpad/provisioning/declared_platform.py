@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import Conflict, MalformedError, PlatformRefused, PlatformUnclear
+from lpad.provisioning import answer_reading as reading
 from lpad.provisioning.platform_interface import Finds, Line, Product, Reservation, Stage
 from lpad.provisioning.reservation_states import reservation
 
@@ -41,7 +42,7 @@ class DeclaredPlatform:
             product: the product if a wish has none.
         """
         self.name = name
-        self.can = declaration.can.capabilities()
+        self.can = declaration.can.capabilities(declaration.calls)
         self._declaration = declaration
         self._calls = declaration.calls
         self._caller = caller
@@ -135,14 +136,26 @@ class DeclaredPlatform:
             PlatformRefused, PlatformBusy, ServerError, Cancelled: as the port says.
         """
         call = self._needed("line_by_iccid", self._calls.line_by_iccid)
-        for fields in self._caller.entries(
-            call, self._values({"iccid": iccid}), attempted="report on a line", deadline=deadline
-        ):
-            if fields.get("iccid", iccid) == iccid:
-                known = Reservation(platform=self.name, id=fields.get("line_id", ""), iccid=iccid)
-                with self._readable("report on a line"):
-                    return reservation(fields, self._declaration, platform=self.name, before=known)
-        return None
+        attempted = "report on a line"
+        entries = self._caller.entries(
+            call, self._values({"iccid": iccid}), attempted=attempted, deadline=deadline
+        )
+        try:
+            fields = next((each for each in entries if _is_of(each, iccid)), None)
+        except PlatformRefused as refused:
+            if refused.details.get("cause") != "not-found":
+                raise
+            return None
+        if fields is None:
+            return None
+        known = Reservation(platform=self.name, id=fields.get("line_id", ""), iccid=iccid)
+        with self._readable(attempted):
+            return reservation(fields, self._declaration, platform=self.name, before=known)
+
+    def activate_line(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
+        """Make the line of an installed profile live, or begin to."""
+        call = self._needed("activate", self._calls.activate_line or self._calls.activate)
+        return self._line(call, reservation, attempted="activate a line", deadline=deadline)
 
     def suspend(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
         """Make the network stop serving a line; `activate` undoes that."""
@@ -211,6 +224,10 @@ class DeclaredPlatform:
     def _values(self, values: Mapping[str, str]) -> dict[str, str]:
         product = {} if self._product is None else {"product": self._product}
         return {**product, **_options(self._options), **values}
+
+
+def _is_of(fields: Mapping[str, str], iccid: str) -> bool:
+    return reading.same_iccid(fields.get("iccid", iccid), iccid)
 
 
 def _options(options: Mapping[str, str]) -> dict[str, str]:

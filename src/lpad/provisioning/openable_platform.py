@@ -83,7 +83,7 @@ class OpenablePlatform:
         self.settings = settings
         self.declaration = _declaration(settings)
         self._base = _base(settings, self.declaration)
-        self.can = self.declaration.can.capabilities()
+        self.can = self.declaration.can.capabilities(self.declaration.calls)
         _check_credentials(settings, self.declaration)
         self._trust = Trust.load(
             settings.ca_files, use_system_roots=not settings.ca_files, client=settings.client

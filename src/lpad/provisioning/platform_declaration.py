@@ -2,7 +2,8 @@
 
 title, base, like            its name, its address, and the description that it inherits
 headers, token, sign, basic  the client's authentication
-calls                        order, confirm, find, look, line, activate, release, suspend, retire, products
+calls                        order, confirm, find, look, line, activate, release, products; for the line of
+                             an installed profile line_by_iccid, activate_line, suspend, retire
 good, again, errors, causes  the meaning of answers
 profile, line, order         the platform's words for states, and the port's
 can                          the platform's capabilities
@@ -14,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from lpad.provisioning.platform_interface import Activates, Capabilities, Finds, Line, Stage
+from lpad.provisioning.platform_interface import Activates, Capabilities, Finds, Line, LineAction, Stage
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 Path = Annotated[str, msgspec.Meta(max_length=128)]
@@ -163,13 +164,16 @@ class Can(_Block, frozen=True, kw_only=True):
     look_every: Seconds = 30
     look_for: Seconds = 3600
 
-    def capabilities(self) -> Capabilities:
-        """Return the port's capabilities."""
-        return Capabilities(**msgspec.structs.asdict(self))
+    def capabilities(self, calls: Calls) -> Capabilities:
+        """Return the port's capabilities, with what the calls make possible for lines."""
+        return Capabilities(**msgspec.structs.asdict(self), lines=calls.lines)
 
 
 class Calls(_Block, frozen=True, kw_only=True):
-    """The calls by purpose; a platform need not have all."""
+    """The calls by purpose; a platform need not have all.
+
+    Without `activate_line`, `activate` is also for the line of an installed profile.
+    """
 
     order: Call | None = None
     confirm: Call | None = None
@@ -179,6 +183,7 @@ class Calls(_Block, frozen=True, kw_only=True):
     release: Call | None = None
     line: Call | None = None
     line_by_iccid: Call | None = None
+    activate_line: Call | None = None
     suspend: Call | None = None
     retire: Call | None = None
     products: Call | None = None
@@ -186,6 +191,19 @@ class Calls(_Block, frozen=True, kw_only=True):
     def named(self) -> dict[str, Call]:
         """Return those that there are."""
         return {name: call for name in self.__struct_fields__ if (call := getattr(self, name)) is not None}
+
+    @property
+    def lines(self) -> frozenset[LineAction]:
+        """What can be asked for the line of an installed profile."""
+        if self.line_by_iccid is None:
+            return frozenset()  # its line cannot be found
+        calls = {
+            LineAction.SHOW: self.line_by_iccid,
+            LineAction.ACTIVATE: self.activate_line or self.activate,
+            LineAction.SUSPEND: self.suspend,
+            LineAction.RETIRE: self.retire,
+        }
+        return frozenset(action for action, call in calls.items() if call is not None)
 
 
 class Declaration(_Block, frozen=True, kw_only=True):

@@ -39,6 +39,15 @@ class Line(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
+class LineAction(enum.StrEnum):
+    """What can be asked for the line of an installed profile."""
+
+    SHOW = "show"
+    ACTIVATE = "activate"
+    SUSPEND = "suspend"
+    RETIRE = "retire"  # which cannot be undone
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """A profile that is wanted for a card.
@@ -67,6 +76,7 @@ class Reservation:
         id: the platform's name of the reservation.
         line_id: the platform's name of the line; None: none is known.
         profile, line: the two axes.
+        line_word: the line's state in the platform's own word; None: it did not report one.
         ticket: the profile's server and matching ID; an empty matching ID means that the server finds it by
             the card's EID. None until the platform gives it. It is a secret.
         iccid: up to 20 digits, as the platform wrote them without padding.
@@ -84,6 +94,7 @@ class Reservation:
     line_id: str | None = None
     profile: Stage = Stage.UNKNOWN
     line: Line = Line.UNKNOWN
+    line_word: str | None = None
     ticket: ActivationCode | None = field(default=None, repr=False)
     iccid: str | None = None
     eid: str | None = None
@@ -134,6 +145,7 @@ class Capabilities:
         activates: when a line is activated.
         releases: whether a profile that was not downloaded can be released.
         costs: whether an order costs money.
+        lines: what can be asked for the line of an installed profile; empty: the platform does not know it.
         look_every: seconds between two looks, at least.
         look_for: seconds after which a reservation that is still pending is reported as stalled.
     """
@@ -145,6 +157,7 @@ class Capabilities:
     activates: Activates = Activates.NEVER
     releases: bool = False
     costs: bool = True
+    lines: frozenset[LineAction] = frozenset()
     look_every: float = 30.0
     look_for: float = 3600.0
 

@@ -45,6 +45,7 @@ def reservation(
         line_id=fields.get("line_id", known.line_id),
         profile=stage,
         line=line,
+        line_word=fields.get("line", known.line_word),
         ticket=ticket or known.ticket,
         iccid=number or known.iccid,
         eid=fields.get("eid", known.eid),

@@ -76,6 +76,11 @@ BEFORE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     }),
     ("restart-modem", {}, {"remark": "…"}),
     (
+        "line",
+        {"iccid": FIRST, "action": "suspend", "accept_offline": True},
+        {"iccid": FIRST, "platform": "desk", "line": "idle", "word": "OFF", "imei": None, "already": False},
+    ),
+    (
         "provision",
         {"platform": "desk", "confirm": False, "enable": True, "when_online": True, "retry_for": 604800.0},
         {"platform": "desk", "iccid": FIRST, "isdp_aid": None, "profile": None, "enabled": True},

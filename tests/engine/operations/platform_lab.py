@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change
     from lpad.engine.running.open_card import CardPort
     from lpad.simulator.euicc.chip.behaviour import CardBehaviour
+    from lpad.simulator.modem.personality import ModemPersonality
     from lpad.simulator.pki.pki import Pki
 
 PLATFORM = "mine"
@@ -42,9 +43,10 @@ class PlatformLab(Lab):
         *,
         like: str = "desk",
         behaviour: CardBehaviour | None = None,
+        personality: ModemPersonality | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(folder, pki, behaviour=behaviour)
+        super().__init__(folder, pki, behaviour=behaviour, personality=personality)
         shelf = SmdpShelf(self.server.orders, address=lambda: self.server.address)
         self.platform = self._stack.enter_context(SimulatedPlatform(like, pki=pki, shelf=shelf, **options))
         self.provisioning = ProvisioningPolicy()
@@ -67,7 +69,7 @@ class PlatformLab(Lab):
         made = OpenablePlatform(PlatformSettings(**{**settings, **changes}), route=route)
         can = msgspec.structs.replace(made.declaration.can, look_every=0.0)
         made.declaration = msgspec.structs.replace(made.declaration, can=can)
-        made.can = can.capabilities()
+        made.can = can.capabilities(made.declaration.calls)
         return made
 
     @property

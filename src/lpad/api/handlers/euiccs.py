@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.responses import Response
 
-from lpad.api.handlers.provisioning import wish_view
+from lpad.api.handlers.provisioning import line_view, wish_view
 from lpad.api.request.api_call import json_response, submission_response
 from lpad.api.request.bodies import (
     MAX_NICKNAME_BYTES,
@@ -19,6 +19,7 @@ from lpad.api.request.bodies import (
     EuiccPatch,
     EuiccSummary,
     EuiccView,
+    LineRequest,
     ModemRestartsView,
     NotificationList,
     NotificationView,
@@ -127,13 +128,21 @@ async def reset_euicc(call: Call) -> Response:
 async def list_profiles(call: Call) -> Response:
     """List a card's profiles."""
     snapshot = _read_once(call)
-    return json_response(view_of(ProfileList, snapshot, euicc=snapshot.name))
+
+    def views() -> tuple[ProfileView, ...]:
+        return tuple(
+            ProfileView.of(each, line=line_view(each.iccid, call.engine)) for each in snapshot.profiles
+        )
+
+    profiles = await asyncio.to_thread(views)
+    return json_response(view_of(ProfileList, snapshot, euicc=snapshot.name, profiles=profiles))
 
 
 async def get_profile(call: Call) -> Response:
     """Show one profile."""
     profile, _ = _profile(call)
-    return json_response(ProfileView.of(profile))
+    line = await asyncio.to_thread(line_view, profile.iccid, call.engine)
+    return json_response(ProfileView.of(profile, line=line))
 
 
 async def get_icon(call: Call) -> Response:
@@ -173,6 +182,13 @@ async def disable_profile(call: Call) -> Response:
     """Disable a profile."""
     accepted = call.body_of(DisableRequest).accept_offline
     asked = params.DisableParams(iccid=_target(call), accept_offline=accepted)
+    return await _submit(call, asked)
+
+
+async def ask_line(call: Call) -> Response:
+    """Show, activate, suspend or retire the line of a profile at the platform that knows it."""
+    body = call.body_of(LineRequest)
+    asked = params.LineParams(iccid=_target(call), action=body.action, accept_offline=body.accept_offline)
     return await _submit(call, asked)
 
 

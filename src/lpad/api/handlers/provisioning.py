@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lpad.api.request.api_call import json_response, submission_response
 from lpad.api.request.bodies import (
+    LineView,
     PlatformList,
     PlatformView,
     ProductList,
@@ -21,12 +22,14 @@ from lpad.base.errors import InvalidValue, NotFound
 from lpad.engine.change.change import Kind
 from lpad.engine.change.params import GuardParams, ProvisionParams
 from lpad.engine.switch.guarded_switch import check_guard
+from lpad.provisioning.platform_interface import LineAction
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
     from lpad.api.request.api_call import Call
     from lpad.engine.change.moment import Moment
+    from lpad.engine.engine import Engine
     from lpad.engine.provisioning.wish_record import WishRecord
 
 LISTING = 60.0
@@ -72,7 +75,13 @@ async def list_platforms(call: Call) -> Response:
     return json_response(
         PlatformList(
             platforms=[
-                view_of(PlatformView, each.can, name=each.name, activates=each.can.activates.value)
+                view_of(
+                    PlatformView,
+                    each.can,
+                    name=each.name,
+                    activates=each.can.activates.value,
+                    lines=tuple(action for action in LineAction if action in each.can.lines),
+                )
                 for each in platforms
                 if each is not None
             ]
@@ -93,6 +102,21 @@ async def list_products(call: Call) -> Response:
         return [view_of(ProductView, each) for each in found]
 
     return json_response(ProductList(platform=name, products=await asyncio.to_thread(ask)))
+
+
+def line_view(iccid: str | None, engine: Engine) -> LineView | None:
+    """Return what is shown of the line of a profile; None: no platform is known to have it."""
+    record = engine.line(iccid) if iccid is not None else None
+    if iccid is None or record is None or not record.platform:
+        return None
+    return LineView(
+        platform=record.platform,
+        line=record.line,
+        word=record.word,
+        imei=record.imei,
+        seen_at=engine.now().date_of(record.seen_at) if record.seen_at else None,
+        cause=engine.line_cause(iccid) or None,
+    )
 
 
 def wish_view(record: WishRecord | None, present: Moment) -> WishView | None:

@@ -31,6 +31,7 @@ from lpad.network.network_settings import (
     IpType,
     NetworkSettings,
 )
+from lpad.provisioning.platform_interface import LineAction
 
 if TYPE_CHECKING:
     from lpad.network.chosen_settings import Chosen
@@ -194,6 +195,17 @@ class EnableRequest(Request, frozen=True, kw_only=True):
 class DisableRequest(Request, frozen=True, kw_only=True):
     """Whether the profile is disabled even if the device loses its connection by it."""
 
+    accept_offline: bool = False
+
+
+class LineRequest(Request, frozen=True, kw_only=True):
+    """What the platform is asked for the line of a profile: show, activate, suspend or retire.
+
+    A retired line has ended, which cannot be undone. To suspend or retire the line of the enabled profile
+    needs `accept_offline`, because the device may lose its connection by it.
+    """
+
+    action: LineAction
     accept_offline: bool = False
 
 
@@ -375,10 +387,27 @@ class EuiccView(EuiccSummary, frozen=True, kw_only=True):
     unreadable: tuple[UnreadableProfile, ...]
 
 
+class LineView(msgspec.Struct, frozen=True, kw_only=True):
+    """The line of a profile as its platform reported it at `seen_at`.
+
+    `line` is idle, changing, live, ended or unknown, and `word` is the platform's own word for it. `imei` is
+    that of the device in which the platform saw the line; `cause` says why the network may not serve it, as a
+    sentence; null: it may.
+    """
+
+    platform: str
+    line: str
+    word: str | None
+    imei: str | None
+    seen_at: datetime | None
+    cause: str | None
+
+
 class ProfileView(msgspec.Struct, frozen=True, kw_only=True):
     """One profile, which is addressed by its ICCID or its AID.
 
-    `iccid` is null if the card gives no readable one; then `raw_iccid` is the card's value, in hex.
+    `iccid` is null if the card gives no readable one; then `raw_iccid` is the card's value, in hex. `line` is
+    null if no platform of the settings is known to have its line.
     """
 
     iccid: str | None
@@ -393,13 +422,14 @@ class ProfileView(msgspec.Struct, frozen=True, kw_only=True):
     owner: Owner | None
     policy_rules: tuple[str, ...]
     notification_addresses: tuple[NotificationAddress, ...]
+    line: LineView | None
 
     @classmethod
-    def of(cls, profile: Profile | UnreadableProfile) -> ProfileView:
-        """Create the view of a profile in a card's list."""
+    def of(cls, profile: Profile | UnreadableProfile, *, line: LineView | None) -> ProfileView:
+        """Create the view of a profile in a card's list, with its line."""
         if isinstance(profile, Profile):
-            return view_of(cls, profile, raw_iccid=msgspec.UNSET)
-        return view_of(cls, profile, icon_type=None, owner=None, notification_addresses=())
+            return view_of(cls, profile, raw_iccid=msgspec.UNSET, line=line)
+        return view_of(cls, profile, icon_type=None, owner=None, notification_addresses=(), line=line)
 
 
 class ProfileList(msgspec.Struct, frozen=True, kw_only=True):
@@ -408,7 +438,7 @@ class ProfileList(msgspec.Struct, frozen=True, kw_only=True):
     euicc: str
     state: str
     read_at: datetime | None
-    profiles: tuple[Profile, ...]
+    profiles: tuple[ProfileView, ...]
     unreadable: tuple[UnreadableProfile, ...]
 
 
@@ -449,7 +479,8 @@ class NotificationList(msgspec.Struct, frozen=True, kw_only=True):
 class PlatformView(msgspec.Struct, frozen=True, kw_only=True):
     """A platform that the settings name, and what it can do.
 
-    `activates` says when a line is activated: before the profile is enabled, after, or never.
+    `activates` says when a line is activated: before the profile is enabled, after, or never; `lines` what
+    can be asked for the line of an installed profile.
     """
 
     name: str
@@ -457,6 +488,7 @@ class PlatformView(msgspec.Struct, frozen=True, kw_only=True):
     costs: bool
     releases: bool
     activates: str
+    lines: tuple[LineAction, ...]
 
 
 class PlatformList(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,6 +37,7 @@ ROLE_FOR: Mapping[Kind, Role] = {
     Kind.PROVISION: Role.INSTALL,
     Kind.CHECK_TRUST: Role.INSTALL,
     Kind.RENAME: Role.INSTALL,
+    Kind.LINE: Role.ADMIN,
     Kind.DELETE: Role.ADMIN,
     Kind.RESET: Role.ADMIN,
     Kind.SET_DEFAULT_SMDP: Role.ADMIN,

@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lpad.cli.commands.activation_code_input import code_options, read_code
-from lpad.cli.commands.command_session import command, no_wait
+from lpad.cli.commands.command_session import accepting, command, no_wait
 from lpad.cli.commands.group import cli
 from lpad.cli.commands.guard_options import asked_guard, guarded, limit
 from lpad.cli.commands.network_command import network_options, network_settings
 from lpad.cli.commands.outcome_line import outcome_line
-from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import safe
 from lpad.cli.terminal.secret_arguments import hide
-from lpad.client import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import BinaryIO, TextIO
 
     from lpad.cli.commands.command_session import Session
     from lpad.client import Change
-
-
-_accepting = click.option(
-    "--accept-offline", is_flag=True, help="Proceed even if the device then loses its connection."
-)
-
-
-def _accepted(session: Session, ask: Callable[[bool], Change], *, accept_offline: bool) -> Change:
-    """Ask for a change that may take the device offline; at a terminal, ask the person as well."""
-    try:
-        return ask(accept_offline)
-    except ApiError as error:
-        if error.kind != "would-go-offline" or not session.output.may_ask:
-            raise
-        name = error.details.get("name") or error.details.get("iccid")
-        question = (
-            f"The modem uses the profile '{name}'. Without it this device goes offline. Do it all the same?"
-        )
-        if not click.confirm(safe(question), err=True):
-            sys.exit(exit_codes.NEEDS_PEOPLE)
-        return ask(True)
 
 
 @command(cli, "download")
@@ -179,13 +154,12 @@ def confirm(session: Session, change_id: int, refused: bool) -> None:
 
 @command(cli, "disable")
 @click.argument("profile")
-@_accepting
+@accepting
 @no_wait
 def disable(session: Session, profile: str, accept_offline: bool) -> None:
     """Disable a profile. If the card is in a modem, the device goes offline."""
     iccid = session.iccid(profile)
-    change = _accepted(
-        session,
+    change = session.accepted(
         lambda accepted: session.client.disable(session.euicc(), iccid, accept_offline=accepted),
         accept_offline=accept_offline,
     )
@@ -229,7 +203,7 @@ def default_smdp(session: Session, address: str) -> None:
 @click.option("--test", is_flag=True, help="Delete the downloaded test profiles.")
 @click.option("--default-smdp", is_flag=True, help="Reset the default SM-DP+ address.")
 @click.option("--yes", is_flag=True, help="Delete without asking.")
-@_accepting
+@accepting
 @no_wait
 def reset(
     session: Session, operational: bool, test: bool, default_smdp: bool, yes: bool, accept_offline: bool
@@ -239,8 +213,7 @@ def reset(
         raise click.UsageError("choose what to reset: --operational, --test, --default-smdp")
     name = session.euicc()
     session.confirm(f"Reset the memory of {name}? Deleted profiles cannot be restored.", yes=yes)
-    change = _accepted(
-        session,
+    change = session.accepted(
         lambda accepted: session.client.reset(
             name,
             operational_profiles=operational,

@@ -67,6 +67,27 @@ class Session:
         if not click.confirm(question, err=True):
             sys.exit(exit_codes.NEEDS_PEOPLE)
 
+    def accepted(self, ask: Callable[[bool], Change], *, accept_offline: bool) -> Change:
+        """Request a change that may take the device offline; at a terminal, ask the person as well.
+
+        Args:
+            ask: requests the change, with or without accepting that the device goes offline.
+            accept_offline: whether the command line accepts it.
+        """
+        try:
+            return ask(accept_offline)
+        except ApiError as error:
+            if error.kind != "would-go-offline" or not self.output.may_ask:
+                raise
+            name = error.details.get("name") or error.details.get("iccid")
+            question = (
+                f"The modem uses the profile '{name}'. Without it this device goes offline. Do it all the"
+                " same?"
+            )
+            if not click.confirm(safe(question), err=True):
+                sys.exit(exit_codes.NEEDS_PEOPLE)
+            return ask(True)
+
     def finish(self, change: Change) -> Change:
         """Follow a change to its end, and print it if JSON is requested; a failed change ends the program."""
         if self.wait:
@@ -110,6 +131,9 @@ def command(group: click.Group, name: str, **settings: Any) -> Callable[[_F], _F
     return decorate
 
 
+accepting = click.option(
+    "--accept-offline", is_flag=True, help="Proceed even if the device then loses its connection."
+)
 no_wait = click.option("--no-wait", is_flag=True, help="Return as soon as the change is queued.")
 
 

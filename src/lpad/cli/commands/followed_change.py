@@ -187,6 +187,13 @@ _TOLD: dict[str, Callable[[Event], str]] = {
     "provisioning": lambda event: (
         f"change {event.data['id']}: platform '{event.data['platform']}': {event.data['phase']}"
     ),
+    "line": lambda event: (
+        f"line of {event.data['iccid']}: {event.data['line']} at the platform '{event.data['platform']}'"
+    ),
+    "imei": lambda event: (
+        f"line of {event.data['iccid']}: the platform '{event.data['platform']}' sees it in IMEI"
+        f" {event.data['imei']}, this device has {event.data['previous']}"
+    ),
     "journal": lambda event: f"journal: {event.data['state']}",
     "notification": _notification,
     "lost": lambda event: (

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.cli.commands.command_session import Session
-    from lpad.client import Client, Euicc, UnreadableProfile
+    from lpad.client import Client, Euicc, ProfileList, UnreadableProfile
     from lpad.client.views import CertificateIssuer, JournalRepair
 
 _T = TypeVar("_T")
@@ -38,13 +38,17 @@ def status(session: Session) -> None:
         session.output.json({"system": system, "euiccs": euiccs})
         return
     session.output.line(f"lpad {system.version}, up for {duration(system.uptime_seconds)}")
-    rows = [(e.name, e.state, e.eid, _enabled(client, e), e.transport) for e in euiccs]
+    lists = [None if each.eid is None else client.profile_list(each.name) for each in euiccs]
+    rows = [
+        (e.name, e.state, e.eid, _enabled(found), e.transport) for e, found in zip(euiccs, lists, strict=True)
+    ]
     session.output.table(
         ("CARD", "STATE", "EID", "ENABLED PROFILE", "WAY"), rows, empty="the settings list no card"
     )
     unreadable = [unreadable_line(each.name, each.unreadable) for each in euiccs]
     about = (rescue_line, modem_line, failover_line, _provisioning, wish_line)
     policies = [line(euicc) for line in about for euicc in euiccs]
+    policies += [_unserved(e.name, found) for e, found in zip(euiccs, lists, strict=True)]
     changes = _readable(client.changes) or []
     outbox = [_outbox_line(client, each.name) for each in euiccs]
     for line in filter(None, (*unreadable, *on_trial(changes), *policies, *waiting_lines(changes), *outbox)):
@@ -159,7 +163,10 @@ def _issuer(issuer: CertificateIssuer) -> str:
 
 @command(cli, "profiles")
 def profiles(session: Session) -> None:
-    """List a card's profiles, with their AIDs if some cannot be read or share an ICCID."""
+    """List a card's profiles, with their lines if a platform knows them.
+
+    The AIDs are shown if some profile cannot be read or shares its ICCID.
+    """
     name = session.euicc()
     found = session.client.profile_list(name)
     every = all_of(found)
@@ -168,6 +175,10 @@ def profiles(session: Session) -> None:
         return
     headings = ["ICCID", "STATE", "NAME", "PROVIDER", "NICKNAME", "CLASS"]
     rows = [[_number(p), p.state, p.name, p.provider, p.nickname, p.profile_class] for p in every]
+    if any(each.line for each in found.profiles):
+        headings.append("LINE")
+        for row, profile in zip(rows, every, strict=True):
+            row.append(_line(profile))
     if is_odd(found):
         headings.append("AID")
         for row, profile in zip(rows, every, strict=True):
@@ -236,6 +247,12 @@ def events(session: Session) -> None:
     raise DaemonUnreachable(f"lpad at {session.client.socket} was stopped")
 
 
+def _line(profile: Profile | UnreadableProfile) -> str | None:
+    """Return the state of a profile's line, and the platform that reported it."""
+    line = profile.line if isinstance(profile, Profile) else None
+    return None if line is None else f"{line.line} ({line.platform})"
+
+
 def _number(profile: Profile | UnreadableProfile) -> str | None:
     """Return the ICCID, or the card's invalid value of it."""
     return profile.iccid if isinstance(profile, Profile) else profile.iccid or profile.raw_iccid
@@ -252,10 +269,20 @@ def _provisioning(euicc: Euicc) -> str | None:
     )
 
 
-def _enabled(client: Client, euicc: Euicc) -> str:
-    if euicc.eid is None:
+def _unserved(euicc: str, listed: ProfileList | None) -> str | None:
+    """Return a line for an enabled profile whose line is a reason not to be served."""
+    found = () if listed is None else listed.profiles
+    enabled = next((each for each in found if each.state == "enabled" and each.line is not None), None)
+    if enabled is None or enabled.line is None or enabled.line.cause is None:
+        return None
+    at = f" (at {enabled.line.seen_at:%Y-%m-%d %H:%M:%S} UTC)" if enabled.line.seen_at else ""
+    name = enabled.nickname or enabled.name or enabled.iccid
+    return f"{euicc}: if the enabled profile '{name}' is not registered, {enabled.line.cause}{at}"
+
+
+def _enabled(listed: ProfileList | None) -> str:
+    if listed is None:
         return ""
-    listed = client.profile_list(euicc.name)
     found = [each for each in all_of(listed) if each.state == "enabled"]
     unknown = listed.unreadable or any(each.state not in ("enabled", "disabled") for each in listed.profiles)
     names = [each.nickname or each.name or address_of(listed, each) or "unreadable" for each in found]

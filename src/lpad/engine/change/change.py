@@ -71,6 +71,7 @@ class Kind(enum.StrEnum):
     CHECK_TRUST = "check-trust"
     RESTART_MODEM = "restart-modem"
     PROVISION = "provision"
+    LINE = "line"
 
     @property
     def downloads(self) -> bool:

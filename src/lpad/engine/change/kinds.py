@@ -53,6 +53,7 @@ KINDS: Mapping[Kind, KindTypes] = {
     Kind.REFRESH: KindTypes(params.RefreshParams, notes.Notes, results.RefreshResult),
     Kind.PROBE: KindTypes(params.ProbeParams, notes.Notes, ShownReport),
     Kind.CHECK_TRUST: KindTypes(params.CheckTrustParams, notes.Notes, TrustReport),
+    Kind.LINE: KindTypes(params.LineParams, notes.Notes, results.LineResult),
     Kind.RESTART_MODEM: KindTypes(params.RestartModemParams, notes.Notes, results.RestartModemResult),
 }
 

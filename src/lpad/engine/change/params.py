@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from lpad.network.network_settings import Authentication, InitialBearer, IpType
+from lpad.provisioning.platform_interface import LineAction
 
 T = TypeVar("T")
 
@@ -92,6 +93,13 @@ class EnableParams(ProfileParams, frozen=True, kw_only=True):
 class DisableParams(ProfileParams, frozen=True, kw_only=True):
     """The profile to disable; `accept_offline` also if the device loses its connection by it."""
 
+    accept_offline: bool = False
+
+
+class LineParams(ProfileParams, frozen=True, kw_only=True):
+    """What a platform is asked for the line of a profile; `accept_offline` as for a profile to disable."""
+
+    action: LineAction
     accept_offline: bool = False
 
 

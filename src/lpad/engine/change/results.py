@@ -132,6 +132,21 @@ class ProvisionResult(DownloadResult, frozen=True, kw_only=True, omit_defaults=T
     platform: str | None = None
 
 
+class LineResult(Result, frozen=True, kw_only=True, omit_defaults=True):
+    """A platform's report on the line of a profile, after what was asked.
+
+    `line` is idle, changing, live, ended or unknown, `word` the same in the platform's own word. `imei` is
+    that of the device in which the platform saw the line. `already` says that there was nothing to do.
+    """
+
+    iccid: str
+    platform: str
+    line: str
+    word: str | None = always(None)
+    imei: str | None = always(None)
+    already: bool = always(False)
+
+
 class DeleteResult(Result, frozen=True, kw_only=True, omit_defaults=True):
     """The profile that is no longer on the card, and whether it was already missing."""
 

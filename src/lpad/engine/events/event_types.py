@@ -82,7 +82,9 @@ PROVISIONING_CHANGED = EventType(
     droppable=True,
 )
 LINE_CHANGED = EventType("line.changed", of.LineData, "A line has another state at its platform.")
-IMEI_CHANGED = EventType("imei.changed", of.ImeiData, "A card is in another modem.")
+IMEI_CHANGED = EventType(
+    "imei.changed", of.ImeiData, "A card is in another modem, or a platform sees its line in another one."
+)
 LAYER_UP = EventType(
     "network.layer-up", of.LayerData, "A layer of the data connection works.", droppable=True
 )

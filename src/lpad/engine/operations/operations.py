@@ -15,6 +15,7 @@ from lpad.engine.change import params, results
 from lpad.engine.change.change import CALLER, RESCUE, Kind
 from lpad.engine.change.notes import DropNotes, ProfileNotes, ResetNotes, noting
 from lpad.engine.operations.download import download
+from lpad.engine.operations.line import line
 from lpad.engine.operations.probe import probe
 from lpad.engine.operations.provision import provision, take_back
 from lpad.engine.operations.restart_modem import restart_modem
@@ -106,6 +107,7 @@ def delete(run: Run, context: Context) -> results.DeleteResult:
     )
     if profile.iccid is not None:
         deleted(run, context, profile.iccid)
+        context.lines.forget(profile.iccid)
     return results.DeleteResult(iccid=iccid, already=False)
 
 
@@ -281,6 +283,7 @@ OPERATIONS: Mapping[Kind, Operation] = {
     Kind.CHECK_TRUST: check_trust,
     Kind.RESTART_MODEM: restart_modem,
     Kind.PROVISION: provision,
+    Kind.LINE: line,
 }
 
 TAKEN_BACK: Mapping[Kind, Callable[[Run, Context], str | None]] = {Kind.PROVISION: take_back}

@@ -1,4 +1,4 @@
-"""What would take a device offline: to disable, or reset away, the profile that its modem uses.
+"""What would take a device offline: to lose the profile that its modem uses, or that profile's line.
 
 The device is unattended, so such a request is refused unless it says that this is intended. A card in a
 reader connects nothing, and is exempt.
@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import WouldGoOffline
-from lpad.engine.change.params import DisableParams, ResetParams
+from lpad.engine.change.params import DisableParams, LineParams, ResetParams
+from lpad.provisioning.platform_interface import LineAction
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from lpad.engine.snapshot.profile_list import Listed, ProfileList
 
 _OPERATIONAL, _TEST = "operational", "test"
+_UNSERVED = {LineAction.SUSPEND: "suspending", LineAction.RETIRE: "retiring"}
+"""What makes the network stop serving a line, in words."""
 
 
 def check_offline(params: Params, listed: ProfileList, policy: SwitchPolicy, *, behind_modem: bool) -> None:
@@ -33,6 +36,10 @@ def check_offline(params: Params, listed: ProfileList, policy: SwitchPolicy, *, 
         profile = listed.named(params.iccid)
         if profile is not None and profile.enabled:
             raise _offline(profile, f"disabling profile {params.iccid}")
+    elif isinstance(params, LineParams) and not params.accept_offline and params.action in _UNSERVED:
+        profile = listed.named(params.iccid)
+        if profile is not None and profile.enabled:
+            raise _offline(profile, f"{_UNSERVED[params.action]} the line of profile {params.iccid}")
     elif isinstance(params, ResetParams) and not params.accept_offline:
         doomed = {_OPERATIONAL} if params.operational_profiles else set()
         doomed |= {_TEST} if params.test_profiles else set()

@@ -20,6 +20,9 @@ class OpenPlatform(Platform, Protocol):
     def line_of(self, iccid: str, *, deadline: Deadline) -> Reservation | None:
         """Return the line of an installed profile; None: the platform knows none by this ICCID."""
 
+    def activate_line(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
+        """Make the line of an installed profile live, or begin to."""
+
     def suspend(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
         """Make the network stop serving a line."""
 

@@ -203,6 +203,12 @@ def _harmless(
         return results.RefreshResult(settled=True)
     if change.kind is Kind.RESTART_MODEM:
         return _cut_off(change, "the modem is powered up again")
+    if change.kind is Kind.LINE:
+        return _cut_off(
+            change,
+            "the platform may have carried it out",
+            remedy="'lpactl line show' asks the platform, and a repeated request changes nothing twice",
+        )
     if change.kind in (Kind.PROBE, Kind.CHECK_TRUST):
         return _cut_off(change, "nothing is changed")
     return _cut_off(change, "pending notifications stay in the outbox")
@@ -268,4 +274,5 @@ JUDGES: Mapping[Kind, Judge] = {
     Kind.PROBE: _harmless,
     Kind.CHECK_TRUST: _harmless,
     Kind.RESTART_MODEM: _harmless,
+    Kind.LINE: _harmless,
 }

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.engine.change.change import Change
     from lpad.engine.environment.environment import Environment
+    from lpad.engine.lines.known_lines import KnownLines
     from lpad.engine.network_settings.pending_switch import PendingSwitches
     from lpad.engine.network_settings.settings_store import NetworkStore
     from lpad.engine.outbox import Outbox
@@ -72,7 +73,7 @@ class Context:
     those of this card that the journal keeps; `install_policy` what may be installed on it; `owed` takes the
     cancellations that servers have not received yet; `stuck` takes over guarded switches that could not be
     rolled back; `modem_resets` limits the restarts of the modem; `networks` keeps the network settings of
-    profiles, and `pending` what is under way of them.
+    profiles, and `pending` what is under way of them; `lines` what platforms report on the lines of profiles.
     """
 
     card: Card
@@ -92,3 +93,4 @@ class Context:
     pending: PendingSwitches
     wishes: WishStore
     platforms: Platforms
+    lines: KnownLines

@@ -203,7 +203,16 @@ class Rollback:
         if self._run.change.kind.downloads:
             switch = f"profile {self._iccid} is installed, but the guarded switch to it"
         layer = f"; the failed layer is '{self._guard.layer}'" if self._guard.layer else ""
-        return f"{switch} was not kept: {self._reason.sentence}" + (f" ({seen})" if seen else "") + layer
+        line = f"; {cause}" if (cause := self._of_line()) else ""
+        seen = f" ({seen})" if seen else ""
+        return f"{switch} was not kept: {self._reason.sentence}{seen}{layer}{line}"
+
+    def _of_line(self) -> str:
+        """Return what the profile's line says about a guard that was unmet in the network."""
+        if self._guard.layer in (None, Layer.CARD, Layer.MODEM):
+            return ""
+        profile = self._context.snapshot().listed.named(self._iccid)
+        return self._context.lines.cause(profile.iccid if profile is not None else self._iccid)
 
     def _details(self, *, enabled: str | None) -> SwitchDetails:
         return {

@@ -109,6 +109,7 @@ class Failover:
         changes: Callable[[], list[Change]],
         since_end: Callable[[Change], float],
         registration_query: RegistrationQuery,
+        cause: Callable[[str | None], str],
         switch: Callable[[str, GuardParams], Change],
     ) -> None:
         """Prepare; nothing is checked before `start`."""
@@ -119,6 +120,7 @@ class Failover:
         self._changes = changes
         self._since_end = since_end
         self._registration_query = registration_query
+        self._cause = cause
         self._switch = switch
         self._eyes = {
             Source.MODEM: self._ask_modem,
@@ -206,6 +208,8 @@ class Failover:
         if enabled != self.status.profile:
             self._ailing_until = None
         seen = None if self._others_at_work() else self._look(rule)
+        if seen and card.listed.enabled is not None and (cause := self._cause(card.listed.enabled.iccid)):
+            seen = f"{seen}; {cause}"
         if seen == "":
             self._ailing_until = None
             self._sign(Sign.GOOD, profile=enabled)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.change.idempotency import Submission
     from lpad.engine.change.params import GuardParams, Params
+    from lpad.engine.lines.known_lines import KnownLines
     from lpad.engine.policy.health_rules import FailoverPolicy
     from lpad.engine.running.change_store import ChangeStore
     from lpad.engine.running.open_card import CardPort
@@ -55,8 +56,10 @@ class Failovers:
         store: ChangeStore,
         hub: Hub,
         submit: Submit,
+        lines: KnownLines,
     ) -> None:
         """Prepare the failovers that the ports require."""
+        self._lines = lines
         self._worker = worker
         self._store = store
         self._hub = hub
@@ -125,6 +128,7 @@ class Failovers:
             changes=partial(self._store.changes, euicc=name),
             since_end=self._store.since_end,
             registration_query=worker.registration_query,
+            cause=self._lines.cause,
             switch=partial(self._switch, name),
         )
 

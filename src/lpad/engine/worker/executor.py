@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_WITHOUT_CARD = (Kind.PROBE, Kind.RESTART_MODEM)
+_WITHOUT_CARD = (Kind.PROBE, Kind.RESTART_MODEM, Kind.LINE)
 """The kinds of changes that are useful while the card is absent."""
 _UNCLEAR = (CardUnreachable, CardBusy, CardStatus, CardMalformed)
 """Errors that may replace the answer of a card that has carried out the command."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.params import Params
     from lpad.engine.environment.environment import Environment
     from lpad.engine.journal import Journal
+    from lpad.engine.lines.known_lines import KnownLines
     from lpad.engine.network_settings.settings_store import NetworkStore
     from lpad.engine.outbox import Outbox
     from lpad.engine.outbox.delivery import Connect
@@ -80,6 +81,7 @@ class Worker:
         networks: NetworkStore,
         wishes: WishStore,
         platforms: Platforms,
+        lines: KnownLines,
         port_free: Callable[[], None],
     ) -> None:
         """Prepare; nothing is opened before `start`."""
@@ -133,6 +135,7 @@ class Worker:
             pending=self._pending,
             wishes=wishes,
             platforms=platforms,
+            lines=lines,
         )
         self._provisioning = Provisioning(
             self._card, store=store, journal=journal, timeouts=timeouts, submit=self._queue.submit

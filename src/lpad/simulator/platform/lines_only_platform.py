@@ -78,7 +78,7 @@ class Things(Vendor):
             if (
                 by_iccid or (asked.get("tag") and each.reference == asked["tag"])
             ) and each.line is not Line.ENDED:
-                each.line = state
+                each.line, each.words = state, str(asked["status"])
         return Answer(202)
 
     def _thing(self, each: Reserved) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class Things(Vendor):
             "eid": each.eid,
             "iccid": each.placed.iccid if each.placed else None,
             "imei": each.imei,
-            "status": _LINES[each.line],
+            "status": each.words or _LINES[each.line],
             "tags": [each.reference],
             "created": f"{each.created:.3f}",
         }

@@ -53,6 +53,7 @@ class Desk(Vendor):
         ("POST", r"/v1/wishes/([\w-]{1,64})/activate", "activate"),
         ("DELETE", r"/v1/wishes/([\w-]{1,64})", "release"),
         ("GET", r"/v1/lines/(\w{1,20})", "line"),
+        ("POST", r"/v1/lines/(\w{1,20})/activate", "activate_line"),
         ("POST", r"/v1/lines/(\w{1,20})/suspend", "suspend"),
         ("POST", r"/v1/lines/(\w{1,20})/retire", "retire"),
         ("GET", r"/v1/products", "products"),
@@ -139,6 +140,15 @@ class Desk(Vendor):
         """Show a line."""
         each = self.stock.by_iccid(iccid)
         return self.missing() if each is None else Answer(200, self._line(self.stock.look_at_line(each)))
+
+    def do_activate_line(self, _: Request, iccid: str, *, faults: Faulty) -> Answer:
+        """Make the line of an installed profile live."""
+        each = self.stock.by_iccid(iccid)
+        if each is None:
+            return self.missing()
+        each.stuck = PlatformFault.LINE_STUCK in faults
+        self.stock.activate(each)
+        return Answer(202, self._line(each))
 
     def do_suspend(self, _: Request, iccid: str, *, faults: Faulty) -> Answer:  # noqa: ARG002 - as all are called
         """Suspend a line."""

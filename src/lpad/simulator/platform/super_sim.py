@@ -96,7 +96,7 @@ class TwilioSuperSim(Vendor):
         """List SIMs."""
         iccid, status, fleet = (request.query.get(name) for name in ("Iccid", "Status", "Fleet"))
         found = [
-            self._sim(each, faults)
+            self._sim(self.stock.look_at_line(each), faults)
             for each in self.stock.reserved
             if each.placed is not None
             and (iccid is None or each.placed.iccid == iccid)

@@ -1,0 +1,45 @@
+"""A platform's last report on the line of an installed profile, as the journal keeps it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lpad.provisioning.platform_interface import Line
+
+
+class LineRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The line of one profile.
+
+    Attributes:
+        platform: the platform that knows the line; empty: none of those in `asked` does.
+        line: the state of the line.
+        word: the state in the platform's own word; None: it did not report one.
+        line_id: the platform's name of the line.
+        imei: the device in which the platform saw the line; None: it does not say.
+        told_imei: the IMEI of another device that was reported as an event.
+        seen_at: when the platform reported this, on the steady clock; 0: never.
+        due_at: when lpad asks next, on the steady clock.
+        failures: the failed attempts since then.
+        asked: the platforms that were asked.
+    """
+
+    platform: str = ""
+    line: str = Line.UNKNOWN.value
+    word: str | None = None
+    line_id: str | None = None
+    imei: str | None = None
+    told_imei: str | None = None
+    seen_at: float = 0.0
+    due_at: float = 0.0
+    failures: int = 0
+    asked: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> Line:
+        """The state of the line; unknown if a later lpad knows more states."""
+        return Line(self.line) if self.line in {each.value for each in Line} else Line.UNKNOWN
+
+    @property
+    def told(self) -> str:
+        """The state of the line, with the platform's own word if it is another one."""
+        return self.line if self.word in (None, self.line) else f"{self.line} ('{self.word}')"

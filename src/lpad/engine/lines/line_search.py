@@ -1,0 +1,58 @@
+"""The search for the platform that knows the line of an installed profile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import LpadError
+from lpad.provisioning.platform_interface import LineAction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.base.deadline import Deadline
+    from lpad.engine.lines.line_record import LineRecord
+    from lpad.engine.provisioning.platforms import NamedPlatform, Platforms
+    from lpad.provisioning.platform_interface import Reservation
+
+
+def platforms_with_lines(platforms: Platforms) -> list[NamedPlatform]:
+    """Return the platforms that know the lines of installed profiles, in the order of the settings."""
+    found = (platforms.get(name) for name in platforms.names)
+    return [each for each in found if each is not None and LineAction.SHOW in each.can.lines]
+
+
+def find_line(
+    iccid: str, platforms: Platforms, *, known: LineRecord | None, deadline: Callable[[], Deadline]
+) -> tuple[NamedPlatform, Reservation] | None:
+    """Ask the platforms for the line of a profile, first the one that knew it before.
+
+    Args:
+        iccid: the profile's, 1 to 20 digits.
+        platforms: those of the settings.
+        known: the last report.
+        deadline: returns the time limit of one conversation.
+
+    Returns:
+        The platform and its report; None: no platform knows the line.
+
+    Raises:
+        ServerError, Cancelled: no platform knows the line, but not all answered.
+    """
+    before = known.platform if known is not None else ""
+    failure: LpadError | None = None
+    for each in sorted(platforms_with_lines(platforms), key=lambda each: each.name != before):
+        try:
+            with each.opened() as platform:
+                seen = platform.line_of(iccid, deadline=deadline())
+        except LpadError as error:
+            deadline().check()  # ended by the caller, or by the end of lpad
+            failure = failure or error
+            if each.name == before:
+                break  # its own platform does not answer, which says nothing of the others
+            continue
+        if seen is not None:
+            return each, seen
+    if failure is not None:
+        raise failure
+    return None
