@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,8 @@ from engine.lab import CARD, Lab
 from lpad.api.openapi import document
 from lpad.api.request.api_call import LONGEST_WAIT
 from lpad.api.routes import ROUTES
+from lpad.base.errors import InvalidValue
+from lpad.base.identifiers import profile_target
 from lpad.engine.snapshot.snapshot import CardState
 
 if TYPE_CHECKING:
@@ -61,3 +64,35 @@ def test_every_answer_is_in_the_document(case: schemathesis.Case[Any], session: 
 
 def _number(value: object) -> float:
     return value if isinstance(value, int | float) else 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "1",
+        "8944",
+        "898600B5000000E00015",
+        "898604b70123456789",
+        "898604B70123456789FF",
+        "8900101000000000017F",
+        "A0000005591010FFFFFFFF8900001100",
+    ],
+)
+def test_the_pattern_of_a_profile_s_name(name: str) -> None:
+    """The document has room for each ICCID that a card can hold, and for AIDs, as the daemon has."""
+    assert profile_target(name) is not None
+    assert re.fullmatch(_pattern(), name)
+
+
+@pytest.mark.parametrize("name", ["", "89F1", "FFFF", "89/44", "8" * 21, "8" * 34, "G"])
+def test_what_is_no_profile_s_name(name: str) -> None:
+    """Neither the document nor the daemon takes it for one."""
+    with pytest.raises(InvalidValue):
+        profile_target(name)
+    assert not re.fullmatch(_pattern(), name)
+
+
+def _pattern() -> str:
+    operation = document(ROUTES)["paths"]["/v1/euiccs/{name}/profiles/{iccid}/enable"]["post"]
+    (parameter,) = [each for each in operation["parameters"] if each["name"] == "iccid"]
+    return str(parameter["schema"]["pattern"])

@@ -36,6 +36,8 @@ def test_the_life_of_a_profile_with_a_hexadecimal_iccid(terminal: Terminal) -> N
     assert terminal.lpactl("rename", HEX.lower(), "home").ok().out == f"{HEX} is renamed\n"
     assert terminal.lpactl("enable", "e00015").ok().out.splitlines()[0] == f"{HEX} is enabled"
     assert terminal.lpactl("profiles").ok().out.splitlines()[1].split()[:2] == [HEX, "enabled"]
+    terminal.lpactl("network", "set", "e00015", "--apn", "iot.example").ok()
+    assert "iot.example" in terminal.lpactl("network", "show", HEX).ok().out
     assert terminal.lpactl("disable", HEX).ok().out == f"{HEX} is disabled\n"
     assert terminal.lpactl("delete", f"{HEX}F", "--yes").ok().out == f"{HEX} is deleted\n"
     assert terminal.lpactl("profiles").ok().err == "no profile is installed\n"

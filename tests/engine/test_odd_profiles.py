@@ -365,3 +365,47 @@ def test_steps_of_a_switch_by_aid(tmp_path: Path, pki: Pki) -> None:
         assert change.error is None
         assert "enable-profile" in steps(change)
         assert not any("iccid" in step for step in steps(change))
+
+
+HEX, SHORT = "898600B5000000E00015", "8944"
+
+
+def test_the_settings_name_profiles_by_odd_iccids(tmp_path: Path, pki: Pki) -> None:
+    """ICCIDs with digits from A to E, or of four digits, are protected, returned to and fallen back on."""
+    with guarding(tmp_path, pki, registration={SECOND: DENIED}) as lab:
+        lab.install(iccid=HEX, name="Third")
+        lab.install(iccid=SHORT, name="Fourth")
+        lab.stop()
+        lab.start(port(lab, policy=SwitchPolicy(protected=(HEX,), fallback=(SHORT,))))
+        assert lab.carry_out(Kind.ENABLE, iccid=HEX).error is None
+        assert lab.carry_out(Kind.DISABLE, iccid=HEX).error is not None
+        details = rolled_back(ended(lab, "registered", within=3))
+        assert (details["previous"], details["enabled"]) == (HEX, HEX)
+        change = guarded_change(lab, "registered", within=3)
+        watched(lab, change.id)
+        lab.card.faults.refuse(ENABLE, DISALLOWED, times=1)
+        assert rolled_back(lab.ended(change.id))["enabled"] == SHORT
+        assert enabled(lab) == SHORT
+        refused = lab.carry_out(Kind.DELETE, iccid=HEX)
+        assert refused.error is not None
+        assert refused.error.kind == "protected"
+
+
+def test_failover_leaves_and_enters_profiles_with_odd_iccids(tmp_path: Path, pki: Pki) -> None:
+    """Their rules are found by what the card says, however short, and with digits from A to E."""
+    with guarding(tmp_path, pki, registration={SHORT: DENIED}) as lab:
+        lab.install(iccid=HEX, name="Third")
+        lab.install(iccid=SHORT, name="Fourth")
+        assert lab.carry_out(Kind.ENABLE, iccid=SHORT).error is None
+        rules = tuple(
+            HealthRule(iccid=each, conditions=(Condition.parse("registered"),), interval=0.2, lasting=0.5)
+            for each in (SHORT, HEX)
+        )
+        lab.stop()
+        lab.start(replace(port(lab), failover=FailoverPolicy(rules=rules, within=20, cooldown=60)))
+        (change,) = lab.until(
+            lambda: [each for each in lab.engine.changes() if each.origin == FAILOVER and each.state.ended],
+            bool,
+        )
+        assert change.error is None
+        assert enabled(lab) == HEX

@@ -94,3 +94,19 @@ def test_words_are_bounded() -> None:
     """A platform's words come in one line of bounded length."""
     assert reading.said("a\r\nb\x00c") == "a b c"
     assert len(reading.said("x" * 10_000)) == reading.LONGEST_WORDS + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "iccid"),
+    [
+        ("8988 3070 0000 1234 567", "8988307000001234567"),
+        ("8988307000012345678f", "8988307000012345678"),
+        ("898604b70123456789FF", "898604B70123456789"),
+        ("89883070000123456F789", None),
+        ("12345", None),
+        (None, None),
+    ],
+)
+def test_an_iccid_without_its_padding(text: str | None, iccid: str | None) -> None:
+    """However a platform writes it, and never a number that is none."""
+    assert reading.iccid(text) == iccid

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,8 @@ from lpad.simulator.smdp.store.order import OrderState
 from provisioning.bench import EID, ORDERING, OTHER_EID, WISH, soon
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from provisioning.bench import Bench
 
 BY_CODE = ("soracom", "telnyx", "yoni")
@@ -141,7 +143,7 @@ def test_yoni_is_busy(bench: Bench) -> None:
         platform.order(WISH, deadline=soon())
 
 
-def test_things(bench: Bench) -> None:
+def test_things(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines are found by EID, activated, suspended and retired, and the IMEI is what the platform saw."""
     server = bench.platform("things")
     thing = server.stock.order(eid=EID)
@@ -157,6 +159,15 @@ def test_things(bench: Bench) -> None:
     platform.suspend(found, deadline=soon())
     assert platform.look(found, deadline=soon()).line is Line.IDLE
     assert found.iccid is not None
+    entries = platform._caller.entries
+
+    def spelt(*call: Any, **named: Any) -> Iterator[dict[str, str]]:
+        for fields in entries(*call, **named):
+            yield {**fields, "iccid": f"{fields['iccid'].lower()}F"}
+
+    with monkeypatch.context() as patched:
+        patched.setattr(platform._caller, "entries", spelt)
+        assert platform.line_of(found.iccid, deadline=soon()) is not None, "whatever its spelling"
     line = platform.line_of(found.iccid, deadline=soon())
     assert line is not None
     assert platform.retire(line, deadline=soon()).line in (Line.ENDED, Line.IDLE)

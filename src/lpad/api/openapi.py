@@ -40,10 +40,14 @@ _QUERY: dict[str, tuple[dict[str, Any], str]] = {
         "'cloudevents': the events of /v1/event-types, which a listener resumes even after a restart",
     ),
 }
+_ICCID = "[0-9A-Ea-e]{1,18}[Ff]{0,2}|[0-9A-Ea-e]{19,20}[Ff]?"
 _PATH: dict[str, tuple[dict[str, Any], str]] = {
     "name": ({"type": "string"}, "the card's name in the settings"),
     "iccid": (
-        {"type": "string", "pattern": "^([0-9A-Ea-e]{1,20}[Ff]?|([0-9A-Fa-f]{2}){11,16})$"},
+        {
+            "type": "string",
+            "pattern": "^([0-9A-Ea-e]{1,18}[Ff]{0,2}|[0-9A-Ea-e]{19,20}[Ff]?|([0-9A-Fa-f]{2}){11,16})$",
+        },
         "the profile's ICCID, with or without padding, or its AID",
     ),
     "id": (_NUMBER, "the change's number"),

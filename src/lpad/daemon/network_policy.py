@@ -25,7 +25,7 @@ def network_policy(section: NetworkSection) -> NetworkPolicy:
         applier=_applier(section),
         hooks=Hooks(RunnerClient(section.runner)) if section.hooks else NO_HOOKS,
         patterns=tuple(
-            Pattern(iccid=each.iccid, provider=each.provider, settings=each.settings())
+            Pattern(iccid=each.iccid.upper(), provider=each.provider, settings=each.settings())
             for each in section.patterns
         ),
         on_failure=OnFailure(section.on_failure),

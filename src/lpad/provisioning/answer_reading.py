@@ -23,7 +23,7 @@ LONGEST_WORDS = 300
 _LONGEST_VALUE = 2048
 _LONGEST_NUMBER = 64
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
-_ICCID = re.compile(r"[0-9A-Ea-e]{10,20}[Ff]?")
+_ICCID = re.compile(r"[0-9A-Ea-e]{10,20}[Ff]{0,10}")
 _MISSING = object()
 
 

@@ -59,6 +59,13 @@ def test_a_table_of_patterns(tmp_path: Path) -> None:
     )
 
 
+def test_a_pattern_of_hexadecimal_digits(tmp_path: Path) -> None:
+    """It fits in either case, as ICCIDs may be written everywhere."""
+    (pattern,) = read(tmp_path, "  patterns: [{iccid: '898600b5', apn: x}]").patterns
+    assert pattern.fits("898600B5000000000015", None)
+    assert not pattern.fits("898600A5000000000015", None)
+
+
 @pytest.mark.parametrize(
     ("section", "told"),
     [

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ApplierName = Literal["none", "networkmanager", "modemmanager", "at", "command"]
 
-_ICCID_PREFIX = re.compile(r"[0-9A-E]{1,20}")
+_ICCID_PREFIX = re.compile(r"[0-9A-Ea-e]{1,20}")
 
 
 class PatternSection(Section, frozen=True):
