@@ -101,7 +101,7 @@ SEES: dict[str, frozenset[str]] = {
         "simulator/euicc": "simulator/euicc/os",
         "simulator/euicc/os": "simulator/euicc/isdr",
         "simulator/euicc/isdr": "simulator/euicc/chip simulator/profile_package",
-        "simulator/euicc/chip": "simulator/pki",
+        "simulator/euicc/chip": "simulator/asn1 simulator/pki",
         "simulator/smdp": "simulator/smdp/http",
         "simulator/smdp/http": "simulator/smdp/functions",
         "simulator/smdp/functions": "simulator/smdp/store simulator/pki simulator/profile_package",
@@ -129,7 +129,7 @@ HOMES: dict[str, frozenset[str]] = {
     library: frozenset(homes.split())
     for library, homes in {
         "PIL": "cli/commands/qr_code_picture.py",
-        "asn1tools": "codec/asn1/schema.py",
+        "asn1tools": "simulator/asn1/schema.py",
         "click": "cli/",
         "cryptography": "simulator/",
         "dbus_fast": "dbus/bus.py",

@@ -57,7 +57,7 @@ KNOWN = {
     ("cli/terminal/secret_arguments.py", "fields[number - 3]"): "of /proc/self/stat; a ValueError is caught",
     ("cli/terminal/output.py", "seconds"): "a number in the JSON of our own daemon",
     ("codec/asn1/object_identifier.py", "part"): "an arc of an identifier that lpad names",
-    ("codec/asn1/schema.py", "part"): "an arc of an identifier in rsp.asn",
+    ("simulator/asn1/schema.py", "part"): "an arc of an identifier in rsp.asn",
     ("engine/environment/clock.py", "timer"): "a file descriptor",
     ("engine/switch/rollback.py", "noted_number(each, default=0, most=_MOST_CANDIDATES)"): OURS,
 }

@@ -14,13 +14,13 @@ from lpad.base.errors import Cancelled, CardMalformed, CardRefused, CardStatus, 
 from lpad.base.identifiers import Iccid, TransactionId
 from lpad.codec import es10
 from lpad.codec.asn1 import tlv
-from lpad.codec.asn1.schema import Schema
 from lpad.codec.bound_profile import BoundProfile
 from lpad.codec.messages.authentication import AuthenticateServerRequest
 from lpad.codec.messages.download import CancelSessionReason, PrepareDownloadRequest
 from lpad.codec.messages.metadata import NotificationEvent, ProfileClass
 from lpad.lpa.card_refusal import installation_refused
 from lpad.lpa.euicc import Euicc
+from lpad.simulator.asn1.schema import Schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from codec.rsp_values import values_of
 from lpad.base.errors import MalformedError
 from lpad.codec.asn1 import der, tlv
 from lpad.codec.asn1.rsp_table import TYPES
-from lpad.codec.asn1.schema import Schema
+from lpad.simulator.asn1.schema import Schema
 
 MANY = settings(
     max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None

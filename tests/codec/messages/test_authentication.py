@@ -7,7 +7,6 @@ import pytest
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import Imei
 from lpad.codec.asn1 import tlv
-from lpad.codec.asn1.schema import Schema
 from lpad.codec.messages.authentication import (
     AuthenticateError,
     AuthenticateServerRequest,
@@ -18,6 +17,7 @@ from lpad.codec.messages.authentication import (
     ServerSigned1,
     release,
 )
+from lpad.simulator.asn1.schema import Schema
 
 IMEI = Imei.parse("352906110123454")
 SIGNED1 = {

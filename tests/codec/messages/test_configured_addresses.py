@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from lpad.base.errors import MalformedError
-from lpad.codec.asn1.schema import Schema
 from lpad.codec.messages.configured_addresses import (
     GET_EUICC_CONFIGURED_ADDRESSES,
     ConfiguredAddresses,
     SetDefaultDpAddressRequest,
     SetDefaultDpAddressResult,
 )
+from lpad.simulator.asn1.schema import Schema
 
 
 def test_addresses() -> None:

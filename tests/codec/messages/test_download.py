@@ -7,7 +7,6 @@ import pytest
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import TransactionId
 from lpad.codec.asn1 import tlv
-from lpad.codec.asn1.schema import Schema
 from lpad.codec.messages.download import (
     CancelSessionError,
     CancelSessionReason,
@@ -19,6 +18,7 @@ from lpad.codec.messages.download import (
     SmdpSigned2,
     hash_confirmation_code,
 )
+from lpad.simulator.asn1.schema import Schema
 
 TRANSACTION_ID = TransactionId(bytes.fromhex("0123456789ABCDEF8899AABBCCDDEEFF"))
 OTPK = b"\x04" + bytes(64)

@@ -6,7 +6,6 @@ import pytest
 
 from lpad.base.errors import MalformedError
 from lpad.codec.asn1 import named_bits, tlv
-from lpad.codec.asn1.schema import Schema, parse
 from lpad.codec.messages.euicc_info import (
     DEVICE_INFO_EXTENSIBILITY,
     RSP_CAPABILITIES,
@@ -16,6 +15,7 @@ from lpad.codec.messages.euicc_info import (
     EuiccInfo2,
     decode_euicc_challenge,
 )
+from lpad.simulator.asn1.schema import Schema, parse
 
 CI = bytes.fromhex("F54172BDF98A95D65CBEB88A38A1C11D800A85C3")
 BRAINPOOL_CI = bytes.fromhex("C0BC70BA36929D43B467FF57570530E57AB8FCD8")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lpad.base.errors import MalformedError
-from lpad.codec.asn1.schema import Schema
 from lpad.codec.messages.get_eid import GET_EID, decode_eid
+from lpad.simulator.asn1.schema import Schema
 
 EID = "89049032123451234512345678901235"
 

@@ -9,7 +9,6 @@ import pytest
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import Aid, TransactionId
 from lpad.codec.asn1 import named_bits, tlv
-from lpad.codec.asn1.schema import Schema
 from lpad.codec.messages.installation_result import (
     BppCommand,
     InstallationError,
@@ -17,6 +16,7 @@ from lpad.codec.messages.installation_result import (
     is_installation_result,
 )
 from lpad.codec.messages.notifications import PendingNotification
+from lpad.simulator.asn1.schema import Schema
 
 AID = bytes.fromhex("A0000005591010FFFFFFFF8900001100")
 OK = bytes.fromhex("3007A0053003800100")

@@ -7,7 +7,6 @@ import pytest
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import Iccid
 from lpad.codec.asn1 import named_bits, tlv
-from lpad.codec.asn1.schema import Schema
 from lpad.codec.messages.metadata import (
     UNREADABLE_RULES,
     NotificationEvent,
@@ -19,6 +18,7 @@ from lpad.codec.messages.metadata import (
     events_of,
 )
 from lpad.codec.messages.rules_authorisation_table import AuthorisationRule, decode_rat
+from lpad.simulator.asn1.schema import Schema
 
 ICCID = bytes.fromhex("989444999999990990F8")
 METADATA = {

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import Iccid
 from lpad.codec.asn1 import named_bits, tlv
-from lpad.codec.asn1.schema import Schema
 from lpad.codec.messages.metadata import NotificationEvent
 from lpad.codec.messages.notifications import (
     ListNotificationError,
@@ -23,6 +22,7 @@ from lpad.codec.messages.notifications import (
     RetrieveNotificationsListRequest,
     RetrieveNotificationsListResponse,
 )
+from lpad.simulator.asn1.schema import Schema
 
 ICCID = bytes.fromhex("98001032547698103214")
 

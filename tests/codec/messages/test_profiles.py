@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from lpad.base.errors import InvalidValue, MalformedError
 from lpad.base.identifiers import Aid, Iccid
 from lpad.codec.asn1 import broken_list, named_bits, tlv
-from lpad.codec.asn1.schema import Schema, parse
 from lpad.codec.messages.metadata import (
     UNREADABLE_RULES,
     NotificationEvent,
@@ -40,6 +39,7 @@ from lpad.codec.messages.profiles import (
     SetNicknameResult,
 )
 from lpad.codec.messages.result_code import ResultCode
+from lpad.simulator.asn1.schema import Schema, parse
 
 ICCID = Iccid.parse("89000123456789012341")
 AID = Aid.parse("A0000005591010FFFFFFFF8900001100")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lpad.base.identifiers import ISD_R
-from lpad.codec.asn1.schema import Schema
+from lpad.simulator.asn1.schema import Schema
 
 if TYPE_CHECKING:
     from lpad.simulator.euicc.card import SoftCard

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from lpad.codec.asn1 import tlv
-from lpad.codec.asn1.schema import Schema
+from lpad.simulator.asn1.schema import Schema
 from lpad.simulator.pki.credential import Curve
 from lpad.simulator.pki.pki import DEFAULT_EID
 from lpad.simulator.profile_package.bsp import Bsp, BspKeys

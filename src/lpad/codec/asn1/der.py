@@ -1,6 +1,6 @@
 """DER by the table of rsp.asn: a small codec for the daemon's messages.
 
-Values are as in `codec/asn1/schema.py`: dict for SEQUENCE, (name, value) for CHOICE, list for SEQUENCE OF,
+Values, as in `simulator/asn1/schema.py`: dict for SEQUENCE, (name, value) for CHOICE, list for SEQUENCE OF,
 (bytes, number of bits) for BIT STRING, str for UTF8String and OBJECT IDENTIFIER, bytes for OCTET STRING
 and for ANY (the whole element, tag and length included), None for NULL.
 

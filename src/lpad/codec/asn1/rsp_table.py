@@ -1,4 +1,4 @@
-"""rsp.asn as a table, written by `python -m lpad.codec.asn1.schema`; never edit it by hand.
+"""rsp.asn as a table, made by `python -m lpad.simulator.asn1.schema`; never edit it by hand.
 
 A node is (kind, tag, content): a leaf has no content, SEQUENCE OF and EXPLICIT have a node, CHOICE has
 (name, node) pairs, SEQUENCE has (name, node, optional, default) rows, "=" has the name of a type.

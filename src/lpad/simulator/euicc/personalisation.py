@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.codec.asn1.schema import Schema
+from lpad.simulator.asn1.schema import Schema
 from lpad.simulator.euicc.chip.identity import CardIdentity
 from lpad.simulator.euicc.chip.state import CardState
 from lpad.simulator.euicc.isdr.policy_rules import rat_rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lpad.codec.asn1.schema import Schema
+from lpad.simulator.asn1.schema import Schema
 from lpad.simulator.euicc.chip.faults import CardFaults
 
 if TYPE_CHECKING:

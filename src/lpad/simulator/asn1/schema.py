@@ -1,6 +1,6 @@
 """rsp.asn compiled by asn1tools: the simulator's codec and the reference of the tests.
 
-The daemon never imports this: asn1tools costs 22 MB and start-up time. `python -m lpad.codec.asn1.schema`
+The daemon never imports this: asn1tools costs 22 MB and start-up time. `python -m lpad.simulator.asn1.schema`
 writes the daemon's part of rsp.asn into rsp_table.py, which `codec/asn1/der.py` uses. So an LPA and a
 simulated card that understand each other did it through two independent codecs.
 """
@@ -18,9 +18,10 @@ from asn1tools.codecs import constraints_checker, der, type_checker
 from asn1tools.compiler import Specification
 
 from lpad.base.errors import MalformedError
+from lpad.codec import asn1
 
 SOURCE = Path(__file__).with_name("rsp.asn")
-TABLE = SOURCE.with_name("rsp_table.py")
+TABLE = Path(asn1.__path__[0], "rsp_table.py")
 
 _UNIVERSAL = {
     "BOOLEAN": 0x01,
@@ -37,7 +38,7 @@ _UNIVERSAL = {
 }
 _CLASSES = {"APPLICATION": 0x40, "CONTEXT": 0x80, "PRIVATE": 0xC0}
 _CONSTRUCTED = ("SEQUENCE", "SEQUENCE OF")
-_TABLE_HEAD = '''"""rsp.asn as a table, written by `python -m lpad.codec.asn1.schema`; never edit it by hand.
+_TABLE_HEAD = '''"""rsp.asn as a table, made by `python -m lpad.simulator.asn1.schema`; never edit it by hand.
 
 A node is (kind, tag, content): a leaf has no content, SEQUENCE OF and EXPLICIT have a node, CHOICE has
 (name, node) pairs, SEQUENCE has (name, node, optional, default) rows, "=" has the name of a type.

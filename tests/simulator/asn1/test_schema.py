@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from lpad.base.errors import MalformedError
-from lpad.codec.asn1 import schema
-from lpad.codec.asn1.schema import Schema
+from lpad.simulator.asn1 import schema
+from lpad.simulator.asn1.schema import Schema
 
 ICCID = bytes.fromhex("98001032547698103214")
 
@@ -78,7 +78,7 @@ def test_values_that_do_not_fit_are_malformed() -> None:
 
 
 def test_the_table_is_fresh() -> None:
-    """rsp_table.py is what rsp.asn says; if this fails, run python -m lpad.codec.asn1.schema."""
+    """rsp_table.py is what rsp.asn says; if this fails, run python -m lpad.simulator.asn1.schema."""
     assert schema.TABLE.read_text(encoding="utf-8") == schema.table()
 
 
