@@ -20,13 +20,10 @@ import msgspec
 from lpad.client import wire
 from lpad.client.connection import Connection
 from lpad.client.views import (
-    ApiError,
     Change,
     DaemonUnreachable,
     Euicc,
     Event,
-    Failover,
-    Guard,
     Network,
     Notification,
     Outbox,
@@ -41,22 +38,6 @@ from lpad.client.views import (
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
     from types import TracebackType
-
-__all__ = [
-    "ApiError",
-    "Change",
-    "Client",
-    "DaemonUnreachable",
-    "Euicc",
-    "Event",
-    "Failover",
-    "Guard",
-    "Network",
-    "Notification",
-    "Ports",
-    "Profile",
-    "System",
-]
 
 DEFAULT_SOCKET = "/run/lpad/lpad.sock"
 LONGEST_WAIT = 3600.0

@@ -47,19 +47,6 @@ READ_NAMES = frozenset(
 """The readable values of a reservation."""
 PRODUCT_NAMES = frozenset({"id", "name", "price", "validity", "coverage"})
 """The readable values of a product."""
-CAUSES = (
-    "credentials",
-    "no-stock",
-    "no-balance",
-    "not-eligible",
-    "unknown-product",
-    "used-code",
-    "wrong-state",
-    "settings",
-    "not-found",
-    "rejected",
-)
-"""lpad's words for a platform's reasons of refusal."""
 Cause = Literal[
     "credentials",
     "no-stock",
@@ -72,6 +59,7 @@ Cause = Literal[
     "not-found",
     "rejected",
 ]
+"""lpad's words for a platform's reasons of refusal."""
 
 
 class _Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):

@@ -5,69 +5,44 @@ from __future__ import annotations
 import msgspec
 from starlette.responses import Response
 
+from lpad.base import errors
 from lpad.base.details.request import Details
-from lpad.base.errors import (
-    Cancelled,
-    CardBusy,
-    CardError,
-    CardUnreachable,
-    ConfirmationCodeRequired,
-    Conflict,
-    Declined,
-    InvalidSettings,
-    JournalUnavailable,
-    KeyReused,
-    LpadError,
-    MalformedError,
-    NetworkFailed,
-    NotFound,
-    NotPermitted,
-    PolicyRefused,
-    RequestError,
-    ServerError,
-    ServerUnreachable,
-    SwitchRolledBack,
-    SwitchStuck,
-    TooManyChanges,
-    TooManyConnections,
-    every_error,
-)
 
 MEDIA_TYPE = "application/problem+json"
 
 # The first matching class decides; the order goes from the leaves to the branches.
-STATUSES: tuple[tuple[type[LpadError], int], ...] = (
-    (NotFound, 404),
-    (Conflict, 409),
-    (NotPermitted, 403),
-    (KeyReused, 422),
-    (TooManyChanges, 429),
-    (TooManyConnections, 503),
-    (RequestError, 400),
-    (CardUnreachable, 503),
-    (CardBusy, 503),
-    (CardError, 502),
-    (ServerUnreachable, 504),
-    (ServerError, 502),
-    (JournalUnavailable, 503),
-    (LpadError, 500),
+STATUSES: tuple[tuple[type[errors.LpadError], int], ...] = (
+    (errors.NotFound, 404),
+    (errors.Conflict, 409),
+    (errors.NotPermitted, 403),
+    (errors.KeyReused, 422),
+    (errors.TooManyChanges, 429),
+    (errors.TooManyConnections, 503),
+    (errors.RequestError, 400),
+    (errors.CardUnreachable, 503),
+    (errors.CardBusy, 503),
+    (errors.CardError, 502),
+    (errors.ServerUnreachable, 504),
+    (errors.ServerError, 502),
+    (errors.JournalUnavailable, 503),
+    (errors.LpadError, 500),
 )
 
 NEVER = (
-    LpadError,
-    MalformedError,
-    ConfirmationCodeRequired,
-    Declined,
-    PolicyRefused,
-    Cancelled,
-    InvalidSettings,
-    NetworkFailed,
-    SwitchRolledBack,
-    SwitchStuck,
+    errors.LpadError,
+    errors.MalformedError,
+    errors.ConfirmationCodeRequired,
+    errors.Declined,
+    errors.PolicyRefused,
+    errors.Cancelled,
+    errors.InvalidSettings,
+    errors.NetworkFailed,
+    errors.SwitchRolledBack,
+    errors.SwitchStuck,
 )
 """Errors of changes and of the start, and base classes; they never answer a request."""
 
-RETRY_AFTER: dict[type[LpadError], int] = {TooManyChanges: 10, TooManyConnections: 1}
+RETRY_AFTER: dict[type[errors.LpadError], int] = {errors.TooManyChanges: 10, errors.TooManyConnections: 1}
 """Seconds after which a caller may try again, if that is sufficient."""
 
 
@@ -83,7 +58,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     details: Details
 
 
-def status_of(error: type[LpadError]) -> int:
+def status_of(error: type[errors.LpadError]) -> int:
     """Return the HTTP status of an error's class."""
     return next(number for class_, number in STATUSES if issubclass(error, class_))
 
@@ -91,13 +66,13 @@ def status_of(error: type[LpadError]) -> int:
 def problems(status: int) -> list[str]:
     """Return the possible kinds of an answer with this HTTP status."""
     if status == 408:  # the connection's, before there is a request
-        return [RequestError.kind]
-    fitting = (each for each in every_error() if status_of(each) == status and each not in NEVER)
+        return [errors.RequestError.kind]
+    fitting = (each for each in errors.every_error() if status_of(each) == status and each not in NEVER)
     return sorted({each.kind for each in fitting})
 
 
 def problem_response(
-    error: LpadError, *, status: int | None = None, headers: dict[str, str] | None = None
+    error: errors.LpadError, *, status: int | None = None, headers: dict[str, str] | None = None
 ) -> Response:
     """Return the answer for an error."""
     if status is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from lpad.engine.journal.database import again_if_repaired
@@ -79,6 +79,9 @@ class StoredNotification:
         return self.stage in REMOVABLE
 
 
+_COLUMNS = tuple(each.name for each in fields(StoredNotification))
+
+
 def check_notification(row: Row) -> None:
     """Check that a row's stage is known.
 
@@ -132,32 +135,12 @@ class Notifications:
     def all(self, *, eid: str | None = None) -> list[StoredNotification]:
         """Return the copies, of one card or of all, in ascending order of card and number."""
         rows = self._database.rows(
-            "SELECT id, eid, seq, event, address, iccid, raw, stored_at, stage, attempts, refusals,"
-            " last_error, last_attempt_at, next_attempt_at, answered, answered_since FROM sound_notifications"
+            f"SELECT {', '.join(_COLUMNS)} FROM sound_notifications"
             " WHERE eid = ifnull(?, eid) ORDER BY eid, seq",
             eid,
         )
-        return [
-            StoredNotification(
-                id=row[0],
-                eid=row[1],
-                seq=row[2],
-                event=row[3],
-                address=row[4],
-                iccid=row[5],
-                raw=row[6],
-                stored_at=row[7],
-                stage=Stage(row[8]),
-                attempts=row[9],
-                refusals=row[10],
-                last_error=row[11],
-                last_attempt_at=row[12],
-                next_attempt_at=row[13],
-                answered=row[14],
-                answered_since=row[15],
-            )
-            for row in rows
-        ]
+        found = (dict(zip(_COLUMNS, row, strict=True)) for row in rows)
+        return [StoredNotification(**{**each, "stage": Stage(each["stage"])}) for each in found]
 
     def count(self, *, eid: str | None = None) -> int:
         """Return how many copies there are, of one card or of all."""

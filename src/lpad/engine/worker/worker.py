@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ from lpad.engine.worker.hung_modem import HungModem
 from lpad.engine.worker.presence import Presence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.change.params import Params
@@ -106,7 +107,7 @@ class Worker:
             networks=networks,
         )
         self._interrupted = Interrupted(store, journal, timeouts)
-        self._queue = ChangeQueue(
+        self.queue = ChangeQueue(
             port.name,
             store=store,
             interrupted=self._interrupted,
@@ -114,7 +115,7 @@ class Worker:
             lock=self._condition,
         )
         self._owed = owed
-        self.rescue = Rescue(port.name, store=store, journal=journal, hub=hub, submit=self._queue.submit)
+        self.rescue = Rescue(port.name, store=store, journal=journal, hub=hub, submit=self.queue.submit)
         """The rescue after a stuck guarded switch."""
         self._pending = PendingSwitches(journal.memos)
         context = self._context = Context(
@@ -138,20 +139,20 @@ class Worker:
             lines=lines,
         )
         self._provisioning = Provisioning(
-            self._card, store=store, journal=journal, timeouts=timeouts, submit=self._queue.submit
+            self._card, store=store, journal=journal, timeouts=timeouts, submit=self.queue.submit
         )
         self._executor = Executor(
             context,
             self._observer,
             settle=self._settle,
             interrupted=self._interrupted,
-            pause=self._queue.pause,
-            make_way=self._queue.make_way,
+            pause=self.queue.pause,
+            make_way=self.queue.make_way,
         )
-        self._registration_query = RegistrationQuery(
+        self.registration_query = RegistrationQuery(
             self._card,
             self._condition,
-            refused=self._queue.release_running,
+            refused=self.queue.release_running,
             look=lambda: look_at_connection(self._context),
         )
         self._port = port
@@ -169,15 +170,15 @@ class Worker:
             DueTask(lambda: self._presence.port_went_at, self._port_gone),
             DueTask(lambda: self._hung_modem.due_at, self._help_modem),
             DueTask(lambda: self._adopt_at, self._adopt),
-            DueTask(lambda: self._queue.resumes_at, self._queue.resume),
-            DueTask(lambda: self._queue.questions_due_at, self._queue.end_unanswered),
+            DueTask(lambda: self.queue.resumes_at, self.queue.resume),
+            DueTask(lambda: self.queue.questions_due_at, self.queue.end_unanswered),
             DueTask(lambda: self._interrupted.due_at, self._interrupted.expire),
             DueTask(lambda: self._review_at, self._review),
             DueTask(lambda: self.rescue.due_at, self._rescue),
             DueTask(lambda: self._provisioning.due_at, lambda: self._provisioning.begin(self.snapshot)),
             DueTask(
-                lambda: self._registration_query.due_at if self._observer.ready else None,
-                self._registration_query.run,
+                lambda: self.registration_query.due_at if self._observer.ready else None,
+                self.registration_query.run,
             ),
             DueTask(lambda: self._network_due_at, lambda: settle_pending(self._context)),
             DueTask(lambda: self._tidy_at if self._observer.ready else None, self._take_off),
@@ -237,11 +238,6 @@ class Worker:
         """The policy for the data connection."""
         return self._port.network
 
-    @property
-    def registration_query(self) -> RegistrationQuery:
-        """The query for the modem's registration."""
-        return self._registration_query
-
     def start(self) -> None:
         """Begin: open the card, settle what was cut off, then take changes."""
         self._guarded(self._take_in)
@@ -249,27 +245,20 @@ class Worker:
         self._watch()
         self._thread.start()
 
-    @property
-    def queue(self) -> ChangeQueue:
-        """The card's changes."""
-        return self._queue
-
     def cancel(self, change_id: int) -> None:
         """Cancel a change: a queued one immediately, a running one at its next safe point.
 
         Raises:
             Conflict: it has ended.
         """
-        self._queue.cancel(change_id)
-        with self._condition:
+        self.queue.cancel(change_id)
+        with self._waking():
             self._review_at = time.monotonic()
-            self._condition.notify_all()
 
     def become(self, port: CardPort) -> None:
         """Apply new settings before the next change begins."""
-        with self._condition:
+        with self._waking():
             self._port = port
-            self._condition.notify_all()
 
     def look_now(self) -> None:
         """Try an unusable card immediately, because its port may have been released."""
@@ -277,38 +266,34 @@ class Worker:
 
     def read_again(self) -> None:
         """Read the card when there is time, because another program may have changed it."""
-        with self._condition:
+        with self._waking():
             self._reads_at = max(time.monotonic(), self._read_until)
-            self._condition.notify_all()
 
     def leave(self) -> None:
         """Begin to end because the card was removed from the settings; none of its changes is kept."""
         self._leaving = True
         self._observer.gone()
         self._end(f"the settings no longer name a card '{self._name}'")
-        self._guarded(self._queue.give_up)  # immediately, because the thread may be stuck in the port
+        self._guarded(self.queue.give_up)  # immediately, because the thread may be stuck in the port
 
     def adopt(self) -> None:
         """Resume the journal's changes after the journal was unwritable."""
-        with self._condition:
+        with self._waking():
             self._adopt_at = time.monotonic()
-            self._condition.notify_all()
 
     def tidy(self) -> None:
         """Remove delivered notifications from the card when there is time."""
-        with self._condition:
+        with self._waking():
             self._tidy_at = time.monotonic()
-            self._condition.notify_all()
 
     def stop(self) -> None:
         """Begin to end: the running change ends at its next safe point, queued ones stay for later."""
         self._end(None)
 
     def _end(self, taken_back: str | None) -> None:
-        with self._condition:
+        with self._waking():
             self._stopping = True
-            running = self._queue.running
-            self._condition.notify_all()
+            running = self.queue.running
         if self._end_watch is not None:
             self._end_watch()
         if running is not None and taken_back is None:
@@ -321,6 +306,13 @@ class Worker:
         if self._thread.is_alive():
             self._thread.join(deadline.remaining())
 
+    @contextmanager
+    def _waking(self) -> Iterator[None]:
+        """Change what the thread waits for."""
+        with self._condition:
+            yield
+            self._condition.notify_all()
+
     def _run(self) -> None:
         with logged_with(euicc=self._name), watched(f"the worker of {self._name}"):
             self._work()
@@ -331,34 +323,34 @@ class Worker:
         self._guarded(self._tell_servers)
         while (act := self._next()) is not None:
             self._guarded(act)
-            self._queue.rest()
+            self.queue.rest()
             self._guarded(self._review)
             self._guarded(self._tell_servers)
         self._card.give_back()
         self._observer.let_go()
         if self._leaving:
-            self._guarded(self._queue.give_up)  # what was put back meanwhile
+            self._guarded(self.queue.give_up)  # what was put back meanwhile
             self._port_free()
 
     def _next(self) -> Callable[[], None] | None:
         """Wait for work and return it: a change before any due task; None at the end."""
         with self._condition:
             self._idle_since = time.monotonic()
-            self._registration_query.accept()
+            self.registration_query.accept()
             while not self._stopping:
                 if self._port is not self._card.port:
                     return self._take_over
-                if self.rescue.is_due and not self._queue.goes_first:
+                if self.rescue.is_due and not self.queue.goes_first:
                     return self._rescue
-                if (run := self._queue.next()) is not None:
-                    self._registration_query.refuse()
+                if (run := self.queue.next()) is not None:
+                    self.registration_query.refuse()
                     return partial(self._carry_out, run)
                 task = self._due_tasks.due()
                 if task is not None:
                     return task.run
                 with resting():
                     self._condition.wait(self._due_tasks.seconds())
-            self._registration_query.refuse()
+            self.registration_query.refuse()
         return None
 
     def _carry_out(self, run: Run) -> None:
@@ -376,9 +368,9 @@ class Worker:
             return
         with self._condition:
             if self._stopping:
-                self._queue.put_back(run)  # it stays in the journal as it is
+                self.queue.put_back(run)  # it stays in the journal as it is
                 return
-            run = self._queue.reconsider(run)
+            run = self.queue.reconsider(run)
         with self.rescue.overtaking(run):
             self._executor.carry_out(run)
 
@@ -388,7 +380,7 @@ class Worker:
     def _tell_servers(self) -> None:
         """Inform servers of cancelled sessions, once the overtaking change is over."""
         with self._condition:
-            first = self._queue.goes_first
+            first = self.queue.goes_first
         if not first:
             self._owed.send()
 
@@ -403,9 +395,8 @@ class Worker:
 
     def _port_seen(self, there: bool) -> None:  # noqa: FBT001 - a callback's one argument
         """Receive, in another thread, whether the port exists; a running change notices by itself."""
-        with self._condition:
+        with self._waking():
             self._presence.port_seen(there=there)
-            self._condition.notify_all()
 
     def _port_gone(self) -> None:
         """Publish that the card is absent; or, if the port is already back, read the card again."""
@@ -461,8 +452,8 @@ class Worker:
                 self._presence.look_now()
 
     def _settle(self) -> None:
-        self._interrupted.settle(self.snapshot, submit=self._queue.submit, take_up=self._queue.take_up)
-        self._queue.release(PauseReason.CARD)
+        self._interrupted.settle(self.snapshot, submit=self.queue.submit, take_up=self.queue.take_up)
+        self.queue.release(PauseReason.CARD)
 
     def _adopt(self) -> None:
         """Adopt unfinished changes, and settle them by the card's state."""
@@ -473,7 +464,7 @@ class Worker:
 
     def _take_in(self) -> None:
         self._interrupted.adopt(
-            self._name, pause=self._queue.pause_again, await_answer=self._queue.await_answer
+            self._name, pause=self.queue.pause_again, await_answer=self.queue.await_answer
         )
 
     def _review(self) -> None:
