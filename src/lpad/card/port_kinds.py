@@ -55,13 +55,7 @@ class Port(Protocol):
         """What the port is called in front of people."""
 
     def way(self, *, memory: LinkMemory | None, folder: Path | None, watch: PortWatch) -> Way:
-        """Return the way to the card; nothing is opened.
-
-        Args:
-            memory: the remembered modems and readers; None: none.
-            folder: stores the names of modems' ports; None: only in memory.
-            watch: reports changes of devices.
-        """
+        """Return the way to the card; nothing is opened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -174,15 +174,7 @@ def probe(
     block_size: int = LARGEST_BLOCK,
     deadline: Deadline,
 ) -> ProbeReport:
-    """Examine a card; never raises a CardError, which becomes part of the report.
-
-    Args:
-        open_link: opens the link, or returns an open one; the caller closes it.
-        port: the port's name in the report.
-        aids: the ISD-R's names to try.
-        block_size: bytes in one STORE DATA block at most.
-        deadline: for the whole probe.
-    """
+    """Examine a card; never raises a CardError, which becomes part of the report."""
     return _Probe(ProbeReport(port=port)).run(open_link, aids, block_size=block_size, deadline=deadline)
 
 

@@ -102,18 +102,7 @@ class Engine:
         policies: Policies | None = None,
         platforms: Platforms | None = None,
     ) -> None:
-        """Wire the parts; nothing is opened before `start`.
-
-        Args:
-            ports: the ports to the cards.
-            journal: keeps changes and notifications; closed by `stop`.
-            connect: opens a connection to an SM-DP+, which a card may confirm.
-            timeouts: the time limits.
-            counters: counts and durations, to which the edges add theirs.
-            environment: the device's clock and network.
-            policies: what may be installed; they may change at any time.
-            platforms: operators' platforms; they may change at any time.
-        """
+        """Wire the parts; nothing is opened before `start`."""
         self.counters = counters or Counters()
         self._journal = journal
         self._hub = Hub()

@@ -54,15 +54,7 @@ def choose(
     patterns: Sequence[Pattern] = (),
     provider: str | None = None,
 ) -> Chosen:
-    """Return the settings that apply to a profile.
-
-    Args:
-        iccid: the profile's ICCID, 1 to 20 digits, without padding.
-        owner: the settings from the API; None: none.
-        order: the settings from the download request; None: none.
-        patterns: the settings file's table; its first matching line counts.
-        provider: the profile's service provider; None: unknown.
-    """
+    """Return the settings that apply to a profile."""
     if owner is not None:
         return Chosen(settings=owner, given_by=GivenBy.OWNER, why="they were set for this profile")
     if order is not None:

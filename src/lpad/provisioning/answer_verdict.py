@@ -55,13 +55,6 @@ def judged(
 ) -> Any:
     """Return the JSON of a good answer; None if it has no body and needs none.
 
-    Args:
-        response: the whole answer.
-        call: the call.
-        declaration: the platform's description.
-        platform: its name in the settings.
-        attempted: the verb with its object, such as "order a profile".
-
     Raises:
         PlatformRefused, PlatformBusy, PlatformUnclear, ServerFailed: see above.
     """

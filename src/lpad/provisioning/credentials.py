@@ -23,10 +23,6 @@ _OTHERS = 0o077
 def read_credentials(files: Mapping[str, str], *, resolve: Callable[[str], Path]) -> dict[str, str]:
     """Return credentials by name.
 
-    Args:
-        files: where each one is.
-        resolve: makes a path of what the settings say.
-
     Raises:
         InvalidSettings: a file cannot be read, others may read it, or it is empty.
     """

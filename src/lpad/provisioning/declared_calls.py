@@ -40,13 +40,6 @@ class Caller:
     ) -> None:
         """Prepare.
 
-        Args:
-            platform: its name in the settings.
-            declaration: its declared calls.
-            base: the base address of paths.
-            transport: the HTTP transport.
-            auth: authenticates requests.
-
         Raises:
             InvalidSettings: `base` is not https.
         """

@@ -32,15 +32,6 @@ class DeclaredPlatform:
         options: Mapping[str, str],
         product: str | None = None,
     ) -> None:
-        """Prepare.
-
-        Args:
-            name: in the settings.
-            declaration: the file.
-            caller: carries out its calls.
-            options: the options in the settings, by name; a wish's own override them.
-            product: the product if a wish has none.
-        """
         self.name = name
         self.can = declaration.can.capabilities(declaration.calls)
         self._declaration = declaration

@@ -26,12 +26,6 @@ class ExchangeRecord:
     """Keeps exchanges, and writes them to a file that only its owner can read."""
 
     def __init__(self, declaration: Declaration, *, credentials: Mapping[str, str]) -> None:
-        """Begin.
-
-        Args:
-            declaration: says where secrets are.
-            credentials: what is masked wherever it is.
-        """
         self._secrets = [value for value in credentials.values() if len(value) >= _SHORTEST]
         self._headers = _SECRET_HEADERS | {name.lower() for name in declaration.headers}
         self._token = declaration.token.post if declaration.token is not None else None

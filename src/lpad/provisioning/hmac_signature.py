@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 def signature(sign: Sign, values: Mapping[str, str]) -> str:
     """Return the signature of a request.
 
-    Args:
-        sign: as declared.
-        values: by the placeholders' names, `now_ms`, `path` and `body` among them.
-
     Raises:
         Missing: a placeholder has no value.
     """

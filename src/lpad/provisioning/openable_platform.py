@@ -69,13 +69,6 @@ class OpenablePlatform:
     ) -> None:
         """Read the description and check it against the settings.
 
-        Args:
-            settings: the owner's settings.
-            route: how servers are reached.
-            limits: the time limits of each request.
-            tokens: a folder that keeps tokens across restarts; None: none are kept.
-            observe: called with each exchange.
-
         Raises:
             InvalidSettings: the description or a certificate cannot be read, or a credential is missing.
         """

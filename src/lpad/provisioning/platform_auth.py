@@ -49,15 +49,6 @@ class PlatformAuth(httpx.Auth):
         tokens: Tokens,
         offset: ClockOffset,
     ) -> None:
-        """Prepare.
-
-        Args:
-            platform: its name in the settings.
-            declaration: says what is to be sent.
-            credentials: by name.
-            tokens: keeps the token.
-            offset: the platform's clock.
-        """
         self._platform = platform
         self._declaration = declaration
         self._credentials = {f"credential.{name}": value for name, value in credentials.items()}

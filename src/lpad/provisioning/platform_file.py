@@ -39,10 +39,6 @@ def read_declaration(path: Path) -> Declaration:
 def declaration(document: Any, *, where: str) -> Declaration:
     """Return the typed form of a description.
 
-    Args:
-        document: as YAML or JSON gives it, with nothing left to inherit.
-        where: for the error.
-
     Raises:
         InvalidSettings: a key is unknown, missing, or has a wrong value.
     """

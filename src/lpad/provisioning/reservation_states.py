@@ -19,12 +19,6 @@ def reservation(
 ) -> Reservation:
     """Return a reservation from a platform's answer.
 
-    Args:
-        fields: the read values by name.
-        declaration: has the tables.
-        platform: its name in the settings.
-        before: the earlier reservation; missing values stay, except the states.
-
     Raises:
         MalformedError: what the platform tells is not an activation code.
     """

@@ -53,11 +53,6 @@ def mistakes(template: str) -> list[str]:
 def filled(template: str, values: Mapping[str, str], *, encode: Callable[[str], str] = str) -> str | None:
     """Return a template with its placeholders filled.
 
-    Args:
-        template: as above.
-        values: by the placeholders' names.
-        encode: encodes each value.
-
     Returns:
         The text; None if the template is only an optional placeholder, and has no value.
 

@@ -70,9 +70,6 @@ class Call:
     def key(self, *request: object) -> IdempotencyKey | None:
         """Return the caller's key for a request, from the header Idempotency-Key; None without one.
 
-        Args:
-            request: everything that identifies the request.
-
         Raises:
             InvalidValue: the header is not a valid key.
         """

@@ -33,11 +33,6 @@ def admit(path: Path, *, users: Iterable[int], groups: Iterable[int]) -> None:
 
     If that is impossible (a file system without access control lists, or another user's socket), it is
     logged, and only the socket's mode counts.
-
-    Args:
-        path: the socket.
-        users: by number.
-        groups: by number.
     """
     entries = [
         (_OWNER, _CONNECT, _NOBODY),

@@ -20,11 +20,7 @@ class AtCsim:
     """A card to which a modem passes APDUs."""
 
     def __init__(self, modem: AtModem) -> None:
-        """Use a modem's +CSIM.
-
-        Args:
-            modem: used by this object alone.
-        """
+        """Use a modem's +CSIM."""
         self._modem = modem
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:

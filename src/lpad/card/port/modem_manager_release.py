@@ -41,10 +41,6 @@ class Inhibition:
     def __init__(self, port: str, *, deadline: Deadline) -> None:
         """Inhibit the modem that has a port; does nothing without ModemManager.
 
-        Args:
-            port: the modem's port, such as /dev/serial/by-id/usb-Quectel_EG25-G-if02-port0.
-            deadline: for ModemManager's answer; it may have to end a connection first.
-
         Raises:
             CardBusy: ModemManager refuses, or does not answer.
         """

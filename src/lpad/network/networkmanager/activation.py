@@ -29,15 +29,6 @@ class Activation:
     def __init__(
         self, daemon: Daemon, bell: Bell, udi: str, target: StoredConnection, tree: Tree | None
     ) -> None:
-        """Prepare.
-
-        Args:
-            daemon: asked until its own deadline.
-            bell: rung when something changes.
-            udi: the path of ModemManager's object of the modem.
-            target: the connection to activate.
-            tree: the settings that must be in force; None: the connection's own.
-        """
         self._daemon = daemon
         self._bell = bell
         self._udi = udi

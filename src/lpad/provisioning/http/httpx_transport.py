@@ -57,14 +57,7 @@ class HttpsTransport(httpx.BaseTransport):
         limits: Limits | None = None,
         observe: Callable[[Exchange], None] | None = None,
     ) -> None:
-        """Prepare; connects to nothing yet.
-
-        Args:
-            trust: public CAs, or those that the settings name for the platform.
-            route: how servers are reached.
-            limits: how patient each request is; None: as by default.
-            observe: told of each exchange.
-        """
+        """Prepare; connects to nothing yet."""
         self._trust = trust
         self._route = route
         self._limits = limits

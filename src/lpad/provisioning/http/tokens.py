@@ -65,13 +65,7 @@ class Tokens:
         return token if self._wall() < token.expires_at - early else None
 
     def keep(self, value: str, second: str, *, seconds: float) -> Token:
-        """Keep a token that was just issued.
-
-        Args:
-            value: the token.
-            second: a second value to send; may be empty.
-            seconds: its lifetime in seconds.
-        """
+        """Keep a token that was just issued."""
         now = self._wall()
         self._token = Token(value, second, now + seconds, now, self._account)
         self._write(msgspec.json.encode(self._token))

@@ -35,12 +35,6 @@ class Waiting:
     """The time limits of one exchange."""
 
     def __init__(self, deadline: Deadline, *, silence: float | None = None) -> None:
-        """Begin.
-
-        Args:
-            deadline: for the whole exchange.
-            silence: seconds without progress; None: as long as the deadline allows.
-        """
         self.deadline = deadline
         self.silence = silence
 

@@ -31,12 +31,6 @@ def check_role(
 ) -> None:
     """Check the roles in a chain that ends in an eSIM CI.
 
-    Args:
-        chain: as OpenSSL verified it: DER, the server's certificate first.
-        anchor: the anchor, if a card named it.
-        authorities: the CIs that the card names.
-        server: name, or name:port.
-
     Raises:
         ServerUntrusted: the server's certificate lacks its role or has another, does not say what its key is
             for, has a key on a curve that SGP.22 does not allow, or a certificate above it does not belong to

@@ -73,10 +73,6 @@ class Trust:
     def load(cls, paths: Iterable[Path] = (), **options: Any) -> Self:
         """Read CA certificates and revocation lists from files and folders; see `trust_files`.
 
-        Args:
-            paths: of files and folders.
-            options: as `Trust` takes them.
-
         Raises:
             InvalidSettings: a file cannot be read, or contains neither.
         """
