@@ -191,7 +191,7 @@ class Euicc:
             deadline: for the whole call.
 
         Returns:
-            The result, whether it reports success or a failure; see `lpa.refusal.installation_refused`.
+            The result, whether it reports success or a failure; see `card_refusal.installation_refused`.
 
         Raises:
             CardMalformed: the card accepted all segments and returned no result.

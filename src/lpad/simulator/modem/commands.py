@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from lpad.base.errors import CardUnreachable, MalformedError
-from lpad.base.untrusted_number import matched_number, whole_number
+from lpad.base.untrusted_number import matched_number
 from lpad.codec.asn1 import tlv
 from lpad.protocol.apdu import channel_of
 from lpad.simulator.modem.channels import NOT_ALLOWED, ChannelRefusedError, ModemChannels
-from lpad.simulator.modem.contexts import ModemContexts, split
+from lpad.simulator.modem.contexts import ModemContexts
+from lpad.simulator.modem.data_commands import DataCommands
 from lpad.simulator.modem.personality import Csim, Handles, Notices
 from lpad.simulator.modem.radio_and_sim import RadioAndSim
 from lpad.simulator.modem.registration import ModemRegistration
+from lpad.simulator.modem.reply import INCORRECT, Replies, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,21 +24,9 @@ if TYPE_CHECKING:
     from lpad.base.identifiers import Iccid
     from lpad.simulator.modem.personality import ModemPersonality
 
-_ERRORS = {
-    0: "phone failure",
-    3: "operation not allowed",
-    10: "SIM not inserted",
-    11: "SIM PIN required",
-    13: "SIM failure",
-    14: "SIM busy",
-    20: "memory full",
-    22: "not found",
-    50: "Incorrect parameters",
-    100: "unknown",
-}
+__all__ = ["Card", "CommandSet", "Reply"]
 
 _PHONE_FAILURE = 0
-_INCORRECT = 50
 _SIM_BUSY = 14
 _SIM_FAILURE = 13
 _NOT_INSERTED = 10
@@ -48,8 +38,6 @@ _REFRESH = 0x01
 _RESETTING = frozenset({0x04, 0x09})
 """Qualifiers of REFRESH after which the terminal resets the card: UICC reset, eUICC profile state change."""
 _MOST_PROACTIVE = 16
-_KINDS = {"1": "IP", "2": "IPV6", "3": "IPV4V6"}
-"""+QICSGP's numbers for PDP types."""
 
 
 class Card(Protocol):
@@ -68,19 +56,6 @@ class Card(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """The lines before the final one, the final one, and whether a proactive command waits."""
-
-    lines: tuple[str, ...] = ()
-    final: str = "OK"
-    proactive: int | None = None
-    after: tuple[str, ...] = ()
-    """Unsolicited lines that follow."""
-    away: float | None = None
-    """Seconds for which the port then disappears; None: it stays."""
-
-
 class CommandSet:
     """The state that commands change, and the commands."""
 
@@ -94,7 +69,7 @@ class CommandSet:
         self._card = card
         self._habits = personality
         self.echo = personality.echo
-        self._error_level = personality.error_level
+        self._replies = Replies(personality)
         self._busy = personality.busy
         self._waiting: int | None = None
         self._hangs = False
@@ -106,6 +81,7 @@ class CommandSet:
         self.registration = ModemRegistration(
             self.radio, personality, contexts=self.contexts, locked=self.pin_locked
         )
+        self._data = DataCommands(self.contexts, self.registration, self._replies, personality)
 
     def swap_card(self, card: Card) -> None:
         """Insert another card."""
@@ -130,14 +106,11 @@ class CommandSet:
             match = pattern.fullmatch(body)
             if match is not None:
                 return handler(self, match)
-        return self.error(None)
+        return self._data.answer(body) or self.error(None)
 
     def error(self, code: int | None) -> Reply:
         """Return a refusal in the form that +CMEE selects; None is that for an unknown command."""
-        if code is None or self._error_level == 0:
-            return Reply(final="ERROR")
-        told = str(code) if self._error_level == 1 else _ERRORS.get(code, "unknown")
-        return Reply(final=f"+CME ERROR: {told}")
+        return self._replies.error(code)
 
     def serve_proactive(self, length: int) -> bool:
         """Fetch the pending command and answer it, like a modem's own toolkit.
@@ -200,14 +173,14 @@ class CommandSet:
     def _imei(self, _: re.Match[str]) -> Reply:
         if self._habits.bare_imei:
             return Reply((self._habits.imei,))
-        return Reply((self._prefixed("+CGSN", f'"{self._habits.imei}"'),))
+        return Reply((self._replies.prefixed("+CGSN", f'"{self._habits.imei}"'),))
 
     def _set_error_level(self, match: re.Match[str]) -> Reply:
-        self._error_level = matched_number(match[1])
+        self._replies.error_level = matched_number(match[1])
         return Reply()
 
     def _tell_error_level(self, _: re.Match[str]) -> Reply:
-        return Reply((self._prefixed("+CMEE", str(self._error_level)),))
+        return Reply((self._replies.prefixed("+CMEE", str(self._replies.error_level)),))
 
     def _csim(self, match: re.Match[str]) -> Reply:
         if self._habits.csim is Csim.ABSENT:
@@ -226,12 +199,12 @@ class CommandSet:
         if self._habits.handles is None:
             return self.error(None)
         if len(digits) % 2 or not 10 <= len(digits) <= 32:
-            return self.error(_INCORRECT)
+            return self.error(INCORRECT)
 
         def open_channel() -> Reply:
             handle = self.channels.open_channel(bytes.fromhex(digits))
             bare = self._habits.handles is Handles.BARE
-            return Reply((handle if bare else self._prefixed("+CCHO", handle),))
+            return Reply((handle if bare else self._replies.prefixed("+CCHO", handle),))
 
         return self._at_card(open_channel)
 
@@ -260,18 +233,18 @@ class CommandSet:
         length, text = match["length"], match["hex"]
         digits = text.strip('"')
         if matched_number(length) != len(digits) or len(digits) < 8 or len(digits) % 2:
-            return self.error(_INCORRECT)
+            return self.error(INCORRECT)
         most = self._habits.csim_most
         if len(digits) < self._habits.csim_least or (most is not None and len(digits) > most):
             return self.error(self._habits.csim_refusal)
         if self._habits.strict and text != f'"{digits.upper()}"':
-            return self.error(_INCORRECT)
+            return self.error(INCORRECT)
 
         def pass_on() -> Reply:
             answer = through(bytes.fromhex(digits))
             told = answer.hex() if self._habits.lower_case else answer.hex().upper()
             payload = f'{len(told)},"{told}"' if self._habits.quoted else f"{len(told)},{told}"
-            line = payload if self._habits.bare_answers else self._prefixed(prefix, payload)
+            line = payload if self._habits.bare_answers else self._replies.prefixed(prefix, payload)
             return Reply((line,))
 
         return self._at_card(pass_on)
@@ -310,7 +283,7 @@ class CommandSet:
     def _lock(self, _: re.Match[str]) -> Reply:
         def tell() -> Reply:
             locked = str(self.radio.iccid()) in self.pin_locked
-            return Reply((self._prefixed("+CPIN", "SIM PIN" if locked else "READY"),))
+            return Reply((self._replies.prefixed("+CPIN", "SIM PIN" if locked else "READY"),))
 
         return self._at_card(tell)
 
@@ -321,8 +294,8 @@ class CommandSet:
         def tell() -> Reply:
             iccid = self._told_iccid()
             if iccid is None:
-                return Reply((self._prefixed("+CRSM", "106,130"),))
-            return Reply((self._prefixed("+CRSM", f'144,0,"{bytes(iccid).hex().upper()}"'),))
+                return Reply((self._replies.prefixed("+CRSM", "106,130"),))
+            return Reply((self._replies.prefixed("+CRSM", f'144,0,"{bytes(iccid).hex().upper()}"'),))
 
         return self._at_card(tell)
 
@@ -340,7 +313,7 @@ class CommandSet:
         return Reply(after=("+CPIN: READY",) if self.radio.on else ())
 
     def _tell_function(self, _: re.Match[str]) -> Reply:
-        return Reply((self._prefixed("+CFUN", str(self.radio.function)),))
+        return Reply((self._replies.prefixed("+CFUN", str(self.radio.function)),))
 
     def _sim_power(self, match: re.Match[str]) -> Reply:
         self.radio.set_sim_power(on=match[1] != "0")
@@ -351,7 +324,7 @@ class CommandSet:
         name = match[1].upper()
         if not self.registration.knows(name):
             return self.error(None)
-        return Reply((self._prefixed(name, self.registration.answer(name)),))
+        return Reply((self._replies.prefixed(name, self.registration.answer(name)),))
 
     def _set_registration(self, match: re.Match[str]) -> Reply:
         name = match[1].upper()
@@ -359,91 +332,9 @@ class CommandSet:
             return self.error(None)
         level = matched_number(match[2])
         if level == 3 and not self._habits.tells_reject_cause:
-            return self.error(_INCORRECT)
+            return self.error(INCORRECT)
         self.registration.set_level(name, level)
         return Reply()
-
-    def _lacks(self, name: str) -> bool:
-        return name not in self._habits.context_commands
-
-    def _define_context(self, match: re.Match[str]) -> Reply:
-        if self._lacks("+CGDCONT"):
-            return self.error(None)
-        return Reply() if self.contexts.define(match[1]) else self.error(_INCORRECT)
-
-    def _tell_contexts(self, _: re.Match[str]) -> Reply:
-        if self._lacks("+CGDCONT"):
-            return self.error(None)
-        self.registration.status()
-        return Reply(tuple(self._prefixed("+CGDCONT", line) for line in self.contexts.lines()))
-
-    def _attach(self, match: re.Match[str]) -> Reply:
-        if self._lacks("+CGATT"):
-            return self.error(None)
-        self.contexts.attached = match[1] == "1"
-        self.contexts.attaches += self.contexts.attached
-        self.registration.status()
-        return Reply()
-
-    def _tell_attach(self, _: re.Match[str]) -> Reply:
-        if self._lacks("+CGATT"):
-            return self.error(None)
-        return Reply((self._prefixed("+CGATT", str(int(self.contexts.attached))),))
-
-    def _tell_active(self, _: re.Match[str]) -> Reply:
-        if self._lacks("+CGACT"):
-            return self.error(None)
-        self.registration.status()
-        active = self.contexts.bearer is not None
-        return Reply(
-            tuple(
-                self._prefixed("+CGACT", f"{cid},{int(cid == 1 and active)}")
-                for cid in self.contexts.contexts
-            )
-        )
-
-    def _tell_address(self, match: re.Match[str]) -> Reply:
-        if self._lacks("+CGPADDR"):
-            return self.error(None)
-        self.registration.status()
-        addresses = self.contexts.addresses if match[1] in (None, "1") else ()
-        told = ",".join(["1", *(f'"{each}"' for each in addresses)])
-        return Reply((self._prefixed("+CGPADDR", told),))
-
-    def _tell_error(self, _: re.Match[str]) -> Reply:
-        if self._lacks("+CEER"):
-            return self.error(None)
-        self.registration.status()
-        cause = self.contexts.esm_cause
-        told = "No cause" if cause is None else self._habits.error_report.format(code=cause)
-        return Reply((self._prefixed("+CEER", told),))
-
-    def _authenticate(self, match: re.Match[str]) -> Reply:
-        """Carry out +CGAUTH, +QICSGP or #PDPAUTH."""
-        name, values = match[1].upper(), split(match[2])
-        cid = whole_number(values[0], least=1, most=8)
-        if self._lacks(name) or cid is None:
-            return self.error(None)
-        if name == "+QICSGP":
-            if len(values) < 6 or not self.contexts.define(
-                f'{cid},{_KINDS.get(values[1], "x")},"{values[2]}"'
-            ):
-                return self.error(_INCORRECT)
-            _, _, _, username, password, kind = values[:6]
-        else:
-            kind, username, password = (*values[1:], "", "", "")[:3]
-            if name == "+CGAUTH" and self._habits.swaps_credentials:
-                username, password = password, username
-        number = whole_number(kind, most=3)
-        if number is None:
-            return self.error(_INCORRECT)
-        self.contexts.authenticate(cid, number, username, password)
-        return Reply()
-
-    def _tell_autoselection(self, _: re.Match[str]) -> Reply:
-        if self._lacks("+QMBNCFG"):
-            return self.error(None)
-        return Reply((self._prefixed("+QMBNCFG", f'"AutoSel",{int(bool(self._habits.autoselected))}'),))
 
     def _at_card(self, what: Callable[[], Reply]) -> Reply:
         """Call a function that needs the card, or return its refusal."""
@@ -471,9 +362,6 @@ class CommandSet:
             # Only once, because longer answers still reach the host as data with 61xx.
             answer = answer[:-2] + self._card.transmit(bytes([apdu[0] & 0x4F, 0xC0, 0, 0, answer[-1]]))
         return answer
-
-    def _prefixed(self, prefix: str, payload: str) -> str:
-        return f"{prefix}:{' ' if self._habits.blank_after_colon else ''}{payload}"
 
     _COMMANDS: ClassVar[tuple[tuple[re.Pattern[str], Callable[[CommandSet, re.Match[str]], Reply]], ...]] = (
         tuple(
@@ -504,15 +392,6 @@ class CommandSet:
                 (r"(\+C(?:E|5G|G)REG)\?", _tell_registration),
                 (r"(\+C(?:E|5G|G)REG)=([0-3])", _set_registration),
                 (r"#SIMDET=([012])", _sim_power),
-                (r"\+CGDCONT=([^?]*)", _define_context),
-                (r"\+CGDCONT\?", _tell_contexts),
-                (r"\+CGATT=([01])", _attach),
-                (r"\+CGATT\?", _tell_attach),
-                (r"\+CGACT\?", _tell_active),
-                (r"\+CGPADDR(?:=([0-9]+))?", _tell_address),
-                (r"\+CEER", _tell_error),
-                (r"(\+CGAUTH|\+QICSGP|#PDPAUTH)=(.*)", _authenticate),
-                (r'\+QMBNCFG="AutoSel"', _tell_autoselection),
             )
         )
     )

@@ -1,0 +1,56 @@
+"""A simulated modem's answer to a command, and the forms that its habits give it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lpad.simulator.modem.personality import ModemPersonality
+
+_ERRORS = {
+    0: "phone failure",
+    3: "operation not allowed",
+    10: "SIM not inserted",
+    11: "SIM PIN required",
+    13: "SIM failure",
+    14: "SIM busy",
+    20: "memory full",
+    22: "not found",
+    50: "Incorrect parameters",
+    100: "unknown",
+}
+INCORRECT = 50
+"""+CME ERROR: incorrect parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The lines before the final one, the final one, and whether a proactive command waits."""
+
+    lines: tuple[str, ...] = ()
+    final: str = "OK"
+    proactive: int | None = None
+    after: tuple[str, ...] = ()
+    """Unsolicited lines that follow."""
+    away: float | None = None
+    """Seconds for which the port then disappears; None: it stays."""
+
+
+class Replies:
+    """Makes a modem's answers; `error_level` is what +CMEE has set."""
+
+    def __init__(self, personality: ModemPersonality) -> None:
+        self.error_level = personality.error_level
+        self._blank = " " if personality.blank_after_colon else ""
+
+    def error(self, code: int | None) -> Reply:
+        """Return a refusal in the form that +CMEE selects; None is that for an unknown command."""
+        if code is None or self.error_level == 0:
+            return Reply(final="ERROR")
+        told = str(code) if self.error_level == 1 else _ERRORS.get(code, "unknown")
+        return Reply(final=f"+CME ERROR: {told}")
+
+    def prefixed(self, prefix: str, payload: str) -> str:
+        """Return a line such as "+CFUN: 1"."""
+        return f"{prefix}:{self._blank}{payload}"
