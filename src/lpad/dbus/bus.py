@@ -52,7 +52,8 @@ def can_ask() -> bool:
 class Bus:
     """One connection; a context manager that closes it at the end.
 
-    What a program asked another to do for as long as it is connected ends with `close`.
+    What a program asked another to do for as long as it is connected ends with `close`. Methods that take a
+    deadline raise what `call` raises.
     """
 
     def __init__(self, *, deadline: Deadline) -> None:
@@ -124,31 +125,16 @@ class Bus:
             self._loop.call_soon_threadsafe(self._begin, call, then)
 
     def listen(self, rule: Rule, hear: Callable[[Signal], None], *, deadline: Deadline) -> None:
-        """Have signals handed to a listener for as long as this is connected.
-
-        Raises:
-            BusError: as `call` says.
-            Cancelled: as the deadline says.
-        """
+        """Have signals handed to a listener for as long as this is connected."""
         self._listeners.append((rule, hear))
         self._ask_bus("AddMatch", str(rule), deadline=deadline)
 
     def has_owner(self, name: str, *, deadline: Deadline) -> bool:
-        """Tell whether a program with this name is on the bus. Calling one that is not may start its service.
-
-        Raises:
-            BusError: as `call` says.
-            Cancelled: as the deadline says.
-        """
+        """Whether a program with this name is on the bus. Calling one that is not may start its service."""
         return self._ask_bus("NameHasOwner", name, deadline=deadline)[:1] == (True,)
 
     def properties(self, to: str, path: str, interface: str, *, deadline: Deadline) -> Properties:
-        """Return an object's properties.
-
-        Raises:
-            BusError: as `call` says.
-            Cancelled: as the deadline says.
-        """
+        """Return an object's properties."""
         answer = self.call(
             Call(
                 to=to,
@@ -163,12 +149,7 @@ class Bus:
         return Properties(answer[0] if answer else None)
 
     def objects(self, to: str, path: str, *, deadline: Deadline) -> dict[str, dict[str, Properties]]:
-        """Return all objects of a program, with their properties by interface.
-
-        Raises:
-            BusError: as `call` says.
-            Cancelled: as the deadline says.
-        """
+        """Return all objects of a program, with their properties by interface."""
         answer = self.call(
             Call(to=to, path=path, interface=OBJECT_MANAGER, member="GetManagedObjects"), deadline=deadline
         )

@@ -53,7 +53,9 @@ DEFAULT_PROTOCOL_VERSION = "2.2.2"
 class Es9Plus:
     """One SM-DP+, over one TLS connection that is opened by the first call and kept until `close`.
 
-    Not to be shared between threads.
+    Not to be shared between threads. The functions take the transaction ID as the server wrote it, and the
+    card's answers (BF20, BF21, BF38, BF41; notifications: BF37 or 30) as the card gave them. Each raises
+    ServerError: the server is unreachable, untrusted, failed or refused.
     """
 
     def __init__(
@@ -104,14 +106,6 @@ class Es9Plus:
         lpad sends the server the address that it contacted. A server on a special port often knows only its
         bare name, because an SM-DP+ address is a name by specification: if the server refuses name:port as
         not its address, lpad tries the bare name once.
-
-        Args:
-            euicc_challenge: 16 bytes.
-            euicc_info1: BF20.
-            deadline: when to give up.
-
-        Raises:
-            ServerError: the server is unreachable, untrusted, failed or refused.
         """
         first, *others = dict.fromkeys([str(self.address), self.address.host])
         answer = None
@@ -128,16 +122,7 @@ class Es9Plus:
     def authenticate_client(
         self, *, transaction_id: str, authenticate_server_response: bytes, deadline: Deadline
     ) -> AuthenticateClientAnswer:
-        """Send the card's authentication to the server and get the profile's metadata (5.6.3).
-
-        Args:
-            transaction_id: as the server wrote it.
-            authenticate_server_response: BF38.
-            deadline: when to give up.
-
-        Raises:
-            ServerError: the server is unreachable, untrusted, failed or refused.
-        """
+        """Send the card's authentication to the server and get the profile's metadata (5.6.3)."""
         body = json_binding.authenticate_client(
             transaction_id=transaction_id, authenticate_server_response=authenticate_server_response
         )
@@ -148,16 +133,7 @@ class Es9Plus:
     def get_bound_profile_package(
         self, *, transaction_id: str, prepare_download_response: bytes, deadline: Deadline
     ) -> GetBoundProfilePackageAnswer:
-        """Get the profile, bound to the card's one-time key (5.6.2).
-
-        Args:
-            transaction_id: as the server wrote it.
-            prepare_download_response: BF21.
-            deadline: when to give up.
-
-        Raises:
-            ServerError: the server is unreachable, untrusted, failed or refused.
-        """
+        """Get the profile, bound to the card's one-time key (5.6.2)."""
         body = json_binding.get_bound_profile_package(
             transaction_id=transaction_id, prepare_download_response=prepare_download_response
         )
@@ -166,15 +142,7 @@ class Es9Plus:
             return GetBoundProfilePackageAnswer.of(answer)
 
     def handle_notification(self, *, pending_notification: bytes, deadline: Deadline) -> None:
-        """Deliver a notification; returning means that the server has accepted it (5.6.4).
-
-        Args:
-            pending_notification: BF37 or 30, as the card signed it.
-            deadline: when to give up.
-
-        Raises:
-            ServerError: the server is unreachable, untrusted, failed or refused.
-        """
+        """Deliver a notification; returning means that the server has accepted it (5.6.4)."""
         body = json_binding.handle_notification(pending_notification=pending_notification)
         self._call(
             "HandleNotification", body, decode=Answer.decode_acceptance, may_be_empty=True, deadline=deadline
@@ -183,16 +151,7 @@ class Es9Plus:
     def cancel_session(
         self, *, transaction_id: str, cancel_session_response: bytes, deadline: Deadline
     ) -> None:
-        """End a session with the reason that the card has signed (5.6.5).
-
-        Args:
-            transaction_id: as the server wrote it.
-            cancel_session_response: BF41.
-            deadline: when to give up.
-
-        Raises:
-            ServerError: the server is unreachable, untrusted, failed or refused.
-        """
+        """End a session with the reason that the card has signed (5.6.5)."""
         body = json_binding.cancel_session(
             transaction_id=transaction_id, cancel_session_response=cancel_session_response
         )

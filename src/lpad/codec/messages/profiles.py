@@ -1,4 +1,7 @@
-"""The profiles on a card and the functions on them: ES10c (SGP.22 v2.5, 5.7.15 to 5.7.21)."""
+"""The profiles on a card and the functions on them: ES10c (SGP.22 v2.5, 5.7.15 to 5.7.21).
+
+`decode` raises MalformedError for the answer to another function.
+"""
 
 from __future__ import annotations
 
@@ -42,11 +45,7 @@ class EnableProfileResult(ResultCode):
 
     @classmethod
     def decode(cls, data: bytes) -> EnableProfileResult:
-        """Read an EnableProfileResponse.
-
-        Raises:
-            MalformedError: another answer.
-        """
+        """Read an EnableProfileResponse."""
         return cls._in("EnableProfileResponse", "enableResult", data)
 
 
@@ -62,11 +61,7 @@ class DisableProfileResult(ResultCode):
 
     @classmethod
     def decode(cls, data: bytes) -> DisableProfileResult:
-        """Read a DisableProfileResponse.
-
-        Raises:
-            MalformedError: another answer.
-        """
+        """Read a DisableProfileResponse."""
         return cls._in("DisableProfileResponse", "disableResult", data)
 
 
@@ -81,11 +76,7 @@ class DeleteProfileResult(ResultCode):
 
     @classmethod
     def decode(cls, data: bytes) -> DeleteProfileResult:
-        """Read a DeleteProfileResponse.
-
-        Raises:
-            MalformedError: another answer.
-        """
+        """Read a DeleteProfileResponse."""
         return cls._in("DeleteProfileResponse", "deleteResult", data)
 
 
@@ -98,11 +89,7 @@ class SetNicknameResult(ResultCode):
 
     @classmethod
     def decode(cls, data: bytes) -> SetNicknameResult:
-        """Read a SetNicknameResponse.
-
-        Raises:
-            MalformedError: another answer.
-        """
+        """Read a SetNicknameResponse."""
         return cls._in("SetNicknameResponse", "setNicknameResult", data)
 
 

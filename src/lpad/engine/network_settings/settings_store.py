@@ -43,7 +43,10 @@ class StoredSettings:
 
 
 class NetworkStore:
-    """The journal's network settings, thread-safe; data is on the disk when a call returns."""
+    """The journal's network settings, thread-safe; data is on the disk when a call returns.
+
+    Methods that write raise JournalUnavailable if that fails.
+    """
 
     def __init__(self, memos: NamedValues) -> None:
         self._memos = memos
@@ -59,11 +62,7 @@ class NetworkStore:
         )
 
     def put(self, iccid: str, settings: NetworkSettings, *, given_by: GivenBy) -> None:
-        """Store a profile's settings, replacing earlier ones from the same source.
-
-        Raises:
-            JournalUnavailable: it cannot be written.
-        """
+        """Store a profile's settings, replacing earlier ones from the same source."""
         kept = msgspec.to_builtins(settings)
         with self._lock:
             row = self._row(iccid)
@@ -72,11 +71,7 @@ class NetworkStore:
             self._write(iccid, new)
 
     def clear(self, iccid: str) -> None:
-        """Remove the owner's settings of a profile.
-
-        Raises:
-            JournalUnavailable: it cannot be written.
-        """
+        """Remove the owner's settings of a profile."""
         with self._lock:
             self._write(iccid, replace(self._row(iccid), owner=None))
 
@@ -90,9 +85,6 @@ class NetworkStore:
             eid: the card.
             iccids: the ICCIDs of its profiles.
             complete: whether the list is complete; if not, a missing profile may still be there.
-
-        Raises:
-            JournalUnavailable: it cannot be written.
         """
         gone = []
         with self._lock:

@@ -136,8 +136,7 @@ class RunRecord:
 
         The journal then shows the change as running, so it is also settled after a restart.
         """
-        with self._condition:
-            self._write(self._change.paused(pause), notes, needed=False)
+        self.postpone(pause, notes)
 
     def now(self) -> Moment:
         """Return the present moment on all clocks."""
