@@ -21,10 +21,10 @@ from lpad.engine.operations import download_answers
 from lpad.engine.recovery.download_leftovers import left_behind
 from lpad.engine.running.run import HELD
 from lpad.engine.snapshot import reading
-from lpad.engine.switch.condition_watch import check_possible
 from lpad.engine.switch.default_guard import enable_guarded
 from lpad.engine.switch.guarded_switch import conditions_of
 from lpad.engine.switch.network_steps import downloaded
+from lpad.engine.switch.possible_conditions import check_possible
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.install_policy import CONFIRM
 from lpad.lpa.notification_delivery import PendingNotification

@@ -18,10 +18,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
-from lpad.base.errors import Cancelled, CardError, Conflict, InvalidValue
+from lpad.base.errors import Cancelled, CardError, InvalidValue
 from lpad.base.guard_condition import Condition, ConditionKind
 from lpad.card.modem.cme_errors import how_to_unlock
-from lpad.card.modem.registration import ASKED_AGAIN, RegistrationWatch, registrations
+from lpad.card.modem.registration import ASKED_AGAIN, RegistrationWatch
 from lpad.card.modem.reject_cause import reject_cause
 from lpad.engine.change.change import QuestionKind
 from lpad.engine.change.notes import SwitchNotes, noting
@@ -63,8 +63,6 @@ LAST_LOOK = 60.0
 """Seconds for the last check, if the time limit passed during a standstill or a restart."""
 _LAST_LISTENING = 5.0
 """Seconds to wait for an unregistered modem in a last check that is made once."""
-_BLIND = frozenset({"none", "command"})
-"""Appliers that see neither bearer nor address."""
 _NOBODY = "no program has confirmed it"
 _TIME_LIMIT = ("time-limit", "the time is over")
 _NOT_EVALUATED = ("not-evaluated", "lpad cannot evaluate all of the guard's conditions")
@@ -76,38 +74,6 @@ class UnmetError(Exception):
     def __init__(self, reason: str, sentence: str) -> None:
         super().__init__(sentence)
         self.reason = reason
-
-
-def check_possible(context: Context, conditions: tuple[Condition, ...], *, deadline: Deadline) -> None:
-    """Check that the conditions can be evaluated, before anything is sent.
-
-    Raises:
-        Conflict: registration is required, but no modem reports it; or lpad cannot evaluate a condition.
-        CardError: the port is gone.
-    """
-    for each in not_evaluable(conditions):
-        raise Conflict(f"cannot guard the switch by '{each}': {NOT_EVALUATED}; use another condition")
-    blind = [each for each in conditions if SOURCES[each.kind] is Source.CONNECTION]
-    applier = context.card.port.network.applier.name
-    if blind and applier in _BLIND:
-        raise Conflict(
-            f"cannot guard the switch by '{blind[0]}': the applier '{applier}' sees no connection; set"
-            " network.applier to one that does, or guard the switch by a probe"
-        )
-    if not any(each.kind is ConditionKind.REGISTERED for each in conditions):
-        return
-    instead = "use a probe or 'confirm' as the condition instead"
-    with context.card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
-        if lent is None:
-            raise Conflict(
-                "cannot guard the switch by registration: the card is in a reader, so lpad has no modem to"
-                f" ask; {instead}"
-            )
-        if not registrations(lent.modem, deadline=deadline):
-            raise Conflict(
-                "cannot guard the switch by registration: the modem supports none of AT+CEREG, AT+C5GREG and"
-                f" AT+CGREG; {instead}"
-            )
 
 
 class ConditionWatch:

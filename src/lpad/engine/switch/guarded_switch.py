@@ -28,8 +28,9 @@ from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.running.run import Suspended
 from lpad.engine.running.same_card import check_same_eid
 from lpad.engine.snapshot.profile import UnreadableProfile
-from lpad.engine.switch.condition_watch import ConditionWatch, UnmetError, check_possible
+from lpad.engine.switch.condition_watch import ConditionWatch, UnmetError
 from lpad.engine.switch.network_steps import NetworkSteps, StepsOfRun
+from lpad.engine.switch.possible_conditions import check_possible
 from lpad.engine.switch.rollback import Reason, Rollback, failed_layer
 from lpad.engine.switch.standstill import Standstill
 from lpad.engine.switch.switch import Purpose, switch

@@ -1,0 +1,50 @@
+"""Whether the conditions of a guard can be evaluated at all, asked before a switch begins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import Conflict
+from lpad.base.guard_condition import ConditionKind
+from lpad.card.modem.registration import registrations
+from lpad.engine.running.condition_check import NOT_EVALUATED, SOURCES, Source, not_evaluable
+
+if TYPE_CHECKING:
+    from lpad.base.deadline import Deadline
+    from lpad.base.guard_condition import Condition
+    from lpad.engine.running.operation_context import Context
+
+_BLIND = frozenset({"none", "command"})
+"""Appliers that see neither bearer nor address."""
+
+
+def check_possible(context: Context, conditions: tuple[Condition, ...], *, deadline: Deadline) -> None:
+    """Check that the conditions can be evaluated, before anything is sent.
+
+    Raises:
+        Conflict: registration is required, but no modem reports it; or lpad cannot evaluate a condition.
+        CardError: the port is gone.
+    """
+    for each in not_evaluable(conditions):
+        raise Conflict(f"cannot guard the switch by '{each}': {NOT_EVALUATED}; use another condition")
+    blind = [each for each in conditions if SOURCES[each.kind] is Source.CONNECTION]
+    applier = context.card.port.network.applier.name
+    if blind and applier in _BLIND:
+        raise Conflict(
+            f"cannot guard the switch by '{blind[0]}': the applier '{applier}' sees no connection; set"
+            " network.applier to one that does, or guard the switch by a probe"
+        )
+    if not any(each.kind is ConditionKind.REGISTERED for each in conditions):
+        return
+    instead = "use a probe or 'confirm' as the condition instead"
+    with context.card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
+        if lent is None:
+            raise Conflict(
+                "cannot guard the switch by registration: the card is in a reader, so lpad has no modem to"
+                f" ask; {instead}"
+            )
+        if not registrations(lent.modem, deadline=deadline):
+            raise Conflict(
+                "cannot guard the switch by registration: the modem supports none of AT+CEREG, AT+C5GREG and"
+                f" AT+CGREG; {instead}"
+            )
