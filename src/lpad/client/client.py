@@ -37,7 +37,6 @@ from lpad.client.views import (
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
-    from types import TracebackType
 
 DEFAULT_SOCKET = "/run/lpad/lpad.sock"
 LONGEST_WAIT = 3600.0
@@ -62,9 +61,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def system(self) -> System:

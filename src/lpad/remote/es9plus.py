@@ -27,7 +27,6 @@ from lpad.remote.https.route import Route
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from lpad.base.deadline import Deadline
     from lpad.base.server_address import ServerAddress
@@ -172,12 +171,7 @@ class Es9Plus:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _initiate(

@@ -12,13 +12,10 @@ import socket
 import threading
 from contextlib import suppress
 from enum import IntEnum
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import Protocol, Self
 
 from lpad.base.errors import CardUnreachable, InternalError, InvalidValue
 from lpad.base.untrusted_number import whole_number
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 _log = logging.getLogger(__name__)
 
@@ -88,9 +85,7 @@ class VirtualReaderCard:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def insert(self) -> None:

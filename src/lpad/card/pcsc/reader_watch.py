@@ -14,7 +14,6 @@ from lpad.card.pcsc.reader_choice import choose_reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
 _log = logging.getLogger(__name__)
 
@@ -60,9 +59,7 @@ class ReaderWatch:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def wait_for_change(self, *, deadline: Deadline) -> Sight:

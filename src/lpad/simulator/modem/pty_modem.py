@@ -20,7 +20,6 @@ from lpad.simulator.modem.port import PtyPort
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from lpad.simulator.modem.contexts import Subscription
 
@@ -102,9 +101,7 @@ class PtyModem:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property

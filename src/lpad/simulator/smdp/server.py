@@ -26,7 +26,6 @@ from lpad.simulator.smdp.store.transactions import Transactions
 if TYPE_CHECKING:
     import ssl
     from pathlib import Path
-    from types import TracebackType
 
     from lpad.simulator.pki.credential import Credential, Curve
     from lpad.simulator.pki.pki import Pki
@@ -144,9 +143,7 @@ class SmDp:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def show(self, tls: TlsIdentity) -> None:
