@@ -193,7 +193,7 @@ def test_a_memory_reset_takes_enabled_profiles_too(lab: Lab) -> None:
     iccid = lab.install()
     good(lab.carry_out(Kind.ENABLE, iccid=iccid))
     what: dict[str, Any] = {"operational_profiles": True, "test_profiles": False, "default_smdp": False}
-    assert result_of(good(lab.carry_out(Kind.RESET, **what))) == {"already": False}
+    assert result_of(good(lab.carry_out(Kind.RESET, **what))) == {"already": False, "deleted": [iccid]}
     assert states(lab) == {}
     assert result_of(good(lab.carry_out(Kind.RESET, **what))) == {"already": True}
 
