@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from faults.device.device import CARD, PATIENCE, Device, Late
+from faults.device.watched_platform import PLATFORM
 from lpad.base.identifiers import Iccid
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
@@ -50,6 +51,8 @@ class Scenario:
         offline: whether there is no network until the change.
         may_be_done: whether the change may end as `done`.
         networked: whether lpad writes each profile's APN to the modem over its AT port.
+        platform: the kind of operator's platform that provides the profile, or None. A failed change is
+            requested again, because its wish is still open.
         switched: the profile that is enabled instead if a second change, a switch, succeeds.
     """
 
@@ -61,6 +64,7 @@ class Scenario:
     offline: bool = False
     may_be_done: bool = True
     networked: bool = False
+    platform: str | None = None
     switched: int | None = None
 
 
@@ -123,6 +127,10 @@ def _disable(device: Device) -> Change:
 
 def _delete(device: Device) -> Change:
     return device.client.delete(CARD, iccid(SECOND))
+
+
+def _provision(device: Device) -> Change:
+    return device.client.provision(CARD, platform=PLATFORM)
 
 
 def _deliver(device: Device) -> Change:
@@ -200,6 +208,20 @@ SCENARIOS: Mapping[str, Scenario] = {
         may_be_done=False,
         networked=True,
     ),
+    **{
+        key: Scenario(
+            title=title,
+            prepare=_two,
+            act=_provision,
+            before=_TWO,
+            after=Holding(profiles=_TWO.profiles | {THIRD}, enabled=THIRD),
+            platform=like,
+        )
+        for key, title, like in (
+            ("provision", "profile from a platform, for the card", "kore"),
+            ("provision-draft", "profile from a platform, by code", "soracom"),
+        )
+    },
     "delivery": Scenario(
         title="notification delivery",
         prepare=_undelivered,

@@ -31,6 +31,8 @@ _NOTICING = 5.0
 """Seconds to wait for a cut at the very end of a scenario."""
 _ENDING = 3.0
 """Seconds within which a change on a full disk normally ends."""
+_WISHES = 3
+"""The number of further requests for a wish."""
 _LOOKS = 3
 _BETWEEN_LOOKS = 0.05
 _IGNORED = ("port", "lpad.sock", "notify", "log", "writes", "disk", "uevents")
@@ -158,7 +160,8 @@ class Stage:
         folder = self.folder / name
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self.bases / key, folder, symlinks=True, ignore=shutil.ignore_patterns(*_IGNORED))
-        return Device(folder, host=self.host, port=self.port, small_disk=small_disk)
+        platform = SCENARIOS[key].platform
+        return Device(folder, host=self.host, port=self.port, small_disk=small_disk, platform=platform)
 
 
 class _Trial:
@@ -210,6 +213,8 @@ class _Trial:
             device.stop()
             device.start()
         self._settle()
+        if self._scenario.platform is not None:
+            self._fulfil()
         lost = self.flip is not None and self.change is None
         self.violations += violations(device, self._scenario, self.change, lost=lost)
         if self._told is not None and _told(self._told) != _told(self.change):
@@ -270,6 +275,14 @@ class _Trial:
                 f"not quiet: {len(device.card.notifications)} notifications on the card, channels"
                 f" {device.card.open_channels}, outbox {notifications}"
             )
+
+    def _fulfil(self) -> None:
+        """Request a failed wish again, because it is still open."""
+        for _ in range(_WISHES):
+            if self.change is not None and self.change.state == "done":
+                return
+            self.change = self._scenario.act(self._device)
+            self._settle()
 
     def _is_lost(self, change_id: int) -> bool:
         """Whether a wrong bit has destroyed a change's record, and the journal's health names the change."""

@@ -34,6 +34,7 @@ def violations(device: Device, scenario: Scenario, change: Change | None, *, los
         *([] if lost and holds(device, scenario.after) else _outcome(device, scenario, change)),
         *_notifications(device),
         *_channels(device),
+        *_orders(device),
         *(_network(device) if scenario.networked else []),
     ]
 
@@ -110,6 +111,12 @@ def _notifications(device: Device) -> list[str]:
         if any(one > other for one, other in pairwise(numbers)):
             found.append(f"{address} received its notifications in the order {numbers}")
     return found
+
+
+def _orders(device: Device) -> list[str]:
+    """Compare what was ordered with the one wish that there was."""
+    made = 1 if device.platform is None else device.platform.orders
+    return [] if made == 1 else [f"the platform has {made} orders for one wish"]
 
 
 def _channels(device: Device) -> list[str]:

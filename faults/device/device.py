@@ -9,16 +9,17 @@ import subprocess
 import threading
 import time
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from faults.device.forked_daemons import daemon_forks
 from faults.device.network_relay import Network
-from faults.device.step_counter import StepCounter
+from faults.device.step_counter import Peer, StepCounter
 from faults.device.watched_daemon import UEVENTS
 from faults.device.watched_disk import COMMITTING, SIZE, Action, Disk
 from faults.device.watched_peers import WatchedCard, WatchedServer
+from faults.device.watched_platform import Shelf, WatchedPlatform
 from faults.injected.cut import Counted, Cut, Kind, Outage
-from lpad.base.identifiers import Iccid
+from lpad.base.identifiers import Eid, Iccid
 from lpad.client import Client
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.euicc.chip.faults import CardFaults
@@ -68,7 +69,9 @@ class Late(Exception):
 class Device:
     """A device in one folder, which may be a copy of another device's; use it in a `with` statement."""
 
-    def __init__(self, folder: Path, *, host: str, port: int, small_disk: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, host: str, port: int, small_disk: bool = False, platform: str | None = None
+    ) -> None:
         """Start everything except the daemon.
 
         Args:
@@ -76,6 +79,7 @@ class Device:
             host: the loopback address that server and network listen on.
             port: the server's port, which is part of its address.
             small_disk: whether the state folder is on a separate small file system, which can be filled.
+            platform: the kind of platform in the settings; None: there is none.
         """
         folder.mkdir(exist_ok=True)
         self.folder = folder
@@ -98,10 +102,11 @@ class Device:
             self.modem = stack.enter_context(PtyModem(self.slot, path=folder / "port"))
             self.server = WatchedServer(folder / "smdp", pki=pki, port=port, bind=host)
             self.server.step_counter = self.step_counter
-            self.step_counter.show = self.server.show
             stack.enter_context(self.server)
             self.network = stack.enter_context(Network(host, (host, port)))
-            self.step_counter.network = self.network
+            self.server.peer = Peer(network=self.network, show=self.server.show, answer=lambda each: each)
+            self.step_counter.peers.append(self.server.peer)
+            self.platform = None if platform is None else self._platform(platform, pki, host)
             self._lines = 0
             self._stack = stack.pop_all()
 
@@ -110,6 +115,18 @@ class Device:
 
     def __exit__(self, *_exception: object) -> None:
         self._stack.close()
+
+    def _platform(self, like: str, pki: Pki, host: str) -> WatchedPlatform:
+        """Start a platform in front of the server; its profile is the third one."""
+        server = self.server
+        shelf = Shelf(server.orders, address=lambda: server.address, order=lambda eid: self.order(3, eid=eid))
+        made = WatchedPlatform(like, pki=pki, shelf=shelf, bind=host)
+        made.step_counter = self.step_counter
+        self._stack.enter_context(made)
+        network = self._stack.enter_context(Network(host, (host, made.port)))
+        made.peer = Peer(network=network, show=made.shows(pki), answer=made.as_answer)
+        self.step_counter.peers.append(made.peer)
+        return made
 
     def _mount(self, path: Path) -> None:
         """Move the state folder's content to a small file system that is mounted in its place."""
@@ -157,7 +174,7 @@ class Device:
 
     def _settings(self) -> Path:
         to = "{}:{}".format(*self.network.address)
-        settings = {
+        settings: dict[str, Any] = {
             "socket": str(self.socket),
             "state_folder": str(self.folder / "state"),
             "euiccs": {CARD: {"port": str(self.folder / "port"), "switching": {"default_guard": None}}},
@@ -170,6 +187,10 @@ class Device:
             iccids = [f"89440000000000{number:06}" for number in range(1, 5)]
             patterns = [{"iccid": each, "apn": apn_of(each)} for each in iccids]
             settings["network"] = {"applier": "at", "patterns": patterns}
+        if self.platform is not None:
+            settings |= self.platform.settings(self.folder)
+            to = "{}:{}".format(*self.platform.peer.network.address)
+            settings["remote"]["hosts"] |= dict.fromkeys(self.platform.vendor.hosts, to)
         path = self.folder / "lpad.yaml"
         path.write_text(json.dumps(settings), encoding="utf-8")
         return path
@@ -223,7 +244,8 @@ class Device:
 
     def go_offline(self) -> None:
         """Turn the network off."""
-        self.network.fail(Outage.REFUSED)
+        for each in self.step_counter.peers:
+            each.network.fail(Outage.REFUSED)
 
     # Orders.
 
@@ -233,17 +255,20 @@ class Device:
         port = self.server.address.partition(":")[2]
         return self.server.address, f"{SGP26_NAME}:{port}"
 
-    def order(self, number: int, *, both: bool = False) -> Order:
+    def order(self, number: int, *, both: bool = False, eid: str | None = None) -> Order:
         """Add an order for the profile with a number.
 
         Args:
             number: the profile's number, with which its ICCID ends.
             both: whether the profile names both addresses for notifications.
+            eid: the only card that can get it; None: any card with the matching ID.
         """
         iccid = Iccid.parse(f"89440000000000{number:06}")
         recipients = (Recipient(), Recipient(address=self.addresses[1])) if both else (Recipient(),)
         metadata = ProfileMetadata(iccid=str(iccid), recipients=recipients)
-        return self.server.orders.add_order(made_up_profile(iccid, size=3000), metadata=metadata)
+        return self.server.orders.add_order(
+            made_up_profile(iccid, size=3000), metadata=metadata, eid=None if eid is None else Eid.parse(eid)
+        )
 
     def code(self, order: Order) -> str:
         """Return an order's activation code."""

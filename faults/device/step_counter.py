@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from faults.injected.cut import Counted, Cut, Kind, Outage
 from lpad.simulator.smdp.functions.faults import TlsIdentity
@@ -16,11 +17,27 @@ if TYPE_CHECKING:
     from faults.device.network_relay import Network
     from lpad.simulator.euicc.chip.faults import CardFaults
 
+_Answer = TypeVar("_Answer")
 _STATUSES = {
     Outage.HTTP_500: HTTPStatus.INTERNAL_SERVER_ERROR,
     Outage.HTTP_503: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _GARBAGE = HttpAnswer(HTTPStatus.OK, b"\x00\xff}garbage{", "application/octet-stream")
+
+
+@dataclass(slots=True, kw_only=True)
+class Peer(Generic[_Answer]):
+    """A server that the daemon talks to.
+
+    Attributes:
+        network: the relay in front of it.
+        show: makes it present a certificate.
+        answer: converts an SM-DP+'s answer into its own form.
+    """
+
+    network: Network
+    show: Callable[[TlsIdentity], None]
+    answer: Callable[[HttpAnswer], _Answer]
 
 
 class StepCounter:
@@ -33,9 +50,7 @@ class StepCounter:
             kill: kills the daemon.
             faults: the card's faults.
         """
-        self.network: Network | None = None
-        self.show: Callable[[TlsIdentity], None] = lambda _identity: None
-        """Makes the server present a certificate."""
+        self.peers: list[Peer[Any]] = []
         self.hit = threading.Event()
         """The cut was made, at the card or the server."""
         self._kill = kill
@@ -83,46 +98,45 @@ class StepCounter:
         if cut.kind is not Kind.KILL_APDU:
             self._faults.lose_power_after(0, executed=cut.kind is Kind.POWER_AFTER)
 
-    # The server's side.
+    # The servers' side.
 
-    def message(self, execute: Callable[[], HttpAnswer]) -> HttpAnswer:
-        """A message has reached the server; return its answer.
+    def message(self, execute: Callable[[], _Answer], *, peer: Peer[_Answer]) -> _Answer:
+        """A message has reached a server; return its answer.
 
         Raises:
             ConnectionResetError: there is no answer.
         """
         cut = self._here(Counted.MESSAGES)
         if cut is None:
-            return self._answers or execute()
+            return execute() if self._answers is None else peer.answer(self._answers)
         if cut.kind is Kind.KILL_SENT:
             self._kill()
         elif cut.kind is Kind.KILL_RECEIVED:
-            assert self.network is not None, "the server runs behind it"
             answer = execute()
-            self.network.when_answered(self._kill)
+            peer.network.when_answered(self._kill)
             return answer
         elif cut.outage is not None:
-            return self._fail(cut.outage, execute, executed=cut.kind is Kind.SERVER_AFTER)
+            if cut.kind is Kind.SERVER_AFTER:
+                execute()
+            return peer.answer(self._fail(cut.outage))
         return execute()
 
-    def _fail(self, outage: Outage, execute: Callable[[], HttpAnswer], *, executed: bool) -> HttpAnswer:
-        if executed:
-            execute()
+    def _fail(self, outage: Outage) -> HttpAnswer:
         status = _STATUSES.get(outage)
         if status is not None or outage is Outage.GARBAGE:
             self._answers = _GARBAGE if status is None else HttpAnswer(status)
             return self._answers
-        assert self.network is not None, "the server runs behind it"
-        if outage is Outage.UNTRUSTED:
-            self.show(TlsIdentity.UNKNOWN_CA)
-            self.network.cut()
-        else:
-            self.network.fail(outage)
+        for each in self.peers:
+            if outage is Outage.UNTRUSTED:
+                each.show(TlsIdentity.UNKNOWN_CA)
+                each.network.cut()
+            else:
+                each.network.fail(outage)
         raise ConnectionResetError
 
     def server_is_back(self) -> None:
-        """Answer like a server."""
+        """Let all servers answer as usual."""
         self._answers = None
-        self.show(TlsIdentity.GOOD)
-        if self.network is not None:
-            self.network.come_back()
+        for each in self.peers:
+            each.show(TlsIdentity.GOOD)
+            each.network.come_back()

@@ -67,7 +67,9 @@ def shorten() -> None:
     """Shorten the pauses between attempts."""
     from lpad.engine.change import overtaking  # noqa: PLC0415 - likewise
     from lpad.engine.journal import write_retry  # noqa: PLC0415 - likewise
+    from lpad.engine.operations import provision  # noqa: PLC0415 - likewise
     from lpad.engine.outbox import delivery, outbox, owed_cancellations  # noqa: PLC0415 - likewise
+    from lpad.engine.provisioning import look_times  # noqa: PLC0415 - likewise
     from lpad.engine.switch import condition_watch  # noqa: PLC0415 - after SQLite is watched
     from lpad.engine.unattended import rescue  # noqa: PLC0415 - after SQLite is watched
     from lpad.engine.worker import awaiting_retry, presence, retry_rules  # noqa: PLC0415 - after SQLite is watched
@@ -75,6 +77,7 @@ def shorten() -> None:
     overtaking.QUIET = 1.0
     for backoff in (
         delivery.BACKOFF,
+        look_times.BACKOFF,
         owed_cancellations.BACKOFF,
         rescue.BACKOFF,
         *retry_rules.BACKOFF.values(),
@@ -83,9 +86,10 @@ def shorten() -> None:
     retry_rules.LONGEST = max(_SOON)
     outbox.REST = awaiting_retry.REST = rescue.REST = outbox.SHORTEST_WAIT = 0.2
     presence.REOPENING = (0.2, 0.5, 1, 1, 1, 1)  # type: ignore[assignment]  # whole seconds in the field
-    write_retry.EVERY = 0.5
+    write_retry.EVERY = provision.UNWRITTEN = 0.5
     condition_watch.STEADY = condition_watch.FIRST_PAUSE = 0.3
     condition_watch.LONGEST_PAUSE = 1.0
+    vars(look_times)["wait"] = lambda looks, **_least: look_times.BACKOFF.after(looks)
     vars(condition_watch)["ASKED_AGAIN"] = 1.0
 
 

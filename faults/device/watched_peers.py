@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lpad.simulator.smdp.server import SmDp
 
 if TYPE_CHECKING:
-    from faults.device.step_counter import StepCounter
+    from faults.device.step_counter import Peer, StepCounter
     from lpad.simulator.euicc.card import SoftCard
     from lpad.simulator.smdp.functions.faults import ActiveFaults
     from lpad.simulator.smdp.functions.functions import HttpAnswer
@@ -47,11 +47,12 @@ class WatchedServer(SmDp):
     """An SM-DP+ that reports each message."""
 
     step_counter: StepCounter
+    peer: Peer[HttpAnswer]
 
     def carry_out(self, function: str, body: bytes, faults: ActiveFaults) -> HttpAnswer:
         """Carry out one ES9+ function, unless the step counter makes a cut."""
         carry_out = super().carry_out
-        return self.step_counter.message(lambda: carry_out(function, body, faults))
+        return self.step_counter.message(lambda: carry_out(function, body, faults), peer=self.peer)
 
     @property
     def received(self) -> dict[str, list[tuple[int, str]]]:

@@ -165,6 +165,7 @@ class _Writer:
             "address": "smdp0.example.com",
             "seq": number,
             "platform": "desk",
+            "action": "suspend",
         }
         if kind is Kind.RESET:
             asked.pop("default_smdp")

@@ -170,7 +170,14 @@ class Memory(dict[str, bytes]):
 class Fleet:
     """Devices that boot within some seconds, and what becomes of their wishes."""
 
-    def __init__(self, platform: CrowdedPlatform, like: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self,
+        platform: CrowdedPlatform,
+        like: str,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        wishes: WishStore | None = None,
+    ) -> None:
         self.platform = platform
         self.ended: list[float] = []
         """When each device had its profile."""
@@ -187,7 +194,7 @@ class Fleet:
             product=PRODUCTS.get(like),
         )
         self._openable = OpenablePlatform(settings, route=Route())
-        self._wishes = WishStore(Memory())  # type: ignore[arg-type]  # like the journal's
+        self._wishes = wishes or WishStore(Memory())  # type: ignore[arg-type]  # like the journal's
         self._runs: list[FleetRun] = []
 
     def boot(self, devices: int, *, within: float) -> None:
@@ -206,6 +213,15 @@ class Fleet:
             self.platform.now, _, run = heapq.heappop(waiting)
             for due in self._turn(run):
                 heapq.heappush(waiting, (due, next(order), run))
+
+    def turn(self, number: int) -> None:
+        """Let one device work until it has its profile.
+
+        Raises:
+            Postponed: it has to wait.
+        """
+        run = FleetRun(number, self)
+        provision(run, self._context(run))  # type: ignore[arg-type]  # as far as the operation sees it
 
     def _turn(self, run: FleetRun) -> Iterator[float]:
         """Let a device work until it has to wait; yield when it goes on."""

@@ -126,6 +126,7 @@ class _Fulfilment:
         self._check_card()
         self._context.environment.clock.check()
         if self._is_fulfilled():
+            self._activate_again()
             return
         platform = self._platform()
         self._keep(change=self._run.change.id)
@@ -333,13 +334,7 @@ class _Fulfilment:
         if platform.can.activates is Activates.NEVER:
             return
         self._run.follow("activate-line")
-        try:
-            with platform.opened() as open_platform:
-                self._activate_installed(open_platform, iccid)
-        except LpadError as error:
-            # The profile is installed; the guard checks whether it works.
-            log.warning("change %d: the line is not activated: %s", self._run.change.id, error)
-            self._tell("line-not-activated", sentence=error.sentence)
+        self._activate_installed(platform, iccid)
 
     def _keep_apn(self, iccid: str) -> None:
         """Keep the APN that came with the reservation, so that data follows the switch."""
@@ -351,13 +346,35 @@ class _Fulfilment:
         except LpadError as error:
             log.warning("change %d: the platform's APN is not kept: %s", self._run.change.id, error)
 
-    def _activate_installed(self, platform: OpenPlatform, iccid: str) -> None:
-        line = self._kept() if self._record.reservation is not None else None
-        if line is None:
-            line = platform.line_of(iccid, deadline=Deadline.after(CONVERSATION))
-        if line is None or line.line is Line.LIVE:
+    def _activate_again(self) -> None:
+        """Activate the line of a profile that an earlier change installed, if it is idle again."""
+        reservation = self._record.reservation
+        platform = self._context.platforms.get(self._record.platform)
+        if platform is None or reservation is None or platform.can.activates is not Activates.BEFORE:
             return
-        platform.activate(line, self._wish(), deadline=Deadline.after(CONVERSATION))
+        self._run.step("activate-line")
+        self._activate_installed(platform, reservation.iccid or "")
+
+    def _activate_installed(self, platform: NamedPlatform, iccid: str) -> None:
+        try:
+            with platform.opened() as open_platform:
+                self._activate_idle(open_platform, iccid)
+        except LpadError as error:
+            # The profile is installed; the guard checks whether it works.
+            log.warning("change %d: the line is not activated: %s", self._run.change.id, error)
+            self._tell("line-not-activated", sentence=error.sentence)
+
+    def _activate_idle(self, platform: OpenPlatform, iccid: str) -> None:
+        if self._record.reservation is not None:
+            line = platform.look(self._kept(), deadline=self._deadline())
+        else:
+            known = platform.line_of(iccid, deadline=self._deadline())
+            if known is None:
+                return
+            line = known
+        if line.line in (Line.LIVE, Line.CHANGING):
+            return
+        platform.activate(line, self._wish(), deadline=self._deadline())
         self._tell("activated", reservation=line)
 
     # what persons are asked

@@ -76,6 +76,8 @@ class PlatformFault(StrEnum):
     """404: the reservation is not known any more."""
     LINE_STUCK = "line-stuck"
     """A line that is activated stays scheduled."""
+    LINE_ENDED = "line-ended"
+    """The operator ends all lines, before the call is carried out."""
     LINE_REFUSED = "line-refused"
     """Activating is refused, as without a Fleet."""
 

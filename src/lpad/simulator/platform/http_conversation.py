@@ -106,7 +106,7 @@ class PlatformConversation(BaseHTTPRequestHandler):
 
     def _send_altered(self, answer: Answer, faults: Faulty) -> None:
         headers = dict(answer.headers)
-        body = b"" if answer.content is None else json.dumps(answer.content).encode()
+        body = _encoded(answer.content)
         if body:
             headers.setdefault("Content-Type", "application/json")
         status = answer.status
@@ -136,6 +136,12 @@ class PlatformConversation(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
+
+
+def _encoded(content: Any) -> bytes:
+    if isinstance(content, bytes):
+        return content
+    return b"" if content is None else json.dumps(content).encode()
 
 
 def _later(value: str) -> dict[str, str]:

@@ -39,7 +39,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back; `content` None is an answer without a body."""
+    """What goes back; `content` is JSON, or bytes as they are; None: there is no body."""
 
     status: int = 200
     content: Any = None

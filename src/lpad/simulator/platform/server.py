@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import ssl
     from types import TracebackType
 
+    from lpad.simulator.pki.credential import Credential
     from lpad.simulator.pki.pki import Pki
     from lpad.simulator.platform.http_message import Request
     from lpad.simulator.platform.reservations import Shelf
@@ -127,6 +128,10 @@ class SimulatedPlatform:
         if self._listener is not None:
             self._listener.stop()
             self._listener = None
+
+    def show(self, credential: Credential) -> None:
+        """Show another certificate in the TLS handshakes to come."""
+        self._context = tls_context(credential)
 
     def __enter__(self) -> Self:
         self.start()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.platform.http_message import Answer
+from lpad.simulator.platform.reservations import Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,6 +57,9 @@ class Vendor:
         refused = next((fault for fault in BUSINESS if fault in faults), None)
         if refused is not None:
             return self.refused(refused)
+        if PlatformFault.LINE_ENDED in faults:
+            for each in self.stock.reserved:
+                each.line = Line.ENDED
         handler: Handler = getattr(self, f"do_{name}")
         return handler(request, *named, faults=faults)
 

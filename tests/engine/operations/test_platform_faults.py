@@ -1,0 +1,225 @@
+"""What befalls a wish: old journals, dead lines, a single way out, knocks, and a full disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from engine.lab import CARD, result_of
+from engine.operations.platform_lab import PLATFORM, PlatformLab, hurry
+from lpad.base.backoff import Backoff
+from lpad.base.deadline import Deadline
+from lpad.engine.change.change import Kind, QuestionKind, State
+from lpad.engine.change.params import GuardParams
+from lpad.engine.journal import Journal
+from lpad.engine.provisioning import look_times
+from lpad.simulator.platform.faults import PlatformFault
+from lpad.simulator.platform.reservations import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lpad.engine.change.change import Change
+    from lpad.simulator.pki.pki import Pki
+    from lpad.simulator.platform.http_message import Answer, Request
+    from lpad.simulator.platform.vendor import Faulty
+
+
+@pytest.fixture(params=["desk", "kore", "twilio"])
+def lab(
+    request: pytest.FixtureRequest, tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[PlatformLab]:
+    """A lab for each kind of platform that activates lines."""
+    hurry(monkeypatch)
+    with PlatformLab(tmp_path, pki, like=request.param) as made:
+        yield made
+
+
+@pytest.fixture
+def kore(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformLab]:
+    """A lab with a platform that takes nothing back."""
+    hurry(monkeypatch)
+    with PlatformLab(tmp_path, pki, like="kore") as made:
+        yield made
+
+
+def waiting(lab: PlatformLab) -> Change:
+    """Order a profile that stays pending, and stop lpad while it waits."""
+    lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
+    change = lab.asked_or_paused(lab.provision().id)
+    lab.until_true(lambda: lab.platform.calls["look"] > 0)
+    lab.stop()
+    lab.platform.stock.reserved[0].never = False
+    return change
+
+
+def test_an_older_journal(lab: PlatformLab) -> None:
+    """A device whose disk is set back to before its order finds the order, and makes no other."""
+    lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.eid is not None)
+    lab.stop()
+    kept = lab.folder / "kept"
+    kept.mkdir()
+    for path in lab.folder.glob("journal.db*"):
+        shutil.copy(path, kept)
+    waiting(lab)
+    for path in lab.folder.glob("journal.db*"):
+        path.unlink()
+    for path in kept.iterdir():
+        shutil.copy(path, lab.folder)
+    ended = lab.ended(lab.provision().id)
+    assert (ended.error, ended.state, lab.platform.orders, len(lab.enabled)) == (None, State.DONE, 1, 1)
+
+
+@pytest.mark.parametrize("other", ["earlier", "later"])
+def test_another_version_of_lpad(lab: PlatformLab, other: str) -> None:
+    """A wish that an earlier or a later lpad has written while it waited is continued, with its order."""
+    change = waiting(lab)
+    name = f"wish:{lab.card.eid}"
+    journal = Journal(lab.folder / "journal.db")
+    journal.start()
+    record: dict[str, Any] | None = journal.memos.get(name, dict[str, Any])
+    assert record is not None
+    if other == "earlier":
+        record = {key: record[key] for key in ("platform", "change", "reservation", "ordered_at")}
+        record["reservation"] = {key: record["reservation"][key] for key in ("id", "profile")}
+    else:
+        record |= {"colour": "blue", "reservation": {**record["reservation"], "profile": "half-baked"}}
+    journal.memos.put(name, record)
+    journal.close()
+    lab.start()
+    ended = lab.ended(change.id)
+    assert (ended.error, ended.state, lab.platform.orders, len(lab.enabled)) == (None, State.DONE, 1, 1)
+
+
+def test_a_line_that_is_refused_is_activated_later(lab: PlatformLab) -> None:
+    """A refusal to activate ends the change before the download; the next request activates the line."""
+    lab.platform.faults.add(PlatformFault.LINE_REFUSED, call="activate")
+    ended = lab.ended(lab.provision().id)
+    assert ended.error is not None
+    assert (ended.error.kind, ended.error.details["cause"]) == ("platform-refused", "settings")
+    assert lab.card.profiles == ()
+    again = lab.ended(lab.provision().id)
+    assert (again.error, lab.platform.orders, lab.platform.calls["activate"]) == (None, 1, 2)
+    assert len(lab.enabled) == 1
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+def test_a_line_that_stays_scheduled(lab: PlatformLab, *, dropped: bool) -> None:
+    """Without service the guard goes back; later the same profile is enabled, and an idle line activated."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        address = found.getsockname()
+    guard = GuardParams(until=(f"tcp:127.0.0.1:{address[1]}@lo",), within=1.0)
+    lab.platform.faults.add(PlatformFault.LINE_STUCK, call="activate")
+    first = lab.ended(lab.provision(guard=guard).id)
+    assert first.error is not None
+    assert (first.error.kind, lab.enabled, len(lab.card.profiles)) == ("switch-rolled-back", [], 1)
+    (reserved,) = lab.platform.stock.reserved
+    assert reserved.line is Line.CHANGING
+    reserved.stuck = False
+    if dropped:
+        reserved.line = Line.IDLE
+    with socket.create_server(address):
+        again = lab.ended(lab.provision(guard=guard).id)
+    assert (again.error, lab.platform.orders) == (None, 1)
+    assert (len(lab.enabled), len(lab.card.profiles)) == (1, 1)
+    assert lab.platform.calls["activate"] == 1 + dropped
+    assert lab.engine.wish(CARD) is None
+
+
+def test_over_the_bootstrap_alone(kore: PlatformLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All is asked over the profile that is to be replaced; reports arrive over the new one."""
+    bootstrap = kore.install()
+    assert kore.carry_out(Kind.ENABLE, iccid=bootstrap).error is None
+    kore.until_true(lambda: kore.card.notifications == ())
+    asked: list[str] = []
+    carried_out, served = kore.platform.carry_out, kore.server.carry_out
+
+    def platform(request: Request) -> tuple[Answer, Faulty]:
+        asked.extend(kore.enabled)
+        if not kore.enabled:
+            raise ConnectionAbortedError
+        return carried_out(request)
+
+    def server(*arguments: Any) -> Any:
+        if not kore.enabled:
+            raise ConnectionAbortedError
+        return served(*arguments)
+
+    monkeypatch.setattr(kore.platform, "carry_out", platform)
+    monkeypatch.setattr(kore.server, "carry_out", server)
+    ended = kore.ended(kore.provision().id)
+    assert (ended.error, kore.platform.orders) == (None, 1)
+    assert {*asked} == {bootstrap}
+    assert kore.enabled == [result_of(ended)["iccid"]]
+    kore.until_true(lambda: kore.card.notifications == ())
+    told = {(each.event, each.iccid) for each in kore.server.notifications}
+    assert {("install", kore.enabled[0]), ("disable", bootstrap), ("enable", kore.enabled[0])} <= told
+
+
+def test_knocks(lab: PlatformLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often a callback has somebody ask again, it is the same wish, and lpad looks no more often."""
+    monkeypatch.setattr(look_times, "BACKOFF", Backoff((3600.0,)))
+    lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
+    change = lab.asked_or_paused(lab.provision().id)
+    looks = lab.platform.calls["look"]
+    for _ in range(20):
+        assert lab.provision().id == change.id
+    assert lab.carry_out(Kind.REFRESH).error is None
+    assert lab.platform.calls["look"] - looks <= 1
+    lab.engine.cancel(change.id)
+
+
+def test_a_reservation_that_vanishes(lab: PlatformLab) -> None:
+    """A reservation that the platform no longer knows leads to a question, and to no order by itself."""
+    lab.platform.faults.add(PlatformFault.VANISHES, call="look", times=0)
+    change = lab.asked(lab.provision().id)
+    assert change.question is not None
+    assert change.question.kind is QuestionKind.SECOND_ORDER
+    assert "gone" in str(change.question.reason)
+    assert lab.platform.orders == 1
+
+
+def test_a_line_that_the_operator_ends(lab: PlatformLab) -> None:
+    """The line of the enabled profile is ended: lpad sees it, orders nothing, and leaves the profile."""
+    assert lab.ended(lab.provision().id).error is None
+    lab.platform.faults.add(PlatformFault.LINE_ENDED)
+    known = lab.platforms.get(PLATFORM)
+    assert known is not None
+    with known.opened() as platform:
+        line = platform.line_of(lab.enabled[0], deadline=Deadline.after(30))
+    assert line is not None
+    assert line.line.value in ("ended", "idle")
+    lab.stop()
+    lab.start()
+    assert lab.carry_out(Kind.REFRESH).error is None
+    assert (lab.platform.orders, len(lab.enabled)) == (1, 1)
+
+
+SCRIPT = Path(__file__).with_name("wish_on_small_disk.py")
+
+
+def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
+    """While the intent cannot be written no order goes out; once there is space, one does."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    user = [] if os.geteuid() == 0 else ["--map-root-user"]
+    command = ["unshare", "--mount", *user, sys.executable, str(SCRIPT), str(folder)]
+    path = os.pathsep.join([str(SCRIPT.parents[2]), *sys.path])
+    run = subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout) == {"full": ["journal", 0], "space": 1}
