@@ -46,8 +46,6 @@ def make_app(engine: Engine, rules: AccessRules, closing: asyncio.Event) -> Star
     """Return the ASGI application; `state.rules`, `state.configuration` may be replaced.
 
     Args:
-        engine: the engine behind the routes.
-        rules: the roles of the callers.
         closing: set when the daemon stops; ends streams and waits.
     """
     by_path: dict[str, dict[str, Route]] = {}

@@ -37,7 +37,6 @@ def read_regular(path: Path, *, most: int = -1) -> bytes:
     """Return the content of a regular file.
 
     Args:
-        path: the file.
         most: the largest number of bytes to read; -1: all.
 
     Raises:

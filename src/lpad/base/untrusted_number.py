@@ -29,7 +29,6 @@ def whole_number(text: str, *, least: int = 0, most: int = LARGEST) -> int | Non
     Args:
         text: from outside, of any length.
         least: the smallest accepted number; a minus sign is accepted only if this is negative.
-        most: the largest one.
 
     Returns:
         The number; None if the text is anything else, has more than 20 characters, or is out of range.
@@ -89,7 +88,6 @@ def noted_number(value: object, *, default: float, least: float = 0.0, most: flo
         value: as it was read from the journal.
         default: the result if it is not a number from `least` to `most`.
         least: the smallest number that lpad can have stored.
-        most: the largest one.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return default

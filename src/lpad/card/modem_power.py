@@ -52,8 +52,6 @@ def take_step(access: Access, rung: RefreshStep, *, announcements: Sequence[str]
     Failures are only logged, because reading the card shows whether the step has helped.
 
     Args:
-        access: the card in the modem.
-        rung: the step with its commands.
         announcements: the beginnings of lines with which this modem announces that it has read the SIM again.
     """
     refused = False

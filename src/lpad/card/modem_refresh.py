@@ -135,9 +135,7 @@ class Refresh:
         """Use a card; nothing is sent before `prepare` or `settle`.
 
         Args:
-            access: the card.
             tell: called at the start of each step other than waiting.
-            resets: limits the restarts of the modem.
             reading: seconds to read the card once.
         """
         self._access = access
@@ -159,7 +157,6 @@ class Refresh:
 
         Args:
             holding: the card's present state; if a profile is enabled, the modem has an ICCID to report.
-            deadline: when to give up.
 
         Raises:
             CardUnreachable: the port is gone or mute.

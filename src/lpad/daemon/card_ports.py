@@ -44,7 +44,6 @@ class CardPorts:
         """Prepare; nothing is opened.
 
         Args:
-            state_folder: the folder for the remembered modems.
             observe: called with a card's name and the seconds that a command to its ISD-R took.
         """
         self._links = state_folder / LINKS

@@ -115,7 +115,6 @@ class Bus:
         """Ask without waiting; from a listener, or from any other thread.
 
         Args:
-            call: what to ask.
             then: called in the connection's thread once there is an answer, with the error if it is one.
         """
         with suppress(RuntimeError):  # the connection was just closed, so nothing waits for this any more

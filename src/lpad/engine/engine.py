@@ -320,11 +320,9 @@ class Engine:
         """Queue a change; it is on disk when this returns.
 
         Args:
-            euicc: the card.
             params: the parameters without secrets.
             secrets: the secret parameters, by name.
             key: the request's idempotency key, if any; the same key leads to the same change.
-            origin: the requester.
             asked_by: the caller's user ID; None: lpad itself.
 
         Returns:

@@ -87,7 +87,6 @@ class Download:
             euicc: an open ISD-R; stays open.
             server: the SM-DP+ at the order's address; stays open, so that the notification can go over
                 the same connection.
-            order: what to download.
             device: TAC, IMEI and capabilities of the device, told to the card and the server.
             listener: is informed of each step and asked for decisions.
             eid: EID of the card that the profile is for; None: any card.

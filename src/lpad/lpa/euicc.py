@@ -88,7 +88,6 @@ class Isdr(Protocol):
         Args:
             data: the command with its tag.
             intent: what the command does to the card.
-            deadline: for the whole call.
             on_block: told after each block how many bytes of `data` the card has accepted.
         """
 
@@ -184,11 +183,9 @@ class Euicc:
         then.
 
         Args:
-            bound: the package.
             on_bytes: told after each block how many bytes of how many the card has accepted.
             before_segment: told which segment is next; an error raised here stops between two segments, when
                 the session can still be cancelled.
-            deadline: for the whole call.
 
         Returns:
             The result, whether it reports success or a failure; see `card_refusal.installation_refused`.
@@ -238,7 +235,6 @@ class Euicc:
 
         Args:
             events: only these events; empty: all.
-            deadline: for the whole call.
         """
         function = es10.LIST_NOTIFICATION
         request = ListNotificationRequest(events).encode()
@@ -261,7 +257,6 @@ class Euicc:
         Args:
             sequence_number: only this notification; the result is empty if the card no longer has it.
             events: only these events; empty: all.
-            deadline: for the whole call.
         """
         function = es10.RETRIEVE_NOTIFICATIONS_LIST
         request = RetrieveNotificationsListRequest(sequence_number, events).encode()
@@ -306,7 +301,6 @@ class Euicc:
             search: one profile, or all of a class; None: all.
             tags: the fields to return, from `codec.messages.profile_info`; empty: the card's default set.
                 Icons are omitted unless requested, because each takes up to 1 kB on a slow line.
-            deadline: for the whole call.
         """
         function = es10.GET_PROFILES_INFO
         answer = self._ask_for_profiles(ProfileInfoListRequest(search, tags), deadline=deadline)
@@ -327,7 +321,6 @@ class Euicc:
             target: its ICCID or the AID of its security domain.
             refresh: have the card ask the modem for a REFRESH. Without it, the switch is immediate and lpad
                 must inform the modem.
-            deadline: for the whole call.
         """
         request = EnableProfileRequest(target, refresh).encode()
         self._do(es10.ENABLE_PROFILE, request, EnableProfileResult.decode, deadline=deadline)
@@ -356,7 +349,6 @@ class Euicc:
             operational_profiles: delete all operational profiles.
             test_profiles: delete the test profiles that were loaded in the field.
             default_smdp_address: restore the address that the card came with.
-            deadline: for the whole call.
         """
         request = memory_reset.EuiccMemoryResetRequest(
             operational_profiles=operational_profiles,

@@ -44,7 +44,6 @@ def judge(
     """Look each rule up.
 
     Args:
-        rules: the profile's policy rules.
         owner: the profile's owner; without one, no rule is allowed.
         table: the card's rules authorisation table; the first matching row decides.
         forbidden: the rules that the card's EUICCInfo2 forbids regardless of the table.

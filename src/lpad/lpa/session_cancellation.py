@@ -73,9 +73,6 @@ def cancel(
 
     Args:
         euicc: an open ISD-R.
-        server: the SM-DP+.
-        session: the session to cancel.
-        reason: why.
         interruption: ends the wait for the server; None: nothing ends it early.
         owe: receives the transaction ID and the card's signed answer (BF41) if lpad cannot wait for the
             server.

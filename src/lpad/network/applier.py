@@ -209,9 +209,7 @@ class Applier(Protocol):
         """Undo the changes of `prepare`, `apply` and `connect` for the profile.
 
         Args:
-            wanted: the same as for these.
             memory: the result of `prepare`; empty if it was interrupted, or never ran.
-            deadline: when to give up.
         """
         ...
 

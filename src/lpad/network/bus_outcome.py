@@ -20,7 +20,6 @@ def failed_question(error: BusError, *, attempted: str, program: str, action: st
     """Return the outcome for an error of the bus.
 
     Args:
-        error: the error instead of an answer.
         attempted: the attempted action, as in "cannot ATTEMPTED: …".
         program: the name of the called program.
         action: the polkit action that lpad's user needs for this.

@@ -54,7 +54,7 @@ def choose(
     patterns: Sequence[Pattern] = (),
     provider: str | None = None,
 ) -> Chosen:
-    """Return the settings that apply to a profile."""
+    """Return the settings that apply to a profile; of the patterns, the first that matches counts."""
     if owner is not None:
         return Chosen(settings=owner, given_by=GivenBy.OWNER, why="they were set for this profile")
     if order is not None:

@@ -61,7 +61,6 @@ def run_program(
     """Run a program to its end, or to its limit: then its process group is killed.
 
     Args:
-        path: the program.
         environment: its variables, in addition to PATH; nothing is inherited.
         password: handed over in a file in memory, which LPAD_PASSWORD_FILE names; empty: there is none.
         limit: seconds.

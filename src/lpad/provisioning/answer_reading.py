@@ -92,7 +92,6 @@ def ticket(*, code: str | None, smdp: str | None, matching: str | None, bound: b
     Args:
         code: a whole activation code, with or without `LPA:`.
         smdp: a host in any case, or a URL.
-        matching: the matching ID.
         bound: whether the server finds the profile by the card's EID, so that no matching ID is needed.
 
     Returns:

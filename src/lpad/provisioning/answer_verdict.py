@@ -131,8 +131,6 @@ def busy(response: httpx.Response, sentence: str, platform: str) -> PlatformBusy
     """Return the error for an answer that means "later".
 
     Args:
-        response: the answer.
-        sentence: the error's.
         platform: its name in the settings.
     """
     seconds = retry_after(response.headers.get("retry-after"))

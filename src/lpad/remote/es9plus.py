@@ -71,7 +71,6 @@ class Es9Plus:
         """Prepare for a server; connects to nothing yet.
 
         Args:
-            address: the SM-DP+'s address.
             trust: the anchors that its certificate is verified against.
             route: how servers are reached; None: directly.
             card: the card whose CIs may confirm the server if the anchors do not.

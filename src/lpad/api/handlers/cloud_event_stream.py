@@ -48,7 +48,6 @@ async def from_outbox(call: Call, filters: Filters, after: str | None) -> AsyncI
     The first is `listening`; `lost` has the `count` of those that the outbox no longer has.
 
     Args:
-        call: the request.
         filters: which events are wanted.
         after: the number of the last event that the listener has; anything else: all are lost to it, and it
             gets what there is. None: only new ones.

@@ -47,7 +47,6 @@ class ApiServer(uvicorn.Server):
         """Prepare to serve.
 
         Args:
-            app: the application.
             closing: set when the server begins to stop, so that streams and waits end.
             on_listening: called once requests are answered.
             on_hangup: called at each SIGHUP.

@@ -84,7 +84,6 @@ class AtLink:
             memory: the remembered modems.
             overrides: the settings' quirks, which take precedence over those of the modem's family; see
                 `Quirks.merged`.
-            unredacted: whether the APDU trace shows payloads.
         """
         self._modem = modem
         self._name = name
@@ -339,7 +338,6 @@ def open_at_link(
         baud: bits per second; USB modems accept any.
         memory: the modems remembered across restarts; None: none.
         overrides: the settings' quirks; see `Quirks.merged`.
-        unredacted: whether the APDU trace shows payloads.
         open_line: opens the port; a special one borrows it first.
 
     Raises:

@@ -52,7 +52,6 @@ class AtCglaLink:
             channel_in_class: whether the class byte contains the channel. By 27.007 it must not, because the
                 modem inserts the channel; but some modems pass on what they get.
             name: prefix of each line of the APDU trace, such as the port.
-            unredacted: whether the APDU trace shows payloads.
         """
         self._modem = modem
         self._channel_in_class = channel_in_class
@@ -108,7 +107,6 @@ class AtCglaLink:
         Args:
             handle: the channel's name; None if unknown: then small numbers are tried, which close only
                 channels of this AT port, never those that the modem itself uses.
-            deadline: when to give up.
 
         Raises:
             CardUnreachable: the port is gone, or the modem does not answer.
@@ -176,9 +174,6 @@ class CglaChannel:
 
         Args:
             card: passes APDUs to the channel.
-            modem: the owner of the channel.
-            handle: the modem's name for the channel.
-            aid: the selected application.
             number: the number for class bytes; None: the modem inserts it.
         """
         self._card = card

@@ -40,7 +40,6 @@ def csim_link(
         modem: used by this link alone; closed with it.
         name: prefix of each line of the APDU trace, such as the port.
         terminal_capability: value for cards that require TERMINAL CAPABILITY first, see `RawLink`.
-        unredacted: whether the APDU trace shows payloads.
     """
     card = BareHeader(TracedCard(AtCsim(modem), name=name, unredacted=unredacted))
     return RawLink(card, device=modem, terminal_capability=terminal_capability, basic_channel=False)

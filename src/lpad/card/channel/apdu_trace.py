@@ -32,7 +32,6 @@ class TracedCard:
         """Wrap a card.
 
         Args:
-            card: the wrapped card.
             name: prefix of each line, such as the port.
             unredacted: whether payloads are shown regardless of the log's settings; they identify the
                 subscriber.

@@ -55,7 +55,6 @@ class RawLink:
         """Manage the channels of a card.
 
         Args:
-            card: the card.
             device: the modem or reader with the card; closed with the link.
             terminal_capability: TLV to send in TERMINAL CAPABILITY before each channel, such as
                 `TERMINAL_CAPABILITY`; None if the modem has sent one itself, as modems do when they start a
@@ -113,7 +112,6 @@ class RawLink:
         Args:
             handle: the channel's number; None if unknown: then all are checked, and those of the modem stay
                 open.
-            deadline: when to give up.
 
         Raises:
             CardError: the card cannot be reached, or the modem passes no commands to logical channels.
@@ -203,9 +201,7 @@ class LogicalChannel:
         """Wrap an open channel.
 
         Args:
-            card: the card.
             number: the channel number, 1 to 19; 0 for the basic channel, which is always open.
-            aid: the selected application.
             on_refusal: called with the number of a channel that is still open because modem or card refuse to
                 close it.
         """

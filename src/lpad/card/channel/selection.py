@@ -31,10 +31,8 @@ def select_first(card: RawCard, number: int, aids: Sequence[Aid], *, deadline: D
     6A86, 6985 or 6283: whatever the status word, the next name may work.
 
     Args:
-        card: the card.
         number: the channel number, 0 to 19.
         aids: the names, preferred first.
-        deadline: for the whole selection.
 
     Raises:
         CardStatus: none can be selected; `sw` is 6A82 if all are unknown, otherwise the first other status

@@ -71,7 +71,6 @@ class Isdr:
         Args:
             data: the command with its tag, such as BF3E 03 5C 01 5A.
             intent: what the command does to the card.
-            deadline: for the whole command.
             on_block: told after each block how many bytes of `data` the card has accepted.
 
         Returns:
@@ -144,7 +143,6 @@ def isdr_session(
     reset the card and its channels, or have left the bus.
 
     Args:
-        link: the link to the card.
         aids: the ISD-R's names to try, in this order.
         block_size: bytes in one STORE DATA block at most; the link may carry less. The link remembers a size
             that it accepted only after refusing a larger one.

@@ -31,7 +31,6 @@ class AnswerLengthChannel:
         """Wrap a channel.
 
         Args:
-            channel: the wrapped channel.
             needed: whether Le is known to be needed.
             learn: called if that turns out to be wrong.
         """

@@ -36,7 +36,6 @@ class CrashSafeChannel:
         """Wrap a channel that is open and noted.
 
         Args:
-            channel: the wrapped channel.
             note: cleared once the channel is closed.
             on_refusal: called if the link refuses a block that cannot be too long for it; for the next
                 channel, another link may be better.

@@ -27,7 +27,6 @@ class RawCard(Protocol):
 
         Args:
             apdu: the command, with the class byte of its logical channel.
-            deadline: when to give up.
 
         Raises:
             CardUnreachable: the link is gone, gives no answer, or refuses the command (LinkRefused).
@@ -51,7 +50,6 @@ class Channel(Protocol):
         Args:
             apdu: the command with the class byte of the basic channel (00 or 80): the channel inserts
                 its own number, or leaves that to the modem that owns it.
-            deadline: when to give up.
 
         Raises:
             CardUnreachable, CardBusy, CardMalformed: as in RawCard.

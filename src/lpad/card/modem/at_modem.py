@@ -42,7 +42,6 @@ class AtModem:
         """Send a command once and return its answer; anything but OK raises.
 
         Args:
-            command: the command.
             patience: the most seconds to wait for the answer after the command was sent.
             deadline: for the whole call; the earlier limit applies.
 
@@ -90,7 +89,6 @@ class AtModem:
 
         Args:
             beginnings: the possible beginnings of the line, such as "+QUSIM".
-            deadline: when to give up.
 
         Returns:
             The line; None if none came in time.

@@ -95,7 +95,6 @@ def refusal_of(answer: AtAnswer, *, attempted: str) -> CardError:
     Details hold `modem_error`, the modem's answer; and `modem_lock` if it requires a PIN or the like first.
 
     Args:
-        answer: the modem's answer.
         attempted: the command without parameters, and the port.
     """
     refusal = _REFUSALS.get(_code(answer.error or ""))

@@ -20,7 +20,6 @@ def attach_anew(lent: LentModem, *, deadline: Deadline) -> bool:
     """Detach and attach; what goes down comes up again, after a power cut at the next opening of the port.
 
     Args:
-        lent: the modem.
         deadline: for the command that detaches; bringing the modem up again has 120 seconds.
 
     Returns:

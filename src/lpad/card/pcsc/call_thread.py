@@ -33,7 +33,6 @@ class CallThread:
         """Start.
 
         Args:
-            name: the thread's name.
             farewell: called in the thread at the very end; releases what the calls have acquired.
         """
         self._farewell = farewell

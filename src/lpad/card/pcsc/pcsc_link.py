@@ -51,7 +51,6 @@ class PcscLink:
                 so far, and keeps other applets on the card quiet.
             name: name in the APDU trace.
             memory: the remembered cards in readers; None: none.
-            unredacted: whether the trace shows payloads.
         """
         self._card = card
         traced = TracedCard(card, name=name, unredacted=unredacted)
@@ -165,11 +164,9 @@ def open_pcsc_link(
         reader: a name, a pattern with * and ?, or a position from 0; see `choose_reader`.
         shared: whether other programs may use the card between lpad's sessions; by default the reader is
             locked until the link is closed.
-        deadline: for connecting.
         terminal_capability: see `RawLink`.
         terminal_profile: see `PcscLink`.
         memory: the cards remembered across restarts; None: none.
-        unredacted: whether the APDU trace shows payloads.
 
     Raises:
         CardUnreachable: no pyscard, pcscd, reader or card, or the card does not answer.

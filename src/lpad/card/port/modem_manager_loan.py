@@ -34,7 +34,6 @@ class PortLoan:
         """Prepare; ModemManager is asked only when the port is opened.
 
         Args:
-            port: the modem's AT port.
             hold: seconds for which an idle port is kept.
         """
         self._port = port

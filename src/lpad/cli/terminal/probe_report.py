@@ -38,7 +38,6 @@ def print_report(output: Output, report: dict[str, Any], ports: dict[str, Any]) 
     """Print a report and the existing ports; end the program with the error's exit code if there is an error.
 
     Args:
-        output: the output to use.
         report: as `ProbeReport.shown` returns it.
         ports: `serial`, `readers` and `no_readers`, as the report shows identifiers.
     """

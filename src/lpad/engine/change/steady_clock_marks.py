@@ -47,7 +47,6 @@ class SteadyClockMarks:
 
         Args:
             memos: stores the marks.
-            clock: the steady clock.
             latest: returns the latest moment on disk, by the wall clock, for a journal without marks.
         """
         self._memos = memos

@@ -20,7 +20,6 @@ class Environment:
         """Connect both.
 
         Args:
-            clock: the device's.
             watch_network: reports new routes from another thread, and returns a function that ends it; None:
                 unreachable servers are tried from time to time.
         """

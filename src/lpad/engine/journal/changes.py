@@ -147,7 +147,6 @@ class Changes:
         the record only, its events wait in memory.
 
         Args:
-            change: the record.
             notes: notes for settling, added to the existing ones.
             secrets: secrets for carrying it out, replacing those of the same names.
             happenings: the events that follow from it, in the same transaction.

@@ -190,7 +190,6 @@ class Notifications:
         """Record a failed attempt.
 
         Args:
-            notification_id: the failed notification.
             error: kind and sentence.
             next_attempt_at: when the next is due; the later ones in `postponed` wait as long.
             answered_at: when the server answered with an error; None if it was unreachable.

@@ -82,7 +82,6 @@ class NetworkStore:
         repeats this. Settings for a future profile stay.
 
         Args:
-            eid: the card.
             iccids: the ICCIDs of its profiles.
             complete: whether the list is complete; if not, a missing profile may still be there.
         """

@@ -53,8 +53,6 @@ def download(
     """Download and install the profile that an activation code, or the default SM-DP+, offers.
 
     Args:
-        run: the change.
-        context: what it works with.
         installed: called with the ICCID once the profile is installed, before it is enabled; may raise an
             error.
 

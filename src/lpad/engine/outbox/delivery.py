@@ -68,8 +68,6 @@ class DeliveryRound:
         """Prepare.
 
         Args:
-            journal: keeps the copies.
-            hub: gets the events.
             connect: opens a connection, on behalf of the card with an EID.
             patience: seconds for one notification.
             connectivity: gets the reached and unreached servers.

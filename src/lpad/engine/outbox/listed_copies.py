@@ -64,7 +64,6 @@ def unchanged(euicc: Euicc, copies: Sequence[StoredNotification], *, deadline: D
     Args:
         euicc: an open ISD-R.
         copies: all that the card is likely to hold; for one alone, or for very many, nothing is asked.
-        deadline: when to give up.
 
     Returns:
         The numbers that need no further comparison (see `under_number`).

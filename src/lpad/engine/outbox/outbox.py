@@ -66,8 +66,6 @@ class Outbox:
         """Create an outbox that sleeps until `start`.
 
         Args:
-            journal: keeps the copies.
-            hub: gets the events.
             connect: opens a connection to a recipient, on behalf of the card with an EID.
             patience: returns the seconds for one notification, which may change at any time.
             on_delivered: called with an EID, from any thread, when notifications may leave that card.

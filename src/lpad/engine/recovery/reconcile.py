@@ -42,7 +42,6 @@ def judge(
     Args:
         change: the record, running when lpad ended, or waiting for its card.
         private: its notes; empty if nothing irreversible was begun.
-        card: the card's present state.
         notifications: copies of the card's notifications.
     """
     meant = private.secrets.get(EID)

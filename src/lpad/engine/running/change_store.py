@@ -199,7 +199,6 @@ class ChangeStore:
         """Publish a record without storing it, such as that of a repeatable step.
 
         Args:
-            change: the record.
             notes: notes that could not be stored; they are stored with the next record.
         """
         change = self._timed(change)

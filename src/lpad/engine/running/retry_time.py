@@ -76,7 +76,6 @@ class TriedTime:
 
         Args:
             ran: how long lpad has run, in seconds.
-            notes: the change's notes.
             uncounted: seconds since the last failed attempt that do not count.
         """
         before = notes.waited if notes.spent is None else notes.spent

@@ -73,8 +73,6 @@ class Run(RunRecord):
         """Begin.
 
         Args:
-            change: the record.
-            store: stores it.
             settled: the result of a change from an earlier run of the daemon that reached its goal.
             others_wait: whether other changes wait for the card; called from any thread.
             released: whether it waits for an answer and has no session with the card.

@@ -63,7 +63,6 @@ class RunRecord:
         """Show the guard's present state, and store it with the notes for resuming the change.
 
         Args:
-            guard: its present state.
             notes: notes for after a restart.
             needed: whether the change cannot continue if this cannot be written.
 

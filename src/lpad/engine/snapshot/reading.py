@@ -61,7 +61,6 @@ def read_card(euicc: Euicc, *, known: Snapshot | None, deadline: Deadline) -> Ca
         euicc: an open ISD-R.
         known: the previous reading, whose addresses are reused, because only a change to them alters them.
             None reads everything.
-        deadline: when to give up.
 
     Raises:
         CardError: its EID or its profiles cannot be read.

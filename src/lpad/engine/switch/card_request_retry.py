@@ -54,7 +54,6 @@ def ways(profiles: ProfileList, profile: Listed, *, refresh: bool) -> Iterator[W
     An ambiguous name is not used, and an uncertain ICCID comes last.
 
     Args:
-        profiles: as the card lists them.
         profile: one of them, or an unreadable entry.
         refresh: whether the card should ask the modem for a REFRESH, if it allows a choice.
     """

@@ -94,10 +94,6 @@ class ConditionWatch:
         """Prepare.
 
         Args:
-            run: the change.
-            context: to reach the modem.
-            guard: the guard.
-            deadline: the guard's time limit.
             standstill: knows when lpad did not run.
             network: the steps of the profile's network settings.
             ends_on_lock: whether it ends as soon as the SIM requires a code, which no user can enter.

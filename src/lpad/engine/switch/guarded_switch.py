@@ -80,10 +80,6 @@ def guarded_switch(
     """Enable a profile, wait for its guard, and roll back if it is not met; or resume that after a restart.
 
     Args:
-        run: the change.
-        context: to reach the card.
-        asked: the requested guard.
-        iccid: the profile.
         by_default: whether it was not requested; then it ends as soon as the SIM requires a PIN.
 
     Raises:

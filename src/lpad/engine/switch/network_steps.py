@@ -166,8 +166,6 @@ class NetworkSteps:
         """Prepare; nothing is done.
 
         Args:
-            steps: gets each step.
-            context: to reach the modem.
             iccid: the profile's ICCID or AID.
             until: when the guard's time is over; None: there is no guard.
         """
@@ -524,10 +522,7 @@ def enable_with_network(run: Run, context: Context, *, iccid: str, purpose: Purp
     It is done when card and modem agree and the settings were tried: higher layers are reported only.
 
     Args:
-        run: the change.
-        context: to reach the card.
         iccid: the profile's ICCID or AID.
-        purpose: why.
 
     Raises:
         NetworkFailed: an applier or a hook failed before the card was asked.

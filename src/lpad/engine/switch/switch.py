@@ -58,11 +58,7 @@ def switch(
     """Enable or disable a profile, and check that the card reports it and the modem reads it.
 
     Args:
-        run: gets the steps.
-        context: to reach the card.
         iccid: the profile's ICCID or AID.
-        enabled: what is wanted.
-        purpose: why.
 
     Raises:
         NotFound: the card contains no such profile.
@@ -330,8 +326,6 @@ def verify(
     still report the old state until the modem has carried out the REFRESH.
 
     Args:
-        run: gets the steps that were needed.
-        context: to reach the card.
         holds: returns whether a list of profiles shows the wanted state.
         lost: the error that replaced the card's answer; None: the card accepted.
         wanted: the wanted state in words, for the error.
@@ -397,7 +391,6 @@ def holding_of(
     """Return the state that a modem should read from a card with these profiles.
 
     Args:
-        profiles: as the card lists them.
         before: the list before a switch.
         meant: the profile that the card was told to enable, which counts if the card reports several.
     """

@@ -170,7 +170,6 @@ class Observer:
             euicc: an open ISD-R.
             eid: the EID that this card returned in this session, because another card's numbers mean other
                 notifications.
-            deadline: when to give up.
 
         Raises:
             CardError: the card cannot be reached.

@@ -148,10 +148,6 @@ def retry_after(
     Args:
         change: a download; its `retry_for` says for how many seconds it is tried, `when_online` that it is
             tried until it is cancelled.
-        error: its error.
-        notes: its notes so far.
-        tried: how long it has been tried.
-        moment: the present moment.
         card_there: whether the card is usable; otherwise lpad waits for it within the change's time.
         synchronised: whether a time server has set the device's clock.
     """

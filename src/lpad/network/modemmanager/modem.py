@@ -112,10 +112,8 @@ def find_modem(bus: Bus, *, imei: str | None, iccid: str, deadline: Deadline) ->
     """Look for a modem.
 
     Args:
-        bus: a connection.
         imei: 15 digits; None: unknown, then it is the one with the card, or the only one.
         iccid: the ICCID of the enabled profile.
-        deadline: when to give up.
 
     Returns:
         The modem; None if ModemManager does not show it (yet).

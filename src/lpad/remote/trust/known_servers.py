@@ -86,7 +86,6 @@ class TrustMemory:
         """Return the CIs that a card names, and keep them for times when the card is unavailable.
 
         Args:
-            eid: the card's EID.
             named: the card's present list; None: use the last known one.
         """
         card = hashlib.sha256(eid.encode()).hexdigest()[:32]

@@ -45,7 +45,6 @@ def records_of(pages: Pages, number: int, page: bytes, *, kind: int | None = Non
     Args:
         pages: the file, for overflow pages.
         number: the page's number, from 1.
-        page: its content.
         kind: the page type to assume; None: the page's own.
     """
     begin = 100 if number == 1 else 0

@@ -22,7 +22,6 @@ def row_checksum(table: str, values: Sequence[Value]) -> int:
     """Return the CRC-32 of a row, which detects every single wrong bit, and a row of another table.
 
     Args:
-        table: the row's table.
         values: the values of all its columns except the checksum, in the table's order.
     """
     return zlib.crc32(b"".join([table.encode(), *map(_spelled, values)]))
