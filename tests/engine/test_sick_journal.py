@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sqlite3
 import tempfile
 from contextlib import contextmanager
@@ -41,6 +42,19 @@ def as_nobody() -> Iterator[None]:
         yield
     finally:
         os.seteuid(me)
+
+
+@contextmanager
+def without_descriptors() -> Iterator[None]:
+    """Let this process open no more files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.fixture
@@ -226,6 +240,24 @@ def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
     assert "No such file" in str(journal.health.error)
     (tmp_path / "missing").mkdir()
     assert journal.try_again()
+    journal.close()
+
+
+def test_a_process_out_of_descriptors_takes_nothing_for_damaged(tmp_path: Path) -> None:
+    """The journal can be neither opened nor read then: it stays as it is, and is used once that is over."""
+    path = tmp_path / "journal.db"
+    filled(path)
+    before = path.read_bytes()
+    with without_descriptors():
+        journal = Journal(path)
+    refuses(journal, JournalState.UNWRITABLE)
+    with pytest.raises(JournalUnavailable):
+        journal.changes.latest()
+    assert path.read_bytes() == before
+    assert journal.try_again()
+    assert len(journal.changes.latest()) == 50
+    assert journal.health.repairs == ()
+    assert [each.name for each in tmp_path.glob("*damaged*")] == []
     journal.close()
 
 

@@ -45,6 +45,15 @@ def test_no_json(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    "body", [b'{"status": "new", "status": "active"}', b'{"sims": [{"id": 1, "id": 2}]}']
+)
+def test_a_field_that_comes_twice(body: bytes) -> None:
+    """Of two values readers differ in which they take, so the answer is refused."""
+    with pytest.raises(MalformedError, match="twice"):
+        reading.parsed(body)
+
+
+@pytest.mark.parametrize(
     ("told", "code"),
     [
         ({"code": "LPA:1$smdp.example.com$ABC"}, "LPA:1$smdp.example.com$ABC"),

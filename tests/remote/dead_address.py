@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lpad.base.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import pytest
 
 
 @contextmanager
@@ -39,3 +41,23 @@ def mute(host: str, port: int = 0) -> Iterator[int]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=64) as listener:
         yield listener.getsockname()[1]
+
+
+@contextmanager
+def behind_dead_addresses(name: str, port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let a name lead to two addresses that swallow everything, and to loopback behind them."""
+    dead = ("127.0.0.2", "127.0.0.3")
+    really = socket.getaddrinfo
+
+    def getaddrinfo(host: str, wanted: int, *others: Any, **options: Any) -> list[tuple[Any, ...]]:
+        if host != name:
+            return list(really(host, wanted, *others, **options))
+        if options.get("family") == socket.AF_INET6:
+            raise socket.gaierror(socket.EAI_NONAME, "no address of this kind")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, wanted)) for each in (*dead, "127.0.0.1")]
+
+    with ExitStack() as stack:
+        for host in dead:
+            stack.enter_context(swallowing(host, port))
+        monkeypatch.setattr("lpad.remote.https.name_resolution.socket.getaddrinfo", getaddrinfo)
+        yield

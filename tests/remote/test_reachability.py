@@ -14,6 +14,7 @@ from lpad.base.errors import ServerMalformed, ServerUnreachable
 from lpad.base.guard_condition import Condition
 from lpad.remote import reachability as reach_module
 from lpad.remote.reachability import reach
+from remote.dead_address import behind_dead_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,6 +95,12 @@ def test_a_connection_that_is_made_is_enough() -> None:
     with tcp_server() as port:
         assert probe(f"tcp:127.0.0.1:{port}") == "connected"
         assert probe(f"tcp:localhost:{port}@lo") == "connected"
+
+
+def test_a_place_behind_dead_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe reaches the address that works, as a server is reached, and no profile is taken back for it."""
+    with tcp_server() as port, behind_dead_addresses("probe.example.com", port, monkeypatch):
+        assert probe(f"tcp:probe.example.com:{port}") == "connected"
 
 
 def test_a_port_where_nobody_listens_is_no_way() -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
+from typing import Any
 
 from lpad.base.errors import MalformedError
 
@@ -18,6 +20,8 @@ LONGEST = 20
 LARGEST = (1 << 63) - 1
 """The largest number that SQLite and most JSON readers can represent."""
 
+_LONGEST_NAME = 40
+"""Characters of a field's name that an error shows."""
 _DECIMAL = re.compile(r"-?[0-9]{1,20}")
 _HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{1,16}")
 _FRACTION = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,3})?")
@@ -79,6 +83,20 @@ def json_number(text: str) -> int | float:
     """
     value = whole_number(text, least=-LARGEST - 1)
     return math.inf if value is None else value
+
+
+def json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of a JSON text, for `json.loads(object_pairs_hook=...)`.
+
+    Raises:
+        MalformedError: it has a field twice; readers differ in which of the two they use.
+    """
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        shown = f" '{twice}'" if twice.isalpha() and len(twice) <= _LONGEST_NAME else ""
+        raise MalformedError(f"the answer has a field{shown} twice")
+    return fields
 
 
 def noted_number(value: object, *, default: float, least: float = 0.0, most: float) -> float:

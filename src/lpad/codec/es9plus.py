@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import TransactionId
-from lpad.base.untrusted_number import json_number
+from lpad.base.untrusted_number import json_number, json_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _LONGEST_MESSAGE = 200
-_LONGEST_NAME = 40
 _BLANKS = re.compile(r"\s+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _DOTTED = re.compile(r"[0-9]+(?:\.[0-9]+)*")
@@ -219,23 +218,12 @@ def _text_or_empty(value: object) -> str:
 
 def _json_object(body: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(body, object_pairs_hook=_fields, parse_int=json_number)
+        value = json.loads(body, object_pairs_hook=json_object, parse_int=json_number)
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"the answer is not valid JSON ({len(body)} bytes)") from error
     if not isinstance(value, dict):
         raise MalformedError("the answer is JSON, but not an object")
     return value
-
-
-def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object's fields; a duplicate is refused, because readers differ in which one they use."""
-    fields: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in fields:
-            shown = f" '{name}'" if name.isalpha() and len(name) <= _LONGEST_NAME else ""
-            raise MalformedError(f"the answer has a field{shown} twice")
-        fields[name] = value
-    return fields
 
 
 def _object(fields: Mapping[str, Any], name: str) -> dict[str, Any]:

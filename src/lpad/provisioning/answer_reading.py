@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from lpad.base.activation_code import ActivationCode
 from lpad.base.errors import InvalidActivationCode, InvalidValue, MalformedError
 from lpad.base.server_address import ServerAddress
-from lpad.base.untrusted_number import whole_number
+from lpad.base.untrusted_number import json_object, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,11 +31,15 @@ def parsed(body: bytes) -> Any:
     """Return the JSON of an answer; its numbers are text, so that an ICCID without quotes keeps its digits.
 
     Raises:
-        MalformedError: it is not JSON in UTF-8.
+        MalformedError: it is not JSON in UTF-8, or has a field twice.
     """
     try:
         return json.loads(
-            body.decode("utf-8-sig"), parse_int=_digits, parse_float=_digits, parse_constant=_none
+            body.decode("utf-8-sig"),
+            object_pairs_hook=json_object,
+            parse_int=_digits,
+            parse_float=_digits,
+            parse_constant=_none,
         )
     except (ValueError, RecursionError) as error:
         raise MalformedError("the answer is not JSON") from error

@@ -13,6 +13,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, InvalidSettings, ServerUntrusted
 from lpad.provisioning.http.httpx_transport import server_of
 from provisioning.bench import WISH, Bench
+from remote.dead_address import behind_dead_addresses
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,17 @@ def test_the_public_cas_do_not_vouch_for_all(bench: Bench) -> None:
     with pytest.raises(ServerUntrusted):
         bench.opened(server, ca_files=()).order(WISH, deadline=Deadline.after(30))
     assert server.requests == []
+
+
+def test_a_platform_behind_dead_addresses(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The addresses of a platform race like those of a server."""
+    server = bench.platform("desk")
+    ((host, target),) = server.hosts.items()
+    port = int(target.rpartition(":")[2])
+    monkeypatch.setattr(type(server), "hosts", {host: f"platform.example.net:{port}"})
+    with behind_dead_addresses("platform.example.net", port, monkeypatch):
+        bench.opened(server).order(WISH, deadline=Deadline.after(30))
+    assert server.requests
 
 
 def test_cancelled(bench: Bench) -> None:

@@ -19,6 +19,7 @@ from lpad.remote.trust.trust import Trust
 from lpad.simulator.pki.credential import Curve
 from remote import proxy_double
 from remote.bench import NAME
+from remote.dead_address import behind_dead_addresses
 from remote.scripted_server import Reply
 
 if TYPE_CHECKING:
@@ -48,6 +49,18 @@ def test_through_a_proxy(bench: Bench) -> None:
         assert len(proxy.requests) == 1
         assert proxy.requests[0].startswith(f"CONNECT {NAME}:443 HTTP/1.1\r\n")
         assert "authorization" not in proxy.requests[0].lower()
+    assert len(server.seen) == 2
+
+
+def test_a_proxy_behind_dead_addresses(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The addresses of a proxy race like those of a server."""
+    server = bench.server(ACCEPTED)
+    with (
+        proxy_double.Proxy(server.port) as proxy,
+        behind_dead_addresses("proxy.example.com", proxy.port, monkeypatch),
+    ):
+        notify(bench, Route(proxy=Proxy.parse(f"http://proxy.example.com:{proxy.port}")))
+        assert len(proxy.requests) == 1
     assert len(server.seen) == 2
 
 
