@@ -69,7 +69,7 @@ def test_a_first_bench_file(stage: Stage, name: str) -> None:
     assert file.features("first") == ({"modem", "cgla"} if name == PLACE else {"reader", "pcsc", "t0"})
     again = Run(path, "--new", where)
     assert again.end() == 2
-    assert "it is there" in again.output
+    assert "the file exists" in again.output
     run = Run(path, "-k", "test_identity")
     assert run.end() == 0, run.logs
     for left in ("runs", "state"):
@@ -81,7 +81,7 @@ def test_wrong_card(stage: Stage) -> None:
     before = [state_of(card) for card in stage.cards.values()]
     run = Run(bench_with(stage, "wrong", eid=EIDS["first-reader"]))
     assert run.end() == WRONG_CARD
-    assert "nothing was done to it" in run.output
+    assert "has done nothing to it" in run.output
     assert [state_of(card) for card in stage.cards.values()] == before
     left = {path.name for path in (stage.folder / "state").rglob("*") if path.is_file()}
     assert left == {"claim"}, "no daemon was there, and nothing is to be restored"
@@ -188,7 +188,7 @@ def test_a_place_is_one_runs_at_a_time(stage: Stage) -> None:
         claim.close()
         run = Run(stage.bench, "--place", PLACE)
         assert run.end() == 2
-        assert "another run works at it" in run.output
+        assert "another run uses it" in run.output
         assert state_of(stage.cards[PLACE]) == before
         orphan.kill()
     following = Run(stage.bench, "--place", PLACE, "--restore")
@@ -275,7 +275,7 @@ def test_what_is_not_expendable_stays(tmp_path: Path) -> None:
                 client.delete(CARD, kept)
             with pytest.raises(Conflict, match="is not expendable"):
                 client.reset(CARD, operational_profiles=True)
-            with pytest.raises(Conflict, match="leased codes only"):
+            with pytest.raises(Conflict, match="only leased codes"):
                 client.download(CARD, activation_code=gateway.order_profile())
             with pytest.raises(Conflict, match="MADE-UP"):
                 client.try_code(CARD, gateway.order_profile())
