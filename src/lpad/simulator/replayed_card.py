@@ -59,14 +59,15 @@ class ReplayedCard:
             euicc: the card's name in the daemon's settings; needed if there are several.
 
         Raises:
-            InvalidValue: it cannot be read, is not an APDU record, contains several cards, or not this one.
+            InvalidValue: the file is unreadable, is not an APDU record, or contains several cards or another
+                one.
         """
         found = read_record(path)
         names = ", ".join(found) or "none"
         if euicc is None and len(found) != 1:
-            raise InvalidValue(f"{path} holds the cards: {names}; say which one is to be replayed")
+            raise InvalidValue(f"{path} contains several cards: {names}; select one by its name")
         if euicc is not None and euicc not in found:
-            raise InvalidValue(f"{path} has nothing of '{euicc}'; it holds the cards: {names}")
+            raise InvalidValue(f"{path} has no record of '{euicc}'; it contains the cards: {names}")
         return cls(found[euicc] if euicc is not None else next(iter(found.values())))
 
     def reset(self) -> bytes:

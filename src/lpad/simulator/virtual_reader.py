@@ -1,8 +1,8 @@
-"""A card in a virtual PC/SC reader: real pcscd and pyscard in front, any card object behind.
+"""A card in a virtual PC/SC reader: any card object, used through the real pcscd and pyscard.
 
 The reader is the driver in the Debian package vsmartcard-vpcd: a TCP server in pcscd's own process, to
-which a card connects. Its wire format: two bytes of length, then a message. One byte long it is a control
-code, longer a command APDU. Only APDUs, and the code that asks for the ATR, are answered.
+which a card connects. Its wire format: two bytes of length, then a message. A message of one byte is a
+control code, a longer one a command APDU. Only APDUs, and the code that asks for the ATR, are answered.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ class Card(Protocol):
     """The card in the reader: any object with these two methods."""
 
     def transmit(self, apdu: bytes) -> bytes:
-        """Take a command APDU, return data and two status bytes.
+        """Process a command APDU; return data and two status bytes.
 
         Raises:
-            CardUnreachable: the card has lost its power; the reader sees it gone, and then back.
+            CardUnreachable: the card has lost its power; the reader sees it disappear and return.
         """
         ...
 
     def reset(self) -> bytes:
-        """Take the supply away and give it back; return the ATR."""
+        """Turn the supply off and on; return the ATR."""
         ...
 
 
@@ -64,9 +64,9 @@ class VirtualReaderCard:
         """Put a card into a reader; pcscd notices within half a second.
 
         Args:
-            card: what answers.
-            host: where pcscd runs.
-            port: the virtual reader's.
+            card: the card that answers.
+            host: the host on which pcscd runs.
+            port: the virtual reader's port.
 
         Raises:
             CardUnreachable: no virtual reader is there.
@@ -79,7 +79,7 @@ class VirtualReaderCard:
         self._thread: threading.Thread | None = None
         self._line: socket.socket | None = None
         self.apdus = 0
-        """How many the card has seen."""
+        """The number of resets that the card has seen."""
         self.insert()
 
     def __enter__(self) -> Self:
@@ -108,7 +108,7 @@ class VirtualReaderCard:
         self._thread.start()
 
     def pull(self) -> None:
-        """Remove the card, even during a command; `insert` puts it back."""
+        """Remove the card, even during a command; `insert` inserts it again."""
         thread, self._thread = self._thread, None
         if thread is None:
             return
@@ -161,7 +161,7 @@ class VirtualReaderCard:
             return None
 
     def _sit_in(self, line: socket.socket) -> None:
-        """Serve the reader until it goes away, or the card does."""
+        """Serve the reader until the reader or the card disappears."""
         with self._lock:
             self._line = line
             if self._stop.is_set():
@@ -195,7 +195,7 @@ def split_address(text: str) -> tuple[str, int]:
     """Return host and port from HOST:PORT, or from HOST alone.
 
     Raises:
-        InvalidValue: no such form.
+        InvalidValue: the text does not have this form.
     """
     host, colon, port = text.rpartition(":")
     if not colon:
@@ -211,7 +211,7 @@ def _send(line: socket.socket, message: bytes) -> None:
 
 
 def _receive(line: socket.socket) -> bytes:
-    """Return the next message; empty when the reader has hung up."""
+    """Return the next message; empty if the reader has closed the connection."""
     head = _read(line, 2)
     return _read(line, int.from_bytes(head, "big")) if head else b""
 

@@ -95,7 +95,7 @@ def test_try_tells_why_not(desk: SimulatedPlatform, tmp_path: Path) -> None:
     config = str(tmp_path / "lpad.yaml")
     done = lpad("platform", "try", "mine", "--eid", EID, "--config", config, "--record", str(record))
     assert done.returncode == 6
-    assert "this key is not a device's" in done.stderr
+    assert "this key does not belong to a device" in done.stderr
     assert json.loads(record.read_text())[0]["answer"]["status"] == 401
 
 

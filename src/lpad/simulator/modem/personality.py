@@ -36,7 +36,7 @@ class Handles(StrEnum):
 
 
 class Notices(IntEnum):
-    """What makes the modem read a new ICCID; stronger actions do, too."""
+    """The action after which the modem reads a new ICCID, or after a stronger one."""
 
     AT_ONCE = 0
     """Nothing: it reads the card each time."""
@@ -117,7 +117,7 @@ class ModemPersonality:
     """The most characters passed to the port in one write, so that half lines arrive."""
 
     iccid_commands: tuple[str, ...] = ("+CCID", "+CRSM")
-    """Which commands tell the ICCID: +CRSM, and any others by name."""
+    """The commands that report the ICCID: +CRSM, and any others by name."""
     iccid_padded: bool = False
     """Whether 19 digits of an ICCID are followed by F."""
     iccid_answer: tuple[str, ...] = ("{name}: {iccid}",)

@@ -79,7 +79,7 @@ class PtyModem:
             personality: its personality; None: a standard modem.
 
         Raises:
-            InvalidValue: something other than a symbolic link stands at `path`.
+            InvalidValue: `path` exists and is not a symbolic link.
         """
         self._habits = personality or ModemPersonality()
         self._commands = CommandSet(card, self._habits)
@@ -176,7 +176,7 @@ class PtyModem:
         self._do(lambda: self._commands.contexts.subscriptions.update({iccid: subscription}))
 
     def attach_anew(self) -> None:
-        """Attach once more, as the network has a modem do now and then."""
+        """Attach again, as a network sometimes makes a modem do."""
 
         def attach() -> None:
             self._commands.contexts.attaches += 1

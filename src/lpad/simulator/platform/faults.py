@@ -1,4 +1,4 @@
-"""What can be made to go wrong at a simulated platform: switches, and the list that it works through.
+"""The faults of a simulated platform: their kinds, and the list that the platform works through.
 
 As JSON, for the command line:
 
@@ -16,13 +16,13 @@ from lpad.base.errors import InvalidValue
 
 
 class PlatformFault(StrEnum):
-    """What goes wrong, and what `value` means."""
+    """The kinds of faults, each with the meaning of `value`."""
 
     # the way
     LOST_ANSWER = "lost-answer"
-    """The request is carried out, and the connection cut in place of an answer."""
+    """The request is carried out, but the connection is cut instead of an answer."""
     LOST_REQUEST = "lost-request"
-    """The connection is cut and the request never looked at."""
+    """The connection is cut without reading the request."""
     # the HTTP answer
     STATUS = "status"
     """The request is not carried out; HTTP status `value`, without a body."""
@@ -33,23 +33,23 @@ class PlatformFault(StrEnum):
     HTML = "html"
     """200 with a web page, as captive portals answer; the request is not carried out."""
     EMPTY = "empty"
-    """The request is carried out, and answered without a body."""
+    """The request is carried out, but the answer has no body."""
     TRUNCATED = "truncated"
-    """The request is carried out, and half of the answer's JSON comes, with a length that fits."""
+    """The request is carried out, but only half of the answer's JSON is sent, with a matching length."""
     HUGE = "huge"
     """An answer of `value` bytes, by default 8 MiB."""
     GZIP_BOMB = "gzip-bomb"
-    """An answer of some kilobytes that unpack to hundreds of megabytes."""
+    """An answer of some kilobytes that decompresses to many megabytes."""
     CHARSET = "charset"
     """The answer's JSON is in UTF-16."""
     REDIRECT = "redirect"
     """302 to the URL `value`."""
     # who asks
     TOKEN_EXPIRED = "token-expired"  # noqa: S105 - a word of a list
-    """The token, or other credentials, is refused as on any day."""
+    """The token, or another credential, is refused as expired."""
     # the JSON
     UNKNOWN_STATE = "unknown-state"
-    """The profile's state is a word that no description has: `value`, or `reticulating`."""
+    """The profile's state is a word that no description lists: `value`, or `reticulating`."""
     EXTRA_FIELDS = "extra-fields"
     MISSING_FIELDS = "missing-fields"
     """All fields but the id and the state are left out."""
@@ -58,7 +58,7 @@ class PlatformFault(StrEnum):
     NEXT_ELSEWHERE = "next-elsewhere"
     """The list's next page is at another host."""
     NEXT_LOOP = "next-loop"
-    """The list's next page is this one."""
+    """The list's next page is the same page."""
     # the platform's business
     NO_STOCK = "no-stock"
     NO_BALANCE = "no-balance"
@@ -69,31 +69,31 @@ class PlatformFault(StrEnum):
     FAILS = "fails"
     """A profile that is ordered fails."""
     OTHER_ICCID = "other-iccid"
-    """The platform tells another ICCID than the profile has."""
+    """The platform reports another ICCID than the profile's."""
     BACKWARDS = "backwards"
-    """A profile that was downloaded is reported as available."""
+    """A downloaded profile is reported as available."""
     VANISHES = "vanishes"
-    """404: the reservation is not known any more."""
+    """404: the reservation is no longer known."""
     LINE_STUCK = "line-stuck"
-    """A line that is activated stays scheduled."""
+    """An activated line stays scheduled."""
     LINE_ENDED = "line-ended"
     """The operator ends all lines, before the call is carried out."""
     LINE_REFUSED = "line-refused"
-    """Activating is refused, as without a Fleet."""
+    """The activation is refused, as without a Fleet."""
 
 
 _ANY = "any"
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing that goes wrong.
+    """One fault.
 
     Attributes:
         kind: what.
-        call: what it waits for: order, confirm, find, look, activate, line, token, release; or any.
-        value: as `kind` says.
-        times: how often; 0: always.
-        after: how many such calls are answered properly before.
+        call: the affected call: order, confirm, find, look, activate, line, token, release; or any.
+        value: its meaning depends on `kind`.
+        times: how many times the fault occurs; 0: always.
+        after: the number of such calls that are answered correctly before.
     """
 
     kind: PlatformFault
@@ -104,7 +104,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class _Waiting:
-    """A fault with what is left of its counts."""
+    """A fault with its remaining counts."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
@@ -113,7 +113,7 @@ class _Waiting:
 
 
 class Faults:
-    """Faults that are still to come; safe between threads."""
+    """The remaining faults; usable from all threads."""
 
     def __init__(self, *faults: Fault) -> None:
         self._lock = threading.Lock()
@@ -121,31 +121,31 @@ class Faults:
 
     @classmethod
     def from_json(cls, text: str) -> Faults:
-        """Read the command line's form.
+        """Read a list of faults from the command line.
 
         Raises:
-            InvalidValue: it is not such a list.
+            InvalidValue: the text is not such a list.
         """
         try:
             return cls(*msgspec.json.decode(text, type=list[Fault]))
         except ValueError as error:
-            raise InvalidValue(f'faults are a JSON list such as [{{"kind": "busy"}}]: {error}') from error
+            raise InvalidValue(f'cannot read the faults: write a JSON list such as [{{"kind": "busy"}}]: {error}') from error
 
     def add(
         self, kind: PlatformFault, *, call: str = _ANY, value: str = "", times: int = 1, after: int = 0
     ) -> None:
-        """Have one more thing go wrong."""
+        """Add a fault."""
         with self._lock:
             fault = Fault(kind=kind, call=call, value=value, times=times, after=after)
             self._waiting.append(_Waiting(fault))
 
     def clear(self) -> None:
-        """Have nothing go wrong any more."""
+        """Remove all faults."""
         with self._lock:
             self._waiting.clear()
 
     def take(self, call: str) -> dict[PlatformFault, str]:
-        """Return what goes wrong in this call, with its value, and count it."""
+        """Return the faults of this call, with their values, and count them."""
         found: dict[PlatformFault, str] = {}
         with self._lock:
             for each in list(self._waiting):

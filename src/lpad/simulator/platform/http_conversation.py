@@ -33,14 +33,14 @@ _BEFORE: dict[PlatformFault, Callable[[str], Answer]] = {
         302, None, {"Location": value or "https://elsewhere.example/"}
     ),
 }
-"""What is answered without carrying out the request."""
+"""The answers to requests that are not carried out."""
 
 
 class Served(Protocol):
-    """What a conversation needs of the platform that it is held for."""
+    """The platform, as far as a conversation needs it."""
 
     def carry_out(self, request: Request) -> tuple[Answer, Faulty]:
-        """Carry out a request; return the answer, and what is to go wrong with it."""
+        """Carry out a request; return the answer, and its faults."""
 
     def date(self) -> float:
         """Return the platform's time, in seconds since 1970."""
@@ -149,7 +149,7 @@ def _later(value: str) -> dict[str, str]:
 
 
 def replacement(faults: Faulty) -> Answer | None:
-    """Return what is answered without carrying out a request; None: nothing goes wrong before that."""
+    """Return the answer that replaces carrying out the request; None: there is no such fault."""
     if PlatformFault.LOST_REQUEST in faults or PlatformFault.HTML in faults:
         return Answer(200)
     return next((make(faults[fault]) for fault, make in _BEFORE.items() if fault in faults), None)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What came; header names are in lower case."""
+    """A received request; header names are in lower case."""
 
     method: str
     host: str
@@ -39,10 +39,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back; `content` is JSON, or bytes as they are; None: there is no body."""
+    """An answer; `content` is JSON, or raw bytes; None: the answer has no body."""
 
     status: int = 200
     content: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     call: str = ""
-    """What was called, for the faults and the counts."""
+    """The name of the call, for faults and counts."""

@@ -1,6 +1,6 @@
-"""A platform for lines only: SIMs with a state, by ICCID or in bulk by tag; an IMEI that follows the device.
+"""A platform that has only lines: SIMs with a state, selected by ICCID or by tag, and the device's IMEI.
 
-The shapes of the answers are made after the published description of 1GLOBAL's IoT portal.
+The form of the answers follows the published description of 1GLOBAL's IoT portal.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _STATES = {"ACTIVE": Line.LIVE, "SUSPENDED": Line.IDLE, "RETIRED": Line.ENDED, "
 
 
 class Things(Vendor):
-    """Paths end with a slash, or are not found."""
+    """A path without a slash at its end is not found."""
 
     hosts = ("things.example.com",)
     calls = (
@@ -32,7 +32,7 @@ class Things(Vendor):
     )
 
     def admitted(self, request: Request) -> bool:
-        """Whether the key is right."""
+        """Whether the key is valid."""
         return same(request.headers.get("authorization", ""), f"Token {KEY}")
 
     def stranger(self) -> Answer:
@@ -40,7 +40,7 @@ class Things(Vendor):
         return Answer(401, {"detail": "Invalid token."})
 
     def refused(self, fault: PlatformFault) -> Answer:
-        """Refuse in words."""
+        """Refuse with a sentence."""
         return Answer(400, {"detail": f"refused: {fault.value}"})
 
     def missing(self) -> Answer:
@@ -67,7 +67,7 @@ class Things(Vendor):
         return Answer(200, self._thing(each))
 
     def do_activate(self, request: Request, *, faults: Faulty) -> Answer:  # noqa: ARG002 - as all are called
-        """Change the state of SIMs, by ICCID or in bulk by tag."""
+        """Change the state of SIMs, selected by ICCID or by tag."""
         asked = request.json or {}
         state = _STATES.get(str(asked.get("status")))
         if state is None or {*asked} - {"iccids", "tag", "status"}:

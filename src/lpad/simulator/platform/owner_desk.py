@@ -1,4 +1,4 @@
-"""The owner's desk: the small protocol of docs/provisioning.md, one key for each device."""
+"""The owner's desk: the small protocol of docs/platforms/desk.md, with one key for each device."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ class Desk(Vendor):
     )
 
     def admitted(self, request: Request) -> bool:
-        """Whether it is a device's key."""
+        """Whether the key belongs to a device."""
         return same(request.headers.get("authorization", ""), f"Bearer {KEY}")
 
     def stranger(self) -> Answer:
         """Answer a wrong key."""
-        return Answer(401, {"message": "this key is not a device's", "cause": "credentials"})
+        return Answer(401, {"message": "this key does not belong to a device", "cause": "credentials"})
 
     def refused(self, fault: PlatformFault) -> Answer:
         """Refuse with a cause."""
@@ -77,14 +77,14 @@ class Desk(Vendor):
         return Answer(404, {"message": "no such wish", "cause": "not-found"})
 
     def do_order(self, request: Request, reference: str, *, faults: Faulty) -> Answer:
-        """Take a wish, or show the one that has this reference."""
+        """Accept a wish, or return the existing one with this reference."""
         known = self.stock.find(reference)
         if known is not None:
             return Answer(200, self._wish(known, faults))
         wish = request.json or {}
         eid = wish.get("eid")
         if not isinstance(eid, str) or {*wish} - {"eid", "product", "imei"}:
-            return Answer(422, {"message": "a wish needs an EID", "cause": "settings"})
+            return Answer(422, {"message": "a wish must contain an EID", "cause": "settings"})
         products = {each["id"] for each in PRODUCTS}
         if wish.get("product", next(iter(products))) not in products:
             return self.refused(PlatformFault.UNKNOWN_PRODUCT)
@@ -118,7 +118,7 @@ class Desk(Vendor):
         return Answer(200, self._wish(self.stock.look_at_line(self.stock.look(each)), faults))
 
     def do_activate(self, _: Request, reference: str, *, faults: Faulty) -> Answer:
-        """Make a wish's line live."""
+        """Activate the line of a wish."""
         each = self.stock.find(reference)
         if each is None:
             return self.missing()
@@ -127,7 +127,7 @@ class Desk(Vendor):
         return Answer(202, self._wish(each, faults))
 
     def do_release(self, _: Request, reference: str, *, faults: Faulty) -> Answer:  # noqa: ARG002 - as all are called
-        """Give a wish back."""
+        """Release a wish."""
         each = self.stock.find(reference)
         if each is None:
             return self.missing()
@@ -159,7 +159,7 @@ class Desk(Vendor):
         return self._set(iccid, Line.ENDED)
 
     def do_products(self, _: Request, *, faults: Faulty) -> Answer:  # noqa: ARG002 - as all are called
-        """List what can be wished for."""
+        """List the products."""
         return Answer(200, {"products": list(PRODUCTS), "next": None})
 
     def _set(self, iccid: str, line: Line) -> Answer:

@@ -1,7 +1,7 @@
-"""What a simulated platform sells and keeps: reservations of profiles, and the lines that belong to them.
+"""The stock of a simulated platform: reservations of profiles, and the lines that belong to them.
 
-A profile becomes available after some looks, and a line live after some, so that a test needs no real
-seconds. From then on the SM-DP+ says how far a profile is.
+A profile becomes available after a number of looks, and a line becomes live likewise, so that a test does not
+wait for seconds. From then on, a profile's state follows the SM-DP+.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Profile(enum.StrEnum):
-    """How far a reserved profile is."""
+    """The states of a reserved profile."""
 
     NEW = "new"
     RESERVING = "reserving"
@@ -37,7 +37,7 @@ class Line(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A profile as the SM-DP+ keeps it."""
+    """An order for a profile at the SM-DP+."""
 
     order: str
     iccid: str
@@ -52,10 +52,10 @@ class Shelf(Protocol):
         """Add an order for a card, or for any card with the matching ID."""
 
     def progress(self, order: str) -> Profile:
-        """Return how far an order is."""
+        """Return the state of an order."""
 
     def withdraw(self, order: str) -> None:
-        """Take an order back."""
+        """Cancel an order."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,7 +84,7 @@ class Reserved:
 
 @dataclass(slots=True, kw_only=True)
 class Pace:
-    """How many looks things take."""
+    """The numbers of looks after which states change."""
 
     profile: int = 2
     line: int = 1
@@ -92,7 +92,10 @@ class Pace:
 
 @dataclass(slots=True)
 class Stock:
-    """All reservations of one platform, the oldest first; its caller sees to it that one thread is in it."""
+    """All reservations of one platform, the oldest first.
+
+    Its caller must use it from one thread at a time.
+    """
 
     shelf: Shelf
     now: Callable[[], float]
@@ -101,7 +104,7 @@ class Stock:
     """Whether a profile is bound to an EID, or found by its matching ID."""
     reserved: list[Reserved] = field(default_factory=list)
     orders: int = 0
-    """How many orders were made, drafts included."""
+    """The number of orders, including drafts."""
 
     def order(
         self, *, eid: str | None = None, reference: str = "", product: str = "", confirmed: bool = True
@@ -129,7 +132,7 @@ class Stock:
         return next((each for each in self.reserved if each.placed and each.placed.iccid == iccid), None)
 
     def look(self, each: Reserved) -> Reserved:
-        """Let time pass for a reservation, by one look."""
+        """Advance a reservation by one look."""
         each.looks += 1
         if each.failed:
             each.profile = Profile.FAILED
@@ -143,7 +146,7 @@ class Stock:
         return each
 
     def look_at_line(self, each: Reserved) -> Reserved:
-        """Let time pass for a line, by one look."""
+        """Advance a line by one look."""
         if each.line is Line.CHANGING and not each.stuck:
             each.line_looks += 1
             if each.line_looks >= self.pace.line:
@@ -151,13 +154,13 @@ class Stock:
         return each
 
     def activate(self, each: Reserved) -> None:
-        """Begin to make a line live."""
+        """Begin to activate a line."""
         if each.line is not Line.LIVE:
             each.line = Line.CHANGING if self.pace.line else Line.LIVE
             each.line_looks = 0
 
     def release(self, each: Reserved) -> None:
-        """Take a reservation back."""
+        """Release a reservation."""
         if each.placed is not None:
             self.shelf.withdraw(each.placed.order)
         self.reserved.remove(each)

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 
 class SimulatedPlatform:
-    """A platform; use it as a context manager, or call `start` and `stop`.
+    """A platform; use it in a `with` statement, or call `start` and `stop`.
 
     Attributes:
-        faults: what shall go wrong; add to it at any time.
-        stock: its reservations and lines, and how many orders there were.
-        calls: how often each call was made.
-        clock_offset: by how many seconds its clock is ahead.
-        requests: all that came, the oldest first.
+        faults: its faults; add to them at any time.
+        stock: its reservations and lines, and the number of orders.
+        calls: the number of requests for each call.
+        clock_offset: the seconds by which its clock is ahead.
+        requests: all received requests, the oldest first.
     """
 
     def __init__(
@@ -49,15 +49,15 @@ class SimulatedPlatform:
         pace: Pace | None = None,
         faults: Faults | None = None,
     ) -> None:
-        """Prepare; nothing listens before `start`.
+        """Prepare a platform; it listens only after `start`.
 
         Args:
-            like: the name of a description that comes with lpad.
+            like: the name of one of lpad's platform descriptions.
             pki: certificates and keys.
-            shelf: the SM-DP+ behind it.
+            shelf: the SM-DP+ behind the platform.
             port: TCP port; 0 takes a free one.
             bind: IP address to listen on.
-            pace: how many looks things take.
+            pace: the numbers of looks after which states change.
             faults: the faults from the start.
         """
         self.like = like
@@ -74,38 +74,38 @@ class SimulatedPlatform:
 
     @property
     def credentials(self) -> dict[str, str]:
-        """What a client needs, by name."""
+        """A client's credentials, by name."""
         return dict(CREDENTIALS[self.like])
 
     @property
     def options(self) -> dict[str, str]:
-        """What a client's settings need besides."""
+        """The options that a client's settings need."""
         return dict(OPTIONS.get(self.like, {}))
 
     @property
     def product(self) -> str | None:
-        """What can be ordered; None: nothing need be named."""
+        """The product to order; None: the request names none."""
         return PRODUCTS.get(self.like)
 
     @property
     def base(self) -> str:
-        """The address that its settings need if the description has none."""
+        """The address for a client's settings, if the description has none."""
         return f"https://{self.vendor.hosts[0]}"
 
     @property
     def hosts(self) -> dict[str, str]:
-        """Where its names lead, for the setting `remote.hosts`."""
+        """The addresses of its host names, for the setting `remote.hosts`."""
         return dict.fromkeys(self.vendor.hosts, f"{self._bind[0]}:{self.port}")
 
     @property
     def port(self) -> int:
         """The TCP port."""
-        assert self._listener is not None, "start the platform first"
+        assert self._listener is not None, "the simulated platform is not running: call 'start' first"
         return self._listener.port
 
     @property
     def orders(self) -> int:
-        """How many orders were made."""
+        """The number of orders."""
         return self.stock.orders
 
     def date(self) -> float:
@@ -124,7 +124,7 @@ class SimulatedPlatform:
         self._listener.start()
 
     def stop(self) -> None:
-        """Stop listening and cut the connections; reservations survive as long as the object."""
+        """Stop listening and cut the connections; the object keeps its reservations."""
         if self._listener is not None:
             self._listener.stop()
             self._listener = None
@@ -143,7 +143,7 @@ class SimulatedPlatform:
         self.stop()
 
     def carry_out(self, request: Request) -> tuple[Answer, Faulty]:
-        """Carry out a request, one at a time; return the answer, and what is to go wrong with it."""
+        """Carry out a request, one at a time; return the answer, and its faults."""
         with self._lock:
             self.requests.append(request)
             found = self.vendor.named(request)

@@ -33,8 +33,8 @@ class SmdpShelf:
         """Prepare.
 
         Args:
-            orders: the server's.
-            address: returns the server's, with its port unless that is 443.
+            orders: the server's orders.
+            address: returns the server's address, with its port unless that is 443.
             size: the size of a profile, in bytes.
         """
         self._orders = orders
@@ -54,11 +54,11 @@ class SmdpShelf:
         return Placed(order.id, str(iccid), self._address(), order.matching_id)
 
     def progress(self, order: str) -> Profile:
-        """Return how far an order is."""
+        """Return the state of an order."""
         return _PROGRESS[self._orders.get(order).state]
 
     def withdraw(self, order: str) -> None:
-        """Take an order back."""
+        """Cancel an order."""
         self._orders.cancel(order)
 
 

@@ -27,7 +27,7 @@ _MOST = 100
 
 
 class Soracom(Vendor):
-    """The global site."""
+    """The address of the global site."""
 
     hosts = ("g.api.soracom.io",)
     bound = False
@@ -46,13 +46,13 @@ class Soracom(Vendor):
         self._tokens: dict[str, float] = {}
 
     def admitted(self, request: Request) -> bool:
-        """Whether the token was issued here, and is not too old."""
+        """Whether this platform has issued the token, and it has not expired."""
         key = request.headers.get("x-soracom-api-key", "")
         token = request.headers.get("x-soracom-token", "")
         return key == f"api-{token[:8]}" and self._tokens.get(token, 0.0) > self.stock.now()
 
     def stranger(self) -> Answer:
-        """Answer as Soracom does."""
+        """Answer in Soracom's form."""
         return Answer(401, {"code": "AUM0003", "message": "Invalid API key or token"})
 
     def refused(self, fault: PlatformFault) -> Answer:

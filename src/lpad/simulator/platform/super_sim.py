@@ -1,4 +1,4 @@
-"""Super SIM as Twilio and KORE have it: word for word the same but for hosts and credentials."""
+"""Super SIM of Twilio and KORE: the two interfaces are identical except for hosts and credentials."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LINES = {Line.IDLE: "new", Line.CHANGING: "scheduled", Line.LIVE: "active", Lin
 
 
 class TwilioSuperSim(Vendor):
-    """At Twilio, with Basic."""
+    """Super SIM at Twilio, with Basic authentication."""
 
     hosts: ClassVar[tuple[str, ...]] = ("supersim.twilio.com",)
     origin: ClassVar[str] = "https://supersim.twilio.com"
@@ -47,12 +47,12 @@ class TwilioSuperSim(Vendor):
     )
 
     def admitted(self, request: Request) -> bool:
-        """Whether the account and its token are right."""
+        """Whether the account and its token are valid."""
         wanted = base64.b64encode(f"{ACCOUNT}:{AUTH_TOKEN}".encode()).decode()
         return same(request.headers.get("authorization", ""), f"Basic {wanted}")
 
     def stranger(self) -> Answer:
-        """Answer as Twilio does."""
+        """Answer in Twilio's form."""
         return _error(401, 20003, "Authenticate")
 
     def refused(self, fault: PlatformFault) -> Answer:
@@ -113,7 +113,7 @@ class TwilioSuperSim(Vendor):
         return Answer(200, self._sim(self.stock.look_at_line(each), faults))
 
     def do_activate(self, request: Request, sid: str, *, faults: Faulty) -> Answer:
-        """Update a SIM: its Fleet, and its status, which the network takes a while for."""
+        """Update a SIM: its Fleet, and its status, which changes in the network some time later."""
         each = self.stock.find(sid.removeprefix("HS"))
         if each is None:
             return self.missing()
@@ -215,7 +215,7 @@ class TwilioSuperSim(Vendor):
 
 
 class KoreSuperSim(TwilioSuperSim):
-    """At KORE, with OAuth2 client credentials; a token that is wrong is answered with 403."""
+    """Super SIM at KORE, with OAuth2 client credentials; the answer to a wrong token is 403."""
 
     hosts = ("supersim.api.korewireless.com", "api.korewireless.com")
     origin = "https://supersim.api.korewireless.com"
@@ -227,12 +227,12 @@ class KoreSuperSim(TwilioSuperSim):
         self._tokens: dict[str, float] = {}
 
     def admitted(self, request: Request) -> bool:
-        """Whether the token was issued here, and is not too old."""
+        """Whether this platform has issued the token, and it has not expired."""
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         return self._tokens.get(token, 0.0) > self.stock.now()
 
     def stranger(self) -> Answer:
-        """Answer as KORE does."""
+        """Answer in KORE's form."""
         message = "User is not authorized to access this resource"
         return Answer(403, {"message": message, "error": "Invalid or expired token"})
 

@@ -1,7 +1,7 @@
-"""Telnyx: SIM cards that are there at once, and whose activation codes take a call of their own.
+"""Telnyx: SIM cards that are available immediately, and whose activation codes are read by a separate call.
 
-The shapes of the answers are made after Telnyx's guides and its Python library; no description of its
-interface was at hand.
+The form of the answers follows Telnyx's guides and its Python library, because no formal description was
+available.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Telnyx(Vendor):
     )
 
     def admitted(self, request: Request) -> bool:
-        """Whether the key is right."""
+        """Whether the key is valid."""
         return same(request.headers.get("authorization", ""), f"Bearer {API_KEY}")
 
     def stranger(self) -> Answer:

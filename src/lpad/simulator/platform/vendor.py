@@ -1,4 +1,4 @@
-"""What all kinds of simulated platforms have in common: a table of calls, credentials, faults of business."""
+"""The common base of all simulated platforms: a table of calls, credentials, and business faults."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Handler = Callable[..., Answer]
 
 Faulty = dict[PlatformFault, str]
-"""What goes wrong in a call, with its value."""
+"""The faults of a call, with their values."""
 
 BUSINESS = (
     PlatformFault.NO_STOCK,
@@ -28,11 +28,14 @@ BUSINESS = (
     PlatformFault.UNKNOWN_PRODUCT,
     PlatformFault.LINE_REFUSED,
 )
-"""Faults that a platform refuses with, in its own words."""
+"""The faults that a platform answers with a refusal in its own words."""
 
 
 class Vendor:
-    """One kind of platform; `calls` has the method, the pattern of the path, and the name of each call."""
+    """One kind of platform.
+
+    `calls` contains the method, the pattern of the path and the name of each call.
+    """
 
     hosts: ClassVar[tuple[str, ...]] = ("platform.example.com",)
     bound: ClassVar[bool] = True
@@ -43,7 +46,7 @@ class Vendor:
         stock.bound = self.bound
 
     def named(self, request: Request) -> tuple[str, tuple[str, ...]] | None:
-        """Return the name of the call that a request makes, and what its path names; None: it makes none."""
+        """Return the name of a request's call, and the names in its path; None: the path is unknown."""
         for method, pattern, name in self.calls:
             found = re.fullmatch(pattern, request.path)
             if found and method == request.method:
@@ -64,7 +67,7 @@ class Vendor:
         return handler(request, *named, faults=faults)
 
     def admitted(self, request: Request) -> bool:
-        """Whether the credentials of a request are right."""
+        """Whether a request has valid credentials."""
         raise NotImplementedError
 
     def stranger(self) -> Answer:
@@ -76,11 +79,11 @@ class Vendor:
         raise NotImplementedError
 
     def missing(self) -> Answer:
-        """Answer that there is no such thing."""
+        """Answer that the resource does not exist."""
         return Answer(404, {"message": "not found"})
 
     def made(self, each: Reserved, faults: Faulty) -> Reserved:
-        """Give a new reservation the faults that last."""
+        """Apply lasting faults to a new reservation."""
         each.never = PlatformFault.NEVER_AVAILABLE in faults
         each.failed = PlatformFault.FAILS in faults
         return each
@@ -99,14 +102,14 @@ def altered(
     iccid: str,
     keep: tuple[str, ...],
 ) -> dict[str, object]:
-    """Return a reservation's JSON as faults want it.
+    """Return a reservation's JSON as altered by faults.
 
     Args:
-        entry: as it should be.
-        faults: what goes wrong.
+        entry: the correct entry.
+        faults: the faults of the call.
         state: the name of the field with the profile's state.
         iccid: the name of the field with the ICCID.
-        keep: the fields that stay when fields are missing.
+        keep: the fields that remain if a fault removes fields.
     """
     result = dict(entry)
     if PlatformFault.UNKNOWN_STATE in faults:

@@ -28,14 +28,14 @@ CREDENTIALS: dict[str, dict[str, str]] = {
     "twilio": {"account_sid": super_sim.ACCOUNT, "auth_token": super_sim.AUTH_TOKEN},
     "yoni": {"app_id": yoni.APP_ID, "app_secret": yoni.APP_SECRET},
 }
-"""What a client needs, by name."""
+"""A client's credentials, by name."""
 
 OPTIONS: dict[str, dict[str, str]] = {
     "kore": {"fleet": super_sim.FLEET},
     "telnyx": {"group": telnyx.GROUP},
     "twilio": {"fleet": super_sim.FLEET},
 }
-"""What a client's settings need besides."""
+"""The options that a client's settings need."""
 
 PRODUCTS: dict[str, str] = {"soracom": "plan01s", "yoni": yoni.PACKAGE}
-"""What can be ordered, where something must be named."""
+"""The product to order, if a request must name one."""

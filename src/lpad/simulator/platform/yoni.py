@@ -23,7 +23,7 @@ APP_ID = "app-simulated"
 APP_SECRET = "secret-simulated"  # noqa: S105 - of a simulator
 PACKAGE = "EU-1GB-30D"
 WINDOW = 600.0
-"""Seconds by which a timestamp may be off; Yoni's own are not published."""
+"""The accepted deviation of a timestamp in seconds; Yoni does not publish its own."""
 _CODES = {
     PlatformFault.NO_BALANCE: (506, "insufficient balance"),
     PlatformFault.UNKNOWN_PRODUCT: (504, "no such plan"),
@@ -33,7 +33,7 @@ _CODES = {
 
 
 class Yoni(Vendor):
-    """All calls are POST with JSON."""
+    """Yoni's platform; all calls are POST with JSON."""
 
     hosts = ("yoni.example.com",)
     bound = False
@@ -44,7 +44,7 @@ class Yoni(Vendor):
     )
 
     def admitted(self, request: Request) -> bool:
-        """Whether the signature is right, and its time not too far off."""
+        """Whether the signature is valid, and its time recent."""
         headers = request.headers
         moment = whole_number(headers.get("timestamp", ""))
         if moment is None or abs(moment / 1000 - self.stock.now()) > WINDOW:
@@ -76,7 +76,7 @@ class Yoni(Vendor):
         return Answer(200, {"code": 0, "data": [package], "msg": "ok"})
 
     def do_order(self, request: Request, *, faults: Faulty) -> Answer:
-        """Order a package; the same key is the same order."""
+        """Order a package; a repeated key returns the same order."""
         asked = request.json or {}
         if asked.get("packageCode") != PACKAGE or {*asked} - {"packageCode", "email"}:
             return _refused(504, "no such plan")

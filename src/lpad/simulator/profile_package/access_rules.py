@@ -1,7 +1,8 @@
 """The access rules of a made-up profile: the records of EF.ARR (ETSI TS 102 221, 9.2.7 and 13.4).
 
-The templates of the TCA Interoperable Profile specification (annex A) name a file's rule by its record, and a
-card gives the files that a profile leaves out the template's number. So all of the numbers have to be there.
+The templates of the TCA Interoperable Profile specification (annex A) refer to a file's rule by its record
+number, and a card uses the template's number for files that a profile omits. Therefore all of these records
+must exist.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ DIRECTORY = 14
 
 _ALWAYS, _NEVER = encode(0x90), encode(0x97)
 _READ, _UPDATE, _ADMINISTER, _ALL_OF_A_DIRECTORY = 0x01, 0x02, 0x58, 0x5F
-"""Bits of the access mode: delete, activate and deactivate are for the administrator."""
+"""Bits of the access mode; the administrator may delete, activate and deactivate."""
 _RESIZE = 0xD4
 
 
@@ -26,7 +27,7 @@ def _key(reference: int) -> bytes:
 
 
 def _file(read: bytes, update: bytes) -> bytes:
-    """Return the rule of a file; neighbours with the same condition share an access mode."""
+    """Return the rule of a file; adjacent operations with the same condition share an access mode."""
     modes = [(_READ, read), (_UPDATE, update), (_ADMINISTER, _key(ADM))]
     rule = b""
     while modes:

@@ -23,7 +23,7 @@ Path = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class CreatedFile:
-    """An elementary file as it was created; `record_length` None: it has no records."""
+    """An elementary file as created by the package; `record_length` None: it has no records."""
 
     content: bytes
     record_length: int | None = None
@@ -72,7 +72,7 @@ USUAL_FILES = {
 
 @dataclass(slots=True)
 class FileTree:
-    """What was created so far; a directory is known by its path from the MF."""
+    """The files created so far; a directory is identified by its path from the MF."""
 
     _directories: set[Path] = field(default_factory=set)
     _files: set[Path] = field(default_factory=set)
@@ -144,7 +144,7 @@ class FileTree:
         """See that each PIN is defined that a directory names.
 
         Raises:
-            MalformedError: one isn't.
+            MalformedError: one is not.
         """
         missing = self._named_pins - defined
         if missing:
@@ -230,7 +230,7 @@ class FileTree:
         self._files.add(path)
 
     def _check_rule(self, directory: Path, fcp: Tlv) -> None:
-        """See that the record exists that holds the access rule, in an EF.ARR here or further up."""
+        """Check that an EF.ARR here or further up contains the record of the access rule."""
         rule = fcp.find(_RULE)
         if rule is None or len(rule.value) != 3:
             return

@@ -1,6 +1,6 @@
 """A made-up operator profile: a valid unprotected profile package of any name, number and size.
 
-For those who have no published test profile at hand. It holds what a card of any maker needs to install it
+For users without a published test profile. It contains what a card of any maker needs to install it
 (TCA Interoperable Profile specification 2.3, annex A): each file's access rule is in an EF.ARR, each PIN that
 a directory names is defined, and files outside the templates stand in a directory that exists. The files are
 few; the rest of the size is filler, different for each ICCID so that mixed-up pieces are noticed.
@@ -42,7 +42,7 @@ DEFAULT_SIZE = 12_000
 LARGEST_SIZE = 900_000
 
 _TEMPLATES = bytes.fromhex("67810F0102")
-"""The object identifier 2.23.143.1.2, below which the file templates stand."""
+"""The object identifier 2.23.143.1.2, the root of the file templates."""
 _USIM_AID = bytes.fromhex("A0000000871002FF49FF0589")
 _MILENAGE = bytes([1])
 _KEY = bytes(range(16))
@@ -162,7 +162,7 @@ def _global_codes() -> bytes:
 
 
 def _telecom() -> bytes:
-    """Return DF.TELECOM alone: its files are optional, and the filler is to stand in it."""
+    """Return DF.TELECOM alone: its files are optional, and the filler is placed in it."""
     return encode(TELECOM, _pe_header(4), _template(3), encode(0xA2, _directory(PIN, ADM, file=_DF_TELECOM)))
 
 
@@ -205,7 +205,7 @@ def _aka() -> bytes:
 
 
 def _filler(iccid: Iccid, room: int) -> bytes:
-    """Return file-management elements of `room` bytes in all, none where one doesn't fit."""
+    """Return file-management elements of `room` bytes in total, or none if they do not fit."""
     noise = b"".join(
         sha256(bytes(iccid) + number.to_bytes(4, "big")).digest() for number in range(_FILLER // 16)
     )

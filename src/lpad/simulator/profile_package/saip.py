@@ -1,7 +1,7 @@
 """An unprotected profile package as a card reads it: a stream of profile elements (TCA "SAIP").
 
-There is no outer wrapper and the pieces that arrive end anywhere, so the stream is cut into elements as
-they become whole, and the first one that is wrong ends the installation with its status.
+The stream has no outer element, and a piece can end anywhere. Therefore the stream is cut into elements as
+they become complete, and the first wrong element ends the installation with its status.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _FILE_SYSTEM = frozenset({*range(0xB0, 0xBF), 0xBF1F})
 _NEEDS_MF = frozenset({*range(0xB1, 0xBF), 0xBF1F, 0xBF20, 0xBF21})
 _VERSIONS = frozenset({2, 3})
 _TEST_KEY = bytes(range(14))
-"""What a test profile's key begins with [M]; the TS.48 profiles have it."""
+"""The beginning of a test profile's key [M], as in the TS.48 profiles."""
 _TEST_ALGORITHM = 3
 
 
 class PeStatus(IntEnum):
-    """What became of a profile element (SAIP, PEStatus)."""
+    """The result for a profile element (SAIP, PEStatus)."""
 
     OK = 0
     PE_NOT_SUPPORTED = 1
@@ -57,7 +57,7 @@ class ProfileElementError(MalformedError):
     """A profile element cannot be installed; `status` and `identification` go into the answer."""
 
     def __init__(self, sentence: str, *, status: PeStatus, identification: int | None = None) -> None:
-        """Say which element is refused and why."""
+        """Create the error with the refused element and the reason."""
         super().__init__(sentence)
         self.status = status
         self.identification = identification
@@ -65,12 +65,12 @@ class ProfileElementError(MalformedError):
 
 @dataclass(frozen=True, slots=True)
 class UnprotectedProfile:
-    """What a card takes notice of in a profile package."""
+    """The data that a card reads from a profile package."""
 
     header_iccid: Iccid
     name: str
     services: frozenset[int]
-    """Tags of the services that the profile says it needs, 0x80 to 0x98."""
+    """Tags of the services that the profile requires, 0x80 to 0x98."""
     ef_iccid: bytes | None = None
     """Content of EF.ICCID: 10 bytes, nibbles swapped."""
     ef_imsi: bytes | None = None
@@ -81,14 +81,14 @@ class UnprotectedProfile:
 
     @property
     def imsi(self) -> str | None:
-        """The subscriber's number in digits."""
+        """The IMSI, as digits."""
         if not self.ef_imsi or len(self.ef_imsi) < 2:
             return None
         return swap_nibbles(self.ef_imsi[1 : 1 + self.ef_imsi[0]]).hex()[1:].rstrip("f")
 
     @property
     def has_test_keys(self) -> bool:
-        """Whether all its keys are such as a test profile must have."""
+        """Whether all keys are permitted in a test profile."""
         return all(algorithm == _TEST_ALGORITHM or key.startswith(_TEST_KEY) for algorithm, key in self.keys)
 
 
@@ -107,15 +107,15 @@ class _Findings:
 
 
 class ProfileStream:
-    """Profile elements as they arrive in pieces."""
+    """A reader of profile elements that arrive in pieces."""
 
     def __init__(self, *, unsupported_services: frozenset[int] = frozenset(), strict: bool = True) -> None:
         """Start before the header.
 
         Args:
             unsupported_services: tags of the mandatory services that this card lacks.
-            strict: whether files in directories that are not there, access rules that are in no EF.ARR, and
-                PINs that are not defined are refused.
+            strict: whether files in missing directories, access rules in no EF.ARR, and undefined PINs are
+                refused.
         """
         self._strict = strict
         self._unsupported = unsupported_services
@@ -128,10 +128,10 @@ class ProfileStream:
         return END in self._found.seen
 
     def feed(self, piece: bytes) -> None:
-        """Take the next piece and install the elements that it completes.
+        """Process the next piece, and install the elements that it completes.
 
         Raises:
-            ProfileElementError: an element is wrong or comes out of order.
+            ProfileElementError: an element is wrong or out of order.
         """
         self._pending += piece
         while self._pending:
@@ -146,7 +146,7 @@ class ProfileStream:
             self._install(element)
 
     def finish(self) -> UnprotectedProfile:
-        """Return what was found.
+        """Return the data that was read.
 
         Raises:
             ProfileElementError: the `end` element is missing.
@@ -220,7 +220,7 @@ class ProfileStream:
             found.keys += _aka_keys(element)
 
     def _check_files(self, element: Tlv, identification: int | None) -> None:
-        """Create the element's files, as a card does that takes the specification at its word."""
+        """Create the element's files, like a card that follows the specification strictly."""
         found = self._found
         try:
             if element.tag in _FILE_SYSTEM:
@@ -259,7 +259,7 @@ class ProfileStream:
 
 
 def _defined_pins(element: Tlv) -> set[int]:
-    """Return the key references in PE-PINCodes; none where it shares those of another directory."""
+    """Return the key references in PE-PINCodes; empty if it shares those of another directory."""
     codes = element.get(0xA1).find(0xA0)
     if codes is None:
         return set()
@@ -278,7 +278,7 @@ def parse(package: bytes, *, unsupported_services: frozenset[int] = frozenset())
 
 
 def created_files(package: bytes) -> FileTree:
-    """Return the files that a whole package creates; an element that cannot be read creates none."""
+    """Return the files that a package creates; an unreadable element creates none."""
     files = FileTree()
     for element in tlv.parse_all(package):
         with suppress(MalformedError):
@@ -291,7 +291,7 @@ def created_files(package: bytes) -> FileTree:
 
 
 def _first_whole(data: bytes) -> Tlv | None:
-    """Return the first element, or None where more bytes are needed to complete it."""
+    """Return the first element, or None if more bytes are needed to complete it."""
     try:
         return tlv.parse_first(data)[0]
     except MalformedError as error:
@@ -302,7 +302,7 @@ def _first_whole(data: bytes) -> Tlv | None:
 
 
 def _can_grow(header: bytes) -> bool:
-    """Whether eight bytes begin an element whose tag and length are whole and right."""
+    """Whether the first eight bytes contain a complete and valid tag and length."""
     length_at = 2 if header[0] & 0x1F == 0x1F else 1
     first = header[length_at]
     return header[0] & 0xE0 == 0xA0 and (first < 0x80 or 0x81 <= first <= 0x84)
@@ -316,7 +316,7 @@ def _element_header(element: Tlv) -> tuple[bool, int]:
 
 
 def _header_iccid(element: Tlv) -> Iccid:
-    """Read the header's ICCID: straight digits, unlike everywhere else."""
+    """Read the header's ICCID, whose digits, unlike elsewhere, are not swapped."""
     return Iccid.from_bytes(swap_nibbles(element.get(0x83).value))
 
 

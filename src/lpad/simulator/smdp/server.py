@@ -1,4 +1,4 @@
-"""The simulated SM-DP+: ES9+ over HTTPS on loopback, with everything it keeps in one folder.
+"""The simulated SM-DP+: ES9+ over HTTPS on loopback, with all its data in one folder.
 
 orders/               see orders.py: other processes may add to it
 transactions/         the card of each transaction
@@ -35,11 +35,11 @@ _SESSION_SECONDS = 1800.0
 
 
 class SmDp:
-    """A server; use it as a context manager, or call `start` and `stop`.
+    """A server; use it in a `with` statement, or call `start` and `stop`.
 
     Attributes:
         orders: its orders; add to them at any time.
-        faults: what shall go wrong; add to it at any time.
+        faults: its faults; add to them at any time.
         counters: connections, handshakes, requests.
     """
 
@@ -58,19 +58,19 @@ class SmDp:
         session_seconds: float = _SESSION_SECONDS,
         bind: str = "127.0.0.1",
     ) -> None:
-        """Prepare a server; nothing listens before `start`.
+        """Prepare a server; it listens only after `start`.
 
         Args:
             folder: its folder, created if missing.
             pki: certificates and keys.
-            host: the name in its address.
+            host: the host name in its address.
             port: TCP port; 0 takes a free one at each start.
-            aliases: other names that it answers to.
-            curve: the only curve that it signs on, or None for whichever the card prefers.
+            aliases: other host names of the server.
+            curve: the only curve on which the server signs, or None for the card's preferred one.
             faults: the faults from the start.
-            tls: the certificate that it shows in TLS.
-            check_memory: whether it refuses profiles that don't fit (8.1/4.8).
-            session_seconds: how long a session may last.
+            tls: the certificate that it presents in TLS handshakes.
+            check_memory: whether it refuses profiles that do not fit into the card (8.1/4.8).
+            session_seconds: the maximum duration of a session.
             bind: IP address to listen on.
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ class SmDp:
         self._listener.start()
 
     def stop(self) -> None:
-        """Stop listening and cut the connections; sessions survive as long as the object."""
+        """Stop listening and cut the connections; the object keeps its sessions."""
         if self._listener is not None:
             self._listener.stop()
             self._listener = None
@@ -147,7 +147,7 @@ class SmDp:
         self.stop()
 
     def show(self, tls: TlsIdentity) -> None:
-        """Show another certificate in the TLS handshakes to come."""
+        """Present another certificate in future TLS handshakes."""
         self._context = self._context_of(tls)
 
     def carry_out(self, function: str, body: bytes, faults: ActiveFaults) -> HttpAnswer:
@@ -157,7 +157,7 @@ class SmDp:
 
     @property
     def _running(self) -> ServerContext:
-        assert self._site is not None, "start the server first"
+        assert self._site is not None, "the simulated server is not running: call 'start' first"
         return self._site
 
     def _converse(self, connection: ssl.SSLSocket) -> None:

@@ -72,7 +72,7 @@ class CardBehaviour:
     largest_chain: int = 256
     """STORE DATA blocks in one command: sources say 255 or 256."""
     needs_terminal_capability: bool = False
-    """Whether ISD-R answers 6985 until TERMINAL CAPABILITY told of an LPA in the device."""
+    """Whether ISD-R answers 6985 until TERMINAL CAPABILITY has announced an LPA in the device."""
     terminal_capability_status: str = "9000"
     other_commands_while_loading: str = "9000"
     """Status word for commands that interrupt a profile's installation without ending it; 9000:
@@ -97,7 +97,7 @@ class CardBehaviour:
     """Whether an error of AuthenticateServer or PrepareDownload forgets the session."""
     session_ends_with_channel: bool = False
     keeps_one_time_keys: bool = True
-    """Whether a retried download may use the one-time key of the attempt before."""
+    """Whether a retried download may use the one-time key of the previous attempt."""
     copies_unknown_parameters: bool = True
     """Whether ctxParams1 is returned unchanged, or without the fields of version 3."""
 

@@ -1,4 +1,4 @@
-"""ES9+.AuthenticateClient (SGP.22 v2.5, 5.6.3): the card proves who it is, the order is found."""
+"""ES9+.AuthenticateClient (SGP.22 v2.5, 5.6.3): the card proves its identity, the server finds the order."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FREE_MEMORY = 0x82
 
 @dataclass(frozen=True, slots=True)
 class CardAnswer:
-    """What the card answered to AuthenticateServer; signed parts as they arrived."""
+    """The card's answer to AuthenticateServer; signed parts as they arrived."""
 
     signed1: Tlv
     signature: Tlv
@@ -40,10 +40,10 @@ class CardAnswer:
 
     @classmethod
     def read(cls, response: Tlv) -> CardAnswer:
-        """Take element BF38 apart.
+        """Parse element BF38.
 
         Raises:
-            MalformedError: something is missing.
+            MalformedError: a part is missing.
             Refusal: the card refused to authenticate (8.1/6.1).
         """
         answer = response.children()[0] if response.value else response
@@ -57,7 +57,7 @@ class CardAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What the card passed on from the LPA, as far as orders depend on it."""
+    """The LPA's data in the card's answer, as far as orders depend on it."""
 
     matching_id: str
     tacs: frozenset[str]
@@ -66,10 +66,10 @@ class Device:
 
     @classmethod
     def read(cls, signed1: Tlv) -> Device:
-        """Read ctxParams1 and EUICCInfo2; what is missing there is none.
+        """Read ctxParams1 and EUICCInfo2; missing data is None.
 
         Raises:
-            MalformedError: an element is cut short.
+            MalformedError: an element is truncated.
         """
         context = signed1.find(0xA0)
         matching = context.find(0x80) if context else None
@@ -138,7 +138,7 @@ def _authenticate(site: ServerContext, call: Call, session: Session) -> dict[str
 
 
 def _verify_card(session: Session, answer: CardAnswer) -> Eid:
-    """Check the card's chain, signature, transaction and challenge; note who it is."""
+    """Check the card's chain, signature, transaction and challenge; store its identity."""
     euicc, eid = verify_chain(answer.euicc_certificate, answer.eum_certificate, session.ci)
     if not euicc.signed(answer.signature.value, answer.signed1.raw):
         raise Refusal(status_codes.EUICC_UNVERIFIED, subject_identifier="euiccSignature1")
@@ -176,7 +176,7 @@ def _find_order(site: ServerContext, device: Device, eid: Eid) -> Order:
 
 
 def _signed2(site: ServerContext, call: Call, session: Session, order: Order) -> bytes:
-    """Build smdpSigned2; a card that began this download before is offered its one-time key again."""
+    """Build smdpSigned2; a card that has begun this download before may use its one-time key again."""
     parts = [
         tlv.encode(0x80, faulty_answers.transaction_id(call.faults, session.transaction_id)),
         tlv.encode(0x01, b"\xff" if session.confirmation_required else b"\x00"),
@@ -194,7 +194,7 @@ def _signer(site: ServerContext, call: Call, session: Session) -> Credential:
 
 
 def _free_memory(resource: bytes) -> int | None:
-    """Return the free bytes that extCardResource tells (ETSI TS 102 226, 8.2.1.7.2), if it does."""
+    """Return the free bytes in extCardResource (ETSI TS 102 226, 8.2.1.7.2), or None."""
     try:
         told = [one.value for one in tlv.parse_all(resource) if one.tag == _FREE_MEMORY]
     except MalformedError:  # cards in the field put other things there; not worth refusing them
@@ -203,5 +203,5 @@ def _free_memory(resource: bytes) -> int | None:
 
 
 def _tacs(tac: bytes) -> frozenset[str]:
-    """Return the digits either way round: some LPAs don't swap the nibbles."""
+    """Return the digits in both orders, because some LPAs do not swap the nibbles."""
     return frozenset({tac[:4].hex(), swap_nibbles(tac[:4]).hex()})

@@ -33,14 +33,14 @@ _REPLACE_SESSION_KEYS = 0xBF26
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What goes into a package.
+    """The contents of a package.
 
     Attributes:
         profile: the unprotected profile package.
         metadata: element BF25.
-        metadata_piece: most bytes of it in one element 88.
-        profile_piece: most bytes of the profile in one element 86.
-        replace_session_keys: whether element A2 brings the profile's own keys.
+        metadata_piece: the most bytes of metadata in one element 88.
+        profile_piece: the most bytes of the profile in one element 86.
+        replace_session_keys: whether element A2 contains the profile's own keys.
     """
 
     profile: bytes
@@ -56,8 +56,8 @@ def bind(
     """Return the package for one card.
 
     Args:
-        contents: what the card shall install.
-        dp_pb: the server's credential for binding; its curve is the one-time keys' too.
+        contents: the contents of the package.
+        dp_pb: the server's credential for binding; the one-time keys are on the same curve.
         transaction_id: the session's transaction ID.
         euicc_otpk: the card's one-time public key, 04 | X | Y.
         eid: 16 bytes.

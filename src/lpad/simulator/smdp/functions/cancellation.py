@@ -1,4 +1,4 @@
-"""ES9+.CancelSession (SGP.22 v2.5, 5.6.5): the card says, signed, that nothing will come of it."""
+"""ES9+.CancelSession (SGP.22 v2.5, 5.6.5): the card reports, signed, that the download has ended."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _PERMITTED_EINS = x509.ObjectIdentifier("2.23.146.1.2.2.0")
 
 
 def verify_chain(euicc_der: bytes, eum_der: bytes, ci: Credential) -> tuple[Credential, Eid]:
-    """Return the card's certificate and EID when the chain up to `ci` is good.
+    """Return the card's certificate and EID if the chain up to `ci` is valid.
 
     Raises:
         Refusal: 8.11.1/3.9 for another CI, 8.1.2 for the EUM's certificate, 8.1.3 for the card's;
@@ -67,7 +67,7 @@ def _out_of_time(certificate: x509.Certificate) -> bool:
 
 
 def _eid(euicc: x509.Certificate, eum: x509.Certificate) -> Eid:
-    """Return the EID in the card's certificate, checked against what its EUM may issue."""
+    """Return the EID in the card's certificate; check that its EUM may issue it."""
     serials = _attribute(euicc.subject, NameOID.SERIAL_NUMBER)
     try:
         eid = Eid.parse(serials or "")
@@ -85,8 +85,8 @@ def _eid(euicc: x509.Certificate, eum: x509.Certificate) -> Eid:
 def _within(subject: x509.Name, permitted: x509.Name) -> bool:
     """Whether the organisation is the permitted one, and the EID begins with the permitted IIN.
 
-    Not what RFC 5280 says of name constraints: SGP.22 compares the two attributes, wherever in the
-    name they stand.
+    This differs from name constraints in RFC 5280: SGP.22 compares the two attributes, regardless of their
+    position in the name.
     """
     organisation = _attribute(permitted, NameOID.ORGANIZATION_NAME)
     iin = _attribute(permitted, NameOID.SERIAL_NUMBER)
@@ -111,7 +111,7 @@ def _permitted_names(eum: x509.Certificate) -> list[x509.Name]:
 
 
 def _permitted_eins(eum: x509.Certificate) -> tuple[str, ...]:
-    """Return the EUM identification numbers of version 3's own extension."""
+    """Return the EUM identification numbers in the extension of version 3."""
     try:
         extension = eum.extensions.get_extension_for_oid(_PERMITTED_EINS).value
     except x509.ExtensionNotFound:

@@ -1,4 +1,4 @@
-"""How a fault damages a bound profile package on its way out."""
+"""The damage that a fault does to a bound profile package before it is sent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SM4 = 0x89
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A package apart: its elements by tag, and what its first one is signed with and over."""
+    """A parsed package: its elements by tag, and the key and the data of the first one's signature."""
 
     parts: dict[int, bytes]
     dp_pb: Credential
@@ -35,7 +35,7 @@ class Package:
         return tlv.encode(_PACKAGE, *self.parts.values())
 
     def with_channel(self, **changes: bytes | int) -> bytes:
-        """Return the package with other fields in its first element, signed right."""
+        """Return the package with other fields in its first element, correctly signed."""
         channel = tlv.parse(self.parts[_SECURE_CHANNEL])
         fields: dict[str, bytes | int] = {
             "transaction_id": channel.get(0x80).value,
@@ -47,7 +47,7 @@ class Package:
 
 
 def damaged(faults: ActiveFaults, package: bytes, *, dp_pb: Credential, euicc_otpk: bytes) -> bytes:
-    """Return the package as it goes out under `faults`; the first one that means packages counts."""
+    """Return the package as altered by the first of `faults` that concerns packages."""
     fault = next((fault for fault in faults.faults if fault.kind in _DAMAGES), None)
     if fault is None:
         return package

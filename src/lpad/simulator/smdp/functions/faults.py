@@ -37,13 +37,13 @@ class FaultKind(StrEnum):
     BODY_HTML = "body-html"
     """200 with a web page, as captive portals answer."""
     BODY_EMPTY = "body-empty"
-    """200 and nothing; servers in the field answer notifications so."""
+    """200 with an empty body, as servers in the field answer notifications."""
     BODY_TRUNCATED = "body-truncated"
     """Half the body, then the connection is cut."""
     BODY_OVERSIZED = "body-oversized"
     """`value` bytes of spaces inside the body, by default 8 MiB."""
     BODY_SUCCESS = "body-success"
-    """200 with a JSON header where 204 belongs."""
+    """200 with a JSON header instead of 204."""
     # the JSON
     REFUSE = "refuse"
     """The request is not carried out; Failed with `value`, such as "8.2.6/3.8"."""
@@ -60,27 +60,27 @@ class FaultKind(StrEnum):
     DER_BROKEN = "der-broken"
     """The field `value` lacks its last byte."""
     METADATA_MISMATCH = "metadata-mismatch"
-    """profileMetadata names another profile than the package does."""
+    """profileMetadata describes another profile than the package."""
     # what is signed, and with what
     SIGNED_ADDRESS = "signed-address"
-    """serverSigned1 carries the address `value`."""
+    """serverSigned1 contains the address `value`."""
     SIGNED_TRANSACTION_ID = "signed-transaction-id"
     SIGNED_CHALLENGE = "signed-challenge"
-    """serverSigned1 carries another challenge than the card's."""
+    """serverSigned1 contains another challenge than the card's."""
     BAD_SIGNATURE = "bad-signature"
     BAD_CERTIFICATE = "bad-certificate"
     """The certificate's own signature is wrong."""
     OTHER_OID = "other-oid"
     """Everything is signed correctly by another SM-DP+ of the same CI."""
     OTHER_ROLE = "other-role"
-    """DPpb signs where DPauth should, and the other way round."""
+    """DPpb signs instead of DPauth, and DPauth instead of DPpb."""
     UNKNOWN_CI = "unknown-ci"
     """The server's certificate comes from an unknown CI."""
     OTHER_SIGNING_CI = "other-signing-ci"
     """euiccCiPKIdToBeUsed names a CI that the card did not offer."""
     # the bound profile package
     BPP_BIT_FLIP = "bpp-bit-flip"
-    """One bit of the `value`-th 86, from 1, is wrong."""
+    """One bit in the `value`-th element 86, counted from 1, is wrong."""
     BPP_OUTER_LENGTH = "bpp-outer-length"
     """The package announces one byte less than it has."""
     BPP_NO_METADATA = "bpp-no-metadata"
@@ -93,7 +93,7 @@ class FaultKind(StrEnum):
 
 
 class TlsIdentity(StrEnum):
-    """The certificate that the server shows in the TLS handshake."""
+    """The certificate that the server presents in the TLS handshake."""
 
     GOOD = "good"
     EXPIRED = "expired"
@@ -102,13 +102,13 @@ class TlsIdentity(StrEnum):
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing that goes wrong.
+    """One fault.
 
     Attributes:
         kind: what.
-        function: the ES9+ function it waits for, such as "initiateAuthentication"; None is any.
-        value: as `kind` says.
-        times: how often; 0 is always.
+        function: the affected ES9+ function, such as "initiateAuthentication"; None: any.
+        value: its meaning depends on `kind`.
+        times: how many times the fault occurs; 0: always.
     """
 
     kind: FaultKind
@@ -127,18 +127,18 @@ class ActiveFaults:
         return any(fault.kind is kind for fault in self.faults)
 
     def value(self, kind: FaultKind, default: str) -> str:
-        """Return the value of the fault of `kind` as text, `default` where it has none."""
+        """Return the value of the fault of `kind` as text, or `default` if it has none."""
         found = next((fault.value for fault in self.faults if fault.kind is kind), None)
         return default if found is None else str(found)
 
     def number(self, kind: FaultKind, default: float) -> float:
-        """Return the value of the fault of `kind` as a number, `default` where it has none."""
+        """Return the value of the fault of `kind` as a number, or `default` if it has none."""
         found = next((fault.value for fault in self.faults if fault.kind is kind), None)
         return default if found is None else float(found)
 
 
 class FaultPlan:
-    """The faults still to come; tests add to it while the server runs.
+    """The remaining faults; tests add to them while the server runs.
 
     Counted faults occur one after the other, one for each request; permanent ones also occur with
     every request.
@@ -154,7 +154,7 @@ class FaultPlan:
         """Read a JSON list of faults.
 
         Raises:
-            InvalidValue: no such list, or an unknown kind or field.
+            InvalidValue: the text is not such a list, or has an unknown kind or field.
         """
         try:
             faults = msgspec.json.decode(text, type=tuple[Fault, ...])
@@ -163,7 +163,7 @@ class FaultPlan:
         return cls(faults)
 
     def add(self, *faults: Fault) -> None:
-        """Put `faults` at the end."""
+        """Append `faults`."""
         with self._lock:
             self._faults += faults
 
@@ -174,7 +174,7 @@ class FaultPlan:
 
     @property
     def pending(self) -> tuple[Fault, ...]:
-        """The faults that are not used up."""
+        """The faults that are not used up yet."""
         with self._lock:
             return tuple(self._faults)
 

@@ -1,4 +1,4 @@
-"""How a fault alters what the server sends; without one, everything goes out as it came in."""
+"""The alterations that faults make to the server's answers; without a fault, nothing changes."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _PROFILE_NAME = 0x92
 
 
 def flipped(data: bytes, index: int = -1) -> bytes:
-    """Return `data` with the lowest bit of one byte turned over."""
+    """Return `data` with the lowest bit of one byte flipped."""
     altered = bytearray(data)
     altered[index] ^= 1
     return bytes(altered)
 
 
 def transaction_id(faults: ActiveFaults, right: bytes) -> bytes:
-    """Return what serverSigned1, or smdpSigned2, carries as transaction ID."""
+    """Return the transaction ID for serverSigned1 or smdpSigned2."""
     return flipped(right) if FaultKind.SIGNED_TRANSACTION_ID in faults else right
 
 
 def challenge(faults: ActiveFaults, right: bytes) -> bytes:
-    """Return what serverSigned1 carries as the card's challenge."""
+    """Return the card's challenge for serverSigned1."""
     return flipped(right) if FaultKind.SIGNED_CHALLENGE in faults else right
 
 
@@ -43,7 +43,7 @@ def signing_ci(faults: ActiveFaults, right: bytes) -> bytes:
 
 
 def answer(faults: ActiveFaults, fields: dict[str, str]) -> dict[str, str]:
-    """Return the fields of a successful answer as they go out."""
+    """Return the fields of a successful answer as they are sent."""
     fields = dict(fields)
     for fault in faults.faults:
         alter = _ALTERATIONS.get(fault.kind)

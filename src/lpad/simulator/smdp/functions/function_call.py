@@ -1,4 +1,4 @@
-"""One call of an ES9+ function: the fields of its JSON body, and the faults that befall it."""
+"""One call of an ES9+ function: the fields of its JSON body, and its faults."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request. Unknown fields are passed over; base64 may have blanks or lack its padding."""
+    """A request. Unknown fields are ignored; base64 may contain blanks or lack its padding."""
 
     fields: Mapping[str, Any]
     faults: ActiveFaults = field(default_factory=ActiveFaults)
 
     def text(self, name: str) -> str:
-        """Return a field of text.
+        """Return a text field.
 
         Raises:
-            Refusal: it is missing or no text (1.6/2.1).
+            Refusal: the field is missing or not text (1.6/2.1).
         """
         value = self.fields.get(name)
         if not isinstance(value, str):
@@ -40,10 +40,10 @@ class Call:
         return value
 
     def data(self, name: str) -> bytes:
-        """Return a field of base64, decoded.
+        """Return a decoded base64 field.
 
         Raises:
-            Refusal: it is missing or no base64 (1.6/2.1).
+            Refusal: the field is missing or not valid base64 (1.6/2.1).
         """
         compact = re.sub(r"\s", "", self.text(name)).rstrip("=")
         try:
@@ -52,10 +52,10 @@ class Call:
             raise Refusal(status_codes.INVALID_REQUEST, subject_identifier=name) from error
 
     def element(self, name: str, *tags: int) -> Tlv:
-        """Return a field that holds one DER element with one of `tags`.
+        """Return a field that contains one DER element with one of `tags`.
 
         Raises:
-            Refusal: it is missing, or holds something else (1.6/2.1).
+            Refusal: the field is missing, or contains something else (1.6/2.1).
         """
         try:
             element = tlv.parse(self.data(name))
@@ -66,10 +66,10 @@ class Call:
         return element
 
     def transaction_id(self) -> bytes:
-        """Return the transaction ID; hexadecimal of either case.
+        """Return the transaction ID, which is hexadecimal in either case.
 
         Raises:
-            Refusal: it is missing (1.6/2.1), or none that a server would give (8.10.1/3.9).
+            Refusal: the ID is missing (1.6/2.1), or not a possible transaction ID (8.10.1/3.9).
         """
         text = self.text("transactionId")
         try:
@@ -79,5 +79,5 @@ class Call:
 
 
 def encoded(data: bytes) -> str:
-    """Return base64 as it goes into JSON."""
+    """Return bytes as base64 for JSON."""
     return base64.b64encode(data).decode()

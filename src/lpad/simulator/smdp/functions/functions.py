@@ -1,4 +1,4 @@
-"""The five functions of ES9+ as one table, and what goes over HTTP for each outcome."""
+"""The five functions of ES9+ as one table, and the HTTP answer for each outcome."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class HttpAnswer:
 
 
 def answer(site: ServerContext, function: str, body: bytes, faults: ActiveFaults) -> HttpAnswer:
-    """Carry out a function and return what goes over HTTP; failures of the function are 200 too."""
+    """Carry out a function and return the HTTP answer, which is 200 even if the function fails."""
     if FaultKind.REFUSE in faults:
         subject, _, reason = faults.value(FaultKind.REFUSE, "8.2.6/3.8").partition("/")
         return _failed(Status(subject, reason, "Refused on request"))
@@ -62,7 +62,7 @@ def answer(site: ServerContext, function: str, body: bytes, faults: ActiveFaults
 
 
 def _fields(body: bytes) -> dict[str, Any] | None:
-    """Return the JSON object that a request is, or None when it is something else."""
+    """Return the JSON object in a request, or None if it contains something else."""
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError):
@@ -71,7 +71,7 @@ def _fields(body: bytes) -> dict[str, Any] | None:
 
 
 def _succeeded(result: dict[str, str] | None, faults: ActiveFaults) -> HttpAnswer:
-    """Return what goes out after success; nothing but a status for notifications."""
+    """Return the answer after success; for notifications only a status."""
     header = {"functionExecutionStatus": {"status": faults.value(FaultKind.STATUS, "Executed-Success")}}
     if result is None:
         if FaultKind.BODY_SUCCESS in faults or FaultKind.STATUS in faults:

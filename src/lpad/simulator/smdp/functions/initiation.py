@@ -1,4 +1,4 @@
-"""ES9+.InitiateAuthentication (SGP.22 v2.5, 5.6.1): the server proves who it is."""
+"""ES9+.InitiateAuthentication (SGP.22 v2.5, 5.6.1): the server proves its identity."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _signer(site: ServerContext, call: Call, dp_auth: Credential, dp_pb: Credent
 
 
 def _read_info1(info1: Tlv) -> tuple[bytes, list[bytes], list[bytes]]:
-    """Return the version, the CIs that the card verifies with, and those that it signs with."""
+    """Return the version, the CIs that the card trusts, and those that it signs with."""
     try:
         return (
             info1.get(_SVN).value,

@@ -1,4 +1,4 @@
-"""Which card signed a notification: known from the transaction, or from the chain that comes along."""
+"""The card that signed a notification, identified by the transaction or by the enclosed chain."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Signer:
 
 
 def signer_of_result(site: ServerContext, transaction_id: bytes) -> Signer | None:
-    """Return the card of a transaction, whose chain was verified then; None when it is unknown."""
+    """Return the card of a transaction, whose chain was verified then; None if the transaction is unknown."""
     transaction = site.transactions.get(transaction_id)
     if transaction is None:
         return None
@@ -34,7 +34,7 @@ def signer_of_result(site: ServerContext, transaction_id: bytes) -> Signer | Non
 
 
 def signer_of_other(site: ServerContext, element: Tlv) -> Signer | None:
-    """Return the card whose certificates an OtherSignedNotification carries; None when they are bad."""
+    """Return the card whose certificates an OtherSignedNotification contains; None if they are invalid."""
     certificates = [child.raw for child in element.children() if child.tag == 0x30]
     if len(certificates) < 2:
         return None

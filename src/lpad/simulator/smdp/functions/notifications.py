@@ -1,4 +1,4 @@
-"""ES9+.HandleNotification (SGP.22 v2.5, 5.6.4): what cards report, verified and written down."""
+"""ES9+.HandleNotification (SGP.22 v2.5, 5.6.4): notifications of cards, verified and stored."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _INSTALLATION_RESULT = 0xBF37
 _OTHER = 0x30
 _METADATA = 0xBF2F
 _TEMPORARY = frozenset({10, 11})
-"""errorReasons that another try may cure: memory full, interrupted (SGP.22 v3.1, 2.5.6.1)."""
+"""errorReasons after which another attempt may succeed: memory full, interrupted (SGP.22 v3.1, 2.5.6.1)."""
 
 
 def handle_notification(site: ServerContext, call: Call) -> None:
-    """Verify a notification, write it down, and settle the order that it reports on.
+    """Verify a notification, store it, and update its order.
 
-    Whatever the verification says, the card's copy can go: the caller answers 204, also to
+    Whatever the result of the verification, the card's copy can be removed: the caller answers 204, also to
     duplicates and unknown transactions.
 
     Raises:
-        Refusal: it cannot be read at all (1.6/2.1).
+        Refusal: the notification is unreadable (1.6/2.1).
     """
     element = call.element("pendingNotification", _INSTALLATION_RESULT, _OTHER)
     digest = hashlib.sha256(element.raw).hexdigest()
@@ -80,7 +80,7 @@ def _read(site: ServerContext, element: Tlv, *, digest: str, duplicate: bool) ->
 
 
 def _outcome(final: Tlv) -> tuple[bool, int | None]:
-    """Return whether the profile is installed, and else the errorReason."""
+    """Return whether the profile is installed, and otherwise the errorReason."""
     result = final.children()[0] if final.value else final
     if result.tag == 0xA0:
         return True, None
@@ -101,7 +101,7 @@ def _event(content: bytes) -> str:
 
 
 def _settle(site: ServerContext, notification: Notification, transaction_id: str) -> None:
-    """Move the order on; results of sessions before the latest one come too late to matter."""
+    """Update the order's state; results of sessions before the latest one are ignored."""
     transaction = site.transactions.get(bytes.fromhex(transaction_id))
     order = next((one for one in site.orders.all() if one.transaction_id == transaction_id), None)
     if transaction is None or order is None or order.state is not OrderState.DOWNLOADED:

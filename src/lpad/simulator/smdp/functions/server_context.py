@@ -26,8 +26,8 @@ class ServerContext:
     Attributes:
         pki: certificates and keys.
         addresses: the server's own, the first one for notifications.
-        curve: the only curve that it signs on, or None for the card's preferred one.
-        check_memory: whether profiles that don't fit are refused (8.1/4.8) instead of left to the card.
+        curve: the only curve on which the server signs, or None for the card's preferred one.
+        check_memory: whether the server, instead of the card, refuses profiles that do not fit (8.1/4.8).
     """
 
     pki: Pki

@@ -1,4 +1,4 @@
-"""RSP sessions: what the server remembers between the calls of one transaction."""
+"""RSP sessions: the server's data between the calls of one transaction."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ class Session:
     Attributes:
         transaction_id: 16 random bytes.
         server_challenge: 16 random bytes.
-        address: the server's, as the card was told.
+        address: the server's address in serverSigned1.
         ci: the CI whose chain the eUICC signs with.
         dp_auth: the server's credential for authentication.
         dp_pb: the server's credential for binding, of the same CI.
-        ends_at: on the monotonic clock.
+        ends_at: the end of the session on the monotonic clock.
         euicc: the card's certificate, once its chain has been verified.
-        eid: the card's.
+        eid: the card's EID.
         order_id: the order that the card asked for.
-        metadata: element BF25 as it was shown.
-        smdp_signature2: element 5F37 as it was sent.
+        metadata: the element BF25 that was sent to the LPA.
+        smdp_signature2: the element 5F37 that was sent.
         confirmation_required: whether the card must send a hash of the confirmation code.
     """
 
@@ -63,7 +63,7 @@ class Session:
 
 
 class Sessions:
-    """The open sessions; those that were not continued in time are deleted."""
+    """The open sessions; sessions that are not continued in time are deleted."""
 
     def __init__(self, *, seconds: float) -> None:
         """Keep each session for `seconds` after its start."""
@@ -71,7 +71,7 @@ class Sessions:
         self._sessions: dict[bytes, Session] = {}
 
     def start(self, *, address: str, ci: Credential, dp_auth: Credential, dp_pb: Credential) -> Session:
-        """Return a new session with a transaction ID and a challenge that were never used before."""
+        """Return a new session with a unique transaction ID and challenge."""
         self._forget_old()
         session = Session(
             transaction_id=secrets.token_bytes(_IDENTIFIER_LENGTH),
@@ -86,10 +86,10 @@ class Sessions:
         return session
 
     def get(self, transaction_id: bytes, *states: SessionState) -> Session:
-        """Return the session of this name that is in one of `states`.
+        """Return the session with this transaction ID if it is in one of `states`.
 
         Raises:
-            Refusal: there is none (8.10.1/3.9).
+            Refusal: there is no such session (8.10.1/3.9).
         """
         self._forget_old()
         session = self._sessions.get(transaction_id)

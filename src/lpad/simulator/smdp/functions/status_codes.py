@@ -1,4 +1,4 @@
-"""What the server refuses with: subject and reason codes of SGP.22 v2.5, 5.2.6."""
+"""The server's refusals: subject and reason codes of SGP.22 v2.5, 5.2.6."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A pair of dotted codes with the words that go with it. Codes are text: 4.10 is not 4.1."""
+    """A pair of dotted codes with its message. Codes are text: 4.10 is not 4.1."""
 
     subject: str
     reason: str
@@ -15,10 +15,10 @@ class Status:
 
 
 class Refusal(Exception):
-    """A function ends with status Failed."""
+    """The function ends with the status Failed."""
 
     def __init__(self, status: Status, *, subject_identifier: str | None = None) -> None:
-        """Refuse with `status`; `subject_identifier` tells which one of its kind is meant."""
+        """Create it with the status code; `subject_identifier` names the affected object."""
         super().__init__(f"{status.subject}/{status.reason} {status.message}")
         self.status = status
         self.subject_identifier = subject_identifier

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on one connection: requests in, answers out, and the faults that HTTP can have."""
+"""HTTP/1.1 on one connection: requests in, answers out, and faults at the HTTP level."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Served(Protocol):
-    """What a conversation needs of the server that it is held for."""
+    """The server, as far as a conversation needs it."""
 
     faults: FaultPlan
     counters: Counters
@@ -39,7 +39,7 @@ _WEB_PAGE = b"<!doctype html><title>Log in</title><p>Please log in to use this n
 
 
 class Dropped(ConnectionError):
-    """A fault wants this connection cut."""
+    """A fault requires that the connection is cut."""
 
 
 class HttpConversation(BaseHTTPRequestHandler):
@@ -82,7 +82,7 @@ class HttpConversation(BaseHTTPRequestHandler):
         _log.debug(format, *args)
 
     def _read_body(self) -> bytes | HTTPStatus:
-        """Return the request's body, or what to answer where it cannot be read or is too long."""
+        """Return the request's body, or the answer if the body is unreadable or too long."""
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             return self._read_chunks()
         length = whole_number(self.headers.get("Content-Length", "0"), most=_LARGEST_REQUEST)
@@ -102,7 +102,7 @@ class HttpConversation(BaseHTTPRequestHandler):
         return body
 
     def _chunk_size(self) -> int:
-        """Return the size that the next chunk says, or -1 where it says none."""
+        """Return the size of the next chunk, or -1 if it is invalid."""
         told = self.rfile.readline(_LONGEST_CHUNK_LINE).split(b";")[0].strip()
         size = hexadecimal_number(told.decode("ascii", "replace"))
         return -1 if size is None else size
@@ -131,7 +131,7 @@ class HttpConversation(BaseHTTPRequestHandler):
 
 
 def _replacement(faults: ActiveFaults) -> HttpAnswer | None:
-    """Return what is answered without carrying out the request, or None."""
+    """Return the answer that replaces carrying out the request, or None."""
     if FaultKind.HTTP_STATUS in faults:
         return HttpAnswer(int(faults.number(FaultKind.HTTP_STATUS, 500)))
     if FaultKind.REDIRECT in faults:
@@ -142,7 +142,7 @@ def _replacement(faults: ActiveFaults) -> HttpAnswer | None:
 
 
 def _altered(faults: ActiveFaults, answer: HttpAnswer) -> HttpAnswer:
-    """Return the answer with the body that a fault wants."""
+    """Return the answer with the body as altered by a fault."""
     if FaultKind.BODY_MALFORMED in faults:
         return HttpAnswer(HTTPStatus.OK, b'{"header":{"functionExecutionStatus":')
     if FaultKind.BODY_HTML in faults:

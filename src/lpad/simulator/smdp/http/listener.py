@@ -1,4 +1,4 @@
-"""An HTTPS listener on loopback: a thread for each connection, kept alive, nothing polled."""
+"""An HTTPS listener on loopback, with a thread for each kept-alive connection and without polling."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _JOIN_SECONDS = 5.0
 
 
 def tls_context(credential: Credential) -> ssl.SSLContext:
-    """Return a server's TLS context, 1.2 or later, that shows `credential`."""
+    """Return a server's TLS context for TLS 1.2 or later, which presents `credential`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if credential.curve is Curve.BRAINPOOL:  # RFC 8446 has no code points for it
@@ -43,7 +43,7 @@ def tls_context(credential: Credential) -> ssl.SSLContext:
 
 
 class HttpsListener:
-    """Accepts connections and gives each, once TLS stands, to `serve` in a thread of its own."""
+    """Accepts connections, and passes each after the TLS handshake to `serve` in its own thread."""
 
     def __init__(
         self,
@@ -57,9 +57,9 @@ class HttpsListener:
 
         Args:
             address: IP address and port to listen on.
-            context: asked for each connection, so that the certificate can change meanwhile.
-            serve: speaks HTTP until the peer is done; may raise OSError.
-            counters: told of connections and handshakes.
+            context: called for each connection, so that the certificate can change.
+            serve: handles HTTP until the peer closes the connection; may raise OSError.
+            counters: counts connections and handshakes.
 
         Raises:
             OSError: the port is taken.
@@ -80,7 +80,7 @@ class HttpsListener:
         return port
 
     def start(self) -> None:
-        """Begin to accept."""
+        """Begin to accept connections."""
         self._acceptor.start()
 
     def stop(self) -> None:

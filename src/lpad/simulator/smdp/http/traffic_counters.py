@@ -1,4 +1,4 @@
-"""What a server counts: connections, handshakes, requests."""
+"""The counters of a server: connections, handshakes, requests."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Counters:
     """
 
     def __init__(self) -> None:
-        """Start at nothing."""
+        """Start at zero."""
         self._lock = threading.Lock()
         self.reset()
 
     def reset(self) -> None:
-        """Start again at nothing."""
+        """Reset all counters to zero."""
         with self._lock:
             self.tcp_connects = 0
             self.tls_handshakes = 0

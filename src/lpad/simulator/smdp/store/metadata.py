@@ -13,7 +13,7 @@ _STORE_METADATA = 0xBF25
 
 
 class Event(IntEnum):
-    """What a card reports to the addresses of the notification configuration: bits of element 80."""
+    """The events that a card reports to a notification address: bits of element 80."""
 
     INSTALL = 0
     ENABLE = 1
@@ -22,7 +22,7 @@ class Event(IntEnum):
 
 
 class ProfileClass(IntEnum):
-    """Element 95; operational is the default and left out."""
+    """The profile class, element 95; the default, operational, is omitted."""
 
     TEST = 0
     PROVISIONING = 1
@@ -67,10 +67,12 @@ class Owner:
 
     def __post_init__(self) -> None:
         if not (self.mcc_mnc.isascii() and self.mcc_mnc.isdecimal() and len(self.mcc_mnc) in (5, 6)):
-            raise InvalidValue("an operator is three digits of MCC and two or three of MNC, such as 00101")
+            raise InvalidValue(
+                "an operator must be three digits of MCC and two or three of MNC, such as 00101"
+            )
 
     def encode(self) -> bytes:
-        """Return element B7; the digits in the order of 3GPP TS 24.008, 10.5.1.3."""
+        """Return element B7, with the digits in the order of 3GPP TS 24.008, 10.5.1.3."""
         digits = self.mcc_mnc if len(self.mcc_mnc) == 6 else self.mcc_mnc + "f"
         coded = swap_nibbles(bytes.fromhex(digits[:3] + digits[5] + digits[3:5]))
         parts = [tlv.encode(0x80, coded)]
@@ -89,9 +91,9 @@ class ProfileMetadata:
         service_provider: at most 32 bytes of UTF-8.
         name: at most 64 bytes of UTF-8.
         icon: at most 1024 bytes, of `icon_type`.
-        profile_class: operational unless said.
+        profile_class: by default operational.
         rules: profile policy rules.
-        owner: needed with rules.
+        owner: required if there are rules.
         recipients: the recipients of notifications; by default this SM-DP+ for all events.
     """
 
@@ -109,7 +111,7 @@ class ProfileMetadata:
         """Return element BF25.
 
         Args:
-            own_address: the SM-DP+'s, for recipients that name none.
+            own_address: the SM-DP+'s address, for recipients without one.
         """
         parts = [
             tlv.encode(0x5A, bytes(Iccid.parse(self.iccid))),

@@ -20,12 +20,12 @@ class OrderState(StrEnum):
     RELEASED = "released"
     """May be downloaded."""
     DOWNLOADED = "downloaded"
-    """The package went out; the same card may ask again until it reports."""
+    """The package was sent; the same card may request it again until it reports a result."""
     INSTALLED = "installed"
     CANCELLED = "cancelled"
-    """The user or the operator does not want it."""
+    """The user or the operator has cancelled it."""
     ERROR = "error"
-    """Ended by a failure that another try would not cure; `reason` says which."""
+    """Ended by a permanent failure; `reason` names it."""
 
 
 OPEN_STATES = frozenset({OrderState.CONFIRMED, OrderState.RELEASED, OrderState.DOWNLOADED})
@@ -36,25 +36,25 @@ class Order:
     """A download order as stored in its file.
 
     Attributes:
-        id: name of its files.
-        created: when it was added.
+        id: the name of its files.
+        created: the time when it was added.
         metadata: the metadata shown to the user.
         matching_id: the token of the activation code; empty if the EID alone finds the order.
-        eid: 32 digits of the only card that may have it, or of the card that has begun to; None
-            is any card.
-        state: how far it has come.
-        reason: what ended it, as a word.
+        eid: 32 digits of the only card that may use the order, or of the card that has begun to; None: any
+            card.
+        state: the state of the order.
+        reason: the reason for its end, as a word.
         confirmation_hash: SHA-256 of the confirmation code in hex, or None if none is required.
-        confirmation_limit: wrong codes after which the order ends.
-        confirmation_failures: wrong codes so far.
-        attempt_limit: sessions after which the order ends.
-        attempts: sessions so far.
-        expires: when it ends by itself.
-        tacs: type allocation codes (8 digits) of the devices that may have it; empty is all.
+        confirmation_limit: the number of wrong codes after which the order ends.
+        confirmation_failures: the number of wrong codes so far.
+        attempt_limit: the number of sessions after which the order ends.
+        attempts: the number of sessions so far.
+        expires: the time when it ends by itself.
+        tacs: type allocation codes (8 digits) of the devices that may use the order; empty: all.
         oid_in_code: whether the activation code names the server's OID.
-        replace_session_keys: whether the package carries the profile's own keys (element A2).
-        metadata_piece: most bytes of metadata in one element 88.
-        profile_piece: most bytes of profile in one element 86.
+        replace_session_keys: whether the package contains the profile's own keys (element A2).
+        metadata_piece: the most bytes of metadata in one element 88.
+        profile_piece: the most bytes of the profile in one element 86.
         transaction_id: the latest session's transaction ID, in hex.
     """
 
@@ -80,15 +80,15 @@ class Order:
 
     @property
     def expired(self) -> bool:
-        """Whether its time has run out."""
+        """Whether the order has expired."""
         return self.expires is not None and datetime.now(UTC) >= self.expires
 
     def activation_code(self, address: str, oid: str, *, prefix: str = "LPA:") -> str:
-        """Return what the operator prints (SGP.22 v2.5, 4.1).
+        """Return the activation code (SGP.22 v2.5, 4.1).
 
         Args:
-            address: the SM-DP+'s, with its port where that is not 443.
-            oid: the SM-DP+'s, dotted; named only where the order says so.
+            address: the SM-DP+'s address, with its port unless that is 443.
+            oid: the SM-DP+'s OID, dotted; included only if the order requires it.
             prefix: "LPA:" as in QR codes, or nothing.
         """
         fields = ["1", address, self.matching_id]
@@ -101,13 +101,13 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """A package that was bound for a card, kept for a second try with the same one-time key.
+    """A package bound for a card, kept for a second attempt with the same one-time key.
 
     Attributes:
         euicc_otpk: the card's one-time public key, 65 bytes.
         package: the bound profile package.
-        metadata: element BF25 that the package carries.
-        dp_pb: key identifier of the certificate that it was bound with.
+        metadata: the element BF25 in the package.
+        dp_pb: the key identifier of the certificate with which it was bound.
     """
 
     euicc_otpk: bytes
@@ -116,7 +116,7 @@ class Binding:
     dp_pb: bytes
 
     def suits(self, metadata: bytes, dp_pb: bytes) -> bool:
-        """Whether the package still says what the user is shown, under the same certificate."""
+        """Whether the package still has the metadata that the user is shown, and the same certificate."""
         return (self.metadata, self.dp_pb) == (metadata, dp_pb)
 
 
@@ -127,5 +127,5 @@ def confirmed_by(order: Order, transaction_id: bytes, told: bytes) -> bool:
 
 
 def hash_of_code(confirmation_code: str) -> str:
-    """Return SHA-256 of the code as typed, in hex: servers need not keep the code itself."""
+    """Return SHA-256 of the code in hex, so that the server need not store the code itself."""
     return hashlib.sha256(confirmation_code.encode()).hexdigest()

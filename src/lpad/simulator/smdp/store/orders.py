@@ -3,7 +3,8 @@
     <id>.json    the order          <id>.upp     its unprotected profile package
     <id>.bound   a package that was bound for a card
 
-Files appear and change at once (written aside, then renamed), under a lock that all processes share.
+Files appear and change atomically (written under another name, then renamed), under a lock shared by all
+processes.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Orders:
     """All orders of one server; each method reads the folder again."""
 
     def __init__(self, folder: Path) -> None:
-        """Keep the orders in `folder`, made when missing."""
+        """Keep the orders in `folder`, which is created if missing."""
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -58,21 +59,21 @@ class Orders:
         Args:
             profile: the unprotected profile package (DER).
             metadata: by default the ICCID of the package's header and made-up names.
-            matching_id: token of the activation code; by default a random one, or, with `eid`, none:
-                the card then finds the order by its EID alone (default SM-DP+).
-            eid: the only card that may have it.
-            confirmation_code: what the user must type.
-            released: whether it may be downloaded at once.
+            matching_id: the matching ID; by default a random one, or none if `eid` is given: the server then
+                finds the order by the EID (default SM-DP+).
+            eid: the only card that may use the order.
+            confirmation_code: the code that the user must enter.
+            released: whether it may be downloaded immediately.
             details: other attributes of Order.
 
         Raises:
-            InvalidValue: `metadata` is left out and the package has no header to take the ICCID from.
+            InvalidValue: `metadata` is missing, and the package has no header with an ICCID.
             Conflict: another open order has this matching ID.
         """
         if matching_id is None:
             matching_id = "" if eid is not None else _random_matching_id()
         if not matching_id and eid is None:
-            raise InvalidValue("an order needs a matching ID or an EID, else no card finds it")
+            raise InvalidValue("an order needs a matching ID or an EID, so that a card can find it")
         order = Order(
             id=secrets.token_hex(6),
             created=datetime.now(UTC),
@@ -85,7 +86,7 @@ class Orders:
         )
         with self._locked():
             if matching_id and any(one.matching_id == matching_id for one in self.all() if _open(one)):
-                raise Conflict("another open order has this matching ID; take another one")
+                raise Conflict("another open order has this matching ID; use another one")
             self._write(f"{order.id}.upp", profile)
             self._write(f"{order.id}.json", msgspec.json.encode(order))
         return order
@@ -99,7 +100,7 @@ class Orders:
         """Return an order.
 
         Raises:
-            NotFound: there is none of this id.
+            NotFound: there is no order with this id.
         """
         path = self._folder / f"{order_id}.json"
         if not path.exists():
@@ -107,11 +108,11 @@ class Orders:
         return _read(path, Order)
 
     def find(self, matching_id: str, eid: Eid) -> Order | None:
-        """Return the order that a card means, an open one before others, or None.
+        """Return the order that a card requests, preferably an open one, or None.
 
         Args:
-            matching_id: what the card was given; empty finds by EID.
-            eid: the card's.
+            matching_id: the matching ID in the request; empty: find the order by the EID.
+            eid: the card's EID.
         """
         if matching_id:
             meant = [one for one in self.all() if one.matching_id == matching_id]
@@ -120,10 +121,10 @@ class Orders:
         return next((one for one in meant if _open(one)), meant[-1] if meant else None)
 
     def change(self, order_id: str, **changes: Any) -> Order:
-        """Write `changes`, attributes of Order, to an order and return it.
+        """Apply `changes`, attributes of Order, to an order and return it.
 
         Raises:
-            NotFound: there is none of this id.
+            NotFound: there is no order with this id.
         """
         with self._locked():
             order = replace(self.get(order_id), **changes)
@@ -131,11 +132,11 @@ class Orders:
         return order
 
     def release(self, order_id: str) -> Order:
-        """Let an order be downloaded."""
+        """Release an order for download."""
         return self.change(order_id, state=OrderState.RELEASED, reason=None)
 
     def cancel(self, order_id: str) -> Order:
-        """Take an order back, as the operator does."""
+        """Cancel an order, as the operator does."""
         return self.change(order_id, state=OrderState.CANCELLED, reason="operator")
 
     def profile(self, order: Order) -> bytes:
@@ -148,7 +149,7 @@ class Orders:
         return _read(path, Binding) if path.exists() else None
 
     def keep_binding(self, order: Order, binding: Binding) -> None:
-        """Keep a bound package for another try with the same one-time key."""
+        """Keep a bound package for another attempt with the same one-time key."""
         with self._locked():
             self._write(f"{order.id}.bound", msgspec.json.encode(binding))
 
@@ -183,7 +184,7 @@ def iccid_of(profile: bytes) -> Iccid:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that others see whole or not at all."""
+    """Write a file atomically."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(data)
@@ -194,7 +195,9 @@ def _read(path: Path, kind: type[_Kind]) -> _Kind:
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except ValueError as error:
-        raise InvalidValue(f"{path} is no {kind.__name__.lower()}: {error}; remove it") from error
+        raise InvalidValue(
+            f"{path} is not a valid {kind.__name__.lower()}: {error}; remove the file"
+        ) from error
 
 
 def _open(order: Order) -> bool:

@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """One notification as it was received.
+    """One received notification.
 
     Attributes:
         received: when.
         kind: "installation-result" or "other".
         event: "install", "enable", "disable" or "delete".
-        sequence_number: the card's count.
-        address: the recipient that it names.
-        iccid: digits; None where there is none that can be read.
-        verified: whether the signature is right and the card's certificate known or good.
-        eid: the card's, when verified.
+        sequence_number: the sequence number.
+        address: the recipient named in the notification.
+        iccid: digits; None if it is missing or unreadable.
+        verified: whether the signature is valid, and the card's certificate is known or valid.
+        eid: the card's EID, if verified.
         transaction_id: an installation result's transaction ID, in hex.
         installed: whether an installation result reports success.
         error_reason: the reason of a failed installation.
-        duplicate: whether the very same bytes were received before.
+        duplicate: whether the same bytes were received before.
         digest: SHA-256 of the bytes, in hex.
     """
 
@@ -49,21 +49,21 @@ class Notification:
 
 
 class Notifications:
-    """Everything received, one JSON object a line, in the order of arrival."""
+    """All received notifications, one JSON object in each line, in the order of arrival."""
 
     def __init__(self, path: Path) -> None:
-        """Keep them in the file `path`, made with the first one."""
+        """Keep the notifications in the file `path`, which the first one creates."""
         self._path = path
 
     def all(self) -> tuple[Notification, ...]:
-        """Return everything received, oldest first."""
+        """Return all received notifications, oldest first."""
         if not self._path.exists():
             return ()
         lines = self._path.read_bytes().splitlines()
         return tuple(msgspec.json.decode(line, type=Notification) for line in lines)
 
     def add(self, notification: Notification) -> None:
-        """Write one down."""
+        """Store a notification."""
         line = msgspec.json.encode(notification) + b"\n"
         with os.fdopen(os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "wb") as file:
             file.write(line)

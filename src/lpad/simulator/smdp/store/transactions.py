@@ -1,4 +1,4 @@
-"""Which card a transaction was with, kept in a folder.
+"""The card of each transaction, stored in a folder.
 
 A profile installation result carries no certificate and may arrive days later, so the server must
 remember the card's certificate by transaction ID (SGP.22 v2.5, 5.6.4).
@@ -30,7 +30,7 @@ class Transactions:
     """One file for each transaction."""
 
     def __init__(self, folder: Path) -> None:
-        """Keep them in `folder`, made when missing."""
+        """Keep the transactions in `folder`, which is created if missing."""
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -39,7 +39,7 @@ class Transactions:
         write_whole(self._path(transaction_id), msgspec.json.encode(transaction))
 
     def get(self, transaction_id: bytes) -> Transaction | None:
-        """Return what is known of a transaction, or None."""
+        """Return the card and order of a transaction, or None if it is unknown."""
         path = self._path(transaction_id)
         return msgspec.json.decode(path.read_bytes(), type=Transaction) if path.exists() else None
 
