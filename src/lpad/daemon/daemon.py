@@ -49,7 +49,7 @@ def run(file: SettingsFile) -> None:
     """Run the daemon until SIGTERM or SIGINT.
 
     Raises:
-        InvalidSettings: the socket, the state folder or a CA file can't be used.
+        InvalidSettings: the socket, the state folder or a CA file cannot be used.
         Conflict: another lpad runs with the same socket.
     """
     signal.signal(
@@ -81,7 +81,7 @@ class Built:
         """Create all parts from the settings; nothing works before it listens.
 
         Raises:
-            InvalidSettings: the socket, the state folder or a CA file can't be used.
+            InvalidSettings: the socket, the state folder or a CA file cannot be used.
             Conflict: another lpad runs with the same socket.
         """
         settings = file.settings

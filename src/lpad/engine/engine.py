@@ -217,7 +217,7 @@ class Engine:
 
     @property
     def clock_set(self) -> bool:
-        """Whether the device knows the time; while it doesn't, lpad contacts no server."""
+        """Whether the device knows the time; while it does not, lpad contacts no server."""
         return self._environment.clock.is_set
 
     @property

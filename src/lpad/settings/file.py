@@ -65,7 +65,7 @@ class SettingsFile:
         """Return a path from the file, relative ones from the file's own folder.
 
         Raises:
-            InvalidSettings: it begins with the home folder of a user who doesn't exist.
+            InvalidSettings: it begins with the home folder of a user who does not exist.
         """
         try:
             return self.path.parent / Path(text).expanduser()

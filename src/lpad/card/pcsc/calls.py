@@ -1,6 +1,6 @@
 """The low-level calls of PC/SC, with their error codes turned into lpad's errors. The one home of pyscard.
 
-pyscard's own classes above these start a thread that polls the readers; these don't. Every call here may
+pyscard's own classes above these start a thread that polls the readers; these do not. Every call here may
 block: see `pcsc_thread`.
 """
 

@@ -6,7 +6,7 @@ and for ANY (the whole element, tag and length included), None for NULL.
 
 Cards and servers are newer, older and less exact than the specification. So unknown elements are ignored
 everywhere, members may come in another order, any byte other than 00 is a true BOOLEAN, an INTEGER may carry
-more leading bytes than DER allows, and text that isn't UTF-8 gets U+FFFD in place of the wrong bytes.
+more leading bytes than DER allows, and text that is not UTF-8 gets U+FFFD in place of the wrong bytes.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def decode(type_name: str, data: bytes, *, lenient: bool = False) -> Any:
             for a card's data about itself, in which one odd member must not hide the others.
 
     Raises:
-        MalformedError: the bytes don't fit the type.
+        MalformedError: the bytes do not fit the type.
     """
     element = tlv.parse_first(data)[0] if lenient else tlv.parse(data)
     node = TYPES[type_name]

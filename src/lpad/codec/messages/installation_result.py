@@ -31,7 +31,7 @@ class BppCommand(ResultCode):
 
 
 class InstallationError(ResultCode):
-    """Why the card didn't install the profile."""
+    """Why the card did not install the profile."""
 
     INCORRECT_INPUT_VALUES = 1, "incorrectInputValues"
     INVALID_SIGNATURE = 2, "invalidSignature"

@@ -56,7 +56,7 @@ ALTER TABLE changes ADD COLUMN ended_at REAL;
 UPDATE changes SET ended_at = CAST(strftime('%s', 'now') AS REAL) WHERE private IS NULL;
 """
 
-# How often a server answered a notification with an error: that it could not be reached doesn't count.
+# How often a server answered a notification with an error: that it could not be reached does not count.
 _ANSWERED = """
 ALTER TABLE notifications ADD COLUMN answered INTEGER NOT NULL DEFAULT 0;
 """

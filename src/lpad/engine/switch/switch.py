@@ -380,7 +380,7 @@ def verify(
         raise outcome.error
     raise CardError(
         f"the card accepted the request, but does not report that {wanted}; read the card again with 'lpactl"
-        " info --refresh', and restart the modem if it still doesn't",
+        " info --refresh', and restart the modem if it still does not",
         retryable=True,
     )
 

@@ -33,7 +33,7 @@ class Proxy:
         """Read `http://name:port`.
 
         Raises:
-            InvalidValue: another scheme, a path, or credentials, which don't belong into settings.
+            InvalidValue: another scheme, a path, or credentials, which do not belong into settings.
         """
         scheme, separator, rest = url.strip().partition("://")
         if not separator or scheme.lower() != "http":

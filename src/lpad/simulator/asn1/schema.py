@@ -83,7 +83,7 @@ class Schema:
             value: as the class says.
 
         Raises:
-            MalformedError: the value doesn't fit the type.
+            MalformedError: the value does not fit the type.
         """
         try:
             return bytes(self._types.encode(type_name, value))
@@ -94,7 +94,7 @@ class Schema:
         """Return the value of `data`; members unknown to rsp.asn are ignored at the end of the type.
 
         Raises:
-            MalformedError: the bytes don't fit the type, or more bytes follow.
+            MalformedError: the bytes do not fit the type, or more bytes follow.
         """
         try:
             value, length = self._types.decode_with_length(type_name, data)

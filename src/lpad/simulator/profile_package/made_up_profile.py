@@ -215,7 +215,7 @@ def _filler(iccid: Iccid, room: int) -> bytes:
         whole = len(_filler_element(number, noise[:_FILLER]))
         if left >= 2 * whole:
             made += _filler_element(number, noise[number % 32 :][:_FILLER])
-        elif left > whole - _FILLER + 256:  # from here on the lengths' own lengths don't change
+        elif left > whole - _FILLER + 256:  # from here on the lengths' own lengths do not change
             made += _filler_element(number, (noise + noise)[: left - (whole - _FILLER)])
         else:
             return made

@@ -39,7 +39,7 @@ class Chip:
         """Return a request's value.
 
         Raises:
-            MalformedError: the bytes don't fit the type.
+            MalformedError: the bytes do not fit the type.
         """
         return self.schema.decode(type_name, element.raw)
 

@@ -26,7 +26,7 @@ class _Fault:
 class CardFaults:
     """Faults by the tag of the request (0xBF31 for EnableProfile), and by number of APDUs.
 
-    A function that has a fault isn't carried out: the card takes the request and returns the fault's
+    A function that has a fault is not carried out: the card takes the request and returns the fault's
     answer or status word, as often as the fault says.
     """
 

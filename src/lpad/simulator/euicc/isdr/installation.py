@@ -158,7 +158,7 @@ class Installation:
         self._group_left = length
         last = self._group == _ALL_86
         if length == 0 or self._package_left < 0 or (last and self._package_left):
-            raise self._structure(f"length {length} of element {self._group:02X} doesn't fit")
+            raise self._structure(f"length {length} of element {self._group:02X} does not fit")
         if self._group in _WITH_FIRST:
             self._take_element(data[header:])
         elif len(data) > header:

@@ -262,7 +262,7 @@ class OperatingSystem:
     def _store_data(self, command: Command) -> bytes:
         channel = self._channels[command.channel]
         if not channel.isdr:
-            raise Refusal(StatusWord.INS_NOT_SUPPORTED, "ISD-R isn't selected on this channel")
+            raise Refusal(StatusWord.INS_NOT_SUPPORTED, "ISD-R is not selected on this channel")
         if self._chip.behaviour.needs_terminal_capability and not self._lpa_in_device:
             raise Refusal(StatusWord.CONDITIONS_NOT_SATISFIED, "no TERMINAL CAPABILITY announced an LPA")
         if int(self._chip.behaviour.es10_status, 16) != StatusWord.OK:
