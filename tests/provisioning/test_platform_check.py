@@ -51,11 +51,11 @@ def test_right() -> None:
         ({"headers": {"X": "{token.value}{credential.key}"}}, "there is no 'token'"),
         ({"headers": {"X": "{sign}{credential.key}"}}, "there is no 'sign'"),
         ({"samples": {"look": [{"id": 1, "state": "shiny"}]}}, "the state 'shiny' is in no table"),
-        ({"samples": {"look": [{"other": 1}]}}, "nothing is read"),
+        ({"samples": {"look": [{"other": 1}]}}, "no field is read"),
         ({"samples": {"gaze": [{}]}}, "no such call"),
         ({"base": "http://platform.example.com"}, "https://"),
         ({"can": {}}, "neither found nor repeated"),
-        ({"can": {"repeats": True, "releases": True}}, "needs the call 'release'"),
+        ({"can": {"repeats": True, "releases": True}}, "requires the call 'release'"),
         ({"profile": {}}, "the table 'profile' is empty"),
     ],
 )

@@ -84,7 +84,7 @@ def record(where: str, command: bytes, answer: bytes | None, *, seconds: float) 
     """Append one exchange that has just ended.
 
     Args:
-        command: as it was handed to the link.
+        command: the command passed to the link.
         answer: data and status word; None if none came.
         seconds: duration of the exchange.
     """

@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one tree.
+"""All of lpad's errors, as one tree.
 
     LpadError
     ├── RequestError             the request cannot be carried out
@@ -43,7 +43,8 @@
     └── InternalError            a fault in lpad itself
         └── JournalUnavailable       the journal cannot be written, so lpad changes no card
 
-`kind` is stable and appears unchanged in the log, the journal and the API. `details` holds the facts that a
+`kind` is stable and appears unchanged in the log, the journal and the API. `details` contains the facts that
+a
 program needs (status word, error code's name, subject code); the class has their types. The
 sentence says what was attempted, what happened, and what the reader can do.
 """
@@ -69,7 +70,7 @@ class LpadError(Exception):
     retryable: bool = False
 
     def __init__(self, sentence: str, *, retryable: bool | None = None, **details: str | int) -> None:
-        """Describe what happened.
+        """Create the error with its sentence.
 
         Args:
             sentence: what was attempted, what happened, what the reader can do; without secrets.
@@ -173,7 +174,7 @@ class TooManyConnections(RequestError):
 
 
 class ConfirmationCodeRequired(RequestError):
-    """The operator asks for a confirmation code and none was given."""
+    """The operator requires a confirmation code, and none was given."""
 
     kind = "confirmation-code-required"
 
@@ -215,7 +216,7 @@ class CardUnreachable(CardError):
 
 
 class CardBusy(CardError):
-    """Another program holds the port, or the card reports that it is busy."""
+    """Another program uses the port, or the card reports that it is busy."""
 
     kind = "card-busy"
     retryable = True

@@ -27,7 +27,7 @@ LONGEST = 255
 
 
 class ConditionKind(enum.StrEnum):
-    """What the condition checks."""
+    """The kinds of conditions."""
 
     REGISTERED = "registered"
     BEARER = "bearer"

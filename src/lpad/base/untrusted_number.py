@@ -103,7 +103,7 @@ def noted_number(value: object, *, default: float, least: float = 0.0, most: flo
     """Return a number that lpad stored earlier, in case a damaged disk has changed it.
 
     Args:
-        value: as it was read from the journal.
+        value: the value in the journal.
         default: the result if it is not a number from `least` to `most`.
         least: the smallest number that lpad can have stored.
     """

@@ -109,7 +109,7 @@ class Outcome:
     """A remark about the modem for the user, although the switch succeeded, such as that it requires
     a PIN."""
     held_back: str | None = None
-    """Why the modem was not restarted once more."""
+    """Why the modem was not restarted again."""
 
     @property
     def good(self) -> bool:
@@ -182,7 +182,10 @@ class Refresh:
 
     @property
     def read_before(self) -> IccidReport | None:
-        """Which ICCID the modem read when it was prepared; None if it told none, or there is no modem."""
+        """The ICCID that the modem read when it was prepared.
+
+        None if it reported none, or there is no modem.
+        """
         return self._before.report
 
     def agreed(self, holding: Holding) -> bool:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lpad.card.port.hotplug import PortWatch
 
     Watch = Callable[[Callable[[bool], None]], Callable[[], None]]
-    """Begins to tell whether the port is there, from another thread, and returns what ends it."""
+    """Begins to report, from another thread, whether the port exists; returns a function that ends this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Port(Protocol):
 
     @property
     def transport(self) -> str:
-        """What the port is called in front of people."""
+        """The name of the port in messages."""
 
     def way(self, *, memory: LinkMemory | None, folder: Path | None, watch: PortWatch) -> Way:
         """Return the way to the card; nothing is opened."""
@@ -75,7 +75,7 @@ class ModemPort:
 
     @property
     def transport(self) -> str:
-        """What the port is called in front of people."""
+        """The name of the port in messages."""
         return f"AT modem on {self.name}"
 
     def way(self, *, memory: LinkMemory | None, folder: Path | None, watch: PortWatch) -> Way:
@@ -106,7 +106,7 @@ class ReaderPort:
 
     @property
     def transport(self) -> str:
-        """What the port is called in front of people."""
+        """The name of the port in messages."""
         return f"card in the {self.name}"
 
     def way(self, *, memory: LinkMemory | None, folder: Path | None, watch: PortWatch) -> Way:

@@ -173,7 +173,7 @@ PAIRS: dict[tuple[str, str], Meaning] = {
     ),
     ("8.1.1", "3.8"): Meaning(
         "the profile is reserved for another EID, or no profile is reserved for this one",
-        "check the card's EID against the one that the operator has",
+        "compare the card's EID with the operator's record",
         _P,
     ),
     ("8.1.4", "6.1"): Meaning("the EID does not belong to the maker of the card", _OTHER_CARD, _P),
@@ -183,7 +183,7 @@ PAIRS: dict[tuple[str, str], Meaning] = {
     ("8.9.5", "3.9"): Meaning("the SM-DS has no such event", "no profile waits for this card", _P),
     # GetBoundProfilePackage
     ("8.2.7", "2.2"): Meaning(
-        "a confirmation code is needed", "give the code that came with the activation code", _C
+        "a confirmation code is needed", "enter the code that came with the activation code", _C
     ),
     ("8.2.7", "3.8"): Meaning(
         "the confirmation code is wrong", "give the right code; attempts are limited", _C
@@ -219,7 +219,9 @@ PAIRS: dict[tuple[str, str], Meaning] = {
     ("8.8.5", "3.8"): Meaning("the download order was refused", _NEW_CODE, _P),
     ("8.2.8", "1.2"): Meaning("the profile's policy rules are not allowed", _TELL_OPERATOR, _P),
     ("8.2.9", "3.8"): Meaning("the profile's name or operator is missing", _TELL_OPERATOR, _P),
-    ("8.2.9", "3.11"): Meaning("the metadata differs from what the server showed before", _TELL_OPERATOR, _P),
+    ("8.2.9", "3.11"): Meaning(
+        "the metadata differs from the metadata that the server sent before", _TELL_OPERATOR, _P
+    ),
     ("8.2.10", "4.2"): Meaning("the card could not load the profile", _TELL_OPERATOR, _P),
     ("8.2.13", "1.2"): Meaning("the enterprise rules are not allowed", _TELL_OPERATOR, _P),
     ("8.2.13", "3.1"): Meaning("enterprise profiles are not supported", _TELL_OPERATOR, _P),

@@ -30,7 +30,7 @@ _SENTENCES = {
     " this persists",
     "profileChangeOngoing": "a profile switch is not finished; restart the modem, then try again",
     "incorrectInputValues": "the card does not accept the given values",
-    "nothingToDelete": "the card contains nothing of this kind",
+    "nothingToDelete": "the card contains no such entry",
     # AuthenticateServer and PrepareDownload, ES10b
     "invalidCertificate": f"the card does not accept the server's certificate; {_REPORT}",
     "invalidSignature": f"the server's signature is wrong; {_REPORT}",
@@ -59,7 +59,7 @@ _SENTENCES = {
     "installFailedDueToPEProcessingError": f"the card cannot process a part of the profile; {_REPORT}",
     "installFailedDueToDataMismatch": f"the profile contradicts its own metadata; {_REPORT}",
     "testProfileInstallFailedDueToInvalidNaaKey": f"a test profile must have test keys; {_REPORT}",
-    "pprNotAllowed": f"the card does not let this operator set these policy rules; {_REPORT}",
+    "pprNotAllowed": f"the card does not allow this operator to set these policy rules; {_REPORT}",
     "enterpriseProfilesNotSupported": f"the card accepts no enterprise profiles; {_REPORT}",
     "serverAddressAbsentInEuiccAllowList": "the card accepts profiles from certain servers only, not from"
     " this one; ask the card's maker",
@@ -88,7 +88,8 @@ def refused(function: Intent, code: ResultCode) -> CardRefused:
 def installation_refused(result: ProfileInstallationResult) -> CardRefused:
     """Return the error for a ProfileInstallationResult that reports a failure.
 
-    Its details also hold `command`, the part of the package where the card stopped, if it says so.
+    Its details also contain `command`, the part of the package where the card stopped, if the card reports
+    it.
     """
     function = es10.LOAD_BOUND_PROFILE_PACKAGE
     code, command = result.error, result.command

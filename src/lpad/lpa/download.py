@@ -87,10 +87,10 @@ class Download:
             euicc: an open ISD-R; stays open.
             server: the SM-DP+ at the order's address; stays open, so that the notification can go over
                 the same connection.
-            device: TAC, IMEI and capabilities of the device, told to the card and the server.
+            device: TAC, IMEI and capabilities of the device, which are sent to the card and the server.
             listener: is informed of each step and asked for decisions.
             eid: EID of the card that the profile is for; None: any card.
-            policy: what may be installed; None: lpad's defaults.
+            policy: the install policy; None: lpad's defaults.
         """
         self._euicc = euicc
         self._server = server
@@ -122,7 +122,7 @@ class Download:
     def run(self, *, deadline: Deadline) -> Installed:
         """Download and install the profile.
 
-        Whatever goes wrong after AuthenticateServer, both CancelSession calls are made before the error is
+        After any error that follows AuthenticateServer, both CancelSession calls are made before the error is
         raised; their failures are logged and never hide the first error. The reason leaves the order usable
         if another attempt can succeed.
 
@@ -341,7 +341,7 @@ class Download:
 
     @contextmanager
     def _callers_time(self) -> Iterator[None]:
-        """Extend the deadline by the time that the caller takes."""
+        """Extend the deadline by the time that the caller needs."""
         began = time.monotonic()
         yield
         self._deadline = self._deadline.later(time.monotonic() - began)

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class Decision(Enum):
-    """The caller's answer to an offered profile; all but ACCEPT end the download as Declined."""
+    """The caller's answer to an offered profile.
+
+    Any answer other than ACCEPT ends the download as Declined.
+    """
 
     ACCEPT = "accept"
     REJECT = "reject"  # never wanted: the server closes the order
@@ -25,7 +28,7 @@ class Decision(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to download: the server and the profile's identification there."""
+    """The order to download: the server, and the profile's identification there."""
 
     matching_id: str = field(default="", repr=False)
     """From the activation code; empty if the server finds the order by the EID."""
@@ -90,7 +93,8 @@ class DownloadListener(Protocol):
     """The methods with which a download informs and asks its caller, in the thread that runs it.
 
     `step` and `bytes_loaded` may raise Cancelled: the download then cancels the session on card and server
-    and raises the error again. Once segments flow it takes effect between two of them, never inside one.
+    and raises the error again. Once segments are being sent, it takes effect between two of them, never
+    inside one.
     """
 
     def step(self, step: Step) -> None:

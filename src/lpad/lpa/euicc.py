@@ -88,17 +88,17 @@ class Isdr(Protocol):
         Args:
             data: the command with its tag.
             intent: what the command does to the card.
-            on_block: told after each block how many bytes of `data` the card has accepted.
+            on_block: called after each block with the number of bytes of `data` that the card has accepted.
         """
 
 
 class Euicc:
     """An eUICC whose ISD-R is open.
 
-    Each method is one ES10 function and raises, besides what its docstring names:
-        CardRefused: the function answered with an error code; `function`, `code` and `reason` tell which.
+    Each method is one ES10 function and raises, in addition to the errors in its docstring:
+        CardRefused: the function answered with an error code, given by `function`, `code` and `reason`.
         CardMalformed: the answer cannot be read.
-        CardStatus, CardUnreachable, CardBusy: the way to the card failed, or the card refused the command.
+        CardStatus, CardUnreachable, CardBusy: the link failed, or the card refused the command.
     """
 
     def __init__(self, isdr: Isdr) -> None:
@@ -183,8 +183,9 @@ class Euicc:
         then.
 
         Args:
-            on_bytes: told after each block how many bytes of how many the card has accepted.
-            before_segment: told which segment is next; an error raised here stops between two segments, when
+            on_bytes: called after each block with the numbers of accepted bytes and of all bytes.
+            before_segment: called with the next segment; an error raised here stops between two segments,
+                when
                 the session can still be cancelled.
 
         Returns:
@@ -268,7 +269,10 @@ class Euicc:
         return answer.notifications
 
     def remove_notification_from_list(self, sequence_number: int, *, deadline: Deadline) -> bool:
-        """Take a delivered notification off the card; False if it had already been removed (5.7.11)."""
+        """Remove a delivered notification from the card.
+
+        Return False if it had already been removed (5.7.11).
+        """
         function = es10.REMOVE_NOTIFICATION_FROM_LIST
         request = NotificationSentRequest(sequence_number).encode()
         result = self._ask(function, request, NotificationSentResult.decode, deadline=deadline)
@@ -315,7 +319,7 @@ class Euicc:
         return answer
 
     def enable_profile(self, target: ProfileTarget, *, refresh: bool, deadline: Deadline) -> None:
-        """Enable a profile; the one enabled before is disabled (5.7.16).
+        """Enable a profile; the previous one is disabled (5.7.16).
 
         Args:
             target: its ICCID or the AID of its security domain.
@@ -348,7 +352,7 @@ class Euicc:
         Args:
             operational_profiles: delete all operational profiles.
             test_profiles: delete the test profiles that were loaded in the field.
-            default_smdp_address: restore the address that the card came with.
+            default_smdp_address: restore the card's original address.
         """
         request = memory_reset.EuiccMemoryResetRequest(
             operational_profiles=operational_profiles,

@@ -36,7 +36,7 @@ class Asking(StrEnum):
 
 
 class Moment(StrEnum):
-    """When a rule is judged; nothing after it has happened by then."""
+    """The step before which a rule is judged."""
 
     CONTACT = "before the server is contacted"
     AUTHENTICATION = "before the card is shown the server's certificate"
@@ -79,7 +79,7 @@ class InstallPolicy:
     """The service provider's name."""
     classes: Sequence[str] = ("operational", "provisioning")
     forbidden_rules: Sequence[str] = ()
-    """Policy rules that no profile may carry, whatever the card allows."""
+    """Policy rules that no profile may have, even if the card allows them."""
     confirm: Asking = Asking.RULES
 
     def check_server(self, address: ServerAddress) -> None:

@@ -31,10 +31,10 @@ class PendingNotification:
     event: str
     """`install`, `enable`, `disable` or `delete`; `unknown` for those of later versions."""
     address: str
-    """Of the recipient, as the card gives it: blanks and case as they come."""
+    """The recipient's address as the card gives it, with unchanged blanks and case."""
     iccid: Iccid | None
     payload: bytes = field(repr=False)
-    """What the server gets: BF37 or 30, as received."""
+    """The unchanged bytes for the server: BF37 or 30."""
 
     @property
     def recipient(self) -> ServerAddress:

@@ -32,7 +32,7 @@ _DECLINED = {
 def judge(
     metadata: ProfileMetadata, euicc: Euicc, *, info2: Callable[[], EuiccInfo2], deadline: Deadline
 ) -> PolicyVerdict:
-    """Ask the card's table about the profile's policy rules; asks nothing if it has none.
+    """Check the profile's policy rules against the card's table, if it has any.
 
     Raises:
         PolicyRefused: the card does not allow its operator one of them.
@@ -92,6 +92,6 @@ def declined(decision: Decision) -> Declined:
 def code_required() -> ConfirmationCodeRequired:
     """Return the error for a download that needs a confirmation code and got none."""
     return ConfirmationCodeRequired(
-        "the operator asks for a confirmation code; start the download again and give the code that "
-        "came with the activation code"
+        "the operator requires a confirmation code; start the download again with the code that came "
+        "with the activation code"
     )

@@ -1,7 +1,7 @@
 """The LPA's checks of a server's answers before the card gets them (SGP.22 v2.5, 3.1.2 and 3.1.3).
 
-The card verifies signatures and certificates. The LPA checks what only it knows: which server it contacted,
-what it sent, and what the server said before.
+The card verifies signatures and certificates. The LPA checks what only it knows: the contacted server, its
+own requests, and the server's earlier answers.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ def check_authentication(
         )
     if signed.transaction_id != answer.transaction_id:
         raise _contradiction(
-            attempted, "the transaction ID that the server signed differs from the one that it sent"
+            attempted,
+            "the transaction ID that the server signed differs from the transaction ID that it sent",
         )
     if signed.euicc_challenge != challenge:
         raise _contradiction(attempted, "the server signed another challenge than the card's")
@@ -86,7 +87,7 @@ def check_authentication(
 def check_offer(
     answer: AuthenticateClientAnswer, *, transaction_id: TransactionId, dp_auth: Certificate
 ) -> Offered:
-    """Check the answer to AuthenticateClient and return what it offers.
+    """Check the answer to AuthenticateClient and return its offer.
 
     Raises:
         ServerUntrusted: the two certificates belong to different servers.

@@ -68,7 +68,7 @@ def cancel(
 ) -> None:
     """Cancel the session on the card, then send the server the card's signed answer.
 
-    Failures are only logged: the error that led here is the one that counts, and the server forgets a session
+    Failures are only logged: the error that led here matters more, and the server forgets a session
     by itself after a while.
 
     Args:

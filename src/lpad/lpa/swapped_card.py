@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def swapped(what: str) -> Conflict:
-    """Return the error for a request that was meant for another card and was not carried out."""
+    """Return the error for a request for another card, which was not carried out."""
     return Conflict(
         f"cannot {what}: the card was swapped after this was requested (it has another EID); nothing was"
-        " done. Check the card with 'lpactl info', and repeat the request if it is meant for this card"
+        " done. Check the card with 'lpactl info', and repeat the request if you want it for this card"
     )
 
 

@@ -40,7 +40,7 @@ class Applied:
     """The work is done, or there was nothing to do."""
 
     told: str
-    """What was done, in words, without secrets."""
+    """The actions taken, in words, without secrets."""
     memory: Mapping[str, str] = field(default_factory=dict)
     """The earlier state for `undo`: `prepare` returns it, and the journal stores it.
 
@@ -55,7 +55,7 @@ class Failed:
 
     layer: Layer
     told: str
-    """What was attempted, what happened, and what the reader can do, without secrets."""
+    """The error's sentence: the attempt, the result and the remedy, without secrets."""
     cause: Cause | None = None
     """The network's own reason, if it gave one."""
 

@@ -85,7 +85,7 @@ def _outcome(answer: RunAnswer) -> Outcome:
 
 
 def environment(event: str, wanted: Wanted) -> dict[str, str]:
-    """Return the variables that describe a profile, its settings but for the password, and its modem."""
+    """Return the variables that describe a profile, its settings without the password, and its modem."""
     settings, modem = wanted.settings, wanted.modem
     attach = settings.attach_apn
     return {

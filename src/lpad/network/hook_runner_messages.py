@@ -18,7 +18,7 @@ HEADER = struct.Struct("!I")
 
 
 class Task(enum.StrEnum):
-    """What is to be run: the command of the applier, or the hooks in the folder."""
+    """The program to run: the command of the applier, or the hooks in the folder."""
 
     COMMAND = "command"
     HOOKS = "hooks"
@@ -33,7 +33,7 @@ class Ended(enum.StrEnum):
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to run, with which variables, and for how many seconds at most."""
+    """A request to run a program, with its variables and its time limit in seconds."""
 
     task: Task
     environment: dict[str, str]

@@ -122,4 +122,4 @@ class NetworkSettings:
 
 
 EMPTY = NetworkSettings()
-"""What applies to a profile for which no source has settings."""
+"""The settings of a profile for which no source has settings."""

@@ -16,7 +16,7 @@ _NOTHING = Applied(told="no applier is set up, so lpad changes nothing but the c
 
 
 class NoApplier:
-    """Does nothing, and says so."""
+    """Does nothing, and reports this."""
 
     name = "none"
 
@@ -45,7 +45,7 @@ class NoApplier:
         return _NOTHING
 
     def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:  # noqa: ARG002 - the port's
-        """Return that nothing is known."""
+        """Return an unknown state."""
         return UNKNOWN_CONNECTION
 
 

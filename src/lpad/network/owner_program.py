@@ -62,7 +62,7 @@ def run_program(
 
     Args:
         environment: its variables, in addition to PATH; nothing is inherited.
-        password: handed over in a file in memory, which LPAD_PASSWORD_FILE names; empty: there is none.
+        password: passed in a file in memory, which LPAD_PASSWORD_FILE names; empty: there is none.
         limit: seconds.
         client: the descriptor of the requester, whose disappearance kills the program. None: no check.
     """
@@ -107,7 +107,9 @@ def _watched(process: subprocess.Popen[bytes], name: str, *, limit: float, clien
                 )
             ready, _, _ = select.select(watched, [], [], min(seconds, _LOOKING))
             if client is not None and client in ready:
-                return RunAnswer(ended=Ended.FAILED, told=f"{name} was killed: lpad went away")
+                return RunAnswer(
+                    ended=Ended.FAILED, told=f"{name} was killed, because lpad closed the connection"
+                )
             if output in ready:
                 data = os.read(output, 65_536)
                 left -= _passed_on(name, data[:left])

@@ -85,7 +85,7 @@ class Command:
 
 
 class Apdu(bytes):
-    """A command APDU as it is sent, with the command that it encodes."""
+    """An encoded command APDU, with its command."""
 
     command: Command
 
@@ -185,7 +185,7 @@ def store_data(
             f"a command of {len(data)} bytes needs {count} blocks of {block_size} bytes, and a card counts"
             f" to {MOST_BLOCKS}: use a block size of {-(-len(data) // MOST_BLOCKS)} or more"
             if len(data) <= MOST_BLOCKS * LARGEST_BLOCK
-            else f"a command of {len(data)} bytes is more than a card can take: {MOST_BLOCKS * LARGEST_BLOCK}"
+            else f"a command of {len(data)} bytes exceeds the limit of a card: {MOST_BLOCKS * LARGEST_BLOCK}"
         )
     return tuple(
         Command(
@@ -201,7 +201,7 @@ def store_data(
 
 
 class _Said(Enum):
-    """What a status word requires of the exchange."""
+    """The next step that a status word requires."""
 
     MORE = auto()  # 61xx: xx bytes wait
     WRONG_LENGTH = auto()  # 6Cxx: the same again, with Le = xx
@@ -242,7 +242,7 @@ class Exchange:
         self.response: Response | None = None
 
     def feed(self, raw: bytes) -> None:
-        """Take the answer to the last command.
+        """Process the answer to the last command.
 
         Raises:
             MalformedError: no status word, an endless answer, or a wrong length twice.
@@ -270,7 +270,7 @@ class Exchange:
 
     def _refuse_again(self, answer: Response) -> None:
         raise MalformedError(
-            f"the card asks for another length ({answer.sw:04X}) than the one that it announced"
+            f"the card requests another length ({answer.sw:04X}) than the length that it announced"
         )
 
     def _finish(self, answer: Response) -> None:

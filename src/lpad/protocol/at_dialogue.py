@@ -67,7 +67,7 @@ class AtAnswer:
 
     @property
     def error(self) -> str | None:
-        """What follows +CME ERROR or +CMS ERROR: a number or words; None for other results."""
+        """The number or words after +CME ERROR or +CMS ERROR; None for other results."""
         match = re.fullmatch(r"\+CM[ES] ERROR:?\s*(.*)", self.final, re.IGNORECASE)
         return None if match is None else match[1].strip().strip('"')
 
@@ -168,7 +168,7 @@ class AtDialogue:
         return _PROBE.encode("ascii") + b"\r"
 
     def receive(self, data: bytes) -> None:
-        """Take received bytes in portions of any size; never raises."""
+        """Process received bytes in portions of any size; never raises."""
         self._unfinished += data
         *whole, rest = _LINE_END.split(bytes(self._unfinished))
         for raw in whole:

@@ -1,6 +1,6 @@
 """The AT commands for a modem's PDP contexts: their texts and their answers (3GPP TS 27.007, 10.1).
 
-Context 1 is the one that LTE and 5G modems attach with: its APN is the initial bearer's.
+LTE and 5G modems attach with context 1: its APN is that of the initial bearer.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _UNSAFE = re.compile(r'["\\\r\n;]')
 
 
 class AuthenticationCommand(enum.StrEnum):
-    """Which command takes a context's user name and password."""
+    """The commands for a context's user name and password."""
 
     CGAUTH = "cgauth"
     """AT+CGAUTH=cid,kind,user,password, as TS 27.007, 10.1.31 has it."""
@@ -81,7 +81,7 @@ def authentication(
 
     Args:
         command: the modem family's.
-        context: what it belongs to.
+        context: the context of the credentials.
         kind: 0 none, 1 PAP, 2 CHAP.
         username: printable ASCII.
         password: printable ASCII.
@@ -172,7 +172,7 @@ def esm_cause_told(answer: AtAnswer) -> int | None:
 def reject_cause_told(answer: AtAnswer) -> int | None:
     """Return the 3GPP cause with which the network rejected the attach; None: the answer names none.
 
-    +CEREG? tells it at level 3, behind area, cell and technology (TS 27.007, 10.1.22).
+    +CEREG? reports it at level 3, after area, cell and technology (TS 27.007, 10.1.22).
     """
     for line in answer.lines:
         match = _REJECT.fullmatch(line.strip())

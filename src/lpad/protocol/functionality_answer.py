@@ -1,4 +1,4 @@
-"""What a modem answers when it is asked whether its radio is on (3GPP TS 27.007, 8.2)."""
+"""A modem's answer to the query whether its radio is on (3GPP TS 27.007, 8.2)."""
 
 from __future__ import annotations
 

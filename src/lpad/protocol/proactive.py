@@ -81,7 +81,7 @@ class ProactiveCommand:
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """What to do about a proactive command."""
+    """The reaction to a proactive command."""
 
     result: Result | None
     """The result for TERMINAL RESPONSE; None: it is not sent."""
@@ -105,7 +105,7 @@ def reaction_to(command: ProactiveCommand) -> Reaction:
 
 
 def terminal_profile(offered: bytes) -> Command:
-    """Return the command that tells a card the terminal's abilities.
+    """Return the command that reports the terminal's abilities to a card.
 
     Some cards send nothing proactive before it.
     """

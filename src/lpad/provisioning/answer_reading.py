@@ -59,7 +59,7 @@ def at(path: str, value: Any) -> Any:
 
 
 def text_at(path: str, value: Any) -> str | None:
-    """Return a text, number or truth value at a path as text; None if there is nothing, or something else."""
+    """Return a text, number or truth value at a path as text; None if it is missing or of another type."""
     return as_text(at(path, value))
 
 

@@ -124,7 +124,7 @@ def _refused(
 
 
 def _later(response: httpx.Response, subject: str, platform: str) -> PlatformBusy:
-    return busy(response, f"{subject} now: it asks to come back later", platform)
+    return busy(response, f"{subject} now: the platform asks to try again later", platform)
 
 
 def busy(response: httpx.Response, sentence: str, platform: str) -> PlatformBusy:
@@ -145,7 +145,7 @@ def retry_after(header: str | None, *, wall: float | None = None) -> int | None:
 
     Args:
         header: seconds or a date.
-        wall: this device's clock, in seconds since 1970; None: as it is now.
+        wall: this device's clock, in seconds since 1970; None: the present time.
     """
     if header is None:
         return None

@@ -1,4 +1,4 @@
-"""Signatures of platforms' callbacks, for people who write a desk: gateways receive none.
+"""Signatures of platforms' callbacks, for authors of a desk; gateways receive no callbacks.
 
     twilio             X-Twilio-Signature: base64 HMAC of the URL and the form's fields, with SHA-1 unless
                        X-Twilio-Webhooks-Signature-Settings names another algorithm; of a JSON body the URL
@@ -36,7 +36,7 @@ _TWILIO_SETTINGS = "x-twilio-webhooks-signature-settings"
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """A callback as it was captured; header names count in any case."""
+    """A captured callback; the case of header names does not matter."""
 
     method: str
     url: str
@@ -64,7 +64,7 @@ def verify(scheme: str, callback: Callback, *, secret: str) -> int | None:
 
     Args:
         scheme: a key of SCHEMES.
-        callback: as it was captured, the body byte for byte.
+        callback: the captured callback, with its unchanged body.
         secret: the account's token, the shared secret, or the public key in base64.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Credentials for platforms: each in a file of its own, which only lpad can read.
+"""Credentials for platforms, each in a separate file that only lpad can read.
 
 The settings name the file. A name without a slash is a systemd credential (LoadCredential=), which systemd
 puts into a folder that only this service sees.
@@ -23,14 +23,21 @@ _OTHERS = 0o077
 def read_credentials(files: Mapping[str, str], *, resolve: Callable[[str], Path]) -> dict[str, str]:
     """Return credentials by name.
 
-    Raises:
-        InvalidSettings: a file cannot be read, others may read it, or it is empty.
+    <<<<<<< Updated upstream
+    =======
+        Args:
+            files: the path of each credential's file.
+            resolve: turns a path in the settings into an absolute one.
+
+    >>>>>>> Stashed changes
+        Raises:
+            InvalidSettings: a file cannot be read, others may read it, or it is empty.
     """
     return {name: read_credential(file, resolve=resolve) for name, file in files.items()}
 
 
 def read_credential(file: str, *, resolve: Callable[[str], Path]) -> str:
-    """Return what a credential's file holds, without the line break at its end.
+    """Return the content of a credential's file, without the line break at its end.
 
     Raises:
         InvalidSettings: as above.

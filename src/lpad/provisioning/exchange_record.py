@@ -52,7 +52,7 @@ class ExchangeRecord:
         )
 
     def write(self, path: Path) -> int:
-        """Write what was kept as a JSON list; return how many exchanges there are.
+        """Write the exchanges as a JSON list; return their number.
 
         Raises:
             OSError: it cannot be written.
@@ -91,7 +91,7 @@ class ExchangeRecord:
 
 
 def _secret_fields(calls: Iterable[Call]) -> frozenset[str]:
-    """Return the names of the JSON fields that hold activation codes and matching IDs."""
+    """Return the names of the JSON fields that contain activation codes and matching IDs."""
     found: set[str] = set()
     for call in calls:
         each: Call | None = call

@@ -36,12 +36,12 @@ class PlatformSettings:
 
     Attributes:
         name: the owner's.
-        like: the name of a description that comes with lpad, or a file's path.
-        base: takes the place of the description's address.
+        like: the name of one of lpad's descriptions, or the path of a file.
+        base: replaces the description's address.
         credentials: by name.
         options: by name.
-        product: what is ordered.
-        ca_files: CA certificates that take the place of the public ones; empty: the system's.
+        product: the product to order.
+        ca_files: CA certificates that replace the public ones; empty: the system's.
         client: the client certificate, and its key if it is in another file.
     """
 
@@ -69,8 +69,19 @@ class OpenablePlatform:
     ) -> None:
         """Read the description and check it against the settings.
 
-        Raises:
-            InvalidSettings: the description or a certificate cannot be read, or a credential is missing.
+        <<<<<<< Updated upstream
+        =======
+                Args:
+                    settings: the owner's settings.
+                    route: how servers are reached.
+                    limits: the time limits of each request.
+                    tokens: the folder that keeps tokens across restarts; None: tokens are not kept.
+                    observe: called with each exchange.
+
+        >>>>>>> Stashed changes
+                Raises:
+                    InvalidSettings: the description or a certificate cannot be read, or a credential is
+                        missing.
         """
         self.name = settings.name
         self.settings = settings

@@ -56,7 +56,7 @@ class PlatformAuth(httpx.Auth):
         self._offset = offset
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Send a request with all that says who asks, and once more for a token or a clock that was wrong."""
+        """Send a request with its authentication, and again if the token or the clock was wrong."""
         declared = self._declaration.token
         token = self._tokens.current()
         fresh = token is None

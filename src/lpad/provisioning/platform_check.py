@@ -1,4 +1,4 @@
-"""What can be found wrong in a platform's file without its network: placeholders, calls, samples, states."""
+"""Checks of a platform's file without a network: placeholders, calls, samples, states."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def check(declaration: Declaration) -> list[str]:
-    """Return what is wrong with a description, one sentence each; none if nothing is."""
+    """Return the mistakes in a description, one sentence each; empty if there are none."""
     found = [*_templates(declaration), *_calls(declaration), *_samples(declaration)]
     return list(dict.fromkeys(found))
 
@@ -37,7 +37,7 @@ def _templates(declaration: Declaration) -> Iterator[str]:
         yield f"the credential '{name}' is listed, and not used"
     options = {name.removeprefix("option.") for name in used if name.startswith("option.")}
     for name in sorted(options - {*declaration.options}):
-        yield f"the option '{name}' is used, and 'options' does not say what it is"
+        yield f"the option '{name}' is used, but 'options' does not describe it"
     if "token.value" in used and declaration.token is None:
         yield "'{token.value}' is used, and there is no 'token'"
     if "sign" in used and declaration.sign is None:
@@ -87,14 +87,13 @@ def _calls(declaration: Declaration) -> Iterator[str]:
     }
     for name, needed in wanted.items():
         if needed and getattr(calls, name) is None:
-            yield f"'can' says that the platform needs the call '{name}', and there is none"
+            yield f"'can' requires the call '{name}', which is missing"
     if can.orders and calls.order is not None and "id" not in calls.order.read:
-        yield "calls.order reads no 'id', so that nothing can be looked at"
+        yield "calls.order reads no 'id', so lpad could not look at an order"
     if can.finds is Finds.NOTHING and not can.repeats and can.orders:
         yield (
-            "an order can be neither found nor repeated: after a lost answer only a person can tell"
-            " whether it was"
-            " taken; note its reference where it can be found"
+            "an order can be neither found nor repeated: after a lost answer only a person can find out "
+            "whether it was accepted; include its reference in the request"
         )
     for name, call in calls.named().items():
         for field, table in (("profile", declaration.profile), ("line", declaration.line)):
@@ -129,7 +128,7 @@ def _sample(where: str, call: Call, answer: Any, declaration: Declaration) -> It
     for entry in entries:
         fields = read_fields(call, entry)
         if not fields:
-            yield f"{where}: nothing is read of it"
+            yield f"{where}: no field is read from it"
         if call is declaration.calls.products:
             continue
         try:

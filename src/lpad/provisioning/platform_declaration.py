@@ -74,16 +74,14 @@ class Call(_Block, frozen=True, kw_only=True):
         query, headers: names and templates; a part that is only an optional placeholder without a value is
             left out.
         form, json: the body.
-        good, again: paths and the values that mean success, or "later"; they take the place of the
-            platform's.
-        accepts: HTTP statuses that are good besides 2xx.
-        each: the path of a list, whose entries are what is read.
+        good, again: paths and the values that mean success, or "later"; they replace the platform's.
+        accepts: HTTP statuses that mean success in addition to 2xx.
+        each: the path of a list, whose entries are read.
         match: names that are read and the templates that they must be equal to.
         next: the path at which an answer has the address of the next page.
-        next_header, next_query: the header that has a mark for the next page, and the parameter that takes
-            it.
+        next_header, next_query: the header with the mark of the next page, and the parameter for it.
         read: names and paths.
-        then: another call that is made with what was read, and whose reading is added.
+        then: another call that uses the values read so far, and adds its own.
     """
 
     get: Text | None = None
@@ -153,7 +151,7 @@ class Can(_Block, frozen=True, kw_only=True):
     look_for: Seconds = 3600
 
     def capabilities(self, calls: Calls) -> Capabilities:
-        """Return the port's capabilities, with what the calls make possible for lines."""
+        """Return the interface's capabilities, including those for lines that follow from the calls."""
         return Capabilities(**msgspec.structs.asdict(self), lines=calls.lines)
 
 
@@ -182,7 +180,7 @@ class Calls(_Block, frozen=True, kw_only=True):
 
     @property
     def lines(self) -> frozenset[LineAction]:
-        """What can be asked for the line of an installed profile."""
+        """The requests for the line of an installed profile."""
         if self.line_by_iccid is None:
             return frozenset()  # its line cannot be found
         calls = {

@@ -22,7 +22,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def shipped() -> dict[str, Path]:
-    """Return the descriptions that come with lpad, by name."""
+    """Return lpad's own descriptions, by name."""
     return {path.stem: path for path in sorted(SHIPPED.glob("*.yaml"))}
 
 
@@ -39,8 +39,15 @@ def read_declaration(path: Path) -> Declaration:
 def declaration(document: Any, *, where: str) -> Declaration:
     """Return the typed form of a description.
 
-    Raises:
-        InvalidSettings: a key is unknown, missing, or has a wrong value.
+    <<<<<<< Updated upstream
+    =======
+        Args:
+            document: the parsed YAML or JSON, with everything inherited.
+            where: the source, for errors.
+
+    >>>>>>> Stashed changes
+        Raises:
+            InvalidSettings: a key is unknown, missing, or has a wrong value.
     """
     try:
         return msgspec.convert(document, Declaration, strict=True)
@@ -65,7 +72,7 @@ def _inherited(path: Path, *, left: int) -> dict[str, Any]:
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Lay one mapping over another; a value of None takes a key away."""
+    """Merge one mapping into another; a value of None removes a key."""
     result = dict(base)
     for key, value in over.items():
         before = result.get(key)
@@ -97,7 +104,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _shallow(value: Any, left: int) -> bool:
-    """Whether nothing is nested deeper than allowed, as an alias to its own mapping is."""
+    """Whether the nesting does not exceed the limit, as it does with an alias to its own mapping."""
     if left == 0:
         return False
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

@@ -55,8 +55,8 @@ class Wish:
     Attributes:
         reference: lpad's own name of the wish, up to 64 characters that are safe in a URL.
         eid: the card's EID, 32 digits.
-        product: the product in the platform's words; None: the platform's setting, or the only one.
-        options: what else the platform's calls need, by name.
+        product: the product in the platform's words; None: the one in the settings, or the only one.
+        options: further values that the platform's calls need, by name.
         imei: the device's IMEI, 15 digits; None: unknown.
     """
 
@@ -76,13 +76,13 @@ class Reservation:
         id: the platform's name of the reservation.
         line_id: the platform's name of the line; None: none is known.
         profile, line: the two axes.
-        line_word: the line's state in the platform's own word; None: it did not report one.
-        ticket: the profile's server and matching ID; an empty matching ID means that the server finds it by
-            the card's EID. None until the platform gives it. It is a secret.
+        line_word: the line's state in the platform's own words; None: not reported.
+        ticket: the profile's server and matching ID; if the matching ID is empty, the server finds the
+            profile by the card's EID. None until the platform reports it. It is a secret.
         iccid: up to 20 digits, as the platform wrote them without padding.
-        eid: the card that it is reserved for; None: for any, or the platform does not say.
-        imei: the device in which the platform saw the line; None: it does not say.
-        apn: the access point name that belongs to the profile; None: the platform tells none.
+        eid: the EID of the card for which it is reserved; None: any card, or unknown.
+        imei: the IMEI of the device in which the platform has seen the line; None: unknown.
+        apn: the access point name for the profile; None: the platform reports none.
         draft: whether it is lost unless the order is confirmed.
         why: the platform's own words, as on a failure.
         unknown: states in the platform's words that are in no table.
@@ -108,7 +108,7 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """Something that can be ordered; all but its id is in the platform's words, or None."""
+    """A product that can be ordered; all fields except the id are in the platform's words, or None."""
 
     id: str
     name: str | None = None
@@ -135,7 +135,7 @@ class Activates(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a platform can do.
+    """The capabilities of a platform.
 
     Attributes:
         orders: whether it reserves profiles; otherwise it only knows lines.
@@ -145,7 +145,7 @@ class Capabilities:
         activates: when a line is activated.
         releases: whether a profile that was not downloaded can be released.
         costs: whether an order costs money.
-        lines: what can be asked for the line of an installed profile; empty: the platform does not know it.
+        lines: the requests for the line of an installed profile; empty: the platform does not know the line.
         look_every: seconds between two looks, at least.
         look_for: seconds after which a reservation that is still pending is reported as stalled.
     """
@@ -166,8 +166,8 @@ class Platform(Protocol):
     """An operator's platform; each verb is one conversation under one deadline.
 
     All verbs raise:
-        PlatformRefused: the platform refused; details hold the `cause`.
-        PlatformBusy: it says "later", and has done nothing.
+        PlatformRefused: the platform refused; the details contain the `cause`.
+        PlatformBusy: the platform says "later", and has done nothing.
         PlatformUnclear, ServerUnreachable, ServerFailed, ServerMalformed: it is unclear whether the platform
             carried out the request; the caller must look or find before it repeats anything.
         ServerUntrusted: TLS cannot be verified, so nothing was sent.

@@ -20,7 +20,7 @@ def reservation(
     """Return a reservation from a platform's answer.
 
     Raises:
-        MalformedError: what the platform tells is not an activation code.
+        MalformedError: the platform's value is not an activation code.
     """
     known = before or Reservation(platform=platform, id="")
     stage, unknown_stage = _stage(fields, declaration, known)

@@ -69,7 +69,7 @@ def open_news() -> socket.socket | None:
 def watch_network(
     notify: Callable[[], None], *, news: Callable[[], socket.socket | None] = open_news
 ) -> Callable[[], None]:
-    """Call `notify`, from another thread, whenever there is a new way out.
+    """Call `notify`, from another thread, whenever there is a new route or address.
 
     If the system reports nothing, waiting changes are tried from time to time.
 

@@ -1,4 +1,4 @@
-"""The details of errors of the card and of the way to it."""
+"""The details of errors of the card and of the connection to it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from lpad.base.details.request import Details
 
 
 class CardDetails(Details, total=False):
-    """What the card, modem or reader answered, if it answered.
+    """The answer of the card, modem or reader, if there was one.
 
     `sw`: status word, 4 hexadecimal digits. `modem_error`: final result code. `modem_lock`: the lock that
     a PIN or the like opens. `pcsc`: code of PC/SC, 8 hexadecimal digits. `layer`: the layer that failed.

@@ -6,7 +6,7 @@ from typing import TypedDict
 
 
 class Details(TypedDict, total=False):
-    """What any error may tell: the ICCID or AID of the profile that its change had `installed` before."""
+    """The details of any error: the ICCID or AID of the profile that its change had `installed` before."""
 
     installed: str
 
@@ -20,7 +20,7 @@ class SettingsDetails(Details, total=False):
 
 
 class ConflictDetails(Details, total=False):
-    """What prevents the request: the `change` (its ID) or the `limit`; or what is unclear.
+    """The obstacle to the request: the `change` (its ID), the `limit`, or an ambiguity.
 
     `candidates`: AIDs of the profiles with the ICCID, joined by ", ". `unreadable`: how many profiles cannot
     be read. `reserved`: the ICCID that a platform reserved. `interrupted`: the change was cut off.
@@ -85,7 +85,7 @@ class JournalDetails(Details, total=False):
 
 
 class NetworkDetails(Details, total=False):
-    """The layer that failed, and the cause in the words of what reported it."""
+    """The layer that failed, and the cause in the words of its source."""
 
     cause: str
     layer: str

@@ -49,6 +49,6 @@ class RefusalDetails(PlatformDetails, total=False):
 
 
 class BusyDetails(PlatformDetails, total=False):
-    """The seconds after which the platform wants to be asked again."""
+    """The seconds after which the platform accepts another request."""
 
     retry_after: int

@@ -71,7 +71,7 @@ class Isdr:
         Args:
             data: the command with its tag, such as BF3E 03 5C 01 5A.
             intent: what the command does to the card.
-            on_block: told after each block how many bytes of `data` the card has accepted.
+            on_block: called after each block with the number of bytes of `data` that the card has accepted.
 
         Returns:
             The response data without status word; empty if the card returned none.

@@ -1,4 +1,4 @@
-"""What worked with a modem or a card in a reader, kept across restarts in small expendable files."""
+"""The link that worked with a modem or a card in a reader, kept across restarts in small expendable files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Remembered:
     link: LinkKind | None = None
     """The kind of link that reached the card; None: it must be searched."""
     doubted: LinkKind | None = None
-    """What failed in the middle of a command, so that others are tried before it."""
+    """The link that failed in the middle of a command, so that others are tried before it."""
     block_size: Annotated[int, msgspec.Meta(ge=1, le=255)] | None = None
     """The size of the largest STORE DATA block that passed, if the link refused larger ones."""
     isdr_aid: str | None = None

@@ -148,7 +148,7 @@ class SharedLink:
 
     @contextmanager
     def lend_modem(self, *, deadline: Deadline) -> Iterator[LentModem | None]:
-        """Lend the modem, as `Link` says; the others wait until it is given back.
+        """Lend the modem, as `Link` describes; the others wait until it is returned.
 
         Raises:
             CardBusy: another user of this port does not end in time.

@@ -84,7 +84,7 @@ class PoweredDown:
 
 
 class Power(Enum):
-    """The result of telling a modem to power up."""
+    """The result of a modem's power-up command."""
 
     UP = auto()
     DOWN = auto()

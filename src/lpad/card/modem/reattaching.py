@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _BRINGING_UP = 120.0
 _WAYS = (("AT+CGATT=0", "AT+CGATT=1"), ("AT+CFUN=4", "AT+CFUN=1"))
-"""What takes the connection down and up, gentlest first; many LTE modems refuse to detach alone."""
+"""Commands that take the connection down and up, gentlest first; many LTE modems refuse a plain detach."""
 
 
 def attach_anew(lent: LentModem, *, deadline: Deadline) -> bool:

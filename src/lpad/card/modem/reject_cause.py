@@ -1,4 +1,4 @@
-"""Why the network does not let a modem in: the causes of the last attach, as far as the modem tells them."""
+"""The network's reasons for rejecting a modem: the causes of the last attach, if the modem reports them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ ESM_FAILURE = 19
 
 
 class RejectCause(NamedTuple):
-    """Causes from 1 to 255; None: not told. `esm` belongs to the bearer that is opened with the attach."""
+    """Causes from 1 to 255; None: not reported.
+
+    `esm` belongs to the bearer that is opened with the attach.
+    """
 
     emm: int | None = None
     esm: int | None = None
@@ -30,7 +33,7 @@ class RejectCause(NamedTuple):
 def reject_cause(modem: AtModem, *, deadline: Deadline) -> RejectCause:
     """Ask a modem that is not registered for the causes.
 
-    +CEREG tells the reject cause at level 3 only (TS 27.007, 10.1.22); the level is put back.
+    +CEREG reports the reject cause only at level 3 (TS 27.007, 10.1.22); the level is restored.
 
     Raises:
         CardUnreachable: the port is gone or mute.

@@ -58,7 +58,7 @@ class PcscCard:
 
         Raises:
             CardUnreachable: no pyscard, pcscd, reader or card, or the card does not answer.
-            CardBusy: another program holds the reader, or has its turn.
+            CardBusy: another program uses the reader, or has its turn.
         """
         if self._sessions == 0:
             self._start_session(deadline=deadline)

@@ -107,7 +107,7 @@ _HARMLESS = (SHARING_VIOLATION, CANCELLED, TIMEOUT, INVALID_PARAMETER, INSUFFICI
 
 
 def failure(code: int, attempted: str) -> CardError:
-    """Return the error for a PC/SC code; `details` hold it as eight hexadecimal digits.
+    """Return the error for a PC/SC code; the details contain it as eight hexadecimal digits.
 
     Args:
         code: unsigned, other than 0.

@@ -1,4 +1,4 @@
-"""Common mutual authentication as it passes through the LPA: AuthenticateServer (SGP.22 v2.5, 5.7.13).
+"""Common mutual authentication, as seen by the LPA: AuthenticateServer (SGP.22 v2.5, 5.7.13).
 
 Data signed by the server or the card keeps its received bytes: requests are joined, never re-encoded.
 """
@@ -39,7 +39,7 @@ class AuthenticateError(ResultCode):
 
 @dataclass(frozen=True, slots=True)
 class ServerSigned1:
-    """What the server signed in its first answer; `raw` is the signed element."""
+    """The signed data of the server's first answer; `raw` is the signed element."""
 
     raw: bytes
     transaction_id: TransactionId

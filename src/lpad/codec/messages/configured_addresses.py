@@ -11,7 +11,7 @@ GET_EUICC_CONFIGURED_ADDRESSES = bytes.fromhex("BF3C00")
 
 
 class SetDefaultDpAddressResult(ResultCode):
-    """What came of setting the default SM-DP+ address."""
+    """The result of setting the default SM-DP+ address."""
 
     OK = 0, "ok"
     UNDEFINED_ERROR = 127, "undefinedError"
@@ -36,7 +36,7 @@ class ConfiguredAddresses:
 
     @classmethod
     def decode(cls, raw: bytes) -> ConfiguredAddresses:
-        """Read the answer; an empty address counts as none.
+        """Read the answer; an empty address is None.
 
         Raises:
             MalformedError: another answer.

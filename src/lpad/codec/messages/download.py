@@ -1,4 +1,4 @@
-"""The download as it passes through the LPA: PrepareDownload and CancelSession (SGP.22 v2.5, 5.7.5, 5.7.14).
+"""The download, as seen by the LPA: PrepareDownload and CancelSession (SGP.22 v2.5, 5.7.5, 5.7.14).
 
 Data signed by the server or the card keeps its received bytes: requests are joined, never re-encoded.
 """
@@ -45,7 +45,7 @@ class CancelSessionError(ResultCode):
 
 @dataclass(frozen=True, slots=True)
 class SmdpSigned2:
-    """What the server signed in its second answer; `raw` is the signed element."""
+    """The signed data of the server's second answer; `raw` is the signed element."""
 
     raw: bytes
     transaction_id: TransactionId

@@ -90,7 +90,7 @@ class ProfileInstallationResult:
 
     On success `error` is None and `aid` is that of the profile's security domain; on failure `error` and
     `command` say why and where. `element_status` is the interpreter's report on a profile element
-    ("bad-values of element 7"), if there is one. Anything else that the card omits is None.
+    ("bad-values of element 7"), if there is one. Other data that the card omits is None.
     """
 
     raw: bytes

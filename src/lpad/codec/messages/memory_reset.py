@@ -9,7 +9,7 @@ from lpad.codec.messages.result_code import ResultCode
 
 
 class EuiccMemoryResetResult(ResultCode):
-    """What came of a memory reset."""
+    """The result of a memory reset."""
 
     OK = 0, "ok"
     NOTHING_TO_DELETE = 1, "nothingToDelete"

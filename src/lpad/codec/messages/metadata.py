@@ -41,8 +41,8 @@ class NotificationEvent(StrEnum):
 
 
 _LARGEST = 16 * 1024
-"""The most bytes of metadata that lpad accepts; they are kept with a change. Names, rules, addresses and a
-picture take a kilobyte or two."""
+"""The most bytes of metadata that lpad accepts; they are kept with a change. Names, rules, addresses and an
+icon need one or two kilobytes."""
 _STORE_METADATA, _POLICY_RULES = 0xBF25, 0x99
 _NO_CLASS = -1
 _CLASSES = {0: ProfileClass.TEST, 1: ProfileClass.PROVISIONING, 2: ProfileClass.OPERATIONAL}
@@ -109,8 +109,8 @@ class ProfileMetadata:
     """StoreMetadataRequest (BF25): shown before a download and stored with the profile.
 
     `raw` is the whole element as received. `icon_type` is a media type; `pprs` are the policy rules'
-    names in SGP.22 (`PPR_NAMES`), an unknown rule is called "bit" and its number. Unreadable rules are called
-    `UNREADABLE_RULES`, because they must not look like none.
+    names in SGP.22 (`PPR_NAMES`), an unknown rule is called "bit" and its number. Unreadable rules are
+    represented by `UNREADABLE_RULES`, so that they do not look like missing rules.
     """
 
     raw: bytes

@@ -72,7 +72,7 @@ def permitted(listed: Iterable[bytes], *, forbidden: Iterable[bytes] | None = No
     Args:
         listed: key identifiers, as the card names them.
         forbidden: key identifiers, or first bytes of them, that are never trusted. None forbids the known
-            test CIs on a card that also names another CI: such a card is a product with a forgotten test CI,
+            test CIs on a card that also names another CI: such a card is a product with a leftover test CI,
             whose private key is public.
     """
     entries = tuple(listed)

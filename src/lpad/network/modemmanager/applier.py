@@ -1,4 +1,4 @@
-"""The applier `modemmanager`: the initial EPS bearer's settings, and the connection if it is to make one."""
+"""The applier `modemmanager`: it sets the initial EPS bearer and, if requested, connects."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 STALE = 5.0
-"""Seconds that ModemManager may show a modem with another profile before it is to probe it again."""
+"""Seconds that ModemManager may show a modem with another profile before lpad has it probe the modem
+again."""
 _ALL = "/"
 """Simple.Disconnect: every bearer."""
 

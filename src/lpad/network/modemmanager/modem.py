@@ -112,7 +112,7 @@ def find_modem(bus: Bus, *, imei: str | None, iccid: str, deadline: Deadline) ->
     """Look for a modem.
 
     Args:
-        imei: 15 digits; None: unknown, then it is the one with the card, or the only one.
+        imei: 15 digits; None: unknown, so the modem with the card, or the only modem, is used.
         iccid: the ICCID of the enabled profile.
 
     Returns:
@@ -134,7 +134,7 @@ def probe_again(bus: Bus, uid: str, *, deadline: Deadline) -> None:
     A refusal is only logged, because another program may have inhibited the modem, or lpad's user may not.
 
     Raises:
-        BusError: as `Bus.call` says, but for a refusal.
+        BusError: as for `Bus.call`, except a refusal.
     """
     _log.info(
         "ModemManager shows the modem with another profile than the card has; it probes the modem again"
@@ -189,4 +189,4 @@ def _trouble(state: int | None, modem: Properties) -> str | None:
     if state == FAILED:
         reason = modem.number("StateFailedReason", most=_MOST_STATE)
         return _FAILURES.get(reason or 1, "unknown")
-    return "its SIM wants a PIN or PUK" if state == LOCKED else None
+    return "its SIM requires a PIN or PUK" if state == LOCKED else None

@@ -71,7 +71,8 @@ class NetworkManagerApplier:
 
     def __init__(self) -> None:
         self._owners: dict[str, str] = {}
-        """By ICCID, the UUID of the owner's own connection that was active before a switch was taken back."""
+        """By ICCID, the UUID of the owner's connection that was active before a switch that was rolled
+        back."""
         self._troubles: dict[str, _Trouble] = {}
         self._reported: frozenset[str] = frozenset()
 

@@ -20,7 +20,7 @@ _LOG = logging.getLogger(__name__)
 NOTABLE = 30.0
 """Seconds by which a clock may be off without a word."""
 _NEGLIGIBLE = 2.0
-"""Seconds: a Date has no fractions, and an answer takes a while."""
+"""The tolerance in seconds: a Date has no fractions, and an answer takes some time."""
 
 
 class ClockOffset:
@@ -46,7 +46,7 @@ class ClockOffset:
         """Process an answer's Date; return whether the difference has changed.
 
         Args:
-            date: the header (RFC 9110, 6.6.1); None, or what is not a date, changes nothing.
+            date: the header (RFC 9110, 6.6.1); None, or an invalid date, changes nothing.
         """
         try:
             told = parsedate_to_datetime(date or "").timestamp()

@@ -1,7 +1,7 @@
-"""httpx's way to the network: a transport over lpad's own HTTPS, so that its limits hold for platforms, too.
+"""A transport for httpx over lpad's own HTTPS, so that its limits also apply to platforms.
 
 Deadlines, cancelling, proxy, interface and the race of addresses are those of `remote/https`. A redirection
-to another place is refused: what answers there is not the platform.
+to another host is refused, because that host is not the platform.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ DEADLINE = "lpad.deadline"
 _OURS = frozenset({"host", "content-length", "accept-encoding", "connection", "transfer-encoding"})
 """Headers that the connection writes itself."""
 _UNPACKED = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection"})
-"""Headers that no longer hold once the body was read and unpacked."""
+"""Headers that are no longer valid after the body is decompressed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request and its answer, as they were on the wire but for the packing of the body; holds secrets."""
+    """One request and its answer, with an uncompressed body; contains secrets."""
 
     method: str
     url: str

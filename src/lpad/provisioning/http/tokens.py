@@ -47,7 +47,7 @@ class Tokens:
         """Read the file.
 
         Args:
-            path: the file; None keeps nothing over a restart.
+            path: the file; None: the token is not kept across restarts.
             account: a digest of the credentials.
             wall: this device's clock, in seconds since 1970.
         """

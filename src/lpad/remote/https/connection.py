@@ -106,7 +106,7 @@ class HttpsConnection:
             path: from the root, such as "/gsma/rsp2/es9plus/handleNotification", with a query if there is
                 one.
             body: the request's body; may be empty.
-            headers: besides Host and Content-Length.
+            headers: headers in addition to Host and Content-Length.
             limit: the most bytes of the answer's body.
             deadline: for everything: name, connection, handshake, request and answer.
 

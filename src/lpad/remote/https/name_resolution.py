@@ -136,7 +136,7 @@ class Resolution:
         return self._apart_at if len(self._questions) == 1 and not self.finished else None
 
     def close(self) -> None:
-        """Take no more addresses; unfinished queries end by themselves."""
+        """Stop accepting addresses; unfinished queries end by themselves."""
         with _LOCK:
             for each in self._questions:
                 each.bells.discard(self.bell)

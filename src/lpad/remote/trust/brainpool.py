@@ -18,7 +18,7 @@ _KNOWN_LAYOUT = (3, 11) <= sys.version_info < (3, 15) and sys.implementation.nam
 
 
 def offer_brainpool(context: ssl.SSLContext) -> ssl.SSLContext:
-    """Make `context` offer brainpoolP256r1, besides the usual curves where possible; return it."""
+    """Make `context` offer brainpoolP256r1, in addition to the usual curves if possible; return it."""
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     if not _set_groups(context):
         context.set_ecdh_curve(_CURVE)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     class Signed(Protocol):
-        """What an issuer signed: a certificate, or a list of revoked ones."""
+        """Data signed by an issuer: a certificate, or a list of revoked certificates."""
 
         @property
         def signed(self) -> bytes:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
         @property
         def signature(self) -> bytes:
-            """As it stands, DER for ECDSA."""
+            """The signature as received, DER for ECDSA."""
 
 
 _DIGESTS = {

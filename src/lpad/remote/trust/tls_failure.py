@@ -28,7 +28,7 @@ _UNKNOWN_CA = (
 )
 _OTHER_NAME = (
     "certificate-for-other-name",
-    "is for another name; check the address, and that nothing on the way intercepts TLS",
+    "is for another name; check the address, and that no system in between intercepts TLS",
 )
 _NO_CA = ("issuer-is-no-ca", "was issued with a certificate that may not issue others; it cannot be trusted")
 _TOO_WEAK = (
@@ -51,7 +51,7 @@ _VERDICTS: dict[int, tuple[str, str]] = {
     **dict.fromkeys(_WITHOUT_ANCHOR, _UNKNOWN_CA),
     7: (
         "wrong-signature",
-        "or of a CA above it has a wrong signature; check that nothing on the way alters it",
+        "or of a CA above it has a wrong signature; check that no system in between alters it",
     ),
     22: ("path-too-long", "has more CAs above it than are allowed; tell its operator"),
     24: _NO_CA,  # 79 since OpenSSL 3.0
@@ -91,7 +91,7 @@ def untrusted(error: ssl.SSLError, *, server: str, presented: Sequence[bytes] = 
         reason = (error.reason or "handshake failed").replace("_", " ").lower()
         return ServerUntrusted(
             f"TLS with {server} failed: {reason}; the server must speak TLS 1.2 or 1.3 and share a cipher, "
-            "and nothing on the way may intercept it",
+            "and no system in between may intercept it",
             cause="tls-failed",
         )
     code = error.verify_code

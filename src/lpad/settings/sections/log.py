@@ -9,7 +9,7 @@ from lpad.settings.parsing.section import Section
 
 
 class LogSection(Section, frozen=True):
-    """What is logged; `log: info` is a short form with only the level."""
+    """The settings of the log; `log: info` is a short form with only the level."""
 
     short: ClassVar[str | None] = "level"
 

@@ -129,7 +129,9 @@ class Faults:
         try:
             return cls(*msgspec.json.decode(text, type=list[Fault]))
         except ValueError as error:
-            raise InvalidValue(f'cannot read the faults: write a JSON list such as [{{"kind": "busy"}}]: {error}') from error
+            raise InvalidValue(
+                f'cannot read the faults: write a JSON list such as [{{"kind": "busy"}}]: {error}'
+            ) from error
 
     def add(
         self, kind: PlatformFault, *, call: str = _ANY, value: str = "", times: int = 1, after: int = 0
