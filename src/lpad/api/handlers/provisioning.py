@@ -123,17 +123,11 @@ def wish_view(record: WishRecord | None, present: Moment) -> WishView | None:
     """Return what is shown of a wish."""
     if record is None:
         return None
-    kept = record.reservation
-    return WishView(
-        platform=record.platform,
-        product=record.product,
-        change=record.change,
-        profile=None if kept is None else kept.profile,
-        line=None if kept is None else kept.line,
-        iccid=None if kept is None else kept.iccid,
+    return view_of(
+        WishView,
+        record,
+        **{each: getattr(record.reservation, each, None) for each in ("profile", "line", "iccid", "why")},
         orders=len(record.ordered_at),
-        stalled=record.stalled,
         spent=record.spent or None,
-        why=None if kept is None else kept.why,
         next_look_at=None if record.next_look_at is None else present.date_of(record.next_look_at),
     )

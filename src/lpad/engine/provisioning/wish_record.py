@@ -27,30 +27,13 @@ class KeptReservation(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, reservation: Reservation) -> KeptReservation:
         """Create the record from a platform's report."""
-        return cls(
-            id=reservation.id,
-            line_id=reservation.line_id,
-            profile=reservation.profile.value,
-            line=reservation.line.value,
-            iccid=reservation.iccid,
-            apn=reservation.apn,
-            draft=reservation.draft,
-            why=reservation.why,
-        )
+        return msgspec.convert(reservation, cls, from_attributes=True)
 
     def reservation(self, platform: str) -> Reservation:
         """Return the port's reservation."""
-        return Reservation(
-            platform=platform,
-            id=self.id,
-            line_id=self.line_id,
-            profile=_stage(self.profile),
-            line=_line(self.line),
-            iccid=self.iccid,
-            apn=self.apn,
-            draft=self.draft,
-            why=self.why,
-        )
+        fields = msgspec.structs.asdict(self)
+        fields |= {"profile": _stage(self.profile), "line": _line(self.line)}
+        return Reservation(platform=platform, **fields)
 
 
 class WishRecord(msgspec.Struct, frozen=True, kw_only=True):
