@@ -21,22 +21,25 @@ if TYPE_CHECKING:
     from lpad.cli.commands.command_session import Session
     from lpad.client import Change
 
+_confirmation_code = click.option(
+    "--confirmation-code",
+    metavar="CODE",
+    help="Confirmation code. Other users can see it for a moment; --confirmation-code-file hides it.",
+)
+_confirmation_code_file = click.option(
+    "--confirmation-code-file",
+    type=click.File(),
+    help="Read the confirmation code from a file; - is standard input.",
+)
+
 
 @command(cli, "download")
 @code_options
 @click.option(
     "--default", "from_default", is_flag=True, help="Download from the card's default SM-DP+, without a code."
 )
-@click.option(
-    "--confirmation-code",
-    metavar="CODE",
-    help="Confirmation code. Other users can see it for a moment; --confirmation-code-file hides it.",
-)
-@click.option(
-    "--confirmation-code-file",
-    type=click.File(),
-    help="Read the confirmation code from a file; - is standard input.",
-)
+@_confirmation_code
+@_confirmation_code_file
 @click.option("--enable", is_flag=True, help="Enable the profile after the download.")
 @guarded
 @click.option("--confirm", is_flag=True, help="Ask before the profile is installed.")
@@ -146,10 +149,7 @@ def confirm(session: Session, change_id: int, refused: bool) -> None:
     """Confirm that the profile of a guarded switch works, and keep it."""
     client = session.client
     change = client.answer(change_id, confirm=False) if refused else client.confirm(change_id)
-    if session.output.as_json:
-        session.output.json(change)
-    else:
-        session.output.line(f"change {change.id}: {change.state}")
+    _tell_state(session, change)
 
 
 @command(cli, "disable")
@@ -241,24 +241,13 @@ def restart_modem(session: Session) -> None:
 def cancel(session: Session, change_id: int) -> None:
     """Cancel a change at its next safe point."""
     change = session.client.cancel(change_id, wait=1)
-    if session.output.as_json:
-        session.output.json(change)
-    else:
-        session.output.line(f"change {change.id}: {change.state}")
+    _tell_state(session, change)
 
 
 @command(cli, "answer")
 @click.argument("change_id", type=int)
-@click.option(
-    "--confirmation-code",
-    metavar="CODE",
-    help="Confirmation code. Other users can see it for a moment; --confirmation-code-file hides it.",
-)
-@click.option(
-    "--confirmation-code-file",
-    type=click.File(),
-    help="Read the confirmation code from a file; - is standard input.",
-)
+@_confirmation_code
+@_confirmation_code_file
 @click.option("--accept", "decision", flag_value="accept", help="Install the profile that was shown.")
 @click.option(
     "--reject", "decision", flag_value="reject", help="Reject the profile for good; the order ends."
@@ -288,6 +277,10 @@ def answer(
         decision=decision,
         confirm=None if confirm is None else confirm == "yes",
     )
+    _tell_state(session, change)
+
+
+def _tell_state(session: Session, change: Change) -> None:
     if session.output.as_json:
         session.output.json(change)
     else:
