@@ -118,6 +118,7 @@ OTHERS: dict[str, Any] = {
     "network.patterns.initial_bearer": "leave",
     "network.patterns.mtu": 1400,
     "provisioning.on_empty": ["default-smdp"],
+    "provisioning.on_failover": "own",
     "provisioning.most_orders": 3,
     "provisioning.until": ["registered"],
     "platforms.NAME.like": "things",

@@ -65,7 +65,10 @@ class CardPorts:
             ways.append((where, shared, way))
             port = _card_port(name, section, where, way)
             port = replace(port, network=network, device=section.port)
-            port = replace(port, provisioning=_provisioning(settings, section))
+            provisioning = _provisioning(settings, section)
+            port = replace(port, provisioning=provisioning)
+            if port.failover is not None and provisioning.on_failover is not None:
+                port = replace(port, failover=replace(port.failover, provisioning=provisioning))
             if self._observe is not None:
                 port = replace(port, observe=partial(self._observe, name))
             ports.append(port)
@@ -126,6 +129,7 @@ def _provisioning(settings: Settings, section: EuiccSection) -> ProvisioningPoli
     told = settings.provisioning
     return ProvisioningPolicy(
         on_empty=settings.sources(section),
+        on_failover=None if section.provision == "never" else told.on_failover,
         most_orders=told.most_orders,
         until=tuple(told.until),
         within=told.within,

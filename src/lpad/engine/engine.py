@@ -163,6 +163,8 @@ class Engine:
             hub=self._hub,
             submit=self.submit,
             lines=self._lines,
+            wish=self.wish,
+            cancel=self.cancel,
         )
 
     def start(self) -> None:

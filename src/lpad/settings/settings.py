@@ -51,6 +51,7 @@ class Settings(Section, frozen=True):
         """Report mistakes that concern several sections."""
         check_places(self.euiccs, report.below("euiccs"))
         self.provisioning.check_sources(self.platforms, report.below("provisioning"))
+        self.provisioning.check_failover(self.platforms, report.below("provisioning"))
 
     def sources(self, euicc: EuiccSection) -> tuple[str, ...]:
         """Return where an empty card asks for a profile, in order; `provision` alone means default-smdp."""

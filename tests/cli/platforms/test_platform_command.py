@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lpad.engine.provisioning.wish_record import WishRecord
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.platform.server import SimulatedPlatform
 from lpad.simulator.platform.smdp_orders import SmdpShelf
@@ -61,6 +62,7 @@ def test_list_and_products(desk: SimulatedPlatform, tmp_path: Path) -> None:
     listed = lpad("platform", "list", *config).stdout
     assert "mine" in listed
     assert "soracom" in listed
+    assert "lines: show/activate/suspend/retire" in " ".join(listed.split())
     products = lpad("platform", "products", "mine", *config)
     assert "global-1gb" in products.stdout, products.stderr
     assert "4.20 EUR" in products.stdout
@@ -69,7 +71,7 @@ def test_list_and_products(desk: SimulatedPlatform, tmp_path: Path) -> None:
 
 def test_try_reads_only(desk: SimulatedPlatform, tmp_path: Path) -> None:
     """Trying a platform asks it, orders nothing, and records the exchange with its secrets masked."""
-    desk.stock.order(eid=EID, reference="lpad-try")
+    desk.stock.order(eid=EID, reference=WishRecord(platform="mine").reference(EID))
     record = tmp_path / "record.json"
     arguments = ("--eid", EID, "--config", str(tmp_path / "lpad.yaml"), "--record", str(record))
     for _ in range(2):
@@ -86,6 +88,49 @@ def test_try_reads_only(desk: SimulatedPlatform, tmp_path: Path) -> None:
     assert first["request"]["headers"]
     assert first["answer"]["status"] == 200
     assert EID in kept
+
+
+def test_try_a_file(desk: SimulatedPlatform, tmp_path: Path) -> None:
+    """A description that no settings name is tried with what the command line adds to it."""
+    path = tmp_path / "own-desk.yaml"
+    path.write_text("like: desk\ntitle: Own desk\n")
+    desk.stock.order(eid=EID, reference=WishRecord(platform="own-desk").reference(EID))
+    settings = {"remote": {"hosts": desk.hosts}}
+    (tmp_path / "bare.yaml").write_text(json.dumps(settings))
+    more = (
+        "--config",
+        str(tmp_path / "bare.yaml"),
+        "--ca-file",
+        str(tmp_path / "ca.der"),
+        "--base",
+        desk.base,
+    )
+    key = ("--credential", f"key={tmp_path / 'key'}")
+    done = lpad("platform", "try", str(path), "--eid", EID, *more, *key)
+    assert done.returncode == 0, done.stderr
+    assert "profile pending, line idle" in done.stdout
+    assert {each.method for each in desk.requests} == {"GET"}
+    without = lpad("platform", "try", str(path), "--eid", EID, *more)
+    assert without.returncode == 2
+    assert "credential" in without.stderr
+    shipped = lpad("platform", "try", "desk", "--eid", EID, *more, *key)
+    assert "answers, and keeps nothing for this card" in shipped.stdout
+    missing = lpad("platform", "try", "nothing", "--eid", EID, *more)
+    assert missing.returncode == 3
+    assert "neither a file" in missing.stderr
+
+
+def test_try_a_file_of_the_settings(desk: SimulatedPlatform, tmp_path: Path) -> None:
+    """A description that the settings name is tried with the settings' address and credentials."""
+    path = tmp_path / "own-desk.yaml"
+    path.write_text("like: desk\ntitle: Own desk\n")
+    settings = json.loads((tmp_path / "lpad.yaml").read_text())
+    section = settings["platforms"]["mine"]
+    del section["like"]
+    section["file"] = "own-desk.yaml"
+    (tmp_path / "lpad.yaml").write_text(json.dumps(settings))
+    done = lpad("platform", "try", str(path), "--eid", EID, "--config", str(tmp_path / "lpad.yaml"))
+    assert "the platform 'mine' answers" in done.stdout, done.stderr
 
 
 def test_try_tells_why_not(desk: SimulatedPlatform, tmp_path: Path) -> None:

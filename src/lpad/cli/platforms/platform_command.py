@@ -12,17 +12,16 @@ import click
 from lpad.base.deadline import Deadline
 from lpad.base.errors import InvalidValue, NotFound
 from lpad.base.identifiers import Eid
+from lpad.cli.platforms.tried_platform import from_settings, tried_platform
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import Output, safe
-from lpad.daemon.platforms.operator_platforms import operator_platforms
-from lpad.daemon.remote_servers import load_route
+from lpad.engine.provisioning.wish_record import WishRecord
 from lpad.provisioning.callback_signatures import SCHEMES, Callback
 from lpad.provisioning.callback_signatures import verify as verify_callback
 from lpad.provisioning.exchange_record import ExchangeRecord
 from lpad.provisioning.platform_check import check as check_declaration
 from lpad.provisioning.platform_file import read_declaration, shipped
-from lpad.provisioning.platform_interface import Wish
-from lpad.settings import SettingsFile
+from lpad.provisioning.platform_interface import LineAction, Wish
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -60,28 +59,59 @@ def check(file: Path) -> None:
 
 
 @platform.command("try")
-@click.argument("name")
+@click.argument("file")
 @click.option("--eid", required=True, help="EID of the card for which lpad looks for orders.")
 @click.option("--record", type=_FILE, help="Keep the exchanges in this file, with secrets masked.")
+@click.option(
+    "--credential",
+    "credentials",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="Credential that FILE needs, in a file that only you can read. Repeatable.",
+)
+@click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="Option of FILE. Repeatable.")
+@click.option("--base", metavar="URL", help="Address of the platform, if FILE has none.")
+@click.option("--ca-file", "ca_files", type=_FILE, multiple=True, help="CA certificate. Repeatable.")
 @_CONFIG
-def try_(name: str, eid: str, record: Path | None, config: Path) -> None:
-    """Ask the platform NAME of the settings what it keeps for a card; nothing is ordered or changed."""
+def try_(
+    file: str,
+    eid: str,
+    record: Path | None,
+    credentials: tuple[str, ...],
+    options: tuple[str, ...],
+    base: str | None,
+    ca_files: tuple[Path, ...],
+    config: Path,
+) -> None:
+    """Ask a platform what it keeps for a card; nothing is ordered or changed.
+
+    FILE is a platform's description, the name of one that comes with lpad, or a platform's name in the
+    settings, which then have its credentials.
+    """
     card = Eid.parse(eid)
     taken: list[Exchange] = []
-    found = _named(config, name, taken)
+    found = tried_platform(
+        file,
+        config=config,
+        credentials=credentials,
+        options=options,
+        base=base,
+        ca_files=ca_files,
+        observe=taken.append,
+    )
     keeper = ExchangeRecord(found.declaration, credentials=found.settings.credentials)
     try:
         with found.opened() as opened:
-            reservations = opened.find(
-                Wish(reference="lpad-try", eid=card.digits), deadline=Deadline.after(PATIENCE)
-            )
+            reference = WishRecord(platform=found.name).reference(card.digits)
+            wish = Wish(reference=reference, eid=card.digits)
+            reservations = opened.find(wish, deadline=Deadline.after(PATIENCE))
             lines = [_told(opened.look(each, deadline=Deadline.after(PATIENCE))) for each in reservations]
     finally:
         if record is not None:
             for exchange in taken:
                 keeper.take(exchange)
             click.echo(f"{keeper.write(record)} exchanges in {record}", err=True)
-    for line in lines or [f"the platform '{name}' answers, and keeps nothing for this card"]:
+    for line in lines or [f"the platform '{found.name}' answers, and keeps nothing for this card"]:
         Output().line(safe(line))
 
 
@@ -90,7 +120,10 @@ def try_(name: str, eid: str, record: Path | None, config: Path) -> None:
 def list_(config: Path) -> None:
     """List the platforms of the settings, and the descriptions that come with lpad."""
     rows = (
-        [(each.name, "settings", each.declaration.title, _abilities(each)) for each in _all(config, [])]
+        [
+            (each.name, "settings", each.declaration.title, _abilities(each))
+            for each in from_settings(config, lambda _: None)
+        ]
         if config.exists()
         else []
     )
@@ -103,7 +136,7 @@ def list_(config: Path) -> None:
 @_CONFIG
 def products(name: str, config: Path) -> None:
     """List what can be ordered from the platform NAME of the settings, with price and validity."""
-    with _named(config, name, []).opened() as opened:
+    with _named(config, name).opened() as opened:
         found = opened.products(deadline=Deadline.after(PATIENCE))
     rows = [
         (each.id, each.name or "", each.price or "", each.validity or "", each.coverage or "")
@@ -142,13 +175,8 @@ def _header(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _all(config: Path, taken: list[Exchange]) -> list[OpenablePlatform]:
-    file = SettingsFile.read(config)
-    return operator_platforms(file, route=load_route(file), observe=taken.append)
-
-
-def _named(config: Path, name: str, taken: list[Exchange]) -> OpenablePlatform:
-    found = _all(config, taken)
+def _named(config: Path, name: str) -> OpenablePlatform:
+    found = from_settings(config, lambda _: None)
     for each in found:
         if each.name == name:
             return each
@@ -165,6 +193,7 @@ def _abilities(each: OpenablePlatform) -> str:
         "repeats": can.repeats,
         f"activates {can.activates}": can.activates != "never",
         "releases": can.releases,
+        f"lines: {'/'.join(action for action in LineAction if action in can.lines)}": can.lines,
     }
     return ", ".join(word for word, holds in words.items() if holds)
 

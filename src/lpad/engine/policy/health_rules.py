@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lpad.base.guard_condition import Condition
+    from lpad.engine.policy.provisioning import ProvisioningPolicy
     from lpad.engine.snapshot.profile_list import ProfileList
 
 
@@ -25,11 +26,15 @@ class HealthRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailoverPolicy:
-    """The profiles of one card in order, the time for each to become healthy, the pause between switches."""
+    """The profiles of one card in order, the time for each to become healthy, the pause between switches.
+
+    `provisioning` says where another profile is requested when all have failed; None: nowhere.
+    """
 
     rules: tuple[HealthRule, ...]
     within: float
     cooldown: float
+    provisioning: ProvisioningPolicy | None = None
 
     def rule(self, listed: ProfileList) -> HealthRule | None:
         """Return the enabled profile's rule; None if it has none or is unknown."""

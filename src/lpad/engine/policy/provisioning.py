@@ -17,12 +17,14 @@ class ProvisioningPolicy:
 
     Attributes:
         on_empty: the sources of a profile for an empty card, in this order; empty: none.
+        on_failover: the platform that is asked when failover has tried every profile in vain; None: none.
         most_orders: orders for one card in a day, those among them that a person has allowed.
         until: the conditions of the guard under which a profile is enabled; empty: without a guard.
         within: the guard's time limit in seconds.
     """
 
     on_empty: tuple[str, ...] = ()
+    on_failover: str | None = None
     most_orders: int = 1
     until: tuple[str, ...] = ()
     within: float = 180.0

@@ -21,11 +21,12 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, InternalError, LpadError
 from lpad.base.guard_condition import ConditionKind
 from lpad.base.liveness import resting
-from lpad.engine.change.change import FAILOVER, State, now
+from lpad.engine.change.change import FAILOVER, Kind, State, now
 from lpad.engine.change.overtaking import SWITCHING, switches
 from lpad.engine.change.params import GuardParams, ProfileParams
 from lpad.engine.running.condition_check import Look, Source, ask_network, look
 from lpad.engine.snapshot.snapshot import CardState
+from lpad.engine.unattended.exhausted_order import is_exhausted
 from lpad.network.applier import State as LayerState
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from lpad.engine.running.registration_query import RegistrationQuery
     from lpad.engine.snapshot.profile_list import ProfileList
     from lpad.engine.snapshot.snapshot import Snapshot
+    from lpad.engine.unattended.failovers_wish import OnFailover
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +113,7 @@ class Failover:
         registration_query: RegistrationQuery,
         cause: Callable[[str | None], str],
         switch: Callable[[str, GuardParams], Change],
+        provisioning: OnFailover | None = None,
     ) -> None:
         """Prepare; nothing is checked before `start`."""
         self._euicc = euicc
@@ -122,6 +125,8 @@ class Failover:
         self._registration_query = registration_query
         self._cause = cause
         self._switch = switch
+        self._provisioning = provisioning
+        self._healthy_at = 0
         self._eyes = {
             Source.MODEM: self._ask_modem,
             Source.CONNECTION: self._ask_connection,
@@ -212,6 +217,7 @@ class Failover:
             seen = f"{seen}; {cause}"
         if seen == "":
             self._ailing_until = None
+            self._recovered()
             self._sign(Sign.GOOD, profile=enabled)
         elif seen is not None and self._lasts(rule, seen):
             self._fail_over(rule, card)
@@ -277,7 +283,35 @@ class Failover:
             log.warning("%s: failover from profile %s to %s: %s", self._euicc, rule.iccid, wanted.iccid, seen)
             until = tuple(map(str, wanted.conditions))
             self._await_end(self._switch(wanted.iccid, GuardParams(until=until, within=self._policy.within)))
+        self._ask_platform(rule)
         self._rest()
+
+    def _ask_platform(self, rule: HealthRule) -> None:
+        """Ask a platform for another profile if every one has failed, and the settings allow it."""
+        listed = self._snapshot().listed
+        if self._provisioning is None or self._stopping or not listed.means(rule.iccid, listed.enabled):
+            return
+        if is_exhausted(
+            self._policy,
+            self._changes(),
+            listed,
+            enabled=rule.iccid,
+            healthy_at=self._healthy_at,
+            since_end=self._since_end,
+        ):
+            log.warning(
+                "%s: failover: every profile has failed; asking a platform for another one", self._euicc
+            )
+            self._provisioning.begin(
+                GuardParams(until=tuple(map(str, rule.conditions)), within=self._policy.within)
+            )
+
+    def _recovered(self) -> None:
+        """Note that a profile is healthy, and withdraw the request for another one if none was ordered."""
+        last = self._latest()
+        self._healthy_at = last.id if last is not None else 0
+        if self._provisioning is not None and self.status.standing is not Standing.WELL:
+            self._provisioning.withdraw()
 
     def _rest(self) -> None:
         """Rest until the cool-down is over."""
@@ -310,7 +344,9 @@ class Failover:
         return enabled
 
     def _latest(self) -> Change | None:
-        return next((each for each in self._changes() if each.origin == FAILOVER), None)
+        """Return failover's latest switch."""
+        own = (each for each in self._changes() if each.origin == FAILOVER and each.kind is Kind.ENABLE)
+        return next(own, None)
 
     def _others_at_work(self) -> bool:
         """Whether a switch is running, whose own guard then checks the profile."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from lpad.engine.change.change import FAILOVER
 from lpad.engine.change.params import EnableParams
 from lpad.engine.unattended.failover import Failover
+from lpad.engine.unattended.failovers_wish import OnFailover
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.params import GuardParams, Params
     from lpad.engine.lines.known_lines import KnownLines
     from lpad.engine.policy.health_rules import FailoverPolicy
+    from lpad.engine.provisioning.wish_record import WishRecord
     from lpad.engine.running.change_store import ChangeStore
     from lpad.engine.running.open_card import CardPort
     from lpad.engine.running.registration_query import RegistrationQuery
@@ -57,8 +59,23 @@ class Failovers:
         hub: Hub,
         submit: Submit,
         lines: KnownLines,
+        wish: Callable[[str], WishRecord | None],
+        cancel: Callable[[int], object],
     ) -> None:
-        """Prepare the failovers that the ports require."""
+        """Prepare the failovers that the ports require.
+
+        Args:
+            ports: the cards.
+            worker: returns a card's worker.
+            store: stores their changes.
+            hub: gets their events.
+            submit: queues a change.
+            lines: what platforms report on the lines of profiles.
+            wish: returns a card's open wish.
+            cancel: cancels a change.
+        """
+        self._wish = wish
+        self._cancel = cancel
         self._lines = lines
         self._worker = worker
         self._store = store
@@ -130,6 +147,15 @@ class Failovers:
             registration_query=worker.registration_query,
             cause=self._lines.cause,
             switch=partial(self._switch, name),
+            provisioning=None
+            if policy.provisioning is None
+            else OnFailover(
+                policy.provisioning,
+                changes=partial(self._store.changes, euicc=name),
+                submit=partial(self._submit, name, origin=FAILOVER),
+                wish=partial(self._wish, name),
+                cancel=self._cancel,
+            ),
         )
 
     def _switch(self, name: str, iccid: str, guard: GuardParams) -> Change:

@@ -24,6 +24,7 @@ class ProvisioningSection(Section, frozen=True):
     """How a card without an operational profile is provided for."""
 
     on_empty: list[Text] | None = None
+    on_failover: Text | None = None
     most_orders: Orders = 1
     until: list[Text] = []
     within: Within = 180
@@ -32,6 +33,14 @@ class ProvisioningSection(Section, frozen=True):
         """Note conditions that cannot be."""
         for index, condition in enumerate(self.until):
             report.parsed(Condition.parse, condition, "until", index)
+
+    def check_failover(self, platforms: Collection[str], report: Report) -> None:
+        """Note a platform for failover that the settings do not name."""
+        if self.on_failover is not None and self.on_failover not in platforms:
+            report.wrong(
+                f"'{self.on_failover}' is not a platform; 'platforms' names {', '.join(platforms) or 'none'}",
+                "on_failover",
+            )
 
     def check_sources(self, platforms: Collection[str], report: Report) -> None:
         """Note sources that the settings do not name."""

@@ -1,0 +1,58 @@
+"""The settings on where lpad gets a profile by itself."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lpad.base.errors import InvalidSettings
+from lpad.settings import SettingsFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DESK = {"my_desk": {"like": "desk", "base": "https://desk.example.com"}}
+
+
+def read(folder: Path, **settings: Any) -> SettingsFile:
+    """Read a settings file with a desk and these sections."""
+    path = folder / "lpad.yaml"
+    path.write_text(json.dumps({"platforms": DESK, **settings}))
+    return SettingsFile.read(path)
+
+
+def test_sources_in_order(tmp_path: Path) -> None:
+    """A card asks where `on_empty` says, in this order; one that never asks has no source."""
+    cards = {"modem": {"port": "/dev/ttyUSB2"}, "other": {"port": "/dev/ttyUSB3", "provision": "never"}}
+    file = read(tmp_path, provisioning={"on_empty": ["my_desk", "default-smdp"]}, euiccs=cards)
+    found = {name: file.settings.sources(card) for name, card in file.settings.euiccs.items()}
+    assert found == {"modem": ("my_desk", "default-smdp"), "other": ()}
+
+
+def test_the_older_form(tmp_path: Path) -> None:
+    """`provision: on_empty` alone is the default SM-DP+."""
+    file = read(tmp_path, provision="on_empty", euiccs={"modem": {"port": "/dev/ttyUSB2"}})
+    assert file.settings.sources(file.settings.euiccs["modem"]) == ("default-smdp",)
+
+
+@pytest.mark.parametrize(
+    ("provisioning", "told"),
+    [
+        ({"on_empty": ["discovery"]}, "lpad cannot ask a discovery server (SM-DS) yet"),
+        (
+            {"on_empty": ["other"]},
+            "'other' is neither default-smdp nor a platform; 'platforms' names my_desk",
+        ),
+        ({"on_failover": "default-smdp"}, "'default-smdp' is not a platform; 'platforms' names my_desk"),
+        ({"until": ["sometimes"]}, "sometimes"),
+        ({"most_orders": 0}, "most_orders"),
+    ],
+)
+def test_mistakes(tmp_path: Path, provisioning: dict[str, Any], told: str) -> None:
+    """A source or condition that cannot be is refused, with the place and what can be."""
+    with pytest.raises(InvalidSettings) as caught:
+        read(tmp_path, provisioning=provisioning)
+    assert told in caught.value.sentence
+    assert "provisioning." in caught.value.sentence
