@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 
 from lpa.bench import GOOD_WAY, ICCID, OTHER_ICCID, Bench, Caller, soon
 from lpad.base.errors import (
+    CardBusy,
+    CardError,
     CardMalformed,
     CardRefused,
     CardStatus,
@@ -30,6 +33,7 @@ from lpad.simulator.smdp.store.metadata import ProfileMetadata
 
 if TYPE_CHECKING:
     from lpa.conftest import MakeBench
+    from lpad.base.deadline import Deadline
     from lpad.simulator.smdp.store.order import Order as ServersOrder
 
 INITIATE, CLIENT, PACKAGE = "initiateAuthentication", "authenticateClient", "getBoundProfilePackage"
@@ -419,6 +423,27 @@ def test_power_lost_while_loading(bench: Bench, apdus: int) -> None:
     with pytest.raises(CardUnreachable):
         bench.download(order)
     bench.card.reset()
+    works(bench, order)
+
+
+@pytest.mark.parametrize("error", [CardUnreachable, CardBusy])
+@pytest.mark.parametrize("apdus", [1, 2, 20])
+def test_a_modem_that_is_late_while_loading(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, error: type[CardError], apdus: int
+) -> None:
+    """A card that is there again at once leaves an order that works: the session is only postponed."""
+    order = bench.order(size=20_000)
+    left = count(-apdus)
+    transmit = bench.contacts.transmit
+
+    def late(apdu: bytes, *, deadline: Deadline) -> bytes:
+        if PACKAGE in bench.smdp.counters.requests and next(left) == -1:
+            raise error("the modem did not answer in time")
+        return transmit(apdu, deadline=deadline)
+
+    monkeypatch.setattr(bench.contacts, "transmit", late)
+    fails(bench, order, error, cancelled=True)
+    assert bench.state(order) == ("released", "postponed")
     works(bench, order)
 
 
