@@ -1,4 +1,4 @@
-"""Every call that lpad makes is one that the vendor publishes, with fields that the vendor knows."""
+"""Every call that lpad makes is one that the vendor publishes, with parameters and fields as published."""
 
 from __future__ import annotations
 
@@ -8,25 +8,20 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import jsonschema_rs
 import pytest
 import yaml
 
 from lpad.base.errors import LpadError
 from lpad.provisioning.platform_file import shipped
 from provisioning.bench import WISH, soon
-from provisioning.published_calls import PUBLISHED
+from provisioning.openapi_documents import VENDORS, Operation, document, operations, own_document, prefix
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lpad.simulator.platform.http_message import Request
     from provisioning.bench import Bench
-
-FILES = {
-    "twilio": ("twilio_supersim_esim.openapi.json", ""),
-    "kore": ("kore_supersim_esim.openapi.json", ""),
-    "soracom": ("soracom_esim_orders.openapi.json", "/v1"),
-}
 
 
 def everything(bench: Bench, like: str) -> list[Request]:
@@ -48,6 +43,7 @@ def everything(bench: Bench, like: str) -> list[Request]:
         lambda: platform.products(deadline=soon()),
         lambda: platform.line_of(seen.iccid or "", deadline=soon()),
         lambda: platform.activate(seen, wish, deadline=soon()),
+        lambda: platform.activate_line(seen, deadline=soon()),
         lambda: platform.suspend(seen, deadline=soon()),
         lambda: platform.retire(seen, deadline=soon()),
         lambda: platform.release(seen, deadline=soon()),
@@ -57,94 +53,119 @@ def everything(bench: Bench, like: str) -> list[Request]:
     return server.requests
 
 
-def makes(request: Request, call: tuple[str, str]) -> bool:
-    """Whether a request is a published call."""
-    pattern = re.escape(call[1]).replace(re.escape("{}"), "[^/]+")
-    return call[0] == request.method and re.fullmatch(pattern, request.path) is not None
+def token_operations(like: str) -> list[Operation]:
+    """Return the call for a token that is in a document of its own, which only the test data has."""
+    return [] if like != "kore" else [Operation("POST", "/api-services/v1/auth/token", {}, None, {200: None})]
+
+
+def made_by(method: str, path: str, found: list[Operation]) -> Operation:
+    """Return the operation that a request makes; there is exactly one."""
+    (operation,) = [each for each in found if each.method == method and re.fullmatch(each.path, path)]
+    return operation
+
+
+def check(value: Any, schema: dict[str, Any]) -> None:
+    """Check JSON against a schema."""
+    errors = [str(each) for each in jsonschema_rs.validator_for(schema).iter_errors(value)]
+    assert errors == [], value
 
 
 @pytest.mark.parametrize("like", shipped())
 def test_every_call_is_published(bench: Bench, like: str) -> None:
-    """Method, path, parameters and fields of each request are the vendor's, and each call is made."""
-    requests = everything(bench, like)
-    for each in requests:
-        (call,) = [call for call in PUBLISHED[like] if makes(each, call)]
-        form = {} if each.json is not None else each.form
-        sent = {*each.query, *(each.json or {}), *form}
-        assert sent <= PUBLISHED[like][call], call
-    unmade = [call for call in PUBLISHED[like] if not any(makes(each, call) for each in requests)]
+    """Method, path, parameters and body of each request are as published, and no callback is asked for."""
+    found = operations(document(like), prefix(like)) + token_operations(like)
+    for each in everything(bench, like):
+        operation = made_by(each.method, each.path, found)
+        assert {*each.query} <= {*operation.parameters}, operation
+        for name, value in each.query.items():
+            schema = operation.parameters[name]
+            check(int(value) if schema["allOf"][0].get("type") == "integer" else value, schema)
+        if operation.body is not None:
+            check(each.form if each.json is None else each.json, operation.body)
+        assert not any("callback" in name.lower() for name in (*each.query, *each.form, *(each.json or {})))
+
+
+@pytest.mark.parametrize("like", shipped())
+def test_lpads_own_document_has_every_call(bench: Bench, like: str) -> None:
+    """What lpad's own document of a platform publishes is what lpad calls: no more, no less."""
+    own = operations(own_document(like), prefix(like))
+    made = {
+        (each.method, operation.path)
+        for each in everything(bench, like)
+        for operation in own
+        if each.method == operation.method and re.fullmatch(operation.path, each.path)
+    }
+    unmade = [(each.method, each.path) for each in own if (each.method, each.path) not in made]
     assert unmade == []
 
 
 @pytest.mark.test_data
-@pytest.mark.parametrize("like", FILES)
-def test_what_is_published(test_data: Path, like: str) -> None:
-    """The table of calls is the vendor's own description."""
-    file, prefix = FILES[like]
-    theirs = _calls(json.loads((test_data / "platforms" / file).read_text()), prefix)
-    if like == "kore":
-        token = yaml.safe_load((test_data / "platforms" / "kore_token_api_v1.yaml").read_text())
-        theirs |= _calls(token, "/api-services")
-    for call, fields in PUBLISHED[like].items():
-        assert fields == theirs[call], call
-
-
-def _calls(document: dict[str, Any], prefix: str) -> dict[tuple[str, str], set[str]]:
-    found = {}
-    for path, item in document["paths"].items():
-        for method in {*item} & {"get", "post", "put", "patch", "delete"}:
-            operation = item[method]
-            parameters = [*item.get("parameters", []), *operation.get("parameters", [])]
-            names = {each["name"] for each in parameters if each["in"] == "query"}
-            for content in operation.get("requestBody", {}).get("content", {}).values():
-                names |= {*_resolved(content["schema"], document).get("properties", {})}
-            found[method.upper(), prefix + re.sub(r"\{[^}]*\}", "{}", path)] = names
-    return found
-
-
-def _resolved(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
-    if "$ref" in schema:
-        name = schema["$ref"].rpartition("/")[2]
-        schema = document["components"]["schemas"][name]
-    return schema
+@pytest.mark.parametrize("like", VENDORS)
+def test_lpads_own_document_agrees_with_the_vendors(like: str) -> None:
+    """The vendor's document has each call, parameter, field and answer of lpad's own."""
+    theirs = operations(document(like), prefix(like))
+    for each in operations(own_document(like), prefix(like)):
+        (match,) = [one for one in theirs if (one.method, one.path) == (each.method, each.path)]
+        assert {*each.parameters} == {*match.parameters}
+        assert {*each.answers} <= {*match.answers}
+        assert _fields(each.body) == _fields(match.body), each.path
+        for status, answer in each.answers.items():
+            assert _fields(answer) == _fields(match.answers[status]), (each.path, status)
 
 
 @pytest.mark.test_data
-@pytest.mark.parametrize("like", FILES)
-def test_answers_are_as_the_vendor_says(bench: Bench, test_data: Path, like: str) -> None:
-    """The simulated platform's answers have the fields, words and required parts of the vendor's schemas."""
-    file, prefix = FILES[like]
-    document = json.loads((test_data / "platforms" / file).read_text())
+def test_kores_token_is_as_published(bench: Bench, test_data: Path) -> None:
+    """The call for a token is KORE's own: path, form and answer."""
+    theirs = yaml.safe_load((test_data / "platforms" / "kore_token_api_v1.yaml").read_text())
+    found = operations(theirs, "/api-services")
+    everything(bench, "kore")
+    token = bench.exchanges[0]
+    request = next(each for each in bench.exchanges if each.url.endswith("/auth/token"))
+    assert token == request
+    operation = made_by(request.method, request.url.partition("korewireless.com")[2], found)
+    sent = dict(each.split("=", 1) for each in request.request_body.decode().split("&"))
+    assert operation.body is not None
+    check(sent, operation.body)
+    answer = operation.answers[request.status]
+    assert answer is not None
+    check(json.loads(request.answer_body), answer)
+
+
+@pytest.mark.parametrize("like", shipped())
+def test_answers_are_as_published(bench: Bench, like: str) -> None:
+    """The simulated platform's answers have status, fields, words and required parts as published."""
+    found = operations(document(like), prefix(like)) + token_operations(like)
     everything(bench, like)
     checked = 0
-    for exchange in bench.exchanges:
-        path = "/" + exchange.url.partition("?")[0].split("/", 3)[3]
-        for pattern, item in document["paths"].items():
-            whole = prefix + re.sub(r"\{[^}]*\}", "[^/]+", pattern)
-            operation = item.get(exchange.method.lower())
-            if operation is None or not re.fullmatch(whole, path):
-                continue
-            answer = operation["responses"].get(str(exchange.status))
-            assert answer is not None, (exchange.method, path, exchange.status)
-            content = answer.get("content", {}).get("application/json")
-            if content is not None and "schema" in content:
-                _check(json.loads(exchange.answer_body), content["schema"], document)
-                checked += 1
-    assert checked > 3
+    for each in bench.exchanges:
+        path = "/" + each.url.partition("?")[0].split("/", 3)[3]
+        operation = made_by(each.method, path, found)
+        if each.status >= 400:
+            continue
+        assert each.status in operation.answers, operation
+        answer = operation.answers[each.status]
+        if answer is not None:
+            check(json.loads(each.answer_body), answer)
+            checked += 1
+    assert checked > 2
 
 
-def _check(value: Any, schema: dict[str, Any], document: dict[str, Any]) -> None:
-    nullable = schema.get("nullable")
-    schema = _resolved(schema, document)
-    if value is None:
-        assert nullable or schema.get("nullable"), schema
-    elif "enum" in schema:
-        assert value in schema["enum"]
-    elif schema.get("type") == "array":
-        for each in value:
-            _check(each, schema["items"], document)
-    elif schema.get("type") == "object" and "properties" in schema:
-        assert {*schema.get("required", [])} <= {*value}
-        for name, inner in value.items():
-            assert name in schema["properties"], name
-            _check(inner, schema["properties"][name], document)
+def _fields(schema: dict[str, Any] | None) -> set[str]:
+    """Return the names of all fields at any depth."""
+    found: set[str] = set()
+    if schema is None:
+        return found
+    components = schema["components"]["schemas"]
+    waiting: list[Any] = [schema["allOf"]]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, list):
+            waiting += each
+        elif isinstance(each, dict):
+            if isinstance(each.get("properties"), dict):
+                found |= {*each["properties"]}
+                waiting += each["properties"].values()
+            if isinstance(each.get("$ref"), str):
+                waiting.append(components[each["$ref"].rpartition("/")[2]])
+            waiting += [each[name] for name in ("allOf", "anyOf", "oneOf", "items") if name in each]
+    return found

@@ -124,7 +124,7 @@ class Soracom(Vendor):
         profile = {
             "profileOrderId": each.id,
             "iccid": there.iccid,
-            "imsi": 440103000000001,
+            "imsi": "440103000000001",
             "smdpAddress": there.address,
             "matchingId": there.matching_id,
             "activationCode": f"LPA:1${there.address}${there.matching_id}",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import re
 import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlencode
 
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.platform.http_message import Answer
@@ -101,7 +103,7 @@ class TwilioSuperSim(Vendor):
             if each.placed is not None
             and (iccid is None or each.placed.iccid == iccid)
             and (status is None or self._line(each) == status)
-            and (fleet is None or each.fleet == fleet)
+            and (fleet is None or each.fleet == _fleet(fleet))
         ]
         return self._page("sims", found, request, faults)
 
@@ -123,7 +125,7 @@ class TwilioSuperSim(Vendor):
             return _error(400, 20001, "Invalid parameter")
         if each.line is Line.CHANGING and "Fleet" in form:
             return _error(400, 83009, "Fleet cannot be changed while the SIM is scheduled")
-        each.fleet = form.get("Fleet", each.fleet)
+        each.fleet = _fleet(form["Fleet"]) if "Fleet" in form else each.fleet
         wanted = form.get("Status")
         if wanted in ("ready", "active") and each.fleet is None:
             return _error(400, 83007, "SIM is not in a Fleet")
@@ -193,9 +195,8 @@ class TwilioSuperSim(Vendor):
         if size is None or size < 1 or page is None:
             return _error(400, 20001, "Invalid parameter")
         url = f"{self.origin}{request.path}"
-        query = "".join(
-            f"&{name}={value}" for name, value in request.query.items() if not name.startswith("Page")
-        )
+        kept = {name: value for name, value in request.query.items() if not name.startswith("Page")}
+        query = f"&{urlencode(kept)}" if kept else ""
         more = entries[size * (page + 1) :]
         following = f"{url}?PageSize={size}&Page={page + 1}{query}" if more else None
         if PlatformFault.NEXT_ELSEWHERE in faults:
@@ -255,6 +256,11 @@ class KoreSuperSim(TwilioSuperSim):
             200,
             {"access_token": token, "expires_in": self.seconds, "token_type": "Bearer", "scope": "supersim"},
         )
+
+
+def _fleet(name: str) -> str:
+    """Return the SID of a Fleet; every name that is not a SID is that of the one Fleet there is."""
+    return name if re.fullmatch(r"HF[0-9a-fA-F]{32}", name) else FLEET
 
 
 def _error(status: int, code: int, message: str) -> Answer:

@@ -1,0 +1,119 @@
+"""The OpenAPI documents of platforms: the vendors' own if there are any at hand, otherwise lpad's."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+OWN = Path(__file__).with_name("own_openapi")
+"""Schemas that lpad's authors have written; each says after what."""
+_VENDORS = {
+    "twilio": "twilio_supersim_esim.openapi.json",
+    "kore": "kore_supersim_esim.openapi.json",
+    "soracom": "soracom_esim_orders.openapi.json",
+}
+_SUPER_SIM = ("twilio", "kore")
+_PREFIXES = {"soracom": "/v1"}
+_METHODS = ("get", "post", "put", "patch", "delete")
+VENDORS = tuple(_VENDORS)
+"""Platforms whose vendor publishes a document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call in a document.
+
+    Attributes:
+        method: in capitals.
+        path: a pattern of the whole path.
+        parameters: the schema of each parameter in the query, by name.
+        body: the schema of the body; None: there is none.
+        answers: the schema of each answer's JSON by status; None: it has none.
+    """
+
+    method: str
+    path: str
+    parameters: dict[str, Any]
+    body: dict[str, Any] | None
+    answers: dict[int, dict[str, Any] | None]
+
+
+def own_document(like: str) -> dict[str, Any]:
+    """Return lpad's own document of a platform."""
+    name = "super_sim" if like in _SUPER_SIM else like
+    document: dict[str, Any] = yaml.safe_load((OWN / f"{name}.yaml").read_text(encoding="utf-8"))
+    return document
+
+
+def document(like: str) -> dict[str, Any]:
+    """Return the vendor's document if LPAD_TEST_DATA has it, otherwise lpad's own."""
+    data = os.environ.get("LPAD_TEST_DATA")
+    if data is None or like not in _VENDORS:
+        return own_document(like)
+    path = Path(data) / "platforms" / _VENDORS[like]
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if like in _SUPER_SIM:
+        # It is declared as a URI, and a bare host in every example of the same document.
+        profile = found["components"]["schemas"]["supersim.v1.esim_profile"]["properties"]
+        del profile["smdp_plus_address"]["format"]
+    return found
+
+
+def prefix(like: str) -> str:
+    """Return the path that precedes those of the document."""
+    return _PREFIXES.get(like, "")
+
+
+def operations(found: dict[str, Any], before: str = "") -> list[Operation]:
+    """Return all calls of a document."""
+    made = []
+    for path, item in found["paths"].items():
+        for method in _METHODS:
+            if method not in item:
+                continue
+            operation = item[method]
+            parameters = [*item.get("parameters", []), *operation.get("parameters", [])]
+            made.append(
+                Operation(
+                    method.upper(),
+                    re.escape(before) + re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(path)),
+                    {
+                        each["name"]: _rooted(each["schema"], found)
+                        for each in parameters
+                        if each["in"] == "query"
+                    },
+                    _content(operation.get("requestBody", {}), found),
+                    {int(status): _content(each, found) for status, each in operation["responses"].items()},
+                )
+            )
+    return made
+
+
+def _content(holder: dict[str, Any], found: dict[str, Any]) -> dict[str, Any] | None:
+    content = holder.get("content", {})
+    schema = next((each["schema"] for each in content.values() if "schema" in each), None)
+    return None if schema is None else _rooted(schema, found)
+
+
+def _rooted(schema: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema that stands by itself, with OpenAPI's `nullable` in the words of JSON Schema."""
+    components: dict[str, Any] = _converted(found.get("components", {}).get("schemas", {}))
+    made: dict[str, Any] = _converted(schema)
+    return {"allOf": [made], "components": {"schemas": components}}
+
+
+def _converted(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_converted(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    made = {name: _converted(each) for name, each in value.items() if name != "nullable"}
+    if "properties" in made and isinstance(made["properties"], dict) and made.get("type") == "object":
+        made.setdefault("additionalProperties", False)  # what a document does not name is a mistake here
+    return {"anyOf": [made, {"type": "null"}]} if value.get("nullable") is True else made
