@@ -15,7 +15,7 @@ from lpad.engine.change.change import Change, Kind, Step
 from lpad.engine.change.moment import Moment
 from lpad.engine.change.params import EnableParams
 from lpad.engine.policy.switching import SwitchPolicy
-from lpad.engine.snapshot.profile import Profile
+from lpad.engine.snapshot.profile import Profile, UnreadableProfile
 from lpad.engine.switch import condition_watch
 
 if TYPE_CHECKING:
@@ -188,6 +188,18 @@ def test_a_reset_leaves_the_enabled_profile_only_where_one_must_be() -> None:
     keep.check_reset([on], doomed={"test"})
     with pytest.raises(Protected, match="keep_enabled"):
         keep.check_reset([off, on], doomed={"operational"})
+
+
+def test_an_entry_that_cannot_be_read_is_not_the_profile_that_must_stay_enabled() -> None:
+    """Neither may the last readable one be disabled for its sake, nor does it keep a card from a reset."""
+    odd = UnreadableProfile(isdp_aid="A0000005591010FFFFFFFF8900001000")
+    on, off = Profile(iccid=FIRST, state="enabled"), Profile(iccid=SECOND, state="disabled")
+    keep = SwitchPolicy(keep_enabled=True)
+    with pytest.raises(Protected, match="keep_enabled"):
+        keep.check_disable(on)
+    with pytest.raises(Protected, match="keep_enabled"):
+        keep.check_reset([odd, on], doomed={"operational"})
+    keep.check_reset([odd, off], doomed={"operational"})
 
 
 @pytest.mark.parametrize("ago", [A_DAY, -A_DAY])
