@@ -14,6 +14,7 @@ import pytest
 
 from engine.clocks import TODAY, Clocks
 from engine.guarding import REGISTERED, THIRD, enabled, listening, port, unused_port
+from engine.holding import silent
 from engine.lab import CARD, FIRST, LONG, SECOND, Lab
 from lpad.base.deadline import Deadline
 from lpad.base.guard_condition import Condition
@@ -25,6 +26,7 @@ from lpad.engine.running.answer import Answer
 from lpad.engine.snapshot.profile import Profile
 from lpad.engine.snapshot.profile_list import ProfileList
 from lpad.engine.switch import condition_watch
+from lpad.engine.unattended import failover
 from lpad.engine.unattended.failover import TRANSITIONS, FailoverStatus, Sign, Standing
 from lpad.network.at_applier import AtApplier
 from lpad.network.no_applier import NO_APPLIER
@@ -313,6 +315,46 @@ def test_a_download_that_waits_is_no_switch(tmp_path: Path, pki: Pki) -> None:
         lab.stands(Standing.RESTING)
         assert enabled(lab) == SECOND
         assert lab.engine.change(asked.id).question == asked.question
+
+
+def test_a_download_whose_server_says_nothing_is_overtaken(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a download makes way for a look at the profile, and for the switch."""
+    monkeypatch.setattr(failover, "BLIND", 0.5)
+    with bench(tmp_path, pki, BOTH) as lab:
+        lab.stands(Standing.WELL)
+        code = lab.code(lab.order(iccid=THIRD))
+        with silent(lab, "initiateAuthentication", times=10) as asked:
+            download = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": code})
+            assert asked.acquire(timeout=LONG)
+            lab.modem.register(FIRST, 3)
+            lab.stands(Standing.RESTING)
+            assert enabled(lab) == SECOND
+            assert lab.engine.change(download.id).overtaken > 0
+
+
+def test_no_download_makes_way_for_a_look_that_would_be_in_vain(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A modem that does not tell its registration to an idle lpad tells it to nobody."""
+    monkeypatch.setattr(failover, "BLIND", 0.1)
+    with bench(tmp_path, pki, BOTH) as lab:
+        lab.stands(Standing.WELL)
+        query = lab.engine._workers.of(CARD).registration_query
+        tries: list[bool] = []
+        monkeypatch.setattr(query, "_registrations", lambda: tries.append(True))
+        lab.until_true(lambda: bool(tries))
+        code = lab.code(lab.order(iccid=THIRD))
+        with silent(lab, "initiateAuthentication") as asked:
+            download = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": code})
+            assert asked.acquire(timeout=LONG)
+            refused = threading.Semaphore(0)
+            monkeypatch.setattr(query, "_refused", refused.release)
+            for _ in range(8):
+                assert refused.acquire(timeout=LONG)
+            assert lab.engine.change(download.id).overtaken == 0
+            lab.engine.cancel(download.id)
 
 
 def test_killed_on_trial_it_is_taken_up_and_rests_afterwards(tmp_path: Path, pki: Pki) -> None:

@@ -32,39 +32,61 @@ class RegistrationQuery:
         lock: threading.Condition,
         *,
         refused: Callable[[], None],
+        make_way: Callable[[], None],
         look: Callable[[], Connection] = Connection,
     ) -> None:
+        """Prepare.
+
+        Args:
+            card: the worker's.
+            lock: the worker's.
+            refused: called with the lock held, if a query meets a running change.
+            make_way: called with the lock held, if the query is urgent: the change gives way if it can.
+            look: returns what the applier sees.
+        """
         self._look = look
         self._what: Callable[[], object] = self._registrations
         self._card = card
         self._lock = lock
         self._refused = refused
+        self._make_way = make_way
+        self._urgent = False
+        self._tells = True
         self._asked_at: float | None = None
         self._busy = False
         self._answered = threading.Event()
         self._answer: object = None
 
-    def ask(self, *, deadline: Deadline) -> tuple[Registration, ...] | None:
+    def ask(self, *, deadline: Deadline, urgent: bool = False) -> tuple[Registration, ...] | None:
         """Return the modem's status in each kind of network, from any thread.
+
+        Args:
+            deadline: for the wait.
+            urgent: have a running change that only waits for a server make way, as for a switch.
 
         Returns:
             The status; empty if the modem has no command for it; None if it could not be asked because the
             card is busy or absent, there is no modem, or it belongs to ModemManager.
         """
-        answer = self._put(self._registrations, deadline)
+        answer = self._put(self._registrations, deadline, urgent=urgent)
         return answer if isinstance(answer, tuple) else None
 
-    def connection(self, *, deadline: Deadline) -> Connection | None:
+    def connection(self, *, deadline: Deadline, urgent: bool = False) -> Connection | None:
         """Return what the applier sees of the connection, from any thread; None if the card is busy."""
-        answer = self._put(self._look, deadline)
+        answer = self._put(self._look, deadline, urgent=urgent)
         return answer if isinstance(answer, Connection) else None
 
-    def _put(self, what: Callable[[], object], deadline: Deadline) -> object:
+    def _put(self, what: Callable[[], object], deadline: Deadline, *, urgent: bool) -> object:
         """Have the worker's thread answer a question between two changes."""
         with self._lock:
+            # A query that was not answered by an idle card would be in vain now, too.
+            urgent = urgent and self._tells
             if self._busy:
                 self._refused()
-                return None
+                if not urgent:
+                    return None
+                self._make_way()
+            self._urgent = urgent
             self._what = what
             self._answered.clear()
             self._answer = None
@@ -75,15 +97,25 @@ class RegistrationQuery:
             self._asked_at = None
             return self._answer
 
-    def refuse(self) -> None:
-        """Refuse queries until `accept`, because a change begins. Call it with the lock held."""
+    def refuse(self, *, urgent: bool = False) -> None:
+        """Refuse queries until `accept`, because a change begins. Call it with the lock held.
+
+        Args:
+            urgent: also the urgent ones, because the worker ends.
+        """
         self._busy = True
-        self._asked_at = None
-        self._answered.set()
+        if urgent or not self._urgent:
+            self._asked_at = None
+            self._answered.set()
 
     def accept(self) -> None:
         """Accept queries again. Call it with the lock held."""
         self._busy = False
+
+    @property
+    def goes_first(self) -> bool:
+        """Whether an urgent query waits, which goes before the next change. Call it with the lock held."""
+        return self._urgent and self._asked_at is not None
 
     @property
     def due_at(self) -> float | None:
@@ -97,6 +129,7 @@ class RegistrationQuery:
         answer: object = None
         try:
             answer = self._what()
+            self._tells = answer is not None
         except CardError as error:
             log.info("%s: %s", self._card.port.name, error)
             self._card.drop()

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+BLIND = 60.0
+"""Seconds at least for which a download may hide the profile's health, before it makes way for a look."""
 _LOOK = 20.0
 """Seconds for one condition."""
 
@@ -136,6 +138,7 @@ class Failover:
         self._stopping = False
         self._stop = Cancellation()
         self._ailing_until: Deadline | None = None
+        self._blind_until: Deadline | None = None
         self.status = FailoverStatus()
         """The present status."""
         self._thread = threading.Thread(target=self._run, name=f"failover-{euicc}", daemon=True)
@@ -212,7 +215,7 @@ class Failover:
             return
         if enabled != self.status.profile:
             self._ailing_until = None
-        seen = None if self._others_at_work() else self._look(rule)
+        seen = self._seen(rule)
         if seen and card.listed.enabled is not None and (cause := self._cause(card.listed.enabled.iccid)):
             seen = f"{seen}; {cause}"
         if seen == "":
@@ -223,6 +226,22 @@ class Failover:
             self._fail_over(rule, card)
             return
         self._pause(rule.interval)
+
+    def _seen(self, rule: HealthRule) -> str | None:
+        """Look, unless a switch is running; return as `_look`."""
+        if self._others_at_work():
+            return None
+        seen = self._look(rule)
+        if seen is not None:
+            self._blind_until = None
+        elif self._blind_until is None:
+            self._blind_until = Deadline.after(max(rule.lasting, BLIND))
+        return seen
+
+    @property
+    def _urgent(self) -> bool:
+        """Whether nothing was seen for so long that a download makes way for a look."""
+        return self._blind_until is not None and self._blind_until.passed
 
     def _look(self, rule: HealthRule) -> str | None:
         """Return the profile's fault; empty: none; None: unknown.
@@ -238,7 +257,7 @@ class Failover:
         return "" if told else None
 
     def _ask_modem(self, _condition: Condition, deadline: Deadline) -> Look:
-        status = self._registration_query.ask(deadline=deadline)
+        status = self._registration_query.ask(deadline=deadline, urgent=self._urgent)
         return Look(
             met=any(each.registered for each in status) if status else None,
             seen=", ".join(map(str, status or ())) or "lpad cannot ask the modem",
@@ -246,7 +265,7 @@ class Failover:
 
     def _ask_connection(self, condition: Condition, deadline: Deadline) -> Look:
         """Ask what the applier sees; what it does not know is not a fault."""
-        connection = self._registration_query.connection(deadline=deadline)
+        connection = self._registration_query.connection(deadline=deadline, urgent=self._urgent)
         if connection is None:
             return Look(met=None, seen="lpad cannot ask for the connection now")
         sight = connection.bearer if condition.kind is ConditionKind.BEARER else connection.address

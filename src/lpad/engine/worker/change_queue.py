@@ -73,9 +73,14 @@ class ChangeQueue:
     def _precede(self, run: Run) -> None:
         """Make the running change give way to one that goes first, or to any if it waits for an answer."""
         if self._running is not None and self._rank(run) < Rank.OTHER:
-            self._running.overtake(f"change {run.change.id} ({run.change.kind})")
+            self.overtake_running(f"change {run.change.id} ({run.change.kind})")
         else:
             self.release_running()
+
+    def overtake_running(self, by: str) -> None:
+        """Make a running change give way, if it has done nothing irreversible. Call it with the lock held."""
+        if self._running is not None:
+            self._running.overtake(by)
 
     def release_running(self) -> None:
         """Make a running change that only waits for an answer release the card.

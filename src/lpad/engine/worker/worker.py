@@ -153,6 +153,7 @@ class Worker:
             self._card,
             self._condition,
             refused=self.queue.release_running,
+            make_way=partial(self.queue.overtake_running, "a look at the profile's health"),
             look=lambda: look_at_connection(self._context),
         )
         self._port = port
@@ -342,6 +343,8 @@ class Worker:
                     return self._take_over
                 if self.rescue.is_due and not self.queue.goes_first:
                     return self._rescue
+                if self.registration_query.goes_first and self._observer.ready:
+                    return self.registration_query.run
                 if (run := self.queue.next()) is not None:
                     self.registration_query.refuse()
                     return partial(self._carry_out, run)
@@ -350,7 +353,7 @@ class Worker:
                     return task.run
                 with resting():
                     self._condition.wait(self._due_tasks.seconds())
-            self.registration_query.refuse()
+            self.registration_query.refuse(urgent=True)
         return None
 
     def _carry_out(self, run: Run) -> None:
@@ -380,7 +383,7 @@ class Worker:
     def _tell_servers(self) -> None:
         """Inform servers of cancelled sessions, once the overtaking change is over."""
         with self._condition:
-            first = self.queue.goes_first
+            first = self.queue.goes_first or self.registration_query.goes_first
         if not first:
             self._owed.send()
 
