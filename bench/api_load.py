@@ -35,9 +35,9 @@ def load(baud: int) -> list[Figure]:
         assert wild["changes"] == [change.id], wild["changes"]
         gateway.client.answer(change.id, decision="accept", wait=PATIENCE).check()
         used = usage(gateway.process.pid)
-    print(f"beside a download: {reading}\nunder pressure: {wild}", file=sys.stderr)
+    print(f"during a download: {reading}\nunder pressure: {wild}", file=sys.stderr)
     return [
-        *_figures(f"{CLIENTS} clients beside a download", reading),
+        *_figures(f"{CLIENTS} clients during a download", reading),
         *_figures("the same under pressure", wild),
         Figure(f"changes from {REPEATS} equal downloads", len(wild["changes"]), 1, "changes", 1.0),
         Figure("daemon's peak memory under pressure", used.peak_mib, MEMORY_MIB, "MiB", 1.0),

@@ -107,7 +107,7 @@ class _Caller:
         pass
 
     def owes_cancellation(self, transaction_id: str, response: bytes) -> None:
-        raise AssertionError(f"nobody interrupts the session {transaction_id}, {len(response)} bytes")
+        raise AssertionError(f"nothing interrupts the session {transaction_id}, {len(response)} bytes")
 
     def bytes_loaded(self, sent: int, total: int) -> None:
         assert 0 <= sent <= total

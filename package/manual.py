@@ -110,7 +110,7 @@ def _keys(text: str) -> Iterator[str]:
         examples = [depth for depth in examples if depth < indent]
         if " ".join(said).endswith(_EXAMPLE):
             examples.append(indent)
-        # what stands there without a # is the integrator's to replace
+        # a line without a # is an example for the integrator to replace
         example = bool(examples) or not line.lstrip().startswith("#")
         if path not in shown:  # the second item of a list has the keys of the first
             yield f".TP\n.B {roff(path)}"

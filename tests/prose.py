@@ -37,6 +37,7 @@ EDITED = (
     "docs/metrics.md",
     "docs/operations.md",
     "docs/modems.md",
+    "docs/network.md",
     "docs/out-of-scope.md",
     "docs/platforms/*.md",
     "docs/provisioning.md",
@@ -47,6 +48,12 @@ EDITED = (
     "examples/README.md",
     "hil/README.md",
     "hil/conformance.md",
+    "bench/*.py",
+    "faults/**/*.py",
+    "fuzz/*.py",
+    "hil/**/*.py",
+    "package/*.py",
+    "script/*",
     "src/lpad/**/*.py",
 )
 """Texts that were edited and must stay so, as patterns; every text that is edited is added."""
@@ -85,8 +92,21 @@ HABITS = (
     _habit(r"\b(stands|stood) (in|on|beside|there|above|below)\b", "'is', 'are'"),
     _habit(r"\btells? of\b|\bis told\b|\bare told\b", "'reports', 'describes', 'is reported'"),
     _habit(r"\bburns?\b", "'uses up'"),
+    _habit(r"\b[Bb]esides?\b", "'in addition to', 'next to'"),
+    _habit(r"\b(go(es|ing)?|went) (on|wrong)\b(?! (the|a) )", "'continue', 'fail'"),
+    _habit(r"\b[Ww]hat (came|comes|became|becomes) of\b", "'the result of'"),
+    _habit(r"\b(None|[Ee]mpty|[Nn]othing|[Nn]one|False|True)[,;]? where\b", "'if'"),
+    _habit(r"\bfor good\b", "'permanently'"),
+    _habit(r"\bat once\b", "'immediately', 'at the same time'"),
+    _habit(r"\b(but for|all but|for all that|all the same)\b", "'except', 'nevertheless'"),
+    _habit(
+        r"\b(is|does|do|are|was|were|has|have|did|could|would|should|must)n't\b|\bcan't\b", "'not' in full"
+    ),
 )
 
+
+_SHELL_PROSE = re.compile(r"""(?:^| )# .*|echo "[^"]*\"""")
+"""The comments of a shell script, and its messages."""
 
 _WORD = re.compile(r"""[a-z]*(["'])[^"'\s]+\1""")
 """A string of one word, which is a value of the program."""
@@ -100,8 +120,12 @@ def found(text: str) -> Iterator[tuple[str, Habit]]:
 
 
 def passages(path: Path) -> Iterator[tuple[int, str]]:
-    """Return the prose of a file by line: Python comments and strings of several words, Markdown but code."""
+    """Return the prose of a file by line: comments, texts of several words, Markdown without code."""
     text = path.read_text(encoding="utf-8")
+    if text.startswith("#!/bin/sh") or path.parent.name == "script":
+        for number, line in enumerate(text.splitlines(), 1):
+            yield from ((number, prose) for prose in _SHELL_PROSE.findall(line))
+        return
     if path.suffix == ".py":
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             if token.type in (tokenize.STRING, tokenize.COMMENT) and not _WORD.fullmatch(token.string):

@@ -56,7 +56,7 @@ def outcomes(
             for future in as_completed(futures):
                 yield future.result()
         finally:
-            pool.shutdown(cancel_futures=True)  # those under way end as they do, also where somebody ends us
+            pool.shutdown(cancel_futures=True)  # running trials end by themselves
 
 
 def _enter(numbers: multiprocessing.Queue[int], root: Path, port: int) -> None:

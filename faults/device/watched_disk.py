@@ -70,7 +70,7 @@ class Disk:
             path.write_bytes(bytes(4 * len(_FIELDS)))
         with path.open("r+b") as file:
             self._memory = mmap.mmap(file.fileno(), 4 * len(_FIELDS))
-        # In append mode: a daemon that is started again goes on where the one before was killed.
+        # In append mode: a restarted daemon continues where the previous one was killed.
         self._names = os.open(self._names_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._lock = threading.RLock()
         self._busy = False

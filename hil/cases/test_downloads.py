@@ -56,7 +56,7 @@ def test_confirmation_code_asked_for(place: Place, lease: Callable[..., Order]) 
 
 
 def test_default_smdp(place: Place, lease: Callable[..., Order]) -> None:
-    """From the default SM-DP+, where an order waits for this card's EID."""
+    """From the default SM-DP+, which has an order for this card's EID."""
     order = lease(default=True)
     before = place.until_ready().addresses
     place.client.set_default_smdp(place.name, order.default_smdp or "", wait=PATIENCE).check()

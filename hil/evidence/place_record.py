@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lpad.client import Change
 
 PROGRESS = "LPAD_HIL_PROGRESS"
-"""Environment variable with the number of the file descriptor to which each outcome is written at once."""
+"""Environment variable with the number of the file descriptor that receives each outcome."""
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -103,7 +103,7 @@ class Stage:
         for slot, name in enumerate(READERS):
             card = self._card(name, pki, HABITS[name])
             reader = stack.enter_context(VirtualReaderCard(card, port=pcscd.port + slot))
-            self._switches[name] = lambda on, reader=reader: reader.insert() if on else reader.pull()  # type: ignore[misc]  # bound at once
+            self._switches[name] = lambda on, reader=reader: reader.insert() if on else reader.pull()  # type: ignore[misc]  # bound now
         wait_for_cards(present=set(READERS.values()))
         for name, personality in MODEMS.items():
             habits = find_personality(personality)
@@ -177,7 +177,7 @@ class Stage:
                 try:
                     self._switches[name](state == "on")
                     caller.sendall(b"done")
-                except Exception as error:  # noqa: BLE001 - told to whoever switched
+                except Exception as error:  # noqa: BLE001 - reported to the client that switched
                     caller.sendall(str(error).encode())
 
 

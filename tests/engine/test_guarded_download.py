@@ -147,6 +147,6 @@ def test_a_profile_without_a_way_back_is_installed_and_not_enabled(tmp_path: Pat
         change = lab.ended(download(lab, "confirm", metadata=metadata).id)
         assert change.error is not None
         assert change.error.kind == "conflict"
-        assert "no way back" in change.error.sentence
+        assert "rollback would be impossible" in change.error.sentence
         assert change.error.details["installed"] == THIRD
         assert enabled(lab) == FIRST

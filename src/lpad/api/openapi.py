@@ -124,7 +124,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
 
 
 def _changes(record: dict[str, Any], refs: dict[type, Any]) -> dict[str, Any]:
-    """Return the schema of a change: one for each kind, with what is asked for and what it leads to."""
+    """Return the schema of a change: one for each kind, with its parameters and its result."""
     told: dict[str, Any] = {"ChangeRecord": record}
     mapping = {}
     for kind, row in KINDS.items():
@@ -218,7 +218,7 @@ def _good(route: Route, refs: dict[type, Any]) -> dict[str, Any]:
         "200": {"description": "the answer", "content": content, "headers": headers},
     }
     if route.answer is Change and route.method != "GET":
-        responses["202"] = {**responses["200"], "description": "the change is under way; Location names it"}
+        responses["202"] = {**responses["200"], "description": "the change is in progress; Location names it"}
     elif route.method == "GET" and route.answer != STREAM:
         tag = {"ETag": _ETAG}
         responses["304"] = {"description": "nothing has changed since that ETag", "headers": tag}

@@ -175,7 +175,7 @@ class Client:
             euicc: the card.
             platform: its name in the settings; None: the only one.
             product: what to order; None: as the settings say.
-            options: what the platform's calls need besides.
+            options: further values that the platform's calls need.
             enable: enable the profile afterwards.
             confirm: ask for consent once the profile is known.
             guard: conditions of that switch, as in `enable`.

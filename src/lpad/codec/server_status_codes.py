@@ -14,7 +14,7 @@ class Remedy(StrEnum):
     """The kind of reaction that a refusal requires."""
 
     RETRY = "retry"  # the same request can succeed later
-    RESTART_SESSION = "restart-session"  # a new session from the start can succeed at once
+    RESTART_SESSION = "restart-session"  # a new session from the start can succeed immediately
     CONFIRMATION_CODE = "confirmation-code"  # a (different) confirmation code is needed
     PERMANENT = "permanent"  # no repetition helps; something has to be changed first
 

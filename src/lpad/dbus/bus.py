@@ -105,7 +105,7 @@ class Bus:
 
         Raises:
             BusRefused: the answer is an error.
-            BusUnanswered: there was none in time; what was asked may happen all the same.
+            BusUnanswered: there was no answer in time; the request may still be carried out.
             BusUnreachable: the connection to the bus was lost.
             Cancelled: as the deadline says.
         """

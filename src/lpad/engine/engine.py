@@ -233,11 +233,11 @@ class Engine:
         return self.alive and not stuck(grace=PATIENT)
 
     def snapshots(self) -> list[Snapshot]:
-        """Return all cards as they were last read."""
+        """Return the last snapshots of all cards."""
         return self._workers.snapshots()
 
     def snapshot(self, euicc: str) -> Snapshot:
-        """Return one card as it was last read."""
+        """Return the last snapshot of one card."""
         return self._workers.of(euicc).snapshot
 
     def read_again(self, euicc: str) -> None:
@@ -285,7 +285,7 @@ class Engine:
         self._networks.put(iccid, settings, given_by=GivenBy.OWNER)
 
     def pending(self, euicc: str) -> PendingSwitch | None:
-        """Return the switch whose network settings are under way; see `network`."""
+        """Return the unfinished switch with network settings; see `network`."""
         return self._workers.of(euicc).pending_network
 
     def clear_network(self, euicc: str, iccid: str) -> None:
@@ -336,7 +336,7 @@ class Engine:
             Conflict: a restart of the modem is requested while a change runs.
             WouldGoOffline: the device would lose its connection, which the request does not accept.
             TooManyChanges: too many are queued.
-            KeyReused: the key stands for another request.
+            KeyReused: the key belongs to another request.
         """
         with self._submitting:
             worker = self._workers.of(euicc)
@@ -418,7 +418,7 @@ class Engine:
         Raises:
             NotFound: there is no such change.
             Conflict: it does not wait for an answer, or for another one.
-            KeyReused: the key stands for another request.
+            KeyReused: the key belongs to another request.
         """
         change = self._store.change(change_id)
         with self._submitting:
@@ -512,7 +512,7 @@ class Engine:
 
     @property
     def events(self) -> EventLog:
-        """The outbox of events, from which a listener can go on after a restart."""
+        """The outbox of events, from which a listener can continue after a restart."""
         return self._journal.events
 
     def _note(self, key: IdempotencyKey, change_id: int) -> None:
@@ -540,7 +540,7 @@ class Engine:
             log.warning("cannot end the changes of removed cards: %s (%s)", error, error.kind)
 
     def _journal_back(self) -> None:
-        """Write what could not be written before, and resume the changes that waited for it."""
+        """Write the data that could not be written before, and resume the changes that waited for this."""
         self._store.catch_up()
         self._recorder.wake()
         self._end_orphans()

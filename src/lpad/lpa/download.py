@@ -161,7 +161,7 @@ class Download:
             self._listener.step(step)
         except Cancelled:
             _LOG.debug("asked to cancel while the session is already being cancelled")
-        except Exception:  # noqa: BLE001  told, and of no weight beside the way out
+        except Exception:  # noqa: BLE001 - logged, and less important than the end of the download
             _LOG.exception("the listener failed at %s; lpad still cancels the session", step)
 
     # The steps, in their order

@@ -46,8 +46,8 @@ def reason_for(error: Exception, state: State) -> CancelSessionReason:
     """Return the reason that fits `error`, which occurred in `state`.
 
     Postponed if another attempt can succeed: the order stays open, and the card may keep its one-time
-    key, so that the server need not bind the profile again. Any other reason closes the order for good,
-    so a modem that was only late while loading must not lead to one.
+    key, so that the server need not bind the profile again. Any other reason closes the order
+    permanently, so a modem that was only late while loading must not lead to one.
     """
     if isinstance(error, CardError) and not error.retryable and state in (State.BOUND, State.LOADING):
         return CancelSessionReason.LOAD_BPP_EXECUTION_ERROR

@@ -146,7 +146,7 @@ def test_what_does_not_fit_is_kept(params: dict[str, Any]) -> None:
     change = read_change(record("enable", params))
     assert change.params == params
     assert msgspec.json.decode(msgspec.json.encode(change))["params"] == params
-    with pytest.raises(InternalError, match="cannot read what it asks for"):
+    with pytest.raises(InternalError, match="cannot read its parameters"):
         change.params_of(EnableParams)
 
 

@@ -174,7 +174,7 @@ def test_a_profile_without_a_way_back_takes_no_guard(tmp_path: Path, pki: Pki) -
         change = ended(lab, REGISTERED, iccid=THIRD)
         assert change.error is not None
         assert change.error.kind == "conflict"
-        assert "no way back" in change.error.sentence
+        assert "rollback would be impossible" in change.error.sentence
         assert enabled(lab) == FIRST
 
 

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 HEARTBEAT = 120.0
 """Seconds between comments on a quiet stream; they reveal a dead listener, and wake the daemon."""
 AT_ONCE = 100
-"""Events that are read from the disk at once."""
+"""The number of events that are read from the disk in one step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +43,14 @@ class Filters:
 
 
 async def from_outbox(call: Call, filters: Filters, after: str | None) -> AsyncIterator[bytes]:
-    """Yield the events after a number, then new ones as they come.
+    """Yield the events after a number, then new ones as they occur.
 
     The first is `listening`; `lost` has the `count` of those that the outbox no longer has.
 
     Args:
         filters: which events are wanted.
-        after: the number of the last event that the listener has; anything else: all are lost to it, and it
-            gets what there is. None: only new ones.
+        after: the number of the last event that the listener has; anything else: it gets all events that
+            still exist. None: only new ones.
     """
     loop = asyncio.get_running_loop()
     news = asyncio.Event()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _CHANGING = "lpad"
 FORMS = (_CHANGING, "cloudevents")
-"""The forms of the stream; the first is for programs that show what goes on."""
+"""The forms of the stream; the first is for programs that show progress."""
 
 
 async def list_event_types(call: Call) -> Response:  # noqa: ARG001 - the same for all callers

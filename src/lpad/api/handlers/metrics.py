@@ -65,7 +65,7 @@ class _Collector:
             "lpad_card_state", "1 for the state that the card is in.", labels=["euicc", "state"]
         )
         profiles = GaugeMetricFamily(
-            "lpad_profiles", "Profiles on the card, as it was last read.", labels=["euicc", "state"]
+            "lpad_profiles", "Profiles on the card at the last reading.", labels=["euicc", "state"]
         )
         memory = GaugeMetricFamily(
             "lpad_card_free_memory_bytes", "Free memory of the card.", labels=["euicc", "memory"]
@@ -99,7 +99,7 @@ class _Collector:
             queued.add_metric([name], count)
         paused = GaugeMetricFamily(
             "lpad_changes_paused",
-            "Changes that wait for another attempt, by what they wait for.",
+            "Changes that wait for another attempt, by the reason for the wait.",
             labels=["euicc", "reason"],
         )
         for (name, reason), count in self._engine.gauges.paused().items():
@@ -118,7 +118,9 @@ class _Collector:
         for outcome in (Phase.KEPT, Phase.BACK, Phase.STUCK):
             guards.add_metric([outcome], ended.get(outcome, 0))
         standings = GaugeMetricFamily(
-            "lpad_failover_standing", "1 for how the card's failover stands.", labels=["euicc", "standing"]
+            "lpad_failover_standing",
+            "1 for the present state of the card's failover.",
+            labels=["euicc", "standing"],
         )
         rescues = GaugeMetricFamily(
             "lpad_rescue",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 async def get_network(call: Call) -> Response:
-    """Show the network settings that apply to a profile, and where they come from."""
+    """Show the network settings that apply to a profile, and their source."""
     return await _shown(call, _iccid(call))
 
 

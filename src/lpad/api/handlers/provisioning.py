@@ -1,4 +1,4 @@
-"""Profiles from operators' platforms: asked for, and what can be asked for."""
+"""Profiles from operators' platforms: requests for them, and the available products."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ async def list_platforms(call: Call) -> Response:
 
 
 async def list_products(call: Call) -> Response:
-    """List what can be ordered from a platform; it is asked now."""
+    """List a platform's products, as the platform reports them now."""
     name = call.path["name"]
     platform = call.engine.platforms.get(name)
     if platform is None:
@@ -105,7 +105,7 @@ async def list_products(call: Call) -> Response:
 
 
 def line_view(iccid: str | None, engine: Engine) -> LineView | None:
-    """Return what is shown of the line of a profile; None: no platform is known to have it."""
+    """Return the public view of a profile's line; None: no platform is known to have it."""
     record = engine.line(iccid) if iccid is not None else None
     if iccid is None or record is None or not record.platform:
         return None
@@ -120,7 +120,7 @@ def line_view(iccid: str | None, engine: Engine) -> LineView | None:
 
 
 def wish_view(record: WishRecord | None, present: Moment) -> WishView | None:
-    """Return what is shown of a wish."""
+    """Return the public view of a wish."""
     if record is None:
         return None
     return view_of(

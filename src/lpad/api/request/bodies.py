@@ -163,10 +163,11 @@ class DownloadRequest(Request, frozen=True, kw_only=True):
 
 
 class ProvisionRequest(Request, frozen=True, kw_only=True):
-    """A profile from an operator's platform; what is left out is as in the settings.
+    """A profile from an operator's platform; omitted fields have the values of the settings.
 
-    `platform` is needed if the settings name several. `product` is what to order, in the platform's words,
-    and `options` are what its description needs besides. A `guard` is that of the switch to the new profile.
+    `platform` is needed if the settings name several. `product` is the product to order, in the platform's
+    words,
+    and `options` are further values that its description needs. `guard` is for the switch to the new profile.
     """
 
     platform: Annotated[str, msgspec.Meta(min_length=1, max_length=32)] | None = None
@@ -230,7 +231,7 @@ class ProfilePatch(Request, frozen=True, kw_only=True):
 
 
 class ResetRequest(Request, frozen=True, kw_only=True):
-    """What the memory reset deletes; at least one must be true."""
+    """The data that the memory reset deletes; at least one field must be true."""
 
     operational_profiles: bool = False
     test_profiles: bool = False
@@ -323,7 +324,7 @@ class ProvisioningView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WishView(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked of an operator's platform for a card, and is not fulfilled.
+    """An unfulfilled request to an operator's platform for a card.
 
     `profile` is pending, available, downloaded, installed, failed, gone or unknown; `line` is idle,
     changing, live, ended or unknown. Both are null before there is a reservation. `change` works on it, or
@@ -360,7 +361,7 @@ class ModemRestartsView(msgspec.Struct, frozen=True, kw_only=True):
 class RescueView(msgspec.Struct, frozen=True, kw_only=True):
     """The rescue after the guarded switch `change` ended stuck, and the time of the next attempt.
 
-    `wanted` is tried in this order; null in it means that no profile is to be enabled.
+    `wanted` is tried in this order; null in it stands for no enabled profile.
     """
 
     change: int
@@ -498,7 +499,7 @@ class PlatformList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProductView(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that can be ordered; all but `id` is in the platform's words, or null."""
+    """A product that can be ordered; all fields except `id` are in the platform's words, or null."""
 
     id: str
     name: str | None
@@ -508,7 +509,7 @@ class ProductView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProductList(msgspec.Struct, frozen=True, kw_only=True):
-    """What a platform offers."""
+    """The offer of a platform."""
 
     platform: str
     products: list[ProductView]

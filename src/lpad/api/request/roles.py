@@ -74,7 +74,7 @@ class AccessRules:
         """Check that the peer has a role.
 
         Raises:
-            NotPermitted: it lacks the role; details hold `role`.
+            NotPermitted: the caller lacks the role; the details contain `role`.
         """
         held = self.roles(peer)
         if role in held:

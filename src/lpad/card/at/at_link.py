@@ -264,7 +264,7 @@ class AtLink:
             if ends_search(error):
                 raise
             if kind is LinkKind.CSIM and isinstance(error, LinkRefused):
-                _log.warning("%s: %s; lpad goes on with this channel", self._name, error)
+                _log.warning("%s: %s; lpad continues with this channel", self._name, error)
                 return
             if kind is not LinkKind.CSIM:
                 self._sweep()

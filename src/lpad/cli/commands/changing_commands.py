@@ -250,7 +250,7 @@ def cancel(session: Session, change_id: int) -> None:
 @_confirmation_code_file
 @click.option("--accept", "decision", flag_value="accept", help="Install the profile that was shown.")
 @click.option(
-    "--reject", "decision", flag_value="reject", help="Reject the profile for good; the order ends."
+    "--reject", "decision", flag_value="reject", help="Reject the profile permanently; the order ends."
 )
 @click.option(
     "--postpone", "decision", flag_value="postpone", help="Postpone the profile; the order stays valid."

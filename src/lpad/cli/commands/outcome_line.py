@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def outcome_line(client: Client, change: Change) -> str:
-    """Return what became of an enable, as far as lpad has seen it; what it has not is 'unknown'."""
+    """Return the result of an enable; values that lpad has not observed are 'unknown'."""
     result = change.result or {}
     iccid = str(result.get("iccid", ""))
     listed = client.profiles(change.euicc)

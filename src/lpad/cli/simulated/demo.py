@@ -156,7 +156,7 @@ class _Stage:
             self._ask(client)
         for event in ("install", "enable"):
             self._until(
-                lambda event=event: any(n.event == event and n.verified for n in self.server.notifications),  # type: ignore[misc]  # bound at once
+                lambda event=event: any(n.event == event and n.verified for n in self.server.notifications),  # type: ignore[misc]  # bound now
                 f"the {event} notification",
             )
             self.say(f"{event} notification delivered, its signature verified by the SM-DP+")

@@ -48,7 +48,7 @@ class InstallationError(ResultCode):
     DATA_MISMATCH = 13, "installFailedDueToDataMismatch"
     INVALID_NAA_KEY = 14, "testProfileInstallFailedDueToInvalidNaaKey"
     PPR_NOT_ALLOWED = 15, "pprNotAllowed"
-    # Of v3 and later; sources number 17 to 23 and 26 alike but for one, which starts at 16.
+    # Of v3 and later; all sources but one agree on 17 to 23 and 26; that one starts at 16.
     ENTERPRISE_PROFILES_NOT_SUPPORTED = 17, "enterpriseProfilesNotSupported"
     ENTERPRISE_RULES_NOT_ALLOWED = 18, "enterpriseRulesNotAllowed"
     ENTERPRISE_PROFILE_NOT_ALLOWED = 19, "enterpriseProfileNotAllowed"

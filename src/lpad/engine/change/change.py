@@ -55,7 +55,7 @@ PROVISION = "provision"
 
 
 class Kind(enum.StrEnum):
-    """What a change does."""
+    """The kinds of changes."""
 
     DOWNLOAD = "download"
     ENABLE = "enable"
@@ -132,7 +132,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """An error as the journal and the API keep it; `details` are as its kind tells, if they fit."""
+    """An error as the journal and the API keep it; `details` have the form of the kind, if possible."""
 
     kind: str
     sentence: str
@@ -222,7 +222,7 @@ class Change:
     pause: Pause | None = None
     """Why it waits, if it does not wait for an answer."""
     attempts: int = 0
-    """How many attempts have failed so far."""
+    """The number of failed attempts so far."""
     overtaken: int = 0
     """How many times a switch has overtaken it while it ran."""
     asked_by: int | None = None
@@ -236,8 +236,8 @@ class Change:
         """
         if not isinstance(self.params, type_):
             raise InternalError(
-                f"change {self.id} ({self.kind}) is not carried out: lpad cannot read what it asks for; look"
-                " at the change, and ask again for what is still wanted"
+                f"change {self.id} ({self.kind}) is not carried out: lpad cannot read its parameters; "
+                f"check the change, and repeat the request if you still want it"
             )
         return self.params
 
@@ -257,7 +257,7 @@ class Change:
         return replace(self._to(State.QUEUED), question=None, pause=None, progress=None, steps=())
 
     def taken_up(self) -> Change:
-        """Continue where an earlier run of the daemon was cut off; an open question is asked again."""
+        """Continue after an interruption of the daemon; an open question is asked again."""
         return self.run() if self.state is not State.RUNNING else self
 
     def found_out(self) -> Change:

@@ -1,7 +1,8 @@
 """A moment on all clocks, and lpad's own steady clock, by which it measures age.
 
 The wall clock is for people. It starts at 1970 on boards without a battery, and time servers set it,
-sometimes wrongly, and back again. The clock that counts from boot does none of that, but ends with the boot.
+sometimes wrongly, and back again. The clock that counts from boot has none of these faults, but does not
+continue after a reboot.
 The steady clock joins them: it continues with the clock of each boot, and adds a plausible time for each
 reboot.
 """

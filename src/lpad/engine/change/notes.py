@@ -147,7 +147,7 @@ class Noting:
             InternalError: the notes of this kind have no such fields.
         """
         if not isinstance(notes, self.type):
-            raise InternalError(f"{type(notes).__name__} cannot hold what belongs into {self.type.__name__}")
+            raise InternalError(f"{type(notes).__name__} cannot store the notes of {self.type.__name__}")
         return msgspec.structs.replace(notes, **self.fields)
 
 

@@ -1,4 +1,4 @@
-"""Overtaking: a switch goes before a running change that has done nothing irreversible.
+"""Overtaking: a switch runs before a running change that has done nothing irreversible.
 
 A switch often restores the device's connection. An overtaken change releases the card and starts again by
 itself.
@@ -25,7 +25,8 @@ OVERTAKEN = frozenset(
 """The kinds that are overtaken while they run: those that wait for servers. The others end soon."""
 
 PATIENCE = 3
-"""A download that was overtaken so many times waits for a quiet time: the server counts its attempts."""
+"""After being overtaken this many times, a download waits for a quiet time, because the server counts
+attempts."""
 
 QUIET = 600.0
 """Seconds without a switch, for which such a download waits."""

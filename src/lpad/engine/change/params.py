@@ -84,7 +84,7 @@ class ProfileParams(Params, frozen=True, kw_only=True):
 
 
 class EnableParams(ProfileParams, frozen=True, kw_only=True):
-    """The profile to enable; `unguarded` says that not even the default guard is wanted."""
+    """The profile to enable; `unguarded`: even the default guard must not apply."""
 
     guard: GuardParams | None = None
     unguarded: bool = False
@@ -122,7 +122,7 @@ class SetDefaultSmdpParams(Params, frozen=True, kw_only=True):
 
 
 class ResetParams(Params, frozen=True, kw_only=True):
-    """What the eUICC memory reset deletes; `accept_offline` as for a profile to disable."""
+    """The data that the memory reset deletes; `accept_offline` as for a profile to disable."""
 
     operational_profiles: bool = always(False)
     test_profiles: bool = always(False)

@@ -80,7 +80,7 @@ class NetworkFailure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class NetworkResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of a profile's network settings in a switch.
+    """The result for a profile's network settings in a switch.
 
     `worked` names the other settings that brought the connection up, if the profile's own did not. `bearer`
     and `address` are up, down or unknown.
@@ -127,7 +127,7 @@ class DownloadResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True
 
 
 class ProvisionResult(DownloadResult, frozen=True, kw_only=True, omit_defaults=True):
-    """The profile that was installed, and the platform that it came from."""
+    """The installed profile, and its platform."""
 
     platform: str | None = None
 

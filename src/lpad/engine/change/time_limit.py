@@ -3,8 +3,8 @@
 Within one boot, the clock that counts from boot decides, because it cannot be set. After a reboot there is
 only the wall clock. If it says that the limit has passed, it has. If it was not set when the limit began, or
 shows an earlier time now, as on boards without a clock of their own, the time without power is unknown. Then
-the limit is granted once more, but only once, because a device that keeps dying under a new profile must
-return to the old one.
+the limit is granted once more, but only once, because a device that keeps restarting under a new profile must
+return to the previous one.
 """
 
 from __future__ import annotations

@@ -40,13 +40,13 @@ class Recorder:
         hub.on_event = self.take
 
     def start(self) -> None:
-        """Begin to write; a repair that no event has told of yet is one now."""
+        """Begin to write; a repair that no event has reported yet becomes an event."""
         repairs = msgspec.to_builtins(self._journal.health.repairs)
         self.take(HubEvent(id="", type="journal", euicc=None, change=None, data={"repairs": list(repairs)}))
         self._thread.start()
 
     def stop(self) -> None:
-        """Begin to end, once what is there is written."""
+        """Begin to end, after all recorded events are written."""
         with self._condition:
             self._stopping = True
             self._condition.notify_all()
@@ -74,7 +74,7 @@ class Recorder:
                 self._condition.notify_all()
 
     def wake(self) -> None:
-        """Write what could not be written before."""
+        """Write the events that could not be written before."""
         with self._condition:
             self._awake = True
             self._condition.notify_all()

@@ -1,7 +1,7 @@
 """The events of a change: those of its new record that its previous one on disk had not reached.
 
 Both records are in the journal when the event is, so a change has each of its events exactly once, whatever
-cuts it off.
+interrupts it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LONGEST_CAUSE = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What a change's hidden data say: its card's EID, and the profile that it installs or switches to."""
+    """A change's hidden data: its card's EID, and the profile that it installs or switches to."""
 
     eid: str | None = None
     iccid: str | None = None
@@ -43,7 +43,7 @@ def happenings(change: Change, before: Change | None, *, known: Callable[[], Kno
     """Return the events of a record.
 
     Args:
-        change: the record that is to be stored.
+        change: the record to store.
         before: the record on disk; None for a new change.
         known: returns the hidden data; called only if there is an event.
     """

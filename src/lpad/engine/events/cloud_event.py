@@ -47,7 +47,7 @@ class EventBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Create it.
 
         Args:
-            happening: what happened.
+            happening: the event.
             source: the device's name, a URI reference.
         """
         at = datetime.fromtimestamp(happening.at, UTC)
@@ -98,7 +98,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
     def data(self, identifiers: Identifiers = Identifiers.FULL) -> dict[str, Json]:
-        """Return the data, with identifiers as an endpoint wants them."""
+        """Return the data, with identifiers in the form for an endpoint."""
         if identifiers is Identifiers.FULL:
             return self.body.data
         return {

@@ -23,7 +23,7 @@ class EndpointTestData(Payload, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ProfileData(Payload, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of a profile.
+    """The outcome for a profile.
 
     `previous` is the profile that was enabled before, if known; enabling another one disables it. `change` is
     the change's number at `/v1/changes`; `settled` says that lpad found this on the card after a cut.
@@ -121,7 +121,7 @@ class LineData(Payload, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ImeiData(Payload, frozen=True, kw_only=True, omit_defaults=True):
-    """The modem's IMEI, if it differs from the one that the card was last seen with.
+    """The modem's IMEI, if it differs from the modem in which the card was last seen.
 
     `cause` is what follows from it, in one word, if anything does.
     """

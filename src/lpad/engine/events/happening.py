@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happening:
-    """What happened, and when by the wall clock, in seconds since 1970.
+    """An event, with its time by the wall clock in seconds since 1970.
 
     A happening with a `key` is a new state of something that lasts, such as a card: it is an event only if
     `state` differs from the last one that was an event, even before a restart. So an observation may be

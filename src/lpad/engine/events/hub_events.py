@@ -1,4 +1,4 @@
-"""The events that follow from what the hub carries: the states of cards, of failover, of lines and of layers.
+"""The events that follow from the hub's reports: the states of cards, of failover, of lines and of layers.
 
 Each is a state that lasts, and is an event only when it changes, even across a restart: see `Happening.key`.
 """

@@ -52,7 +52,7 @@ class Private:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Frame:
-    """What every lpad's record of a change contains."""
+    """The fields in every version's record of a change."""
 
     id: int
     euicc: str

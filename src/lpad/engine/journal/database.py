@@ -406,7 +406,7 @@ class Database:
 
     @contextmanager
     def _told(self, *, writing: bool = False) -> Iterator[None]:
-        """Map errors, and record what they mean for the journal."""
+        """Map errors, and record their meaning for the journal."""
         try:
             with mapped(self._path, writing=writing):
                 yield

@@ -41,7 +41,7 @@ class Journal:
     def __init__(
         self, path: Path, *, retention: Retention | None = None, clock: SteadyClock | None = None
     ) -> None:
-        """Open the file, or make it (readable by its owner alone); `health` says what came of it.
+        """Open the file, or make it (readable by its owner alone); `health` reports the result.
 
         If it cannot be written, its readable part is used, and writing raises JournalUnavailable. Each
         trustworthy row of a damaged file goes into a new one, and the damaged file is kept.
@@ -77,7 +77,7 @@ class Journal:
         self._marks.start()
 
     def try_again(self) -> bool:
-        """Try to write where that was not possible before; return whether all is well."""
+        """Try to write after a failure; return whether the journal is usable."""
         return self._database.try_again()
 
     def close(self) -> None:

@@ -265,7 +265,7 @@ def _is_state(values: _Row) -> bool:
 def _resembles(layout: Layout, row: _Row) -> bool:
     """Whether a row with a wrong checksum probably belonged to this table.
 
-    All of its values, or all but one of many, fit.
+    All of its values fit, or only one of many does not.
     """
     odd_ones = sum(not column.fits(value) for column, value in zip(layout.columns, row, strict=False))
     return odd_ones <= (len(layout.columns) > _FEW)

@@ -32,7 +32,7 @@ CREATE TABLE notifications (
 );
 """
 
-# What became of a notification so far, in words; how often it was refused in a row; when it was last tried.
+# A notification's last result, in words; its number of refusals in a row; the time of the last attempt.
 _STAGES = """
 ALTER TABLE notifications ADD COLUMN stage TEXT NOT NULL DEFAULT 'pending';
 UPDATE notifications SET stage = 'delivered' WHERE delivered;

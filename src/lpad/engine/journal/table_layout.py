@@ -23,7 +23,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "": (int, float, str, bytes),
 }
 _FAR = 1e12
-"""The largest moment or number of seconds that lpad ever writes."""
+"""The largest time or number of seconds that lpad writes."""
 _MOST = 1 << 53
 """The largest integer that JSON readers represent exactly."""
 

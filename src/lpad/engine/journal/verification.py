@@ -76,7 +76,7 @@ def examine(db: sqlite3.Connection, checks: Mapping[str, Check]) -> None:
     """Read every row of a file of the current version.
 
     Raises:
-        DamagedError: something differs from what lpad wrote.
+        DamagedError: the content differs from the content that lpad wrote.
     """
     (verdict,) = db.execute("PRAGMA integrity_check(1)").fetchone()
     if verdict != "ok":

@@ -1,6 +1,7 @@
 """The watch of lines: asks platforms for the lines of installed profiles, in a thread of its own.
 
-Once for a new profile, then daily; soon again while a line changes; and at once when a profile is about to be
+Once for a new profile, then daily; soon again while a line changes; and immediately when a profile is about
+to be
 enabled, or has stopped working, because its line may be the cause. Without a platform that knows lines,
 no thread runs.
 """
@@ -41,7 +42,7 @@ SPREAD = 60.0
 """Seconds within which lpad asks for a new profile, so that a fleet does not ask at one moment."""
 DAILY = Backoff((86_400,))
 CHANGING = Backoff((30, 60, 120, 300, 600, 1800, 3600))
-"""Between two looks at a line that changes."""
+"""Seconds between two looks at a changing line."""
 TROUBLED = Backoff((900, 3600, 6 * 3600, 86_400))
 """After failed attempts."""
 UNKNOWN = Backoff((7 * 86_400,))
@@ -72,10 +73,10 @@ class LineWatch:
         """Prepare; nothing is asked before `begin`.
 
         Args:
-            lines: keeps what is learned.
+            lines: stores the states of lines.
             platforms: those of the settings.
-            hub: reports what happens to cards and profiles.
-            snapshots: returns the cards as they were last read.
+            hub: reports events of cards and profiles.
+            snapshots: returns the last snapshots of the cards.
             clock_set: whether certificates can be verified.
             now: returns the present moment.
         """
@@ -138,7 +139,7 @@ class LineWatch:
                 except Cancelled:
                     break
                 except Exception as error:
-                    # The thread goes on, because a later report may name the cause of a lost connection.
+                    # The thread continues, because a later report may name the cause of a lost connection.
                     log.exception("internal-error", extra={"kind": type(error).__name__})
                     seconds = TROUBLED.seconds[0]
                 with resting():
@@ -207,7 +208,7 @@ class LineWatch:
         return Deadline.after(CONVERSATION, cancellation=self._stop)
 
     def _heard(self, event: Event) -> None:
-        """Note the profile that an event may concern; the line may be the reason of what happened to it."""
+        """Note the profile that an event may concern; the line may be the cause."""
         name: object = None
         if event.type == "failover" and event.data["standing"] == "ailing":
             name = event.data["profile"]

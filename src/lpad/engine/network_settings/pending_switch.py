@@ -1,4 +1,4 @@
-"""The switch whose network settings are under way on a card: on disk from the first step to the last.
+"""A card's unfinished switch with network settings: on disk from the first step to the last.
 
 Entries that are left after a power cut, or after a failed switch, are settled by the card's state: the
 enabled profile gets its settings, and preparations for another one are undone.
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class PendingSwitch(msgspec.Struct, frozen=True, kw_only=True):
-    """The change that began it, the profile that it leads to, and what the applier needs to undo it."""
+    """The change that began the switch, its profile, and the applier's data to undo it."""
 
     change: int
     eid: str
@@ -40,7 +40,7 @@ class PendingSwitches:
         self._known: dict[str, PendingSwitch | None] = {}
 
     def of(self, euicc: str) -> PendingSwitch | None:
-        """Return what is under way on a card; None: nothing, or the journal cannot be read."""
+        """Return the unfinished switch of a card; None: there is none, or the journal cannot be read."""
         with self._lock:
             if euicc not in self._known:
                 try:
@@ -65,7 +65,10 @@ class PendingSwitches:
             self._known[euicc] = pending
 
     def end(self, euicc: str) -> None:
-        """Say that it is over; if that cannot be written, it is settled once more after a restart."""
+        """Record the end of the switch.
+
+        If this cannot be written, the switch is settled again after a restart.
+        """
         with self._lock:
             if self._known.get(euicc) is None:
                 return

@@ -78,7 +78,8 @@ class NetworkStore:
     def follow(self, eid: str, iccids: Collection[str], *, complete: bool) -> tuple[str, ...]:
         """Remove the settings of profiles that are no longer on their card; return their ICCIDs.
 
-        It does not matter what deleted them. A power cut loses nothing, because the next reading of the card
+        This also applies to deletions by other programs. A power cut loses nothing, because the next reading
+        of the card
         repeats this. Settings for a future profile stay.
 
         Args:

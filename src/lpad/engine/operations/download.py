@@ -82,7 +82,7 @@ def download(
 def _keep_network(
     run: Run, context: Context, asked: NetworkParams | None, result: DownloadResult
 ) -> DownloadResult:
-    """Keep the network settings that came with the order; a full disk makes them a remark."""
+    """Store the order's network settings; if the disk is full, a remark in the result says so."""
     settings = read_back(asked, run.secret(PASSWORD))
     if settings is None:
         return result
@@ -222,7 +222,7 @@ def _notify(
 ) -> int:
     """Copy the notification, deliver it over the open connection, and remove it.
 
-    The outbox does the rest after a failure.
+    After a failure, the outbox delivers it.
 
     The profile is already installed, and a failure here must not hide that.
     """

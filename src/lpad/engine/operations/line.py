@@ -42,9 +42,9 @@ _DOUBTFUL = (PlatformUnclear, ServerUnreachable, ServerFailed, ServerMalformed)
 
 
 def line(run: Run, context: Context) -> LineResult:
-    """Do what the change's parameters say with the line of a profile.
+    """Carry out the request in the change's parameters for the line of a profile.
 
-    The line is looked at first, so that a repetition changes nothing twice.
+    lpad reads the line's state first, so that a repetition changes nothing twice.
 
     Raises:
         NotFound: the card lacks the profile, or no platform knows its line.
@@ -140,7 +140,7 @@ class _Asked:
         return self._after(platform, iccid) or taken
 
     def _after(self, platform: OpenPlatform, iccid: str) -> Reservation | None:
-        """Return the line as it is now; None if the platform does not say."""
+        """Return the present state of the line; None if the platform does not report it."""
         try:
             return platform.line_of(iccid, deadline=self._deadline())
         except (PlatformBusy, PlatformRefused, *_DOUBTFUL):

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 def enable(run: Run, context: Context) -> SwitchResult:
-    """Enable a profile; the one enabled before is disabled by the card."""
+    """Enable a profile; the card disables the previous one."""
     asked = run.change.params_of(params.EnableParams)
     return enable_guarded(
         run, context, asked.guard, iccid=asked.iccid, without=asked.unguarded, purpose=_purpose(run)
@@ -259,8 +259,8 @@ def refresh(run: Run, context: Context) -> results.RefreshResult:
 def _undelivered(delivered: int, address: str, error: LpadError) -> LpadError:
     """Return the recipient's error as the change's error."""
     again = type(error)(
-        f"{delivered} delivered, but not all: {address}: {error.sentence} What was not delivered stays in the"
-        " outbox and is tried again.",
+        f"{delivered} delivered, but not all: {address}: {error.sentence} Undelivered notifications "
+        f"stay in the outbox and are retried.",
         retryable=error.retryable,
         **error.details,
     )

@@ -5,7 +5,7 @@
 
 Each action at the platform is in the journal before it begins. After an interruption, or an unclear answer,
 lpad looks or finds before it repeats anything, so that one wish never leads to two orders. The platform knows
-what exists, the card what is installed, the journal what was wanted.
+which orders exist, the card which profiles are installed, and the journal the request.
 """
 
 from __future__ import annotations
@@ -100,10 +100,10 @@ def provision(run: Run, context: Context) -> ProvisionResult:
 
 
 def take_back(run: Run, context: Context) -> str | None:
-    """Release at the platform what can be released, because the change was cancelled.
+    """Release the reservation if the platform accepts this, because the change was cancelled.
 
     Returns:
-        What is left, as a sentence for the user; None if nothing is left.
+        A sentence about the remaining reservation; None if nothing remains.
     """
     return _Fulfilment(run, context).release()
 
@@ -321,9 +321,9 @@ class _Fulfilment:
         if reserved is not None and not same_iccid(reserved, iccid):
             self._keep(spent="the platform and the server name different profiles")
             raise Conflict(
-                f"the profile that was downloaded ({iccid}) is not the one that the platform"
-                f" '{self._record.platform}' reserved ({reserved}); it is installed but not enabled: ask the"
-                " operator, then enable or delete it",
+                f"the downloaded profile ({iccid}) differs from the profile that the platform "
+                f"'{self._record.platform}' reserved ({reserved}); it is installed but not enabled: ask "
+                f"the operator, then enable or delete it",
                 installed=iccid,
                 reserved=reserved,
             )
@@ -337,7 +337,7 @@ class _Fulfilment:
         self._activate_installed(platform, iccid)
 
     def _keep_apn(self, iccid: str) -> None:
-        """Keep the APN that came with the reservation, so that data follows the switch."""
+        """Store the reservation's APN, so that the data connection follows the switch."""
         apn = self._record.reservation.apn if self._record.reservation is not None else None
         if apn is None:
             return

@@ -59,11 +59,12 @@ def under_number(
 
 
 def unchanged(euicc: Euicc, copies: Sequence[StoredNotification], *, deadline: Deadline) -> frozenset[int]:
-    """Return the numbers under which the card has what was copied, and nothing else, by one command for all.
+    """Return the numbers under which the card still has the copied notifications, by one command.
 
     Args:
         euicc: an open ISD-R.
-        copies: all that the card is likely to hold; for one alone, or for very many, nothing is asked.
+        copies: the copies that the card probably still has; for a single one, or very many, no command is
+            sent.
 
     Returns:
         The numbers that need no further comparison (see `under_number`).
@@ -77,7 +78,7 @@ def unchanged(euicc: Euicc, copies: Sequence[StoredNotification], *, deadline: D
     try:
         found = notification_delivery.retrieve(euicc, deadline=deadline)
     except (CardRefused, CardStatus, CardMalformed) as error:
-        log.debug("cannot compare all notifications at once with the card's: %s", error)
+        log.debug("cannot compare all notifications with the card's in one step: %s", error)
         return frozenset()
     under: dict[int, set[bytes]] = defaultdict(set)
     for each in found:

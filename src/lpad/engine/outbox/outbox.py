@@ -353,7 +353,10 @@ class Outbox:
         *,
         asked: bool = False,
     ) -> None:
-        """Send a recipient its due notifications, card by card; on request also what just failed."""
+        """Send a recipient its due notifications, card by card.
+
+        On request also those that have just failed.
+        """
         lock = self._lock_of(address)
         with resting():
             lock.acquire()

@@ -1,4 +1,4 @@
-"""What would take a device offline: to lose the profile that its modem uses, or that profile's line.
+"""Requests that would take a device offline: the loss of the modem's profile, or of that profile's line.
 
 The device is unattended, so such a request is refused unless it says that this is intended. A card in a
 reader connects nothing, and is exempt.
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 _OPERATIONAL, _TEST = "operational", "test"
 _UNSERVED = {LineAction.SUSPEND: "suspending", LineAction.RETIRE: "retiring"}
-"""What makes the network stop serving a line, in words."""
+"""The requests that make the network stop serving a line, in words."""
 
 
 def check_offline(params: Params, listed: ProfileList, policy: SwitchPolicy, *, behind_modem: bool) -> None:
-    """Check that a request does not take the device offline, or says that this is meant.
+    """Check that a request does not take the device offline, or that it accepts this.
 
     Raises:
         WouldGoOffline: it would.

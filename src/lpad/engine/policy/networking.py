@@ -18,7 +18,7 @@ STEP_LIMIT = 30.0
 
 
 class OnFailure(enum.StrEnum):
-    """What becomes of an ordinary enable if an applier or a hook fails before it."""
+    """How an ordinary enable continues after an applier or a hook has failed before it."""
 
     STOP = "stop"
     IGNORE = "ignore"

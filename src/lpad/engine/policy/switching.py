@@ -105,7 +105,7 @@ class SwitchPolicy:
         """Check that one more switch is within the daily limit.
 
         Raises:
-            SwitchLimit: it is not; details hold the time of the next possible one.
+            SwitchLimit: the limit is reached; the details contain the time of the next possible switch.
         """
         if self.per_day is None:
             return

@@ -22,7 +22,7 @@ def wait(looks: int, *, least: float, spread: float) -> float:
     """Return the seconds until the next call.
 
     Args:
-        looks: how often lpad has called in vain, from 1.
+        looks: the number of unsuccessful looks, from 1.
         least: seconds that the platform asks for at least.
         spread: seconds over which lpad spreads its calls, because there were too many; 0: there were not.
     """
@@ -35,7 +35,7 @@ def wider(spread: float, *, told: float | None) -> float:
 
     Args:
         spread: the seconds so far; 0: none.
-        told: the platform's Retry-After in seconds; None: it did not tell.
+        told: the platform's Retry-After in seconds; None: there was none.
     """
     first = _FIRST if told is None else min(max(_TIMES_TOLD * told, _NARROWEST), _FIRST)
     return min(max(first, _GROWTH * spread), WIDEST)

@@ -30,7 +30,7 @@ class OpenPlatform(Platform, Protocol):
         """End a line, which cannot be undone."""
 
     def products(self, *, deadline: Deadline) -> tuple[Product, ...]:
-        """Return what can be ordered."""
+        """Return the products of the platform."""
 
 
 class NamedPlatform(Protocol):

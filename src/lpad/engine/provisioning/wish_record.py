@@ -41,7 +41,7 @@ class WishRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         platform: the platform's name in the settings.
-        product, options: what was requested.
+        product, options: the request.
         change: the change that works on it, or last did.
         intent: the remote step that was begun and has an unknown outcome; empty: none.
         reservation: the platform's reservation; None: unknown.
@@ -53,7 +53,7 @@ class WishRecord(msgspec.Struct, frozen=True, kw_only=True):
         since: when the reservation was made, on the steady clock.
         next_look_at: when lpad looks next, on the steady clock.
         stalled: whether an unusual delay was reported.
-        told: the unknown states that were reported.
+        told: the unknown states that lpad has already reported.
     """
 
     platform: str

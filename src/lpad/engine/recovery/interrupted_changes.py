@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 
 
 STARTING = 120.0
-"""Seconds within which a card comes up with its device, even if its time has passed meanwhile."""
+"""Seconds within which a card starts together with its device, even if the wait for it has expired
+meanwhile."""
 
 
 class TakeUp(Protocol):

@@ -1,6 +1,6 @@
 """Settling of changes that were cut off by a restart or by the loss of the card.
 
-The card is the truth, the journal says what was wanted. A change whose goal is reached is done, even if its
+The card is the truth; the journal contains the request. A change whose goal is reached is done, even if its
 answer was lost; any other fails. Nothing is sent to the card: the caller decides whether to repeat the
 request. Only the modem may need a refresh after a switch that the card has made (`concerns_modem`).
 """
@@ -82,7 +82,7 @@ def is_left_to_card(notes: Notes) -> bool:
 
 
 def concerns_modem(change: Change) -> bool:
-    """Whether the modem may not have noticed what a change has done."""
+    """Whether the modem may not have noticed a change's effect."""
     if isinstance(change.params, params.DownloadParams):
         return change.params.enable
     return change.kind in (Kind.ENABLE, Kind.DISABLE, Kind.RESET)
@@ -220,7 +220,7 @@ def _names(change: Change, private: Private) -> tuple[str, str | None]:
 
 
 def _absent(card: Snapshot, iccid: str, aid: str | None) -> str:
-    """Return text that a profile is not among the readable ones, or is gone if that is certain."""
+    """Return a sentence that a profile is not among the readable ones, or is certainly gone."""
     if any(card.listed.lacks_name(name) for name in (iccid, aid) if name is not None):
         return f"profile {iccid} is not on the card"
     return (

@@ -24,14 +24,14 @@ class Hold(enum.StrEnum):
     ASKING = "asking"  # it waits for an answer, and keeps its sessions with card and server meanwhile
     RELEASED = "released"  # it left the card while it waited for an answer
     OVERTAKEN = "overtaken"  # something else goes first; it leaves the card at its next safe point
-    BEYOND = "beyond"  # it has begun what cannot be taken back, and goes on to its end
+    BEYOND = "beyond"  # it has begun an irreversible step, and continues to its end
 
 
 class HoldEvent(enum.StrEnum):
     """The events of a hold."""
 
     ASK = "ask"  # the run asks the caller
-    GO_ON = "go on"  # it was answered, or the time for an answer is over
+    GO_ON = "continue"  # it was answered, or the time for an answer is over
     ALTER = "alter"  # the first irreversible step begins
     SHARE = "share"  # another change is queued, of no special urgency
     OVERTAKE = "overtake"  # something goes first

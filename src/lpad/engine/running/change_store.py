@@ -44,7 +44,7 @@ class ChangeStore:
         self._unwritten: dict[int, Change] = {}
         self._unwritten_notes: dict[int, Noting] = {}
         self.eid_of: Callable[[str], str | None] = lambda _: None
-        """Returns the EID of a card as it was last read, for a change that was requested before."""
+        """Returns the EID of a card at its last reading, for a change that was requested before."""
         self.uncounted_time = UncountedTime(journal.clock)
         """Measures the waiting times that `retry_for` does not count."""
 
@@ -224,7 +224,7 @@ class ChangeStore:
         self._hub.publish("guard", data, euicc=change.euicc, change=change.id)
 
     def tell(self, change: Change, type_: str, data: dict[str, Json]) -> None:
-        """Publish what happened to a change as a separate event."""
+        """Publish a separate event about a change."""
         self._hub.publish(type_, {"id": change.id, **data}, euicc=change.euicc, change=change.id)
 
     def tell_decision(self, change: Change, *, decision: str, rule: str, sentence: str) -> None:

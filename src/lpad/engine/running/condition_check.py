@@ -45,7 +45,7 @@ LAYERS: Mapping[ConditionKind, Layer] = {
     ConditionKind.ADDRESS: Layer.ADDRESS,
     **dict.fromkeys(PROBES, Layer.PATH),
 }
-"""The layer that each kind looks at; a confirmation looks at none."""
+"""The layer that each kind of condition checks; a confirmation has none."""
 
 NOT_EVALUATED = "this version of lpad cannot evaluate it"
 

@@ -71,7 +71,7 @@ class ModemAtHand:
         """Borrow the AT port; None if there is no modem, or it has been given back to another program.
 
         Raises:
-            CardError: the port is gone, or held by another program.
+            CardError: the port is gone, or another program uses it.
         """
         if self._card.port.loan.was_lent and not self._card.is_open:
             yield None  # its user has it, and borrowing it would end the connection

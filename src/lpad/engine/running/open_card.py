@@ -70,8 +70,9 @@ class CardPort:
 
     `refresh` asks the card for a REFRESH with each switch, None as the modem's quirks have it;
     `block_size` is the data of one STORE DATA block in bytes; `imei`, `default_smdp` replace the values of
-    the modem and the card; `tac` counts without an IMEI. `policy` says what may be switched, and `failover`
-    what replaces an unhealthy profile; None: nothing does. `network` says who makes the data connection;
+    the modem and the card; `tac` counts without an IMEI. `policy` has the rules for switching, and `failover`
+    those for replacing an unhealthy profile; None: no failover. `network` has the applier for the data
+    connection;
     `device` is the port's path, None for a reader. `watch` reports changes of the port's presence, if the
     system does. `observe` gets the seconds that each command to the ISD-R took.
     """

@@ -1,7 +1,7 @@
 """How long a change has been tried: the counted time since its first failed attempt.
 
-Only time in which lpad runs counts. Not counted is the wait for an answer, for a turn with the card, and
-for a network if the change was told to wait for one.
+Only time in which lpad runs counts. The wait for an answer, for the card, and for a network with
+`when_online` does not count.
 """
 
 from __future__ import annotations

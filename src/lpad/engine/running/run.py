@@ -168,7 +168,7 @@ class Run(RunRecord):
         return self._sent or self.settled is not None
 
     def bind(self) -> None:
-        """Declare that from here on the change goes to its end and can be neither cancelled nor stopped.
+        """Declare that from now on the change can be neither cancelled nor stopped.
 
         The journal's content must lead to the same end; then even a full disk does not stop it.
         """
@@ -293,7 +293,7 @@ class Run(RunRecord):
 
     @property
     def overtaken(self) -> bool:
-        """Whether something else goes first; false if it was also cancelled."""
+        """Whether another change goes first; false if this one was also cancelled."""
         return self._hold is Hold.OVERTAKEN and self._cancelled is None
 
     def give_way(self) -> None:
@@ -394,7 +394,7 @@ class Run(RunRecord):
         """Pass a safe point.
 
         Raises:
-            Cancelled: the change was cancelled, or something else goes first.
+            Cancelled: the change was cancelled, or another change goes first.
         """
         if self._cancelled is not None and not self._bound:
             raise Cancelled(self._cancelled)

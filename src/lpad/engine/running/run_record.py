@@ -1,4 +1,4 @@
-"""The record of a change that is carried out: what is shown of it, what is noted, and what is on disk."""
+"""The record of a running change: its public part, its notes, and its state on disk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RunRecord:
     """One change and its notes, written by the worker and, when it is answered or cancelled, by the API."""
 
     def __init__(self, change: Change, store: ChangeStore) -> None:
-        """Take over the record and what was noted."""
+        """Take over the record and its notes."""
         self._store = store
         self._change = change
         self._private = store.private(change)
@@ -37,7 +37,7 @@ class RunRecord:
 
     @property
     def cut_off(self) -> bool:
-        """Whether it was begun and neither ended nor resumed."""
+        """Whether the change was begun, but neither ended nor resumed."""
         return self._change.state is not State.QUEUED
 
     @property
@@ -96,7 +96,7 @@ class RunRecord:
         self._store.tell_decision(self._change, decision=decision, rule=rule, sentence=sentence)
 
     def tell(self, type_: str, **data: Json) -> None:
-        """Publish what happened as a separate event."""
+        """Publish a separate event."""
         self._store.tell(self._change, type_, data)
 
     def note(self, notes: Noting) -> None:

@@ -26,7 +26,7 @@ def check_same_card(run: Run, euicc: Euicc, *, deadline: Deadline) -> None:
 
 
 def check_same_eid(run: Run, eid: str | None) -> None:
-    """Check that the card that was just read is the one for which the change was requested.
+    """Check that the change was requested for the card that was just read.
 
     Raises:
         Conflict: it is another card; nothing was done.

@@ -55,7 +55,7 @@ class UnreadableProfile:
 
     @property
     def enabled(self) -> bool:
-        """Whether the card says that it is enabled."""
+        """Whether the card lists it as enabled."""
         return self.state == "enabled"
 
     @property

@@ -50,7 +50,7 @@ class ProfileList:
         return len({each.isdp_aid or each.iccid or id(each) for each in self if each.enabled}) > 1
 
     def enabled_for(self, reads: IccidReport | None) -> Listed | None:
-        """Return the enabled profile that the modem reads; None if that cannot be told."""
+        """Return the enabled profile that the modem reads; None if it is unknown."""
         found = [
             each
             for each in self.profiles
@@ -77,7 +77,7 @@ class ProfileList:
         """Return the profile with this ICCID or AID, in canonical form.
 
         Raises:
-            Conflict: several profiles have this ICCID; details hold their AIDs as `candidates`.
+            Conflict: several profiles have this ICCID; the details contain their AIDs as `candidates`.
         """
         found = self._by_iccid(name) or self._by_aid(name)
         if len(found) > 1:
@@ -147,8 +147,8 @@ class ProfileList:
         if self.unreadable:
             why = f"{len(self.unreadable)} of the card's list of profiles cannot be read; name it by its AID"
         return Conflict(
-            f"cannot {attempted} profile {name}: lpad cannot tell whether the card holds it, since {why},"
-            " which 'lpactl profiles' shows if the card gives one",
+            f"cannot {attempted} profile {name}: lpad does not know whether the card contains it, "
+            f"because {why}, which 'lpactl profiles' shows if the card gives one",
             unreadable=len(self.unreadable),
         )
 

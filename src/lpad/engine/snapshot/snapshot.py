@@ -30,7 +30,7 @@ class Icon:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What EUICCInfo2's extCardResource says; in bytes; None if the card does not report it."""
+    """The card's memory by EUICCInfo2's extCardResource, in bytes; None if the card does not report it."""
 
     free_non_volatile: int | None = None
     free_volatile: int | None = None
@@ -71,7 +71,7 @@ class CardInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """The servers that the card names, and the one in the settings that replaces the first."""
+    """The card's server addresses, and the address in the settings that replaces the first."""
 
     default_smdp: str | None = None
     root_smds: str | None = None
@@ -79,7 +79,7 @@ class Addresses:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A card as it was when it was last read; `read_at` None means never."""
+    """A card at its last reading; `read_at` None: it was never read."""
 
     name: str
     transport: str

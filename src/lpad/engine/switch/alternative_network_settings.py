@@ -1,4 +1,4 @@
-"""Other network settings to try where the network says that a profile's own are wrong, each once.
+"""Other network settings, each tried once, if the network reports that a profile's own are wrong.
 
 A cause such as ESM 27, unknown APN, does not mean that the profile is dead. The network's default APN works
 with most operators of IoT profiles, and an operator may offer one IP type only.
@@ -22,7 +22,7 @@ _ONLY = {50: IpType.IPV4, 51: IpType.IPV6}
 
 @dataclass(frozen=True, slots=True)
 class OtherSettings:
-    """What to try: the step's name, what it is in words, and the settings."""
+    """An attempt: the step's name, its description, and the settings."""
 
     step: str
     told: str
@@ -31,12 +31,12 @@ class OtherSettings:
 
 @dataclass(slots=True)
 class Alternatives:
-    """What was not tried yet, for one switch."""
+    """The remaining attempts of one switch."""
 
     _tried: set[str] = field(default_factory=set)
 
     def next(self, cause: Cause | None, own: NetworkSettings | None) -> OtherSettings | None:
-        """Return what to try after a cause; None: it does not mean wrong settings, or all was tried.
+        """Return the next attempt after a cause; None: the settings are not to blame, or no attempt remains.
 
         Args:
             cause: the network's.

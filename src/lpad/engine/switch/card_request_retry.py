@@ -78,7 +78,8 @@ def did_nothing(error: CardError) -> bool:
 def when_not_busy(act: Callable[[], _T], *, run: Run, refresh: Refresh, deadline: Deadline) -> _T:
     """Call a function in a separate session, and repeat it while the card answers catBusy.
 
-    A proactive session is under way between card and modem. It usually ends by itself; otherwise a restart of
+    A proactive session between card and modem is in progress. It usually ends by itself; otherwise a restart
+    of
     the modem ends it (openpilot).
 
     Raises:

@@ -1,10 +1,10 @@
 """Watching the conditions of a guard until all were met or the time limit has passed.
 
-Registration comes first, because no probe can succeed before it; then the probes, each until it has succeeded
-once. A confirmation may come at any time. A borrowed modem is returned for the probes, because its owner
-cannot connect while lpad holds the port.
+The registration is checked first, because no probe can succeed before it; then each probe, until it has
+succeeded once. A confirmation may come at any time. A borrowed modem is returned for the probes, because its
+owner cannot connect while lpad uses the port.
 
-While lpad stands still, or does not run, nothing is observed. If the time limit passes meanwhile, each unmet
+While lpad is suspended or does not run, it observes nothing. If the time limit passes meanwhile, each unmet
 condition except a confirmation is checked again: for a minute after a restart of the device or the modem,
 because both must first find their network, otherwise once.
 """
@@ -109,7 +109,7 @@ class ConditionWatch:
         self._alternatives = Alternatives()
         self._denied = False
         self.cause: Cause | None = None
-        """Why the network refused the modem or its bearer, as it was told last."""
+        """The network's latest reason for refusing the modem or its bearer."""
         self._started_anew = started_anew
         self._looked_at: dict[str, float] = {}
         self._last_look = math.inf
@@ -201,7 +201,7 @@ class ConditionWatch:
         """Begin the last check if lpad has hardly checked since a standstill or its start; otherwise end.
 
         Raises:
-            UnmetError: everything was looked at, or no program has confirmed it.
+            UnmetError: all conditions were checked, or no program has confirmed the switch.
         """
         confirmed = self._run.given is not None and self._run.given.confirm
         missing = bool(self._waiting(Source.CALLER)) and not confirmed
@@ -209,7 +209,8 @@ class ConditionWatch:
         if missing or looked_again or not self._hardly_seen():
             raise UnmetError(*_TIME_LIMIT)
         log.info(
-            "change %d: the time limit passed during a standstill; lpad checks once more", self._run.change.id
+            "change %d: the time limit passed during a standstill; lpad checks the conditions again",
+            self._run.change.id,
         )
         self._last_look = time.monotonic()
         self._deadline = Deadline.after(LAST_LOOK)
@@ -297,16 +298,18 @@ class ConditionWatch:
             self._saw(condition, _told(watch))
             self._check()
             if self._ends_on_lock and watch.lock is not None and not watch.registered:
-                raise UnmetError("sim-locked", f"the modem wants the {watch.lock}")
+                raise UnmetError("sim-locked", f"the modem requires the {watch.lock}")
             if watch.denied and not self._denied and steady is None:
-                self._denied = True  # once: why is asked at once, and then as seldom as otherwise
+                self._denied = (
+                    True  # once: the reason is asked for immediately, and then as seldom as otherwise
+                )
                 return Look(met=False, seen=_told(watch))
             if until.passed and steady is None:
                 return Look(met=False, seen=_told(watch))
             watch.listen(deadline=until.within(_LISTENING))
 
     def _explained(self, found: Look, lent: LentModem) -> Look:
-        """Add to what was seen of a modem that is not registered why the network refuses it."""
+        """Add the network's reason for the refusal to the observation of an unregistered modem."""
         told = reject_cause(lent.modem, deadline=Deadline.after(_CLOSING))
         causes = [] if told.emm is None else [Cause(Procedure.EMM, told.emm)]
         causes += [] if told.esm is None else [Cause(Procedure.ESM, told.esm)]

@@ -39,7 +39,7 @@ def enable_guarded(
     without: bool,
     purpose: Purpose = PLAIN,
 ) -> SwitchResult:
-    """Enable a profile: under the guard that is asked for, else under the default one where it applies.
+    """Enable a profile under the requested guard, or else under the default guard if it applies.
 
     Raises:
         NetworkFailed, NotFound, Conflict, CardError: nothing was switched, as in `switch`.

@@ -85,7 +85,7 @@ def guarded_switch(
     Raises:
         NotFound, Conflict, CardError: nothing was switched.
         SwitchRolledBack: the previous profile, or one of the fallback order, is enabled.
-        SwitchStuck: none of them could be enabled.
+        SwitchStuck: none of the profiles could be enabled.
         Cancelled: the change was cancelled, and the switch rolled back.
         Suspended: the card was lost, or lpad is stopping; the change is resumed later.
     """
@@ -145,10 +145,10 @@ class _GuardedSwitch:
         return self._take_up(guard)
 
     def _intend(self, profiles: ProfileList, wanted: Listed, reads: IccidReport | None) -> None:
-        """Store the intent and the way back.
+        """Store the intent and the previous profile.
 
         Raises:
-            Conflict: there is no way back, or it is unknown.
+            Conflict: a rollback would be impossible, or the previous profile is unknown.
         """
         enabled = profiles.enabled
         if profiles.contested:
@@ -157,7 +157,8 @@ class _GuardedSwitch:
             if enabled is None or enabled is wanted:
                 raise Conflict(
                     f"cannot guard the switch to profile {self._iccid}: the card reports several profiles as"
-                    " enabled, and the modem does not tell to which one lpad would go back. Switch without a"
+                    " enabled, and the modem does not report to which one lpad would roll back. Switch "
+                    "without a"
                     " guard"
                 )
         previous = None if enabled is None else profiles.address(enabled)
@@ -174,8 +175,8 @@ class _GuardedSwitch:
             )
         if PPR1 in wanted.policy_rules:
             raise Conflict(
-                f"cannot guard the switch to profile {self._iccid}: its operator forbids disabling it (ppr1),"
-                " so there would be no way back; enable it without a guard"
+                f"cannot guard the switch to profile {self._iccid}: its operator forbids disabling it "
+                f"(ppr1), so a rollback would be impossible; enable it without a guard"
             )
         if UNREADABLE_RULES in wanted.policy_rules:
             raise Conflict(
@@ -206,7 +207,7 @@ class _GuardedSwitch:
             self._run.guarded(guard, notes)
 
     def _take_up(self, guard: Guard) -> SwitchResult:
-        """Continue where an earlier run was cut off, with the remaining time."""
+        """Continue an interrupted switch with the remaining time."""
         check_same_eid(self._run, self._context.snapshot().eid)
         notes = self._run.notes_of(SwitchNotes)
         if guard.phase is Phase.GOING_BACK:
@@ -275,7 +276,7 @@ class _GuardedSwitch:
             if (
                 self._standstill.last > self._began
             ):  # its deadlines have passed meanwhile, so read the card again
-                raise Suspended("lpad stood still during a guarded switch", cause=error) from error
+                raise Suspended("lpad was suspended during a guarded switch", cause=error) from error
             sentence = f"the new profile did not come up: {error.sentence}"
             layer = str(error.details.get("layer") or Layer.CARD)
             self._go_back(guard, Reason(kind="not-enabled", sentence=sentence, layer=layer))

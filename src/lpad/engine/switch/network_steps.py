@@ -7,9 +7,9 @@
     undo-network                     the switch is taken back; apply and connect of the previous profile
     follow
 
-Each is a step of the change. `pending.py` has on disk what is under way, so that a power cut at any point
-ends on one profile or the other with the right settings. After the card was asked, a failure is reported and
-stops nothing: whether the device is reachable is for the guard to tell.
+Each is a step of the change. `pending_switch.py` keeps the unfinished switch on disk, so that a power cut at
+any point ends on one profile or the other with the right settings. After the switch was sent to the card, a
+failure is reported and stops nothing: the guard decides whether the device is reachable.
 """
 
 from __future__ import annotations
@@ -69,17 +69,17 @@ class Steps(Protocol):
 
     @property
     def name(self) -> str:
-        """The step under way."""
+        """The current step."""
 
     def step(self, name: str) -> None:
-        """Begin a step at which the change may be taken back.
+        """Begin a step at which the change may be cancelled.
 
         Raises:
             Cancelled: it is.
         """
 
     def follow(self, name: str) -> None:
-        """Begin a step that is taken in any case."""
+        """Begin a step that cannot be cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +100,11 @@ class StepsOfRun:
 
     @property
     def name(self) -> str:
-        """The step under way."""
+        """The current step."""
         return self.run.change.step or ""
 
     def step(self, name: str) -> None:
-        """Begin a step at which the change may be taken back.
+        """Begin a step at which the change may be cancelled.
 
         Raises:
             Cancelled: it is.
@@ -112,7 +112,7 @@ class StepsOfRun:
         self.run.step(name)
 
     def follow(self, name: str) -> None:
-        """Begin a step that is taken in any case."""
+        """Begin a step that cannot be cancelled."""
         self.run.follow(name)
 
 
@@ -135,7 +135,7 @@ class StepsAfterCut:
 
 @dataclass(slots=True)
 class NetworkReport:
-    """What came of the steps so far."""
+    """The result of the steps so far."""
 
     applier: str
     given_by: GivenBy = GivenBy.NOTHING
@@ -193,12 +193,12 @@ class NetworkSteps:
     def prepare(self) -> None:
         """Run the hooks before a switch, and have the applier get ready.
 
-        A switch that is taken up again is prepared already: what was remembered then stays.
+        A resumed switch is already prepared, and keeps the remembered data.
 
         Raises:
             NetworkFailed: one of them failed, and the settings have that stop an ordinary enable.
-            JournalUnavailable: what begins cannot be written.
-            Cancelled: the change was taken back.
+            JournalUnavailable: the beginning cannot be written.
+            Cancelled: the change was cancelled.
         """
         if not self.active or (wanted := self._wanted()) is None:
             return
@@ -238,7 +238,7 @@ class NetworkSteps:
                 self._context.pending.begin(self._euicc, begun)
 
     def _take_back(self, begun: PendingSwitch) -> None:
-        """Take back what was made ready for a switch that does not come."""
+        """Undo the preparations for a switch that does not happen."""
         self._undo(self._context.pending.of(self._euicc) or begun)
         self._context.pending.end(self._euicc)
 
@@ -297,13 +297,13 @@ class NetworkSteps:
         self.connect()
 
     def undo(self) -> None:
-        """Take back what was done for the profile that is not kept, before the card goes back."""
+        """Undo the steps for the rejected profile, before the card switches back."""
         pending = self._context.pending.of(self._euicc)
         if self.active and pending is not None:
             self._undo(pending)
 
     def told(self) -> NetworkResult | None:
-        """Return what came of the steps; None: there were none."""
+        """Return the result of the steps; None: there were none."""
         return self.report.told() if self.active else None
 
     def end(self, event: HookEvent | None = None) -> None:
@@ -319,7 +319,7 @@ class NetworkSteps:
             self._context.pending.end(self._euicc)
 
     def forget(self, iccid: str) -> None:
-        """Have the applier remove what it made for a profile that the card no longer holds."""
+        """Have the applier remove its data of a profile that is no longer on the card."""
         if self._has_applier:
             self._steps.follow("forget-network")
             self._try(
@@ -334,7 +334,7 @@ class NetworkSteps:
             self._hook(event, self._wanted_for(iccid))
 
     def look(self) -> Connection:
-        """Return what the applier sees of bearer and address."""
+        """Return the states of bearer and address by the applier."""
         wanted = self._wanted()
         if not self._has_applier or wanted is None:
             return Connection()
@@ -346,7 +346,7 @@ class NetworkSteps:
         return self.report.connection
 
     def try_instead(self, other: OtherSettings) -> None:
-        """Try other settings than the profile's own; what is stored for the profile stays."""
+        """Try other settings than the profile's own; the stored settings stay."""
         self._tried = other
         self._steps.follow(other.step)
         self.apply()
@@ -382,14 +382,16 @@ class NetworkSteps:
         )
 
     def _try(self, wanted: Wanted, act: Act) -> Outcome:
-        """Do something until it is done, has failed, or its time is over; what fails is reported."""
+        """Repeat a step until it is done, has failed, or its time is over; a failure is reported."""
         deadline = self._deadline()
         while True:
             try:
                 outcome = act(wanted, deadline)
             except Exception:  # whatever is wrong with an applier, the device must have its way home
                 log.exception("change %d: internal-error", self._steps.change_id)
-                outcome = Failed(layer=Layer.MODEM, told="the applier failed inside lpad; its log says where")
+                outcome = Failed(
+                    layer=Layer.MODEM, told="the applier failed because of a fault in lpad; see lpad's log"
+                )
             if not isinstance(outcome, TryAgain) or deadline.remaining() <= outcome.after:
                 break
             threading.Event().wait(outcome.after)
@@ -485,7 +487,7 @@ def deleted(run: Run, context: Context, iccid: str) -> None:
 
 
 def look_at_connection(context: Context) -> Connection:
-    """Return what the applier sees of the enabled profile's connection; outside of any change."""
+    """Return the state of the enabled profile's connection by the applier, outside of any change."""
     enabled = context.snapshot().listed.enabled
     if enabled is None or enabled.iccid is None:
         return Connection()
@@ -493,9 +495,9 @@ def look_at_connection(context: Context) -> Connection:
 
 
 def settle_pending(context: Context) -> None:
-    """Settle what a power cut, or a switch that failed, has left behind, by what the card holds now.
+    """Settle the remains of a power cut, or of a failed switch, by the card's present state.
 
-    The enabled profile gets its settings; what was made ready for another one is taken back before.
+    The enabled profile gets its settings; preparations for another profile are undone before.
     """
     euicc = context.card.port.name
     pending = context.pending.of(euicc)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lpad.engine.running.operation_context import Context
 
 _BLIND = frozenset({"none", "command"})
-"""Appliers that see neither bearer nor address."""
+"""Appliers that report neither bearer nor address."""
 
 
 def check_possible(context: Context, conditions: tuple[Condition, ...], *, deadline: Deadline) -> None:

@@ -208,7 +208,7 @@ class Rollback:
         return f"{switch} was not kept: {self._reason.sentence}{seen}{layer}{line}"
 
     def _of_line(self) -> str:
-        """Return what the profile's line says about a guard that was unmet in the network."""
+        """Return the state of the profile's line, as a possible cause of an unmet guard."""
         if self._guard.layer in (None, Layer.CARD, Layer.MODEM):
             return ""
         profile = self._context.snapshot().listed.named(self._iccid)
@@ -228,7 +228,7 @@ class Rollback:
 
 
 def failed_layer(guard: Guard) -> str | None:
-    """Return the lowest layer that a guard's unmet conditions look at; None: they look at none."""
+    """Return the lowest layer of a guard's unmet conditions; None: they have none."""
     unmet = []
     for each in guard.unmet:
         try:

@@ -76,4 +76,4 @@ class Standstill:
     def _see(self, late: float) -> None:
         if late > LEAST:
             self._last = time.monotonic()
-            log.warning("lpad stood still for %.0f s during a guarded switch", late)
+            log.warning("lpad was suspended for %.0f s during a guarded switch", late)

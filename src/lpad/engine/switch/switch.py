@@ -39,7 +39,7 @@ class Purpose:
     """The purpose of a switch.
 
     `step` names the switch in the change, None by its verb. `before` is called right before the switch is
-    sent, and may refuse it: with the card's profiles, the one that is meant, and the ICCID that the modem
+    sent, and may refuse it: with the card's profiles, the requested one, and the ICCID that the modem
     reads. `aid` is the AID that the profile had before, by which it is found if the card no longer gives its
     ICCID.
     """
@@ -216,7 +216,7 @@ class _Switch:
                 self._run.follow(way.step(self._verb))
             self.refreshing = way.refresh
             try:
-                self.lost = attempt(lambda: self._send(euicc, way, deadline=deadline))  # noqa: B023 - called at once
+                self.lost = attempt(lambda: self._send(euicc, way, deadline=deadline))  # noqa: B023 - called immediately
             except CardRefused as error:
                 if (
                     self._is_doubtful(profiles, profile)
@@ -285,8 +285,8 @@ def _says_busy(error: CardError) -> bool:
 def unaddressable(name: str, *, attempted: str) -> Conflict:
     """Return the error for a profile that the card cannot be asked for."""
     return Conflict(
-        f"cannot {attempted} profile {name}: the card gives neither an ICCID nor an AID that is this"
-        " profile's alone; delete another profile that has the same, or ask the card's maker"
+        f"cannot {attempted} profile {name}: the card gives neither a unique ICCID nor a unique AID for "
+        f"this profile; delete the other profile with the same one, or ask the card's maker"
     )
 
 
@@ -329,7 +329,7 @@ def verify(
         holds: returns whether a list of profiles shows the wanted state.
         lost: the error that replaced the card's answer; None: the card accepted.
         wanted: the wanted state in words, for the error.
-        meant: the profile to enable, which counts even if the card also reports others as enabled.
+        meant: the profile to enable, which counts even if the card also lists others as enabled.
         refresh: refreshes the modem; None if the change does not concern it.
         refreshing: whether the card asks the modem for a REFRESH.
         deadline: for the card, without a modem.
@@ -392,7 +392,7 @@ def holding_of(
 
     Args:
         before: the list before a switch.
-        meant: the profile that the card was told to enable, which counts if the card reports several.
+        meant: the profile in the request to the card, which counts if the card lists several as enabled.
     """
     claimed = frozenset(Iccid.parse(each.iccid) for each in profiles.profiles if each.enabled)
     enabled = meant if meant in claimed else next(iter(claimed)) if len(claimed) == 1 else None

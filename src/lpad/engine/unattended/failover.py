@@ -88,7 +88,7 @@ TRANSITIONS: dict[tuple[Standing, Sign], Standing] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailoverStatus:
-    """The public status: since when a profile is ailing, and until when failover rests."""
+    """The public status, with the beginning of an unhealthy time and the end of the cool-down."""
 
     standing: Standing = Standing.UNWATCHED
     profile: str | None = None
@@ -264,7 +264,7 @@ class Failover:
         )
 
     def _ask_connection(self, condition: Condition, deadline: Deadline) -> Look:
-        """Ask what the applier sees; what it does not know is not a fault."""
+        """Ask the applier; an unknown state is not a fault."""
         connection = self._registration_query.connection(deadline=deadline, urgent=self._urgent)
         if connection is None:
             return Look(met=None, seen="lpad cannot ask for the connection now")

@@ -33,7 +33,7 @@ class Looked(Protocol):
 
     @property
     def snapshot(self) -> Snapshot:
-        """The card as it was last read."""
+        """The last snapshot of the card."""
 
     @property
     def registration_query(self) -> RegistrationQuery:

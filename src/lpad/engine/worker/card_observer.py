@@ -71,7 +71,7 @@ class Observer:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The card as it was last read."""
+        """The last snapshot of the card."""
         return self._snapshot
 
     @property

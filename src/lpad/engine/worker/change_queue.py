@@ -53,7 +53,7 @@ class ChangeQueue:
         self._asked = AwaitingAnswer()
 
     def submit(self, change: Change) -> None:
-        """Queue a change; one that goes first makes the running one give way, if possible."""
+        """Queue a change; if it goes first, the running change makes way for it if possible."""
         with self._lock:
             run = self._run_of(change)
             self._queue.append(run)
@@ -71,7 +71,7 @@ class ChangeQueue:
         )
 
     def _precede(self, run: Run) -> None:
-        """Make the running change give way to one that goes first, or to any if it waits for an answer."""
+        """Make the running change make way for one that goes first, or for any if it waits for an answer."""
         if self._running is not None and self._rank(run) < Rank.OTHER:
             self.overtake_running(f"change {run.change.id} ({run.change.kind})")
         else:

@@ -191,7 +191,7 @@ class Worker:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The card as it was last read."""
+        """The last snapshot of the card."""
         return self._observer.snapshot
 
     @property
@@ -215,12 +215,12 @@ class Worker:
 
     @property
     def _network_due_at(self) -> float | None:
-        """When the settings of a switch that was cut off are settled: at once, if the card can be read."""
+        """When the settings of an interrupted switch are settled: immediately, if the card can be read."""
         pending = self._observer.ready and self._pending.of(self._name) is not None
         return self._idle_since if pending else None
 
     def check_offline(self, params: Params, *, origin: str) -> None:
-        """Check that a caller's request does not take the device offline, or says that this is meant.
+        """Check that a caller's request does not take the device offline, or that it accepts this.
 
         Raises:
             WouldGoOffline: it does.
@@ -231,7 +231,7 @@ class Worker:
 
     @property
     def pending_network(self) -> PendingSwitch | None:
-        """The switch whose network settings are under way."""
+        """The unfinished switch with network settings."""
         return self._pending.of(self._name)
 
     @property
@@ -240,7 +240,7 @@ class Worker:
         return self._port.network
 
     def start(self) -> None:
-        """Begin: open the card, settle what was cut off, then take changes."""
+        """Start: open the card, settle interrupted changes, and then carry out changes."""
         self._guarded(self._take_in)
         self._observer.tell()
         self._watch()
@@ -309,7 +309,7 @@ class Worker:
 
     @contextmanager
     def _waking(self) -> Iterator[None]:
-        """Change what the thread waits for."""
+        """Change the events that the thread waits for."""
         with self._condition:
             yield
             self._condition.notify_all()

@@ -126,7 +126,7 @@ class Workers:
         return any(worker.alive for worker in (*self._workers.values(), *self._leaving))
 
     def snapshots(self) -> list[Snapshot]:
-        """Return all cards as they were last read."""
+        """Return the last snapshots of all cards."""
         return [worker.snapshot for worker in self._workers.values()]
 
     def release(self, *reasons: PauseReason) -> None:

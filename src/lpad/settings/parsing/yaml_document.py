@@ -1,6 +1,6 @@
 """The YAML document: plain values with their lines, and a limit on its expanded size.
 
-The one home of PyYAML besides the files of quirks. This module turns nodes into values instead of PyYAML's
+One of the homes of PyYAML. This module turns nodes into values instead of PyYAML's
 constructor, which keeps the last of two equal keys, loses the lines, and expands aliases without limit.
 """
 

@@ -175,7 +175,7 @@ class ModemPersonality:
     answer_delay: float = 0.0
     """Seconds from a command's last character to the first of its answer."""
     fetches_response: bool = False
-    """Whether the modem turns 61xx into GET RESPONSE itself and answers data at once."""
+    """Whether the modem turns 61xx into GET RESPONSE itself and returns data immediately."""
     fetches_proactive: bool = True
     """Whether the modem turns 91xx into FETCH and TERMINAL RESPONSE, and REFRESH into a card reset."""
     refresh_urc: str | None = "+QUSIM: 1"

@@ -1,7 +1,8 @@
 """The durable outbox of events: numbered, limited in number, and read by those that pass them on.
 
-An event is written in the transaction of what it is about, and costs none of its own then. The outbox keeps
-the latest events even after their delivery, so that a listener can go on after a restart. When it is full,
+An event is written in the transaction of the change that it reports, and then needs no transaction of its
+own. The outbox keeps
+the latest events even after their delivery, so that a listener can continue after a restart. When it is full,
 events that no endpoint waits for make room first, then droppable ones, then the others; always the oldest
 first.
 """
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 KEPT = 2000
 """The number of events that are kept unless the settings say otherwise."""
 AT_ONCE = 20
-"""A full outbox makes room for the twentieth part of its events at once, so that it says so only then."""
+"""A full outbox drops a twentieth of its events in one step, so that it reports this only then."""
 UNWRITTEN = 500
 """Events that are kept in memory while the journal cannot be written."""
 

@@ -101,7 +101,7 @@ def _opened(path: Path) -> int | None:
 
 
 def read_log_beside(path: Path, size: int = USUAL, *, as_written: bool = True) -> WriteAheadLog:
-    """Return the log beside a file, an empty one if the disk cannot read it.
+    """Return the log next to a file, or an empty one if the disk cannot read it.
 
     Raises:
         PermissionError: it may not be read; it is not empty for that reason.

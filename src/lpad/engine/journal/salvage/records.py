@@ -36,7 +36,7 @@ class Record:
 
 
 class _OddError(Exception):
-    """The bytes are not what was expected."""
+    """The bytes do not have the expected form."""
 
 
 def records_of(pages: Pages, number: int, page: bytes, *, kind: int | None = None) -> Iterator[Record]:

@@ -31,7 +31,7 @@ def tls_context(credential: Credential) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if credential.curve is Curve.BRAINPOOL:  # RFC 8446 has no code points for it
         context.maximum_version = ssl.TLSVersion.TLSv1_2
-    # The ssl module takes keys from files only; the folder is ours alone (0700) and gone at once.
+    # The ssl module takes keys from files only; the folder is private (0700) and removed immediately.
     with tempfile.TemporaryDirectory() as folder:
         certificate, key = Path(folder, "certificate.pem"), Path(folder, "key.pem")
         certificate.write_bytes(credential.certificate.public_bytes(Encoding.PEM))
