@@ -20,6 +20,7 @@ from lpad.provisioning.platform_interface import Line, Stage
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.smdp.store.order import OrderState
 from provisioning.bench import EID, LIKES, OTHER_EID, SMDP, WISH, soon
+from provisioning.platform_adapter import session_for
 
 if TYPE_CHECKING:
     from lpad.provisioning.declared_platform import DeclaredPlatform
@@ -330,3 +331,16 @@ def test_no_secret_is_shown(bench: Bench) -> None:
     assert SMDP not in repr(reservation)
     assert server.credentials["key"] not in repr(openable.settings)
     assert all(server.credentials["key"] not in repr(each) for each in bench.exchanges)
+
+
+def test_a_request_in_chunks(bench: Bench) -> None:
+    """The simulated platform reads a request in chunks like any other, and refuses what is too long."""
+    server = bench.platform("twilio")
+    session = session_for(server, bench.ca)
+    session.auth = tuple(server.credentials.values())  # type: ignore[assignment]  # of two
+    url = "https://supersim.twilio.com/v1/ESimProfiles"
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = session.post(url, data=iter([b"Eid=", EID.encode()]), headers=form)
+    assert (answer.status_code, answer.json()["eid"]) == (201, EID)
+    assert session.post(url, data=iter([b"x" * (1 << 20), b"y"]), headers=form).status_code == 413
+    assert server.orders == 1

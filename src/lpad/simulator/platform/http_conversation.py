@@ -5,14 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import logging
-from http.server import BaseHTTPRequestHandler
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from lpad.base.untrusted_number import whole_number
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.platform.http_message import Answer, Request
-from lpad.simulator.smdp.http.listener import cut
+from lpad.simulator.smdp.http.http_connection import WEB_PAGE, HttpConnection
 
 if TYPE_CHECKING:
     import ssl
@@ -21,10 +20,8 @@ if TYPE_CHECKING:
     from lpad.simulator.platform.vendor import Faulty
 
 _log = logging.getLogger(__name__)
-_LARGEST_REQUEST = 1 << 20
 _HUGE = 8 << 20
 _BOMB = 48 << 20
-_WEB_PAGE = b"<!doctype html><title>Log in</title><p>Please log in to use this network."
 _BEFORE: dict[PlatformFault, Callable[[str], Answer]] = {
     PlatformFault.STATUS: lambda value: Answer(int(value or "500")),
     PlatformFault.BUSY: lambda value: Answer(429, {"message": "slow down"}, _later(value)),
@@ -46,47 +43,38 @@ class Served(Protocol):
         """Return the platform's time, in seconds since 1970."""
 
 
-class PlatformConversation(BaseHTTPRequestHandler):
+class PlatformConversation(HttpConnection):
     """Serves one connection until the client closes it."""
-
-    protocol_version = "HTTP/1.1"
-    server_version = "lpad-simulator"
-    sys_version = ""
-    wbufsize = -1
 
     def __init__(self, connection: ssl.SSLSocket, platform: Served) -> None:
         """Serve `connection` for `platform`, and return when it is closed."""
         self._platform = platform
-        super().__init__(connection, connection.getpeername(), platform)  # type: ignore[arg-type]  # only handed back
+        super().__init__(connection, platform)
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - http.server's own name
         """Answer a question."""
         self._serve()
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - http.server's own name
         """Carry out a request."""
         self._serve()
 
-    def do_PUT(self) -> None:
+    def do_PUT(self) -> None:  # noqa: N802 - http.server's own name
         """Carry out a request."""
         self._serve()
 
-    def do_PATCH(self) -> None:
+    def do_PATCH(self) -> None:  # noqa: N802 - http.server's own name
         """Carry out a request."""
         self._serve()
 
-    def do_DELETE(self) -> None:
+    def do_DELETE(self) -> None:  # noqa: N802 - http.server's own name
         """Carry out a request."""
         self._serve()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's own name
-        """Log at debug level."""
-        _log.debug(format, *args)
 
     def _serve(self) -> None:
-        length = whole_number(self.headers.get("Content-Length", "0"), most=_LARGEST_REQUEST)
-        if length is None:
-            self._send(413, b"", {}, keep=False)
+        body = self.read_body()
+        if isinstance(body, HTTPStatus):
+            self._send(body, b"", {}, keep=False)
             return
         parts = urlsplit(self.path)
         request = Request(
@@ -95,13 +83,12 @@ class PlatformConversation(BaseHTTPRequestHandler):
             path=unquote(parts.path),
             query=dict(parse_qsl(parts.query, keep_blank_values=True)),
             headers={name.lower(): value for name, value in self.headers.items()},
-            body=self.rfile.read(length),
+            body=body,
         )
         answer, faults = self._platform.carry_out(request)
         _log.info("%s %s: HTTP %d", request.method, answer.call, answer.status)
         if PlatformFault.LOST_ANSWER in faults or PlatformFault.LOST_REQUEST in faults:
-            cut(self.connection)
-            raise ConnectionAbortedError
+            self.drop()
         self._send_altered(answer, faults)
 
     def _send_altered(self, answer: Answer, faults: Faulty) -> None:
@@ -111,7 +98,7 @@ class PlatformConversation(BaseHTTPRequestHandler):
             headers.setdefault("Content-Type", "application/json")
         status = answer.status
         if PlatformFault.HTML in faults:
-            status, body, headers = 200, _WEB_PAGE, {"Content-Type": "text/html"}
+            status, body, headers = 200, WEB_PAGE, {"Content-Type": "text/html"}
         elif PlatformFault.EMPTY in faults:
             body = b""
         elif PlatformFault.TRUNCATED in faults:

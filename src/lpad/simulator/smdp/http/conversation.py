@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from lpad.base.untrusted_number import hexadecimal_number, whole_number
 from lpad.simulator.smdp.functions.faults import ActiveFaults, FaultKind
 from lpad.simulator.smdp.functions.functions import FUNCTIONS, PATH, HttpAnswer
-from lpad.simulator.smdp.http.listener import cut
+from lpad.simulator.smdp.http.http_connection import WEB_PAGE, HttpConnection
 
 if TYPE_CHECKING:
     import ssl
@@ -32,32 +30,20 @@ class Served(Protocol):
 
 _log = logging.getLogger(__name__)
 _OWN_PROTOCOL = "gsma/rsp/v2.5.0"
-_LARGEST_REQUEST = 1 << 20
 _OVERSIZED = 8 << 20
-_LONGEST_CHUNK_LINE = 1024
-_WEB_PAGE = b"<!doctype html><title>Log in</title><p>Please log in to use this network."
 
 
-class Dropped(ConnectionError):
-    """A fault requires that the connection is cut."""
-
-
-class HttpConversation(BaseHTTPRequestHandler):
+class HttpConversation(HttpConnection):
     """Serves one connection until the client closes it."""
-
-    protocol_version = "HTTP/1.1"
-    server_version = "lpad-simulator"
-    sys_version = ""
-    wbufsize = -1  # one write, and so one TLS record, for headers and body
 
     def __init__(self, connection: ssl.SSLSocket, smdp: Served) -> None:
         """Serve `connection` for `smdp`, and return when it is closed."""
         self._smdp = smdp
-        super().__init__(connection, connection.getpeername(), smdp)  # type: ignore[arg-type]  # only handed back
+        super().__init__(connection, smdp)
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - http.server's own name
         """Carry out an ES9+ function."""
-        body = self._read_body()
+        body = self.read_body()
         if isinstance(body, HTTPStatus):
             self._send(HttpAnswer(body), keep=False)
             return
@@ -68,44 +54,14 @@ class HttpConversation(BaseHTTPRequestHandler):
         self._smdp.counters.requested(function)
         faults = self._smdp.faults.take(function)
         if FaultKind.DROP_BEFORE in faults:
-            self._drop()
+            self.drop()
         if FaultKind.DELAY in faults:
             time.sleep(faults.number(FaultKind.DELAY, 1.0))
         answer = _replacement(faults) or self._smdp.carry_out(function, body, faults)
         _log.info("%s: HTTP %d, %s", function, answer.status, answer.outcome)
         if FaultKind.DROP_AFTER in faults:
-            self._drop()
+            self.drop()
         self._send(_altered(faults, answer), cut_short=FaultKind.BODY_TRUNCATED in faults)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's own name
-        """Log at debug level; requests themselves are logged by function."""
-        _log.debug(format, *args)
-
-    def _read_body(self) -> bytes | HTTPStatus:
-        """Return the request's body, or the answer if the body is unreadable or too long."""
-        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
-            return self._read_chunks()
-        length = whole_number(self.headers.get("Content-Length", "0"), most=_LARGEST_REQUEST)
-        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE if length is None else self.rfile.read(length)
-
-    def _read_chunks(self) -> bytes | HTTPStatus:
-        body = b""
-        while size := self._chunk_size():
-            if size < 0:
-                return HTTPStatus.BAD_REQUEST
-            if len(body) + size > _LARGEST_REQUEST:
-                return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-            body += self.rfile.read(size)
-            self.rfile.readline(_LONGEST_CHUNK_LINE)
-        while self.rfile.readline(_LONGEST_CHUNK_LINE).strip():
-            pass
-        return body
-
-    def _chunk_size(self) -> int:
-        """Return the size of the next chunk, or -1 if it is invalid."""
-        told = self.rfile.readline(_LONGEST_CHUNK_LINE).split(b";")[0].strip()
-        size = hexadecimal_number(told.decode("ascii", "replace"))
-        return -1 if size is None else size
 
     def _send(self, answer: HttpAnswer, *, keep: bool = True, cut_short: bool = False) -> None:
         self.send_response(answer.status)
@@ -123,11 +79,7 @@ class HttpConversation(BaseHTTPRequestHandler):
         self.wfile.write(answer.body[: len(answer.body) // 2] if cut_short else answer.body)
         if cut_short:
             self.wfile.flush()
-            self._drop()
-
-    def _drop(self) -> None:
-        cut(self.connection)
-        raise Dropped
+            self.drop()
 
 
 def _replacement(faults: ActiveFaults) -> HttpAnswer | None:
@@ -146,7 +98,7 @@ def _altered(faults: ActiveFaults, answer: HttpAnswer) -> HttpAnswer:
     if FaultKind.BODY_MALFORMED in faults:
         return HttpAnswer(HTTPStatus.OK, b'{"header":{"functionExecutionStatus":')
     if FaultKind.BODY_HTML in faults:
-        return HttpAnswer(HTTPStatus.OK, _WEB_PAGE, "text/html")
+        return HttpAnswer(HTTPStatus.OK, WEB_PAGE, "text/html")
     if FaultKind.BODY_EMPTY in faults:
         return HttpAnswer(HTTPStatus.OK)
     if FaultKind.BODY_OVERSIZED in faults:
