@@ -160,7 +160,7 @@ def test_reader_taken_by_another_program(bench: Bench, mode: str) -> None:
     with (
         other_program(mode) as other,
         pytest.raises(
-            CardBusy, match=rf"another program holds the reader .*\(pid {other.pid}\).*stop"
+            CardBusy, match=rf"another program uses the reader .*\(pid {other.pid}\).*stop"
         ) as caught,
     ):
         open_pcsc_link(FIRST, deadline=soon())
@@ -169,7 +169,7 @@ def test_reader_taken_by_another_program(bench: Bench, mode: str) -> None:
 
 def test_a_locked_reader_is_taken_from_those_who_would_share_it(bench: Bench) -> None:
     """Sharing doesn't help where the other one does not."""
-    with other_program("alone"), pytest.raises(CardBusy, match="another program holds the reader"):
+    with other_program("alone"), pytest.raises(CardBusy, match="another program uses the reader"):
         open_pcsc_link(FIRST, shared=True, deadline=soon())
 
 

@@ -66,7 +66,7 @@ def test_every_personality(name: str) -> None:
     assert not card.open
     assert [each.what for each in report.timings][:3] == [
         "open port",
-        "IMEI, and what the port was left with",
+        "IMEI, and the lines left on the port",
         "AT",
     ]
 

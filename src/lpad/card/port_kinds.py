@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A port in use: what opens its link, and what watches and lends it."""
+    """A port in use: the functions that open its link, watch it and lend it."""
 
     open_link: Callable[[Deadline], Link]
     watch: Watch
@@ -60,7 +60,7 @@ class Port(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModemPort:
-    """The AT port of a modem: a device, and what the settings say of the modem."""
+    """The AT port of a modem: a device, and the modem's settings."""
 
     path: str
     baud: int = 115200

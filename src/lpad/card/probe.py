@@ -72,14 +72,14 @@ class ShownEuicc(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShownError(msgspec.Struct, frozen=True, kw_only=True):
-    """What ended the probe."""
+    """The error that ended the probe."""
 
     kind: str
     sentence: str
 
 
 class ShownReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A report as others are shown it; the section Probe in docs/api.md tells each field."""
+    """The public form of the report; the section Probe in docs/api.md describes each field."""
 
     port: str
     redacted: bool
@@ -200,7 +200,7 @@ class _Probe:
         return self._report
 
     def _ask_modem(self, link: Link, *, deadline: Deadline) -> None:
-        with self._timed("IMEI, and what the port was left with"):
+        with self._timed("IMEI, and the lines left on the port"):
             self._note(imei=link.imei(deadline=deadline))
         with link.lend_modem(deadline=deadline) as lent:
             if lent is not None:

@@ -174,7 +174,7 @@ class Client:
         Args:
             euicc: the card.
             platform: its name in the settings; None: the only one.
-            product: what to order; None: as the settings say.
+            product: the product to order; None: the one in the settings.
             options: further values that the platform's calls need.
             enable: enable the profile afterwards.
             confirm: ask for consent once the profile is known.
@@ -194,7 +194,7 @@ class Client:
         return self._connection.get_list("/v1/platforms", "platforms", Platform)
 
     def products(self, platform: str) -> list[Product]:
-        """Return what can be ordered from a platform, which is asked now."""
+        """Return a platform's products, as the platform reports them now."""
         return self._connection.get_list(
             f"/v1/platforms/{quote(platform, safe='')}/products", "products", Product
         )
@@ -254,7 +254,7 @@ class Client:
         return self._connection.change("PATCH", _profile(euicc, iccid), {"nickname": nickname}, wait=wait)
 
     def network(self, euicc: str, iccid: str) -> Network:
-        """Return the network settings that apply to a profile, and where they come from."""
+        """Return the network settings that apply to a profile, and their source."""
         return self._connection.get(f"{_profile(euicc, iccid)}/network", Network)
 
     def set_network(

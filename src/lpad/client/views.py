@@ -11,7 +11,7 @@ _ENDED = ("done", "failed", "cancelled")
 
 
 class ApiError(Exception):
-    """The daemon refused, or a change failed: `kind` is stable, `sentence` says what to do."""
+    """A refusal of the daemon, or the failure of a change: `kind` is stable, `sentence` says what to do."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class JournalRepair(_View, frozen=True, kw_only=True):
 class JournalHealth(_View, frozen=True, kw_only=True):
     """Whether the journal can be written; `state` is `ok`, `full`, `read-only`, `locked`, `damaged`, ...
 
-    `set_aside` lists the kept damaged files, `repairs` what was saved of them, the latest last.
+    `set_aside` lists the kept damaged files, and `repairs` the repairs with the saved rows, the latest last.
     """
 
     state: str
@@ -165,7 +165,7 @@ class Provisioning(_View, frozen=True, kw_only=True):
 
 
 class Wish(_View, frozen=True, kw_only=True):
-    """What was asked of an operator's platform for a card, and is not fulfilled.
+    """An unfulfilled request to an operator's platform for a card.
 
     `profile` and `line` are the platform's two states, None before there is a reservation; `spent` says why
     another order would be needed.

@@ -87,7 +87,7 @@ class Isdr(Protocol):
 
         Args:
             data: the command with its tag.
-            intent: what the command does to the card.
+            intent: the effect of the command on the card.
             on_block: called after each block with the number of bytes of `data` that the card has accepted.
         """
 

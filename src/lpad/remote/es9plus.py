@@ -93,7 +93,7 @@ class Es9Plus:
 
     @property
     def connects(self) -> int:
-        """How many TCP connections were made so far."""
+        """The number of TCP connections so far."""
         return self._connection.connects
 
     def initiate_authentication(

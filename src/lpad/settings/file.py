@@ -39,7 +39,8 @@ class SettingsFile:
 
         Raises:
             InvalidSettings: the file is unreadable, not YAML, or has unknown keys or values out of range. The
-                sentence has a line for each mistake, like a compiler's output; details hold the first one's
+                sentence has a line for each mistake, like a compiler's output; the details contain the first
+                one's
                 `key` and `line`, and the number of `mistakes`.
         """
         try:
@@ -65,7 +66,7 @@ class SettingsFile:
         """Return a path from the file, relative ones from the file's own folder.
 
         Raises:
-            InvalidSettings: it begins with the home folder of a user who does not exist.
+            InvalidSettings: the path begins with the home folder of an unknown user.
         """
         try:
             return self.path.parent / Path(text).expanduser()

@@ -54,7 +54,10 @@ class Settings(Section, frozen=True):
         self.provisioning.check_failover(self.platforms, report.below("provisioning"))
 
     def sources(self, euicc: EuiccSection) -> tuple[str, ...]:
-        """Return where an empty card asks for a profile, in order; `provision` alone means default-smdp."""
+        """Return the sources of a profile for an empty card, in order.
+
+        `provision` alone means default-smdp.
+        """
         if euicc.provision == "never":
             return ()
         if self.provisioning.on_empty is not None:

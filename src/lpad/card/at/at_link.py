@@ -1,6 +1,6 @@
 """The card in a modem, over the modem's commands that reach it.
 
-Knowledge about a modem comes from its quirks and from the last use; the rest is found out by trials.
+The link knows a modem by its quirks and by the last use; it finds out the rest by trials.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class AtLink:
         return self._modem
 
     def describe(self) -> LinkFacts:
-        """Return what the link knows about itself, as `Described` says."""
+        """Return the link's description of itself."""
         identity, remembered = self.identity, self._remembered
         return LinkFacts(
             kind=remembered.link,
@@ -343,7 +343,7 @@ def open_at_link(
     Raises:
         InvalidValue: the overrides name an unknown quirk or a value out of range.
         CardUnreachable: no such port, or no permission.
-        CardBusy: another program holds the port.
+        CardBusy: another program uses the port.
     """
     Quirks().merged(overrides or {})
     modem = AtModem(open_line(port, baud=baud))

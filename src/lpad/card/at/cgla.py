@@ -49,8 +49,8 @@ class AtCglaLink:
 
         Args:
             modem: used by this link alone; closed with it.
-            channel_in_class: whether the class byte contains the channel. By 27.007 it must not, because the
-                modem inserts the channel; but some modems pass on what they get.
+            channel_in_class: whether the class byte contains the channel. By TS 27.007 it must not, because
+                the modem inserts the channel; but some modems pass the class byte on unchanged.
             name: prefix of each line of the APDU trace, such as the port.
         """
         self._modem = modem

@@ -27,8 +27,8 @@ _NO_SUCH_CHANNEL = 0x6881
 def select_first(card: RawCard, number: int, aids: Sequence[Aid], *, deadline: Deadline) -> Aid:
     """Select the first of `aids` that the card accepts, and return it.
 
-    Cards that know the ISD-R under a vendor's name alone answer the standard's with 6A82, and some with 6999,
-    6A86, 6985 or 6283: whatever the status word, the next name may work.
+    Cards that know the ISD-R only under a vendor's name refuse the standard name with 6A82, and some with
+    6999, 6A86, 6985 or 6283. Whatever the status word, the next name may work.
 
     Args:
         number: the channel number, 0 to 19.

@@ -11,8 +11,7 @@ _SENTENCES = {
     0x6982: "the card requires a security status that was not reached",
     0x6985: "the card does not allow this now; an earlier session may be open, or the card must be reset",
     0x6A80: "the card reports malformed data",
-    0x6A81: "the card has no free channel, or lacks the function; other programs may hold its channels: stop"
-    " them, or reset the modem",
+    0x6A81: "the card has no free channel, or lacks the function; stop other programs, or reset the modem",
     0x6A82: "the card has no such application",
     0x6A84: "the card's memory is full; delete a profile that is no longer needed",
     0x6A86: "the card reports a wrong parameter or block number",
@@ -31,7 +30,7 @@ def status_error(attempted: str, sw: int) -> CardStatus:
 
     Args:
         attempted: begins the sentence, such as "cannot open a logical channel".
-        sw: the status word; `details` hold it as four hexadecimal digits.
+        sw: the status word; the details contain it as four hexadecimal digits.
     """
     sentence = _SENTENCES.get(sw, "the card refused")
     return CardStatus(f"{attempted}: {sentence} (status {sw:04X})", sw=f"{sw:04X}")
@@ -41,7 +40,7 @@ def refused_at_once(attempted: str, sw: int) -> CardStatus:
     """Return the error for an ISD-R that was selected but refuses the very first ES10 command.
 
     eUICCs of SGP.02, which only their operator's server can manage, have an ISD-R of the same name (lpac#212,
-    EasyLPAC#34). Details hold `es10`, which is false.
+    EasyLPAC#34). The details contain `es10`, which is false.
     """
     if sw not in (*_UNKNOWN_INSTRUCTION, *_NOT_ALLOWED):
         return status_error(attempted, sw)

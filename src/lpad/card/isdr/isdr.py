@@ -70,7 +70,7 @@ class Isdr:
 
         Args:
             data: the command with its tag, such as BF3E 03 5C 01 5A.
-            intent: what the command does to the card.
+            intent: the effect of the command on the card.
             on_block: called after each block with the number of bytes of `data` that the card has accepted.
 
         Returns:

@@ -36,7 +36,7 @@ class Described(Protocol):
     """A link that can describe itself."""
 
     def describe(self) -> LinkFacts:
-        """Return what is known so far; sends nothing."""
+        """Return the present knowledge without sending a command."""
         ...
 
 

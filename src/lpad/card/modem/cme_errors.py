@@ -92,7 +92,8 @@ _BY_LOCK = {refusal.lock: refusal for refusal in reversed(_REFUSALS.values()) if
 def refusal_of(answer: AtAnswer, *, attempted: str) -> CardError:
     """Return the error for an answer that is not OK.
 
-    Details hold `modem_error`, the modem's answer; and `modem_lock` if it requires a PIN or the like first.
+    The details contain `modem_error`, the modem's answer, and `modem_lock` if it requires a PIN or another
+    code first.
 
     Args:
         attempted: the command without parameters, and the port.

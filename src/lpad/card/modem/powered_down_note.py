@@ -94,7 +94,7 @@ class Power(Enum):
 
 
 def bring_up(modem: AtModem, note: PoweredDown, *, deadline: Deadline) -> Power:
-    """Power up what the note lists as down; without a note nothing is sent.
+    """Power up everything that the note lists as down; without a note, send nothing.
 
     A refusal alone proves nothing: some modems refuse while they start, and some refuse a level that they
     already have. So lpad then asks the modem for its level (3GPP TS 27.007, 8.2: +CFUN?).

@@ -17,7 +17,7 @@ _WAYS = (("AT+CGATT=0", "AT+CGATT=1"), ("AT+CFUN=4", "AT+CFUN=1"))
 
 
 def attach_anew(lent: LentModem, *, deadline: Deadline) -> bool:
-    """Detach and attach; what goes down comes up again, after a power cut at the next opening of the port.
+    """Detach and attach again; after a power cut in between, opening the port powers everything up.
 
     Args:
         deadline: for the command that detaches; bringing the modem up again has 120 seconds.

@@ -50,7 +50,7 @@ def reject_cause(modem: AtModem, *, deadline: Deadline) -> RejectCause:
 
 
 def _ask(modem: AtModem, command: AtCommand, deadline: Deadline) -> AtAnswer | None:
-    """Return a good answer; None: the modem refuses, or answers without what was asked for."""
+    """Return a successful answer; None: the modem refuses, or the answer lacks the requested information."""
     try:
         answer = modem.converse(command, patience=modem.patience.information, deadline=deadline)
     except CardError as error:

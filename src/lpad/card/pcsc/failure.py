@@ -62,7 +62,7 @@ _FAILURES = {
     UNKNOWN_READER: _READER_GONE,
     TIMEOUT: _Failure("no answer came in time", "try again"),
     SHARING_VIOLATION: _Failure(
-        "another program holds the reader",
+        "another program uses the reader",
         "stop that program; if all of them share the reader, the setting 'shared' lets lpad take turns",
         CardBusy,
     ),

@@ -170,7 +170,7 @@ def open_pcsc_link(
 
     Raises:
         CardUnreachable: no pyscard, pcscd, reader or card, or the card does not answer.
-        CardBusy: another program holds the reader.
+        CardBusy: another program uses the reader.
     """
     card = PcscCard(reader, shared=shared)
     try:

@@ -109,8 +109,8 @@ class Quirks:
     authentication_command: AuthenticationCommand = AuthenticationCommand.CGAUTH
     """The command that takes a context's user name and password."""
     operator_configuration: dict[str, str] = field(default_factory=dict)
-    """AT commands that ask whether the card selects an operator configuration, each with the answer, without
-    blanks, that says so: such a configuration overrides the APN."""
+    """AT commands that ask whether the card selects an operator configuration, which would override the
+    APN; each with the answer, without blanks, that means yes."""
 
     def merged(self, overrides: Mapping[str, Any]) -> Quirks:
         """Return these quirks with some replaced, as given in a settings file.

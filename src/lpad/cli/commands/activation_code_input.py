@@ -57,7 +57,7 @@ def read_code(
     matching_id: str | None,
     from_default: bool = False,
 ) -> str | None:
-    """Return the activation code as it was given, or None for the default SM-DP+.
+    """Return the given activation code, or None for the default SM-DP+.
 
     Args:
         session: may ask at a terminal; None: never ask.

@@ -37,7 +37,7 @@ def asked_guard(guard: tuple[str, ...], *, no_guard: bool) -> tuple[str, ...] | 
     """Return the conditions as the client takes them: empty for the default guard, None for none.
 
     Raises:
-        UsageError: there is a guard, and there is to be none.
+        UsageError: a guard is requested together with --no-guard.
     """
     if guard and no_guard:
         raise click.UsageError("give either --guard or --no-guard")

@@ -77,7 +77,7 @@ def network() -> None:
 @command(network, "show")
 @click.argument("profile")
 def show(session: Session, profile: str) -> None:
-    """Show the network settings that apply to PROFILE, where they come from, and why."""
+    """Show the network settings that apply to PROFILE, their source, and the reason."""
     _print(session, session.client.network(session.euicc(), _iccid(session, profile)))
 
 
@@ -92,7 +92,9 @@ def set_(session: Session, profile: str, **options: Any) -> None:
     """
     settings = network_settings(options)
     if settings is None:
-        raise click.UsageError("say what to set, such as --apn iot.example; --apn '' is the default APN")
+        raise click.UsageError(
+            "give at least one setting, such as --apn iot.example; --apn '' is the default APN"
+        )
     _print(session, session.client.set_network(session.euicc(), _iccid(session, profile), **settings))
 
 

@@ -107,7 +107,7 @@ def _list(session: Session, outbox: Outbox) -> None:
 
 
 def _unread(outbox: Outbox) -> list[str]:
-    """Return what lpad cannot read of the card's own list, in words."""
+    """Return a sentence about the unreadable part of the card's own list."""
     if outbox.list_error is not None:
         return [f"the card's list cannot be read, and may contain more ({outbox.list_error})"]
     return [f"{outbox.unreadable} in the card's list cannot be read"] if outbox.unreadable else []

@@ -48,7 +48,7 @@ def platform() -> None:
 def check(file: Path) -> None:
     """Check a platform's FILE without the network: keys, placeholders, calls, and sample answers.
 
-    FILE may also be the name of a description that comes with lpad.
+    FILE may also be the name of one of lpad's descriptions.
     """
     found = check_declaration(read_declaration(shipped().get(str(file), file)))
     for sentence in found:
@@ -135,7 +135,7 @@ def list_(config: Path) -> None:
 @click.argument("name")
 @_CONFIG
 def products(name: str, config: Path) -> None:
-    """List what can be ordered from the platform NAME of the settings, with price and validity."""
+    """List the products of the platform NAME in the settings, with price and validity."""
     with _named(config, name).opened() as opened:
         found = opened.products(deadline=Deadline.after(PATIENCE))
     rows = [
@@ -157,9 +157,9 @@ def verify(
 ) -> None:
     """Verify the signature of a captured callback; BODY is the file of its body, byte for byte.
 
-    This is for people who write a desk: gateways receive no callbacks. A valid signature says who sent the
-    callback, not when it arrived; refuse old ones, and look at the platform before
-    you believe a callback.
+    This command is for authors of a desk; gateways receive no callbacks. A valid signature proves the sender
+    of a callback, but not its time: refuse old callbacks, and check the state at the platform before you act
+    on one.
     """
     secret = secret_file.read_text(encoding="utf-8").strip()
     callback = Callback(method, url, dict(map(_header, headers)), body.read())

@@ -168,7 +168,7 @@ class _Stage:
             )
 
     def _watch(self, client: Client) -> None:
-        """Show what lpad does by itself."""
+        """Show what lpad does without a user."""
         self.say("without any request: the card is empty, and the settings name a platform")
         self._until(lambda: any(each.kind == "provision" for each in client.changes()), "lpad's own request")
         change = next(each for each in client.changes() if each.kind == "provision")

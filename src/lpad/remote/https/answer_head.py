@@ -35,7 +35,7 @@ class AnswerHead:
         self._complete = False
 
     def feed(self, received: bytes) -> bytes:
-        """Return the bytes that may be read so far; none while the head is incomplete.
+        """Return the bytes that may be read so far; empty while the head is incomplete.
 
         Raises:
             MalformedError: not HTTP, an endless head, or an ambiguous body length.

@@ -1,4 +1,4 @@
-"""`log`: what is logged."""
+"""`log`: the level and the form of the log."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
 class PlatformSection(Section, frozen=True):
-    """One platform: a description that comes with lpad (`like`) or a file, and what the owner adds to it."""
+    """One platform: one of lpad's descriptions (`like`) or a file, and the owner's additions."""
 
     like: Text | None = None
     file: Text | None = None
@@ -39,7 +39,9 @@ class PlatformSection(Section, frozen=True):
                 f" {' or '.join(RESERVED)}"
             )
         if (self.like is None) is (self.file is None):
-            report.wrong("give either 'like', a description that comes with lpad, or 'file', one of your own")
+            report.wrong(
+                "give either 'like', with the name of one of lpad's descriptions, or 'file', with your own"
+            )
         if self.base is not None and (
             urlsplit(self.base).scheme != "https" or not urlsplit(self.base).netloc
         ):
