@@ -98,7 +98,7 @@ class LinkContract:
             with pytest.raises(CardError):
                 self.command(rig, GET_EID)
             return
-        with pytest.raises(CardStatus, match="stop them, or reset the modem") as caught:
+        with pytest.raises(CardStatus, match="stop other programs, or reset the modem") as caught:
             self.command(rig, GET_EID)
         assert caught.value.details["sw"] == "6A81"
 

@@ -48,7 +48,7 @@ def test_a_channel_without_application_makes_room() -> None:
 def test_the_modems_own_channels_are_spared() -> None:
     """Channels with the network's applications are not ours to close: the error says what can be done."""
     card = full_card(selected={1: USIM, 2: USIM, 3: USIM})
-    with pytest.raises(CardStatus, match="stop them, or reset the modem") as caught:
+    with pytest.raises(CardStatus, match="stop other programs, or reset the modem") as caught:
         RawLink(card, device=BenchDevice()).open_channel((ISD_R,), deadline=soon())
     assert caught.value.details["sw"] == "6A81"
     assert card.open == {1, 2, 3}
