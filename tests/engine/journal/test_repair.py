@@ -102,6 +102,7 @@ def holds_all(journal: Journal, said: Contents) -> None:
         (b"UNIQUE (eid, seq)", 13, 7),
         (b"attempts INTEGER", 3, 1),
         (b"DEFAULT 0", 8, 0),
+        (b"DEFAULT 0", 8, 6),
         (b"CREATE INDEX changes_state", 13, 5),
     ],
 )

@@ -60,6 +60,8 @@ _SHOWN = (JournalState.READ_ONLY, JournalState.UNWRITABLE, JournalState.FULL, Jo
 """States in which the readable part of the file belongs to this lpad and is shown."""
 _AGEING = (JournalState.READ_ONLY, JournalState.UNWRITABLE)
 """States that count as damage after a while."""
+_ODD_CONTENT = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
+"""The errors of code that meets other values in an open file than lpad writes."""
 
 
 class RepairedError(JournalUnavailable):
@@ -271,6 +273,9 @@ class Database:
                 migrate(opened)
                 examine(opened, self._checks)
                 keep_sealed(opened)
+        except _ODD_CONTENT as odd:
+            opened.close()
+            raise DamagedError(f"its content cannot be understood: {odd}") from odd
         except BaseException:
             opened.close()
             raise
