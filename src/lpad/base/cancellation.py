@@ -51,7 +51,7 @@ class Cancellation:
         """Pass if nothing was cancelled.
 
         Raises:
-            Cancelled: something was.
+            Cancelled: a cancellation was requested.
         """
         if self._sentence is not None:
             raise Cancelled(self._sentence)

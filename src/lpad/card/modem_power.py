@@ -110,5 +110,5 @@ def _bring_up(access: Access, rung: RefreshStep, *, refused: bool) -> None:
 
 
 def soon() -> Deadline:
-    """Return a deadline for one check, or another short action."""
+    """Return a deadline for a check or another short action."""
     return Deadline(time.monotonic() + LOOKING)

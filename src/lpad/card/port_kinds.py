@@ -44,7 +44,7 @@ class Way:
 
 
 class Port(Protocol):
-    """Where a card is; equal ports lead to the same card in the same way."""
+    """The location of a card; equal ports reach the same card over the same link."""
 
     @property
     def name(self) -> str:

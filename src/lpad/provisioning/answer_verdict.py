@@ -43,7 +43,7 @@ WHAT_TO_DO = {
     "not-found": "look for it in the operator's portal; it may have been deleted there",
     "rejected": "the platform's words say why; ask its support with a record of 'lpad platform try --record'",
 }
-"""By cause, for the reader of the sentence."""
+"""The remedy for each cause."""
 
 _LATER = frozenset({408, 425, 429})
 _MAYBE_LATER = 503

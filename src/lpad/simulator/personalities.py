@@ -45,7 +45,7 @@ def find_personality(
         card: values that override the table's; see `CardBehaviour`.
 
     Raises:
-        InvalidValue: there is none with this name, or a value is unknown or out of range.
+        InvalidValue: there is no personality with this name, or a value is unknown or out of range.
     """
     table = _table()
     if name not in table:

@@ -162,7 +162,7 @@ def test_without_a_platform(desk: PlatformLab) -> None:
     desk.platforms.become([])
     change = ask(desk, "suspend")
     assert change.error is not None
-    assert "no platform of the settings knows the line" in change.error.sentence
+    assert "no platform in the settings knows the line" in change.error.sentence
     assert desk.platform.calls.total() == before
 
 

@@ -86,7 +86,7 @@ _LADDER = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quirks:
-    """How to treat one modem; the defaults are the generic modem's."""
+    """The quirks of one modem; the defaults are those of the generic modem."""
 
     links: tuple[LinkKind, ...] = (LinkKind.CGLA, LinkKind.CSIM, LinkKind.CGLA_CHANNEL_IN_CLASS)
     """The kinds of link to try, in this order."""

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _confirmation_code = click.option(
     "--confirmation-code",
     metavar="CODE",
-    help="Confirmation code. Other users can see it for a moment; --confirmation-code-file hides it.",
+    help="Confirmation code. Other users can see this argument for a moment; use "
+    "--confirmation-code-file to hide it.",
 )
 _confirmation_code_file = click.option(
     "--confirmation-code-file",

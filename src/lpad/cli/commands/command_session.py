@@ -1,4 +1,4 @@
-"""The session of every lpactl command: the daemon, the chosen card, the output, the end."""
+"""The session of an lpactl command: the daemon, the chosen card, the output and the exit code."""
 
 from __future__ import annotations
 

@@ -165,7 +165,7 @@ def _issuer(issuer: CertificateIssuer) -> str:
 def profiles(session: Session) -> None:
     """List a card's profiles, with their lines if a platform knows them.
 
-    The AIDs are shown if some profile cannot be read or shares its ICCID.
+    The list shows AIDs if a profile is unreadable or shares its ICCID with another.
     """
     name = session.euicc()
     found = session.client.profile_list(name)

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 EVERY = 600.0
 """Seconds between two marks while nothing else is written."""
 REST = 15.0
-"""Seconds after a mark for which changes are written without one."""
+"""Seconds after a mark during which changes are written without another mark."""
 MARK = "clock"
 """The name of the stored value."""
 

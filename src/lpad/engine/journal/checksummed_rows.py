@@ -62,7 +62,7 @@ def seal_all(db: sqlite3.Connection, *, version: int) -> None:
 
 
 def keep_sealed(db: sqlite3.Connection) -> None:
-    """Seal each row that is written from now on, and create the views of sound rows."""
+    """Add a checksum to each row from now on, and create views of the rows with valid checksums."""
     for table, layout in layouts(db).items():
         if not layout.sealed:
             continue

@@ -81,6 +81,6 @@ class Journal:
         return self._database.try_again()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._marks.stop()
         self._database.close()

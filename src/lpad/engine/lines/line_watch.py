@@ -70,7 +70,7 @@ class LineWatch:
         clock_set: Callable[[], bool],
         now: Callable[[], Moment],
     ) -> None:
-        """Prepare; nothing is asked before `begin`.
+        """Prepare; `begin` starts the queries.
 
         Args:
             lines: stores the states of lines.

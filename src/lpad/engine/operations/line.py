@@ -71,7 +71,7 @@ class _Asked:
         )
         if found is None:
             raise NotFound(
-                f"no platform of the settings knows the line of profile {iccid}; 'lpad platform list' shows"
+                f"no platform in the settings knows the line of profile {iccid}; 'lpad platform list' shows"
                 " what each can do. Use the operator's portal"
             )
         named, seen = found

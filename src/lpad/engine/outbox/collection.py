@@ -47,7 +47,9 @@ PATIENCE = 30.0
 LIVELY = 10.0
 """Seconds in which a card that did not answer about a notification must return its EID."""
 
-_NO_ROOM = InternalError("there is no room for more copies; lpad copies it once others have been delivered")
+_NO_ROOM = InternalError(
+    "the journal has no room for more copies; lpad copies the notification once others have been delivered"
+)
 
 
 class Collection:

@@ -159,7 +159,7 @@ class Outbox:
 
         Raises:
             JournalUnavailable: nothing can be sent without being written first.
-            Cancelled: it was interrupted.
+            Cancelled: the delivery was interrupted.
         """
         delivery = Delivery()
         interruption = interruption or self._stop

@@ -84,7 +84,7 @@ class UncopiedNotifications:
             self._list_errors[eid] = f"{error.kind}: {error.sentence}"
 
     def list_error(self, eid: str) -> str | None:
-        """Return why a card's list could not be read when it was last tried; None if it could."""
+        """Return why the last attempt to read a card's list failed; None if it succeeded."""
         with self._lock:
             return self._list_errors.get(eid)
 

@@ -25,7 +25,7 @@ _UNSERVED = {LineAction.SUSPEND: "suspending", LineAction.RETIRE: "retiring"}
 
 
 def check_offline(params: Params, listed: ProfileList, policy: SwitchPolicy, *, behind_modem: bool) -> None:
-    """Check that a request does not take the device offline, or that it accepts this.
+    """Refuse a request that takes the device offline without accepting this.
 
     Raises:
         WouldGoOffline: it would.

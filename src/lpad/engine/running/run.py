@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 HELD = 60.0
 """Seconds for which a change that waits for an answer keeps its sessions with card and server, unless
-something else needs the card earlier. Most people answer within that time; the server counts sessions."""
+something else needs the card earlier. Seconds to keep the sessions while waiting: most people answer within
+this time, and servers count sessions."""
 
 
 class Suspended(Exception):
@@ -243,7 +244,7 @@ class Run(RunRecord):
 
     @property
     def released(self) -> bool:
-        """Whether it has released the card to others while waiting for an answer."""
+        """Whether this run has released the card while it waits for an answer."""
         return self._hold is Hold.RELEASED and self._cancelled is None
 
     @property

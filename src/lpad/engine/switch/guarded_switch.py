@@ -277,7 +277,7 @@ class _GuardedSwitch:
                 self._standstill.last > self._began
             ):  # its deadlines have passed meanwhile, so read the card again
                 raise Suspended("lpad was suspended during a guarded switch", cause=error) from error
-            sentence = f"the new profile did not come up: {error.sentence}"
+            sentence = f"the modem did not start to use the new profile: {error.sentence}"
             layer = str(error.details.get("layer") or Layer.CARD)
             self._go_back(guard, Reason(kind="not-enabled", sentence=sentence, layer=layer))
         if isinstance(error, CardRefused):

@@ -61,7 +61,7 @@ class Steps(Protocol):
 
     @property
     def change_id(self) -> int:
-        """The change that the switch belongs to."""
+        """The number of the switch's change."""
 
     @property
     def origin(self) -> str:

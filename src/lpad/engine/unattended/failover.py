@@ -228,7 +228,7 @@ class Failover:
         self._pause(rule.interval)
 
     def _seen(self, rule: HealthRule) -> str | None:
-        """Look, unless a switch is running; return as `_look`."""
+        """Check the health, unless a switch is running; the result is as for `_look`."""
         if self._others_at_work():
             return None
         seen = self._look(rule)

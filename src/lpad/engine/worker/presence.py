@@ -64,7 +64,7 @@ class Presence:
 
     @property
     def looks_at(self) -> float | None:
-        """When to try the card, in monotonic time; None while it is there."""
+        """The monotonic time of the next attempt to reach the card; None while it is present."""
         return None if self._ready else self._look_at
 
     @property

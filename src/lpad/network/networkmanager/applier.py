@@ -52,7 +52,7 @@ _QUIETED, _ACTIVE = "quieted", "active"
 """The stored memory: UUIDs of connections that no longer autoconnect, and of the owner's active one."""
 _MOST_QUIETED = 64
 _MOST_RIVALS = 3
-"""The most connections that a sentence names."""
+"""The maximum number of connections named in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)

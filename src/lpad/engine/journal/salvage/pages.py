@@ -104,7 +104,7 @@ def read_log_beside(path: Path, size: int = USUAL, *, as_written: bool = True) -
     """Return the log next to a file, or an empty one if the disk cannot read it.
 
     Raises:
-        PermissionError: it may not be read; it is not empty for that reason.
+        PermissionError: lpad may not read the log, which does not mean that it is empty.
     """
     try:
         handle = _opened(path.with_name(f"{path.name}-wal"))
