@@ -339,6 +339,12 @@ A = Profile(iccid=FIRST, isdp_aid="A0000005591010FFFFFFFF8900001100", state="ena
 B = Profile(iccid=SECOND, isdp_aid="A0000005591010FFFFFFFF8900001200", state="disabled")
 
 
+def test_two_enabled_profiles_with_one_iccid_are_two() -> None:
+    """Which of them is enabled is unknown, though they have one ICCID; one that is listed twice is one."""
+    assert ProfileList((A, replace(A, isdp_aid=B.isdp_aid))).contested
+    assert not ProfileList((A, A)).contested
+
+
 def test_addresses() -> None:
     """A profile has the ICCID that is its alone, or the AID that is; a broken entry rather its AID."""
     twin = replace(B, iccid=FIRST)

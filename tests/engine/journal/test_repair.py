@@ -379,6 +379,12 @@ def test_a_link_is_followed_and_stays(
     assert Path(journal.health.set_aside[0]).parent == worn.parent
 
 
+def test_where_no_file_is_none_is_kept(tmp_path: Path) -> None:
+    """A journal that was removed leaves no empty file that looks like a damaged one."""
+    assert file_replacement.set_aside(tmp_path / JOURNAL) is None
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
     """Of a file that no journal can be only the beginning is kept."""
     path = tmp_path / JOURNAL
