@@ -161,7 +161,7 @@ def profile_target(text: str) -> Iccid | Aid:
     Up to 20 digits are an ICCID, unless there is an F between them.
 
     Raises:
-        InvalidValue: it is neither.
+        InvalidValue: the text has neither form.
     """
     digits = re.sub(r"[\s-]", "", text)
     try:

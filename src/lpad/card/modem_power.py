@@ -37,7 +37,7 @@ class Access(Protocol):
         """Return the open link.
 
         Raises:
-            CardError: it cannot be opened.
+            CardError: the port cannot be opened.
         """
         ...
 

@@ -466,7 +466,7 @@ class Change(_View, frozen=True, kw_only=True):
         """Return the change if it has not failed.
 
         Raises:
-            ApiError: it failed, or was cancelled.
+            ApiError: the change failed, or was cancelled.
         """
         if self.error is not None:
             error = self.error

@@ -279,7 +279,7 @@ class Engine:
 
         Raises:
             NotFound: the settings name no such card.
-            JournalUnavailable: it cannot be written.
+            JournalUnavailable: the journal cannot be written.
         """
         self._workers.of(euicc)
         self._networks.put(iccid, settings, given_by=GivenBy.OWNER)
@@ -391,7 +391,7 @@ class Engine:
         """Return a change.
 
         Raises:
-            NotFound: there is none with this ID.
+            NotFound: there is no change with this ID.
         """
         return self._store.change(change_id)
 
@@ -438,7 +438,7 @@ class Engine:
 
         Raises:
             NotFound: there is no such change.
-            Conflict: it has ended.
+            Conflict: the change has ended.
         """
         change = self._store.change(change_id)
         worker = self._workers.holding(change)

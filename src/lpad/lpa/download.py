@@ -129,7 +129,7 @@ class Download:
         Raises:
             PolicyRefused: a policy, of the settings or the card, forbids the server or the profile.
             Declined: the caller refused, or did not answer.
-            ConfirmationCodeRequired: none was given.
+            ConfirmationCodeRequired: no confirmation code was given.
             Cancelled: raised by the listener.
             CardRefused: an ES10b function's error code; `function` is ES10b.LoadBoundProfilePackage and
                 `command` the BPP command's name if the ProfileInstallationResult reports a failure.

@@ -22,7 +22,7 @@ def check_proof(proof: AuthenticateServerResponse, eid: str | None) -> None:
     """Check that the card that authenticated to a server is the intended one; needs no command.
 
     Raises:
-        Conflict: it is another.
+        Conflict: another card is there.
         CardMalformed: its certificate is not valid DER.
     """
     if eid is None:

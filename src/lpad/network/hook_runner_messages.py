@@ -56,7 +56,7 @@ def framed(message: msgspec.Struct) -> bytes:
     """Return a message as it goes over the socket.
 
     Raises:
-        MalformedError: it is too long.
+        MalformedError: the message is too long.
     """
     body = msgspec.json.encode(message)
     if len(body) > LONGEST_FRAME:
@@ -68,7 +68,7 @@ def length_of(header: bytes) -> int:
     """Return the length of the frame that a header announces.
 
     Raises:
-        MalformedError: it is cut off, or too long.
+        MalformedError: the message is truncated, or too long.
     """
     if len(header) != HEADER.size:
         raise MalformedError("the connection ended within a frame's header")

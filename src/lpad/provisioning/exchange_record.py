@@ -55,7 +55,7 @@ class ExchangeRecord:
         """Write the exchanges as a JSON list; return their number.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the file cannot be written.
         """
         with os.fdopen(open_regular(path, REWRITE, 0o600), "w", encoding="utf-8") as file:
             json.dump(self._kept, file, indent=1, ensure_ascii=False)

@@ -78,7 +78,7 @@ class ReplayedCard:
         """Return the recorded card's answer.
 
         Raises:
-            CardUnreachable: it did not answer.
+            CardUnreachable: the recorded card did not answer.
         """
         index = self._find(lambda one: one.answer is not None and _same(one.command, apdu))
         if index is None and not _of_the_way(apdu):

@@ -312,7 +312,7 @@ def _iccid(call: Call) -> str:
     """Return the ICCID or AID in the path.
 
     Raises:
-        InvalidValue: it is neither.
+        InvalidValue: the text has neither form.
         Conflict: several profiles on the card have this ICCID.
     """
     name = str(profile_target(call.path["iccid"]))

@@ -59,7 +59,7 @@ class Call:
         """Check that the caller has a role.
 
         Raises:
-            NotPermitted: it does not.
+            NotPermitted: the caller lacks the role.
         """
         self.rules().check(self.peer, role)
 

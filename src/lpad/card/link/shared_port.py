@@ -76,7 +76,7 @@ class SharedPort:
         """Return the open port, during a turn; reopen a port that a user has given up.
 
         Raises:
-            CardError: it cannot be opened.
+            CardError: the port cannot be opened.
         """
         if self._given_up:
             self._close()

@@ -50,7 +50,7 @@ class Session:
         """Return the ICCID or AID of the chosen profile; see `named_profile`.
 
         Raises:
-            UsageError: it fits none, or several.
+            UsageError: no card matches, or several do.
         """
         return named_profile(self.client, self.euicc(), text)
 

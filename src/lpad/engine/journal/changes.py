@@ -273,7 +273,7 @@ def check_change(row: Row) -> None:
     A record of a kind that only a later lpad knows is not damaged: it stays for that one.
 
     Raises:
-        ValueError: they are not, or do not.
+        ValueError: a part is unreadable, or does not match.
     """
     body = _bytes(row["body"])
     change = msgspec.json.decode(body, type=_Frame)

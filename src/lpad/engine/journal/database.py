@@ -153,7 +153,7 @@ class Database:
             last_words: whether the space released by `make_room` may be used.
 
         Raises:
-            JournalUnavailable: it cannot be written.
+            JournalUnavailable: the journal cannot be written.
         """
         with self._lock:
             if self._health.error is not None and (
@@ -188,7 +188,7 @@ class Database:
         """Return the first row, or None.
 
         Raises:
-            JournalUnavailable: it cannot be read.
+            JournalUnavailable: the journal cannot be read.
         """
         rows = self.rows(query, *values)
         return rows[0] if rows else None
@@ -197,7 +197,7 @@ class Database:
         """Return all rows; a damaged file is repaired first.
 
         Raises:
-            JournalUnavailable: they cannot be read.
+            JournalUnavailable: the journal cannot be read.
         """
         with self._lock:
             try:
@@ -253,8 +253,8 @@ class Database:
         """Open the file, even after an interrupted repair, and examine it.
 
         Raises:
-            DamagedError: it has to be repaired.
-            JournalUnavailable: it cannot be used, or a later lpad wrote it.
+            DamagedError: the file must be repaired.
+            JournalUnavailable: the file cannot be used, or a later lpad wrote it.
         """
         path = self._path
         with mapped(self._path):
@@ -301,7 +301,7 @@ class Database:
         """Replace a damaged file by a new one with all readable data, and open it.
 
         Raises:
-            JournalUnavailable: that cannot be done now.
+            JournalUnavailable: the journal cannot be repaired now.
         """
         path = self._path
         log.error("the journal %s is damaged (%s); lpad repairs it", path, damage)

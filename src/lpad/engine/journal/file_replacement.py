@@ -50,7 +50,7 @@ def complete(path: Path) -> None:
     """Make a written new file count from now on, even after a power cut.
 
     Raises:
-        OSError: it is impossible.
+        OSError: the replacement is impossible.
     """
     new = path.with_name(f"{path.name}.repairing")
     handle = os.open(new, os.O_RDONLY | os.O_CLOEXEC)
@@ -66,7 +66,7 @@ def swap(path: Path) -> Path | None:
     """Keep the old files, put the new one in their place, and return the kept file's path.
 
     Raises:
-        OSError: it failed.
+        OSError: the operation failed.
     """
     kept = set_aside(path)
     completed(path).rename(path)
@@ -90,7 +90,7 @@ def set_aside(path: Path) -> Path | None:
     Its write-ahead log is first, because a remaining log would be read as the new file's.
 
     Raises:
-        OSError: it failed.
+        OSError: the operation failed.
     """
     # Numbered, because the date is wrong on a board without a clock.
     last = max((_number(each) for each in damaged_files(path)), default=0)
@@ -203,7 +203,7 @@ def _free(path: Path) -> Path:
     """Remove any object with one of lpad's names.
 
     Raises:
-        OSError: it cannot be removed.
+        OSError: the file cannot be removed.
     """
     if os.path.lexists(path):
         _remove(path)

@@ -23,7 +23,7 @@ def check_memo(row: Row) -> None:
     """Check that a stored value is JSON.
 
     Raises:
-        ValueError: it is not.
+        ValueError: the value is not JSON.
     """
     msgspec.json.decode(bytes(row["value"]) if isinstance(row["value"], bytes) else b"")
 
@@ -55,7 +55,7 @@ class NamedValues:
         """Store a value, replacing the previous one, together with the events that follow from it.
 
         Raises:
-            JournalUnavailable: it cannot be written.
+            JournalUnavailable: the journal cannot be written.
         """
         with self._events.writing(happenings) as db:
             put_within(db, name, value)
@@ -65,7 +65,7 @@ class NamedValues:
         """Delete a value; see `put`.
 
         Raises:
-            JournalUnavailable: it cannot be written.
+            JournalUnavailable: the journal cannot be written.
         """
         with self._events.writing(happenings) as db:
             db.execute("DELETE FROM memos WHERE name = ?", (name,))

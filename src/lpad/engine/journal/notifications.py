@@ -86,7 +86,7 @@ def check_notification(row: Row) -> None:
     """Check that a row's stage is known.
 
     Raises:
-        ValueError: it is not.
+        ValueError: the stage is unknown.
     """
     Stage(str(row["stage"]))
 

@@ -33,7 +33,7 @@ def examine_header(head: bytes) -> None:
     SQLite reads some wrong bits here as a setting that makes the file readable but never writable.
 
     Raises:
-        DamagedError: it does not.
+        DamagedError: the header is wrong.
     """
     if not head:
         return

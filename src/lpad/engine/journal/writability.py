@@ -124,7 +124,7 @@ def mapped(path: Path, *, writing: bool = False) -> Iterator[None]:
 
     Raises:
         DamagedError: the file is damaged.
-        JournalUnavailable: it cannot be used for another reason.
+        JournalUnavailable: the file cannot be used for another reason.
     """
     try:
         yield

@@ -54,7 +54,7 @@ class PendingSwitches:
         """Write down the settings of a switch that begins.
 
         Raises:
-            JournalUnavailable: it cannot be written.
+            JournalUnavailable: the journal cannot be written.
         """
         size = sum(len(name) + len(value) for name, value in pending.memory.items())
         if size > MOST_MEMORY:

@@ -279,7 +279,7 @@ class _Fulfilment:
         """Return the reservation once its profile can be downloaded.
 
         Raises:
-            Postponed: it cannot yet.
+            Postponed: the platform is not ready yet.
         """
         if reservation.ticket is None or reservation.profile is not Stage.AVAILABLE:
             self._run.step("look-at-order")

@@ -94,7 +94,7 @@ class DeliveryRound:
 
         Raises:
             JournalUnavailable: the next step cannot be written first, so it was not taken.
-            Cancelled: it was interrupted.
+            Cancelled: the delivery was interrupted.
         """
         left = list(queue)
         try:

@@ -228,7 +228,7 @@ class Outbox:
         """Return a card's notification by its number.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is no such notification.
         """
         for stored in self.copies(eid):
             if stored.seq == seq:
@@ -244,7 +244,7 @@ class Outbox:
         """Make a waiting or set-aside notification due.
 
         Raises:
-            NotFound: there is none with this number.
+            NotFound: there is no notification with this number.
             Conflict: it was delivered or dropped already, or it cannot be copied from the card.
         """
         stored = self.find(eid, seq)
@@ -265,7 +265,7 @@ class Outbox:
         """Drop an unaccepted notification, and remove it from the card.
 
         Raises:
-            NotFound: there is none with this number.
+            NotFound: there is no notification with this number.
             CardError: the card cannot be reached; it is removed as soon as possible.
         """
         stored = self.find(eid, seq)

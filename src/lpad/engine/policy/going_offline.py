@@ -28,7 +28,7 @@ def check_offline(params: Params, listed: ProfileList, policy: SwitchPolicy, *, 
     """Refuse a request that takes the device offline without accepting this.
 
     Raises:
-        WouldGoOffline: it would.
+        WouldGoOffline: the request would do this.
     """
     if not behind_modem or policy.accept_offline:
         return

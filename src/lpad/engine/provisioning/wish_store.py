@@ -44,7 +44,7 @@ class WishStore:
         """Delete a wish that is fulfilled, or that a user has given up.
 
         Raises:
-            JournalUnavailable: it cannot be written.
+            JournalUnavailable: the journal cannot be written.
         """
         before = self.get(eid)
         with self._lock:

@@ -28,7 +28,7 @@ def left_behind(run: Run, context: Context, *, deadline: Deadline) -> Listed | N
     Raises:
         CardRefused: by its ProfileInstallationResult, the card will never accept this profile.
         Conflict: the card was swapped.
-        CardError: it cannot be read.
+        CardError: the card cannot be read.
     """
     notes = run.notes_of(DownloadNotes)
     if not notes.iccid:

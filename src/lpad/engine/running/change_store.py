@@ -248,7 +248,7 @@ class ChangeStore:
         """Return one change.
 
         Raises:
-            NotFound: there is none with this ID.
+            NotFound: there is no change with this ID.
         """
         with self._lock:
             live = self._live.get(change_id)

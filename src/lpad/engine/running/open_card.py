@@ -116,7 +116,7 @@ class Card:
         """Return the open link.
 
         Raises:
-            CardError: it cannot be opened.
+            CardError: the port cannot be opened.
         """
         if self._link is None:
             self._link = self.port.open_link(deadline)

@@ -102,8 +102,8 @@ class Run(RunRecord):
         a change that the card has carried out.
 
         Raises:
-            Cancelled: it was cancelled before.
-            InternalError: it cannot be written.
+            Cancelled: the change was cancelled before.
+            InternalError: the record cannot be written.
         """
         on_trial = self._change.guard is not None
         if not on_trial and self.settled is None:
@@ -137,7 +137,7 @@ class Run(RunRecord):
 
         Raises:
             Cancelled: the change was cancelled or overtaken; from here on neither is possible.
-            InternalError: it cannot be written. A bound change continues anyway.
+            InternalError: the record cannot be written. A bound change continues anyway.
         """
         with self._condition:
             self.check()
@@ -149,7 +149,7 @@ class Run(RunRecord):
 
         Raises:
             Cancelled: the change was cancelled or overtaken.
-            InternalError: it cannot be written. A bound change continues anyway.
+            InternalError: the record cannot be written. A bound change continues anyway.
         """
         self.check()
         self._take(name, notes)
@@ -356,7 +356,7 @@ class Run(RunRecord):
         """Give the caller's answer.
 
         Raises:
-            Conflict: it asks no question, or another one.
+            Conflict: the change asks no question, or a different one.
         """
         with self._condition:
             question = self._change.question

@@ -67,7 +67,7 @@ class RunRecord:
             needed: whether the change cannot continue if this cannot be written.
 
         Raises:
-            InternalError: it cannot be written.
+            InternalError: the record cannot be written.
         """
         with self._condition:
             self._write(replace(self._change, guard=guard), notes, needed=needed)
@@ -103,7 +103,7 @@ class RunRecord:
         """Store a note that the change needs after a restart.
 
         Raises:
-            InternalError: it cannot be written.
+            InternalError: the record cannot be written.
         """
         with self._condition:
             self._write(self._change, notes, needed=True)
@@ -112,7 +112,7 @@ class RunRecord:
         """Store a secret parameter that became known only now.
 
         Raises:
-            InternalError: it cannot be written.
+            InternalError: the record cannot be written.
         """
         with self._condition:
             self._write(self._change, NOTHING, needed=True, secrets={name: value})

@@ -91,7 +91,7 @@ class Observer:
         """Open the card and observe it.
 
         Raises:
-            CardError: it cannot be opened or read.
+            CardError: the card cannot be opened or read.
         """
         with self._lock:
             self._presence.begins()

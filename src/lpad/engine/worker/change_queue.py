@@ -140,7 +140,7 @@ class ChangeQueue:
         """Give a run its answer; one that has released the card is queued again, before those of its rank.
 
         Raises:
-            Conflict: it asks no question, or another one.
+            Conflict: the change asks no question, or a different one.
         """
         with self._lock:
             run.answer(answer)
@@ -261,7 +261,7 @@ class ChangeQueue:
         """Cancel a change: a queued one immediately, a running one at its next safe point.
 
         Raises:
-            Conflict: it has ended.
+            Conflict: the change has ended.
         """
         sentence = f"change {change_id} was cancelled"
         with self._lock:

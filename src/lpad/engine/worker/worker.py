@@ -223,7 +223,7 @@ class Worker:
         """Check that a caller's request does not take the device offline, or that it accepts this.
 
         Raises:
-            WouldGoOffline: it does.
+            WouldGoOffline: the request would do this.
         """
         if origin == CALLER:
             behind_modem = self._port.device is not None
@@ -250,7 +250,7 @@ class Worker:
         """Cancel a change: a queued one immediately, a running one at its next safe point.
 
         Raises:
-            Conflict: it has ended.
+            Conflict: the change has ended.
         """
         self.queue.cancel(change_id)
         with self._waking():

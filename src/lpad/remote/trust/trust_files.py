@@ -42,7 +42,7 @@ def trust_files(path: Path) -> list[Path]:
     """Return the file, or the files of a folder that end in .pem, .crt, .cer, .der or .crl and are not keys.
 
     Raises:
-        InvalidSettings: it cannot be listed.
+        InvalidSettings: the folder cannot be listed.
     """
     try:
         if not path.is_dir():

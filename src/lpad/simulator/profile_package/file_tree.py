@@ -144,7 +144,7 @@ class FileTree:
         """See that each PIN is defined that a directory names.
 
         Raises:
-            MalformedError: one is not.
+            MalformedError: an element is invalid.
         """
         missing = self._named_pins - defined
         if missing:

@@ -64,7 +64,7 @@ def check_event(row: Mapping[str, Value]) -> None:
     """Check that a row's body is an event's.
 
     Raises:
-        ValueError: it is not.
+        ValueError: the body is not an event.
     """
     body = row["body"]
     msgspec.json.decode(body if isinstance(body, bytes) else str(body).encode(), type=EventBody)
@@ -98,7 +98,7 @@ class EventLog:
             last_words: as in `Database.writing`.
 
         Raises:
-            JournalUnavailable: it cannot be written.
+            JournalUnavailable: the journal cannot be written.
         """
         with self._lock:
             late, self._unwritten = list(self._unwritten), deque()
@@ -158,7 +158,7 @@ class EventLog:
         """Return the events with higher numbers, in order.
 
         Raises:
-            JournalUnavailable: they cannot be read.
+            JournalUnavailable: the journal cannot be read.
         """
         rows = self._file.rows(
             "SELECT id, type, droppable, body FROM sound_events WHERE id > ? ORDER BY id LIMIT ?",
@@ -179,7 +179,7 @@ class EventLog:
         """Return the number of the latest event, even if it is no longer kept; 0: there was none.
 
         Raises:
-            JournalUnavailable: it cannot be read.
+            JournalUnavailable: the journal cannot be read.
         """
         rows = self._file.rows("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
         return int(rows[0][0]) if rows else 0
@@ -188,7 +188,7 @@ class EventLog:
         """Return how many events an endpoint waited for and were dropped, by type.
 
         Raises:
-            JournalUnavailable: it cannot be read.
+            JournalUnavailable: the journal cannot be read.
         """
         rows = self._file.rows("SELECT value FROM sound_memos WHERE name = ?", _DROPPED)
         return msgspec.json.decode(rows[0][0], type=dict[str, int]) if rows else {}
