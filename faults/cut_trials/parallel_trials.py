@@ -24,7 +24,7 @@ def on_stage(root: Path, number: int, port: int) -> Stage:
     Args:
         root: the common folder of all stages.
         number: the stage's number.
-        port: of all servers.
+        port: the port of all servers.
     """
     folder = root / str(number)
     folder.mkdir(parents=True)
@@ -40,7 +40,7 @@ def outcomes(
     Args:
         cuts: the cuts, each with the key of its scenario.
         root: the folder with the scenarios' prepared devices.
-        port: of all servers.
+        port: the port of all servers.
         jobs: the number of trials at a time.
         keep: whether to keep the devices' folders.
     """

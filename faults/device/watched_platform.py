@@ -35,7 +35,7 @@ class Shelf:
         """Prepare.
 
         Args:
-            orders: the server's.
+            orders: the server's orders.
             address: returns the server's address.
             order: adds an order of the profile, for a card or with a matching ID.
         """

@@ -80,7 +80,7 @@ def authentication(
     """Return the command that stores a context's authentication.
 
     Args:
-        command: the modem family's.
+        command: the modem family's command.
         context: the context of the credentials.
         kind: 0 none, 1 PAP, 2 CHAP.
         username: printable ASCII.

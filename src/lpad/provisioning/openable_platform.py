@@ -35,7 +35,7 @@ class PlatformSettings:
     """The owner's settings of one platform.
 
     Attributes:
-        name: the owner's.
+        name: the platform's name in the settings.
         like: the name of one of lpad's descriptions, or the path of a file.
         base: replaces the description's address.
         credentials: by name.

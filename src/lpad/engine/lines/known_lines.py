@@ -79,7 +79,7 @@ class KnownLines:
         """Store a platform's report, and publish it.
 
         Args:
-            iccid: the profile's, as the card has it.
+            iccid: the profile's ICCID, as the card has it.
             seen: the report.
             euicc: the card's name in the settings.
             own_imei: this device's IMEI, 15 digits; None: unknown.

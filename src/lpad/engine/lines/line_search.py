@@ -28,7 +28,7 @@ def find_line(
     """Ask the platforms for the line of a profile, first the one that knew it before.
 
     Args:
-        iccid: the profile's, 1 to 20 digits.
+        iccid: the profile's ICCID, 1 to 20 digits.
         platforms: those of the settings.
         known: the last report.
         deadline: returns the time limit of one conversation.

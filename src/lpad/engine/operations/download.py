@@ -176,7 +176,7 @@ def _check_empty(profiles: ProfileList) -> None:
     """Check that a card still has no profile before an unrequested download.
 
     Raises:
-        Conflict: the card has such a profile, or its list is not fully readable.
+        Conflict: the card has a profile, or its list is not fully readable.
     """
     if not profiles.certainly_unprovided:
         raise Conflict(

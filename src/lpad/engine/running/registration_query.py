@@ -38,8 +38,8 @@ class RegistrationQuery:
         """Prepare.
 
         Args:
-            card: the worker's.
-            lock: the worker's.
+            card: the worker's card.
+            lock: the worker's lock.
             refused: called with the lock held, if a query meets a running change.
             make_way: called with the lock held, if the query is urgent: the change gives way if it can.
             look: returns what the applier sees.

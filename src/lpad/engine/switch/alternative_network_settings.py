@@ -39,7 +39,7 @@ class Alternatives:
         """Return the next attempt after a cause; None: the settings are not to blame, or no attempt remains.
 
         Args:
-            cause: the network's.
+            cause: the network's cause.
             own: the profile's own settings; None: it has no ICCID, and so none.
         """
         if cause is None or own is None or not cause.wrong_settings:

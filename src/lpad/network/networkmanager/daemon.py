@@ -101,7 +101,7 @@ class Daemon:
         """Change a connection; its secrets stay if `tree` has none.
 
         Args:
-            path: the connection's.
+            path: the connection's D-Bus path.
             tree: all of its settings.
             to_disk: False: until the machine starts again.
         """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
         @property
         def algorithm(self) -> str:
-            """The signature's, dotted."""
+            """The signature algorithm, dotted."""
 
         @property
         def signature(self) -> bytes:
