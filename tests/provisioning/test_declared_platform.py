@@ -173,7 +173,15 @@ def test_no_answer_that_says_so(
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("30", 30), ("", None), ("999999999999999999999999", 86400), ("soon", None), ("-5", None)],
+    [
+        ("30", 30),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86400),
+        ("", None),
+        ("999999999999999999999999", 86400),
+        ("soon", None),
+        ("-5", None),
+    ],
 )
 @pytest.mark.parametrize("call", ["token", "order"])
 def test_busy(bench: Bench, call: str, value: str, seconds: int | None) -> None:

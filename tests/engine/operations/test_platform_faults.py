@@ -223,3 +223,35 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
     )
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout) == {"full": ["journal", 0], "space": 1}
+
+
+def test_a_draft_that_dies(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A draft that the platform has dropped unconfirmed is ordered again, because it cost nothing."""
+    hurry(monkeypatch)
+    with PlatformLab(tmp_path, pki, like="soracom") as lab:
+        lab.platform.faults.add(PlatformFault.STATUS, call="confirm", value="503", times=0)
+        change = lab.asked_or_paused(lab.provision().id)
+        lab.stop()
+        assert [each.confirmed for each in lab.platform.stock.reserved] == [False]
+        lab.platform.stock.reserved.clear()
+        lab.platform.faults.clear()
+        lab.start()
+        ended = lab.ended(change.id)
+        assert (ended.error, len(lab.enabled)) == (None, 1)
+        assert [each.confirmed for each in lab.platform.stock.reserved] == [True]
+
+
+def test_a_code_for_another_card(kore: PlatformLab) -> None:
+    """A profile that is kept for another card leads to a question, and to no order by itself."""
+    kore.platform.faults.add(PlatformFault.BUSY, call="activate", value="0", times=0)
+    change = kore.provision()
+    kore.until_true(lambda: len(kore.server.orders.all()) == 1)
+    (order,) = kore.server.orders.all()
+    kore.server.orders.change(order.id, eid="89049032123451234512345678901326")
+    kore.platform.faults.clear()
+    ended = kore.until(
+        lambda: kore.engine.change(change.id), lambda each: each.state.ended or each.question is not None
+    )
+    assert (kore.platform.orders, kore.card.profiles) == (1, ())
+    assert ended.question is not None, ended.error
+    assert ended.question.kind is QuestionKind.SECOND_ORDER
