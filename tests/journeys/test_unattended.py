@@ -31,6 +31,7 @@ def test_the_first_profile_comes_unasked(profile: Callable[[], bytes]) -> None:
         told = gateway.client.euicc(CARD).provisioning
         assert told is not None
         assert told.attempts == 0
+        assert "'provision: on_empty' is read as 'provisioning.on_empty: [default-smdp]'" in gateway.log
 
 
 def test_a_journal_of_a_newer_lpad(profile: Callable[[], bytes], own_gateway: Gateway) -> None:

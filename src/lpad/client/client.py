@@ -165,7 +165,7 @@ class Client:
         options: Mapping[str, str] | None = None,
         enable: bool = True,
         confirm: bool = False,
-        guard: Sequence[str] = (),
+        guard: Sequence[str] | None = (),
         within: float = 180,
         wait: float = 0,
     ) -> Change:
@@ -185,8 +185,8 @@ class Client:
         body: dict[str, Any] = {"enable": enable, "confirm": confirm}
         given = {"platform": platform, "product": product, "options": dict(options) if options else None}
         body |= {name: value for name, value in given.items() if value is not None}
-        if guard:
-            body["guard"] = {"until": list(guard), "within": within}
+        if guard or guard is None:
+            body["guard"] = {"until": list(guard), "within": within} if guard else None
         return self._connection.change("POST", _card(euicc, "provision"), body, wait=wait)
 
     def platforms(self) -> list[Platform]:

@@ -31,9 +31,7 @@ LONGEST_WAIT = 86400
 WHAT_TO_DO = {
     "credentials": "check the files that 'credentials' names in the settings, and that the account may do"
     " this",
-    "no-stock": (
-        "ask the operator when profiles are available again; lpad continues when the change is answered"
-    ),
+    "no-stock": "ask the operator when profiles are available again, and then request one again",
     "no-balance": "top up the account",
     "not-eligible": "ask the operator which cards it accepts; this card's EID is not among them",
     "unknown-product": "choose another product; 'lpad platform products' lists them",

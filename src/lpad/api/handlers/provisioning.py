@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lpad.api.request.api_call import json_response, submission_response
 from lpad.api.request.bodies import (
+    GuardRequest,
     LineView,
     PlatformList,
     PlatformView,
@@ -48,10 +49,12 @@ async def provision(call: Call) -> Response:
         )
     if platform not in names:
         raise NotFound(f"the settings name no platform '{platform}'; they name {', '.join(names) or 'none'}")
-    if body.guard is not None and not body.enable:
-        raise InvalidValue("a 'guard' is for the profile that 'enable': true enables; give both or neither")
     guard = None
-    if body.guard is not None:
+    if isinstance(body.guard, GuardRequest):
+        if not body.enable:
+            raise InvalidValue(
+                "a 'guard' is for the profile that 'enable': true enables; give both or neither"
+            )
         until = check_guard(body.guard.until, body.guard.within)
         guard = GuardParams(until=until, within=body.guard.within)
     asked = ProvisionParams(
@@ -61,6 +64,7 @@ async def provision(call: Call) -> Response:
         enable=body.enable,
         confirm=body.confirm,
         guard=guard,
+        unguarded=body.enable and body.guard is None,
     )
     _ = call.wait  # a wrong number is refused before the change is made
     name = call.path["name"]

@@ -166,8 +166,8 @@ class ProvisionRequest(Request, frozen=True, kw_only=True):
     """A profile from an operator's platform; omitted fields have the values of the settings.
 
     `platform` is needed if the settings name several. `product` is the product to order, in the platform's
-    words,
-    and `options` are further values that its description needs. `guard` is for the switch to the new profile.
+    words, and `options` are further values that its description needs. `guard` is for the switch to the new
+    profile; null means that there is none at all.
     """
 
     platform: Annotated[str, msgspec.Meta(min_length=1, max_length=32)] | None = None
@@ -181,7 +181,7 @@ class ProvisionRequest(Request, frozen=True, kw_only=True):
     ] = {}
     enable: bool = True
     confirm: bool = False
-    guard: GuardRequest | None = None
+    guard: GuardRequest | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class EnableRequest(Request, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ import click
 
 from lpad.cli.commands.command_session import command, no_wait
 from lpad.cli.commands.group import cli
-from lpad.cli.commands.guard_options import guarded, limit
+from lpad.cli.commands.guard_options import asked_guard, guarded, limit
 from lpad.cli.terminal.output import safe
 
 if TYPE_CHECKING:
@@ -41,13 +41,14 @@ def provision(
     confirm: bool,
     guard: tuple[str, ...],
     within: float | None,
+    no_guard: bool,
 ) -> None:
     """Find or order a profile at an operator's platform, download and enable it.
 
     A card has one wish at a time, and repeating the command resumes it. lpad never orders twice for one wish
     without a person's answer. The platform may take hours; Ctrl-C leaves the change running.
     """
-    if guard and no_enable:
+    if (guard or no_guard) and no_enable:
         raise click.UsageError("a --guard is for the profile that is enabled; leave out --no-enable")
     change = session.client.provision(
         session.euicc(),
@@ -56,7 +57,7 @@ def provision(
         options=dict(map(_option, options)),
         enable=not no_enable,
         confirm=confirm,
-        guard=guard,
+        guard=asked_guard(guard, no_guard=no_guard),
         **limit(guard, within),
     )
     change = session.finish(change)

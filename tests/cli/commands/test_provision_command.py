@@ -1,0 +1,90 @@
+"""lpactl provision, and the answers to its questions, as processes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from api.gateway import Gateway
+from cli.conftest import Terminal
+from engine.lab import CARD
+from engine.operations.platform_lab import PlatformLab, hurry
+from lpad.engine.policy.provisioning import ProvisioningPolicy
+from lpad.simulator.platform.faults import PlatformFault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lpad.simulator.pki.pki import Pki
+
+
+@pytest.fixture
+def lab(tmp_path: Path, pki: Pki) -> Iterator[PlatformLab]:
+    """An empty card, and a desk that allows two orders a day."""
+    with PlatformLab(tmp_path, pki, like="desk") as made:
+        made.provisioning = ProvisioningPolicy(most_orders=2)
+        made.until(lambda: made.engine.snapshot(CARD), lambda seen: seen.eid is not None)
+        yield made
+
+
+@pytest.fixture
+def terminal(lab: PlatformLab) -> Iterator[Terminal]:
+    """A shell at the device."""
+    with Gateway(lab) as gateway:
+        yield Terminal(lab, gateway.path)
+
+
+def test_a_profile_is_provisioned(
+    lab: PlatformLab, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command ends with the profile's ICCID, the platform and the state."""
+    hurry(monkeypatch)
+    done = terminal.lpactl("provision", "--product", "europe-5gb").ok()
+    assert f"{lab.enabled[0]}  mine  installed and enabled" in done.out
+    assert lab.platform.stock.reserved[0].product == "europe-5gb"
+
+
+def test_the_command_line(terminal: Terminal) -> None:
+    """What contradicts itself, or names nothing, is refused before anything is asked."""
+    assert "NAME=VALUE" in terminal.lpactl("provision", "--option", "fleet").err
+    assert "leave out --no-enable" in terminal.lpactl("provision", "--no-enable", "--guard", "registered").err
+    done = terminal.lpactl("provision", "--platform", "other")
+    assert (done.code, "the settings name no platform 'other'" in done.err) == (3, True)
+
+
+def test_the_status_of_a_wish(lab: PlatformLab, terminal: Terminal) -> None:
+    """While the platform is not ready, the status says how far the wish is, and when lpad looks again."""
+    lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
+    change = terminal.lpactl("provision", "--no-wait", "--json").ok().json["id"]
+    lab.asked_or_paused(change)
+    told = terminal.lpactl("status").ok().err
+    assert "modem: asked the platform 'mine' for a profile (profile pending, line idle)" in told
+    assert "lpad looks again at 20" in told
+    (card,) = terminal.lpactl("status", "--json").ok().json["euiccs"]
+    assert card["wish"]["next_look_at"]
+    assert card["wish"]["orders"] == 1
+
+
+@pytest.mark.parametrize(("answer", "orders", "state"), [("--yes", 2, "done"), ("--no", 1, "failed")])
+def test_a_second_order_is_answered(
+    lab: PlatformLab,
+    terminal: Terminal,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    orders: int,
+    state: str,
+) -> None:
+    """The command prints the question and how to answer it; yes orders again, no closes the wish."""
+    hurry(monkeypatch)
+    lab.platform.faults.add(PlatformFault.FAILS, call="order")
+    change = str(terminal.lpactl("provision", "--no-wait", "--json").ok().json["id"])
+    lab.asked(int(change))
+    told = terminal.lpactl("status").ok().err
+    assert f"lpactl answer {change} --yes or --no" in told
+    assert "the profile failed" in told
+    assert "give either" in terminal.lpactl("answer", change).err
+    terminal.lpactl("answer", change, answer).ok()
+    ended = lab.ended(int(change))
+    assert (ended.state.value, lab.platform.orders, lab.engine.wish(CARD)) == (state, orders, None)
