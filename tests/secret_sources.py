@@ -5,6 +5,7 @@ They are put on functions of lpad's and of its simulators before the first test,
 
 from __future__ import annotations
 
+import base64
 import logging
 import re
 import subprocess
@@ -21,6 +22,9 @@ from lpad.base.trace_level import TRACE, payloads_shown
 from lpad.client import Client
 from lpad.daemon.logging_format import RedactingFormatter
 from lpad.engine.engine import Engine
+from lpad.engine.events.cloud_event import Event, EventBody, Identifiers
+from lpad.engine.webhooks.ed25519 import Ed25519Key
+from lpad.engine.webhooks.signing_keys import HmacKey
 from lpad.network.network_settings import NetworkSettings
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.modem.personality import ModemPersonality
@@ -106,6 +110,14 @@ def _of_network(_none: None, settings: NetworkSettings) -> Secrets:
     yield "network password", settings.password
 
 
+def _of_hmac_key(_made: str, key: HmacKey, *_: object) -> Secrets:
+    yield "webhook key", base64.b64encode(key.secret).decode()
+
+
+def _of_ed25519_key(_none: None, _self: Ed25519Key, seed: bytes) -> Secrets:
+    yield "webhook key", base64.b64encode(seed).decode()
+
+
 def _of_settings(path: Path, *_: object) -> Secrets:
     for imei in _IMEI.findall(path.read_text(encoding="utf-8")):
         yield "IMEI", imei
@@ -119,6 +131,12 @@ def _of_confirmation_code(code: str | None) -> Secrets:
 
 def _sentence(_none: None, error: LpadError, *_: object, **_more: object) -> str:
     return error.sentence
+
+
+def _event(body: EventBody, *_: object, **_more: object) -> str:
+    """Return an event as an endpoint gets it that is to see no identifiers: nothing else may be a secret."""
+    event = Event(sequence=0, type="", droppable=False, body=body)
+    return event.structured(Identifiers.REDACTED).decode()
 
 
 def _scrape(told: bytes, *_: object) -> str:
@@ -148,6 +166,8 @@ _SOURCES: tuple[tuple[Any, str, Callable[..., Secrets]], ...] = (
     (Imei, "parse", _of_imei),
     (Gateway, "write_settings", _of_settings),
     (NetworkSettings, "__post_init__", _of_network),
+    (HmacKey, "signature", _of_hmac_key),
+    (Ed25519Key, "__init__", _of_ed25519_key),
 )
 _REQUESTS: tuple[tuple[Any, str], ...] = (
     (Engine, "submit"),
@@ -158,6 +178,7 @@ _MOUTHS: tuple[tuple[Any, str, Callable[..., str]], ...] = (
     (LpadError, "__init__", _sentence),
     (metrics, "_text", _scrape),
     (Gateway, "stop", _log),
+    (EventBody, "of", _event),
     (subprocess.Popen, "__init__", _arguments),
 )
 

@@ -32,6 +32,9 @@ READING = {
         "datetime.now",
     ): "a file's name, which has a number, too",
     ("engine/journal/repair.py", "new_report", "datetime.now"): PEOPLE,
+    ("engine/events/happening.py", "", "time.time"): PEOPLE,
+    ("engine/webhooks/attempt.py", "attempt", "time.time"): "a signature's time, which receivers compare",
+    ("remote/https/retry_after.py", "retry_after", "time.time"): "a date in a server's answer",
     ("remote/trust/trust_files.py", "read_trust_file", "time.time"): CERTIFICATE,
     ("remote/trust/tls_failure.py", "untrusted", "time.time"): UNSET,
 }

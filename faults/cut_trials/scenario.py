@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from faults.device.device import CARD, PATIENCE, Device, Late
 from faults.device.watched_platform import PLATFORM
+from faults.injected.cut import Outage
 from lpad.base.identifiers import Iccid
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
@@ -53,6 +54,7 @@ class Scenario:
         networked: whether lpad writes each profile's APN to the modem over its AT port.
         platform: the kind of operator's platform that provides the profile, or None. A failed change is
             requested again, because its wish is still open.
+        reporting: whether events go to a backend.
         switched: the profile that is enabled instead if a second change, a switch, succeeds.
     """
 
@@ -65,6 +67,7 @@ class Scenario:
     may_be_done: bool = True
     networked: bool = False
     platform: str | None = None
+    reporting: bool = False
     switched: int | None = None
 
 
@@ -119,6 +122,12 @@ def _guarded(device: Device) -> Change:
 def _doomed(device: Device) -> Change:
     device.modem.register(iccid(SECOND), DENIED)
     return device.client.enable(CARD, iccid(SECOND), guard=("registered",), within=1)
+
+
+def _guarded_without_uplink(device: Device) -> Change:
+    """Ask for a switch whose events find no way to the backend until it has ended."""
+    device.uplink.fail(Outage.REFUSED)
+    return _guarded(device)
 
 
 def _disable(device: Device) -> Change:
@@ -222,6 +231,22 @@ SCENARIOS: Mapping[str, Scenario] = {
             ("provision-draft", "profile from a platform, by code", "soracom"),
         )
     },
+    "webhook": Scenario(
+        title="guarded switch, reported",
+        prepare=_two,
+        act=_guarded,
+        before=_TWO,
+        after=_SWITCHED,
+        reporting=True,
+    ),
+    "webhook-offline": Scenario(
+        title="guarded switch, reported later",
+        prepare=_two,
+        act=_guarded_without_uplink,
+        before=_TWO,
+        after=_SWITCHED,
+        reporting=True,
+    ),
     "delivery": Scenario(
         title="notification delivery",
         prepare=_undelivered,

@@ -82,6 +82,7 @@ class Stage:
         scenario = SCENARIOS[key]
         with Device(self.bases / key, host=self.host, port=self.port) as device:
             device.networked = scenario.networked
+            device.reporting = scenario.reporting
             device.start()
             device.ready()
             scenario.prepare(device)

@@ -8,11 +8,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from faults.cut_trials.scenario import FIRST, Holding, iccid
-from faults.device.device import CARD, Late, apn_of
+from faults.device.device import CARD, WEBHOOK, Late, apn_of
 
 if TYPE_CHECKING:
     from faults.cut_trials.scenario import Scenario
     from faults.device.device import Device
+    from faults.device.webhook_receiver import Reported
     from lpad.client import Change
 
 _SESSION = 10.0
@@ -36,6 +37,7 @@ def violations(device: Device, scenario: Scenario, change: Change | None, *, los
         *_channels(device),
         *_orders(device),
         *(_network(device) if scenario.networked else []),
+        *(_events(device, change, lost=lost) if scenario.reporting else []),
     ]
 
 
@@ -61,6 +63,59 @@ def _network(device: Device) -> list[str]:
         device.until("the APN is the profile's", lambda: device.modem.contexts[1][1] in fitting)
     found = device.modem.contexts[1][1]
     return [] if found in fitting else [f"profile {enabled} is enabled, and the modem's APN is '{found}'"]
+
+
+def _events(device: Device, change: Change | None, *, lost: bool) -> list[str]:
+    """Compare what the backend got with what happened: each event, in order, always with one ID."""
+    device.uplink.come_back()
+
+    def delivered() -> bool:
+        (webhook,) = device.client.webhooks.all()
+        if webhook.attempts:
+            device.client.webhooks.resume(WEBHOOK)  # a pause between two attempts may last for minutes
+        return webhook.pending == 0
+
+    try:
+        device.until("the backend has all events", delivered)
+    except Late:
+        return ["events never reached the backend"]
+    (webhook,) = device.client.webhooks.all()
+    reported = device.backend.reported
+    found = []
+    if device.backend.unsigned:
+        found.append(f"{device.backend.unsigned} requests had a wrong signature")
+    first = list(dict.fromkeys(each.sequence for each in reported))
+    if first != sorted(first):
+        found.append(f"the backend got events in the order {first}")
+    if len({(each.sequence, each.id) for each in reported}) != len(first):
+        found.append("an event was sent with two IDs")
+    repairs = device.client.system().health.journal.repairs
+    if not any("events" in each.lost for each in repairs):
+        missing = set(range(first[0] if first else webhook.position + 1, webhook.position + 1)) - set(first)
+        if missing:
+            found.append(f"the backend never got the events {sorted(missing)}")
+        if change is not None and not lost:
+            found += _told(change, [each.type for each in _once(reported) if each.change == change.id])
+    return found
+
+
+def _once(reported: list[Reported]) -> list[Reported]:
+    """Return the events without repetitions."""
+    return list({each.id: each for each in reported}.values())
+
+
+def _told(change: Change, types: list[str]) -> list[str]:
+    """Compare a guarded switch with its events."""
+    short = [each.removeprefix("org.lpad.").removesuffix(".v1") for each in types if "network" not in each]
+    if change.state == "done":
+        result = change.result or {}
+        fitting = [["switch.started", "switch.confirmed", "profile.enabled"]]
+        if result.get("already"):
+            fitting.append([])
+    else:
+        fitting = [[], ["switch.started", "switch.rolled-back"], ["switch.started", "switch.stuck"]]
+        fitting.append(["switch.started"])  # refused by the card, or another card is in its place
+    return [] if short in fitting else [f"the change is {change.state}, and its events are {short}"]
 
 
 def _profiles(device: Device) -> list[str]:

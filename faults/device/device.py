@@ -18,6 +18,7 @@ from faults.device.watched_daemon import UEVENTS
 from faults.device.watched_disk import COMMITTING, SIZE, Action, Disk
 from faults.device.watched_peers import WatchedCard, WatchedServer
 from faults.device.watched_platform import Shelf, WatchedPlatform
+from faults.device.webhook_receiver import SECRET, WebhookReceiver
 from faults.injected.cut import Counted, Cut, Kind, Outage
 from lpad.base.identifiers import Eid, Iccid
 from lpad.client import Client
@@ -55,6 +56,9 @@ _LAST_LINES = 40
 
 _NETWORKED = "networked"
 """A file whose existence means that the settings name an applier."""
+_REPORTING = "webhook-key"
+"""A file with the key of the webhook, if the settings name one."""
+WEBHOOK = "backend"
 
 
 def apn_of(iccid: str) -> str:
@@ -107,6 +111,8 @@ class Device:
             self.server.peer = Peer(network=self.network, show=self.server.show, answer=lambda each: each)
             self.step_counter.peers.append(self.server.peer)
             self.platform = None if platform is None else self._platform(platform, pki, host)
+            self.backend = stack.enter_context(WebhookReceiver(host))
+            self.uplink = stack.enter_context(Network(host, (host, self.backend.server_port)))
             self._lines = 0
             self._stack = stack.pop_all()
 
@@ -172,6 +178,18 @@ class Device:
         if wanted:
             (self.folder / _NETWORKED).touch()
 
+    @property
+    def reporting(self) -> bool:
+        """Whether events go to a backend; a copy of the folder has its key, too."""
+        return (self.folder / _REPORTING).exists()
+
+    @reporting.setter
+    def reporting(self, wanted: bool) -> None:
+        if wanted:
+            path = self.folder / _REPORTING
+            path.touch(mode=0o600)
+            path.write_text(SECRET, encoding="ascii")
+
     def _settings(self) -> Path:
         to = "{}:{}".format(*self.network.address)
         settings: dict[str, Any] = {
@@ -183,6 +201,9 @@ class Device:
             "downloads": {"retry_for": _RETRY_FOR},
             "log": "debug",
         }
+        if self.reporting:
+            url = "http://{}:{}/".format(*self.uplink.address)
+            settings["webhooks"] = {WEBHOOK: {"url": url, "keys": [str(self.folder / _REPORTING)]}}
         if self.networked:
             iccids = [f"89440000000000{number:06}" for number in range(1, 5)]
             patterns = [{"iccid": each, "apn": apn_of(each)} for each in iccids]
@@ -310,6 +331,7 @@ class Device:
     def mend(self) -> None:
         """Restore everything that a cut took away, except the daemon."""
         self.disk.make_room()
+        self.uplink.come_back()
         self.step_counter.server_is_back()
         if not self._port_there():
             self.modem.come_back()

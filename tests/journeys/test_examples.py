@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import subprocess
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from journeys.gateway import CARD, PATIENCE, Gateway
+from lpad.engine.webhooks.signing_keys import read_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,9 +118,84 @@ def test_an_example_lists_downloads_and_switches(
     gateway.client.cancel(waits.id)
 
 
+@contextmanager
+def receiving(command: list[str], key: Path) -> Iterator[tuple[int, Iterator[str]]]:
+    """Run a receiver, and yield its port and the lines that it prints."""
+    process = subprocess.Popen(
+        [*command, str(key), "0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    try:
+        first = process.stdout.readline()
+        assert first.startswith("listening on port "), first
+        yield int(first.split()[-1]), iter(process.stdout.readline, "")
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+        process.stdout.close()
+
+
+HMAC = "whsec_" + base64.b64encode(b"a key of an example, long enough").decode()
+SEED = base64.b64encode(bytes(range(32))).decode()
+
+
+@pytest.mark.parametrize(
+    ("command", "signs", "verifies"),
+    [
+        pytest.param(
+            ["python3", "-W", "error", str(EXAMPLES / "webhook_receiver.py")], HMAC, HMAC, id="python"
+        ),
+        pytest.param(
+            ["node", str(EXAMPLES / "webhook_receiver.js")],
+            HMAC,
+            HMAC,
+            id="node",
+            marks=pytest.mark.programs("node"),
+        ),
+        pytest.param(
+            ["node", str(EXAMPLES / "webhook_receiver.js")],
+            f"whsk_{SEED}",
+            None,
+            id="node, Ed25519",
+            marks=pytest.mark.programs("node"),
+        ),
+    ],
+)
+def test_a_receiver_verifies_and_prints_events(
+    tmp_path: Path,
+    profile: Callable[[], bytes],
+    command: list[str],
+    signs: str,
+    verifies: str | None,
+) -> None:
+    """It takes what lpad has signed, each event once, and refuses what another key has signed or nobody."""
+    (tmp_path / "signs").write_text(signs, encoding="ascii")
+    (tmp_path / "signs").chmod(0o600)
+    public = read_key(signs, where="signs").public
+    (tmp_path / "verifies").write_text(verifies or str(public), encoding="ascii")
+    with receiving(command, tmp_path / "verifies") as (port, lines):
+        endpoint = {"url": f"http://127.0.0.1:{port}/", "keys": [str(tmp_path / "signs")]}
+        with Gateway(settings={"webhooks": {"backend": endpoint}}) as gateway:
+            gateway.ready()
+            found = gateway.client.webhooks.test("backend")
+            assert (found.accepted, found.status) == (True, 204)
+            change = gateway.client.download(CARD, activation_code=gateway.order(profile()), wait=PATIENCE)
+            iccid = str((change.check().result or {})["iccid"])
+            installed = next(line for line in lines if "org.lpad.profile.installed.v1" in line)
+            assert iccid in installed
+            sequence = int(installed.split()[0])
+            assert gateway.client.webhooks.redeliver("backend", sequence) == 1
+            gateway.client.enable(CARD, iccid, wait=PATIENCE).check()
+            assert "org.lpad.profile.enabled.v1" in next(lines)  # the repeated one was not printed again
+        unsigned = urllib.request.Request(f"http://127.0.0.1:{port}/", b"{}", method="POST")
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(unsigned, timeout=PATIENCE)
+
+
 def test_every_example_is_run() -> None:
     """A new example is added above, and to the table that readers see."""
     files = {path.name for path in EXAMPLES.iterdir()} - {"README.md"}
-    assert files == {f"download.{each}" for each in ("sh", "py", "js", "go", "c")}
+    receivers = {f"webhook_receiver.{each}" for each in ("py", "js")}
+    assert files == {f"download.{each}" for each in ("sh", "py", "js", "go", "c")} | receivers
     table = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     assert all(f"({name})" in table for name in files)

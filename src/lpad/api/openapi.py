@@ -42,7 +42,7 @@ _QUERY: dict[str, tuple[dict[str, Any], str]] = {
 }
 _ICCID = "[0-9A-Ea-e]{1,18}[Ff]{0,2}|[0-9A-Ea-e]{19,20}[Ff]?"
 _PATH: dict[str, tuple[dict[str, Any], str]] = {
-    "name": ({"type": "string"}, "the card's name in the settings"),
+    "name": ({"type": "string"}, "the card's, the platform's or the webhook's name in the settings"),
     "iccid": (
         {
             "type": "string",

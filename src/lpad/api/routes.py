@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.responses import Response
 
-from lpad.api.handlers import changes, euiccs, events, metrics, network, provisioning, system
+from lpad.api.handlers import changes, euiccs, events, metrics, network, provisioning, system, webhooks
 from lpad.api.request import bodies
 from lpad.api.request.bodies import NoBody
-from lpad.api.request.event_bodies import EventTypeList
+from lpad.api.request.event_bodies import (
+    EventTypeList,
+    Redelivered,
+    RedeliverRequest,
+    WebhookList,
+    WebhookTest,
+    WebhookView,
+)
 from lpad.api.request.roles import Role
 from lpad.api.route import Route
 from lpad.engine.change.change import Change
@@ -34,6 +41,7 @@ _CARD = "/v1/euiccs/{name}"
 _PROFILE = "/v1/euiccs/{name}/profiles/{iccid}"
 _NOTIFICATION = "/v1/euiccs/{name}/notifications/{seq}"
 _CHANGE = "/v1/changes/{id}"
+_WEBHOOK = "/v1/webhooks/{name}"
 _WAIT = ("wait",)
 
 ROUTES: tuple[Route, ...] = (
@@ -86,6 +94,13 @@ ROUTES: tuple[Route, ...] = (
         ("change", "euicc", "after", "form"),
     ),
     Route("GET", "/v1/event-types", READ, events.list_event_types, EventTypeList),
+    Route("GET", "/v1/webhooks", READ, webhooks.list_webhooks, WebhookList),
+    Route("POST", f"{_WEBHOOK}/test", SWITCH, webhooks.try_webhook, WebhookTest),
+    Route("POST", f"{_WEBHOOK}/pause", ADMIN, webhooks.pause_webhook, WebhookView),
+    Route("POST", f"{_WEBHOOK}/resume", ADMIN, webhooks.resume_webhook, WebhookView),
+    Route(
+        "POST", f"{_WEBHOOK}/redeliver", ADMIN, webhooks.redeliver_webhook, Redelivered, RedeliverRequest
+    ),
     Route("GET", "/v1/metrics", READ, metrics.get_metrics, metrics.MEDIA_TYPE),
     Route("GET", "/v1/openapi.json", READ, describe, "application/json"),
 )  # fmt: skip

@@ -20,6 +20,7 @@ from lpad.cli.commands.group import cli
 from lpad.cli.lines import line_command
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import OutputLostError, end_without_output
+from lpad.cli.webhooks import webhooks_command
 
 __all__ = [
     "changing_commands",
@@ -33,6 +34,7 @@ __all__ = [
     "qr_code_command",
     "showing_commands",
     "trust_command",
+    "webhooks_command",
 ]
 
 

@@ -20,6 +20,7 @@ from lpad.client.views import (
     System,
     UnreadableProfile,
 )
+from lpad.client.webhooks import Webhook, Webhooks, WebhookTest
 
 __all__ = [
     "DEFAULT_SOCKET",
@@ -42,4 +43,7 @@ __all__ = [
     "ProfileList",
     "System",
     "UnreadableProfile",
+    "Webhook",
+    "WebhookTest",
+    "Webhooks",
 ]

@@ -34,6 +34,7 @@ from lpad.client.views import (
     ProfileList,
     System,
 )
+from lpad.client.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -53,6 +54,7 @@ class Client:
         """
         self.socket = socket
         self._connection = Connection(socket)
+        self.webhooks = Webhooks(self._connection)
 
     def close(self) -> None:
         """Close the connection."""
@@ -408,6 +410,20 @@ class Client:
             after: the ID of the last event seen.
         """
         query = {"change": change, "euicc": euicc, "after": after}
+        given = {name: value for name, value in query.items() if value is not None}
+        yield from self._connection.stream("/v1/events", given)
+
+    def cloud_events(
+        self, *, change: int | None = None, euicc: str | None = None, after: int | None = None
+    ) -> Generator[Event, None, None]:
+        """Listen to the events that leave the device, as CloudEvents, until the daemon stops.
+
+        Args:
+            change: only this change's events.
+            euicc: only this card's events.
+            after: the number of the last event seen, even before a restart; None: only new ones.
+        """
+        query = {"form": "cloudevents", "change": change, "euicc": euicc, "after": after}
         given = {name: value for name, value in query.items() if value is not None}
         yield from self._connection.stream("/v1/events", given)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from functools import partial
 from typing import TYPE_CHECKING
 
 import lpad
@@ -22,6 +21,7 @@ from lpad.daemon.logging_format import finish_logging, set_up_logging
 from lpad.daemon.platforms.operator_platforms import operator_platforms
 from lpad.daemon.reload import Prepared, Reloading
 from lpad.daemon.remote_servers import Servers, load_route
+from lpad.daemon.reporting.webhook_endpoints import webhook_endpoints
 from lpad.daemon.status_line import Status
 from lpad.daemon.timeouts import timeouts
 from lpad.daemon.watchdog import Watchdog
@@ -96,6 +96,7 @@ class Built:
         platforms = operator_platforms(file, route=load_route(file), tokens=self._tokens)
         if settings.provision == "on_empty" and settings.provisioning.on_empty is None:
             log.warning("'provision: on_empty' is read as 'provisioning.on_empty: [default-smdp]'")
+        endpoints = webhook_endpoints(file, route=load_route(file))
         rules = access_rules(settings)
         # The socket first: a second daemon stops here, before it touches the journal or a port.
         self.sockets = open_sockets(file, rules)
@@ -110,6 +111,7 @@ class Built:
             platforms=Platforms(platforms),
         )
         self.engine.keep_events(settings.events.keep, device=settings.events.device)
+        self.engine.webhooks.become(endpoints)
         self.closing = asyncio.Event()
         self.app = make_app(self.engine, rules, self.closing)
         self._status: Status | None = None
@@ -129,6 +131,7 @@ class Built:
         rules = access_rules(new.settings)
         policies = install_policies(new.settings)
         platforms = operator_platforms(new, route=load_route(new), tokens=self._tokens)
+        endpoints = webhook_endpoints(new, route=load_route(new))
         record_apdus(_record_of(new))
         ports = self._ports.of(new.settings)
 
@@ -143,7 +146,11 @@ class Built:
             self.app.state.rules = rules
             admit_holders(self.sockets, rules)
 
-        return Prepared(file=new, apply=apply, serve=partial(self.engine.become, ports))
+        def serve() -> None:
+            self.engine.become(ports)
+            self.engine.webhooks.become(endpoints)
+
+        return Prepared(file=new, apply=apply, serve=serve)
 
     def tell(self, configuration: Configuration) -> None:
         """Show the state of the settings."""

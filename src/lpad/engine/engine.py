@@ -35,6 +35,7 @@ from lpad.engine.running.metric_counters import Counters
 from lpad.engine.running.metric_gauges import Gauges
 from lpad.engine.snapshot.trusted_issuers import card_trust
 from lpad.engine.unattended.failovers import Failovers
+from lpad.engine.webhooks.webhooks import Webhooks
 from lpad.engine.worker.card_ownership import CardOwnership
 from lpad.engine.worker.worker import Worker
 from lpad.engine.worker.workers import Workers
@@ -156,6 +157,8 @@ class Engine:
             clock_set=lambda: self._environment.clock.is_set,
             now=self.now,
         )
+        self.webhooks = Webhooks(journal, self._environment)
+        """The endpoints to which events are sent."""
         self._failovers = Failovers(
             ports,
             worker=self._workers.of,
@@ -177,6 +180,7 @@ class Engine:
         self._failovers.start()
         self._line_watch.begin()
         self._outbox.start()
+        self.webhooks.start()
 
     def stop(self, *, deadline: Deadline) -> None:
         """End everything at its next safe point; unfinished changes are settled at the next start."""
@@ -187,6 +191,7 @@ class Engine:
         self._workers.stop()
         self._outbox.stop()
         self._owed.stop()
+        self.webhooks.stop()
         self._failovers.stop()
         self._line_watch.stop()
         self._workers.join(deadline=deadline)
@@ -194,6 +199,7 @@ class Engine:
         self._line_watch.join(deadline=deadline)
         self._outbox.join(deadline=deadline)
         self._owed.join(deadline=deadline)
+        self.webhooks.join(deadline=deadline)
         # Last, because the others have something to record until their end.
         self._recorder.stop()
         self._recorder.join(deadline=deadline)
@@ -204,6 +210,7 @@ class Engine:
             self._failovers.any_alive,
             self._recorder.alive,
             self._line_watch.alive,
+            self.webhooks.alive,
         )
         if not any(threads):
             self._journal.close()
@@ -451,6 +458,7 @@ class Engine:
         """Retry immediately everything that waits for servers."""
         self._outbox.network_is_back()
         self._line_watch.network_is_back()
+        self.webhooks.network_is_back()
         self._workers.release(PauseReason.NETWORK)
 
     def notifications(self, euicc: str) -> list[StoredNotification]:
@@ -530,6 +538,7 @@ class Engine:
     def _clock_was_set(self) -> None:
         """Retry everything that could not verify a certificate."""
         self._outbox.network_is_back()
+        self.webhooks.wake()
         self._workers.release(PauseReason.TIME)
 
     def _end_orphans(self) -> None:
@@ -543,6 +552,7 @@ class Engine:
         """Write the data that could not be written before, and resume the changes that waited for this."""
         self._store.catch_up()
         self._recorder.wake()
+        self.webhooks.journal_is_back()
         self._end_orphans()
         self._workers.adopt()
         self._workers.release(PauseReason.JOURNAL)

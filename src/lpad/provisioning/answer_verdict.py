@@ -10,23 +10,18 @@ anything else: HTML, no JSON, no body          unclear
 
 from __future__ import annotations
 
-import re
-import time
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from lpad.base.errors import MalformedError, PlatformBusy, PlatformRefused, PlatformUnclear, ServerFailed
 from lpad.base.redaction import redacted
-from lpad.base.untrusted_number import whole_number
 from lpad.provisioning import answer_reading as reading
+from lpad.remote.https.retry_after import retry_after
 
 if TYPE_CHECKING:
     import httpx
 
     from lpad.provisioning.platform_declaration import Call, Declaration
 
-LONGEST_WAIT = 86400
-"""The most seconds of Retry-After; a larger value counts as this."""
 
 WHAT_TO_DO = {
     "credentials": "check the files that 'credentials' names in the settings, and that the account may do"
@@ -45,7 +40,6 @@ WHAT_TO_DO = {
 
 _LATER = frozenset({408, 425, 429})
 _MAYBE_LATER = 503
-_NUMBER = re.compile(r"[0-9]+")
 
 
 def judged(
@@ -136,23 +130,3 @@ def busy(response: httpx.Response, sentence: str, platform: str) -> PlatformBusy
     if seconds is not None:
         error.details["retry_after"] = seconds
     return error
-
-
-def retry_after(header: str | None, *, wall: float | None = None) -> int | None:
-    """Return the seconds in a Retry-After header (RFC 9110, 10.2.3), at most a day; None: it says none.
-
-    Args:
-        header: seconds or a date.
-        wall: this device's clock, in seconds since 1970; None: the present time.
-    """
-    if header is None:
-        return None
-    seconds = whole_number(header.strip())
-    if seconds is None:
-        try:
-            seconds = round(
-                parsedate_to_datetime(header).timestamp() - (time.time() if wall is None else wall)
-            )
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return LONGEST_WAIT if _NUMBER.fullmatch(header.strip()) else None
-    return min(max(seconds, 0), LONGEST_WAIT)

@@ -19,6 +19,7 @@ from lpad.settings.sections.policy import PolicySection
 from lpad.settings.sections.provisioning import ProvisioningSection
 from lpad.settings.sections.remote import RemoteSection
 from lpad.settings.sections.reporting.events import EventsSection
+from lpad.settings.sections.reporting.webhooks import WebhookSection
 from lpad.settings.sections.trust import TrustSection
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Settings(Section, frozen=True):
     modem_manager: ModemManagerSection = ModemManagerSection()
     network: NetworkSection = NetworkSection()
     events: EventsSection = EventsSection()
+    webhooks: dict[str, WebhookSection] = {}
 
     def check(self, report: Report) -> None:
         """Report mistakes that concern several sections."""

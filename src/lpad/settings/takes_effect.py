@@ -39,6 +39,7 @@ WHEN: dict[str, When] = {
     "modem_manager": When.RELOAD,
     "network": When.RELOAD,
     "events": When.RELOAD,
+    "webhooks": When.RELOAD,
 }
 """Every top-level key of the file; the keys below it are like the key itself."""
 

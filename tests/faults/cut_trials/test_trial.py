@@ -9,6 +9,7 @@ import pytest
 
 from faults.cut_trials.trial import Stage
 from faults.device.watched_peers import WatchedServer
+from faults.device.webhook_receiver import WebhookReceiver
 from faults.injected.cut import Counted, Cut
 from lpad.simulator.euicc.card import SoftCard
 
@@ -59,6 +60,29 @@ def test_lpad_recovers(stage: Stage, cut: str) -> None:
     outcome = stage.run("enable", Cut.parse(cut))
     assert outcome.met
     assert outcome.violations == (), outcome.log
+
+
+@pytest.mark.parametrize("scenario", ["webhook", "webhook-offline"])
+@pytest.mark.parametrize("cut", ["kill-write:12", "torn-write:6", "disk-kill:5", "mains:14"])
+def test_no_event_is_lost(stage: Stage, scenario: str, cut: str) -> None:
+    """A guarded switch that is cut off: the backend gets each event in order, always with one ID."""
+    if not (stage.bases / scenario).exists():
+        stage.prepare(scenario)
+    outcome = stage.run(scenario, Cut.parse(cut))
+    assert outcome.met
+    assert outcome.violations == (), outcome.log
+
+
+def test_a_lost_event_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The backend has no record of one of them."""
+    if not (stage.bases / "webhook").exists():
+        stage.prepare("webhook")
+    kept = vars(WebhookReceiver)["reported"].fget
+    monkeypatch.setattr(
+        WebhookReceiver, "reported", property(lambda server: kept(server)[:1] + kept(server)[2:])
+    )
+    outcome = stage.run("webhook", Cut.parse("kill-write:30"))
+    assert any("never got the events" in each for each in outcome.violations), outcome
 
 
 def test_a_cut_that_is_never_come_to_is_told(stage: Stage) -> None:

@@ -7,14 +7,17 @@ nothing.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
 import lpad
+from lpad.base.errors import JournalUnavailable
 from lpad.engine.change.guard import Phase
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.unattended.failover import Standing
+from lpad.engine.webhooks.endpoint_progress import Standing as Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -55,6 +58,7 @@ class _Collector:
         yield from self._changes()
         yield from self._switches()
         yield from self._outbox()
+        yield from self._events()
         yield from self._durations()
 
     def _cards(self) -> Iterator[Metric]:
@@ -166,6 +170,41 @@ class _Collector:
         journal = GaugeMetricFamily("lpad_journal_writable", "Whether the journal can be written.")
         journal.add_metric([], self._engine.journal.ok)
         yield from (depth, oldest, refused, journal)
+
+    def _events(self) -> Iterator[Metric]:
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415 - see above
+
+        states = GaugeMetricFamily(
+            "lpad_webhook_state", "1 for the present state of an endpoint.", labels=["webhook", "state"]
+        )
+        pending = GaugeMetricFamily(
+            "lpad_webhook_pending_events", "Events that wait for an endpoint.", labels=["webhook"]
+        )
+        attempts = GaugeMetricFamily(
+            "lpad_webhook_attempts", "Failed attempts at the event that is tried.", labels=["webhook"]
+        )
+        delivered = CounterMetricFamily(
+            "lpad_webhook_delivered", "Events that an endpoint has accepted.", labels=["webhook"]
+        )
+        set_aside = CounterMetricFamily(
+            "lpad_webhook_set_aside", "Events that an endpoint did not accept in time.", labels=["webhook"]
+        )
+        for found in self._engine.webhooks.all():
+            name, progress = found.endpoint.name, found.progress
+            for state in Stage:
+                states.add_metric([name, state.value], progress.standing is state)
+            if found.pending is not None:
+                pending.add_metric([name], found.pending)
+            attempts.add_metric([name], progress.attempts)
+            delivered.add_metric([name], progress.delivered)
+            set_aside.add_metric([name], progress.given_up)
+        dropped = CounterMetricFamily(
+            "lpad_events_dropped", "Events that were dropped although an endpoint waited.", labels=["type"]
+        )
+        with suppress(JournalUnavailable):
+            for type_, count in sorted(self._engine.events.dropped().items()):
+                dropped.add_metric([type_], count)
+        yield from (states, pending, attempts, delivered, set_aside, dropped)
 
     def _durations(self) -> Iterator[Metric]:
         from prometheus_client.core import HistogramMetricFamily  # noqa: PLC0415 - see above

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
+
+from lpad.api.request.bodies import Request
 
 
 class EventTypeView(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,3 +26,58 @@ class EventTypeList(msgspec.Struct, frozen=True, kw_only=True):
     """All types of events."""
 
     types: list[EventTypeView]
+
+
+class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint: where events go, which ones, and how far it is.
+
+    `state` is active, paused (by a user) or ended (it answered 410). `pending` events wait, null if the
+    journal cannot be read. `attempts` and `next_attempt_at` are of the event that is being tried. `set_aside`
+    has the numbers of events that were not accepted in time, `last` the last outcome. `public_keys` are what
+    a receiver needs for Ed25519. The address is shown without its path, which may be a secret.
+    """
+
+    name: str
+    server: str
+    types: list[str]
+    identifiers: str
+    mode: str
+    public_keys: list[str]
+    state: str
+    position: int
+    pending: int | None
+    attempts: int
+    next_attempt_at: datetime | None
+    last: str
+    last_status: int | None
+    delivered: int
+    given_up: int
+    set_aside: list[int]
+
+
+class WebhookList(msgspec.Struct, frozen=True, kw_only=True):
+    """All endpoints, and how many events were dropped for lack of room before they got them, by type."""
+
+    webhooks: list[WebhookView]
+    dropped: dict[str, int]
+
+
+class WebhookTest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a test event came to: whether it was accepted, the HTTP status if there was one, and the time."""
+
+    accepted: bool
+    status: int | None
+    told: str
+    seconds: float
+
+
+class RedeliverRequest(Request, frozen=True, kw_only=True):
+    """The number of an event to send once more; without it, every set-aside event."""
+
+    sequence: int | None = None
+
+
+class Redelivered(msgspec.Struct, frozen=True, kw_only=True):
+    """How many events are sent once more."""
+
+    events: int

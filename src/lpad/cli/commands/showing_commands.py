@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.cli.commands.command_session import Session
-    from lpad.client import Client, Euicc, ProfileList, UnreadableProfile
+    from lpad.client import Client, Euicc, ProfileList, UnreadableProfile, Webhook
     from lpad.client.views import CertificateIssuer, JournalRepair
 
 _T = TypeVar("_T")
@@ -51,7 +51,9 @@ def status(session: Session) -> None:
     policies += [_unserved(e.name, found) for e, found in zip(euiccs, lists, strict=True)]
     changes = _readable(client.changes) or []
     outbox = [_outbox_line(client, each.name) for each in euiccs]
-    for line in filter(None, (*unreadable, *on_trial(changes), *policies, *waiting_lines(changes), *outbox)):
+    webhooks = [webhook_line(each) for each in _readable(client.webhooks.all) or []]
+    notes = (*unreadable, *on_trial(changes), *policies, *waiting_lines(changes), *outbox, *webhooks)
+    for line in filter(None, notes):
         session.output.note(safe(line))
     if not system.health.clock_set:
         session.output.note("the clock is not set: lpad contacts no server until it is")
@@ -80,6 +82,19 @@ def _readable(read: Callable[[], _T]) -> _T | None:
 def _outbox_line(client: Client, euicc: str) -> str | None:
     outbox = _readable(partial(client.outbox, euicc))
     return None if outbox is None else outbox_line(euicc, outbox)
+
+
+def webhook_line(webhook: Webhook) -> str | None:
+    """Return a line about an endpoint that does not get its events; None if it gets them."""
+    waiting = f", {webhook.pending} events wait" if webhook.pending else ""
+    if webhook.state != "active":
+        return f"webhook {webhook.name}: {webhook.state}{waiting} ('lpactl webhooks resume {webhook.name}')"
+    if webhook.attempts:
+        return f"webhook {webhook.name}: {webhook.last}; {webhook.attempts} attempts{waiting}"
+    if webhook.set_aside:
+        aside = f"{len(webhook.set_aside)} events were set aside"
+        return f"webhook {webhook.name}: {aside} ('lpactl webhooks redeliver {webhook.name}')"
+    return None
 
 
 def repair_line(repair: JournalRepair) -> str:

@@ -68,9 +68,17 @@ class HttpsConnection:
         route: Route,
         card: CardTrust = NO_CARD,
         limits: Limits | None = None,
+        only_status: bool = False,
+        encrypted: bool = True,
     ) -> None:
-        """Prepare for `server`, which `card` may confirm; connects to nothing yet."""
+        """Prepare for `server`, which `card` may confirm; connects to nothing yet.
+
+        With `only_status` an answer is its status and headers: nothing in its body is a failure, and no
+        redirection is followed. Without `encrypted` it is HTTP, for a server on this device.
+        """
         self._server = server
+        self._only_status = only_status
+        self._scheme = "https" if encrypted else "http"
         self._limits = limits or Limits()
         self._cookies = Cookies(server.host)
         self._handshakes = partial(Handshakes, server, trust=trust, card=card)
@@ -117,6 +125,8 @@ class HttpsConnection:
             Cancelled: another thread ends the wait.
         """
         self._begin(deadline)
+        if self._only_status:
+            return self._send(method, path, body, headers, limit)
         target = path
         for _ in range(MOST_REDIRECTIONS):
             answer = self._send(method, target, body, headers, limit)
@@ -164,7 +174,7 @@ class HttpsConnection:
     def _send(
         self, method: str, target: str, body: bytes, headers: Mapping[str, str], limit: int
     ) -> HttpAnswer:
-        url = httpcore.URL(scheme="https", host=self._server.host, port=self._server.port, target=target)
+        url = httpcore.URL(scheme=self._scheme, host=self._server.host, port=self._server.port, target=target)
         path = target.partition("?")[0]
         told = [
             ("Host", str(self._server)),
@@ -242,6 +252,9 @@ class HttpsConnection:
         )
 
     def _body(self, response: httpcore.Response, limit: int, headers: list[tuple[str, str]]) -> bytes:
+        if self._only_status:
+            self._pass_over(response, limit)
+            return b""
         too_large = ServerMalformed(f"the answer of {self._server} is larger than {limit} bytes")
         declared = _header(headers, "content-length")
         if declared is not None and whole_number(declared.partition(",")[0].strip(), most=limit) is None:
@@ -262,6 +275,16 @@ class HttpsConnection:
                 return b""  # the status suffices
             raise ServerMalformed(f"{self._server}: {error}; tell the server's operator") from error
         return whole
+
+    @staticmethod
+    def _pass_over(response: httpcore.Response, limit: int) -> None:
+        """Read a body that does not count, so that the connection can be used again, unless it is long."""
+        length = 0
+        with suppress(ServerUnreachable, ServerMalformed, httpcore.RemoteProtocolError):
+            for chunk in response.iter_stream():
+                length += len(chunk)
+                if length > limit:
+                    return
 
 
 def _header(headers: list[tuple[str, str]], name: str) -> str | None:

@@ -43,8 +43,6 @@ UNWRITTEN = 500
 
 _T = TypeVar("_T")
 
-_NEVER = 1 << 62
-"""More than any event's number."""
 _TOLD = "told:"
 _SOURCE = "events:source"
 _DROPPED = "events:dropped"
@@ -84,8 +82,8 @@ class EventLog:
         """The number of events that are kept; takes effect with the next one."""
         self.device: str | None = None
         """The device's name in the settings; None: a UUID, made with the first event."""
-        self.awaited_after: Callable[[sqlite3.Connection], int | None] = lambda _: None
-        """Returns the latest event that every endpoint is done with; None without endpoints."""
+        self.is_awaited: Callable[[int, str], bool] = lambda _number, _type: False
+        """Returns whether an endpoint still has to get the event with a number and a type."""
 
     @contextmanager
     def writing(
@@ -175,6 +173,15 @@ class EventLog:
             for number, type_, droppable, body in rows
         ]
 
+    def get(self, sequence: int) -> Event | None:
+        """Return one event; None if the outbox no longer has it.
+
+        Raises:
+            JournalUnavailable: it cannot be read.
+        """
+        found = self.after(sequence - 1, limit=1)
+        return found[0] if found and found[0].sequence == sequence else None
+
     def last(self) -> int:
         """Return the number of the latest event, even if it is no longer kept; 0: there was none.
 
@@ -183,6 +190,15 @@ class EventLog:
         """
         rows = self._file.rows("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
         return int(rows[0][0]) if rows else 0
+
+    def source(self) -> str:
+        """Return the device's name in its events.
+
+        Raises:
+            JournalUnavailable: it cannot be read, or made.
+        """
+        with self._file.writing() as db:
+            return self._source(db)
 
     def dropped(self) -> dict[str, int]:
         """Return how many events an endpoint waited for and were dropped, by type.
@@ -213,15 +229,13 @@ class EventLog:
         if self._count < self.most:
             return
         surplus = self._count - self.most + max(1, self.most // AT_ONCE)
-        awaited_after = self.awaited_after(db)
-        awaited = _NEVER if awaited_after is None else awaited_after
-        gone = db.execute(
-            "DELETE FROM events WHERE id IN (SELECT id FROM events"
-            " ORDER BY id > ?1, droppable DESC, id LIMIT ?2) RETURNING id, type",
-            (awaited, surplus),
-        ).fetchall()
+        numbers = db.execute("SELECT id, type, droppable FROM events ORDER BY id").fetchall()
+        awaited = {number for number, type_, _ in numbers if self.is_awaited(number, type_)}
+        order = sorted(numbers, key=lambda row: (row[0] in awaited, not row[2], row[0]))
+        gone = order[:surplus]
+        db.executemany("DELETE FROM events WHERE id = ?", [(number,) for number, *_ in gone])
         self._count -= len(gone)
-        missed = sorted((number, type_) for number, type_ in gone if number > awaited)
+        missed = sorted((number, type_) for number, type_, _ in gone if number in awaited)
         if missed:
             counts = Counter(type_ for _, type_ in missed)
             log.warning(

@@ -1,0 +1,91 @@
+"""Receive lpad's events, with Python's standard library alone.
+
+    python3 webhook_receiver.py KEY-FILE [PORT]
+
+It verifies the signature of each request, ignores repetitions, and prints one line for each event. KEY-FILE
+contains the key that lpad signs with, whsec_... Put it behind a server that speaks TLS.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from email.message import Message
+
+TOLERANCE = 300
+"""Seconds; an older request may be a captured one that is sent again."""
+LARGEST = 64 * 1024
+
+
+def read_key(path: Path) -> bytes:
+    """Return the key in a file."""
+    text = path.read_text(encoding="ascii").strip()
+    if not text.startswith("whsec_"):
+        sys.exit(f"{path} does not contain a key that begins with whsec_")
+    return base64.b64decode(text.removeprefix("whsec_"))
+
+
+def is_genuine(key: bytes, headers: Message, body: bytes) -> bool:
+    """Whether one of the signatures is that of our key, and recent."""
+    moment = headers["webhook-timestamp"] or ""
+    if not moment.isdecimal() or abs(time.time() - int(moment)) > TOLERANCE:
+        return False
+    signed = f"{headers['webhook-id']}.{moment}.".encode() + body
+    wanted = b"v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256))
+    # While the keys are exchanged, there is one signature for each.
+    given = (headers["webhook-signature"] or "").split()
+    return any(hmac.compare_digest(wanted, each.encode()) for each in given)
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """One connection from lpad."""
+
+    protocol_version = "HTTP/1.1"
+    key: ClassVar[bytes]
+    seen: ClassVar[set[tuple[str, str]]] = set()
+    """A real receiver keeps these, because lpad repeats an event whose acknowledgement was lost."""
+
+    def do_POST(self) -> None:
+        """Take an event."""
+        length = int(self.headers["Content-Length"] or 0)
+        body = self.rfile.read(min(length, LARGEST))
+        if not is_genuine(self.key, self.headers, body):
+            self._answer(401)
+            return
+        event = json.loads(body)
+        name = (event["source"], event["id"])
+        if name not in self.seen:
+            self.seen.add(name)
+            print(event.get("sequence", "-"), event["type"], json.dumps(event["data"]), flush=True)
+        self._answer(204)  # at once; work that takes time comes later
+
+    def _answer(self, status: int) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the base class
+        """Say nothing."""
+
+
+def main() -> None:
+    """Listen until the end."""
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
+    Receiver.key = read_key(Path(sys.argv[1]))
+    server = HTTPServer(("127.0.0.1", int(sys.argv[2]) if len(sys.argv) > 2 else 8080), Receiver)
+    print("listening on port", server.server_port, flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

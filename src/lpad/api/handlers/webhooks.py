@@ -1,0 +1,93 @@
+"""The endpoints to which events are sent."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from lpad.api.request.api_call import MOST_CHANGES, json_response
+from lpad.api.request.event_bodies import (
+    Redelivered,
+    RedeliverRequest,
+    WebhookList,
+    WebhookTest,
+    WebhookView,
+)
+from lpad.base.errors import InvalidValue
+from lpad.engine.webhooks.attempt import Verdict
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from lpad.api.request.api_call import Call
+    from lpad.engine.change.moment import Moment
+    from lpad.engine.webhooks.webhooks import EndpointStatus
+
+
+async def list_webhooks(call: Call) -> Response:
+    """List the endpoints of the settings, and how far each is."""
+    found = await asyncio.to_thread(call.engine.webhooks.all)
+    dropped = await asyncio.to_thread(call.engine.events.dropped)
+    moment = call.engine.now()
+    return json_response(WebhookList(webhooks=[_view(each, moment) for each in found], dropped=dropped))
+
+
+async def try_webhook(call: Call) -> Response:
+    """Send a test event to an endpoint now, even if it is paused, and tell what it answers."""
+    outcome = await asyncio.to_thread(call.engine.webhooks.test, call.path["name"])
+    return json_response(
+        WebhookTest(
+            accepted=outcome.verdict is Verdict.ACCEPTED,
+            status=outcome.status,
+            told=outcome.told,
+            seconds=round(outcome.seconds, 3),
+        )
+    )
+
+
+async def pause_webhook(call: Call) -> Response:
+    """Send nothing to an endpoint until it is resumed; its events wait."""
+    await asyncio.to_thread(call.engine.webhooks.pause, call.path["name"])
+    return await _one(call)
+
+
+async def resume_webhook(call: Call) -> Response:
+    """Continue with a paused endpoint, or one that has answered 410, and try immediately."""
+    await asyncio.to_thread(call.engine.webhooks.resume, call.path["name"])
+    return await _one(call)
+
+
+async def redeliver_webhook(call: Call) -> Response:
+    """Send an event once more with the same ID, or every set-aside event."""
+    sequence = call.body_of(RedeliverRequest).sequence
+    if sequence is not None and not 0 < sequence <= MOST_CHANGES:
+        raise InvalidValue("'sequence' must be the number of an event")
+    count = await asyncio.to_thread(call.engine.webhooks.redeliver, call.path["name"], sequence)
+    return json_response(Redelivered(events=count))
+
+
+async def _one(call: Call) -> Response:
+    found = await asyncio.to_thread(call.engine.webhooks.get, call.path["name"])
+    return json_response(_view(found, call.engine.now()))
+
+
+def _view(found: EndpointStatus, moment: Moment) -> WebhookView:
+    endpoint, progress = found.endpoint, found.progress
+    return WebhookView(
+        name=endpoint.name,
+        server=f"{'https' if endpoint.url.encrypted else 'http'}://{endpoint.url.server}",
+        types=list(endpoint.types),
+        identifiers=endpoint.identifiers.value,
+        mode="structured" if endpoint.structured else "binary",
+        public_keys=[each.public for each in endpoint.keys if each.public is not None],
+        state=progress.standing.value,
+        position=progress.position,
+        pending=found.pending,
+        attempts=progress.attempts,
+        next_attempt_at=None if progress.due is None else moment.date_of(progress.due),
+        last=progress.last,
+        last_status=progress.last_status,
+        delivered=progress.delivered,
+        given_up=progress.given_up,
+        set_aside=sorted((*progress.set_aside, *progress.unreached)),
+    )

@@ -1,0 +1,84 @@
+"""The client's part for webhooks: the endpoints to which the daemon sends events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import msgspec
+
+from lpad.client import wire
+
+if TYPE_CHECKING:
+    from lpad.client.connection import Connection
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint and how far it is; docs/api.md describes the fields."""
+
+    name: str
+    server: str
+    state: str
+    position: int
+    pending: int | None = None
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+    last: str = ""
+    last_status: int | None = None
+    delivered: int = 0
+    given_up: int = 0
+    types: tuple[str, ...] = ()
+    identifiers: str = "full"
+    mode: str = "structured"
+    public_keys: tuple[str, ...] = ()
+    set_aside: tuple[int, ...] = ()
+
+
+class WebhookTest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a test event came to."""
+
+    accepted: bool
+    told: str
+    seconds: float
+    status: int | None = None
+
+
+class _List(msgspec.Struct, frozen=True, kw_only=True):
+    webhooks: list[Webhook]
+
+
+class _Redelivered(msgspec.Struct, frozen=True, kw_only=True):
+    events: int
+
+
+class Webhooks:
+    """`Client.webhooks`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def all(self) -> list[Webhook]:
+        """Return the endpoints, in the order of the settings."""
+        return wire.decoded(self._connection.request("GET", "/v1/webhooks").content, _List).webhooks
+
+    def test(self, name: str) -> WebhookTest:
+        """Send a test event now, and return what the endpoint answers."""
+        return wire.decoded(self._post(name, "test"), WebhookTest)
+
+    def pause(self, name: str) -> Webhook:
+        """Have nothing sent to an endpoint until `resume`."""
+        return wire.decoded(self._post(name, "pause"), Webhook)
+
+    def resume(self, name: str) -> Webhook:
+        """Have lpad continue with a paused or ended endpoint."""
+        return wire.decoded(self._post(name, "resume"), Webhook)
+
+    def redeliver(self, name: str, sequence: int | None = None) -> int:
+        """Have an event sent once more, or every set-aside event; return how many."""
+        body = {} if sequence is None else {"sequence": sequence}
+        return wire.decoded(self._post(name, "redeliver", body), _Redelivered).events
+
+    def _post(self, name: str, action: str, body: dict[str, int] | None = None) -> bytes:
+        path = f"/v1/webhooks/{quote(name, safe='')}/{action}"
+        return self._connection.request("POST", path, body).content

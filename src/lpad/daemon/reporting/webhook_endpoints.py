@@ -1,0 +1,64 @@
+"""From settings to endpoints of webhooks: keys, CAs, and the way to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.engine.events.cloud_event import Identifiers
+from lpad.engine.webhooks.attempt import LIMITS
+from lpad.engine.webhooks.endpoint import Endpoint, EndpointUrl
+from lpad.engine.webhooks.signing_keys import read_key
+from lpad.provisioning.credentials import read_credential
+from lpad.remote.https.connection import HttpsConnection
+from lpad.remote.https.route import Route
+from lpad.remote.trust.trust import Trust
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.settings import SettingsFile
+    from lpad.settings.sections.reporting.webhooks import WebhookSection
+
+
+def webhook_endpoints(file: SettingsFile, *, route: Route) -> list[Endpoint]:
+    """Return the endpoints that the settings name; nothing is connected to.
+
+    Args:
+        file: the settings.
+        route: how servers are reached; one on this device is reached directly.
+
+    Raises:
+        InvalidSettings: a key or a certificate cannot be read, or others can read a key.
+    """
+    return [
+        Endpoint(
+            name=name,
+            url=EndpointUrl.parse(section.url),
+            types=tuple(section.types) or ("*",),
+            identifiers=Identifiers(section.identifiers),
+            structured=section.mode == "structured",
+            keys=tuple(
+                read_key(read_credential(each, resolve=file.resolve), where=each) for each in section.keys
+            ),
+            open=_opener(file, section, route),
+        )
+        for name, section in file.settings.webhooks.items()
+    ]
+
+
+def _opener(
+    file: SettingsFile, section: WebhookSection, route: Route
+) -> Callable[[EndpointUrl], HttpsConnection]:
+    trust = Trust.load(map(file.resolve, section.ca_files), use_system_roots=not section.ca_files)
+
+    def open_connection(url: EndpointUrl) -> HttpsConnection:
+        return HttpsConnection(
+            url.server,
+            trust=trust,
+            route=Route() if url.local else route,
+            limits=LIMITS,
+            only_status=True,
+            encrypted=url.encrypted,
+        )
+
+    return open_connection

@@ -1,0 +1,133 @@
+"""An endpoint as the settings describe it, and the request that takes an event there."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from lpad.base.errors import InvalidSettings, InvalidValue
+from lpad.base.server_address import ServerAddress
+from lpad.engine.events.cloud_event import MEDIA_TYPE, Identifiers
+from lpad.engine.webhooks.signing_keys import signature_headers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.engine.events.cloud_event import Event
+    from lpad.engine.webhooks.signing_keys import SigningKey
+    from lpad.remote.https.connection import HttpsConnection
+
+LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}")
+_TARGET = re.compile(r"/[!-~]*")
+_HEADER_SAFE = "".join(map(chr, range(0x21, 0x7F))).replace("%", "").replace('"', "")
+"""Characters that stay as they are in a CloudEvents header (HTTP binding 1.0.2, 3.1.3.2)."""
+_HTTP_PORT = 80
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointUrl:
+    """Where an endpoint is: its server, the path with its query, and whether it is https."""
+
+    server: ServerAddress
+    target: str
+    encrypted: bool
+
+    @property
+    def local(self) -> bool:
+        """Whether it is on this device."""
+        return LOOPBACK.fullmatch(self.server.host) is not None
+
+    @classmethod
+    def parse(cls, url: str) -> EndpointUrl:
+        """Read an address.
+
+        Raises:
+            InvalidValue: neither https nor on this device, or with a user, a fragment or an odd character.
+        """
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port
+        except ValueError as error:
+            raise InvalidValue(
+                "an endpoint's address must look like https://hooks.example.com/lpad"
+            ) from error
+        if parts.scheme not in ("https", "http"):
+            raise InvalidValue("an endpoint's address must begin with https://")
+        if parts.scheme == "http" and not LOOPBACK.fullmatch(host):
+            raise InvalidValue(
+                "an endpoint's address must begin with https://; only 'localhost' and 127.0.0.1 may be http"
+            )
+        if "@" in parts.netloc or parts.fragment:
+            raise InvalidValue("an endpoint's address must contain neither a user nor a fragment")
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        if not _TARGET.fullmatch(target):
+            raise InvalidValue("an endpoint's path must consist of ASCII characters without spaces")
+        server = ServerAddress.parse(host if port is None else f"{host}:{port}")
+        encrypted = parts.scheme == "https"
+        if not encrypted and port is None:
+            server = ServerAddress(server.host, _HTTP_PORT)
+        return cls(server, target, encrypted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """An endpoint.
+
+    Attributes:
+        name: its name in the settings.
+        url: its address; may contain a secret.
+        types: patterns of event types; an event goes there if one fits.
+        identifiers: full or redacted.
+        structured: whether the whole event is in the body, which is signed; otherwise only its data.
+        keys: sign each request; a file's content may change with each reload.
+        open: opens a connection.
+    """
+
+    name: str
+    url: EndpointUrl = field(repr=False)
+    types: tuple[str, ...] = ("*",)
+    identifiers: Identifiers = Identifiers.FULL
+    structured: bool = True
+    keys: tuple[SigningKey, ...] = field(repr=False)
+    open: Callable[[EndpointUrl], HttpsConnection] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.keys:
+            raise InvalidSettings(f"the endpoint '{self.name}' needs at least one key")
+
+    @property
+    def digest(self) -> str:
+        """Identifies the address without showing it."""
+        where = f"{self.url.server}{self.url.target}{self.url.encrypted}"
+        return hashlib.sha256(where.encode()).hexdigest()
+
+    def wants(self, type_: str) -> bool:
+        """Whether events of a type go there."""
+        return any(fnmatchcase(type_, pattern) for pattern in self.types)
+
+    def request(self, event: Event, *, at: float) -> tuple[dict[str, str], bytes]:
+        """Return the headers and the body of a request.
+
+        Args:
+            event: the event.
+            at: now, in seconds since 1970.
+        """
+        if self.structured:
+            body = event.structured(self.identifiers)
+            headers = {"Content-Type": MEDIA_TYPE}
+        else:
+            body = msgspec.json.encode(event.data(self.identifiers))
+            headers = {"Content-Type": "application/json"}
+            for name, value in event.attributes().items():
+                if name != "datacontenttype":
+                    text = str(value).lower() if isinstance(value, bool) else value
+                    headers[f"ce-{name}"] = quote(text, safe=_HEADER_SAFE)
+        headers |= signature_headers(self.keys, id_=event.body.id, at=at, body=body)
+        headers["User-Agent"] = "lpad"
+        return headers, body

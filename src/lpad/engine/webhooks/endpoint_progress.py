@@ -1,0 +1,119 @@
+"""How far an endpoint is: kept in the journal, so that a restart neither skips nor forgets an event."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from lpad.base.backoff import Backoff
+
+BACKOFF = Backoff((5, 300, 1800, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600))
+"""Seconds after each failed attempt, by Standard Webhooks' table."""
+PATIENCE = 5 * 24 * 3600.0
+"""Seconds of lpad's running for which an event is tried."""
+MOST_SET_ASIDE = 200
+"""Events of an endpoint that are kept in mind as set aside; older ones are only counted."""
+
+
+class Standing(enum.StrEnum):
+    """The states of an endpoint."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"  # by a user
+    ENDED = "ended"  # it answered 410
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The record of an endpoint; moments are on the steady clock.
+
+    Attributes:
+        position: the latest event that it is done with, apart from those set aside.
+        address: identifies the address that this is about.
+        again: events that are sent once more, before all others.
+        attempts, spent, tried_at, due: of the event that is being tried: failed attempts, the seconds for
+            which it was tried, the last attempt by the seconds that lpad has run, and when the next is due.
+        asked_to_wait: whether the endpoint asked for that time by Retry-After.
+        set_aside: events that the endpoint did not accept, and `unreached` those for which it was not
+        reached;
+            these are sent again once it accepts something.
+        last: the last outcome in words.
+        delivered, given_up: how many events were accepted, and set aside, since the endpoint is there.
+    """
+
+    position: int
+    address: str = ""
+    standing: Standing = Standing.ACTIVE
+    again: tuple[int, ...] = ()
+    attempts: int = 0
+    spent: float = 0.0
+    tried_at: float | None = None
+    due: float | None = None
+    asked_to_wait: bool = False
+    set_aside: tuple[int, ...] = ()
+    unreached: tuple[int, ...] = ()
+    last: str = ""
+    last_status: int | None = None
+    delivered: int = 0
+    given_up: int = 0
+
+    def fresh(self) -> Progress:
+        """Return the record without a trace of failed attempts."""
+        return msgspec.structs.replace(
+            self, attempts=0, spent=0.0, tried_at=None, due=None, asked_to_wait=False
+        )
+
+    def past(self, sequence: int) -> Progress:
+        """Return the record once an event is done with, or set aside."""
+        if sequence in self.again:
+            return msgspec.structs.replace(
+                self.fresh(), again=tuple(each for each in self.again if each != sequence)
+            )
+        return msgspec.structs.replace(self.fresh(), position=max(self.position, sequence))
+
+    def accepted(self, sequence: int, *, told: str, status: int | None) -> Progress:
+        """Return the record after the endpoint has accepted an event."""
+        done = self.past(sequence)
+        return msgspec.structs.replace(
+            done,
+            again=(*done.again, *done.unreached),
+            unreached=(),
+            last=told,
+            last_status=status,
+            delivered=done.delivered + 1,
+        )
+
+    def failed(
+        self, *, ran: float, due: float, told: str, status: int | None, waits: bool = False
+    ) -> Progress:
+        """Return the record after a failed attempt.
+
+        Args:
+            ran: the seconds that lpad has run, which no clock makes jump.
+            due: when the next attempt is due, on the steady clock.
+            told: the outcome in words.
+            status: the HTTP status; None: the endpoint was not reached.
+            waits: whether the endpoint asked for that time.
+        """
+        passed = 0.0 if self.tried_at is None else max(0.0, ran - self.tried_at)
+        return msgspec.structs.replace(
+            self,
+            attempts=self.attempts + 1,
+            spent=self.spent + passed,
+            tried_at=ran,
+            due=due,
+            asked_to_wait=waits,
+            last=told,
+            last_status=status,
+        )
+
+    def gave_up(self, sequence: int) -> Progress:
+        """Return the record once an event was tried for too long."""
+        aside, unreached = self.set_aside, self.unreached
+        if self.last_status is None:
+            unreached = (*unreached, sequence)[-MOST_SET_ASIDE:]
+        else:
+            aside = (*aside, sequence)[-MOST_SET_ASIDE:]
+        return msgspec.structs.replace(
+            self.past(sequence), set_aside=aside, unreached=unreached, given_up=self.given_up + 1
+        )

@@ -1,0 +1,183 @@
+"""All endpoints: the door of this room."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import JournalUnavailable, NotFound
+from lpad.engine.webhooks.endpoint_worker import PREFIX, EndpointWorker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lpad.engine.environment.environment import Environment
+    from lpad.engine.journal import Journal
+    from lpad.engine.webhooks.attempt import Outcome
+    from lpad.engine.webhooks.endpoint import Endpoint
+    from lpad.engine.webhooks.endpoint_progress import Progress
+
+
+_CHANGING = 5.0
+"""Seconds for a worker to end before another one takes its place; a cancelled request ends immediately."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointStatus:
+    """An endpoint, how far it is, and how many events wait; None: the journal cannot be read."""
+
+    endpoint: Endpoint
+    progress: Progress
+    pending: int | None
+
+
+class Webhooks:
+    """The endpoints of the settings, each with a thread of its own."""
+
+    def __init__(self, journal: Journal, environment: Environment) -> None:
+        self._journal = journal
+        self._environment = environment
+        self._lock = threading.Lock()
+        self._wanted: tuple[Endpoint, ...] = ()
+        self._workers: dict[str, EndpointWorker] = {}
+        self._started = False
+        journal.events.is_awaited = self._is_awaited
+
+    def start(self) -> None:
+        """Begin to send."""
+        with self._lock:
+            self._started = True
+            self._serve()
+
+    def stop(self) -> None:
+        """Begin to end, without waiting for answers."""
+        with self._lock:
+            self._started = False
+            for worker in self._workers.values():
+                worker.stop()
+
+    def join(self, *, deadline: Deadline) -> None:
+        """Wait for the end."""
+        for worker in list(self._workers.values()):
+            worker.join(deadline=deadline)
+
+    @property
+    def alive(self) -> bool:
+        """Whether a thread runs."""
+        return any(worker.alive for worker in list(self._workers.values()))
+
+    def become(self, endpoints: Sequence[Endpoint]) -> None:
+        """Serve these endpoints from now on; a request under way is repeated with the same ID."""
+        with self._lock:
+            self._wanted = tuple(endpoints)
+            if self._started:
+                self._serve()
+
+    def journal_is_back(self) -> None:
+        """Take up endpoints whose progress could not be read."""
+        with self._lock:
+            if self._started:
+                self._serve()
+
+    def network_is_back(self) -> None:
+        """Try unreached endpoints again."""
+        for worker in list(self._workers.values()):
+            worker.network_is_back()
+
+    def wake(self) -> None:
+        """Look for due events again, as once the clock is set."""
+        for worker in list(self._workers.values()):
+            worker.wake()
+
+    def all(self) -> list[EndpointStatus]:
+        """Return all endpoints, in the order of the settings."""
+        with self._lock:
+            workers = [self._workers[each.name] for each in self._wanted if each.name in self._workers]
+        return [self._status(worker) for worker in workers]
+
+    def get(self, name: str) -> EndpointStatus:
+        """Return one endpoint.
+
+        Raises:
+            NotFound: the settings name none of this name.
+        """
+        return self._status(self._worker(name))
+
+    def test(self, name: str) -> Outcome:
+        """Send a test event now; see `EndpointWorker.test`.
+
+        Raises:
+            NotFound: the settings name none of this name.
+        """
+        return self._worker(name).test()
+
+    def pause(self, name: str) -> None:
+        """Send nothing to an endpoint until `resume`.
+
+        Raises:
+            NotFound: the settings name none of this name.
+            JournalUnavailable: it cannot be written.
+        """
+        self._worker(name).pause()
+
+    def resume(self, name: str) -> None:
+        """Continue with a paused or ended endpoint; see `pause`."""
+        self._worker(name).resume()
+
+    def redeliver(self, name: str, sequence: int | None) -> int:
+        """Send an event once more, or every set-aside event; return how many.
+
+        Raises:
+            NotFound: the settings name no such endpoint, or the outbox has no such event.
+            JournalUnavailable: it cannot be written.
+        """
+        worker = self._worker(name)
+        if sequence is None:
+            return worker.redeliver()
+        if self._journal.events.get(sequence) is None:
+            raise NotFound(f"the outbox has no event {sequence}; it keeps the latest ones only")
+        return worker.redeliver((sequence,))
+
+    def _serve(self) -> None:
+        wanted = {each.name: each for each in self._wanted}
+        for name, worker in list(self._workers.items()):
+            if wanted.get(name) != worker.endpoint:
+                worker.stop()
+                worker.join(deadline=Deadline.after(_CHANGING))
+                del self._workers[name]
+        for name, endpoint in wanted.items():
+            if name not in self._workers:
+                try:
+                    self._workers[name] = EndpointWorker(endpoint, self._journal, self._environment)
+                except JournalUnavailable:
+                    continue  # see `journal_is_back`
+                self._workers[name].start()
+        self._drop_unknown(wanted)
+
+    def _drop_unknown(self, wanted: dict[str, Endpoint]) -> None:
+        """Forget the progress of endpoints that the settings no longer name."""
+        try:
+            for name in self._journal.memos.names(PREFIX):
+                if name.removeprefix(PREFIX) not in wanted:
+                    self._journal.memos.drop(name)
+        except JournalUnavailable:
+            return
+
+    def _worker(self, name: str) -> EndpointWorker:
+        worker = self._workers.get(name)
+        if worker is None:
+            named = ", ".join(each.name for each in self._wanted) or "none"
+            raise NotFound(f"the settings name no webhook '{name}'; they name {named}")
+        return worker
+
+    def _status(self, worker: EndpointWorker) -> EndpointStatus:
+        try:
+            pending = worker.pending()
+        except JournalUnavailable:
+            pending = None
+        return EndpointStatus(endpoint=worker.endpoint, progress=worker.progress, pending=pending)
+
+    def _is_awaited(self, sequence: int, type_: str) -> bool:
+        return any(worker.awaits(sequence, type_) for worker in list(self._workers.values()))

@@ -1,0 +1,33 @@
+"""The header Retry-After (RFC 9110, 10.2.3)."""
+
+from __future__ import annotations
+
+import re
+import time
+from email.utils import parsedate_to_datetime
+
+from lpad.base.untrusted_number import whole_number
+
+LONGEST_WAIT = 86400
+"""The most seconds of Retry-After; a larger value counts as this."""
+_NUMBER = re.compile(r"[0-9]+")
+
+
+def retry_after(header: str | None, *, wall: float | None = None) -> int | None:
+    """Return the seconds in a Retry-After header, at most a day; None: it says none.
+
+    Args:
+        header: seconds or a date.
+        wall: this device's clock, in seconds since 1970; None: the present time.
+    """
+    if header is None:
+        return None
+    seconds = whole_number(header.strip())
+    if seconds is None:
+        try:
+            seconds = round(
+                parsedate_to_datetime(header).timestamp() - (time.time() if wall is None else wall)
+            )
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return LONGEST_WAIT if _NUMBER.fullmatch(header.strip()) else None
+    return min(max(seconds, 0), LONGEST_WAIT)

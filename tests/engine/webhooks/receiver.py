@@ -1,0 +1,151 @@
+"""A receiver of webhooks on this device: answers what a test tells it to, and keeps what it got."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Self
+
+from lpad.engine.webhooks.attempt import LIMITS
+from lpad.engine.webhooks.endpoint import Endpoint, EndpointUrl
+from lpad.engine.webhooks.signing_keys import HmacKey
+from lpad.remote.https.connection import HttpsConnection
+from lpad.remote.https.route import Route
+from lpad.remote.trust.trust import Trust
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator, Mapping
+
+LONG = 120.0
+"""Seconds that no test should need."""
+SECRET = b"lpad's own secret of some length"
+
+
+@dataclass(frozen=True)
+class Got:
+    """One request, byte for byte; header names in lower case."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def id(self) -> str:
+        return self.headers["webhook-id"]
+
+
+@dataclass
+class Answer:
+    """What the receiver answers: a status and headers, or `raw` bytes; `until` holds it back."""
+
+    status: int = 204
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    raw: bytes | None = None
+    until: threading.Event | None = None
+
+
+class Receiver(ThreadingHTTPServer):
+    """Answers with `answers` in their order, and with 204 once they are used up."""
+
+    daemon_threads = True
+
+    def __init__(self, *answers: Answer, context: ssl.SSLContext | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.context = context
+        self.answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        for each in answers:
+            self.answers.put(each)
+        self.got: queue.SimpleQueue[Got] = queue.SimpleQueue()
+        self.port: int = self.server_address[1]
+
+    def url(self, path: str = "/lpad") -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def take(self) -> Got:
+        """Return the next request, once it is there."""
+        return self.got.get(timeout=LONG)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        if self.context is None:
+            super().finish_request(request, client_address)
+            return
+        try:
+            secured = self.context.wrap_socket(request, server_side=True)
+        except OSError:
+            return
+        with secured:
+            super().finish_request(secured, client_address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A sender that goes away is part of the tests."""
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+        self._thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        answer = Answer() if self.server.answers.empty() else self.server.answers.get()
+        self.server.got.put(Got(self.path, headers, body))
+        if answer.until is not None:
+            answer.until.wait(LONG)
+        if answer.raw is not None:
+            self.wfile.write(answer.raw)
+            self.close_connection = True
+            return
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if answer.status != 204:
+            self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def open_plain(url: EndpointUrl) -> HttpsConnection:
+    """Open a connection as the daemon does, to a receiver on this device."""
+    return HttpsConnection(
+        url.server,
+        trust=Trust(use_system_roots=False),
+        route=Route(),
+        limits=LIMITS,
+        only_status=True,
+        encrypted=url.encrypted,
+    )
+
+
+def endpoint(receiver: Receiver | str, name: str = "backend", **settings: Any) -> Endpoint:
+    """Describe an endpoint as the settings do."""
+    url = receiver if isinstance(receiver, str) else receiver.url()
+    given: dict[str, Any] = {"keys": (HmacKey(SECRET),), "open": open_plain, **settings}
+    return Endpoint(name=name, url=EndpointUrl.parse(url), **given)
+
+
+@contextmanager
+def holding() -> Iterator[threading.Event]:
+    """Hold answers back until the block ends, whatever happens in it."""
+    event = threading.Event()
+    try:
+        yield event
+    finally:
+        event.set()

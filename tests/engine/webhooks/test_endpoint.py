@@ -1,0 +1,136 @@
+"""Addresses, filters, and requests that the CloudEvents library reads."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from cloudevents.v1.http import from_http
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.webhooks.receiver import endpoint
+from lpad.base.errors import InvalidSettings, InvalidValue
+from lpad.engine.events import event_types as types
+from lpad.engine.events.cloud_event import Event, EventBody, Identifiers
+from lpad.engine.events.event_data import ProfileData
+from lpad.engine.events.happening import Happening
+from lpad.engine.webhooks.endpoint import EndpointUrl
+
+EID, ICCID = "89049032000000000000000000000017", "8900101000000000017"
+
+
+def event(source: str = "gateway-17", *, euicc: str = "modem", at: float = 1_800_000_000.0) -> Event:
+    happening = Happening(
+        type=types.PROFILE_ENABLED,
+        data=ProfileData(euicc=euicc, eid=EID, iccid=ICCID, change=7),
+        euicc=euicc,
+        at=at,
+    )
+    return Event(
+        sequence=42,
+        type=happening.type.name,
+        droppable=False,
+        body=EventBody.of(happening, source=source),
+    )
+
+
+@pytest.mark.parametrize("structured", [True, False])
+@given(euicc=st.text(min_size=1, max_size=20), unset=st.booleans())
+def test_the_cloudevents_library_reads_what_is_sent(*, structured: bool, euicc: str, unset: bool) -> None:
+    """In both modes, with all attributes and extensions, whatever the card is called."""
+    if any("\ud800" <= c <= "\udfff" for c in euicc):
+        return
+    sent = event(euicc=euicc, at=0.0 if unset else 1_800_000_000.0)
+    headers, body = endpoint("http://localhost/", structured=structured).request(sent, at=1_800_000_000.0)
+    read: Any = from_http(headers, body)
+    assert read["id"] == sent.body.id == headers["webhook-id"]
+    assert (read["source"], read["type"], read["specversion"]) == (
+        "gateway-17",
+        "org.lpad.profile.enabled.v1",
+        "1.0",
+    )
+    if structured or euicc.isascii():  # the library leaves percent-encoding in headers to its caller
+        assert read["subject"] == euicc or not structured
+    assert read["sequence"] == "000000000042"
+    assert str(read.get("clockunset", "")).lower() == ("true" if unset else "")
+    data = read.data if isinstance(read.data, dict) else json.loads(read.data)
+    assert data == {"euicc": euicc, "eid": EID, "iccid": ICCID, "change": 7}
+
+
+def test_headers_are_printable() -> None:
+    """In binary mode, anything else is percent-encoded as UTF-8, as the HTTP binding wants it."""
+    headers, _ = endpoint("http://localhost/", structured=False).request(event(euicc='Mä "1%"'), at=0.0)
+    assert headers["ce-subject"] == "M%C3%A4%20%221%25%22"
+    assert headers["Content-Type"] == "application/json"
+
+
+def test_redacted_identifiers() -> None:
+    """An endpoint that is to know less gets the last digits only."""
+    _, body = endpoint("http://localhost/", identifiers=Identifiers.REDACTED).request(event(), at=0.0)
+    assert json.loads(body)["data"] == {"euicc": "modem", "eid": "…0017", "iccid": "…0017", "change": 7}
+
+
+@pytest.mark.parametrize(
+    ("patterns", "wanted"),
+    [
+        (("*",), True),
+        (("org.lpad.profile.*",), True),
+        (("org.lpad.profile.enabled.v1",), True),
+        (("org.lpad.switch.*", "org.lpad.profile.*.v1"), True),
+        (("org.lpad.switch.*",), False),
+        (("ORG.LPAD.*",), False),
+        ((), False),
+    ],
+)
+def test_filters(patterns: tuple[str, ...], *, wanted: bool) -> None:
+    """One fitting pattern is enough."""
+    assert endpoint("http://localhost/", types=patterns).wants("org.lpad.profile.enabled.v1") is wanted
+
+
+@pytest.mark.parametrize(
+    ("url", "server", "target", "encrypted"),
+    [
+        ("https://hooks.example.com/lpad?token=a", "hooks.example.com", "/lpad?token=a", True),
+        ("https://hooks.example.com:8443", "hooks.example.com:8443", "/", True),
+        ("http://localhost/x", "localhost:80", "/x", False),
+        ("http://127.0.0.1:9000/x", "127.0.0.1:9000", "/x", False),
+        ("https://localhost/x", "localhost", "/x", True),
+    ],
+)
+def test_addresses(url: str, server: str, target: str, *, encrypted: bool) -> None:
+    """Https anywhere, http on this device only."""
+    found = EndpointUrl.parse(url)
+    assert (str(found.server), found.target, found.encrypted) == (server, target, encrypted)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hooks.example.com/",
+        "http://127.0.0.1.example.com/",
+        "http://localhost.example.com/",
+        "ftp://hooks.example.com/",
+        "hooks.example.com",
+        "https://",
+        "https://user:password@hooks.example.com/",
+        "https://hooks.example.com/#part",
+        "https://hooks.example.com/a b",
+        "https://hooks.example.com:99999/",
+        "https://hooks.example.com/ä",
+        "https://[::1/",
+    ],
+)
+def test_what_is_no_address(url: str) -> None:
+    """Refused with a reason, before anything is sent."""
+    with pytest.raises(InvalidValue):
+        EndpointUrl.parse(url)
+
+
+def test_nothing_leaves_unsigned() -> None:
+    """An endpoint without a key cannot be made, and one with a key shows neither it nor its path."""
+    with pytest.raises(InvalidSettings):
+        endpoint("http://localhost/", keys=())
+    shown = repr(endpoint("http://localhost/secret-path"))
+    assert "secret" not in shown
