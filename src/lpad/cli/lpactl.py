@@ -16,7 +16,7 @@ from lpad.cli.commands import (
     showing_commands,
     trust_command,
 )
-from lpad.cli.commands.group import cli
+from lpad.cli.commands.lpactl_group import cli
 from lpad.cli.lines import line_command
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import OutputLostError, end_without_output

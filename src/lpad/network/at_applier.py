@@ -80,7 +80,7 @@ class AtApplier:
         )
 
     def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
-        """Do nothing: the modem has attached with the settings, or will."""
+        """Do nothing: the modem attaches with the settings by itself."""
         return Applied(told="the modem connects by itself, or by the program that dials")
 
     def verify(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:

@@ -137,7 +137,7 @@ class AtDialogue:
             InternalError: another command is in progress, or the dialogue is out of step.
         """
         if self.state is not State.IDLE:
-            raise InternalError(f"an AT command was asked in state {self.state.name}")
+            raise InternalError(f"an AT command was sent in state {self.state.name}")
         self._begin(command)
         self.state = State.ASKED
         return command.text.encode("ascii") + b"\r"

@@ -247,7 +247,7 @@ def document() -> str:
             diagram(),
             "```",
             "",
-            "The step is what is done in a state; the listener gets its name before it begins, and the name",
+            "Each state has a step. The listener gets the step's name before it begins, and the name",
             "appears in a change's progress. The duty is owed if lpad leaves the state without a profile.",
             "",
             "| state | step | an abort owes |",

@@ -48,7 +48,7 @@ def refused_at_once(attempted: str, sw: int) -> CardStatus:
         found = (
             "the card has an ISD-R that knows no ES10 commands. It is probably an M2M eUICC (SGP.02), which"
         )
-        remedy = "no LPA can manage: ask its operator, or put a consumer eUICC in"
+        remedy = "no LPA can manage: ask its operator, or insert a consumer eUICC"
     else:
         found = (
             f"the card has an ISD-R that refuses the first ES10 command: {_SENTENCES[sw]}. If a restart of"

@@ -8,8 +8,8 @@ import click
 
 from lpad.cli.commands.activation_code_input import code_options, read_code
 from lpad.cli.commands.command_session import accepting, command, no_wait
-from lpad.cli.commands.group import cli
 from lpad.cli.commands.guard_options import asked_guard, guarded, limit
+from lpad.cli.commands.lpactl_group import cli
 from lpad.cli.commands.network_command import network_options, network_settings
 from lpad.cli.commands.outcome_line import outcome_line
 from lpad.cli.terminal.output import safe

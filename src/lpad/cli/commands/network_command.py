@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lpad.cli.commands.command_session import command
-from lpad.cli.commands.group import cli
+from lpad.cli.commands.lpactl_group import cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

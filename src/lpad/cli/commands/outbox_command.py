@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lpad.cli.commands.command_session import command, no_wait
-from lpad.cli.commands.group import cli
+from lpad.cli.commands.lpactl_group import cli
 from lpad.cli.terminal.output import duration
 
 if TYPE_CHECKING:

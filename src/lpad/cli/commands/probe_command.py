@@ -10,7 +10,7 @@ import msgspec
 from lpad.base.redaction import mask
 from lpad.cli.commands.command_session import command
 from lpad.cli.commands.followed_change import follow
-from lpad.cli.commands.group import cli
+from lpad.cli.commands.lpactl_group import cli
 from lpad.cli.terminal.output import Output, safe
 from lpad.cli.terminal.probe_report import print_report
 

@@ -10,8 +10,8 @@ import msgspec
 
 from lpad.cli.commands.command_session import command
 from lpad.cli.commands.followed_change import describe, follow, waiting_lines, waits
-from lpad.cli.commands.group import cli
 from lpad.cli.commands.guard_options import failover_line, guard_rows, modem_line, on_trial, rescue_line
+from lpad.cli.commands.lpactl_group import cli
 from lpad.cli.commands.named_profile import address_of, all_of, is_odd, unreadable_line
 from lpad.cli.commands.outbox_command import outbox_line
 from lpad.cli.commands.provision_command import wish_line

@@ -9,7 +9,7 @@ import click
 
 from lpad.cli.commands.command_session import command
 from lpad.cli.commands.followed_change import follow
-from lpad.cli.commands.group import cli
+from lpad.cli.commands.lpactl_group import cli
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import Output, joined
 

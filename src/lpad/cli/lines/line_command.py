@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lpad.cli.commands.command_session import accepting, command, no_wait
-from lpad.cli.commands.group import cli
+from lpad.cli.commands.lpactl_group import cli
 from lpad.cli.terminal.output import safe
 
 if TYPE_CHECKING:

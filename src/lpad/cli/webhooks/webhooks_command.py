@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lpad.cli.commands.command_session import command
-from lpad.cli.commands.group import cli
+from lpad.cli.commands.lpactl_group import cli
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import duration, safe
 

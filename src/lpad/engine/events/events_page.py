@@ -59,8 +59,8 @@ unknown fields.
 
 ## The outbox
 
-lpad writes an event to its journal together with what it is about: neither is there without the other,
-whatever ends lpad or the device. The outbox keeps the latest 2000 events (`events.keep`). When it is full,
+lpad writes an event to its journal in one transaction with the change that it reports, so that a power
+cut leaves both or neither. The outbox keeps the latest 2000 events (`events.keep`). When it is full,
 events make room that no endpoint waits for, then droppable ones, then the others, always the oldest first.
 lpad counts the dropped events that an endpoint waits for, and reports them as `org.lpad.events.dropped.v1`. A
 full outbox or a full disk never delays or refuses a change: while the disk is full, up to 500 events wait in

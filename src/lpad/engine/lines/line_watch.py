@@ -94,7 +94,7 @@ class LineWatch:
         """When lpad asks for a new profile, in monotonic time."""
         self._urgent: set[str] = set()
         self._hints: dict[int, str] = {}
-        """The last state of each running change that was a hint."""
+        """By change, the last state that was a reason to ask for the line again."""
         self._changing: dict[str, int] = {}
         """How often a line was seen while it changes."""
         self._thread: threading.Thread | None = None
