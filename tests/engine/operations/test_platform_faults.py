@@ -230,7 +230,8 @@ def test_a_draft_that_dies(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyP
     hurry(monkeypatch)
     with PlatformLab(tmp_path, pki, like="soracom") as lab:
         lab.platform.faults.add(PlatformFault.STATUS, call="confirm", value="503", times=0)
-        change = lab.asked_or_paused(lab.provision().id)
+        change = lab.provision()
+        lab.until_true(lambda: lab.platform.calls["confirm"] > 1)
         lab.stop()
         assert [each.confirmed for each in lab.platform.stock.reserved] == [False]
         lab.platform.stock.reserved.clear()

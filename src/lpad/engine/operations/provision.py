@@ -243,7 +243,8 @@ class _Fulfilment:
         if draft is not None:
             self._keep(intent="confirm", reservation=KeptReservation.of(draft))
         else:
-            if before.intent != "order":
+            # A draft that was not found again died unconfirmed, so ordering again is still the same order.
+            if before.intent not in ("order", "confirm"):
                 self._check_most_orders()
                 moments = (*moments, self._steady())
             self._keep(intent="order", ordered_at=moments)
