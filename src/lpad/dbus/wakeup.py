@@ -20,7 +20,10 @@ class Bell:
         self._rung = threading.Event()
 
     def ring(self, *_: object) -> None:
-        """End the present wait, or the next one; takes a signal, to be a listener itself."""
+        """End the present wait, or the next one.
+
+        Accepts a signal as argument, so that it can be a listener.
+        """
         self._rung.set()
 
     def wait(self, *, deadline: Deadline) -> bool:

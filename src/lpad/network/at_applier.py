@@ -164,7 +164,7 @@ def _apply(dialogue: Dialogue, settings: NetworkSettings, deadline: Deadline) ->
     if lost:
         return Failed(
             layer=Layer.MODEM,
-            told=f"the modem has taken back context {lost[0].cid}{_overridden(dialogue, deadline)}",
+            told=f"the modem has overwritten context {lost[0].cid}{_overridden(dialogue, deadline)}",
         )
     apn = settings.apn or "the network's default APN"
     return Applied(told=f"the modem's contexts use {apn}" + (", attached again" if changed else ""))

@@ -30,7 +30,7 @@ WHAT_TO_DO = {
     "no-balance": "top up the account",
     "not-eligible": "ask the operator which cards it accepts; this card's EID is not among them",
     "unknown-product": "choose another product; 'lpad platform products' lists them",
-    "used-code": "the profile was taken before; only a person can order another one",
+    "used-code": "the profile has already been downloaded; only a person can order another one",
     "wrong-state": "look at the line and the profile in the operator's portal",
     "settings": "correct the platform's options in the settings",
     "not-found": "look for it in the operator's portal; it may have been deleted there",

@@ -14,7 +14,8 @@ _FIRST = 900.0
 """Seconds over which a device spreads its calls once the platform had too many, unless it asked for less."""
 _NARROWEST = 30.0
 _TIMES_TOLD = 15
-"""A platform's Retry-After is about the time for which it counts calls; a fleet needs several such times."""
+"""A platform's Retry-After is about as long as the period of its rate limit; a fleet needs several such
+periods."""
 _GROWTH = 3
 
 
