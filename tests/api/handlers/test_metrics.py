@@ -16,16 +16,24 @@ from api.gateway import Gateway
 from engine.guarding import ended, guarding, port, rolled_back, stuck
 from engine.lab import CARD, FIRST, SECOND, Lab
 from engine.test_full_disk import no_space
+from engine.webhooks.receiver import Answer, Receiver, endpoint
 from lpad.api.handlers.metrics import MEDIA_TYPE
 from lpad.base.guard_condition import Condition
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import Kind
+from lpad.engine.events.event_data import ProfileData
+from lpad.engine.events.event_types import PROFILE_ENABLED
+from lpad.engine.events.happening import Happening
+from lpad.engine.journal.events.event_log import KEPT
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.policy.provisioning import FROM_DEFAULT_SMDP
 from lpad.engine.snapshot.snapshot import CardState
+from lpad.engine.webhooks import endpoint_worker
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
+    import pytest
+
     from lpad.simulator.pki.pki import Pki
 
 NOTIFY, AUTHENTICATE = "handleNotification", "initiateAuthentication"
@@ -77,6 +85,9 @@ def test_figures_follow_what_happens(gateway: Gateway) -> None:
 def test_every_name_is_documented(gateway: Gateway) -> None:
     """The table in docs/metrics.md and what is scraped are one: names, types and labels."""
     gateway.http.post(f"/v1/euiccs/{CARD}/downloads?wait=120", json={"activation_code": code_of(gateway)})
+    with Receiver() as receiver:
+        gateway.lab.engine.webhooks.become([endpoint(receiver)])
+        _have_events_dropped(gateway.lab)
     text = DOCUMENT.read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(lpad_\w+)` \| (\w+) \| ([^|]*) \|", text, re.MULTILINE)
     documented = {(name, type_, tuple(re.findall(r"`(\w+)`", labels))) for name, type_, labels in rows}
@@ -137,7 +148,7 @@ def test_an_empty_card_is_told(tmp_path: Path, pki: Pki) -> None:
             assert scraped(gateway)[sample("lpad_provisioning_attempts", euicc=CARD)] == 1
 
 
-def test_each_figure_moves(tmp_path: Path, pki: Pki) -> None:
+def test_each_figure_moves(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every documented figure has another value when what it tells has happened; none is a constant."""
     rules = tuple(
         HealthRule(iccid=iccid, conditions=(Condition.parse("registered"),), interval=0.2, lasting=600)
@@ -165,6 +176,8 @@ def test_each_figure_moves(tmp_path: Path, pki: Pki) -> None:
                 lambda: lab.engine.failover(CARD), lambda found: found is not None and found.profile == FIRST
             )
             seen.append(scraped(gateway))
+            with Receiver() as receiver:
+                seen += _endpoint_that_fails(gateway, receiver, monkeypatch)
             _refuse_one_notification(lab)
             seen.append(scraped(gateway))
             lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1000))
@@ -193,6 +206,39 @@ def test_each_figure_moves(tmp_path: Path, pki: Pki) -> None:
     documented = re.findall(r"^\| `(lpad_\w+)` ", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
     still = [name for name in documented if not any(key.startswith(name) for key in moved)]
     assert still == ["lpad_build_info"]
+
+
+def _have_events_dropped(lab: Lab) -> None:
+    """Fill an outbox of a few events while its endpoint is paused."""
+    lab.engine.webhooks.pause("backend")
+    lab.engine.events.most = 2
+    data = ProfileData(euicc=CARD, iccid=FIRST, change=1)
+    lab.engine.events.record([Happening(type=PROFILE_ENABLED, data=data) for _ in range(6)])
+    lab.engine.events.most = KEPT
+
+
+def _endpoint_that_fails(
+    gateway: Gateway, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> list[dict[str, float]]:
+    """Have an endpoint miss events, fail, give one up and accept the others; return all figures."""
+    webhooks = gateway.lab.engine.webhooks
+    webhooks.become([endpoint(receiver)])
+    figures = [scraped(gateway)]
+    _have_events_dropped(gateway.lab)
+    figures.append(scraped(gateway))
+    for _ in range(2):
+        receiver.answers.put(Answer(500))
+    webhooks.resume("backend")
+    gateway.lab.until_true(lambda: webhooks.get("backend").progress.attempts == 1)
+    figures.append(scraped(gateway))
+    with monkeypatch.context() as patched:
+        patched.setattr(endpoint_worker, "PATIENCE", 0.0)
+        webhooks.resume("backend")
+        gateway.lab.until_true(lambda: webhooks.get("backend").progress.given_up == 1)
+    gateway.lab.until_true(lambda: webhooks.get("backend").pending == 0)
+    figures.append(scraped(gateway))
+    webhooks.become([])
+    return figures
 
 
 def _refuse_one_notification(lab: Lab) -> None:
