@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import copy
 import json
 import logging
@@ -71,6 +72,7 @@ BASE: dict[str, Any] = {
         "hooks": True,
         "patterns": [{"iccid": "8900", "authentication": "pap", "initial_bearer": "apn"}],
     },
+    "webhooks": {"modem": {"url": "https://hooks.example.com/", "keys": ["webhook-key"]}},
 }
 """A file in which every setting has a place to be changed at."""
 
@@ -130,6 +132,11 @@ OTHERS: dict[str, Any] = {
     "platforms.NAME.ca_files": ["authorities/ca.der"],
     "platforms.NAME.client_certificate": "client.pem",
     "platforms.NAME.client_key": "client.key",
+    "events.device": "gateway-17",
+    "webhooks.NAME.url": "https://hooks.example.com/other",
+    "webhooks.NAME.keys": ["other-webhook-key"],
+    "webhooks.NAME.types": ["org.lpad.profile.*"],
+    "webhooks.NAME.ca_files": ["authorities/ca.der"],
     "socket": "other.sock",
     "state_folder": "other",
     "log.apdus": "apdus.jsonl",
@@ -207,6 +214,11 @@ def folder(tmp_path: Path, pki: Pki) -> Path:
     (tmp_path / "authorities" / "ca.der").write_bytes(next(iter(pki.ci.values())).der)
     for name in ("credentials", "other-credentials"):
         (tmp_path / name).write_text(f"user:{name}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o600)
+    for name in ("webhook-key", "other-webhook-key"):
+        (tmp_path / name).write_text(
+            f"whsec_{base64.b64encode(name.encode() * 3).decode()}\n", encoding="utf-8"
+        )
         (tmp_path / name).chmod(0o600)
     for name in ("platform.yaml", "other-platform.yaml"):
         (tmp_path / name).write_text(f"like: desk\ntitle: {name}\n", encoding="utf-8")
