@@ -96,7 +96,7 @@ def test_256_blocks_are_the_most() -> None:
     assert store_data(bytes(256 * 63), block_size=63)[-1].p2 == 0xFF
     with pytest.raises(InvalidValue, match="block size of 64"):
         store_data(bytes(256 * 63 + 1), block_size=63)
-    with pytest.raises(InvalidValue, match="more than a card can take"):
+    with pytest.raises(InvalidValue, match="exceeds the limit of a card"):
         store_data(bytes(256 * 255 + 1))
 
 

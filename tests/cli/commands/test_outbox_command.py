@@ -26,7 +26,7 @@ def test_what_waits_is_shown_and_acted_upon(terminal: Terminal) -> None:
     assert " in " in line
     retried = terminal.lpactl("notifications", "retry", number)
     assert retried.code == exit_codes.SERVER
-    assert "stays in the outbox" in retried.err
+    assert "stay in the outbox" in retried.err
     assert terminal.lpactl("notifications", "drop", number).code == exit_codes.USAGE
     dropped = terminal.lpactl("notifications", "drop", number, "--yes").ok()
     assert dropped.out == f"notification {number} is dropped\n"

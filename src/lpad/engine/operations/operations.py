@@ -259,8 +259,8 @@ def refresh(run: Run, context: Context) -> results.RefreshResult:
 def _undelivered(delivered: int, address: str, error: LpadError) -> LpadError:
     """Return the recipient's error as the change's error."""
     again = type(error)(
-        f"{delivered} delivered, but not all: {address}: {error.sentence} Undelivered notifications "
-        f"stay in the outbox and are retried.",
+        f"{delivered} delivered, but not all: {address}: {error.sentence}; undelivered notifications "
+        "stay in the outbox and are retried",
         retryable=error.retryable,
         **error.details,
     )
