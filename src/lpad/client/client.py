@@ -126,6 +126,7 @@ class Client:
         when_online: bool = False,
         retry_for: float | None = None,
         network: Mapping[str, Any] | None = None,
+        key: str | None = None,
         wait: float = 0,
     ) -> Change:
         """Download a profile; without an activation code from the default SM-DP+.
@@ -141,6 +142,7 @@ class Client:
             when_online: wait for a network until it is cancelled, even across restarts.
             retry_for: seconds for which temporary failures are retried; None: the daemon's setting.
             network: the profile's network settings, by the names of `set_network`; None: as configured.
+            key: an idempotency key: the same request with the same key is carried out once. None: a new key.
             wait: seconds to wait for the end.
         """
         body: dict[str, Any] = {"confirm": confirm, "enable": enable, "when_online": when_online}
@@ -156,7 +158,7 @@ class Client:
             body["activation_code"] = activation_code
         if confirmation_code is not None:
             body["confirmation_code"] = confirmation_code
-        return self._connection.change("POST", _card(euicc, "downloads"), body, wait=wait)
+        return self._connection.change("POST", _card(euicc, "downloads"), body, wait=wait, key=key)
 
     def provision(
         self,
@@ -169,6 +171,7 @@ class Client:
         confirm: bool = False,
         guard: Sequence[str] | None = (),
         within: float = 180,
+        key: str | None = None,
         wait: float = 0,
     ) -> Change:
         """Get a profile from an operator's platform; a card has one wish at a time, and this resumes it.
@@ -182,6 +185,7 @@ class Client:
             confirm: ask for consent once the profile is known.
             guard: conditions of that switch, as in `enable`.
             within: seconds in which they must come true.
+            key: as in `download`.
             wait: seconds to wait for the end.
         """
         body: dict[str, Any] = {"enable": enable, "confirm": confirm}
@@ -189,7 +193,7 @@ class Client:
         body |= {name: value for name, value in given.items() if value is not None}
         if guard or guard is None:
             body["guard"] = {"until": list(guard), "within": within} if guard else None
-        return self._connection.change("POST", _card(euicc, "provision"), body, wait=wait)
+        return self._connection.change("POST", _card(euicc, "provision"), body, wait=wait, key=key)
 
     def platforms(self) -> list[Platform]:
         """Return the platforms that the settings name."""
@@ -208,6 +212,7 @@ class Client:
         *,
         guard: Sequence[str] | None = (),
         within: float = 180,
+        key: str | None = None,
         wait: float = 0,
     ) -> Change:
         """Enable a profile.
@@ -218,11 +223,12 @@ class Client:
             guard: conditions that must all be met, or the previous profile is enabled again; docs/api.md has
                 their forms. Empty: the default guard of the settings. None: no guard at all.
             within: seconds in which they must be met.
+            key: as in `download`.
             wait: seconds to wait for the end, or for the question whether to keep the profile.
         """
         asked = {"until": list(guard), "within": within} if guard else None
         body = {"guard": asked} if guard or guard is None else None
-        return self._connection.change("POST", f"{_profile(euicc, iccid)}/enable", body, wait=wait)
+        return self._connection.change("POST", f"{_profile(euicc, iccid)}/enable", body, wait=wait, key=key)
 
     def disable(self, euicc: str, iccid: str, *, accept_offline: bool = False, wait: float = 0) -> Change:
         """Disable a profile; with `accept_offline` also if the device loses its connection by it."""
@@ -313,9 +319,9 @@ class Client:
         """Write the default SM-DP+ address into the card; an empty one removes it."""
         return self._connection.change("PATCH", _card(euicc), {"default_smdp": address}, wait=wait)
 
-    def refresh(self, euicc: str, *, wait: float = 0) -> Change:
-        """Have the card read again."""
-        return self._connection.change("POST", _card(euicc, "refresh"), wait=wait)
+    def refresh(self, euicc: str, *, key: str | None = None, wait: float = 0) -> Change:
+        """Have the card read again; `key` as in `download`."""
+        return self._connection.change("POST", _card(euicc, "refresh"), wait=wait, key=key)
 
     def probe(self, euicc: str, *, unredacted: bool = False, wait: float = 0) -> Change:
         """Test a card and the link to it; the change's result is the report."""
@@ -417,6 +423,9 @@ class Client:
         self, *, change: int | None = None, euicc: str | None = None, after: int | None = None
     ) -> Generator[Event, None, None]:
         """Listen to the events that leave the device, as CloudEvents, until the daemon stops.
+
+        An event's `id` is its number. The first event is `listening`, with the number after which the others
+        follow; `lost` has the `count` of events that the outbox no longer has.
 
         Args:
             change: only this change's events.

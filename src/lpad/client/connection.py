@@ -59,10 +59,11 @@ class Connection:
         *,
         query: dict[str, str] | None = None,
         wait: float = 0,
+        key: str | None = None,
     ) -> Change:
-        """Request a change, which happens once even if the request is repeated."""
-        # With its own key, the request can be repeated if its answer is lost, and is carried out once.
-        key = str(uuid.uuid4())
+        """Request a change, which happens once even if the request is repeated; `key` None: a new key."""
+        # With a key, the request can be repeated if its answer is lost, and is carried out once.
+        key = str(uuid.uuid4()) if key is None else key
         return wire.decoded(self.request(method, path, body, query=query, wait=wait, key=key).content, Change)
 
     def request(

@@ -1,0 +1,19 @@
+"""What an MQTT broker refused or could not do."""
+
+from __future__ import annotations
+
+
+class BrokerError(Exception):
+    """The broker cannot be used: `sentence` says what was attempted, what happened and what to do."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class MessageRefused(BrokerError):
+    """The broker refused one message; the connection remains."""
+
+
+class ConnectionLost(BrokerError):
+    """The connection ended before the broker confirmed a message, which may or may not have arrived."""

@@ -1,0 +1,233 @@
+"""Events: from lpad's outbox to the broker, in order, each until the broker has confirmed it."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from lpad.base.backoff import Backoff
+from lpad.base.untrusted_number import whole_number
+from lpad.client import ApiError
+from lpad.mqtt.broker_connection import Message
+from lpad.mqtt.broker_error import ConnectionLost, MessageRefused
+from lpad.mqtt.masked_identifier import masked_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from paho.mqtt.client import MQTTMessageInfo
+
+    from lpad.client import Event
+    from lpad.mqtt.broker_connection import BrokerConnection
+    from lpad.mqtt.position_file import PositionFile
+    from lpad.mqtt.topics import Topics
+
+log = logging.getLogger(__name__)
+
+CONTENT_TYPE = "application/cloudevents+json"
+"""Of a CloudEvent in structured mode (CloudEvents MQTT binding, 3.2)."""
+AT_ONCE = 20
+"""Events that may be on their way to the broker, and as many that are read ahead."""
+PAUSES = Backoff((1, 5, 30, 120, 600))
+"""Seconds before lpad is asked again, or a refused event is tried again."""
+SET_ASIDE_AFTER = 5 * 24 * 3600.0
+"""Seconds for which an event that the broker refuses is tried again before the next one is sent."""
+KEPT_EVERY = 1.0
+"""Seconds between two writes of the position while there are many events."""
+
+_LOOK = 60.0
+
+
+class Source(Protocol):
+    """Where events come from."""
+
+    def cloud_events(self, *, after: int) -> Iterator[Event]:
+        """Yield the events after a number, then new ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    number: int
+    message: Message | None
+    """None: the journal is a new one, and begins with this number."""
+
+
+class EventForwarder:
+    """Forwards events in two threads: one reads, the other sends.
+
+    lpad's outbox is the buffer on the disk: an event counts as sent when the broker has confirmed it; until
+    then lpad-mqtt asks for it again after a restart. A repeated event has the same ID.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        broker: BrokerConnection,
+        topics: Topics,
+        position: PositionFile,
+        *,
+        redacted: bool,
+        on_event: Callable[[dict[str, Any]], None],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            source: lpad's client.
+            broker: where events go.
+            topics: their topics.
+            position: the number of the last confirmed event.
+            redacted: whether identifiers are masked.
+            on_event: is told of each event, in the thread that reads.
+        """
+        self._source = source
+        self._broker = broker
+        self._topics = topics
+        self._file = position
+        self._redacted = redacted
+        self._on_event = on_event
+        self._position = self._written = position.read()
+        self._written_at = 0.0
+        self._read_ahead: queue.Queue[_Numbered | None] = queue.Queue(AT_ONCE)
+        self._unconfirmed: deque[_Numbered] = deque()
+        self._refused_at: dict[int, float] = {}
+        self._stopping = threading.Event()
+        self._again = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._read, name="events", daemon=True),
+            threading.Thread(target=self._send, name="sender", daemon=True),
+        ]
+
+    @property
+    def position(self) -> int:
+        """The number of the last event that the broker has confirmed."""
+        return self._position
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Begin to end, and keep the position; the threads end with the process."""
+        self._stopping.set()
+        self._again.set()
+        with suppress(queue.Full):
+            self._read_ahead.put_nowait(None)
+        self._keep()
+
+    def connected(self) -> None:
+        """Send refused events again now, because the broker may have another access list."""
+        self._again.set()
+
+    def _read(self) -> None:
+        """Read lpad's events, again after each end of the stream."""
+        last, failures = self._position, 0
+        while not self._stopping.is_set():
+            before = last
+            told = "lpad has ended the stream of events"
+            try:
+                for event in self._source.cloud_events(after=last):
+                    number = whole_number(event.id)
+                    if number is None:
+                        continue
+                    found = self._numbered(number, event, last)
+                    last = number
+                    if found is not None:
+                        self._read_ahead.put(found)
+                    if self._stopping.is_set():
+                        return
+            except ApiError as error:
+                told = error.sentence
+            except Exception:
+                log.exception("events: internal-error")
+            failures = 1 if last > before else failures + 1
+            pause = PAUSES.after(failures)
+            log.warning("no events are read: %s; tried again in %.0f s", told, pause)
+            self._stopping.wait(pause)
+
+    def _numbered(self, number: int, event: Event, last: int) -> _Numbered | None:
+        if event.type == "listening":
+            return _Numbered(number, None) if number < last else None
+        if event.type == "lost":
+            log.warning("%s events were no longer in lpad's outbox", event.data.get("count"))
+            return None
+        self._on_event(event.data)
+        data = masked_event(event.data) if self._redacted else event.data
+        return _Numbered(
+            number,
+            Message(self._topics.event(event.type), msgspec.json.encode(data), content_type=CONTENT_TYPE),
+        )
+
+    def _send(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            if not self._broker.wait_connected(_LOOK):
+                continue
+            self._again.clear()
+            before = self._position
+            try:
+                self._send_on_this_connection()
+            except ConnectionLost as error:
+                log.debug("%s", error.sentence)
+            except MessageRefused as error:
+                failures = 1 if self._position > before else failures + 1
+                pause = PAUSES.after(failures)
+                log.warning("an event is not sent: %s; tried again in %.0f s", error.sentence, pause)
+                self._again.wait(pause)
+            except Exception:
+                log.exception("events: internal-error")
+                self._again.wait(PAUSES.after(failures := failures + 1))
+
+    def _send_on_this_connection(self) -> None:
+        """Send what is unconfirmed, then what comes.
+
+        Raises:
+            MessageRefused: the broker refused the oldest one.
+            ConnectionLost: the connection ended.
+        """
+        under_way = deque((each, self._handed_over(each)) for each in self._unconfirmed)
+        while not self._stopping.is_set():
+            while under_way and (len(under_way) >= AT_ONCE or self._read_ahead.empty()):
+                self._confirm(*under_way[0])
+                under_way.popleft()
+            if not under_way:
+                self._keep()
+            found = self._read_ahead.get()
+            if found is None:
+                return
+            if found.message is None:
+                self._position = found.number
+                continue
+            self._unconfirmed.append(found)
+            under_way.append((found, self._handed_over(found)))
+
+    def _handed_over(self, event: _Numbered) -> MQTTMessageInfo:
+        assert event.message is not None
+        return self._broker.send(event.message)
+
+    def _confirm(self, event: _Numbered, info: MQTTMessageInfo) -> None:
+        try:
+            self._broker.confirmed(info)
+        except MessageRefused as error:
+            since = self._refused_at.setdefault(event.number, time.monotonic())
+            if time.monotonic() - since < SET_ASIDE_AFTER:
+                raise
+            log.error("event %d is not sent any more: %s", event.number, error.sentence)  # noqa: TRY400 - no trace of ours
+        self._refused_at.pop(event.number, None)
+        self._unconfirmed.popleft()
+        self._position = event.number
+        if time.monotonic() - self._written_at >= KEPT_EVERY:
+            self._keep()
+
+    def _keep(self) -> None:
+        if self._position != self._written:
+            self._file.write(self._position)
+            self._written, self._written_at = self._position, time.monotonic()

@@ -1,0 +1,101 @@
+"""What a broker's clients may command, as a table: each operation with its fields and lpad's request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.client import Change, Client
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+Code = Annotated[str, msgspec.Meta(min_length=1, max_length=2048)]
+Conditions = Annotated[list[Name], msgspec.Meta(max_length=16)]
+Within = Annotated[float, msgspec.Meta(gt=0, le=7 * 24 * 3600)]
+
+SECRETS = frozenset({"activation_code", "confirmation_code"})
+"""Fields that leave a command's message as soon as lpad has the command."""
+
+
+class CommandFields(msgspec.Struct, frozen=True, kw_only=True):
+    """What every command may have: its card, which may be omitted if there is only one."""
+
+    card: Name | None = None
+
+
+class DownloadFields(CommandFields, frozen=True, kw_only=True):
+    """A download; without a code, from the default SM-DP+. `guard` null: none, absent: the default guard."""
+
+    activation_code: Code | None = None
+    confirmation_code: Code | None = None
+    enable: bool = False
+    guard: Conditions | msgspec.UnsetType | None = msgspec.UNSET
+    within: Within = 180
+    network: dict[str, str | int | bool | None] | None = None
+
+
+class EnableFields(CommandFields, frozen=True, kw_only=True):
+    """The profile to enable, by its ICCID or AID, and its guard as in a download."""
+
+    profile: Name
+    guard: Conditions | msgspec.UnsetType | None = msgspec.UNSET
+    within: Within = 180
+
+
+class ProvisionFields(CommandFields, frozen=True, kw_only=True):
+    """What a platform is asked for; all fields may be omitted. A known wish is looked at again."""
+
+    platform: Name | None = None
+    product: Name | None = None
+    options: dict[Name, Name] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation: its fields, and how lpad is asked with a card and an idempotency key."""
+
+    fields: type[CommandFields]
+    request: Callable[[Client, Any, str, str], Change]
+
+
+def _guard(asked: list[str] | msgspec.UnsetType | None) -> list[str] | None:
+    return [] if asked is msgspec.UNSET else asked
+
+
+def _download(lpad: Client, asked: DownloadFields, card: str, key: str) -> Change:
+    return lpad.download(
+        card,
+        activation_code=asked.activation_code,
+        confirmation_code=asked.confirmation_code,
+        enable=asked.enable,
+        guard=_guard(asked.guard),
+        within=asked.within,
+        network=asked.network,
+        key=key,
+    )
+
+
+def _enable(lpad: Client, asked: EnableFields, card: str, key: str) -> Change:
+    return lpad.enable(card, asked.profile, guard=_guard(asked.guard), within=asked.within, key=key)
+
+
+def _provision(lpad: Client, asked: ProvisionFields, card: str, key: str) -> Change:
+    return lpad.provision(
+        card, platform=asked.platform, product=asked.product, options=asked.options, key=key
+    )
+
+
+def _refresh(lpad: Client, asked: CommandFields, card: str, key: str) -> Change:  # noqa: ARG001 - one form for all
+    return lpad.refresh(card, key=key)
+
+
+OPERATIONS: dict[str, Operation] = {
+    "download": Operation(DownloadFields, _download),
+    "enable": Operation(EnableFields, _enable),
+    "provision": Operation(ProvisionFields, _provision),
+    "refresh": Operation(CommandFields, _refresh),
+}

@@ -1,0 +1,87 @@
+"""A backend on the broker: it subscribes, keeps what comes, and publishes commands."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+from paho.mqtt.client import Client, MQTTMessage, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+PATIENCE = 120.0
+
+
+class Listener:
+    """Subscribes to everything; its session is kept by the broker."""
+
+    def __init__(
+        self, port: int, *, name: str = "backend", username: str | None = None, password: str = ""
+    ) -> None:
+        self.messages: list[tuple[str, bytes, bool]] = []
+        self._events: list[dict[str, Any]] = []
+        self._news = threading.Condition()
+        self._subscribed = threading.Event()
+        self._client = Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=MQTTv5)
+        if username is not None:
+            self._client.username_pw_set(username, password)
+        self._client.reconnect_delay_set(1, 1)
+        self._client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
+        self._client.on_subscribe = lambda *_: self._subscribed.set()
+        self._client.on_message = self._on_message
+        self._port = port
+
+    def __enter__(self) -> Self:
+        self._client.connect("127.0.0.1", self._port, clean_start=False)
+        self._client.loop_start()
+        assert self._subscribed.wait(PATIENCE)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _on_message(self, client: Client, _: object, message: MQTTMessage) -> None:
+        del client
+        payload = bytes(message.payload)
+        with self._news:
+            self.messages.append((message.topic, payload, message.retain))
+            if payload and "specversion" in (found := msgspec.json.decode(payload)):
+                self._events.append(found)
+            self._news.notify_all()
+
+    def publish(self, topic: str, content: dict[str, Any] | None) -> None:
+        """Publish a retained message; None clears it."""
+        payload = b"" if content is None else msgspec.json.encode(content)
+        self._client.publish(topic, payload, qos=1, retain=True).wait_for_publish(PATIENCE)
+
+    def until(self, found: Callable[[], Any]) -> Any:
+        """Wait until something is true, and return it."""
+        end = time.monotonic() + PATIENCE
+        with self._news:
+            while not (value := found()):
+                left = end - time.monotonic()
+                assert left > 0, [each[:2] for each in self.messages[-20:]]
+                self._news.wait(min(left, 1))
+            return value
+
+    def at(self, topic: str) -> list[dict[str, Any]]:
+        """Return what has come on a topic, decoded, in order."""
+        return [
+            msgspec.json.decode(payload) for at, payload, _ in list(self.messages) if at == topic and payload
+        ]
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return all CloudEvents, in order."""
+        return list(self._events)
+
+    def events_of(self, cause: str) -> list[dict[str, Any]]:
+        """Return the CloudEvents with a cause, in order."""
+        return [each for each in self.events() if each["data"].get("cause") == cause]

@@ -1,0 +1,156 @@
+"""Commands from a backend: carried out once, whatever is lost in between."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lpad.testing.simulated_gateway import CARD, Gateway
+from mqtt.conftest import PATIENCE, Bridge
+from mqtt.listener import Listener
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mqtt.mosquitto import Mosquitto
+
+pytestmark = pytest.mark.programs("mosquitto")
+
+ALL = ["download", "enable", "provision", "refresh"]
+
+
+def states(backend: Listener, topic: str) -> list[Any]:
+    return [each.get("status") for each in backend.at(topic)]
+
+
+def outcome(backend: Listener, topic: str) -> dict[str, Any]:
+    """Wait for the end of a command, and return its last message."""
+    backend.until(lambda: backend.at(topic) and backend.at(topic)[-1]["status"] in ("successful", "failed"))
+    return backend.at(topic)[-1]
+
+
+def test_a_profile_is_downloaded_and_enabled(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
+    """Each command passes through its states; its code does not remain on the broker, other fields do."""
+    with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, gateway.socket, commands=ALL):
+        topic = "lpad/gw/cmd/download/1"
+        code = gateway.order_profile()
+        backend.publish(topic, {"status": "init", "activation_code": code, "ticket": "T-17"})
+        ended = outcome(backend, topic)
+        assert states(backend, topic) == ["init", "executing", "successful"]
+        assert ended["ticket"] == "T-17"
+        assert "activation_code" not in ended
+        iccid = ended["result"]["iccid"]
+        topic = "lpad/gw/cmd/enable/2"
+        backend.publish(topic, {"status": "init", "card": CARD, "profile": iccid, "guard": None})
+        assert outcome(backend, topic)["status"] == "successful"
+        assert gateway.client.profiles(CARD)[0].state == "enabled"
+        # what the broker keeps
+        with Listener(broker.port, name="late") as late:
+            assert outcome(late, "lpad/gw/cmd/download/1") == ended
+            late.until(lambda: late.at("lpad/gw/cmd/refresh") == [{}])
+
+
+def test_a_repeated_command_is_carried_out_once(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
+    """Even if it is published again after its end, or reaches a new lpad-mqtt."""
+    with (
+        Listener(broker.port) as backend,
+        Bridge(tmp_path / "b", broker, gateway.socket, commands=ALL) as bridge,
+    ):
+        topic = "lpad/gw/cmd/download/1"
+        command = {"status": "init", "activation_code": gateway.order_profile()}
+        backend.publish(topic, command)
+        first = outcome(backend, topic)
+        bridge.stop()
+        backend.publish(topic, command)
+        bridge.start()
+        backend.until(lambda: states(backend, topic).count("successful") == 2)
+        assert backend.at(topic)[-1]["change"] == first["change"]
+        assert len(gateway.client.profiles(CARD)) == 1
+        assert [each.kind for each in gateway.client.changes()].count("download") == 1
+
+
+def test_a_command_survives_the_loss_of_everything(
+    gateway: Gateway, broker: Mosquitto, tmp_path: Path
+) -> None:
+    """The switch takes the link away and kills lpad-mqtt; the result comes over the next connection."""
+    first, second = gateway.install_profile(enable=True), gateway.install_profile()
+    with (
+        Listener(broker.port) as backend,
+        Bridge(tmp_path / "b", broker, gateway.socket, commands=ALL) as bridge,
+    ):
+        topic = "lpad/gw/cmd/enable/1"
+        command = {"status": "init", "profile": second, "guard": ["confirm"], "within": 600}
+        backend.publish(topic, command)
+        backend.until(lambda: backend.at(topic)[-1].get("question") == "confirmation")
+        change = backend.at(topic)[-1]["change"]
+        broker.stop()
+        bridge.stop(signal.SIGKILL)
+        gateway.client.confirm(change, wait=PATIENCE).check()
+        bridge.start()
+        broker.start()
+        ended = outcome(backend, topic)
+        assert (ended["status"], ended["change"]) == ("successful", change)
+        assert {each.iccid: each.state for each in gateway.client.profiles(CARD)} == {
+            first: "disabled",
+            second: "enabled",
+        }
+
+
+@pytest.mark.parametrize(
+    ("operation", "command", "kind", "reason"),
+    [
+        ("enable", {"profile": "8944999999999999999"}, "not-found", ""),
+        ("enable", {}, "invalid-request", "missing required field `profile`"),
+        ("enable", {"profile": 7}, "invalid-request", "Expected `str`, got `int`"),
+        ("enable", {"profile": "8" * 300}, "invalid-request", "length <= 256"),
+        ("refresh", {"card": "other"}, "not-found", ""),
+        ("provision", {"platform": "nobody"}, "not-found", ""),
+        ("download", {"activation_code": "no code"}, "invalid-activation-code", ""),
+    ],
+)
+def test_what_lpad_refuses(
+    gateway_for_all: tuple[Gateway, Listener], operation: str, command: dict[str, Any], kind: str, reason: str
+) -> None:
+    """The command fails with lpad's own sentence."""
+    _, backend = gateway_for_all
+    topic = f"lpad/gw/cmd/{operation}/{kind}{len(str(command))}"
+    backend.publish(topic, {"status": "init", **command})
+    ended = outcome(backend, topic)
+    assert (ended["status"], ended["kind"]) == ("failed", kind)
+    assert reason in ended["reason"]
+
+
+def test_only_allowed_operations(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
+    """An operation that the settings do not name is not heard, and none is there without settings."""
+    with (
+        Listener(broker.port) as backend,
+        Bridge(tmp_path / "b", broker, gateway.socket, commands=["refresh"]),
+    ):
+        code = gateway.order_profile()
+        backend.until(lambda: backend.at("lpad/gw/cmd/refresh"))
+        backend.publish("lpad/gw/cmd/download/1", {"status": "init", "activation_code": code})
+        backend.publish("lpad/gw/cmd/refresh/1", {"status": "init"})
+        assert outcome(backend, "lpad/gw/cmd/refresh/1")["status"] == "successful"
+        assert states(backend, "lpad/gw/cmd/download/1") == ["init"]
+        assert "lpad/gw/cmd/download" not in [topic for topic, _, _ in backend.messages]
+        assert gateway.client.profiles(CARD) == []
+
+
+def test_thin_edges_topics(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
+    """thin-edge.io's own topics: capability, command, twin and health."""
+    settings = {"topics": {"preset": "thin-edge"}, "commands": ["refresh"]}
+    with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, gateway.socket, **settings):
+        backend.until(lambda: backend.at("te/device/main///cmd/esim_refresh") == [{}])
+        backend.until(
+            lambda: backend.at("te/device/main/service/lpad-mqtt/status/health") == [{"status": "up"}]
+        )
+        backend.until(lambda: backend.at(f"te/device/main///twin/esim_{CARD}"))
+        topic = "te/device/main///cmd/esim_refresh/c8y-1"
+        backend.publish(topic, {"status": "init"})
+        assert outcome(backend, topic)["status"] == "successful"
+        backend.publish(topic, None)
+        gateway.install_profile()
+        backend.until(lambda: backend.at("te/device/main///e/org.lpad.profile.installed.v1"))
+        assert states(backend, topic) == ["init", "executing", "successful"]

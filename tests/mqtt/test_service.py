@@ -1,0 +1,281 @@
+"""lpad-mqtt as its owner sees it: events, states and commands, over a broker that fails in every way."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from paho.mqtt.client import Client as PahoClient
+from paho.mqtt.enums import CallbackAPIVersion
+
+from lpad.engine.events import event_types
+from lpad.engine.events.event_data import CardData
+from lpad.engine.events.happening import Happening
+from lpad.engine.journal import Journal
+from lpad.testing.simulated_gateway import CARD, Gateway
+from mqtt.conftest import PATIENCE, Bridge
+from mqtt.listener import Listener
+from mqtt.mosquitto import Mosquitto
+from mqtt.tls_files import TlsFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.programs("mosquitto")
+
+HEALTH = "lpad/gw/health"
+STATE = f"lpad/gw/cards/{CARD}"
+ENABLED = "org.lpad.profile.enabled.v1"
+
+
+def installed(gateway: Gateway) -> str:
+    """Install a profile and return its ICCID."""
+    change = gateway.download(gateway.order_profile())
+    assert change.result is not None
+    iccid: str = change.result["iccid"]
+    return iccid
+
+
+def numbers(backend: Listener) -> list[int]:
+    return [int(each["sequence"]) for each in backend.events()]
+
+
+def types(backend: Listener) -> list[str]:
+    return [each["type"] for each in backend.events()]
+
+
+def test_what_happens_reaches_the_broker(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
+    """Events in order, each on the topic of its type; the card's state and lpad-mqtt's own are retained."""
+    with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, gateway.socket) as bridge:
+        backend.until(lambda: backend.at(HEALTH))
+        iccid = installed(gateway)
+        gateway.client.enable(CARD, iccid, wait=PATIENCE).check()
+        backend.until(lambda: ENABLED in types(backend))
+        backend.until(lambda: backend.at(STATE)[-1].get("enabled") == iccid)
+        (event,) = backend.at(f"lpad/gw/events/{ENABLED}")
+        assert event["data"]["iccid"] == iccid
+        assert event["data"]["eid"] == str(gateway.card.eid)
+        assert event["specversion"] == "1.0"
+        found = numbers(backend)
+        assert found == sorted(set(found))
+        # who looks later finds the states, and no event
+        with Listener(broker.port, name="late") as late:
+            late.until(lambda: late.at(STATE) and late.at(HEALTH))
+            assert late.at(STATE)[-1]["enabled"] == iccid
+            assert late.at(HEALTH) == [{"status": "up"}]
+            assert late.events() == []
+            assert bridge.stop() == 0
+            late.until(lambda: late.at(HEALTH)[-1] == {"status": "down"})
+
+
+def test_the_last_will_tells_of_a_sudden_end(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
+    """The broker itself says that lpad-mqtt is gone."""
+    with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, gateway.socket) as bridge:
+        backend.until(lambda: backend.at(HEALTH) == [{"status": "up"}])
+        bridge.stop(signal.SIGKILL)
+        backend.until(lambda: backend.at(HEALTH)[-1] == {"status": "down"})
+
+
+def test_nothing_is_lost_over_restarts(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
+    """Not of the broker, of lpad-mqtt, or of lpad, whichever is away while something happens."""
+    with Bridge(tmp_path / "b", broker, gateway.socket) as bridge, Listener(broker.port) as backend:
+        iccid = installed(gateway)
+        backend.until(lambda: "org.lpad.profile.installed.v1" in types(backend))
+        broker.kill()
+        gateway.client.enable(CARD, iccid, wait=PATIENCE).check()
+        broker.start()
+        backend.until(lambda: ENABLED in types(backend))
+        bridge.stop(signal.SIGKILL)
+        gateway.client.disable(CARD, iccid, wait=PATIENCE).check()
+        bridge.start()
+        backend.until(lambda: "org.lpad.profile.disabled.v1" in types(backend))
+        gateway.stop()
+        gateway.start()
+        gateway.client.delete(CARD, iccid, wait=PATIENCE).check()
+        backend.until(lambda: "org.lpad.profile.deleted.v1" in types(backend))
+        # what comes again has its ID; each number is there
+        ids = {each["sequence"]: each["id"] for each in backend.events()}
+        assert all(ids[each["sequence"]] == each["id"] for each in backend.events())
+        found = sorted(set(numbers(backend)))
+        assert found == list(range(found[0], found[-1] + 1))
+
+
+@pytest.fixture
+def keeping(request: pytest.FixtureRequest) -> Iterator[Gateway]:
+    """A gateway whose outbox keeps a number of events; the daemon does not run."""
+    with Gateway(settings={"events": {"keep": request.param}}) as made:
+        made.ready()
+        made.stop()
+        yield made
+
+
+def record(gateway: Gateway, count: int, *, most: int) -> None:
+    """Write events into the outbox of a daemon that does not run."""
+    journal = Journal(gateway.folder / "state" / "journal.db")
+    journal.events.most = most
+    happening = Happening(type=event_types.CARD_FAULTY, data=CardData(euicc=CARD, cause="test"))
+    for _ in range(count // 100):
+        journal.events.record([happening] * 100)
+    journal.close()
+
+
+@pytest.mark.parametrize("keeping", [20_000], indirect=True)
+def test_ten_thousand_events(keeping: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
+    """All of them arrive, once and in order."""
+    record(keeping, 10_000, most=20_000)
+    keeping.start()
+    with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, keeping.socket) as bridge:
+        backend.until(lambda: len(backend.events_of("test")) >= 10_000)
+        found = [int(each["sequence"]) for each in backend.events_of("test")]
+        assert found == list(range(found[0], found[0] + 10_000))
+        bridge.stop()
+        assert bridge.position >= found[-1]
+
+
+@pytest.mark.parametrize("keeping", [100], indirect=True)
+def test_a_full_outbox_is_reported(keeping: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
+    """What lpad no longer has is counted in the log, and the rest arrives."""
+    broker.stop()
+    record(keeping, 300, most=100)
+    keeping.start()
+    with Bridge(tmp_path / "b", broker, keeping.socket) as bridge:
+        bridge.until_logged("events were no longer in lpad's outbox")
+        broker.start()
+        with Listener(broker.port) as backend:
+            backend.until(lambda: backend.events_of("test"))
+
+
+def test_a_wrong_password(gateway: Gateway, tmp_path: Path) -> None:
+    """The log says what the broker said; with the right one it goes on by itself."""
+    passwords = tmp_path / "passwords"
+    _set_password(passwords, "gateway", "right one")
+    _set_password(passwords, "backend", "b", create=False)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "secret").write_text("wrong one\n")
+    with (
+        Mosquitto(tmp_path / "broker", f"password_file {passwords}", anonymous=False) as broker,
+        Bridge(tmp_path / "b", broker, gateway.socket, username="gateway", password_file="secret") as bridge,
+    ):
+        bridge.until_logged("refused the connection")
+        assert "wrong one" not in bridge.log
+        bridge.stop()
+        (tmp_path / "b" / "secret").write_text("right one\n")
+        bridge.start()
+        with Listener(broker.port, username="backend", password="b") as backend:
+            backend.until(lambda: backend.at(HEALTH))
+
+
+def _set_password(path: Path, user: str, password: str, *, create: bool = True) -> None:
+    subprocess.run(
+        ["mosquitto_passwd", "-b", *(["-c"] if create else []), str(path), user, password],
+        check=True,
+        capture_output=True,
+    )
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_both_versions(gateway: Gateway, broker: Mosquitto, tmp_path: Path, version: str) -> None:
+    """A broker of either version gets events and states."""
+    with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, gateway.socket, version=version):
+        backend.until(lambda: backend.at(HEALTH))
+        iccid = installed(gateway)
+        backend.until(lambda: "org.lpad.profile.installed.v1" in types(backend))
+        backend.until(
+            lambda: any(each["iccid"] == iccid for each in backend.at(STATE)[-1].get("profiles", []))
+        )
+    assert f"lpad-test (p{5 if version == '5' else 2}, c" in broker.logged()
+
+
+def test_a_refusing_access_list(gateway: Gateway, tmp_path: Path) -> None:
+    """Events wait, in order, until the broker's owner has mended the list."""
+    access = tmp_path / "acl"
+    access.write_text("topic readwrite lpad/gw/health\ntopic read #\n")
+    with (
+        Mosquitto(tmp_path / "broker", f"acl_file {access}") as broker,
+        Listener(broker.port) as backend,
+        Bridge(tmp_path / "b", broker, gateway.socket) as bridge,
+    ):
+        installed(gateway)
+        bridge.until_logged("an event is not sent")
+        assert backend.events() == []
+        access.write_text("topic readwrite #\n")
+        broker.stop()
+        broker.start()
+        backend.until(lambda: "org.lpad.profile.installed.v1" in types(backend))
+        found = sorted(set(numbers(backend)))
+        assert found == list(range(found[0], found[-1] + 1))
+
+
+def test_a_session_that_is_taken_over(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
+    """The log names the reason, and what to do; lpad-mqtt comes back."""
+    with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, gateway.socket) as bridge:
+        backend.until(lambda: backend.at(HEALTH))
+        thief = PahoClient(CallbackAPIVersion.VERSION2, client_id="lpad-test", reconnect_on_failure=False)
+        thief.connect("127.0.0.1", broker.port)
+        thief.loop_start()
+        bridge.until_logged("another client uses the client ID 'lpad-test'")
+        thief.loop_stop()
+        installed(gateway)
+        backend.until(lambda: "org.lpad.profile.installed.v1" in types(backend))
+
+
+def test_tls(gateway: Gateway, tmp_path: Path) -> None:
+    """The broker's certificate is checked, and the client's own is shown."""
+    files = TlsFiles.make(tmp_path / "tls")
+    lines = (f"cafile {files.ca}", f"certfile {files.server}", f"keyfile {files.server_key}")
+    tls: dict[str, Any] = {"ca": str(files.ca)}
+    client = {"certificate": str(files.client), "key": str(files.client_key)}
+    with Mosquitto(tmp_path / "broker", *lines, "require_certificate true") as broker:
+        url = f"mqtts://localhost:{broker.port}"
+        refused = [
+            ({"ca": str(files.other_ca)} | client, "its certificate is not accepted"),
+            (tls, "the connection to the broker"),
+        ]
+        for number, (wrong, told) in enumerate(refused):
+            with Bridge(tmp_path / f"b{number}", broker, gateway.socket, broker=url, tls=wrong) as bridge:
+                bridge.until_logged(told)
+                assert "connected to" not in bridge.log
+        with Bridge(tmp_path / "right", broker, gateway.socket, broker=url, tls=tls | client) as bridge:
+            bridge.until_logged("connected to")
+
+
+def test_redacted_identifiers(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
+    """If the owner wants it, no message has a whole EID or ICCID."""
+    with (
+        Listener(broker.port) as backend,
+        Bridge(tmp_path / "b", broker, gateway.socket, identifiers="redacted"),
+    ):
+        backend.until(lambda: backend.at(HEALTH))
+        iccid = installed(gateway)
+        backend.until(lambda: "org.lpad.profile.installed.v1" in types(backend))
+        backend.until(lambda: backend.at(STATE)[-1].get("profiles"))
+        said = b"".join(payload for _, payload, _ in backend.messages)
+        assert iccid.encode() not in said
+        assert str(gateway.card.eid).encode() not in said
+        assert f"…{iccid[-4:]}".encode() in said
+
+
+def test_home_assistant(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
+    """A card is a sensor whose topics exist."""
+    with (
+        Listener(broker.port) as backend,
+        Bridge(tmp_path / "b", broker, gateway.socket, home_assistant=True),
+    ):
+        topic = f"homeassistant/sensor/lpad_lpad_gw_{CARD}/config"
+        (found,) = backend.until(lambda: backend.at(topic))
+        backend.until(lambda: backend.at(found["state_topic"]) and backend.at(found["availability_topic"]))
+
+
+def test_wrong_settings(tmp_path: Path, broker: Mosquitto) -> None:
+    """They end the service for good, with a line for each mistake."""
+    bridge = Bridge(
+        tmp_path / "b", broker, tmp_path / "lpad.sock", broker="mqtt://broker.example.com", colour=1
+    )
+    bridge.start()
+    assert bridge.process is not None
+    assert bridge.process.wait(PATIENCE) == 78
+    assert "'broker': a broker that is not on this device needs mqtts://" in bridge.log
+    assert "'colour': there is no such setting" in bridge.log
