@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
-PAGES = ("lpad.8", "lpactl.1", "lpad.yaml.5")
+PAGES = ("lpad.8", "lpactl.1", "lpad-mqtt.8", "lpad.yaml.5", "mqtt.yaml.5")
 _KEY = re.compile(r"^(?P<indent> *)(?:# (?P<more> *))?(?P<item>- )?(?P<key>[a-z0-9_.]+):(?: (?P<value>.*))?$")
 _EXAMPLE = " Example:"
 
@@ -39,6 +39,7 @@ def page(name: str) -> str:
     """Return a page's source for man(1), such as that of "lpad.8"."""
     text = (HERE / "man" / name).read_text(encoding="utf-8")
     settings = (HERE.parent / "config" / "lpad.yaml").read_text(encoding="utf-8")
+    bridge = (HERE.parent / "config" / "mqtt.yaml").read_text(encoding="utf-8")
     lpactl = click.Context(lpactl_cli, info_name="lpactl")
     parts = {
         "VERSION": lpad.__version__,
@@ -49,6 +50,7 @@ def page(name: str) -> str:
             f".TP\n.B {code}\n{roff(text)}" for code, text in exit_codes.MEANINGS.items()
         ),
         "KEYS": "\n".join(_keys(settings)),
+        "MQTT KEYS": "\n".join(_keys(bridge)),
     }
     return re.sub(r"@([A-Z ]+)@", lambda found: parts[found[1]], text)
 

@@ -13,6 +13,8 @@ import pytest
 
 from lpad.cli.terminal import exit_codes
 from lpad.client import DEFAULT_SOCKET
+from lpad.mqtt.main import EXIT_SETTINGS
+from lpad.mqtt.mqtt_settings import DEFAULT_FILE, MqttSettings
 from lpad.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -57,7 +59,8 @@ def test_systemd_knows_every_word(tmp_path: Path) -> None:
     for unit in here.glob("lpad*.*"):
         # programs that only the package brings
         unit.write_text(
-            re.sub(r"=/usr/bin/(lpad|setfacl)", "=/bin/true", unit.read_text(encoding="utf-8")), "utf-8"
+            re.sub(r"=/usr/bin/(lpad-mqtt|lpad|setfacl)", "=/bin/true", unit.read_text(encoding="utf-8")),
+            "utf-8",
         )
     said = run("systemd-analyze", "verify", "--man=no", *map(str, sorted(here.glob("lpad*.*"))))
     assert [line for line in said.splitlines() if "lpad" in line] == []
@@ -69,6 +72,21 @@ def test_the_units_agree_with_the_daemon() -> None:
     assert socket["ListenStream"] == [DEFAULT_SOCKET] == [Settings().socket]
     assert [f"/var/lib/{name}" for name in service["StateDirectory"]] == [Settings().state_folder]
     assert service["RestartPreventExitStatus"] == [str(exit_codes.USAGE)]
+
+
+def test_the_bridge_exposes_little() -> None:
+    """lpad-mqtt talks to a network; it can do as little to the system as the daemon."""
+    said = run(
+        "systemd-analyze", "security", "--offline=true", "--no-pager", str(UNITS / "lpad-mqtt.service")
+    )
+    exposure = re.search(r"exposure level for lpad-mqtt.service: ([0-9.]+)", said)
+    assert exposure is not None, said
+    assert float(exposure[1]) <= MOST_EXPOSED
+    service = directives("lpad-mqtt.service", "Service")
+    assert service["RestartPreventExitStatus"] == [str(EXIT_SETTINGS)]
+    assert service["ExecStart"] == [f"/usr/bin/lpad-mqtt --config {DEFAULT_FILE}"]
+    folder = MqttSettings(broker="mqtt://localhost").state_folder
+    assert [f"/var/lib/{name}" for name in service["StateDirectory"]] == [folder]
 
 
 def test_the_socket_is_closed_to_others() -> None:

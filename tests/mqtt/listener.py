@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +39,9 @@ class Listener:
         self._port = port
 
     def __enter__(self) -> Self:
-        self._client.connect("127.0.0.1", self._port, clean_start=False)
+        kept = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # untyped there
+        kept.SessionExpiryInterval = 3600
+        self._client.connect("127.0.0.1", self._port, clean_start=False, properties=kept)
         self._client.loop_start()
         assert self._subscribed.wait(PATIENCE)
         return self

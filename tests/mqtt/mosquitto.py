@@ -49,6 +49,8 @@ class Mosquitto:
                     f"allow_anonymous {'true' if self._anonymous else 'false'}",
                     "persistence true",
                     f"persistence_location {state}/",
+                    "autosave_on_changes true",
+                    "autosave_interval 1",
                     "max_queued_messages 20000",
                     "log_type all",
                     *self.lines,

@@ -22,7 +22,7 @@ def test_what_is_pinned_is_what_lpad_asks_for() -> None:
     """Each library that pyproject.toml names for the package is pinned, in a version that is admitted."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    packaged = [library for name in ("modemmanager", "pcsc", "platforms") for library in extras[name]]
+    packaged = [library for name in ("modemmanager", "mqtt", "pcsc", "platforms") for library in extras[name]]
     for each in map(Requirement, [*project["dependencies"], *packaged]):
         assert each.specifier.contains(PINNED[each.name.lower()]), each
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PAUSES = Backoff((1, 2, 5, 15, 60, 300))
-"""Seconds between two attempts to connect; a connection that lasted `LASTING` seconds begins them anew."""
+"""Seconds between two attempts to connect; after a connection of `LASTING` seconds, the first one again."""
 LASTING = 60.0
 PATIENCE = 20.0
 """Seconds to connect, and for the broker to confirm a message."""
@@ -49,8 +49,6 @@ LARGEST_MESSAGE = 64 * 1024
 """Bytes of a message from the broker; larger ones are ignored."""
 
 _LOOK = 0.5
-_TAKEN_OVER = 142
-"""Another client with the same ID has connected (MQTT 5, 3.14.2.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ class Message:
 
 
 class Owner(Protocol):
-    """Who is told of the connection, in its thread; it must return soon."""
+    """A user of the connection, whose methods are called in its thread; they must return soon."""
 
     def connected(self) -> None:
         """Take notice of a new connection, which has its subscriptions."""
@@ -90,7 +88,7 @@ class BrokerConnection:
 
         Args:
             settings: the broker's address and the client's identity.
-            owner: who is told.
+            owner: what the connection calls.
             password: for the settings' user name.
             context: for TLS; None: without.
             will: what the broker publishes if the connection ends without a word.
@@ -107,7 +105,6 @@ class BrokerConnection:
         self._stopping = threading.Event()
         self._refused: dict[int, str] = {}
         self._failure: str | None = None
-        self._taken_over = False
         self._thread = threading.Thread(target=self._run, name="broker", daemon=True)
 
     @property
@@ -206,7 +203,7 @@ class BrokerConnection:
             BrokerError: why it was impossible, or has ended.
         """
         client = self._new_client()
-        self._failure, self._taken_over = None, False
+        self._failure = None
         try:
             self._connect(client)
             self._client = client
@@ -217,15 +214,16 @@ class BrokerConnection:
             self._refused.clear()
         if self._stopping.is_set():
             return
-        if self._taken_over:
-            raise BrokerError(
-                f"{self._name} has ended the connection: another client uses the client ID"
-                f" '{self._settings.client}'; set another 'client_id' in one of them"
-            )
         raise BrokerError(self._why_ended())
 
     def _why_ended(self) -> str:
-        return self._failure or f"the connection to {self._name} was lost; it is made again"
+        return self._failure or self._lost("it was closed")
+
+    def _lost(self, why: str) -> str:
+        return (
+            f"the connection to {self._name} was lost: {why}; it is made again. If this repeats, another"
+            f" client may use the client ID '{self._settings.client}': set 'client_id'"
+        )
 
     def _new_client(self) -> Client:
         settings = self._settings
@@ -312,10 +310,9 @@ class BrokerConnection:
     ) -> None:
         del client, flags, properties
         self._up.clear()
-        # paho tells a second time, without the broker's reason, that the connection has ended
-        self._taken_over = self._taken_over or reason.value == _TAKEN_OVER
+        # paho may report the end a second time, then without the broker's reason
         if self._failure is None and reason.is_failure:
-            self._failure = f"the connection to {self._name} was lost: {reason}; it is made again"
+            self._failure = self._lost(str(reason))
 
     def _on_publish(
         self, client: Client, _: object, mid: int, reason: ReasonCode, properties: object

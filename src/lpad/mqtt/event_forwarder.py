@@ -85,7 +85,7 @@ class EventForwarder:
             topics: their topics.
             position: the number of the last confirmed event.
             redacted: whether identifiers are masked.
-            on_event: is told of each event, in the thread that reads.
+            on_event: receives each event, in the thread that reads.
         """
         self._source = source
         self._broker = broker

@@ -13,8 +13,8 @@ def discovery(
     Args:
         name: the card.
         prefix: what distinguishes this device from others.
-        state_topic: where the card's state stands.
-        health: where the state of lpad-mqtt stands.
+        state_topic: the topic of the card's state.
+        health: the topic of the state of lpad-mqtt.
         up: the content there while there is a connection.
         down: the content there otherwise.
     """

@@ -1,4 +1,4 @@
-"""The number of the last event that the broker has confirmed, kept over restarts."""
+"""The number of the last event that the broker has confirmed, kept across restarts."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ class Service:
         self._broker.stop()
 
     def connected(self) -> None:
-        """Publish all states anew, because the broker may have lost them."""
+        """Publish all states again, because the broker may have lost them."""
         self._events.connected()
         self._changed.put(_ALL)
 

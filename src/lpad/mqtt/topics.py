@@ -43,7 +43,7 @@ class Topics:
     def health(self) -> str:
         """The topic of the retained state of lpad-mqtt."""
         if self.preset == "thin-edge":
-            # the service stands beside the device: te/device/main/service/NAME/status/health
+            # the service has the device as its parent: te/device/main/service/NAME/status/health
             return f"{self.prefix.removesuffix('//')}/service/lpad-mqtt/status/health"
         return f"{self.prefix}/health"
 
@@ -62,7 +62,7 @@ class Topics:
         return f"{self.prefix}/cmd/{_THIN_EDGE[name] if self.preset == 'thin-edge' else name}"
 
     def command(self, topic: str) -> tuple[str, str] | None:
-        """Return the operation and the ID of a command by its topic; None if it is none."""
+        """Return the operation and the ID of a command by its topic; None: the topic is not a command's."""
         head, _, command_id = topic.rpartition("/")
         for name in _THIN_EDGE:
             if head == self.operation(name) and 0 < len(command_id) <= LONGEST_ID:
