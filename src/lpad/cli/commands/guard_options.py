@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 import click
 
@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from lpad.client import Change, Euicc
 
 _F = TypeVar("_F", bound="Callable[..., None]")
+
+
+class Limit(TypedDict, total=False):
+    """The time limit of a guard, in seconds, as an argument of the client."""
+
+    within: float
 
 
 def guarded(command: _F) -> _F:
@@ -44,7 +50,7 @@ def asked_guard(guard: tuple[str, ...], *, no_guard: bool) -> tuple[str, ...] | 
     return None if no_guard else guard
 
 
-def limit(guard: tuple[str, ...], within: float | None) -> dict[str, float]:
+def limit(guard: tuple[str, ...], within: float | None) -> Limit:
     """Return the time limit in the client's form; empty for lpad's default.
 
     Raises:
