@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
@@ -67,6 +68,16 @@ class Bridge:
         code = self.process.wait(PATIENCE)
         self.process = None
         return code
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let it do nothing meanwhile."""
+        assert self.process is not None
+        os.kill(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.process.pid, signal.SIGCONT)
 
     @property
     def log(self) -> str:

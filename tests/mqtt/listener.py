@@ -61,6 +61,12 @@ class Listener:
                 self._events.append(found)
             self._news.notify_all()
 
+    def subscribed_again(self, restart: Callable[[], None]) -> None:
+        """Wait, after a restart of the broker, until it knows the subscription."""
+        self._subscribed.clear()
+        restart()
+        assert self._subscribed.wait(PATIENCE)
+
     def publish(self, topic: str, content: dict[str, Any] | None) -> None:
         """Publish a retained message; None clears it."""
         payload = b"" if content is None else msgspec.json.encode(content)

@@ -86,7 +86,8 @@ def test_nothing_is_lost_over_restarts(gateway: Gateway, broker: Mosquitto, tmp_
         backend.until(lambda: "org.lpad.profile.installed.v1" in types(backend))
         broker.kill()
         gateway.client.enable(CARD, iccid, wait=PATIENCE).check()
-        broker.start()
+        with bridge.held():
+            backend.subscribed_again(broker.start)
         backend.until(lambda: ENABLED in types(backend))
         bridge.stop(signal.SIGKILL)
         gateway.client.disable(CARD, iccid, wait=PATIENCE).check()
@@ -202,8 +203,9 @@ def test_a_refusing_access_list(gateway: Gateway, tmp_path: Path) -> None:
         bridge.until_logged("an event is not sent")
         assert backend.events() == []
         access.write_text("topic readwrite #\n")
-        broker.stop()
-        broker.start()
+        with bridge.held():
+            broker.stop()
+            backend.subscribed_again(broker.start)
         backend.until(lambda: "org.lpad.profile.installed.v1" in types(backend))
         found = sorted(set(numbers(backend)))
         assert found == list(range(found[0], found[-1] + 1))

@@ -1,7 +1,7 @@
 """The connection to the MQTT broker, renewed with growing pauses; the one home of paho-mqtt.
 
 Each attempt has a client of its own, because paho's would send the unconfirmed messages of a lost
-connection again by itself, beside those that lpad-mqtt sends again.
+connection again by itself, next to those that lpad-mqtt sends again.
 """
 
 from __future__ import annotations
