@@ -93,6 +93,7 @@ class LinkContract:
 
     def test_says_when_no_channel_is_free(self, rig: Rig) -> None:
         """A card whose channels are all taken is an error that names the remedy."""
+        rig.card.taken.update(rig.card.free_channels)
         rig.card.free_channels.clear()
         if not rig.tells_why:
             with pytest.raises(CardError):

@@ -24,6 +24,8 @@ class ScriptedCard:
     """Status word after a whole ES10 command."""
     applications: tuple[bytes, ...] = (bytes(ISD_R),)
     free_channels: list[int] = field(default_factory=lambda: [1, 2, 3])
+    taken: set[int] = field(default_factory=set)
+    """Channels that another program keeps open, even over a reset."""
     portion: int | None = None
     """Bytes handed over by one GET RESPONSE (61xx); None: all data at once."""
     asks_for_length: bool = False
@@ -72,7 +74,7 @@ class ScriptedCard:
         command = Command.parse(apdu)
         self.sent.append(command)
         channel = channel_of(command.cla)
-        if channel and channel not in self.open:
+        if channel and channel not in self.open | self.taken:
             return b"\x68\x81"
         if command.ins != 0xC0:
             self._waiting.pop(channel, None)
