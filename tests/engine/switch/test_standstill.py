@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -24,7 +24,7 @@ from engine.guarding import (
 from engine.lab import FIRST, LONG, SECOND
 from lpad.engine.change.change import State
 from lpad.engine.change.guard import Phase
-from lpad.engine.change.notes import NOTHING, Noting, SwitchNotes, noting
+from lpad.engine.change.notes import SwitchNotes, noting
 from lpad.engine.journal.changes import Changes
 from lpad.engine.running.answer import Answer
 from lpad.engine.switch import condition_watch, standstill
@@ -54,16 +54,10 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that takes longer than the limit to write that the guard is awaited."""
     save = Changes.save
 
-    def slowly(
-        self: Changes,
-        change: Change,
-        *,
-        notes: Noting = NOTHING,
-        secrets: dict[str, str] | None = None,
-    ) -> None:
+    def slowly(self: Changes, change: Change, **written: Any) -> None:
         if change.guard is not None and change.guard.phase is Phase.WATCHING and not change.state.ended:
             threading.Event().wait(LIMIT + 0.2)
-        save(self, change, notes=notes, secrets=secrets)
+        save(self, change, **written)
 
     monkeypatch.setattr(Changes, "save", slowly)
 
