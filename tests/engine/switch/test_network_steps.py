@@ -283,7 +283,7 @@ def test_a_mistake_in_an_applier_ends_nothing(tmp_path: Path, pki: Pki) -> None:
     with networking(tmp_path, pki, Broken()) as lab:
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
         assert change.state is State.DONE
-        assert "inside lpad" in network_of(change).failures[0].told
+        assert "fault in lpad" in network_of(change).failures[0].told
 
 
 def test_what_is_not_ready_is_tried_again(tmp_path: Path, pki: Pki) -> None:
