@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 from api.gateway import Gateway
 from cli.conftest import Terminal
-from engine.guarding import guarding, stuck
-from engine.lab import FIRST, Lab
+from engine.guarding import REGISTERED, ended, guarded, guarding, port, stuck, told
+from engine.lab import FIRST, SECOND, Lab
 from lpad.base.server_address import ServerAddress
+from lpad.engine.change.change import Kind
+from lpad.engine.policy.networking import NetworkPolicy
 from lpad.engine.policy.provisioning import FROM_DEFAULT_SMDP
+from lpad.network.at_applier import AtApplier
+from lpad.simulator.modem.contexts import Subscription
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +39,36 @@ def test_a_switch_that_ended_stuck(tmp_path: Path, pki: Pki) -> None:
     with guarding(tmp_path, pki) as lab, Gateway(lab) as gateway:
         change = stuck(lab)
         terminal = Terminal(lab, gateway.path)
-        told = terminal.lpactl("status").ok().err
-        assert f"the guarded switch of change {change.id} ended stuck; lpad keeps trying to enable" in told
-        assert FIRST in told
+        shown = terminal.lpactl("status").ok().err
+        assert f"the guarded switch of change {change.id} ended stuck; lpad keeps trying to enable" in shown
+        assert FIRST in shown
+
+
+def test_the_failed_layer_of_the_last_switch(tmp_path: Path, pki: Pki) -> None:
+    """A line of its own names it with the network's cause, until a switch succeeds."""
+    rejecting = {SECOND: Subscription(emm_cause=11)}
+    with guarding(tmp_path, pki, subscriptions=rejecting) as lab, Gateway(lab) as gateway:
+        terminal = Terminal(lab, gateway.path)
+        assert "failed layer" not in terminal.lpactl("status").ok().err
+        change = guarded(lab, REGISTERED, within=600)
+        told(lab, change, "EMM cause 11")
+        lab.engine.cancel(change.id)  # which takes the switch back at once
+        lab.ended(change.id)
+        line = (
+            f"modem: the failed layer of the last switch (change {change.id}) is 'registered':"
+            " EMM cause 11, PLMN not allowed"
+        )
+        assert line in terminal.lpactl("status").ok().err.splitlines()
+        lab.modem.subscribe(SECOND, Subscription())
+        assert ended(lab, REGISTERED, within=60).error is None
+        assert "failed layer" not in terminal.lpactl("status").ok().err
+
+
+def test_a_failed_layer_without_a_guard(tmp_path: Path, pki: Pki) -> None:
+    """What an applier reports of a switch that is done is told as well."""
+    with guarding(tmp_path, pki, subscriptions={SECOND: Subscription(addresses=False)}) as lab:
+        lab.engine.become([replace(port(lab), network=NetworkPolicy(applier=AtApplier()))])
+        with Gateway(lab) as gateway:
+            change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+            shown = Terminal(lab, gateway.path).lpactl("status").ok().err.splitlines()
+            assert f"modem: the failed layer of the last switch (change {change.id}) is 'address'" in shown

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from lpad.client import Change, Euicc
 
 _F = TypeVar("_F", bound="Callable[..., None]")
+
+_SWITCHING = frozenset({"enable", "disable", "download", "provision", "reset"})
+_LAYERS = ("card", "modem", "registered", "bearer", "address", "path")
+"""From below."""
 
 
 class Limit(TypedDict, total=False):
@@ -87,6 +91,41 @@ def on_trial(changes: Iterable[Change]) -> list[str]:
         for change in changes
         if change.guard is not None and not change.ended
     ]
+
+
+def layer_lines(changes: Iterable[Change]) -> list[str]:
+    """Return a line for each card whose last switch has ended with a failed layer.
+
+    Args:
+        changes: the newest first.
+    """
+    last: dict[str, Change] = {}
+    for change in changes:
+        if change.ended and change.kind in _SWITCHING and (change.kind != "download" or _switched(change)):
+            last.setdefault(change.euicc, change)
+    return [
+        f"{change.euicc}: the failed layer of the last switch (change {change.id}) is '{layer}'"
+        + (f": {cause}" if cause else "")
+        for change in last.values()
+        for layer, cause in list(_failed_layers(change))[:1]
+    ]
+
+
+def _switched(change: Change) -> bool:
+    return change.guard is not None or bool((change.result or {}).get("enabled"))
+
+
+def _failed_layers(change: Change) -> Iterator[tuple[str, str | None]]:
+    """Yield the failed layers from below, each with the network's cause."""
+    if change.guard is not None and change.guard.layer:
+        yield change.guard.layer, change.guard.cause
+    if change.error is not None and change.error.details.get("layer"):
+        yield str(change.error.details["layer"]), str(change.error.details.get("cause") or "")
+    network = (change.result or {}).get("network") or {}
+    failures = [each for each in network.get("failures", ()) if each["layer"] in _LAYERS]
+    for each in sorted(failures, key=lambda each: _LAYERS.index(each["layer"])):
+        yield each["layer"], each.get("cause")
+    yield from ((layer, None) for layer in ("bearer", "address") if network.get(layer) == "down")
 
 
 def rescue_line(euicc: Euicc) -> str | None:

@@ -10,7 +10,14 @@ import msgspec
 
 from lpad.cli.commands.command_session import command
 from lpad.cli.commands.followed_change import describe, follow, waiting_lines, waits
-from lpad.cli.commands.guard_options import failover_line, guard_rows, modem_line, on_trial, rescue_line
+from lpad.cli.commands.guard_options import (
+    failover_line,
+    guard_rows,
+    layer_lines,
+    modem_line,
+    on_trial,
+    rescue_line,
+)
 from lpad.cli.commands.lpactl_group import cli
 from lpad.cli.commands.named_profile import address_of, all_of, is_odd, unreadable_line
 from lpad.cli.commands.outbox_command import outbox_line
@@ -52,7 +59,8 @@ def status(session: Session) -> None:
     changes = _readable(client.changes) or []
     outbox = [_outbox_line(client, each.name) for each in euiccs]
     webhooks = [webhook_line(each) for each in _readable(client.webhooks.all) or []]
-    notes = (*unreadable, *on_trial(changes), *policies, *waiting_lines(changes), *outbox, *webhooks)
+    switches = (*on_trial(changes), *layer_lines(changes))
+    notes = (*unreadable, *switches, *policies, *waiting_lines(changes), *outbox, *webhooks)
     for line in filter(None, notes):
         session.output.note(safe(line))
     if not system.health.clock_set:
