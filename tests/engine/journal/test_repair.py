@@ -27,11 +27,18 @@ from lpad.engine.journal.checksummed_rows import keep_sealed
 from lpad.engine.journal.migration import migrate
 from lpad.engine.journal.schema import CHECKSUMS_SINCE
 from lpad.engine.journal.writability import JournalState
+from lpad.engine.network_settings.settings_store import NetworkStore
+from lpad.network.network_settings import Authentication, GivenBy, NetworkSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["public"]
+
+PASSWORD = b"pa55-in-the-journal"
+SECRET = NetworkSettings(
+    apn="x", username="user", password=PASSWORD.decode(), authentication=Authentication.PAP
+)
 
 DIES = """
 import os, sys
@@ -87,6 +94,23 @@ def holds_all(journal: Journal, said: Contents) -> None:
         number: number for number in said.keys
     }
     assert {name: journal.memos.get(name, object) for name in said.memos} == said.memos
+
+
+def test_no_copy_is_for_others(worn: Path) -> None:
+    """The repaired journal and the one that was set aside are closed to others, whatever the umask is."""
+    worn.chmod(0o600)  # as lpad makes it
+    NetworkStore(Journal(worn).memos).put("8900101000000000017", SECRET, given_by=GivenBy.OWNER)
+    worn.write_bytes(b"garbage" + worn.read_bytes()[7:])
+    before = os.umask(0)
+    try:
+        journal = Journal(worn)
+    finally:
+        os.umask(before)
+    assert len(journal.health.set_aside) == 1
+    there = [*worn.parent.glob("journal*")]
+    assert any(PASSWORD in each.read_bytes() for each in there)
+    assert {each.name: each.stat().st_mode & 0o777 for each in there} == {each.name: 0o600 for each in there}
+    assert len(there) > 1
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,18 @@ _PARTS = ("", "-wal", "-shm", "-journal")
 
 
 def beginning(path: Path) -> Path:
-    """Return the name of the new file while it is written; nothing exists there then."""
-    return _free(path.with_name(f"{path.name}.repairing"))
+    """Create the new file, empty and closed to others, and return its name while it is written.
+
+    Raises:
+        OSError: it is impossible.
+    """
+    new = _free(_beginning(path))
+    new.touch(0o600, exist_ok=False)  # SQLite would create it with a mode of its own
+    return new
+
+
+def _beginning(path: Path) -> Path:
+    return path.with_name(f"{path.name}.repairing")
 
 
 def completed(path: Path) -> Path:
@@ -52,7 +62,7 @@ def complete(path: Path) -> None:
     Raises:
         OSError: the replacement is impossible.
     """
-    new = path.with_name(f"{path.name}.repairing")
+    new = _beginning(path)
     handle = os.open(new, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
@@ -77,7 +87,7 @@ def swap(path: Path) -> Path | None:
 def is_swap_due(path: Path) -> bool:
     """Whether a complete new file is not yet in its place; an incomplete one is removed."""
     with suppress(OSError):
-        beginning(path)
+        _free(_beginning(path))
     try:
         return stat.S_ISREG(completed(path).lstat().st_mode)
     except OSError:
