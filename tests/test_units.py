@@ -15,6 +15,7 @@ from lpad.cli.terminal import exit_codes
 from lpad.client import DEFAULT_SOCKET
 from lpad.mqtt.main import EXIT_SETTINGS
 from lpad.mqtt.mqtt_settings import DEFAULT_FILE, MqttSettings
+from lpad.network.hook_runner_client import SOCKET
 from lpad.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -95,6 +96,13 @@ def test_the_socket_is_closed_to_others() -> None:
     assert socket["SocketMode"] == ["0660"]
     assert socket["SocketGroup"] == ["lpad"]
     assert socket["ExecStartPost"] == [f"/usr/bin/setfacl --modify=group:lpad-read:rw {DEFAULT_SOCKET}"]
+
+
+def test_the_runner_obeys_lpad_alone() -> None:
+    """The members of lpad's group may not ask for the owner's programs, which may run as root."""
+    socket = directives("lpad-hooks.socket", "Socket")
+    assert socket["ListenStream"] == [SOCKET]
+    assert (socket["SocketUser"], socket["SocketMode"]) == (["lpad"], ["0600"])
 
 
 def test_the_user_can_be_made() -> None:

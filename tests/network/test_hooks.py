@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpad.network.applier import Applied, Failed, Wanted
+from lpad.network.hook_runner_messages import RunRequest, Task, framed
 from lpad.network.hooks import NO_HOOKS, HookEvent, Hooks
 from network.applier_contract import EID, NEW, NEW_SETTINGS, soon
 from network.runner_bench import Runner, runner
@@ -62,6 +63,7 @@ def test_an_empty_folder_is_done(serving: Runner) -> None:
         b"\0\0\0\2{}",
         b"\0\0\0\4null",
         b"GET / HTTP/1.1\r\n\r\n",
+        framed(RunRequest(task=Task.HOOKS, environment={"LPAD_EVENT": "\0"}, limit=1)),
     ],
 )
 def test_garbage_does_not_end_the_runner(serving: Runner, data: bytes) -> None:
@@ -84,3 +86,31 @@ def test_a_program_ends_with_who_asked_for_it(serving: Runner) -> None:
         while not started.exists():
             assert not deadline.passed
     assert isinstance(Hooks(serving.client).run(HookEvent.DELETED, WANTED, deadline=soon()), Applied)
+
+
+@pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "BASH_ENV", "lpad_apn", "LPAD_X\n", "XLPAD_X"])
+def test_a_request_brings_no_variable_but_lpads(serving: Runner, name: str) -> None:
+    """Whoever can send a request, such as a daemon that was broken into, cannot have its own code run."""
+    ran = serving.folder / "ran"
+    serving.script(serving.hooks / "10-hook", f"touch {ran}")
+    request = RunRequest(task=Task.HOOKS, environment={"LPAD_EVENT": "x", name: "/tmp/x"}, limit=5)
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(serving.client.path)
+        connection.sendall(framed(request))
+        assert connection.recv(1) == b""
+    assert not ran.exists()
+
+
+def test_a_link_in_a_folder_of_others_is_refused(serving: Runner) -> None:
+    """A harmless program behind a link that others could have made is not run."""
+    (serving.hooks / "10-link").symlink_to("/bin/true")
+    hooks = Hooks(serving.client)
+    assert isinstance(hooks.run(HookEvent.DELETED, WANTED, deadline=soon()), Applied)
+    for mode in (0o777, 0o1777):
+        serving.hooks.chmod(mode)
+        outcome = hooks.run(HookEvent.DELETED, WANTED, deadline=soon())
+        assert isinstance(outcome, Failed)
+        assert "chmod go-w" in outcome.told
+    serving.hooks.chmod(0o755)
+    serving.hooks.parent.chmod(0o777)
+    assert isinstance(hooks.run(HookEvent.DELETED, WANTED, deadline=soon()), Failed)

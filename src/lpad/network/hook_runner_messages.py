@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import struct
+from typing import Annotated
 
 import msgspec
 
@@ -15,6 +16,8 @@ from lpad.base.errors import MalformedError
 
 LONGEST_FRAME = 65_536
 HEADER = struct.Struct("!I")
+_NAME = "LPAD_[A-Z_]{1,40}"
+"""Names that only the owner's programs read; PATH or LD_PRELOAD would let the sender run code of its own."""
 
 
 class Task(enum.StrEnum):
@@ -32,11 +35,14 @@ class Ended(enum.StrEnum):
     TRY_AGAIN = "try-again"
 
 
+_Variable = Annotated[str, msgspec.Meta(pattern=rf"^{_NAME}\Z")]
+
+
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A request to run a program, with its variables and its time limit in seconds."""
 
     task: Task
-    environment: dict[str, str]
+    environment: dict[_Variable, str]
     password: str = ""
     """Handed over in a file that exists in memory only; empty: there is no such file."""
     limit: float

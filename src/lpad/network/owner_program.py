@@ -35,23 +35,31 @@ _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 def refusal(path: Path) -> str | None:
     """Return why a program must not be run; None if it may.
 
-    A file that others can write, or in a folder that they can write, would let them act as this user.
+    A file that others can write, or that is in a folder that they can write, would let them act as this user.
     """
     try:
         real = path.resolve(strict=True)
         found = real.stat()
-        folder = real.parent.stat()
+        folders = {each: each.stat() for each in (*real.parents, *path.absolute().parents)}
     except OSError as error:
         return f"{path.name} cannot be read: {error.strerror}"
     if not stat.S_ISREG(found.st_mode):
         return f"{path.name} is not a file"
-    for what, each in ((path.name, found), (f"the folder of {path.name}", folder)):
-        if each.st_uid not in (0, os.geteuid()):
-            return f"{what} belongs to another user; it must belong to root or to the runner's user"
-        if each.st_mode & _WRITABLE_BY_OTHERS:
-            return f"{what} can be written by others; remove that with chmod go-w"
-    if not os.access(real, os.X_OK):
+    holder = path.absolute().parent
+    others = _others_can_write(path.name, found) or _others_can_write(f"its folder {holder}", folders[holder])
+    for folder, status in folders.items():
+        # In a sticky folder, such as /tmp, others cannot replace what is there.
+        others = others or _others_can_write(f"the folder {folder}", status, sticky=True)
+    if others is None and not os.access(real, os.X_OK):
         return f"{path.name} is not executable; make it so with chmod +x, or remove it"
+    return others
+
+
+def _others_can_write(what: str, found: os.stat_result, *, sticky: bool = False) -> str | None:
+    if found.st_uid not in (0, os.geteuid()):
+        return f"{what} belongs to another user; it must belong to root or to the runner's user"
+    if found.st_mode & _WRITABLE_BY_OTHERS and not (sticky and found.st_mode & stat.S_ISVTX):
+        return f"{what} can be written by others; remove that with chmod go-w"
     return None
 
 
