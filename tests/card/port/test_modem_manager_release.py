@@ -136,6 +136,25 @@ def test_comes_later(bus: str, port: str) -> None:
         manager.wait_for("took")
 
 
+def test_still_lent_under_another_name(bus: str, tmp_path: Path) -> None:
+    """A modem that comes back as another device while it is lent is lent until it is handed back."""
+    path = tmp_path / "usb-Ours-if02-port0"
+    with PtyModem(ScriptedCard(), path=path) as modem:
+        loan = PortLoan(modem.path, hold=5)
+        with ModemManagerDouble(bus, {UID: modem.path}) as manager:
+            opened(loan, modem.path).close()
+            before = modem.device
+            modem.vanish()
+            with PtyModem(ScriptedCard()):  # takes the number that has become free
+                modem.come_back()
+                assert modem.device != before
+                opened(loan, modem.path).close()
+                assert loan.was_lent
+                loan.give_back()
+                manager.wait_for(f"lifted {UID}")
+                assert loan.was_lent
+
+
 def test_another_name(bus: str, tmp_path: Path) -> None:
     """A modem that ModemManager shows only after it came back as another device is borrowed as that."""
     path = tmp_path / "usb-Ours-if02-port0"

@@ -54,7 +54,9 @@ class PortLoan:
     @property
     def was_lent(self) -> bool:
         """Whether ModemManager, when last asked, knew the modem and released it."""
-        return self._was_lent
+        # ModemManager does not show a lent modem that has a new name meanwhile; it is still lent.
+        inhibitions = tuple(self._inhibitions.values())
+        return any(each.holds for each in inhibitions) if inhibitions else self._was_lent
 
     def open_line(self, port: str, *, baud: int, deadline: Deadline) -> Line:
         """Borrow the port if ModemManager has it, and open it.
@@ -73,6 +75,7 @@ class PortLoan:
         """End the loan, unless another user has the port open, who must end it then."""
         with self._lock:
             if self._lines == 0 and self._inhibitions:
+                self._was_lent = self.was_lent
                 self._end(*self._inhibitions)
                 _log.info("%s: idle; returned to ModemManager", self._port)
 
@@ -93,9 +96,9 @@ class PortLoan:
         if device in self._inhibitions or not can_ask():
             return
         inhibition = Inhibition(port, deadline=deadline)
-        self._was_lent = inhibition.holds
         if not inhibition.reaches_bus:
             inhibition.end()
+            self._was_lent = False
             return
         # Inhibitions that found no modem under an earlier name would not find it under this one.
         self._end(*(each for each, earlier in self._inhibitions.items() if not earlier.holds))
