@@ -47,6 +47,7 @@ class ScriptedService:
             answer: called with each method call in the service's thread; None leaves it unanswered.
         """
         self._answer = answer
+        self._heard: dict[str, Callable[[Message], None]] = {}
         self._loop = asyncio.new_event_loop()
         self.calls: list[Message] = []
         """Every call, oldest first."""
@@ -71,6 +72,19 @@ class ScriptedService:
         """Send signals, in order."""
         self.do(lambda: [self._bus.send(message) for message in messages])
 
+    def hear(self, sender: str, member: str, then: Callable[[Message], None]) -> None:
+        """Have signals of a name handed over, in the service's thread."""
+
+        async def asked() -> None:
+            rule = f"type='signal',sender='{sender}',member='{member}'"
+            dbus = "org.freedesktop.DBus"
+            path = "/org/freedesktop/DBus"
+            call = Message(dbus, path, dbus, "AddMatch", signature="s", body=[rule])
+            await self._bus.call(call)
+            self._heard[member] = then
+
+        asyncio.run_coroutine_threadsafe(asked(), self._loop).result(PATIENCE)
+
     def do(self, what: Callable[[], object]) -> None:
         """Do something in the service's thread, and wait until it is done."""
 
@@ -86,6 +100,8 @@ class ScriptedService:
 
     def _handle(self, message: Message) -> Message | bool | None:
         if message.message_type is not MessageType.METHOD_CALL:
+            if message.message_type is MessageType.SIGNAL and message.member in self._heard:
+                self._heard[message.member](message)
             return None
         self.calls.append(message)
         answer = self._answer(message)

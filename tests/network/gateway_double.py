@@ -5,7 +5,9 @@ The real ones run in tests/debian_daemons, but no bearer comes up there: their p
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Self
 
 from dbus_fast import Message, Variant
@@ -13,6 +15,8 @@ from dbus_fast import Message, Variant
 from dbus.private_bus import ScriptedService
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lpad.base.deadline import Deadline
     from lpad.network.applier import Applier, Connection, Outcome, Wanted
 
@@ -26,8 +30,10 @@ ACTIVE = f"{NM_ROOT}/ActiveConnection/1"
 IP4 = f"{NM_ROOT}/IP4Config/1"
 IMEI = "490154203237518"
 ADDRESS = "10.64.0.2"
+DBUS = "org.freedesktop.DBus"
 OBJECTS = "org.freedesktop.DBus.ObjectManager"
 PROPERTIES = "org.freedesktop.DBus.Properties"
+TO_DISK = 1
 CHANGES = {"AddConnection2", "Update2", "Delete", "ActivateConnection"}
 
 Tree = dict[str, dict[str, Variant]]
@@ -46,8 +52,28 @@ class ModemInSlot:
 class GatewayDouble:
     """Both daemons and their modem; start with `with`."""
 
-    def __init__(self, address: str, *, iccid: str, version: str = "1.42.4") -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        iccid: str | None,
+        version: str = "1.42.4",
+        port: str | None = None,
+        read_card: Callable[[], str | None] | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            address: of the bus.
+            iccid: what ModemManager has read from the card.
+            version: NetworkManager's.
+            port: the modem's AT port, by which lpad borrows the modem; None: lpad has a port of its own.
+            read_card: returns the ICCID of the profile that is enabled whenever the modem is probed.
+        """
         self.address = address
+        self._port = port
+        self._read_card = read_card
+        self._borrower: str | None = None
         self.version = version
         self.iccid: str | None = iccid
         """What ModemManager has read from the card."""
@@ -64,6 +90,8 @@ class GatewayDouble:
         self.bearer: dict[str, Variant] | None = None
         """The settings of the bearer; None: there is none."""
         self.connected = False
+        self.loses = 0
+        """How many connections are lost as soon as they are made."""
         self.connect_error: str | None = None
         """What a connection attempt ends with."""
         self.reason: int | None = None
@@ -73,10 +101,12 @@ class GatewayDouble:
         self.refuse: str | None = None
         """What every change in NetworkManager is refused with."""
         self.stored: dict[str, Tree] = {}
+        self._on_disk: dict[str, Tree] = {}
         self.edited: list[str] = []
         """The UUIDs of connections that were changed or deleted."""
         self.flags: list[int] = []
         self.mute = False
+        self.ended = False
         self.device_state = (30, 0)
         self.active: str | None = None
         """The path of the connection that is active."""
@@ -87,6 +117,8 @@ class GatewayDouble:
 
     def __enter__(self) -> Self:
         self.mm = self._services.enter_context(ScriptedService(self.address, MM, self._modem_manager))
+        if self._port is not None:
+            self.mm.hear(DBUS, "NameOwnerChanged", self._owner_changed)
         self.nm = self._services.enter_context(ScriptedService(self.address, NM, self._network_manager))
         return self
 
@@ -97,6 +129,15 @@ class GatewayDouble:
         """Leave the bus."""
         self.mute = True
         self._services.close()
+        self.ended = True
+
+    def begin_anew(self) -> None:
+        """Come back to the bus: what was changed in memory only is gone, and no connection is left."""
+        self.stored = deepcopy(self._on_disk)
+        self._borrower = None
+        self.mute = self.ended = False
+        self.__enter__()
+        self.mm.do(self._lifted)
 
     def fall_silent(self) -> None:
         """Answer nothing more."""
@@ -165,7 +206,8 @@ class GatewayDouble:
             return None
         match message.member:
             case "GetManagedObjects":
-                return Message.new_method_return(message, "a{oa{sa{sv}}}", [{self.modem: self._shown()}])
+                shown = {} if self._borrower else {self.modem: self._shown()}
+                return Message.new_method_return(message, "a{oa{sa{sv}}}", [shown])
             case "GetAll":
                 return Message.new_method_return(message, "a{sv}", [self._modem_properties(message)])
             case "SetInitialEpsBearerSettings":
@@ -177,27 +219,53 @@ class GatewayDouble:
             case "Disconnect":
                 self.connected, self.state = False, 8
             case "InhibitDevice":
-                self._inhibit(message.body[1])
+                self._inhibit(message.body[1], by=message.sender or "")
         return Message.new_method_return(message)
 
     def _connect(self, message: Message) -> Message:
         self.bearer = message.body[0]
-        self.connected = self.connect_error is None
+        self.connected = self.connect_error is None and self.loses == 0
+        self.loses -= self.loses > 0
         self.state = 11 if self.connected else 8
         if self.connect_error is not None:
             return Message.new_error(message, self.connect_error, "no")
         return Message.new_method_return(message, "o", [f"{MM_ROOT}/Bearer/1"])
 
-    def _inhibit(self, inhibited: bool) -> None:  # noqa: FBT001 - the argument of InhibitDevice
+    def _inhibit(self, inhibited: bool, *, by: str) -> None:  # noqa: FBT001 - the argument of InhibitDevice
         self.inhibited.append(inhibited)
-        if self.card is not None and not inhibited:
+        if self._port is not None:
+            self._borrower = by if inhibited else None
+            if not inhibited:
+                self._lifted()
+        elif self.card is not None and not inhibited:
             self.iccid = self.card
+
+    def _owner_changed(self, message: Message) -> None:
+        """Take the modem back from a program that has left the bus."""
+        if message.body[0] == self._borrower and not message.body[2]:
+            self._borrower = None
+            self.inhibited.append(False)
+            self._lifted()
+
+    def _lifted(self) -> None:
+        """Probe the modem anew, as ModemManager does with one that it gets back."""
+        self.connected, self.bearer, self.state = False, None, 8
+        self.iccid = self._read_card() if self._read_card is not None else self.iccid
+        self.index += 1
+        self.active, self.device_state = None, (30, 36)
+        shown = [self.modem, {}]
+        self.mm._bus.send(Message.new_signal(MM_ROOT, OBJECTS, "InterfacesAdded", "oa{sa{sv}}", shown))
+        for path, tree in self.stored.items():  # as NetworkManager does with a modem that it knows the SIM of
+            sim, autoconnect = tree["gsm"].get("sim-id"), tree["connection"].get("autoconnect")
+            if sim is not None and sim.value == self.iccid and (autoconnect is None or autoconnect.value):
+                self.active, self.applied, self.device_state = path, tree, (100, 0)
 
     def _shown(self) -> dict[str, dict[str, Variant]]:
         return {
             f"{MM}.Modem": {
                 "EquipmentIdentifier": Variant("s", IMEI),
                 "Device": Variant("s", "/sys/1-1"),
+                "Ports": Variant("a(su)", [] if self._port is None else [[_device(self._port), 3]]),
                 "State": Variant("i", self.state),
                 "StateFailedReason": Variant("u", self.failed_reason),
                 "Sim": Variant("o", "/" if self.iccid is None else f"{MM_ROOT}/SIM/{self.index}"),
@@ -255,6 +323,7 @@ class GatewayDouble:
                 return Message.new_method_return(message, "a{sv}", [{}])
             case "Delete":
                 self.edited.append(_uuid(self.stored.pop(path)))
+                self._on_disk.pop(path, None)
                 if self.active == path:
                     self._device_to(30, 38)
                     self.active = None
@@ -293,6 +362,7 @@ class GatewayDouble:
         self._made += 1
         path = f"{NM_ROOT}/Settings/{self._made}"
         self.stored[path] = tree
+        self._on_disk[path] = deepcopy(tree)
         return path
 
     def _edit(self, path: str, tree: Tree, flags: int) -> None:
@@ -302,6 +372,8 @@ class GatewayDouble:
         self.stored[path] = tree
         if password is not None and "password" not in tree["gsm"]:
             tree["gsm"]["password"] = password  # as the real one: without any secret, the stored ones stay
+        if flags & TO_DISK:
+            self._on_disk[path] = deepcopy(tree)
 
     def _activate(self, message: Message) -> Message:
         path, device, _ = message.body
@@ -344,6 +416,7 @@ class CardFollows:
         self._applier = applier
         self._gateway = gateway
         self.name = applier.name
+        self.reconnects = applier.reconnects
         self.prepare = applier.prepare
         self.connect = applier.connect
         self.verify = applier.verify
@@ -358,6 +431,10 @@ class CardFollows:
 
     def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:
         return self._applier.look(wanted, deadline=deadline)
+
+
+def _device(port: str) -> str:
+    return os.path.realpath(port).removeprefix("/dev/")
 
 
 def _uuid(tree: Tree) -> str:

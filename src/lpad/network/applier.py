@@ -183,6 +183,11 @@ class Applier(Protocol):
         """The name in the settings file: none, networkmanager, modemmanager, at or command."""
         ...
 
+    @property
+    def reconnects(self) -> bool:
+        """Whether `connect` must follow each loan of the modem, because nothing else connects it again."""
+        ...
+
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
         """Get ready for a switch to the profile: keep the previous profile's connection from coming back."""
         ...

@@ -58,6 +58,7 @@ class AtApplier:
     """Sets the modem's contexts, for the dialling program or the modem's own network interface."""
 
     name = "at"
+    reconnects = False
 
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
         """Return the present contexts for `undo`."""

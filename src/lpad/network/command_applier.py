@@ -22,6 +22,7 @@ class CommandApplier:
 
     runner: RunnerClient
     name = "command"
+    reconnects = False
 
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
         """Run it before the switch."""

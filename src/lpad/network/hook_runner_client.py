@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from lpad.network.hook_runner_messages import HEADER, Ended, RunAnswer, RunReque
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lpad.base.cancellation import Cancellation
     from lpad.base.deadline import Deadline
     from lpad.network.applier import Outcome, Wanted
 
@@ -37,7 +39,13 @@ class RunnerClient:
     def run(
         self, task: Task, environment: Mapping[str, str], *, password: str = "", deadline: Deadline
     ) -> Outcome:
-        """Make the runner run a task, and return the result."""
+        """Make the runner run a task, and return the result.
+
+        If the deadline is cancelled, the program is killed.
+
+        Raises:
+            Cancelled: as the deadline says.
+        """
         seconds = deadline.remaining()
         limit = seconds - min(_STOPPING, seconds / 4)
         if limit <= 0:
@@ -68,12 +76,22 @@ class RunnerClient:
 def _received(connection: socket.socket, length: int, deadline: Deadline) -> bytes:
     data = b""
     while len(data) < length:
-        connection.settimeout(deadline.remaining() or 0.001)
+        _await_data(connection, deadline)
         piece = connection.recv(length - len(data))
         if not piece:
             raise MalformedError("the runner ended the connection")
         data += piece
     return data
+
+
+def _await_data(connection: socket.socket, deadline: Deadline) -> None:
+    watched: list[socket.socket | Cancellation] = [connection]
+    if deadline.cancellation is not None:
+        watched.append(deadline.cancellation)
+    ready, _, _ = select.select(watched, [], [], deadline.remaining())
+    deadline.check()
+    if not ready:
+        raise TimeoutError
 
 
 def _outcome(answer: RunAnswer) -> Outcome:

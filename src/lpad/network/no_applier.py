@@ -19,6 +19,7 @@ class NoApplier:
     """Does nothing, and reports this."""
 
     name = "none"
+    reconnects = False
 
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
         """Do nothing."""

@@ -10,7 +10,7 @@ import pytest
 
 from engine.guarding import REGISTERED, THIRD, enabled, guarding, port, rolled_back, steps
 from engine.lab import FIRST, SECOND, Lab
-from lpad.engine.change.change import RESCUE, Kind, State
+from lpad.engine.change.change import FAILOVER, RESCUE, Kind, State
 from lpad.engine.change.params import EnableParams, GuardParams
 from lpad.engine.change.results import SwitchResult
 from lpad.engine.policy.switching import SwitchPolicy
@@ -113,6 +113,14 @@ def test_a_rescue_is_never_guarded(tmp_path: Path, pki: Pki) -> None:
     with defaulting(tmp_path, pki, registration={SECOND: SEARCHING}) as lab:
         asked = lab.engine.submit("modem", EnableParams(iccid=SECOND), origin=RESCUE).change
         assert unguarded(lab.ended(asked.id)) == ""
+
+
+def test_a_failover_without_a_rule_has_it(tmp_path: Path, pki: Pki) -> None:
+    """Failover brings the guard of the profile's rule; without one, the default guard applies."""
+    with defaulting(tmp_path, pki, within=2, registration={SECOND: SEARCHING}) as lab:
+        asked = lab.engine.submit("modem", EnableParams(iccid=SECOND), origin=FAILOVER).change
+        rolled_back(lab.ended(asked.id))
+        assert enabled(lab) == FIRST
 
 
 def test_a_locked_sim_ends_the_watch_at_once(tmp_path: Path, pki: Pki) -> None:

@@ -3,100 +3,40 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.guarding import REGISTERED, enabled, ended, guarded, guarding, port, rolled_back, steps, watched
-from engine.lab import CARD, FIRST, SECOND, Lab
+from engine.guarding import REGISTERED, enabled, ended, guarded, guarding, rolled_back, steps, watched
+from engine.lab import CARD, FIRST, SECOND
+from engine.networking import NO, PATTERNS, Spy, apn, networking
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.results import NetworkResult, SwitchResult
-from lpad.engine.policy.networking import NetworkPolicy, OnFailure
+from lpad.engine.policy.networking import OnFailure
 from lpad.engine.running.answer import Answer
 from lpad.engine.switch import condition_watch
-from lpad.network.applier import Applied, Connection, Failed, TryAgain
-from lpad.network.at_applier import AtApplier
-from lpad.network.chosen_settings import Pattern
+from lpad.network.applier import Failed, TryAgain
 from lpad.network.connection_layer import Layer
+from lpad.network.hooks import Hooks
 from lpad.network.network_settings import IpType, NetworkSettings
 from lpad.simulator.modem.contexts import Subscription
+from network.runner_bench import runner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from engine.lab import Lab
     from lpad.base.deadline import Deadline
     from lpad.engine.change.change import Change
     from lpad.network.applier import Outcome, Wanted
     from lpad.simulator.pki.pki import Pki
-
-PATTERNS = (
-    Pattern(iccid=FIRST, settings=NetworkSettings(apn="first.example")),
-    Pattern(iccid=SECOND, settings=NetworkSettings(apn="second.example")),
-)
 
 
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(condition_watch, "STEADY", 0.3)
     monkeypatch.setattr(condition_watch, "FIRST_PAUSE", 0.1)
-
-
-@dataclass
-class Spy:
-    """An applier that notes what it is asked, and answers what a test says."""
-
-    asked: list[tuple[str, str]] = field(default_factory=list)
-    answers: dict[str, list[Outcome]] = field(default_factory=dict)
-    name = "at"
-
-    def _note(self, step: str, iccid: str) -> Outcome:
-        self.asked.append((step, iccid))
-        left = self.answers.get(step, [])
-        return left.pop(0) if left else Applied(told="done", memory={"x": "y"} if step == "prepare" else {})
-
-    def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        return self._note("prepare", wanted.iccid)
-
-    def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        return self._note("apply", wanted.iccid)
-
-    def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        return self._note("connect", wanted.iccid)
-
-    def verify(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        return self._note("verify", wanted.iccid)
-
-    def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:
-        return self._note("undo", wanted.iccid)
-
-    def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:
-        return self._note("forget", iccid)
-
-    def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:
-        return Connection()
-
-
-@contextmanager
-def networking(folder: Path, pki: Pki, applier: Any = None, **habits: Any) -> Iterator[Lab]:
-    """A lab with two profiles, the first enabled and its APN in the modem."""
-    more: dict[str, Any] = {name: habits.pop(name) for name in ("on_failure", "patterns") if name in habits}
-    with guarding(folder, pki, **habits) as lab:
-        chosen: dict[str, Any] = {"patterns": PATTERNS, "limit": 5.0, **more}
-        policy = NetworkPolicy(applier=applier or AtApplier(), **chosen)
-        networked = replace(port(lab), network=policy)
-        lab.engine.become([networked])
-        lab._ports = (networked,)  # of the next start
-        if applier is None:
-            change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
-            assert change.error is None, change.error
-        lab.modem.received.clear()
-        yield lab
-
-
-def apn(lab: Lab) -> str:
-    return lab.modem.contexts[1][1]
 
 
 def switched(change: Change) -> SwitchResult:
@@ -228,7 +168,7 @@ def test_a_cut_while_the_guard_is_awaited_ends_with_the_right_settings(tmp_path:
 
 def test_a_failure_before_an_ordinary_enable_stops_it(tmp_path: Path, pki: Pki) -> None:
     """Nothing is switched, what was made ready is taken back, and the error says how to go on."""
-    spy = Spy(answers={"prepare": [Failed(layer=Layer.MODEM, told="no")]})
+    spy = Spy(answers={"prepare": [NO]})
     with networking(tmp_path, pki, spy) as lab:
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
         assert change.error is not None
@@ -241,7 +181,7 @@ def test_a_failure_before_an_ordinary_enable_stops_it(tmp_path: Path, pki: Pki) 
 
 def test_the_settings_can_have_it_ignored(tmp_path: Path, pki: Pki) -> None:
     """With on_failure ignore the switch goes on, and the result tells the failure."""
-    spy = Spy(answers={"prepare": [Failed(layer=Layer.MODEM, told="no")]})
+    spy = Spy(answers={"prepare": [NO]})
     with networking(tmp_path, pki, spy, on_failure=OnFailure.IGNORE) as lab:
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
         assert change.error is None
@@ -262,8 +202,7 @@ def test_a_failure_after_the_switch_is_reported(tmp_path: Path, pki: Pki, step: 
 
 def test_a_failing_applier_never_stops_the_way_back(tmp_path: Path, pki: Pki) -> None:
     """Undo, apply and connect may fail: the previous profile is enabled all the same."""
-    no = Failed(layer=Layer.MODEM, told="no")
-    spy = Spy(answers={"undo": [no] * 9, "apply": [no] * 9, "connect": [no] * 9})
+    spy = Spy(answers={"undo": [NO] * 9, "apply": [NO] * 9, "connect": [NO] * 9})
     with networking(tmp_path, pki, spy) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         lab.engine.answer(change.id, Answer(confirm=False))
@@ -319,6 +258,18 @@ def test_a_switch_that_the_card_refuses_is_undone(tmp_path: Path, pki: Pki) -> N
         assert ("apply", FIRST) not in spy.asked or spy.asked.index(("apply", FIRST)) > 1
 
 
+def test_a_deleted_profile_is_forgotten(tmp_path: Path, pki: Pki) -> None:
+    """What the applier made for a profile goes with it, whether it is deleted or the card is reset."""
+    spy = Spy()
+    with networking(tmp_path, pki, spy) as lab:
+        assert lab.carry_out(Kind.DELETE, iccid=SECOND).error is None
+        assert spy.asked == [("forget", SECOND)]
+        spy.asked.clear()
+        change = lab.carry_out(Kind.RESET, operational_profiles=True, accept_offline=True)
+        assert change.error is None
+        assert spy.asked == [("forget", FIRST)]
+
+
 def test_a_download_brings_its_apn_before_the_first_enable(tmp_path: Path, pki: Pki) -> None:
     """The order's settings are in the modem when the profile is enabled for the first time."""
     third = "8900101000000000033"
@@ -340,3 +291,76 @@ def test_a_bearer_cannot_be_a_condition_where_nothing_sees_it(tmp_path: Path, pk
         assert change.error.kind == "conflict"
         assert "network.applier" in change.error.sentence
         assert enabled(lab) == FIRST
+
+
+TELLS = 'echo "$LPAD_EVENT $LPAD_ICCID $LPAD_APN" >> {}'
+
+
+def test_hooks_are_told_how_it_ended(tmp_path: Path, pki: Pki) -> None:
+    """A kept switch is confirmed, and one that is taken back is told with the profile enabled then."""
+    (tmp_path / "runner").mkdir()
+    out = tmp_path / "out"
+    with runner(tmp_path / "runner") as serving:
+        serving.script(serving.hooks / "10-tells", TELLS.format(out))
+        with networking(tmp_path, pki, Spy(), hooks=Hooks(serving.client)) as lab:
+            for confirm in (False, True):
+                change = lab.asked(guarded(lab, "confirm", within=60).id)
+                lab.engine.answer(change.id, Answer(confirm=confirm))
+                lab.ended(change.id)
+    assert out.read_text(encoding="utf-8").splitlines() == [
+        f"pre-switch {SECOND} second.example",
+        f"post-switch {SECOND} second.example",
+        f"post-switch {FIRST} first.example",
+        f"rolled-back {FIRST} first.example",
+        f"pre-switch {SECOND} second.example",
+        f"post-switch {SECOND} second.example",
+        f"confirmed {SECOND} second.example",
+    ]
+
+
+def test_the_time_of_a_hook_is_part_of_the_guards(tmp_path: Path, pki: Pki) -> None:
+    """A hook that hangs before the switch uses up the guard's time, and gets no more than that."""
+    with hanging(tmp_path, pki, "post-switch") as (lab, _spy, _started):
+        details = rolled_back(ended(lab, REGISTERED, "confirm", within=4))
+        assert details["reason"] == "time-limit"
+        assert enabled(lab) == FIRST
+
+
+HANGS = 'case "$LPAD_EVENT $LPAD_ICCID" in "{event} {iccid}") touch "$0.started"; sleep 600 ;; esac'
+
+
+@contextmanager
+def hanging(folder: Path, pki: Pki, event: str) -> Iterator[tuple[Lab, Spy, Path]]:
+    """A lab whose hook hangs at an event, and the file that shows that it runs."""
+    (folder / "runner").mkdir()
+    spy = Spy()
+    with runner(folder / "runner") as serving:
+        hook = serving.script(serving.hooks / "10-hangs", HANGS.format(event=event, iccid=SECOND))
+        with networking(folder, pki, spy, hooks=Hooks(serving.client), limit=600) as lab:
+            yield lab, spy, hook.with_name("10-hangs.started")
+
+
+def test_a_hanging_hook_can_be_cancelled(tmp_path: Path, pki: Pki) -> None:
+    """Before the card is asked, a cancellation ends the wait, and what was made ready is taken back."""
+    with hanging(tmp_path, pki, "pre-switch") as (lab, spy, started):
+        change = lab.submit(Kind.ENABLE, iccid=SECOND)
+        lab.until_true(started.exists)
+        lab.engine.cancel(change.id)
+        assert lab.ended(change.id).state is State.CANCELLED
+        assert (enabled(lab), spy.asked) == (FIRST, [("undo", SECOND)])
+        assert lab.engine.pending(CARD) is None
+
+
+def test_lpad_stops_though_a_hook_hangs(tmp_path: Path, pki: Pki) -> None:
+    """The wait ends with lpad, and the settings are settled by its next start."""
+    with hanging(tmp_path, pki, "post-switch") as (lab, spy, started):
+        change = lab.submit(Kind.ENABLE, iccid=SECOND)
+        lab.until_true(started.exists)
+        lab.stop()
+        started.with_name("10-hangs").unlink()
+        spy.asked.clear()
+        lab.start()
+        assert lab.ended(change.id).state is State.DONE
+        lab.until_true(lambda: lab.engine.pending(CARD) is None)
+        assert enabled(lab) == SECOND
+        assert spy.asked == [("apply", SECOND), ("connect", SECOND)]

@@ -238,7 +238,7 @@ def test_without_modem_manager(gateway: GatewayDouble, applier: NetworkManagerAp
     gateway.mm.leave()
     assert isinstance(applier.prepare(wanted(), deadline=soon()), Applied)
     assert isinstance(applier.apply(wanted(), deadline=soon()), Applied)
-    outcome = applier.connect(wanted(), deadline=Deadline.after(0.2))
+    outcome = applier.connect(wanted(), deadline=Deadline.after(2))
     assert isinstance(outcome, TryAgain)
     assert "ModemManager does not run" in outcome.told
 
@@ -246,7 +246,7 @@ def test_without_modem_manager(gateway: GatewayDouble, applier: NetworkManagerAp
 def test_a_stale_card_is_told(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
     """Until the modem has read the profile nothing is activated, and the layer is the modem."""
     applier.apply(wanted(), deadline=soon())
-    outcome = applier.connect(wanted(), deadline=Deadline.after(0.2))
+    outcome = applier.connect(wanted(), deadline=Deadline.after(2))
     assert isinstance(outcome, TryAgain)
     assert outcome.layer is Layer.MODEM
     assert gateway.activations == []
@@ -334,7 +334,7 @@ def test_sees_bearer_and_address(gateway: GatewayDouble, applier: NetworkManager
     gateway.hold = True
     applier.apply(wanted(), deadline=soon())
     began = time.monotonic()
-    outcome = applier.connect(wanted(), deadline=Deadline.after(0.2))
+    outcome = applier.connect(wanted(), deadline=Deadline.after(2))
     assert isinstance(outcome, Applied)
     assert "still" in outcome.told
     assert time.monotonic() - began < 30

@@ -202,7 +202,10 @@ def reset(run: Run, context: Context) -> results.ResetResult:
         refreshing=True,
         deadline=deadline,
     )
-    return results.ResetResult(already=already, remark=remark, deleted=() if already else tuple(iccids))
+    gone = () if already else tuple(iccids)
+    for iccid in gone:
+        deleted(run, context, iccid)
+    return results.ResetResult(already=already, remark=remark, deleted=gone)
 
 
 def deliver_notifications(run: Run, context: Context) -> results.DeliverNotificationsResult:

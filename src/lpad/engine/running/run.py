@@ -84,6 +84,8 @@ class Run(RunRecord):
         """Ends waits when the change is cancelled or refused, or lpad stops."""
         self.interruption = Cancellation()
         """Also ends waits when something else must go first."""
+        self.ending = Cancellation()
+        """Ends waits when lpad stops, and only then."""
         self._others_wait = others_wait
         self._hold = Hold.RELEASED if released else Hold.WORKING
         self._gave_way = False
@@ -387,6 +389,7 @@ class Run(RunRecord):
         """
         with self._condition:
             self._stopped = True
+            self.ending.cancel(sentence)
             self.release()
             if self._hold not in (Hold.OVERTAKEN, Hold.RELEASED):
                 self.cancel(sentence)

@@ -338,6 +338,8 @@ class ConditionWatch:
             return Look(met=True, seen=told)
         self.cause = connection.bearer.cause or self.cause
         self._try_other_settings()
+        if connection.bearer.state is State.DOWN and self.cause is None:
+            self._network.connect_again()  # its maker may have been restarted
         return Look(met=False, seen=told)
 
     def _ask_network(self, condition: Condition, _deadline: Deadline) -> Look:

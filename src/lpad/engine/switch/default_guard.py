@@ -11,7 +11,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, Conflict
 from lpad.card.modem.registration import registrations
 from lpad.codec.messages.metadata import PPR1, UNREADABLE_RULES
-from lpad.engine.change.change import FAILOVER, RESCUE
+from lpad.engine.change.change import RESCUE
 from lpad.engine.change.params import GuardParams
 from lpad.engine.snapshot.profile import UnreadableProfile
 from lpad.engine.switch.guarded_switch import guarded_switch
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from lpad.engine.switch.switch import Purpose
 
 log = logging.getLogger(__name__)
-
-_NOBODY_ASKED = frozenset({RESCUE, FAILOVER})
-"""Origins of switches that have a guard of their own, or must not have one."""
 
 
 def enable_guarded(
@@ -51,7 +48,7 @@ def enable_guarded(
         until = tuple(each.condition for each in run.change.guard.requirements)
         return guarded_switch(run, context, GuardParams(until=until), iccid=iccid, by_default=True)
     default = context.card.port.policy.default_guard
-    if default is None or without or run.change.origin in _NOBODY_ASKED:
+    if default is None or without or run.change.origin == RESCUE:
         return enable_with_network(run, context, iccid=iccid, purpose=purpose)
     why = _why_not(context, iccid)
     if why is None:

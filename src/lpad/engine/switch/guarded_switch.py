@@ -29,10 +29,11 @@ from lpad.engine.running.run import Suspended
 from lpad.engine.running.same_card import check_same_eid
 from lpad.engine.snapshot.profile import UnreadableProfile
 from lpad.engine.switch.condition_watch import ConditionWatch, UnmetError
-from lpad.engine.switch.network_steps import NetworkSteps, StepsOfRun
+from lpad.engine.switch.network_steps import NetworkSteps
 from lpad.engine.switch.possible_conditions import check_possible
 from lpad.engine.switch.rollback import Reason, Rollback, failed_layer
 from lpad.engine.switch.standstill import Standstill
+from lpad.engine.switch.steps import StepsOfRun
 from lpad.engine.switch.switch import Purpose, switch
 from lpad.network.connection_layer import Layer
 from lpad.network.hooks import HookEvent
@@ -318,6 +319,8 @@ class _GuardedSwitch:
             log.exception("change %d: internal-error", self._run.change.id)
             self._go_back(condition_watch.guard, _MISTAKE)
         self._run.show_guard(kept)
+        if self._network.report.connection is None:
+            self._network.look()  # for the result
         self._network.end(HookEvent.CONFIRMED)
         return SwitchResult(
             iccid=self._iccid,

@@ -17,17 +17,18 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from lpad.base.deadline import Deadline
-from lpad.base.errors import CardError, LpadError, NetworkFailed
+from lpad.base.errors import Cancelled, CardError, LpadError, NetworkFailed
 from lpad.engine.change.change import FAILOVER, RESCUE
 from lpad.engine.change.results import NetworkFailure, NetworkResult
 from lpad.engine.network_settings.pending_switch import PendingSwitch
 from lpad.engine.policy.networking import OnFailure
 from lpad.engine.running.modem_for_appliers import ModemAtHand
+from lpad.engine.switch.steps import StepsOfRun
 from lpad.engine.switch.switch import PLAIN, switch
 from lpad.network.applier import Applied, Connection, Failed, TryAgain, Wanted
 from lpad.network.chosen_settings import choose
@@ -39,10 +40,12 @@ from lpad.network.no_applier import NO_APPLIER
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lpad.base.cancellation import Cancellation
     from lpad.engine.change.results import SwitchResult
     from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
     from lpad.engine.switch.alternative_network_settings import OtherSettings
+    from lpad.engine.switch.steps import Steps
     from lpad.engine.switch.switch import Purpose
     from lpad.network.applier import Modem, Outcome
     from lpad.network.chosen_settings import Chosen
@@ -52,85 +55,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_CONNECT = "connect-network"
 _LEAST = 1.0
 """Seconds that a step gets at least, though the guard's time is nearly over."""
-
-
-class Steps(Protocol):
-    """The receiver of each step as it begins: a change, or none."""
-
-    @property
-    def change_id(self) -> int:
-        """The number of the switch's change."""
-
-    @property
-    def origin(self) -> str:
-        """Who asked for it."""
-
-    @property
-    def name(self) -> str:
-        """The current step."""
-
-    def step(self, name: str) -> None:
-        """Begin a step at which the change may be cancelled.
-
-        Raises:
-            Cancelled: the change was cancelled.
-        """
-
-    def follow(self, name: str) -> None:
-        """Begin a step that cannot be cancelled."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepsOfRun:
-    """A change that receives its steps."""
-
-    run: Run
-
-    @property
-    def change_id(self) -> int:
-        """The change's number."""
-        return self.run.change.id
-
-    @property
-    def origin(self) -> str:
-        """Who asked for it."""
-        return self.run.change.origin
-
-    @property
-    def name(self) -> str:
-        """The current step."""
-        return self.run.change.step or ""
-
-    def step(self, name: str) -> None:
-        """Begin a step at which the change may be cancelled.
-
-        Raises:
-            Cancelled: the change was cancelled.
-        """
-        self.run.step(name)
-
-    def follow(self, name: str) -> None:
-        """Begin a step that cannot be cancelled."""
-        self.run.follow(name)
-
-
-@dataclass(slots=True)
-class StepsAfterCut:
-    """The steps with which a switch is settled that was cut off: no change shows them any more."""
-
-    change_id: int
-    origin: str = RESCUE
-    name: str = ""
-
-    def step(self, name: str) -> None:
-        """Begin a step."""
-        self.name = name
-
-    def follow(self, name: str) -> None:
-        """Begin a step."""
-        self.name = name
 
 
 @dataclass(slots=True)
@@ -182,7 +109,8 @@ class NetworkSteps:
         self._asked_modem = False
         self._tried: OtherSettings | None = None
         self._connected = False
-        self._unapplied = False
+        self._unsettled = False
+        """Whether a part of it must be repeated once the card can be read again."""
         self.report = NetworkReport(self._policy.applier.name)
 
     @property
@@ -218,14 +146,20 @@ class NetworkSteps:
             raise
 
     def _before(self, wanted: Wanted, begun: PendingSwitch) -> None:
+        ends = self._steps.cancellation
         if self._has_hooks:
             self._steps.step(HookEvent.PRE_SWITCH.value)
-            self._demand(self._hook(HookEvent.PRE_SWITCH, wanted))
+            outcome = self._hook(HookEvent.PRE_SWITCH, wanted, ends=ends)
+            ends.check()
+            self._demand(outcome)
         if self._has_applier:
             self._steps.step("prepare-network")
             outcome = self._try(
-                wanted, lambda each, deadline: self._policy.applier.prepare(each, deadline=deadline)
+                wanted,
+                lambda each, deadline: self._policy.applier.prepare(each, deadline=deadline),
+                ends=ends,
             )
+            ends.check()
             self._demand(outcome)
             if isinstance(outcome, Applied) and outcome.memory:
                 begun = PendingSwitch(
@@ -239,8 +173,10 @@ class NetworkSteps:
 
     def _take_back(self, begun: PendingSwitch) -> None:
         """Undo the preparations for a switch that does not happen."""
+        self._unsettled = False
         self._undo(self._context.pending.of(self._euicc) or begun)
-        self._context.pending.end(self._euicc)
+        if not self._unsettled:
+            self._context.pending.end(self._euicc)
 
     def _demand(self, outcome: Outcome) -> None:
         """Stop an ordinary enable whose applier or hook has failed, unless the settings ignore that."""
@@ -264,7 +200,7 @@ class NetworkSteps:
             outcome = self._try(
                 wanted, lambda each, deadline: self._policy.applier.apply(each, deadline=deadline)
             )
-            self._unapplied = isinstance(outcome, TryAgain)
+            self._unsettled = isinstance(outcome, TryAgain)
 
     def connect(self) -> None:
         """Return the modem to its user, have the connection made, and run the hooks after a switch."""
@@ -274,25 +210,44 @@ class NetworkSteps:
             if self._context.card.port.loan.was_lent:
                 self._steps.follow("return-modem")
                 self._context.card.give_back()
-            self._steps.follow("connect-network")
+            self._steps.follow(_CONNECT)
             self._connected = True
             self._try(wanted, lambda each, deadline: self._policy.applier.connect(each, deadline=deadline))
         if self._has_hooks:
             self._steps.follow(HookEvent.POST_SWITCH.value)
             self._hook(HookEvent.POST_SWITCH, wanted)
 
+    def connect_again(self) -> None:
+        """Have a lost connection made again, if nothing but lpad does so."""
+        if not self._policy.applier.reconnects or (wanted := self._wanted()) is None:
+            return
+        self._steps.follow(_CONNECT)
+        self.report.failures = [each for each in self.report.failures if each.step != _CONNECT]
+        self._try(
+            wanted,
+            lambda each, deadline: self._policy.applier.connect(each, deadline=deadline),
+            ends=self._steps.cancellation,
+        )
+
     def renew(self) -> None:
-        """Bring the settings into force for a profile that is enabled already, if they are not."""
+        """Bring the settings into force for a profile that is already enabled, if they are not."""
         if not self._has_applier or (wanted := self._wanted()) is None:
             return
         self._steps.follow("verify-network")
         failures = len(self.report.failures)
         outcome = self._try(
-            wanted, lambda each, deadline: self._policy.applier.verify(each, deadline=deadline)
+            wanted,
+            lambda each, deadline: self._policy.applier.verify(each, deadline=deadline),
+            once=True,
         )
         if isinstance(outcome, Applied):
             return
         del self.report.failures[failures:]  # which is what is mended now
+        begun = PendingSwitch(change=self._steps.change_id, eid=wanted.eid, iccid=wanted.iccid)
+        try:
+            self._context.pending.begin(self._euicc, begun)
+        except LpadError as error:  # it is needed after a power cut only
+            log.warning("change %d: cannot write down what begins: %s", self._steps.change_id, error)
         self.apply()
         self.connect()
 
@@ -315,7 +270,7 @@ class NetworkSteps:
         if event is not None and self._has_hooks and (wanted := self._wanted()) is not None:
             self._steps.follow(event.value)
             self._hook(event, wanted)
-        if not self._unapplied:  # otherwise they are settled as soon as the card can be read
+        if not self._unsettled:  # otherwise they are settled as soon as the card can be read
             self._context.pending.end(self._euicc)
 
     def forget(self, iccid: str) -> None:
@@ -339,7 +294,10 @@ class NetworkSteps:
         if not self._has_applier or wanted is None:
             return Connection()
         try:
-            self.report.connection = self._policy.applier.look(wanted, deadline=self._deadline())
+            deadline = self._deadline(self._steps.ending)
+            self.report.connection = self._policy.applier.look(wanted, deadline=deadline)
+        except Cancelled:
+            return Connection()
         except Exception:  # a mistake in an applier must not end the switch
             log.exception("change %d: internal-error", self._steps.change_id)
             return Connection()
@@ -376,25 +334,42 @@ class NetworkSteps:
             lambda each, deadline: self._policy.applier.undo(each, pending.memory, deadline=deadline),
         )
 
-    def _hook(self, event: HookEvent, wanted: Wanted) -> Outcome:
+    def _hook(self, event: HookEvent, wanted: Wanted, *, ends: Cancellation | None = None) -> Outcome:
         return self._try(
-            wanted, lambda each, deadline: self._policy.hooks.run(event, each, deadline=deadline)
+            wanted, lambda each, deadline: self._policy.hooks.run(event, each, deadline=deadline), ends=ends
         )
 
-    def _try(self, wanted: Wanted, act: Act) -> Outcome:
-        """Repeat a step until it is done, has failed, or its time is over; a failure is reported."""
-        deadline = self._deadline()
+    def _try(
+        self, wanted: Wanted, act: Act, *, ends: Cancellation | None = None, once: bool = False
+    ) -> Outcome:
+        """Repeat a step until it is done, has failed, or its time is over; a failure is reported.
+
+        Args:
+            wanted: the profile and its settings.
+            act: one attempt.
+            ends: ends the wait early; None: only the end of lpad does.
+            once: whether to make one attempt only.
+        """
+        ends = ends or self._steps.ending
+        deadline = self._deadline(ends)
+        woken = threading.Event()
         while True:
             try:
+                deadline.check()
                 outcome = act(wanted, deadline)
+            except Cancelled as error:
+                self._unsettled = True
+                outcome = TryAgain(layer=Layer.MODEM, told=error.sentence)
+                break
             except Exception:  # whatever is wrong with an applier, the device must have its way home
                 log.exception("change %d: internal-error", self._steps.change_id)
                 outcome = Failed(
                     layer=Layer.MODEM, told="the applier failed because of a fault in lpad; see lpad's log"
                 )
-            if not isinstance(outcome, TryAgain) or deadline.remaining() <= outcome.after:
+            if once or not isinstance(outcome, TryAgain) or deadline.remaining() <= outcome.after:
                 break
-            threading.Event().wait(outcome.after)
+            with ends.waking(woken.set):
+                woken.wait(outcome.after)
         step = self._steps.name
         if isinstance(outcome, Applied):
             log.info("change %d: %s: %s", self._steps.change_id, step, outcome.told)
@@ -410,8 +385,8 @@ class NetworkSteps:
         self.report.failures.append(failure)
         return outcome
 
-    def _deadline(self) -> Deadline:
-        limit = Deadline.after(self._policy.limit)
+    def _deadline(self, ends: Cancellation) -> Deadline:
+        limit = Deadline.after(self._policy.limit, cancellation=ends)
         return limit if self.until is None else limit.within(max(_LEAST, self.until.remaining()))
 
     def _wanted(self) -> Wanted | None:
@@ -484,38 +459,6 @@ def deleted(run: Run, context: Context, iccid: str) -> None:
     steps = NetworkSteps(StepsOfRun(run), context, iccid)
     steps.forget(iccid)
     steps.happened(HookEvent.DELETED, iccid)
-
-
-def look_at_connection(context: Context) -> Connection:
-    """Return the state of the enabled profile's connection by the applier, outside of any change."""
-    enabled = context.snapshot().listed.enabled
-    if enabled is None or enabled.iccid is None:
-        return Connection()
-    return NetworkSteps(StepsAfterCut(0), context, enabled.iccid).look()
-
-
-def settle_pending(context: Context) -> None:
-    """Settle the remains of a power cut, or of a failed switch, by the card's present state.
-
-    The enabled profile gets its settings; preparations for another profile are undone before.
-    """
-    euicc = context.card.port.name
-    pending = context.pending.of(euicc)
-    card = context.snapshot()
-    if pending is None:
-        return
-    steps = StepsAfterCut(pending.change)
-    enabled = card.listed.enabled
-    if card.eid == pending.eid and enabled is not None and enabled.iccid is not None:
-        now = NetworkSteps(steps, context, enabled.iccid)
-        undone = enabled.iccid != pending.iccid
-        if undone:
-            now.undo()
-        if not (undone and now.restores):
-            now.apply()
-        now.connect()
-    log.info("%s: the network settings of change %d are settled", euicc, pending.change)
-    context.pending.end(euicc)
 
 
 def enable_with_network(run: Run, context: Context, *, iccid: str, purpose: Purpose = PLAIN) -> SwitchResult:

@@ -27,7 +27,8 @@ from lpad.engine.change.guard import Phase, Turn
 from lpad.engine.change.notes import SwitchNotes, noting
 from lpad.engine.running.condition_check import LAYERS
 from lpad.engine.running.run import Suspended
-from lpad.engine.switch.network_steps import NetworkSteps, StepsOfRun
+from lpad.engine.switch.network_steps import NetworkSteps
+from lpad.engine.switch.steps import StepsOfRun
 from lpad.engine.switch.switch import Purpose, switch
 from lpad.network.connection_layer import Layer
 from lpad.network.hooks import HookEvent

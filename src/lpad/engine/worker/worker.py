@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lpad.base.cancellation import Cancellation
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardUnreachable, LpadError
 from lpad.base.liveness import resting, watched
@@ -21,7 +22,7 @@ from lpad.engine.running.modem_restart_limit import ModemRestartLimit
 from lpad.engine.running.open_card import Card
 from lpad.engine.running.operation_context import Context
 from lpad.engine.running.registration_query import RegistrationQuery
-from lpad.engine.switch.network_steps import look_at_connection, settle_pending
+from lpad.engine.switch.between_switches import look_at_connection, return_modem, settle_pending
 from lpad.engine.unattended.first_profile import Provisioning
 from lpad.engine.unattended.rescue import Rescue
 from lpad.engine.worker.card_observer import Observer
@@ -154,11 +155,12 @@ class Worker:
             self._condition,
             refused=self.queue.release_running,
             make_way=partial(self.queue.overtake_running, "a look at the profile's health"),
-            look=lambda: look_at_connection(self._context),
+            look=lambda: look_at_connection(self._context, self._ending),
         )
         self._port = port
         self._port_free = port_free
         self._stopping = False
+        self._ending = Cancellation()
         self._leaving = False
         self._tidy_at: float | None = None
         self._adopt_at: float | None = None
@@ -181,10 +183,10 @@ class Worker:
                 lambda: self.registration_query.due_at if self._observer.ready else None,
                 self.registration_query.run,
             ),
-            DueTask(lambda: self._network_due_at, lambda: settle_pending(self._context)),
+            DueTask(lambda: self._network_due_at, lambda: settle_pending(self._context, self._ending)),
             DueTask(lambda: self._tidy_at if self._observer.ready else None, self._take_off),
             DueTask(lambda: self._reads_at if self._observer.ready else None, self._read_again),
-            DueTask(self._gives_back_at, self._card.give_back),
+            DueTask(self._gives_back_at, lambda: return_modem(self._context, self._ending)),
         )
         self._end_watch: Callable[[], None] | None = None
         self._thread = threading.Thread(target=self._run, name=f"card-{port.name}", daemon=True)
@@ -294,6 +296,7 @@ class Worker:
     def _end(self, taken_back: str | None) -> None:
         with self._waking():
             self._stopping = True
+            self._ending.cancel("lpad was stopped")
             running = self.queue.running
         if self._end_watch is not None:
             self._end_watch()

@@ -67,6 +67,11 @@ class ModemManagerApplier:
         """
         self._connects = connects
 
+    @property
+    def reconnects(self) -> bool:
+        """Whether ModemManager makes the connection: it makes none by itself."""
+        return self._connects
+
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
         """Do nothing, because ModemManager makes no connection by itself."""
         return Applied(told="ModemManager makes no connection by itself, so nothing is prepared")

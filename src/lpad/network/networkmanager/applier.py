@@ -68,6 +68,7 @@ class NetworkManagerApplier:
     """Keeps a connection for each profile in NetworkManager, and edits no others."""
 
     name = "networkmanager"
+    reconnects = False
 
     def __init__(self) -> None:
         self._owners: dict[str, str] = {}

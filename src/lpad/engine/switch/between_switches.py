@@ -1,0 +1,74 @@
+"""The network settings between two switches: settled after a cut, connected again after a loan, looked at."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lpad.engine.switch.network_steps import NetworkSteps
+from lpad.engine.switch.steps import StepsAfterCut
+from lpad.network.applier import Connection
+
+if TYPE_CHECKING:
+    from lpad.base.cancellation import Cancellation
+    from lpad.engine.running.operation_context import Context
+
+log = logging.getLogger(__name__)
+
+
+def look_at_connection(context: Context, ending: Cancellation) -> Connection:
+    """Return what the applier sees of the enabled profile's connection; outside of any change.
+
+    Args:
+        context: to reach the modem.
+        ending: ends it, because lpad stops.
+    """
+    enabled = context.snapshot().listed.enabled
+    if enabled is None or enabled.iccid is None:
+        return Connection()
+    return NetworkSteps(StepsAfterCut(0, ending), context, enabled.iccid).look()
+
+
+def settle_pending(context: Context, ending: Cancellation) -> None:
+    """Settle what a power cut, or a switch that failed, has left behind, by what the card holds now.
+
+    The enabled profile gets its settings; what was made ready for another one is taken back before. If lpad
+    stops meanwhile, its next start settles it.
+
+    Args:
+        context: to reach the modem.
+        ending: ends it, because lpad stops.
+    """
+    euicc = context.card.port.name
+    pending = context.pending.of(euicc)
+    card = context.snapshot()
+    if pending is None:
+        return
+    steps = StepsAfterCut(pending.change, ending)
+    enabled = card.listed.enabled
+    if card.eid == pending.eid and enabled is not None and enabled.iccid is not None:
+        now = NetworkSteps(steps, context, enabled.iccid)
+        undone = enabled.iccid != pending.iccid
+        if undone:
+            now.undo()
+        if not (undone and now.restores):
+            now.apply()
+        now.connect()
+    if ending.cancelled:
+        return
+    log.info("%s: the network settings of change %d are settled", euicc, pending.change)
+    context.pending.end(euicc)
+
+
+def return_modem(context: Context, ending: Cancellation) -> None:
+    """Return an idle modem to ModemManager, and have it make the connection that the loan ended.
+
+    Args:
+        context: to reach the modem.
+        ending: ends the wait for the connection, because lpad stops.
+    """
+    was_lent = context.card.port.loan.was_lent
+    context.card.give_back()
+    enabled = context.snapshot().listed.enabled
+    if was_lent and enabled is not None and enabled.iccid is not None:
+        NetworkSteps(StepsAfterCut(0, ending), context, enabled.iccid).connect_again()

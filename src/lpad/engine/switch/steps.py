@@ -1,0 +1,114 @@
+"""The receivers of the steps of a profile's network settings: a change, or none after a cut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from lpad.engine.change.change import RESCUE
+
+if TYPE_CHECKING:
+    from lpad.base.cancellation import Cancellation
+    from lpad.engine.running.run import Run
+
+
+class Steps(Protocol):
+    """The receiver of each step as it begins: a change, or none."""
+
+    @property
+    def change_id(self) -> int:
+        """The number of the switch's change."""
+
+    @property
+    def origin(self) -> str:
+        """Who asked for it."""
+
+    @property
+    def name(self) -> str:
+        """The current step."""
+
+    @property
+    def cancellation(self) -> Cancellation:
+        """Ends the waits before the card is asked."""
+
+    @property
+    def ending(self) -> Cancellation:
+        """Ends the later waits, because lpad stops."""
+
+    def step(self, name: str) -> None:
+        """Begin a step at which the change may be cancelled.
+
+        Raises:
+            Cancelled: it is.
+        """
+
+    def follow(self, name: str) -> None:
+        """Begin a step that cannot be cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepsOfRun:
+    """A change that receives its steps."""
+
+    run: Run
+
+    @property
+    def change_id(self) -> int:
+        """The change's number."""
+        return self.run.change.id
+
+    @property
+    def origin(self) -> str:
+        """Who asked for it."""
+        return self.run.change.origin
+
+    @property
+    def name(self) -> str:
+        """The current step."""
+        return self.run.change.step or ""
+
+    @property
+    def cancellation(self) -> Cancellation:
+        """Ends the waits before the card is asked."""
+        return self.run.cancellation
+
+    @property
+    def ending(self) -> Cancellation:
+        """Ends the later waits, because lpad stops."""
+        return self.run.ending
+
+    def step(self, name: str) -> None:
+        """Begin a step at which the change may be cancelled.
+
+        Raises:
+            Cancelled: it is.
+        """
+        self.run.step(name)
+
+    def follow(self, name: str) -> None:
+        """Begin a step that cannot be cancelled."""
+        self.run.follow(name)
+
+
+@dataclass(slots=True)
+class StepsAfterCut:
+    """The steps with which a switch is settled that was cut off: no change shows them any more."""
+
+    change_id: int
+    ending: Cancellation
+    """Ends the waits, because lpad stops."""
+    origin: str = RESCUE
+    name: str = ""
+
+    @property
+    def cancellation(self) -> Cancellation:
+        """Ends the waits before the card is asked."""
+        return self.ending
+
+    def step(self, name: str) -> None:
+        """Begin a step."""
+        self.name = name
+
+    def follow(self, name: str) -> None:
+        """Begin a step."""
+        self.name = name

@@ -1,0 +1,106 @@
+"""The whole daemon that borrows its modem from ModemManager, and has it connect once it was returned."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dbus.private_bus import private_bus
+from journeys.gateway import CARD, PATIENCE, Gateway
+from lpad.base.identifiers import Iccid
+from network.gateway_double import GatewayDouble
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+FIRST, SECOND = Iccid.parse("8900101000000000017"), Iccid.parse("8900101000000000025")
+CONDITIONS = ["registered", "bearer", "address"]
+APPLIERS: dict[str, tuple[dict[str, Any], Callable[[GatewayDouble], str]]] = {
+    "networkmanager": ({}, GatewayDouble.apn),
+    "modemmanager": ({"connect": True}, GatewayDouble.bearer_apn),
+}
+
+
+@contextmanager
+def borrowing(applier: str) -> Iterator[tuple[Gateway, GatewayDouble, Callable[[], str]]]:
+    """A gateway whose modem is ModemManager's while lpad is idle."""
+    more, apn = APPLIERS[applier]
+    settings = {"network": {"applier": applier, **more}, "modem_manager": {"hold": 0.3}}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        private_bus(Path(folder)) as address,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+        gateway = Gateway(settings=settings)
+
+        def read() -> str | None:
+            iccid = gateway.card.enabled_iccid
+            return None if iccid is None else str(iccid)
+
+        port = str(gateway.folder / "port")
+        with GatewayDouble(address, iccid=None, port=port, read_card=read) as double, gateway:
+            gateway.ready()
+            yield gateway, double, lambda: apn(double)
+
+
+def _connected(double: GatewayDouble, apn: Callable[[], str], name: str) -> bool:
+    """Whether ModemManager has the modem, and a connection with this APN."""
+    return not double.inhibited[-1] and apn() == name
+
+
+@pytest.mark.parametrize("applier", APPLIERS)
+def test_data_follows_the_card(applier: str) -> None:
+    """The modem is returned before it is to connect, and has a new object then; a rollback does the same."""
+    with borrowing(applier) as (gateway, double, apn):
+        client = gateway.client
+        for iccid, name in ((FIRST, "a.example"), (SECOND, "b.example")):
+            gateway.install_profile(iccid=iccid)
+            client.set_network(CARD, str(iccid), apn=name)
+        for iccid, name in ((FIRST, "a.example"), (SECOND, "b.example")):
+            before = double.index
+            change = client.enable(CARD, str(iccid), guard=CONDITIONS, wait=PATIENCE).check()
+            names = [each.name for each in change.steps]
+            assert names.index("return-modem") < names.index("connect-network")
+            assert change.result is not None
+            assert "failures" not in change.result["network"]
+            assert change.result["network"]["bearer"] == "up"
+            assert double.index > before
+            # lpad needs the modem once more, for the notifications on the card, which ends the connection
+            gateway.until(partial(_connected, double, apn, name))
+        gateway.modem.register(str(FIRST), 3)
+        change = client.enable(CARD, str(FIRST), guard=["registered"], within=3, wait=PATIENCE)
+        assert change.error is not None
+        assert change.error.kind == "switch-rolled-back"
+        gateway.until(lambda: apn() == "b.example")
+
+
+def test_a_lost_connection_is_no_dead_profile() -> None:
+    """A connection that ModemManager loses while the guard watches, without a cause, is made again."""
+    with borrowing("modemmanager") as (gateway, double, apn):
+        gateway.install_profile(iccid=FIRST)
+        gateway.client.set_network(CARD, str(FIRST), apn="a.example")
+        double.loses = 2
+        change = gateway.client.enable(CARD, str(FIRST), guard=CONDITIONS, within=120, wait=PATIENCE).check()
+        assert double.loses == 0
+        assert change.result is not None
+        assert "failures" not in change.result["network"]
+        gateway.until(partial(_connected, double, apn, "a.example"))
+
+
+def test_a_restart_of_lpad_leaves_a_connection() -> None:
+    """Lpad reads the card when it starts, and has ModemManager connect again after that."""
+    with borrowing("modemmanager") as (gateway, double, apn):
+        gateway.install_profile(iccid=FIRST)
+        gateway.client.set_network(CARD, str(FIRST), apn="a.example")
+        gateway.client.enable(CARD, str(FIRST), guard=CONDITIONS, wait=PATIENCE).check()
+        gateway.stop()
+        before = double.index
+        gateway.start()
+        gateway.ready()
+        gateway.until(lambda: double.index > before and apn() == "a.example")
