@@ -15,11 +15,19 @@ if TYPE_CHECKING:
     from faults.cut_trials.trial import Outcome
 
 _COLUMNS: Mapping[str, tuple[Kind, ...]] = {
-    "kill -9": (Kind.KILL_WRITE, Kind.KILL_APDU, Kind.KILL_SENT, Kind.KILL_RECEIVED),
+    "kill -9": (
+        Kind.KILL_WRITE,
+        Kind.KILL_APDU,
+        Kind.KILL_LINE,
+        Kind.KILL_CALL,
+        Kind.KILL_SENT,
+        Kind.KILL_RECEIVED,
+    ),
     "mains": (Kind.MAINS, Kind.TORN_WRITE),
     "wrong bit": (Kind.FLIP,),
     "card power": (Kind.POWER_BEFORE, Kind.POWER_AFTER),
     "port": (Kind.PORT_BEFORE, Kind.PORT_AFTER),
+    "bus": (Kind.BUS_BEFORE, Kind.BUS_AFTER),
     "server": (Kind.SERVER_BEFORE, Kind.SERVER_AFTER),
     "disk full": (Kind.DISK, Kind.DISK_KILL),
 }

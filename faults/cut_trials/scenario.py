@@ -51,7 +51,7 @@ class Scenario:
         after: the card's content after the change is done.
         offline: whether there is no network until the change.
         may_be_done: whether the change may end as `done`.
-        networked: whether lpad writes each profile's APN to the modem over its AT port.
+        applier: what applies each profile's APN.
         platform: the kind of operator's platform that provides the profile, or None. A failed change is
             requested again, because its wish is still open.
         reporting: whether events go to a backend.
@@ -65,7 +65,7 @@ class Scenario:
     after: Holding
     offline: bool = False
     may_be_done: bool = True
-    networked: bool = False
+    applier: str = "none"
     platform: str | None = None
     reporting: bool = False
     switched: int | None = None
@@ -117,6 +117,11 @@ def _enable(device: Device) -> Change:
 
 def _guarded(device: Device) -> Change:
     return device.client.enable(CARD, iccid(SECOND), guard=("registered",), within=30)
+
+
+def _connected(device: Device) -> Change:
+    conditions = ("registered", "bearer", "address")
+    return device.client.enable(CARD, iccid(SECOND), guard=conditions, within=30)
 
 
 def _doomed(device: Device) -> Change:
@@ -198,7 +203,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         act=_enable,
         before=_TWO,
         after=_SWITCHED,
-        networked=True,
+        applier="at",
     ),
     "network-guarded": Scenario(
         title="guarded switch with its APN, kept",
@@ -206,7 +211,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         act=_guarded,
         before=_TWO,
         after=_SWITCHED,
-        networked=True,
+        applier="at",
     ),
     "network-rollback": Scenario(
         title="guarded switch with its APN, taken back",
@@ -215,7 +220,41 @@ SCENARIOS: Mapping[str, Scenario] = {
         before=_TWO,
         after=_SWITCHED,
         may_be_done=False,
-        networked=True,
+        applier="at",
+    ),
+    "networkmanager": Scenario(
+        title="guarded switch with NetworkManager, kept",
+        prepare=_two,
+        act=_connected,
+        before=_TWO,
+        after=_SWITCHED,
+        applier="networkmanager",
+    ),
+    "networkmanager-rollback": Scenario(
+        title="guarded switch with NetworkManager, taken back",
+        prepare=_two,
+        act=_doomed,
+        before=_TWO,
+        after=_SWITCHED,
+        may_be_done=False,
+        applier="networkmanager",
+    ),
+    "modemmanager": Scenario(
+        title="guarded switch with ModemManager, kept",
+        prepare=_two,
+        act=_connected,
+        before=_TWO,
+        after=_SWITCHED,
+        applier="modemmanager",
+    ),
+    "modemmanager-rollback": Scenario(
+        title="guarded switch with ModemManager, taken back",
+        prepare=_two,
+        act=_doomed,
+        before=_TWO,
+        after=_SWITCHED,
+        may_be_done=False,
+        applier="modemmanager",
     ),
     **{
         key: Scenario(

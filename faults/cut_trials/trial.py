@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from faults.cut_trials.scenario import LATER, SCENARIOS
+from faults.cut_trials.scenario import FIRST, LATER, SCENARIOS, iccid
 from faults.cut_trials.verdict import violations
-from faults.device.device import CARD, PATIENCE, Device, Late
+from faults.device.device import CARD, PATIENCE, Device, Late, apn_of
 from faults.injected.cut import FILLS, Counted, Kind
 from lpad.client import ApiError
 
@@ -35,7 +35,7 @@ _WISHES = 3
 """The number of further requests for a wish."""
 _LOOKS = 3
 _BETWEEN_LOOKS = 0.05
-_IGNORED = ("port", "lpad.sock", "notify", "log", "writes", "disk", "uevents")
+_IGNORED = ("port", "lpad.sock", "notify", "log", "writes", "disk", "uevents", "bus")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +80,7 @@ class Stage:
     def prepare(self, key: str) -> None:
         """Create the device with which a scenario begins."""
         scenario = SCENARIOS[key]
-        with Device(self.bases / key, host=self.host, port=self.port) as device:
-            device.networked = scenario.networked
+        with Device(self.bases / key, host=self.host, port=self.port, applier=scenario.applier) as device:
             device.reporting = scenario.reporting
             device.start()
             device.ready()
@@ -161,8 +160,15 @@ class Stage:
         folder = self.folder / name
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self.bases / key, folder, symlinks=True, ignore=shutil.ignore_patterns(*_IGNORED))
-        platform = SCENARIOS[key].platform
-        return Device(folder, host=self.host, port=self.port, small_disk=small_disk, platform=platform)
+        scenario = SCENARIOS[key]
+        return Device(
+            folder,
+            host=self.host,
+            port=self.port,
+            applier=scenario.applier,
+            small_disk=small_disk,
+            platform=scenario.platform,
+        )
 
 
 class _Trial:
@@ -312,6 +318,9 @@ def _begin(device: Device, scenario: Scenario) -> None:
         device.go_offline()
     device.start()
     device.ready()
+    if device.gateway is not None:  # it forgets what was stored before this device was copied
+        device.client.enable(CARD, iccid(FIRST), wait=PATIENCE).check()
+        device.until("it is connected", lambda: device.apn == apn_of(iccid(FIRST)))
     if not scenario.offline:
         device.until("all is quiet", lambda: _quiet(device))
 

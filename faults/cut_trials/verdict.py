@@ -36,7 +36,7 @@ def violations(device: Device, scenario: Scenario, change: Change | None, *, los
         *_notifications(device),
         *_channels(device),
         *_orders(device),
-        *(_network(device) if scenario.networked else []),
+        *(_network(device) if scenario.applier != "none" else []),
         *(_events(device, change, lost=lost) if scenario.reporting else []),
     ]
 
@@ -53,15 +53,16 @@ def holds(device: Device, wanted: Holding) -> bool:
 def _network(device: Device) -> list[str]:
     """Compare the modem's APN with the enabled profile's, once the interrupted change is settled.
 
-    A modem on which lpad has never switched has no APN.
+    A modem to whose port lpad has never written an APN has none.
     """
     enabled = next((str(each.iccid) for each in device.card.profiles if each.enabled), None)
     if enabled is None:
         return []
-    fitting = {apn_of(enabled)} | ({""} if enabled == iccid(FIRST) else set())
+    bare = device.applier == "at" and enabled == iccid(FIRST)
+    fitting = {apn_of(enabled)} | ({""} if bare else set())
     with suppress(Late):
-        device.until("the APN is the profile's", lambda: device.modem.contexts[1][1] in fitting)
-    found = device.modem.contexts[1][1]
+        device.until("the APN is the profile's", lambda: device.apn in fitting)
+    found = device.apn
     return [] if found in fitting else [f"profile {enabled} is enabled, and the modem's APN is '{found}'"]
 
 

@@ -11,12 +11,13 @@ import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Self
 
+from dbus.private_bus import private_bus
 from faults.device.forked_daemons import daemon_forks
 from faults.device.network_relay import Network
 from faults.device.step_counter import Peer, StepCounter
 from faults.device.watched_daemon import UEVENTS
 from faults.device.watched_disk import COMMITTING, SIZE, Action, Disk
-from faults.device.watched_peers import WatchedCard, WatchedServer
+from faults.device.watched_peers import WatchedCard, WatchedGateway, WatchedModem, WatchedServer
 from faults.device.watched_platform import Shelf, WatchedPlatform
 from faults.device.webhook_receiver import SECRET, WebhookReceiver
 from faults.injected.cut import Counted, Cut, Kind, Outage
@@ -24,7 +25,6 @@ from lpad.base.identifiers import Eid, Iccid
 from lpad.client import Client
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.euicc.chip.faults import CardFaults
-from lpad.simulator.modem.pty_modem import PtyModem
 from lpad.simulator.pki.pki import Pki
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
 from lpad.simulator.smdp.server import SGP26_NAME
@@ -54,11 +54,11 @@ _UEVENT = b"change@/devices/tty\0SUBSYSTEM=tty\0"
 _LAST_LINES = 40
 
 
-_NETWORKED = "networked"
-"""A file whose existence means that the settings name an applier."""
 _REPORTING = "webhook-key"
 """A file with the key of the webhook, if the settings name one."""
 WEBHOOK = "backend"
+OVER_BUS = frozenset({"networkmanager", "modemmanager"})
+"""Appliers that need NetworkManager and ModemManager."""
 
 
 def apn_of(iccid: str) -> str:
@@ -74,7 +74,14 @@ class Device:
     """A device in one folder, which may be a copy of another device's; use it in a `with` statement."""
 
     def __init__(
-        self, folder: Path, *, host: str, port: int, small_disk: bool = False, platform: str | None = None
+        self,
+        folder: Path,
+        *,
+        host: str,
+        port: int,
+        applier: str = "none",
+        small_disk: bool = False,
+        platform: str | None = None,
     ) -> None:
         """Start everything except the daemon.
 
@@ -82,11 +89,13 @@ class Device:
             folder: the device's folder; created if missing.
             host: the loopback address that server and network listen on.
             port: the server's port, which is part of its address.
+            applier: what applies each profile's APN, as the settings name it.
             small_disk: whether the state folder is on a separate small file system, which can be filled.
             platform: the kind of platform in the settings; None: there is none.
         """
         folder.mkdir(exist_ok=True)
         self.folder = folder
+        self.applier = applier
         self.process: Daemon | None = None
         self.socket = folder / "lpad.sock"
         self.client = Client(str(self.socket))
@@ -103,7 +112,12 @@ class Device:
             self.card = stack.enter_context(SoftCard(folder / "card", pki=pki, faults=faults))
             self.step_counter = StepCounter(kill=self.kill, faults=faults)
             self.slot = WatchedCard(self.card, self.step_counter)
-            self.modem = stack.enter_context(PtyModem(self.slot, path=folder / "port"))
+            WatchedModem.step_counter = WatchedGateway.step_counter = self.step_counter
+            self.modem = stack.enter_context(WatchedModem(self.slot, path=folder / "port"))
+            self.bus: str | None = None
+            self.gateway: WatchedGateway | None = None
+            if applier in OVER_BUS:
+                self._begin_services(stack)
             self.server = WatchedServer(folder / "smdp", pki=pki, port=port, bind=host)
             self.server.step_counter = self.step_counter
             stack.enter_context(self.server)
@@ -113,7 +127,6 @@ class Device:
             self.platform = None if platform is None else self._platform(platform, pki, host)
             self.backend = stack.enter_context(WebhookReceiver(host))
             self.uplink = stack.enter_context(Network(host, (host, self.backend.server_port)))
-            self._lines = 0
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -133,6 +146,27 @@ class Device:
         made.peer = Peer(network=network, show=made.shows(pki), answer=made.as_answer)
         self.step_counter.peers.append(made.peer)
         return made
+
+    def _begin_services(self, stack: ExitStack) -> None:
+        """Switch on NetworkManager and ModemManager, which has the modem while lpad is idle."""
+        self.bus = stack.enter_context(private_bus(self.folder))
+        gateway = WatchedGateway(
+            self.bus, iccid=self._enabled(), port=str(self.folder / "port"), read_card=self._enabled
+        )
+        self.gateway = stack.enter_context(gateway)
+        # They end in their own threads, which carry out the call.
+        self.step_counter.end_services = lambda: threading.Thread(target=gateway.end).start()
+
+    def _enabled(self) -> str | None:
+        iccid = self.card.enabled_iccid
+        return None if iccid is None else str(iccid)
+
+    @property
+    def apn(self) -> str:
+        """The APN in force."""
+        if self.gateway is None:
+            return self.modem.contexts[1][1]
+        return self.gateway.apn() if self.applier == "networkmanager" else self.gateway.bearer_apn()
 
     def _mount(self, path: Path) -> None:
         """Move the state folder's content to a small file system that is mounted in its place."""
@@ -161,22 +195,12 @@ class Device:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.bind(str(notify_at))
             notify.settimeout(PATIENCE)
-            self.process = daemon_forks().fork(self.folder, self._settings(), notify=notify_at)
+            self.process = daemon_forks().fork(self.folder, self._settings(), notify=notify_at, bus=self.bus)
             try:
                 while not notify.recv(4096).startswith(b"READY=1"):
                     pass
             except TimeoutError as error:
                 raise Late("the daemon did not start") from error
-
-    @property
-    def networked(self) -> bool:
-        """Whether lpad writes each profile's APN to the modem; a copy of the folder has the same setting."""
-        return (self.folder / _NETWORKED).exists()
-
-    @networked.setter
-    def networked(self, wanted: bool) -> None:
-        if wanted:
-            (self.folder / _NETWORKED).touch()
 
     @property
     def reporting(self) -> bool:
@@ -204,10 +228,13 @@ class Device:
         if self.reporting:
             url = "http://{}:{}/".format(*self.uplink.address)
             settings["webhooks"] = {WEBHOOK: {"url": url, "keys": [str(self.folder / _REPORTING)]}}
-        if self.networked:
+        if self.applier != "none":
             iccids = [f"89440000000000{number:06}" for number in range(1, 5)]
             patterns = [{"iccid": each, "apn": apn_of(each)} for each in iccids]
-            settings["network"] = {"applier": "at", "patterns": patterns}
+            settings["network"] = {"applier": self.applier, "patterns": patterns}
+            settings["modem_manager"] = {"hold": 0.3}
+            if self.applier == "modemmanager":
+                settings["network"]["connect"] = True
         if self.platform is not None:
             settings |= self.platform.settings(self.folder)
             to = "{}:{}".format(*self.platform.peer.network.address)
@@ -299,7 +326,6 @@ class Device:
 
     def arm(self, cut: Cut | None) -> None:
         """Count steps from now on, and make the cut at its step."""
-        self._lines = self.modem.counters.commands
         action = Action.NOTHING
         if cut is not None:
             action = _ACTIONS.get(cut.kind, Action.NOTHING)
@@ -333,6 +359,8 @@ class Device:
         self.disk.make_room()
         self.uplink.come_back()
         self.step_counter.server_is_back()
+        if self.gateway is not None and self.gateway.ended:
+            self.gateway.begin_anew()
         if not self._port_there():
             self.modem.come_back()
             self.tell_of_port()
@@ -346,8 +374,9 @@ class Device:
             Counted.WRITES: len(self.disk.writes),
             Counted.COMMITS: self.disk.writes.count(COMMITTING),
             Counted.APDUS: self.step_counter.counted(Counted.APDUS),
-            Counted.LINES: self.modem.counters.commands - self._lines,
+            Counted.LINES: self.step_counter.counted(Counted.LINES),
             Counted.MESSAGES: self.step_counter.counted(Counted.MESSAGES),
+            Counted.CALLS: self.step_counter.counted(Counted.CALLS),
         }
 
     @staticmethod

@@ -70,17 +70,18 @@ class DaemonForks:
             stdout=subprocess.PIPE,
         )
 
-    def fork(self, folder: Path, settings: Path, *, notify: Path) -> Daemon:
+    def fork(self, folder: Path, settings: Path, *, notify: Path, bus: str | None = None) -> Daemon:
         """Start a daemon.
 
         Args:
             folder: the device's folder, which also gets the log.
             settings: the daemon's settings.
             notify: the socket to which the daemon sends READY=1.
+            bus: the address of its system bus; None: this machine's.
         """
         assert self._process.stdin is not None, "it was asked for"
         assert self._process.stdout is not None, "likewise"
-        wanted = {"folder": str(folder), "settings": str(settings), "notify": str(notify)}
+        wanted = {"folder": str(folder), "settings": str(settings), "notify": str(notify), "bus": bus or ""}
         self._process.stdin.write(json.dumps(wanted).encode() + b"\n")
         self._process.stdin.flush()
         return Daemon(int(self._process.stdout.readline()))

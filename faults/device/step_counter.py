@@ -14,6 +14,8 @@ from lpad.simulator.smdp.functions.functions import HttpAnswer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dbus_fast import Message
+
     from faults.device.network_relay import Network
     from lpad.simulator.euicc.chip.faults import CardFaults
 
@@ -51,6 +53,8 @@ class StepCounter:
             faults: the card's faults.
         """
         self.peers: list[Peer[Any]] = []
+        self.end_services: Callable[[], None] = lambda: None
+        """Makes NetworkManager and ModemManager end, after the present call."""
         self.hit = threading.Event()
         """The cut was made, at the card or the server."""
         self._kill = kill
@@ -83,6 +87,8 @@ class StepCounter:
             cut = self._cut
             if cut is None or cut.counted is not what or cut.place != self._counts[what]:
                 return None
+            if cut.kind in (Kind.PORT_BEFORE, Kind.PORT_AFTER):
+                return None  # the modem's own
         self.hit.set()
         return cut
 
@@ -97,6 +103,29 @@ class StepCounter:
             self._kill()
         if cut.kind is not Kind.KILL_APDU:
             self._faults.lose_power_after(0, executed=cut.kind is Kind.POWER_AFTER)
+
+    # The modem's side.
+
+    def line(self) -> None:
+        """A command line has reached the modem, which carries it out."""
+        cut = self._here(Counted.LINES)
+        if cut is not None and cut.kind is Kind.KILL_LINE:
+            self._kill()
+
+    # The side of NetworkManager and ModemManager.
+
+    def call(self, execute: Callable[[], Message | None]) -> Message | None:
+        """A call has reached one of them; return its answer, None if there is none."""
+        cut = self._here(Counted.CALLS)
+        if cut is None:
+            return execute()
+        if cut.kind is Kind.KILL_CALL:
+            self._kill()
+            return execute()
+        if cut.kind is Kind.BUS_AFTER:
+            execute()
+        self.end_services()
+        return None
 
     # The servers' side.
 

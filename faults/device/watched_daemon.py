@@ -30,6 +30,7 @@ _CODE = (
     "lpad.api.server.server",
     "lpad.api.app",
     "uvicorn.server",
+    "dbus_fast.aio",
 )
 _SOON = (0.3, 0.6, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 5.0)
 
@@ -115,13 +116,15 @@ def load() -> None:
         importlib.import_module(name)
 
 
-def be(folder: Path, settings: str, notify: str) -> None:
+def be(folder: Path, settings: str, notify: str, bus: str) -> None:
     """Run the daemon of the device in a folder."""
     log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd, place in ((nothing, 0), (nothing, 1), (log, 2)):
         os.dup2(fd, place)
     os.environ["NOTIFY_SOCKET"] = notify
+    if bus:
+        os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = bus
     watch(Disk(folder))
     hear_of_ports(folder)
     shorten()
@@ -145,7 +148,7 @@ def main() -> None:
         if pid:
             os.write(1, f"{pid}\n".encode())
             os._exit(0)
-        be(Path(wanted["folder"]), wanted["settings"], wanted["notify"])
+        be(Path(wanted["folder"]), wanted["settings"], wanted["notify"], wanted["bus"])
         sys.exit()
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from lpad.simulator.modem.pty_modem import PtyModem
 from lpad.simulator.smdp.server import SmDp
+from network.gateway_double import GatewayDouble
 
 if TYPE_CHECKING:
+    from dbus_fast import Message
+
     from faults.device.step_counter import Peer, StepCounter
     from lpad.simulator.euicc.card import SoftCard
     from lpad.simulator.smdp.functions.faults import ActiveFaults
@@ -41,6 +45,31 @@ class WatchedCard:
     def _note(self) -> None:
         for each in self._card.notifications:
             self.issued.setdefault(hashlib.sha256(each.signed).hexdigest(), each.number)
+
+
+class WatchedModem(PtyModem):
+    """A modem that reports each command line."""
+
+    step_counter: StepCounter
+
+    def _serve(self, line: str) -> None:
+        if line:
+            self.step_counter.line()
+        super()._serve(line)
+
+
+class WatchedGateway(GatewayDouble):
+    """NetworkManager and ModemManager that report each call."""
+
+    step_counter: StepCounter
+
+    def _modem_manager(self, message: Message) -> Message | None:
+        answer = super()._modem_manager
+        return self.step_counter.call(lambda: answer(message))
+
+    def _network_manager(self, message: Message) -> Message | None:
+        answer = super()._network_manager
+        return self.step_counter.call(lambda: answer(message))
 
 
 class WatchedServer(SmDp):

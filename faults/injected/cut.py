@@ -21,6 +21,8 @@ class Counted(enum.StrEnum):
     """Command lines on the modem's port."""
     MESSAGES = "messages"
     """Requests that reach the server."""
+    CALLS = "calls"
+    """Method calls that reach NetworkManager or ModemManager."""
 
 
 class Outage(enum.StrEnum):
@@ -50,6 +52,10 @@ class Kind(enum.StrEnum):
     """The power fails after a COMMIT: kill -9, and one bit of the journal's files is wrong afterwards."""
     KILL_APDU = "kill-apdu"
     """kill -9 when an APDU has reached the card, which carries it out."""
+    KILL_LINE = "kill-line"
+    """kill -9 when a command line has reached the modem, which carries it out."""
+    KILL_CALL = "kill-call"
+    """kill -9 when a call has reached NetworkManager or ModemManager, which carries it out."""
     KILL_SENT = "kill-sent"
     """kill -9 when a message has reached the server, which carries it out."""
     KILL_RECEIVED = "kill-received"
@@ -68,6 +74,10 @@ class Kind(enum.StrEnum):
     """The disk is full from a write on."""
     DISK_KILL = "disk-kill"
     """The disk is full from a COMMIT on; kill -9 when the change has ended, or a while later."""
+    BUS_BEFORE = "bus-before"
+    """NetworkManager and ModemManager end, and do not carry out the call."""
+    BUS_AFTER = "bus-after"
+    """NetworkManager or ModemManager carries out the call, and both end before the answer."""
     SERVER_BEFORE = "server-before"
     """Server or network fail, and the server does not carry out the message."""
     SERVER_AFTER = "server-after"
@@ -82,6 +92,8 @@ KILLS = frozenset(
         Kind.TORN_WRITE,
         Kind.FLIP,
         Kind.KILL_APDU,
+        Kind.KILL_LINE,
+        Kind.KILL_CALL,
         Kind.KILL_SENT,
         Kind.KILL_RECEIVED,
         Kind.MAINS,
@@ -95,6 +107,8 @@ COUNTED: Mapping[Kind, Counted] = {
     Kind.TORN_WRITE: Counted.COMMITS,
     Kind.FLIP: Counted.COMMITS,
     Kind.KILL_APDU: Counted.APDUS,
+    Kind.KILL_LINE: Counted.LINES,
+    Kind.KILL_CALL: Counted.CALLS,
     Kind.KILL_SENT: Counted.MESSAGES,
     Kind.KILL_RECEIVED: Counted.MESSAGES,
     Kind.MAINS: Counted.APDUS,
@@ -104,6 +118,8 @@ COUNTED: Mapping[Kind, Counted] = {
     Kind.PORT_AFTER: Counted.LINES,
     Kind.DISK: Counted.WRITES,
     Kind.DISK_KILL: Counted.COMMITS,
+    Kind.BUS_BEFORE: Counted.CALLS,
+    Kind.BUS_AFTER: Counted.CALLS,
     Kind.SERVER_BEFORE: Counted.MESSAGES,
     Kind.SERVER_AFTER: Counted.MESSAGES,
 }

@@ -7,7 +7,14 @@ import pytest
 from faults.device.watched_disk import torn
 from faults.injected.cut import Counted, Cut, Kind, Outage, every_cut
 
-COUNTS = {Counted.WRITES: 2, Counted.COMMITS: 1, Counted.APDUS: 3, Counted.LINES: 5, Counted.MESSAGES: 7}
+COUNTS = {
+    Counted.WRITES: 2,
+    Counted.COMMITS: 1,
+    Counted.APDUS: 3,
+    Counted.LINES: 5,
+    Counted.MESSAGES: 7,
+    Counted.CALLS: 4,
+}
 
 
 def test_a_cut_is_read_as_it_is_printed() -> None:

@@ -39,7 +39,7 @@ class Steps(Protocol):
         """Begin a step at which the change may be cancelled.
 
         Raises:
-            Cancelled: it is.
+            Cancelled: the change was cancelled.
         """
 
     def follow(self, name: str) -> None:
@@ -81,7 +81,7 @@ class StepsOfRun:
         """Begin a step at which the change may be cancelled.
 
         Raises:
-            Cancelled: it is.
+            Cancelled: the change was cancelled.
         """
         self.run.step(name)
 
