@@ -84,7 +84,7 @@ def test_records_of_several_cards(tmp_path: Path) -> None:
     )
     with pytest.raises(InvalidValue, match="a, b"):
         ReplayedCard.read(path)
-    with pytest.raises(InvalidValue, match="nothing of 'c'"):
+    with pytest.raises(InvalidValue, match="no record of 'c'"):
         ReplayedCard.read(path, euicc="c")
     card = ReplayedCard.read(path, euicc="a")
     assert card.transmit(GET_EID) == b"\x90\x00"

@@ -75,7 +75,7 @@ def test_a_strange_answer_is_malformed(answer: str) -> None:
 
 def test_another_status_word_is_an_error() -> None:
     """No free channel is not 'no eUICC'."""
-    card = ScriptedCard()
+    card = ScriptedCard(taken={1, 2, 3})
     card.free_channels.clear()
     with pytest.raises(CardStatus):
         isdrs_of(RawLink(card, device=BenchDevice()), (ISD_R,), deadline=soon())

@@ -100,9 +100,11 @@ def test_a_failure_to_open_ends_the_turn() -> None:
     """A card that says no leaves the port to the other."""
     bench = Bench()
     first, second = bench.shared.open_link(soon()), bench.shared.open_link(soon())
+    bench.card.taken.update(bench.card.free_channels)
     bench.card.free_channels.clear()
     with pytest.raises(Exception, match="no free channel"):
         first.open_channel((ESTK_SE0,), deadline=soon())
+    bench.card.taken.remove(1)
     bench.card.free_channels.append(1)
     second.open_channel((ESTK_SE1,), deadline=soon()).close(deadline=soon())
 

@@ -160,10 +160,12 @@ class Memory(dict[str, bytes]):
     def get(self, name: str, type_: Any) -> Any:  # type: ignore[override]  # as the journal's
         return msgspec.json.decode(self[name], type=type_) if name in self else None
 
-    def put(self, name: str, value: object) -> None:
+    def put(self, name: str, value: object, *, happenings: object = ()) -> None:
+        del happenings  # no backend listens
         self[name] = msgspec.json.encode(value)
 
-    def drop(self, name: str) -> None:
+    def drop(self, name: str, *, happenings: object = ()) -> None:
+        del happenings
         self.pop(name, None)
 
 

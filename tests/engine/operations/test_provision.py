@@ -276,7 +276,7 @@ def test_another_iccid(lab: PlatformLab) -> None:
     ended = lab.ended(lab.provision().id)
     assert ended.error is not None
     assert ended.error.kind == "conflict"
-    assert "is not the one" in ended.error.sentence
+    assert "differs from the profile that the platform" in ended.error.sentence
     assert (len(lab.card.profiles), lab.enabled) == (1, [])
 
 

@@ -135,7 +135,7 @@ def test_an_outbox_that_cannot_deliver_says_so(lab: Lab) -> None:
     change = lab.carry_out(Kind.DELIVER_NOTIFICATIONS)
     assert change.error is not None
     assert (change.error.kind, change.error.retryable) == ("server-failed", True)
-    assert "stays in the outbox" in change.error.sentence
+    assert "stay in the outbox" in change.error.sentence
     assert len(pending(lab)) == 2
 
 
