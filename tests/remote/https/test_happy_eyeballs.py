@@ -197,6 +197,24 @@ def test_addresses_that_come_late_take_part(names: Names) -> None:
         timer.join()
 
 
+def test_an_answer_may_come_between_two_looks(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name server's thread may finish at any moment, also while the wait is being planned."""
+    again_at = name_resolution.Resolution.again_at.fget
+    assert again_at is not None
+    looks: list[float | None] = []
+
+    def at_the_first_look_only(self: name_resolution.Resolution) -> float | None:
+        looks.append(again_at(self))
+        return looks[-1] if len(looks) % 2 else None
+
+    monkeypatch.setattr(name_resolution.Resolution, "again_at", property(at_the_first_look_only))
+    names.holds.add(socket.AF_UNSPEC)
+    names.all = [four("127.0.0.1")]
+    with listening("127.0.0.1") as port:
+        assert connected(port).address.to == ("127.0.0.1", port)
+    assert looks[0] is not None
+
+
 def test_a_mute_name_server_ends_with_the_silence(names: Names) -> None:
     """And the error says that it was the name."""
     names.holds = {socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6}

@@ -148,8 +148,10 @@ class _Race:
     def _await(self, until: Deadline) -> Connected | None:
         """Wait for the first address that answers, or for another event."""
         moments = [self._next_at] if self._left else []
-        if self._names.again_at is not None:
-            moments.append(self._names.again_at)
+        # Read once: the thread that asks the name server may set it to None at any moment.
+        again_at = self._names.again_at
+        if again_at is not None:
+            moments.append(again_at)
         wanted = dict.fromkeys(self._racing, WRITABLE)
         ready = self._waiting.poll(
             {**wanted, self._names.bell.fileno(): READABLE}, until=Deadline(min(until.at, *moments, until.at))
