@@ -199,8 +199,7 @@ def test_addresses_that_come_late_take_part(names: Names) -> None:
 
 def test_an_answer_may_come_between_two_looks(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
     """The name server's thread may finish at any moment, also while the wait is being planned."""
-    again_at = name_resolution.Resolution.again_at.fget
-    assert again_at is not None
+    again_at = vars(name_resolution.Resolution)["again_at"].fget
     looks: list[float | None] = []
 
     def at_the_first_look_only(self: name_resolution.Resolution) -> float | None:
