@@ -54,8 +54,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_type_hints
 
-# at run time, for get_type_hints
-from lpad.base.details import card, request, server  # noqa: TC001
+from lpad.base.details import card, request, server  # noqa: TC001 - get_type_hints reads them at run time
 from lpad.base.redaction import redacted
 
 if TYPE_CHECKING:
