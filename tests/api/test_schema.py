@@ -84,6 +84,14 @@ def test_the_pattern_of_a_profile_s_name(name: str) -> None:
     assert re.fullmatch(_pattern(), name)
 
 
+def test_every_schema_is_described() -> None:
+    """Its description is a docstring without the indentation of the source, with any msgspec."""
+    schemas = document(ROUTES)["components"]["schemas"]
+    told = {name: each["description"] for name, each in schemas.items() if "description" in each}
+    assert len(told) > len(schemas) / 2
+    assert {name: text for name, text in told.items() if not text or "\n " in text} == {}
+
+
 @pytest.mark.parametrize("name", ["", "89F1", "FFFF", "89/44", "8" * 21, "8" * 34, "G"])
 def test_what_is_no_profile_s_name(name: str) -> None:
     """Neither the document nor the daemon takes it for one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -104,6 +105,9 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     types |= {type_ for row in KINDS.values() for type_ in (row.params, row.result)}
     ordered = sorted(types, key=lambda type_: type_.__name__)
     schemas, components = msgspec.json.schema_components(ordered, ref_template=f"{_SCHEMAS}{{name}}")
+    for schema in components.values():
+        # msgspec before 0.23 leaves the indentation of a docstring's further lines in the description
+        schema["description"] = cleandoc(schema.get("description", ""))
     refs = dict(zip(ordered, schemas, strict=True))
     components |= _changes(components.pop("Change"), refs) | _errors(components, refs)
     paths: dict[str, dict[str, Any]] = {}

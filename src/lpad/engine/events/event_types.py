@@ -6,6 +6,7 @@ A released type never changes its meaning, and its form only gains fields. Anyth
 from __future__ import annotations
 
 from dataclasses import dataclass
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -38,8 +39,9 @@ class EventType:
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of the data; later versions of lpad may add properties."""
-        schema = msgspec.json.schema(self.data)
-        return {**schema["$defs"][self.data.__name__], "title": self.name}
+        schema = msgspec.json.schema(self.data)["$defs"][self.data.__name__]
+        # msgspec before 0.23 leaves the indentation of a docstring's further lines in the description
+        return {**schema, "title": self.name, "description": cleandoc(schema["description"])}
 
 
 PROFILE_DOWNLOADED = EventType(
