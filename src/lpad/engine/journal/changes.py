@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lpad.base.errors import JournalUnavailable, NotFound
+from lpad.base.untrusted_number import LARGEST
 from lpad.engine.change.change import CALLER, Change, Json, Kind, State, now
 from lpad.engine.change.kinds import kind_of, read_change, read_notes
 from lpad.engine.change.moment import EARLIEST
@@ -125,12 +126,14 @@ class Changes:
     def _trim(self, db: Transaction, latest: int) -> None:
         """Delete surplus and old ended changes, and their requests."""
         oldest = self._clock.now().steady - self.retention.days * 24 * 3600
-        gone = db.execute(
-            "DELETE FROM changes WHERE private IS NULL AND (id <= ? OR ended_at BETWEEN ? AND ?)"
-            " RETURNING id",
-            (latest - self.retention.number, EARLIEST, oldest),
-        ).fetchall()
-        db.executemany("DELETE FROM requests WHERE change_id = ?", gone)
+        for surplus, values in (
+            ("id <= ?", (latest - self.retention.number,)),
+            ("ended_at BETWEEN ? AND ?", (EARLIEST, oldest)),
+        ):
+            gone = db.execute(
+                f"DELETE FROM changes WHERE {surplus} AND private IS NULL RETURNING id", values
+            ).fetchall()
+            db.executemany("DELETE FROM requests WHERE change_id = ?", gone)
 
     @again_if_repaired
     def save(
@@ -236,11 +239,11 @@ class Changes:
         self, *, euicc: str | None = None, before: int | None = None, limit: int | None = None
     ) -> list[Change]:
         """Return the latest changes, or those before one of them, of one card or all, newest first."""
+        of_one, card = ("", ()) if euicc is None else (" AND euicc = ?", (euicc,))
         rows = self._database.rows(
-            "SELECT body FROM sound_changes WHERE euicc = ifnull(?, euicc) AND id < ifnull(?, id + 1)"
-            " ORDER BY id DESC LIMIT ?",
-            euicc,
-            before,
+            f"SELECT body FROM sound_changes WHERE id < ?{of_one} ORDER BY id DESC LIMIT ?",
+            LARGEST if before is None else before,
+            *card,
             self.retention.number if limit is None else limit,
         )
         return [change for row in rows if (change := _read(row[0])) is not None]

@@ -97,6 +97,12 @@ CREATE TABLE events (
 );
 """
 
+# A page of one card's history, and the trimming of the history, read only the rows that they are about.
+_HISTORY = """
+CREATE INDEX changes_euicc ON changes (euicc, id);
+CREATE INDEX changes_ended_at ON changes (ended_at);
+"""
+
 MIGRATIONS = (
     _FIRST,
     _STAGES,
@@ -105,6 +111,7 @@ MIGRATIONS = (
     _CHECKSUMS,
     _ANSWERED_SINCE,
     _EVENTS,
+    _HISTORY,
 )
 """Step n makes version n of version n - 1; each is carried out as one transaction."""
 
