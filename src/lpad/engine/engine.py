@@ -167,7 +167,7 @@ class Engine:
             submit=self.submit,
             lines=self._lines,
             wish=self.wish,
-            cancel=self.cancel,
+            cancel=partial(self.cancel, undo=False),
         )
 
     def start(self) -> None:
@@ -440,8 +440,12 @@ class Engine:
                 self._note(key, change_id)
         return Submission(self._store.change(change_id))
 
-    def cancel(self, change_id: int) -> Change:
+    def cancel(self, change_id: int, *, undo: bool = True) -> Change:
         """Cancel a change: immediately if it is queued or waits, otherwise at its next safe point.
+
+        Args:
+            change_id: the change.
+            undo: whether to undo what it has begun elsewhere, such as an order at a platform.
 
         Raises:
             NotFound: there is no such change.
@@ -451,7 +455,7 @@ class Engine:
         worker = self._workers.holding(change)
         if change.state.ended or worker is None:
             raise Conflict(f"cannot cancel change {change_id}: it is {change.state}")
-        worker.cancel(change_id)
+        worker.cancel(change_id, undo=undo)
         return self._store.change(change_id)
 
     def network_is_back(self) -> None:

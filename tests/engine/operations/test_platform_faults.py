@@ -256,3 +256,36 @@ def test_a_code_for_another_card(kore: PlatformLab) -> None:
     assert (kore.platform.orders, kore.card.profiles) == (1, ())
     assert ended.question is not None, ended.error
     assert ended.question.kind is QuestionKind.SECOND_ORDER
+
+
+@pytest.mark.parametrize("call", ["order", "look", "activate"])
+def test_the_settings_drop_the_card_during_a_call(
+    lab: PlatformLab, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """The order stays at the platform and the wish open; once the card is listed again, both are resumed."""
+    if call != "activate":
+        lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
+    carry_out = lab.platform.carry_out
+    dropped: list[str] = []
+
+    def dropping(request: Request) -> tuple[Answer, Faulty]:
+        answer = carry_out(request)
+        found = lab.platform.vendor.named(request)
+        if found is not None and found[0] == call and not dropped:
+            dropped.append(call)
+            lab.engine.become([])
+        return answer
+
+    monkeypatch.setattr(lab.platform, "carry_out", dropping)
+    ended = lab.ended(lab.provision().id)
+    assert (ended.state, dropped, lab.platform.orders) == (State.CANCELLED, [call], 1)
+    assert ended.error is not None
+    assert "no longer name a card" in ended.error.sentence
+    assert "the next request continues with it" in ended.error.sentence
+    assert lab.platform.calls["release"] == 0
+    (reserved,) = lab.platform.stock.reserved
+    reserved.never = False
+    lab.engine.become([lab.port])
+    again = lab.ended(lab.provision().id)
+    assert (again.error, lab.platform.orders, len(lab.enabled)) == (None, 1, 1)
+    assert lab.platform.calls["release"] == 0

@@ -307,6 +307,20 @@ def test_cancelling_releases(desk: PlatformLab) -> None:
     assert desk.engine.wish(CARD) is None
 
 
+def test_only_a_person_gives_an_order_back(desk: PlatformLab) -> None:
+    """A change that lpad itself ends leaves its order at the platform, and the next request resumes it."""
+    desk.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
+    change = desk.asked_or_paused(desk.provision().id)
+    desk.engine.cancel(change.id, undo=False)
+    ended = desk.ended(change.id)
+    assert ended.error is not None
+    assert "the next request continues with it" in ended.error.sentence
+    assert (ended.state, desk.platform.calls["release"]) == (State.CANCELLED, 0)
+    desk.platform.stock.reserved[0].never = False
+    assert desk.ended(desk.provision().id).error is None
+    assert desk.platform.orders == 1
+
+
 def test_what_cannot_be_released_is_resumed(kore: PlatformLab) -> None:
     """A platform that takes nothing back keeps the order, and the next request goes on with it."""
     kore.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")

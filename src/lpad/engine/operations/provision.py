@@ -100,7 +100,9 @@ def provision(run: Run, context: Context) -> ProvisionResult:
 
 
 def take_back(run: Run, context: Context) -> str | None:
-    """Release the reservation if the platform accepts this, because the change was cancelled.
+    """Release the reservation if the platform accepts this, because a person has cancelled the change.
+
+    If lpad has ended the change by itself, the order and the wish stay: only a person gives up a paid order.
 
     Returns:
         A sentence about the remaining reservation; None if nothing remains.
@@ -165,6 +167,8 @@ class _Fulfilment:
             self._context.wishes.close(self._eid)
             return None
         left = f"the order at the platform '{record.platform}' stays, and the next request continues with it"
+        if not self._run.undoes:
+            return left
         platform = self._context.platforms.get(record.platform)
         if platform is None or not platform.can.releases:
             return f"{left}: the platform takes no order back"

@@ -92,6 +92,7 @@ class Run(RunRecord):
         self._answer_by: float | None = None
         self._answer: Answer | None = None
         self._cancelled: str | None = None
+        self._undoes = True
         self._stopped = False
         self._bound = False
         self._sent = False
@@ -373,9 +374,21 @@ class Run(RunRecord):
                 self.cancellation.cancel("the program that was asked said no")
             self._condition.notify_all()
 
-    def cancel(self, sentence: str) -> None:
-        """Cancel the change at its next safe point."""
+    @property
+    def undoes(self) -> bool:
+        """Whether its cancellation also undoes what it has begun elsewhere, such as an order."""
+        return self._undoes
+
+    def cancel(self, sentence: str, *, undo: bool = True) -> None:
+        """Cancel the change at its next safe point.
+
+        Args:
+            sentence: the reason.
+            undo: whether to undo what it has begun elsewhere. Only a person's cancellation asks for this.
+        """
         with self._condition:
+            if self._cancelled is None:
+                self._undoes = undo
             self._cancelled = sentence
             self.cancellation.cancel(sentence)
             self.interruption.cancel(sentence)

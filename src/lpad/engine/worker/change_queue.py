@@ -257,8 +257,12 @@ class ChangeQueue:
         run = self.run(change_id)
         return run is not None and run.taken_back is not None
 
-    def cancel(self, change_id: int) -> None:
+    def cancel(self, change_id: int, *, undo: bool = True) -> None:
         """Cancel a change: a queued one immediately, a running one at its next safe point.
+
+        Args:
+            change_id: the change.
+            undo: whether to undo what it has begun elsewhere.
 
         Raises:
             Conflict: the change has ended.
@@ -274,7 +278,7 @@ class ChangeQueue:
                 queued = self._paused.take(change_id) or self._asked.take(change_id)
             if queued is not None and queued.change.kind in TAKEN_BACK:
                 # What it has begun elsewhere is undone in the worker's thread.
-                queued.cancel(sentence)
+                queued.cancel(sentence, undo=undo)
                 self._again(queued)
                 self._lock.notify_all()
                 return
@@ -283,7 +287,7 @@ class ChangeQueue:
             return
         running = self.run(change_id)
         if running is not None:
-            running.cancel(sentence)
+            running.cancel(sentence, undo=undo)
             return
         if self._interrupted.cancel(change_id, sentence):
             return

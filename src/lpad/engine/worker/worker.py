@@ -248,13 +248,17 @@ class Worker:
         self._watch()
         self._thread.start()
 
-    def cancel(self, change_id: int) -> None:
+    def cancel(self, change_id: int, *, undo: bool = True) -> None:
         """Cancel a change: a queued one immediately, a running one at its next safe point.
+
+        Args:
+            change_id: the change.
+            undo: whether to undo what it has begun elsewhere.
 
         Raises:
             Conflict: the change has ended.
         """
-        self.queue.cancel(change_id)
+        self.queue.cancel(change_id, undo=undo)
         with self._waking():
             self._review_at = time.monotonic()
 
@@ -303,7 +307,7 @@ class Worker:
         if running is not None and taken_back is None:
             running.stop("lpad was stopped; ask again")
         elif running is not None and taken_back is not None:
-            running.cancel(taken_back)
+            running.cancel(taken_back, undo=False)  # an order may still be wanted when the card is back
 
     def join(self, *, deadline: Deadline) -> None:
         """Wait for the end."""
