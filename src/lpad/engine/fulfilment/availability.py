@@ -1,0 +1,71 @@
+"""The availability of a reserved profile: what the platform reports of it, look by look."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lpad.engine.fulfilment.platform_pause import asked, later
+from lpad.engine.fulfilment.question import ask_second_order
+from lpad.engine.provisioning.wish_record import KeptReservation
+from lpad.provisioning.platform_interface import Stage
+
+if TYPE_CHECKING:
+    from lpad.engine.fulfilment.open_wish import OpenWish
+    from lpad.engine.provisioning.platforms import OpenPlatform
+    from lpad.provisioning.platform_interface import Reservation
+
+log = logging.getLogger(__name__)
+
+
+def available(wish: OpenWish, platform: OpenPlatform, reservation: Reservation) -> Reservation:
+    """Return the reservation once its profile can be downloaded.
+
+    Raises:
+        Postponed: the platform is not ready yet.
+        Declined, Cancelled: as `ask_second_order`, because the profile cannot be downloaded any more.
+    """
+    if reservation.ticket is None or reservation.profile is not Stage.AVAILABLE:
+        wish.run.step("look-at-order")
+        reservation = asked(wish, lambda: platform.look(reservation, deadline=wish.deadline()))
+        wish.keep(reservation=KeptReservation.of(reservation))
+    _tell_unknown(wish, reservation)
+    if reservation.profile is Stage.AVAILABLE and reservation.ticket is not None:
+        wish.keep(looks=0, next_look_at=None)
+        return reservation
+    if reservation.profile in (Stage.FAILED, Stage.GONE, Stage.DOWNLOADED, Stage.INSTALLED):
+        words = f", in its words: {reservation.why}" if reservation.why else ""
+        spent = f"the platform '{wish.record.platform}' says that the profile is {reservation.profile}{words}"
+        wish.keep(spent=spent)
+        wish.tell("spent", reservation=reservation)
+        ask_second_order(wish, spent)
+    _tell_stalled(wish, platform, reservation)
+    raise later(
+        wish,
+        f"the profile is {reservation.profile} at the platform '{wish.record.platform}'; lpad looks again",
+        least=platform.can.look_every,
+    )
+
+
+def _tell_unknown(wish: OpenWish, reservation: Reservation) -> None:
+    for word in reservation.unknown:
+        if word not in wish.record.told:
+            wish.keep(told=(*wish.record.told, word))
+            log.warning(
+                "the platform '%s' says '%s', which its file does not know; lpad keeps checking",
+                wish.record.platform,
+                word,
+            )
+            wish.tell("unknown-state", reservation=reservation, word=word)
+
+
+def _tell_stalled(wish: OpenWish, platform: OpenPlatform, reservation: Reservation) -> None:
+    waited = wish.steady() - wish.record.since
+    if not wish.record.stalled and waited > platform.can.look_for:
+        wish.keep(stalled=True)
+        log.warning(
+            "the platform '%s' has kept a profile pending for %.0f seconds; lpad keeps checking",
+            wish.record.platform,
+            waited,
+        )
+        wish.tell("stalled", reservation=reservation)

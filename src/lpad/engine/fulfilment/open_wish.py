@@ -1,0 +1,99 @@
+"""A card's open wish in one turn of its change: the record, kept before each step, and the events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from lpad.base.deadline import Deadline
+from lpad.engine.change.change import EID
+from lpad.engine.change.notes import ProvisionNotes
+from lpad.engine.change.params import ProvisionParams
+from lpad.engine.provisioning.wish_record import WishRecord
+from lpad.provisioning.platform_interface import Wish
+
+if TYPE_CHECKING:
+    from lpad.engine.change.change import Json
+    from lpad.engine.provisioning.platforms import NamedPlatform
+    from lpad.engine.running.operation_context import Context
+    from lpad.engine.running.run import Run
+    from lpad.provisioning.platform_interface import Reservation
+
+CONVERSATION = 120.0
+"""Seconds for one verb."""
+
+
+class OpenWish:
+    """The wish that a change works on: the one that is open already, or a new one."""
+
+    def __init__(self, run: Run, context: Context) -> None:
+        self.run = run
+        self.context = context
+        self.eid = run.secret(EID) or context.snapshot().eid or ""
+        known = context.wishes.get(self.eid)
+        resumed = known is not None and (known.paid or bool(known.intent) or known.change == run.change.id)
+        self.record = known if known is not None and resumed else _new_wish(run)
+        """The progress, as the journal has it after the first `keep`."""
+
+    def keep(self, **changes: object) -> None:
+        """Store the progress of the wish before the next action.
+
+        Raises:
+            JournalUnavailable: it cannot be written, so the action must not be taken.
+        """
+        self.record = replace(self.record, **changes)
+        self.context.wishes.put(self.eid, self.record)
+
+    def close(self, phase: str | None = None, **more: Json) -> None:
+        """Delete the wish, which is fulfilled or given up, and tell the last phase."""
+        self.context.wishes.close(self.eid)
+        if phase is not None:
+            self.tell(phase, **more)
+
+    def tell(self, phase: str, *, reservation: Reservation | None = None, **more: Json) -> None:
+        """Publish the event of a phase."""
+        data: dict[str, Json] = {"phase": phase, "platform": self.record.platform, **more}
+        if reservation is not None:
+            data |= {"profile": reservation.profile.value, "line": reservation.line.value}
+        self.run.tell("provisioning", **data)
+
+    @property
+    def platform(self) -> NamedPlatform | None:
+        """The wish's platform; None: the settings do not list it any more."""
+        return self.context.platforms.get(self.record.platform)
+
+    @property
+    def reservation(self) -> Reservation:
+        """The known reservation; call it only if there is one."""
+        assert self.record.reservation is not None, "the caller has looked"
+        return self.record.reservation.reservation(self.record.platform)
+
+    @property
+    def notes(self) -> ProvisionNotes:
+        """The change's notes, with the answers to its questions."""
+        return self.run.notes_of(ProvisionNotes)
+
+    def request(self) -> Wish:
+        """Return the request to the platform."""
+        imei = self.context.card.imei()
+        return Wish(
+            reference=self.record.reference(self.eid),
+            eid=self.eid,
+            product=self.record.product,
+            options=self.record.options,
+            imei=None if imei is None else str(imei),
+        )
+
+    def deadline(self) -> Deadline:
+        """Return the time limit of one verb; it also ends when the change is cancelled."""
+        return Deadline.after(CONVERSATION, cancellation=self.run.interruption)
+
+    def steady(self) -> float:
+        """Return the present moment on the steady clock."""
+        return self.run.now().steady
+
+
+def _new_wish(run: Run) -> WishRecord:
+    asked = run.change.params_of(ProvisionParams)
+    return WishRecord(platform=asked.platform, product=asked.product, options=asked.options)

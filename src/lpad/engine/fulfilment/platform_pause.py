@@ -1,0 +1,95 @@
+"""The pause of a wish whose platform is not ready, cannot be reached or has too many callers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, TypeVar
+
+from lpad.base.errors import (
+    PlatformBusy,
+    PlatformUnclear,
+    ServerFailed,
+    ServerMalformed,
+    ServerUnreachable,
+)
+from lpad.base.untrusted_number import noted_number
+from lpad.engine.change.change import Failure, Pause, PauseReason, now
+from lpad.engine.change.notes import Notes, noting
+from lpad.engine.provisioning import look_times
+from lpad.engine.running.run import Postponed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.base.errors import LpadError
+    from lpad.engine.fulfilment.open_wish import OpenWish
+
+_Answer = TypeVar("_Answer")
+
+DAY = 86_400.0
+_DOUBTFUL = (PlatformUnclear, ServerUnreachable, ServerFailed, ServerMalformed)
+"""Errors after which it is unclear whether the platform carried out the request."""
+
+
+def asked(wish: OpenWish, ask: Callable[[], _Answer], *, doubt: bool = False) -> _Answer:
+    """Return the platform's answer; temporary failures postpone the change.
+
+    Args:
+        wish: the wish.
+        ask: calls one verb.
+        doubt: whether the verb changes something, so that its intent stays stored until the outcome is
+            known.
+
+    Raises:
+        Postponed: the platform cannot be reached, is busy or out of order.
+        PlatformRefused, ServerUntrusted, Cancelled: as the port says.
+    """
+    try:
+        return ask()
+    except PlatformBusy as error:
+        if doubt:
+            wish.keep(intent="")
+        least = noted_number(error.details.get("retry_after"), default=0.0, most=DAY)
+        if error.details.get("http_status") == HTTPStatus.TOO_MANY_REQUESTS:
+            told = least if "retry_after" in error.details else None
+            wish.keep(spread=look_times.wider(wish.record.spread, told=told))
+        raise _troubled(wish, error, least=least) from error
+    except _DOUBTFUL as error:
+        raise _troubled(wish, error, least=0.0) from error
+
+
+def later(
+    wish: OpenWish,
+    sentence: str,
+    *,
+    least: float,
+    error: LpadError | None = None,
+    reason: PauseReason = PauseReason.PLATFORM,
+) -> Postponed:
+    """Return the pause until the next look: longer each time, and randomly spread.
+
+    Args:
+        wish: the wish.
+        sentence: what lpad waits for.
+        least: seconds that the platform asks for at least.
+        error: the failure of this turn; None: the platform is only not ready yet.
+        reason: what may end the pause early.
+    """
+    looks = wish.record.looks + 1
+    wait = look_times.wait(looks, least=least, spread=wish.record.spread)
+    due = wish.steady() + wait
+    wish.keep(looks=looks, next_look_at=due)
+    present = now()
+    failure = (
+        Failure.of(error)
+        if error is not None
+        else Failure(kind="platform-waiting", sentence=sentence, retryable=True)
+    )
+    pause = Pause(reason=reason, since=present, retry_at=present + timedelta(seconds=wait), error=failure)
+    return Postponed(pause, failed=error is not None, notes=noting(Notes, due=due))
+
+
+def _troubled(wish: OpenWish, error: LpadError, *, least: float) -> Postponed:
+    reason = PauseReason.NETWORK if isinstance(error, ServerUnreachable) else PauseReason.PLATFORM
+    return later(wish, error.sentence, least=least, error=error, reason=reason)

@@ -1,0 +1,68 @@
+"""The release of a reservation: given back to the platform, as far as the platform takes it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import LpadError
+from lpad.engine.fulfilment.open_wish import CONVERSATION
+from lpad.engine.provisioning.wish_record import KeptReservation
+from lpad.provisioning.platform_interface import Stage
+
+if TYPE_CHECKING:
+    from lpad.engine.fulfilment.open_wish import OpenWish
+    from lpad.engine.provisioning.platforms import OpenPlatform
+
+log = logging.getLogger(__name__)
+
+
+def release(wish: OpenWish) -> str | None:
+    """Release the reservation if the platform accepts this, and close the wish.
+
+    If lpad has ended the change by itself, a paid order and its wish stay: only a person gives them up.
+
+    Returns:
+        A sentence about the remaining reservation; None if nothing remains.
+    """
+    record = wish.context.wishes.get(wish.eid)
+    if record is None:
+        return None
+    if not record.paid and not record.intent:
+        wish.close()
+        return None
+    left = f"the order at the platform '{record.platform}' stays, and the next request continues with it"
+    if not wish.run.undoes:
+        return left
+    platform = wish.context.platforms.get(record.platform)
+    if platform is None or not platform.can.releases:
+        return f"{left}: the platform takes no order back"
+    try:
+        with platform.opened() as open_platform:
+            return _released(wish, open_platform, left)
+    except LpadError as error:
+        log.warning("change %d: its order is not released: %s", wish.run.change.id, error)
+        return f"{left}: {error.sentence}"
+
+
+def _released(wish: OpenWish, platform: OpenPlatform, left: str) -> str | None:
+    if wish.record.reservation is None:
+        found = platform.find(wish.request(), deadline=_deadline())
+        if not found:
+            wish.close()
+            return None
+        wish.keep(reservation=KeptReservation.of(found[0]))
+    reservation = platform.look(wish.reservation, deadline=_deadline())
+    if reservation.profile in (Stage.DOWNLOADED, Stage.INSTALLED):
+        return f"{left}: its profile was downloaded"
+    if reservation.profile is not Stage.GONE:
+        wish.keep(intent="release")
+        platform.release(reservation, deadline=_deadline())
+    wish.close("released")
+    return None
+
+
+def _deadline() -> Deadline:
+    """Return the time limit of one verb, which the cancellation that has led here does not end."""
+    return Deadline.after(CONVERSATION)
