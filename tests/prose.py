@@ -72,6 +72,7 @@ def _habit(pattern: str, instead: str) -> Habit:
 
 
 HABITS = (
+    _habit(r"^ *(<{7}|={7}|>{7})( |$)", "the text that both sides of the merge meant"),
     _habit(
         r"(?<!here )\b(is|are|was|were) no (?!longer\b|more\b|less\b)[A-Za-z-]+",
         "'is not a', 'is not valid', 'unknown'",

@@ -36,6 +36,9 @@ PAIRS = [
     ("it ends at once", "it ends immediately"),
     ("all but one", "all except one"),
     ("the bytes don't fit", "the bytes do not fit"),
+    ("    <<<<<<< Updated upstream", "    Args:"),
+    ("    =======", "    ===="),
+    (">>>>>>> Stashed changes", "    Raises:"),
     ("it lasts no longer", "it is no longer there"),
     ("there is no such port", "None if there is none"),
 ]

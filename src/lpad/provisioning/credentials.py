@@ -23,15 +23,12 @@ _OTHERS = 0o077
 def read_credentials(files: Mapping[str, str], *, resolve: Callable[[str], Path]) -> dict[str, str]:
     """Return credentials by name.
 
-    <<<<<<< Updated upstream
-    =======
-        Args:
-            files: the path of each credential's file.
-            resolve: turns a path in the settings into an absolute one.
+    Args:
+        files: the path of each credential's file.
+        resolve: turns a path in the settings into an absolute one.
 
-    >>>>>>> Stashed changes
-        Raises:
-            InvalidSettings: a file cannot be read, others may read it, or it is empty.
+    Raises:
+        InvalidSettings: a file cannot be read, others may read it, or it is empty.
     """
     return {name: read_credential(file, resolve=resolve) for name, file in files.items()}
 

@@ -69,19 +69,15 @@ class OpenablePlatform:
     ) -> None:
         """Read the description and check it against the settings.
 
-        <<<<<<< Updated upstream
-        =======
-                Args:
-                    settings: the owner's settings.
-                    route: how servers are reached.
-                    limits: the time limits of each request.
-                    tokens: the folder that keeps tokens across restarts; None: tokens are not kept.
-                    observe: called with each exchange.
+        Args:
+            settings: the owner's settings.
+            route: how servers are reached.
+            limits: the time limits of each request.
+            tokens: the folder that keeps tokens across restarts; None: tokens are not kept.
+            observe: called with each exchange.
 
-        >>>>>>> Stashed changes
-                Raises:
-                    InvalidSettings: the description or a certificate cannot be read, or a credential is
-                        missing.
+        Raises:
+            InvalidSettings: the description or a certificate cannot be read, or a credential is missing.
         """
         self.name = settings.name
         self.settings = settings

@@ -39,15 +39,12 @@ def read_declaration(path: Path) -> Declaration:
 def declaration(document: Any, *, where: str) -> Declaration:
     """Return the typed form of a description.
 
-    <<<<<<< Updated upstream
-    =======
-        Args:
-            document: the parsed YAML or JSON, with everything inherited.
-            where: the source, for errors.
+    Args:
+        document: the parsed YAML or JSON, with everything inherited.
+        where: the source, for errors.
 
-    >>>>>>> Stashed changes
-        Raises:
-            InvalidSettings: a key is unknown, missing, or has a wrong value.
+    Raises:
+        InvalidSettings: a key is unknown, missing, or has a wrong value.
     """
     try:
         return msgspec.convert(document, Declaration, strict=True)

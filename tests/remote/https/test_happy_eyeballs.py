@@ -69,6 +69,11 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
     name_resolution.forget(NAME, 1)
 
 
+def asking() -> list[threading.Thread]:
+    """The threads that wait for a name server."""
+    return [each for each in threading.enumerate() if each.name == f"resolve {NAME}"]
+
+
 @contextmanager
 def listening(host: str, port: int = 0) -> Iterator[int]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -212,6 +217,28 @@ def test_an_answer_may_come_between_two_looks(names: Names, monkeypatch: pytest.
     with listening("127.0.0.1") as port:
         assert connected(port).address.to == ("127.0.0.1", port)
     assert looks[0] is not None
+
+
+def test_an_answer_may_come_just_after_none_was_taken(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer between the look for addresses and the look for open queries is taken, and is no failure."""
+    take = name_resolution.Resolution.take
+    takes: list[int] = []
+
+    def answered_afterwards(self: name_resolution.Resolution) -> list[Address]:
+        found = take(self)
+        takes.append(len(found))
+        if len(takes) == 1:
+            names.held.set()
+            for thread in asking():
+                thread.join(60)
+        return found
+
+    monkeypatch.setattr(name_resolution.Resolution, "take", answered_afterwards)
+    names.holds.add(socket.AF_UNSPEC)
+    names.all = [four("127.0.0.1")]
+    with listening("127.0.0.1") as port:
+        assert connected(port).address.to == ("127.0.0.1", port)
+    assert takes[:2] == [0, 1]
 
 
 def test_a_mute_name_server_ends_with_the_silence(names: Names) -> None:

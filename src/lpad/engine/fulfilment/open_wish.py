@@ -45,11 +45,11 @@ class OpenWish:
         self.record = replace(self.record, **changes)
         self.context.wishes.put(self.eid, self.record)
 
-    def close(self, phase: str | None = None, **more: Json) -> None:
+    def close(self, phase: str | None = None) -> None:
         """Delete the wish, which is fulfilled or given up, and tell the last phase."""
         self.context.wishes.close(self.eid)
         if phase is not None:
-            self.tell(phase, **more)
+            self.tell(phase)
 
     def tell(self, phase: str, *, reservation: Reservation | None = None, **more: Json) -> None:
         """Publish the event of a phase."""

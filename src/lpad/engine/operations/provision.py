@@ -116,7 +116,8 @@ def _install(wish: OpenWish) -> ProvisionResult:
             if wish.record.reservation is not None:
                 ask_second_order(wish, error.sentence)
         raise
-    wish.close("fulfilled", iccid=result.iccid)
+    wish.close()
+    wish.tell("fulfilled", iccid=result.iccid)
     return ProvisionResult(platform=wish.record.platform, **asdict(result))
 
 

@@ -103,6 +103,7 @@ class _Race:
         until = self._waiting.step()
         while True:
             self._waiting.check()
+            finished = self._names.finished  # first, because an answer may come while this runs
             if self._take() and not self._racing and self._failure is None:
                 until = self._waiting.step()  # the name server's time does not count against the addresses
             if until.passed:
@@ -113,7 +114,7 @@ class _Race:
                 won = self._await(until)
                 if won is not None:
                     return won
-            else:
+            elif finished:
                 raise self._failure or TimeoutError()
 
     def close(self) -> None:
