@@ -6,6 +6,7 @@ process: it is forked when only the code has been loaded, and adopted by the har
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import json
 import os
@@ -57,7 +58,7 @@ class Daemon:
 
 
 class DaemonForks:
-    """The process that forks daemons; it ends together with the process that started it."""
+    """The process that forks daemons; it ends together with the process that started it, or by `close`."""
 
     def __init__(self) -> None:
         """Load lpad's code in it."""
@@ -86,6 +87,10 @@ class DaemonForks:
         self._process.stdin.flush()
         return Daemon(int(self._process.stdout.readline()))
 
+    def close(self) -> None:
+        """End the process; the daemons that it forked are not its children."""
+        self._process.communicate()
+
 
 _daemon_forks: DaemonForks | None = None
 
@@ -95,4 +100,5 @@ def daemon_forks() -> DaemonForks:
     global _daemon_forks  # noqa: PLW0603 - one for a process
     if _daemon_forks is None:
         _daemon_forks = DaemonForks()
+        atexit.register(_daemon_forks.close)
     return _daemon_forks

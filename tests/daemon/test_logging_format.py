@@ -22,6 +22,10 @@ from lpad.daemon.logging_format import RedactingFormatter
         ("swapped 9868005B000000000051", "swapped …0051"),
         ("accede deface facade 0xDEADBEEF cafebabe8badf00d-", "accede deface facade 0xDEADBEEF …f00d-"),
         ("ISD-R A0000005591010FFFFFFFF8900000100", "ISD-R A0000005591010FFFFFFFF8900000100"),
+        ("cannot delete profile 898600B5123: it is enabled", "cannot delete profile …5123: it is enabled"),
+        ("from profile 8944 to profile 1FFF: no", "from profile … to profile …: no"),
+        ("ICCID: 89860012345678, ICCID 898600B", "ICCID: …5678, ICCID …"),
+        ("profile ABBA, profile 8944x, profile 89-44", "profile ABBA, profile 8944x, profile …-44"),
         ("EID 89049032123451234512345678901235.", "EID …1235."),
         ("IMEI 490154203237518", "IMEI …7518"),
         ("got LPA:1$smdp.example.com$MATCHING-ID$$1.", "got LPA:1$smdp.example.com$…"),
@@ -31,7 +35,7 @@ from lpad.daemon.logging_format import RedactingFormatter
     ],
 )
 def test_identifiers_keep_their_last_digits(text: str, expected: str) -> None:
-    """Numbers as long as an IMEI, ICCID or EID are shortened; shorter ones and hashes are not."""
+    """Numbers as long as an IMEI or EID are shortened, shorter ones only after "profile" or "ICCID"."""
     assert redacted(text) == expected
 
 

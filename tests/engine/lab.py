@@ -80,7 +80,8 @@ class Lab:
     ) -> None:
         self.folder = folder
         self.pki = pki
-        self.timeouts = Timeouts(answer=LONG, delivery=5)
+        # Long enough for a machine that is busy with other tests; `patient` shortens them.
+        self.timeouts = Timeouts(open=LONG, read=LONG, switch=LONG, answer=LONG, delivery=5)
         self.counters = Counters()
         self._stack = ExitStack()
         self.card = self._stack.enter_context(SoftCard(folder / "card", pki=pki, behaviour=behaviour))

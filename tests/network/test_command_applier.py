@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -177,6 +179,23 @@ def test_without_a_runner_the_failure_says_so(tmp_path: Path) -> None:
     outcome = applier.apply(wanted(), deadline=soon())
     assert isinstance(outcome, Failed)
     assert "lpad-hooks.socket" in outcome.told
+
+
+def test_a_runner_whose_socket_is_full_is_tried_again(tmp_path: Path) -> None:
+    """It is busy, and not broken: connect() fails at once although there is time."""
+    path = str(tmp_path / "full.sock")
+    with ExitStack() as opened:
+        listening = opened.enter_context(socket.socket(socket.AF_UNIX))
+        listening.bind(path)
+        listening.listen(0)
+        while True:  # nobody accepts
+            waiting = opened.enter_context(socket.socket(socket.AF_UNIX))
+            waiting.setblocking(False)
+            if waiting.connect_ex(path):
+                break
+        outcome = CommandApplier(RunnerClient(path)).apply(wanted(), deadline=soon())
+    assert isinstance(outcome, TryAgain)
+    assert "busy" in outcome.told
 
 
 def test_a_secret_is_in_no_outcome(serving: Runner) -> None:

@@ -127,6 +127,37 @@ def test_a_short_iccid_beside_an_eid(line: str, iccid: str) -> None:
     assert report.likeliest == Iccid.parse(iccid)
 
 
+@pytest.mark.parametrize(
+    ("lines", "iccids"),
+    [
+        ("{iccid}", ("8", "89", "8944", "898600B", "898600B50", "00", "BEE1")),
+        ('"{iccid}"', ("8", "89", "8944", "898600B")),
+        ("{iccid}F", ("8", "89", "8944", "898600B")),
+        ("{swapped}", ("8", "89", "8944", "898600B")),
+        ("0,{iccid}", ("8944", "898600B")),
+        ("{iccid}\r\n{eid}", ("8944", "898600B")),
+        ("{eid}\r\n{iccid}", ("8944", "898600B")),
+    ],
+)
+def test_a_short_iccid_on_a_line_of_its_own(lines: str, iccids: tuple[str, ...]) -> None:
+    """A line without the command's name is the answer, however few digits it has."""
+    for iccid in iccids:
+        padded = iccid + "F" * (len(iccid) % 2)
+        swapped = "".join(padded[at + 1] + padded[at] for at in range(0, len(padded), 2))
+        told = lines.format(iccid=iccid, swapped=swapped, eid=EID)
+        report = reported("AT+CCID", f"\r\n{told}\r\n\r\nOK\r\n")
+        assert isinstance(report, IccidReport)
+        assert report.names(Iccid.parse(iccid))
+
+
+@pytest.mark.parametrize("line", ["RING", "+CREG: 5", "NORMAL POWER DOWN", "^BOOT:1,0", "+CSQ: 20,99"])
+def test_other_lines_are_no_answer(line: str) -> None:
+    """What a modem says by itself is not the ICCID that comes after it."""
+    report = reported("AT+CCID", f"\r\n{line}\r\n\r\n8944\r\n\r\nOK\r\n")
+    assert isinstance(report, IccidReport)
+    assert set(report.readings) == {Iccid.parse("8944"), Iccid.parse("9844")}
+
+
 def test_89_decides_between_forms_and_nothing_more() -> None:
     """An ICCID that begins with 98 is named by its own digits as well."""
     report = iccid_report(answer("98440100000000000010"))

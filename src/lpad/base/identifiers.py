@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from lpad.base.errors import InvalidValue, MalformedError
+from lpad.base.redaction import last_digits
 
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _ICCID = re.compile(r"[0-9A-E]{1,20}")
@@ -15,14 +16,6 @@ _ICCID_BYTES = 10
 def swap_nibbles(data: bytes) -> bytes:
     """Return the bytes with the halves of each exchanged: telephony BCD to reading order and back."""
     return bytes((byte << 4 & 0xF0) | byte >> 4 for byte in data)
-
-
-def _redacted(text: str, shown: int) -> str:
-    """Keep the last four digits, which suffice to distinguish two cards on a bench.
-
-    Hide a short number completely.
-    """
-    return "…" + text[-shown:] if len(text) > 2 * shown else "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +65,7 @@ class Eid:
 
     def redacted(self) -> str:
         """Return a form for logs, with only the last digits."""
-        return _redacted(self.digits, 4)
+        return last_digits(self.digits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +117,7 @@ class Iccid:
 
     def redacted(self) -> str:
         """Return a form for logs, with only the last digits."""
-        return _redacted(self.digits, 4)
+        return last_digits(self.digits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +233,7 @@ class Imei:
 
     def redacted(self) -> str:
         """Return a form for logs, with only the last digits."""
-        return _redacted(self.digits, 4)
+        return last_digits(self.digits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,19 @@ _ACTIVATION_CODE = re.compile(
     r"(?<![0-9A-Za-z])((?:LPA(?::|%3A))?1(\$|%24)[A-Za-z0-9.:-]*(?:\$|%24))[!#-&(-_a-~]*", re.IGNORECASE
 )
 """Also percent-encoded, as in a link."""
+_NAMED_ICCID = re.compile(
+    r"(?P<before>\b(?:[Pp]rofile|ICCID):? )(?=[A-E]*[0-9])(?P<iccid>[0-9A-E]{1,14})F*(?![0-9A-Za-z])"
+)
+"""An ICCID that is too short to be told from any number, in a sentence that calls it one."""
+_SHOWN_DIGITS = 4
+
+
+def last_digits(identifier: str) -> str:
+    """Return the last four digits of an identifier, which distinguish two cards on a bench.
+
+    A short one is hidden completely.
+    """
+    return "…" + identifier[-_SHOWN_DIGITS:] if len(identifier) > 2 * _SHOWN_DIGITS else "…"
 
 
 def redacted(text: str) -> str:
@@ -22,14 +35,19 @@ def redacted(text: str) -> str:
 
     Long numbers keep the last four digits, activation codes their address.
 
-    Numbers are masked from 15 digits: decimal ones up to 32, those with hexadecimal digits up to 20.
+    Numbers are masked from 15 digits: decimal ones up to 32, those with hexadecimal digits up to 20. A number
+    after the word "profile" or "ICCID" is masked from the first digit.
     """
-    return _IDENTIFIER.sub(_masked, _ACTIVATION_CODE.sub(r"\1…", text))
+    return _NAMED_ICCID.sub(_named, _IDENTIFIER.sub(_masked, _ACTIVATION_CODE.sub(r"\1…", text)))
 
 
 def mask(text: str) -> str:
     """Return a text without its long numbers, because names of ports and readers contain serial numbers."""
     return _SERIAL_NUMBER.sub(lambda found: f"…{found[0][-2:]}", text)
+
+
+def _named(found: re.Match[str]) -> str:
+    return found["before"] + last_digits(found["iccid"])
 
 
 def _masked(found: re.Match[str]) -> str:

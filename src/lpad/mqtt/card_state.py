@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lpad.mqtt.masked_identifier import masked
+from lpad.base.redaction import last_digits
 
 if TYPE_CHECKING:
     from lpad.client import Client
@@ -76,7 +76,7 @@ def _as_it_is(text: str | None) -> str | None:
 
 
 def _masked(text: str | None) -> str | None:
-    return None if text is None else masked(text)
+    return None if text is None else last_digits(text)
 
 
 def encoded(state: CardState) -> bytes:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from lpad.base.redaction import last_digits
+
 _IDENTIFIERS = ("eid", "iccid", "imei", "previous", "enabled")
 """Fields of an event's data with the number of a card, a profile or a modem; docs/events.md lists them."""
-_SHOWN_DIGITS = 4
-
-
-def masked(text: str) -> str:
-    """Return the last digits of an identifier."""
-    return f"…{text[-_SHOWN_DIGITS:]}"
 
 
 def masked_event(event: dict[str, Any]) -> dict[str, Any]:
@@ -20,7 +16,7 @@ def masked_event(event: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(data, dict):
         return event
     shown = {
-        name: masked(value) if name in _IDENTIFIERS and isinstance(value, str) else value
+        name: last_digits(value) if name in _IDENTIFIERS and isinstance(value, str) else value
         for name, value in data.items()
     }
     return {**event, "data": shown}

@@ -53,6 +53,12 @@ class RunnerClient:
         request = RunRequest(task=task, environment=dict(environment), password=password, limit=limit)
         try:
             return _outcome(self._asked(request, deadline))
+        except BlockingIOError:  # from connect(): the socket's queue is full, whatever the timeout
+            return TryAgain(
+                layer=Layer.MODEM,
+                told="the runner of the owner's programs is busy with other requests",
+                after=5.0,
+            )
         except TimeoutError:
             return Failed(layer=Layer.MODEM, told="the runner of the owner's programs did not answer in time")
         except OSError as error:

@@ -69,8 +69,10 @@ def iccid_command(text: str) -> AtCommand:
     return AtCommand(
         text,
         prefix=name,
-        # Ten digits or more, in groups or not; something that calls itself an ICCID; what +CRSM says.
-        bare=r".*(?:[0-9A-Fa-f][ -]?){10}.*|[+^#!*]?\w*CCID\w*\W.*|1[0-9]{2},\s*[0-9]{1,3}(?:,.*)?",
+        # Ten digits or more, in groups or not; something that calls itself an ICCID; what +CRSM says; or
+        # nothing but digits, however few, with a slot number or an EID.
+        bare=r".*(?:[0-9A-Fa-f][ -]?){10}.*|[+^#!*]?\w*CCID\w*\W.*|1[0-9]{2},\s*[0-9]{1,3}(?:,.*)?"
+        r"|[\"', -]*[0-9A-Fa-f][0-9A-Fa-f\"', -]*",
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+import msgspec
+
 from lpad.engine.events import event_types as types
 from lpad.engine.events.cloud_event import Event, EventBody, Identifiers
 from lpad.engine.events.event_data import ProfileData
@@ -45,6 +47,15 @@ def test_redacted_identifiers_keep_their_last_digits() -> None:
     """The other fields stay."""
     data = event().data(Identifiers.REDACTED)
     assert data == {"euicc": "modem", "eid": "…0017", "iccid": "…0017", "change": 7}
+
+
+def test_a_redacted_identifier_of_a_few_digits_is_hidden() -> None:
+    """An ICCID may have one digit, of which the last four are all."""
+    body = msgspec.structs.replace(
+        event().body, data={"iccid": "8944", "previous": "898600B5", "enabled": "898600B51"}
+    )
+    shown = msgspec.structs.replace(event(), body=body).data(Identifiers.REDACTED)
+    assert shown == {"iccid": "…", "previous": "…", "enabled": "…0B51"}
 
 
 def test_a_time_of_an_unset_clock_is_marked() -> None:

@@ -202,6 +202,18 @@ def test_an_entry_that_cannot_be_read_is_not_the_profile_that_must_stay_enabled(
     keep.check_reset([odd, off], doomed={"operational"})
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_entry_that_cannot_be_read_counts_as_not_enabled_whatever_its_state_says(*, whole: bool) -> None:
+    """Its state may be read although the rest is not; people may reset such a card."""
+    odd = UnreadableProfile(
+        isdp_aid="A0000005591010FFFFFFFF8900001000", state="enabled", profile_class="operational", whole=whole
+    )
+    keep = SwitchPolicy(keep_enabled=True)
+    keep.check_reset([odd], doomed={"operational"})
+    with pytest.raises(Protected, match="keep_enabled"):
+        keep.check_reset([odd, Profile(iccid=FIRST, state="enabled")], doomed={"operational"})
+
+
 @pytest.mark.parametrize("ago", [A_DAY, -A_DAY])
 def test_a_switch_counts_for_less_than_a_day(ago: timedelta) -> None:
     """One that is exactly a day old is a day old, whichever way the clock was set since."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
 
 from engine.lab import CARD, Lab
 from lpad.base.errors import JournalUnavailable
 from lpad.engine.change.change import Change, Kind, State
+from lpad.engine.change.event_hub import Hub
 from lpad.engine.change.params import DownloadParams, EnableParams, RefreshParams
+from lpad.engine.journal.changes import Changes
+from lpad.engine.running import change_store
 from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.snapshot import reading
 from lpad.engine.snapshot.snapshot import CardState
 
 if TYPE_CHECKING:
-    import pytest
-
     from lpad.engine.journal import Private
 
 SECRET = "SECRET-MATCHING-ID"
@@ -70,6 +73,100 @@ def test_what_cant_be_judged_keeps_nothing_else_from_its_end(lab: Lab) -> None:
     _ready(lab)
     assert lab.ended(first.id).state is State.FAILED
     assert lab.ended(second.id).state is State.DONE
+
+
+def _with_mistake(monkeypatch: pytest.MonkeyPatch, number: int, *states: State) -> None:
+    """Have storing a change meet a mistake in lpad in these states."""
+    whole = Changes.save
+
+    def save(changes: Changes, change: Change, **rest: Any) -> None:
+        if change.id == number and change.state in states:
+            _fails()
+        whole(changes, change, **rest)
+
+    monkeypatch.setattr(Changes, "save", save)
+
+
+@pytest.mark.parametrize("states", [[State.RUNNING], [State.RUNNING, State.FAILED]])
+def test_a_change_that_cant_be_stored_as_begun_ends(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, states: list[State]
+) -> None:
+    """A mistake in lpad while a record is stored leaves no change queued for ever, nor those behind it."""
+    _ready(lab)
+    before = lab.carry_out(Kind.REFRESH)
+    _with_mistake(monkeypatch, before.id + 1, *states)
+    change = lab.carry_out(Kind.REFRESH)
+    assert change.id == before.id + 1
+    assert change.error is not None
+    assert change.error.kind == "internal-error"
+    assert SECRET not in change.error.sentence
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE
+    assert lab.engine.change(change.id).error == change.error
+
+
+def test_an_end_that_cant_be_stored_is_shown_and_stored_later(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the card has carried out is done, even if a mistake in lpad keeps it from the journal for now."""
+    _ready(lab)
+    before = lab.carry_out(Kind.REFRESH)
+    with monkeypatch.context() as broken:
+        _with_mistake(broken, before.id + 1, State.DONE)
+        change = lab.carry_out(Kind.REFRESH)
+        assert change.state is State.DONE
+        assert lab.carry_out(Kind.REFRESH).state is State.DONE
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE
+    lab.stop()
+    journal = lab.journal()
+    assert journal.changes.get(change.id).state is State.DONE
+    journal.close()
+
+
+@pytest.mark.parametrize("place", ["events", "news"])
+def test_a_mistake_over_a_changes_news_costs_the_news_only(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """The change itself is queued, carried out, stored and ended."""
+    _ready(lab)
+    whole = Hub.publish
+
+    def publish(hub: Hub, type_: str, *data: Any, **rest: Any) -> None:
+        if type_ == "change":
+            _fails()
+        whole(hub, type_, *data, **rest)
+
+    with monkeypatch.context() as broken:
+        if place == "events":
+            broken.setattr(change_store, "happenings", _fails)
+        else:
+            broken.setattr(Hub, "publish", publish)
+        number = lab.submit(Kind.REFRESH).id
+        lab.until_true(lambda: lab.engine.change(number).state.ended)
+    lab.stop()
+    journal = lab.journal()
+    assert journal.changes.get(number).state is State.DONE
+    journal.close()
+
+
+def test_a_mistake_while_one_is_settled_keeps_nothing_else_from_its_end(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever it is met: the first change fails, and the second is carried out."""
+    journal = lab.journal()
+    first, second = (journal.changes.add(CARD, RefreshParams(), secrets={}) for _ in range(2))
+    for change in (first, second):
+        journal.changes.save(change.run())
+    journal.close()
+    whole = ChangeStore.private
+    monkeypatch.setattr(
+        ChangeStore,
+        "private",
+        lambda store, change: (_fails if change.id == first.id else whole)(store, change),
+    )
+    assert lab.ended(second.id).state is State.DONE
+    ended = lab.ended(first.id)
+    assert ended.error is not None
+    assert ended.error.kind == "internal-error"
 
 
 def test_what_cant_be_read_just_now_is_settled_later(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

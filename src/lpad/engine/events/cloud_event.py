@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lpad.base.redaction import last_digits
 from lpad.engine.change.change import Json
 from lpad.engine.events.event_data import IDENTIFIERS
 from lpad.remote.trust.tls_failure import CLOCK_UNSET_BEFORE
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE = "application/cloudevents+json"
 SEQUENCE_DIGITS = 12
-_SHOWN_DIGITS = 4
 
 
 class Identifiers(enum.StrEnum):
@@ -103,7 +103,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         if identifiers is Identifiers.FULL:
             return self.body.data
         return {
-            name: f"…{value[-_SHOWN_DIGITS:]}" if name in IDENTIFIERS and isinstance(value, str) else value
+            name: last_digits(value) if name in IDENTIFIERS and isinstance(value, str) else value
             for name, value in self.body.data.items()
         }
 

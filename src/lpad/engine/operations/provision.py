@@ -127,9 +127,9 @@ def _installed(wish: OpenWish, iccid: str) -> None:
     if reserved_iccid is not None and not same_iccid(reserved_iccid, iccid):
         wish.keep(spent="the platform and the server name different profiles")
         raise Conflict(
-            f"the downloaded profile ({iccid}) differs from the profile that the platform "
-            f"'{wish.record.platform}' reserved ({reserved_iccid}); it is installed but not enabled: ask "
-            f"the operator, then enable or delete it",
+            f"the downloaded profile {iccid} differs from the profile that the platform "
+            f"'{wish.record.platform}' reserved, which is profile {reserved_iccid}; it is installed but not"
+            " enabled: ask the operator, then enable or delete it",
             installed=iccid,
             reserved=reserved_iccid,
         )

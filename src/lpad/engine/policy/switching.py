@@ -77,8 +77,8 @@ class SwitchPolicy:
         """Check that a memory reset deletes no protected profile.
 
         Args:
-            profiles: the profiles on the card. An unreadable one counts as not enabled, and may be of any
-                class.
+            profiles: the profiles on the card. An unreadable one counts as not enabled, whatever its state
+                says, and may be of any class.
             doomed: classes of profiles that the reset deletes.
 
         Raises:
@@ -94,7 +94,7 @@ class SwitchPolicy:
                     " ('switching.protected'); delete the others one by one",
                     iccid=iccid,
                 )
-            if profile.enabled and self.keep_enabled:
+            if profile.sure and profile.enabled and self.keep_enabled:
                 raise Protected(
                     f"cannot reset: it would delete profile {iccid}, which is enabled, and leave no profile"
                     " enabled ('switching.keep_enabled'); delete the others one by one",

@@ -79,6 +79,10 @@ class Interrupted:
                 log.warning("change %d: %s (%s)", change.id, error, error.kind)
                 with self._lock:
                     self._changes.append(change)
+            except Exception:  # likewise
+                log.exception("change %d: internal-error", change.id)
+                with self._lock:
+                    self._changes.append(change)
 
     def _adopt(
         self,
@@ -211,6 +215,13 @@ class Interrupted:
                 )
                 with self._lock:
                     self._changes.append(change)
+            except Exception as error:  # one that cannot be settled must not block the others
+                log.exception("change %d: internal-error", change.id)
+                if reconcile.goes_on(change):  # it has to roll back
+                    with self._lock:
+                        self._changes.append(change)
+                else:
+                    self._store.save(change.failed(internal_error(f"settling {change.kind}", error)))
 
     def _settle(
         self, change: Change, card: Snapshot, *, submit: Callable[[Change], None], take_up: TakeUp

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lpad.base.errors import Conflict, InternalError, LpadError, NotFound
+from lpad.base.errors import Conflict, LpadError, NotFound, internal_error
 from lpad.base.log_fields import logged_with
 from lpad.engine.change.change import CALLER, EID, State
 from lpad.engine.change.notes import NOTHING, ProfileNotes
@@ -146,7 +146,7 @@ class ChangeStore:
         """Store a record, on disk before this returns, and publish it.
 
         An end counts even while the disk is full: the record is written as soon as possible, and meanwhile
-        the change already shows as ended.
+        the change already shows as ended. The same holds for a fault in lpad.
 
         Raises:
             InternalError: the record of an unfinished change cannot be written.
@@ -157,20 +157,28 @@ class ChangeStore:
             on_disk = self._on_disk.get(change.id)
         try:
             self._write(change, on_disk, before | notes, secrets)
-        except InternalError as error:
-            if not change.state.ended:
-                raise
-            log.warning("change %d: %s, but unwritten: %s", change.id, change.state, error)
-            with self._lock:
-                self._live[change.id] = self._unwritten[change.id] = change
-                self._unwritten_notes.pop(change.id, None)
-            self._tell(change)
+        except LpadError as error:
+            self._keep_unwritten(change, error)
+            return change
+        except Exception as error:
+            log.exception("change %d: cannot store its record: internal-error", change.id)
+            self._keep_unwritten(change, internal_error("storing a change's record", error))
             return change
         with self._lock:
             self._unwritten_notes.pop(change.id, None)
         self._keep(change)
         self.catch_up()
         return change
+
+    def _keep_unwritten(self, change: Change, error: LpadError) -> None:
+        """Show an end that cannot be stored yet; raise the error if it is not an end."""
+        if not change.state.ended:
+            raise error
+        log.warning("change %d: %s, but unwritten: %s", change.id, change.state, error)
+        with self._lock:
+            self._live[change.id] = self._unwritten[change.id] = change
+            self._unwritten_notes.pop(change.id, None)
+        self._tell(change)
 
     def _write(
         self,
@@ -187,7 +195,13 @@ class ChangeStore:
             iccid = noted.iccid if isinstance(noted, ProfileNotes) else None
             return Known(eid=private.secrets.get(EID) or self.eid_of(change.euicc), iccid=iccid)
 
-        followed_by = happenings(change, before, known=known)
+        try:
+            followed_by = happenings(change, before, known=known)
+        except LpadError:
+            raise
+        except Exception:  # without its events, the record is still worth more than nothing
+            log.exception("change %d: cannot tell its events: internal-error", change.id)
+            followed_by = []
         self._journal.changes.save(change, notes=notes, secrets=secrets, happenings=followed_by)
         with self._lock:
             if change.state.ended:
@@ -282,6 +296,9 @@ class ChangeStore:
                 self._write(change, before)
             except LpadError:
                 return
+            except Exception:  # the others can be stored
+                log.exception("change %d: cannot store its record: internal-error", change.id)
+                continue
             with self._lock:
                 self._unwritten.pop(change.id, None)
                 self._live.pop(change.id, None)
@@ -292,20 +309,24 @@ class ChangeStore:
         return change.timed(self.now().steady, before=before)
 
     def _keep(self, change: Change) -> None:
-        self.uncounted_time.observe(change)
         with self._lock:
             if change.state.ended:
                 self._live.pop(change.id, None)
             else:
                 self._live[change.id] = change
+        self.uncounted_time.observe(change)
         self._tell(change)
 
     def _tell(self, change: Change) -> None:
-        if change.state.ended:
-            self._counters.change_ended(change.kind, change.state)
-            if change.guard is not None:
-                self._counters.guard_ended(change.guard.phase)
-        self._hub.publish("change", msgspec.to_builtins(change), euicc=change.euicc, change=change.id)
+        """Count and publish a record. It is stored already, so a fault in this must not undo anything."""
+        try:
+            if change.state.ended:
+                self._counters.change_ended(change.kind, change.state)
+                if change.guard is not None:
+                    self._counters.guard_ended(change.guard.phase)
+            self._hub.publish("change", msgspec.to_builtins(change), euicc=change.euicc, change=change.id)
+        except Exception:
+            log.exception("change %d: cannot publish its record: internal-error", change.id)
 
 
 def _alike(some: dict[str, str], others: dict[str, str]) -> bool:

@@ -168,7 +168,8 @@ class Rollback:
         return listed.means(self._order[number], listed.named(self._iccid))
 
     def _failed(self, number: int, error: LpadError) -> None:
-        name = self._order[number] or "none"
+        wanted = self._order[number]
+        name = f"profile {wanted}" if wanted else "none"
         log.warning("change %d: cannot return to %s: %s", self._run.change.id, name, error.sentence)
         self._failures.append(f"{name}: {error.sentence}")
 
@@ -178,7 +179,8 @@ class Rollback:
         elif iccid == self._guard.previous:
             now = f"lpad enabled the previous profile {iccid} again"
         else:
-            now = f"the previous profile could not be enabled, so lpad enabled {iccid} of the fallback order"
+            now = f"the previous profile could not be enabled, so lpad enabled profile {iccid}"
+            now += " of the fallback order"
         class_ = Cancelled if self._reason.kind == "taken-back" else SwitchRolledBack
         return class_(f"{self._told()}; {now}", **self._details(enabled=iccid))
 

@@ -299,7 +299,9 @@ class Failover:
             log.warning("%s: failover: the card contains no other profile of the order", self._euicc)
         self._sign(Sign.LASTED, profile=wanted.iccid if wanted else rule.iccid, seen=seen)
         if wanted is not None:
-            log.warning("%s: failover from profile %s to %s: %s", self._euicc, rule.iccid, wanted.iccid, seen)
+            log.warning(
+                "%s: failover from profile %s to profile %s: %s", self._euicc, rule.iccid, wanted.iccid, seen
+            )
             until = tuple(map(str, wanted.conditions))
             self._await_end(self._switch(wanted.iccid, GuardParams(until=until, within=self._policy.within)))
         self._ask_platform(rule)

@@ -69,7 +69,12 @@ class Executor:
     def carry_out(self, run: Run) -> None:
         """Carry out a run; when this returns, it has ended or was put back."""
         with logged_with(change_id=run.change.id, change_kind=run.change.kind):
-            self._carry_out(run)
+            try:
+                self._carry_out(run)
+            except Exception as error:
+                log.exception("change %d: internal-error", run.change.id)
+                if run.change.pause is None and run.change.question is None and not run.change.state.ended:
+                    run.fail(internal_error(run.change.kind, error))
 
     def refuse(self, run: Run, error: LpadError) -> None:
         """End a run that cannot be carried out now; a download with retries waits."""
