@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +20,9 @@ from lpad.simulator.smdp.address_file import AddressFile
 from lpad.simulator.smdp.store.metadata import IconType, ProfileClass, ProfilePolicyRule
 from lpad.simulator.smdp.store.order import OrderState
 from lpad.simulator.smdp.store.orders import Orders, iccid_of
+from lpad.simulator.smds.server import events_of
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
 
     from lpad.simulator.smdp.store.order import Order
@@ -168,3 +170,55 @@ def test_a_confirmation_limit_of_a_card_that_tries(folder: Path) -> None:
     order(folder, "--confirmation-code", "1", "--confirmation-limit", "1", "--expires", "1d")
     written: dict[str, Any] = json.loads(next((folder / "orders").glob("*.json")).read_text())
     assert written["confirmation_limit"] == 1
+
+
+EID = "89049032123451234512345678901235"
+
+
+def test_an_order_that_an_sm_ds_lists(folder: Path, tmp_path: Path) -> None:
+    """The event has the order's matching ID, and the root's event leads to the alternative SM-DS."""
+    near, root = tmp_path / "near", tmp_path / "root"
+    for smds, address in ((near, "near.example.com"), (root, "root.example.com")):
+        smds.mkdir()
+        AddressFile(address=address, oid="2.999.15").write(smds)
+    made, _ = order(folder, "--eid", EID, "--discovery", str(near), "--discovery", str(root))
+    (first,) = events_of(root).of(EID, "")
+    (second,) = events_of(near).of(EID, first.event_id)
+    assert first.address == "near.example.com"
+    assert (second.event_id, second.address) == (made.matching_id, "localhost:8443")
+    assert events_of(near).of(EID, made.matching_id) == (second,)
+    orders = Orders(folder / "orders")
+    orders.change(made.id, state=OrderState.DOWNLOADED)
+    assert len(events_of(root).of(EID, "")) == 1
+    orders.change(made.id, state=OrderState.INSTALLED)
+    assert events_of(root).of(EID, "") == events_of(near).of(EID, "") == ()
+    assert events_of(near).of(EID, "", deleted=True) == (second,)
+
+
+def test_an_event_ends_with_its_order(folder: Path, tmp_path: Path) -> None:
+    """An event of an order that has expired is no longer listed."""
+    made, _ = order(folder, "--eid", EID, "--discovery", str(tmp_path / "root"), "--expires", "0s")
+    assert made.expired
+    assert events_of(tmp_path / "root").of(EID, "", deleted=True) == ()
+
+
+def test_an_event_is_for_a_card(folder: Path, tmp_path: Path) -> None:
+    """An SM-DS lists events by EID, so an order for any card cannot be registered."""
+    done = CliRunner().invoke(sim, ["order", str(folder), "--discovery", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "--discovery needs --eid" in done.output
+
+
+def test_the_sm_ds_of_the_command_line(tmp_path: Path) -> None:
+    """`lpad sim smds` says its address and OID, as the SM-DP+ does."""
+    command = [sys.executable, "-m", "lpad.cli.lpad", "sim", "smds", str(tmp_path / "smds"), "--alternative"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline().split()
+        finally:
+            process.terminate()
+            process.wait(60)
+    assert line[0] == "SM-DS"
+    assert line[1].startswith("localhost:")
+    assert line[2:] == ["OID", "2.999.15.2"]

@@ -32,6 +32,7 @@
     │   ├── ClockNotSet              this device does not know the time, so TLS cannot be verified (retryable)
     │   ├── ServerRefused            a function answered Failed, with subject and reason code
     │   ├── ServerMalformed          the answer breaks its grammar or contradicts itself
+    │   ├── ServerListsEvents        a server asked for a profile is an SM-DS
     │   ├── PlatformRefused          an operator's platform refused a request, with its own words
     │   ├── PlatformBusy             an operator's platform says "later"         (retryable)
     │   └── PlatformUnclear          no answer says whether the platform did it  (retryable)
@@ -295,6 +296,12 @@ class ServerMalformed(ServerError):
     """The server's answer breaks its grammar or contradicts itself."""
 
     kind = "server-malformed"
+
+
+class ServerListsEvents(ServerError):
+    """A server that was asked for a profile is an SM-DS, which only lists servers."""
+
+    kind = "server-lists-events"
 
 
 class PlatformRefused(ServerError):

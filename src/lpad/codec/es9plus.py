@@ -61,6 +61,15 @@ class Answer:
         word = _text(status, "status")
         return cls(None if _says_executed(word) else _refusal(status), fields)
 
+    @property
+    def transaction_id(self) -> TransactionId:
+        """The transaction ID.
+
+        Raises:
+            MalformedError: the field is missing or impossible.
+        """
+        return TransactionId.from_hex(_text(self.fields, "transactionId"))
+
     @classmethod
     def decode_acceptance(cls, body: bytes) -> Answer:
         """Read a body that came with HTTP success and should have been empty.
@@ -125,7 +134,7 @@ class AuthenticateClientAnswer:
             MalformedError: a field is missing, of the wrong type, or not valid base64.
         """
         return cls(
-            transaction_id=TransactionId.from_hex(_text(answer.fields, "transactionId")),
+            transaction_id=answer.transaction_id,
             profile_metadata=_binary(answer.fields, "profileMetadata"),
             smdp_signed2=_binary(answer.fields, "smdpSigned2"),
             smdp_signature2=_binary(answer.fields, "smdpSignature2"),
@@ -149,7 +158,7 @@ class GetBoundProfilePackageAnswer:
             MalformedError: a field is missing, of the wrong type, or not valid base64.
         """
         return cls(
-            transaction_id=TransactionId.from_hex(_text(answer.fields, "transactionId")),
+            transaction_id=answer.transaction_id,
             bound_profile_package=_binary(answer.fields, "boundProfilePackage"),
         )
 

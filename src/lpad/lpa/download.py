@@ -20,27 +20,26 @@ from lpad.base.errors import (
     ServerMalformed,
     ServerRefused,
 )
-from lpad.codec.messages.authentication import AuthenticateServerRequest, CtxParams1
+from lpad.codec.es11 import EventEntries
 from lpad.codec.messages.download import CancelSessionReason, PrepareDownloadRequest, hash_confirmation_code
-from lpad.codec.messages.euicc_info import DEVICE_INFO_EXTENSIBILITY
 from lpad.codec.server_status_codes import Remedy
 from lpad.lpa import offered_profile, server_checks, session_cancellation
 from lpad.lpa.card_refusal import installation_refused
 from lpad.lpa.download_interface import Decision, DownloadListener, Installed, Offer, Order
 from lpad.lpa.install_policy import InstallPolicy
 from lpad.lpa.lost_installation_result import find_lost_result
-from lpad.lpa.swapped_card import check_proof
+from lpad.lpa.mutual_authentication import MutualAuthentication
 from lpad.protocol.download_session import DownloadSession, Duty, Event, State, Step
+from lpad.remote.es9plus import Interface
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from lpad.codec.bound_profile import BoundProfile, Segment
-    from lpad.codec.es9plus import AuthenticateClientAnswer, InitiateAuthenticationAnswer
+    from lpad.codec.es9plus import AuthenticateClientAnswer
     from lpad.codec.messages.authentication import DeviceInfo
-    from lpad.codec.messages.euicc_info import EuiccInfo1, EuiccInfo2
+    from lpad.codec.messages.euicc_info import EuiccInfo2
     from lpad.codec.messages.installation_result import ProfileInstallationResult
-    from lpad.codec.x509.server_certificate import Certificate
     from lpad.lpa.euicc import Euicc
     from lpad.lpa.server_checks import Offered
     from lpad.remote.es9plus import Es9Plus
@@ -51,19 +50,12 @@ _LOG = logging.getLogger(__name__)
 
 _READING_LIST = 30.0
 """Seconds to ask a card for a lost result, because the download's own time may be over."""
-# The radios whose elements only cards with deviceInfoExtensibilitySupport know.
-_LATER_RADIOS = ("nr_epc", "nr_5gc", "eutran_5gc")
 
 
 class Download:
     """One download; create a new one for each attempt."""
 
     # What each step leaves for the later ones; the table sees to it that it is there.
-    _info1: EuiccInfo1
-    _challenge: bytes
-    _opened: InitiateAuthenticationAnswer
-    _dp_auth: Certificate
-    _card_proof: bytes
     _answer: AuthenticateClientAnswer
     _offered: Offered
     _prepared: bytes
@@ -97,13 +89,14 @@ class Download:
         self._order = order
         self._device = device
         self._listener = listener
-        self._eid = eid
         self._policy = policy or InstallPolicy()
         self._session = DownloadSession()
+        self._mutual = MutualAuthentication(
+            euicc, server, device=device, eid=eid, interface=Interface.ES9_PLUS
+        )
         self._deadline = Deadline.after(0)
         self._code = order.confirmation_code or None
         self._reason: CancelSessionReason | None = None
-        self._info2: EuiccInfo2 | None = None
         self._accepted: bytes | None = None
         self._cancelled: Cancelled | None = None
         self._steps: Mapping[Step, Callable[[], Event]] = {
@@ -167,53 +160,36 @@ class Download:
     # The steps, in their order
 
     def _get_euicc_info1(self) -> Event:
-        self._info1 = self._euicc.get_euicc_info1(deadline=self._deadline)
+        self._mutual.get_euicc_info1(deadline=self._deadline)
         return Event.INFO_READ
 
     def _get_euicc_challenge(self) -> Event:
-        self._challenge = self._euicc.get_euicc_challenge(deadline=self._deadline)
+        self._mutual.get_euicc_challenge(deadline=self._deadline)
         return Event.CHALLENGE_READ
 
     def _initiate_authentication(self) -> Event:
-        self._opened = self._server.initiate_authentication(
-            euicc_challenge=self._challenge, euicc_info1=self._info1.raw, deadline=self._deadline
-        )
-        self._dp_auth = server_checks.check_authentication(
-            self._opened,
-            address=self._server.address,
-            challenge=self._challenge,
-            info1=self._info1,
-            smdp_oid=self._order.smdp_oid,
-        )
-        self._policy.check_certificate(self._dp_auth)
+        self._mutual.initiate_authentication(smdp_oid=self._order.smdp_oid, deadline=self._deadline)
+        server_checks.check_role(self._mutual.certificate, address=self._server.address)
+        self._policy.check_certificate(self._mutual.certificate)
         return Event.SERVER_PROVEN
 
     def _authenticate_server(self) -> Event:
-        request = AuthenticateServerRequest(
-            server_signed1=self._opened.server_signed1,
-            server_signature1=self._opened.server_signature1,
-            euicc_ci_pk_id_to_be_used=self._opened.euicc_ci_pk_id_to_be_used,
-            server_certificate=self._opened.server_certificate,
-            ctx_params1=self._ctx_params1(),
-        )
+        request = self._mutual.authentication_request(self._order.matching_id, deadline=self._deadline)
         self._session.on(Event.AUTHENTICATION_SENT)
-        proof = self._euicc.authenticate_server(request, deadline=self._deadline)
-        self._card_proof = proof.raw
-        check_proof(proof, self._eid)
+        self._mutual.authenticate_server(request, deadline=self._deadline)
         return Event.CARD_SIGNED
 
     def _authenticate_client(self) -> Event:
         try:
-            self._answer = self._server.authenticate_client(
-                transaction_id=self._opened.transaction_id_text,
-                authenticate_server_response=self._card_proof,
-                deadline=self._deadline,
-            )
+            answer = self._mutual.authenticate_client(deadline=self._deadline)
         except ServerRefused as refused:
             # The one call in which an operator judges the device.
             raise offered_profile.of_device(refused, self._device) from refused
+        if isinstance(answer, EventEntries):
+            raise server_checks.lists_events(self._server.address)
+        self._answer = answer
         self._offered = server_checks.check_offer(
-            self._answer, transaction_id=self._opened.transaction_id, dp_auth=self._dp_auth
+            answer, transaction_id=self._mutual.transaction_id, dp_auth=self._mutual.certificate
         )
         return Event.PROFILE_OFFERED
 
@@ -256,7 +232,7 @@ class Download:
     def _get_bound_profile_package(self) -> Event:
         try:
             answer = self._server.get_bound_profile_package(
-                transaction_id=self._opened.transaction_id_text,
+                transaction_id=self._mutual.opened.transaction_id_text,
                 prepare_download_response=self._prepared,
                 deadline=self._deadline,
             )
@@ -267,7 +243,7 @@ class Download:
             self._reason = CancelSessionReason.POSTPONED
             return Event.CODE_REFUSED
         try:
-            self._bound = server_checks.check_package(answer, transaction_id=self._opened.transaction_id)
+            self._bound = server_checks.check_package(answer, transaction_id=self._mutual.transaction_id)
         except ServerMalformed:
             self._reason = CancelSessionReason.LOAD_BPP_EXECUTION_ERROR
             raise
@@ -290,7 +266,7 @@ class Download:
             )
         except (CardMalformed, CardStatus):
             found = find_lost_result(
-                self._euicc, self._opened.transaction_id, deadline=Deadline.after(_READING_LIST)
+                self._euicc, self._mutual.transaction_id, deadline=Deadline.after(_READING_LIST)
             )
             if found is None:
                 raise
@@ -302,7 +278,7 @@ class Download:
         session_cancellation.cancel(
             self._euicc,
             self._server,
-            self._opened,
+            self._mutual.opened,
             self._reason,
             interruption=self._deadline.cancellation,
             owe=self._listener.owes_cancellation,
@@ -312,17 +288,8 @@ class Download:
 
     # On the way
 
-    def _ctx_params1(self) -> bytes:
-        """Encode the device information that the card signs, limited to the fields that this card knows."""
-        params = CtxParams1(self._order.matching_id, self._device)
-        radios = self._device.capabilities
-        if not any(getattr(radios, radio) is not None for radio in _LATER_RADIOS):
-            return params.encode()
-        return params.encode(extensible=DEVICE_INFO_EXTENSIBILITY in self._read_info2().rsp_capabilities)
-
     def _read_info2(self) -> EuiccInfo2:
-        self._info2 = self._info2 or self._euicc.get_euicc_info2(deadline=self._deadline)
-        return self._info2
+        return self._mutual.euicc_info2(deadline=self._deadline)
 
     def _ask_for_code(self) -> str:
         with self._callers_time():

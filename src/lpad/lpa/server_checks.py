@@ -9,13 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lpad.base.errors import MalformedError, ServerMalformed, ServerUntrusted, blamed_on
+from lpad.base.errors import (
+    MalformedError,
+    ServerListsEvents,
+    ServerMalformed,
+    ServerUntrusted,
+    blamed_on,
+)
 from lpad.codec.asn1 import tlv
 from lpad.codec.bound_profile import BoundProfile
 from lpad.codec.messages.authentication import ServerSigned1
 from lpad.codec.messages.download import SmdpSigned2
 from lpad.codec.messages.metadata import ProfileMetadata
-from lpad.codec.x509.server_certificate import Certificate
+from lpad.codec.x509.server_certificate import Certificate, Role
+from lpad.remote.es9plus import Interface
 
 if TYPE_CHECKING:
     from lpad.base.identifiers import TransactionId
@@ -25,10 +32,12 @@ if TYPE_CHECKING:
         GetBoundProfilePackageAnswer,
         InitiateAuthenticationAnswer,
     )
+    from lpad.codec.es11 import EventEntries
     from lpad.codec.messages.euicc_info import EuiccInfo1
 
 _SIGNATURE = 0x5F37
 _OCTET_STRING = 0x04
+_OTHER_SESSION = "the server changed its transaction ID within the session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,7 @@ def check_authentication(
     challenge: bytes,
     info1: EuiccInfo1,
     smdp_oid: str | None,
+    interface: Interface = Interface.ES9_PLUS,
 ) -> Certificate:
     """Check the answer to InitiateAuthentication; return the server's certificate.
 
@@ -53,7 +63,7 @@ def check_authentication(
         ServerUntrusted: another server answers than the intended one.
         ServerMalformed: the answer breaks its grammar or contradicts itself.
     """
-    attempted = "ES9+.InitiateAuthentication"
+    attempted = f"{interface}.InitiateAuthentication"
     with blamed_on(ServerMalformed, attempted):
         signed = ServerSigned1.decode(answer.server_signed1)
         _expect(answer.server_signature1, _SIGNATURE, "serverSignature1")
@@ -84,6 +94,34 @@ def check_authentication(
     return certificate
 
 
+def check_role(certificate: Certificate, *, address: ServerAddress) -> None:
+    """Check that a server that shall provide a profile is not an SM-DS; the card would accept it.
+
+    Raises:
+        ServerListsEvents: its certificate has the role of an SM-DS only.
+    """
+    if Role.DS_AUTH in certificate.roles and Role.DP_AUTH not in certificate.roles:
+        raise lists_events(address)
+
+
+def check_events(answer: EventEntries, *, transaction_id: TransactionId) -> None:
+    """Check that an SM-DS's events belong to the session.
+
+    Raises:
+        ServerMalformed: they belong to another one.
+    """
+    if answer.transaction_id != transaction_id:
+        raise _contradiction("ES11.AuthenticateClient", _OTHER_SESSION)
+
+
+def lists_events(address: ServerAddress) -> ServerListsEvents:
+    """Return the error for an SM-DS that was asked for a profile."""
+    return ServerListsEvents(
+        f"the server at {address} is an SM-DS: it has no profiles, but lists the servers that have one for"
+        f" this card; ask it with 'lpactl discover --server {address}'"
+    )
+
+
 def check_offer(
     answer: AuthenticateClientAnswer, *, transaction_id: TransactionId, dp_auth: Certificate
 ) -> Offered:
@@ -100,7 +138,7 @@ def check_offer(
         _expect(answer.smdp_signature2, _SIGNATURE, "smdpSignature2")
         dp_pb = Certificate.decode(answer.smdp_certificate)
     if not transaction_id == answer.transaction_id == signed.transaction_id:
-        raise _contradiction(attempted, "the server changed its transaction ID within the session")
+        raise _contradiction(attempted, _OTHER_SESSION)
     if dp_auth.registered_ids and dp_pb.registered_ids and dp_auth.registered_ids != dp_pb.registered_ids:
         raise ServerUntrusted(
             f"{attempted}: another SM-DP+ than the authenticated one bound the profile; tell the operator",

@@ -1,9 +1,13 @@
-"""ES9+, the LPA's side of an SM-DP+ (SGP.22 v2.5, 5.6 and 6.5.2): five functions over one connection."""
+"""ES9+, the LPA's side of an SM-DP+ (SGP.22 v2.5, 5.6 and 6.5.2): five functions over one connection.
+
+ES11, the side of an SM-DS (5.8), is the first two functions: same path, same requests, another answer.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
+from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 
 from lpad.base.errors import (
@@ -21,6 +25,7 @@ from lpad.codec.es9plus import (
     GetBoundProfilePackageAnswer,
     InitiateAuthenticationAnswer,
 )
+from lpad.codec.es11 import EventEntries, lists_events
 from lpad.codec.server_status_codes import Remedy, meaning_of
 from lpad.remote.https.connection import NO_CARD, HttpsConnection
 from lpad.remote.https.route import Route
@@ -44,9 +49,17 @@ _LIMIT = 256 * 1024  # certificates, metadata and an icon are a few kilobytes
 _PACKAGE_LIMIT = 4 * 1024 * 1024  # packages in the field are 10 to 100 kB; base64 adds a third
 
 _PASSES_BY_ITSELF = frozenset({408, 425, 429})
+_ADDRESS_REFUSED = frozenset({("8.8.1", "3.8"), ("8.9.1", "3.8")})
 _RETRYABLE = frozenset({Remedy.RETRY, Remedy.RESTART_SESSION})
 
 DEFAULT_PROTOCOL_VERSION = "2.2.2"
+
+
+class Interface(StrEnum):
+    """What a server is asked as: it names the functions in errors."""
+
+    ES9_PLUS = "ES9+"
+    ES11 = "ES11"
 
 
 class Es9Plus:
@@ -97,9 +110,14 @@ class Es9Plus:
         return self._connection.connects
 
     def initiate_authentication(
-        self, *, euicc_challenge: bytes, euicc_info1: bytes, deadline: Deadline
+        self,
+        *,
+        euicc_challenge: bytes,
+        euicc_info1: bytes,
+        interface: Interface = Interface.ES9_PLUS,
+        deadline: Deadline,
     ) -> InitiateAuthenticationAnswer:
-        """Open a session (5.6.1).
+        """Open a session (5.6.1, 5.8.1).
 
         lpad sends the server the address that it contacted. A server on a special port often knows only its
         bare name, because an SM-DP+ address is a name by specification: if the server refuses name:port as
@@ -108,24 +126,34 @@ class Es9Plus:
         first, *others = dict.fromkeys([str(self.address), self.address.host])
         answer = None
         try:
-            answer = self._initiate(first, euicc_challenge, euicc_info1, deadline)
+            answer = self._initiate(first, euicc_challenge, euicc_info1, interface, deadline)
         except ServerRefused as refused:
             if not others or not _is_address_refused(refused):
                 raise
             _LOG.info("%s does not recognize the address that lpad sent; trying %s", first, others[0])
         if answer is None:
-            answer = self._initiate(others[0], euicc_challenge, euicc_info1, deadline)
+            answer = self._initiate(others[0], euicc_challenge, euicc_info1, interface, deadline)
         return answer
 
     def authenticate_client(
-        self, *, transaction_id: str, authenticate_server_response: bytes, deadline: Deadline
-    ) -> AuthenticateClientAnswer:
-        """Send the card's authentication to the server and get the profile's metadata (5.6.3)."""
+        self,
+        *,
+        transaction_id: str,
+        authenticate_server_response: bytes,
+        interface: Interface = Interface.ES9_PLUS,
+        deadline: Deadline,
+    ) -> AuthenticateClientAnswer | EventEntries:
+        """Send the card's authentication; get the profile's metadata (5.6.3), or an SM-DS's events (5.8.2).
+
+        An SM-DS answers with events whatever it is asked as.
+        """
         body = json_binding.authenticate_client(
             transaction_id=transaction_id, authenticate_server_response=authenticate_server_response
         )
-        answer = self._call("AuthenticateClient", body, deadline=deadline)
-        with blamed_on(ServerMalformed, "ES9+.AuthenticateClient"):
+        answer = self._call("AuthenticateClient", body, interface=interface, deadline=deadline)
+        with blamed_on(ServerMalformed, f"{interface}.AuthenticateClient"):
+            if interface is Interface.ES11 or lists_events(answer):
+                return EventEntries.of(answer)
             return AuthenticateClientAnswer.of(answer)
 
     def get_bound_profile_package(
@@ -174,13 +202,13 @@ class Es9Plus:
         self.close()
 
     def _initiate(
-        self, address: str, challenge: bytes, info1: bytes, deadline: Deadline
+        self, address: str, challenge: bytes, info1: bytes, interface: Interface, deadline: Deadline
     ) -> InitiateAuthenticationAnswer:
         body = json_binding.initiate_authentication(
             euicc_challenge=challenge, euicc_info1=info1, smdp_address=address
         )
-        answer = self._call("InitiateAuthentication", body, deadline=deadline)
-        with blamed_on(ServerMalformed, "ES9+.InitiateAuthentication"):
+        answer = self._call("InitiateAuthentication", body, interface=interface, deadline=deadline)
+        with blamed_on(ServerMalformed, f"{interface}.InitiateAuthentication"):
             return InitiateAuthenticationAnswer.of(answer)
 
     def _call(
@@ -191,10 +219,11 @@ class Es9Plus:
         limit: int = _LIMIT,
         decode: Callable[[bytes], Answer] = Answer.decode,
         may_be_empty: bool = False,
+        interface: Interface = Interface.ES9_PLUS,
         deadline: Deadline,
     ) -> Answer:
         """Post, and check in this order: HTTP status, JSON, function execution status."""
-        attempted = f"ES9+.{function}"
+        attempted = f"{interface}.{function}"
         path = _PATH + function[0].lower() + function[1:]
         started = time.monotonic()
         try:
@@ -265,4 +294,4 @@ def _refused(attempted: str, refusal: Refusal) -> ServerRefused:
 
 
 def _is_address_refused(refused: ServerRefused) -> bool:
-    return (refused.details["subject_code"], refused.details["reason_code"]) == ("8.8.1", "3.8")
+    return (refused.details["subject_code"], refused.details["reason_code"]) in _ADDRESS_REFUSED

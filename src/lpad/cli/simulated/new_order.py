@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.base.identifiers import Iccid
 from lpad.simulator.profile_package.made_up_profile import DEFAULT_SIZE, made_up_profile
+from lpad.simulator.smdp.address_file import AddressFile
+from lpad.simulator.smdp.store.events import new_event_id
 from lpad.simulator.smdp.store.metadata import ProfileMetadata
 from lpad.simulator.smdp.store.orders import iccid_of
+from lpad.simulator.smds.server import events_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from lpad.base.identifiers import Eid
     from lpad.simulator.smdp.store.metadata import Owner
@@ -52,6 +56,39 @@ def add_order(
         confirmation_code=confirmation_code,
         **details,
     )
+
+
+def register_events(orders: Orders, order: Order, smds_folders: Sequence[Path], address: str) -> None:
+    """Register an order at the SM-DSs of some folders, the one nearest to the SM-DP+ first.
+
+    Each later one leads to the one before it. The events are deleted when the order ends.
+
+    Args:
+        orders: the SM-DP+'s.
+        order: has an EID and a matching ID.
+        smds_folders: of SM-DSs that run or have run.
+        address: the SM-DP+'s.
+
+    Raises:
+        NotFound: no SM-DS has run in one of the folders.
+    """
+    assert order.eid is not None, "the command demands it"
+    event_id, files = order.matching_id, []
+    for place, folder in enumerate(smds_folders):
+        last = place == len(smds_folders) - 1
+        forwarded_as = None if last else new_event_id()
+        files.append(
+            events_of(folder).register(
+                eid=order.eid,
+                address=address,
+                event_id=event_id,
+                forwarded_as=forwarded_as,
+                expires=order.expires,
+            )
+        )
+        if forwarded_as is not None:
+            event_id, address = forwarded_as, AddressFile.read(folder).address
+    orders.change(order.id, events=tuple(files))
 
 
 def _imsi_of(owner: Owner) -> str:

@@ -7,7 +7,7 @@ import click
 from lpad.cli.simulated.sim_euicc import euicc
 from lpad.cli.simulated.sim_orders import order, release
 from lpad.cli.simulated.sim_platform import platform
-from lpad.cli.simulated.sim_smdp import smdp
+from lpad.cli.simulated.sim_smdp import smdp, smds
 
 
 @click.group()
@@ -15,5 +15,5 @@ def sim() -> None:
     """Run a simulated card, server or platform."""
 
 
-for _command in (euicc, smdp, platform, order, release):
+for _command in (euicc, smdp, smds, platform, order, release):
     sim.add_command(_command)

@@ -14,10 +14,11 @@ from lpad.base.errors import InvalidValue, NotFound
 from lpad.base.identifiers import Eid, Iccid
 from lpad.base.untrusted_number import matched_number
 from lpad.cli.simulated.folder_options import FOLDER
-from lpad.cli.simulated.new_order import add_order
+from lpad.cli.simulated.new_order import add_order, register_events
 from lpad.cli.terminal.output import Output
 from lpad.simulator.profile_package.made_up_profile import DEFAULT_SIZE
 from lpad.simulator.smdp.address_file import AddressFile
+from lpad.simulator.smdp.store.events import new_event_id
 from lpad.simulator.smdp.store.metadata import IconType, Owner, ProfileClass, ProfilePolicyRule
 from lpad.simulator.smdp.store.order import OrderState
 from lpad.simulator.smdp.store.orders import Orders
@@ -136,9 +137,19 @@ class _IconFile(click.Path):
 )
 @click.option("--oid", "oid_in_code", is_flag=True, help="Include the server's OID in the activation code.")
 @click.option("--not-released", is_flag=True, help="Hold the order back until `lpad sim release`.")
+@click.option(
+    "--discovery",
+    "smds_folders",
+    type=FOLDER,
+    multiple=True,
+    help="Folder of the SM-DS at which an event for --eid is registered. Given twice: the first one is an"
+    " alternative SM-DS, and the second one the root that leads to it.",
+)
 @click.option("--address", help="Address of the server.  [default: the one that runs on FOLDER]")
-def order(folder: Path, address: str | None, **given: Any) -> None:
+def order(folder: Path, address: str | None, smds_folders: tuple[Path, ...], **given: Any) -> None:
     """Add an order to the SM-DP+ of FOLDER and print its activation code."""
+    if smds_folders and given["eid"] is None:
+        raise click.UsageError("--discovery needs --eid: an SM-DS lists events by the card's EID")
     if given["rules"] and given["owner"] is None:
         raise click.UsageError("--ppr needs --owner: a card checks whether this operator may have the rule")
     if given["confirmation_limit"] and given["confirmation_code"] is None:
@@ -159,7 +170,7 @@ def order(folder: Path, address: str | None, **given: Any) -> None:
         name=given["name"],
         provider=given["provider"],
         size=given["size"],
-        matching_id=given["matching_id"],
+        matching_id=given["matching_id"] or (new_event_id() if smds_folders else None),
         eid=Eid.parse(given["eid"]) if given["eid"] else None,
         confirmation_code=given["confirmation_code"],
         metadata={
@@ -173,6 +184,8 @@ def order(folder: Path, address: str | None, **given: Any) -> None:
         oid_in_code=given["oid_in_code"],
         **{name: value for name, value in details.items() if value is not None},
     )
+    if smds_folders:
+        register_events(Orders(folder / "orders"), made, smds_folders, address or announced.address)
     Output().line(made.activation_code(address or announced.address, announced.oid))
 
 

@@ -1,4 +1,4 @@
-"""lpad sim smdp: the simulated SM-DP+."""
+"""lpad sim smdp and smds: the simulated SM-DP+ and SM-DS."""
 
 from __future__ import annotations
 
@@ -14,49 +14,56 @@ from lpad.simulator.pki.credential import Curve
 from lpad.simulator.pki.pki import Pki
 from lpad.simulator.smdp.functions.faults import FaultPlan, TlsIdentity
 from lpad.simulator.smdp.server import SGP26_NAME, SmDp
+from lpad.simulator.smds.server import make_smds
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _CURVES = {"nist": Curve.NIST, "brainpool": Curve.BRAINPOOL}
 
-
-@click.command()
-@click.argument("folder", type=FOLDER)
-@click.option("--host", default="localhost", show_default=True, help="Host name in the server's address.")
-@click.option(
+PORT = click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=0,
     help="TCP port.  [default: a free one]",
 )
-@click.option(
-    "--alias",
-    "aliases",
-    multiple=True,
-    metavar="NAME",
-    help=f"Another name of the server, in addition to {SGP26_NAME}; may be given several times.",
-)
-@click.option(
+BIND = click.option(
     "--bind",
     default="127.0.0.1",
     show_default=True,
     metavar="ADDRESS",
     help="IPv4 address to listen on. Anyone who can reach this address can download.",
 )
+FAULTS = click.option("--faults", metavar="JSON", help="Fault to produce; see docs/simulator.md.")
+TLS = click.option(
+    "--tls",
+    type=click.Choice([identity.value for identity in TlsIdentity]),
+    default=TlsIdentity.GOOD.value,
+    help="TLS certificate of the server.",
+)
+ALIAS = click.option(
+    "--alias",
+    "aliases",
+    multiple=True,
+    metavar="NAME",
+    help="Another name of the server, in addition to that of SGP.26; may be given several times.",
+)
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--host", default="localhost", show_default=True, help="Host name in the server's address.")
+@PORT
+@ALIAS
+@BIND
 @PKI
 @click.option(
     "--curve",
     type=click.Choice(tuple(_CURVES)),
     help="Only curve that the server signs on.  [default: the one that the card prefers]",
 )
-@click.option("--faults", metavar="JSON", help="Fault to produce; see docs/simulator.md.")
-@click.option(
-    "--tls",
-    type=click.Choice([identity.value for identity in TlsIdentity]),
-    default=TlsIdentity.GOOD.value,
-    help="TLS certificate of the server.",
-)
+@FAULTS
+@TLS
 @click.option("--check-memory", is_flag=True, help="Refuse profiles that do not fit on the card.")
 def smdp(
     folder: Path,
@@ -71,7 +78,6 @@ def smdp(
     check_memory: bool,
 ) -> None:
     """Run a simulated SM-DP+ on loopback until Ctrl-C. FOLDER contains its orders."""
-    stop = stop_on_signals()
     infrastructure = pki_folder or beside(folder)
     server = SmDp(
         folder,
@@ -85,6 +91,55 @@ def smdp(
         check_memory=check_memory,
         bind=bind,
     )
+    serve(server, "SM-DP+", where=(bind, port), infrastructure=infrastructure)
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--host", default="localhost", show_default=True, help="Host name in the server's address.")
+@PORT
+@ALIAS
+@BIND
+@PKI
+@click.option("--alternative", is_flag=True, help="Be an alternative SM-DS instead of the root.")
+@FAULTS
+@TLS
+def smds(
+    folder: Path,
+    host: str,
+    port: int,
+    aliases: tuple[str, ...],
+    bind: str,
+    pki_folder: Path | None,
+    alternative: bool,
+    faults: str | None,
+    tls: str,
+) -> None:
+    """Run a simulated SM-DS on loopback until Ctrl-C. FOLDER contains its events."""
+    infrastructure = pki_folder or beside(folder)
+    server = make_smds(
+        folder,
+        pki=Pki.open(infrastructure),
+        host=host,
+        port=port,
+        alternative=alternative,
+        aliases=aliases,
+        faults=FaultPlan.from_json(faults) if faults else None,
+        tls=TlsIdentity(tls),
+        bind=bind,
+    )
+    serve(server, "SM-DS", where=(bind, port), infrastructure=infrastructure)
+
+
+def serve(server: SmDp, kind: str, *, where: tuple[str, int], infrastructure: Path) -> None:
+    """Run a server until Ctrl-C, and print its address.
+
+    Raises:
+        InvalidValue: this user may not listen on the port.
+        Conflict: the port is taken.
+    """
+    stop = stop_on_signals()
+    bind, port = where
     try:
         server.start()
     except PermissionError as error:
@@ -96,7 +151,7 @@ def smdp(
             f"cannot listen on {bind}, port {port} ({error}); choose another address or port"
         ) from error
     try:
-        Output().line(f"SM-DP+ {server.address}, OID {server.oid}")
+        Output().line(f"{kind} {server.address}, OID {server.oid}")
         Output().line(f"its CA: {infrastructure / 'ci'}")
         stop.wait()
     finally:

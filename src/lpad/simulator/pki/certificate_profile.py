@@ -23,6 +23,8 @@ ROLE_EUM = "2.23.146.1.2.1.2"
 ROLE_DP_TLS = "2.23.146.1.2.1.3"
 ROLE_DP_AUTH = "2.23.146.1.2.1.4"
 ROLE_DP_PB = "2.23.146.1.2.1.5"
+ROLE_DS_TLS = "2.23.146.1.2.1.6"
+ROLE_DS_AUTH = "2.23.146.1.2.1.7"
 # SGP.22 v3.1, 4.5.2.1: the OIDs of both generations mean the same role.
 ROLES_EUICC = frozenset({ROLE_EUICC, "2.23.146.1.2.1.0.0.0.0.0"})
 ROLES_EUM = frozenset({ROLE_EUM, "2.23.146.1.2.1.0.0.0", "2.23.146.1.2.1.0.0.0.0"})
@@ -102,7 +104,7 @@ def make_euicc(eum: Credential, eid: Eid, *, validity: Validity | None = None) -
 def make_dp(
     ci: Credential, role: str, *, oid: str, name: str = "TEST SM-DP+", validity: Validity | None = None
 ) -> Credential:
-    """Create an SM-DP+'s certificate for authentication or profile package binding, depending on `role`."""
+    """Create a server's certificate: for authentication (SM-DP+, SM-DS) or for binding, as `role` says."""
     key = ec.generate_private_key(ci.curve.algorithm)
     builder = _start(
         _name(O="ACME", CN=name),
@@ -116,9 +118,13 @@ def make_dp(
 
 
 def make_dp_tls(
-    ci: Credential, *names: str, oid: str = "2.999.10", validity: Validity | None = None
+    ci: Credential,
+    *names: str,
+    oid: str = "2.999.10",
+    validity: Validity | None = None,
+    role: str = ROLE_DP_TLS,
 ) -> Credential:
-    """Create the certificate of an SM-DP+'s web server for `names`, host names or IP addresses."""
+    """Create the certificate of a server's web server for `names`, host names or IP addresses."""
     key = ec.generate_private_key(ci.curve.algorithm)
     builder = _start(
         _name(O="ACME", CN=names[0]),
@@ -130,7 +136,7 @@ def make_dp_tls(
     usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=True)
     # Only the TLS role has a non-critical policy, because TLS stacks need not know it.
-    builder = _with_role(builder, ROLE_DP_TLS, critical=False)
+    builder = _with_role(builder, role, critical=False)
     return Credential(_finish(builder, ci.key, *map(_host, names), _registered(oid)), key)
 
 

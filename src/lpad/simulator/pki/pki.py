@@ -16,7 +16,7 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,8 @@ DEFAULT_EID = Eid.with_check_digits(profile.EUM_IIN + "1234512345123456789012")
 DEFAULT_TLS_NAMES = ("localhost", "testsmdpplus1.example.com")
 OID_DP1 = "2.999.10"
 OID_DP2 = "2.999.12"
+OID_ROOT_DS = "2.999.15"
+OID_DS1 = "2.999.15.2"
 
 _ROLE_FILES = {
     "ci": ("ci", "CI_ECDSA"),
@@ -67,6 +69,7 @@ class Pki:
     dp2_pb: Mapping[Curve, Credential]
     tls: tuple[Credential, ...] = ()
     minted: Path | None = None
+    tls_role: str = profile.ROLE_DP_TLS
     _euiccs: dict[tuple[str, Curve], Credential] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -120,6 +123,19 @@ class Pki:
         self._euiccs[eid.digits, curve] = credential
         return credential
 
+    def of_smds(self, oid: str) -> Pki:
+        """Return the infrastructure of an SM-DS of the same CIs: its own credentials as those of a server.
+
+        Binding is not an SM-DS's; in that place is the credential of an SM-DP+ for authentication, with which
+        the fault of a wrong role signs. A CI whose key is not in the folder gives it no certificate.
+        """
+        auth = {
+            curve: profile.make_dp(ci, profile.ROLE_DS_AUTH, oid=oid, name="TEST SM-DS")
+            for curve, ci in self.ci.items()
+            if ci.private_key is not None
+        }
+        return replace(self, dp_auth=auth, dp_pb=self.dp_auth, tls=(), tls_role=profile.ROLE_DS_TLS)
+
     def dp_tls(
         self, *names: str, curve: Curve = Curve.NIST, oid: str = OID_DP1, expired: bool = False
     ) -> Credential:
@@ -143,7 +159,8 @@ class Pki:
         ci = self.ci.get(curve)
         if ci is None:
             raise NotFound(f"no CI on the curve {curve.name}: take the other curve")
-        return profile.make_dp_tls(ci, *names, oid=oid, validity=Validity.past() if expired else None)
+        validity = Validity.past() if expired else None
+        return profile.make_dp_tls(ci, *names, oid=oid, validity=validity, role=self.tls_role)
 
     def strangers_tls(self, *names: str) -> Credential:
         """Return a web server's credential of an unknown CI."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from lpad.simulator.smdp.address_file import AddressFile
 from lpad.simulator.smdp.functions.faults import ActiveFaults, FaultPlan, TlsIdentity
-from lpad.simulator.smdp.functions.functions import HttpAnswer, answer
+from lpad.simulator.smdp.functions.functions import FUNCTIONS, HttpAnswer, answer
 from lpad.simulator.smdp.functions.server_context import ServerContext, own_addresses
 from lpad.simulator.smdp.functions.sessions import Sessions
 from lpad.simulator.smdp.http.conversation import HttpConversation
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from lpad.simulator.pki.credential import Credential, Curve
     from lpad.simulator.pki.pki import Pki
+    from lpad.simulator.smdp.functions.functions import Functions
 
 SGP26_NAME = "testsmdpplus1.example.com"
 _SESSION_SECONDS = 1800.0
@@ -57,6 +58,7 @@ class SmDp:
         check_memory: bool = False,
         session_seconds: float = _SESSION_SECONDS,
         bind: str = "127.0.0.1",
+        functions: Functions = FUNCTIONS,
     ) -> None:
         """Prepare a server; it listens only after `start`.
 
@@ -72,7 +74,9 @@ class SmDp:
             check_memory: whether it refuses profiles that do not fit into the card (8.1/4.8).
             session_seconds: the maximum duration of a session.
             bind: IP address to listen on.
+            functions: the functions that it has; those of an SM-DS are others.
         """
+        self._functions = functions
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
         self.orders = Orders(folder / "orders")
@@ -151,9 +155,9 @@ class SmDp:
         self._context = self._context_of(tls)
 
     def carry_out(self, function: str, body: bytes, faults: ActiveFaults) -> HttpAnswer:
-        """Carry out one ES9+ function, one at a time."""
+        """Carry out one function, one at a time."""
         with self._lock:
-            return answer(self._running, function, body, faults)
+            return answer(self._running, function, body, faults, functions=self._functions)
 
     @property
     def _running(self) -> ServerContext:

@@ -100,16 +100,24 @@ def authenticate_client(site: ServerContext, call: Call) -> dict[str, str]:
         raise
 
 
-def _authenticate(site: ServerContext, call: Call, session: Session) -> dict[str, str]:
+def verified_card(call: Call, session: Session) -> tuple[CardAnswer, Eid, Device]:
+    """Verify the card's answer; return it with the EID and the device's data.
+
+    Raises:
+        Refusal: the card cannot be verified, or the request is malformed.
+    """
     response = call.element("authenticateServerResponse", _RESPONSE)
     try:
         answer = CardAnswer.read(response)
-        eid = _verify_card(session, answer)
-        device = Device.read(answer.signed1)
+        return answer, _verify_card(session, answer), Device.read(answer.signed1)
     except MalformedError as error:
         raise Refusal(
             status_codes.INVALID_REQUEST, subject_identifier="authenticateServerResponse"
         ) from error
+
+
+def _authenticate(site: ServerContext, call: Call, session: Session) -> dict[str, str]:
+    answer, eid, device = verified_card(call, session)
     order = _find_order(site, device, eid)
     order = site.orders.change(
         order.id,

@@ -78,6 +78,17 @@ class FaultKind(StrEnum):
     """The server's certificate comes from an unknown CI."""
     OTHER_SIGNING_CI = "other-signing-ci"
     """euiccCiPKIdToBeUsed names a CI that the card did not offer."""
+    # the events of an SM-DS
+    NO_EVENTS = "no-events"
+    """The list of events is empty, whatever is registered."""
+    MANY_EVENTS = "many-events"
+    """`value` made-up events (by default 5000) come before the registered ones."""
+    EVENT_LOOP = "event-loop"
+    """The only event is at `value`, by default this SM-DS itself, under another ID each time."""
+    EVENT_ADDRESS = "event-address"
+    """All events are at the address `value`."""
+    DELETED_EVENTS = "deleted-events"
+    """Deleted events are still listed."""
     # the bound profile package
     BPP_BIT_FLIP = "bpp-bit-flip"
     """One bit in the `value`-th element 86, counted from 1, is wrong."""

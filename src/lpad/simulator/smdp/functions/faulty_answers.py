@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lpad.codec.asn1 import tlv
 from lpad.simulator.smdp.functions.faults import ActiveFaults, FaultKind
 from lpad.simulator.smdp.functions.function_call import encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from lpad.codec.asn1.tlv import Tlv
 
@@ -42,7 +42,7 @@ def signing_ci(faults: ActiveFaults, right: bytes) -> bytes:
     return flipped(right) if FaultKind.OTHER_SIGNING_CI in faults else right
 
 
-def answer(faults: ActiveFaults, fields: dict[str, str]) -> dict[str, str]:
+def answer(faults: ActiveFaults, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a successful answer as they are sent."""
     fields = dict(fields)
     for fault in faults.faults:

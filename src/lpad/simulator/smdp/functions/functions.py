@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from lpad.simulator.smdp.functions import faulty_answers
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 PATH = "/gsma/rsp2/es9plus/"
 JSON = "application/json;charset=UTF-8"
 
-FUNCTIONS: dict[str, Callable[[ServerContext, Call], dict[str, str] | None]] = {
+Functions = Mapping[str, "Callable[[ServerContext, Call], Mapping[str, Any] | None]"]
+
+FUNCTIONS: Functions = {
     "initiateAuthentication": initiate_authentication,
     "authenticateClient": authenticate_client,
     "getBoundProfilePackage": get_bound_profile_package,
@@ -45,8 +49,16 @@ class HttpAnswer:
     outcome: str = ""
 
 
-def answer(site: ServerContext, function: str, body: bytes, faults: ActiveFaults) -> HttpAnswer:
-    """Carry out a function and return the HTTP answer, which is 200 even if the function fails."""
+def answer(
+    site: ServerContext, function: str, body: bytes, faults: ActiveFaults, *, functions: Functions = FUNCTIONS
+) -> HttpAnswer:
+    """Carry out a function and return the HTTP answer, which is 200 even if the function fails.
+
+    Args:
+        functions: those that the server has; the answer to others is 404.
+    """
+    if function not in functions:
+        return HttpAnswer(HTTPStatus.NOT_FOUND, outcome="no function of this server")
     if FaultKind.REFUSE in faults:
         subject, _, reason = faults.value(FaultKind.REFUSE, "8.2.6/3.8").partition("/")
         return _failed(Status(subject, reason, "Refused on request"))
@@ -54,7 +66,7 @@ def answer(site: ServerContext, function: str, body: bytes, faults: ActiveFaults
     if fields is None:
         return _failed(status.INVALID_REQUEST, http_status=400)
     try:
-        result = FUNCTIONS[function](site, Call(fields, faults))
+        result = functions[function](site, Call(fields, faults))
     except Refusal as refusal:
         http_status = 400 if function == "handleNotification" else 200
         return _failed(refusal.status, refusal.subject_identifier, http_status=http_status)
@@ -70,7 +82,7 @@ def _fields(body: bytes) -> dict[str, Any] | None:
     return fields if isinstance(fields, dict) else None
 
 
-def _succeeded(result: dict[str, str] | None, faults: ActiveFaults) -> HttpAnswer:
+def _succeeded(result: Mapping[str, Any] | None, faults: ActiveFaults) -> HttpAnswer:
     """Return the answer after success; for notifications only a status."""
     header = {"functionExecutionStatus": {"status": faults.value(FaultKind.STATUS, "Executed-Success")}}
     if result is None:

@@ -56,6 +56,7 @@ class Order:
         metadata_piece: the most bytes of metadata in one element 88.
         profile_piece: the most bytes of the profile in one element 86.
         transaction_id: the latest session's transaction ID, in hex.
+        events: the files of its events at SM-DSs, which are deleted with its end; see `events.py`.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Order:
     metadata_piece: int = 1008
     profile_piece: int = 1007
     transaction_id: str | None = None
+    events: tuple[str, ...] = ()
 
     @property
     def expired(self) -> bool:

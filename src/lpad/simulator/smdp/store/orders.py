@@ -10,7 +10,6 @@ processes.
 from __future__ import annotations
 
 import fcntl
-import os
 import secrets
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,6 +21,8 @@ import msgspec
 from lpad.base.errors import Conflict, InvalidValue, MalformedError, NotFound
 from lpad.base.identifiers import Eid, Iccid, swap_nibbles
 from lpad.codec.asn1 import tlv
+from lpad.simulator.smdp.store.events import delete_events
+from lpad.simulator.smdp.store.file_writing import write_whole
 from lpad.simulator.smdp.store.metadata import ProfileMetadata
 from lpad.simulator.smdp.store.order import OPEN_STATES, Binding, Order, OrderState, hash_of_code
 
@@ -129,6 +130,8 @@ class Orders:
         with self._locked():
             order = replace(self.get(order_id), **changes)
             self._write(f"{order_id}.json", msgspec.json.encode(order))
+        if order.state not in OPEN_STATES:
+            delete_events(order.events)
         return order
 
     def release(self, order_id: str) -> Order:
@@ -181,14 +184,6 @@ def iccid_of(profile: bytes) -> Iccid:
         return Iccid.from_bytes(swap_nibbles(header.get(_HEADER_ICCID).value))
     except MalformedError as error:
         raise InvalidValue(f"this is not a profile package: {error.sentence}") from error
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file atomically."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
-    draft.replace(path)
 
 
 def _read(path: Path, kind: type[_Kind]) -> _Kind:

@@ -1,0 +1,78 @@
+"""The answer of an SM-DS to AuthenticateClient (SGP.22 v2.5, 5.8.2): the events that wait for a card.
+
+The requests of ES11, and its answer to InitiateAuthentication, are those of ES9+.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import InvalidValue, MalformedError
+from lpad.base.server_address import ServerAddress
+
+if TYPE_CHECKING:
+    from lpad.base.identifiers import TransactionId
+    from lpad.codec.es9plus import Answer
+
+MOST_ENTRIES = 1000
+"""The most entries of one answer that lpad reads; it counts the others."""
+LONGEST_EVENT_ID = 255
+_ENTRIES = "eventEntries"
+
+
+@dataclass(frozen=True, slots=True)
+class EventEntry:
+    """One event: the server that has something for the card, and under which ID."""
+
+    event_id: str
+    """As the SM-DS wrote it; the matching ID at that server."""
+    address: ServerAddress
+    """Of an SM-DP+, or of another SM-DS."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventEntries:
+    """All events for the card, oldest first, each one once."""
+
+    transaction_id: TransactionId
+    entries: tuple[EventEntry, ...]
+    unreadable: int
+    """Entries without a usable event ID or address, and those beyond the first `MOST_ENTRIES`."""
+
+    @classmethod
+    def of(cls, answer: Answer) -> EventEntries:
+        """Take the events from an answer; one without the list says that there is none.
+
+        Raises:
+            MalformedError: the transaction ID is missing or impossible, or the list is not a list.
+        """
+        listed = answer.fields.get(_ENTRIES) or []
+        if not isinstance(listed, list):
+            raise MalformedError(f"'{_ENTRIES}' is not a list")
+        read = [_entry(each) for each in listed[:MOST_ENTRIES]]
+        return cls(
+            transaction_id=answer.transaction_id,
+            entries=tuple(dict.fromkeys(each for each in read if each is not None)),
+            unreadable=read.count(None) + max(0, len(listed) - MOST_ENTRIES),
+        )
+
+
+def lists_events(answer: Answer) -> bool:
+    """Whether an answer to AuthenticateClient is an SM-DS's, wherever the request was sent."""
+    return _ENTRIES in answer.fields and "profileMetadata" not in answer.fields
+
+
+def _entry(entry: object) -> EventEntry | None:
+    """Read one entry; None if it is unusable, because one odd entry must not hide the others."""
+    if not isinstance(entry, dict):
+        return None
+    event_id, address = entry.get("eventId"), entry.get("rspServerAddress")
+    if not isinstance(event_id, str) or not isinstance(address, str):
+        return None
+    if not 0 < len(event_id) <= LONGEST_EVENT_ID or not event_id.isprintable():
+        return None
+    try:
+        return EventEntry(event_id, ServerAddress.parse(address))
+    except InvalidValue:
+        return None

@@ -1,0 +1,292 @@
+"""Discovery: which servers have something for this card (SGP.22 v2.5, 3.6 and 5.8).
+
+lpad asks each SM-DS in turn. An event that leads to another SM-DS is followed there; every other one is a
+profile that waits at an SM-DP+, under the event's ID as matching ID.
+
+An event does not say which kind of server it leads to. The server's certificate does: lpad opens a session,
+reads the role, and closes the connection to an SM-DP+ before the card or the server has done anything.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import (
+    CardRefused,
+    LpadError,
+    PolicyRefused,
+    ServerError,
+    ServerRefused,
+    ServerUntrusted,
+)
+from lpad.codec.es11 import EventEntries
+from lpad.codec.messages.download import CancelSessionReason
+from lpad.codec.server_status_codes import Remedy
+from lpad.codec.x509.server_certificate import Role
+from lpad.lpa import server_checks
+from lpad.lpa.mutual_authentication import MutualAuthentication
+from lpad.remote.es9plus import Interface
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
+
+    from lpad.base.server_address import ServerAddress
+    from lpad.codec.es11 import EventEntry
+    from lpad.codec.messages.authentication import DeviceInfo
+    from lpad.codec.x509.server_certificate import Certificate
+    from lpad.lpa.euicc import Euicc
+    from lpad.remote.es9plus import Es9Plus
+
+_LOG = logging.getLogger(__name__)
+
+MOST_SESSIONS = 16
+"""The most questions of one discovery, to all servers together."""
+DEEPEST = 4
+"""The most SM-DSs in a row of which each leads to the next."""
+MOST_EVENTS = 64
+"""The most events of one discovery; the others are counted."""
+_ON_CARD = 10.0
+"""Seconds for the card to end its session."""
+_UNKNOWN_EVENT = ("8.9.5", "3.9")
+_MALFORMED_REQUEST = "1.6"
+_MATCHING_ID = "8.2.6"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundEvent:
+    """An event that leads to an SM-DP+, or to a server that lpad has not asked."""
+
+    entry: EventEntry
+    listed_by: ServerAddress
+    forbidden: PolicyRefused | None = None
+    """Set if the settings do not allow its server, which lpad then does not contact."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedServer:
+    """An SM-DS that was asked, and either the number of its events or the error."""
+
+    address: ServerAddress
+    events: int = 0
+    error: LpadError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """The result of a discovery: events in the order in which the servers list them."""
+
+    servers: tuple[AskedServer, ...]
+    events: tuple[FoundEvent, ...]
+    left_off: int
+    """Events that are not listed here: unreadable, or beyond a limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A server to ask, the event that leads to it, and the number of SM-DSs before it."""
+
+    address: ServerAddress
+    event: FoundEvent | None = None
+    depth: int = 0
+
+    @property
+    def matching_id(self) -> str | None:
+        return None if self.event is None else self.event.entry.event_id
+
+
+class Discovery:
+    """One discovery for one card; create a new one for each."""
+
+    def __init__(
+        self,
+        euicc: Euicc,
+        connect: Callable[[ServerAddress], AbstractContextManager[Es9Plus]],
+        *,
+        device: DeviceInfo,
+        eid: str | None,
+        check_server: Callable[[ServerAddress], None],
+        on_server: Callable[[ServerAddress], None] = lambda _: None,
+    ) -> None:
+        """Connect the participants.
+
+        Args:
+            euicc: an open ISD-R; stays open.
+            connect: opens a connection to a server.
+            device: TAC, IMEI and capabilities of the device.
+            eid: EID of the intended card; None: any card.
+            check_server: raises PolicyRefused for the server of an event that lpad must not contact.
+            on_server: called with each server before it is asked; may raise Cancelled.
+        """
+        self._euicc = euicc
+        self._connect = connect
+        self._device = device
+        self._eid = eid
+        self._check_server = check_server
+        self._on_server = on_server
+        self._ahead: deque[_Question] = deque()
+        self._queued: set[tuple[ServerAddress, str | None]] = set()
+        self._smds: set[ServerAddress] = set()
+        self._others: set[ServerAddress] = set()  # SM-DP+s, and servers whose role is unknown
+        self._asked: list[AskedServer] = []
+        self._events: list[FoundEvent] = []
+        self._left_off = 0
+
+    def run(self, servers: Iterable[ServerAddress], *, deadline: Deadline) -> Discovered:
+        """Ask the servers for all events of the card, and follow those that lead to further SM-DSs.
+
+        A failure of one server hides no other: it is in the result.
+
+        Raises:
+            Cancelled: raised by `on_server`, or the deadline was cancelled.
+            Conflict: another card is there.
+            CardError: the card failed; a card that refuses a server is that server's failure.
+        """
+        for address in servers:
+            self._smds.add(address)
+            self._queue(_Question(address))
+        sessions = 0
+        while self._ahead:
+            question = self._ahead.popleft()
+            if question.event is not None and question.address in self._others:
+                self._keep(question.event)
+            elif sessions >= MOST_SESSIONS:
+                self._drop(question, "too many servers were asked")
+            else:
+                sessions += 1
+                self._ask(question, deadline)
+        return Discovered(tuple(self._asked), tuple(self._events), self._left_off)
+
+    def _queue(self, question: _Question) -> None:
+        """Ask later, unless the same question was asked, or the chain of SM-DSs is too long."""
+        key = (question.address, question.matching_id)
+        if key in self._queued:
+            return
+        self._queued.add(key)
+        if question.depth > DEEPEST:
+            self._drop(question, "too many SM-DSs lead from one to the next")
+        else:
+            self._ahead.append(question)
+
+    def _ask(self, question: _Question, deadline: Deadline) -> None:
+        self._on_server(question.address)
+        try:
+            found = self._entries(question, deadline)
+        except (ServerError, CardRefused) as error:
+            deadline.check()
+            if isinstance(error, ServerRefused) and _codes(error) == _UNKNOWN_EVENT:
+                found = ()  # deleted meanwhile: nothing waits
+            elif question.event is not None and question.address not in self._smds:
+                # Its role is unknown. Nothing is lost: its download will tell.
+                self._others.add(question.address)
+                self._keep(question.event)
+                return
+            else:
+                _LOG.info("the SM-DS %s cannot be asked: %s (%s)", question.address, error, error.kind)
+                self._asked.append(AskedServer(question.address, error=error))
+                return
+        if found is None:
+            assert question.event is not None, "a server of the settings that is not an SM-DS is an error"
+            self._others.add(question.address)
+            self._keep(question.event)
+            return
+        self._smds.add(question.address)
+        self._asked.append(AskedServer(question.address, events=len(found)))
+        later, self._ahead = self._ahead, deque()
+        for entry in found:
+            self._take(FoundEvent(entry, question.address), question.depth + 1)
+        self._ahead += later  # what a cascade leads to keeps the place of its event
+
+    def _take(self, event: FoundEvent, depth: int) -> None:
+        """Follow an event that may lead to an SM-DS; the servers of the settings are known to be allowed."""
+        address = event.entry.address
+        if address not in self._smds:
+            try:
+                self._check_server(address)
+            except PolicyRefused as refused:
+                self._keep(FoundEvent(event.entry, event.listed_by, refused))
+                return
+        self._queue(_Question(address, event, depth))
+
+    def _keep(self, event: FoundEvent) -> None:
+        if any(each.entry == event.entry for each in self._events):
+            return
+        if len(self._events) >= MOST_EVENTS:
+            self._left_off += 1
+        else:
+            self._events.append(event)
+
+    def _drop(self, question: _Question, why: str) -> None:
+        """Leave a question out; an event whose server may be an SM-DP+ is still an event."""
+        if question.event is not None and question.address not in self._smds:
+            self._keep(question.event)
+            return
+        _LOG.warning("lpad does not ask %s: %s", question.address, why)
+        self._left_off += 1
+
+    def _entries(self, question: _Question, deadline: Deadline) -> tuple[EventEntry, ...] | None:
+        """Return the events that a server lists, or None if it is an SM-DP+; repeat once where that helps."""
+        try:
+            return self._session(question, question.matching_id, deadline)
+        except ServerRefused as refused:
+            if refused.details["remedy"] == Remedy.RESTART_SESSION:
+                return self._session(question, question.matching_id, deadline)
+            subject = refused.details["subject_code"]
+            if question.matching_id is None and subject in (_MALFORMED_REQUEST, _MATCHING_ID):
+                # Both an absent and an empty matching ID mean "all events"; some servers know only one.
+                return self._session(question, "", deadline)
+            raise
+
+    def _session(
+        self, question: _Question, matching_id: str | None, deadline: Deadline
+    ) -> tuple[EventEntry, ...] | None:
+        with self._connect(question.address) as server:
+            mutual = MutualAuthentication(
+                self._euicc, server, device=self._device, eid=self._eid, interface=Interface.ES11
+            )
+            mutual.get_euicc_info1(deadline=deadline)
+            mutual.get_euicc_challenge(deadline=deadline)
+            mutual.initiate_authentication(deadline=deadline)
+            if Role.DS_AUTH not in mutual.certificate.roles:
+                if question.address in self._smds:
+                    raise _not_an_smds(question.address, mutual.certificate)
+                return None
+            request = mutual.authentication_request(matching_id, deadline=deadline)
+            try:
+                mutual.authenticate_server(request, deadline=deadline)
+                answer = mutual.authenticate_client(deadline=deadline)
+            finally:
+                self._end_on_card(mutual)
+        assert isinstance(answer, EventEntries), "ES11 has no other answer"
+        server_checks.check_events(answer, transaction_id=mutual.transaction_id)
+        self._left_off += answer.unreadable
+        return answer.entries
+
+    def _end_on_card(self, mutual: MutualAuthentication) -> None:
+        """End the card's session, because some cards refuse the next one otherwise.
+
+        ES11 has no CancelSession, so the card's answer goes nowhere.
+        """
+        try:
+            self._euicc.cancel_session(
+                mutual.transaction_id, CancelSessionReason.POSTPONED, deadline=Deadline.after(_ON_CARD)
+            )
+        except LpadError as error:
+            _LOG.debug("the card keeps its session with the SM-DS: %s", error)
+
+
+def _codes(refused: ServerRefused) -> tuple[str, str]:
+    return refused.details["subject_code"], refused.details["reason_code"]
+
+
+def _not_an_smds(address: ServerAddress, certificate: Certificate) -> ServerUntrusted:
+    named = ", ".join(sorted(certificate.roles)) or "none"
+    return ServerUntrusted(
+        f"ES11.InitiateAuthentication: the server at {address} signs with a certificate that is not an"
+        f" SM-DS's (its role: {named}); check the address",
+        cause="wrong-role",
+    )

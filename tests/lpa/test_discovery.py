@@ -1,0 +1,379 @@
+"""Discovery against a simulated card, root SM-DS, alternative SM-DS and SM-DP+."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lpa.bench import DEVICE, Caller, soon
+from lpad.base.deadline import Deadline
+from lpad.base.errors import (
+    Cancelled,
+    CardRefused,
+    Conflict,
+    PolicyRefused,
+    ServerListsEvents,
+    ServerMalformed,
+    ServerRefused,
+    ServerUnreachable,
+    ServerUntrusted,
+)
+from lpad.base.server_address import ServerAddress
+from lpad.lpa.discovery import DEEPEST, MOST_EVENTS, MOST_SESSIONS, Discovered, Discovery
+from lpad.lpa.download import Download, Order
+from lpad.lpa.install_policy import InstallPolicy
+from lpad.protocol.download_session import Step
+from lpad.remote.es9plus import Es9Plus
+from lpad.remote.https.host_overrides import HostOverrides
+from lpad.remote.https.route import Route
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind, TlsIdentity
+from lpad.simulator.smds.server import events_of, make_smds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lpa.bench import Bench
+    from lpa.conftest import MakeBench
+    from lpad.simulator.pki.pki import Pki
+    from lpad.simulator.smdp.server import SmDp
+
+ROOT, ALTERNATIVE, SMDP = "root.example.com", "alternative.example.com", "smdp.example.com"
+OTHER_EID = "89049032000000000000000000000000"
+
+
+class Lab:
+    """A card, an SM-DP+, a root and an alternative SM-DS, each under a name without a port."""
+
+    def __init__(self, bench: Bench, pki: Pki, folder: Path, running: ExitStack) -> None:
+        self.bench = bench
+        self.pki = pki
+        self.folder = folder
+        self.running = running
+        self.servers: dict[str, SmDp] = {SMDP: bench.smdp}
+        self.root = self.add_smds(ROOT)
+        self.alternative = self.add_smds(ALTERNATIVE, alternative=True)
+        self.asked: list[str] = []
+
+    def add_smds(self, name: str, **details: Any) -> SmDp:
+        smds = make_smds(self.folder / name, pki=self.pki, host=name, **details)
+        self.servers[name] = self.running.enter_context(smds)
+        return smds
+
+    def connect(self, address: ServerAddress) -> Es9Plus:
+        self.asked.append(str(address))
+        ports = {name: f"127.0.0.1:{server.port}" for name, server in self.servers.items()}
+        route = Route(HostOverrides.parse(ports))
+        return Es9Plus(address, trust=self.bench.trust, route=route)
+
+    def event(self, event_id: str, address: str = SMDP, *, at: str = ROOT, **details: Any) -> str:
+        details.setdefault("eid", self.bench.card.eid.digits)
+        return events_of(self.folder / at).register(event_id=event_id, address=address, **details)
+
+    def discover(self, *servers: str, policy: InstallPolicy | None = None, **details: Any) -> Discovered:
+        judge = policy or InstallPolicy()
+        deadline = details.pop("deadline", None) or soon()
+        with self.bench.euicc() as euicc:
+            discovery = Discovery(
+                euicc,
+                self.connect,
+                device=DEVICE,
+                eid=details.pop("eid", self.bench.card.eid.digits),
+                check_server=judge.check_server,
+                **details,
+            )
+            return discovery.run(map(ServerAddress.parse, servers or (ROOT,)), deadline=deadline)
+
+
+@pytest.fixture
+def lab(make_bench: MakeBench, pki: Pki, tmp_path: Path) -> Iterator[Lab]:
+    """The servers of a discovery."""
+    with make_bench(host=SMDP) as bench, ExitStack() as running:
+        yield Lab(bench, pki, tmp_path, running)
+
+
+def events(found: Discovered) -> list[tuple[str, str]]:
+    return [(each.entry.event_id, str(each.entry.address)) for each in found.events]
+
+
+def errors(found: Discovered) -> dict[str, str]:
+    return {str(each.address): each.error.kind for each in found.servers if each.error is not None}
+
+
+def test_nothing_waits(lab: Lab) -> None:
+    """An SM-DS without events for this card is no error, whatever it has for others."""
+    lab.event("OTHERS", eid=OTHER_EID)
+    found = lab.discover()
+    assert found.events == ()
+    assert [(str(each.address), each.events, each.error) for each in found.servers] == [(ROOT, 0, None)]
+
+
+def test_events_in_their_order(lab: Lab) -> None:
+    """Each event comes with the server's address and its ID as written, oldest first."""
+    lab.event("First-1")
+    lab.event("second-2")
+    found = lab.discover()
+    assert events(found) == [("First-1", SMDP), ("second-2", SMDP)]
+    assert {str(each.listed_by) for each in found.events} == {ROOT}
+
+
+def test_an_event_is_the_order_of_a_download(lab: Lab) -> None:
+    """The event's ID, as matching ID at its server, downloads the profile; discovery disturbs nothing."""
+    order = lab.bench.order(matching_id="EVENT-7", eid=lab.bench.card.eid)
+    lab.event("EVENT-7")
+    (event,) = lab.discover().events
+    caller = Caller()
+    _download(lab, str(event.entry.address), caller, event_id=event.entry.event_id)
+    assert Step.CANCEL_SESSION not in caller.steps
+    assert lab.bench.state(order)[0] == "downloaded"
+
+
+def test_a_cascade(lab: Lab) -> None:
+    """An event at the root leads to an alternative SM-DS, which is asked for that event only."""
+    lab.event("R-1", ALTERNATIVE)
+    lab.event("E-1", SMDP, at=ALTERNATIVE, forwarded_as="R-1")
+    lab.event("UNASKED", SMDP, at=ALTERNATIVE)
+    found = lab.discover()
+    assert events(found) == [("E-1", SMDP)]
+    assert [str(each.address) for each in found.servers] == [ROOT, ALTERNATIVE]
+    assert str(found.events[0].listed_by) == ALTERNATIVE
+
+
+def test_a_cascade_keeps_the_place_of_its_event(lab: Lab) -> None:
+    """Events behind an alternative SM-DS come where the event that leads there came."""
+    lab.event("R-1", ALTERNATIVE)
+    lab.event("LAST")
+    lab.event("E-1", SMDP, at=ALTERNATIVE, forwarded_as="R-1")
+    assert events(lab.discover()) == [("E-1", SMDP), ("LAST", SMDP)]
+
+
+def test_an_sm_dp_plus_sees_no_card(lab: Lab) -> None:
+    """To know that a server is an SM-DP+, lpad reads its certificate; no attempt is counted."""
+    order = lab.bench.order(matching_id="E-1", eid=lab.bench.card.eid)
+    lab.event("E-1")
+    lab.event("E-2")
+    lab.discover()
+    assert lab.bench.smdp.counters.requests == {"initiateAuthentication": 1}
+    assert lab.bench.smdp.orders.get(order.id).attempts == 0
+
+
+def test_a_loop_ends(lab: Lab) -> None:
+    """An SM-DS whose event leads to itself under a new ID each time is asked a limited number of times."""
+    lab.root.faults.add(Fault(kind=FaultKind.EVENT_LOOP, function="authenticateClient", value=ROOT, times=0))
+    found = lab.discover()
+    assert found.events == ()
+    assert found.left_off == 1
+    assert len(lab.asked) == DEEPEST + 1
+
+
+def test_two_sm_dss_that_lead_to_each_other(lab: Lab) -> None:
+    """The same question is asked once."""
+    lab.event("R-1", ALTERNATIVE)
+    lab.event("R-1", ROOT, at=ALTERNATIVE)
+    found = lab.discover()
+    assert found.events == ()
+    assert lab.asked == [ROOT, ALTERNATIVE, ROOT]
+
+
+def test_thousands_of_events(lab: Lab) -> None:
+    """Of thousands of events, a limited number is kept and the rest is counted; one server is asked once."""
+    lab.root.faults.add(Fault(kind=FaultKind.MANY_EVENTS, function="authenticateClient", value=3000))
+    found = lab.discover()
+    assert len(found.events) == MOST_EVENTS
+    assert found.left_off == 3000 - MOST_EVENTS
+    assert len(lab.asked) == 2
+
+
+def test_many_servers(lab: Lab) -> None:
+    """The questions of one discovery are limited; an event beyond them is still an event."""
+    for place in range(MOST_SESSIONS + 4):
+        lab.event(f"E-{place}", f"smdp{place}.invalid")
+    found = lab.discover()
+    assert len(found.events) == MOST_SESSIONS + 4
+    assert len(lab.asked) == MOST_SESSIONS
+
+
+def test_a_dead_server_hides_no_other(lab: Lab) -> None:
+    """What one server has is found although those before it fail."""
+    lab.event("E-1", at=ALTERNATIVE)
+    found = lab.discover("dead.invalid", ROOT, ALTERNATIVE)
+    assert events(found) == [("E-1", SMDP)]
+    assert errors(found) == {"dead.invalid": "server-unreachable"}
+
+
+def test_a_mute_server(lab: Lab) -> None:
+    """A server that takes the request and never answers is unreachable, and ends with the deadline."""
+    lab.root.faults.add(Fault(kind=FaultKind.DELAY, value=3, function="initiateAuthentication"))
+    found = lab.discover(deadline=Deadline.after(2))
+    assert errors(found) == {ROOT: "server-unreachable"}
+
+
+def test_a_server_that_the_policy_forbids(lab: Lab) -> None:
+    """An event for a server that the settings do not allow is listed, and its server never contacted."""
+    lab.event("E-1", "evil.example.com")
+    found = lab.discover(policy=InstallPolicy(servers=("*.allowed.example",)))
+    assert events(found) == [("E-1", "evil.example.com")]
+    assert isinstance(found.events[0].forbidden, PolicyRefused)
+    assert lab.asked == [ROOT]
+
+
+def test_an_sm_ds_of_the_settings_is_allowed_in_a_cascade(lab: Lab) -> None:
+    """An SM-DS that the settings name needs no place in the policy for downloads."""
+    lab.event("R-1", ALTERNATIVE)
+    lab.event("E-1", SMDP, at=ALTERNATIVE, forwarded_as="R-1")
+    found = lab.discover(ROOT, ALTERNATIVE, policy=InstallPolicy(servers=(SMDP,)))
+    assert events(found) == [("E-1", SMDP)]
+
+
+REFUSALS = {
+    "8.9.1/3.8": "initiateAuthentication",
+    "8.9.2/3.1": "initiateAuthentication",
+    "8.9.3/3.1": "initiateAuthentication",
+    "8.9.4/3.7": "initiateAuthentication",
+    "8.1.2/6.1": "authenticateClient",
+    "8.1.2/6.3": "authenticateClient",
+    "8.1.3/6.1": "authenticateClient",
+    "8.1.3/6.3": "authenticateClient",
+    "8.1/6.1": "authenticateClient",
+    "8.10.1/3.9": "authenticateClient",
+}
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+def test_each_refusal_of_an_sm_ds(lab: Lab, code: str) -> None:
+    """A refusal is that server's, with both codes and as an error of ES11; the next server is asked."""
+    lab.event("E-1", at=ALTERNATIVE)
+    lab.root.faults.add(Fault(kind=FaultKind.REFUSE, function=REFUSALS[code], value=code, times=0))
+    found = lab.discover(ROOT, ALTERNATIVE)
+    assert events(found) == [("E-1", SMDP)]
+    (error,) = [each.error for each in found.servers if each.error is not None]
+    assert isinstance(error, ServerRefused)
+    assert f"{error.details['subject_code']}/{error.details['reason_code']}" == code
+    assert error.details["function"].startswith("ES11.")
+
+
+@pytest.mark.parametrize("code", ["8.10.1/3.9", "8.1/6.1"])
+def test_a_lost_session_is_begun_again_once(lab: Lab, code: str) -> None:
+    """A transaction that the SM-DS no longer knows costs one more session, and no error."""
+    lab.event("E-1")
+    lab.root.faults.add(Fault(kind=FaultKind.REFUSE, function="authenticateClient", value=code))
+    found = lab.discover()
+    assert (events(found), errors(found)) == ([("E-1", SMDP)], {})
+
+
+def test_an_event_that_was_deleted_meanwhile(lab: Lab) -> None:
+    """An event that the alternative SM-DS no longer knows is dropped, which is no error."""
+    lab.event("R-1", ALTERNATIVE)
+    found = lab.discover()
+    assert (events(found), errors(found)) == ([], {})
+
+
+def test_an_sm_ds_that_wants_an_empty_matching_id(lab: Lab) -> None:
+    """A server that refuses the absent matching ID as malformed is asked again with an empty one."""
+    lab.event("E-1")
+    lab.root.faults.add(Fault(kind=FaultKind.REFUSE, function="authenticateClient", value="1.6/2.2"))
+    assert events(lab.discover()) == [("E-1", SMDP)]
+
+
+def test_an_sm_dp_plus_in_place_of_an_sm_ds(lab: Lab) -> None:
+    """A server of the settings must have the role of an SM-DS, which lpad sees before the card does."""
+    found = lab.discover(SMDP)
+    assert errors(found) == {SMDP: "server-untrusted"}
+    assert lab.bench.smdp.counters.requests == {"initiateAuthentication": 1}
+
+
+def test_an_sm_ds_with_the_role_of_an_sm_dp_plus(lab: Lab) -> None:
+    """An SM-DS that signs as an SM-DP+ is refused."""
+    lab.root.faults.add(Fault(kind=FaultKind.OTHER_ROLE, function="initiateAuthentication"))
+    (asked,) = lab.discover().servers
+    assert isinstance(asked.error, ServerUntrusted)
+    assert asked.error.details["cause"] == "wrong-role"
+
+
+@pytest.mark.parametrize(
+    ("kind", "function", "error"),
+    [
+        (FaultKind.BAD_SIGNATURE, "initiateAuthentication", CardRefused),
+        (FaultKind.BAD_CERTIFICATE, "initiateAuthentication", CardRefused),
+        (FaultKind.UNKNOWN_CI, "initiateAuthentication", ServerUntrusted),
+        (FaultKind.SIGNED_ADDRESS, "initiateAuthentication", ServerUntrusted),
+        (FaultKind.SIGNED_CHALLENGE, "initiateAuthentication", ServerMalformed),
+        (FaultKind.WRONG_TRANSACTION_ID, "authenticateClient", ServerMalformed),
+        (FaultKind.BODY_HTML, "authenticateClient", ServerMalformed),
+        (FaultKind.BODY_OVERSIZED, "authenticateClient", ServerMalformed),
+        (FaultKind.DROP_AFTER, "authenticateClient", ServerUnreachable),
+    ],
+)
+def test_faulty_servers(lab: Lab, kind: FaultKind, function: str, error: type[Exception]) -> None:
+    """What an SM-DS does wrong is its failure, and the next server is asked."""
+    lab.event("E-1", at=ALTERNATIVE)
+    value = "other.example.com" if kind is FaultKind.SIGNED_ADDRESS else None
+    lab.root.faults.add(Fault(kind=kind, function=function, value=value, times=0))
+    found = lab.discover(ROOT, ALTERNATIVE)
+    assert events(found) == [("E-1", SMDP)]
+    assert isinstance(found.servers[0].error, error)
+
+
+def test_an_expired_certificate(lab: Lab) -> None:
+    """The TLS certificate of an SM-DS is verified as that of an SM-DP+."""
+    lab.root.show(TlsIdentity.EXPIRED)
+    assert errors(lab.discover()) == {ROOT: "server-untrusted"}
+
+
+def test_an_answer_without_a_list(lab: Lab) -> None:
+    """A missing list means that nothing waits."""
+    lab.event("E-1")
+    fault = Fault(kind=FaultKind.FIELD_MISSING, function="authenticateClient", value="eventEntries")
+    lab.root.faults.add(fault)
+    assert lab.discover().events == ()
+
+
+def test_an_unreachable_sm_dp_plus_is_still_an_event(lab: Lab) -> None:
+    """If the server of an event cannot be asked for its role, the event is listed."""
+    lab.event("E-1", "gone.invalid")
+    found = lab.discover()
+    assert (events(found), errors(found)) == ([("E-1", "gone.invalid")], {})
+
+
+def test_another_card(lab: Lab) -> None:
+    """A card that was swapped since the request is not asked about."""
+    with pytest.raises(Conflict):
+        lab.discover(eid=OTHER_EID)
+
+
+def test_cancelling(lab: Lab) -> None:
+    """A discovery can be cancelled before each server."""
+
+    def stop(_: ServerAddress) -> None:
+        raise Cancelled("taken back")
+
+    with pytest.raises(Cancelled):
+        lab.discover(on_server=stop)
+    assert lab.asked == []
+
+
+def test_a_download_from_an_sm_ds(lab: Lab) -> None:
+    """A code such as 1$lpa.ds.gsma.com$ ends with the advice to discover, before the card signs anything."""
+    caller = Caller()
+    lab.event("E-1")
+    with pytest.raises(ServerListsEvents, match="lpactl discover --server"):
+        _download(lab, ROOT, caller)
+    assert caller.steps[-1] is Step.INITIATE_AUTHENTICATION
+
+
+def test_events_in_the_place_of_a_profile(lab: Lab) -> None:
+    """Events are recognised in any answer to AuthenticateClient; the session is cancelled."""
+    lab.event("E-1")
+    lab.root.faults.add(Fault(kind=FaultKind.OTHER_ROLE, function="initiateAuthentication"))
+    caller = Caller()
+    with pytest.raises(ServerListsEvents):
+        _download(lab, ROOT, caller)
+    assert caller.steps[-2:] == [Step.AUTHENTICATE_CLIENT, Step.CANCEL_SESSION]
+
+
+def _download(lab: Lab, address: str, caller: Caller, *, event_id: str = "") -> None:
+    order = Order(matching_id=event_id)
+    with lab.bench.euicc() as euicc, lab.connect(ServerAddress.parse(address)) as server:
+        Download(euicc, server, order, device=DEVICE, listener=caller).run(deadline=soon())
