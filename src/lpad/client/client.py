@@ -92,7 +92,7 @@ class Client:
 
     def icon(self, euicc: str, iccid: str) -> bytes:
         """Return a profile's picture."""
-        return self._connection.request("GET", f"{_profile(euicc, iccid)}/icon").content
+        return self._connection.request("GET", f"{_profile(euicc, iccid)}/icon")
 
     def notifications(self, euicc: str) -> list[Notification]:
         """Return the notifications in a card's outbox."""
@@ -109,9 +109,7 @@ class Client:
 
     def change(self, change_id: int, *, wait: float = 0) -> Change:
         """Return a change; with `wait` once it has ended or asks a question, or after that many seconds."""
-        return wire.decoded(
-            self._connection.request("GET", f"/v1/changes/{change_id}", wait=wait).content, Change
-        )
+        return wire.decoded(self._connection.request("GET", f"/v1/changes/{change_id}", wait=wait), Change)
 
     def download(
         self,
@@ -308,12 +306,12 @@ class Client:
         if password is not None:
             body["password"] = password
         path = f"{_profile(euicc, iccid)}/network"
-        return wire.decoded(self._connection.request("PUT", path, body).content, Network)
+        return wire.decoded(self._connection.request("PUT", path, body), Network)
 
     def clear_network(self, euicc: str, iccid: str) -> Network:
         """Clear a profile's own settings; return those that then apply to it."""
         path = f"{_profile(euicc, iccid)}/network"
-        return wire.decoded(self._connection.request("DELETE", path).content, Network)
+        return wire.decoded(self._connection.request("DELETE", path), Network)
 
     def set_default_smdp(self, euicc: str, address: str, *, wait: float = 0) -> Change:
         """Write the default SM-DP+ address into the card; an empty one removes it."""
@@ -369,9 +367,7 @@ class Client:
 
     def cancel(self, change_id: int, *, wait: float = 0) -> Change:
         """Cancel a change."""
-        return wire.decoded(
-            self._connection.request("DELETE", f"/v1/changes/{change_id}", wait=wait).content, Change
-        )
+        return wire.decoded(self._connection.request("DELETE", f"/v1/changes/{change_id}", wait=wait), Change)
 
     def answer(
         self,

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import uuid
+import os
+import threading
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
-import httpcore
 import msgspec
 
 from lpad.client import wire
-from lpad.client.unix_socket import UnixBackend
+from lpad.client.http_socket import (
+    CannotConnectError,
+    ConnectionBrokenError,
+    HttpSocket,
+    NoAnswerError,
+    Request,
+)
 from lpad.client.views import Change, DaemonUnreachable
 
 if TYPE_CHECKING:
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
 PATIENCE = 30.0
 """Seconds for an immediate answer."""
 
-_HEADERS: Mapping[bytes | str, bytes | str] = {"Content-Type": "application/json"}
+_HEADERS: Mapping[str, str] = {"Content-Type": "application/json"}
 
 _T = TypeVar("_T")
 
@@ -34,21 +39,25 @@ class Connection:
     def __init__(self, socket: str) -> None:
         """Prepare to connect to the socket at a path."""
         self._socket = socket
-        self._pool = httpcore.ConnectionPool(uds=socket, network_backend=UnixBackend())
+        self._idle: list[HttpSocket] = []
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         """Close the connection."""
-        self._pool.close()
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for each in idle:
+            each.close()
 
     def get(self, path: str, type_: type[_T]) -> _T:
         """Return the typed content of a path."""
-        return wire.decoded(self.request("GET", path).content, type_)
+        return wire.decoded(self.request("GET", path), type_)
 
     def get_list(
         self, path: str, name: str, type_: type[_T], query: dict[str, str] | None = None
     ) -> list[_T]:
         """Return the list of typed items with a name at a path."""
-        content = wire.decoded(self.request("GET", path, query=query).content, dict[str, Any])
+        content = wire.decoded(self.request("GET", path, query=query), dict[str, Any])
         return msgspec.convert(content[name], list[type_])  # type: ignore[valid-type]  # a type at run time
 
     def change(
@@ -63,8 +72,8 @@ class Connection:
     ) -> Change:
         """Request a change, which happens once even if the request is repeated; `key` None: a new key."""
         # With a key, the request can be repeated if its answer is lost, and is carried out once.
-        key = str(uuid.uuid4()) if key is None else key
-        return wire.decoded(self.request(method, path, body, query=query, wait=wait, key=key).content, Change)
+        key = os.urandom(16).hex() if key is None else key
+        return wire.decoded(self.request(method, path, body, query=query, wait=wait, key=key), Change)
 
     def request(
         self,
@@ -75,8 +84,8 @@ class Connection:
         query: dict[str, str] | None = None,
         wait: float = 0,
         key: str | None = None,
-    ) -> httpcore.Response:
-        """Send a request and return its answer.
+    ) -> bytes:
+        """Send a request and return the body of its answer.
 
         Args:
             method: such as GET.
@@ -93,25 +102,23 @@ class Connection:
         params: dict[str, str | float] = dict(query or {})
         if wait:
             params["wait"] = wait
-        send = partial(
-            self._pool.request,
-            method,
-            _url(path, params),
+        request = Request(
+            method=method,
+            target=_target(path, params),
             headers=_HEADERS if key is None else {**_HEADERS, "Idempotency-Key": key},
-            content=msgspec.json.encode(body) if body is not None else None,
-            extensions=_patience(PATIENCE + wait),
+            body=msgspec.json.encode(body) if body is not None else b"",
         )
         with self._mapped():
             try:
-                response = send()
-            except (httpcore.ReadError, httpcore.RemoteProtocolError):
+                status, content = self._answer(request, PATIENCE + wait)
+            except ConnectionBrokenError:
                 # The answer is lost, and the request may or may not have been accepted.
                 if key is None and method != "GET":
                     raise
-                response = send()
-        if response.status >= 400:
-            raise wire.problem(response.content, status=response.status)
-        return response
+                status, content = self._answer(request, PATIENCE + wait)
+        if status >= 400:
+            raise wire.problem(content, status=status)
+        return content
 
     def stream(self, path: str, query: Mapping[str, object]) -> Generator[Event, None, None]:
         """Yield the events of a path until the daemon ends the stream.
@@ -120,36 +127,57 @@ class Connection:
             ApiError: the daemon refuses.
             DaemonUnreachable: the daemon cannot be reached any more.
         """
-        with (
-            self._mapped(),
-            self._pool.stream(
-                "GET", _url(path, query), headers=_HEADERS, extensions=_patience(None)
-            ) as response,
-        ):
-            if response.status >= 400:
-                response.read()
-                raise wire.problem(response.content, status=response.status)
-            yield from wire.events(response.iter_stream())
+        request = Request(method="GET", target=_target(path, query), headers=_HEADERS)
+        with self._mapped(), self._opened() as http:
+            status = http.send(request, patience=None)
+            if status >= 400:
+                raise wire.problem(b"".join(http.body(patience=PATIENCE)), status=status)
+            yield from wire.events(http.body(patience=None))
+
+    def _answer(self, request: Request, patience: float) -> tuple[int, bytes]:
+        with self._opened() as http:
+            status = http.send(request, patience=patience)
+            return status, b"".join(http.body(patience=patience))
+
+    @contextmanager
+    def _opened(self) -> Iterator[HttpSocket]:
+        """Take an idle connection, or a new one, and keep it if another request may follow on it."""
+        http: HttpSocket | None = None
+        while http is None:
+            with self._lock:
+                idle = self._idle.pop() if self._idle else None
+            if idle is None:
+                http = HttpSocket(self._socket, patience=PATIENCE)
+            elif idle.usable:
+                http = idle
+            else:
+                idle.close()
+        try:
+            yield http
+        except BaseException:
+            http.close()
+            raise
+        if not http.usable:
+            http.close()
+            return
+        with self._lock:
+            self._idle.append(http)
 
     @contextmanager
     def _mapped(self) -> Iterator[None]:
         try:
             yield
-        except httpcore.ConnectError as error:
+        except CannotConnectError as error:
             raise DaemonUnreachable(
                 f"cannot reach lpad at {self._socket}: {error}; is the daemon running, and"
                 " may this user connect (group 'lpad')?"
             ) from error
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
-            why = "no answer in time" if isinstance(error, httpcore.TimeoutException) else "it was closed"
+        except (ConnectionBrokenError, NoAnswerError) as error:
+            why = "no answer in time" if isinstance(error, NoAnswerError) else "it was closed"
             raise DaemonUnreachable(
                 f"the connection to lpad at {self._socket} broke: {why}; the daemon's log says more"
             ) from error
 
 
-def _url(path: str, query: Mapping[str, object]) -> str:
-    return f"http://lpad{path}?{urlencode(query)}" if query else f"http://lpad{path}"
-
-
-def _patience(read: float | None) -> dict[str, Any]:
-    return {"timeout": {"connect": PATIENCE, "write": PATIENCE, "pool": PATIENCE, "read": read}}
+def _target(path: str, query: Mapping[str, object]) -> str:
+    return f"{path}?{urlencode(query)}" if query else path

@@ -60,7 +60,7 @@ class Webhooks:
 
     def all(self) -> list[Webhook]:
         """Return the endpoints, in the order of the settings."""
-        return wire.decoded(self._connection.request("GET", "/v1/webhooks").content, _List).webhooks
+        return wire.decoded(self._connection.request("GET", "/v1/webhooks"), _List).webhooks
 
     def test(self, name: str) -> WebhookTest:
         """Send a test event now, and return what the endpoint answers."""
@@ -81,4 +81,4 @@ class Webhooks:
 
     def _post(self, name: str, action: str, body: dict[str, int] | None = None) -> bytes:
         path = f"/v1/webhooks/{quote(name, safe='')}/{action}"
-        return self._connection.request("POST", path, body).content
+        return self._connection.request("POST", path, body)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
-import subprocess
 import warnings
 from typing import TYPE_CHECKING
 
@@ -86,6 +84,9 @@ def _read(data: bytes) -> Iterator[str]:
 
 
 def _read_by_zbarimg(data: bytes) -> Iterator[str]:
+    import shutil  # noqa: PLC0415 - each command of lpactl loads this module, and few start a program
+    import subprocess  # noqa: PLC0415 - likewise
+
     program = shutil.which("zbarimg")
     if program is None:
         raise click.UsageError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from pathlib import Path
 
 _ARG_START, _ARG_END = 48, 49
@@ -18,6 +17,8 @@ def hide(*secrets: str | None) -> None:
     wanted = [each.encode() for each in secrets if each]
     if not wanted:
         return
+    import ctypes  # noqa: PLC0415 - each command of lpactl loads this module, and few have a secret
+
     try:
         # The second field is the program's name in brackets, possibly with spaces and brackets in it.
         fields = (

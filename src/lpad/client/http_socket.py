@@ -1,0 +1,139 @@
+"""One HTTP/1.1 connection to a Unix socket: h11 knows the protocol, a socket carries it.
+
+A library with connection pools, TLS and proxies would make up most of the time in which `lpactl` starts.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import h11
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+LARGEST_HEAD = 64 * 1024
+"""Bytes of an answer's head."""
+_AT_ONCE = 64 * 1024
+
+
+class CannotConnectError(Exception):
+    """Nothing accepts connections at the socket; nothing was sent."""
+
+
+class ConnectionBrokenError(Exception):
+    """The connection ended, or the answer was not HTTP; the request may have been carried out."""
+
+
+class NoAnswerError(Exception):
+    """The daemon did not take the request, or did not answer, in time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request: its body is JSON, or empty."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+class HttpSocket:
+    """A connection for one request after another."""
+
+    def __init__(self, path: str, *, patience: float) -> None:
+        """Connect to the socket at a path.
+
+        Args:
+            path: the socket.
+            patience: seconds for connecting, and for each part of a request to be taken.
+
+        Raises:
+            CannotConnectError: nothing accepts connections there.
+        """
+        self._patience = patience
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=LARGEST_HEAD)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
+            self._socket.settimeout(patience)
+            self._socket.connect(path)
+        except OSError as error:
+            self._socket.close()
+            raise CannotConnectError(error.strerror or str(error)) from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+    @property
+    def usable(self) -> bool:
+        """Whether another request may follow: the last answer was read, and the daemon has not closed."""
+        if self._http.our_state is not h11.IDLE:
+            return False
+        try:
+            self._socket.setblocking(False)
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def send(self, request: Request, *, patience: float | None) -> int:
+        """Send a request and return the answer's status; its body follows with `body`.
+
+        Args:
+            request: what to send.
+            patience: seconds without a byte of the answer; None: without limit.
+
+        Raises:
+            ConnectionBrokenError: there is no answer.
+            NoAnswerError: there is none in time.
+        """
+        headers = [("Host", "lpad"), ("Accept", "*/*"), *request.headers.items()]
+        if request.body or request.method in ("POST", "PUT", "PATCH"):
+            headers.append(("Content-Length", str(len(request.body))))
+        head = h11.Request(method=request.method, target=request.target, headers=headers)
+        parts = [head, *([h11.Data(data=request.body)] if request.body else []), h11.EndOfMessage()]
+        sent = b"".join(self._http.send(part) or b"" for part in parts)
+        self._socket.settimeout(self._patience)
+        try:
+            self._socket.sendall(sent)
+        except TimeoutError as error:
+            raise NoAnswerError("lpad did not accept the request in time") from error
+        except OSError:
+            pass  # the daemon may have refused the request before it read all of it: its answer says why
+        while not isinstance(event := self._event(patience), h11.Response):
+            pass  # an informational answer
+        return event.status_code
+
+    def body(self, *, patience: float | None) -> Iterator[bytes]:
+        """Yield the body of the answer as it arrives.
+
+        Raises:
+            ConnectionBrokenError: it ends before its end.
+            NoAnswerError: no byte arrives in time.
+        """
+        while not isinstance(event := self._event(patience), h11.EndOfMessage):
+            if isinstance(event, h11.Data):
+                yield bytes(event.data)
+        with suppress(h11.LocalProtocolError):  # the daemon closes the connection after this answer
+            self._http.start_next_cycle()
+
+    def _event(self, patience: float | None) -> h11.Event:
+        """Return the next part of the answer."""
+        try:
+            while (event := self._http.next_event()) is h11.NEED_DATA:
+                self._socket.settimeout(patience)
+                self._http.receive_data(self._socket.recv(_AT_ONCE))
+        except TimeoutError as error:
+            raise NoAnswerError("no answer in time") from error
+        except (OSError, h11.RemoteProtocolError) as error:
+            raise ConnectionBrokenError(str(error)) from error
+        if isinstance(event, h11.Event):
+            return event
+        raise ConnectionBrokenError("the daemon closed the connection")
