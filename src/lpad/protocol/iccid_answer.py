@@ -72,7 +72,7 @@ def iccid_command(text: str) -> AtCommand:
         # Ten digits or more, in groups or not; something that calls itself an ICCID; what +CRSM says; or
         # nothing but digits, however few, with a slot number or an EID.
         bare=r".*(?:[0-9A-Fa-f][ -]?){10}.*|[+^#!*]?\w*CCID\w*\W.*|1[0-9]{2},\s*[0-9]{1,3}(?:,.*)?"
-        r"|[\"', -]*[0-9A-Fa-f][0-9A-Fa-f\"', -]*",
+        r"|[\"'(){}[\];:, -]*[0-9A-Fa-f][0-9A-Fa-f\"'(){}[\];:, -]*",
     )
 
 

@@ -16,6 +16,7 @@ from lpad.engine.running import change_store
 from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.snapshot import reading
 from lpad.engine.snapshot.snapshot import CardState
+from lpad.engine.worker.card_observer import Observer
 
 if TYPE_CHECKING:
     from lpad.engine.journal import Private
@@ -102,6 +103,17 @@ def test_a_change_that_cant_be_stored_as_begun_ends(
     assert SECRET not in change.error.sentence
     assert lab.carry_out(Kind.REFRESH).state is State.DONE
     assert lab.engine.change(change.id).error == change.error
+
+
+def test_a_mistake_after_a_failure_ends_the_change(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where the change's own error was just being handled."""
+    _ready(lab)
+    with monkeypatch.context() as broken:
+        broken.setattr(Observer, "look", _fails)
+        change = lab.carry_out(Kind.ENABLE, iccid="8900101000000000017")
+    assert change.error is not None
+    assert change.error.kind == "internal-error"
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE
 
 
 def test_an_end_that_cant_be_stored_is_shown_and_stored_later(
