@@ -7,7 +7,14 @@ import pytest
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import Iccid
 from lpad.protocol.at_dialogue import AtAnswer, AtDialogue
-from lpad.protocol.iccid_answer import IccidReport, SimLocked, iccid_command, iccid_report, iccid_told
+from lpad.protocol.iccid_answer import (
+    IccidReport,
+    SimLocked,
+    iccid_command,
+    iccid_report,
+    iccid_told,
+    is_reported,
+)
 
 ICCID = "8900101000000000017"
 SWAPPED = "980001010000000010F7"
@@ -219,3 +226,17 @@ def test_what_is_no_iccid(line: str) -> None:
     """Half a byte, too few bytes, padding alone, the EID alone and other than digits are malformed."""
     with pytest.raises(MalformedError):
         iccid_told(answer(line))
+
+
+@pytest.mark.parametrize("text", [ICCID, f"{ICCID}F", SWAPPED, SWAPPED.lower(), f'"{ICCID}"', f"{ICCID}f"])
+def test_a_programs_report_in_any_form(text: str) -> None:
+    """As ModemManager's, which hands on what some modems say."""
+    assert is_reported(ICCID, text)
+    assert not is_reported(OTHER, text)
+
+
+@pytest.mark.parametrize("text", [None, "", "unknown", EID, ICCID[:-1]])
+def test_what_a_program_reports_instead(text: str | None) -> None:
+    """Nothing, or something else, is not the ICCID; nor is an AID ever reported."""
+    assert not is_reported(ICCID, text)
+    assert not is_reported("A0000005591010FFFFFFFF8900001000", text)

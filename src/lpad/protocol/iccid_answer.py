@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import InvalidValue, MalformedError
 from lpad.base.identifiers import Iccid
-from lpad.protocol.at_dialogue import AtCommand
+from lpad.protocol.at_dialogue import AtAnswer, AtCommand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from lpad.protocol.at_dialogue import AtAnswer
 
 _FILE_READ = ("144", "145", "159")
 """SW1 of +CRSM as a decimal number: success, success with a pending command, success with length."""
@@ -103,6 +101,22 @@ def iccid_told(answer: AtAnswer) -> Iccid | None:
     """
     report = iccid_report(answer)
     return report.likeliest if isinstance(report, IccidReport) else None
+
+
+def is_reported(iccid: str, text: str | None) -> bool:
+    """Whether a program's report of the modem's ICCID, as ModemManager's, is this ICCID in any form.
+
+    Args:
+        iccid: the card's.
+        text: the report; None if there is none.
+    """
+    if text is None:
+        return False
+    try:
+        report = iccid_report(AtAnswer((text,), "OK"))
+        return isinstance(report, IccidReport) and report.names(Iccid.parse(iccid))
+    except (InvalidValue, MalformedError):
+        return False
 
 
 def _of_file(sw1: str, sw2: str, digits: str) -> IccidReport | SimLocked | None:

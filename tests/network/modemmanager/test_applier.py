@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lpad.base.deadline import Deadline
+from lpad.base.identifiers import swap_nibbles
 from lpad.network.applier import Applied, Failed, State, TryAgain, Wanted
 from lpad.network.connection_layer import Layer
 from lpad.network.modemmanager.applier import ModemManagerApplier
@@ -206,9 +207,11 @@ def test_the_modem_does_not_read_the_profile(
     assert told in outcome.told
 
 
-def test_padded_iccid(gateway: GatewayDouble) -> None:
-    """ModemManager may show an ICCID with the padding that it has in the file."""
-    gateway.probe(f"{NEW}F")
+@pytest.mark.parametrize("form", ["{iccid}F", "{iccid}f", "{swapped}"])
+def test_an_iccid_in_another_form(gateway: GatewayDouble, form: str) -> None:
+    """ModemManager may show an ICCID as it is in the file: padded, and with each two digits exchanged."""
+    swapped = swap_nibbles(bytes.fromhex(f"{NEW}F")).hex()
+    gateway.probe(form.format(iccid=NEW, swapped=swapped))
     assert isinstance(ModemManagerApplier(connects=True).connect(wanted(), deadline=soon()), Applied)
 
 

@@ -33,9 +33,9 @@ from lpad.network.modemmanager.modem import (
     SIMPLE,
     find_modem,
     probe_again,
-    same_iccid,
     watch,
 )
+from lpad.protocol.iccid_answer import is_reported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -303,7 +303,7 @@ def _judged(
             told=f"cannot {attempted}: ModemManager does not show the modem yet; 'mmcli -L' lists those"
             " that it has",
         )
-    if not same_iccid(modem.iccid, wanted.iccid):
+    if not is_reported(wanted.iccid, modem.iccid):
         why = modem.trouble or "it still has the previous profile"
         return TryAgain(
             layer=Layer.MODEM,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lpad.dbus.failures import BusRefused
 from lpad.dbus.message import OBJECT_MANAGER, PROPERTIES, Call, Rule
 from lpad.dbus.properties import Properties
+from lpad.protocol.iccid_answer import is_reported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,11 +57,6 @@ _REGISTRATION = {
 }
 """MMModem3gppRegistrationState."""
 _REGISTERED = frozenset({1, 5})
-
-
-def same_iccid(one: str | None, other: str) -> bool:
-    """Return whether two ICCIDs are equal, apart from padding and the case of letters."""
-    return one is not None and one.rstrip("Ff").upper() == other.rstrip("Ff").upper()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +120,7 @@ def find_modem(bus: Bus, *, imei: str | None, iccid: str, deadline: Deadline) ->
     modems = list(_modems(bus, deadline=deadline))
     if imei is not None:
         return next((each for each in modems if each.imei == imei), None)
-    with_card = next((each for each in modems if same_iccid(each.iccid, iccid)), None)
+    with_card = next((each for each in modems if is_reported(iccid, each.iccid)), None)
     return with_card or (modems[0] if len(modems) == 1 else None)
 
 

@@ -36,6 +36,7 @@ from lpad.network.networkmanager.connection import (
     with_autoconnect,
 )
 from lpad.network.networkmanager.daemon import CONTROL, MODIFY, PROGRAM, Daemon
+from lpad.protocol.iccid_answer import is_reported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -221,7 +222,7 @@ class NetworkManagerApplier:
         if wanted.settings != EMPTY:
             return mine
         owners = [each for each in connections if each.iccid is None and each.is_mobile]
-        by_sim = next((each for each in owners if each.sim_id == wanted.iccid), None)
+        by_sim = next((each for each in owners if is_reported(wanted.iccid, each.sim_id)), None)
         before = next((each for each in owners if each.uuid == self._owners.get(wanted.iccid)), None)
         return by_sim or before or mine
 
