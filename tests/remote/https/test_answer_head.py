@@ -86,6 +86,7 @@ def test_a_204_keeps_its_connection() -> None:
         (b"HTTP/2 200 OK\r\n\r\n", "first line"),
         (b"HTTP/1.1 2000 OK\r\n\r\n", "first line"),
         (OK + b"X: " + b"a" * LARGEST_HEAD, "larger than 64 KiB"),
+        (b"\r\n" * LARGEST_HEAD, "larger than 64 KiB"),
         (OK + b"X: 1\r\n" * (LARGEST_HEAD // 6), "larger than 64 KiB"),
         (b"HTTP/1.1 100 Continue\r\n\r\n" * (MOST_INFORMATIONAL + 1), "informational responses"),
         (OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n", "coding 'gzip, chunked'"),

@@ -36,6 +36,7 @@ def test_codings_that_are_not_undone(header: str) -> None:
     [
         (gzip.compress(TEXT, mtime=0), "gzip"),
         (gzip.compress(TEXT[:99], mtime=0) + gzip.compress(TEXT[99:], mtime=0), "x-gzip"),
+        (gzip.compress(TEXT, mtime=0) + bytes(9), "gzip"),
         (zlib.compress(TEXT), "deflate"),
         (DEFLATED, "deflate"),
     ],

@@ -32,6 +32,7 @@ class AnswerHead:
         self._held = bytearray()
         self._searched = 0
         self._informational = 0
+        self._blank = 0
         self._complete = False
 
     def feed(self, received: bytes) -> bytes:
@@ -44,10 +45,12 @@ class AnswerHead:
             return received
         self._held += received
         while True:
-            del self._held[: len(self._held) - len(self._held.lstrip(b"\r\n"))]
+            blank = len(self._held) - len(self._held.lstrip(b"\r\n"))
+            self._blank += blank
+            del self._held[:blank]
             self._check_begin()
             end = _END.search(self._held, max(0, self._searched - 2))
-            if (len(self._held) if end is None else end.end()) > LARGEST_HEAD:
+            if self._blank + (len(self._held) if end is None else end.end()) > LARGEST_HEAD:
                 raise MalformedError(f"its header section is larger than {LARGEST_HEAD // 1024} KiB")
             if end is None:
                 self._searched = len(self._held)

@@ -62,5 +62,6 @@ def _inflated(body: bytes, kind: int, limit: int) -> bytes:
             return whole
         if not stream.eof:
             raise MalformedError("the compressed answer is incomplete")
-        body = stream.unused_data if kind == _GZIP else b""
+        # Other members may follow (RFC 1952, 2.2), and some servers pad a block with zeros.
+        body = stream.unused_data.lstrip(b"\0") if kind == _GZIP else b""
     return whole
