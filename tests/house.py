@@ -93,10 +93,11 @@ SEES: dict[str, frozenset[str]] = {
         "settings/sections": "settings/parsing",
         "settings/sections/reporting": "settings/parsing",
         "daemon": "daemon/platforms daemon/reporting",
-        "cli": "cli/commands cli/lines cli/platforms cli/simulated cli/webhooks",
+        "cli": "cli/changes cli/commands cli/lines cli/platforms cli/simulated cli/webhooks",
         "cli/webhooks": "cli/commands",
         "cli/platforms": "cli/terminal",
         "cli/commands": "cli/terminal",
+        "cli/changes": "cli/commands",
         "cli/lines": "cli/commands",
         "cli/simulated": "cli/terminal",
         "simulator": "simulator/euicc simulator/modem simulator/platform simulator/smds",
@@ -115,6 +116,7 @@ SEES: dict[str, frozenset[str]] = {
 
 ONLY: dict[str, frozenset[str]] = {
     "cli/commands": frozenset({"base", "client"}),
+    "cli/changes": frozenset({"client"}),
     "cli/lines": frozenset({"client"}),
     "cli/terminal": frozenset(),
     "cli/webhooks": frozenset({"base", "client"}),

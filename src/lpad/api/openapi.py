@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import lpad
+from lpad.api.handlers.changes import MOST_AT_ONCE
 from lpad.api.handlers.events import FORMS
 from lpad.api.request.api_call import LONGEST_KEY, LONGEST_WAIT, MOST_CHANGES
 from lpad.api.request.bodies import NoBody
@@ -35,6 +36,14 @@ _QUERY: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "euicc": ({"type": "string"}, "only for this card"),
     "change": (_NUMBER, "only for this change"),
+    "limit": (
+        {"type": "integer", "minimum": 1, "maximum": MOST_AT_ONCE},
+        "at most this many; without it, all",
+    ),
+    "before": (
+        {"type": "integer", "minimum": 1, "maximum": MOST_CHANGES},
+        "only changes with lower numbers: `next` of the page before",
+    ),
     "after": ({"type": "string"}, "the ID of the last event seen, as in the header Last-Event-ID"),
     "form": (
         {"type": "string", "enum": [*FORMS], "default": FORMS[0]},

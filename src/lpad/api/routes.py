@@ -43,6 +43,7 @@ _NOTIFICATION = "/v1/euiccs/{name}/notifications/{seq}"
 _CHANGE = "/v1/changes/{id}"
 _WEBHOOK = "/v1/webhooks/{name}"
 _WAIT = ("wait",)
+_HISTORY = ("euicc", "limit", "before")
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/system", READ, system.get_system, bodies.SystemView),
@@ -84,7 +85,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("POST", f"{_NOTIFICATION}/retry", SWITCH, euiccs.retry_notification, Change, NoBody, _WAIT),
     Route("DELETE", _NOTIFICATION, ADMIN, euiccs.drop_notification, Change, NoBody, _WAIT),
-    Route("GET", "/v1/changes", READ, changes.list_changes, bodies.ChangeList, NoBody, ("euicc",)),
+    Route("GET", "/v1/changes", READ, changes.list_changes, bodies.ChangeList, NoBody, _HISTORY),
     Route("GET", _CHANGE, READ, changes.get_change, Change, NoBody, _WAIT),
     Route("DELETE", _CHANGE, OF_CHANGE, changes.cancel_change, Change, NoBody, _WAIT),
     Route("POST", f"{_CHANGE}/answer", OF_CHANGE, changes.answer_change, Change, bodies.AnswerRequest, _WAIT),

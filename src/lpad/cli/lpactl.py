@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from lpad.cli.changes import changes_command
 from lpad.cli.commands import (
     changing_commands,
     network_command,
@@ -23,6 +24,7 @@ from lpad.cli.terminal.output import OutputLostError, end_without_output
 from lpad.cli.webhooks import webhooks_command
 
 __all__ = [
+    "changes_command",
     "changing_commands",
     "cli",
     "line_command",

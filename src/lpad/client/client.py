@@ -102,9 +102,18 @@ class Client:
         """Return a card's outbox, with the number of unreadable entries in the card's own list."""
         return self._connection.get(_card(euicc, "notifications"), Outbox)
 
-    def changes(self, *, euicc: str | None = None) -> list[Change]:
-        """Return the daemon's stored changes, newest first."""
-        query = {"euicc": euicc} if euicc is not None else {}
+    def changes(
+        self, *, euicc: str | None = None, limit: int | None = None, before: int | None = None
+    ) -> list[Change]:
+        """Return the daemon's stored changes, newest first.
+
+        Args:
+            euicc: only this card's.
+            limit: the most changes to return, up to 1,000; None: all.
+            before: only changes with lower numbers.
+        """
+        given = {"euicc": euicc, "limit": limit, "before": before}
+        query = {name: str(value) for name, value in given.items() if value is not None}
         return self._connection.get_list("/v1/changes", "changes", Change, query)
 
     def change(self, change_id: int, *, wait: float = 0) -> Change:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.responses import StreamingResponse
 
-from lpad.api.request.api_call import change_response, submission_response
+from lpad.api.request.api_call import MOST_CHANGES, change_response, submission_response
 from lpad.api.request.bodies import AnswerRequest
 from lpad.api.request.etag import known, not_modified
 from lpad.base.errors import InvalidValue
+from lpad.base.untrusted_number import whole_number
 from lpad.engine.running.answer import Answer
 
 if TYPE_CHECKING:
@@ -25,28 +26,54 @@ if TYPE_CHECKING:
 
 PAGE = 20
 """The number of changes that are read and written at a time."""
+MOST_AT_ONCE = 1000
+"""The largest limit of a page."""
 
 
 async def list_changes(call: Call) -> Response:
-    """List the stored changes, newest first; `?euicc=` shows one card's."""
+    """List the stored changes, newest first; `?euicc=` shows one card's, `?limit=` and `?before=` a page."""
+    query, limit = call.query, _number(call, "limit", MOST_AT_ONCE)
+    page = partial(call.engine.changes, euicc=query.get("euicc"))
+    before = _number(call, "before", MOST_CHANGES)
     # Every update of a change is an event, so the latest event's ID identifies the state of all of them.
     tag = f'W/"{call.engine.last_event_id}"'
     if known(call, tag):
         return not_modified(tag)
-    page = partial(call.engine.changes, euicc=call.query.get("euicc"), limit=PAGE)
-    first = await asyncio.to_thread(page)
-    return StreamingResponse(_listed(page, first), media_type="application/json", headers={"ETag": tag})
+    first = await asyncio.to_thread(page, before=before, limit=_of(limit))
+    listed = _listed(page, first, limit)
+    return StreamingResponse(listed, media_type="application/json", headers={"ETag": tag})
 
 
-async def _listed(page: Callable[..., list[Change]], changes: list[Change]) -> AsyncIterator[bytes]:
-    """Write a ChangeList page by page, so that many slow readers do not fill the memory."""
-    before = b'{"changes":['
+def _number(call: Call, name: str, most: int) -> int | None:
+    text = call.query.get(name)
+    number = None if text is None else whole_number(text, least=1, most=most)
+    if text is not None and number is None:
+        raise InvalidValue(f"'{name}' must be a number from 1 to {most}")
+    return number
+
+
+def _of(limit: int | None) -> int:
+    return PAGE if limit is None else min(PAGE, limit)
+
+
+async def _listed(
+    page: Callable[..., list[Change]], changes: list[Change], limit: int | None
+) -> AsyncIterator[bytes]:
+    """Write a ChangeList in portions, so that many slow readers do not fill the memory."""
+    beginning = b'{"changes":['
+    following: int | None = None
     while changes:
-        yield before + b",".join(map(msgspec.json.encode, changes))
-        before = b","
+        yield beginning + b",".join(map(msgspec.json.encode, changes))
+        beginning = b","
         oldest = changes[-1].id
-        changes = await asyncio.to_thread(page, before=oldest)
-    yield b"]}" if before == b"," else before + b"]}"
+        if limit is not None:
+            limit -= len(changes)
+            if limit == 0:
+                following = oldest if await asyncio.to_thread(page, before=oldest, limit=1) else None
+                break
+        changes = await asyncio.to_thread(page, before=oldest, limit=_of(limit))
+    end = b'],"next":' + msgspec.json.encode(following) + b"}"
+    yield end if beginning == b"," else beginning + end
 
 
 async def get_change(call: Call) -> Response:

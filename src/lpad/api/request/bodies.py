@@ -516,6 +516,7 @@ class ProductList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChangeList(msgspec.Struct, frozen=True, kw_only=True):
-    """Changes, newest first."""
+    """Changes, newest first; `next` is the `before` of the next page, and null if there are no older ones."""
 
     changes: list[Change]
+    next: int | None = None

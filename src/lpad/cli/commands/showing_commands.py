@@ -9,10 +9,9 @@ import click
 import msgspec
 
 from lpad.cli.commands.command_session import command
-from lpad.cli.commands.followed_change import describe, follow, waiting_lines, waits
+from lpad.cli.commands.followed_change import describe, follow, waiting_lines
 from lpad.cli.commands.guard_options import (
     failover_line,
-    guard_rows,
     layer_lines,
     modem_line,
     on_trial,
@@ -209,54 +208,6 @@ def profiles(session: Session) -> None:
     session.output.table(headings, rows, empty="no profile is installed")
     if (line := unreadable_line(name, found.unreadable)) is not None:
         session.output.note(safe(line))
-
-
-@command(cli, "changes")
-@click.argument("change_id", type=int, required=False)
-def changes(session: Session, change_id: int | None) -> None:
-    """List the changes that the daemon keeps, or show one."""
-    if change_id is None:
-        found = session.client.changes(euicc=session.euicc_name)
-        if session.output.as_json:
-            session.output.json(found)
-            return
-        session.output.table(
-            ("ID", "CARD", "WHAT", "STATE", "AT", "ERROR"),
-            [
-                (
-                    c.id,
-                    c.euicc,
-                    c.kind,
-                    c.state,
-                    f"{c.created_at:%Y-%m-%d %H:%M:%S}",
-                    c.error and c.error.kind,
-                )
-                for c in found
-            ],
-            empty="there are no changes yet",
-        )
-        return
-    change = session.client.change(change_id)
-    if session.output.as_json:
-        session.output.json(change)
-        return
-    rows: list[tuple[str, object]] = [
-        ("change", change.id),
-        ("card", change.euicc),
-        ("what", change.kind),
-        ("state", change.state),
-        *((name, value) for name, value in change.params.items() if name != "guard"),
-        *guard_rows(change),
-        ("waits for", change.question and change.question.kind),
-        ("paused", change.pause and waits(change.pause)),
-        ("failed attempts", change.attempts or None),
-        ("overtaken by a switch", f"{change.overtaken} times" if change.overtaken else None),
-        ("error", change.error and f"{change.error.sentence} ({change.error.kind})"),
-    ]
-    rows += [
-        (f"  {step.name}", "…" if step.seconds is None else f"{step.seconds:.3f} s") for step in change.steps
-    ]
-    session.output.facts(rows)
 
 
 @command(cli, "events")
