@@ -138,7 +138,7 @@ def _start() -> Figure:
 
 
 def _quiet(seconds: float) -> None:
-    """Wait, as an idle daemon is measured by the time that passes."""
+    """Wait in real time, because an idle daemon is measured over a period."""
     threading.Event().wait(seconds)
 
 

@@ -1,4 +1,4 @@
-"""The API under load: readers during a download, and the combined misuse of runaway programs."""
+"""The API under load: readers during a download, and misuse by runaway programs at the same time."""
 
 from __future__ import annotations
 

@@ -17,9 +17,9 @@ MORE_BLOCKS = 0x11
 LARGEST_BLOCK = 255
 LARGEST_ANSWER = 256
 
-# How often a download calls each function at the least: authenticate and prepare; copy what the
-# installation left to be delivered, which is the result that the card answered with and one notification
-# more, and take both off the card; read what is new. A segment of the package has no function's tag.
+# The minimum number of calls of each function in a download: authenticate and prepare; copy the notifications
+# that the installation issued, which are the card's result and one more, and remove both from the card; read
+# the new state. A segment of the package has no function tag.
 NEEDED = {
     "BF20": 1,  # GetEuiccInfo1
     "BF2E": 1,  # GetEuiccChallenge
@@ -29,8 +29,8 @@ NEEDED = {
     "BF2B": 1,  # RetrieveNotificationsList
     "BF30": 2,  # RemoveNotificationFromList
     "BF2D": 1,  # GetProfilesInfo
-    "BF22": 1,  # GetEuiccInfo2: the memory that is left
-    "BF3E": 1,  # GetEID: that it is still the same card
+    "BF22": 1,  # GetEuiccInfo2: the remaining memory
+    "BF3E": 1,  # GetEID: to check that the card is still the same
 }
 SEGMENT = "segment"
 SESSION_APDUS = 3  # MANAGE CHANNEL open, SELECT, MANAGE CHANNEL close

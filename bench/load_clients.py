@@ -108,7 +108,7 @@ class Load:
             await self.over.wait()
 
     async def flood(self, head: bytes, chunk: bytes, total: int) -> None:
-        """Send very large requests until the time is over."""
+        """Send very large requests until the time limit."""
         while not self.over.is_set():
             with contextlib.suppress(OSError):
                 _, writer = await self.connect()

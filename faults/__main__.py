@@ -1,4 +1,4 @@
-"""Cut the daemon off at every point of each scenario, and make bits of its journal wrong.
+"""Cut the daemon off at every point of each scenario, and flip bits of its journal.
 
 Prints the results; exits with 1 if a check is violated.
 """

@@ -1,4 +1,4 @@
-"""Make the seeds again: `python -m fuzz.make_seeds`. They come from the simulator, or are written here."""
+"""Make the seeds again: `python -m fuzz.make_seeds`. Seeds come from the simulator, or are written here."""
 
 from __future__ import annotations
 

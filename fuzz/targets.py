@@ -150,7 +150,7 @@ def _bound_profile(data: bytes) -> None:
         bound = BoundProfile.parse(data)
     except MalformedError:
         return
-    # What the card gets is what came, every byte of it once, in its order.
+    # The card must get every received byte once and in order.
     assert b"".join(segment.data for segment in bound.segments) == data
 
 
@@ -189,7 +189,7 @@ _QUESTIONS: tuple[tuple[AtCommand, Callable[[Any], object]], ...] = (
 
 
 def _at(data: bytes) -> None:
-    """Send a command, receive the bytes in two portions, give up, probe, and receive the rest.
+    """Send a command, receive the bytes in two portions, abandon the command, probe, and receive the rest.
 
     The first two bytes select how.
     """
@@ -215,7 +215,7 @@ def _at(data: bytes) -> None:
 
 
 def _apdu(data: bytes) -> None:
-    """Answer each command with the next of the card's answers, each of which follows its length."""
+    """Answer each command with the next of the card's answers; each answer is preceded by its length."""
     with suppress(MalformedError):
         Command.parse(data)
     with suppress(MalformedError):

@@ -1,7 +1,7 @@
 """A whole download between a card and a server that send arbitrary bytes.
 
-The input is a list of messages, each after its length in three bytes. Card and server answer each request
-with the next message, which results in replayed, swapped and missing messages.
+The input is a list of messages, each preceded by its length in three bytes. Card and server answer each
+request with the next message, which results in replayed, swapped and missing messages.
 """
 
 from __future__ import annotations

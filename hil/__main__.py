@@ -109,7 +109,7 @@ class _Places:
         """Run all pytests and return their exit statuses."""
         with ThreadPoolExecutor(len(names)) as threads:
             futures = {name: threads.submit(self._place, name, selection) for name in names}
-            # The main thread must come back from here now and then, or it would take no signal.
+            # The main thread must return from here regularly; otherwise it would not handle signals.
             return {name: future.result() for name, future in futures.items()}
 
     def interrupt(self) -> None:
@@ -147,7 +147,7 @@ class _Places:
                     stderr=log,
                     env=os.environ | {PROGRESS: str(self._progress)},
                     pass_fds=(self._progress, self._claims[name].fileno()),
-                    start_new_session=True,  # Ctrl-C goes to the bench, which hands it on once
+                    start_new_session=True,  # Ctrl-C goes to the bench, which passes it on once
                 )
                 self._processes.append(process)
             return process.wait()

@@ -67,7 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests that the place has no features for, and record the reason.
+    """Deselect the tests whose features the place lacks, and record the reason.
 
     Raises:
         UsageError: a test requires an unknown feature.
@@ -148,7 +148,7 @@ def installed(place: Place, lease: Callable[..., Order]) -> Iterator[str]:
     """The ICCID of a profile that was downloaded for this test and may be deleted."""
     order = lease()
     if not order.expendable:
-        # Rather than leave a profile on the card that was not there before.
+        # The test is skipped, because its profile could not be deleted afterwards.
         pytest.skip("the code in the pool is not expendable, so the bench could not delete its profile again")
     change = place.client.download_leased(place.name, order, wait=PATIENCE).check()
     assert change.result is not None
@@ -174,7 +174,7 @@ def pair(place: Place) -> tuple[str, str]:
             break
         order = place.lease()
         if order is None or not order.expendable:
-            # Likewise; and no profile of the lab's own may be deleted for it.
+            # Skipped for the same reason; no profile of the lab may be deleted for this test.
             pytest.skip("the case needs two profiles, and there is no expendable code for a download")
         place.client.download_leased(place.name, order, wait=PATIENCE).check()
     first, second = profiles[0].iccid, profiles[1].iccid

@@ -19,7 +19,7 @@ _stage: Stage | None = None
 
 
 def on_stage(root: Path, number: int, port: int) -> Stage:
-    """Return a stage with a folder and a loopback address of its own.
+    """Return a stage with its own folder and loopback address.
 
     Args:
         root: the common folder of all stages.
@@ -65,5 +65,5 @@ def _enter(numbers: multiprocessing.Queue[int], root: Path, port: int) -> None:
 
 
 def _trial(key: str, cut: str, keep: bool) -> Outcome:  # noqa: FBT001 - called by a pool
-    assert _stage is not None, "a process of the pool has entered it"
+    assert _stage is not None, "each process of the pool sets it at its start"
     return _stage.run(key, Cut.parse(cut), keep=keep)

@@ -130,7 +130,7 @@ def _doomed(device: Device) -> Change:
 
 
 def _guarded_without_uplink(device: Device) -> Change:
-    """Ask for a switch whose events find no way to the backend until it has ended."""
+    """Request a switch whose events cannot reach the backend until the switch has ended."""
     device.uplink.fail(Outage.REFUSED)
     return _guarded(device)
 

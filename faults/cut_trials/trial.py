@@ -49,7 +49,7 @@ class Outcome:
         violations: the violated checks, as sentences.
         seconds: the duration of the trial.
         log: the daemon's last lines if a check is violated.
-        change: the end of the change, in a word or two.
+        change: the outcome of the change, in a word or two.
     """
 
     scenario: str
@@ -264,7 +264,7 @@ class _Trial:
         """Wait until the change has ended and nothing is left to do."""
         device = self._device
         device.ready()
-        if self.change is None:  # its answer was lost; or it was never taken on
+        if self.change is None:  # its answer was lost; or the request was never accepted
             later = [each for each in device.client.changes() if each.id > self._before]
             self.change = min(later, key=lambda each: each.id, default=None)
         if self.change is not None:
@@ -318,7 +318,7 @@ def _begin(device: Device, scenario: Scenario) -> None:
         device.go_offline()
     device.start()
     device.ready()
-    if device.gateway is not None:  # it forgets what was stored before this device was copied
+    if device.gateway is not None:  # the copied device must not report events from before the copy
         device.client.enable(CARD, iccid(FIRST), wait=PATIENCE).check()
         device.until("it is connected", lambda: device.apn == apn_of(iccid(FIRST)))
     if not scenario.offline:
@@ -332,7 +332,7 @@ def _ended(device: Device) -> bool:
 def _quiet(device: Device) -> bool:
     """Whether nothing is left to do: no notification on the card or in the outbox, and no open channel.
 
-    The outbox opens sessions of its own, so a single check may happen between two of them.
+    The outbox also opens sessions, so a single check may fall between two of them.
     """
     for _ in range(_LOOKS):
         if not _idle(device):
@@ -347,5 +347,5 @@ def _idle(device: Device) -> bool:
 
 def _told(change: Change | None) -> str:
     if change is None:
-        return "never taken on"
+        return "never accepted"
     return f"{change.state}: {change.error.kind}" if change.error else change.state

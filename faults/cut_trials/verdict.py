@@ -67,7 +67,7 @@ def _network(device: Device) -> list[str]:
 
 
 def _events(device: Device, change: Change | None, *, lost: bool) -> list[str]:
-    """Compare what the backend got with what happened: each event, in order, always with one ID."""
+    """Compare the backend's events with the actual ones: each arrives in order, and always with one ID."""
     device.uplink.come_back()
 
     def delivered() -> bool:
@@ -128,7 +128,7 @@ def _profiles(device: Device) -> list[str]:
         found.append("a profile is on the card twice")
     told = {(each.iccid, each.state == "enabled") for each in device.client.profiles(CARD)}
     if told != {(str(each.iccid), each.enabled) for each in profiles}:
-        found.append("lpad lists other profiles than the card holds")
+        found.append("the profiles that lpad lists differ from those on the card")
     return found
 
 
@@ -170,13 +170,13 @@ def _notifications(device: Device) -> list[str]:
 
 
 def _orders(device: Device) -> list[str]:
-    """Compare what was ordered with the one wish that there was."""
+    """Check that the platform has one order for the one wish."""
     made = 1 if device.platform is None else device.platform.orders
     return [] if made == 1 else [f"the platform has {made} orders for one wish"]
 
 
 def _channels(device: Device) -> list[str]:
-    """A session may just be in progress: only channels that stay open count."""
+    """A session may be in progress, so only channels that stay open count."""
     try:
         device.until("no channel is open", lambda: not device.card.open_channels, patience=_SESSION)
     except Late:

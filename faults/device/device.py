@@ -185,7 +185,7 @@ class Device:
         return (self.folder / "log").read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
 
     def start(self) -> None:
-        """Start the daemon and wait until it says READY=1.
+        """Start the daemon and wait until it sends READY=1.
 
         Raises:
             Late: the daemon does not report READY=1.
@@ -337,7 +337,7 @@ class Device:
         self.step_counter.arm(cut)
 
     def disarm(self) -> None:
-        """Make no cut any more."""
+        """Make no further cut."""
         self.disk.disarm()
         self.step_counter.disarm()
         self.modem.forget_faults()

@@ -71,7 +71,7 @@ class StepCounter:
         self._armed = True
 
     def disarm(self) -> None:
-        """Stop counting, and make no cut any more."""
+        """Stop counting, and make no further cut."""
         self._armed = False
 
     def counted(self, what: Counted) -> int:

@@ -55,7 +55,7 @@ _AT_COMMITS = {
 
 
 class Disk:
-    """The shared memory and the names of the writes, both in files next to the state folder."""
+    """The shared memory and the names of the writes, which are in files next to the state folder."""
 
     def __init__(self, folder: Path) -> None:
         """Open the shared memory, or create it.

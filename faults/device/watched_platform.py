@@ -49,7 +49,7 @@ class Shelf:
         return Placed(order.id, order.metadata.iccid, self._address(), order.matching_id)
 
     def progress(self, order: str) -> Profile:
-        """Return how far an order is."""
+        """Return the state of an order."""
         return _STAGES.get(self._orders.get(order).state, Profile.AVAILABLE)
 
     def withdraw(self, order: str) -> None:
@@ -64,7 +64,7 @@ class WatchedPlatform(SimulatedPlatform):
     peer: Peer[tuple[Answer, Faulty]]
 
     def carry_out(self, request: Request) -> tuple[Answer, Faulty]:
-        """Carry out a request, unless the step counter wants it otherwise."""
+        """Carry out a request, unless the step counter makes a cut."""
         carry_out = super().carry_out
         return self.step_counter.message(lambda: carry_out(request), peer=self.peer)
 
@@ -74,7 +74,7 @@ class WatchedPlatform(SimulatedPlatform):
         return Answer(answer.status, answer.body or None), {}
 
     def shows(self, pki: Pki) -> Callable[[TlsIdentity], None]:
-        """Return a function that makes it present a certificate."""
+        """Return a function that makes the platform present a certificate."""
         return lambda identity: self.show(
             pki.strangers_tls(*self.vendor.hosts)
             if identity is TlsIdentity.UNKNOWN_CA

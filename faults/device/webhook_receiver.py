@@ -26,7 +26,7 @@ class Reported:
 
 
 class WebhookReceiver(ThreadingHTTPServer):
-    """Listens on a loopback address; a context manager ends it."""
+    """Listens on a loopback address; use it in a `with` statement."""
 
     daemon_threads = True
 
@@ -45,7 +45,7 @@ class WebhookReceiver(ThreadingHTTPServer):
 
     @property
     def reported(self) -> list[Reported]:
-        """The events in the order of their arrival; a repeated one is there again."""
+        """The events in the order of their arrival, with their repetitions."""
         with self._lock:
             return list(self._reported)
 
@@ -63,7 +63,7 @@ class WebhookReceiver(ThreadingHTTPServer):
             )
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A device that is cut off while it sends is part of the trials."""
+        """Ignore broken connections, because the trials cut the device off while it sends."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -85,4 +85,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""

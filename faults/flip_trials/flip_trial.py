@@ -143,7 +143,7 @@ class _FlipTrial:
         notifications = {each.id: each for each in journal.notifications.all()}
         yield from self._held("notification", said.notifications, notifications)
         if journal.notifications.count(eid=EID) != len(notifications):
-            yield "the number of notifications differs from that of the listed ones"
+            yield "the number of notifications differs from the number of listed ones"
         for change, key in said.keys.items():
             if journal.requests.change_id(key) != change:
                 yield f"the key of change {change} leads to {journal.requests.change_id(key)}"

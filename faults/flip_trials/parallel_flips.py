@@ -80,5 +80,5 @@ def _enter(bases: Path, contents: Mapping[str, Contents]) -> None:
 
 
 def _trials(flips: Sequence[tuple[str, str]]) -> list[FlipOutcome]:
-    assert _stage is not None, "a process of the pool has entered it"
+    assert _stage is not None, "each process of the pool sets it at its start"
     return [_stage.run(folder, Flip.parse(flip)) for folder, flip in flips]

@@ -46,7 +46,7 @@ class Kind(enum.StrEnum):
     KILL_WRITE = "kill-write"
     """kill -9 of the daemon at a write of its journal or of another file in its state folder."""
     TORN_WRITE = "torn-write"
-    """The power fails after a COMMIT is written and before it is synced: kill -9, and half of it is on the
+    """The power fails after a COMMIT is written and before it is synced: kill -9, and half the data is on
     disk."""
     FLIP = "flip"
     """The power fails after a COMMIT: kill -9, and one bit of the journal's files is wrong afterwards."""

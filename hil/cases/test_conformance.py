@@ -1,6 +1,6 @@
 """The behaviour of an LPA during and after a download (after SGP.23, 4.4), with the bench's own SM-DP+.
 
-hil/conformance.md compares the cases of this folder with all that can be tested of an LPA.
+hil/conformance.md compares the cases of this folder with everything that can be tested in an LPA.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def test_a_code_without_an_address(place: Place) -> None:
 
 
 def test_a_server_that_does_not_listen(place: Place) -> None:
-    """If no server is at the address in the activation code, the change fails and says so."""
+    """If no server is at the address in the activation code, the change fails and reports this."""
     change = place.client.try_code(place.name, "1$127.0.0.1:9$MADE-UP", retry_for=0, wait=PATIENCE)
     assert change.error is not None
     assert change.error.kind == "server-unreachable"

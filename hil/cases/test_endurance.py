@@ -1,4 +1,4 @@
-"""Repetition: as many cycles as the bench file says."""
+"""Repetition: as many cycles as the bench file requests."""
 
 from __future__ import annotations
 
@@ -39,4 +39,4 @@ def test_installing(place: Place, lease: Callable[..., Order]) -> None:
         assert info is not None
         room.append(info.memory.free_non_volatile or 0)
     assert room[-1] >= room[0] - room[0] // 100, "a deleted profile frees its memory"
-    place.deliver(*installed)  # what a server has is taken off the card soon
+    place.deliver(*installed)  # lpad soon removes accepted notifications from the card

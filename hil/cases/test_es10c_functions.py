@@ -23,7 +23,7 @@ ADDRESS = "bench.example.com"
 def refused(change: Change) -> str:
     """Return the kind of the error that a change ended with."""
     assert change.error is not None, "it was done"
-    assert len(change.error.sentence) > 20, "a sentence that says what to do"
+    assert len(change.error.sentence) > 20, "a sentence that states what to do"
     return change.error.kind
 
 
@@ -37,10 +37,10 @@ def whole_card_is_expendable(place: Place) -> None:
     """Skip the case, which may delete everything on the card, unless the lab allows this."""
     held = place.client.profiles(place.name)
     if not all(place.ledger.is_expendable(profile.iccid) for profile in held):
-        # A reset would take profiles that cannot be had again; --complete fails on skips.
+        # A reset would delete profiles that cannot be replaced; --complete fails on skips.
         pytest.skip("the card holds profiles that are not expendable")
     if place.ledger.before is not None and place.ledger.before.enabled is not None:
-        # It would be gone with the others; --complete fails on skips.
+        # A reset would delete this profile as well; --complete fails on skips.
         pytest.skip("a profile was enabled before the run, and must be enabled afterwards")
 
 
@@ -166,7 +166,7 @@ def test_policy_rules(place: Place, server: OwnServer, pair: tuple[str, str]) ->
         place.client.answer(change.id, decision="accept")
         change = place.client.settle_leased(change.id, order, seconds=PATIENCE)
     if change.error is not None:
-        # Its Rules Authorisation Table forbids them, so there are none to try; --complete fails on skips.
+        # The card's Rules Authorisation Table forbids such profiles; --complete fails on skips.
         pytest.skip(f"the card accepts no profile with policy rules: {change.error.sentence}")
     bound = str((change.result or {})["iccid"])
     try:

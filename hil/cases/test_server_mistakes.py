@@ -137,7 +137,7 @@ def fails(place: Place, server: OwnServer, fault: Fault) -> Change:
     change = place.client.download_leased(place.name, server.order(place.eid), retry_for=0, wait=PATIENCE)
     server.do_right()
     assert change.error is not None, "it was done"
-    assert len(change.error.sentence) > 20, "a sentence that says what to do"
+    assert len(change.error.sentence) > 20, "a sentence that states what to do"
     assert {profile.iccid for profile in place.client.profiles(place.name)} == before
     return change
 

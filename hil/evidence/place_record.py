@@ -163,7 +163,7 @@ def case_of(nodeid: str) -> str:
 def reason_of(report: pytest.TestReport) -> str:
     """Return the failure in one line: the sentence of the assertion or exception.
 
-    The last line of pytest's explanation only says where a value came from, or that the text was cut. If
+    The last line of pytest's explanation only states where a value came from, or that the text was cut. If
     there was no exception, as after a missing fixture, the first line marked with E describes the failure.
     """
     crash = getattr(report.longrepr, "reprcrash", None)

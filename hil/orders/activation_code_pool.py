@@ -158,7 +158,7 @@ class CodePool:
             try:
                 event = json.loads(line)
             except ValueError:
-                continue  # cut off while it was written, so nothing rested on it
+                continue  # the write was cut off, so nothing depended on this line
             last[event["code"]] = event
         return last
 

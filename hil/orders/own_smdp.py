@@ -93,7 +93,8 @@ class OwnServer:
             eid: the EID of the only card that may use the order, if it waits at the default SM-DP+.
             confirmation: whether the order requires a confirmation code.
             default: whether the server finds the order by the EID alone.
-            iccid: the ICCID of the made-up profile; None: any. A profile package of the lab's has its own.
+            iccid: the ICCID of the made-up profile; None: any. A profile package of the lab has its own
+                ICCID.
             policy_rules: the profile's policy rules; a profile with rules names its owner.
         """
         order = add_order(

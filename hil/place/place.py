@@ -1,4 +1,4 @@
-"""A place: its card, its power and a daemon of its own."""
+"""A place: its card, its power and its own daemon."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ORPHANS_END = ("setpriv", "--pdeathsig", "TERM")
 
 
 class Place:
-    """A place as tests get it: `client` and `name` for the daemon, and the bench's own knowledge.
+    """A place as tests get it: `client` and `name` for the daemon, and the bench's own data.
 
     Attributes:
         name: the place's name, which is also the card's name in the daemon.
@@ -139,7 +139,7 @@ class Place:
         if self.power is not None:
             self.power.off()
 
-    # What tests do with it.
+    # Actions for tests.
 
     def cut_power(self) -> None:
         """Turn the power off while the daemon runs; afterwards the card must be identified again."""

@@ -26,7 +26,7 @@ class Stand(IntEnum):
 
 
 class PlaceBroken(Exception):
-    """An earlier transition has failed; the text says which, and why."""
+    """An earlier transition has failed; the text states which, and why."""
 
 
 class Steps(Protocol):

@@ -160,7 +160,7 @@ class Stage:
     def _listen(self) -> None:
         """Receive requests such as "one-modem off" at a socket, and answer when they are carried out."""
         line = self._stack.enter_context(socket.socket(socket.AF_UNIX))
-        (self.folder / "power").unlink(missing_ok=True)  # of a stage that was here before
+        (self.folder / "power").unlink(missing_ok=True)  # left over from an earlier stage
         line.bind(os.fspath(self.folder / "power"))
         line.listen()
         threading.Thread(target=self._serve, args=(line,), daemon=True).start()

@@ -79,7 +79,7 @@ def test_every_personality(name: str) -> None:
         ("cgla-number", {"link": "cgla", "handle": "number", "firmware": "EG25GGBR07A08M2G"}),
         ("cgla-channel-in-class", {"link": "cgla-channel-in-class"}),
         ("data-by-61xx", {"answers": ("61xx, fetched with GET RESPONSE",)}),
-        ("wrong-length-first", {"answers": ("6Cxx, asked again with the length",)}),
+        ("wrong-length-first", {"answers": ("6Cxx, repeated with the reported length",)}),
         ("well-mannered", {"block_size": 255, "block_size_learned": False, "channels_closed": 0}),
     ],
 )

@@ -323,7 +323,7 @@ def test_a_download_for_when_there_is_a_network(terminal: Terminal) -> None:
     assert queued.out == "change 1: queued\n"
     lab.until(lambda: lab.engine.change(1), lambda seen: seen.pause is not None)
     shown = terminal.lpactl("changes", "1").ok().out
-    assert "waits for a network; next try at" in shown
+    assert "waits for a network; next attempt at" in shown
     assert "server-unreachable" in shown
     assert terminal.lpactl("cancel", "1").ok().out == "change 1: cancelled\n"
 
@@ -336,5 +336,5 @@ def test_a_download_that_waits_says_so(terminal: Terminal) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(retry_rules, "BACKOFF", {course: Backoff((0.5,)) for course in retry_rules.BACKOFF})
         done = terminal.lpactl("download", code, "--retry-for", "60").ok()
-    assert "waits for the server; next try at" in done.err
+    assert "waits for the server; next attempt at" in done.err
     assert "installed" in done.out

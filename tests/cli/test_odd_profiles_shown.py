@@ -78,7 +78,7 @@ def test_lpactl_addresses_by_aid(two: tuple[Terminal, Gateway]) -> None:
     terminal.lpactl("enable", FIRST).ok()
     refused = terminal.lpactl("enable", SECOND)
     assert refused.code == exit_codes.STATE
-    assert "name it by its AID" in refused.err
+    assert "name the profile by its AID" in refused.err
     assert terminal.lpactl("delete", second, "--yes").ok().out == f"{second} is deleted\n"
 
 

@@ -280,7 +280,7 @@ def test_another_card_tells_nothing(both: Lab, tmp_path: Path, pki: Pki) -> None
         back(both)
         both.carry_out(Kind.REFRESH)
         ended = both.ended(change.id)
-        assert "another card is there now" in interrupted(ended)
+        assert "is in its place now" in interrupted(ended)
         assert ended.error is not None
         assert ended.error.kind == "conflict"
         both.stop()

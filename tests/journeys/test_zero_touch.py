@@ -135,7 +135,7 @@ def test_killed_while_waiting() -> None:
         gateway.client.cancel(change.id, wait=PATIENCE)
         error = gateway.client.wait(change.id, seconds=PATIENCE).error
         assert error is not None
-        assert "takes no order back" in error.sentence
+        assert "does not take orders back" in error.sentence
 
 
 def test_the_pace_of_looks() -> None:

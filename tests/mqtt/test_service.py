@@ -200,7 +200,7 @@ def test_a_refusing_access_list(gateway: Gateway, tmp_path: Path) -> None:
         Bridge(tmp_path / "b", broker, gateway.socket) as bridge,
     ):
         installed(gateway)
-        bridge.until_logged("an event is not sent")
+        bridge.until_logged("cannot send an event")
         assert backend.events() == []
         access.write_text("topic readwrite #\n")
         with bridge.held():

@@ -1,4 +1,4 @@
-"""The application: admits requests, finds their row in the table, and answers every error as a problem."""
+"""The application: it checks requests, finds their row in the table, and answers every error as a problem."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LARGEST_BODY = 64 * 1024
-"""Bytes; an activation code has at most 255."""
+"""The maximum size of a request's body in bytes; an activation code has at most 255."""
 
 
 def make_app(engine: Engine, rules: AccessRules, closing: asyncio.Event) -> Starlette:
@@ -63,7 +63,7 @@ def make_app(engine: Engine, rules: AccessRules, closing: asyncio.Event) -> Star
 
 
 class _PathRoute(StarletteRoute):
-    """A path that matches for all methods: `deliver` is not a notification's number for DELETE."""
+    """A path that matches for all methods, so that `deliver` is not a notification's number for DELETE."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         match, child = super().matches(scope)
@@ -77,10 +77,10 @@ def _endpoint(answer: Endpoint) -> Endpoint:
         except LpadError as error:
             return problem_response(error)
         except ClientDisconnect:
-            return Response(status_code=400)  # which is not read: the body ended too early
+            return Response(status_code=400)  # the answer is not read, because the body ended too early
         except Exception as error:
             log.exception("%s %s: internal-error", request.method, request.url.path)
-            # Without the exception's text, which may contain a secret.
+            # The answer omits the exception's text, which may contain a secret.
             sentence = (
                 f"lpad failed on this request because of a fault of its own ({type(error).__name__});"
                 " see its log"

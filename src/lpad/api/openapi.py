@@ -34,8 +34,8 @@ _QUERY: dict[str, tuple[dict[str, Any], str]] = {
         {"type": "string", "enum": ["ok", "error"], "default": "error"},
         "'ok': a missing profile is not an error",
     ),
-    "euicc": ({"type": "string"}, "only for this card"),
-    "change": (_NUMBER, "only for this change"),
+    "euicc": ({"type": "string"}, "only events of this card, or only its changes"),
+    "change": (_NUMBER, "only events of this change"),
     "limit": (
         {"type": "integer", "minimum": 1, "maximum": MOST_AT_ONCE},
         "at most this many; without it, all",
@@ -74,7 +74,7 @@ _REPLAYED = {
     "schema": {"type": "string", "enum": ["true"]},
 }
 _RETRY_AFTER = {"description": "seconds", "schema": {"type": "integer", "enum": [*RETRY_AFTER.values()]}}
-_ETAG = {"description": "identifies this answer's content, see If-None-Match", "schema": _TEXT}
+_ETAG = {"description": "identifies this answer's content; see If-None-Match", "schema": _TEXT}
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -194,7 +194,8 @@ def _operation(route: Route, refs: dict[type, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": getattr(route.handler, "__name__", ""),
         "summary": (route.handler.__doc__ or "").strip().splitlines()[0],
-        "x-role": route.role or f"that of the change: {', '.join(f'{k} {r}' for k, r in ROLE_FOR.items())}",
+        "x-role": route.role
+        or f"depends on the change: {', '.join(f'{k} {r}' for k, r in ROLE_FOR.items())}",
         "parameters": parameters,
         "responses": {**_good(route, refs), **_bad(route, refs)},
     }

@@ -1,4 +1,4 @@
-"""The forms in which people have activation codes (links, quotes, line breaks), reduced to the code."""
+"""The forms in which users have activation codes (links, quotes, line breaks), reduced to the code."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def bare_code(text: str) -> str:
         compact = unquote(compact)
     if "$" not in compact and _SHELL_LEFT.fullmatch(compact):
         raise InvalidActivationCode(
-            "the activation code has lost its fields: a shell replaces every $ and the word after it, also in"
+            "the activation code has lost its fields: a shell replaces every $ and the word after it, even in"
             " double quotes; put the code in single quotes, or pass it in a file or on standard input"
         )
     return compact

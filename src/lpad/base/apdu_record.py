@@ -1,4 +1,4 @@
-"""The APDU record: each command and answer whole, as JSON lines in a file that only its owner reads.
+"""The APDU record: each complete command and answer, as JSON lines in a file that only its owner can read.
 
     {"at": 1795244400.123456, "where": "/dev/ttyUSB2", "command": "81E2910003BF2000", "answer": "BF20…9000",
      "milliseconds": 42.1, "euicc": "modem", "change_id": "7"}
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Record:
-    """The open file; None while nothing is recorded."""
+    """The open file; None while no APDUs are recorded."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -106,7 +106,7 @@ def record(where: str, command: bytes, answer: bytes | None, *, seconds: float) 
 def _opened(path: Path) -> int:
     """Open the file; an existing one must belong to lpad's user and have only one name.
 
-    All of a card's answers go into it, so no other user may have prepared the place.
+    The file receives all of a card's answers, so no other user may have created it.
     """
     attempted = f"cannot record APDUs in {path}"
     try:

@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass
 
 JITTER = 0.2
-"""The fraction by which a wait is randomly shortened or prolonged, so that a fleet that lost its network at
-one moment does not return at one moment."""
+"""The fraction by which a wait is randomly shortened or prolonged, so that the devices of a fleet that lost
+its network at one moment do not all return at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)

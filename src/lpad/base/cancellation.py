@@ -1,7 +1,7 @@
 """A cancellation, with which one thread ends another thread's wait immediately.
 
-A `Deadline` carries it to every blocking call. Waits for a server obey it. Commands to a card do not, because
-a chain of blocks that is cut in the middle leaves the card in an unclear state.
+A `Deadline` carries it to every blocking call. A cancellation ends waits for a server, but not commands to a
+card, because a chain of blocks that is cut in the middle leaves the card in an unclear state.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ class Cancellation:
 
     @contextmanager
     def waking(self, wake: Callable[[], None]) -> Iterator[None]:
-        """Have `wake` called, in the cancelling thread, if this is cancelled while inside.
+        """Have `wake` called, in the cancelling thread, if this object is cancelled inside the block.
 
-        It is called immediately if that has happened before.
+        `wake` is called immediately if this object was cancelled before.
         """
         with self._lock:
             self._wakes.append(wake)

@@ -24,7 +24,7 @@ class Deadline:
 
     at: float
     cancellation: Cancellation | None = field(default=None, compare=False, repr=False)
-    """Ends waits for servers before the time is over; None: nothing ends them early."""
+    """Ends waits for servers before the deadline; None: nothing ends them early."""
 
     @classmethod
     def after(cls, seconds: float, *, cancellation: Cancellation | None = None) -> Deadline:

@@ -35,7 +35,7 @@
     │   ├── ServerListsEvents        a server asked for a profile is an SM-DS
     │   ├── PlatformRefused          an operator's platform refused a request, with its own words
     │   ├── PlatformBusy             an operator's platform says "later"         (retryable)
-    │   └── PlatformUnclear          no answer says whether the platform did it  (retryable)
+    │   └── PlatformUnclear          no answer shows whether the platform did it  (retryable)
     ├── SwitchRolledBack         a guard was not met; the previous profile is enabled again
     ├── NetworkFailed            an applier or a hook failed before a switch, which was not begun
     ├── SwitchStuck              a guard was not met, and no other profile could be enabled
@@ -47,7 +47,7 @@
 `kind` is stable and appears unchanged in the log, the journal and the API. `details` contains the facts that
 a
 program needs (status word, error code's name, subject code); the class has their types. The
-sentence says what was attempted, what happened, and what the reader can do.
+sentence states what was attempted, what happened, and what the reader can do.
 """
 
 from __future__ import annotations

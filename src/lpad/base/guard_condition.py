@@ -58,7 +58,7 @@ _FORMS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """One condition; `str` gives the text that `parse` takes."""
+    """One condition; `str` returns the text that `parse` accepts."""
 
     kind: ConditionKind
     text: str

@@ -181,7 +181,7 @@ class Imei:
 
     @classmethod
     def parse(cls, text: str) -> Imei:
-        """Read 15 digits, or 14 to which the check digit is added; 16 (IMEISV) lose the version.
+        """Read 15 digits, 14 without the check digit, or 16 with a software version (IMEISV).
 
         Raises:
             InvalidValue: another number of digits, or 15 digits with a wrong check digit.
@@ -208,7 +208,7 @@ class Imei:
 
         Args:
             rsp_version: 2 puts the check digit into the high half of the last byte, F into the low
-                half; 3 swaps all nibbles (SGP.22 v3.1, 4.2 warns of the difference).
+                half; 3 swaps all nibbles (SGP.22 v3.1, 4.2, warns about the difference).
         """
         first = swap_nibbles(bytes.fromhex(self.digits[:14]))
         last = int(self.digits[14])

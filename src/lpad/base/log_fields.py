@@ -1,7 +1,7 @@
 """Fields of a log entry in addition to its text: the card, the change, the kind of error.
 
-A worker's thread states once what it works on, and all entries logged in that thread carry it, even those of
-lower floors, which do not know cards' names or changes.
+A worker's thread sets the fields once, and all entries logged in that thread carry them, even those of lower
+floors, which have no names of cards or changes.
 """
 
 from __future__ import annotations

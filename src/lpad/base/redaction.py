@@ -14,7 +14,7 @@ _IDENTIFIER = re.compile(
 _ACTIVATION_CODE = re.compile(
     r"(?<![0-9A-Za-z])((?:LPA(?::|%3A))?1(\$|%24)[A-Za-z0-9.:-]*(?:\$|%24))[!#-&(-_a-~]*", re.IGNORECASE
 )
-"""Also percent-encoded, as in a link."""
+"""Including percent-encoded codes, as in a link."""
 _NAMED_ICCID = re.compile(
     r"(?P<before>\b(?:[Pp]rofile|ICCID):? )(?=[A-E]*[0-9])(?P<iccid>[0-9A-E]{1,14})F*(?![0-9A-Za-z])"
 )
@@ -42,7 +42,7 @@ def redacted(text: str) -> str:
 
 
 def mask(text: str) -> str:
-    """Return a text without its long numbers, because names of ports and readers contain serial numbers."""
+    """Return a text without its long numbers; names of ports and readers contain serial numbers."""
     return _SERIAL_NUMBER.sub(lambda found: f"…{found[0][-2:]}", text)
 
 

@@ -13,7 +13,7 @@ logging.addLevelName(TRACE, "TRACE")
 
 
 def show_payloads(shown: bool) -> None:  # noqa: FBT001 - its one argument
-    """Choose whether traces show the payloads, which identify the subscriber, or only their length."""
+    """Select whether traces show payloads, which identify the subscriber, or only their length."""
     _PAYLOADS.setLevel(TRACE if shown else logging.CRITICAL)
 
 

@@ -1,9 +1,9 @@
 """Numbers in text from outside: a modem's answer, an address, a setting, a query string, a file in /proc.
 
 `int()` accepts spaces, underscores and the digits of every script, and raises ValueError from 4,301 digits
-on; `float()` also accepts 'nan' and 'inf'. Callers do not expect that, so all text from outside is read here:
-only ASCII digits, and only the range that the caller gives. `tests/test_outside_numbers.py` finds the calls
-that bypass this module.
+on; `float()` also accepts 'nan' and 'inf'. Callers do not expect this. This module therefore reads all text
+from outside: only ASCII digits, and only in the range that the caller gives. `tests/test_outside_numbers.py`
+finds the calls that bypass this module.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any
 from lpad.base.errors import MalformedError
 
 LONGEST = 20
-"""Characters of a number: 64 bits need 19 digits and a sign."""
+"""The maximum number of characters of a number: 64 bits need 19 digits and a sign."""
 LARGEST = (1 << 63) - 1
 """The largest number that SQLite and most JSON readers can represent."""
 
 _LONGEST_NAME = 40
-"""Characters of a field's name that an error shows."""
+"""The maximum number of characters of a field's name in an error."""
 _DECIMAL = re.compile(r"-?[0-9]{1,20}")
 _HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{1,16}")
 _FRACTION = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,3})?")

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 4.0
 LOOKING = 5.0
-"""The least number of seconds for one check, even if a step's time is nearly over."""
+"""The minimum number of seconds for one check, even if a step's time has nearly passed."""
 _GOING = 10.0
 """Seconds until a port disappears after the answer to the command that makes it disappear."""
 _BRINGING_UP = 120.0
@@ -69,8 +69,8 @@ def take_step(access: Access, rung: RefreshStep, *, announcements: Sequence[str]
                 for text in rung.instead:
                     send(lent.modem, text, deadline=within)
             if rung.port_goes:
-                # Ask nothing until the port has disappeared, because the answer would come from before
-                # the restart.
+                # Send no query until the port has disappeared, because the answer would describe the state
+                # before the restart.
                 lent.modem.wait_for((*_REBOOTED, *announcements), deadline=Deadline.after(_GOING))
     except CardError as error:
         _log.info("%s: %s", rung.step.value, error)

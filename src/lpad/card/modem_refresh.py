@@ -51,11 +51,11 @@ class Resets(Protocol):
         ...
 
     def taken(self, step: str) -> None:
-        """Note one step, as it begins."""
+        """Record one step at its beginning."""
         ...
 
     def helped(self) -> None:
-        """Note that the modem reads the enabled profile, which resets the count."""
+        """Record that the modem reads the enabled profile, which resets the count."""
         ...
 
     @property
@@ -85,7 +85,7 @@ class Holding:
 
 
 class Noticed(Enum):
-    """The modem's reading, compared with the card."""
+    """The profile that the modem reads, compared with the card."""
 
     YES = auto()
     NO = auto()
@@ -123,7 +123,7 @@ class _Tells(Enum):
     YES = auto()
     NO = auto()
     PERHAPS = auto()
-    """It refused while no profile was enabled, so this is unclear."""
+    """The modem refused while no profile was enabled, so this is unclear."""
 
 
 class Refresh:
@@ -159,7 +159,7 @@ class Refresh:
             holding: the card's present state; if a profile is enabled, the modem has an ICCID to report.
 
         Raises:
-            CardUnreachable: the port is gone or mute.
+            CardUnreachable: the port is gone or does not answer.
         """
         with self._access.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
             self._has_modem = lent is not None
@@ -191,8 +191,8 @@ class Refresh:
     def agreed(self, holding: Holding) -> bool:
         """Whether the modem read the enabled profile, as far as it reports, at `prepare`.
 
-        It may be outdated even if no switch is needed any more: if another program made the switch, or lpad
-        was killed before the modem had noticed.
+        The modem may be outdated even if no switch is needed: if another program made the switch, or lpad was
+        killed before the modem had noticed it.
         """
         if self._tells is not _Tells.YES:
             return True
@@ -271,7 +271,7 @@ class Refresh:
         return outcome
 
     def _may_climb(self) -> bool:
-        """Ask once for all steps of one switch."""
+        """Ask for permission once for all steps of one switch."""
         self._climbing = self._climbing or self._resets.ascend()
         return self._climbing
 
@@ -288,7 +288,7 @@ class Refresh:
         take_step(self._access, rung, announcements=self._announcements)
 
     def _watch(self, rung: RefreshStep, look: Callable[[Deadline], Holding | None]) -> Outcome:
-        """Check at growing intervals until the result is good or the step's time is over.
+        """Check at growing intervals until the result is good or the step's time has passed.
 
         The time without a port does not count, because no step is possible then.
         """

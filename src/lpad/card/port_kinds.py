@@ -1,6 +1,6 @@
 """The two kinds of port behind which a card may be: the AT port of a modem, and a PC/SC reader.
 
-Each kind itself knows how its link is opened, watched and returned, so no other code asks for the kind.
+Each kind defines how its link is opened, watched and returned, so no other code depends on the kind.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Way:
     """None: it belongs to no other program."""
 
     def give_back(self) -> None:
-        """End the loan, once nothing is open any more."""
+        """End the loan, once nothing is open."""
         if self.loan is not None:
             self.loan.give_back()
 
@@ -55,7 +55,7 @@ class Port(Protocol):
         """The name of the port in messages."""
 
     def way(self, *, memory: LinkMemory | None, folder: Path | None, watch: PortWatch) -> Way:
-        """Return the way to the card; nothing is opened."""
+        """Return the functions to reach the card; nothing is opened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ class ModemPort:
         return f"AT modem on {self.name}"
 
     def way(self, *, memory: LinkMemory | None, folder: Path | None, watch: PortWatch) -> Way:
-        """Return the way to the card, as `Port` says."""
+        """Return the way to the card (see `Port`)."""
         names = PortNames(self.path, folder=folder)
         loan = None if self.hold is None else PortLoan(self.path, hold=self.hold)
         link = partial(open_at_link, baud=self.baud, memory=memory, overrides=self.quirks)
@@ -110,7 +110,7 @@ class ReaderPort:
         return f"card in the {self.name}"
 
     def way(self, *, memory: LinkMemory | None, folder: Path | None, watch: PortWatch) -> Way:
-        """Return the way to the card, as `Port` says; pcscd itself reports changes of readers."""
+        """Return the way to the card (see `Port`); pcscd itself reports changes of readers."""
         del folder, watch
 
         def open_link(deadline: Deadline) -> Link:

@@ -51,7 +51,7 @@ _QUESTIONS = {
 that the link carries; a card that refuses the repeated tag has received it."""
 _COUNTING = 20.0
 """Seconds to search for more eUICCs in the card."""
-_ANSWERS = {0x61: "61xx, fetched with GET RESPONSE", 0x6C: "6Cxx, asked again with the length"}
+_ANSWERS = {0x61: "61xx, fetched with GET RESPONSE", 0x6C: "6Cxx, repeated with the reported length"}
 _AT_ONCE = "data with 9000"
 
 
@@ -127,7 +127,7 @@ class ProbeReport:
     error: CardError | None = None
 
     def shown(self, *, unredacted: bool = False) -> ShownReport:
-        """Return the report as others are shown it.
+        """Return the report in the form that is shown to others.
 
         Args:
             unredacted: whether EID, IMEI and serial numbers are complete; the parts of EID and IMEI that name
@@ -225,13 +225,13 @@ class _Probe:
                 stack.close()
 
     def _count_euiccs(self, link: Link, aids: Sequence[Aid], *, deadline: Deadline) -> None:
-        """Try all names of the ISD-R, as many as time allows on a slow modem."""
+        """Try the names of the ISD-R, as many as time allows on a slow modem."""
         report = self._report
         if report.isdr_aid is None or report.eid is None:
             return
         self._note(euiccs=(FoundIsdr(report.isdr_aid, report.eid),))
         until = deadline.within(_COUNTING)
-        with self._timed("look for more eUICCs"):
+        with self._timed("search for more eUICCs"):
             for aid in isdr_aids(aids):
                 if until.passed:
                     break

@@ -1,4 +1,4 @@
-"""Commands that need one of lpad's extras, whose libraries many gateways do without."""
+"""Commands that need one of lpad's extras, whose libraries many gateways do not need."""
 
 from __future__ import annotations
 

@@ -88,10 +88,10 @@ def serve(config: Path) -> None:
     type=click.Path(path_type=Path),
     default=Path("/etc/lpad/hooks.d"),
     show_default=True,
-    help="Folder of hooks.",
+    help="Folder with the hooks.",
 )
 def hook_runner(path: Path | None, command: Path, hooks: Path) -> None:
-    """Run the owner's network command and hooks for the daemon, as the user that runs this."""
+    """Run the owner's network command and hooks for the daemon, as the user who starts this process."""
     from lpad.daemon.hook_runner_process import run  # noqa: PLC0415 - the other commands need none of it
 
     run(path, command=command, hooks=hooks)

@@ -191,7 +191,7 @@ class Client:
             enable: enable the profile afterwards.
             confirm: ask for consent once the profile is known.
             guard: conditions of that switch, as in `enable`.
-            within: seconds in which they must come true.
+            within: seconds in which they must be met.
             key: as in `download`.
             wait: seconds to wait for the end.
         """
@@ -238,20 +238,20 @@ class Client:
         return self._connection.change("POST", f"{_profile(euicc, iccid)}/enable", body, wait=wait, key=key)
 
     def disable(self, euicc: str, iccid: str, *, accept_offline: bool = False, wait: float = 0) -> Change:
-        """Disable a profile; with `accept_offline` also if the device loses its connection by it."""
+        """Disable a profile; with `accept_offline`, even if the device loses its connection."""
         body = {"accept_offline": True} if accept_offline else None
         return self._connection.change("POST", f"{_profile(euicc, iccid)}/disable", body, wait=wait)
 
     def line(
         self, euicc: str, iccid: str, action: str, *, accept_offline: bool = False, wait: float = 0
     ) -> Change:
-        """Ask the platform that knows the line of a profile.
+        """Show or change the line of a profile at its platform.
 
         Args:
             euicc: the card.
             iccid: the profile, by its ICCID or the AID of its security domain.
             action: show, activate, suspend or retire; a retired line cannot be used again.
-            accept_offline: suspend or retire it even if the device loses its connection by it.
+            accept_offline: suspend or retire it even if the device loses its connection.
             wait: seconds to wait for the end.
         """
         body: dict[str, Any] = {"action": action}
@@ -450,7 +450,7 @@ class Client:
         later = f"once lpad runs again, it reports the outcome of change {change_id}"
         stream = self.events(change=change_id)
         try:
-            # The stream first, the record second: so nothing in between is missed.
+            # The stream is opened before the record is read, so that no event in between is missed.
             listening = next(stream)
             assert listening.type == "listening"
             change = self.change(change_id)

@@ -125,7 +125,7 @@ class Connection:
 
         Raises:
             ApiError: the daemon refuses.
-            DaemonUnreachable: the daemon cannot be reached any more.
+            DaemonUnreachable: the daemon can no longer be reached.
         """
         request = Request(method="GET", target=_target(path, query), headers=_HEADERS)
         with self._mapped(), self._opened() as http:

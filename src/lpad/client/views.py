@@ -11,7 +11,7 @@ _ENDED = ("done", "failed", "cancelled")
 
 
 class ApiError(Exception):
-    """A refusal of the daemon, or the failure of a change: `kind` is stable, `sentence` says what to do."""
+    """A refusal of the daemon, or the failure of a change: `kind` is stable, `sentence` states what to do."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class System(_View, frozen=True, kw_only=True):
 
 
 class Ports(_View, frozen=True, kw_only=True):
-    """The existing serial ports and PC/SC readers; `no_readers` says why no readers are listed."""
+    """The existing serial ports and PC/SC readers; `no_readers` explains why no readers are listed."""
 
     serial: tuple[str, ...] = ()
     readers: tuple[str, ...] = ()
@@ -158,7 +158,7 @@ class Addresses(_View, frozen=True, kw_only=True):
 
 
 class Provisioning(_View, frozen=True, kw_only=True):
-    """How often lpad asked the default SM-DP+ for a first profile, and when it asks next."""
+    """The number of requests to the default SM-DP+ for a first profile, and the time of the next one."""
 
     attempts: int
     next_at: datetime | None = None
@@ -167,8 +167,8 @@ class Provisioning(_View, frozen=True, kw_only=True):
 class Wish(_View, frozen=True, kw_only=True):
     """An unfulfilled request to an operator's platform for a card.
 
-    `profile` and `line` are the platform's two states, None before there is a reservation; `spent` says why
-    another order would be needed.
+    `profile` and `line` are the platform's two states, None before there is a reservation; `spent` explains
+    why another order would be needed.
     """
 
     platform: str
@@ -206,7 +206,7 @@ class Product(_View, frozen=True, kw_only=True):
 
 
 class ModemRestarts(_View, frozen=True, kw_only=True):
-    """How often lpad has restarted the modem without success; `next_at` None: never again by itself."""
+    """The number of lpad's restarts of the modem without success; `next_at` None: never again by itself."""
 
     times: int
     steps: int
@@ -297,7 +297,7 @@ class Line(_View, frozen=True, kw_only=True):
     """The line of a profile as its platform reported it at `seen_at`.
 
     `line` is idle, changing, live, ended or unknown, `word` the platform's own word for it; `imei` is that of
-    the device in which the platform saw the line; `cause` says why the network may not serve it.
+    the device in which the platform saw the line; `cause` explains why the network may not serve it.
     """
 
     platform: str
@@ -309,7 +309,7 @@ class Line(_View, frozen=True, kw_only=True):
 
 
 class Profile(_View, frozen=True, kw_only=True):
-    """A profile on a card, or an offered one; `line` is None if no platform is known to have its line."""
+    """A profile on a card, or an offered one; `line` is None if no known platform has its line."""
 
     iccid: str
     state: str | None = None
@@ -347,7 +347,7 @@ class Notification(_View, frozen=True, kw_only=True):
 class Network(_View, frozen=True, kw_only=True):
     """The network settings that apply to a profile; `given_by` is owner, order, pattern or nothing.
 
-    The password is never shown: `password_set` says whether there is one.
+    The password is never shown: `password_set` shows whether there is one.
     """
 
     iccid: str
@@ -367,7 +367,7 @@ class Network(_View, frozen=True, kw_only=True):
 class Outbox(_View, frozen=True, kw_only=True):
     """A card's outbox; `unreadable` counts the entries of the card's own list that cannot be read.
 
-    `list_error` says why the card's list cannot be read at all.
+    `list_error` explains why the card's list cannot be read at all.
     """
 
     notifications: tuple[Notification, ...]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint and how far it is; docs/api.md describes the fields."""
+    """An endpoint and its progress; docs/api.md describes the fields."""
 
     name: str
     server: str
@@ -36,7 +36,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookTest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a test event came to."""
+    """The result of a test event."""
 
     accepted: bool
     told: str
@@ -67,7 +67,7 @@ class Webhooks:
         return wire.decoded(self._post(name, "test"), WebhookTest)
 
     def pause(self, name: str) -> Webhook:
-        """Have nothing sent to an endpoint until `resume`."""
+        """Have lpad send nothing to an endpoint until `resume`."""
         return wire.decoded(self._post(name, "pause"), Webhook)
 
     def resume(self, name: str) -> Webhook:
@@ -75,7 +75,7 @@ class Webhooks:
         return wire.decoded(self._post(name, "resume"), Webhook)
 
     def redeliver(self, name: str, sequence: int | None = None) -> int:
-        """Have an event sent once more, or every set-aside event; return how many."""
+        """Have lpad send an event again, or every set-aside event; return their number."""
         body = {} if sequence is None else {"sequence": sequence}
         return wire.decoded(self._post(name, "redeliver", body), _Redelivered).events
 

@@ -72,7 +72,7 @@ class Answer:
 
     @classmethod
     def decode_acceptance(cls, body: bytes) -> Answer:
-        """Read a body that came with HTTP success and should have been empty.
+        """Read a body of a successful HTTP answer, which should have been empty.
 
         The specification requires an empty body after handleNotification (6.4). An empty object, which some
         servers send, means the same, and so does a header that says Executed. Anything else does not prove
@@ -91,7 +91,7 @@ class InitiateAuthenticationAnswer:
     """SGP.22 v2.5, 5.6.1; all byte strings are DER with their own tag."""
 
     transaction_id_text: str
-    """As the server wrote it, to be sent back unchanged."""
+    """The transaction ID as the server wrote it, to be sent back unchanged."""
     transaction_id: TransactionId
     server_signed1: bytes
     server_signature1: bytes

@@ -1,7 +1,7 @@
 """The status codes of ES9+ and ES11: what a refusal means and what the reader can do about it.
 
-A code is a pair of dotted numbers, subject and reason (SGP.22 v2.5, 5.2.6). They stay strings everywhere: as
-numbers, reason 4.10 (time to live expired) would be reason 4.1.
+A code is a pair of dotted numbers, subject and reason (SGP.22 v2.5, 5.2.6). Codes stay strings everywhere: as
+numbers, reason 4.10 (time to live expired) would equal reason 4.1.
 """
 
 from __future__ import annotations
@@ -259,7 +259,7 @@ def meaning_of(subject: str, reason: str) -> Meaning:
 
 
 def _nearest(table: dict[str, str], code: str) -> str | None:
-    """Look a subject up; for an unknown one, look up the subject that contains it."""
+    """Look up a subject; for an unknown one, look up the subject that contains it."""
     while code:
         if code in table:
             return table[code]

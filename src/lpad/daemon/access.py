@@ -52,7 +52,7 @@ def open_sockets(file: SettingsFile, rules: AccessRules) -> list[socket.socket]:
 
 
 def admit_holders(sockets: Iterable[socket.socket], rules: AccessRules) -> None:
-    """Let only the holders of roles connect."""
+    """Allow only the holders of roles to connect."""
     holders = rules.holders.values()
     users = frozenset[int]().union(*(each.users for each in holders))
     groups = frozenset[int]().union(*(each.groups for each in holders))

@@ -87,7 +87,7 @@ class CardPorts:
 def _port_of(section: EuiccSection, modem_manager: ModemManagerSection) -> Port:
     if section.reader is not None:
         return ReaderPort(reader=section.reader, shared=section.shared)
-    assert section.port is not None, "the settings name one of both"
+    assert section.port is not None, "the settings name either a port or a reader"
     hold = modem_manager.hold if modem_manager.inhibit == "auto" else None
     return ModemPort(path=section.port, baud=section.baud, quirks=section.quirks, hold=hold)
 

@@ -98,7 +98,7 @@ class Built:
             log.warning("'provision: on_empty' is read as 'provisioning.on_empty: [default-smdp]'")
         endpoints = webhook_endpoints(file, route=load_route(file))
         rules = access_rules(settings)
-        # The socket first: a second daemon stops here, before it touches the journal or a port.
+        # The socket is opened first: a second daemon stops here, before it touches the journal or a port.
         self.sockets = open_sockets(file, rules)
         self.engine = Engine(
             self._ports.of(settings),

@@ -36,7 +36,8 @@ _DEBUG = 7
 def is_journal(stream: TextIO, *, environment: Mapping[str, str] = os.environ) -> bool:
     """Return whether a stream leads to the journal, by systemd's environment variable.
 
-    Children with redirected output inherit $JOURNAL_STREAM, so it contains the identity of the file.
+    Child processes with redirected output inherit $JOURNAL_STREAM, so the variable contains the identity of
+    the file.
     """
     device, _, inode = environment.get("JOURNAL_STREAM", "").partition(":")
     try:

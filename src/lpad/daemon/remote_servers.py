@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _TLS_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _MEMORY = "servers.json"
-"""A file in the state folder; lpad can find out all of it again."""
+"""A file in the state folder; lpad can obtain its content again."""
 
 
 class Servers:
     """Opens connections with the settings in force; open ones stay unchanged."""
 
     def __init__(self, file: SettingsFile, *, observe: Callable[[str, float], None] | None = None) -> None:
-        """Begin with a settings file, whose state folder contains the knowledge about servers.
+        """Begin with a settings file, whose state folder contains the remembered servers.
 
         Raises:
             InvalidSettings: a file that it names cannot be read.

@@ -1,7 +1,7 @@
 """A connection to the system bus whose calls block. The one home of dbus-fast, loaded when first used.
 
-The connection has a thread of its own. Calls wait for their answer from any thread; signals are handed to
-listeners in the connection's thread, which may begin a call there but must not wait for one.
+The connection has its own thread. Calls from any thread wait for their answer; listeners receive signals in
+the connection's thread, where they may begin a call but must not wait for one.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _Answer = tuple[Any, ...]
 
 
 def can_ask() -> bool:
-    """Tell whether there are dbus-fast and a system bus, without the cost of loading the former."""
+    """Return whether dbus-fast and a system bus exist, without the cost of loading dbus-fast."""
     address = os.environ.get("DBUS_SYSTEM_BUS_ADDRESS", _SYSTEM_BUS)
     path = address.partition(",")[0].removeprefix("unix:path=")
     no_bus = path.startswith("/") and not Path(path).exists()
@@ -51,17 +51,17 @@ def can_ask() -> bool:
 class Bus:
     """One connection; a context manager that closes it at the end.
 
-    What a program asked another to do for as long as it is connected ends with `close`. Methods that take a
-    deadline raise what `call` raises.
+    Requests that last as long as the requesting program is connected, such as an inhibition, end with
+    `close`. Methods that take a deadline raise the same errors as `call`.
     """
 
     def __init__(self, *, deadline: Deadline) -> None:
         """Connect to the system bus: that of the environment's DBUS_SYSTEM_BUS_ADDRESS, if it is set.
 
         Raises:
-            BusUnreachable: there is no bus, or it does not let lpad's user in, or dbus-fast is missing.
+            BusUnreachable: there is no bus, the bus refuses lpad's user, or dbus-fast is missing.
             BusUnanswered: the bus did not answer in time.
-            Cancelled: as the deadline says.
+            Cancelled: see `Deadline`.
         """
         if importlib.util.find_spec("dbus_fast") is None:
             raise BusUnreachable("dbus-fast is missing (pip install 'lpad[modemmanager]')", for_good=True)
@@ -86,11 +86,11 @@ class Bus:
 
     @property
     def connected(self) -> bool:
-        """Whether the bus is still there."""
+        """Whether the bus can still be used."""
         return not self._closed and self._bus is not None and self._bus.connected
 
     def close(self) -> None:
-        """Leave the bus; closing twice does nothing."""
+        """Close the connection; a second call does nothing."""
         if self._closed:
             return
         self._closed = True
@@ -98,21 +98,21 @@ class Bus:
         self._thread.join(_ENDING)
 
     def call(self, call: Call, *, deadline: Deadline) -> tuple[Any, ...]:
-        """Ask and wait for the answer; not from a listener.
+        """Call a method and wait for the answer; a listener must not do this.
 
         Returns:
-            The answer's values. Nothing is known of their number and types: the caller checks.
+            The answer's values. The caller must check their number and types.
 
         Raises:
             BusRefused: the answer is an error.
             BusUnanswered: there was no answer in time; the request may still be carried out.
             BusUnreachable: the connection to the bus was lost.
-            Cancelled: as the deadline says.
+            Cancelled: see `Deadline`.
         """
         return self._wait_for(self._ask(call), deadline=deadline)
 
     def begin(self, call: Call, then: Callable[[BusError | None], None]) -> None:
-        """Ask without waiting; from a listener, or from any other thread.
+        """Call a method without waiting for the answer; from a listener, or from any other thread.
 
         Args:
             then: called in the connection's thread once there is an answer, with the error if it is one.
@@ -121,12 +121,12 @@ class Bus:
             self._loop.call_soon_threadsafe(self._begin, call, then)
 
     def listen(self, rule: Rule, hear: Callable[[Signal], None], *, deadline: Deadline) -> None:
-        """Have signals handed to a listener for as long as this is connected."""
+        """Pass signals to a listener as long as this object is connected."""
         self._listeners.append((rule, hear))
         self._ask_bus("AddMatch", str(rule), deadline=deadline)
 
     def has_owner(self, name: str, *, deadline: Deadline) -> bool:
-        """Whether a program with this name is on the bus. Calling one that is not may start its service."""
+        """Whether a program with this name is on the bus. Calling a missing program may start its service."""
         return self._ask_bus("NameHasOwner", name, deadline=deadline)[:1] == (True,)
 
     def properties(self, to: str, path: str, interface: str, *, deadline: Deadline) -> Properties:
@@ -264,11 +264,11 @@ class Bus:
                 try:
                     hear(signal)
                 except Exception:  # noqa: BLE001 - one odd signal must not end the connection
-                    _log.exception("the signal %s.%s was not understood", signal.interface, signal.member)
+                    _log.exception("cannot decode the signal %s.%s", signal.interface, signal.member)
 
 
 def _inward(value: Any) -> Any:
-    """Turn the library's variants into ours."""
+    """Convert the library's variants to lpad's."""
     from dbus_fast import Variant as Foreign  # noqa: PLC0415 - see Bus._connect
 
     if isinstance(value, Foreign):
@@ -281,7 +281,7 @@ def _inward(value: Any) -> Any:
 
 
 def _outward(value: Any) -> Any:
-    """Turn our variants into the library's."""
+    """Convert lpad's variants to the library's."""
     from dbus_fast import Variant as Foreign  # noqa: PLC0415 - see Bus._connect
 
     if isinstance(value, Variant):

@@ -1,11 +1,11 @@
-"""How a question on the bus can end without an answer.
+"""The ways in which a call on the bus can end without an answer.
 
     BusError
     ├── BusUnreachable   there is no bus, or the connection to it is gone
     ├── BusUnanswered    no answer in time
     └── BusRefused       the called program, or the bus itself, answered with an error
 
-The room that asks turns these into errors of its own, since only it knows what was attempted.
+The calling room turns these into its own errors, because only it knows what was attempted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NOT_PERMITTED = frozenset(
         "org.freedesktop.NetworkManager.AgentManager.PermissionDenied",
     }
 )
-"""Names of errors that mean that lpad's user may not ask for this."""
+"""Names of errors that mean that lpad's user is not permitted to make this call."""
 NOBODY = frozenset(
     {
         "org.freedesktop.DBus.Error.ServiceUnknown",
@@ -34,7 +34,7 @@ NOBODY = frozenset(
         "org.freedesktop.systemd1.NoSuchUnit",
     }
 )
-"""Names of errors that mean that the program that was asked is not there, or went away before it answered."""
+"""Names of errors that mean that the called program does not run, or ended before it answered."""
 NO_SUCH_OBJECT = frozenset(
     {
         "org.freedesktop.DBus.Error.UnknownObject",
@@ -42,7 +42,7 @@ NO_SUCH_OBJECT = frozenset(
         "org.freedesktop.DBus.Error.UnknownInterface",
     }
 )
-"""Names of errors that mean that an object, such as a modem that is being probed again, is gone."""
+"""Names of errors that mean that an object no longer exists, such as a modem that is being probed again."""
 
 _LONGEST = 500
 
@@ -55,11 +55,11 @@ class BusUnreachable(BusError):
     """There is no bus, or the connection to it is gone."""
 
     def __init__(self, text: str, *, for_good: bool = False) -> None:
-        """Say why.
+        """Explain why.
 
         Args:
             text: for people.
-            for_good: whether it stays so until something is installed.
+            for_good: whether the bus stays unreachable until something is installed.
         """
         super().__init__(text)
         self.for_good = for_good
@@ -77,7 +77,7 @@ class BusRefused(BusError):
 
         Args:
             name: the error's name, such as org.freedesktop.DBus.Error.AccessDenied.
-            text: what came with it, for people; cut off after 500 characters.
+            text: the error's text for people; cut off after 500 characters.
         """
         self.name = name
         self.text = text[:_LONGEST]
@@ -85,15 +85,15 @@ class BusRefused(BusError):
 
     @property
     def not_permitted(self) -> bool:
-        """Whether lpad's user may not ask for this."""
+        """Whether lpad's user is not permitted to make this call."""
         return self.name in NOT_PERMITTED
 
     @property
     def nobody_there(self) -> bool:
-        """Whether the program that was asked is not there, or has ended."""
+        """Whether the called program does not run, or has ended."""
         return self.name in NOBODY
 
     @property
     def no_such_object(self) -> bool:
-        """Whether the object that was asked is gone."""
+        """Whether the called object no longer exists."""
         return self.name in NO_SUCH_OBJECT

@@ -1,4 +1,4 @@
-"""What goes over the bus: calls, and the signals that a connection has asked for."""
+"""Messages on the bus: calls, and the signals that a connection has subscribed to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class Call:
     member: str
     signature: str = ""
     body: tuple[Any, ...] = field(default=(), repr=False)
-    """Arguments; what travels with its type is a `Variant`. It may hold secrets, so it is never printed."""
+    """Arguments; a value that is sent together with its type is a `Variant`. Arguments may contain secrets,
+    so they are never printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,11 @@ class Signal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """Which signals a listener wants; None: any."""
+    """The signals that a listener wants; None: any."""
 
     sender: str
-    """The name of the program. Signals of others that look alike do not arrive, unless another rule of the
-    same connection asks for them."""
+    """The name of the program. Similar signals of other programs do not arrive, unless another rule of the
+    same connection requests them."""
     interface: str | None = None
     member: str | None = None
     path: str | None = None
@@ -58,7 +59,7 @@ class Rule:
         return "type='signal'," + ",".join(f"{key}='{value}'" for key, value in parts.items() if value)
 
     def takes(self, signal: Signal) -> bool:
-        """Whether a signal is one of these."""
+        """Whether a signal matches this rule."""
         return (
             self.interface in (None, signal.interface)
             and self.member in (None, signal.member)

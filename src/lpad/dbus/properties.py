@@ -1,7 +1,7 @@
-"""Properties of an object on the bus, read with care: a missing one, or one of another type, is None.
+"""Properties of an object on the bus; a missing property, or one of an unexpected type, is None.
 
-Daemons rename, retype and leave out properties from one version to the next. One odd property must not hide
-the others, so nothing here raises.
+Daemons rename properties, change their types or omit them in new versions. One unexpected property must not
+hide the others, so nothing here raises an error.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class Properties:
         return value if fits else None
 
     def flag(self, name: str) -> bool | None:
-        """Return whether something is so; None if that is not said."""
+        """Return a truth value; None if it is missing or something else."""
         value = plain(self._values.get(name))
         return value if isinstance(value, bool) else None
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """Return the texts of a list; entries of other types are left out."""
+        """Return the texts of a list; entries of other types are omitted."""
         return tuple(each for each in self._list(name) if isinstance(each, str) and each)
 
     def paths(self, name: str) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ def of_objects(answer: object) -> dict[str, dict[str, Properties]]:
     """Read what org.freedesktop.DBus.ObjectManager.GetManagedObjects answers.
 
     Args:
-        answer: a dictionary of paths, each with a dictionary of interfaces; what is not one is left out.
+        answer: a dictionary of paths, each with a dictionary of interfaces; other values are omitted.
 
     Returns:
         The properties of each object by its path and interface.

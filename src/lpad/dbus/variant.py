@@ -1,4 +1,4 @@
-"""A value that travels with its type, as most properties on the bus do."""
+"""A value that is sent together with its type, like most properties on the bus."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Variant:
 
 
 def plain(value: object) -> Any:
-    """Return a value without the types that came with it, at any depth."""
+    """Return a value without its D-Bus types, at any depth."""
     if isinstance(value, Variant):
         return plain(value.value)
     if isinstance(value, dict):

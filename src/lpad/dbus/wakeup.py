@@ -1,4 +1,4 @@
-"""A bell that signals ring, so that a wait for another program's state ends as soon as something changed."""
+"""A wake-up by signals: a wait for another program's state ends as soon as something has changed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
 
 _LONGEST = 2.0
-"""Seconds until the state is read again although no signal came: one may have been lost with a restart."""
+"""Seconds until the state is read again without a signal, because a signal may have been lost in a
+restart."""
 
 
 class Bell:
-    """Rung by a listener; the end of a wait does not say what changed, so the state is read again."""
+    """Triggered by a listener; a wait's end does not show the change, so callers read the state again."""
 
     def __init__(self) -> None:
         self._rung = threading.Event()
@@ -30,10 +31,10 @@ class Bell:
         """Wait until something may have changed, two seconds at most.
 
         Returns:
-            Whether there is time left to look.
+            Whether there is time left for another check.
 
         Raises:
-            Cancelled: as the deadline says.
+            Cancelled: see `Deadline`.
         """
         with ExitStack() as stack:
             if deadline.cancellation is not None:

@@ -82,13 +82,13 @@ PATIENT = 60.0
 """Seconds beyond its deadline after which a thread counts as stuck."""
 
 LISTING = 10.0
-"""Seconds for pcscd to name its readers."""
+"""Seconds for pcscd to list its readers."""
 
 
 class Engine:
     """The daemon's functions, without the socket.
 
-    Each with a card's name raises NotFound if the settings name no such card.
+    Each function with a card's name raises NotFound if the settings name no such card.
     """
 
     def __init__(
@@ -200,7 +200,7 @@ class Engine:
         self._outbox.join(deadline=deadline)
         self._owed.join(deadline=deadline)
         self.webhooks.join(deadline=deadline)
-        # Last, because the others have something to record until their end.
+        # The journal ends last, because the other parts record data until their end.
         self._recorder.stop()
         self._recorder.join(deadline=deadline)
         threads = (
@@ -416,7 +416,7 @@ class Engine:
 
     @property
     def last_event_id(self) -> str:
-        """The ID of the latest event: nothing has changed as long as it stays."""
+        """The ID of the latest event: as long as it stays the same, nothing has changed."""
         return self._hub.last_id
 
     def answer(self, change_id: int, answer: Answer, *, key: IdempotencyKey | None = None) -> Submission:
@@ -434,7 +434,7 @@ class Engine:
             worker = self._workers.holding(change)
             run = worker.queue.run(change_id) if worker else None
             if worker is None or run is None:
-                raise Conflict(f"cannot answer change {change_id}: it asks no question, it is {change.state}")
+                raise Conflict(f"cannot answer change {change_id}: it is {change.state} and asks no question")
             worker.queue.answer(run, answer)
             if key is not None:
                 self._note(key, change_id)
@@ -459,7 +459,7 @@ class Engine:
         return self._store.change(change_id)
 
     def network_is_back(self) -> None:
-        """Retry immediately everything that waits for servers."""
+        """Immediately retry everything that waits for servers."""
         self._outbox.network_is_back()
         self._line_watch.network_is_back()
         self.webhooks.network_is_back()

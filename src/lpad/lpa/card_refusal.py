@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _REPORT = "report it to the operator"
 _NO_PROFILE = "the card contains no such profile; 'lpactl profiles' lists its profiles"
-_SESSION_LOST = "the card has forgotten the session, as after a reset; start the download again"
+_SESSION_LOST = "the card has forgotten the session, for example after a reset; start the download again"
 
 _SENTENCES = {
     # Changes of profiles, ES10c
@@ -55,7 +55,9 @@ _SENTENCES = {
     " 'lpactl profiles' lists it",
     "installFailedDueToInsufficientMemoryForProfile": "the card's memory is full; delete a profile that is no"
     " longer needed, then try again",
-    "installFailedDueToInterruption": "the card was interrupted, as by a reset or a power cut; try again",
+    "installFailedDueToInterruption": (
+        "the card was interrupted, for example by a reset or a power cut; try again"
+    ),
     "installFailedDueToPEProcessingError": f"the card cannot process a part of the profile; {_REPORT}",
     "installFailedDueToDataMismatch": f"the profile contradicts its own metadata; {_REPORT}",
     "testProfileInstallFailedDueToInvalidNaaKey": f"a test profile must have test keys; {_REPORT}",

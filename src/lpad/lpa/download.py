@@ -274,7 +274,7 @@ class Download:
         return Event.RESULT_GOOD if self._result.succeeded else Event.RESULT_BAD
 
     def _cancel_session(self) -> Event:
-        assert self._reason is not None, "whatever leads here has chosen the reason"
+        assert self._reason is not None, "each path to this step has set the reason"
         session_cancellation.cancel(
             self._euicc,
             self._server,

@@ -80,7 +80,7 @@ def check_authentication(
             "the transaction ID that the server signed differs from the transaction ID that it sent",
         )
     if signed.euicc_challenge != challenge:
-        raise _contradiction(attempted, "the server signed another challenge than the card's")
+        raise _contradiction(attempted, "the server signed a challenge other than the card's")
     if ci_key not in (*info1.ci_signing, *info1.ci_signing_v3):
         raise _contradiction(
             attempted, "the server asks the card to sign under an eSIM CA that the card does not have"
@@ -141,7 +141,7 @@ def check_offer(
         raise _contradiction(attempted, _OTHER_SESSION)
     if dp_auth.registered_ids and dp_pb.registered_ids and dp_auth.registered_ids != dp_pb.registered_ids:
         raise ServerUntrusted(
-            f"{attempted}: another SM-DP+ than the authenticated one bound the profile; tell the operator",
+            f"{attempted}: an SM-DP+ other than the authenticated one bound the profile; tell the operator",
             cause="other-oid",
         )
     return Offered(metadata, signed)

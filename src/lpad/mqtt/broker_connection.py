@@ -221,8 +221,8 @@ class BrokerConnection:
 
     def _lost(self, why: str) -> str:
         return (
-            f"the connection to {self._name} was lost: {why}; it is made again. If this repeats, another"
-            f" client may use the client ID '{self._settings.client}': set 'client_id'"
+            f"the connection to {self._name} was lost: {why}; lpad-mqtt connects again. If this repeats,"
+            f" another client may use the client ID '{self._settings.client}': set 'client_id'"
         )
 
     def _new_client(self) -> Client:
@@ -274,7 +274,7 @@ class BrokerConnection:
             told = (
                 (error.strerror if isinstance(error, OSError) else None) or str(error) or "no answer in time"
             )
-            raise BrokerError(f"cannot connect to {self._name}: {told}; it is tried again") from error
+            raise BrokerError(f"cannot connect to {self._name}: {told}; lpad-mqtt tries again") from error
 
     def _on_connect(
         self, client: Client, _: object, flags: ConnectFlags, reason: ReasonCode, properties: object
@@ -299,7 +299,7 @@ class BrokerConnection:
         for topic, reason in zip(self._topics, reasons, strict=False):
             if reason.is_failure:
                 log.warning(
-                    "%s refused the subscription to %s: %s; commands on it are not heard",
+                    "%s refused the subscription to %s: %s; lpad-mqtt receives no commands on it",
                     self._name,
                     topic,
                     reason,
@@ -350,7 +350,7 @@ def tls_context(settings: MqttSettings, resolve: Callable[[str], str]) -> ssl.SS
     except (OSError, ValueError) as error:
         told = error.strerror or str(error) if isinstance(error, OSError) else str(error)
         raise BrokerError(
-            f"cannot use the files in 'tls': {told}; they must be PEM, the key without password"
+            f"cannot use the files in 'tls': {told}; they must be in PEM form, the key without a password"
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

@@ -110,7 +110,7 @@ class CommandRunner:
             self._waiting.put_nowait((topic, message))
         except queue.Full:
             # Its message remains as it is: the broker delivers it again with the next connection.
-            log.warning("the command %s is not taken: %d others wait", topic, MOST_WAITING)
+            log.warning("refused the command %s: %d others wait", topic, MOST_WAITING)
             self._forget(topic)
 
     def _forget(self, topic: str) -> None:
@@ -204,7 +204,7 @@ class CommandRunner:
             except DaemonUnreachable as error:
                 failures += 1
                 pause = PAUSES.after(failures)
-                log.warning("%s; tried again in %.0f s", error.sentence, pause)
+                log.warning("%s; trying again in %.0f s", error.sentence, pause)
                 if self._stopping.wait(pause):
                     raise
 
@@ -222,7 +222,7 @@ class CommandRunner:
                 self._stopping.wait(PAUSES.seconds[0])
             except MessageRefused as error:
                 refusals += 1
-                log.warning("the state of the command %s is not sent: %s", topic, error.sentence)
+                log.warning("cannot send the state of the command %s: %s", topic, error.sentence)
                 if refusals > REFUSALS:
                     return
                 self._stopping.wait(PAUSES.after(refusals))

@@ -150,7 +150,7 @@ class EventForwarder:
                 log.exception("events: internal-error")
             failures = 1 if last > before else failures + 1
             pause = PAUSES.after(failures)
-            log.warning("no events are read: %s; tried again in %.0f s", told, pause)
+            log.warning("cannot read events: %s; trying again in %.0f s", told, pause)
             self._stopping.wait(pause)
 
     def _numbered(self, number: int, event: Event, last: int) -> _Numbered | None:
@@ -180,7 +180,7 @@ class EventForwarder:
             except MessageRefused as error:
                 failures = 1 if self._position > before else failures + 1
                 pause = PAUSES.after(failures)
-                log.warning("an event is not sent: %s; tried again in %.0f s", error.sentence, pause)
+                log.warning("cannot send an event: %s; trying again in %.0f s", error.sentence, pause)
                 self._again.wait(pause)
             except Exception:
                 log.exception("events: internal-error")
@@ -220,7 +220,7 @@ class EventForwarder:
             since = self._refused_at.setdefault(event.number, time.monotonic())
             if time.monotonic() - since < SET_ASIDE_AFTER:
                 raise
-            log.error("event %d is not sent any more: %s", event.number, error.sentence)  # noqa: TRY400 - no trace of ours
+            log.error("event %d is no longer sent: %s", event.number, error.sentence)  # noqa: TRY400 - no trace of ours
         self._refused_at.pop(event.number, None)
         self._unconfirmed.popleft()
         self._position = event.number

@@ -17,7 +17,7 @@ EXIT_SETTINGS = 78
 """The settings are wrong, as in sysexits.h (EX_CONFIG); systemd does not start the service again."""
 _EPILOG = """\
 exit codes:
-  0   ended by a signal, or the settings are right (--check)
+  0 ended by a signal, or the settings are valid (--check)
   2   wrong arguments
   78  the settings, or the files that they name, cannot be used
 """
@@ -38,14 +38,14 @@ def main(arguments: list[str] | None = None) -> None:
         metavar="FILE",
         help=f"settings file (default: {DEFAULT_FILE})",
     )
-    parser.add_argument("--check", action="store_true", help="check the settings and end")
+    parser.add_argument("--check", action="store_true", help="check the settings and exit")
     parser.add_argument("--version", action="version", version=f"lpad-mqtt, version {lpad.__version__}")
     asked = parser.parse_args(arguments)
     try:
         settings = read_settings(asked.config)
         settings.password(asked.config.parent)
         if asked.check:
-            sys.stdout.write(f"{asked.config} is right\n")
+            sys.stdout.write(f"{asked.config} is valid\n")
             return
         from lpad.mqtt.service import Service  # noqa: PLC0415 - --check needs no library
 

@@ -35,7 +35,7 @@ class PositionFile:
             return 0
         found = whole_number(text)
         if found is None:
-            log.warning("%s holds no number, so all kept events are sent again", self._path)
+            log.warning("%s contains no number, so all kept events are sent again", self._path)
         return found or 0
 
     def write(self, position: int) -> None:

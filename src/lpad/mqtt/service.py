@@ -151,7 +151,7 @@ class Service:
                 failures += 1
                 pause = PAUSES.after(failures)
                 log.warning(
-                    "a card's state is not published: %s; tried again in %.0f s", error.sentence, pause
+                    "cannot publish a card's state: %s; trying again in %.0f s", error.sentence, pause
                 )
                 self._stopping.wait(pause)
 

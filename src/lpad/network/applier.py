@@ -62,7 +62,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TryAgain:
-    """It failed for now: the service restarts, the modem is still missing, or the time was over."""
+    """It failed for now: the service restarts, the modem is still missing, or the time had passed."""
 
     told: str
     layer: Layer

@@ -82,7 +82,7 @@ class AtApplier:
 
     def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
         """Do nothing: the modem attaches with the settings by itself."""
-        return Applied(told="the modem connects by itself, or by the program that dials")
+        return Applied(told="the modem itself or the program that dials makes the connection")
 
     def verify(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
         """Compare the modem's contexts with the settings."""
@@ -91,11 +91,11 @@ class AtApplier:
             stored = _contexts(dialogue, deadline)
             differing = [each for each in _wanted(wanted.settings) if not _same(stored.get(each.cid), each)]
             if not differing:
-                return Applied(told="the modem's contexts are as the settings have them")
+                return Applied(told="the modem's contexts match the settings")
             overridden = _overridden(dialogue, deadline)
             return Failed(
                 layer=Layer.MODEM,
-                told=f"the modem's context {differing[0].cid} is not as the settings have it{overridden}",
+                told=f"the modem's context {differing[0].cid} does not match the settings{overridden}",
             )
 
         return _with_modem(wanted, act, deadline=deadline)
@@ -104,7 +104,7 @@ class AtApplier:
         """Restore the contexts from `prepare`."""
         remembered = [found for name, value in memory.items() if (found := _remembered(name, value))]
         if not remembered:
-            return Applied(told="nothing was remembered of the modem's contexts")
+            return Applied(told="none of the modem's contexts was remembered")
 
         def act(dialogue: Dialogue) -> Outcome:
             stored = _contexts(dialogue, deadline)
@@ -119,7 +119,7 @@ class AtApplier:
 
     def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
         """Do nothing: the modem keeps no settings by profile."""
-        return Applied(told="the modem keeps nothing for a profile")
+        return Applied(told="the modem stores no settings by profile")
 
     def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:
         """Ask the modem for the bearer of the first context and for its addresses."""
@@ -220,7 +220,7 @@ def _authenticate(
         _must(dialogue, command, deadline, name=name)
         return {context.cid}
     if not dialogue.ask(command, deadline=deadline).ok:
-        _log.debug("%s is refused; the modem stores no authentication", name)
+        _log.debug("the modem refuses %s; it stores no authentication", name)
     return set()
 
 

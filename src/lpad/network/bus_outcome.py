@@ -47,8 +47,10 @@ def failed_question(error: BusError, *, attempted: str, program: str, action: st
     if error.nobody_there or error.no_such_object:
         return TryAgain(
             layer=layer,
-            told=f"cannot {attempted}: {program} is not there, or has just lost the modem; see whether its"
-            " service runs",
+            told=(
+                f"cannot {attempted}: {program} is not running, or has just lost the modem; check whether its"
+                " service runs"
+            ),
             after=RETRY,
         )
     return Failed(

@@ -64,7 +64,7 @@ def choose(
             return Chosen(
                 settings=pattern.settings,
                 given_by=GivenBy.PATTERN,
-                why=f"the settings file's network.patterns[{number}] fits ({pattern})",
+                why=f"the settings file's network.patterns[{number}] matches ({pattern})",
             )
     return Chosen(
         settings=EMPTY,

@@ -44,7 +44,7 @@ class RunnerClient:
         If the deadline is cancelled, the program is killed.
 
         Raises:
-            Cancelled: as the deadline says.
+            Cancelled: see `Deadline`.
         """
         seconds = deadline.remaining()
         limit = seconds - min(_STOPPING, seconds / 4)
@@ -67,7 +67,7 @@ class RunnerClient:
         except (MalformedError, ValueError):
             return Failed(
                 layer=Layer.MODEM,
-                told=f"what answers at {self.path} is not the runner of the owner's programs",
+                told=f"the process that answers at {self.path} is not the runner of the owner's programs",
             )
 
     def _asked(self, request: RunRequest, deadline: Deadline) -> RunAnswer:

@@ -1,6 +1,6 @@
 """Command and response APDUs, and the exchange that one command may need (ISO/IEC 7816-4, 5).
 
-No I/O: `Exchange` says what to send next and is fed the answers.
+No I/O: `Exchange` states what to send next and is fed the answers.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ def contexts_told(answer: AtAnswer) -> dict[int, PdpContext]:
 
 
 def is_active(answer: AtAnswer, cid: int) -> bool | None:
-    """Return whether a context is active by an answer to +CGACT?; None: the answer does not say."""
+    """Return whether a context is active by an answer to +CGACT?; None: the answer does not show it."""
     for line in answer.lines:
         match = _ACTIVE.fullmatch(line.strip())
         if match is not None and matched_number(match["cid"]) == cid:
@@ -126,7 +126,7 @@ def is_active(answer: AtAnswer, cid: int) -> bool | None:
 
 
 def is_attached(answer: AtAnswer) -> bool | None:
-    """Return whether the modem is attached by an answer to +CGATT?; None: the answer does not say."""
+    """Return whether the modem is attached by an answer to +CGATT?; None: the answer does not show it."""
     told = whole_number(answer.lines[-1].strip(), most=1) if answer.lines else None
     return None if told is None else told == 1
 

@@ -2,7 +2,7 @@
 
 An ICCID arrives as printed, or as in the file with each two digits exchanged (u-blox, Huawei, Sierra: 98… in
 front); with or without its padding F; in quotes or in groups; with a slot number or the EID next to it or on
-a separate line. Nothing says which form a modem uses. So a report keeps all readings of its digits, and
+a separate line. Nothing states which form a modem uses. So a report keeps all readings of its digits, and
 matches an ICCID if one of the readings does. ICCIDs begin with 89, which only shows the likeliest reading.
 """
 

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 
 WHAT_TO_DO = {
-    "credentials": "check the files that 'credentials' names in the settings, and that the account may do"
-    " this",
+    "credentials": (
+        "check the files listed under 'credentials' in the settings, and that the account is allowed to do"
+        " this"
+    ),
     "no-stock": "ask the operator when profiles are available again, and then request one again",
     "no-balance": "top up the account",
     "not-eligible": "ask the operator which cards it accepts; this card's EID is not among them",
@@ -34,7 +36,10 @@ WHAT_TO_DO = {
     "wrong-state": "look at the line and the profile in the operator's portal",
     "settings": "correct the platform's options in the settings",
     "not-found": "look for it in the operator's portal; it may have been deleted there",
-    "rejected": "the platform's words say why; ask its support with a record of 'lpad platform try --record'",
+    "rejected": (
+        "the platform's message gives the reason; send a record made with 'lpad platform try --record' to its"
+        " support"
+    ),
 }
 """The remedy for each cause."""
 

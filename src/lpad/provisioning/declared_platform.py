@@ -124,7 +124,7 @@ class DeclaredPlatform:
 
         Raises:
             Conflict: the platform's file has no call for it.
-            PlatformRefused, PlatformBusy, ServerError, Cancelled: as the port says.
+            PlatformRefused, PlatformBusy, ServerError, Cancelled: see the port.
         """
         call = self._needed("line_by_iccid", self._calls.line_by_iccid)
         attempted = "report on a line"
@@ -164,7 +164,7 @@ class DeclaredPlatform:
 
         Raises:
             Conflict: the platform's file has no call for it.
-            PlatformRefused, PlatformBusy, ServerError, Cancelled: as the port says.
+            PlatformRefused, PlatformBusy, ServerError, Cancelled: see the port.
         """
         call = self._needed("products", self._calls.products)
         found = self._caller.entries(call, self._values({}), attempted="list its products", deadline=deadline)

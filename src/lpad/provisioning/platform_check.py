@@ -32,16 +32,16 @@ def _templates(declaration: Declaration) -> Iterator[str]:
         used |= {name for name, _ in placeholders(template)}
     credentials = {name.removeprefix("credential.") for name in used if name.startswith("credential.")}
     for name in sorted(credentials - {*declaration.credentials}):
-        yield f"the credential '{name}' is used, and not listed under 'credentials'"
+        yield f"the credential '{name}' is used, but not listed under 'credentials'"
     for name in sorted({*declaration.credentials} - credentials):
-        yield f"the credential '{name}' is listed, and not used"
+        yield f"the credential '{name}' is listed, but not used"
     options = {name.removeprefix("option.") for name in used if name.startswith("option.")}
     for name in sorted(options - {*declaration.options}):
         yield f"the option '{name}' is used, but 'options' does not describe it"
     if "token.value" in used and declaration.token is None:
-        yield "'{token.value}' is used, and there is no 'token'"
+        yield "'{token.value}' is used, but 'token' is missing"
     if "sign" in used and declaration.sign is None:
-        yield "'{sign}' is used, and there is no 'sign'"
+        yield "'{sign}' is used, but 'sign' is missing"
 
 
 def _all_templates(declaration: Declaration) -> Iterator[tuple[str, str]]:
@@ -98,7 +98,7 @@ def _calls(declaration: Declaration) -> Iterator[str]:
     for name, call in calls.named().items():
         for field, table in (("profile", declaration.profile), ("line", declaration.line)):
             if field in call.read and not table:
-                yield f"calls.{name} reads '{field}', and the table '{field}' is empty"
+                yield f"calls.{name} reads '{field}', but the table '{field}' is empty"
     urls = [declaration.base] if declaration.base is not None else []
     for url in [*urls, *([declaration.token.post] if declaration.token is not None else [])]:
         try:
@@ -114,7 +114,7 @@ def _samples(declaration: Declaration) -> Iterator[str]:
         if call is not None and rest == "then":
             call = call.then
         if call is None:
-            yield f"samples.{name}: there is no such call"
+            yield f"samples.{name}: there is no call of this name"
             continue
         for number, answer in enumerate(answers):
             yield from _sample(f"samples.{name}[{number}]", call, answer, declaration)

@@ -234,7 +234,7 @@ def _check(name: str, call: Call) -> None:
     unknown = sorted({*call.read, *call.match} - allowed)
     if unknown:
         raise ValueError(
-            f"call '{name}' reads {', '.join(unknown)}, which lpad does not know; names are "
+            f"call '{name}' reads {', '.join(unknown)}, which lpad does not know; the known names are "
             f"{', '.join(sorted(allowed))}"
         )
     if call.then is not None:

@@ -49,7 +49,7 @@ def find_personality(
     """
     table = _table()
     if name not in table:
-        raise InvalidValue(f"there is no personality '{name}'; there are {', '.join(table)}")
+        raise InvalidValue(f"there is no personality '{name}'; the known ones are {', '.join(table)}")
     entry = table[name]
     return Personality(
         name,

@@ -80,7 +80,7 @@ class DaemonProcess:
         process.wait(PATIENCE)
 
     def _hear_ready(self, notify: socket.socket, process: subprocess.Popen[bytes]) -> None:
-        """Wait until the daemon is ready; if it ends instead, its log says why."""
+        """Wait until the daemon is ready; if it ends instead, its log explains why."""
         end = time.monotonic() + PATIENCE
         ended = os.pidfd_open(process.pid)
         watched: list[socket.socket | int] = [notify, ended]

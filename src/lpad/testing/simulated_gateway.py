@@ -134,7 +134,7 @@ class Gateway:
         return self._daemon.ready_seconds
 
     def start(self) -> None:
-        """Start the daemon and wait until it says READY=1."""
+        """Start the daemon and wait until it sends READY=1."""
         self.write_settings()
         self._daemon.start()
 
@@ -189,5 +189,5 @@ class Gateway:
         """Wait for a condition without an event."""
         end = time.monotonic() + PATIENCE
         while not holds():
-            assert time.monotonic() < end, "waited in vain"
+            assert time.monotonic() < end, "the condition was not met in time"
             threading.Event().wait(0.02)

@@ -122,8 +122,8 @@ def test_a_modem_searches_on_after_an_odd_refusal(tmp_path: Path, pki: Pki, stat
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        ("6D00", "knows no ES10"),
-        ("6E00", "knows no ES10"),
+        ("6D00", "does not recognize ES10"),
+        ("6E00", "does not recognize ES10"),
         ("6985", "refuses the first ES10"),
         ("6A88", "refuses the first ES10"),
     ],

@@ -119,7 +119,7 @@ def test_a_replaced_modem_is_taken_and_said(
             link = names(port, serial).open(open_at_link, deadline=soon())
             assert link.imei(deadline=soon()) == Imei.parse(OTHERS)
             link.close()
-    assert caplog.text.count("another modem than before") == 1
+    assert caplog.text.count("a different modem answers") == 1
 
 
 def test_a_lasting_name_in_the_settings_needs_no_memory(modem: PtyModem, serial: Path) -> None:

@@ -71,7 +71,7 @@ def test_status_tells_what_waits(terminal: Terminal) -> None:
     lab.until_true(lambda: any(change.pause for change in lab.engine.changes()))
     lab.until_true(lambda: any(each.attempts for each in lab.engine.notifications(CARD)))
     told = terminal.lpactl("status").ok().err
-    assert "(download) waits for a network; next try at" in told
+    assert "(download) waits for a network; next attempt at" in told
     assert "notifications: 1 could not be delivered yet" in told
 
 

@@ -49,7 +49,7 @@ def test_a_profile_is_provisioned(
 def test_the_command_line(terminal: Terminal) -> None:
     """What contradicts itself, or names nothing, is refused before anything is asked."""
     assert "NAME=VALUE" in terminal.lpactl("provision", "--option", "fleet").err
-    assert "leave out --no-enable" in terminal.lpactl("provision", "--no-enable", "--guard", "registered").err
+    assert "omit --no-enable" in terminal.lpactl("provision", "--no-enable", "--guard", "registered").err
     done = terminal.lpactl("provision", "--platform", "other")
     assert (done.code, "the settings name no platform 'other'" in done.err) == (3, True)
 
@@ -61,7 +61,7 @@ def test_the_status_of_a_wish(lab: PlatformLab, terminal: Terminal) -> None:
     lab.asked_or_paused(change)
     told = terminal.lpactl("status").ok().err
     assert "modem: asked the platform 'mine' for a profile (profile pending, line idle)" in told
-    assert "lpad looks again at 20" in told
+    assert "lpad checks again at 20" in told
     (card,) = terminal.lpactl("status", "--json").ok().json["euiccs"]
     assert card["wish"]["next_look_at"]
     assert card["wish"]["orders"] == 1

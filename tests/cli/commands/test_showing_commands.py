@@ -59,4 +59,4 @@ def test_a_repaired_journal_is_told_in_a_line() -> None:
     at = datetime(2026, 11, 29, 12, tzinfo=UTC)
     repair = JournalRepair(at=at, cause="a wrong bit", lost={"changes": 2}, lost_changes=(3, 4))
     assert repair_line(repair).endswith("at 2026-11-29 12:00:00 UTC; lost: 2 changes (changes 3, 4)")
-    assert repair_line(JournalRepair(at=at, cause="a wrong bit")).endswith("lost: nothing that lpad noticed")
+    assert repair_line(JournalRepair(at=at, cause="a wrong bit")).endswith("lost: nothing that lpad detected")

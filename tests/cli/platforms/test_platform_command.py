@@ -114,7 +114,7 @@ def test_try_a_file(desk: SimulatedPlatform, tmp_path: Path) -> None:
     assert without.returncode == 2
     assert "credential" in without.stderr
     shipped = lpad("platform", "try", "desk", "--eid", EID, *more, *key)
-    assert "answers, and keeps nothing for this card" in shipped.stdout
+    assert "answers, and has no reservation for this card" in shipped.stdout
     missing = lpad("platform", "try", "nothing", "--eid", EID, *more)
     assert missing.returncode == 3
     assert "neither a file" in missing.stderr

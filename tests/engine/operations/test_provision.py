@@ -328,7 +328,7 @@ def test_what_cannot_be_released_is_resumed(kore: PlatformLab) -> None:
     kore.engine.cancel(change.id)
     ended = kore.ended(change.id)
     assert ended.error is not None
-    assert "takes no order back" in ended.error.sentence
+    assert "does not take orders back" in ended.error.sentence
     kore.platform.stock.reserved[0].never = False
     assert kore.ended(kore.provision().id).error is None
     assert kore.platform.orders == 1

@@ -57,7 +57,7 @@ def test_a_modem_that_nothing_helps_is_left_alone_in_the_end(journal: Journal, c
     assert all(gap >= pause for gap, pause in zip(gaps, PAUSES, strict=True))
     assert resets.state.exhausted
     assert resets.seconds_left is None
-    assert "will not do it again" in resets.sentence
+    assert "will not restart it again" in resets.sentence
 
 
 def test_a_crash_loop_is_bound_too(journal: Journal, clocks: Clocks) -> None:

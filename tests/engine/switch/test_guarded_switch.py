@@ -402,7 +402,7 @@ def test_the_table_has_a_way_out_of_each_phase() -> None:
     going_on = {phase for phase, _ in TRANSITIONS}
     assert going_on == {Phase.SWITCHING, Phase.WATCHING, Phase.GOING_BACK}
     assert set(TRANSITIONS.values()) - going_on == {Phase.KEPT, Phase.BACK, Phase.STUCK}
-    with pytest.raises(InternalError, match="knows no 'met'"):
+    with pytest.raises(InternalError, match="cannot take the turn 'met'"):
         Guard(requirements=(), until=now(), previous=None).after(Turn.MET)
 
 

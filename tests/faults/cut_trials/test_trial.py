@@ -121,4 +121,4 @@ def test_an_untrue_outcome_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(SoftCard, "profiles", property(lambda _card: ()))
     outcome = stage.run("enable", Cut.parse("kill-sent:1"))
     assert any("contradicts this" in each for each in outcome.violations), outcome
-    assert any("other profiles than the card holds" in each for each in outcome.violations), outcome
+    assert any("differ from those on the card" in each for each in outcome.violations), outcome

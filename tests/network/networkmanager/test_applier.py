@@ -365,7 +365,7 @@ def test_deletes_the_connection_with_the_profile(
     [
         (f"{NM}.Settings.PermissionDenied", Failed, "polkit action"),
         (f"{NM}.Settings.InvalidConnection", Failed, "InvalidConnection"),
-        ("org.freedesktop.DBus.Error.NoReply", TryAgain, "see whether its service runs"),
+        ("org.freedesktop.DBus.Error.NoReply", TryAgain, "check whether its service runs"),
     ],
 )
 def test_refusals(

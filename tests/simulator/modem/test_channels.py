@@ -223,7 +223,7 @@ def test_a_personality_can_be_changed() -> None:
 @pytest.mark.parametrize(
     ("name", "modem", "says"),
     [
-        ("nobody", {}, "there are plain"),
+        ("nobody", {}, "the known ones are plain"),
         ("plain", {"colour": "red"}, "no habit colour"),
         ("plain", {"echo": "loud"}, "echo"),
         ("plain", {"handles": "feet"}, "handles"),

@@ -104,7 +104,7 @@ async def answer_change(call: Call) -> Response:
 
 
 async def confirm_change(call: Call) -> Response:
-    """Confirm a guarded switch that waits for it: the same as the answer `{"confirm": true}`."""
+    """Confirm a guarded switch that waits for a confirmation: the same as the answer `{"confirm": true}`."""
     return await _answer(call, Answer(confirm=True))
 
 

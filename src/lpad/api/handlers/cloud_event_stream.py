@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HEARTBEAT = 120.0
-"""Seconds between comments on a quiet stream; they reveal a dead listener, and wake the daemon."""
+"""Seconds between comments on a quiet stream; the comments reveal a dead listener, but wake the daemon."""
 AT_ONCE = 100
 """The number of events that are read from the disk in one step."""
 
@@ -49,8 +49,8 @@ async def from_outbox(call: Call, filters: Filters, after: str | None) -> AsyncI
 
     Args:
         filters: which events are wanted.
-        after: the number of the last event that the listener has; anything else: it gets all events that
-            still exist. None: only new ones.
+        after: the number of the last event that the listener has; any other value: the listener gets all
+            events that still exist. None: only new ones.
     """
     loop = asyncio.get_running_loop()
     news = asyncio.Event()
@@ -80,11 +80,11 @@ async def from_outbox(call: Call, filters: Filters, after: str | None) -> AsyncI
 
 
 def _read(engine: Engine, position: int) -> list[Event]:
-    """Return the next events; none while the journal cannot be read, whose return is an event."""
+    """Return the next events; none while the journal cannot be read, because its recovery causes an event."""
     try:
         return engine.events.after(position, limit=AT_ONCE)
     except LpadError as error:
-        log.debug("no events can be read: %s", error)
+        log.debug("cannot read events: %s", error)
         return []
 
 

@@ -88,7 +88,7 @@ async def get_euicc(call: Call) -> Response:
 async def patch_euicc(call: Call) -> Response:
     """Write the default SM-DP+ address into the card."""
     text = call.body_of(EuiccPatch).default_smdp.strip()
-    if len(text.split()) > 1:  # ignored in data of cards and codes; here it is a typing error
+    if len(text.split()) > 1:  # spaces are ignored in data of cards and codes, but are a typing error here
         raise InvalidValue("a server address must not contain spaces")
     address = str(ServerAddress.parse(text)) if text else ""
     return await _submit(call, params.SetDefaultSmdpParams(default_smdp=address))
@@ -186,7 +186,7 @@ async def disable_profile(call: Call) -> Response:
 
 
 async def ask_line(call: Call) -> Response:
-    """Show, activate, suspend or retire the line of a profile at the platform that knows it."""
+    """Show, activate, suspend or retire the line of a profile at its platform."""
     body = call.body_of(LineRequest)
     asked = params.LineParams(iccid=_target(call), action=body.action, accept_offline=body.accept_offline)
     return await _submit(call, asked)
@@ -265,7 +265,7 @@ async def deliver_notifications(call: Call) -> Response:
 
 
 async def retry_notification(call: Call) -> Response:
-    """Try one notification now, even one that was set aside."""
+    """Try to deliver one notification now, even one that was set aside."""
     return await _submit(call, params.DeliverNotificationsParams(seq=await _seq(call)))
 
 
@@ -275,7 +275,7 @@ async def drop_notification(call: Call) -> Response:
 
 
 def _guard(guard: GuardRequest | msgspec.UnsetType | None) -> params.GuardParams | None:
-    """Return a switch's guard in the form for the change."""
+    """Return a switch's guard in the form that the change stores."""
     if guard is None or guard is msgspec.UNSET:
         return None
     return params.GuardParams(until=check_guard(guard.until, guard.within), within=guard.within)
@@ -297,14 +297,16 @@ async def _submit(call: Call, asked: Params, secrets: dict[str, str] | None = No
 
 
 async def _seq(call: Call) -> int:
-    seq = whole_number(call.path["seq"], least=-LARGEST - 1)  # a card may use any numbers
+    seq = whole_number(call.path["seq"], least=-LARGEST - 1)  # a card may use any number
     if seq is None:
         raise InvalidValue("name the notification by its number; 'lpactl notifications' lists them")
     # A missing one is refused immediately, without a failing change.
     stored = await asyncio.to_thread(call.engine.notifications, call.path["name"])
     uncopied = call.engine.uncopied_notifications(call.path["name"])
     if seq not in {each.seq for each in stored} | {each.seq for each in uncopied}:
-        raise NotFound(f"the outbox of {call.path['name']} has no notification {seq}")
+        raise NotFound(
+            f"the outbox of {call.path['name']} has no notification {seq}; 'lpactl notifications' lists them"
+        )
     return seq
 
 

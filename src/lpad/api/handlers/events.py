@@ -45,7 +45,7 @@ async def list_event_types(call: Call) -> Response:  # noqa: ARG001 - the same f
 async def stream_events(call: Call) -> Response:
     """Stream events: `change`, `progress`, `euicc`, `notification`, `lost`; `?change=`, `?euicc=` filter.
 
-    With `?form=cloudevents` they are those of `/v1/event-types`, from the outbox.
+    With `?form=cloudevents` the events are those of `/v1/event-types`, from the outbox.
     """
     named = call.query.get("change")
     wanted = None if named is None else whole_number(named, most=MOST_CHANGES)
@@ -69,7 +69,7 @@ async def _stream(call: Call, filters: Filters, after: str | None) -> AsyncItera
     news = asyncio.Event()
     subscription = call.engine.subscribe(partial(wake, loop, news), after=after)
     try:
-        # This tells the listener that it is connected, and from which event on.
+        # This event confirms the connection, and gives the listener the first event's ID.
         yield _wire(Event(id=subscription.start, type="listening", euicc=None, change=None, data={}))
         while not call.closing.is_set() and call.has(Role.READ):
             news.clear()

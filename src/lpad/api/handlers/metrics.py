@@ -128,12 +128,12 @@ class _Collector:
         )
         rescues = GaugeMetricFamily(
             "lpad_rescue",
-            "1 while lpad tries to get out of a guarded switch that ended stuck.",
+            "1 while lpad tries to recover from a guarded switch that ended stuck.",
             labels=["euicc"],
         )
         provisioning = GaugeMetricFamily(
             "lpad_provisioning_attempts",
-            "How often lpad asked the default SM-DP+ for a first profile that has not come yet.",
+            "Unsuccessful requests to the default SM-DP+ for a first profile.",
             labels=["euicc"],
         )
         for card in self._engine.snapshots():
@@ -154,7 +154,7 @@ class _Collector:
         )
         oldest = GaugeMetricFamily(
             "lpad_outbox_oldest_age_seconds",
-            "Age of the oldest of them; 0 if there is none.",
+            "Age of the oldest notification that no server has accepted; 0 if there is none.",
             labels=["euicc"],
         )
         present = self._engine.now()
@@ -181,7 +181,7 @@ class _Collector:
             "lpad_webhook_pending_events", "Events that wait for an endpoint.", labels=["webhook"]
         )
         attempts = GaugeMetricFamily(
-            "lpad_webhook_attempts", "Failed attempts at the event that is tried.", labels=["webhook"]
+            "lpad_webhook_attempts", "Failed attempts to deliver the current event.", labels=["webhook"]
         )
         delivered = CounterMetricFamily(
             "lpad_webhook_delivered", "Events that an endpoint has accepted.", labels=["webhook"]
@@ -199,7 +199,9 @@ class _Collector:
             delivered.add_metric([name], progress.delivered)
             set_aside.add_metric([name], progress.given_up)
         dropped = CounterMetricFamily(
-            "lpad_events_dropped", "Events that were dropped although an endpoint waited.", labels=["type"]
+            "lpad_events_dropped",
+            "Events that were dropped although an endpoint waited for them.",
+            labels=["type"],
         )
         with suppress(JournalUnavailable):
             for type_, count in sorted(self._engine.events.dropped().items()):

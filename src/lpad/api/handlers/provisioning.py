@@ -53,7 +53,7 @@ async def provision(call: Call) -> Response:
     if isinstance(body.guard, GuardRequest):
         if not body.enable:
             raise InvalidValue(
-                "a 'guard' is for the profile that 'enable': true enables; give both or neither"
+                "a 'guard' applies only if 'enable': true enables the profile; give both or neither"
             )
         until = check_guard(body.guard.until, body.guard.within)
         guard = GuardParams(until=until, within=body.guard.within)
@@ -109,7 +109,7 @@ async def list_products(call: Call) -> Response:
 
 
 def line_view(iccid: str | None, engine: Engine) -> LineView | None:
-    """Return the public view of a profile's line; None: no platform is known to have it."""
+    """Return the public view of a profile's line; None: lpad knows of no platform that has it."""
     record = engine.line(iccid) if iccid is not None else None
     if iccid is None or record is None or not record.platform:
         return None

@@ -61,7 +61,7 @@ async def get_system(call: Call) -> Response:
 
 async def list_ports(call: Call) -> Response:
     """List the existing serial ports and PC/SC readers, even those that are not in the settings."""
-    # pcscd may be slow, and threads are few, so all callers meanwhile wait for the same answer.
+    # pcscd may be slow, and there are few threads, so concurrent callers wait for the same answer.
     listing = _listings.get(call.engine)
     if listing is None or listing.done():
         listing = _listings[call.engine] = asyncio.create_task(asyncio.to_thread(call.engine.ports))

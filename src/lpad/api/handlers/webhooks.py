@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 async def list_webhooks(call: Call) -> Response:
-    """List the endpoints of the settings, and how far each is."""
+    """List the endpoints of the settings, and the progress of each."""
     found = await asyncio.to_thread(call.engine.webhooks.all)
     dropped = await asyncio.to_thread(call.engine.events.dropped)
     moment = call.engine.now()
@@ -33,7 +33,7 @@ async def list_webhooks(call: Call) -> Response:
 
 
 async def try_webhook(call: Call) -> Response:
-    """Send a test event to an endpoint now, even if it is paused, and tell what it answers."""
+    """Send a test event to an endpoint now, even if it is paused, and show its answer."""
     outcome = await asyncio.to_thread(call.engine.webhooks.test, call.path["name"])
     return json_response(
         WebhookTest(
@@ -58,7 +58,7 @@ async def resume_webhook(call: Call) -> Response:
 
 
 async def redeliver_webhook(call: Call) -> Response:
-    """Send an event once more with the same ID, or every set-aside event."""
+    """Send an event again with the same ID, or every set-aside event."""
     sequence = call.body_of(RedeliverRequest).sequence
     if sequence is not None and not 0 < sequence <= MOST_CHANGES:
         raise InvalidValue("'sequence' must be the number of an event")

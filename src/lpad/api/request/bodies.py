@@ -64,7 +64,7 @@ def view_of(type_: type[V], source: object, **told: object) -> V:
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """A request's body; an unknown field is refused, because it would be silently ignored."""
+    """A request's body; lpad refuses unknown fields instead of ignoring them silently."""
 
 
 class NoBody(Request, frozen=True):
@@ -167,7 +167,7 @@ class ProvisionRequest(Request, frozen=True, kw_only=True):
 
     `platform` is needed if the settings name several. `product` is the product to order, in the platform's
     words, and `options` are further values that its description needs. `guard` is for the switch to the new
-    profile; null means that there is none at all.
+    profile; null means no guard.
     """
 
     platform: Annotated[str, msgspec.Meta(min_length=1, max_length=32)] | None = None
@@ -187,23 +187,23 @@ class ProvisionRequest(Request, frozen=True, kw_only=True):
 class EnableRequest(Request, frozen=True, kw_only=True):
     """With a guard, the previous profile is enabled again unless the conditions are met.
 
-    Without the field the default guard of the settings applies where it can; null means none at all.
+    Without the field, the default guard of the settings applies if possible; null means no guard.
     """
 
     guard: GuardRequest | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class DisableRequest(Request, frozen=True, kw_only=True):
-    """Whether the profile is disabled even if the device loses its connection by it."""
+    """Whether to disable the profile even if the device loses its connection."""
 
     accept_offline: bool = False
 
 
 class LineRequest(Request, frozen=True, kw_only=True):
-    """What the platform is asked for the line of a profile: show, activate, suspend or retire.
+    """The action for the line of a profile at its platform: show, activate, suspend or retire.
 
-    A retired line has ended, which cannot be undone. To suspend or retire the line of the enabled profile
-    needs `accept_offline`, because the device may lose its connection by it.
+    A retired line has ended, which cannot be undone. Suspending or retiring the line of the enabled profile
+    needs `accept_offline`, because the device may then lose its connection.
     """
 
     action: LineAction
@@ -240,7 +240,7 @@ class ResetRequest(Request, frozen=True, kw_only=True):
 
 
 class ProbeRequest(Request, frozen=True, kw_only=True):
-    """Whether the report shows EID, IMEI and serial numbers whole."""
+    """Whether the report shows EID, IMEI and serial numbers in full."""
 
     unredacted: bool = False
 
@@ -293,7 +293,7 @@ class SystemView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PortsView(msgspec.Struct, frozen=True, kw_only=True):
-    """The ports that may lead to a card; `no_readers` says why no readers are listed, if known."""
+    """The ports that may lead to a card; `no_readers` explains why no readers are listed, if known."""
 
     serial: tuple[str, ...]
     readers: tuple[str, ...]
@@ -317,7 +317,7 @@ class EuiccList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProvisioningView(msgspec.Struct, frozen=True, kw_only=True):
-    """How often lpad asked for a first profile by itself, and when it does next."""
+    """The number of lpad's own requests for a first profile, and the time of the next one."""
 
     attempts: int
     next_at: datetime | None
@@ -328,7 +328,7 @@ class WishView(msgspec.Struct, frozen=True, kw_only=True):
 
     `profile` is pending, available, downloaded, installed, failed, gone or unknown; `line` is idle,
     changing, live, ended or unknown. Both are null before there is a reservation. `change` works on it, or
-    did so last; `spent` says why another order would be needed; `next_look_at` is when lpad looks again.
+    did so last; `spent` explains why another order would be needed; `next_look_at` is when lpad checks again.
     """
 
     platform: str
@@ -345,7 +345,7 @@ class WishView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModemRestartsView(msgspec.Struct, frozen=True, kw_only=True):
-    """How often lpad has restarted the modem by itself since the modem last read the enabled profile.
+    """The number of lpad's own restarts of the modem since the modem last read the enabled profile.
 
     `times` counts climbs of its ladder, `steps` their steps; `next_at` is when lpad may restart it again;
     null: never, until the modem reads its card or a user restarts it.
@@ -392,8 +392,8 @@ class LineView(msgspec.Struct, frozen=True, kw_only=True):
     """The line of a profile as its platform reported it at `seen_at`.
 
     `line` is idle, changing, live, ended or unknown, and `word` is the platform's own word for it. `imei` is
-    that of the device in which the platform saw the line; `cause` says why the network may not serve it, as a
-    sentence; null: it may.
+    that of the device in which the platform saw the line; `cause` explains why the network may not serve it,
+    as a sentence; null: it may.
     """
 
     platform: str
@@ -408,7 +408,7 @@ class ProfileView(msgspec.Struct, frozen=True, kw_only=True):
     """One profile, which is addressed by its ICCID or its AID.
 
     `iccid` is null if the card gives no readable one; then `raw_iccid` is the card's value, in hex. `line` is
-    null if no platform of the settings is known to have its line.
+    null if lpad knows of no platform in the settings that has its line.
     """
 
     iccid: str | None
@@ -465,7 +465,7 @@ class NotificationView(msgspec.Struct, frozen=True, kw_only=True):
 class NotificationList(msgspec.Struct, frozen=True, kw_only=True):
     """A card's outbox, in the order of delivery; `oldest_seconds` is the age of the oldest pending.
 
-    `unreadable` counts the entries of the card's own list that cannot be read. `list_error` says why the
+    `unreadable` counts the entries of the card's own list that cannot be read. `list_error` explains why the
     card's list cannot be read at all; then the card may have more notifications.
     """
 
@@ -480,8 +480,8 @@ class NotificationList(msgspec.Struct, frozen=True, kw_only=True):
 class PlatformView(msgspec.Struct, frozen=True, kw_only=True):
     """A platform that the settings name, and what it can do.
 
-    `activates` says when a line is activated: before the profile is enabled, after, or never; `lines` what
-    can be asked for the line of an installed profile.
+    `activates` states when a line is activated: before the profile is enabled, after, or never; `lines` lists
+    the actions for the line of an installed profile.
     """
 
     name: str

@@ -21,7 +21,7 @@ _NAMES = {
     "object": "an object",
     "null": "null",
 }
-# The grammar of msgspec's sentences; others are passed on unchanged.
+# The grammar of msgspec's sentences; other sentences are passed on unchanged.
 _NOT_TEXT = re.compile("utf-8", re.IGNORECASE)
 """msgspec's error: until 0.22 a UnicodeDecodeError, later a DecodeError."""
 _EXPECTED = re.compile(r"Expected `(?P<wanted>[^`]+)`(?:, got `(?P<got>\w+)`)?(?P<range>.*)")

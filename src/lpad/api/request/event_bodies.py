@@ -29,10 +29,10 @@ class EventTypeList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint: where events go, which ones, and how far it is.
+    """An endpoint: its address, its events and its progress.
 
     `state` is active, paused (by a user) or ended (it answered 410). `pending` events wait, null if the
-    journal cannot be read. `attempts` and `next_attempt_at` are of the event that is being tried. `set_aside`
+    journal cannot be read. `attempts` and `next_attempt_at` belong to the current event. `set_aside`
     has the numbers of events that were not accepted in time, `last` the last outcome. `public_keys` are what
     a receiver needs for Ed25519. The address is shown without its path, which may be a secret.
     """
@@ -56,14 +56,14 @@ class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookList(msgspec.Struct, frozen=True, kw_only=True):
-    """All endpoints, and how many events were dropped for lack of room before they got them, by type."""
+    """All endpoints, and, by type, the number of events that were dropped before the endpoints got them."""
 
     webhooks: list[WebhookView]
     dropped: dict[str, int]
 
 
 class WebhookTest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a test event came to: whether it was accepted, the HTTP status if there was one, and the time."""
+    """The result of a test event: whether it was accepted, the HTTP status if there was one, and the time."""
 
     accepted: bool
     status: int | None
@@ -72,12 +72,12 @@ class WebhookTest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RedeliverRequest(Request, frozen=True, kw_only=True):
-    """The number of an event to send once more; without it, every set-aside event."""
+    """The number of an event to send again; without it, every set-aside event."""
 
     sequence: int | None = None
 
 
 class Redelivered(msgspec.Struct, frozen=True, kw_only=True):
-    """How many events are sent once more."""
+    """The number of events that are sent again."""
 
     events: int

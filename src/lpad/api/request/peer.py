@@ -9,9 +9,10 @@ import struct
 from dataclasses import dataclass
 
 _CREDENTIALS = struct.Struct("iII")
-# Linux 4.13; the groups that the peer had when it connected. Not in Python's socket module.
+# The groups that the peer had when it connected (since Linux 4.13); Python's socket module lacks this
+# constant.
 _SO_PEERGROUPS = 59
-_MANY_GROUPS = 256  # Python's limit; the groups of a peer with more are looked up like on an older kernel
+_MANY_GROUPS = 256  # Python's limit; if a peer has more groups, they are looked up as on an older kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def _supplementary(connection: socket.socket, uid: int, gid: int) -> list[int]:
     try:
         raw = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MANY_GROUPS * 4)
     except OSError:
-        # An older kernel, or very many groups: the user database's present content.
+        # For an older kernel, or very many groups, the user database's present content is used.
         try:
             return os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)
         except KeyError:

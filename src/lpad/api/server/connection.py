@@ -1,7 +1,7 @@
 """One connection: the identity of the peer, and time limits for its requests and reading.
 
-The limits protect against runaway programs and half-open connections: whatever one user does, the others get
-answers, the daemon's memory stays limited, and enough files remain for the card's port.
+The limits protect against runaway programs and half-open connections: whatever one user does, lpad answers
+the others, its memory stays limited, and enough file descriptors remain for the card's port.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from lpad.base.errors import LpadError
 
 MOST_CONNECTIONS = 256
-"""The most open connections of one user."""
+"""The maximum number of open connections of one user."""
 MOST_IN_ALL = 512
-"""The most open connections of all users. pyserial's select() cannot wait for a file whose number is
-above 1023."""
+"""The maximum number of connections of all users. pyserial's select() cannot wait for a file number above
+1023."""
 
 LARGEST_HEAD = 16 * 1024
-"""The most bytes of a request's line and headers."""
+"""The maximum number of bytes of a request's line and headers."""
 
 SPEAKING = 20.0
 """Seconds in which a complete request must arrive, from the connection's beginning or its first byte."""
@@ -58,7 +58,7 @@ class Connection(H11Protocol):
             self._speaking = self.loop.call_later(SPEAKING, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the limits."""
+        """Remove the time limits."""
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
         self._end(self._speaking)
@@ -103,7 +103,8 @@ class Connection(H11Protocol):
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection.
 
-        Not while the peer reads the answer, but immediately if it stopped reading.
+        The connection stays open while the peer reads the answer, and is closed immediately if the peer
+        stopped reading.
         """
         if self.transport.get_write_buffer_size():
             self.timeout_keep_alive_task = self.loop.call_later(LISTENING, self.transport.abort)

@@ -1,4 +1,4 @@
-"""The server under the API: HTTP/1.1 on Unix sockets. uvicorn's home, with `connection`.
+"""The server below the API: HTTP/1.1 on Unix sockets. This module and `connection` are the home of uvicorn.
 
 uvicorn checks ten times a second whether it should stop. An idle daemon on a battery must not wake up at all,
 so this server waits for an event instead.
@@ -173,5 +173,5 @@ def _clear(path: Path) -> None:
 
 
 def serve(server: ApiServer, sockets: Sequence[socket.socket]) -> None:
-    """Serve until told to stop; closes the sockets."""
+    """Serve until `stop` is called; closes the sockets."""
     server.run(sockets=list(sockets))

@@ -1,7 +1,8 @@
 """The access control list of the socket.
 
 A file has one group, but the settings may list any number of users and groups. The kernel identifies the
-caller of each connection, and so its rights; the list keeps all other users from connecting at all.
+caller of each connection, which determines its roles; the list prevents all other users from connecting at
+all.
 """
 
 from __future__ import annotations

@@ -41,7 +41,8 @@ class StatusDetails(CardDetails, total=False):
 class RefusedDetails(CardDetails, total=False):
     """The ES10 function, and its error code as a number and by the name in SGP.22.
 
-    `command`: the part of a bound profile package where the card stopped; empty if it does not say.
+    `command`: the part of a bound profile package where the card stopped; empty if the card does not report
+    it.
     """
 
     code: int

@@ -1,4 +1,4 @@
-"""The details of errors of requests and of switches: facts for programs, each present only if it is known."""
+"""The details of errors of requests and of switches: facts for programs, each present only if known."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ class SettingsDetails(Details, total=False):
 class ConflictDetails(Details, total=False):
     """The obstacle to the request: the `change` (its ID), the `limit`, or an ambiguity.
 
-    `candidates`: AIDs of the profiles with the ICCID, joined by ", ". `unreadable`: how many profiles cannot
-    be read. `reserved`: the ICCID that a platform reserved. `interrupted`: the change was cut off.
+    `candidates`: AIDs of the profiles with the ICCID, joined by ", ". `unreadable`: the number of profiles
+    that cannot be read. `reserved`: the ICCID that a platform reserved. `interrupted`: the change was cut
+    off.
     """
 
     candidates: str
@@ -95,7 +96,7 @@ class SwitchDetails(NetworkDetails, total=False):
     """How a guarded switch ended.
 
     `enabled` and `previous`: ICCIDs or AIDs; empty: none. `reason`: such as `time-limit`. `seen`: what was
-    observed. `unmet`: conditions, joined by ", ". `failed`: the failed attempts to go back, joined by "; ".
+    observed. `unmet`: conditions, joined by ", ". `failed`: the failed attempts to roll back, joined by "; ".
     """
 
     enabled: str

@@ -1,6 +1,6 @@
 """The card in a modem, over the modem's commands that reach it.
 
-The link knows a modem by its quirks and by the last use; it finds out the rest by trials.
+The link uses the modem's quirks and the memory of its last use; it determines the rest by trial.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class AtLink:
         overrides: Mapping[str, Any] | None = None,
         unredacted: bool = False,
     ) -> None:
-        """Use a modem; nothing is sent before the first channel is opened or the IMEI is asked.
+        """Use a modem; nothing is sent before the first channel is opened or the IMEI is read.
 
         Args:
             modem: used by this link alone; closed with it.
@@ -150,7 +150,7 @@ class AtLink:
         self._remember(block_size=size)
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
-        """Return the modem's IMEI, as `Device` says."""
+        """Return the modem's IMEI (see `Device`)."""
         self._get_acquainted(deadline=deadline)
         return self._imei
 
@@ -160,7 +160,7 @@ class AtLink:
 
     @contextmanager
     def lend_modem(self, *, deadline: Deadline) -> Iterator[LentModem]:
-        """Lend the modem, as `Link` says; from then on, the modem announces what it can."""
+        """Lend the modem (see `Link`); from then on, the modem announces what it can."""
         self._get_acquainted(deadline=deadline)
         if not self._announces:
             for text in self._matched.quirks.announce_commands:
@@ -169,7 +169,7 @@ class AtLink:
         yield LentModem(modem=self._modem, quirks=self._matched.quirks, powered_down=self._powered_down)
 
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
-        """Open a channel to the ISD-R, as `Link` says.
+        """Open a channel to the ISD-R (see `Link`).
 
         The link that worked last time is tried first; if none is known, or it fails, all are tried.
         """
@@ -269,8 +269,8 @@ class AtLink:
             if kind is not LinkKind.CSIM:
                 self._sweep()
             raise LinkRefused(
-                f"{kind}: the modem opened a channel and cannot close it, so a few more would block the"
-                f" card: {error.sentence}",
+                f"{kind}: the modem opened a channel but cannot close it, and a few more open channels would"
+                f" block the card: {error.sentence}",
                 modem_error=error.details.get("modem_error", ""),
             ) from error
 

@@ -62,7 +62,7 @@ class AtCglaLink:
         self.block_size = LARGEST_BLOCK
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
-        """Return the modem's IMEI, as `Device` says."""
+        """Return the modem's IMEI (see `Device`)."""
         return self._modem.imei(deadline=deadline)
 
     def close(self) -> None:
@@ -75,7 +75,7 @@ class AtCglaLink:
         return nullcontext()
 
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> CglaChannel:
-        """Open a channel to the first of `aids` that the modem finds, as `Link` says.
+        """Open a channel to the first of `aids` that the modem finds (see `Link`).
 
         Modems mostly give no reason for a refusal: they answer ERROR to an unknown application,
         without a free channel, and to an unknown command. Only if each AID is 'not found' does the
@@ -96,7 +96,7 @@ class AtCglaLink:
                     raise
                 refusals.append(error)
         if not refusals:
-            raise InternalError("no application was named to select")
+            raise InternalError("the AID of the application to select is missing")
         if all(str(error.details["modem_error"]).upper() in _NOT_FOUND for error in refusals):
             raise no_isdr()
         raise refusals[0]
@@ -158,7 +158,7 @@ class AtCgla:
         self._handle = handle
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Pass an APDU to the channel, as `RawCard` says."""
+        """Pass an APDU to the channel (see `RawCard`)."""
         patience = self._modem.patience.of(apdu.command.intent)
         command = at_commands.cgla(self._handle, apdu)
         answer = self._modem.ask(command, patience=patience, deadline=deadline)
@@ -185,7 +185,7 @@ class CglaChannel:
         self.handle = handle
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Send an APDU on this channel, as `Channel` says."""
+        """Send an APDU on this channel (see `Channel`)."""
         if not self._open:
             raise InternalError("a closed channel was used")
         self._lost.follow(apdu)
@@ -194,7 +194,7 @@ class CglaChannel:
         return answer
 
     def close(self, *, deadline: Deadline) -> None:
-        """Close the channel, as `Channel` says; does nothing if the card has lost it.
+        """Close the channel (see `Channel`); does nothing if the card has lost it.
 
         A modem without +CCHC (Sierra EM9191) may still pass MANAGE CHANNEL to the card, whose P2 00 means the
         channel in the class byte (ISO/IEC 7816-4, 11.1.2).

@@ -24,7 +24,7 @@ class AtCsim:
         self._modem = modem
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Pass an APDU to the card, as `RawCard` says."""
+        """Pass an APDU to the card (see `RawCard`)."""
         patience = self._modem.patience.of(apdu.command.intent)
         answer = self._modem.ask(at_commands.csim(apdu), patience=patience, deadline=deadline)
         with blamed_on(CardMalformed, "AT+CSIM"):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _SELECT = 0xA4
 _ES10 = 0xBF
-"""First byte of nearly all tags in SGP.22."""
+"""The first byte of nearly all tags in SGP.22."""
 
 _log = logging.getLogger("lpad.card.apdu")
 
@@ -41,7 +41,7 @@ class TracedCard:
         self._always_whole = unredacted
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Pass a command on, as `RawCard` says."""
+        """Pass a command on (see `RawCard`)."""
         traced = _log.isEnabledFor(TRACE)
         if not traced and not recording():
             return self._card.transmit(apdu, deadline=deadline)
@@ -67,13 +67,13 @@ class TracedCard:
         return self._always_whole or payloads_shown()
 
     def _command(self, apdu: bytes) -> str:
-        # SELECT carries the name of an application, which is not a secret.
+        # SELECT contains the name of an application, which is not a secret.
         if self._unredacted or len(apdu) <= 5 or apdu[1] == _SELECT:
             return apdu.hex().upper()
         return f"{apdu[:5].hex().upper()} {_outline(apdu[5:])}"
 
     def _answer(self, answer: bytes) -> str:
-        if self._unredacted or len(answer) <= 3:  # a channel number at most
+        if self._unredacted or len(answer) <= 3:  # at most a channel number
             return answer.hex().upper()
         return f"{_outline(answer[:-2])} {answer[-2:].hex().upper()}"
 

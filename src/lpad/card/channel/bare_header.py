@@ -1,9 +1,9 @@
 """Commands that consist of a header only, for links that refuse four bytes.
 
 MANAGE CHANNEL that closes a channel has neither data nor answer, so it has four bytes (ISO/IEC 7816-4). With
-T=0 a header has five, and modems take APDUs as T=0 has them: +CSIM of 10 to 522 characters only (Moxa OnCell
-G2150I, Wavecom). Programs for the nRF91 send four bytes. So lpad sends the fifth byte, and omits it if that
-is refused.
+T=0 a header has five bytes, and modems expect APDUs in the form of T=0: +CSIM with only 10 to 522 characters
+(Moxa OnCell G2150I, Wavecom). Programs for the nRF91 send four bytes. So lpad sends the fifth byte, and omits
+it if that is refused.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _WRONG_LENGTH = (0x67, 0x6C)
 
 
 class BareHeader:
-    """A raw card that gets commands of four bytes with P3 = 00, and without it if that is refused."""
+    """A raw card for which commands of four bytes get a P3 of 00, or no P3 if that is refused."""
 
     def __init__(self, card: RawCard) -> None:
         self._card = card
         self._four_bytes = False
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Pass a command on, as `RawCard` says; a four-byte command in both forms if needed."""
+        """Pass a command on (see `RawCard`); a four-byte command in both forms if needed."""
         if len(apdu) != _HEADER:
             return self._card.transmit(apdu, deadline=deadline)
         usual, other = (apdu, apdu.with_le()) if self._four_bytes else (apdu.with_le(), apdu)
@@ -41,7 +41,7 @@ class BareHeader:
             refusal = error
         if refusal is None and (len(answer) != 2 or answer[0] not in _WRONG_LENGTH):
             return answer
-        # Neither a refused line nor a command of a wrong length was carried out.
+        # A refused line, or a command with a wrong length, was not carried out.
         try:
             answer = self._card.transmit(other, deadline=deadline)
         except LinkRefused as error:

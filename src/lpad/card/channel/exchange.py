@@ -34,7 +34,7 @@ def exchange(via: Transmitter, command: Command, *, deadline: Deadline, attempte
         except LinkRefused as error:
             if machine.to_send is command:
                 raise
-            # The card has seen the command, so it must not look as if it could be sent again.
+            # The card has seen the command, so the error must not suggest that it can be sent again.
             raise CardUnreachable(error.sentence, retryable=error.retryable, **error.details) from error
         with blamed_on(CardMalformed, attempted):
             machine.feed(raw)

@@ -36,7 +36,7 @@ _NO_SUCH_CHANNEL = 0x6881
 _BASIC = 0
 _SELECT_MASTER_FILE = Command(0, 0xA4, 0x00, 0x0C, bytes.fromhex("3F00"))
 CLOSE_THIS_CHANNEL = Command(0, _MANAGE_CHANNEL, _CLOSE, 0)
-"""P2 00 closes the channel in the class byte."""
+"""P2 00 closes the channel that the class byte names."""
 CLOSING = 10.0
 """Seconds for closing a channel after another failure, whose deadline may have passed."""
 
@@ -60,7 +60,7 @@ class RawLink:
                 `TERMINAL_CAPABILITY`; None if the modem has sent one itself, as modems do when they start a
                 card.
             basic_channel: whether the ISD-R may be selected on the basic channel if it cannot be on another
-                (NekokoLPA2#31), as in a reader. In a modem that channel is the modem's.
+                (NekokoLPA2#31), as in a reader. In a modem, the basic channel belongs to the modem.
         """
         self._card = card
         self._device = device
@@ -73,7 +73,7 @@ class RawLink:
         self.block_size = LARGEST_BLOCK
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
-        """Return the device's IMEI, as `Device` says."""
+        """Return the device's IMEI (see `Device`)."""
         return self._device.imei(deadline=deadline)
 
     def close(self) -> None:
@@ -86,9 +86,9 @@ class RawLink:
         return nullcontext()
 
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> LogicalChannel:
-        """Open a channel and select an application, as `Link` says."""
+        """Open a channel and select an application (see `Link`)."""
         if self._terminal_capability is not None:
-            # Cards that do not know it answer 6D00 or 6E00, which is harmless.
+            # Cards that do not recognize the command answer 6D00 or 6E00, which is harmless.
             self._card.transmit(Apdu(Command(0x80, 0xAA, data=self._terminal_capability)), deadline=deadline)
         ways = [self._open_logical, self._open_basic] if self._may_use_basic else [self._open_logical]
         refusal: CardStatus | None = None
@@ -99,11 +99,11 @@ class RawLink:
                 refusal = refusal or error
                 no_channel = error.details.get("sw") == f"{_NO_FREE_CHANNEL:04X}"
                 if no_channel and self._may_others_use_card(deadline=deadline):
-                    break  # the basic channel may be theirs as well
+                    break  # other programs may use the basic channel as well
             else:
                 self._prefers_basic = channel.number == _BASIC
                 return channel
-        assert refusal is not None, "each way returns or raises"
+        assert refusal is not None, "each branch returns or raises"
         raise refusal
 
     def close_leftovers(self, *, handle: str | None, deadline: Deadline) -> int:
@@ -136,7 +136,7 @@ class RawLink:
         return LogicalChannel(self._card, _BASIC, select_first(self._card, _BASIC, aids, deadline=deadline))
 
     def _keep(self, number: int) -> None:
-        """Keep a channel that cannot be closed for the next session, so that only one is lost."""
+        """Keep a channel that cannot be closed for the next session, so that only one channel is lost."""
         self._not_closed = number
 
     def _still_open(self, *, deadline: Deadline) -> int | None:
@@ -214,7 +214,7 @@ class LogicalChannel:
         self.handle = str(number)
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Send an APDU on this channel, as `Channel` says."""
+        """Send an APDU on this channel (see `Channel`)."""
         if not self._open:
             raise InternalError("a closed channel was used")
         self._lost.follow(apdu)
@@ -232,8 +232,8 @@ class LogicalChannel:
             _log.debug("logical channel %d was lost when the card restarted", self.number)
             return
         if self.number == _BASIC:
-            # It cannot be closed, so only the application is deselected; the card's answer does not
-            # matter.
+            # The basic channel cannot be closed, so only the application is deselected; the card's answer
+            # does not matter.
             self._card.transmit(Apdu(_SELECT_MASTER_FILE), deadline=deadline)
             return
         try:

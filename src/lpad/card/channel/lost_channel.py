@@ -39,8 +39,8 @@ class LostChannel:
     def heed(self, answer: bytes, transmit: Callable[[Apdu], bytes]) -> None:
         """Check the answer to an APDU for a lost channel.
 
-        A channel that has carried commands and now knows none of them was lost. If the card may only lack one
-        function, the answer to another command decides.
+        A channel that has carried commands and now recognizes none of them was lost. If the card may lack
+        only one function, the answer to another command decides.
 
         Raises:
             CardUnreachable: the channel was lost, or the check failed.
@@ -61,7 +61,7 @@ class LostChannel:
     def is_lost(self, transmit: Callable[[Apdu], bytes]) -> bool:
         """Return whether the channel is gone or belongs to another program, so that lpad must not close it.
 
-        Without proof, the channel counts as ours, because a surplus channel is closed later.
+        Without proof, the channel counts as lpad's, because a surplus channel is closed later.
 
         Raises:
             CardUnreachable, CardBusy, CardMalformed: as in `RawCard`.

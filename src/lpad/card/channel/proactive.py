@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _SERVING = 30.0
-"""Seconds for all steps after a 91xx. They do not count against the command with that answer: it is done, and
-an unfinished REFRESH is worse than a late answer."""
+"""Seconds for all steps after a 91xx. They do not count against the deadline of the command with that answer,
+because the command is done, and an unfinished REFRESH is worse than a late answer."""
 _MOST_COMMANDS = 16
 
 
@@ -50,9 +50,9 @@ class ProactiveCard:
         self._reset_due = False
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Pass an APDU on, as `RawCard` says, and serve the card's proactive commands.
+        """Pass an APDU on (see `RawCard`), and serve the card's proactive commands.
 
-        Failures of serving are only logged, because the answer to the command is there and remains valid.
+        Failures of serving are only logged, because the answer to the command has arrived and remains valid.
         Inside a chain of STORE DATA nothing is served; the card will answer 91xx again.
         """
         answer = self._card.transmit(apdu, deadline=deadline)

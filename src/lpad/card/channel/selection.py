@@ -27,7 +27,7 @@ _NO_SUCH_CHANNEL = 0x6881
 def select_first(card: RawCard, number: int, aids: Sequence[Aid], *, deadline: Deadline) -> Aid:
     """Select the first of `aids` that the card accepts, and return it.
 
-    Cards that know the ISD-R only under a vendor's name refuse the standard name with 6A82, and some with
+    Cards whose ISD-R has only a vendor's name refuse the standard name with 6A82, and some with
     6999, 6A86, 6985 or 6283. Whatever the status word, the next name may work.
 
     Args:
@@ -40,7 +40,7 @@ def select_first(card: RawCard, number: int, aids: Sequence[Aid], *, deadline: D
         CardUnreachable, CardBusy, CardMalformed: as in `RawCard`.
     """
     if not aids:
-        raise InternalError("no application was named to select")
+        raise InternalError("the AID of the application to select is missing")
     telling: int | None = None
     for aid in aids:
         sw = _select(card, Command(0, _SELECT, _BY_NAME, 0, bytes(aid)).on_channel(number), deadline=deadline)
@@ -49,14 +49,14 @@ def select_first(card: RawCard, number: int, aids: Sequence[Aid], *, deadline: D
         if sw != _NO_SUCH_APPLICATION and telling is None:
             telling = sw
         if sw == _NO_SUCH_CHANNEL:
-            break  # which holds for every name
+            break  # which is true for every name
     if telling is None:
         raise no_isdr()
     raise status_error("cannot select the ISD-R", telling)
 
 
 def _select(card: RawCard, command: Command, *, deadline: Deadline) -> int:
-    """Return 0 if it worked, else the status word.
+    """Return 0 if the selection succeeded, otherwise the status word.
 
     An LPA does not need the data that SELECT offers through GET RESPONSE, because the ISD-R's version must be
     read with GetEuiccInfo. So lpad does not fetch it.

@@ -46,7 +46,8 @@ def refused_at_once(attempted: str, sw: int) -> CardStatus:
         return status_error(attempted, sw)
     if sw in _UNKNOWN_INSTRUCTION:
         found = (
-            "the card has an ISD-R that knows no ES10 commands. It is probably an M2M eUICC (SGP.02), which"
+            "the card has an ISD-R that does not recognize ES10 commands. It is probably an M2M eUICC"
+            " (SGP.02), which"
         )
         remedy = "no LPA can manage: ask its operator, or insert a consumer eUICC"
     else:
@@ -58,7 +59,7 @@ def refused_at_once(attempted: str, sw: int) -> CardStatus:
 
 
 def no_isdr() -> CardStatus:
-    """Return the error for a card that knows no ISD-R under any of its names."""
+    """Return the error for a card that has no ISD-R under any known name."""
     return CardStatus(
         "cannot select the ISD-R: the card has none, so it is not an eUICC; check which SIM slot is active",
         sw="6A82",

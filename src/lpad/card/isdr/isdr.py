@@ -44,9 +44,9 @@ class Isdr:
         self._largest_carried = 0
         self._shrunk = False
         self.block_size = block_size
-        """May have shrunk: see `command`."""
+        """The present block size, which `command` may have reduced."""
         self.learned_block_size: int | None = None
-        """The size that passed after the link had refused a larger one; None before."""
+        """The size that worked after the link had refused a larger one; None before that."""
 
     @property
     def aid(self) -> Aid:
@@ -93,7 +93,10 @@ class Isdr:
                 if sent or smaller is None:
                     raise
                 _log.warning(
-                    "%d bytes in a block are refused; trying %d: %s", len(block.data), smaller, refusal
+                    "blocks of %d bytes are refused; trying blocks of %d bytes: %s",
+                    len(block.data),
+                    smaller,
+                    refusal,
                 )
                 self.block_size = smaller
                 self._shrunk = True
@@ -137,7 +140,7 @@ def isdr_session(
     observe: Callable[[float], None] | None = None,
     deadline: Deadline,
 ) -> Iterator[Isdr]:
-    """Open a channel to the ISD-R, lend it, close it.
+    """Open a channel to the ISD-R, lend it to the caller, and close it.
 
     Closing is tried once, and a failure is only logged: after enable, disable or reset, the modem may have
     reset the card and its channels, or have left the bus.

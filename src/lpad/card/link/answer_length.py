@@ -1,6 +1,6 @@
-"""Le for cards and modems that return no data unless a command says how much it expects.
+"""Le for cards and modems that return no data unless a command explains how much it expects.
 
-SGP.22 omits Le, because T=0 has none, and most modems expect that; but not all (lpac#118, lpac#159). If a
+SGP.22 omits Le, because T=0 has none, and most, but not all, modems expect this (lpac#118, lpac#159). If a
 read-only command succeeds without data, Le may be needed. lpad repeats the command once with Le = 00, and if
 that returns data, sends Le from then on.
 """
@@ -32,7 +32,7 @@ class AnswerLengthChannel:
 
         Args:
             needed: whether Le is known to be needed.
-            learn: called if that turns out to be wrong.
+            learn: called with the right value if `needed` was wrong.
         """
         self._channel = channel
         self._needed = needed
@@ -44,7 +44,7 @@ class AnswerLengthChannel:
         return self._channel.aid
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Send an APDU, as `Channel` says.
+        """Send an APDU (see `Channel`).
 
         A read-only command with an empty answer is repeated in the other form.
         """
@@ -58,7 +58,7 @@ class AnswerLengthChannel:
             answer = self._channel.transmit(first, deadline=deadline)
         except LinkRefused:
             if not self._needed:
-                raise  # for another reason: this form is the usual one
+                raise  # the answer is empty for another reason, so the usual form is kept
         else:
             if not (_is_empty(answer) or (self._needed and _status(answer) == _WRONG_LENGTH)):
                 return answer
@@ -72,7 +72,7 @@ class AnswerLengthChannel:
         return again if self._needed else answer
 
     def close(self, *, deadline: Deadline) -> None:
-        """Close the channel, as `Channel` says."""
+        """Close the channel (see `Channel`)."""
         self._channel.close(deadline=deadline)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lpad.protocol.apdu import Apdu
 
 _TOO_SMALL_TO_BLAME = 63
-"""Bytes in a block; a link that refuses so few bytes does not refuse them because of their number."""
+"""Bytes in a block; a link that refuses a block of this size does not refuse it because of its length."""
 
 
 class NamedChannel(Channel, Protocol):
@@ -50,7 +50,7 @@ class CrashSafeChannel:
         return self._channel.aid
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Send an APDU, as `Channel` says; a refusal is final for this channel."""
+        """Send an APDU (see `Channel`); a refusal is final for this channel."""
         try:
             return self._channel.transmit(apdu, deadline=deadline)
         except LinkRefused:
@@ -60,7 +60,7 @@ class CrashSafeChannel:
             raise
 
     def close(self, *, deadline: Deadline) -> None:
-        """Close the channel, as `Channel` says.
+        """Close the channel (see `Channel`).
 
         If modem or card refuse, the channel is gone because the card was reset. The note stays only
         if they do not answer.

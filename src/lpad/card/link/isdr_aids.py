@@ -1,4 +1,4 @@
-"""The names under which cards know their ISD-R (SGP.22 defines one.
+"""The names of the ISD-R on cards (SGP.22 defines one.
 
 Vendors of removable eUICCs use their own).
 """

@@ -1,8 +1,8 @@
 """The interfaces of the card edge, through which the rest of lpad uses a card over any kind of link.
 
 Two kinds of link exist. A raw card (AT+CSIM, PC/SC) transmits APDUs and `logical_channel` manages
-channels on it; a modem-owned channel (AT+CCHO family, QMI, MBIM) opens and closes them for us. Both are used
-through `Link`.
+channels on it; a modem-owned channel (AT+CCHO family, QMI, MBIM) opens and closes them for lpad. Both are
+used through `Link`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class RawCard(Protocol):
 
 
 class Channel(Protocol):
-    """One application selected on one channel."""
+    """A channel with one selected application."""
 
     @property
     def aid(self) -> Aid:

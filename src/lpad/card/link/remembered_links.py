@@ -137,8 +137,8 @@ class OpenChannel:
     """A note on disk while a channel is open; a note found at the start shows a channel that was left open.
 
     It is not synced: a process that is killed leaves the note, and a loss of power, which could lose it,
-    mostly resets the card too. Between two channels the file is kept under another name, so that the next
-    note has room even on a full disk.
+    mostly resets the card too. Between two channels the file is kept under another name, so that there is
+    room for the next note even on a full disk.
     """
 
     def __init__(self, path: Path | None) -> None:

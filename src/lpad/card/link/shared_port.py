@@ -1,7 +1,7 @@
 """One port to a card with two eUICCs: each gets its own link, and they take turns.
 
 Cards with two secure elements (ESTK.me) have two ISD-Rs with an EID each, behind one modem whose port
-is locked. Their workers do not know each other.
+is locked. Their workers are independent of each other.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class SharedPort:
     def leave(self) -> None:
         """Record that a user has left, either finished or after it lost the card.
 
-        The port is reopened for the others, because a failure for one is a failure for all.
+        The port is reopened for the others, because a failure for one user is a failure for all.
         """
         with self._counting:
             self._users -= 1
@@ -135,11 +135,11 @@ class SharedLink:
         self._port.learn_block_size(size)
 
     def describe(self) -> LinkFacts:
-        """Return the link's description, as `Described` says."""
+        """Return the link's description (see `Described`)."""
         return self._port.describe()
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
-        """Return the device's IMEI, as `Device` says."""
+        """Return the device's IMEI (see `Device`)."""
         self._port.begin(deadline=deadline)
         try:
             return self._port.link(deadline=deadline).imei(deadline=deadline)
@@ -162,7 +162,7 @@ class SharedLink:
             self._port.end()
 
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
-        """Open a channel, as `Link` says; the others wait until it is closed.
+        """Open a channel (see `Link`); the others wait until it is closed.
 
         Raises:
             CardBusy: another user of this port does not end in time.

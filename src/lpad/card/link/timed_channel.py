@@ -27,7 +27,7 @@ class TimedChannel:
         return self._channel.aid
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Send one command APDU, as `Channel` says."""
+        """Send one command APDU (see `Channel`)."""
         started = time.monotonic()
         try:
             return self._channel.transmit(apdu, deadline=deadline)
@@ -35,5 +35,5 @@ class TimedChannel:
             self._observe(time.monotonic() - started)
 
     def close(self, *, deadline: Deadline) -> None:
-        """Close the channel, as `Channel` says."""
+        """Close the channel (see `Channel`)."""
         self._channel.close(deadline=deadline)

@@ -39,7 +39,7 @@ class TurnChannel:
         return self._channel.aid
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Send an APDU, as `Channel` says."""
+        """Send an APDU (see `Channel`)."""
         try:
             return self._channel.transmit(apdu, deadline=deadline)
         except CardUnreachable:

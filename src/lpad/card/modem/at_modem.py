@@ -56,7 +56,7 @@ class AtModem:
         return answer
 
     def converse(self, command: AtCommand, *, patience: float, deadline: Deadline) -> AtAnswer:
-        """Send a command once and return its answer, whatever its final result is.
+        """Send a command once and return its answer, whatever the final result.
 
         Raises:
             CardUnreachable: no answer in time, or the port is gone.
@@ -76,7 +76,7 @@ class AtModem:
             return Imei.parse(answer.lines[0].strip('"'))
         except (LinkRefused, CardMalformed, InvalidValue) as error:
             _log.warning(
-                "%s: the modem's IMEI is unknown: %s; you can give it in the settings", self._line.name, error
+                "%s: the modem's IMEI is unknown: %s; set it in the settings", self._line.name, error
             )
             return None
 
@@ -144,7 +144,7 @@ class AtModem:
                     raise self._mute(command)
                 dialogue.receive(data)
                 if dialogue.lone_ok:
-                    # Either a leftover with the answer still to come, or the whole answer: do not wait
+                    # The input is either a leftover of an earlier answer or the whole answer, so do not wait
                     # without limit.
                     until = until.within(self.patience.information)
         finally:

@@ -44,7 +44,7 @@ _REFUSALS = {
     _PHONE_FAILURE: _Refusal(
         LinkRefused,
         "phone failure",
-        "modems that lose APDUs or their SIM answer so; restart the modem with 'lpactl restart-modem'",
+        "a modem that loses APDUs or its SIM answers this way; restart the modem with 'lpactl restart-modem'",
     ),
     "3": _Refusal(
         LinkRefused,
@@ -101,8 +101,8 @@ def refusal_of(answer: AtAnswer, *, attempted: str) -> CardError:
     refusal = _REFUSALS.get(_code(answer.error or ""))
     if refusal is None:
         return LinkRefused(
-            f"{attempted}: the modem answered {answer.final}; it may not support the command, or contain no"
-            " usable SIM",
+            f"{attempted}: the modem answered {answer.final}; it may not support the command, or may contain"
+            " no usable SIM",
             modem_error=answer.final,
         )
     error = refusal.error(

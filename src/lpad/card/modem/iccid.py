@@ -32,7 +32,7 @@ class ModemIccid:
     lock: str | None = None
     """The lock that must be opened first, such as SIM PIN."""
     garbled: bool = False
-    """Whether it answered, but not intelligibly."""
+    """Whether the modem answered, but not intelligibly."""
 
 
 def read_iccid(lent: LentModem, *, deadline: Deadline) -> ModemIccid:
@@ -41,7 +41,7 @@ def read_iccid(lent: LentModem, *, deadline: Deadline) -> ModemIccid:
     After an answer without an ICCID, such as garbage or only the EID, the next command is tried.
 
     Raises:
-        CardUnreachable: the port is gone or mute.
+        CardUnreachable: the port is gone or does not answer.
     """
     patience = lent.modem.patience.information
     lock: str | None = None

@@ -21,7 +21,7 @@ def read_identity(modem: AtModem, *, deadline: Deadline) -> ModemIdentity:
     """Ask a modem for its identification; refused parts stay empty.
 
     Raises:
-        CardUnreachable: the port is gone or mute.
+        CardUnreachable: the port is gone or does not answer.
     """
     told = []
     for command in at_commands.identity():

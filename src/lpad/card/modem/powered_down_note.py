@@ -90,7 +90,7 @@ class Power(Enum):
     DOWN = auto()
     """The modem refuses, and reports that its radio is off."""
     UNKNOWN = auto()
-    """The modem refuses, and does not say whether anything is off."""
+    """The modem refuses, and does not report whether anything is off."""
 
 
 def bring_up(modem: AtModem, note: PoweredDown, *, deadline: Deadline) -> Power:
@@ -113,9 +113,9 @@ def bring_up(modem: AtModem, note: PoweredDown, *, deadline: Deadline) -> Power:
         note.is_up()
     else:
         _log.warning(
-            "the modem refused %s, and %s; lpad repeats it",
+            "the modem refused %s, and %s; lpad repeats the command",
             ", ".join(refused),
-            "its radio is off" if power is Power.DOWN else "does not say whether its radio is on",
+            "its radio is off" if power is Power.DOWN else "does not report whether its radio is on",
         )
     return power
 

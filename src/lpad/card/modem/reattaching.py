@@ -22,8 +22,7 @@ def attach_anew(lent: LentModem, *, deadline: Deadline) -> bool:
     Args:
         deadline: for the command that detaches; bringing the modem up again has 120 seconds.
 
-    Returns:
-        Whether the modem took one of the ways.
+    Returns: Whether the modem accepted one of the commands.
 
     Raises:
         CardError: the modem does not answer, or the port is gone.
@@ -37,7 +36,7 @@ def attach_anew(lent: LentModem, *, deadline: Deadline) -> bool:
             raise
         power = _bring_up(lent)
         if power is Power.UNKNOWN and not taken:
-            lent.powered_down.is_up()  # it never went down
+            lent.powered_down.is_up()  # the modem was never detached
         if taken:
             return power is not Power.DOWN
     return False

@@ -44,7 +44,7 @@ def registrations(
     A modem that answers with a reason, such as a missing SIM, knows the command and is not registered.
 
     Raises:
-        CardUnreachable: the port is gone or mute.
+        CardUnreachable: the port is gone or does not answer.
     """
     found: list[Registration] = []
     for network in networks:
@@ -59,7 +59,7 @@ def registrations(
                 found.append(Registration(network, NOT_REGISTERED))
             elif not found:
                 raise
-            else:  # it does not answer unknown commands
+            else:  # modem does not answer unknown commands
                 _log.info("%s: %s", network, error)
                 break
     return tuple(found)
@@ -72,7 +72,7 @@ class RegistrationWatch:
         """Ask once, and switch the announcements on.
 
         Raises:
-            CardUnreachable: the port is gone or mute.
+            CardUnreachable: the port is gone or does not answer.
         """
         self._modem = modem
         self._levels: dict[str, int] = {}
@@ -93,7 +93,7 @@ class RegistrationWatch:
 
     @property
     def denied(self) -> bool:
-        """Whether a network denies the modem, and none lets it in."""
+        """Whether a network denies the modem, and none accepts it."""
         return not self.registered and any(each.status == DENIED for each in self.status)
 
     def listen(self, *, deadline: Deadline) -> bool:
@@ -115,7 +115,7 @@ class RegistrationWatch:
         """Ask again.
 
         Raises:
-            CardUnreachable: the port is gone or mute.
+            CardUnreachable: the port is gone or does not answer.
         """
         known = [each.network for each in self.status] or NETWORKS
         self.status = registrations(self._modem, networks=known, deadline=deadline) or self.status

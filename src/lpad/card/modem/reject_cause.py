@@ -36,7 +36,7 @@ def reject_cause(modem: AtModem, *, deadline: Deadline) -> RejectCause:
     +CEREG reports the reject cause only at level 3 (TS 27.007, 10.1.22); the level is restored.
 
     Raises:
-        CardUnreachable: the port is gone or mute.
+        CardUnreachable: the port is gone or does not answer.
     """
     emm = None
     if _ask(modem, AtCommand("AT+CEREG=3"), deadline) is not None:

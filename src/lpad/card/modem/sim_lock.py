@@ -23,7 +23,7 @@ def read_lock(modem: AtModem, *, deadline: Deadline) -> str | None:
     Many modems read the ICCID of a locked SIM, but then never register.
 
     Raises:
-        CardUnreachable: the port is gone or mute.
+        CardUnreachable: the port is gone or does not answer.
     """
     patience = modem.patience.information
     try:

@@ -25,8 +25,8 @@ class OverdueError(Exception):
 class CallThread:
     """Makes calls one after the other until it is ended.
 
-    An overdue call cannot be stopped. It is abandoned: the thread accepts no more calls, and ends itself,
-    including the farewell, when the call returns. `wait` can wait for that.
+    An overdue call cannot be stopped, so it is abandoned: the thread accepts no more calls, and when the call
+    returns, it makes the farewell call and ends. `wait` can wait for this.
     """
 
     def __init__(self, name: str, *, farewell: Callable[[], None]) -> None:
@@ -44,7 +44,7 @@ class CallThread:
         """Make a call and return what it returned.
 
         Raises:
-            OverdueError: it did not return in time; this object must not be used any more.
+            OverdueError: it did not return in time; this object must no longer be used.
             Exception: any exception of the call.
         """
         call = _Call(function)

@@ -59,7 +59,9 @@ class Context:
         """
         self._scard = _scard()
         code, self._context = self._scard.SCardEstablishContext(self._scard.SCARD_SCOPE_SYSTEM)
-        if code & _UNSIGNED == REFUSED:  # or pcscd ended just now: then it cannot say so a second time
+        if (
+            code & _UNSIGNED == REFUSED
+        ):  # or pcscd has just ended; then a second call does not report a refusal
             code, self._context = self._scard.SCardEstablishContext(self._scard.SCARD_SCOPE_SYSTEM)
         _check(code, "cannot connect to pcscd")
 
@@ -109,10 +111,10 @@ class Context:
     def _has_card_after_all(self, reader: str) -> bool:
         """Make pcscd check a reader that it considers empty.
 
-        If a card's contacts break during a reset, pcscd considers the card absent from then on. Its thread
-        that checks each reader every 0.4 s does not learn of that, and sees no change if the card is back at
-        its next check (pcscd 1.9.9, EHStatusHandlerThread). A connection to the reader instead of the card,
-        and a reset through it, make pcscd ask the reader itself.
+        If a card's contacts break during a reset, pcscd considers the card absent from then on. pcscd's
+        thread that checks each reader every 0.4 s is not informed of this, and detects no change if the card
+        is back at its next check (pcscd 1.9.9, EHStatusHandlerThread). A connection to the reader instead of
+        the card, and a reset through it, make pcscd query the reader itself.
         """
         scard = self._scard
         code, handle, _ = scard.SCardConnect(self._context, reader, scard.SCARD_SHARE_DIRECT, 0)

@@ -27,7 +27,7 @@ _CLOSING = 5.0
 """Seconds to wait for a reader's release before it is left to its thread."""
 _ENDING_TURN = 10.0
 _MOST_RESETS = 3
-"""How often another program may reset the card while lpad waits for its turn."""
+"""The number of times that another program may reset the card while lpad waits for its turn."""
 
 _abandoned: dict[str, CallThread] = {}
 """By reader: the thread with an overdue call. No second thread is started while it lives."""
@@ -79,7 +79,7 @@ class PcscCard:
             _log.info("%s", error)
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Send an APDU, as `RawCard` says; only between `begin` and `end`."""
+        """Send an APDU (see `RawCard`); only between `begin` and `end`."""
         seat = self._seat
         if seat is None:
             raise CardUnreachable(

@@ -86,7 +86,8 @@ _FAILURES = {
     0x8010001E: _NO_PCSCD,
     NO_READERS: _Failure(
         "there is no reader",
-        "plug one in; if it is, pcscd lacks its driver (Debian package libccid), or another program,"
+        "plug one in; if one is plugged in, pcscd lacks its driver (Debian package libccid), or another"
+        " program,"
         " such as GnuPG's scdaemon, has claimed the USB device",
     ),
     0x80100065: _MUTE,
@@ -96,8 +97,8 @@ _FAILURES = {
     REMOVED_CARD: _Failure("the card was taken out", "put it in again"),
     REFUSED: _Failure(
         "pcscd refuses this user",
-        "allow the user that lpad runs as 'org.debian.pcsc-lite.access_pcsc' and 'access_card' with a"
-        " polkit rule",
+        "add a polkit rule that allows lpad's user the actions 'org.debian.pcsc-lite.access_pcsc' and"
+        " 'access_card'",
         CardUnreachable,
         retryable=False,
     ),
@@ -117,7 +118,7 @@ def failure(code: int, attempted: str) -> CardError:
     known = _FAILURES.get(code) or _Failure("PC/SC refused", "look the code up in winscard's documentation")
     words = known.words
     if code == SHARING_VIOLATION:
-        # PC/SC does not say which program; all of its users are possible.
+        # PC/SC does not report which program; all of its users are possible.
         programs = programs_using_pcsc()
         words += f" ({', '.join(programs)})" if programs else ""
     return known.error(

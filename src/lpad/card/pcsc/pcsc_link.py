@@ -73,14 +73,14 @@ class PcscLink:
         self._remember(block_size=size)
 
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
-        """Take the card, open a channel and select an application, as `Link` says."""
+        """Take the card, open a channel and select an application (see `Link`)."""
         self._card.begin(deadline=deadline)
         try:
             self._recall(deadline=deadline)
             self._introduce(deadline=deadline)
             names = remembered_first(aids, self._remembered.isdr_aid)
             channel = self._raw.open_channel(names, deadline=deadline)
-            if len(aids) > 1:  # with a single name, nothing was learnt
+            if len(aids) > 1:  # with a single name, there is nothing to remember
                 self._remember(isdr_aid=str(channel.aid))
             answered = AnswerLengthChannel(
                 channel, needed=self._remembered.le, learn=lambda needed: self._remember(le=needed)
@@ -109,7 +109,7 @@ class PcscLink:
         return None
 
     def describe(self) -> LinkFacts:
-        """Return the link's description, as `Described` says."""
+        """Return the link's description (see `Described`)."""
         return LinkFacts(
             kind=self._card.protocol, reader=self._card.reader, channels_closed=self._raw.channels_closed
         )
@@ -124,7 +124,7 @@ class PcscLink:
         return nullcontext()
 
     def _lost(self) -> None:
-        self._card.starts += 1  # perhaps: then it has forgotten TERMINAL PROFILE
+        self._card.starts += 1  # the card may have been reset, and has then forgotten TERMINAL PROFILE
 
     def _recall(self, *, deadline: Deadline) -> None:
         """Identify the card once after each of its starts, and look up what is known about it."""

@@ -57,8 +57,8 @@ class PortNames:
         """Use a port; the memory is read when it is opened.
 
         Args:
-            port: the path from the settings. A symbolic link, such as those under /dev/serial, lasts
-                by itself.
+            port: the path from the settings. A symbolic link, such as those under /dev/serial, is itself a
+                lasting name.
             folder: where to store the names; None: only in memory.
             serial: the folder of udev's names.
         """
@@ -101,7 +101,7 @@ class PortNames:
         if not others:
             assert failure is not None
             raise failure
-        _log.warning("%s: another modem than before answers; lpad treats it as a replacement", self._port)
+        _log.warning("%s: a different modem answers; lpad treats it as a replacement", self._port)
         name = others[-1]  # the name from the settings, if it leads somewhere
         replacing = open_port(name)
         self._memory = _Known()

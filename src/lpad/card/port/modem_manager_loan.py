@@ -53,7 +53,7 @@ class PortLoan:
 
     @property
     def was_lent(self) -> bool:
-        """Whether ModemManager, when last asked, knew the modem and released it."""
+        """Whether ModemManager had the modem and released it when it was last asked."""
         # ModemManager does not show a lent modem that has a new name meanwhile; it is still lent.
         inhibitions = tuple(self._inhibitions.values())
         return any(each.holds for each in inhibitions) if inhibitions else self._was_lent
@@ -62,7 +62,7 @@ class PortLoan:
         """Borrow the port if ModemManager has it, and open it.
 
         Raises:
-            CardUnreachable: as `SerialLine` says.
+            CardUnreachable: see `SerialLine`.
             CardBusy: ModemManager does not release the port, or another program holds it.
         """
         with self._lock:
@@ -72,7 +72,7 @@ class PortLoan:
             return _BorrowedLine(line, self)
 
     def give_back(self) -> None:
-        """End the loan, unless another user has the port open, who must end it then."""
+        """End the loan, unless another user has the port open; then that user must end it."""
         with self._lock:
             if self._lines == 0 and self._inhibitions:
                 self._was_lent = self.was_lent
@@ -100,7 +100,7 @@ class PortLoan:
             inhibition.end()
             self._was_lent = False
             return
-        # Inhibitions that found no modem under an earlier name would not find it under this one.
+        # An inhibition that found no modem under an earlier name would not find the modem under this one.
         self._end(*(each for each, earlier in self._inhibitions.items() if not earlier.holds))
         self._inhibitions[device] = inhibition
 
@@ -129,15 +129,15 @@ class _BorrowedLine:
         self.name = line.name
 
     def write(self, data: bytes, *, deadline: Deadline) -> None:
-        """Hand over all of `data`, as `Line` says."""
+        """Hand over all of `data` (see `Line`)."""
         self._line.write(data, deadline=deadline)
 
     def read(self, *, deadline: Deadline) -> bytes:
-        """Return the received bytes, as `Line` says."""
+        """Return the received bytes (see `Line`)."""
         return self._line.read(deadline=deadline)
 
     def close(self) -> None:
-        """Release the port, as `Line` says; the loan continues."""
+        """Release the port (see `Line`); the loan continues."""
         self._line.close()
         loan, self._loan = self._loan, None
         if loan is not None:

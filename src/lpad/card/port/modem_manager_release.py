@@ -61,7 +61,9 @@ class Inhibition:
             ) from error
         except BusUnreachable as error:
             self.end()
-            _log.debug("no system bus, so lpad does not ask ModemManager for %s: %s", port, error)
+            _log.debug(
+                "there is no system bus, so lpad does not borrow %s from ModemManager: %s", port, error
+            )
         except BaseException:
             self.end()
             raise
@@ -73,7 +75,7 @@ class Inhibition:
 
     @property
     def holds(self) -> bool:
-        """Whether ModemManager was inhibited; false if it does not run or does not know the modem."""
+        """Whether ModemManager was inhibited; false if it does not run or does not have the modem."""
         return self._uid is not None
 
     def end(self) -> None:

@@ -71,13 +71,13 @@ class SerialLine:
         """
         self.name = port
         try:
-            # Zero timeouts: pyserial never waits, poll() below does.
+            # With timeouts of zero, pyserial never waits; poll() below does.
             self._port = serial.Serial(port, baud, timeout=0, write_timeout=0, exclusive=True)
         except (OSError, ValueError) as error:  # SerialException is an OSError
             raise _not_opened(port, error) from error
 
     def write(self, data: bytes, *, deadline: Deadline) -> None:
-        """Write all of `data`, as `Line` says."""
+        """Write all of `data` (see `Line`)."""
         with self._ours():
             while data:
                 if not self._wait(select.POLLOUT, deadline):
@@ -88,7 +88,7 @@ class SerialLine:
                 data = data[self._port.write(data) or 0 :]
 
     def read(self, *, deadline: Deadline) -> bytes:
-        """Return received bytes, as `Line` says."""
+        """Return received bytes (see `Line`)."""
         with self._ours():
             if not self._wait(select.POLLIN, deadline):
                 return b""

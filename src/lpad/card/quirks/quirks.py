@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AtTimeouts:
-    """How long to wait for a modem's answer, in seconds, by the kind of command.
+    """The time to wait for a modem's answer, in seconds, by the kind of command.
 
     27.007 sets no limit. The 300 ms of some modems' manuals are far too short for a card that computes
     signatures or erases a profile.
     """
 
     information: float = 5.0
-    """For the modem's own data, and for the probe that brings a dialogue back into step."""
+    """For the modem's own data, and for the probe that resynchronizes a dialogue."""
     apdu: float = 60.0
     change: float = 120.0
     """APDUs of functions that alter the card, such as enable, delete or installing a profile."""
@@ -93,7 +93,7 @@ class Quirks:
     block_size: BlockSize = 255
     """The initial size of a STORE DATA block, in bytes; it is reduced if the link refuses it."""
     patience: AtTimeouts = _PATIENCE
-    """How long to wait for answers."""
+    """The time to wait for answers."""
     refresh_flag: bool = True
     """Whether the card should ask for a REFRESH with each switch."""
     refresh_ladder: tuple[RefreshStep, ...] = _LADDER

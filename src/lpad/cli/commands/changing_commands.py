@@ -53,7 +53,7 @@ _confirmation_code_file = click.option(
     "--retry-for",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    help="How long lpad tries again; 0: one attempt.",
+    help="How long lpad retries; 0 means one attempt.",
 )
 @network_options
 @no_wait
@@ -256,7 +256,7 @@ def cancel(session: Session, change_id: int) -> None:
 @click.option(
     "--postpone", "decision", flag_value="postpone", help="Postpone the profile; the order stays valid."
 )
-@click.option("--yes", "confirm", flag_value="yes", help="Answer yes, such as to another order.")
+@click.option("--yes", "confirm", flag_value="yes", help="Answer yes, for example to another order.")
 @click.option("--no", "confirm", flag_value="no", help="Answer no.")
 def answer(
     session: Session,

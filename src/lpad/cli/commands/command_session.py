@@ -80,10 +80,7 @@ class Session:
             if error.kind != "would-go-offline" or not self.output.may_ask:
                 raise
             name = error.details.get("name") or error.details.get("iccid")
-            question = (
-                f"The modem uses the profile '{name}'. Without it this device goes offline. Do it all the"
-                " same?"
-            )
+            question = f"The modem uses the profile '{name}'. Without it this device goes offline. Continue?"
             if not click.confirm(safe(question), err=True):
                 sys.exit(exit_codes.NEEDS_PEOPLE)
             return ask(True)

@@ -71,7 +71,7 @@ def follow(client: Client, output: Output, change: Change) -> Change:
 
 
 def _held_up(client: Client, change: Change) -> list[str]:
-    """Return a line for the guarded switch that a queued change is behind, if that waits for a confirmation.
+    """Return a line for the guarded switch that delays a queued change while it awaits a confirmation.
 
     A change that waits for another answer blocks no others.
     """
@@ -95,9 +95,9 @@ def waits(pause: Pause) -> str:
         "journal": "waits for a journal that can be written",
         "time": "waits until a time server has set the clock",
         "restart": "continues after a restart",
-        "overtaken": "waits for a quiet time",
+        "overtaken": "waits for a time without switches",
     }.get(pause.reason, pause.reason)
-    when = f"; next try at {pause.retry_at:%Y-%m-%d %H:%M:%S} UTC" if pause.retry_at is not None else ""
+    when = f"; next attempt at {pause.retry_at:%Y-%m-%d %H:%M:%S} UTC" if pause.retry_at is not None else ""
     return f"{what}{when}: {pause.error.sentence} ({pause.error.kind})"
 
 
@@ -129,8 +129,8 @@ def question_words(change: Change) -> str:
             f"lpactl answer {change.id} --confirmation-code-file FILE",
         ),
         "confirmation": ("a confirmation", f"lpactl confirm {change.id}"),
-        "second-order": ("a word on another order", f"lpactl answer {change.id} --yes or --no"),
-        "adopt": ("a word on which profile to take", f"lpactl answer {change.id} --yes or --no"),
+        "second-order": ("a decision on another order", f"lpactl answer {change.id} --yes or --no"),
+        "adopt": ("a decision on which profile to take", f"lpactl answer {change.id} --yes or --no"),
     }.get(question.kind, (question.kind, f"lpactl answer {change.id}"))
     if question.reason is not None:
         return f"{what}: {how} ({question.reason})"
@@ -191,8 +191,8 @@ _TOLD: dict[str, Callable[[Event], str]] = {
         f"line of {event.data['iccid']}: {event.data['line']} at the platform '{event.data['platform']}'"
     ),
     "imei": lambda event: (
-        f"line of {event.data['iccid']}: the platform '{event.data['platform']}' sees it in IMEI"
-        f" {event.data['imei']}, this device has {event.data['previous']}"
+        f"line of {event.data['iccid']}: the platform '{event.data['platform']}' reports it in IMEI"
+        f" {event.data['imei']}, but this device has {event.data['previous']}"
     ),
     "journal": lambda event: f"journal: {event.data['state']}",
     "notification": _notification,
@@ -215,7 +215,7 @@ def _question(client: Client, output: Output, change: Change) -> None:
         _consent(client, output, change)
         return
     if question.kind == "confirmation":
-        # The follower can rarely confirm; a program or a remote user does.
+        # The user who follows the change can rarely confirm it; a program or a remote user does.
         output.note(
             f"change {change.id} will be rolled back unless it is confirmed by {question.until:%H:%M:%S} UTC:"
             f" lpactl confirm {change.id}"

@@ -15,7 +15,7 @@ _F = TypeVar("_F", bound="Callable[..., None]")
 
 _SWITCHING = frozenset({"enable", "disable", "download", "provision", "reset"})
 _LAYERS = ("card", "modem", "registered", "bearer", "address", "path")
-"""From below."""
+"""The layers of the connection, from the lowest up."""
 
 
 class Limit(TypedDict, total=False):
@@ -38,7 +38,7 @@ def guarded(command: _F) -> _F:
         " Repeatable.",
     )
     none = click.option(
-        "--no-guard", is_flag=True, help="Switch without a guard, not even the default one of the settings."
+        "--no-guard", is_flag=True, help="Switch without a guard, even if the settings name a default guard."
     )
     return guard(within(none(command)))
 
@@ -138,7 +138,7 @@ def rescue_line(euicc: Euicc) -> str | None:
         f"{euicc.name}: the guarded switch of change {status.change} ended stuck; lpad keeps trying to enable"
         f" {wanted}: {status.attempts} attempts since {status.since:%Y-%m-%d %H:%M:%S} UTC, the next at"
         f" {status.next_at:%Y-%m-%d %H:%M:%S} UTC or when the card comes back; enable another profile to end"
-        " this"
+        " the attempts"
     )
 
 
@@ -154,8 +154,9 @@ def modem_line(euicc: Euicc) -> str | None:
         else f"the next restart is at {status.next_at:%Y-%m-%d %H:%M:%S} UTC at the earliest"
     )
     return (
-        f"{euicc.name}: lpad has restarted the modem {times} because it does not read the enabled profile,"
-        f" last at {status.last_at:%Y-%m-%d %H:%M:%S} UTC ({status.last_step}); {following}; 'lpactl"
+        f"{euicc.name}: lpad has restarted the modem {times} because the modem does not read the enabled"
+        f" profile; the last restart was at {status.last_at:%Y-%m-%d %H:%M:%S} UTC ({status.last_step});"
+        f" {following}; 'lpactl"
         " restart-modem' restarts it now"
     )
 

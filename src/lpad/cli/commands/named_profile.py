@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _ICCID = re.compile(r"[0-9A-E]{18,20}F{0,2}")
 _AID = re.compile(r"(?:[0-9A-F]{2}){11,16}")
-"""Names that need no reading of the card: a usual ICCID, or an AID."""
+"""Names that can be used without reading the card: a usual ICCID, or an AID."""
 _TAIL = re.compile(r"[0-9A-E]{4,20}")
 
 
@@ -41,7 +41,7 @@ def named_profile(client: Client, euicc: str, text: str) -> str:
         return whole
     fitting = exact or [each for each in all_of(found) if _fits(each, text)]
     if len(fitting) != 1:
-        several = f"several profiles on {euicc} fit" if fitting else f"no profile on {euicc} fits"
+        several = f"several profiles on {euicc} match" if fitting else f"no profile on {euicc} matches"
         raise click.UsageError(f"{several} '{safe(text)}'; 'lpactl profiles' lists them")
     address = address_of(found, fitting[0])
     if address is None:
@@ -74,8 +74,8 @@ def unreadable_line(euicc: str, unreadable: tuple[UnreadableProfile, ...]) -> st
         return None
     told = ", ".join(_told(each) for each in unreadable)
     return (
-        f"{euicc}: {len(unreadable)} of the card's list of profiles cannot be read ({told}); lpad draws no"
-        " conclusion from a missing profile"
+        f"{euicc}: {len(unreadable)} of the entries in the card's list of profiles cannot be read ({told}); a"
+        " profile that the list lacks may be one of them"
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     _F = TypeVar("_F", bound=Callable[..., Any])
 
 _AN_ICCID = range(18, 21)
-"""Digits of an ICCID that is used unchecked, because its profile may still be to come."""
+"""The digits of an ICCID that is used unchecked, because its profile may not be on the card yet."""
 
 
 _OPTIONS = (
@@ -28,7 +28,10 @@ _OPTIONS = (
     click.option(
         "--password-file",
         type=click.File(),
-        help="Read the password from a file; - is standard input. Without this option, a stored one stays.",
+        help=(
+            "Read the password from a file; - is standard input. Without this option, lpad keeps a stored"
+            " password."
+        ),
     ),
     click.option(
         "--authentication",
@@ -42,9 +45,12 @@ _OPTIONS = (
     click.option(
         "--initial-bearer",
         type=click.Choice(["same", "apn", "leave"]),
-        help="APN to attach with: the same, --initial-bearer-apn, or what the modem has stored.",
+        help=(
+            "Whether the modem attaches with the same APN, with --initial-bearer-apn, or with the APN that it"
+            " has stored."
+        ),
     ),
-    click.option("--initial-bearer-apn", metavar="APN", help="APN to attach with."),
+    click.option("--initial-bearer-apn", metavar="APN", help="APN with which the modem attaches."),
     click.option("--mtu", type=int, metavar="BYTES", help="Largest packet, 576 to 9000."),
 )
 
@@ -120,7 +126,7 @@ def _print(session: Session, network: Network) -> None:
     initial = {
         "same": "the same APN",
         "apn": f"APN {network.initial_bearer_apn or '(the default)'}",
-        "leave": "what the modem has stored",
+        "leave": "the APN that the modem has stored",
     }
     session.output.facts(
         [

@@ -19,7 +19,7 @@ LONGEST_SHOWN = 64
 """Characters of an address in the table; a card may write anything there."""
 
 
-# A number may be negative, and is not an option then.
+# A number may be negative, and must not be read as an option.
 @command(cli, "notifications", ignore_unknown_options=True)
 @click.argument("action", type=click.Choice(["list", "deliver", "retry", "drop"]), default="list")
 @click.argument("number", type=int, required=False)
@@ -30,8 +30,7 @@ def notifications(session: Session, action: str, number: int | None, yes: bool) 
 
     \b
     list          show them
-    deliver       try to deliver all that wait now
-    retry NUMBER  try one now, also one that was refused and set aside
+    deliver try to deliver all that wait now retry NUMBER try one now, even one that was refused and set aside
     drop NUMBER   drop one and remove it from the card; its server never gets it
 
     One that is 'uncopied' is on the card only: lpad could not read it. It does not block a switch; 'retry'
@@ -39,7 +38,7 @@ def notifications(session: Session, action: str, number: int | None, yes: bool) 
     """
     if (number is not None) is not (action in ("retry", "drop")):
         raise click.UsageError(
-            "'retry' and 'drop' need the number of a notification; the other actions take none"
+            "'retry' and 'drop' need the number of a notification; the other actions accept none"
         )
     name = session.euicc()
     if action == "list":
@@ -55,7 +54,7 @@ def notifications(session: Session, action: str, number: int | None, yes: bool) 
             session.output.line(f"notification {number} is delivered")
     else:
         assert number is not None
-        session.confirm(f"Drop notification {number}? Its server will never get it.", yes=yes)
+        session.confirm(f"Drop notification {number}? Its server will never receive it.", yes=yes)
         change = session.finish(session.client.drop_notification(name, number))
         if change.result is not None and not session.output.as_json:
             session.output.line(f"notification {number} is dropped")
@@ -70,7 +69,7 @@ def outbox_line(euicc: str, outbox: Outbox) -> str | None:
     told = []
     if waiting:
         oldest = duration(max(each.age_seconds for each in waiting))
-        told.append(f"{len(waiting)} could not be delivered yet, the oldest for {oldest}")
+        told.append(f"{len(waiting)} could not be delivered yet; the oldest has waited for {oldest}")
     if uncopied:
         told.append(f"{len(uncopied)} cannot be copied from the card")
     if refused:

@@ -49,7 +49,7 @@ def provision(
     without a person's answer. The platform may take hours; Ctrl-C leaves the change running.
     """
     if (guard or no_guard) and no_enable:
-        raise click.UsageError("a --guard is for the profile that is enabled; leave out --no-enable")
+        raise click.UsageError("--guard applies only if the profile is enabled; omit --no-enable")
     change = session.client.provision(
         session.euicc(),
         platform=platform,
@@ -81,9 +81,9 @@ def wish_line(euicc: Euicc) -> str | None:
     state = f"profile {wish.profile}, line {wish.line}" if wish.profile is not None else "no reservation yet"
     parts = [f"{euicc.name}: asked the platform '{wish.platform}' for a profile ({state})"]
     if wish.stalled:
-        parts.append("it takes longer than it should")
+        parts.append("the order takes longer than expected")
     if wish.spent is not None:
         parts.append(f"another order would be needed: {wish.spent}")
     if wish.next_look_at is not None:
-        parts.append(f"lpad looks again at {wish.next_look_at:%Y-%m-%d %H:%M:%S} UTC")
+        parts.append(f"lpad checks again at {wish.next_look_at:%Y-%m-%d %H:%M:%S} UTC")
     return "; ".join(parts)

@@ -68,7 +68,7 @@ def status(session: Session) -> None:
     if journal.error is not None:
         session.output.note(safe(f"journal: {journal.error.sentence} ({journal.error.kind})"))
     for path in journal.set_aside:
-        session.output.note(safe(f"journal: a damaged one was set aside as {path}"))
+        session.output.note(safe(f"journal: the damaged file was set aside as {path}"))
     for repair in journal.repairs[-1:]:
         session.output.note(safe(repair_line(repair)))
     for euicc in euiccs:
@@ -92,7 +92,7 @@ def _outbox_line(client: Client, euicc: str) -> str | None:
 
 
 def webhook_line(webhook: Webhook) -> str | None:
-    """Return a line about an endpoint that does not get its events; None if it gets them."""
+    """Return a line about an endpoint that does not receive its events; None if it does."""
     waiting = f", {webhook.pending} events wait" if webhook.pending else ""
     if webhook.state != "active":
         return f"webhook {webhook.name}: {webhook.state}{waiting} ('lpactl webhooks resume {webhook.name}')"
@@ -107,7 +107,7 @@ def webhook_line(webhook: Webhook) -> str | None:
 def repair_line(repair: JournalRepair) -> str:
     """Return a line about the repair of a damaged journal."""
     lost = ", ".join(f"{number} {table}" for table, number in repair.lost.items()) or (
-        "nothing that lpad noticed"
+        "nothing that lpad detected"
     )
     numbers = f" (changes {', '.join(map(str, repair.lost_changes))})" if repair.lost_changes else ""
     return (
@@ -244,7 +244,7 @@ def _provisioning(euicc: Euicc) -> str | None:
 
 
 def _unserved(euicc: str, listed: ProfileList | None) -> str | None:
-    """Return a line for an enabled profile whose line is a reason not to be served."""
+    """Return a line about an enabled profile that the network may not serve because of its line."""
     found = () if listed is None else listed.profiles
     enabled = next((each for each in found if each.state == "enabled" and each.line is not None), None)
     if enabled is None or enabled.line is None or enabled.line.cause is None:

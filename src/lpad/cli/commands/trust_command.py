@@ -33,7 +33,7 @@ def trust() -> None:
 def check(session: Session, address: str) -> None:
     """Make a TLS handshake with the SM-DP+ or SM-DS at ADDRESS, and show its chain and the matching anchor.
 
-    lpad sends only the handshake. If no anchor confirms the server, the output says which certificate is
+    lpad sends only the handshake. If no anchor confirms the server, the output states which certificate is
     missing and where to put it, and the exit code is 6.
     """
     client = session.client

@@ -1,4 +1,4 @@
-"""lpactl line: the lines of installed profiles, at the platforms that know them."""
+"""lpactl line: the lines of installed profiles, at their platforms."""
 
 from __future__ import annotations
 

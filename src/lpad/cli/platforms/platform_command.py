@@ -55,7 +55,7 @@ def check(file: Path) -> None:
         click.echo(f"{file}: {sentence}", err=True)
     if found:
         sys.exit(exit_codes.USAGE)
-    Output().line(f"{file} is right")
+    Output().line(f"{file} is valid")
 
 
 @platform.command("try")
@@ -83,7 +83,7 @@ def try_(
     ca_files: tuple[Path, ...],
     config: Path,
 ) -> None:
-    """Ask a platform what it keeps for a card; nothing is ordered or changed.
+    """Query a platform for a card's reservations; nothing is ordered or changed.
 
     FILE is a platform's description, the name of one that comes with lpad, or a platform's name in the
     settings, which then have its credentials.
@@ -111,7 +111,7 @@ def try_(
             for exchange in taken:
                 keeper.take(exchange)
             click.echo(f"{keeper.write(record)} exchanges in {record}", err=True)
-    for line in lines or [f"the platform '{found.name}' answers, and keeps nothing for this card"]:
+    for line in lines or [f"the platform '{found.name}' answers, and has no reservation for this card"]:
         Output().line(safe(line))
 
 
@@ -142,7 +142,9 @@ def products(name: str, config: Path) -> None:
         (each.id, each.name or "", each.price or "", each.validity or "", each.coverage or "")
         for each in found
     ]
-    Output().table(("ID", "NAME", "PRICE", "VALIDITY", "COVERAGE"), rows, empty="the platform lists nothing")
+    Output().table(
+        ("ID", "NAME", "PRICE", "VALIDITY", "COVERAGE"), rows, empty="the platform lists no products"
+    )
 
 
 @platform.command()
@@ -165,7 +167,7 @@ def verify(
     callback = Callback(method, url, dict(map(_header, headers)), body.read())
     moment = verify_callback(scheme, callback, secret=secret)
     age = "" if moment is None else f", signed {time.time() - moment:.0f} seconds ago"
-    Output().line(f"the signature is right{age}")
+    Output().line(f"the signature is valid{age}")
 
 
 def _header(text: str) -> tuple[str, str]:
@@ -188,8 +190,8 @@ def _abilities(each: OpenablePlatform) -> str:
     can = each.can
     words = {
         "orders": can.orders,
-        "binds to an EID": can.binds,
-        f"finds by {can.finds}": can.finds != "nothing",
+        "binds orders to an EID": can.binds,
+        f"finds orders by {can.finds}": can.finds != "nothing",
         "repeats": can.repeats,
         f"activates {can.activates}": can.activates != "never",
         "releases": can.releases,

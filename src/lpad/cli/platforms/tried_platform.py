@@ -1,4 +1,4 @@
-"""The platform that is tried: one of the settings, or a description with what the command line adds to it."""
+"""The platform to try: one of the settings, or a description with the additions of the command line."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class _Stage:
         self._daemon = stack.enter_context(_daemon(config, self._log))
 
     def _with_platform(self, settings: dict[str, Any], pki: Pki, stack: ExitStack) -> dict[str, Any]:
-        """Start a platform in front of the server; return the settings that have an empty card ask it."""
+        """Start a platform in front of the server; return the settings with which an empty card uses it."""
         shelf = SmdpShelf(self.server.orders, address=lambda: self.server.address)
         platform = stack.enter_context(
             SimulatedPlatform("desk", pki=pki, shelf=shelf, pace=Pace(profile=1, line=1))

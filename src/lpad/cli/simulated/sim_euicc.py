@@ -52,7 +52,9 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Answer like the card whose APDUs this file contains (setting log.apdus); omit FOLDER.",
 )
-@click.option("--replay-euicc", metavar="NAME", help="Name of the card in a record of several.")
+@click.option(
+    "--replay-euicc", metavar="NAME", help="Name of the card, if the record contains several cards."
+)
 @click.option(
     "--vpcd",
     metavar="HOST:PORT",

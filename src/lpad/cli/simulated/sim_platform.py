@@ -60,9 +60,13 @@ def platform(
     try:
         server.start()
     except PermissionError as error:
-        raise InvalidValue(f"this user may not use port {port} ({error}); take one above 1023") from error
+        raise InvalidValue(
+            f"this user may not listen on port {port} ({error}); choose a port above 1023"
+        ) from error
     except OSError as error:
-        raise Conflict(f"nothing can listen on {bind}, port {port} ({error}); take others") from error
+        raise Conflict(
+            f"cannot listen on {bind}, port {port} ({error}); choose another address or port"
+        ) from error
     try:
         Output().line(f"platform like {like} on {bind}:{server.port}, base {server.base}")
         for host, target in server.hosts.items():

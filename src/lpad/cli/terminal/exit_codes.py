@@ -62,5 +62,5 @@ def exit_code(kind: str) -> int:
 
 
 def table() -> str:
-    """Return the table, for help texts; click keeps its lines as they are."""
+    """Return the table for help texts; click does not reflow its lines."""
     return "\b\nExit codes:\n" + "\n".join(f"  {code:<4}{meaning}" for code, meaning in MEANINGS.items())

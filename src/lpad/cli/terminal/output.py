@@ -20,7 +20,7 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def safe(value: object) -> str:
-    """Return a text without anything that controls the terminal.
+    """Return a text without characters that control the terminal.
 
     Names come from cards and servers: escape sequences, line ends and marks that change the direction of
     writing are shown as escapes.

@@ -63,7 +63,7 @@ def _print(output: Output, report: dict[str, Any], ports: dict[str, Any], system
     euiccs = report.get("euiccs") or []
     if len(euiccs) > 1:
         rows += [(f"eUICC {each['eid']}", f"aid: {each['isdr_aid']}") for each in euiccs]
-        rows.append(("", "list each as a card of its own in the settings, with its 'aid'"))
+        rows.append(("", "list each eUICC separately in the settings, with its 'aid'"))
     if report.get("block_size_learned"):
         rows.append(("", "the link refused larger blocks"))
     output.facts(rows)

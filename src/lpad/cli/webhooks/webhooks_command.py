@@ -31,12 +31,12 @@ def webhooks(session: Session, action: str, name: str | None, number: int | None
     list                     show them
     test NAME                send a test event now, and show the answer
     pause NAME               send nothing until 'resume'; events wait
-    resume NAME              continue, also with an endpoint that answered HTTP 410
-    redeliver NAME [NUMBER]  send an event once more, or every set-aside event
+    resume NAME              continue, even with an endpoint that answered HTTP 410
+    redeliver NAME [NUMBER]  send an event again, or every set-aside event
     """
     if (name is None) is not (action == "list") or (number is not None and action != "redeliver"):
         raise click.UsageError(
-            "all actions but 'list' need the name of an endpoint; only 'redeliver' takes a number"
+            "all actions except 'list' need the name of an endpoint; only 'redeliver' accepts a number"
         )
     client = session.client.webhooks
     if name is None:

@@ -1,8 +1,8 @@
 """Reading of partly broken lists: readable items are read, and the rest is counted.
 
-Cards leave the list's own element out, put unknown elements between the items, add padding, or get a length
-wrong so that one item swallows its neighbour. A reader that stops at the first odd byte would lose the
-profile that the device depends on.
+Some cards omit the list's own element, put unknown elements between the items, add padding, or give a wrong
+length so that one item includes its neighbour. A reader that stops at the first unexpected byte would lose
+the profile that the device depends on.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def element_of(data: bytes) -> bytes:
 
 
 class Sureness(Enum):
-    """How certain it is that bytes that begin like an item are one."""
+    """The degree of certainty that bytes which begin like an item are an item."""
 
     NONE = auto()
     PERHAPS = auto()
@@ -85,9 +85,9 @@ class Sureness(Enum):
 class ListOf:
     """The expected form of a card's list: `tag`, which contains A0, which contains the items.
 
-    `sureness` says whether an element is an item that can be read at least in part. It is called at each byte
-    of a broken part. `nests` is for items that may contain others by mistake, and never contain anything else
-    that begins like an item.
+    `sureness` shows whether an element is an item that can be read at least in part. It is called at each
+    byte of a broken part. `nests` is for items that may contain others by mistake, and never contain anything
+    else that begins like an item.
     """
 
     name: str

@@ -4,9 +4,10 @@ Values, as in `simulator/asn1/schema.py`: dict for SEQUENCE, (name, value) for C
 (bytes, number of bits) for BIT STRING, str for UTF8String and OBJECT IDENTIFIER, bytes for OCTET STRING
 and for ANY (the whole element, tag and length included), None for NULL.
 
-Cards and servers are newer, older and less exact than the specification. So unknown elements are ignored
-everywhere, members may come in another order, any byte other than 00 is a true BOOLEAN, an INTEGER may carry
-more leading bytes than DER allows, and text that is not UTF-8 gets U+FFFD in place of the wrong bytes.
+Cards and servers follow newer or older versions of the specification, and not always exactly. So unknown
+elements are ignored everywhere, members may come in another order, any byte other than 00 is a true BOOLEAN,
+an INTEGER may carry more leading bytes than DER allows, and text that is not UTF-8 gets U+FFFD in place of
+the wrong bytes.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def encode(type_name: str, value: Any) -> bytes:
 
     Args:
         type_name: a SEQUENCE or CHOICE of rsp.asn, such as "EnableProfileRequest".
-        value: as the module says.
+        value: in the form that the module's docstring describes.
 
     Raises:
         MalformedError: a mandatory member is missing, or a member or alternative is unknown.
@@ -98,7 +99,7 @@ def _encode_members(members: tuple[Node, ...], value: dict[str, Any], name: str)
     for member, node, optional, default in members:
         if member in left:
             left.remove(member)
-            if default is None or value[member] != default:  # DER leaves a default out
+            if default is None or value[member] != default:  # DER omits a default
                 parts.append(_encode(node, value[member], member))
         elif not optional and default is None:
             raise MalformedError(f"{name} lacks the mandatory {member}")

@@ -89,7 +89,7 @@ class ProfileInstallationResult:
     """The card's final result of a download (BF37); `raw` goes to the server unchanged.
 
     On success `error` is None and `aid` is that of the profile's security domain; on failure `error` and
-    `command` say why and where. `element_status` is the interpreter's report on a profile element
+    `command` give the reason and the place. `element_status` is the interpreter's report on a profile element
     ("bad-values of element 7"), if there is one. Other data that the card omits is None.
     """
 

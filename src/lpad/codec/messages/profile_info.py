@@ -25,7 +25,7 @@ TAGS_WITHOUT_ICON = tuple(tag for tag in TAGS if tag not in ICON_TAGS)
 
 
 class ProfileState(StrEnum):
-    """Whether the profile is enabled; `UNKNOWN` if the card does not say."""
+    """Whether the profile is enabled; `UNKNOWN` if the card does not report it."""
 
     DISABLED = "disabled"
     ENABLED = "enabled"
@@ -97,7 +97,7 @@ class UnreadableProfile:
     """An entry of the list that is broken or has no ICCID, with its readable parts.
 
     `raw` is the whole entry. `raw_iccid` is the content of tag 5A, and `iccid` its ICCID, if it is one; in a
-    broken entry it may be wrong. `whole` says whether only the ICCID is wrong.
+    broken entry it may be wrong. `whole` shows whether only the ICCID is wrong.
     """
 
     raw: bytes

@@ -1,7 +1,7 @@
 """The eSIM certificate issuers (CIs) that are known by name; the table is certificate_issuers.tsv.
 
-A name gives no trust: it is displayed, it distinguishes test CIs, and it completes an identifier of which a
-card gives only a part.
+A name does not establish trust: it is displayed, it identifies test CIs, and it completes an identifier of
+which a card gives only a part.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LENGTH = 20
 _PROVES = 16
 """The number of bytes from which a part of an identifier is sufficient proof.
 
-Anyone can make signatures whose recovered key is random; to match n given bytes takes 2^(8n) tries.
+Anyone can make signatures whose recovered key is random; matching n given bytes takes 2^(8n) tries.
 """
 _NAMES = 4
 """The number of bytes from which a part of an identifier identifies a known CI."""

@@ -1,4 +1,4 @@
-"""From settings to operators' platforms: descriptions, credentials, and the way to them."""
+"""From settings to operators' platforms: descriptions, credentials and connections."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def operator_platforms(
     tokens: Path | None = None,
     observe: Callable[[Exchange], None] | None = None,
 ) -> list[OpenablePlatform]:
-    """Return the platforms that the settings name; nothing is connected to, and nothing is loaded for none.
+    """Return the platforms that the settings name; no connection is made.
 
     Raises:
         InvalidSettings: a description, a credential or a certificate cannot be read, or lpad was installed
-            without what platforms need.
+            without the extra for platforms.
     """
     if not file.settings.platforms:
         return []
     try:
-        # It brings an HTTP client with it, which a gateway without platforms need not load.
+        # This module loads an HTTP client, which a gateway without platforms does not need.
         from lpad.provisioning import openable_platform  # noqa: PLC0415 - only with a platform
     except ImportError as error:
         raise InvalidSettings(

@@ -1,4 +1,4 @@
-"""From settings to endpoints of webhooks: keys, CAs, and the way to them."""
+"""From settings to endpoints of webhooks: keys, CAs and connections."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def webhook_endpoints(file: SettingsFile, *, route: Route) -> list[Endpoint]:
-    """Return the endpoints that the settings name; nothing is connected to.
+    """Return the endpoints that the settings name; no connection is made.
 
     Args:
         file: the settings.

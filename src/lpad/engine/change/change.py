@@ -8,8 +8,8 @@
       done, failed, cancelled
 
 Everything that alters a card is a change. The record is frozen: each event creates the next record, and
-`TRANSITIONS` says which states may follow which. A change goes back to `queued` when a switch has overtaken
-it, or when its question was answered while other changes had the card.
+`TRANSITIONS` states which states may follow which. A change goes back to `queued` when a switch has overtaken
+it, or when its question was answered while other changes were using the card.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     AnyOutcome = Outcome | Odd
     Facts = Mapping[str, object]
 else:
-    # msgspec reads the annotations when it runs: which type these have is in the table of kinds.
+    # msgspec reads annotations at run time; the table of kinds has the types of these fields.
     Json = AnyParams = AnyOutcome = Any
     Facts = dict[str, Any]
 
@@ -115,7 +115,7 @@ class QuestionKind(enum.StrEnum):
     CONFIRMATION_CODE = "confirmation-code"
     CONSENT = "consent"
     CONFIRMATION = "confirmation"
-    SECOND_ORDER = "second-order"  # whether to pay once more
+    SECOND_ORDER = "second-order"  # whether to pay again
     ADOPT = "adopt"  # whether to take the oldest of several profiles that wait for this card
 
 
@@ -151,21 +151,23 @@ class PauseReason(enum.StrEnum):
     """The reasons for a wait without a question."""
 
     NETWORK = "network"  # the server cannot be reached
-    SERVER = "server"  # the server is out of order, or says "later"
-    PLATFORM = "platform"  # an operator's platform has not got the profile ready, or says "later"
-    CARD = "card"  # the card went away, or is busy
+    SERVER = "server"  # the server is out of order, or asks to try again later
+    PLATFORM = (
+        "platform"  # an operator's platform has not prepared the profile yet, or asks to try again later
+    )
+    CARD = "card"  # the card disappeared, or is busy
     JOURNAL = "journal"  # the journal cannot be written
     TIME = "time"  # the device's clock is not set: TLS cannot be verified
     RESTART = "restart"  # lpad was stopped in the middle
-    OVERTAKEN = "overtaken"  # switches have overtaken it several times
+    OVERTAKEN = "overtaken"  # switches have overtaken the change several times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
     """Why a change waits without occupying its card, and when the next attempt begins.
 
-    If `retry_at` is None, the next attempt begins as soon as the reason for the wait is gone. `error`
-    is the last attempt's error.
+    If `retry_at` is None, the next attempt begins as soon as the reason for the wait no longer exists.
+    `error` is the last attempt's error.
     """
 
     reason: PauseReason
@@ -220,11 +222,11 @@ class Change:
     guard: Guard | None = None
     """The guard of a switch that is rolled back unless its conditions are met."""
     pause: Pause | None = None
-    """Why it waits, if it does not wait for an answer."""
+    """Why the change waits, if it does not wait for an answer."""
     attempts: int = 0
     """The number of failed attempts so far."""
     overtaken: int = 0
-    """How many times a switch has overtaken it while it ran."""
+    """The number of times that a switch has overtaken the running change."""
     asked_by: int | None = None
     """The user ID of the requesting caller; None: lpad itself, or a release that did not record it."""
 
@@ -337,5 +339,5 @@ def now() -> datetime:
 def _closed(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     if not steps or steps[-1].seconds is not None:
         return steps
-    # The steady clock measures its duration when the record is stored: see `timed`.
+    # The steady clock measures the step's duration when the record is stored: see `timed`.
     return (*steps[:-1], replace(steps[-1], seconds=0.0))

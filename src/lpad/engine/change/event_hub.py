@@ -81,7 +81,8 @@ class Subscription:
 class Hub:
     """Numbers events and passes them to every subscription.
 
-    An ID is a token of this run of the daemon and a number: so IDs of an earlier run are recognized.
+    An ID consists of a token for this run of the daemon and a number, so that IDs of an earlier run are
+    recognized.
     """
 
     def __init__(self) -> None:

@@ -26,8 +26,8 @@ class Phase(enum.StrEnum):
 
     SWITCHING = "switching"  # the card is asked to enable, and the modem to read the new profile
     WATCHING = "watching"  # the conditions are awaited
-    KEPT = "kept"  # they were met
-    GOING_BACK = "going-back"  # the profile before is enabled again, or one of the fallback order
+    KEPT = "kept"  # the conditions were met
+    GOING_BACK = "going-back"  # the previous profile is enabled again, or one of the fallback order
     BACK = "back"
     STUCK = "stuck"  # none of them could be enabled
 
@@ -37,7 +37,7 @@ class Turn(enum.StrEnum):
 
     READ = "read"  # card and modem agree on the new profile
     MET = "met"
-    UNMET = "unmet"  # in time; or refused, taken back, cut off, or not even enabled
+    UNMET = "unmet"  # not met in time; or refused, cancelled, cut off, or the profile not enabled
     RETURNED = "returned"
     EXHAUSTED = "exhausted"
 
@@ -85,7 +85,7 @@ class Guard:
         """
         following = TRANSITIONS.get((self.phase, turn))
         if following is None:
-            raise InternalError(f"a guard that is {self.phase} knows no '{turn}'")
+            raise InternalError(f"a guard in the phase '{self.phase}' cannot take the turn '{turn}'")
         if turn is Turn.MET and not self.met:
             raise InternalError(
                 f"a guard that was not met is not kept: {self.told() or 'it has no condition'}"
@@ -104,7 +104,7 @@ class Guard:
 
     @property
     def met(self) -> bool:
-        """Whether every condition was seen met; a guard without conditions never is."""
+        """Whether every condition was met; a guard without conditions is never met."""
         return bool(self.requirements) and not self.unmet
 
     @property

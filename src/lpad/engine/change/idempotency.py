@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 class IdempotencyKey:
     """A key and its request, in a form that reveals neither.
 
-    Requests contain short codes, which must not be guessable from the disk. So the long random key itself is
-    not stored, and the request only as an HMAC with that key.
+    Requests contain short codes, which must not be guessable from the disk. So lpad does not store the long
+    random key itself, and stores the request only as an HMAC with that key.
     """
 
     uid: int
-    """The caller's user ID, so that users cannot hit each other's keys."""
+    """The caller's user ID, so that the keys of different users cannot collide."""
     digest: bytes
     """SHA-256 of the key."""
     request: bytes

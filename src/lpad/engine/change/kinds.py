@@ -1,7 +1,7 @@
 """The tables of kinds: the types of changes' parameters, notes and results, and of errors' details.
 
 Only this module decodes JSON into these types. Fields of a later lpad are ignored. Values that do not fit
-stay undecoded: they are shown, but not carried out.
+stay undecoded: lpad shows them, but does not carry out the change.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def read_change(text: bytes) -> Change:
 
 
 def read_notes(kind: Kind, found: Odd) -> notes.Notes:
-    """Return the notes; a note that does not fit is ignored and hides no other."""
+    """Return the notes; a note that does not fit is ignored and does not hide others."""
     wanted = KINDS[kind].notes
     fitting = {name: value for name, value in found.items() if _fits(name, value, wanted)}
     return msgspec.convert(fitting, wanted)

@@ -1,10 +1,9 @@
 """A moment on all clocks, and lpad's own steady clock, by which it measures age.
 
 The wall clock is for people. It starts at 1970 on boards without a battery, and time servers set it,
-sometimes wrongly, and back again. The clock that counts from boot has none of these faults, but does not
-continue after a reboot.
-The steady clock joins them: it continues with the clock of each boot, and adds a plausible time for each
-reboot.
+sometimes wrongly and later correctly. The clock that counts from boot has none of these faults, but does not
+continue after a reboot. The steady clock joins them: it continues with the clock of each boot, and adds a
+plausible time for each reboot.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
-"""The least value of a steady clock; a smaller number comes from an earlier lpad, on a board whose clock was
-not set."""
+"""The minimum value of a steady clock; a smaller number comes from an earlier lpad, on a board whose clock
+was not set."""
 LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 LONGEST_GAP = 24 * 3600.0
-"""The most seconds that count for a time without power, even if both clocks seem to be set: one may be years
-ahead, and nothing must age by years because of that."""
+"""The maximum number of seconds that count for a time without power, even if the clock seems to be set before
+and after: one of the readings may be years ahead, and nothing must age by years because of that."""
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -35,9 +34,9 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 class Moment:
     """The readings of all clocks.
 
-    `wall` is seconds since 1970, `boot` seconds since boot, `boot_id` which boot. `steady` is the steady
-    clock: close to seconds since 1970, but only its differences are meaningful. `ran` is the number of
-    seconds that lpad has run since its journal was created.
+    `wall` is seconds since 1970, `boot` seconds since boot, and `boot_id` identifies the boot. `steady` is
+    the steady clock: close to seconds since 1970, but only its differences are meaningful. `ran` is the
+    number of seconds that lpad has run since its journal was created.
     """
 
     wall: float
@@ -52,7 +51,7 @@ class Moment:
         try:
             boot_id = _BOOT_ID.read_text(encoding="ascii").strip()
         except OSError:
-            boot_id = ""  # then every boot counts as a new one, and the wall clock decides
+            boot_id = ""  # then every reading counts as a new boot's, and the wall clock decides
         return cls(wall=time.time(), boot=time.clock_gettime(time.CLOCK_BOOTTIME), boot_id=boot_id)
 
     def since(self, steady: float) -> float:

@@ -25,8 +25,8 @@ OVERTAKEN = frozenset(
 """The kinds that are overtaken while they run: those that wait for servers. The others end soon."""
 
 PATIENCE = 3
-"""After being overtaken this many times, a download waits for a quiet time, because the server counts
-attempts."""
+"""After being overtaken this many times, a download waits for a time without switches, because the server
+counts attempts."""
 
 QUIET = 600.0
 """Seconds without a switch, for which such a download waits."""

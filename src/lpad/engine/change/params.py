@@ -27,14 +27,14 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class GuardParams(msgspec.Struct, frozen=True, kw_only=True):
-    """The conditions that a switch must meet within a number of seconds, or it is rolled back."""
+    """The conditions that a switch must meet within a number of seconds; otherwise it is rolled back."""
 
     until: tuple[str, ...]
     within: float = 180.0
 
 
 class NetworkParams(msgspec.Struct, frozen=True, kw_only=True):
-    """The network settings that come with an order; `password_set` says whether there is a password."""
+    """The network settings that come with an order; `password_set` shows whether there is a password."""
 
     apn: str = ""
     username: str = ""
@@ -51,8 +51,8 @@ class DownloadParams(Params, frozen=True, kw_only=True):
     """A download from `server`, or from the default SM-DP+.
 
     `confirm` asks for consent once the profile is known. `retry_for` is in seconds; with `when_online` the
-    download waits for a network without limit. `guard` is that of the switch which `enable` asks for;
-    `unguarded` as of an enable.
+    download waits for a network without limit. `guard` is that of the switch that `enable` requests;
+    `unguarded` is as for an enable.
     """
 
     confirm: bool = always(False)
@@ -91,13 +91,13 @@ class EnableParams(ProfileParams, frozen=True, kw_only=True):
 
 
 class DisableParams(ProfileParams, frozen=True, kw_only=True):
-    """The profile to disable; `accept_offline` also if the device loses its connection by it."""
+    """The profile to disable; `accept_offline`: even if the device loses its connection."""
 
     accept_offline: bool = False
 
 
 class LineParams(ProfileParams, frozen=True, kw_only=True):
-    """What a platform is asked for the line of a profile; `accept_offline` as for a profile to disable."""
+    """The action for the line of a profile; `accept_offline` as for a profile to disable."""
 
     action: LineAction
     accept_offline: bool = False
@@ -147,7 +147,7 @@ class RefreshParams(Params, frozen=True, kw_only=True):
 
 
 class ProbeParams(Params, frozen=True, kw_only=True):
-    """Whether the report shows EID, IMEI and serial numbers whole."""
+    """Whether the report shows EID, IMEI and serial numbers in full."""
 
     unredacted: bool = always(False)
 

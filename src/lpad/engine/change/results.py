@@ -133,10 +133,10 @@ class ProvisionResult(DownloadResult, frozen=True, kw_only=True, omit_defaults=T
 
 
 class LineResult(Result, frozen=True, kw_only=True, omit_defaults=True):
-    """A platform's report on the line of a profile, after what was asked.
+    """A platform's report on the line of a profile after the action.
 
-    `line` is idle, changing, live, ended or unknown, `word` the same in the platform's own word. `imei` is
-    that of the device in which the platform saw the line. `already` says that there was nothing to do.
+    `line` is idle, changing, live, ended or unknown, and `word` is the platform's own word for it. `imei` is
+    that of the device in which the platform saw the line. `already` means that there was nothing to do.
     """
 
     iccid: str
@@ -177,7 +177,7 @@ class ResetResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DeliverNotificationsResult(Result, frozen=True, kw_only=True, omit_defaults=True):
-    """How many notifications were delivered."""
+    """The number of delivered notifications."""
 
     delivered: int
 

@@ -65,7 +65,7 @@ class SteadyClockMarks:
         self._thread.start()
 
     def stop(self) -> None:
-        """Write the last one."""
+        """Write the last mark."""
         self._leave.set()
         if self._thread is not None:
             self._thread.join()
@@ -77,12 +77,12 @@ class SteadyClockMarks:
         try:
             self._memos.put(MARK, moment)
         except JournalUnavailable as error:
-            log.debug("the steady clock is not marked: %s", error)
+            log.debug("cannot save a mark of the steady clock: %s", error)
         else:
             self._marked_at = moment.steady
 
     def due(self) -> Moment | None:
-        """Return the mark to write along with something else; None if the last one is recent."""
+        """Return the mark to write together with a change; None if the last one is recent."""
         moment = self._clock.now()
         if moment.steady - self._marked_at < REST:
             return None
@@ -93,7 +93,7 @@ class SteadyClockMarks:
         try:
             self._go_on_from_journal()
         except JournalUnavailable as error:  # the steady clock begins with the wall clock then
-            log.debug("the steady clock is not carried on: %s", error)
+            log.debug("the steady clock begins with the wall clock: %s", error)
 
     def _go_on_from_journal(self) -> None:
         last = self._memos.get(MARK, Moment)

@@ -1,10 +1,10 @@
 """A time limit that survives a restart of lpad or of the device, even on boards with a wrong clock.
 
 Within one boot, the clock that counts from boot decides, because it cannot be set. After a reboot there is
-only the wall clock. If it says that the limit has passed, it has. If it was not set when the limit began, or
-shows an earlier time now, as on boards without a clock of their own, the time without power is unknown. Then
-the limit is granted once more, but only once, because a device that keeps restarting under a new profile must
-return to the previous one.
+only the wall clock. If the wall clock shows that the limit has passed, it has passed. If the wall clock was
+not set when the limit began, or shows an earlier time now, as on boards without a battery, the time without
+power is unknown. Then the limit begins again, but only once, because a device that keeps restarting under a
+new profile must return to the previous one.
 """
 
 from __future__ import annotations

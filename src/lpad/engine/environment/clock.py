@@ -1,4 +1,4 @@
-"""Whether this device knows the time; without it, lpad cannot verify certificates.
+"""Whether this device's clock is set; otherwise lpad cannot verify certificates.
 
 Boards without a battery start at 1970, or at the time of their last shutdown, until a time server sets their
 clock. The kernel reports that immediately, so nothing is polled.
@@ -55,7 +55,7 @@ class Clock:
 
     @property
     def synchronised(self) -> bool:
-        """Whether a time server has set the kernel's clock; True if the kernel does not say."""
+        """Whether a time server has set the kernel's clock; True if the kernel does not report it."""
         import ctypes  # noqa: PLC0415 - half a megabyte that most devices never need
 
         try:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Connectivity:
-    """Says when another attempt makes sense; thread-safe."""
+    """Reports when another attempt makes sense; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,7 +1,7 @@
 """The recorder: writes the events that follow from those of the hub into the outbox, in its own thread.
 
-A publisher never waits for the disk. If the power fails before a state is written, it is observed again after
-the restart, and is an event then.
+A publisher never waits for the disk. If the power fails before a state is written, the recorder observes the
+state again after the restart, and writes the event then.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The events of a change: those of its new record that its previous one on disk had not reached.
+"""The events of a change: those that follow from its new record, but not from its previous record on disk.
 
-Both records are in the journal when the event is, so a change has each of its events exactly once, whatever
-interrupts it.
+The journal stores the new record and its events in one transaction, so each event of a change exists exactly
+once, whatever interrupts the change.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The form in which an event leaves the device: CloudEvents 1.0, in the JSON format.
 
 `source` and `id` together identify an event: a repeated delivery has the same ones. `sequence` counts the
-events of a device, as the CloudEvents extension of that name: 12 digits, so that texts have the order of
-numbers.
+events of a device, as the CloudEvents extension of that name: 12 digits, so that texts sort like numbers.
 """
 
 from __future__ import annotations
@@ -90,7 +89,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
             "time": self.body.time,
             "datacontenttype": "application/json",
         }
-        if self.sequence:  # a test has none
+        if self.sequence:  # a test event has no number
             found["sequence"] = f"{self.sequence:0{SEQUENCE_DIGITS}d}"
         if self.body.subject is not None:
             found["subject"] = self.body.subject

@@ -17,7 +17,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class EndpointTestData(Payload, frozen=True, kw_only=True, omit_defaults=True):
-    """A test that a user asked for, of the endpoint with this name."""
+    """A test of the endpoint with this name, requested by a user."""
 
     endpoint: str
 
@@ -26,7 +26,8 @@ class ProfileData(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """The outcome for a profile.
 
     `previous` is the profile that was enabled before, if known; enabling another one disables it. `change` is
-    the change's number at `/v1/changes`; `settled` says that lpad found this on the card after a cut.
+    the change's number at `/v1/changes`; `settled` means that lpad found this on the card after an
+    interruption.
     """
 
     euicc: str
@@ -71,7 +72,7 @@ class CardData(Payload, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class CardChangedData(Payload, frozen=True, kw_only=True, omit_defaults=True):
-    """Another card in a known place: its EID, and the EID of the previous one."""
+    """Another card in a known port or reader: its EID, and the EID of the previous card."""
 
     euicc: str
     eid: str
@@ -89,7 +90,7 @@ class NotificationData(Payload, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class JournalData(Payload, frozen=True, kw_only=True, omit_defaults=True):
-    """How many rows of the journal a repair has saved and lost, by table, and the changes that it lost."""
+    """The number of rows that a repair of the journal has saved and lost, by table, and the lost changes."""
 
     saved: dict[str, int] = {}
     lost: dict[str, int] = {}
@@ -123,7 +124,7 @@ class LineData(Payload, frozen=True, kw_only=True, omit_defaults=True):
 class ImeiData(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """The modem's IMEI, if it differs from the modem in which the card was last seen.
 
-    `cause` is what follows from it, in one word, if anything does.
+    `cause` is `seen-by-platform` if a platform reported this IMEI for the profile's line.
     """
 
     euicc: str

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 class Happening:
     """An event, with its time by the wall clock in seconds since 1970.
 
-    A happening with a `key` is a new state of something that lasts, such as a card: it is an event only if
-    `state` differs from the last one that was an event, even before a restart. So an observation may be
-    repeated, and a power cut loses none. `first_counts`: whether it is an event even if no state of it is
-    known yet. `told_as`: the field of the data that gets the previous state.
+    A happening with a `key` is a state of a lasting object, such as a card. It becomes an event only if
+    `state` differs from the last state that was an event, even one from before a restart. So an observation
+    may be repeated, and a power cut loses none. `first_counts`: whether the first known state becomes an
+    event. `told_as`: the field of the data that gets the previous state.
     """
 
     type: EventType

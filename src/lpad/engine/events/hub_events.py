@@ -1,6 +1,6 @@
 """The events that follow from the hub's reports: the states of cards, of failover, of lines and of layers.
 
-Each is a state that lasts, and is an event only when it changes, even across a restart: see `Happening.key`.
+Each of these states becomes an event only when it changes, even across a restart: see `Happening.key`.
 """
 
 from __future__ import annotations
@@ -159,5 +159,5 @@ _FINDERS: Mapping[str, Callable[[Mapping[str, Json]], Iterator[Happening]]] = {
     "layer": _layer,
     "line": _line,
 }
-"""By the hub's type of event. Changes, notifications and provisioning have their events in their own
-transactions."""
+"""By the hub's type of event. The events of changes, notifications and provisioning are written in the
+transactions of their causes."""

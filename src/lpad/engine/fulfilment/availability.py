@@ -52,7 +52,7 @@ def _tell_unknown(wish: OpenWish, reservation: Reservation) -> None:
         if word not in wish.record.told:
             wish.keep(told=(*wish.record.told, word))
             log.warning(
-                "the platform '%s' says '%s', which its file does not know; lpad keeps checking",
+                "the platform '%s' reports the state '%s', which its file does not list; lpad keeps checking",
                 wish.record.platform,
                 word,
             )

@@ -64,7 +64,7 @@ def _try_to_activate(wish: OpenWish, platform: NamedPlatform, iccid: str) -> Non
             _activate_idle(wish, open_platform, iccid)
     except LpadError as error:
         # The profile is installed; the guard checks whether it works.
-        log.warning("change %d: the line is not activated: %s", wish.run.change.id, error)
+        log.warning("change %d: cannot activate the line: %s", wish.run.change.id, error)
         wish.tell("line-not-activated", sentence=error.sentence)
 
 

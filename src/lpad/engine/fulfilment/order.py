@@ -43,7 +43,9 @@ def reserved(wish: OpenWish, platform: OpenPlatform) -> Reservation:
         return adopted
     if doubtful and draft is None and not _may_repeat(platform):
         ask_second_order(
-            wish, "it is not known whether the platform took the order, and it offers no way to find out"
+            wish,
+            "lpad does not know whether the platform accepted the order, and the platform offers no way to"
+            " find out",
         )
     return _ordered(wish, platform, draft)
 
@@ -57,7 +59,7 @@ def _found(wish: OpenWish, platform: OpenPlatform) -> list[Reservation]:
 
 
 def _chosen(wish: OpenWish, found: list[Reservation]) -> Reservation:
-    """Return the oldest reservation; of several available ones, none without a user's decision."""
+    """Return the oldest reservation; if several are available, ask a user first."""
     available = [each for each in found if each.profile is Stage.AVAILABLE]
     if len(available) > 1 and wish.notes.adopt is not True:
         wish.tell("several", number=len(available))
@@ -75,7 +77,7 @@ def _ordered(wish: OpenWish, platform: OpenPlatform, draft: Reservation | None) 
     if draft is not None:
         wish.keep(intent="confirm", reservation=KeptReservation.of(draft))
     else:
-        # A draft that was not found again died unconfirmed, so ordering again is still the same order.
+        # A draft that is not found again has expired unconfirmed, so another request is still the same order.
         if before.intent not in ("order", "confirm"):
             _check_most_orders(wish)
             moments = (*moments, wish.steady())
@@ -87,8 +89,8 @@ def _ordered(wish: OpenWish, platform: OpenPlatform, draft: Reservation | None) 
         )
     except (PlatformRefused, Postponed) as error:
         if isinstance(error, Postponed) and wish.record.intent:
-            raise  # it is not known whether it was taken
-        # It has done nothing, so this turn's order does not count.
+            raise  # it is unknown whether the platform accepted it
+        # The platform has done nothing, so this turn's order does not count.
         wish.keep(intent="", ordered_at=before.ordered_at if before.intent != "order" else moments)
         raise
     wish.keep(reservation=KeptReservation.of(made), intent="", looks=0, since=wish.steady(), stalled=False)

@@ -67,7 +67,7 @@ def later(
     error: LpadError | None = None,
     reason: PauseReason = PauseReason.PLATFORM,
 ) -> Postponed:
-    """Return the pause until the next look: longer each time, and randomly spread.
+    """Return the pause until the next check: longer each time, and randomly spread.
 
     Args:
         wish: the wish.

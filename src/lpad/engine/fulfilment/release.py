@@ -37,12 +37,12 @@ def release(wish: OpenWish) -> str | None:
         return left
     platform = wish.context.platforms.get(record.platform)
     if platform is None or not platform.can.releases:
-        return f"{left}: the platform takes no order back"
+        return f"{left}: the platform does not take orders back"
     try:
         with platform.opened() as open_platform:
             return _released(wish, open_platform, left)
     except LpadError as error:
-        log.warning("change %d: its order is not released: %s", wish.run.change.id, error)
+        log.warning("change %d: cannot release its order: %s", wish.run.change.id, error)
         return f"{left}: {error.sentence}"
 
 

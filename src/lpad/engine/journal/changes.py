@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """How many changes stay in the journal, and for how many days after their end."""
+    """The number of changes that stay in the journal, and the days for which they stay after their end."""
 
     number: int = 500
     days: float = 365
@@ -146,8 +146,8 @@ class Changes:
     ) -> None:
         """Store a change's present record; an ended change loses its secrets and notes.
 
-        Its end is written even to a full disk, as long as the reserved space lasts. If the disk has room for
-        the record only, its events wait in memory.
+        lpad writes the end of a change even to a full disk, as long as the reserved space lasts. If the disk
+        has room only for the record, its events wait in memory.
 
         Args:
             notes: notes for settling, added to the existing ones.
@@ -191,7 +191,7 @@ class Changes:
         else:
             ended_at = None
             private = _encode(self._stored(change.id).noted(notes, secrets))
-        # The row may be missing: the journal is a new one if the old one was damaged meanwhile.
+        # The row may be missing, because a damaged journal was replaced meanwhile.
         db.execute(
             "INSERT INTO changes (id, euicc, state, body, private, ended_at) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET state = excluded.state, body = excluded.body,"
@@ -273,7 +273,7 @@ class Changes:
 def check_change(row: Row) -> None:
     """Check that a row's record and private part are readable and match its columns.
 
-    A record of a kind that only a later lpad knows is not damaged: it stays for that one.
+    A record of a kind that only a later lpad knows is not damaged, and stays for that version.
 
     Raises:
         ValueError: a part is unreadable, or does not match.

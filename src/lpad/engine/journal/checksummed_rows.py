@@ -1,8 +1,8 @@
 """Rows with a checksum that is computed at each write and compared at each read.
 
-Both happen within SQLite, by triggers and views of the connection, which are not in the file. Code that
-writes to a table need not care, and code that reads uses `sound_TABLE` instead of TABLE. Rows named in
-`SPARED` have a second copy, which is written and dropped in the same transaction.
+SQLite does both, with triggers and views of the connection, which are not in the file. Code that writes to a
+table is unaffected, and code that reads uses `sound_TABLE` instead of TABLE. Rows named in `SPARED` have a
+second copy, which is written and dropped in the same transaction.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def keep_sealed(db: sqlite3.Connection) -> None:
         if not layout.sealed:
             continue
         names = ", ".join(layout.names)
-        # The trigger that sets the checksum updates no other column, so it triggers nothing itself.
+        # The trigger that sets the checksum updates no other column, so it activates no further trigger.
         for event in ("INSERT", f"UPDATE OF {names}"):
             db.execute(
                 f"CREATE TEMP TRIGGER {table}_{event[:6]} AFTER {event} ON main.{table} BEGIN"

@@ -61,7 +61,7 @@ _SHOWN = (JournalState.READ_ONLY, JournalState.UNWRITABLE, JournalState.FULL, Jo
 _AGEING = (JournalState.READ_ONLY, JournalState.UNWRITABLE)
 """States that count as damage after a while."""
 _ODD_CONTENT = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
-"""The errors of code that meets other values in an open file than lpad writes."""
+"""The errors of code that reads values which lpad does not write."""
 
 
 class RepairedError(JournalUnavailable):
@@ -87,13 +87,13 @@ class Database:
     """One SQLite file; usable from every thread."""
 
     def __init__(self, path: Path, checks: Mapping[str, Check]) -> None:
-        """Open the file, or make it (readable by its owner alone); `health` gives the result.
+        """Open the file, or create it (readable only by its owner); `health` has the result.
 
         Args:
             path: the file's path; a symbolic link is followed, so that a repair leaves it unchanged.
             checks: read the content of each table's rows; an unreadable one is left out of the file.
         """
-        with suppress(OSError, RuntimeError):  # a link that leads to itself is set aside like any damage
+        with suppress(OSError, RuntimeError):  # a link that leads to itself is set aside like a damaged file
             path = path.resolve()
         self._path = path
         self._checks = checks
@@ -111,7 +111,7 @@ class Database:
 
     @property
     def health(self) -> JournalHealth:
-        """Whether it can be written, as the last attempt showed."""
+        """Whether the last attempt to write succeeded."""
         return self._health
 
     def close(self) -> None:
@@ -134,7 +134,10 @@ class Database:
             with suppress(JournalUnavailable), self.writing() as db:
                 db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             if self._has_aged():
-                why = f"it could not be written for {UNWRITABLE_FOR:.0f} seconds, though a new file can"
+                why = (
+                    f"it could not be written for {UNWRITABLE_FOR:.0f} seconds, although a new file can be"
+                    " written"
+                )
                 self._db.close()
                 self._db = self._open(DamagedError(f"{why}: {self._health.error}"))
             return self._health.ok
@@ -229,7 +232,7 @@ class Database:
     # Opening and repairing.
 
     def _open(self, damage: DamagedError | None = None) -> sqlite3.Connection:
-        """Return the file, a repaired one instead of a damaged one, or the copy that is read instead.
+        """Return the file, or a repaired one if it is damaged, or the copy that is read instead.
 
         Args:
             damage: why the file is unusable, if already known.
@@ -275,14 +278,14 @@ class Database:
                 keep_sealed(opened)
         except _ODD_CONTENT as odd:
             opened.close()
-            raise DamagedError(f"its content cannot be understood: {odd}") from odd
+            raise DamagedError(f"its content is not valid: {odd}") from odd
         except BaseException:
             opened.close()
             raise
         return opened
 
     def _look(self, path: Path) -> None:
-        """Check the file before SQLite, which takes some damage for a power cut, or for a setting."""
+        """Check the file before SQLite does, which mistakes some damage for a power cut or for a setting."""
         odd = file_replacement.odd_part(path)
         if odd is not None:
             raise DamagedError(odd)
@@ -345,7 +348,7 @@ class Database:
                 with closing(
                     sqlite3.connect(file_replacement.beginning(self._path), isolation_level=None)
                 ) as new:
-                    new.execute("PRAGMA synchronous = OFF")  # it does not count before it is complete
+                    new.execute("PRAGMA synchronous = OFF")  # the file does not count before it is complete
                     new.execute("PRAGMA journal_mode = MEMORY")
                     new.execute("PRAGMA secure_delete = ON")
                     report = fill(new, found, self._checks, new_report(damage))

@@ -1,6 +1,6 @@
 """Reserved space on the journal's disk for last entries: the end of a change, when the disk is full.
 
-A file next to the journal, as large as several such records, is deleted then.
+lpad then deletes a file next to the journal, which is as large as several such records.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Reserve:
         return True
 
     def _clear(self) -> None:
-        """Move away anything but a file: a pipe would block, and a link's target would be overwritten."""
+        """Move away anything except a file: a pipe would block, and a link's target would be overwritten."""
         if os.path.lexists(self._path) and not stat.S_ISREG(self._path.lstat().st_mode):
             self._path.rename(self._path.with_name(f"{self._path.name}.odd"))
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEPT = 3
-"""The number of damaged files that are kept, the latest ones, so that a disk that damages one a day does not
-fill up."""
+"""The number of damaged files that are kept, the latest ones, so that a disk that damages a file every day
+does not fill up."""
 LARGEST_KEPT = 16 * 1024 * 1024
 """The most bytes kept of each file: a journal is far smaller, but another file in its place may not be."""
 _LOCKED_BYTES = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0x40000000, 512, 0)
@@ -43,7 +43,7 @@ def beginning(path: Path) -> Path:
         OSError: it is impossible.
     """
     new = _free(_beginning(path))
-    new.touch(0o600, exist_ok=False)  # SQLite would create it with a mode of its own
+    new.touch(0o600, exist_ok=False)  # SQLite would create the file with another mode
     return new
 
 
@@ -118,7 +118,7 @@ def set_aside(path: Path) -> Path | None:
     if not found:
         return None
     if not target.exists():
-        target.touch(0o600)  # so that its kept log is found and removed with it
+        target.touch(0o600)  # so that the kept log is found and removed together with the file
     for old in damaged_files(path)[:-KEPT]:
         for part in _PARTS:
             _remove(old.with_name(old.name + part))

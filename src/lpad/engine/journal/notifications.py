@@ -21,11 +21,11 @@ class Stage(enum.StrEnum):
     """The stages of a notification. A stage is written before its action begins."""
 
     PENDING = "pending"  # to be sent
-    SENDING = "sending"  # an attempt is under way; found after a restart, the server may have it
+    SENDING = "sending"  # an attempt is in progress; after a restart, the server may have received it
     DELIVERED = "delivered"  # accepted by the server; may leave the card
     REFUSED = "refused"  # set aside: the server will not accept it, or the address is invalid
     DROPPED = "dropped"  # dropped by a user; may leave the card
-    REMOVING = "removing"  # is being taken off the card
+    REMOVING = "removing"  # is being removed from the card
 
 
 UNSENT = frozenset({Stage.PENDING, Stage.SENDING})
@@ -104,7 +104,7 @@ class Notifications:
     ) -> bool:
         """Copy a notification; return whether it is new.
 
-        A card should never reuse a notification number. A re-created or faulty card does: the older copy then
+        A card should never reuse a notification number. If a re-created or faulty card does, the older copy
         gets one of lpad's own numbers.
         """
         with self._database.writing() as db:
@@ -123,8 +123,8 @@ class Notifications:
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (eid, seq, event, address, iccid, raw, at, at),
             )
-            # A new one shows that the device is probably online, so the earlier ones, which must be sent
-            # first, become due as well.
+            # A new notification shows that the device is probably online, so the earlier ones, which must be
+            # sent first, become due as well.
             db.execute(
                 "UPDATE notifications SET next_attempt_at = min(next_attempt_at, ?)"
                 " WHERE eid = ? AND address = ? AND stage IN ('pending', 'sending')",
@@ -143,7 +143,7 @@ class Notifications:
         return [StoredNotification(**{**each, "stage": Stage(each["stage"])}) for each in found]
 
     def count(self, *, eid: str | None = None) -> int:
-        """Return how many copies there are, of one card or of all."""
+        """Return the number of copies, of one card or of all."""
         counted = "SELECT count(*) FROM notifications WHERE eid = ifnull(?, eid)"
         return int(self._database.rows(counted, eid)[0][0])
 

@@ -41,7 +41,7 @@ FIRST = ("notifications", "changes", "memos", "requests", "events")
 NUMBERED = ("changes", "events")
 """Tables whose numbers are never used twice."""
 APART = 1_000_000
-"""If a table's last number cannot be read, new numbers begin higher by this."""
+"""The amount by which new numbers begin higher if a table's last number cannot be read."""
 _STATE_ENTRY = ("state", "id")
 _FEW = 4
 """Columns of a table whose rows could be mistaken for entries of an index."""
@@ -333,7 +333,7 @@ def _in_order(found: Salvage, version: int) -> Iterator[tuple[Layout, list[_Row]
 
 
 def _drop_odd(db: sqlite3.Connection, checks: Mapping[str, Check], lost_changes: set[int]) -> Counter[str]:
-    """Omit the rows whose content cannot be read, regardless of their checksum."""
+    """Omit rows whose content cannot be read, regardless of their checksum."""
     dropped: Counter[str] = Counter()
     for table in FIRST:
         layout = layouts_of(SCHEMA_VERSION)[table]

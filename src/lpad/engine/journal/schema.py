@@ -42,7 +42,8 @@ ALTER TABLE notifications ADD COLUMN last_attempt_at REAL;
 CREATE TABLE memos (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 """
 
-# Which request led to which change; and when a change ended, in seconds since 1970: it is kept for some days.
+# The change to which each request led; and the time at which a change ended, in seconds since 1970, because
+# it is kept for some days.
 _REQUESTS = """
 CREATE TABLE requests (
     uid INTEGER NOT NULL,
@@ -56,13 +57,15 @@ ALTER TABLE changes ADD COLUMN ended_at REAL;
 UPDATE changes SET ended_at = CAST(strftime('%s', 'now') AS REAL) WHERE private IS NULL;
 """
 
-# How often a server answered a notification with an error: that it could not be reached does not count.
+# The number of times that a server answered a notification with an error; failures to reach the server do not
+# count.
 _ANSWERED = """
 ALTER TABLE notifications ADD COLUMN answered INTEGER NOT NULL DEFAULT 0;
 """
 
-# Each row with a checksum; the file's version once more, with one; and second copies of rows without which a
-# device may be stranded, or something done twice. What follows each step fills them in (`migration.py`).
+# A checksum for each row; a second record of the file's version, with a checksum; and second copies of rows
+# whose loss could make a device unreachable or repeat an action. `migration.py` fills them in after each
+# step.
 _CHECKSUMS = """
 ALTER TABLE changes ADD COLUMN checksum INTEGER;
 ALTER TABLE notifications ADD COLUMN checksum INTEGER;
@@ -78,8 +81,8 @@ CREATE TABLE spares (
 ) WITHOUT ROWID;
 """
 
-# Since when a server answers a notification with errors, on the steady clock; NULL for those that an earlier
-# lpad has counted, until the next answer. A repair expects the checksum to be a row's last column.
+# The time since which a server answers a notification with errors, on the steady clock; NULL for errors that
+# an earlier lpad has counted, until the next answer. A repair expects the checksum to be a row's last column.
 _ANSWERED_SINCE = """
 ALTER TABLE notifications DROP COLUMN checksum;
 ALTER TABLE notifications ADD COLUMN answered_since REAL;

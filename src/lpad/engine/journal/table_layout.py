@@ -1,4 +1,4 @@
-"""The layout of the journal's tables, read from an open file, so that later additions count by themselves."""
+"""The layout of the journal's tables, read from an open file, so that it includes later additions."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class JournalState(enum.StrEnum):
 
 
 class DamagedError(Exception):
-    """The file is untrustworthy or unusable; the text says why."""
+    """The file is untrustworthy or unusable; the text explains why."""
 
 
 class NewerError(Exception):

@@ -1,4 +1,4 @@
-"""What platforms have reported on the lines of installed profiles; news of it are events."""
+"""The platforms' reports on the lines of installed profiles; news in them are events."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PREFIX = "line:"
 _UNSERVED = (Line.IDLE, Line.ENDED)
 """The states in which the network does not serve a line."""
 _IMEI_WITHOUT_CHECK = 14
-"""Digits of an IMEI before its check digit, which platforms leave out, or replace by a software version."""
+"""Digits of an IMEI before its check digit, which platforms omit, or replace by a software version."""
 
 
 class KnownLines:
@@ -51,7 +51,7 @@ class KnownLines:
                 try:
                     self._known[iccid] = self._memos.get(_PREFIX + iccid, LineRecord)
                 except LpadError as error:  # not remembered, so that it is read again
-                    log.debug("the line of a profile cannot be read: %s (%s)", error, error.kind)
+                    log.debug("cannot read the line of a profile: %s (%s)", error, error.kind)
                     return None
             return self._known[iccid]
 
@@ -62,7 +62,7 @@ class KnownLines:
             try:
                 self._memos.put(_PREFIX + iccid, record)
             except LpadError as error:
-                log.warning("a report on a line is not stored: %s (%s)", error, error.kind)
+                log.warning("cannot store a report on a line: %s (%s)", error, error.kind)
 
     def forget(self, iccid: str) -> None:
         """Forget the line of a deleted profile."""
@@ -71,7 +71,7 @@ class KnownLines:
             try:
                 self._memos.drop(_PREFIX + iccid)
             except LpadError as error:
-                log.warning("a report on a line is not dropped: %s (%s)", error, error.kind)
+                log.warning("cannot delete a report on a line: %s (%s)", error, error.kind)
 
     def learned(
         self, iccid: str, seen: Reservation, *, euicc: str, own_imei: str | None, due_in: float

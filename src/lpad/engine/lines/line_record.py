@@ -11,11 +11,11 @@ class LineRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The line of one profile.
 
     Attributes:
-        platform: the platform that knows the line; empty: none of those in `asked` does.
+        platform: the platform that has the line; empty: none of those in `asked` has it.
         line: the state of the line.
         word: the state in the platform's own word; None: it did not report one.
-        line_id: the platform's name of the line.
-        imei: the device in which the platform saw the line; None: it does not say.
+        line_id: the platform's name for the line.
+        imei: the device in which the platform saw the line; None: it does not report it.
         told_imei: the IMEI of another device that was reported as an event.
         seen_at: when the platform reported this, on the steady clock; 0: never.
         due_at: when lpad asks next, on the steady clock.

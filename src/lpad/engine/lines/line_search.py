@@ -1,4 +1,4 @@
-"""The search for the platform that knows the line of an installed profile."""
+"""The search for the platform that has the line of an installed profile."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def platforms_with_lines(platforms: Platforms) -> list[NamedPlatform]:
 def find_line(
     iccid: str, platforms: Platforms, *, known: LineRecord | None, deadline: Callable[[], Deadline]
 ) -> tuple[NamedPlatform, Reservation] | None:
-    """Ask the platforms for the line of a profile, first the one that knew it before.
+    """Ask the platforms for the line of a profile, first the one that had it before.
 
     Args:
         iccid: the profile's ICCID, 1 to 20 digits.
@@ -49,7 +49,7 @@ def find_line(
             deadline().check()  # ended by the caller, or by the end of lpad
             failure = failure or error
             if each.name == before:
-                break  # its own platform does not answer, which says nothing of the others
+                break  # the line's own platform does not answer, and the others would not have the line
             continue
         if seen is not None:
             return each, seen

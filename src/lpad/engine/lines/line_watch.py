@@ -1,9 +1,8 @@
-"""The watch of lines: asks platforms for the lines of installed profiles, in a thread of its own.
+"""The watch of lines: queries platforms for the lines of installed profiles, in a separate thread.
 
-Once for a new profile, then daily; soon again while a line changes; and immediately when a profile is about
-to be
-enabled, or has stopped working, because its line may be the cause. Without a platform that knows lines,
-no thread runs.
+It queries once for a new profile, then daily, more often while a line changes, and immediately when a profile
+is about to be enabled or has stopped working, because its line may be the cause. Without a platform that
+knows lines, no thread runs.
 """
 
 from __future__ import annotations
@@ -42,17 +41,17 @@ SPREAD = 60.0
 """Seconds within which lpad asks for a new profile, so that a fleet does not ask at one moment."""
 DAILY = Backoff((86_400,))
 CHANGING = Backoff((30, 60, 120, 300, 600, 1800, 3600))
-"""Seconds between two looks at a changing line."""
+"""Seconds between two queries for a changing line."""
 TROUBLED = Backoff((900, 3600, 6 * 3600, 86_400))
 """After failed attempts."""
 UNKNOWN = Backoff((7 * 86_400,))
 """For a profile whose line no platform knows."""
 FRESH = 30.0
-"""Seconds for which a report is good enough when something happens to the profile."""
+"""Seconds for which a report is recent enough when something happens to the profile."""
 SHORTEST = 1.0
 """The least seconds between two steps."""
 NO_CLOCK = 60.0
-"""Seconds until it is checked again whether the clock was set."""
+"""Seconds until lpad checks again whether the clock was set."""
 CONVERSATION = 60.0
 """Seconds for one conversation with a platform."""
 
@@ -96,7 +95,7 @@ class LineWatch:
         self._hints: dict[int, str] = {}
         """By change, the last state that was a reason to ask for the line again."""
         self._changing: dict[str, int] = {}
-        """How often a line was seen while it changes."""
+        """The number of reports on a line while it changes."""
         self._thread: threading.Thread | None = None
 
     def begin(self) -> None:
@@ -208,7 +207,7 @@ class LineWatch:
         return Deadline.after(CONVERSATION, cancellation=self._stop)
 
     def _heard(self, event: Event) -> None:
-        """Note the profile that an event may concern; the line may be the cause."""
+        """Record the profile that an event may concern; the line may be the cause."""
         name: object = None
         if event.type == "failover" and event.data["standing"] == "ailing":
             name = event.data["profile"]

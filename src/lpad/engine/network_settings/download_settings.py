@@ -1,4 +1,4 @@
-"""A download's network settings: the password among its secrets, the rest among its parameters."""
+"""A download's network settings: the password is one of its secrets, the others are parameters."""
 
 from __future__ import annotations
 

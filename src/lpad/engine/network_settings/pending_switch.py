@@ -1,6 +1,6 @@
 """A card's unfinished switch with network settings: on disk from the first step to the last.
 
-Entries that are left after a power cut, or after a failed switch, are settled by the card's state: the
+lpad settles entries that remain after a power cut or a failed switch by the card's state: the
 enabled profile gets its settings, and preparations for another one are undone.
 """
 
@@ -51,14 +51,16 @@ class PendingSwitches:
             return self._known[euicc]
 
     def begin(self, euicc: str, pending: PendingSwitch) -> None:
-        """Write down the settings of a switch that begins.
+        """Record the settings of a switch that begins.
 
         Raises:
             JournalUnavailable: the journal cannot be written.
         """
         size = sum(len(name) + len(value) for name, value in pending.memory.items())
         if size > MOST_MEMORY:
-            log.warning("%s: did not store the applier's memory: its %d characters are too many", euicc, size)
+            log.warning(
+                "%s: did not store the applier's memory, because it is too long (%d characters)", euicc, size
+            )
             pending = msgspec.structs.replace(pending, memory={})
         with self._lock:
             self._memos.put(_name(euicc), pending)

@@ -1,6 +1,6 @@
 """The network settings of profiles, by ICCID, as the owner set them and as orders delivered them.
 
-They hold passwords. Only lpad's own user can read the file; only an applier gets the password.
+The settings contain passwords. Only lpad's own user can read the file; only an applier gets the password.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def _keep_network(
         context.networks.put(result.iccid, settings, given_by=GivenBy.ORDER)
     except LpadError as error:
         log.warning("change %d: cannot store its network settings: %s", run.change.id, error)
-        remark = f"the profile's network settings could not be kept: {error.sentence}"
+        remark = f"the profile's network settings could not be stored: {error.sentence}"
         return msgspec.structs.replace(result, remark=remark)
     return result
 
@@ -143,7 +143,7 @@ def _install(run: Run, context: Context, deadline: Deadline) -> DownloadResult:
         with context.connect(address, context.snapshot().eid or "") as server:
             # The result is stored under this EID, and searched after a power cut.
             eid = run.secret(EID) or context.snapshot().eid
-            # A cancelled session that this server does not know about locks the order.
+            # If this server has not been informed of a cancelled session, that session locks the order.
             context.owed.send_over(server, deadline=deadline)
             listener = _Listener(run, context, address, eid or "")
             download = Download(
@@ -224,10 +224,10 @@ def _notify(
 
     After a failure, the outbox delivers it.
 
-    The profile is already installed, and a failure here must not hide that.
+    The profile is already installed, and a failure here must not hide this.
     """
     delivered = 0
-    # The caller may have taken long to answer: the download's own time may be over.
+    # The caller may have taken long to answer, so the download's own deadline may have passed.
     within = Deadline.after(context.timeouts.read)
     result = PendingNotification(
         sequence_number=installed.sequence_number,
@@ -248,7 +248,7 @@ def _notify(
     except CardError as error:
         if isinstance(error, CardUnreachable):
             context.card.drop()
-        context.outbox.tidy(eid)  # nothing else may ask for the card for weeks
+        context.outbox.tidy(eid)  # otherwise, nothing might use the card for weeks
     except LpadError as error:  # the journal cannot be written; the card keeps the notification meanwhile
         log.warning("the notification stays on the card: %s (%s)", error, error.kind)
     return delivered

@@ -40,7 +40,7 @@ def decided_before(run: Run, shown: ShownProfile | None) -> Decision | None:
 def end_of(run: Run) -> LpadError | None:
     """Return the error that ends a download after an answer; None: it continues.
 
-    It also continues after a rejection, because the server learns of it only in another session.
+    The download also continues after a rejection, because the server can be informed only in another session.
     """
     notes = run.notes_of(DownloadNotes)
     if notes.code_declined:

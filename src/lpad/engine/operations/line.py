@@ -1,4 +1,4 @@
-"""The line of an installed profile: shown, activated, suspended or retired at the platform that knows it."""
+"""The line of an installed profile: shown, activated, suspended or retired at its platform."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def line(run: Run, context: Context) -> LineResult:
         NotFound: the card lacks the profile, or no platform knows its line.
         Conflict: the platform cannot do this, or the line has ended.
         WouldGoOffline: the device would lose its connection, which the request does not accept.
-        PlatformRefused, PlatformBusy, PlatformUnclear, ServerError, Cancelled: as the port says.
+        PlatformRefused, PlatformBusy, PlatformUnclear, ServerError, Cancelled: see the port.
     """
     return _Asked(run, context).carry_out()
 
@@ -135,7 +135,7 @@ class _Asked:
             if now is None or now.line not in {*reached, Line.CHANGING}:
                 raise
             return now
-        # An answer may lack the state, and the device may have lost its connection by what it asked for.
+        # An answer may lack the state, and the device may have lost its connection through its own request.
         taken = seen if seen.line in reached else replace(seen, line=Line.CHANGING, line_word=None)
         return self._after(platform, iccid) or taken
 

@@ -92,7 +92,7 @@ def delete(run: Run, context: Context) -> results.DeleteResult:
         way = next(ways(profiles, profile, refresh=False), None)
         if way is None:
             raise unaddressable(iccid, attempted="delete")
-        # Notifications of the profile's earlier events must not be lost with it.
+        # Notifications of the profile's earlier events must not be lost with the profile.
         context.outbox.collect(euicc, context.observe(euicc, deadline).eid or "", deadline=deadline)
         run.irreversible("delete-profile", noting(ProfileNotes, iccid=iccid, aid=profile.isdp_aid))
         lost = attempt(lambda: euicc.delete_profile(way.target, deadline=deadline))
@@ -290,4 +290,4 @@ OPERATIONS: Mapping[Kind, Operation] = {
 }
 
 TAKEN_BACK: Mapping[Kind, Callable[[Run, Context], str | None]] = {Kind.PROVISION: take_back}
-"""The work elsewhere after a cancelled change; it returns what is left there, as a sentence."""
+"""The work that a cancelled change requires elsewhere; it returns a sentence about what remains there."""

@@ -4,8 +4,8 @@
                  └─ adopted ─────────▲
 
 Each action at the platform is in the journal before it begins. After an interruption, or an unclear answer,
-lpad looks or finds before it repeats anything, so that one wish never leads to two orders. The platform knows
-which orders exist, the card which profiles are installed, and the journal the request.
+lpad queries the platform before it repeats anything, so that one wish never leads to two orders. The platform
+is authoritative for orders, the card for installed profiles, and the journal for the request.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _reach_ticket(wish: OpenWish) -> None:
         reservation = available(wish, open_platform, reservation)
         if platform.can.activates is Activates.BEFORE:
             activate(wish, open_platform, reservation)
-        assert reservation.ticket is not None, "an available one has it"
+        assert reservation.ticket is not None, "an available reservation has an activation code"
         wish.run.keep_secret(CODE, str(reservation.ticket))
 
 
@@ -145,7 +145,7 @@ def _keep_apn(wish: OpenWish, iccid: str) -> None:
     try:
         wish.context.networks.put(iccid, NetworkSettings(apn=apn), given_by=GivenBy.ORDER)
     except LpadError as error:
-        log.warning("change %d: the platform's APN is not kept: %s", wish.run.change.id, error)
+        log.warning("change %d: cannot store the platform's APN: %s", wish.run.change.id, error)
 
 
 def _check_card(wish: OpenWish) -> None:

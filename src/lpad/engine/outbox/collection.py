@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 MOST_OF_A_CARD = 500
 """The most copies of one card's notifications. Cards contain some dozens; further ones stay on the card,
-without loss, until some of these are gone, so that a faulty card cannot fill the disk."""
+without loss, until some copies were delivered, so that a faulty card cannot fill the disk."""
 MOST_OF_ALL = 2000
 """The same for all cards together, because a card may report another EID each time."""
 LARGEST = 32 * 1024
@@ -64,14 +64,15 @@ class Collection:
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> int:
         """Copy a card's new notifications into the journal, and remove delivered ones from the card.
 
-        A problem with one of them, or with the list, does not affect the others: what cannot be copied stays
-        on the card and is in `uncopied`. If there are already many copies, the rest stays there, too.
+        A problem with one of them, or with the list, does not affect the others: notifications that cannot be
+        copied stay on the card and are in `uncopied`. If there are already too many copies, the remaining
+        notifications stay on the card, too.
 
         Returns:
             The number of new ones.
 
         Raises:
-            CardError: the card cannot be reached any more; copies made so far are kept.
+            CardError: the card can no longer be reached; copies made so far are kept.
             JournalUnavailable: copies cannot be stored, so nothing leaves the card.
         """
         listed = self._list(euicc, eid, deadline=deadline)
@@ -96,7 +97,8 @@ class Collection:
                 elif self._remove_if_same(euicc, stored, deadline=deadline.within(PATIENCE)):
                     found.left(stored)
         for stored in found.gone():
-            # Another program removed it, unless it is unreadable now. An undelivered copy is still sent.
+            # Another program has removed the notification, unless it is now unreadable. lpad still sends an
+            # undelivered copy.
             if stored.removable and not self.uncopied.unreadable(eid):
                 self._journal.notifications.drop(stored.id)
         new, left = self._copy_all(euicc, eid, waiting, deadline=deadline)
@@ -125,7 +127,7 @@ class Collection:
             Whether all were removed.
 
         Raises:
-            CardError: the card cannot be reached any more.
+            CardError: the card can no longer be reached.
         """
         gone = True
         copies = self._journal.notifications.all(eid=eid)
@@ -158,7 +160,7 @@ class Collection:
     def _unchanged(
         self, euicc: Euicc, eid: str, copies: list[StoredNotification], *, deadline: Deadline
     ) -> set[int]:
-        """Return the numbers that need no comparison of their own; none if the card does not say."""
+        """Return the numbers that need no separate comparison; none if the card does not report it."""
         same: set[int] = set()
         with self._passing_over(euicc, eid, None, resting=False, deadline=deadline):
             same.update(unchanged(euicc, copies, deadline=deadline.within(PATIENCE)))
@@ -198,7 +200,7 @@ class Collection:
         tell_dropped(self._hub, eid, uncopied)
 
     def _list(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> tuple[NotificationMetadata, ...] | None:
-        """Return the card's list; None if it gives no readable list, or gave none a moment ago."""
+        """Return the card's list; None if the card returns no readable list, or recently returned none."""
         if self.uncopied.is_resting(eid, None):
             return None
         found: list[tuple[NotificationMetadata, ...]] = []
@@ -256,7 +258,7 @@ class Collection:
         resting: bool = True,
         deadline: Deadline,
     ) -> Iterator[None]:
-        """Keep an odd notification, or the list (None), from blocking the others.
+        """Prevent an unreadable notification, or the list (None), from blocking the others.
 
         `shown` is the entry shown to users; `resting`: lpad does not ask the card for it again for a while.
 

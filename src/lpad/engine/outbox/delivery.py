@@ -117,7 +117,7 @@ class DeliveryRound:
             self._failed(left, internal_error("delivering it", error))
 
     def _send(self, left: list[StoredNotification], server: Es9Plus) -> None:
-        """Send the first; raise errors that also concern the later ones."""
+        """Send the first notification; raise errors that also concern the later ones."""
         deadline = Deadline.after(self._patience, cancellation=self._interruption)
         deadline.check()
         self._journal.notifications.mark_sending(left[0].id, at=self._journal.clock.now().steady)
@@ -140,7 +140,7 @@ class DeliveryRound:
             self._connectivity.reached()
 
     def _failed(self, queue: list[StoredNotification], error: LpadError, *, passed: bool = False) -> None:
-        """Record the failure of the first; its whole queue waits, unless later ones may go first."""
+        """Record the first one's failure; its whole queue waits, unless later notifications may go first."""
         self.error = self.error or error
         if isinstance(error, ServerUnreachable) and "http_status" not in error.details:
             self._connectivity.missed()
@@ -167,8 +167,8 @@ class DeliveryRound:
 def passes_by(stored: StoredNotification, error: LpadError) -> bool:
     """Whether later notifications are sent although this one was not accepted.
 
-    A server that never accepts one must not block the rest. Some answer HTTP 500 to unreadable notifications,
-    which at first looks like a server failure.
+    A notification that the server never accepts must not block the others. Some answer HTTP 500 to unreadable
+    notifications, which at first looks like a server failure.
     """
     if isinstance(error, ServerRefused):
         return True
@@ -191,7 +191,8 @@ def is_set_aside(stored: StoredNotification, error: LpadError, *, at: Moment) ->
         return stored.attempts + 1 >= REFUSALS
     if isinstance(error, ServerRefused) and error.details["remedy"] != Remedy.RETRY:
         return stored.refusals + 1 >= REFUSALS
-    # Only answers count, and only the time since the first one: before it there may have been no network.
+    # Only answers count, and only the time since the first answer, because before that there may have been no
+    # network.
     enough = is_answer(error) and stored.answered + 1 >= PATIENT_TRIES
     return enough and stored.answered_since is not None and at.since(stored.answered_since) > LONGEST
 

@@ -148,7 +148,7 @@ def _number_on_card(stored: StoredNotification) -> int | None:
 
 
 def _same(stored: StoredNotification, entry: NotificationMetadata) -> bool:
-    """Whether the card's entry is the copied notification, because a reset card may reuse numbers."""
+    """Whether the card's entry is the copied notification; a reset card may reuse numbers."""
     tidy = tidy_address(PendingNotification(stored.seq, stored.event, entry.address, None, b""))
     return (
         stored.iccid == (str(entry.iccid) if entry.iccid else None)

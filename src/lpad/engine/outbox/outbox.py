@@ -209,11 +209,11 @@ class Outbox:
         return self._collection.uncopied.of(eid)
 
     def unreadable(self, eid: str) -> int:
-        """Return how many entries of a card's list cannot be read."""
+        """Return the number of entries of a card's list that cannot be read."""
         return self._collection.uncopied.unreadable(eid)
 
     def list_error(self, eid: str) -> str | None:
-        """Return why a card's list could not be read at all; None if it could."""
+        """Return the reason why a card's list could not be read at all; None if it could."""
         return self._collection.uncopied.list_error(eid)
 
     def ask_again(self, eid: str) -> None:
@@ -308,7 +308,7 @@ class Outbox:
     def _begin_rounds(self) -> None:
         """Start a thread for each recipient that is due and not being served."""
         if not self._clock.is_set:
-            self._clock.await_set()  # TLS would fail; there is a wake-up when it is set
+            self._clock.await_set()  # TLS would fail; this thread is woken when the clock is set
             return
         for address in self._due(None):
             with self._condition:
@@ -326,7 +326,9 @@ class Outbox:
         self._guarded(address, None, Delivery())
         with self._condition:
             self._served.pop(address, None)
-            self._awake = self._awake or not self._troubled  # others may have waited for this one's place
+            self._awake = (
+                self._awake or not self._troubled
+            )  # other recipients may have waited for this one's place
             self._condition.notify_all()
 
     def _guarded(self, address: str, eid: str | None, delivery: Delivery, *, asked: bool = False) -> None:
@@ -355,7 +357,7 @@ class Outbox:
     ) -> None:
         """Send a recipient its due notifications, card by card.
 
-        On request also those that have just failed.
+        On request, it also sends those that have just failed.
         """
         lock = self._lock_of(address)
         with resting():

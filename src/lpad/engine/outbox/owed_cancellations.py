@@ -1,9 +1,9 @@
 """Owed cancellations: sessions cancelled on the card without waiting for their server.
 
-A switch does not wait until a server has received the cancellation of the download before it, and neither
+A switch does not wait until the server of an overtaken download has received its cancellation, and neither
 does a user who cancels a download. The card's signed answer is stored in the journal, and a temporary thread
 sends it later, because an order can be locked as long as its session is open. A server that does not answer
-forgets the session by itself, so lpad gives up after a few attempts.
+forgets the session by itself, so lpad stops after a few attempts.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ BACKOFF = Backoff((5, 30, 120))
 TRIES = 4
 
 MOST = 20
-"""The most sessions; the oldest surplus ones are left to their servers."""
+"""The maximum number of sessions; lpad drops the oldest surplus ones and leaves them to their servers."""
 
 _ON_SERVER = 30.0
 _MEMO = "owed cancellations"
@@ -72,7 +72,7 @@ class OwedCancellations:
         self._stop = Cancellation()
 
     def owe(self, server: ServerAddress, eid: str, *, transaction_id: str, response: bytes) -> None:
-        """Keep one until `send`."""
+        """Store a cancellation until `send`."""
         one = OwedCancellation(server=str(server), eid=eid, transaction_id=transaction_id, response=response)
         with self._condition:
             self._keep([*self._known(), one][-MOST:])
@@ -205,9 +205,9 @@ class OwedCancellations:
         except (ServerUnreachable, ServerUntrusted) as error:
             log.debug("could not inform %s that a session is cancelled: %s", owed.server, error)
             return False
-        except LpadError as error:  # it has forgotten the session
+        except LpadError as error:  # the server has forgotten the session
             log.debug(
-                "%s did not take the cancellation of a session; lpad does not repeat it: %s",
+                "%s did not accept the cancellation of a session; lpad does not repeat it: %s",
                 owed.server,
                 error,
             )
@@ -237,7 +237,7 @@ class OwedCancellations:
                 self._journal.memos.drop(_MEMO)
         except (
             LpadError
-        ) as error:  # at worst the server is informed twice, or must forget the session by itself
+        ) as error:  # at worst, the server is informed twice, or discards the session by itself
             log.debug("cannot store the owed cancellations: %s (%s)", error, error.kind)
 
 

@@ -74,7 +74,7 @@ class UncopiedNotifications:
                 self._unreadable[eid] = count
 
     def unreadable(self, eid: str) -> int:
-        """Return how many entries of a card's list cannot be read."""
+        """Return the number of entries of a card's list that cannot be read."""
         with self._lock:
             return self._unreadable.get(eid, 0)
 

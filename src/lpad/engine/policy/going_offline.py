@@ -1,7 +1,7 @@
 """Requests that would take a device offline: the loss of the modem's profile, or of that profile's line.
 
 The device is unattended, so such a request is refused unless it says that this is intended. A card in a
-reader connects nothing, and is exempt.
+reader does not connect the device, and is exempt.
 """
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ def check_offline(params: Params, listed: ProfileList, policy: SwitchPolicy, *, 
 
 
 def _is_doomed(profile: Listed, classes: Container[str]) -> bool:
-    """Whether a reset of these classes takes a profile; one of an unknown class it may."""
+    """Whether a reset of these classes may delete a profile; it may delete one of an unknown class."""
     return (profile.profile_class or _OPERATIONAL) in classes
 
 
 def _offline(profile: Listed, what: str) -> WouldGoOffline:
     name = profile.nickname or profile.name or profile.iccid or profile.isdp_aid or ""
     return WouldGoOffline(
-        f"{what} would take the device offline: its modem uses the profile, and it could not be reached"
-        ' any more; enable another profile instead, or add "accept_offline": true (lpactl: --accept-offline)',
+        f"{what} would take the device offline: its modem uses the profile, and the device could no longer be"
+        ' reached; enable another profile instead, or add "accept_offline": true (lpactl: --accept-offline)',
         iccid=profile.iccid or "",
         name=name,
     )

@@ -28,7 +28,7 @@ class HealthRule:
 class FailoverPolicy:
     """The profiles of one card in order, the time for each to become healthy, the pause between switches.
 
-    `provisioning` says where another profile is requested when all have failed; None: nowhere.
+    `provisioning` names the platform to ask for another profile when all have failed; None: none.
     """
 
     rules: tuple[HealthRule, ...]

@@ -19,7 +19,7 @@ class Policies:
         """Store the policies.
 
         Args:
-            general: for cards without a policy of their own; None: lpad's defaults.
+            general: for cards without their own policy; None: lpad's defaults.
             own: by the card's name in the settings; each is complete, without additions from the general one.
         """
         self._held = (general or InstallPolicy(), dict(own or {}))

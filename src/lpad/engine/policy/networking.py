@@ -26,7 +26,7 @@ class OnFailure(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkPolicy:
-    """For one card."""
+    """The rules for one card."""
 
     applier: Applier = NO_APPLIER
     hooks: Hooks = NO_HOOKS

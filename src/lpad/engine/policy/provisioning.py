@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DEFAULT_SMDP = "default-smdp"
-"""The source that is the card's, or the settings', default SM-DP+; every other name is a platform's."""
+"""The source for the default SM-DP+ of the settings or the card; every other name is that of a platform."""
 
 RETRY_FOR = 7 * 86_400.0
 """Seconds for which the download of a reserved profile is retried after temporary failures."""
@@ -17,8 +17,10 @@ class ProvisioningPolicy:
 
     Attributes:
         on_empty: the sources of a profile for an empty card, in this order; empty: none.
-        on_failover: the platform that is asked when failover has tried every profile in vain; None: none.
-        most_orders: orders for one card in a day, those among them that a person has allowed.
+        on_failover: the platform that is asked when failover has tried every profile without success; None:
+            none.
+        most_orders: the maximum number of orders for one card in a day, including those that a user has
+            allowed.
         until: the conditions of the guard under which a profile is enabled; empty: without a guard.
         within: the guard's time limit in seconds.
     """

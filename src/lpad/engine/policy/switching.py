@@ -36,7 +36,7 @@ class SwitchPolicy:
     default_guard: GuardParams | None = None
     """The guard of a switch for which none is given; None: there is none."""
     accept_offline: bool = False
-    """Whether a request may take the device offline without saying so, as on a bench."""
+    """Whether a request may take the device offline without explicitly accepting this, as on a bench."""
 
     def check_delete(self, profile: Listed) -> None:
         """Check that a profile may be deleted.
@@ -136,10 +136,10 @@ def switches(changes: Iterable[Change]) -> list[Step]:
 
 
 def _age(step: Step, present: Moment) -> float:
-    """Return how long ago a step was, in seconds.
+    """Return the age of a step, in seconds.
 
-    A step of an earlier lpad has only a date. After the clock was set, that may be in the future; if it is by
-    more than a day, it is meaningless and counts as old.
+    A step of an earlier lpad has only a date. After the clock was set, this date may be in the future; if it
+    is more than a day in the future, it is meaningless, and the step counts as old.
     """
     if step.steady is not None:
         return present.since(step.steady)

@@ -1,4 +1,4 @@
-"""When lpad calls a platform again: waits that grow, and that spread a fleet which called at one moment."""
+"""The times at which lpad calls a platform again: the waits grow, and spread the calls of a fleet."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 from lpad.base.backoff import JITTER, Backoff
 
 BACKOFF = Backoff((15, 30, 60, 120, 300, 600, 1800, 3600))
-"""Seconds between looks, and between failed attempts."""
+"""Seconds between queries, and between failed attempts."""
 WIDEST = 3600.0
 """The most seconds over which a device spreads its calls."""
 _FIRST = 900.0
@@ -23,16 +23,16 @@ def wait(looks: int, *, least: float, spread: float) -> float:
     """Return the seconds until the next call.
 
     Args:
-        looks: the number of unsuccessful looks, from 1.
-        least: seconds that the platform asks for at least.
-        spread: seconds over which lpad spreads its calls, because there were too many; 0: there were not.
+        looks: the number of unsuccessful queries, from 1. least: the minimum number of seconds that the
+            platform requests. spread: seconds over which lpad spreads its calls, because there were too many;
+            0: no spreading.
     """
     chosen = random.uniform(0, spread) if spread else least * random.uniform(0, JITTER)  # noqa: S311 - no secret
     return max(BACKOFF.after(looks), least + chosen)
 
 
 def wider(spread: float, *, told: float | None) -> float:
-    """Return the seconds over which to spread calls after the platform had too many.
+    """Return the seconds over which to spread calls after the platform received too many.
 
     Args:
         spread: the seconds so far; 0: none.

@@ -18,7 +18,7 @@ class OpenPlatform(Platform, Protocol):
     """A platform in a conversation: the port's verbs, and queries for lines and products."""
 
     def line_of(self, iccid: str, *, deadline: Deadline) -> Reservation | None:
-        """Return the line of an installed profile; None: the platform knows none by this ICCID."""
+        """Return the line of an installed profile; None: the platform has no line with this ICCID."""
 
     def activate_line(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
         """Make the line of an installed profile live, or begin to."""

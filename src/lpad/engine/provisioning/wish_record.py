@@ -42,16 +42,15 @@ class WishRecord(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         platform: the platform's name in the settings.
         product, options: the request.
-        change: the change that works on it, or last did.
+        change: the change that works on it, or did so last.
         intent: the remote step that was begun and has an unknown outcome; empty: none.
         reservation: the platform's reservation; None: unknown.
         allowed: the number of permitted orders; a user permits each after the first.
         ordered_at: the moments of the orders on the steady clock.
-        spent: why the reservation cannot give a profile any more, in words; empty: it can.
-        looks: how often lpad has looked since the last step.
-        spread: seconds over which lpad spreads its calls because the platform had too many; 0: it had not.
-        since: when the reservation was made, on the steady clock.
-        next_look_at: when lpad looks next, on the steady clock.
+        spent: why the reservation can no longer provide a profile, in words; empty: it can. looks: the number
+            of queries since the last step. spread: seconds over which lpad spreads its calls because the
+            platform received too many; 0: no spreading. since: when the reservation was made, on the steady
+            clock. next_look_at: when lpad queries next, on the steady clock.
         stalled: whether an unusual delay was reported.
         told: the unknown states that lpad has already reported.
     """

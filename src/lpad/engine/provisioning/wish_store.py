@@ -41,7 +41,7 @@ class WishStore:
             self._known[eid] = record
 
     def close(self, eid: str) -> None:
-        """Delete a wish that is fulfilled, or that a user has given up.
+        """Delete a wish that is fulfilled, or that a user has abandoned.
 
         Raises:
             JournalUnavailable: the journal cannot be written.

@@ -32,7 +32,7 @@ def left_behind(run: Run, context: Context, *, deadline: Deadline) -> Listed | N
     """
     notes = run.notes_of(DownloadNotes)
     if not notes.iccid:
-        return None  # no segment ever went to the card
+        return None  # no segment was sent to the card
     run.step("look-what-is-there")
     with context.card.session(deadline=deadline) as euicc:
         check_same_card(run, euicc, deadline=deadline)
@@ -50,7 +50,7 @@ def refusal_of(notes: DownloadNotes, notifications: Iterable[StoredNotification]
     """Return the card's refusal of the attempt in the notes, if it refused."""
     for stored in sorted(notifications, key=lambda each: each.seq, reverse=True):
         if notes.last_number is not None and stored.seq <= notes.last_number:
-            break  # from an earlier attempt
+            break  # the result belongs to an earlier attempt
         if stored.iccid == notes.iccid and stored.event == "install":
             refusal = reading.installation_error(stored.raw)
             if refusal is not None:

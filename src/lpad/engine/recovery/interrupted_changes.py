@@ -39,13 +39,13 @@ class TakeUp(Protocol):
     """Continues an interrupted change, before all others."""
 
     def __call__(self, change: Change, *, result: Result | None = None) -> None:
-        """Queue it; with its result if only the modem must still be handled."""
+        """Queue the change; with its result if only the modem must still be handled."""
 
 
 class Interrupted:
     """Changes from an earlier run, or of a lost card; the worker settles them once the card is read.
 
-    The API may cancel queued ones before.
+    Before that, the API may cancel queued ones.
     """
 
     def __init__(self, store: ChangeStore, journal: Journal, timeouts: Timeouts) -> None:
@@ -75,7 +75,7 @@ class Interrupted:
         for change in self._store.adopt(euicc):
             try:
                 self._adopt(change, pause=pause, await_answer=await_answer)
-            except LpadError as error:  # its notes cannot be read; the later ones must not be lost with it
+            except LpadError as error:  # its notes cannot be read; the later changes must not be lost with it
                 log.warning("change %d: %s (%s)", change.id, error, error.kind)
                 with self._lock:
                     self._changes.append(change)
@@ -108,7 +108,7 @@ class Interrupted:
             self._changes.append(change)
 
     def _seconds_to_answer(self, change: Change) -> float:
-        """Return how long to wait for an answer; earlier releases stored only the wall clock's time."""
+        """Return the remaining time to wait for an answer; earlier releases stored only wall-clock time."""
         noted = self._store.private(change).notes.answer_by
         moment = Moment.now()
         if noted is not None:
@@ -120,7 +120,7 @@ class Interrupted:
         return limit.left(moment)
 
     def _limit(self, change: Change, noted: NotedLimit | None) -> TimeLimit:
-        """Return how long to wait for an absent card; another restart does not restart the time."""
+        """Return the remaining time to wait for an absent card, which continues across restarts."""
         moment = Moment.now()
         if noted is not None:
             return TimeLimit.read(noted).carried_on(moment)
@@ -130,9 +130,9 @@ class Interrupted:
     def _note(self, change: Change, notes: Noting) -> None:
         try:
             self._store.save(change, notes=notes)
-        except LpadError as error:  # at worst the next start restarts a wait
+        except LpadError as error:  # at worst, a wait begins again at the next start
             names = ", ".join(notes.fields)
-            log.warning("change %d: cannot write down '%s': %s (%s)", change.id, names, error, error.kind)
+            log.warning("change %d: cannot record '%s': %s (%s)", change.id, names, error, error.kind)
 
     def _await_start(self, change: Change, limit: TimeLimit) -> None:
         with self._lock:
@@ -190,7 +190,7 @@ class Interrupted:
         copies = self._journal.notifications.all(eid=card.eid)
         try:
             return reconcile.judge(change, self._store.private(change), card, copies)
-        except Exception as error:  # one that cannot be judged must not block the others
+        except Exception as error:  # a change that cannot be judged must not block the others
             log.exception("change %d: internal-error", change.id)
             return internal_error(f"settling {change.kind}", error)
 

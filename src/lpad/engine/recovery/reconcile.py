@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 RESTARTS = 10
-"""How often a download is resumed after the daemon's end has cut it off."""
+"""The number of times that a download is resumed after the daemon's end has cut it off."""
 
 
 def judge(
@@ -47,8 +47,9 @@ def judge(
     meant = private.secrets.get(EID)
     if meant is not None and card.eid != meant and JUDGES[change.kind] is not _harmless:
         return Conflict(
-            f"{change.kind} was cut off by {_what(change)}, and another card is there now (with another EID);"
-            " lpad finds out what the first card did once that card is back. 'lpactl info' shows the present"
+            f"{change.kind} was cut off by {_what(change)}, and another card (with another EID) is in its"
+            " place now; lpad finds out what the first card did once that card is back. 'lpactl info' shows"
+            " the present"
             " card",
             interrupted=True,
         )
@@ -91,7 +92,8 @@ def concerns_modem(change: Change) -> bool:
 def is_tried_again(change: Change, private: Private) -> bool:
     """Whether an interrupted change is carried out again: a download with retries.
 
-    It first checks the earlier attempt's result. One that ends the daemon each time is finally judged.
+    It first checks the earlier attempt's result. A download that ends the daemon each time is finally judged
+    by the card's state.
     """
     asked = change.params
     wanted = isinstance(asked, params.DownloadParams) and (bool(asked.retry_for) or asked.when_online)
@@ -214,13 +216,13 @@ def _harmless(
 
 
 def _names(change: Change, private: Private) -> tuple[str, str | None]:
-    """Return the name of the requested profile, and the AID that it had then."""
+    """Return the name of the requested profile, and the AID that it had at the time of the request."""
     aid = private.notes.aid if isinstance(private.notes, ProfileNotes) else None
     return change.params_of(params.ProfileParams).iccid, aid
 
 
 def _absent(card: Snapshot, iccid: str, aid: str | None) -> str:
-    """Return a sentence that a profile is not among the readable ones, or is certainly gone."""
+    """Return a sentence that reports a profile as certainly missing, or as not among the readable ones."""
     if any(card.listed.lacks_name(name) for name in (iccid, aid) if name is not None):
         return f"profile {iccid} is not on the card"
     return (

@@ -32,7 +32,7 @@ class Answer:
         if question.kind in _YES_OR_NO:
             return self.confirm is not None
         if question.kind is QuestionKind.CONFIRMATION_CODE:
-            # A caller who is asked for the code may also give up.
+            # A caller who is asked for the code may also reject or postpone the profile.
             return self.confirmation_code is not None or self.decision in ("reject", "postpone")
         return self.decision is not None
 

@@ -3,7 +3,7 @@
     working ──▶ asking ──▶ released           working ──▶ overtaken
        │                                         working ──▶ beyond
 
-Others may ask for the card at any time; the effect depends on the run's present state.
+Other changes may request the card at any time; the effect depends on the run's present state.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class Hold(enum.StrEnum):
 
     WORKING = "working"  # it has done nothing irreversible
     ASKING = "asking"  # it waits for an answer, and keeps its sessions with card and server meanwhile
-    RELEASED = "released"  # it left the card while it waited for an answer
-    OVERTAKEN = "overtaken"  # something else goes first; it leaves the card at its next safe point
+    RELEASED = "released"  # the run has released the card while it waits for an answer
+    OVERTAKEN = "overtaken"  # another change goes first; the run releases the card at its next safe point
     BEYOND = "beyond"  # it has begun an irreversible step, and continues to its end
 
 
@@ -34,7 +34,7 @@ class HoldEvent(enum.StrEnum):
     GO_ON = "continue"  # it was answered, or the time for an answer is over
     ALTER = "alter"  # the first irreversible step begins
     SHARE = "share"  # another change is queued, of no special urgency
-    OVERTAKE = "overtake"  # something goes first
+    OVERTAKE = "overtake"  # a change that goes first is queued
     BEGIN = "begin"  # another turn begins
 
 
@@ -80,5 +80,5 @@ def after(hold: Hold, event: HoldEvent) -> Hold:
     """
     following = TRANSITIONS[hold].get(event)
     if following is None:
-        raise InternalError(f"a run that is {hold} knows no '{event}'")
+        raise InternalError(f"a run that is {hold} cannot take the event '{event}'")
     return following

@@ -83,7 +83,8 @@ class ChangeStore:
         try:
             return self.change(change_id)
         except NotFound:
-            # Not "new", because the request may have been carried out, and would be repeated.
+            # The answer is not a new change, because the request may have been carried out, and would be
+            # repeated.
             raise Conflict(
                 f"this Idempotency-Key belongs to change {change_id}, whose record was lost with a damaged"
                 " journal; check the card, and repeat the request with a new key if you still want it",
@@ -145,8 +146,8 @@ class ChangeStore:
     ) -> Change:
         """Store a record, on disk before this returns, and publish it.
 
-        An end counts even while the disk is full: the record is written as soon as possible, and meanwhile
-        the change already shows as ended. The same holds for a fault in lpad.
+        The end of a change counts even while the disk is full: lpad writes the record as soon as possible,
+        and meanwhile shows the change as ended. The same holds for a fault in lpad.
 
         Raises:
             InternalError: the record of an unfinished change cannot be written.
@@ -174,7 +175,7 @@ class ChangeStore:
         """Show an end that cannot be stored yet; raise the error if it is not an end."""
         if not change.state.ended:
             raise error
-        log.warning("change %d: %s, but unwritten: %s", change.id, change.state, error)
+        log.warning("change %d: %s, but not written to the journal: %s", change.id, change.state, error)
         with self._lock:
             self._live[change.id] = self._unwritten[change.id] = change
             self._unwritten_notes.pop(change.id, None)
@@ -283,7 +284,7 @@ class ChangeStore:
             return [self._live.get(change.id, change) for change in stored]
 
     def since_end(self, change: Change) -> float:
-        """Return how many seconds ago a change has ended; 0 if its end is not written yet."""
+        """Return the seconds since a change has ended; 0 if its end is not written yet."""
         ended_at = self._journal.changes.ended_at(change.id)
         return 0.0 if ended_at is None else self.now().since(ended_at)
 
@@ -330,7 +331,7 @@ class ChangeStore:
 
 
 def _alike(some: dict[str, str], others: dict[str, str]) -> bool:
-    """Whether these are the same; the card may have been unknown at the first request."""
+    """Whether these secrets are the same; the card may have been unknown at the first request."""
     either = {EID: some.get(EID) or others.get(EID) or ""}
     return either | some == either | others
 

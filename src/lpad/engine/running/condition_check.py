@@ -1,7 +1,7 @@
 """A check of a condition: one table gives the source for each kind, for guards and failover alike.
 
-The caller passes eyes: one function for each available source. A kind that is not in the table, or whose
-    source is not available, was not evaluated, and a condition that was not evaluated is not met.
+The caller passes `eyes`, one function for each available source. A condition whose kind is not in the table,
+or whose source is not available, is not evaluated, and such a condition is not met.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class Source(enum.StrEnum):
-    """The sources that know whether a condition is met, in the order in which a guard asks them."""
+    """The sources that can evaluate a condition, in the order in which a guard uses them."""
 
     MODEM = "modem"
-    CONNECTION = "connection"  # who makes it: the applier
+    CONNECTION = "connection"  # the applier, which has the connection made
     NETWORK = "network"  # after the modem, because no probe succeeds before it is registered
     CALLER = "caller"  # a local program
 
@@ -65,7 +65,7 @@ def look(condition: Condition, eyes: Eyes, *, deadline: Deadline) -> Look:
     """Evaluate a condition once.
 
     Raises:
-        CardError: raised by the eyes.
+        CardError: raised by one of `eyes`.
     """
     source = SOURCES.get(condition.kind)
     eye = eyes.get(source) if source is not None else None

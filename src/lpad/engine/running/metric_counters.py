@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 APDU_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 SERVER_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-"""The upper bounds in seconds of all classes of durations but the last."""
+"""The upper bounds in seconds of all classes of durations except the last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Durations:
-    """How many durations fell into each class, the last one without an end, and their sum in seconds."""
+    """The number of durations in each class; the last class has no upper bound. Also their sum in seconds."""
 
     bounds: tuple[float, ...]
     counts: tuple[int, ...]
@@ -22,7 +22,7 @@ class Durations:
 
     @property
     def cumulative(self) -> list[tuple[float, int]]:
-        """How many were at most as long as each bound; infinity for the last."""
+        """The number of durations up to each bound; the last bound is infinity."""
         ends = [*self.bounds, float("inf")]
         return [(end, sum(self.counts[: number + 1])) for number, end in enumerate(ends)]
 
@@ -58,12 +58,12 @@ class Counters:
             self._servers.setdefault(function, _Histogram(SERVER_BOUNDS)).observe(seconds)
 
     def changes(self) -> dict[tuple[str, str], int]:
-        """Return how many changes ended, by kind and outcome."""
+        """Return the number of ended changes, by kind and outcome."""
         with self._lock:
             return dict(self._changes)
 
     def guards(self) -> dict[str, int]:
-        """Return how many guarded switches ended, by outcome."""
+        """Return the number of ended guarded switches, by outcome."""
         with self._lock:
             return dict(self._guards)
 

@@ -35,14 +35,14 @@ class Gauges:
         return self._by_card(lambda stored: stored.stage is Stage.REFUSED)
 
     def unfinished(self) -> dict[str, int]:
-        """Return how many changes of each card are queued, running or waiting."""
+        """Return the number of queued, running or waiting changes of each card."""
         counts = dict.fromkeys((card.name for card in self._snapshots()), 0)
         for change in self._store.unended():
             counts[change.euicc] = counts.get(change.euicc, 0) + 1
         return counts
 
     def paused(self) -> dict[tuple[str, str], int]:
-        """Return how many changes wait for another attempt, by card and by reason."""
+        """Return the number of changes that wait for another attempt, by card and by reason."""
         counts = {(card.name, reason.value): 0 for card in self._snapshots() for reason in PauseReason}
         for change in self._store.active():
             if change.pause is not None:

@@ -44,7 +44,7 @@ class ModemDialogue:
         return modem.converse(command, patience=modem.patience.information, deadline=deadline)
 
     def attach_anew(self, *, deadline: Deadline) -> bool:
-        """Make the modem detach and attach; return whether it took the commands.
+        """Make the modem detach and attach; return whether it accepted the commands.
 
         Raises:
             CardUnreachable: no answer in time, or the port is gone.
@@ -74,7 +74,7 @@ class ModemAtHand:
             CardError: the port is gone, or another program uses it.
         """
         if self._card.port.loan.was_lent and not self._card.is_open:
-            yield None  # its user has it, and borrowing it would end the connection
+            yield None  # the modem is with its user, and borrowing it would end the connection
             return
         with self._card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
             yield None if lent is None else ModemDialogue(lent)

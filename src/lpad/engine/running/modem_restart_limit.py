@@ -1,10 +1,10 @@
-"""How often lpad restarts a modem by itself: a few times at growing intervals, and then no more.
+"""The limit for lpad's own restarts of a modem: a few at growing intervals, and then none.
 
 A restart helps a modem that has not noticed a switch, or that lost its card after a hot swap. If restarts do
-not help a modem, because it reports ICCIDs in its own form or its slot is worn out, it must not be restarted
-forever, because that interrupts a connection that may be the only one. Each restart is in the journal before
-any command is sent, so the limit also holds for a daemon that keeps dying. The count is reset only when the
-modem reads the enabled profile, or at a user's request.
+not help, because the modem reports ICCIDs in its own form or its slot is worn out, lpad must not restart the
+modem for ever, because each restart interrupts a connection that may be the only one. Each restart is in the
+journal before any command is sent, so the limit also applies if the daemon crashes repeatedly. The count is
+reset only when the modem reads the enabled profile, or at a user's request.
 """
 
 from __future__ import annotations
@@ -76,13 +76,13 @@ class ModemRestartLimit:
         """The number of unsuccessful restarts, the time of the next one, and the remedy, in words."""
         state = self.state
         if state.exhausted:
-            following = "will not do it again"
+            following = "will not restart it again"
         else:
             at = self._journal.clock.now().date_of(state.next_at)
-            following = f"does it again at {at:%Y-%m-%d %H:%M} UTC at the earliest"
+            following = f"will restart it again at {at:%Y-%m-%d %H:%M} UTC at the earliest"
         times = "once" if state.times == 1 else f"{state.times} times"
         done = f"lpad has restarted the modem {times} without success, and {following}"
-        return f"{done}; 'lpactl restart-modem' does it now"
+        return f"{done}; 'lpactl restart-modem' restarts it now"
 
     def ascend(self, *, unwritten: bool = True) -> bool:
         """Return whether the modem may be restarted now, and count the restart on disk.
@@ -151,7 +151,7 @@ class ModemRestartLimit:
             else:
                 self._journal.memos.put(self._name, state)
         except LpadError as error:
-            log.warning("%s: restarts of the modem are not written down: %s", self._euicc, error)
+            log.warning("%s: cannot record restarts of the modem: %s", self._euicc, error)
             written = False
         self._tell(state)
         return written

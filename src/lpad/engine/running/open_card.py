@@ -68,7 +68,7 @@ def _unwatched(_notify: Callable[[bool], None]) -> Callable[[], None]:
 class CardPort:
     """The place of a card, and the device around it.
 
-    `refresh` asks the card for a REFRESH with each switch, None as the modem's quirks have it;
+    `refresh`: whether the card asks for a REFRESH with each switch; None: according to the modem's quirks;
     `block_size` is the data of one STORE DATA block in bytes; `imei`, `default_smdp` replace the values of
     the modem and the card; `tac` counts without an IMEI. `policy` has the rules for switching, and `failover`
     those for replacing an unhealthy profile; None: no failover. `network` has the applier for the data
@@ -97,7 +97,7 @@ class CardPort:
     observe: Callable[[float], None] | None = None
 
     def leads_where(self, other: CardPort) -> bool:
-        """Whether the card is reached in the same way as by another port: same link, names and blocks."""
+        """Whether another port reaches the card in the same way: with the same link, names and block size."""
         return (self.transport, self.open_link, self.loan, self.aids, self.block_size) == (
             other.transport, other.open_link, other.loan, other.aids, other.block_size,
         )  # fmt: skip
@@ -122,7 +122,7 @@ class Card:
             self._link = self.port.open_link(deadline)
             self._asked = False
             log.info("%s: %s open", self.port.name, self.port.transport)
-        if self.port.imei is None and not self._asked:  # the settings may have contained one until now
+        if self.port.imei is None and not self._asked:  # the settings may have contained an IMEI until now
             self._imei = self._link.imei(deadline=deadline)
             self._asked = True
         return self._link

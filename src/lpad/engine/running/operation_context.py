@@ -40,9 +40,10 @@ class Timeouts:
     delivery: float = 60
     answer: float = 300
     retry: float = 0
-    """How long a download is retried after temporary failures; 0: it fails immediately."""
+    """The seconds for which a download is retried after temporary failures; 0: it fails immediately."""
     absence: float = 24 * 3600
-    """How long lpad waits for a card that was lost before it answered a command that alters it."""
+    """The seconds for which lpad waits for a card that was lost before it answered a command that alters
+    it."""
 
     def become(self, other: Timeouts) -> None:
         """Replace the limits by another object's."""
@@ -70,10 +71,11 @@ class Context:
 
     `snapshot` returns the card as it was last read; `observe` reads it through an open ISD-R, publishes the
     result and copies new notifications; `keep_icon` stores a received picture, by ICCID; `changes` returns
-    those of this card that the journal keeps; `install_policy` what may be installed on it; `owed` takes the
-    cancellations that servers have not received yet; `stuck` takes over guarded switches that could not be
-    rolled back; `modem_resets` limits the restarts of the modem; `networks` keeps the network settings of
-    profiles, and `pending` what is under way of them; `lines` what platforms report on the lines of profiles.
+    those of this card that the journal keeps; `install_policy` judges what may be installed on it; `owed`
+    stores the cancellations that servers have not received yet; `stuck` takes over guarded switches that
+    could not be rolled back; `modem_resets` limits the restarts of the modem; `networks` stores the network
+    settings of profiles, and `pending` the unfinished switches with such settings; `lines` has the platforms'
+    reports on the lines of profiles.
     """
 
     card: Card

@@ -40,7 +40,7 @@ class RegistrationQuery:
         Args:
             card: the worker's card.
             lock: the worker's lock.
-            refused: called with the lock held, if a query meets a running change.
+            refused: called with the lock held, if a change runs during a query.
             make_way: called with the lock held, if the query is urgent: the change gives way if it can.
             look: returns what the applier sees.
         """
@@ -79,7 +79,7 @@ class RegistrationQuery:
     def _put(self, what: Callable[[], object], deadline: Deadline, *, urgent: bool) -> object:
         """Have the worker's thread answer a question between two changes."""
         with self._lock:
-            # A query that was not answered by an idle card would be in vain now, too.
+            # A query that even an idle card did not answer would fail now, too.
             urgent = urgent and self._tells
             if self._busy:
                 self._refused()
@@ -101,7 +101,7 @@ class RegistrationQuery:
         """Refuse queries until `accept`, because a change begins. Call it with the lock held.
 
         Args:
-            urgent: also the urgent ones, because the worker ends.
+            urgent: even urgent queries, because the worker ends.
         """
         self._busy = True
         if urgent or not self._urgent:

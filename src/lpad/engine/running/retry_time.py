@@ -1,4 +1,4 @@
-"""How long a change has been tried: the counted time since its first failed attempt.
+"""The time for which a change has been tried: the counted time since its first failed attempt.
 
 Only time in which lpad runs counts. The wait for an answer, for the card, and for a network with
 `when_online` does not count.
@@ -65,17 +65,17 @@ def _was_overtaken(change: Change) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriedTime:
-    """The seconds up to a failed attempt; `begun` says whether there was an earlier one."""
+    """The seconds up to a failed attempt; `begun` shows whether there was an earlier one."""
 
     spent: float
     begun: bool
 
     @classmethod
     def until(cls, ran: float, *, notes: DownloadNotes, uncounted: float) -> TriedTime:
-        """Return how long a download has been tried so far.
+        """Return the seconds for which a download has been tried so far.
 
         Args:
-            ran: how long lpad has run, in seconds.
+            ran: the seconds that lpad has run.
             uncounted: seconds since the last failed attempt that do not count.
         """
         before = notes.waited if notes.spent is None else notes.spent
@@ -87,7 +87,7 @@ class TriedTime:
         """Return the notes for continuing.
 
         Args:
-            ran: how long lpad has run, in seconds.
+            ran: the seconds that lpad has run.
             counts: whether the pause that begins now counts.
         """
         return noting(DownloadNotes, spent=self.spent, spent_since=ran if counts else None)

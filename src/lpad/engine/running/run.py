@@ -1,6 +1,6 @@
 """A run: a change while a worker carries it out, and the only meeting point of worker and API.
 
-The worker takes steps, shows progress and asks; the API answers and cancels.
+The worker takes steps, shows progress and asks questions; the API answers and cancels.
 """
 
 from __future__ import annotations
@@ -33,9 +33,8 @@ if TYPE_CHECKING:
 
 
 HELD = 60.0
-"""Seconds for which a change that waits for an answer keeps its sessions with card and server, unless
-something else needs the card earlier. Seconds to keep the sessions while waiting: most people answer within
-this time, and servers count sessions."""
+"""Seconds for which a change that waits for an answer keeps its sessions with card and server, unless another
+change needs the card earlier. Most users answer within this time, and servers count sessions."""
 
 
 class Suspended(Exception):
@@ -83,7 +82,7 @@ class Run(RunRecord):
         self.cancellation = Cancellation()
         """Ends waits when the change is cancelled or refused, or lpad stops."""
         self.interruption = Cancellation()
-        """Also ends waits when something else must go first."""
+        """Also ends waits when another change must go first."""
         self.ending = Cancellation()
         """Ends waits when lpad stops, and only then."""
         self._others_wait = others_wait
@@ -119,7 +118,7 @@ class Run(RunRecord):
         self._write(record, notes, needed=not on_trial)
 
     def await_quiet(self, pause: Pause) -> None:
-        """Restart the wait for a quiet time after a switch."""
+        """Restart the wait for a time without switches."""
         with self._condition:
             if self._change.pause is not None:
                 notes = noting(Notes, due=self.now().steady + overtaking.QUIET)
@@ -132,7 +131,7 @@ class Run(RunRecord):
             Cancelled: the change was cancelled.
         """
         self.check()
-        with self._condition:  # a caller may answer just now
+        with self._condition:  # a caller may be answering at this moment
             self._change = self._store.show(self._change.at_step(name))
 
     def irreversible(self, name: str, notes: Noting = NOTHING) -> None:
@@ -185,7 +184,7 @@ class Run(RunRecord):
 
     @property
     def taken_back(self) -> str | None:
-        """Why it ends at its next safe point; None: it does not."""
+        """Why the change ends at its next safe point; None: it does not."""
         return self._cancelled
 
     def ask(
@@ -198,9 +197,10 @@ class Run(RunRecord):
         within: float,
         held: float = HELD,
     ) -> Answer | None:
-        """Wait for the caller's answer, as long as nothing else needs the card.
+        """Wait for the caller's answer, as long as no other change needs the card.
 
-        If something does, the question stays, and the change continues once it is answered: see `released`.
+        If another change needs it, the question stays, and this change continues once the question is
+        answered: see `released`.
 
         Args:
             kind: the kind of question.
@@ -252,7 +252,7 @@ class Run(RunRecord):
 
     @property
     def altered(self) -> bool:
-        """Whether it may have altered the card in this turn."""
+        """Whether the change may have altered the card in this turn."""
         return self._hold is Hold.BEYOND
 
     @property
@@ -280,7 +280,7 @@ class Run(RunRecord):
                 self._write(asked, NOTHING, needed=False)
 
     def overtake(self, by: str) -> bool:
-        """Let something else go first, at the next safe point; return whether that is possible.
+        """Let another change go first, at the next safe point; return whether that is possible.
 
         A change that waits for a server stops waiting immediately. After its first irreversible step it
         continues, but no longer waits for servers.
@@ -290,7 +290,7 @@ class Run(RunRecord):
             if on_trial or self._change.kind not in OVERTAKEN or self._change.state.ended:
                 return False
             self._hold = after(self._hold, HoldEvent.OVERTAKE)
-            # Last, because the woken thread reads the rest.
+            # This is set last, because the woken thread reads the other fields.
             self.interruption.cancel(f"change {self._change.id} makes way for {by}")
             self._condition.notify_all()
             return self._hold is not Hold.BEYOND
@@ -301,10 +301,10 @@ class Run(RunRecord):
         return self._hold is Hold.OVERTAKEN and self._cancelled is None
 
     def give_way(self) -> None:
-        """Store that it leaves the card, before anything else happens; once is enough.
+        """Record, before anything else, that the change releases the card; a second call does nothing.
 
-        An overtaken change is queued again, or waits for a quiet time; one that waits for an answer keeps
-        waiting. Its session does not count.
+        An overtaken change is queued again, or waits for a time without switches; one that waits for an
+        answer keeps waiting. Its session does not count.
         """
         with self._condition:
             if self._gave_way or not (self.overtaken or self.released):
@@ -317,7 +317,7 @@ class Run(RunRecord):
 
     @property
     def gave_way(self) -> bool:
-        """Whether it is stored that it leaves the card."""
+        """Whether the journal records that the change releases the card."""
         return self._gave_way
 
     def renew(self) -> None:
@@ -364,14 +364,16 @@ class Run(RunRecord):
         with self._condition:
             question = self._change.question
             if question is None or self._answer is not None:
-                raise Conflict(f"change {self._change.id} waits for no answer, it is {self._change.state}")
+                raise Conflict(
+                    f"change {self._change.id} does not wait for an answer: it is {self._change.state}"
+                )
             if not answer.fits(question):
                 raise Conflict(f"change {self._change.id} waits for another answer: {question.kind}")
             notes = answer.notes(question, code=self.secret(CODE))
             self._answer = answer
             self._go_on(notes, answer.secrets)
             if answer.confirm is False and question.kind is QuestionKind.CONFIRMATION:
-                self.cancellation.cancel("the program that was asked said no")
+                self.cancellation.cancel("the program that was asked answered no")
             self._condition.notify_all()
 
     @property

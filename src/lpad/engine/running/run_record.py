@@ -75,7 +75,7 @@ class RunRecord:
 
     def show_guard(self, guard: Guard) -> None:
         """Show new observations without storing them, because they are repeated after a power cut."""
-        with self._condition:  # a caller may answer just now
+        with self._condition:  # a caller may be answering at this moment
             self._change = self._store.show(replace(self._change, guard=guard))
         self._store.tell_guard(self._change)
 
@@ -88,7 +88,7 @@ class RunRecord:
 
     def follow(self, name: str) -> None:
         """Begin a step after an irreversible one, which is taken even after a cancellation."""
-        with self._condition:  # a caller may answer just now
+        with self._condition:  # a caller may be answering at this moment
             self._change = self._store.show(self._change.at_step(name))
 
     def decided(self, decision: str, *, rule: str, sentence: str) -> None:
@@ -118,7 +118,7 @@ class RunRecord:
             self._write(self._change, NOTHING, needed=True, secrets={name: value})
 
     def postpone(self, pause: Pause, notes: Noting) -> None:
-        """Make the change wait for another attempt, with the necessary notes on disk, as soon as possible.
+        """Make the change wait for another attempt; its notes go to the disk as soon as possible.
 
         If that fails, a restart settles the last stored record, which also leads to another attempt.
         """
@@ -142,7 +142,7 @@ class RunRecord:
         return self._store.now()
 
     def tried_time(self) -> TriedTime:
-        """Return how long the change has been tried, after a failed attempt."""
+        """Return the seconds for which the change has been tried, after a failed attempt."""
         uncounted = self._store.uncounted_time.take(self._change)
         return TriedTime.until(self.now().ran, notes=self.notes_of(DownloadNotes), uncounted=uncounted)
 

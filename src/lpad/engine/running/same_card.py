@@ -1,4 +1,4 @@
-"""A change is only for the card that its caller saw: lpad checks the EID before anything irreversible."""
+"""A change applies only to the card that its caller saw: lpad checks the EID before any irreversible step."""
 
 from __future__ import annotations
 

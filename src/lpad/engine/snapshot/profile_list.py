@@ -1,8 +1,8 @@
 """The profiles on a card, including unreadable ones, and the lookup of a profile by name.
 
-A profile's address is its ICCID. If the card gives no ICCID for it, or gives two profiles the same, the
-address is the AID of its security domain (ISD-P). While some entry cannot be read, a missing profile proves
-nothing, because that entry may be the profile.
+A profile's address is its ICCID. If the card reports no ICCID for a profile, or the same one for two
+profiles, the address is the AID of its security domain (ISD-P). While some entry cannot be read, a missing
+profile proves nothing, because that entry may be the profile.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class ProfileList:
 
     @property
     def complete(self) -> bool:
-        """Whether every profile and its state are readable, so that a missing profile is not there."""
+        """Whether every profile and its state are readable, so an unlisted profile is not on the card."""
         return not self.unreadable and all(each.state in SURE_STATES for each in self.profiles)
 
     @property
@@ -110,7 +110,7 @@ class ProfileList:
         return found[0] if len(found) == 1 else None
 
     def lacks(self, profile: Listed) -> bool:
-        """Whether an earlier profile is certainly gone."""
+        """Whether an earlier profile is certainly no longer on the card."""
         return not any(
             _may_be(each.isdp_aid, profile.isdp_aid) and _may_be(_sure_iccid(each), profile.iccid)
             for each in self
@@ -121,7 +121,7 @@ class ProfileList:
         return not any(_may_have(each, name) for each in self)
 
     def unlisted(self, name: str, *, aid: str | None = None) -> UnreadableProfile | None:
-        """Return an unlisted profile, to ask the card for it, because it may be an unreadable entry."""
+        """Return an unlisted profile for a request to the card, because it may be an unreadable entry."""
         if not self.unreadable or self.lacks_name(name):
             return None
         if len(name) > _LONGEST_ICCID:
@@ -143,12 +143,15 @@ class ProfileList:
                 f"cannot {attempted}: the card contains no profile {name}; 'lpactl profiles' lists its"
                 " profiles"
             )
-        why = "the card gives no AID for some profiles; name it by its ICCID"
+        why = "the card gives no AID for some profiles; name the profile by its ICCID"
         if self.unreadable:
-            why = f"{len(self.unreadable)} of the card's list of profiles cannot be read; name it by its AID"
+            why = (
+                f"{len(self.unreadable)} of the entries in the card's list of profiles cannot be read; name"
+                " the profile by its AID"
+            )
         return Conflict(
             f"cannot {attempted} profile {name}: lpad does not know whether the card contains it, "
-            f"because {why}, which 'lpactl profiles' shows if the card gives one",
+            f"because {why}, which 'lpactl profiles' shows if the card reports it",
             unreadable=len(self.unreadable),
         )
 

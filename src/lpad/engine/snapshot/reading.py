@@ -83,7 +83,7 @@ def read_card(euicc: Euicc, *, known: Snapshot | None, deadline: Deadline) -> Ca
 
 
 def optional(what: str, read: Callable[[], _T]) -> _T | None:
-    """Return the result of `read`; None if the card refuses or returns nonsense, or lpad has a fault.
+    """Return the result of `read`; None if the card refuses or answers incorrectly, or lpad has a fault.
 
     Raises:
         CardUnreachable, CardBusy: the card does not answer.

@@ -16,8 +16,8 @@ class CardState(enum.StrEnum):
 
     STARTING = "starting"
     READY = "ready"
-    ABSENT = "absent"  # no way to it; lpad looks again by itself, and with the next change
-    FAULTY = "faulty"  # it answers, but not as a card must; or lpad fails on it
+    ABSENT = "absent"  # lpad cannot reach it, and tries again by itself and with the next change
+    FAULTY = "faulty"  # it answers incorrectly, or an error in lpad prevents its use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

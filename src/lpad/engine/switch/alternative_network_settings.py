@@ -36,11 +36,11 @@ class Alternatives:
     _tried: set[str] = field(default_factory=set)
 
     def next(self, cause: Cause | None, own: NetworkSettings | None) -> OtherSettings | None:
-        """Return the next attempt after a cause; None: the settings are not to blame, or no attempt remains.
+        """Return the next attempt after a cause; None: the settings are not the cause, or no attempt remains.
 
         Args:
             cause: the network's cause.
-            own: the profile's own settings; None: it has no ICCID, and so none.
+            own: the profile's own settings; None: it has no ICCID, and therefore no settings.
         """
         if cause is None or own is None or not cause.wrong_settings:
             return None

@@ -1,4 +1,4 @@
-"""The network settings between two switches: settled after a cut, connected again after a loan, looked at."""
+"""The network settings between two switches: settled after a cut, connected after a loan, and checked."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def look_at_connection(context: Context, ending: Cancellation) -> Connection:
 
 
 def settle_pending(context: Context, ending: Cancellation) -> None:
-    """Settle what a power cut, or a switch that failed, has left behind, by what the card holds now.
+    """Settle the network settings after a power cut or a failed switch, by the card's present state.
 
-    The enabled profile gets its settings; what was made ready for another one is taken back before. If lpad
+    The enabled profile gets its settings; preparations for another profile are undone first. If lpad
     stops meanwhile, its next start settles it.
 
     Args:

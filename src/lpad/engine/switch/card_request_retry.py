@@ -1,7 +1,8 @@
 """Repeated requests to a card that has done nothing: it was busy, or refused one form of the request.
 
-EastcomPeace cards refuse to enable a profile by ICCID with a REFRESH, but do it without one, or by AID
-(lpac#13, SimAdmin#31, SimAdmin#33). A final refusal, as by a policy rule, is not repeated.
+EastcomPeace cards refuse to enable a profile by ICCID with a REFRESH, but do so without one, or by AID
+(lpac#13, SimAdmin#31, SimAdmin#33). lpad does not repeat a request after a final refusal, such as one by a
+policy rule.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def when_not_busy(act: Callable[[], _T], *, run: Run, refresh: Refresh, deadline
                     raise
                 restarted, until, pause = True, until.after(BUSY), _FIRST_PAUSE
         except (CardUnreachable, CardBusy):
-            if not restarted or until.remaining() <= pause:  # else the modem is still starting
+            if not restarted or until.remaining() <= pause:  # otherwise the modem is still starting
                 raise
         run.step("card-busy")
         threading.Event().wait(pause)

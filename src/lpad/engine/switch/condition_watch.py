@@ -64,7 +64,7 @@ LAST_LOOK = 60.0
 _LAST_LISTENING = 5.0
 """Seconds to wait for an unregistered modem in a last check that is made once."""
 _NOBODY = "no program has confirmed it"
-_TIME_LIMIT = ("time-limit", "the time is over")
+_TIME_LIMIT = ("time-limit", "the time limit has passed")
 _NOT_EVALUATED = ("not-evaluated", "lpad cannot evaluate all of the guard's conditions")
 
 
@@ -94,7 +94,7 @@ class ConditionWatch:
         """Prepare.
 
         Args:
-            standstill: knows when lpad did not run.
+            standstill: reports when lpad did not run.
             network: the steps of the profile's network settings.
             ends_on_lock: whether it ends as soon as the SIM requires a code, which no user can enter.
             started_anew: whether device or modem may have restarted, so that a last check must wait for the
@@ -231,7 +231,7 @@ class ConditionWatch:
         """Record the start of a check, on disk if it is the last one."""
         self._looked_at[str(condition)] = time.monotonic()
         if self._last_look < math.inf and not self._notes.looked_again:
-            # A device that keeps dying under the new profile must return to the old one.
+            # A device that fails repeatedly under the new profile must return to the previous one.
             self._run.guarded(self.guard, noting(SwitchNotes, looked_again=True), needed=False)
 
     def _seen_at(self, condition: Condition) -> float:
@@ -269,7 +269,7 @@ class ConditionWatch:
                 if not found.met:
                     found = self._explained(found, lent)
         except CardError as error:
-            # The modem restarts, or its port has disappeared; it may return before the time is over.
+            # The modem restarts, or its port has disappeared; it may return before the time limit has passed.
             self._saw(condition, error.sentence)
             self._context.card.drop()
             if self._seen_at(condition) < self._last_look < math.inf:
@@ -301,7 +301,7 @@ class ConditionWatch:
                 raise UnmetError("sim-locked", f"the modem requires the {watch.lock}")
             if watch.denied and not self._denied and steady is None:
                 self._denied = (
-                    True  # once: the reason is asked for immediately, and then as seldom as otherwise
+                    True  # the first query is made immediately, the further ones as rarely as usual
                 )
                 return Look(met=False, seen=_told(watch))
             if until.passed and steady is None:
@@ -339,7 +339,7 @@ class ConditionWatch:
         self.cause = connection.bearer.cause or self.cause
         self._try_other_settings()
         if connection.bearer.state is State.DOWN and self.cause is None:
-            self._network.connect_again()  # its maker may have been restarted
+            self._network.connect_again()  # the program that makes the connection may have been restarted
         return Look(met=False, seen=told)
 
     def _ask_network(self, condition: Condition, _deadline: Deadline) -> Look:
@@ -349,7 +349,7 @@ class ConditionWatch:
         try:
             return ask_network(condition, deadline)
         except Cancelled:
-            self._check()  # says what for
+            self._check()  # logs the settings that are tried
             raise
 
     def _ask_caller(self, _condition: Condition, deadline: Deadline) -> Look:

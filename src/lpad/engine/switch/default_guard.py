@@ -44,7 +44,7 @@ def enable_guarded(
     """
     if asked is not None:
         return guarded_switch(run, context, asked, iccid=iccid)
-    if run.change.guard is not None:  # it has begun under the default one
+    if run.change.guard is not None:  # the switch has begun under the default guard
         until = tuple(each.condition for each in run.change.guard.requirements)
         return guarded_switch(run, context, GuardParams(until=until), iccid=iccid, by_default=True)
     default = context.card.port.policy.default_guard
@@ -74,7 +74,7 @@ def _why_not(context: Context, iccid: str) -> str | None:
     if target is None or (isinstance(target, UnreadableProfile) and not target.whole):
         return "the profile's entry in the card's list cannot be read in full"
     if PPR1 in target.policy_rules or UNREADABLE_RULES in target.policy_rules:
-        return "the profile's operator forbids to disable it (ppr1), or may do so"
+        return "the profile's operator forbids disabling it (ppr1), or may do so"
     return _why_not_watched(context)
 
 

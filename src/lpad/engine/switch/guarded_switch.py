@@ -131,7 +131,7 @@ class _GuardedSwitch:
         if guard is None:
             self._conditions = conditions_of(
                 self._asked
-            )  # not after a restart: another lpad may have accepted them
+            )  # after a restart, they are not checked, because another lpad may have accepted them
             check_possible(
                 self._context, self._conditions, deadline=Deadline.after(self._context.timeouts.switch)
             )
@@ -153,7 +153,7 @@ class _GuardedSwitch:
         """
         enabled = profiles.enabled
         if profiles.contested:
-            # As cards do that have profiles enabled on several ports (MEP), or that report an old state.
+            # Cards with profiles enabled on several ports (MEP), or cards that report an old state, do this.
             enabled = profiles.enabled_for(reads)
             if enabled is None or enabled is wanted:
                 raise Conflict(
@@ -233,7 +233,7 @@ class _GuardedSwitch:
             )
         if guard.phase is Phase.SWITCHING:
             return self._switch(Purpose(step="enable-profile-again"), seconds=left)
-        self._network.apply()  # again: whatever was tried when it was cut off, these are the profile's own
+        self._network.apply()  # the profile's own settings, whatever was tried before
         return self._watch(guard, seconds=left, started_anew=before.began.boot_id != moment.boot_id)
 
     def _is_lost(self, guard: Guard) -> bool:
@@ -257,12 +257,12 @@ class _GuardedSwitch:
             log.exception("change %d: internal-error", self._run.change.id)
             self._go_back(guard, _MISTAKE)
         guard = self._run.change.guard
-        if guard is None:  # it was already enabled, so there is nothing to guard
+        if guard is None:  # the profile was already enabled, so there is nothing to guard
             self._network.renew()
             self._network.end()
             return done
         self._network.apply()
-        # Where the time is over, the modem has had none to find its network.
+        # If the time has passed, the modem has had no time to find its network.
         return self._watch(guard.after(Turn.READ), seconds=deadline.remaining(), started_anew=deadline.passed)
 
     def _not_switched(self, error: LpadError) -> NoReturn:
@@ -320,7 +320,7 @@ class _GuardedSwitch:
             self._go_back(condition_watch.guard, _MISTAKE)
         self._run.show_guard(kept)
         if self._network.report.connection is None:
-            self._network.look()  # for the result
+            self._network.look()  # the result shows this
         self._network.end(HookEvent.CONFIRMED)
         return SwitchResult(
             iccid=self._iccid,

@@ -1,15 +1,14 @@
-"""The network settings within a switch: before it, once the modem reads the profile, once it is returned.
+"""The network settings within a switch: before it, when the modem reads the profile, and when it is returned.
 
     pre-switch, prepare-network      before the card is asked; a failure stops an ordinary enable
     apply-network                    card and modem agree on the profile, and lpad holds the modem
-    return-modem, connect-network    the modem is its user's again
+    return-modem, connect-network the modem is back with its user
     post-switch                      the owner's hooks
-    undo-network                     the switch is taken back; apply and connect of the previous profile
-    follow
+    undo-network the switch is rolled back; apply and connect of the previous profile follow
 
-Each is a step of the change. `pending_switch.py` keeps the unfinished switch on disk, so that a power cut at
-any point ends on one profile or the other with the right settings. After the switch was sent to the card, a
-failure is reported and stops nothing: the guard decides whether the device is reachable.
+Each is a step of the change. `pending_switch.py` keeps the unfinished switch on disk, so that after a power
+cut at any point, the enabled profile has the right settings. After the switch was sent to the card, a failure
+is only reported: the guard decides whether the device is reachable.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ log = logging.getLogger(__name__)
 
 _CONNECT = "connect-network"
 _LEAST = 1.0
-"""Seconds that a step gets at least, though the guard's time is nearly over."""
+"""The minimum number of seconds for a step, even if the guard's time has nearly passed."""
 
 
 @dataclass(slots=True)
@@ -72,7 +71,7 @@ class NetworkReport:
     connection: Connection | None = None
 
     def told(self) -> NetworkResult:
-        """Return it as the change's result shows it."""
+        """Return the result in the form for the change's result."""
         seen = self.connection
         return NetworkResult(
             applier=self.applier,
@@ -94,13 +93,13 @@ class NetworkSteps:
 
         Args:
             iccid: the profile's ICCID or AID.
-            until: when the guard's time is over; None: there is no guard.
+            until: when the guard's time ends; None: there is no guard.
         """
         self._steps = steps
         self._context = context
         self._named = iccid
         self.until = until
-        """When the guard's time is over; None: there is no guard."""
+        """When the guard's time ends; None: there is no guard."""
         self._policy = context.card.port.network
         self._euicc = context.card.port.name
         self._has_applier = self._policy.applier is not NO_APPLIER
@@ -110,7 +109,7 @@ class NetworkSteps:
         self._tried: OtherSettings | None = None
         self._connected = False
         self._unsettled = False
-        """Whether a part of it must be repeated once the card can be read again."""
+        """Whether some of the steps must be repeated once the card can be read again."""
         self.report = NetworkReport(self._policy.applier.name)
 
     @property
@@ -218,7 +217,7 @@ class NetworkSteps:
             self._hook(HookEvent.POST_SWITCH, wanted)
 
     def connect_again(self) -> None:
-        """Have a lost connection made again, if nothing but lpad does so."""
+        """Have a lost connection made again, if no other program does so."""
         if not self._policy.applier.reconnects or (wanted := self._wanted()) is None:
             return
         self._steps.follow(_CONNECT)
@@ -242,12 +241,12 @@ class NetworkSteps:
         )
         if isinstance(outcome, Applied):
             return
-        del self.report.failures[failures:]  # which is what is mended now
+        del self.report.failures[failures:]  # which the following steps correct
         begun = PendingSwitch(change=self._steps.change_id, eid=wanted.eid, iccid=wanted.iccid)
         try:
             self._context.pending.begin(self._euicc, begun)
-        except LpadError as error:  # it is needed after a power cut only
-            log.warning("change %d: cannot write down what begins: %s", self._steps.change_id, error)
+        except LpadError as error:  # the record is needed only after a power cut
+            log.warning("change %d: cannot record the step that begins: %s", self._steps.change_id, error)
         self.apply()
         self.connect()
 
@@ -262,7 +261,7 @@ class NetworkSteps:
         return self.report.told() if self.active else None
 
     def end(self, event: HookEvent | None = None) -> None:
-        """Say that the switch is over, one way or the other, and run the hooks for that."""
+        """Record the end of the switch, whatever its outcome, and run the hooks for this event."""
         if not self.active:
             return
         if self._tried is not None and event is HookEvent.CONFIRMED:
@@ -270,7 +269,7 @@ class NetworkSteps:
         if event is not None and self._has_hooks and (wanted := self._wanted()) is not None:
             self._steps.follow(event.value)
             self._hook(event, wanted)
-        if not self._unsettled:  # otherwise they are settled as soon as the card can be read
+        if not self._unsettled:  # otherwise the settings are settled as soon as the card can be read
             self._context.pending.end(self._euicc)
 
     def forget(self, iccid: str) -> None:
@@ -298,7 +297,7 @@ class NetworkSteps:
             self.report.connection = self._policy.applier.look(wanted, deadline=deadline)
         except Cancelled:
             return Connection()
-        except Exception:  # a mistake in an applier must not end the switch
+        except Exception:  # an error in an applier must not end the switch
             log.exception("change %d: internal-error", self._steps.change_id)
             return Connection()
         return self.report.connection
@@ -361,7 +360,7 @@ class NetworkSteps:
                 self._unsettled = True
                 outcome = TryAgain(layer=Layer.MODEM, told=error.sentence)
                 break
-            except Exception:  # whatever is wrong with an applier, the device must have its way home
+            except Exception:  # a fault in an applier must not prevent the rollback
                 log.exception("change %d: internal-error", self._steps.change_id)
                 outcome = Failed(
                     layer=Layer.MODEM, told="the applier failed because of a fault in lpad; see lpad's log"
@@ -431,7 +430,7 @@ class NetworkSteps:
         return None if profile is None else profile.iccid
 
     def _modem_at_hand(self) -> Modem | None:
-        """Return the modem; None: the card is in a reader. A modem that was lent is not borrowed for this."""
+        """Return the modem; None: the card is in a reader. A returned modem is not borrowed."""
         port = self._context.card.port
         if port.device is not None:
             return ModemAtHand(self._context.card, port.device)
@@ -464,7 +463,7 @@ def deleted(run: Run, context: Context, iccid: str) -> None:
 def enable_with_network(run: Run, context: Context, *, iccid: str, purpose: Purpose = PLAIN) -> SwitchResult:
     """Enable a profile without a guard, and bring its network settings into force.
 
-    It is done when card and modem agree and the settings were tried: higher layers are reported only.
+    The change is done when card and modem agree and the settings were tried; higher layers are only reported.
 
     Args:
         iccid: the profile's ICCID or AID.

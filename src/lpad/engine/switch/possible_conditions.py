@@ -1,4 +1,4 @@
-"""Whether the conditions of a guard can be evaluated at all, asked before a switch begins."""
+"""Whether the conditions of a guard can be evaluated at all; checked before a switch begins."""
 
 from __future__ import annotations
 

@@ -45,7 +45,8 @@ _MOST_CANDIDATES = 10_000
 _UNCLEAR = frozenset({"candidates", "unreadable"})
 """Details of the error for an ambiguous profile, or one that may be among the unreadable ones."""
 TRIES = 3
-"""How often a profile is tried if the card disappears or returns nonsense, before the next one."""
+"""The number of attempts with a profile if the card disappears or returns invalid answers, before the next
+profile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,7 @@ class Rollback:
         self._run.bind()
         self._network.until = None
         self._network.undo()
-        # Numbers that were damaged on the disk restart the order.
+        # If the numbers were damaged on the disk, the order begins again.
         notes = self._run.notes_of(SwitchNotes)
         number, tries = (
             int(noted_number(each, default=0, most=_MOST_CANDIDATES))
@@ -236,7 +237,7 @@ def failed_layer(guard: Guard) -> str | None:
     for each in guard.unmet:
         try:
             unmet.append(Condition.parse(each.condition).kind)
-        except InvalidValue:  # of another lpad
+        except InvalidValue:  # a condition of another version of lpad
             continue
     found = {LAYERS[kind] for kind in unmet if kind in LAYERS}
     return next((layer.value for layer in Layer if layer in found), None)

@@ -1,4 +1,4 @@
-"""The receivers of the steps of a profile's network settings: a change, or none after a cut."""
+"""The receivers of the steps of a profile's network settings: a change, or no receiver after a cut."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Steps(Protocol):
 
     @property
     def origin(self) -> str:
-        """Who asked for it."""
+        """The requester of the switch."""
 
     @property
     def name(self) -> str:
@@ -59,7 +59,7 @@ class StepsOfRun:
 
     @property
     def origin(self) -> str:
-        """Who asked for it."""
+        """The requester of the switch."""
         return self.run.change.origin
 
     @property
@@ -92,7 +92,7 @@ class StepsOfRun:
 
 @dataclass(slots=True)
 class StepsAfterCut:
-    """The steps with which a switch is settled that was cut off: no change shows them any more."""
+    """The steps that settle an interrupted switch, which no change shows."""
 
     change_id: int
     ending: Cancellation

@@ -222,7 +222,7 @@ class _Switch:
                     self._is_doubtful(profiles, profile)
                     and error.details.get("reason") == _SO_ALREADY[self._enabled]
                 ):
-                    return  # which its list did not show
+                    return  # although its list did not show this
                 met: CardError = error
             else:
                 if self.lost is None or not did_nothing(self.lost):
@@ -234,7 +234,7 @@ class _Switch:
                 raise met if _says_busy(met) else refusal
             found = self._found(seen := reading.read_profiles(euicc, deadline=deadline))
             if found.state == f"{self._verb}d" and not self._is_doubtful(seen, found):
-                return  # it refuses, but has done it
+                return  # the card refuses, but has carried out the request
         assert refusal is not None
         raise refusal
 
@@ -283,10 +283,10 @@ def _says_busy(error: CardError) -> bool:
 
 
 def unaddressable(name: str, *, attempted: str) -> Conflict:
-    """Return the error for a profile that the card cannot be asked for."""
+    """Return the error for a profile that a request to the card cannot name."""
     return Conflict(
         f"cannot {attempted} profile {name}: the card gives neither a unique ICCID nor a unique AID for "
-        f"this profile; delete the other profile with the same one, or ask the card's maker"
+        f"this profile; delete the other profile that shares it, or ask the card's maker"
     )
 
 
@@ -370,7 +370,8 @@ def verify(
     if lost is not None:
         raise lost
     if isinstance(outcome.error, CardRefused):
-        # Not unchanged: a card that refuses its list has not refused the request that it accepted.
+        # The error is converted, because a card that refuses its list has not refused the request that it
+        # accepted.
         raise CardError(
             f"the card accepted the request, but then did not report whether {wanted}:"
             f" {outcome.error.sentence}",
@@ -397,7 +398,7 @@ def holding_of(
     claimed = frozenset(Iccid.parse(each.iccid) for each in profiles.profiles if each.enabled)
     enabled = meant if meant in claimed else next(iter(claimed)) if len(claimed) == 1 else None
     doubtful = claimed if enabled is None else frozenset[Iccid]()
-    # The modem may still read deleted ones too; one without an ICCID any more may be enabled.
+    # The modem may still read deleted profiles, too; a profile that no longer has an ICCID may be enabled.
     deleted = before.profiles if before is not None and not profiles.unreadable else ()
     known = (*profiles.profiles, *deleted)
     perhaps = {each.iccid for each in profiles.profiles if each.state not in SURE_STATES}

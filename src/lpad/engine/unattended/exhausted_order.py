@@ -1,4 +1,4 @@
-"""Whether failover has tried every profile of its order in vain, so that only another profile would help."""
+"""Whether failover has tried its whole order without success, so that only another profile would help."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def is_exhausted(
     healthy_at: int,
     since_end: Callable[[Change], float],
 ) -> bool:
-    """Return whether each other profile of the order was tried in vain since the enabled one was healthy.
+    """Return whether each other profile of the order failed since the enabled one was healthy.
 
     Args:
         policy: the order.

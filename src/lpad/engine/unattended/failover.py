@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BLIND = 60.0
-"""Seconds at least for which a download may hide the profile's health, before it makes way for a look."""
+"""The minimum number of seconds for which a download may prevent checks, before it makes way for one."""
 _LOOK = 20.0
 """Seconds for one condition."""
 
@@ -52,11 +52,11 @@ _LOOK = 20.0
 class Standing(enum.StrEnum):
     """The states of failover."""
 
-    UNWATCHED = "unwatched"  # it has no rule, or was not checked yet
+    UNWATCHED = "unwatched"  # the profile has no rule, or was not checked yet
     WELL = "well"
     AILING = "ailing"
-    SWITCHING = "switching"  # the next one is on trial
-    RESTING = "resting"  # a switch was tried a while ago; nothing is done before the cool-down is over
+    SWITCHING = "switching"  # the next profile is on trial
+    RESTING = "resting"  # a switch was tried; failover does nothing until the cool-down ends
 
 
 class Sign(enum.StrEnum):
@@ -154,7 +154,7 @@ class Failover:
         return self._thread.is_alive()
 
     def looks_at(self, registration_query: RegistrationQuery) -> bool:
-        """Whether it uses this query; a card that was removed and added again has another one."""
+        """Whether failover uses this query; a card that was removed and added again has another query."""
         return self._registration_query is registration_query
 
     def stop(self) -> None:
@@ -164,7 +164,7 @@ class Failover:
         self._news.set()
 
     def join(self, *, deadline: Deadline) -> None:
-        """Wait until it has ended, at most until the deadline; only the modem's answer is waited for."""
+        """Wait until failover has ended, at most until the deadline; it waits only for the modem's answer."""
         if self._thread.is_alive():
             self._thread.join(deadline.remaining())
 
@@ -174,7 +174,7 @@ class Failover:
             try:
                 act()
             except Cancelled:
-                break  # within a look
+                break  # during a check
             except Exception as error:
                 # Nothing may end this thread, which may be the device's only way to recover.
                 if isinstance(error, LpadError) and not isinstance(error, InternalError):
@@ -240,13 +240,13 @@ class Failover:
 
     @property
     def _urgent(self) -> bool:
-        """Whether nothing was seen for so long that a download makes way for a look."""
+        """Whether checks were prevented for so long that a download makes way for one."""
         return self._blind_until is not None and self._blind_until.passed
 
     def _look(self, rule: HealthRule) -> str | None:
         """Return the profile's fault; empty: none; None: unknown.
 
-        An unknown condition hides no fault of another, and never counts as healthy.
+        An unknown condition does not hide a fault of another, and never counts as healthy.
         """
         told = True
         for condition in rule.conditions:
@@ -260,14 +260,14 @@ class Failover:
         status = self._registration_query.ask(deadline=deadline, urgent=self._urgent)
         return Look(
             met=any(each.registered for each in status) if status else None,
-            seen=", ".join(map(str, status or ())) or "lpad cannot ask the modem",
+            seen=", ".join(map(str, status or ())) or "lpad cannot query the modem",
         )
 
     def _ask_connection(self, condition: Condition, deadline: Deadline) -> Look:
         """Ask the applier; an unknown state is not a fault."""
         connection = self._registration_query.connection(deadline=deadline, urgent=self._urgent)
         if connection is None:
-            return Look(met=None, seen="lpad cannot ask for the connection now")
+            return Look(met=None, seen="lpad cannot query the connection now")
         sight = connection.bearer if condition.kind is ConditionKind.BEARER else connection.address
         met = {LayerState.UP: True, LayerState.DOWN: False}.get(sight.state)
         return Look(met=met, seen=sight.told or f"whether there is a {condition.kind} is unknown")
@@ -328,7 +328,7 @@ class Failover:
             )
 
     def _recovered(self) -> None:
-        """Note that a profile is healthy, and withdraw the request for another one if none was ordered."""
+        """Record that a profile is healthy, and withdraw the request for another one if none was ordered."""
         last = self._latest()
         self._healthy_at = last.id if last is not None else 0
         if self._provisioning is not None and self.status.standing is not Standing.WELL:
@@ -384,7 +384,7 @@ class Failover:
     ) -> None:
         following = TRANSITIONS.get((self.status.standing, sign))
         if following is None:
-            raise InternalError(f"failover that is {self.status.standing} knows no '{sign}'")
+            raise InternalError(f"failover that is {self.status.standing} cannot take the sign '{sign}'")
         self._goes(following, profile=profile, since=since, until=until, seen=seen)
 
     def _goes(
@@ -408,7 +408,7 @@ class Failover:
         """Wait until the next check; if `early`, the end of another change also ends it."""
         deadline = None if seconds is None else Deadline.after(seconds)
         while deadline is None or not deadline.passed:
-            self._news.clear()  # as above
+            self._news.clear()  # for the same reason as above
             if self._stopping:
                 return
             if early and any(self._matters(event.type, event.data) for event in self._subscription.take()):

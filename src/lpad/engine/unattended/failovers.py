@@ -70,7 +70,7 @@ class Failovers:
             store: stores their changes.
             hub: gets their events.
             submit: queues a change.
-            lines: what platforms report on the lines of profiles.
+            lines: the platforms' reports on the lines of profiles.
             wish: returns a card's open wish.
             cancel: cancels a change.
         """

@@ -1,6 +1,7 @@
-"""The request for another profile when failover has tried every profile in vain.
+"""The request for another profile when failover has tried every profile without success.
 
-It is the card's wish like any other: a repetition resumes the open one, and a second order needs a person.
+It is the card's wish like any other: a repetition resumes the open one, and a second order needs a user's
+answer.
 """
 
 from __future__ import annotations
@@ -78,5 +79,5 @@ class OnFailover:
                 log.info("change %d: no other profile is needed any more", change.id)
                 try:
                     self._cancel(change.id)
-                except (Conflict, NotFound):  # it has ended meanwhile
+                except (Conflict, NotFound):  # the change has ended meanwhile
                     continue

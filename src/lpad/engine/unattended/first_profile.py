@@ -1,4 +1,4 @@
-"""A card without an operational profile gets one, if the settings say so, from the sources that they list.
+"""A first profile for a card without an operational one, from the sources that the settings list.
 
 lpad asks the sources in turn: the default SM-DP+, and operators' platforms. After all were asked without
 success, it waits before it starts again.
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BACKOFF = Backoff((600, 3600, 6 * 3600, 24 * 3600))
-"""Between two rounds through the sources."""
+"""Seconds between two rounds through the sources."""
 NEXT_SOURCE = Backoff((10,))
-"""From one source to the next."""
+"""Seconds from one source to the next."""
 _TROUBLED = 60.0
 """Seconds until the next attempt if the journal cannot be written."""
 

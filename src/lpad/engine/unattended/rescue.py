@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 BACKOFF = Backoff((30, 60, 300, 900, 1800, 3600))
 """Seconds between two rounds through the wanted profiles."""
 REST = 30.0
-"""The least seconds between two attempts, however often the card disappears and returns."""
+"""The minimum number of seconds between two attempts, however often the card disappears and returns."""
 _TROUBLED = 60.0
 """Seconds until the next attempt if the journal cannot be written."""
 
@@ -78,7 +78,7 @@ class Rescue:
 
     @property
     def due_at(self) -> float | None:
-        """When to begin an attempt, in monotonic time; None: not as things are."""
+        """When to begin an attempt, in monotonic time; None: not at present."""
         return self._due_at
 
     @property
@@ -129,7 +129,7 @@ class Rescue:
         self._keep(eid, state)
 
     def look(self, card: Snapshot) -> None:
-        """See, after the card was read or an attempt has ended, whether and when to begin one."""
+        """Determine, after the card was read or an attempt has ended, whether and when to begin one."""
         self._due_at = None
         if card.state is not CardState.READY or card.eid is None:
             self._away = True
@@ -147,7 +147,7 @@ class Rescue:
             self._due_at = max(time.monotonic() + wait, self._rests_until)
 
     def begin(self, card: Snapshot) -> None:
-        """Begin an attempt: noted with the moment of the next one, then queued."""
+        """Begin an attempt: record it with the time of the next one, then queue it."""
         self._due_at = None
         state = self.state(card.eid)
         if card.eid is None or state is None:
@@ -176,7 +176,7 @@ class Rescue:
         self._submit(change)
 
     def _is_over(self, card: Snapshot, state: RescueState) -> bool:
-        """Whether a later switch was made, lpad's own or a caller's, or no wanted profile is there."""
+        """Whether a later switch was made, lpad's own or a caller's, or no wanted profile is on the card."""
         enabled = card.listed.enabled
         ours = any(card.listed.means(name, enabled) for name in (state.unwanted, *state.wanted))
         if (enabled is not None and not ours) or not _candidates(card, state):
@@ -200,10 +200,8 @@ class Rescue:
             else:
                 self._journal.memos.put(_name(eid), state)
         except LpadError as error:
-            # A stuck change is then resumed after a restart, and ends stuck once more.
-            log.warning(
-                "%s: cannot write down the state of the rescue: %s (%s)", self._euicc, error, error.kind
-            )
+            # A stuck change is then resumed after a restart, and ends stuck again.
+            log.warning("%s: cannot record the state of the rescue: %s (%s)", self._euicc, error, error.kind)
         data: dict[str, Json] = {"euicc": self._euicc, "rescue": msgspec.to_builtins(self._dated(state))}
         self._hub.publish("rescue", data, euicc=self._euicc)
 

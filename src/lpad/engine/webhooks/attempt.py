@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LIMITS = Limits(silence=15.0, request=30.0)
 """A receiver should answer before it works; Standard Webhooks recommends 15 to 30 seconds."""
 LARGEST_ANSWER = 16 * 1024
-"""Bytes of an answer's body that are passed over to keep the connection."""
+"""Bytes of an answer's body that are skipped to keep the connection."""
 _GONE = 410
 
 
@@ -29,7 +29,7 @@ class Verdict(enum.StrEnum):
     """The outcomes of an attempt."""
 
     ACCEPTED = "accepted"  # any 2xx
-    GONE = "gone"  # 410: the endpoint wants nothing more
+    GONE = "gone"  # 410: the endpoint wants no further events
     FAILED = "failed"  # everything else
 
 

@@ -1,7 +1,7 @@
 """Ed25519 signatures (RFC 8032) by the OpenSSL that Python's `ssl` has loaded already.
 
-The library `ecdsa`, which lpad has for public keys, takes a time that depends on a private key. OpenSSL does
-not, and is there anyway (docs/decisions).
+The running time of the library `ecdsa`, which lpad uses for public keys, depends on the private key.
+OpenSSL's does not, and OpenSSL is already loaded (docs/decisions/122).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "EVP_DigestSignInit": (ctypes.c_int, (_pointer, _pointer, _pointer, _pointer, _pointer)),
     "EVP_DigestSign": (ctypes.c_int, (_pointer, ctypes.c_char_p, _size, ctypes.c_char_p, ctypes.c_size_t)),
 }
-"""Result and arguments of each function, the same since OpenSSL 1.1.1."""
+"""Result and arguments of each function, unchanged since OpenSSL 1.1.1."""
 
 
 class Ed25519Key:
@@ -87,7 +87,7 @@ def _crypto() -> ctypes.CDLL:
     """Return OpenSSL's functions, found through the module that is linked with them.
 
     Raises:
-        InvalidSettings: this Python has them built in, out of reach.
+        InvalidSettings: this Python was built with a static OpenSSL that ctypes cannot reach.
     """
     import _ssl  # noqa: PLC0415 - with a key of this kind only
 

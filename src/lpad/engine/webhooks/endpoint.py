@@ -1,4 +1,4 @@
-"""An endpoint as the settings describe it, and the request that takes an event there."""
+"""An endpoint of the settings, and the request that sends an event to it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}")
 _TARGET = re.compile(r"/[!-~]*")
 _HEADER_SAFE = "".join(map(chr, range(0x21, 0x7F))).replace("%", "").replace('"', "")
-"""Characters that stay as they are in a CloudEvents header (HTTP binding 1.0.2, 3.1.3.2)."""
+"""Characters that stay unescaped in a CloudEvents header (HTTP binding 1.0.2, 3.1.3.2)."""
 _HTTP_PORT = 80
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointUrl:
-    """Where an endpoint is: its server, the path with its query, and whether it is https."""
+    """The address of an endpoint: its server, the path with its query, and whether it is https."""
 
     server: ServerAddress
     target: str
@@ -48,7 +48,8 @@ class EndpointUrl:
         """Read an address.
 
         Raises:
-            InvalidValue: neither https nor on this device, or with a user, a fragment or an odd character.
+            InvalidValue: neither https nor on this device, or with a user, a fragment or an invalid
+                character.
         """
         try:
             parts = urlsplit(url)
@@ -82,7 +83,7 @@ class Endpoint:
     Attributes:
         name: its name in the settings.
         url: its address; may contain a secret.
-        types: patterns of event types; an event goes there if one fits.
+        types: patterns of event types; an event is sent if one of them matches.
         identifiers: full or redacted.
         structured: whether the whole event is in the body, which is signed; otherwise only its data.
         keys: sign each request; a file's content may change with each reload.
@@ -108,7 +109,7 @@ class Endpoint:
         return hashlib.sha256(where.encode()).hexdigest()
 
     def wants(self, type_: str) -> bool:
-        """Whether events of a type go there."""
+        """Whether events of a type are sent to this endpoint."""
         return any(fnmatchcase(type_, pattern) for pattern in self.types)
 
     def request(self, event: Event, *, at: float) -> tuple[dict[str, str], bytes]:

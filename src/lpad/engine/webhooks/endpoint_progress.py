@@ -1,4 +1,4 @@
-"""How far an endpoint is: kept in the journal, so that a restart neither skips nor forgets an event."""
+"""The progress of an endpoint, stored in the journal, so that a restart skips no event."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from lpad.base.backoff import Backoff
 BACKOFF = Backoff((5, 300, 1800, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600))
 """Seconds after each failed attempt, by Standard Webhooks' table."""
 PATIENCE = 5 * 24 * 3600.0
-"""Seconds of lpad's running for which an event is tried."""
+"""Seconds of lpad's running time for which an event is tried."""
 MOST_SET_ASIDE = 200
-"""Events of an endpoint that are kept in mind as set aside; older ones are only counted."""
+"""The number of set-aside events that are remembered for an endpoint; older ones are only counted."""
 
 
 class Standing(enum.StrEnum):
@@ -28,17 +28,15 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The record of an endpoint; moments are on the steady clock.
 
     Attributes:
-        position: the latest event that it is done with, apart from those set aside.
-        address: identifies the address that this is about.
-        again: events that are sent once more, before all others.
-        attempts, spent, tried_at, due: of the event that is being tried: failed attempts, the seconds for
-            which it was tried, the last attempt by the seconds that lpad has run, and when the next is due.
+        position: the latest event that was accepted or set aside. address: identifies the endpoint's address.
+            again: events that are sent again, before all others. attempts, spent, tried_at, due: for the
+                current event: the failed attempts, the seconds for which it was tried, the last attempt by
+                    the seconds that lpad has run, and when the next one is due.
         asked_to_wait: whether the endpoint asked for that time by Retry-After.
         set_aside: events that the endpoint did not accept, and `unreached` those for which it was not
         reached;
-            these are sent again once it accepts something.
-        last: the last outcome in words.
-        delivered, given_up: how many events were accepted, and set aside, since the endpoint is there.
+            these are sent again once it accepts an event. last: the last outcome in words. delivered,
+            given_up: the number of accepted and set-aside events since the endpoint was added.
     """
 
     position: int
@@ -58,13 +56,13 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     given_up: int = 0
 
     def fresh(self) -> Progress:
-        """Return the record without a trace of failed attempts."""
+        """Return the record without failed attempts."""
         return msgspec.structs.replace(
             self, attempts=0, spent=0.0, tried_at=None, due=None, asked_to_wait=False
         )
 
     def past(self, sequence: int) -> Progress:
-        """Return the record once an event is done with, or set aside."""
+        """Return the record once an event was accepted or set aside."""
         if sequence in self.again:
             return msgspec.structs.replace(
                 self.fresh(), again=tuple(each for each in self.again if each != sequence)
@@ -89,7 +87,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return the record after a failed attempt.
 
         Args:
-            ran: the seconds that lpad has run, which no clock makes jump.
+            ran: the seconds that lpad has run, regardless of the clock.
             due: when the next attempt is due, on the steady clock.
             told: the outcome in words.
             status: the HTTP status; None: the endpoint was not reached.

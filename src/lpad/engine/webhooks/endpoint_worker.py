@@ -1,6 +1,6 @@
 """One endpoint's thread: sends its events in order, and waits as long as the endpoint needs.
 
-Nothing else waits for it: it reads the outbox, and the journal keeps how far it is.
+No other thread waits for it: it reads the outbox, and the journal stores its progress.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class EndpointWorker:
     """Serves one endpoint."""
 
     def __init__(self, endpoint: Endpoint, journal: Journal, environment: Environment) -> None:
-        """Take up the endpoint where the journal says it is; a new one gets the events from now on.
+        """Continue at the endpoint's position in the journal; a new endpoint gets the events from now on.
 
         Raises:
             JournalUnavailable: it cannot be read.
@@ -62,7 +62,7 @@ class EndpointWorker:
         self._unkept = known is None
         if known is None:
             known = Progress(position=journal.events.last(), address=endpoint.digest)
-        elif known.address != endpoint.digest:  # another place, whatever the last one said
+        elif known.address != endpoint.digest:  # another address, whatever the previous one has answered
             ended = known.standing is Standing.ENDED
             known = replace(
                 known.fresh(),
@@ -71,7 +71,7 @@ class EndpointWorker:
             )
         self._progress = known
         if self._unkept:
-            self._note(known)  # otherwise a restart would begin after the events until then
+            self._note(known)  # otherwise a restart would skip the events before it
         self._skipped = known.position
         self._forget = journal.events.on_news(self.wake)
         self._thread = threading.Thread(target=self._run, name=f"webhook {endpoint.name}", daemon=True)
@@ -98,11 +98,11 @@ class EndpointWorker:
 
     @property
     def progress(self) -> Progress:
-        """How far it is."""
+        """The endpoint's progress."""
         return self._progress
 
     def wake(self) -> None:
-        """Look for events now; returns immediately."""
+        """Check for events now; returns immediately."""
         with self._condition:
             self._awake = True
             self._condition.notify_all()
@@ -118,14 +118,14 @@ class EndpointWorker:
         self.wake()
 
     def awaits(self, sequence: int, type_: str) -> bool:
-        """Whether it still has to send an event."""
+        """Whether the endpoint still has to get an event."""
         progress = self._progress
         if progress.standing is Standing.ENDED or not self.endpoint.wants(type_):
             return False
         return sequence > progress.position or sequence in (*progress.again, *progress.unreached)
 
     def pending(self) -> int:
-        """Return how many events wait; a number from memory and the disk's last event.
+        """Return the number of waiting events, computed from memory and the last event on the disk.
 
         Raises:
             JournalUnavailable: it cannot be read.
@@ -156,10 +156,9 @@ class EndpointWorker:
         self.wake()
 
     def redeliver(self, sequences: tuple[int, ...] | None = None) -> int:
-        """Send events once more, before all others; without numbers those that were set aside.
+        """Send events again, before all others; without numbers, those that were set aside.
 
-        Returns:
-            How many.
+        Returns: The number of these events.
 
         Raises:
             JournalUnavailable: it cannot be written.
@@ -228,7 +227,7 @@ class EndpointWorker:
             self._awake = False
 
     def _send_due(self) -> float | None:
-        """Send what is due; return the seconds until more is, None: until there is news."""
+        """Send the due events; return the seconds until the next ones are due; None: there are none."""
         while not self._stop.cancelled:
             if self._unkept:
                 with self._state:
@@ -241,7 +240,7 @@ class EndpointWorker:
                 self._close()
                 return None
             if not self._environment.clock.is_set:
-                self._environment.clock.await_set()  # neither TLS nor the signature's time would be accepted
+                self._environment.clock.await_set()  # TLS and the signature's time would be refused
                 return None
             due = self._progress.due
             if due is not None:
@@ -259,7 +258,7 @@ class EndpointWorker:
             if found is not None:
                 return found
             with self._state:
-                self._keep(self._progress.past(sequence))  # the outbox had no more room for it
+                self._keep(self._progress.past(sequence))  # the outbox has dropped the event
         position = max(self._progress.position, self._skipped)
         while True:
             later = self._journal.events.after(position, limit=AT_ONCE)
@@ -274,12 +273,12 @@ class EndpointWorker:
         if self._connection is None:
             self._connection = self.endpoint.open(self.endpoint.url)
         outcome = attempt(self.endpoint, event, self._connection, cancellation=self._stop)
-        self._stop.check()  # another worker may serve the endpoint by now
+        self._stop.check()  # another worker may already serve the endpoint
         with self._state:
             self._note(self._after(event, outcome, self._progress))
 
     def _after(self, event: Event, outcome: Outcome, before: Progress) -> Progress:
-        """Return the progress after an attempt, and log what people should know."""
+        """Return the progress after an attempt, and log the important outcomes."""
         name, told, status = self.endpoint.name, outcome.told, outcome.status
         if outcome.verdict is Verdict.ACCEPTED:
             if before.attempts:
@@ -301,7 +300,7 @@ class EndpointWorker:
         return failed.gave_up(event.sequence)
 
     def _note(self, progress: Progress) -> None:
-        """Note an outcome; if it cannot be written, a restart repeats the event with the same ID."""
+        """Store an outcome; if that fails, lpad repeats the event with the same ID after a restart."""
         self._progress = progress
         with suppress(LpadError):
             self._keep(progress)

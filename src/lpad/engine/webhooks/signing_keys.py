@@ -48,7 +48,7 @@ class HmacKey:
 
     @property
     def public(self) -> None:
-        """There is none."""
+        """None, because the receiver shares the secret."""
         return
 
 
@@ -100,7 +100,7 @@ def signature_headers(keys: Sequence[SigningKey], *, id_: str, at: float, body: 
     """Return the three headers of Standard Webhooks.
 
     Args:
-        keys: each makes a signature, so that a receiver may already have the next key, or still the last.
+        keys: each makes a signature, so that a receiver may have either the next key or the previous one.
         id_: the event's ID, the same for each attempt.
         at: when it is sent, in seconds since 1970.
         body: the request's body, byte for byte.

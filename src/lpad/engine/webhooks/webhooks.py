@@ -1,4 +1,4 @@
-"""All endpoints: the door of this room."""
+"""All endpoints of the settings; the other rooms use webhooks through this module."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CHANGING = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointStatus:
-    """An endpoint, how far it is, and how many events wait; None: the journal cannot be read."""
+    """An endpoint, its progress, and the number of waiting events; None: the journal cannot be read."""
 
     endpoint: Endpoint
     progress: Progress
@@ -34,7 +34,7 @@ class EndpointStatus:
 
 
 class Webhooks:
-    """The endpoints of the settings, each with a thread of its own."""
+    """The endpoints of the settings, each with its own thread."""
 
     def __init__(self, journal: Journal, environment: Environment) -> None:
         self._journal = journal
@@ -76,7 +76,7 @@ class Webhooks:
                 self._serve()
 
     def journal_is_back(self) -> None:
-        """Take up endpoints whose progress could not be read."""
+        """Serve endpoints whose progress could not be read before."""
         with self._lock:
             if self._started:
                 self._serve()
@@ -87,7 +87,7 @@ class Webhooks:
             worker.network_is_back()
 
     def wake(self) -> None:
-        """Look for due events again, as once the clock is set."""
+        """Check for due events again, for example when the clock is set."""
         for worker in list(self._workers.values()):
             worker.wake()
 
@@ -101,7 +101,7 @@ class Webhooks:
         """Return one endpoint.
 
         Raises:
-            NotFound: the settings name none of this name.
+            NotFound: the settings list no endpoint with this name.
         """
         return self._status(self._worker(name))
 
@@ -109,7 +109,7 @@ class Webhooks:
         """Send a test event now; see `EndpointWorker.test`.
 
         Raises:
-            NotFound: the settings name none of this name.
+            NotFound: the settings list no endpoint with this name.
         """
         return self._worker(name).test()
 
@@ -117,7 +117,7 @@ class Webhooks:
         """Send nothing to an endpoint until `resume`.
 
         Raises:
-            NotFound: the settings name none of this name.
+            NotFound: the settings list no endpoint with this name.
             JournalUnavailable: it cannot be written.
         """
         self._worker(name).pause()
@@ -127,7 +127,7 @@ class Webhooks:
         self._worker(name).resume()
 
     def redeliver(self, name: str, sequence: int | None) -> int:
-        """Send an event once more, or every set-aside event; return how many.
+        """Send an event again, or every set-aside event; return their number.
 
         Raises:
             NotFound: the settings name no such endpoint, or the outbox has no such event.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lpad.engine.running.run import Run
 
 REST = 10.0
-"""The least seconds between two attempts, however often a network, or the journal, returns."""
+"""The minimum number of seconds between two attempts, however often a network, or the journal, returns."""
 
 
 class AwaitingRetry:
@@ -65,7 +65,7 @@ class AwaitingRetry:
         return list(self._runs.values())
 
     def put_off(self) -> list[Run]:
-        """Restart the wait of those that wait for a quiet time, after a switch; return them."""
+        """Restart the wait of those that wait for a time without switches; return them."""
         waiting = []
         for change_id, run in self._runs.items():
             pause = run.change.pause

@@ -161,7 +161,7 @@ class Observer:
             )
             return
         for iccid in gone:
-            log.info("%s: the network settings of profile %s went with it", self._snapshot.name, iccid)
+            log.info("%s: removed the network settings of the deleted profile %s", self._snapshot.name, iccid)
 
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> None:
         """Copy new notifications to the outbox; those that cannot be listed or copied stay on the card.
@@ -188,7 +188,7 @@ class Observer:
         """Close the link, and publish why the card cannot be worked with."""
         self._card.drop()
         served = isinstance(error, CardServed)
-        if not served:  # then it has no claim, and is informed when it can have one
+        if not served:  # this card has no claim then, and is informed when it can claim the EID
             self._ownership.release(self._claimant)
         with self._lock:
             self._presence.missed(served=served)
@@ -200,7 +200,7 @@ class Observer:
         self._publish(replace(self._snapshot, state=state, error=Failure.of(error)))
 
     def placed(self) -> None:
-        """Set the card's new place; the earlier reading was another card's, or elsewhere."""
+        """Set the card's new port; the earlier reading belongs to another card or port."""
         port = self._card.port
         self._ownership.leave(self._claimant)
         with self._lock:
@@ -219,7 +219,7 @@ class Observer:
         )
 
     def look_now(self) -> None:
-        """Try an unusable card immediately, because the obstacle may be gone."""
+        """Try an unusable card immediately, because the obstacle may no longer exist."""
         with self._lock:
             self._presence.look_now()
             self._lock.notify_all()

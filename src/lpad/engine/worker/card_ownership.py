@@ -61,14 +61,14 @@ class CardOwnership:
             )
 
     def release(self, claimant: Claimant) -> None:
-        """Own no card any more, because it cannot be reached; a waiting claim stays."""
+        """Release the card, because it cannot be reached; a waiting claim stays."""
         with self._lock:
             told = self._let_go(claimant)
         for each in told:
             each.when_free()
 
     def leave(self, claimant: Claimant) -> None:
-        """Own no card any more, and wait for none, because the settings removed or moved it."""
+        """Release the card and withdraw a waiting claim, because the settings removed or moved the card."""
         with self._lock:
             self._waiting.pop(claimant, None)
         self.release(claimant)

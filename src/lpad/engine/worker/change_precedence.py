@@ -1,4 +1,4 @@
-"""Precedence: which of a card's changes comes first, and to which a running one gives way."""
+"""Precedence: which of a card's changes comes first, and for which changes a running one makes way."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class Rank(enum.IntEnum):
     """A place in the order; of changes with the same rank, the oldest is first."""
 
-    TAKEN_UP = 0  # it was interrupted, perhaps in a guarded switch
-    SWITCH = 1  # it may restore the connection, as may a restart of the modem
-    OTHER = 2  # its turn comes in the order of requests
+    TAKEN_UP = 0  # the change was interrupted, perhaps in a guarded switch
+    SWITCH = 1  # the change may restore the connection, like a restart of the modem
+    OTHER = 2  # the order of requests decides
 
 
 def rank(run: Run, *, card: Snapshot, others: Iterable[Change]) -> Rank:

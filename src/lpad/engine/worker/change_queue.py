@@ -71,7 +71,7 @@ class ChangeQueue:
         )
 
     def _precede(self, run: Run) -> None:
-        """Make the running change make way for one that goes first, or for any if it waits for an answer."""
+        """Have the running change make way for one that goes first, or for any if it waits for an answer."""
         if self._running is not None and self._rank(run) < Rank.OTHER:
             self.overtake_running(f"change {run.change.id} ({run.change.kind})")
         else:
@@ -101,22 +101,24 @@ class ChangeQueue:
     def pause(self, run: Run) -> None:
         """Keep a change that waits for another attempt, while others use the card."""
         with self._lock:
-            if run.taken_back is not None and not run.stopped:  # in the very moment
+            if run.taken_back is not None and not run.stopped:  # the answer came at this moment
                 run.fail(Cancelled(run.taken_back))
                 return
             self._paused.add(run)
             pause = run.change.pause
             if pause is not None and pause.reason is PauseReason.JOURNAL and self._store.writable:
-                self._paused.release(PauseReason.JOURNAL)  # the cancellation came before the run could see it
+                self._paused.release(
+                    PauseReason.JOURNAL
+                )  # the cancellation came before the run could detect it
 
     def pause_again(self, change: Change) -> None:
         """Keep a change that was already waiting when lpad ended."""
         self.pause(self._run_of(change))
 
     def make_way(self, run: Run) -> None:
-        """Take back a run that released the card: queue it again, or keep it waiting."""
+        """Accept a run that has released the card: queue it again, or keep it waiting."""
         with self._lock:
-            if run.taken_back is not None:  # in the very moment
+            if run.taken_back is not None:  # the answer came at this moment
                 run.fail(Cancelled(run.taken_back))
             elif run.change.question is not None:
                 self._asked.add(run)
@@ -221,7 +223,7 @@ class ChangeQueue:
         self._queue.appendleft(run)
 
     def rest(self) -> None:
-        """Record that nothing runs any more."""
+        """Record that no change runs."""
         with self._lock:
             ran, self._running = self._running, None
             switched = ran is not None and ran.change.kind in SWITCHES
@@ -277,7 +279,7 @@ class ChangeQueue:
             else:
                 queued = self._paused.take(change_id) or self._asked.take(change_id)
             if queued is not None and queued.change.kind in TAKEN_BACK:
-                # What it has begun elsewhere is undone in the worker's thread.
+                # The worker's thread undoes the work that the change has begun elsewhere.
                 queued.cancel(sentence, undo=undo)
                 self._again(queued)
                 self._lock.notify_all()

@@ -96,7 +96,7 @@ class Executor:
             run.begin()
         except LpadError as error:  # cancelled meanwhile, or the journal cannot be written
             if run.stopped:
-                return  # it stays as it is for the next start
+                return  # the change stays unchanged for the next start
             if _makes_way(run, error):
                 self._make_way(run)
             elif not self._tried_again(run, error):
@@ -165,17 +165,19 @@ class Executor:
         if _makes_way(run, error):
             run.give_way()
             log.info("change %d: %s", run.change.id, error)
-            self._make_way(run)  # immediately, because what goes first is more urgent than reading the card
+            self._make_way(
+                run
+            )  # end immediately, because the change that goes first is more urgent than reading the card
             return
         if isinstance(error, Cancelled) and run.taken_back is not None and not error.details:
-            error = Cancelled(run.taken_back)  # whatever ended its waits
+            error = Cancelled(run.taken_back)  # whatever has ended its waits
         if is_of_dates(error) and not self._context.environment.clock.synchronised:
             error = doubted(error, wall=run.now().wall)
         if isinstance(error, CardError) and not self._observer.ready:
             self._observer.absent(error)
         elif (
             not isinstance(error, Cancelled) or run.altered
-        ):  # otherwise nothing has changed, and it ends immediately
+        ):  # otherwise nothing has changed, and the change ends immediately
             self._observer.look(seconds=self._context.timeouts.read)
             self._context.outbox.wake()
         if not (self._tried_again(run, error) or self._left_to_card(run, error)):
@@ -194,7 +196,7 @@ class Executor:
         if not self._observer.ready:
             self._await_card(run, error)
             return True
-        if run.settled is not None:  # it is done, and the modem was refreshed as far as possible
+        if run.settled is not None:  # the change is done, and the modem was refreshed as far as possible
             return False
         verdict = self._interrupted.verdict(run.change, self._observer.snapshot)
         if isinstance(verdict, CardRefused):

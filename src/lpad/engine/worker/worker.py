@@ -154,7 +154,7 @@ class Worker:
             self._card,
             self._condition,
             refused=self.queue.release_running,
-            make_way=partial(self.queue.overtake_running, "a look at the profile's health"),
+            make_way=partial(self.queue.overtake_running, "a check of the profile's health"),
             look=lambda: look_at_connection(self._context, self._ending),
         )
         self._port = port

@@ -205,8 +205,8 @@ def wait_for_card(
     itself. Then lpad has ModemManager do so, once.
 
     Raises:
-        BusError: as `Bus.call` says.
-        Cancelled: as the deadline says.
+        BusError: see `Bus.call`.
+        Cancelled: see `Deadline`.
     """
     bell = Bell()
     watch(bus, bell, deadline=deadline)
@@ -238,7 +238,7 @@ def set_initial_bearer(
         `Failed` if ModemManager cannot set it in this modem.
 
     Raises:
-        BusError: as `Bus.call` says.
+        BusError: see `Bus.call`.
     """
     initial = initial_settings(wanted.settings)
     if initial is None:
@@ -273,7 +273,7 @@ def present(
     """Return the modem if ModemManager has read the wanted profile, otherwise what is missing.
 
     Raises:
-        BusError: as `Bus.call` says.
+        BusError: see `Bus.call`.
     """
     return _judged(_find(bus, wanted, deadline=deadline), wanted, attempted=attempted)
 

@@ -52,7 +52,7 @@ class HeardErrors:
         """Listen.
 
         Raises:
-            BusError: as `Bus.listen` says.
+            BusError: see `Bus.listen`.
         """
         self.last: str | None = None
         """The name of the latest error; None: there was none."""
@@ -88,7 +88,7 @@ def read_bearers(bus: Bus, modem: ManagedModem, *, deadline: Deadline) -> list[B
     """Return a modem's bearers, the one of the latest attempt last.
 
     Raises:
-        BusError: as `Bus.call` says; not for a bearer that is gone since.
+        BusError: see `Bus.call`; not for a bearer that is gone since.
     """
     found = []
     for path in sorted(modem.bearers, key=lambda each: (len(each), each)):

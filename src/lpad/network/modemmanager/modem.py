@@ -94,7 +94,7 @@ def watch(bus: Bus, bell: Bell, *, deadline: Deadline) -> None:
     """Ring a bell at each change of a modem in ModemManager.
 
     Raises:
-        BusError: as `Bus.listen` says.
+        BusError: see `Bus.listen`.
     """
     for rule in (
         Rule(sender=NAME, interface=OBJECT_MANAGER),
@@ -115,7 +115,7 @@ def find_modem(bus: Bus, *, imei: str | None, iccid: str, deadline: Deadline) ->
         The modem; None if ModemManager does not show it (yet).
 
     Raises:
-        BusError: as `Bus.call` says.
+        BusError: see `Bus.call`.
     """
     modems = list(_modems(bus, deadline=deadline))
     if imei is not None:

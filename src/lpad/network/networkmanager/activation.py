@@ -37,11 +37,11 @@ class Activation:
         self._asked: str | None = None
 
     def run(self, deadline: Deadline) -> Outcome:
-        """Return the result; `Applied` also if the activation still continues when the time is over.
+        """Return the result; `Applied` also if the activation still continues when the time has passed.
 
         Raises:
-            BusError: as `Bus.call` says.
-            Cancelled: as the deadline says.
+            BusError: see `Bus.call`.
+            Cancelled: see `Deadline`.
         """
         while True:
             device = self._daemon.modem_device(self._udi)

@@ -83,7 +83,7 @@ class Waiting:
             wants: READABLE or WRITABLE, if TLS does not say what it waits for.
 
         Raises:
-            TimeoutError: the time is over; SilenceError if it was the time without progress.
+            TimeoutError: the time has passed; SilenceError if it was the time without progress.
             OSError: raised by `act`.
         """
         until = self.step()

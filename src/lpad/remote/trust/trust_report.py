@@ -163,7 +163,7 @@ def _advice(path: Sequence[ChainLink], named: Sequence[NamedIssuer]) -> str:
     return (
         f"'{top.common_name}' was issued by '{top.issuer_name}' with the key {either}, which neither the"
         " card, the operator nor this system trusts; if you trust it, put its CA's certificate into"
-        f" {_WHERE}. If the server leaves out a sub-CA, the result is the same: then its operator must add it"
+        f" {_WHERE}. The same happens if the server leaves out a sub-CA; its operator must then add it"
     )
 
 

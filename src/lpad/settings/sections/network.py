@@ -47,9 +47,9 @@ class PatternSection(Section, frozen=True):
     def check(self, report: Report) -> None:
         """Report a line that matches every profile, and contradictory settings."""
         if not self.iccid and not self.provider:
-            report.wrong("'iccid' or 'provider' is missing, which selects the profiles")
+            report.wrong("'iccid' or 'provider' is missing; it selects the profiles")
         if self.iccid and not _ICCID_PREFIX.fullmatch(self.iccid):
-            report.wrong("the first 1 to 20 digits of an ICCID are wanted here, in quotes", "iccid")
+            report.wrong("expected the first 1 to 20 digits of an ICCID, in quotes", "iccid")
         report.parsed(PatternSection.settings, self)
 
 

@@ -47,4 +47,4 @@ class PlatformSection(Section, frozen=True):
         ):
             report.wrong("a platform's address begins with https://", "base")
         if self.client_key is not None and self.client_certificate is None:
-            report.wrong("there is no 'client_certificate' that this is for", "client_key")
+            report.wrong("'client_certificate' is missing; this belongs to it", "client_key")

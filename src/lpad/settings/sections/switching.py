@@ -27,7 +27,7 @@ class DefaultGuardSection(Section, frozen=True):
     def check(self, report: Report) -> None:
         """Report invalid conditions, and those that need a user."""
         if not self.until:
-            report.wrong("a condition such as registered is wanted here; null for no default guard", "until")
+            report.wrong("expected a condition such as registered, or null for no default guard", "until")
         for index, text in enumerate(self.until):
             report.parsed(_unattended, text, "until", index)
 

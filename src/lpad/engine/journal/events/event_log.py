@@ -1,10 +1,9 @@
-"""The durable outbox of events: numbered, limited in number, and read by those that pass them on.
+"""The durable outbox of events: numbered, limited in number, and read by the threads that pass them on.
 
-An event is written in the transaction of the change that it reports, and then needs no transaction of its
-own. The outbox keeps
-the latest events even after their delivery, so that a listener can continue after a restart. When it is full,
-events that no endpoint waits for make room first, then droppable ones, then the others; always the oldest
-first.
+An event is written in the transaction of the change that it reports, and then needs no separate transaction.
+The outbox keeps the latest events even after their delivery, so that a listener can continue after a restart.
+When it is full, events that no endpoint waits for make room first, then droppable ones, then the others;
+always the oldest first.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEPT = 2000
-"""The number of events that are kept unless the settings say otherwise."""
+"""The number of events that are kept unless the settings override it."""
 AT_ONCE = 20
-"""A full outbox drops a twentieth of its events in one step, so that it reports this only then."""
+"""A full outbox drops a twentieth of its events in one step, so that it reports drops rarely."""
 UNWRITTEN = 500
 """Events that are kept in memory while the journal cannot be written."""
 
@@ -83,7 +82,7 @@ class EventLog:
         self.device: str | None = None
         """The device's name in the settings; None: a UUID, made with the first event."""
         self.is_awaited: Callable[[int, str], bool] = lambda _number, _type: False
-        """Returns whether an endpoint still has to get the event with a number and a type."""
+        """Returns whether an endpoint still waits for the event with a number and a type."""
 
     @contextmanager
     def writing(
@@ -118,7 +117,7 @@ class EventLog:
             self._announce()
 
     def record(self, happenings: Sequence[Happening]) -> None:
-        """Write events in a transaction of their own; if that is impossible, with the next transaction."""
+        """Write events in a separate transaction; if that is impossible, with the next transaction."""
         try:
             with self.writing(happenings):
                 pass
@@ -142,7 +141,7 @@ class EventLog:
             return bool(self._unwritten or self._unwritten_lost)
 
     def on_news(self, tell: Callable[[], None]) -> Callable[[], None]:
-        """Call `tell`, from any thread, when there are new events; return how to end that."""
+        """Call `tell`, from any thread, when there are new events; return a function that ends this."""
         with self._lock:
             self._listeners.append(tell)
 
@@ -201,7 +200,7 @@ class EventLog:
             return self._source(db)
 
     def dropped(self) -> dict[str, int]:
-        """Return how many events an endpoint waited for and were dropped, by type.
+        """Return the number of dropped events that an endpoint waited for, by type.
 
         Raises:
             JournalUnavailable: the journal cannot be read.
@@ -261,7 +260,7 @@ class EventLog:
 
 
 def _news(db: sqlite3.Connection, happening: Happening) -> Happening | None:
-    """Note a state, and return the happening if it is an event."""
+    """Store a state, and return the happening if it is an event."""
     name = f"{_TOLD}{happening.key}"
     before = _get(db, name, str)
     if before == happening.state:

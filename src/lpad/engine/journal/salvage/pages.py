@@ -1,4 +1,4 @@
-"""The pages of a database file that SQLite cannot read any more, including its write-ahead log."""
+"""The pages of a database file that SQLite can no longer read, including its write-ahead log."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The records in a database's pages, even if nothing refers to them any more.
 
-Each leaf page is read separately. So damage in the header, the schema or interior pages hides nothing, and
-damage in one page hides no other page. SQLite's file format is documented at
+Each leaf page is read separately. So damage in the header, the schema or interior pages hides no records, and
+damage in one page does not affect other pages. SQLite's file format is documented at
 https://sqlite.org/fileformat2.html#b_tree_pages
 """
 
@@ -23,7 +23,8 @@ _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 """Bytes of an integer by its serial type."""
 _MOST_COLUMNS = 64
 _LONGEST = 1 << 24
-"""Bytes of a record: those of the journal are far shorter, and a wrong bit can make a length of billions."""
+"""The maximum number of bytes of a record: the journal's records are far shorter, and a wrong bit can result
+in a length of billions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """SQLite's write-ahead log, read without SQLite: all committed transactions, even after a damaged frame.
 
 SQLite reads a log up to the first frame that is wrong and forgets the rest, as it must after a power cut in
-the middle of a transaction. A wrong bit looks the same to it, and loses all later transactions. This module
-distinguishes the two: lpad runs one transaction at a time, so a log with more than one commit after the wrong
-frame was damaged. SQLite's file format is documented at https://sqlite.org/fileformat2.html#walformat
+the middle of a transaction. For SQLite a wrong bit looks the same, and it loses all later transactions. This
+module distinguishes the two: lpad runs one transaction at a time, so a log with more than one commit after
+the wrong frame was damaged. SQLite's file format is documented at
+https://sqlite.org/fileformat2.html#walformat
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class WriteAheadLog:
     damaged: bool = False
     """Whether SQLite would ignore committed transactions."""
     unclear: bool = False
-    """Whether a wrong bit is either in the number of a page or in its content, and it is unclear which."""
+    """Whether a wrong bit is in the number of a page or in its content, without showing in which."""
 
 
 def read_log(data: bytes, *, page_size: int = 4096, as_written: bool = True) -> WriteAheadLog:
@@ -75,7 +76,7 @@ def read_log(data: bytes, *, page_size: int = 4096, as_written: bool = True) -> 
         pages = {
             frame.page if as_written and 0 < frame.page <= last else number: frame.content
             for number, frame in zip(numbers, frames, strict=False)
-            if number  # not of a frame whose head was overwritten with zeros
+            if number  # not the salts of a frame whose head was overwritten with zeros
         }
     return WriteAheadLog(pages=pages, page_size=size, damaged=damaged, unclear=unclear)
 
@@ -109,8 +110,8 @@ def _latest_salts(data: bytes, size: int, order: str) -> bytes:
     """Return the salts of the latest frames in a log whose own header, which has them, cannot be read.
 
     A log is written again from its beginning, each time with the next higher first salt, and earlier frames
-    stay behind the latest ones. So the first frame that continues its predecessor is of the latest frames, or
-    these are so few that only their first salt shows them.
+    stay behind the latest ones. So the first frame that continues its predecessor is one of the latest
+    frames; if there are too few of these, only their first salt identifies them.
     """
     starts = range(_HEADER, len(data) - _FRAME - size + 1, _FRAME + size)
     salts = [data[at + 8 : at + 16] for at in starts]
