@@ -401,6 +401,7 @@ def test_no_order_goes_out_that_is_not_noted(desk: PlatformLab, monkeypatch: pyt
     )
     assert paused.pause is not None, paused.error
     assert (paused.pause.reason.value, refused, desk.platform.calls["order"]) == ("journal", [0], 0)
+    assert paused.attempts == 1
 
 
 def test_events_tell_the_phases_and_no_secret(desk: PlatformLab) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import ssl
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import ecdsa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +21,7 @@ from lpad.simulator.pki import certificate_profile as profile
 from lpad.simulator.pki.credential import Curve
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from lpad.simulator.pki.pki import Pki
@@ -73,6 +76,25 @@ def test_published_test_chains(test_data: Path) -> None:
 def test_no_signature_of_the_kind() -> None:
     """A signature by another algorithm gives no candidates."""
     assert list(issuer_points(replace(SIGNED, algorithm="1.2.840.113549.1.1.11"))) == []
+
+
+@pytest.mark.parametrize("curve", [ecdsa.NIST256p, ecdsa.BRAINPOOLP256r1])
+@pytest.mark.parametrize(
+    ("algorithm", "digest"),
+    [
+        ("1.2.840.10045.4.3.2", hashlib.sha256),
+        ("1.2.840.10045.4.3.3", hashlib.sha384),
+        ("1.2.840.10045.4.3.4", hashlib.sha512),
+    ],
+)
+def test_each_digest(algorithm: str, digest: Callable[[bytes], Any], curve: Any) -> None:
+    """A digest that is longer than the curve's numbers is cut, as the signer did (FIPS 186-4, 6.4)."""
+    key = ecdsa.SigningKey.generate(curve)
+    signature = key.sign_digest(
+        digest(SIGNED.signed).digest(), sigencode=ecdsa.util.sigencode_der, allow_truncate=True
+    )
+    points = set(issuer_points(replace(SIGNED, algorithm=algorithm, signature=signature)))
+    assert key.verifying_key.to_string("uncompressed") in points
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,0 +1,38 @@
+"""The data of events: small, and the same for every reader."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from lpad.engine.events.event_data import Payload
+
+KINDS = sorted(Payload.__subclasses__(), key=lambda each: each.__name__)
+A_VALUE: dict[str, object] = {"str": "x", "int": 7, "bool": True, "float": 1.5, "dict": {"x": 1}}
+
+
+def smallest(kind: type[Payload]) -> Payload:
+    """The payload with its required fields only."""
+    required = [each for each in msgspec.structs.fields(kind) if each.required]
+    return kind(**{each.name: A_VALUE[getattr(each.type, "__name__", "str")] for each in required})
+
+
+def test_there_are_some() -> None:
+    """The tests below see all of them."""
+    assert len(KINDS) > 10
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_empty_field_does_not_appear(kind: type[Payload]) -> None:
+    """A reader sees that a field is absent, not that it is null."""
+    required = {each.name for each in msgspec.structs.fields(kind) if each.required}
+    assert msgspec.json.decode(msgspec.json.encode(smallest(kind))).keys() == required
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_event_does_not_change_on_its_way(kind: type[Payload]) -> None:
+    """Several threads hold the same one."""
+    made = smallest(kind)
+    name = kind.__struct_fields__[0]
+    with pytest.raises(AttributeError):
+        setattr(made, name, getattr(made, name))
