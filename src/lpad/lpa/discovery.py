@@ -1,10 +1,10 @@
-"""Discovery: which servers have something for this card (SGP.22 v2.5, 3.6 and 5.8).
+"""Discovery: the servers that have a profile or an event for this card (SGP.22 v2.5, 3.6 and 5.8).
 
-lpad asks each SM-DS in turn. An event that leads to another SM-DS is followed there; every other one is a
-profile that waits at an SM-DP+, under the event's ID as matching ID.
+lpad asks each SM-DS in turn. lpad follows an event that leads to another SM-DS; every other event is a
+profile that waits at an SM-DP+, with the event's ID as its matching ID.
 
-An event does not say which kind of server it leads to. The server's certificate does: lpad opens a session,
-reads the role, and closes the connection to an SM-DP+ before the card or the server has done anything.
+An event does not name the kind of its server, but the server's certificate does: lpad opens a session, reads
+the role, and closes the connection to an SM-DP+ before the card or the server has done anything.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 MOST_SESSIONS = 16
-"""The most questions of one discovery, to all servers together."""
+"""The maximum number of queries of one discovery, to all servers together."""
 DEEPEST = 4
-"""The most SM-DSs in a row of which each leads to the next."""
+"""The maximum length of a chain of SM-DSs, each of which leads to the next."""
 MOST_EVENTS = 64
-"""The most events of one discovery; the others are counted."""
+"""The maximum number of events of one discovery; further ones are only counted."""
 _ON_CARD = 10.0
 """Seconds for the card to end its session."""
 _UNKNOWN_EVENT = ("8.9.5", "3.9")
@@ -139,7 +139,7 @@ class Discovery:
     def run(self, servers: Iterable[ServerAddress], *, deadline: Deadline) -> Discovered:
         """Ask the servers for all events of the card, and follow those that lead to further SM-DSs.
 
-        A failure of one server hides no other: it is in the result.
+        The failure of one server does not hide the others; it is part of the result.
 
         Raises:
             Cancelled: raised by `on_server`, or the deadline was cancelled.
@@ -162,7 +162,7 @@ class Discovery:
         return Discovered(tuple(self._asked), tuple(self._events), self._left_off)
 
     def _queue(self, question: _Question) -> None:
-        """Ask later, unless the same question was asked, or the chain of SM-DSs is too long."""
+        """Queue a query, unless the same query was made, or the chain of SM-DSs is too long."""
         key = (question.address, question.matching_id)
         if key in self._queued:
             return
@@ -181,7 +181,7 @@ class Discovery:
             if isinstance(error, ServerRefused) and _codes(error) == _UNKNOWN_EVENT:
                 found = ()  # deleted meanwhile: nothing waits
             elif question.event is not None and question.address not in self._smds:
-                # Its role is unknown. Nothing is lost: its download will tell.
+                # Its role is unknown, but no event is lost: the download will show the role.
                 self._others.add(question.address)
                 self._keep(question.event)
                 return
@@ -199,7 +199,7 @@ class Discovery:
         later, self._ahead = self._ahead, deque()
         for entry in found:
             self._take(FoundEvent(entry, question.address), question.depth + 1)
-        self._ahead += later  # what a cascade leads to keeps the place of its event
+        self._ahead += later  # the events that a cascade leads to keep the place of its event
 
     def _take(self, event: FoundEvent, depth: int) -> None:
         """Follow an event that may lead to an SM-DS; the servers of the settings are known to be allowed."""
@@ -221,7 +221,7 @@ class Discovery:
             self._events.append(event)
 
     def _drop(self, question: _Question, why: str) -> None:
-        """Leave a question out; an event whose server may be an SM-DP+ is still an event."""
+        """Omit a query; an event whose server may be an SM-DP+ is still an event."""
         if question.event is not None and question.address not in self._smds:
             self._keep(question.event)
             return
@@ -229,7 +229,7 @@ class Discovery:
         self._left_off += 1
 
     def _entries(self, question: _Question, deadline: Deadline) -> tuple[EventEntry, ...] | None:
-        """Return the events that a server lists, or None if it is an SM-DP+; repeat once where that helps."""
+        """Return the events that a server lists (None: it is an SM-DP+); repeat the query once if useful."""
         try:
             return self._session(question, question.matching_id, deadline)
         except ServerRefused as refused:
@@ -269,7 +269,7 @@ class Discovery:
     def _end_on_card(self, mutual: MutualAuthentication) -> None:
         """End the card's session, because some cards refuse the next one otherwise.
 
-        ES11 has no CancelSession, so the card's answer goes nowhere.
+        ES11 has no CancelSession, so the card's answer is not sent.
         """
         try:
             self._euicc.cancel_session(

@@ -49,13 +49,13 @@ __all__ = ["Decision", "Download", "DownloadListener", "Installed", "Offer", "Or
 _LOG = logging.getLogger(__name__)
 
 _READING_LIST = 30.0
-"""Seconds to ask a card for a lost result, because the download's own time may be over."""
+"""Seconds to ask a card for a lost result, because the download's own time may have passed."""
 
 
 class Download:
     """One download; create a new one for each attempt."""
 
-    # What each step leaves for the later ones; the table sees to it that it is there.
+    # The results of each step for the later ones; the table ensures that they exist.
     _answer: AuthenticateClientAnswer
     _offered: Offered
     _prepared: bytes
@@ -80,7 +80,7 @@ class Download:
             server: the SM-DP+ at the order's address; stays open, so that the notification can go over
                 the same connection.
             device: TAC, IMEI and capabilities of the device, which are sent to the card and the server.
-            listener: is informed of each step and asked for decisions.
+            listener: receives each step and makes the decisions.
             eid: EID of the card that the profile is for; None: any card.
             policy: the install policy; None: lpad's defaults.
         """
@@ -196,7 +196,7 @@ class Download:
     def _confirm(self) -> Event:
         """Ask the policies, then the caller.
 
-        A session that is repeated only for its confirmation code asks nothing twice.
+        A session that is repeated only for its confirmation code asks no question twice.
 
         The judged metadata is what gets installed, because the package's own metadata must match it.
         """
@@ -286,7 +286,7 @@ class Download:
         self._reason = None
         return Event.SESSION_CANCELLED
 
-    # On the way
+    # Helpers of the steps
 
     def _read_info2(self) -> EuiccInfo2:
         return self._mutual.euicc_info2(deadline=self._deadline)
@@ -299,7 +299,7 @@ class Download:
         return code
 
     def _other_code(self, refused: ServerRefused) -> str:
-        """Ask for another code than the refused one; raise the refusal if the listener gives none."""
+        """Ask for a code other than the refused one; raise the refusal if the listener gives none."""
         with self._callers_time():
             code = self._listener.confirmation_code(refused=self._code is not None)
         if not code or code == self._code:
@@ -324,10 +324,10 @@ class Download:
         if self._cancelled is not None:
             raise self._cancelled
 
-    # How it ends
+    # The end of the download
 
     def _failed(self, error: Exception) -> Event:
-        """Choose the event, and the reason for the cancellation unless the step has chosen it."""
+        """Select the event, and the reason for the cancellation unless the step has set it."""
         if self._session.state is State.AUTHENTICATING and isinstance(error, CardRefused):
             return Event.SERVER_REFUSED_BY_CARD
         if self._reason is None and self._session.duty is not Duty.NOTHING:

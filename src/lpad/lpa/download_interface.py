@@ -31,13 +31,13 @@ class Order:
     """The order to download: the server, and the profile's identification there."""
 
     matching_id: str = field(default="", repr=False)
-    """From the activation code; empty if the server finds the order by the EID."""
+    """The matching ID in the activation code; empty if the server finds the order by the EID."""
     smdp_oid: str | None = None
     """Dotted OID that the server's certificate must contain; None if the activation code contains none."""
     confirmation_code_expected: bool = False
     """Whether the activation code announces that a confirmation code is needed."""
     confirmation_code: str | None = field(default=None, repr=False)
-    """As the operator gave it, if it is known beforehand."""
+    """The confirmation code as the operator gave it, if it is known beforehand."""
 
     @classmethod
     def from_activation_code(cls, code: ActivationCode, *, confirmation_code: str | None = None) -> Order:
@@ -82,7 +82,8 @@ class Installed:
     """None if the card does not name its profile."""
     server: ServerAddress
     sequence_number: int
-    """Of the installation's notification, which waits on the card until it is delivered and removed."""
+    """The number of the installation's notification, which waits on the card until it is delivered and
+    removed."""
     notification_address: str
     """As the card reports it; spaces and case unchanged."""
     result: bytes = field(repr=False)
@@ -93,8 +94,8 @@ class DownloadListener(Protocol):
     """The methods with which a download informs and asks its caller, in the thread that runs it.
 
     `step` and `bytes_loaded` may raise Cancelled: the download then cancels the session on card and server
-    and raises the error again. Once segments are being sent, it takes effect between two of them, never
-    inside one.
+    and raises the error again. Once segments are being sent, a cancellation takes effect between two of them,
+    never inside one.
     """
 
     def step(self, step: Step) -> None:
@@ -105,7 +106,7 @@ class DownloadListener(Protocol):
         """
 
     def owes_cancellation(self, transaction_id: str, response: bytes) -> None:
-        """Take over a cancellation that the card has signed and that the server must still receive.
+        """Accept a cancellation that the card has signed and that the server must still receive.
 
         Args:
             transaction_id: as the server wrote it.
@@ -122,6 +123,6 @@ class DownloadListener(Protocol):
         """Return the confirmation code, or None to end with ConfirmationCodeRequired.
 
         Args:
-            refused: whether the code given before was wrong. The server counts the attempts, so the same
-                code is not tried twice.
+            refused: whether the code given before was wrong. The server counts the attempts, so do not return
+                the same code again.
         """

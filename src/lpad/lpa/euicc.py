@@ -347,7 +347,7 @@ class Euicc:
         default_smdp_address: bool = False,
         deadline: Deadline,
     ) -> None:
-        """Delete profiles, enabled ones too, or restore the default SM-DP+ address (5.7.19).
+        """Delete profiles, including enabled ones, or restore the default SM-DP+ address (5.7.19).
 
         Args:
             operational_profiles: delete all operational profiles.

@@ -1,7 +1,7 @@
 """The owner's policy for installing profiles on an unattended device.
 
 Each rule is judged as soon as its subject is known, and always before the card gets a byte of a profile.
-The card's own rules (`policy.py`) come on top: neither can allow what the other forbids.
+The card's own rules (`policy_rules.py`) also apply: neither can allow what the other forbids.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _LONGEST_SEEN = 80
 
 
 class Asking(StrEnum):
-    """When a local program has to confirm a profile before it is installed."""
+    """The profiles that a local program must confirm before they are installed."""
 
-    CARD = "card"  # where the card's table demands consent to the profile's rules
-    RULES = "rules"  # where the profile carries any policy rule
+    CARD = "card"  # if the card's table demands consent to the profile's rules
+    RULES = "rules"  # if the profile carries any policy rule
     ALWAYS = "always"
 
 
@@ -148,7 +148,7 @@ def _fits(patterns: Iterable[str], text: str) -> bool:
 
 
 def _matches(pattern: str, text: str) -> bool:
-    """Match `*` for any characters, in a time that no text of a server can prolong."""
+    """Match `*` for any characters, in a time that does not depend on the server's text."""
     first, *others = pattern.split("*")
     if not others:
         return text == pattern

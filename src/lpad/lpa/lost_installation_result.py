@@ -1,6 +1,6 @@
-"""A ProfileInstallationResult that was not the last segment's answer.
+"""A ProfileInstallationResult that only the card's list of notifications contains.
 
-But is in the card's list of notifications.
+The card did not return it as the answer to the last segment.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def find_lost_result(
 
     None if it is not there, or the card cannot be asked.
 
-    The card writes its result before it answers, and a reset or a modem may swallow the answer: then the
-    profile may be installed although the session looks cancellable (SGP.22 v2.5, 5.7.10).
+    The card writes its result before it answers, and a reset or a modem may lose the answer: then the profile
+    may be installed although the session seems cancellable (SGP.22 v2.5, 5.7.10).
     """
     try:
         pending = euicc.retrieve_notifications_list(deadline=deadline)
@@ -38,7 +38,7 @@ def find_lost_result(
         try:
             result = ProfileInstallationResult.decode(each.raw)
         except MalformedError:
-            continue  # of another kind
+            continue  # the notification is of another kind
         if result.transaction_id == transaction_id:
             return result
     return None

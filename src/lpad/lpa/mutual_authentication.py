@@ -1,6 +1,6 @@
-"""Common mutual authentication: the way on which card and server get to know each other (SGP.22 v2.5, 3.1.2).
+"""Common mutual authentication of card and server (SGP.22 v2.5, 3.1.2).
 
-A download and the question to an SM-DS both begin with it. Each step leaves its result for the later ones.
+A download and a query to an SM-DS both begin with it. Each step stores its result for the later ones.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from lpad.lpa.euicc import Euicc
     from lpad.remote.es9plus import Es9Plus, Interface
 
-# The radios whose elements only cards with deviceInfoExtensibilitySupport know.
+# The radios whose elements only cards with deviceInfoExtensibilitySupport recognize.
 _LATER_RADIOS = ("nr_epc", "nr_5gc", "eutran_5gc")
 
 
 class MutualAuthentication:
-    """One authentication, step by step; the caller keeps the order of the methods."""
+    """One authentication, step by step; the caller must call the methods in their order."""
 
     opened: InitiateAuthenticationAnswer
     """The server's first answer, checked."""
     certificate: Certificate
-    """The server's: CERT.DPauth, or CERT.DSauth of an SM-DS."""
+    """The server's certificate: CERT.DPauth, or CERT.DSauth of an SM-DS."""
     _info1: EuiccInfo1
     _challenge: bytes
     _card_proof: bytes
@@ -48,7 +48,7 @@ class MutualAuthentication:
             server: the server; stays open.
             device: TAC, IMEI and capabilities of the device, for the card and the server.
             eid: EID of the intended card; None: any card.
-            interface: what the server is asked as.
+            interface: the interface over which the server is called.
         """
         self._euicc = euicc
         self._server = server
@@ -71,7 +71,7 @@ class MutualAuthentication:
         self._challenge = self._euicc.get_euicc_challenge(deadline=deadline)
 
     def initiate_authentication(self, *, smdp_oid: str | None = None, deadline: Deadline) -> None:
-        """Have the server prove who it is, as far as the LPA can check this.
+        """Have the server prove its identity, as far as the LPA can check this.
 
         Args:
             smdp_oid: dotted OID that the server's certificate must contain; None: any.
@@ -97,7 +97,7 @@ class MutualAuthentication:
     def authentication_request(
         self, matching_id: str | None, *, deadline: Deadline
     ) -> AuthenticateServerRequest:
-        """Return the request for the card, with what the device wants of the server.
+        """Return the request for the card, with the order or event that the device requests from the server.
 
         Args:
             matching_id: the order or the event; see `CtxParams1`.

@@ -27,7 +27,7 @@ class PendingNotification:
     """One notification as the card signed it."""
 
     sequence_number: int
-    """Unique on the card; 0 is a number like any other."""
+    """The notification's number, which is unique on the card; 0 is a valid number."""
     event: str
     """`install`, `enable`, `disable` or `delete`; `unknown` for those of later versions."""
     address: str

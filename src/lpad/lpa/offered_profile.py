@@ -85,12 +85,12 @@ def of_device(refused: ServerRefused, device: DeviceInfo) -> ServerRefused:
 
 
 def declined(decision: Decision) -> Declined:
-    """Return the error for any decision but ACCEPT."""
+    """Return the error for any decision except ACCEPT."""
     return Declined(_DECLINED[decision], decision=decision.value)
 
 
 def code_required() -> ConfirmationCodeRequired:
-    """Return the error for a download that needs a confirmation code and got none."""
+    """Return the error for a download that needs a confirmation code but has none."""
     return ConfirmationCodeRequired(
         "the operator requires a confirmation code; start the download again with the code that came "
         "with the activation code"

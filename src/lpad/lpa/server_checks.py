@@ -1,7 +1,7 @@
 """The LPA's checks of a server's answers before the card gets them (SGP.22 v2.5, 3.1.2 and 3.1.3).
 
-The card verifies signatures and certificates. The LPA checks what only it knows: the contacted server, its
-own requests, and the server's earlier answers.
+The card verifies signatures and certificates. The LPA checks what the card cannot check: the contacted
+server, the LPA's requests, and the server's earlier answers.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def check_authentication(
 
 
 def check_role(certificate: Certificate, *, address: ServerAddress) -> None:
-    """Check that a server that shall provide a profile is not an SM-DS; the card would accept it.
+    """Check that a server that must provide a profile is not an SM-DS, which the card would accept.
 
     Raises:
         ServerListsEvents: its certificate has the role of an SM-DS only.

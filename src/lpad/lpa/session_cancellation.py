@@ -1,4 +1,4 @@
-"""Cancelling a session: with which reason, and how (SGP.22 v2.5, 5.7.14 and 5.6.5)."""
+"""Cancelling a session: the reason and the procedure (SGP.22 v2.5, 5.7.14 and 5.6.5)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-# A deadline of its own, because the download's may have passed.
+# A separate deadline, because the download's may have passed.
 _ON_CARD = 30.0
 _ON_SERVER = 30.0
 
@@ -46,8 +46,8 @@ def reason_for(error: Exception, state: State) -> CancelSessionReason:
     """Return the reason that fits `error`, which occurred in `state`.
 
     Postponed if another attempt can succeed: the order stays open, and the card may keep its one-time
-    key, so that the server need not bind the profile again. Any other reason closes the order
-    permanently, so a modem that was only late while loading must not lead to one.
+    key, so that the server need not bind the profile again. Any other reason closes the order permanently, so
+    lpad must not use one if a modem was only late while loading.
     """
     if isinstance(error, CardError) and not error.retryable and state in (State.BOUND, State.LOADING):
         return CancelSessionReason.LOAD_BPP_EXECUTION_ERROR

@@ -1,7 +1,7 @@
 """The connection to the MQTT broker, renewed with growing pauses; the one home of paho-mqtt.
 
-Each attempt has a client of its own, because paho's would send the unconfirmed messages of a lost
-connection again by itself, next to those that lpad-mqtt sends again.
+Each attempt has a new client, because paho's client would resend the unconfirmed messages of a lost
+connection by itself, in addition to those that lpad-mqtt resends.
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ class Owner(Protocol):
     """A user of the connection, whose methods are called in its thread; they must return soon."""
 
     def connected(self) -> None:
-        """Take notice of a new connection, which has its subscriptions."""
+        """Handle a new connection, which already has its subscriptions."""
 
     def received(self, topic: str, payload: bytes, *, retained: bool) -> None:
-        """Take a message."""
+        """Receive a message."""
 
 
 class BrokerConnection:
-    """Keeps a connection in a thread of its own."""
+    """Maintains a connection in a separate thread."""
 
     def __init__(
         self,
@@ -88,10 +88,10 @@ class BrokerConnection:
 
         Args:
             settings: the broker's address and the client's identity.
-            owner: what the connection calls.
+            owner: the object whose methods the connection calls.
             password: for the settings' user name.
             context: for TLS; None: without.
-            will: what the broker publishes if the connection ends without a word.
+            will: the message that the broker publishes if the connection ends unexpectedly.
             topics: filters to subscribe to.
         """
         self._settings = settings
@@ -116,7 +116,7 @@ class BrokerConnection:
         self._thread.start()
 
     def stop(self) -> None:
-        """Say good-bye, so that the last will is not published, and end."""
+        """Disconnect properly, so that the broker does not publish the last will, and end."""
         self._stopping.set()
         client = self._client
         if client is not None:
@@ -128,7 +128,7 @@ class BrokerConnection:
         return self._up.wait(seconds)
 
     def send(self, message: Message) -> MQTTMessageInfo:
-        """Hand a message over at QoS 1, and return what `confirmed` waits for.
+        """Send a message at QoS 1, and return the object that `confirmed` waits for.
 
         Raises:
             ConnectionLost: there is no connection.
@@ -151,7 +151,7 @@ class BrokerConnection:
         """Wait until the broker has confirmed a message.
 
         Raises:
-            MessageRefused: the broker refused it; a broker of MQTT 3.1.1 cannot say so.
+            MessageRefused: the broker refused it; a broker that speaks MQTT 3.1.1 cannot report this.
             ConnectionLost: the connection ended first, or the broker was silent for `PATIENCE` seconds.
         """
         end = time.monotonic() + PATIENCE

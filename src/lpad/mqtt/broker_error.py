@@ -1,4 +1,4 @@
-"""What an MQTT broker refused or could not do."""
+"""Errors of the MQTT broker and of the connection to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A card's retained state: one JSON text, which tells who looks later what is so now."""
+"""A card's retained state: one JSON text with its present state, also for clients that connect later."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class CardState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def card_state(lpad: Client, name: str, *, redacted: bool) -> CardState:
-    """Read a card's state from lpad, which touches no card for it.
+    """Read a card's state from lpad, which does not access the card for this.
 
     Raises:
         ApiError: lpad cannot be asked, or has no such card.

@@ -1,8 +1,8 @@
 """Commands from the broker, in the manner of thin-edge.io: init, executing, then successful or failed.
 
-A command is a retained message, and its state is written into that message. So nothing else needs to be
-kept: after a restart or a lost connection the broker delivers the message again, and the idempotency key,
-which is made from the command's topic, makes lpad find the change that it already has.
+A command is a retained message, and its state is written into that message. No other data needs to be stored:
+after a restart or a lost connection, the broker delivers the message again, and lpad finds the existing
+change by the idempotency key, which is derived from the command's topic.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ MOST_WAITING = 64
 PAUSES = Backoff((1, 5, 30, 120))
 """Seconds before an unreachable lpad is asked again, or a refused message is tried again."""
 REFUSALS = 5
-"""How often a refused result is tried again before it is given up."""
+"""The number of times that a refused result is sent again before it is dropped."""
 WAIT = 60.0
 """Seconds for which one request waits for a change's end."""
 UNANSWERED = 10.0
-"""Seconds before a change that waits for an answer is looked at again."""
+"""Seconds until a change that waits for an answer is checked again."""
 
 INIT, EXECUTING, SUCCESSFUL, FAILED = "init", "executing", "successful", "failed"
 _LARGEST_CHANGE = 1 << 53
 
 
 class CommandRunner:
-    """Carries out commands in threads of its own; the broker's thread only hands them over."""
+    """Carries out commands in separate threads; the broker's thread only passes them on."""
 
     def __init__(
         self,
@@ -60,9 +60,8 @@ class CommandRunner:
 
         Args:
             new_client: returns a client of lpad.
-            broker: where results go.
-            topics: where commands stand.
-            allowed: the names of the operations that are carried out; others are refused.
+            broker: receives the results. topics: the topics of commands. allowed: the names of the permitted
+                operations; others are refused.
         """
         self._new_client = new_client
         self._broker = broker
@@ -88,11 +87,11 @@ class CommandRunner:
             thread.start()
 
     def stop(self) -> None:
-        """Begin nothing more; the broker still has each command's message."""
+        """Begin no further command; the broker still has each command's message."""
         self._stopping.set()
 
     def received(self, topic: str, payload: bytes) -> None:
-        """Take a command's message; returns immediately."""
+        """Receive a command's message; returns immediately."""
         found = self._topics.command(topic)
         if found is None or not payload or found[0] not in self._allowed:
             return
@@ -109,7 +108,7 @@ class CommandRunner:
         try:
             self._waiting.put_nowait((topic, message))
         except queue.Full:
-            # Its message remains as it is: the broker delivers it again with the next connection.
+            # Its message stays unchanged, and the broker delivers it again with the next connection.
             log.warning("refused the command %s: %d others wait", topic, MOST_WAITING)
             self._forget(topic)
 
@@ -150,7 +149,7 @@ class CommandRunner:
             self._tell(topic, {**shown, **_outcome(ended)})
 
     def _requested(self, lpad: Client, name: str, command_id: str, message: dict[str, Any]) -> Change:
-        """Return the change of a command: the one that it already has, or a new one.
+        """Return the change of a command: an existing one, or a new one.
 
         Raises:
             ApiError: lpad refuses, or the message has wrong fields.
@@ -192,7 +191,7 @@ class CommandRunner:
         return change
 
     def _asked(self, ask: Callable[[], Change]) -> Change:
-        """Ask lpad, again for as long as it cannot be reached.
+        """Send a request to lpad, repeatedly if lpad cannot be reached.
 
         Raises:
             ApiError: it refuses.

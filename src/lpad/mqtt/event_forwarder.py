@@ -1,4 +1,4 @@
-"""Events: from lpad's outbox to the broker, in order, each until the broker has confirmed it."""
+"""Events, sent from lpad's outbox to the broker in order and repeated until the broker confirms them."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/cloudevents+json"
-"""Of a CloudEvent in structured mode (CloudEvents MQTT binding, 3.2)."""
+"""The content type of a CloudEvent in structured mode (CloudEvents MQTT binding, 3.2)."""
 AT_ONCE = 20
-"""Events that may be on their way to the broker, and as many that are read ahead."""
+"""The number of unconfirmed events, and of events that are read ahead."""
 PAUSES = Backoff((1, 5, 30, 120, 600))
 """Seconds before lpad is asked again, or a refused event is tried again."""
 SET_ASIDE_AFTER = 5 * 24 * 3600.0
@@ -47,7 +47,7 @@ _LOOK = 60.0
 
 
 class Source(Protocol):
-    """Where events come from."""
+    """The source of events."""
 
     def cloud_events(self, *, after: int) -> Iterator[Event]:
         """Yield the events after a number, then new ones."""
@@ -57,14 +57,14 @@ class Source(Protocol):
 class _Numbered:
     number: int
     message: Message | None
-    """None: the journal is a new one, and begins with this number."""
+    """None: the journal is new, and begins with this number."""
 
 
 class EventForwarder:
     """Forwards events in two threads: one reads, the other sends.
 
     lpad's outbox is the buffer on the disk: an event counts as sent when the broker has confirmed it; until
-    then lpad-mqtt asks for it again after a restart. A repeated event has the same ID.
+    then, lpad-mqtt reads it again after a restart. A repeated event has the same ID.
     """
 
     def __init__(
@@ -80,8 +80,7 @@ class EventForwarder:
         """Prepare.
 
         Args:
-            source: lpad's client.
-            broker: where events go.
+            source: lpad's client. broker: receives the events.
             topics: their topics.
             position: the number of the last confirmed event.
             redacted: whether identifiers are masked.

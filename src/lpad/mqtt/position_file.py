@@ -25,7 +25,7 @@ class PositionFile:
         self._path = path
 
     def read(self) -> int:
-        """Return the number; 0 if there is none yet, or none that can be read: then events come again."""
+        """Return the number; 0 if there is no readable one: then all events are sent again."""
         try:
             text = read_regular(self._path, most=_LONGEST).decode("ascii").strip()
         except FileNotFoundError:

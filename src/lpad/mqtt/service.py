@@ -32,18 +32,18 @@ log = logging.getLogger(__name__)
 PAUSES = Backoff((1, 5, 30, 120))
 """Seconds before a state that could not be read or published is tried again."""
 _ALL = ""
-"""In the place of a card's name: all cards."""
+"""Stands for all cards in place of a card's name."""
 
 
 class Service:
-    """Owns the connection and what uses it."""
+    """Owns the connection and its users."""
 
     def __init__(self, settings: MqttSettings, *, folder: Path) -> None:
         """Prepare.
 
         Args:
             settings: as read.
-            folder: where relative paths in them begin.
+            folder: the folder at which relative paths in them begin.
 
         Raises:
             InvalidSettings: a file in the settings cannot be used.
@@ -89,14 +89,14 @@ class Service:
         return self._events.position
 
     def start(self) -> None:
-        """Begin to connect, and what uses the connection."""
+        """Begin to connect, and start the users of the connection."""
         self._commands.start()
         self._events.start()
         self._states.start()
         self._broker.start()
 
     def stop(self) -> None:
-        """Say that this device's service is down, and end."""
+        """Publish that this device's service is down, and end."""
         self._stopping.set()
         self._changed.put(None)
         self._commands.stop()

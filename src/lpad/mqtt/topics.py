@@ -1,4 +1,4 @@
-"""The topics: where events, states and commands stand, in the arrangements that owners expect."""
+"""The topics of events, states and commands, in the supported layouts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Topics:
 
     @classmethod
     def of(cls, settings: TopicsSection) -> Topics:
-        """Return the topics that the settings ask for."""
+        """Return the topics according to the settings."""
         default = "te/device/main//" if settings.preset == "thin-edge" else f"lpad/{device_name()}"
         return cls(settings.preset, settings.prefix or default)
 
@@ -58,7 +58,7 @@ class Topics:
         )
 
     def operation(self, name: str) -> str:
-        """Return the topic below which the commands of an operation stand; retained there: that it exists."""
+        """Return the parent topic of an operation's commands; a retained message announces the operation."""
         return f"{self.prefix}/cmd/{_THIN_EDGE[name] if self.preset == 'thin-edge' else name}"
 
     def command(self, topic: str) -> tuple[str, str] | None:

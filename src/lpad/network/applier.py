@@ -6,11 +6,11 @@ One switch calls an applier in this order:
     apply      once card and modem agree on it, while lpad still holds the modem's port
     connect    once the modem was returned to its user
     verify     whether these settings are in force; changes nothing
-    look       what can be seen of bearer and address; changes nothing
+    look report the state of bearer and address; changes nothing
 
 If the switch is rolled back, `undo` follows, and then `apply` and `connect` with the previous profile's
 settings. Every call may be interrupted at any point and repeated: all of them are idempotent. None of them
-raises because of outside failures: a failure is an `Outcome`, whose sentence contains no secret and no
+raises an error for an outside failure: a failure is an `Outcome`, whose sentence contains no secret and no
 complete ICCID. None of them exceeds its deadline by more than a second.
 """
 
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from lpad.protocol.context_commands import AuthenticationCommand
 
 MOST_MEMORY = 4096
-"""Characters of what an applier has the journal remember for `undo`, names and values together."""
+"""The maximum number of characters that an applier stores in the journal for `undo`, names and values
+together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +76,12 @@ Outcome = Applied | Failed | TryAgain
 
 
 class State(enum.StrEnum):
-    """Whether a layer is there, as far as an applier can see."""
+    """Whether a layer works, as far as an applier can observe."""
 
     UP = "up"
     DOWN = "down"
     UNKNOWN = "unknown"
-    """It was not checked; this is neither good nor bad."""
+    """The layer was not checked, which counts neither as working nor as failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +190,7 @@ class Applier(Protocol):
         ...
 
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Get ready for a switch to the profile: keep the previous profile's connection from coming back."""
+        """Prepare a switch to the profile: prevent the previous profile's connection from returning."""
         ...
 
     def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:

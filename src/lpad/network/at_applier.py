@@ -203,11 +203,11 @@ def _authenticate(
 ) -> set[int]:
     """Store or clear a context's authentication; return the context if it may have changed.
 
-    No modem tells a stored password, so one that is set counts as changed.
+    No modem reports a stored password, so a password counts as changed.
     """
     kind = _AUTHENTICATION[settings.authentication]
     if context.apn != settings.apn:
-        kind = 0  # an initial bearer with an APN of its own
+        kind = 0  # an initial bearer with its own APN
     command = commands.authentication(
         dialogue.authentication_command,
         context,
@@ -230,7 +230,7 @@ def _attach_anew(dialogue: Dialogue, deadline: Deadline) -> None:
 
 
 def _attach_again(dialogue: Dialogue, deadline: Deadline) -> None:
-    """Attach a modem that an earlier attempt was cut off with while it was detached."""
+    """Attach a modem that was detached when an earlier attempt was cut off."""
     answer = dialogue.ask(commands.ATTACHED, deadline=deadline)
     if answer.ok and commands.is_attached(answer) is False:
         _attach_anew(dialogue, deadline)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lpad.network.connection_layer import Layer
 
 RETRY = 2.0
-"""Seconds after which another attempt makes sense: a daemon that was restarted is back by then."""
+"""Seconds after which another attempt makes sense: a restarted daemon is available again by then."""
 
 
 def failed_question(error: BusError, *, attempted: str, program: str, action: str, layer: Layer) -> Outcome:

@@ -50,7 +50,7 @@ class CommandApplier:
         return self.runner.run(Task.COMMAND, variables, deadline=deadline)
 
     def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:  # noqa: ARG002 - the port's
-        """Return that nothing is known; a probe of the guard checks the connection."""
+        """Return an unknown state; a probe of the guard checks the connection."""
         return UNKNOWN_CONNECTION
 
     def _run(self, event: str, wanted: Wanted, deadline: Deadline) -> Outcome:

@@ -1,7 +1,7 @@
 """The messages between the daemon and the runner of the owner's programs: one request, one answer.
 
 A frame is four bytes, the length of what follows in network order, and a JSON object of at most 65,536 bytes.
-The runner is another user's process, so neither side believes the other's lengths.
+The runner is another user's process, so neither side trusts the other's lengths.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lpad.base.errors import MalformedError
 LONGEST_FRAME = 65_536
 HEADER = struct.Struct("!I")
 _NAME = "LPAD_[A-Z_]{1,40}"
-"""Names that only the owner's programs read; PATH or LD_PRELOAD would let the sender run code of its own."""
+"""Names that only the owner's programs read; PATH or LD_PRELOAD would let the sender run its own code."""
 
 
 class Task(enum.StrEnum):
@@ -28,7 +28,7 @@ class Task(enum.StrEnum):
 
 
 class Ended(enum.StrEnum):
-    """How it ended."""
+    """How the program ended."""
 
     DONE = "done"
     FAILED = "failed"
@@ -44,7 +44,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     task: Task
     environment: dict[_Variable, str]
     password: str = ""
-    """Handed over in a file that exists in memory only; empty: there is no such file."""
+    """Passed in a file that exists only in memory; empty: there is no such file."""
     limit: float
 
     def __repr__(self) -> str:
@@ -52,14 +52,14 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class RunAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How it ended, and why in words; nothing that a program printed is in it."""
+    """How the program ended, and the reason in words; it contains no output of the program."""
 
     ended: Ended
     told: str
 
 
 def framed(message: msgspec.Struct) -> bytes:
-    """Return a message as it goes over the socket.
+    """Return a message in the form for the socket.
 
     Raises:
         MalformedError: the message is too long.

@@ -32,7 +32,7 @@ class Hooks:
     """Makes the runner run the hooks; the first that fails ends the run."""
 
     runner: RunnerClient | None = None
-    """None: the settings ask for no hooks."""
+    """None: the settings request no hooks."""
 
     def run(self, event: HookEvent, wanted: Wanted, *, deadline: Deadline) -> Outcome:
         """Run the hooks for an event and return the result."""

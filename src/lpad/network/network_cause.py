@@ -14,7 +14,7 @@ MOST_CODE = 255
 
 
 class Procedure(enum.StrEnum):
-    """Which procedure of the network a cause belongs to."""
+    """The procedure of the network to which a cause belongs."""
 
     EMM = "EMM"
     FIVE_GMM = "5GMM"

@@ -1,7 +1,7 @@
 """The settings with which a profile carries data: APN, authentication, IP type and related ones.
 
 The settings belong to the profile and are found by its ICCID, so that they follow the card. The profile
-itself carries none of them: SGP.22 v2's metadata has no field for an APN.
+itself contains none of these settings: SGP.22 v2's metadata has no field for an APN.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from lpad.base.errors import InvalidValue
 LONGEST_APN = 100
 """Octets of an APN (3GPP TS 23.003, 9.1)."""
 LONGEST_CREDENTIAL = 127
-"""Characters of a user name or password; no modem family takes more."""
+"""Characters of a user name or password; no modem family accepts more."""
 LEAST_MTU = 576
-"""Bytes; the smallest packet that every IPv4 host takes (RFC 791)."""
+"""Bytes; every IPv4 host accepts packets of this size (RFC 791)."""
 MOST_MTU = 9000
 
 _APN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?")
@@ -33,7 +33,7 @@ class Authentication(enum.StrEnum):
 
 
 class IpType(enum.StrEnum):
-    """Which addresses the connection asks for (PDP or PDN type; 3GPP TS 27.007, 10.1.1)."""
+    """The kind of addresses that the connection requests (PDP or PDN type; 3GPP TS 27.007, 10.1.1)."""
 
     IPV4 = "ipv4"
     IPV6 = "ipv6"
@@ -41,18 +41,18 @@ class IpType(enum.StrEnum):
 
 
 class InitialBearer(enum.StrEnum):
-    """Which APN the modem attaches with; LTE and 5G open a first bearer while they register."""
+    """The APN with which the modem attaches; LTE and 5G open a first bearer during registration."""
 
     SAME = "same"
     """The connection's own APN."""
     APN = "apn"
-    """An APN of its own, in `initial_bearer_apn`."""
+    """A separate APN, in `initial_bearer_apn`."""
     LEAVE = "leave"
     """Whatever the modem has stored."""
 
 
 class GivenBy(enum.StrEnum):
-    """Where a profile's network settings come from, the most trusted source first."""
+    """The sources of a profile's network settings, the most trusted first."""
 
     OWNER = "owner"
     """Set for this ICCID over the API or with `lpactl network set`."""
@@ -115,7 +115,7 @@ class NetworkSettings:
 
     @property
     def attach_apn(self) -> str | None:
-        """The APN of the initial bearer; empty: the network's default; None: leave what the modem has."""
+        """The APN of the initial bearer; empty: the network's default; None: the modem's present one."""
         if self.initial_bearer is InitialBearer.LEAVE:
             return None
         return self.apn if self.initial_bearer is InitialBearer.SAME else self.initial_bearer_apn

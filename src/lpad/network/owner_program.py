@@ -124,7 +124,9 @@ def _watched(process: subprocess.Popen[bytes], name: str, *, limit: float, clien
                 if not data:
                     watched.remove(output)
     finally:
-        with suppress(ProcessLookupError):  # its children too: they would keep the modem or the output
+        with suppress(
+            ProcessLookupError
+        ):  # this includes its children, which would otherwise keep the modem or the output open
             os.killpg(process.pid, signal.SIGKILL)
     return _answer(name, process.returncode)
 

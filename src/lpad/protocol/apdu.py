@@ -1,6 +1,6 @@
 """Command and response APDUs, and the exchange that one command may need (ISO/IEC 7816-4, 5).
 
-No I/O: `Exchange` states what to send next and is fed the answers.
+No I/O: `Exchange` provides the next command and receives the answers.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def store_data(
 
     Args:
         data: the command, such as BF3E 03 5C 01 5A.
-        intent: what the command does to the card; each block carries it.
+        intent: the effect of the command on the card; each block carries it.
         block_size: bytes in one block, 1 to 255.
 
     Raises:
@@ -204,7 +204,7 @@ class _Said(Enum):
     """The next step that a status word requires."""
 
     MORE = auto()  # 61xx: xx bytes wait
-    WRONG_LENGTH = auto()  # 6Cxx: the same again, with Le = xx
+    WRONG_LENGTH = auto()  # 6Cxx: repeat the command with Le = xx
     DONE = auto()
 
 
@@ -214,9 +214,9 @@ _SAID = {0x61: _Said.MORE, 0x6C: _Said.WRONG_LENGTH}
 class _At(Enum):
     """The state of an exchange."""
 
-    COMMAND = auto()  # the command itself is under way
+    COMMAND = auto()  # the command itself is in progress
     COMMAND_AGAIN = auto()  # ... with the Le that the card asked for
-    FETCH = auto()  # GET RESPONSE is under way
+    FETCH = auto()  # GET RESPONSE is in progress
     FETCH_AGAIN = auto()
     END = auto()
 

@@ -84,7 +84,7 @@ def response_apdu(answer: AtAnswer) -> bytes:
 
 
 def cchc(handle: str) -> AtCommand:
-    """Return the command that closes a channel (TS 27.007, 8.46); some modems say +CCHC before OK."""
+    """Return the command that closes a channel (TS 27.007, 8.46); some modems send +CCHC before OK."""
     return AtCommand(f"AT+CCHC={handle}")
 
 

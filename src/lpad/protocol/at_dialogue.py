@@ -3,11 +3,11 @@ r"""The dialogue with a modem over its AT port, as a state machine without I/O (
 The modem sends lines. The meaning of a line depends on the state of the dialogue; `_TRANSITIONS` is the
 complete table.
 
-When a deadline passes, the dialogue is out of step: the answer to the abandoned command may still come, whole
-or in part, and must not be mistaken for the next command's. Its final result brings the dialogue back into
-step, because a modem carries out one command at a time. If that result is still missing when the next command
-is due, `probe()` sends a query with an unmistakable answer (+CMEE?), and everything before that answer is
-discarded.
+When a deadline passes, the dialogue is out of step: the answer to the abandoned command may still arrive,
+complete or in part, and must not be mistaken for the next command's answer. The final result of the abandoned
+command brings the dialogue back into step, because a modem carries out one command at a time. If that result
+is still missing when the next command is due, `probe()` sends a query with an unmistakable answer (+CMEE?),
+and everything before that answer is discarded.
 """
 
 from __future__ import annotations
@@ -75,23 +75,23 @@ class AtAnswer:
 class State(Enum):
     """The state of the dialogue."""
 
-    IDLE = auto()  # in step, nothing asked
-    ASKED = auto()  # a command's final result is owed
-    OUT_OF_STEP = auto()  # a given-up command's final result is owed
-    PROBING = auto()  # that, and the probe's answer
-    PROBED = auto()  # the probe's information came, its final result is owed
+    IDLE = auto()  # in step, no command is outstanding
+    ASKED = auto()  # a command's final result is outstanding
+    OUT_OF_STEP = auto()  # the final result of an abandoned command is outstanding
+    PROBING = auto()  # that result and the probe's answer are outstanding
+    PROBED = auto()  # the probe's information has arrived, its final result is outstanding
 
 
 class _Line(Enum):
     """The kinds of lines."""
 
     ECHO = auto()  # the command itself
-    INFORMATION = auto()  # what the command asks for
+    INFORMATION = auto()  # the requested information
     BARE = auto()  # the same without its prefix, or something that looks like it
     OK = auto()
     REFUSED = auto()
     CALL_ENDED = auto()
-    OTHER = auto()  # unsolicited, or what is left of an earlier command
+    OTHER = auto()  # unsolicited, or the remains of an earlier answer
 
 
 _RESULTS = tuple(
@@ -100,7 +100,7 @@ _RESULTS = tuple(
         (r"OK", _Line.OK),
         (r"ERROR|\+CM[ES] ERROR:?.*", _Line.REFUSED),
         (r"COMMAND NOT SUPPORT(?:ED)?|TOO MANY PARAMETERS|ABORTED", _Line.REFUSED),
-        # Results of calls. They end a command, but a data call that drops says the same out of turn.
+        # Results of calls. They end a command, but a dropped data call sends the same line unsolicited.
         (r"NO CARRIER|NO DIAL ?TONE|NO ANSWER|BUSY", _Line.CALL_ENDED),
     )
 )
@@ -148,10 +148,10 @@ class AtDialogue:
             self.state = State.OUT_OF_STEP
             return
         if self.state in (State.PROBING, State.PROBED):
-            # A final result came after the probe was sent, then nothing. If it was the old command's,
-            # the modem has swallowed the probe; if it was the probe's refusal, the old command's answer
-            # will never come, because a modem carries out one command at a time. Either way, no answer
-            # is outstanding.
+            # A final result came after the probe was sent, and then nothing. If it was the old command's
+            # result, the modem has lost the probe; if it was the probe's refusal, the old command's answer
+            # will never come, because a modem carries out one command at a time. Either way, no answer is
+            # outstanding.
             settled = self.state is State.PROBED or self._finals
             self.state = State.IDLE if settled else State.OUT_OF_STEP
 
@@ -240,7 +240,7 @@ class AtDialogue:
 
     def _succeed(self, line: str) -> None:
         if self._command.informs and not (self._lines or self._bare):
-            # Left over from an earlier command, most likely: the answer proper is still to come.
+            # This is most likely left over from an earlier command, so the real answer will follow.
             self.lone_ok = True
             self.state = State.ASKED
             return
@@ -254,11 +254,11 @@ class AtDialogue:
 
     def _count(self, _: str) -> None:
         self._finals += 1
-        if self._finals == 2:  # the given-up command's and the probe's, in whatever form
+        if self._finals == 2:  # the results of the abandoned command and of the probe, in any form
             self.state = State.IDLE
 
-    # (state, line) -> (what to do, state after it); what is done may correct the state where the
-    # table alone cannot tell.
+    # (state, line) -> (what to do, state after it); the action may correct the state if the table alone
+    # cannot determine it.
     _TRANSITIONS: ClassVar[dict[tuple[State, _Line], tuple[_Action | None, State]]] = {
         (State.IDLE, _Line.ECHO): (None, State.IDLE),
         (State.IDLE, _Line.INFORMATION): (_note, State.IDLE),
@@ -272,7 +272,7 @@ class AtDialogue:
         (State.ASKED, _Line.BARE): (_inform_bare, State.ASKED),
         (State.ASKED, _Line.OK): (_succeed, State.IDLE),
         (State.ASKED, _Line.REFUSED): (_end, State.IDLE),
-        # Final, but the real answer may follow if it was said out of turn.
+        # This is final, but the real answer may follow if this line was unsolicited.
         (State.ASKED, _Line.CALL_ENDED): (_end, State.OUT_OF_STEP),
         (State.ASKED, _Line.OTHER): (_note, State.ASKED),
         (State.OUT_OF_STEP, _Line.ECHO): (None, State.OUT_OF_STEP),

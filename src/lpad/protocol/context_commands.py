@@ -37,9 +37,9 @@ class AuthenticationCommand(enum.StrEnum):
     """The commands for a context's user name and password."""
 
     CGAUTH = "cgauth"
-    """AT+CGAUTH=cid,kind,user,password, as TS 27.007, 10.1.31 has it."""
+    """AT+CGAUTH=cid,kind,user,password, as in TS 27.007, 10.1.31."""
     CGAUTH_SWAPPED = "cgauth-swapped"
-    """The same with the password before the user name, as some firmware has it."""
+    """The same with the password before the user name, as in some firmware."""
     QICSGP = "qicsgp"
     """AT+QICSGP=cid,type,apn,user,password,kind, of Quectel."""
     PDPAUTH = "pdpauth"
@@ -48,7 +48,7 @@ class AuthenticationCommand(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PdpContext:
-    """A context as the modem has it stored."""
+    """A context as stored in the modem."""
 
     cid: int
     kind: str
@@ -132,9 +132,9 @@ def is_attached(answer: AtAnswer) -> bool | None:
 
 
 def addresses_told(answer: AtAnswer) -> tuple[str, ...]:
-    """Return the IP addresses in an answer to +CGPADDR; those that are unset or malformed are left out.
+    """Return the IP addresses in an answer to +CGPADDR; unset or malformed ones are omitted.
 
-    IPv6 comes with colons, or as 16 decimal numbers with dots (TS 27.007, 10.1.14).
+    IPv6 addresses are written with colons, or as 16 decimal numbers with dots (TS 27.007, 10.1.14).
     """
     found = []
     for line in answer.lines:
@@ -161,7 +161,7 @@ def _address(text: str) -> str | None:
 
 
 def esm_cause_told(answer: AtAnswer) -> int | None:
-    """Return the ESM cause in an answer to +CEER, which each family words otherwise; None: it names none."""
+    """Return the ESM cause in an answer to +CEER, whose wording depends on the family, or None."""
     for line in answer.lines:
         match = _CAUSE.search(line)
         if match is not None:

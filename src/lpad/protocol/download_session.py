@@ -2,7 +2,7 @@
 
 Pure logic: no card, server or clock. `lpa/download.py` carries out the step that `STEPS` has for the present
 state and feeds back the event; `TRANSITIONS` gives the next state. `DUTIES` lists by state what an abort owes
-to the card and the server, so that no way out can forget it.
+to the card and the server, so that no abort can omit it.
 
 `python -m lpad.protocol.download_session` prints docs/download-session.md, which is generated from these
 tables.
@@ -26,23 +26,25 @@ class State(StrEnum):
     STARTED = "started"  # nothing was done yet
     INFORMED = "informed"  # EUICCInfo1 is read
     CHALLENGED = "challenged"  # the card has opened a session context
-    ANSWERED = "answered"  # the server has opened a session and proved who it is; checked by us
-    AUTHENTICATING = "authenticating"  # AuthenticateServer is on its way: the card may have taken it
+    ANSWERED = "answered"  # the server has opened a session and proved its identity, which lpad has checked
+    AUTHENTICATING = "authenticating"  # AuthenticateServer was sent: the card may have accepted it
     AUTHENTICATED = "authenticated"  # the card has accepted the server and signed
     OFFERED = "offered"  # the server has shown the profile's metadata
-    ACCEPTED = "accepted"  # the caller, and the policy, want it
+    ACCEPTED = "accepted"  # the caller and the policy accept the profile
     PREPARED = "prepared"  # the card has made its one-time key
-    BOUND = "bound"  # the package is here and checked
-    LOADING = "loading"  # segments are on their way
+    BOUND = "bound"  # the package has arrived and was checked
+    LOADING = "loading"  # segments are being sent
     RENEWING = "renewing"  # another confirmation code needs another session; cancel this one first
-    CANCELLING = "cancelling"  # the way out, while the card and the server wait for an answer
-    INSTALLED = "installed"  # the card says that the profile is there
-    REJECTED = "rejected"  # the card says in its ProfileInstallationResult that it is not
-    ABANDONED = "abandoned"  # over, with nothing installed
+    CANCELLING = "cancelling"  # the session is being cancelled on card and server
+    INSTALLED = "installed"  # the card reports that the profile is installed
+    REJECTED = (
+        "rejected"  # the card reports in its ProfileInstallationResult that the profile is not installed
+    )
+    ABANDONED = "abandoned"  # ended, and no profile is installed
 
 
 class Event(StrEnum):
-    """What happened."""
+    """The events of a download."""
 
     INFO_READ = "info read"
     CHALLENGE_READ = "challenge read"
@@ -103,7 +105,7 @@ STEPS: Mapping[State, Step] = {
 
 ENDS = frozenset({State.INSTALLED, State.REJECTED, State.ABANDONED})
 
-# Before AuthenticateServer the card knows no transaction ID and can sign no cancellation. From then on
+# Before AuthenticateServer the card has no transaction ID and cannot sign a cancellation. From then on
 # an abort without CancelSession leaves the order locked at the server, and some cards refuse the next
 # session. Once segments flow, the card ends the session itself with its ProfileInstallationResult.
 DUTIES: Mapping[State, Duty] = {
@@ -212,7 +214,7 @@ class DownloadSession:
         return self._state in ENDS
 
     def on(self, event: Event) -> State:
-        """Take the transition that `event` calls for and return the new state.
+        """Take the transition for `event` and return the new state.
 
         Raises:
             InternalError: the table has no such transition.

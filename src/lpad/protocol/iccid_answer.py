@@ -2,8 +2,9 @@
 
 An ICCID arrives as printed, or as in the file with each two digits exchanged (u-blox, Huawei, Sierra: 98… in
 front); with or without its padding F; in quotes or in groups; with a slot number or the EID next to it or on
-a separate line. Nothing states which form a modem uses. So a report keeps all readings of its digits, and
-matches an ICCID if one of the readings does. ICCIDs begin with 89, which only shows the likeliest reading.
+a separate line. An answer does not show which form a modem uses. So a report keeps all readings of its
+digits, and matches an ICCID if one of the readings does. ICCIDs begin with 89, which only indicates the
+likeliest reading.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _MOST = 20
 _WHOLE = 16
 """Digits, including padding, that no slot number has; next to such a run, a shorter one is something else."""
 _SLOT = 3
-"""Digits that a slot number has at most."""
+"""The maximum number of digits of a slot number."""
 _RESTRICTED = re.compile(r'([0-9]{1,3}),\s*([0-9]{1,3})(?:,\s*"?([0-9A-Fa-f]*)"?)?')
 _LABEL = re.compile(r"[A-Za-z_]*[G-Zg-z_][A-Za-z_]*")
 _BESIDE = re.compile(r"[^0-9A-Fa-f -]+")
@@ -67,8 +68,8 @@ def iccid_command(text: str) -> AtCommand:
     return AtCommand(
         text,
         prefix=name,
-        # Ten digits or more, in groups or not; something that calls itself an ICCID; what +CRSM says; or
-        # nothing but digits, however few, with a slot number or an EID.
+        # Ten digits or more, in groups or not; a value labelled as an ICCID; the data of +CRSM; or only
+        # digits, however few, with a slot number or an EID.
         bare=r".*(?:[0-9A-Fa-f][ -]?){10}.*|[+^#!*]?\w*CCID\w*\W.*|1[0-9]{2},\s*[0-9]{1,3}(?:,.*)?"
         r"|[\"'(){}[\];:, -]*[0-9A-Fa-f][0-9A-Fa-f\"'(){}[\];:, -]*",
     )

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lpad.protocol.at_dialogue import AtAnswer
 
 _LOCK = re.compile(r"(?:SIM PIN|SIM PUK|PH-[A-Z]+ (?:PIN|PUK))")
-"""Without PIN2 and PUK2, which do not prevent registration."""
+"""The locks, except PIN2 and PUK2, which do not prevent registration."""
 
 
 def pin_command() -> AtCommand:

@@ -1,6 +1,6 @@
 """Proactive commands of a card, and the answers of a terminal that is only an LPA.
 
-A status word 91xx says that a command of xx bytes waits; FETCH gets it, TERMINAL RESPONSE answers it
+A status word 91xx means that a command of xx bytes waits; FETCH gets it, TERMINAL RESPONSE answers it
 (ETSI TS 102 223, 6). No I/O.
 """
 
@@ -70,7 +70,7 @@ class ProactiveCommand:
         whole = tlv.parse(raw)
         if whole.tag != _PROACTIVE_COMMAND:
             raise MalformedError(f"a proactive command must begin with D0, not {whole.tag:02X}")
-        # The highest bit of these tags says that the terminal must understand the element; cards differ.
+        # The highest bit of these tags means that the terminal must understand the element; cards differ.
         elements = {element.tag & ~_COMPREHENSION: element.value for element in tlv.parse_all(whole.value)}
         details = elements.get(_COMMAND_DETAILS, b"")
         if len(details) != 3:
@@ -90,7 +90,7 @@ class Reaction:
 
 
 def reaction_to(command: ProactiveCommand) -> Reaction:
-    """Return the reaction of a terminal without screen, radio or files of its own."""
+    """Return the reaction of a terminal that has no screen, radio or files."""
     if command.kind == Kind.REFRESH:
         if command.qualifier == RefreshMode.UICC_RESET:
             # The one command that gets no TERMINAL RESPONSE: the reset is the answer (TS 102 223, 6.4.7).

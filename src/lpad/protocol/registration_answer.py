@@ -1,7 +1,7 @@
 """A modem's answers and unsolicited reports about its registration with the network.
 
 3GPP TS 27.007, 10.1.20 (+CGREG, 2G and 3G), 10.1.22 (+CEREG, 4G) and 10.1.47 (+C5GREG, 5G). +CREG, for calls,
-is left out: a modem that is registered only for calls cannot send data.
+is omitted: a modem that is registered only for calls cannot send data.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The availability of a reserved profile: what the platform reports of it, look by look."""
+"""The availability of a reserved profile, as the platform reports it in one query after the other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def available(wish: OpenWish, platform: OpenPlatform, reservation: Reservation) 
 
     Raises:
         Postponed: the platform is not ready yet.
-        Declined, Cancelled: as `ask_second_order`, because the profile cannot be downloaded any more.
+        Declined, Cancelled: as `ask_second_order`, because the profile can no longer be downloaded.
     """
     if reservation.ticket is None or reservation.profile is not Stage.AVAILABLE:
         wish.run.step("look-at-order")

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from lpad.provisioning.platform_interface import Reservation
 
 CONVERSATION = 120.0
-"""Seconds for one verb."""
+"""Seconds for one call to the platform."""
 
 
 class OpenWish:
-    """The wish that a change works on: the one that is open already, or a new one."""
+    """The wish that a change works on: the card's open wish, or a new one."""
 
     def __init__(self, run: Run, context: Context) -> None:
         self.run = run
@@ -34,7 +34,7 @@ class OpenWish:
         known = context.wishes.get(self.eid)
         resumed = known is not None and (known.paid or bool(known.intent) or known.change == run.change.id)
         self.record = known if known is not None and resumed else _new_wish(run)
-        """The progress, as the journal has it after the first `keep`."""
+        """The progress; the journal contains it after the first `keep`."""
 
     def keep(self, **changes: object) -> None:
         """Store the progress of the wish before the next action.
@@ -46,7 +46,7 @@ class OpenWish:
         self.context.wishes.put(self.eid, self.record)
 
     def close(self, phase: str | None = None) -> None:
-        """Delete the wish, which is fulfilled or given up, and tell the last phase."""
+        """Delete a fulfilled or abandoned wish, and report the last phase."""
         self.context.wishes.close(self.eid)
         if phase is not None:
             self.tell(phase)
@@ -60,7 +60,7 @@ class OpenWish:
 
     @property
     def platform(self) -> NamedPlatform | None:
-        """The wish's platform; None: the settings do not list it any more."""
+        """The wish's platform; None: the settings no longer list it."""
         return self.context.platforms.get(self.record.platform)
 
     @property
@@ -86,7 +86,7 @@ class OpenWish:
         )
 
     def deadline(self) -> Deadline:
-        """Return the time limit of one verb; it also ends when the change is cancelled."""
+        """Return the time limit of one call; it also ends when the change is cancelled."""
         return Deadline.after(CONVERSATION, cancellation=self.run.interruption)
 
     def steady(self) -> float:

@@ -1,4 +1,4 @@
-"""The pause of a wish whose platform is not ready, cannot be reached or has too many callers."""
+"""The pause of a wish whose platform is not ready, cannot be reached or has too many requests."""
 
 from __future__ import annotations
 
@@ -37,13 +37,12 @@ def asked(wish: OpenWish, ask: Callable[[], _Answer], *, doubt: bool = False) ->
 
     Args:
         wish: the wish.
-        ask: calls one verb.
-        doubt: whether the verb changes something, so that its intent stays stored until the outcome is
-            known.
+        ask: makes one call. doubt: whether the call changes something, so that its intent stays stored until
+            the outcome is known.
 
     Raises:
         Postponed: the platform cannot be reached, is busy or out of order.
-        PlatformRefused, ServerUntrusted, Cancelled: as the port says.
+        PlatformRefused, ServerUntrusted, Cancelled: see the port.
     """
     try:
         return ask()
@@ -71,9 +70,8 @@ def later(
 
     Args:
         wish: the wish.
-        sentence: what lpad waits for.
-        least: seconds that the platform asks for at least.
-        error: the failure of this turn; None: the platform is only not ready yet.
+        sentence: what lpad waits for. least: the minimum number of seconds that the platform requests. error:
+            the failure of this turn; None: the platform is just not ready yet.
         reason: what may end the pause early.
     """
     looks = wish.record.looks + 1

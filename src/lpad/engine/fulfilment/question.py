@@ -1,4 +1,4 @@
-"""A question to a person about a wish: whether to pay again, or which reservation to take."""
+"""A question to a user about a wish: whether to pay again, or which reservation to take."""
 
 from __future__ import annotations
 
@@ -66,4 +66,4 @@ def follow_answer(wish: OpenWish) -> None:
 
 def _ask(wish: OpenWish, kind: QuestionKind, reason: str) -> None:
     wish.run.ask(kind, profile=None, reason=reason, within=_ENDLESS, held=0.0)
-    follow_answer(wish)  # in the very moment
+    follow_answer(wish)  # the answer came at this moment

@@ -1,4 +1,4 @@
-"""The release of a reservation: given back to the platform, as far as the platform takes it."""
+"""The release of a reservation, as far as the platform accepts it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 def release(wish: OpenWish) -> str | None:
     """Release the reservation if the platform accepts this, and close the wish.
 
-    If lpad has ended the change by itself, a paid order and its wish stay: only a person gives them up.
+    If lpad has ended the change by itself, a paid order and its wish stay, because only a user may abandon
+    them.
 
     Returns:
         A sentence about the remaining reservation; None if nothing remains.
@@ -64,5 +65,5 @@ def _released(wish: OpenWish, platform: OpenPlatform, left: str) -> str | None:
 
 
 def _deadline() -> Deadline:
-    """Return the time limit of one verb, which the cancellation that has led here does not end."""
+    """Return the time limit of one call, which the cancellation that has led here does not end."""
     return Deadline.after(CONVERSATION)

@@ -264,7 +264,7 @@ class ChangeQueue:
 
         Args:
             change_id: the change.
-            undo: whether to undo what it has begun elsewhere.
+            undo: whether to undo the work that it has begun elsewhere.
 
         Raises:
             Conflict: the change has ended.

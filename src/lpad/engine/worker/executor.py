@@ -148,7 +148,7 @@ class Executor:
         self._pause(run)
 
     def _taken_back(self, run: Run, error: Cancelled) -> Cancelled:
-        """Do the work elsewhere after a cancellation; return the error with what is left there."""
+        """Undo the work at the server after a cancellation; return the error with what remains there."""
         undo = TAKEN_BACK.get(run.change.kind)
         left = undo(run, self._context) if undo is not None and not run.stopped else None
         return error if left is None else Cancelled(f"{error.sentence}; {left}")

@@ -1,8 +1,8 @@
-"""Queue shares: how many changes of one card may wait at a time, for each user.
+"""Queue shares: the number of one card's changes that may wait at a time, for each user.
 
-A runaway program must not fill memory or disk, nor keep others out. Each user has a share, root a reserve,
-and a switch gets a place even if its own user has filled everything else. lpad's own changes, which keep a
-device reachable, are always accepted: there is one of each kind at a time.
+A runaway program must not fill memory or disk, nor exclude other users. Each user has a share, root a
+reserve, and a switch gets a place even if its own user has filled everything else. lpad's own changes, which
+keep a device reachable, are always accepted: there is one of each kind at a time.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The consequence of a download's error: another attempt, and when; or the end.
 
-By class of error, following SGP.22 v2.5, 5.2.6 and SGP.22 v3.1, 2.5.6.1. An error that only people can fix
-ends the download immediately, with a helpful sentence.
+By class of error, following SGP.22 v2.5, 5.2.6 and SGP.22 v3.1, 2.5.6.1. An error that only a user can
+correct ends the download immediately, with the remedy in its sentence.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Course(enum.StrEnum):
     ANEW = "anew"  # immediately with a new session, once
     NETWORK = "network"  # after a while, or when there is a network again
     SERVER = "server"  # after a while
-    GARBLED = "garbled"  # after a while, a few times: something else answered in the server's place
-    CARD = "card"  # when the card is back, a few times
+    GARBLED = "garbled"  # after a while, a limited number of times: another server may have answered
+    CARD = "card"  # when the card is back, a limited number of times
     JOURNAL = "journal"  # when the journal can be written
     TIME = "time"  # when the clock was set
 
@@ -57,22 +57,23 @@ BACKOFF: Mapping[Course, Backoff] = {
     Course.SERVER: Backoff((30, 60, 300, 900, 1800, 3600)),
     Course.GARBLED: Backoff((30, 300, 1800)),
     Course.CARD: Backoff((5, 30, 120, 300, 900)),
-    # A waiting change is informed of the event; this is for a missed event.
+    # A waiting change is informed of the event; this pause covers a missed event.
     Course.JOURNAL: Backoff((60, 300, 900)),
     Course.TIME: Backoff((600, 3600)),
 }
 LONGEST = max(backoff.longest for backoff in BACKOFF.values())
 
 TRIES: Mapping[Course, int] = {Course.ANEW: 1, Course.GARBLED: 3, Course.CARD: 5}
-"""How often one change takes a course; the other courses have no limit but the change's time."""
+"""The number of times that one change takes a course; the other courses are limited only by the change's
+time."""
 
 AFTER_SWITCH = 120.0
-"""The least seconds for which an overtaken download is retried while its server is unreachable, because the
-switch that went first has interrupted the network."""
+"""The minimum number of seconds for which an overtaken download is retried while its server is unreachable:
+the switch that went first has interrupted the network."""
 
 SESSIONS = 10
-"""The most attempts in which the server learnt the order. The server counts them, too, and ends the order at
-its own limit (8.8.5/6.4); this limit is for servers that do not."""
+"""The maximum number of attempts in which the server received the order. The server counts them, too, and
+ends the order at its own limit (8.8.5/6.4); this limit is for servers that do not count."""
 
 _REASONS: Mapping[Course, PauseReason] = {
     Course.NETWORK: PauseReason.NETWORK,
@@ -146,8 +147,8 @@ def retry_after(
     """Return the next attempt of a failed change; None if it ends.
 
     Args:
-        change: a download; its `retry_for` says for how many seconds it is tried, `when_online` that it is
-            tried until it is cancelled.
+        change: a download; its `retry_for` is the number of seconds for which it is tried; with `when_online`
+            it is tried until it is cancelled.
         card_there: whether the card is usable; otherwise lpad waits for it within the change's time.
         synchronised: whether a time server has set the device's clock.
     """
@@ -170,7 +171,7 @@ def retry_after(
     if not endless:
         if tried.spent > limit or (wait > 0 and left <= 0):
             return None
-        wait = min(wait, left)  # the last attempt is at the end, or when what it waits for has come
+        wait = min(wait, left)  # the last attempt is at the end of the time, or when the awaited event occurs
     # Without a time limit, no moment can be given.
     at_once_when_it_comes = isinstance(error, ClockNotSet) or (absent and patient)
     present = now()
@@ -179,7 +180,7 @@ def retry_after(
         tried={**notes.tried, course.value: taken},
         due=None if at_once_when_it_comes else moment.steady + wait,
     )
-    if tried.begun or not unset:  # a board that did not know the time has not made an attempt yet
+    if tried.begun or not unset:  # if the clock was not set, no attempt was made yet
         noted |= tried.noted(moment.ran, counts=not (patient and course is Course.NETWORK))
     return Retry(
         pause=Pause(

@@ -1,4 +1,4 @@
-"""The worker: one thread that owns one card, takes its changes one after the other, and never dies."""
+"""The worker: one thread that owns one card, carries out its changes one after the other, and never ends."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 READ_AGAIN = 10.0
-"""The least seconds between two readings caused by requests that do not fit the last reading."""
+"""The minimum number of seconds between two readings caused by requests that do not fit the last reading."""
 
 
 class Worker:
@@ -253,7 +253,7 @@ class Worker:
 
         Args:
             change_id: the change.
-            undo: whether to undo what it has begun elsewhere.
+            undo: whether to undo the work that it has begun elsewhere.
 
         Raises:
             Conflict: the change has ended.
@@ -337,7 +337,7 @@ class Worker:
         self._card.give_back()
         self._observer.let_go()
         if self._leaving:
-            self._guarded(self.queue.give_up)  # what was put back meanwhile
+            self._guarded(self.queue.give_up)  # the work that was put back meanwhile
             self._port_free()
 
     def _next(self) -> Callable[[], None] | None:
@@ -378,7 +378,7 @@ class Worker:
             return
         with self._condition:
             if self._stopping:
-                self.queue.put_back(run)  # it stays in the journal as it is
+                self.queue.put_back(run)  # it stays unchanged in the journal
                 return
             run = self.queue.reconsider(run)
         with self.rescue.overtaking(run):
@@ -395,7 +395,7 @@ class Worker:
             self._owed.send()
 
     def _guarded(self, act: Callable[[], None]) -> None:
-        """Nothing may end this thread, because a card without its worker needs a visit to the device."""
+        """Nothing may end this thread, because without its worker, a card would need a technician on site."""
         try:
             act()
         except LpadError as error:
@@ -404,7 +404,7 @@ class Worker:
             log.exception("%s: internal-error", self._name)
 
     def _port_seen(self, there: bool) -> None:  # noqa: FBT001 - a callback's one argument
-        """Receive, in another thread, whether the port exists; a running change notices by itself."""
+        """Receive, in another thread, whether the port exists; a running change detects this by itself."""
         with self._waking():
             self._presence.port_seen(there=there)
 
@@ -427,7 +427,7 @@ class Worker:
             self._end_watch()
 
     def _take_over(self) -> None:
-        """Use a new port from here on; reopen the card only if the port leads elsewhere."""
+        """Use a new port from now on; reopen the card only if the port has changed."""
         with self._condition:
             port = self._port
             self._review_at = time.monotonic()

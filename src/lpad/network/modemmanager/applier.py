@@ -82,7 +82,7 @@ class ModemManagerApplier:
             with Bus(deadline=deadline) as bus:
                 if not bus.has_owner(NAME, deadline=deadline):
                     return not_running(PROGRAM, attempted="apply network settings", layer=Layer.MODEM)
-                bus.properties(NAME, ROOT, NAME, deadline=deadline)  # it answers
+                bus.properties(NAME, ROOT, NAME, deadline=deadline)  # ModemManager answers
         except BusError as error:
             return _failed(error, "apply network settings", Layer.MODEM)
         return Applied(told="ModemManager gets the settings once it has the modem again")
@@ -201,8 +201,8 @@ def wait_for_card(
 ) -> ManagedModem | Failed | TryAgain:
     """Wait until ModemManager shows the modem with the wanted profile; it probes the modem first.
 
-    A modem whose port lpad has not borrowed, or that says nothing of its new profile, is not probed again by
-    itself. Then lpad has ModemManager do so, once.
+    A modem whose port lpad has not borrowed, or that does not report its new profile, is not probed again
+    automatically. Then lpad has ModemManager do so, once.
 
     Raises:
         BusError: see `Bus.call`.
@@ -217,7 +217,7 @@ def wait_for_card(
         found = _judged(modem, wanted, attempted=attempted)
         if not isinstance(found, TryAgain):
             return found
-        # a modem that is not certainly the card's may have a connection of its own
+        # a modem that may not be the card's may have another connection
         if modem is None or modem.uid is None or modem.imei is None or modem.imei != _imei(wanted):
             stale_from = None
         elif stale_from is None:

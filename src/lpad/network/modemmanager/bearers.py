@@ -32,7 +32,7 @@ _MOST = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """One look at a bearer."""
+    """One observation of a bearer."""
 
     connected: bool
     interface: str | None
@@ -69,7 +69,7 @@ def connect_settings(settings: NetworkSettings) -> dict[str, Variant]:
 
 
 def initial_settings(settings: NetworkSettings) -> dict[str, Variant] | None:
-    """Return the argument of SetInitialEpsBearerSettings; None: leave what the modem has."""
+    """Return the argument of SetInitialEpsBearerSettings; None: keep the settings that the modem has."""
     apn = settings.attach_apn
     return None if apn is None else _identity(settings, apn)
 
@@ -88,7 +88,7 @@ def read_bearers(bus: Bus, modem: ManagedModem, *, deadline: Deadline) -> list[B
     """Return a modem's bearers, the one of the latest attempt last.
 
     Raises:
-        BusError: see `Bus.call`; not for a bearer that is gone since.
+        BusError: see `Bus.call`; not for a bearer that no longer exists.
     """
     found = []
     for path in sorted(modem.bearers, key=lambda each: (len(each), each)):

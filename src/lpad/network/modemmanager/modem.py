@@ -61,14 +61,14 @@ _REGISTERED = frozenset({1, 5})
 
 @dataclass(frozen=True, slots=True)
 class ManagedModem:
-    """One look at a modem."""
+    """One observation of a modem."""
 
     path: str
     uid: str | None
-    """ModemManager's name of the device, which outlasts its path."""
+    """ModemManager's name of the device, which outlasts the object's path."""
     imei: str | None
     iccid: str | None
-    """Of the profile that ModemManager has read; None: it has read none."""
+    """The ICCID of the profile that ModemManager has read; None: it has read none."""
     state: int | None
     """MMModemState: -1 failed, 2 locked, 8 registered, 10 connecting, 11 connected; None: unknown."""
     trouble: str | None
@@ -91,7 +91,7 @@ class ManagedModem:
 
 
 def watch(bus: Bus, bell: Bell, *, deadline: Deadline) -> None:
-    """Ring a bell at each change of a modem in ModemManager.
+    """Trigger a wake-up at each change of a modem in ModemManager.
 
     Raises:
         BusError: see `Bus.listen`.
@@ -178,7 +178,7 @@ def _iccid_of(bus: Bus, sim: str | None, *, deadline: Deadline) -> str | None:
     except BusRefused as refusal:
         if refusal.not_permitted:
             raise
-        return None  # gone since: the modem is being probed again
+        return None  # the object no longer exists, because the modem is being probed again
 
 
 def _trouble(state: int | None, modem: Properties) -> str | None:

@@ -66,7 +66,7 @@ class Activation:
     def _begin(self, device: ModemDevice) -> Outcome | None:
         """Activate it, unless it is active or activating."""
         if device.state == reasons.UNAVAILABLE:
-            return None  # ModemManager is still busy with it
+            return None  # ModemManager is still busy with the modem
         under_way = reasons.PREPARE <= device.state <= reasons.ACTIVATED
         if device.connection == self._target.path and under_way and self._in_force(device):
             if device.state == reasons.ACTIVATED:

@@ -1,8 +1,8 @@
 """The applier `networkmanager`: one connection for each profile, activated explicitly once the card has it.
 
 `gsm.sim-id` alone does not keep connections apart: NetworkManager may dial one for another ICCID on a modem
-that has just appeared, before it knows the SIM's. So the connections of an eUICC's other profiles do not
-autoconnect, and after a switch lpad activates the right one itself, and compares.
+that has just appeared, before it has read the SIM's ICCID. So the connections of an eUICC's other profiles do
+not autoconnect, and after a switch lpad activates the right one itself, and compares.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class NetworkManagerApplier:
         self._reported: frozenset[str] = frozenset()
 
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Keep the other profiles' connections from activating by themselves."""
+        """Prevent the other profiles' connections from activating automatically."""
 
         def work(bus: Bus, daemon: Daemon) -> Outcome:
             connections = daemon.connections()
@@ -227,7 +227,7 @@ class NetworkManagerApplier:
         return by_sim or before or mine
 
     def _tree(self, daemon: Daemon, target: StoredConnection | None, wanted: Wanted) -> Tree | None:
-        """Return the settings that must be in force; None: those of the owner's connection, whichever."""
+        """Return the settings that must be in force; None: any settings of the owner's connection."""
         if target is None or target.iccid is None:
             return None
         return tree_for(wanted.settings, iccid=wanted.iccid, eid=wanted.eid, version=daemon.version)
@@ -353,7 +353,7 @@ def _set_autoconnect(daemon: Daemon, connection: StoredConnection, *, on: bool) 
     """Change autoconnect of one of lpad's connections; return whether it had another value."""
     if connection.autoconnect is on:
         return False
-    # what is on the disk autoconnects, so that lpad's absence does not keep the gateway offline
+    # the stored connection still autoconnects, so that the gateway comes online even without lpad
     daemon.update(connection.path, with_autoconnect(connection.tree, on=on), to_disk=on)
     return True
 
@@ -362,7 +362,7 @@ def _owners_active(
     bus: Bus, daemon: Daemon, connections: list[StoredConnection], wanted: Wanted, *, deadline: Deadline
 ) -> str | None:
     """Return the UUID of the active connection of the modem if it is not one of lpad's."""
-    # asked first, since a call to a name without owner starts its service, or waits half a minute for it
+    # checked first, because a call to a missing service starts it, or waits half a minute
     if not bus.has_owner(MODEM_MANAGER, deadline=deadline):
         return None
     imei = None if wanted.modem is None else wanted.modem.imei

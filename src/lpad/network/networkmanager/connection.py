@@ -20,11 +20,11 @@ ICCID_KEY = "org.lpad.iccid"
 EID_KEY = "org.lpad.eid"
 """Keys in user.data: the profile that a connection is for, and its eUICC."""
 PRIORITY = 10
-"""connection.autoconnect-priority: above the default, 0, of what others set up."""
+"""connection.autoconnect-priority: above 0, the default of other connections."""
 LONGEST_APN = 64
-"""The most characters that NetworkManager accepts."""
+"""The maximum number of characters that NetworkManager accepts."""
 INITIAL_BEARER_SINCE = (1, 44)
-"""The version of NetworkManager that knows gsm.initial-eps-bearer-configure."""
+"""The first version of NetworkManager with gsm.initial-eps-bearer-configure."""
 
 _NAMESPACE = uuid.UUID("c3a7f0f2-6a0b-4f5e-9a70-3d1f1c6a51b7")
 _STORED, _NOT_REQUIRED = 0, 4
@@ -75,7 +75,7 @@ class StoredConnection:
 
     @property
     def label(self) -> str:
-        """Its readable name."""
+        """The connection's readable name."""
         return (self.section("connection").text("id") or self.uuid)[:60]
 
     @property
@@ -115,7 +115,7 @@ class StoredConnection:
 
 
 def uuid_for(iccid: str) -> str:
-    """Return the UUID of lpad's connection for a profile, the same each time."""
+    """Return the UUID of lpad's connection for a profile, which never changes."""
     return str(uuid.uuid5(_NAMESPACE, iccid))
 
 

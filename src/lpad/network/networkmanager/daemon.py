@@ -42,7 +42,7 @@ _ALIVE = (1, 2)
 
 @dataclass(frozen=True, slots=True)
 class ModemDevice:
-    """One look at a device."""
+    """One observation of a device."""
 
     path: str
     state: int
@@ -52,7 +52,7 @@ class ModemDevice:
     interface: str | None
     """The network interface that carries the data; None: there is none yet."""
     active: str | None
-    """The path of the activation under way, or done."""
+    """The path of the running or completed activation."""
     connection: str | None
     """The path of the connection that it activates."""
     addresses: tuple[str, ...]
@@ -62,7 +62,7 @@ class Daemon:
     """The calls to NetworkManager; every method raises BusError like `Bus.call`, and Cancelled."""
 
     def __init__(self, bus: Bus, *, deadline: Deadline) -> None:
-        """Ask over a connection, until a deadline."""
+        """Use a connection, until a deadline."""
         self._bus = bus
         self._deadline = deadline
         self._failures: dict[str, int] = {}
@@ -80,7 +80,7 @@ class Daemon:
         return (numbers[0] or 0, numbers[1] or 0) if len(numbers) == 2 else (0, 0)
 
     def watch(self, bell: Bell) -> None:
-        """Ring a bell at each change, and record failures of devices."""
+        """Trigger a wake-up at each change, and record failures of devices."""
         changed = Rule(sender=NAME, interface=DEVICE, member="StateChanged")
         self._bus.listen(changed, self._note_failure, deadline=self._deadline)
         for interface in ("org.freedesktop.DBus.Properties", "org.freedesktop.DBus.ObjectManager", DEVICE):
@@ -181,7 +181,7 @@ class Daemon:
         except BusRefused as refusal:
             if refusal.nobody_there:
                 raise
-            return None  # deleted since, or another user's own
+            return None  # deleted meanwhile, or another user's connection
         return StoredConnection(path, _tree(answer[0] if answer else None))
 
     def _gone_or(self, path: str, interface: str) -> Properties | None:
