@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.lab import CARD, FIRST, Lab, params_of, result_of
+from engine.lab import CARD, FIRST, SECOND, Lab, params_of, result_of
+from engine.networking import Spy, networking
 from lpad.engine.change.change import Change, Kind, Question, QuestionKind, State, now
 from lpad.engine.change.moment import Moment
 from lpad.engine.change.notes import (
@@ -25,10 +26,17 @@ from lpad.engine.change.params import DisableParams, DownloadParams
 from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.recovery import interrupted_changes
 from lpad.engine.running.answer import Answer
+from lpad.network.hooks import Hooks
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
+from network.runner_bench import runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from lpad.simulator.pki.pki import Pki
+
+GONE = "8900101000000000090"
 
 
 def cut_off(
@@ -82,6 +90,68 @@ def test_a_deletion(lab: Lab) -> None:
     iccid = lab.install()
     assert was_interrupted(cut_off(lab, Kind.DELETE, iccid=iccid))
     assert cut_off(lab, Kind.DELETE, iccid="8900101000000000090").state is State.DONE
+
+
+@pytest.mark.parametrize(
+    ("kind", "notes", "params"),
+    [
+        (Kind.DELETE, noting(ProfileNotes, iccid=GONE), {"iccid": GONE}),
+        (Kind.RESET, noting(ResetNotes, reset=True, iccids=(GONE,)), {"test_profiles": True}),
+    ],
+)
+def test_a_deleted_profile_is_forgotten(
+    tmp_path: Path, pki: Pki, kind: Kind, notes: Noting, params: dict[str, Any]
+) -> None:
+    """If a cut follows the deletion, the applier and the hooks hear of it at the next start."""
+    out = tmp_path / "out"
+    (tmp_path / "runner").mkdir()
+    spy = Spy()
+    with runner(tmp_path / "runner") as serving:
+        serving.script(serving.hooks / "10-tells", f'echo "$LPAD_EVENT $LPAD_ICCID" >> {out}')
+        with networking(tmp_path, pki, spy, hooks=Hooks(serving.client)) as lab:
+            change = cut_off(lab, kind, notes=notes, **params)
+            assert change.state is State.DONE
+            assert result_of(change)["settled"]
+            assert spy.asked == [("forget", GONE)]
+    assert out.read_text(encoding="utf-8") == f"deleted {GONE}\n"
+
+
+def test_a_profile_that_is_still_there_is_not_forgotten(tmp_path: Path, pki: Pki) -> None:
+    """A deletion that the card has not carried out tells nobody."""
+    spy = Spy()
+    with networking(tmp_path, pki, spy) as lab:
+        assert was_interrupted(
+            cut_off(lab, Kind.DELETE, iccid=SECOND, notes=noting(ProfileNotes, iccid=SECOND))
+        )
+        assert spy.asked == []
+
+
+def test_the_end_of_lpad_does_not_hide_a_deletion(tmp_path: Path, pki: Pki) -> None:
+    """A hook that is killed with lpad hears of the deletion again at the next start."""
+    out = tmp_path / "out"
+    (tmp_path / "runner").mkdir()
+    with runner(tmp_path / "runner") as serving:
+        hook = serving.script(serving.hooks / "10-hangs", f"touch {out}.began; sleep 600")
+        with networking(tmp_path, pki, Spy(), hooks=Hooks(serving.client), limit=600) as lab:
+            change = lab.submit(Kind.DELETE, iccid=SECOND)
+            lab.until_true(out.with_name("out.began").exists)
+            lab.stop()
+            serving.script(hook, f'echo "$LPAD_EVENT $LPAD_ICCID" >> {out}')
+            lab.start()
+            assert lab.ended(change.id).state is State.DONE
+    assert out.read_text(encoding="utf-8") == f"deleted {SECOND}\n"
+
+
+def test_hooks_hear_of_a_download_that_arrived(tmp_path: Path, pki: Pki) -> None:
+    """If a cut follows the installation, the hooks hear of it at the next start."""
+    out = tmp_path / "out"
+    (tmp_path / "runner").mkdir()
+    with runner(tmp_path / "runner") as serving:
+        serving.script(serving.hooks / "10-tells", f'echo "$LPAD_EVENT $LPAD_ICCID" >> {out}')
+        with networking(tmp_path, pki, Spy(), hooks=Hooks(serving.client)) as lab:
+            notes = noting(DownloadNotes, iccid=SECOND, held_before=False)
+            assert cut_off(lab, Kind.DOWNLOAD, notes=notes, enable=False).state is State.DONE
+    assert out.read_text(encoding="utf-8") == f"downloaded {SECOND}\n"
 
 
 def test_a_name(lab: Lab) -> None:

@@ -12,6 +12,7 @@ from engine.lab import CARD, FIRST, SECOND
 from engine.networking import NO, PATTERNS, Spy, apn, networking
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.results import NetworkResult, SwitchResult
+from lpad.engine.network_settings.pending_switch import PendingSwitches
 from lpad.engine.policy.networking import OnFailure
 from lpad.engine.running.answer import Answer
 from lpad.engine.switch import condition_watch
@@ -283,6 +284,27 @@ def test_a_download_brings_its_apn_before_the_first_enable(tmp_path: Path, pki: 
         assert lab.modem.contexts[1] == ("IP", "order.example")
 
 
+def test_the_orders_settings_are_there_before_the_profile(tmp_path: Path, pki: Pki) -> None:
+    """They are kept when the card begins to load, so that no cut leaves a profile without them."""
+    third = "8900101000000000033"
+    with networking(tmp_path, pki) as lab:
+        code = lab.code(lab.order(iccid=third, name="Third"))
+        seen: list[str] = []
+        put = lab.card.transmit
+
+        def transmit(apdu: bytes) -> bytes:
+            if b"\xbf\x36" in apdu:
+                seen.append(lab.engine.network(CARD, third).settings.apn)
+            return put(apdu)
+
+        lab.card.transmit = transmit  # type: ignore[method-assign]
+        change = lab.carry_out(
+            Kind.DOWNLOAD, secrets={"activation_code": code}, confirm=False, network={"apn": "order.example"}
+        )
+        assert change.error is None, change.error
+        assert set(seen) == {"order.example"}
+
+
 def test_a_bearer_cannot_be_a_condition_where_nothing_sees_it(tmp_path: Path, pki: Pki) -> None:
     """Without an applier that sees connections such a guard is refused before anything is done."""
     with guarding(tmp_path, pki) as lab:
@@ -341,14 +363,46 @@ def hanging(folder: Path, pki: Pki, event: str) -> Iterator[tuple[Lab, Spy, Path
 
 
 def test_a_hanging_hook_can_be_cancelled(tmp_path: Path, pki: Pki) -> None:
-    """Before the card is asked, a cancellation ends the wait, and what was made ready is taken back."""
+    """Before the card is asked, a cancellation ends the wait; an unasked applier undoes nothing."""
     with hanging(tmp_path, pki, "pre-switch") as (lab, spy, started):
         change = lab.submit(Kind.ENABLE, iccid=SECOND)
         lab.until_true(started.exists)
         lab.engine.cancel(change.id)
         assert lab.ended(change.id).state is State.CANCELLED
-        assert (enabled(lab), spy.asked) == (FIRST, [("undo", SECOND)])
+        assert (enabled(lab), spy.asked) == (FIRST, [])
         assert lab.engine.pending(CARD) is None
+
+
+def test_a_refusing_hook_leaves_nothing_to_undo(tmp_path: Path, pki: Pki) -> None:
+    """A pre-switch hook that fails stops the enable; the applier was not asked, and undoes nothing."""
+    (tmp_path / "runner").mkdir()
+    spy = Spy()
+    with runner(tmp_path / "runner") as serving:
+        serving.script(serving.hooks / "10-no", "exit 1")
+        with networking(tmp_path, pki, spy, hooks=Hooks(serving.client)) as lab:
+            change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+            assert change.error is not None
+            assert change.error.kind == "network-failed"
+            assert (enabled(lab), spy.asked) == (FIRST, [])
+            assert lab.engine.pending(CARD) is None
+
+
+def test_a_cut_during_a_hook_leaves_nothing_to_undo(tmp_path: Path, pki: Pki) -> None:
+    """What is on disk while a pre-switch hook runs has the next start undo nothing at the applier."""
+    with hanging(tmp_path, pki, "pre-switch") as (lab, spy, started):
+        change = lab.submit(Kind.ENABLE, iccid=SECOND)
+        lab.until_true(started.exists)
+        cut_off = lab.engine.pending(CARD)
+        assert cut_off is not None
+        lab.engine.cancel(change.id)
+        lab.ended(change.id)
+        lab.stop()
+        journal = lab.journal()
+        PendingSwitches(journal.memos).begin(CARD, cut_off)
+        journal.close()
+        lab.start()
+        lab.until_true(lambda: lab.engine.pending(CARD) is None)
+        assert (enabled(lab), spy.asked) == (FIRST, [("apply", FIRST), ("connect", FIRST)])
 
 
 def test_lpad_stops_though_a_hook_hangs(tmp_path: Path, pki: Pki) -> None:

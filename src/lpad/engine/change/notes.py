@@ -114,9 +114,10 @@ class ProvisionNotes(DownloadNotes, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class ResetNotes(Notes, frozen=True, kw_only=True, omit_defaults=True):
-    """Notes of a reset: whether lpad has asked the card for it."""
+    """Notes of a reset: whether lpad has asked the card for it, and the ICCIDs of the profiles to delete."""
 
     reset: bool = False
+    iccids: tuple[str, ...] = ()
 
 
 class DropNotes(Notes, frozen=True, kw_only=True, omit_defaults=True):

@@ -22,13 +22,17 @@ log = logging.getLogger(__name__)
 
 
 class PendingSwitch(msgspec.Struct, frozen=True, kw_only=True):
-    """The change that began the switch, its profile, and the applier's data to undo it."""
+    """The change that began the switch, its profile, and the applier's data to undo it.
+
+    `prepared` is false until the applier is asked to get ready: before, there is nothing to undo.
+    """
 
     change: int
     eid: str
     iccid: str
     previous: str | None = None
     memory: dict[str, str] = {}
+    prepared: bool = True
 
 
 class PendingSwitches:

@@ -14,7 +14,7 @@ from lpad.base.server_address import ServerAddress
 from lpad.codec.messages.authentication import UNKNOWN_TAC, DeviceCapabilities, DeviceInfo
 from lpad.engine.change.change import EID, PROVISION, QuestionKind
 from lpad.engine.change.notes import DownloadNotes, Notes, noting
-from lpad.engine.change.params import DownloadParams, NetworkParams
+from lpad.engine.change.params import DownloadParams
 from lpad.engine.change.results import DownloadResult
 from lpad.engine.network_settings.download_settings import PASSWORD, read_back
 from lpad.engine.operations import download_answers
@@ -73,26 +73,24 @@ def download(
     deadline = Deadline.after(context.timeouts.download, cancellation=run.interruption)
     found = left_behind(run, context, deadline=deadline)
     result = _told(found, loaded) if found is not None else _install(run, context, deadline)
-    result = _keep_network(run, context, asked.network, result)
+    if remark := _keep_network(run, context, result.iccid):
+        result = msgspec.structs.replace(result, remark=remark)
     installed(result.iccid)
     downloaded(run, context, result.iccid)
     return _enable(run, context, asked, result) if asked.enable else result
 
 
-def _keep_network(
-    run: Run, context: Context, asked: NetworkParams | None, result: DownloadResult
-) -> DownloadResult:
-    """Store the order's network settings; if the disk is full, a remark in the result says so."""
-    settings = read_back(asked, run.secret(PASSWORD))
-    if settings is None:
-        return result
+def _keep_network(run: Run, context: Context, iccid: str) -> str | None:
+    """Store the order's network settings; return a remark for the result if the disk is full."""
+    settings = read_back(run.change.params_of(DownloadParams).network, run.secret(PASSWORD))
+    if settings is None or not iccid:
+        return None
     try:
-        context.networks.put(result.iccid, settings, given_by=GivenBy.ORDER)
+        context.networks.put(iccid, settings, given_by=GivenBy.ORDER)
     except LpadError as error:
         log.warning("change %d: cannot store its network settings: %s", run.change.id, error)
-        remark = f"the profile's network settings could not be stored: {error.sentence}"
-        return msgspec.structs.replace(result, remark=remark)
-    return result
+        return f"the profile's network settings could not be stored: {error.sentence}"
+    return None
 
 
 def _held(context: Context, iccid: str) -> DownloadResult:
@@ -277,6 +275,8 @@ class _Listener:
             held = not self._context.snapshot().listed.lacks_name(iccid)
             last = self._context.outbox.last_number(self._eid)
             notes = noting(DownloadNotes, iccid=iccid, held_before=held, last_number=last)
+            # Before the card has the profile: whatever ends lpad now, its first enable finds them.
+            _keep_network(self._run, self._context, iccid)
             self._run.irreversible(step.value, notes)
         elif step is Step.CANCEL_SESSION:
             self._run.give_way()

@@ -14,6 +14,7 @@ from lpad.base.identifiers import Iccid
 from lpad.engine.change import params, results
 from lpad.engine.change.change import CALLER, RESCUE, Kind
 from lpad.engine.change.notes import DropNotes, ProfileNotes, ResetNotes, noting
+from lpad.engine.operations.deleted_profiles import forget_deleted
 from lpad.engine.operations.download import download
 from lpad.engine.operations.line import line
 from lpad.engine.operations.probe import probe
@@ -25,7 +26,6 @@ from lpad.engine.running.same_card import check_same_card
 from lpad.engine.snapshot import reading
 from lpad.engine.switch.card_request_retry import ways, when_not_busy
 from lpad.engine.switch.default_guard import enable_guarded
-from lpad.engine.switch.network_steps import deleted
 from lpad.engine.switch.switch import PLAIN, Purpose, attempt, prepared, switch, unaddressable, verify
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def delete(run: Run, context: Context) -> results.DeleteResult:
             raise unaddressable(iccid, attempted="delete")
         # Notifications of the profile's earlier events must not be lost with the profile.
         context.outbox.collect(euicc, context.observe(euicc, deadline).eid or "", deadline=deadline)
-        run.irreversible("delete-profile", noting(ProfileNotes, iccid=iccid, aid=profile.isdp_aid))
+        run.irreversible("delete-profile", noting(ProfileNotes, iccid=profile.iccid, aid=profile.isdp_aid))
         lost = attempt(lambda: euicc.delete_profile(way.target, deadline=deadline))
     verify(
         run,
@@ -105,9 +105,7 @@ def delete(run: Run, context: Context) -> results.DeleteResult:
         wanted=f"profile {iccid} is deleted",
         deadline=deadline,
     )
-    if profile.iccid is not None:
-        deleted(run, context, profile.iccid)
-        context.lines.forget(profile.iccid)
+    forget_deleted(run, context, () if profile.iccid is None else (profile.iccid,))
     return results.DeleteResult(iccid=iccid, already=False)
 
 
@@ -173,7 +171,7 @@ def reset(run: Run, context: Context) -> results.ResetResult:
             context.card.port.policy.check_reset(seen.listed, doomed=doomed)
             if run.change.origin == CALLER:
                 _check_offline(context, asked, seen.listed)
-            run.irreversible("euicc-memory-reset", noting(ResetNotes, reset=True))
+            run.irreversible("euicc-memory-reset", noting(ResetNotes, reset=True, iccids=tuple(iccids)))
             try:
                 return False, attempt(
                     lambda: euicc.euicc_memory_reset(
@@ -203,8 +201,7 @@ def reset(run: Run, context: Context) -> results.ResetResult:
         deadline=deadline,
     )
     gone = () if already else tuple(iccids)
-    for iccid in gone:
-        deleted(run, context, iccid)
+    forget_deleted(run, context, gone)
     return results.ResetResult(already=already, remark=remark, deleted=gone)
 
 

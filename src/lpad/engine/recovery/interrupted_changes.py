@@ -39,7 +39,7 @@ class TakeUp(Protocol):
     """Continues an interrupted change, before all others."""
 
     def __call__(self, change: Change, *, result: Result | None = None) -> None:
-        """Queue the change; with its result if only the modem must still be handled."""
+        """Queue the change; with its result if the card has carried it out."""
 
 
 class Interrupted:
@@ -243,7 +243,7 @@ class Interrupted:
         going_on = change.found_out()
         if isinstance(verdict, LpadError):
             self._store.save(going_on.failed(verdict))
-        elif reconcile.concerns_modem(change):
+        elif reconcile.takes_work(change):
             log.info("%s: continued to its end", what)
             take_up(going_on, result=verdict)
             return

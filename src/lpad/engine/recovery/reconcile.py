@@ -2,7 +2,7 @@
 
 The card is the truth; the journal contains the request. A change whose goal is reached is done, even if its
 answer was lost; any other fails. Nothing is sent to the card: the caller decides whether to repeat the
-request. Only the modem may need a refresh after a switch that the card has made (`concerns_modem`).
+request. What the card has done may still take work elsewhere (`takes_work`).
 """
 
 from __future__ import annotations
@@ -82,11 +82,12 @@ def is_left_to_card(notes: Notes) -> bool:
     return notes.absence is not None
 
 
-def concerns_modem(change: Change) -> bool:
-    """Whether the modem may not have noticed a change's effect."""
-    if isinstance(change.params, params.DownloadParams):
-        return change.params.enable
-    return change.kind in (Kind.ENABLE, Kind.DISABLE, Kind.RESET)
+def takes_work(change: Change) -> bool:
+    """Whether a change whose goal is reached still takes work, outside of the card.
+
+    The modem may not have noticed the change, and the owner's programs may not know of it.
+    """
+    return change.kind.downloads or change.kind in (Kind.ENABLE, Kind.DISABLE, Kind.DELETE, Kind.RESET)
 
 
 def is_tried_again(change: Change, private: Private) -> bool:
@@ -153,7 +154,8 @@ def _reset(
     unreadable = len(card.unreadable) if doomed else 0
     begun = isinstance(private.notes, ResetNotes) and private.notes.reset
     if begun and not left and not unreadable:
-        return results.ResetResult(settled=True)
+        gone = private.notes.iccids if isinstance(private.notes, ResetNotes) else ()
+        return results.ResetResult(settled=True, deleted=gone)
     others = f", and {unreadable} more that cannot be read" if unreadable else ""
     return _cut_off(change, f"{len(left)} of the profiles to be deleted are still there{others}")
 

@@ -27,6 +27,7 @@ from lpad.engine.change.results import NetworkFailure, NetworkResult
 from lpad.engine.network_settings.pending_switch import PendingSwitch
 from lpad.engine.policy.networking import OnFailure
 from lpad.engine.running.modem_for_appliers import ModemAtHand
+from lpad.engine.running.run import Suspended
 from lpad.engine.switch.steps import StepsOfRun
 from lpad.engine.switch.switch import PLAIN, switch
 from lpad.network.applier import Applied, Connection, Failed, TryAgain, Wanted
@@ -135,23 +136,29 @@ class NetworkSteps:
         if pending is not None:
             self._undo(pending)
         begun = PendingSwitch(
-            change=self._steps.change_id, eid=wanted.eid, iccid=wanted.iccid, previous=wanted.previous_iccid
+            change=self._steps.change_id,
+            eid=wanted.eid,
+            iccid=wanted.iccid,
+            previous=wanted.previous_iccid,
+            prepared=False,
         )
-        self._context.pending.begin(self._euicc, begun)
         try:
             self._before(wanted, begun)
         except LpadError:
-            self._take_back(begun)
+            self._take_back()
             raise
 
     def _before(self, wanted: Wanted, begun: PendingSwitch) -> None:
         ends = self._steps.cancellation
         if self._has_hooks:
+            self._context.pending.begin(self._euicc, begun)
             self._steps.step(HookEvent.PRE_SWITCH.value)
             outcome = self._hook(HookEvent.PRE_SWITCH, wanted, ends=ends)
             ends.check()
             self._demand(outcome)
         if self._has_applier:
+            begun = msgspec.structs.replace(begun, prepared=True)
+            self._context.pending.begin(self._euicc, begun)
             self._steps.step("prepare-network")
             outcome = self._try(
                 wanted,
@@ -161,19 +168,13 @@ class NetworkSteps:
             ends.check()
             self._demand(outcome)
             if isinstance(outcome, Applied) and outcome.memory:
-                begun = PendingSwitch(
-                    change=begun.change,
-                    eid=begun.eid,
-                    iccid=begun.iccid,
-                    previous=begun.previous,
-                    memory=dict(outcome.memory),
-                )
+                begun = msgspec.structs.replace(begun, memory=dict(outcome.memory))
                 self._context.pending.begin(self._euicc, begun)
 
-    def _take_back(self, begun: PendingSwitch) -> None:
+    def _take_back(self) -> None:
         """Undo the preparations for a switch that does not happen."""
         self._unsettled = False
-        self._undo(self._context.pending.of(self._euicc) or begun)
+        self.undo()
         if not self._unsettled:
             self._context.pending.end(self._euicc)
 
@@ -287,6 +288,15 @@ class NetworkSteps:
             self._steps.follow(event.value)
             self._hook(event, self._wanted_for(iccid))
 
+    def check_ended(self) -> None:
+        """Check that the end of lpad has cut off none of the steps.
+
+        Raises:
+            Suspended: it has.
+        """
+        if self._unsettled:
+            raise Suspended("lpad is stopping, and continues with the next start")
+
     def look(self) -> Connection:
         """Return the states of bearer and address by the applier."""
         wanted = self._wanted()
@@ -324,7 +334,7 @@ class NetworkSteps:
         return bool(pending and pending.memory) and chosen.given_by is GivenBy.NOTHING
 
     def _undo(self, pending: PendingSwitch) -> None:
-        if not self._has_applier:
+        if not (self._has_applier and pending.prepared):
             return
         self._steps.follow("undo-network")
         wanted = replace(self._wanted_for(pending.iccid), eid=pending.eid, previous_iccid=pending.previous)
@@ -448,16 +458,26 @@ class NetworkSteps:
 
 
 def downloaded(run: Run, context: Context, iccid: str) -> None:
-    """Run the hooks after a download; a failure is logged."""
+    """Run the hooks after a download; a failure is logged.
+
+    Raises:
+        Suspended: lpad is stopping; its next start repeats this.
+    """
     steps = NetworkSteps(StepsOfRun(run), context, iccid)
     steps.happened(HookEvent.DOWNLOADED, iccid)
+    steps.check_ended()
 
 
 def deleted(run: Run, context: Context, iccid: str) -> None:
-    """Have the applier forget a profile that is deleted, and run the hooks; a failure is logged."""
+    """Have the applier forget a profile that is deleted, and run the hooks; a failure is logged.
+
+    Raises:
+        Suspended: lpad is stopping; its next start repeats this.
+    """
     steps = NetworkSteps(StepsOfRun(run), context, iccid)
     steps.forget(iccid)
     steps.happened(HookEvent.DELETED, iccid)
+    steps.check_ended()
 
 
 def enable_with_network(run: Run, context: Context, *, iccid: str, purpose: Purpose = PLAIN) -> SwitchResult:

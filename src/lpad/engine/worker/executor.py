@@ -24,10 +24,10 @@ from lpad.engine.change.notes import DownloadNotes, Notes, noting
 from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.operations import download_answers
 from lpad.engine.operations.operations import OPERATIONS, TAKEN_BACK
+from lpad.engine.operations.settled_change import finish
 from lpad.engine.recovery import reconcile
 from lpad.engine.running.run import Postponed, Suspended
 from lpad.engine.switch.guarded_switch import return_from_unreadable
-from lpad.engine.switch.switch import see_through
 from lpad.engine.worker.retry_rules import doubted, is_of_dates, retry_after, retry_after_stop
 
 if TYPE_CHECKING:
@@ -121,9 +121,7 @@ class Executor:
                 self._open_first()
             return_from_unreadable(run, self._context)
             settled = run.settled
-            result = (
-                see_through(run, self._context, settled) if settled else OPERATIONS[kind](run, self._context)
-            )
+            result = finish(run, self._context, settled) if settled else OPERATIONS[kind](run, self._context)
         except Suspended as suspended:
             log.info("change %d: %s", run.change.id, suspended)
             self._interrupted.put_back(run.change)
@@ -138,7 +136,7 @@ class Executor:
             self._failed(run, internal_error(kind, error))
         else:
             run.done(result)
-            if kind.downloads:
+            if kind.downloads and not settled:
                 self._context.environment.connectivity.reached()
 
     def _postponed(self, run: Run, postponed: Postponed) -> None:
