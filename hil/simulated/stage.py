@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,6 +26,7 @@ from lpad.base.identifiers import Eid
 from lpad.cli.simulated.new_order import add_order
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.euicc.chip.behaviour import Answers, CardBehaviour
+from lpad.simulator.modem.contexts import Subscription
 from lpad.simulator.modem.pty_modem import PtyModem
 from lpad.simulator.personalities import find_personality
 from lpad.simulator.pki.pki import Pki
@@ -51,9 +53,14 @@ HABITS = {
 FEATURES = {
     "first-reader": ["pcsc", "t0"],
     "second-reader": ["pcsc", "t0"],
-    "one-modem": ["cgla", "registers"],
-    "other-modem": ["cgla", "registers"],
+    "one-modem": ["cgla", "registers", "data"],
+    "other-modem": ["cgla", "registers", "data"],
 }
+APN = "lab.example"
+NETWORK = {"applier": "at", "patterns": [{"iccid": "89", "apn": APN}]}
+"""The modems make the connection themselves, because their ports carry no PPP."""
+SUBSCRIPTION = Subscription(apns=(APN, ""))
+"""The simulated network knows this APN, and has a default."""
 HURRY = {
     "quirks": {
         "refresh_ladder": [
@@ -108,7 +115,8 @@ class Stage:
         for name, personality in MODEMS.items():
             habits = find_personality(personality)
             card = self._card(name, pki, habits.card)
-            modem = stack.enter_context(PtyModem(card, path=self._port(name), personality=habits.modem))
+            known = replace(habits.modem, unlisted_subscription=SUBSCRIPTION)
+            modem = stack.enter_context(PtyModem(card, path=self._port(name), personality=known))
             self._switches[name] = lambda on, modem=modem, card=card: _plug(modem, card, on=on)  # type: ignore[misc]  # likewise
         self._listen()
         self._write(server)
@@ -152,7 +160,7 @@ class Stage:
         bench = {
             "places": places,
             "server": {"certificates": "pki"},
-            "settings": {"remote": {"hosts": {server.address: "127.0.0.1"}}},
+            "settings": {"remote": {"hosts": {server.address: "127.0.0.1"}}, "network": NETWORK},
             "cycles": self._cycles,
         }
         self.bench.write_text(yaml.safe_dump(bench), encoding="utf-8")

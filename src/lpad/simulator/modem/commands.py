@@ -76,7 +76,11 @@ class CommandSet:
         self.pin_locked = set(personality.pin_locked)
         self.channels = ModemChannels(self._transmit, personality)
         self.radio = RadioAndSim(self._transmit, self._reset_card, personality)
-        self.contexts = ModemContexts(dict(personality.subscriptions), personality.autoselected)
+        self.contexts = ModemContexts(
+            dict(personality.subscriptions),
+            personality.autoselected,
+            unlisted=personality.unlisted_subscription,
+        )
         self.contexts.contexts[1].apn = personality.stored_apn
         self.registration = ModemRegistration(
             self.radio, personality, contexts=self.contexts, locked=self.pin_locked

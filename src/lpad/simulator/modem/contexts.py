@@ -69,6 +69,8 @@ class ModemContexts:
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     autoselected: Mapping[str, str] = field(default_factory=dict)
     """APNs by ICCID that the operator's configuration writes into context 1 at each attach (MBN, AutoSel)."""
+    unlisted: Subscription = field(default_factory=Subscription)
+    """The subscription of every other profile."""
     contexts: dict[int, Context] = field(default_factory=lambda: {_ATTACH_CONTEXT: Context()})
     attached: bool = True
     attaches: int = 0
@@ -87,7 +89,7 @@ class ModemContexts:
         context = self.contexts.setdefault(_ATTACH_CONTEXT, Context())
         if iccid in self.autoselected:
             context.apn = self.autoselected[iccid]
-        self._subscription = self.subscriptions.get(iccid, Subscription())
+        self._subscription = self.subscriptions.get(iccid, self.unlisted)
         self.emm_cause = self._subscription.emm_cause
         self.esm_cause = self._subscription.rejection(context.kind, context.apn, context.credentials)
         if self.emm_cause is None and self.esm_cause is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
-from lpad.simulator.modem.contexts import Subscription  # noqa: TC001 - msgspec reads the annotations
+from lpad.simulator.modem.contexts import Subscription
 
 NOT_REGISTERED, HOME, SEARCHING, DENIED, ROAMING = 0, 1, 2, 3, 5
 """Status of registration (3GPP TS 27.007, 10.1.22)."""
@@ -148,7 +148,9 @@ class ModemPersonality:
     """Whether it sends unsolicited reports of changes once they are switched on."""
 
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
-    """The subscriptions by ICCID; unlisted profiles may do everything."""
+    """The subscriptions by ICCID."""
+    unlisted_subscription: Subscription = field(default_factory=Subscription)
+    """The subscription of every other profile, which may do everything by default."""
     autoselected: dict[str, str] = field(default_factory=dict)
     """APNs by ICCID that the operator's configuration (MBN) writes into context 1 at each attach."""
     stored_apn: str = ""
