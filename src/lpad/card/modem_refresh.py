@@ -181,6 +181,11 @@ class Refresh:
             self._tells = _Tells.NO
 
     @property
+    def has_modem(self) -> bool:
+        """Whether there is a modem, which must read the enabled profile."""
+        return self._has_modem
+
+    @property
     def read_before(self) -> IccidReport | None:
         """The ICCID that the modem read when it was prepared.
 

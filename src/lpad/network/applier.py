@@ -100,6 +100,7 @@ UNSEEN = Sight()
 class Connection:
     """The observed data connection of a profile."""
 
+    registered: Sight = UNSEEN
     bearer: Sight = UNSEEN
     address: Sight = UNSEEN
     addresses: tuple[str, ...] = ()

@@ -53,9 +53,10 @@ def test_an_enable_ends_with_one_line(online: Terminal) -> None:
 
 
 def test_an_enable_without_guard_says_so(online: Terminal) -> None:
-    """`--no-guard` takes not even the default one, and what was not looked at is unknown."""
+    """`--no-guard` takes not even the default one, and the line has what a look at the end has seen."""
     last = online.lpactl("enable", SECOND, "--no-guard").ok().out.splitlines()[-1]
-    assert "registration unknown" in last
+    assert "; registration CEREG 1 (registered at home)" in last
+    assert "; address 10.64.0.2" in last
     assert online.lpactl("enable", FIRST, "--no-guard", "--guard", "registered").code == exit_codes.USAGE
 
 

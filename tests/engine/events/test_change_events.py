@@ -77,10 +77,6 @@ def test_a_guarded_switch_that_is_rolled_back(tmp_path: Path, pki: Pki) -> None:
         assert type_ == "switch.rolled-back"
         assert data.pop("cause") in ("time-limit", "denied")
         assert data == {**about, "enabled": FIRST, "layer": "registered"}
-        layers = [
-            each.body.data for each in lab.engine.events.after(before, limit=99) if "layer-down" in each.type
-        ]
-        assert [(each["layer"], each["iccid"]) for each in layers] == [("registered", SECOND)]
 
 
 def test_a_switch_that_is_stuck(tmp_path: Path, pki: Pki) -> None:

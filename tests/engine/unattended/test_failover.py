@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from lpad.base.guard_condition import ConditionKind
     from lpad.engine.change.change import Change, Json
+    from lpad.engine.change.event_hub import Event
     from lpad.engine.engine import Engine
     from lpad.engine.running.open_card import CardPort
     from lpad.simulator.pki.pki import Pki
@@ -84,6 +85,7 @@ class WatchedLab(Lab):
         super().__init__(folder, pki, personality=personality)
         self._news = threading.Event()
         self._standings: deque[FailoverStatus] = deque()
+        self.all_told: list[Event] = []
 
     def stands(self, standing: Standing) -> FailoverStatus:
         """Return the status once it stands so, or has stood so since the last that was asked for."""
@@ -91,10 +93,10 @@ class WatchedLab(Lab):
         while True:
             self._news.clear()
             found = status(self)
+            news = self._told.take()
+            self.all_told.extend(news)
             self._standings.extend(
-                msgspec.convert(event.data, FailoverStatus)
-                for event in self._told.take()
-                if event.type == "failover"
+                msgspec.convert(event.data, FailoverStatus) for event in news if event.type == "failover"
             )
             while self._standings:
                 told = self._standings.popleft()
@@ -428,6 +430,26 @@ def test_the_events_tell_each_standing(tmp_path: Path, pki: Pki) -> None:
         assert told[told.index("ailing") :] == ["ailing", "switching", "resting"]
         assert told[: told.index("ailing")] in ([], ["well"])
         subscription.close()
+
+
+def test_a_look_at_the_health_tells_the_layers(tmp_path: Path, pki: Pki) -> None:
+    """What failover sees is an event when it changes, and the looks in between are none."""
+    with listening() as there:
+        order = policy(rule(FIRST, REGISTERED, f"tcp:127.0.0.1:{there}", lasting=LONG))
+        with bench(tmp_path, pki, order) as lab:
+            lab.stands(Standing.WELL)
+            lab.modem.register(FIRST, 3)
+            lab.stands(Standing.AILING)
+            threading.Event().wait(5 * INTERVAL)
+            lab.modem.register(FIRST, 1)
+            lab.stands(Standing.WELL)
+            told = [each.data for each in lab.all_told if each.type == "layer"]
+            assert [(each["layer"], each["up"], each["iccid"]) for each in told] == [
+                ("registered", True, FIRST),
+                ("path", True, FIRST),
+                ("registered", False, FIRST),
+                ("registered", True, FIRST),
+            ]
 
 
 def test_every_standing_can_be_left() -> None:

@@ -16,7 +16,8 @@ def outcome_line(client: Client, change: Change) -> str:
     profile = next((each for each in listed if iccid in (each.iccid, each.isdp_aid)), None)
     name = profile.nickname or profile.name if profile is not None else None
     requirements = change.guard.requirements if change.guard is not None else ()
-    registration = next((each.seen for each in requirements if each.condition == "registered"), None)
+    watched = next((each.seen for each in requirements if each.condition == "registered"), None)
+    registration = watched or result.get("registration")
     network = result.get("network") or {}
     addresses = ", ".join(map(str, network.get("addresses") or ()))
     parts = [

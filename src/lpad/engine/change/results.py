@@ -100,7 +100,8 @@ class SwitchResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
     """The profile that is enabled or disabled, and whether it already was.
 
     Of a guarded switch, `guard` is `met`, and `previous` the profile that was enabled before, null if none.
-    `unguarded` is the reason why the default guard did not apply.
+    `unguarded` is the reason why the default guard did not apply. `registration` is the modem's in words, as
+    it was last seen.
     """
 
     iccid: str
@@ -108,6 +109,7 @@ class SwitchResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
     guard: str | None = None
     previous: str | UnsetType | None = UNSET
     unguarded: str | None = None
+    registration: str | None = None
     network: NetworkResult | None = None
 
 
@@ -123,6 +125,7 @@ class DownloadResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True
     guard: str | None = None
     previous: str | UnsetType | None = UNSET
     unguarded: str | None = None
+    registration: str | None = None
     network: NetworkResult | None = None
 
 

@@ -15,9 +15,8 @@ from lpad.engine.change.change import Kind, State
 from lpad.engine.change.params import EnableParams
 from lpad.engine.change.results import DeleteResult, DownloadResult, ResetResult, SwitchResult
 from lpad.engine.events import event_types as types
-from lpad.engine.events.event_data import LayerData, ProfileData, SwitchData
+from lpad.engine.events.event_data import ProfileData, SwitchData
 from lpad.engine.events.happening import Happening
-from lpad.network.connection_layer import Layer
 from lpad.protocol.download_session import Step
 
 if TYPE_CHECKING:
@@ -25,10 +24,6 @@ if TYPE_CHECKING:
 
     from lpad.engine.change.change import Change
     from lpad.engine.events.event_types import EventType
-
-_UP, _DOWN = "up", "down"
-_LONGEST_CAUSE = 64
-"""Characters of the network's own words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,12 +115,6 @@ class _Record:
         if result.guard is not None:
             yield self._switch(types.SWITCH_CONFIRMED, result.iccid, previous=previous)
         yield self._profile(types.PROFILE_ENABLED, result.iccid, previous=previous)
-        network = result.network
-        if network is not None:
-            causes = {each.layer: each.cause for each in network.failures}
-            for layer, state in ((Layer.BEARER, network.bearer), (Layer.ADDRESS, network.address)):
-                if state in (_UP, _DOWN):
-                    yield self._layer(layer, result.iccid, up=state == _UP, cause=causes.get(layer))
 
     def _failed(self) -> Iterator[Happening]:
         error, guard = self._change.error, self._change.guard
@@ -146,9 +135,6 @@ class _Record:
             layer=details.get("layer"),
             cause=details["reason"],
         )
-        layer = details.get("layer")
-        if layer in tuple(Layer):
-            yield self._layer(Layer(layer), wanted, up=False, cause=details.get("cause"))
 
     def _profile(self, type_: EventType, iccid: str, *, previous: str | None = None) -> Happening:
         data = ProfileData(
@@ -183,22 +169,3 @@ class _Record:
             cause=cause,
         )
         return Happening(type=type_, data=data, euicc=self._change.euicc)
-
-    def _layer(self, layer: Layer, iccid: str, *, up: bool, cause: str | None) -> Happening:
-        return layer_happening(
-            self._change.euicc, layer.value, iccid=iccid, up=up, cause=None if up else cause
-        )
-
-
-def layer_happening(euicc: str, layer: str, *, iccid: str | None, up: bool, cause: str | None) -> Happening:
-    """Return the new state of a layer of a card's data connection."""
-    data = LayerData(
-        euicc=euicc, layer=layer, iccid=iccid, cause=None if cause is None else cause[:_LONGEST_CAUSE]
-    )
-    return Happening(
-        type=types.LAYER_UP if up else types.LAYER_DOWN,
-        data=data,
-        euicc=euicc,
-        key=f"layer:{euicc}:{layer}",
-        state=f"{_UP if up else _DOWN} {iccid or ''}",
-    )

@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.engine.events import event_types as types
-from lpad.engine.events.change_events import layer_happening
 from lpad.engine.events.event_data import (
     CardChangedData,
     CardData,
     FailoverData,
     ImeiData,
     JournalData,
+    LayerData,
     LineData,
 )
 from lpad.engine.events.happening import Happening
@@ -31,6 +31,10 @@ _CARD_STATES = {
     "faulty": types.CARD_FAULTY,
     "removed": types.CARD_REMOVED,
 }
+
+
+_LONGEST_CAUSE = 64
+"""Characters of the network's own words."""
 
 
 def happenings(event: HubEvent) -> list[Happening]:
@@ -135,14 +139,15 @@ def _imei(data: Mapping[str, Json]) -> Iterator[Happening]:
 
 def _layer(data: Mapping[str, Json]) -> Iterator[Happening]:
     """Read a `layer` event: `euicc`, `layer`, `up`, and `iccid` and `cause` if known."""
-    euicc, layer = _text(data, "euicc"), _text(data, "layer")
+    euicc, layer, iccid, cause = (_text(data, name) for name in ("euicc", "layer", "iccid", "cause"))
+    up = data.get("up") is True
     if euicc and layer:
-        yield layer_happening(
-            euicc,
-            layer,
-            iccid=_text(data, "iccid"),
-            up=data.get("up") is True,
-            cause=_text(data, "cause"),
+        yield Happening(
+            type=types.LAYER_UP if up else types.LAYER_DOWN,
+            data=LayerData(euicc=euicc, layer=layer, iccid=iccid, cause=cause and cause[:_LONGEST_CAUSE]),
+            euicc=euicc,
+            key=f"layer:{euicc}:{layer}",
+            state=f"{'up' if up else 'down'} {iccid or ''}",
         )
 
 

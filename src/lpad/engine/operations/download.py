@@ -122,6 +122,7 @@ def _enable(run: Run, context: Context, asked: DownloadParams, result: DownloadR
         remark=result.remark or switched.remark,
         guard=switched.guard,
         previous=switched.previous,
+        registration=switched.registration,
         network=switched.network,
         unguarded=switched.unguarded,
     )

@@ -2,7 +2,7 @@
 
 The card is the truth; the journal contains the request. A change whose goal is reached is done, even if its
 answer was lost; any other fails. Nothing is sent to the card: the caller decides whether to repeat the
-request. What the card has done may still take work elsewhere (`takes_work`).
+request. A change that is done may still take work outside of the card (`takes_work`).
 """
 
 from __future__ import annotations

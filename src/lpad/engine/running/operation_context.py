@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lpad.engine.outbox.owed_cancellations import OwedCancellations
     from lpad.engine.provisioning.platforms import Platforms
     from lpad.engine.provisioning.wish_store import WishStore
+    from lpad.engine.running.layer_states import LayerStates
     from lpad.engine.running.modem_restart_limit import ModemRestartLimit
     from lpad.engine.running.open_card import Card
     from lpad.engine.snapshot.snapshot import Icon, Snapshot
@@ -75,7 +76,7 @@ class Context:
     stores the cancellations that servers have not received yet; `stuck` takes over guarded switches that
     could not be rolled back; `modem_resets` limits the restarts of the modem; `networks` stores the network
     settings of profiles, and `pending` the unfinished switches with such settings; `lines` has the platforms'
-    reports on the lines of profiles.
+    reports on the lines of profiles; `layers` has the states of the data connection's layers.
     """
 
     card: Card
@@ -96,3 +97,4 @@ class Context:
     wishes: WishStore
     platforms: Platforms
     lines: KnownLines
+    layers: LayerStates

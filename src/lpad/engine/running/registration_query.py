@@ -34,6 +34,7 @@ class RegistrationQuery:
         refused: Callable[[], None],
         make_way: Callable[[], None],
         look: Callable[[], Connection] = Connection,
+        seen: Callable[[tuple[Registration, ...]], None] = lambda _: None,
     ) -> None:
         """Prepare.
 
@@ -43,8 +44,10 @@ class RegistrationQuery:
             refused: called with the lock held, if a change runs during a query.
             make_way: called with the lock held, if the query is urgent: the change gives way if it can.
             look: returns what the applier sees.
+            seen: gets what the modem has answered.
         """
         self._look = look
+        self._seen = seen
         self._what: Callable[[], object] = self._registrations
         self._card = card
         self._lock = lock
@@ -149,4 +152,8 @@ class RegistrationQuery:
             return None
         deadline = Deadline.after(_PATIENCE)
         with self._card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
-            return None if lent is None else registrations(lent.modem, deadline=deadline)
+            if lent is None:
+                return None
+            told = registrations(lent.modem, deadline=deadline)
+        self._seen(told)
+        return told

@@ -37,6 +37,7 @@ from lpad.engine.running.condition_check import (
 from lpad.engine.running.run import Suspended
 from lpad.engine.switch.alternative_network_settings import Alternatives
 from lpad.network.applier import State
+from lpad.network.connection_layer import Layer
 from lpad.network.network_cause import Cause, Procedure
 
 if TYPE_CHECKING:
@@ -268,6 +269,8 @@ class ConditionWatch:
                     watch.end(deadline=Deadline.after(_CLOSING))
                 if not found.met:
                     found = self._explained(found, lent)
+                    cause = None if self.cause is None else str(self.cause)
+                    self._network.saw(Layer.REGISTERED, up=False, cause=cause)
         except CardError as error:
             # The modem restarts, or its port has disappeared; it may return before the time limit has passed.
             self._saw(condition, error.sentence)
@@ -294,6 +297,8 @@ class ConditionWatch:
                 watch.ask(deadline=self._deadline.within(_CLOSING))
                 # Recorded here, because closing the port may fail, and a met condition stays met.
                 self._saw(condition, _told(watch), met=watch.registered)
+                if watch.registered:
+                    self._network.saw(Layer.REGISTERED, up=True)
                 return Look(met=watch.registered, seen=_told(watch))
             self._saw(condition, _told(watch))
             self._check()
@@ -347,10 +352,13 @@ class ConditionWatch:
         self._looks(condition)
         deadline = replace(self._deadline.within(_PROBE), cancellation=self._run.cancellation)
         try:
-            return ask_network(condition, deadline)
+            found = ask_network(condition, deadline)
         except Cancelled:
             self._check()  # logs the settings that are tried
             raise
+        if not found.met or self._waiting(Source.NETWORK) == [condition]:  # one of several is not the path
+            self._network.saw(Layer.PATH, up=found.met is True)
+        return found
 
     def _ask_caller(self, _condition: Condition, deadline: Deadline) -> Look:
         given = self._run.given

@@ -16,6 +16,7 @@ from lpad.engine.change.params import GuardParams
 from lpad.engine.snapshot.profile import UnreadableProfile
 from lpad.engine.switch.guarded_switch import guarded_switch
 from lpad.engine.switch.network_steps import enable_with_network
+from lpad.engine.switch.registration_look import saw_registration
 from lpad.engine.switch.switch import PLAIN
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def _why_not_watched(context: Context) -> str | None:
         return f"the modem could not be asked for its registration: {error.sentence}"
     if not told:
         return "the modem does not report its registration"
+    saw_registration(context, told)
     if not any(each.registered for each in told):
         return "the modem was not registered before the switch"
     return None

@@ -31,6 +31,7 @@ from lpad.engine.snapshot.profile import UnreadableProfile
 from lpad.engine.switch.condition_watch import ConditionWatch, UnmetError
 from lpad.engine.switch.network_steps import NetworkSteps
 from lpad.engine.switch.possible_conditions import check_possible
+from lpad.engine.switch.registration_look import look_at_registration
 from lpad.engine.switch.rollback import Reason, Rollback, failed_layer
 from lpad.engine.switch.standstill import Standstill
 from lpad.engine.switch.steps import StepsOfRun
@@ -327,8 +328,14 @@ class _GuardedSwitch:
             already=False,
             guard="met",
             previous=guard.previous,
+            registration=self._registration(kept),
             network=self._network.told(),
         )
+
+    def _registration(self, guard: Guard) -> str | None:
+        """Return what the guard has seen of the registration, or else what a look shows."""
+        seen = (each.seen for each in guard.requirements if each.condition == ConditionKind.REGISTERED)
+        return next(seen, None) or look_at_registration(self._context, self._network.report.connection)
 
     def _go_back(self, guard: Guard, reason: Reason) -> NoReturn:
         raise Rollback(

@@ -28,9 +28,10 @@ from lpad.engine.network_settings.pending_switch import PendingSwitch
 from lpad.engine.policy.networking import OnFailure
 from lpad.engine.running.modem_for_appliers import ModemAtHand
 from lpad.engine.running.run import Suspended
+from lpad.engine.switch.registration_look import look_at_registration
 from lpad.engine.switch.steps import StepsOfRun
 from lpad.engine.switch.switch import PLAIN, switch
-from lpad.network.applier import Applied, Connection, Failed, TryAgain, Wanted
+from lpad.network.applier import Applied, Connection, Failed, State, TryAgain, Wanted
 from lpad.network.chosen_settings import choose
 from lpad.network.connection_layer import Layer
 from lpad.network.hooks import HookEvent
@@ -310,7 +311,20 @@ class NetworkSteps:
         except Exception:  # an error in an applier must not end the switch
             log.exception("change %d: internal-error", self._steps.change_id)
             return Connection()
-        return self.report.connection
+        connection = self.report.connection
+        for layer, sight in (
+            (Layer.REGISTERED, connection.registered),
+            (Layer.BEARER, connection.bearer),
+            (Layer.ADDRESS, connection.address),
+        ):
+            if sight.state is not State.UNKNOWN:
+                cause = None if sight.cause is None else str(sight.cause)
+                self.saw(layer, up=sight.state is State.UP, cause=cause)
+        return connection
+
+    def saw(self, layer: Layer, *, up: bool, cause: str | None = None) -> None:
+        """Report the state of a layer of the profile's connection."""
+        self._context.layers.saw(layer, up=up, iccid=self._iccid(), cause=cause)
 
     def try_instead(self, other: OtherSettings) -> None:
         """Try other settings than the profile's own; the stored settings stay."""
@@ -497,13 +511,13 @@ def enable_with_network(run: Run, context: Context, *, iccid: str, purpose: Purp
     if steps.active and not (profile is not None and profile.enabled):
         steps.prepare()
     done = switch(run, context, iccid=iccid, enabled=True, purpose=purpose)
-    if not steps.active:
-        return done
-    if done.already:
-        steps.renew()
-    else:
-        steps.apply()
-        steps.connect()
-    steps.look()
-    steps.end()
-    return msgspec.structs.replace(done, network=steps.told())
+    if steps.active:
+        if done.already:
+            steps.renew()
+        else:
+            steps.apply()
+            steps.connect()
+        steps.look()
+        steps.end()
+    registration = look_at_registration(context, steps.report.connection)
+    return msgspec.structs.replace(done, network=steps.told(), registration=registration)

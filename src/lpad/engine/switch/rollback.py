@@ -28,6 +28,7 @@ from lpad.engine.change.notes import SwitchNotes, noting
 from lpad.engine.running.condition_check import LAYERS
 from lpad.engine.running.run import Suspended
 from lpad.engine.switch.network_steps import NetworkSteps
+from lpad.engine.switch.registration_look import look_at_registration
 from lpad.engine.switch.steps import StepsOfRun
 from lpad.engine.switch.switch import Purpose, switch
 from lpad.network.connection_layer import Layer
@@ -99,8 +100,7 @@ class Rollback:
             Conflict: another card has replaced it.
         """
         self._run.bind()
-        self._network.until = None
-        self._network.undo()
+        self._leave()
         # If the numbers were damaged on the disk, the order begins again.
         notes = self._run.notes_of(SwitchNotes)
         number, tries = (
@@ -137,6 +137,13 @@ class Rollback:
         self._run.show_guard(self._guard.after(Turn.EXHAUSTED))
         return self._stuck()
 
+    def _leave(self) -> None:
+        """Report the layer that failed, and undo the network settings of the rejected profile."""
+        if self._guard.layer in tuple(Layer):
+            self._network.saw(Layer(self._guard.layer), up=False, cause=self._guard.cause)
+        self._network.until = None
+        self._network.undo()
+
     def _note(self, *, candidate: int, tries: int) -> None:
         # The earlier journal entry leads here too, so a full disk must not prevent the rollback.
         notes = noting(
@@ -162,6 +169,8 @@ class Rollback:
             if not (iccid == self._guard.previous and self._back.restores):
                 self._back.apply()
             self._back.connect()
+            self._back.look()  # for the events
+            look_at_registration(self._context, self._back.report.connection)
 
     def _is_unwanted(self, number: int) -> bool:
         """Whether a profile of the fallback order is the rejected one under another name."""

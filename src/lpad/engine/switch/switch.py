@@ -18,6 +18,7 @@ from lpad.engine.running.same_card import check_same_card
 from lpad.engine.snapshot import reading
 from lpad.engine.snapshot.profile_list import SURE_STATES
 from lpad.engine.switch.card_request_retry import did_nothing, ways, when_not_busy
+from lpad.network.connection_layer import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,17 +76,26 @@ def switch(
     if not sent and refresh.agreed(holding_of(context.snapshot().listed)):
         return SwitchResult(iccid=asked.address, already=True)
 
-    remark = verify(
-        run,
-        context,
-        asked.holds,
-        lost=asked.lost,
-        meant=asked.meant,
-        wanted=f"profile {asked.address} is {verb}d",
-        refresh=refresh,
-        refreshing=sent and asked.refreshing,
-        deadline=deadline,
-    )
+    meant = None if asked.meant is None else str(asked.meant)
+    try:
+        remark = verify(
+            run,
+            context,
+            asked.holds,
+            lost=asked.lost,
+            meant=asked.meant,
+            wanted=f"profile {asked.address} is {verb}d",
+            refresh=refresh,
+            refreshing=sent and asked.refreshing,
+            deadline=deadline,
+        )
+    except CardError as error:
+        if error.details.get("layer") == Layer.MODEM:
+            context.layers.saw(Layer.MODEM, up=False, iccid=meant)
+        raise
+    if enabled and refresh.has_modem:
+        for layer in (Layer.CARD, Layer.MODEM):
+            context.layers.saw(layer, up=True, iccid=meant)
     return SwitchResult(iccid=asked.address, already=not sent, remark=remark)
 
 
@@ -365,7 +375,7 @@ def verify(
             f"the card reports that {wanted}, but the modem still reads another profile {done}; restart the"
             " modem, and check whether it registers",
             retryable=True,
-            layer="modem",
+            layer=Layer.MODEM.value,
         )
     if lost is not None:
         raise lost

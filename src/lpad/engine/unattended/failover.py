@@ -24,10 +24,11 @@ from lpad.base.liveness import resting
 from lpad.engine.change.change import FAILOVER, Kind, State, now
 from lpad.engine.change.overtaking import SWITCHING, switches
 from lpad.engine.change.params import GuardParams, ProfileParams
-from lpad.engine.running.condition_check import Look, Source, ask_network, look
+from lpad.engine.running.condition_check import LAYERS, Look, Source, ask_network, look
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.unattended.exhausted_order import is_exhausted
 from lpad.network.applier import State as LayerState
+from lpad.network.connection_layer import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Json
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
+    from lpad.engine.running.layer_states import LayerStates
     from lpad.engine.running.registration_query import RegistrationQuery
     from lpad.engine.snapshot.profile_list import ProfileList
     from lpad.engine.snapshot.snapshot import Snapshot
@@ -115,6 +117,7 @@ class Failover:
         registration_query: RegistrationQuery,
         cause: Callable[[str | None], str],
         switch: Callable[[str, GuardParams], Change],
+        layers: LayerStates,
         provisioning: OnFailover | None = None,
     ) -> None:
         """Prepare; nothing is checked before `start`."""
@@ -127,6 +130,7 @@ class Failover:
         self._registration_query = registration_query
         self._cause = cause
         self._switch = switch
+        self._layers = layers
         self._provisioning = provisioning
         self._healthy_at = 0
         self._eyes = {
@@ -249,12 +253,24 @@ class Failover:
         An unknown condition does not hide a fault of another, and never counts as healthy.
         """
         told = True
+        probed = False
         for condition in rule.conditions:
             found = look(condition, self._eyes, deadline=Deadline.after(_LOOK, cancellation=self._stop))
+            probed = probed or LAYERS.get(condition.kind) is Layer.PATH
             if found.met is False:
+                if LAYERS.get(condition.kind) is Layer.PATH:
+                    self._saw_path(up=False)
                 return f"{condition}: {found.seen}"
             told = told and found.met is True
+        if probed and told:
+            self._saw_path(up=True)
         return "" if told else None
+
+    def _saw_path(self, *, up: bool) -> None:
+        """Report the path; the other layers are reported by what asks for them."""
+        enabled = self._snapshot().listed.enabled
+        if enabled is not None:
+            self._layers.saw(Layer.PATH, up=up, iccid=enabled.iccid)
 
     def _ask_modem(self, _condition: Condition, deadline: Deadline) -> Look:
         status = self._registration_query.ask(deadline=deadline, urgent=self._urgent)

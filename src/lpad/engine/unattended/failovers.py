@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lpad.engine.policy.health_rules import FailoverPolicy
     from lpad.engine.provisioning.wish_record import WishRecord
     from lpad.engine.running.change_store import ChangeStore
+    from lpad.engine.running.layer_states import LayerStates
     from lpad.engine.running.open_card import CardPort
     from lpad.engine.running.registration_query import RegistrationQuery
     from lpad.engine.snapshot.snapshot import Snapshot
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Looked(Protocol):
-    """The sources of failover: a card's last reading, and its modem's registration."""
+    """The sources of failover: a card's last reading, its modem's registration, and the layers' states."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -38,6 +39,10 @@ class Looked(Protocol):
     @property
     def registration_query(self) -> RegistrationQuery:
         """The query for the modem's registration."""
+
+    @property
+    def layers(self) -> LayerStates:
+        """The states of the data connection's layers."""
 
 
 class Submit(Protocol):
@@ -147,6 +152,7 @@ class Failovers:
             registration_query=worker.registration_query,
             cause=self._lines.cause,
             switch=partial(self._switch, name),
+            layers=worker.layers,
             provisioning=None
             if policy.provisioning is None
             else OnFailover(

@@ -18,11 +18,17 @@ from lpad.engine.change.change import CALLER, Kind, PauseReason
 from lpad.engine.network_settings.pending_switch import PendingSwitch, PendingSwitches
 from lpad.engine.policy.going_offline import check_offline
 from lpad.engine.recovery.interrupted_changes import Interrupted
+from lpad.engine.running.layer_states import LayerStates
 from lpad.engine.running.modem_restart_limit import ModemRestartLimit
 from lpad.engine.running.open_card import Card
 from lpad.engine.running.operation_context import Context
 from lpad.engine.running.registration_query import RegistrationQuery
-from lpad.engine.switch.between_switches import look_at_connection, return_modem, settle_pending
+from lpad.engine.switch.between_switches import (
+    look_at_connection,
+    return_modem,
+    settle_pending,
+)
+from lpad.engine.switch.registration_look import saw_registration
 from lpad.engine.unattended.first_profile import Provisioning
 from lpad.engine.unattended.rescue import Rescue
 from lpad.engine.worker.card_observer import Observer
@@ -119,6 +125,8 @@ class Worker:
         self.rescue = Rescue(port.name, store=store, journal=journal, hub=hub, submit=self.queue.submit)
         """The rescue after a stuck guarded switch."""
         self._pending = PendingSwitches(journal.memos)
+        self.layers = LayerStates(port.name, hub)
+        """The states of the data connection's layers."""
         context = self._context = Context(
             card=self._card,
             outbox=outbox,
@@ -138,6 +146,7 @@ class Worker:
             wishes=wishes,
             platforms=platforms,
             lines=lines,
+            layers=self.layers,
         )
         self._provisioning = Provisioning(
             self._card, store=store, journal=journal, timeouts=timeouts, submit=self.queue.submit
@@ -156,6 +165,7 @@ class Worker:
             refused=self.queue.release_running,
             make_way=partial(self.queue.overtake_running, "a check of the profile's health"),
             look=lambda: look_at_connection(self._context, self._ending),
+            seen=lambda told: saw_registration(self._context, told),
         )
         self._port = port
         self._port_free = port_free

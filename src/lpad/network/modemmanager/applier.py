@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lpad.dbus.bus import Bus
@@ -144,11 +144,12 @@ class ModemManagerApplier:
                     return _unseen(modem.told, down=down)
                 if isinstance(modem, Failed):
                     return _unseen(modem.told, down=False)
-                seen = sight(read_bearers(bus, modem, deadline=deadline))
+                bearers = sight(read_bearers(bus, modem, deadline=deadline))
+                seen = replace(bearers, registered=modem.registration_sight)
         except BusError as error:
             return _unseen(str(error), down=False)
         if seen.bearer.state is State.DOWN and not self._connects and seen.bearer.cause is None:
-            return _unseen("another program may have connected", down=False)
+            return replace(seen, bearer=Sight(told="another program may have connected"))
         return seen
 
     def _connect(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lpad.dbus.failures import BusRefused
 from lpad.dbus.message import OBJECT_MANAGER, PROPERTIES, Call, Rule
 from lpad.dbus.properties import Properties
+from lpad.network.applier import UNSEEN, Sight, State
 from lpad.protocol.iccid_answer import is_reported
 
 if TYPE_CHECKING:
@@ -88,6 +89,13 @@ class ManagedModem:
     def registration_told(self) -> str:
         """The registration in words."""
         return _REGISTRATION.get(-1 if self.registration is None else self.registration, "unknown")
+
+    @property
+    def registration_sight(self) -> Sight:
+        """The registration as an applier reports it."""
+        if self.registered is None:
+            return UNSEEN
+        return Sight(state=State.UP if self.registered else State.DOWN, told=self.registration_told)
 
 
 def watch(bus: Bus, bell: Bell, *, deadline: Deadline) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lpad.base.redaction import redacted
@@ -198,7 +198,8 @@ class NetworkManagerApplier:
                     return Connection(bearer=Sight(state=State.DOWN, told=modem.told))
                 connections = daemon.connections()
                 device = daemon.modem_device(modem.path)
-                return self._seen(connections, self._target(connections, wanted), device, wanted)
+                seen = self._seen(connections, self._target(connections, wanted), device, wanted)
+                return replace(seen, registered=modem.registration_sight)
         except BusError as error:
             return Connection(bearer=Sight(told=f"NetworkManager cannot be asked: {error}"))
 
