@@ -20,6 +20,7 @@ _COLUMNS: Mapping[str, tuple[Kind, ...]] = {
         Kind.KILL_APDU,
         Kind.KILL_LINE,
         Kind.KILL_CALL,
+        Kind.KILL_RUN,
         Kind.KILL_SENT,
         Kind.KILL_RECEIVED,
     ),

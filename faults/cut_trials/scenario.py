@@ -52,6 +52,7 @@ class Scenario:
         offline: whether there is no network until the change.
         may_be_done: whether the change may end as `done`.
         applier: what applies each profile's APN.
+        hooks: whether there are hooks, which write down each event.
         platform: the kind of operator's platform that provides the profile, or None. A failed change is
             requested again, because its wish is still open.
         reporting: whether events go to a backend.
@@ -66,6 +67,7 @@ class Scenario:
     offline: bool = False
     may_be_done: bool = True
     applier: str = "none"
+    hooks: bool = False
     platform: str | None = None
     reporting: bool = False
     switched: int | None = None
@@ -180,11 +182,12 @@ SCENARIOS: Mapping[str, Scenario] = {
         after=Holding(profiles=_TWO.profiles, enabled=None),
     ),
     "delete": Scenario(
-        title="delete",
+        title="delete, with hooks",
         prepare=_two,
         act=_delete,
         before=_TWO,
         after=Holding(profiles=frozenset({FIRST}), enabled=FIRST),
+        hooks=True,
     ),
     "guarded": Scenario(
         title="guarded switch, kept", prepare=_two, act=_guarded, before=_TWO, after=_SWITCHED
@@ -198,29 +201,32 @@ SCENARIOS: Mapping[str, Scenario] = {
         may_be_done=False,
     ),
     "network": Scenario(
-        title="enable, with its APN",
+        title="enable, with its APN and hooks",
         prepare=_two,
         act=_enable,
         before=_TWO,
         after=_SWITCHED,
         applier="at",
+        hooks=True,
     ),
     "network-guarded": Scenario(
-        title="guarded switch with its APN, kept",
+        title="guarded switch with its APN and hooks, kept",
         prepare=_two,
         act=_guarded,
         before=_TWO,
         after=_SWITCHED,
         applier="at",
+        hooks=True,
     ),
     "network-rollback": Scenario(
-        title="guarded switch with its APN, taken back",
+        title="guarded switch with its APN and hooks, taken back",
         prepare=_two,
         act=_doomed,
         before=_TWO,
         after=_SWITCHED,
         may_be_done=False,
         applier="at",
+        hooks=True,
     ),
     "networkmanager": Scenario(
         title="guarded switch with NetworkManager, kept",

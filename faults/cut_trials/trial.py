@@ -35,7 +35,7 @@ _WISHES = 3
 """The number of further requests for a wish."""
 _LOOKS = 3
 _BETWEEN_LOOKS = 0.05
-_IGNORED = ("port", "lpad.sock", "notify", "log", "writes", "disk", "uevents", "bus")
+_IGNORED = ("port", "lpad.sock", "notify", "log", "writes", "disk", "uevents", "bus", "runner.sock")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,13 @@ class Stage:
     def prepare(self, key: str) -> None:
         """Create the device with which a scenario begins."""
         scenario = SCENARIOS[key]
-        with Device(self.bases / key, host=self.host, port=self.port, applier=scenario.applier) as device:
+        with Device(
+            self.bases / key,
+            host=self.host,
+            port=self.port,
+            applier=scenario.applier,
+            hooks=scenario.hooks,
+        ) as device:
             device.reporting = scenario.reporting
             device.start()
             device.ready()
@@ -168,6 +174,7 @@ class Stage:
             applier=scenario.applier,
             small_disk=small_disk,
             platform=scenario.platform,
+            hooks=scenario.hooks,
         )
 
 

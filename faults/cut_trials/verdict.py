@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from faults.cut_trials.scenario import FIRST, Holding, iccid
+from faults.cut_trials.scenario import FIRST, SECOND, Holding, iccid
 from faults.device.device import CARD, WEBHOOK, Late, apn_of
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def violations(device: Device, scenario: Scenario, change: Change | None, *, los
         *_channels(device),
         *_orders(device),
         *(_network(device) if scenario.applier != "none" else []),
+        *(_hooks(device, lost=lost) if scenario.hooks else []),
         *(_events(device, change, lost=lost) if scenario.reporting else []),
     ]
 
@@ -64,6 +65,31 @@ def _network(device: Device) -> list[str]:
         device.until("the APN is the profile's", lambda: device.apn in fitting)
     found = device.apn
     return [] if found in fitting else [f"profile {enabled} is enabled, and the modem's APN is '{found}'"]
+
+
+def _hooks(device: Device, *, lost: bool) -> list[str]:
+    """Compare the events that the hooks were told with the card's content.
+
+    The last switch that they know of is to the enabled profile, and they know of each deletion.
+    """
+    assert device.runner is not None, "the scenario has hooks"
+    runner = device.runner
+    there = {str(each.iccid): each.enabled for each in device.card.profiles}
+    enabled = next((each for each, on in there.items() if on), iccid(FIRST))
+
+    def wrong() -> list[str]:
+        switches = [iccid(FIRST), *runner.events("post-switch")]
+        found = []
+        if switches[-1] != enabled:
+            found.append(f"the last switch that the hooks know of is to profile {switches[-1]}")
+        gone = {iccid(number) for number in (FIRST, SECOND)} - there.keys()
+        if not lost and (unheard := gone - set(runner.events("deleted"))):
+            found.append(f"the hooks have not heard of the deletion of {sorted(unheard)}")
+        return found
+
+    with suppress(Late):
+        device.until("the hooks know the card's content", lambda: not wrong())
+    return wrong()
 
 
 def _events(device: Device, change: Change | None, *, lost: bool) -> list[str]:

@@ -19,6 +19,7 @@ from faults.device.watched_daemon import UEVENTS
 from faults.device.watched_disk import COMMITTING, SIZE, Action, Disk
 from faults.device.watched_peers import WatchedCard, WatchedGateway, WatchedModem, WatchedServer
 from faults.device.watched_platform import Shelf, WatchedPlatform
+from faults.device.watched_runner import running
 from faults.device.webhook_receiver import SECRET, WebhookReceiver
 from faults.injected.cut import Counted, Cut, Kind, Outage
 from lpad.base.identifiers import Eid, Iccid
@@ -82,6 +83,7 @@ class Device:
         applier: str = "none",
         small_disk: bool = False,
         platform: str | None = None,
+        hooks: bool = False,
     ) -> None:
         """Start everything except the daemon.
 
@@ -92,6 +94,7 @@ class Device:
             applier: what applies each profile's APN, as the settings name it.
             small_disk: whether the state folder is on a separate small file system, which can be filled.
             platform: the kind of platform in the settings; None: there is none.
+            hooks: whether there are hooks.
         """
         folder.mkdir(exist_ok=True)
         self.folder = folder
@@ -118,6 +121,7 @@ class Device:
             self.gateway: WatchedGateway | None = None
             if applier in OVER_BUS:
                 self._begin_services(stack)
+            self.runner = stack.enter_context(running(folder, self.step_counter)) if hooks else None
             self.server = WatchedServer(folder / "smdp", pki=pki, port=port, bind=host)
             self.server.step_counter = self.step_counter
             stack.enter_context(self.server)
@@ -235,6 +239,9 @@ class Device:
             settings["modem_manager"] = {"hold": 0.3}
             if self.applier == "modemmanager":
                 settings["network"]["connect"] = True
+        if self.runner is not None:
+            own = {"hooks": True, "runner": str(self.runner.socket)}
+            settings["network"] = settings.get("network", {}) | own
         if self.platform is not None:
             settings |= self.platform.settings(self.folder)
             to = "{}:{}".format(*self.platform.peer.network.address)
@@ -377,6 +384,7 @@ class Device:
             Counted.LINES: self.step_counter.counted(Counted.LINES),
             Counted.MESSAGES: self.step_counter.counted(Counted.MESSAGES),
             Counted.CALLS: self.step_counter.counted(Counted.CALLS),
+            Counted.RUNS: self.step_counter.counted(Counted.RUNS),
         }
 
     @staticmethod

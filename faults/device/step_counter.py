@@ -55,6 +55,8 @@ class StepCounter:
         self.peers: list[Peer[Any]] = []
         self.end_services: Callable[[], None] = lambda: None
         """Makes NetworkManager and ModemManager end, after the present call."""
+        self.on_step: Callable[[], None] = lambda: None
+        """Called at each counted step."""
         self.hit = threading.Event()
         """The cut was made, at the card or the server."""
         self._kill = kill
@@ -84,6 +86,7 @@ class StepCounter:
             if not self._armed:
                 return None
             self._counts[what] += 1
+            self.on_step()
             cut = self._cut
             if cut is None or cut.counted is not what or cut.place != self._counts[what]:
                 return None
@@ -110,6 +113,13 @@ class StepCounter:
         """A command line has reached the modem, which carries it out."""
         cut = self._here(Counted.LINES)
         if cut is not None and cut.kind is Kind.KILL_LINE:
+            self._kill()
+
+    # The runner's side.
+
+    def run(self) -> None:
+        """A request has reached the runner of the owner's hooks."""
+        if self._here(Counted.RUNS) is not None:
             self._kill()
 
     # The side of NetworkManager and ModemManager.

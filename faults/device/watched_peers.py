@@ -59,7 +59,7 @@ class WatchedModem(PtyModem):
 
 
 class WatchedGateway(GatewayDouble):
-    """NetworkManager and ModemManager that report each call."""
+    """NetworkManager and ModemManager that report each call, and each return of the modem."""
 
     step_counter: StepCounter
 
@@ -70,6 +70,10 @@ class WatchedGateway(GatewayDouble):
     def _network_manager(self, message: Message) -> Message | None:
         answer = super()._network_manager
         return self.step_counter.call(lambda: answer(message))
+
+    def _lifted(self) -> None:
+        super()._lifted()
+        self.step_counter.call(lambda: None)
 
 
 class WatchedServer(SmDp):

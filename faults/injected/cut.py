@@ -23,6 +23,8 @@ class Counted(enum.StrEnum):
     """Requests that reach the server."""
     CALLS = "calls"
     """Method calls that reach NetworkManager or ModemManager."""
+    RUNS = "runs"
+    """Requests that reach the runner of the owner's hooks."""
 
 
 class Outage(enum.StrEnum):
@@ -56,6 +58,8 @@ class Kind(enum.StrEnum):
     """kill -9 when a command line has reached the modem, which carries it out."""
     KILL_CALL = "kill-call"
     """kill -9 when a call has reached NetworkManager or ModemManager, which carries it out."""
+    KILL_RUN = "kill-run"
+    """kill -9 when a request has reached the runner of hooks; it ends the hooks of a client that is gone."""
     KILL_SENT = "kill-sent"
     """kill -9 when a message has reached the server, which carries it out."""
     KILL_RECEIVED = "kill-received"
@@ -94,6 +98,7 @@ KILLS = frozenset(
         Kind.KILL_APDU,
         Kind.KILL_LINE,
         Kind.KILL_CALL,
+        Kind.KILL_RUN,
         Kind.KILL_SENT,
         Kind.KILL_RECEIVED,
         Kind.MAINS,
@@ -109,6 +114,7 @@ COUNTED: Mapping[Kind, Counted] = {
     Kind.KILL_APDU: Counted.APDUS,
     Kind.KILL_LINE: Counted.LINES,
     Kind.KILL_CALL: Counted.CALLS,
+    Kind.KILL_RUN: Counted.RUNS,
     Kind.KILL_SENT: Counted.MESSAGES,
     Kind.KILL_RECEIVED: Counted.MESSAGES,
     Kind.MAINS: Counted.APDUS,

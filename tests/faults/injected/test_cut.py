@@ -14,6 +14,7 @@ COUNTS = {
     Counted.LINES: 5,
     Counted.MESSAGES: 7,
     Counted.CALLS: 4,
+    Counted.RUNS: 3,
 }
 
 
