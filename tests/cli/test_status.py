@@ -14,7 +14,9 @@ from lpad.engine.change.change import Kind
 from lpad.engine.policy.networking import NetworkPolicy
 from lpad.engine.policy.provisioning import FROM_DEFAULT_SMDP
 from lpad.network.at_applier import AtApplier
+from lpad.network.hooks import Hooks
 from lpad.simulator.modem.contexts import Subscription
+from network.runner_bench import runner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +64,22 @@ def test_the_failed_layer_of_the_last_switch(tmp_path: Path, pki: Pki) -> None:
         lab.modem.subscribe(SECOND, Subscription())
         assert ended(lab, REGISTERED, within=60).error is None
         assert "failed layer" not in terminal.lpactl("status").ok().err
+
+
+def test_a_hook_is_no_layer(tmp_path: Path, pki: Pki) -> None:
+    """A hook that fails after a switch is named, and is not taken for a layer of the connection."""
+    (tmp_path / "runner").mkdir()
+    with runner(tmp_path / "runner") as serving, guarding(tmp_path, pki) as lab:
+        serving.script(serving.hooks / "10-no", '[ "$LPAD_EVENT" != post-switch ]')
+        lab.engine.become([replace(port(lab), network=NetworkPolicy(hooks=Hooks(serving.client)))])
+        with Gateway(lab) as gateway:
+            terminal = Terminal(lab, gateway.path)
+            last = terminal.lpactl("enable", SECOND, "--no-guard").ok().out.splitlines()[-1]
+            assert "; post-switch failed: 10-no failed with exit code 1" in last
+            shown = terminal.lpactl("status").ok().err
+            assert "modem: the hooks failed at 'post-switch' of the last switch (change" in shown
+            assert "10-no failed with exit code 1" in shown
+            assert "failed layer" not in shown
 
 
 def test_a_failed_layer_without_a_guard(tmp_path: Path, pki: Pki) -> None:

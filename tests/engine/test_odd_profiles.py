@@ -77,7 +77,8 @@ def test_two_profiles_with_one_iccid_are_told_apart_by_aid(tmp_path: Path, pki: 
         assert refused.error.details["candidates"] == f"{first}, {second}"
         assert not sent(lab, ENABLE)
         done = lab.carry_out(Kind.ENABLE, iccid=second)
-        assert (done.error, result_of(done)) == (None, {"iccid": second, "already": False})
+        found = result_of(done)
+        assert (done.error, found["iccid"], found["already"]) == (None, second, False)
         assert [each.enabled for each in lab.card.profiles] == [False, True]
         again = lab.carry_out(Kind.DISABLE, iccid=second)
         assert again.error is None

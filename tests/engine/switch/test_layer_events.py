@@ -42,7 +42,7 @@ def heard(lab: Lab) -> Iterator[Told]:
             if each.type == "layer":
                 state = "up" if each.data["up"] else "down"
                 found.append((str(each.data["layer"]), state, str(each.data["iccid"])))
-        lab.until_true(lambda: in_outbox() == found)
+        lab.until_true(lambda: in_outbox()[-len(found) or None :] == found)
         return found
 
     def in_outbox() -> list[tuple[str, str, str]]:

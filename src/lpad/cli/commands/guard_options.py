@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from lpad.client import Change, Euicc
 
@@ -16,6 +16,8 @@ _F = TypeVar("_F", bound="Callable[..., None]")
 _SWITCHING = frozenset({"enable", "disable", "download", "provision", "reset"})
 _LAYERS = ("card", "modem", "registered", "bearer", "address", "path")
 """The layers of the connection, from the lowest up."""
+_HOOKS = ("pre-switch", "post-switch", "confirmed", "rolled-back")
+"""Steps that run the owner's hooks, whose failure says nothing about a layer."""
 
 
 class Limit(TypedDict, total=False):
@@ -94,7 +96,7 @@ def on_trial(changes: Iterable[Change]) -> list[str]:
 
 
 def layer_lines(changes: Iterable[Change]) -> list[str]:
-    """Return a line for each card whose last switch has ended with a failed layer.
+    """Return a line for each card whose last switch has ended with a failed layer, and for failed hooks.
 
     Args:
         changes: the newest first.
@@ -103,12 +105,24 @@ def layer_lines(changes: Iterable[Change]) -> list[str]:
     for change in changes:
         if change.ended and change.kind in _SWITCHING and (change.kind != "download" or _switched(change)):
             last.setdefault(change.euicc, change)
-    return [
+    lines = [
         f"{change.euicc}: the failed layer of the last switch (change {change.id}) is '{layer}'"
         + (f": {cause}" if cause else "")
         for change in last.values()
         for layer, cause in list(_failed_layers(change))[:1]
     ]
+    return lines + [
+        f"{change.euicc}: the hooks failed at '{each['step']}' of the last switch (change {change.id}):"
+        f" {each['told']}"
+        for change in last.values()
+        for each in network_failures(change)
+        if each["step"] in _HOOKS
+    ]
+
+
+def network_failures(change: Change) -> list[Mapping[str, str]]:
+    """Return the failed steps of a change's network settings, as its result has them."""
+    return list(((change.result or {}).get("network") or {}).get("failures", ()))
 
 
 def _switched(change: Change) -> bool:
@@ -122,7 +136,9 @@ def _failed_layers(change: Change) -> Iterator[tuple[str, str | None]]:
     if change.error is not None and change.error.details.get("layer"):
         yield str(change.error.details["layer"]), str(change.error.details.get("cause") or "")
     network = (change.result or {}).get("network") or {}
-    failures = [each for each in network.get("failures", ()) if each["layer"] in _LAYERS]
+    failures = [
+        each for each in network_failures(change) if each["layer"] in _LAYERS and each["step"] not in _HOOKS
+    ]
     for each in sorted(failures, key=lambda each: _LAYERS.index(each["layer"])):
         yield each["layer"], each.get("cause")
     yield from ((layer, None) for layer in ("bearer", "address") if network.get(layer) == "down")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lpad.cli.commands.guard_options import network_failures
+
 if TYPE_CHECKING:
     from lpad.client import Change, Client
 
@@ -28,6 +30,7 @@ def outcome_line(client: Client, change: Change) -> str:
     ]
     if network.get("worked"):
         parts.append(f"works with {network['worked']} only: see 'lpactl network set'")
+    parts += [f"{each['step']} failed: {each['told']}" for each in network_failures(change)]
     if result.get("unguarded"):
         parts.append(f"not guarded: {result['unguarded']}")
     return "; ".join(parts)

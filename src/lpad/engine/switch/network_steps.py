@@ -519,5 +519,5 @@ def enable_with_network(run: Run, context: Context, *, iccid: str, purpose: Purp
             steps.connect()
         steps.look()
         steps.end()
-    registration = look_at_registration(context, steps.report.connection)
+    registration = None if done.already else look_at_registration(context, steps.report.connection)
     return msgspec.structs.replace(done, network=steps.told(), registration=registration)
