@@ -41,6 +41,7 @@ def written(tmp_path: Path) -> Callable[[str], Path]:
         ("broker: mqtt://localhost\ntls: {ca: ca.pem}", "2: 'tls': certificates need mqtts://"),
         ("broker: mqtts://b\ntls: {key: key.pem}", "2: 'tls': a client certificate needs both"),
         ("broker: mqtts://b\npassword_file: f", "2: 'password_file': a password needs a 'username'"),
+        ("broker: mqtts://b\nlistener: A b", "2: 'listener': a listener's name has up to 32"),
         ("broker: mqtts://b\nclient_id: a b", "2: 'client_id': a client ID has up to 128"),
         ("broker: mqtts://b\ntopics: {prefix: 'a/#'}", "2: 'topics.prefix': a topic has up to 200"),
         ("broker: mqtts://b\ntopics: {prefix: /a}", "2: 'topics.prefix': a topic has up to 200"),

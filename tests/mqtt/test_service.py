@@ -14,6 +14,7 @@ from lpad.engine.events import event_types
 from lpad.engine.events.event_data import CardData
 from lpad.engine.events.happening import Happening
 from lpad.engine.journal import Journal
+from lpad.engine.listeners.listeners import Listeners
 from lpad.testing.simulated_gateway import CARD, Gateway
 from mqtt.conftest import PATIENCE, Bridge
 from mqtt.listener import Listener
@@ -23,6 +24,8 @@ from mqtt.tls_files import TlsFiles
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from lpad import client
 
 pytestmark = pytest.mark.programs("mosquitto")
 
@@ -113,14 +116,19 @@ def keeping(request: pytest.FixtureRequest) -> Iterator[Gateway]:
         yield made
 
 
-def record(gateway: Gateway, count: int, *, most: int) -> None:
-    """Write events into the outbox of a daemon that does not run."""
+def record(gateway: Gateway, count: int, *, most: int) -> dict[str, int]:
+    """Write events into the outbox of a daemon that does not run, and return what was dropped and awaited."""
     journal = Journal(gateway.folder / "state" / "journal.db")
     journal.events.most = most
+    listeners = Listeners(journal)
+    listeners.load()
+    journal.events.awaited_by.append(lambda number, _: listeners.awaits(number))
     happening = Happening(type=event_types.CARD_FAULTY, data=CardData(euicc=CARD, cause="test"))
     for _ in range(count // 100):
         journal.events.record([happening] * 100)
+    dropped = journal.events.dropped()
     journal.close()
+    return dropped
 
 
 @pytest.mark.parametrize("keeping", [20_000], indirect=True)
@@ -147,6 +155,50 @@ def test_a_full_outbox_is_reported(keeping: Gateway, broker: Mosquitto, tmp_path
         broker.start()
         with Listener(broker.port) as backend:
             backend.until(lambda: backend.events_of("test"))
+
+
+@pytest.mark.parametrize("keeping", [100], indirect=True)
+def test_lpad_mqtt_is_one_of_lpads_endpoints(keeping: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
+    """Its position lasts over restarts of both services, and what is dropped before it is sent is counted."""
+
+    def shown() -> client.Listener:
+        (found,) = keeping.client.listeners.all()
+        return found
+
+    keeping.start()
+    keeping.ready()
+    with Bridge(tmp_path / "b", broker, keeping.socket) as bridge, Listener(broker.port) as backend:
+        installed(keeping)
+        backend.until(lambda: "org.lpad.profile.installed.v1" in types(backend))
+        assert (shown().name, shown().connected) == ("lpad-mqtt", True)
+        backend.until(lambda: shown().pending == 0)  # without a new connection
+        confirmed = shown().position
+        bridge.stop(signal.SIGKILL)
+        backend.until(lambda: not shown().connected)
+        keeping.stop()
+        dropped = record(keeping, 300, most=100)
+        assert dropped[event_types.CARD_FAULTY.name] > 100
+        keeping.start()
+        assert shown().position == confirmed
+        assert 90 <= (shown().pending or 0) <= 100
+        bridge.start()
+        bridge.until_logged("events were no longer in lpad's outbox")
+        backend.until(lambda: "org.lpad.events.dropped.v1" in types(backend))
+        backend.until(lambda: shown().pending == 0)
+        # while the broker is away, what lpad-mqtt has only read is not acknowledged, even by a new connection
+        broker.kill()
+        confirmed = shown().position
+        iccid = keeping.client.profiles(CARD)[0].iccid
+        keeping.client.enable(CARD, iccid, wait=PATIENCE).check()
+        keeping.stop()
+        keeping.start()
+        backend.until(lambda: shown().connected)
+        assert shown().position == confirmed
+        assert shown().pending
+        with bridge.held():
+            backend.subscribed_again(broker.start)
+        backend.until(lambda: ENABLED in types(backend))
+        backend.until(lambda: shown().pending == 0)
 
 
 def test_a_wrong_password(gateway: Gateway, tmp_path: Path) -> None:

@@ -8,11 +8,24 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.responses import Response
 
-from lpad.api.handlers import changes, euiccs, events, metrics, network, provisioning, system, webhooks
+from lpad.api.handlers import (
+    changes,
+    euiccs,
+    events,
+    listeners,
+    metrics,
+    network,
+    provisioning,
+    system,
+    webhooks,
+)
 from lpad.api.request import bodies
 from lpad.api.request.bodies import NoBody
 from lpad.api.request.event_bodies import (
+    Acknowledgement,
     EventTypeList,
+    ListenerList,
+    ListenerView,
     Redelivered,
     RedeliverRequest,
     WebhookList,
@@ -42,6 +55,7 @@ _PROFILE = "/v1/euiccs/{name}/profiles/{iccid}"
 _NOTIFICATION = "/v1/euiccs/{name}/notifications/{seq}"
 _CHANGE = "/v1/changes/{id}"
 _WEBHOOK = "/v1/webhooks/{name}"
+_LISTENER = "/v1/listeners/{name}"
 _WAIT = ("wait",)
 _HISTORY = ("euicc", "limit", "before")
 
@@ -92,9 +106,12 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{_CHANGE}/confirm", OF_CHANGE, changes.confirm_change, Change, NoBody, _WAIT),
     Route(
         "GET", "/v1/events", READ, events.stream_events, "text/event-stream", NoBody,
-        ("change", "euicc", "after", "form"),
+        ("change", "euicc", "after", "form", "listener"),
     ),
     Route("GET", "/v1/event-types", READ, events.list_event_types, EventTypeList),
+    Route("GET", "/v1/listeners", READ, listeners.list_listeners, ListenerList),
+    Route("PUT", _LISTENER, READ, listeners.acknowledge_events, ListenerView, Acknowledgement),
+    Route("DELETE", _LISTENER, READ, listeners.forget_listener, ListenerView),
     Route("GET", "/v1/webhooks", READ, webhooks.list_webhooks, WebhookList),
     Route("POST", f"{_WEBHOOK}/test", SWITCH, webhooks.try_webhook, WebhookTest),
     Route("POST", f"{_WEBHOOK}/pause", ADMIN, webhooks.pause_webhook, WebhookView),

@@ -21,13 +21,14 @@ from lpad.cli.commands.lpactl_group import cli
 from lpad.cli.lines import line_command
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import OutputLostError, end_without_output
-from lpad.cli.webhooks import webhooks_command
+from lpad.cli.webhooks import listeners_command, webhooks_command
 
 __all__ = [
     "changes_command",
     "changing_commands",
     "cli",
     "line_command",
+    "listeners_command",
     "main",
     "network_command",
     "outbox_command",

@@ -1,6 +1,7 @@
 """The Python client of lpad's API; `client.py` shows how to use it."""
 
 from lpad.client.client import DEFAULT_SOCKET, LONGEST_WAIT, Client
+from lpad.client.listeners import Listener, Listeners
 from lpad.client.views import (
     ApiError,
     Change,
@@ -33,6 +34,8 @@ __all__ = [
     "Event",
     "Failover",
     "Guard",
+    "Listener",
+    "Listeners",
     "Network",
     "Notification",
     "Outbox",

@@ -19,6 +19,7 @@ import msgspec
 
 from lpad.client import wire
 from lpad.client.connection import Connection
+from lpad.client.listeners import Listeners
 from lpad.client.views import (
     Change,
     DaemonUnreachable,
@@ -55,6 +56,7 @@ class Client:
         self.socket = socket
         self._connection = Connection(socket)
         self.webhooks = Webhooks(self._connection)
+        self.listeners = Listeners(self._connection)
 
     def close(self) -> None:
         """Close the connection."""
@@ -425,7 +427,12 @@ class Client:
         yield from self._connection.stream("/v1/events", given)
 
     def cloud_events(
-        self, *, change: int | None = None, euicc: str | None = None, after: int | None = None
+        self,
+        *,
+        change: int | None = None,
+        euicc: str | None = None,
+        after: int | None = None,
+        listener: str | None = None,
     ) -> Generator[Event, None, None]:
         """Listen to the events that leave the device, as CloudEvents, until the daemon stops.
 
@@ -436,8 +443,17 @@ class Client:
             change: only this change's events.
             euicc: only this card's events.
             after: the number of the last event seen, even before a restart; None: only new ones.
+            listener: a name under which the daemon remembers what this program has acknowledged. Until then,
+                events count as awaited. With a name, `after` acknowledges, and None means all that follow
+                the last acknowledged event; see `listeners`.
         """
-        query = {"form": "cloudevents", "change": change, "euicc": euicc, "after": after}
+        query = {
+            "form": "cloudevents",
+            "change": change,
+            "euicc": euicc,
+            "after": after,
+            "listener": listener,
+        }
         given = {name: value for name, value in query.items() if value is not None}
         yield from self._connection.stream("/v1/events", given)
 

@@ -23,6 +23,7 @@ from lpad.engine.event_recording.event_recorder import Recorder
 from lpad.engine.journal.write_retry import Recovery
 from lpad.engine.lines.known_lines import KnownLines
 from lpad.engine.lines.line_watch import LineWatch
+from lpad.engine.listeners.listeners import Listeners
 from lpad.engine.network_settings.settings_store import NetworkStore
 from lpad.engine.outbox import Outbox
 from lpad.engine.outbox.owed_cancellations import OwedCancellations
@@ -159,6 +160,9 @@ class Engine:
         )
         self.webhooks = Webhooks(journal, self._environment)
         """The endpoints to which events are sent."""
+        self.listeners = Listeners(journal)
+        """The programs on this device that listen to events under a name."""
+        journal.events.awaited_by.append(lambda number, _type: self.listeners.awaits(number))
         self._failovers = Failovers(
             ports,
             worker=self._workers.of,
@@ -180,6 +184,7 @@ class Engine:
         self._failovers.start()
         self._line_watch.begin()
         self._outbox.start()
+        self.listeners.load()
         self.webhooks.start()
 
     def stop(self, *, deadline: Deadline) -> None:
@@ -200,6 +205,7 @@ class Engine:
         self._outbox.join(deadline=deadline)
         self._owed.join(deadline=deadline)
         self.webhooks.join(deadline=deadline)
+        self.listeners.close()
         # The journal ends last, because the other parts record data until their end.
         self._recorder.stop()
         self._recorder.join(deadline=deadline)
@@ -557,6 +563,7 @@ class Engine:
         self._store.catch_up()
         self._recorder.wake()
         self.webhooks.journal_is_back()
+        self.listeners.load()
         self._end_orphans()
         self._workers.adopt()
         self._workers.release(PauseReason.JOURNAL)

@@ -42,6 +42,8 @@ SET_ASIDE_AFTER = 5 * 24 * 3600.0
 """Seconds for which an event that the broker refuses is tried again before the next one is sent."""
 KEPT_EVERY = 1.0
 """Seconds between two writes of the position while there are many events."""
+ACKNOWLEDGED_EVERY = 10.0
+"""Seconds between two messages to lpad about how far the broker is."""
 
 _LOOK = 60.0
 
@@ -49,8 +51,15 @@ _LOOK = 60.0
 class Source(Protocol):
     """The source of events."""
 
-    def cloud_events(self, *, after: int) -> Iterator[Event]:
-        """Yield the events after a number, then new ones."""
+    def cloud_events(self, *, after: int, listener: str) -> Iterator[Event]:
+        """Yield the events after a number, then new ones, to a listener with a name."""
+
+
+class Acknowledgements(Protocol):
+    """Where lpad learns how far a listener is."""
+
+    def acknowledge(self, name: str, position: int) -> object:
+        """Tell lpad which event a listener needs no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,38 +70,47 @@ class _Numbered:
 
 
 class EventForwarder:
-    """Forwards events in two threads: one reads, the other sends.
+    """Forwards events in three threads: one reads, one sends, one tells lpad how far the broker is.
 
     lpad's outbox is the buffer on the disk: an event counts as sent when the broker has confirmed it; until
-    then, lpad-mqtt reads it again after a restart. A repeated event has the same ID.
+    then lpad-mqtt asks for it again after a restart, and lpad counts it as awaited. A repeated event has the
+    same ID.
     """
 
     def __init__(
         self,
         source: Source,
+        acknowledgements: Acknowledgements,
         broker: BrokerConnection,
         topics: Topics,
         position: PositionFile,
         *,
+        listener: str,
         redacted: bool,
         on_event: Callable[[dict[str, Any]], None],
     ) -> None:
         """Prepare.
 
         Args:
-            source: lpad's client. broker: receives the events.
+            source: lpad's client.
+            acknowledgements: another client of lpad's.
+            broker: where events go.
             topics: their topics.
             position: the number of the last confirmed event.
+            listener: the name under which lpad knows this program.
             redacted: whether identifiers are masked.
             on_event: receives each event, in the thread that reads.
         """
         self._source = source
+        self._acknowledgements = acknowledgements
+        self._listener = listener
         self._broker = broker
         self._topics = topics
         self._file = position
         self._redacted = redacted
         self._on_event = on_event
-        self._position = self._written = position.read()
+        self._position = self._written = self._acknowledged = position.read()
+        self._begins_anew: int | None = None
         self._written_at = 0.0
         self._read_ahead: queue.Queue[_Numbered | None] = queue.Queue(AT_ONCE)
         self._unconfirmed: deque[_Numbered] = deque()
@@ -102,6 +120,7 @@ class EventForwarder:
         self._threads = [
             threading.Thread(target=self._read, name="events", daemon=True),
             threading.Thread(target=self._send, name="sender", daemon=True),
+            threading.Thread(target=self._acknowledge, name="acknowledgements", daemon=True),
         ]
 
     @property
@@ -132,15 +151,21 @@ class EventForwarder:
         while not self._stopping.is_set():
             before = last
             told = "lpad has ended the stream of events"
+            # What is asked for counts as acknowledged, so it is what the broker has confirmed.
+            begin = self._position if self._begins_anew is None else self._begins_anew
             try:
-                for event in self._source.cloud_events(after=last):
+                for event in self._source.cloud_events(after=begin, listener=self._listener):
                     number = whole_number(event.id)
                     if number is None:
                         continue
-                    found = self._numbered(number, event, last)
-                    last = number
-                    if found is not None:
-                        self._read_ahead.put(found)
+                    if event.type == "lost":
+                        log.warning("%s events were no longer in lpad's outbox", event.data.get("count"))
+                    elif event.type == "listening" and number < begin:
+                        last = begin = self._begins_anew = number
+                        self._read_ahead.put(_Numbered(number, None))
+                    elif number > last:  # otherwise it was read before the last connection ended
+                        last = number
+                        self._read_ahead.put(self._numbered(event, number))
                     if self._stopping.is_set():
                         return
             except ApiError as error:
@@ -152,12 +177,20 @@ class EventForwarder:
             log.warning("cannot read events: %s; trying again in %.0f s", told, pause)
             self._stopping.wait(pause)
 
-    def _numbered(self, number: int, event: Event, last: int) -> _Numbered | None:
-        if event.type == "listening":
-            return _Numbered(number, None) if number < last else None
-        if event.type == "lost":
-            log.warning("%s events were no longer in lpad's outbox", event.data.get("count"))
-            return None
+    def _acknowledge(self) -> None:
+        """Tell lpad how far the broker is; if lpad cannot be reached, the next time."""
+        while not self._stopping.wait(ACKNOWLEDGED_EVERY):
+            position = self._position
+            if position != self._acknowledged and self._begins_anew is None:
+                try:
+                    self._acknowledgements.acknowledge(self._listener, position)
+                    self._acknowledged = position
+                except ApiError as error:
+                    log.debug("lpad was not told that event %d has arrived: %s", position, error.sentence)
+                except Exception:
+                    log.exception("events: internal-error")
+
+    def _numbered(self, event: Event, number: int) -> _Numbered:
         self._on_event(event.data)
         data = masked_event(event.data) if self._redacted else event.data
         return _Numbered(
@@ -204,6 +237,7 @@ class EventForwarder:
                 return
             if found.message is None:
                 self._position = found.number
+                self._begins_anew = None
                 continue
             self._unconfirmed.append(found)
             under_way.append((found, self._handed_over(found)))

@@ -28,6 +28,7 @@ LONGEST_PASSWORD = 65_535
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _TOPIC = re.compile(r"[^\x00-\x1f\x7f+#$/][^\x00-\x1f\x7f+#]{0,199}")
 """Begins like a name, and has no wildcards."""
+_LISTENER = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:@-]{1,128}")
 
 
@@ -75,6 +76,7 @@ class MqttSettings(Section, frozen=True):
     )
     home_assistant: bool = False
     socket: Text = "/run/lpad/lpad.sock"
+    listener: Text = "lpad-mqtt"
     state_folder: Text = "/var/lib/lpad-mqtt"
 
     def check(self, report: Report) -> None:
@@ -83,6 +85,8 @@ class MqttSettings(Section, frozen=True):
             self._check_broker(report)
         if self.client_id is not None and not _CLIENT_ID.fullmatch(self.client_id):
             report.wrong("a client ID has up to 128 letters, digits and . _ : @ -", "client_id")
+        if not _LISTENER.fullmatch(self.listener):
+            report.wrong("a listener's name has up to 32 lower-case letters, digits and . _ -", "listener")
         if self.password_file is not None and self.username is None:
             report.wrong("a password needs a 'username'", "password_file")
 

@@ -75,9 +75,11 @@ class Service:
         self._commands = CommandRunner(self._new_client, self._broker, self._topics, settings.commands)
         self._events = EventForwarder(
             self._new_client(),
+            self._new_client().listeners,
             self._broker,
             self._topics,
             PositionFile(state_folder / "position"),
+            listener=settings.listener,
             redacted=settings.identifiers == "redacted",
             on_event=self._event,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from lpad.base.errors import LpadError
 from lpad.base.untrusted_number import whole_number
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from lpad.api.request.api_call import Call
     from lpad.engine.engine import Engine
@@ -28,6 +29,7 @@ HEARTBEAT = 120.0
 """Seconds between comments on a quiet stream; the comments reveal a dead listener, but wake the daemon."""
 AT_ONCE = 100
 """The number of events that are read from the disk in one step."""
+_HEARTBEAT = b": still here\n\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,9 @@ class Filters:
         return (self.change is None or change == self.change) and (self.euicc is None or euicc == self.euicc)
 
 
-async def from_outbox(call: Call, filters: Filters, after: str | None) -> AsyncIterator[bytes]:
+async def from_outbox(
+    call: Call, filters: Filters, after: str | None, *, listener: str | None = None
+) -> AsyncIterator[bytes]:
     """Yield the events after a number, then new ones as they occur.
 
     The first is `listening`; `lost` has the `count` of those that the outbox no longer has.
@@ -51,7 +55,19 @@ async def from_outbox(call: Call, filters: Filters, after: str | None) -> AsyncI
         filters: which events are wanted.
         after: the number of the last event that the listener has; any other value: the listener gets all
             events that still exist. None: only new ones.
+        listener: the name of the listener, which was admitted.
     """
+    listeners = call.engine.listeners
+    presence = nullcontext() if listener is None else listeners.listening(listener)
+    with presence:
+        async with aclosing(_from_outbox(call, filters, after)) as stream:
+            async for each in stream:
+                if each is _HEARTBEAT and listener is not None:
+                    await asyncio.to_thread(listeners.seen, listener)
+                yield each
+
+
+async def _from_outbox(call: Call, filters: Filters, after: str | None) -> AsyncGenerator[bytes, None]:
     loop = asyncio.get_running_loop()
     news = asyncio.Event()
     forget = call.engine.events.on_news(partial(wake, loop, news))
@@ -74,7 +90,7 @@ async def from_outbox(call: Call, filters: Filters, after: str | None) -> AsyncI
                 if filters.admit(event.change, event.euicc):
                     yield wire(str(position), event.type, event.structured())
             if not found and not await either(news, call.closing, within=HEARTBEAT):
-                yield b": still here\n\n"
+                yield _HEARTBEAT
     finally:
         forget()
 

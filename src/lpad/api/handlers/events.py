@@ -13,6 +13,7 @@ import msgspec
 from starlette.responses import StreamingResponse
 
 from lpad.api.handlers.cloud_event_stream import HEARTBEAT, Filters, from_outbox, wire
+from lpad.api.handlers.listeners import asker
 from lpad.api.request.api_call import MOST_CHANGES, either, json_response, wake
 from lpad.api.request.event_bodies import EventTypeList, EventTypeView
 from lpad.api.request.roles import Role
@@ -45,7 +46,8 @@ async def list_event_types(call: Call) -> Response:  # noqa: ARG001 - the same f
 async def stream_events(call: Call) -> Response:
     """Stream events: `change`, `progress`, `euicc`, `notification`, `lost`; `?change=`, `?euicc=` filter.
 
-    With `?form=cloudevents` the events are those of `/v1/event-types`, from the outbox.
+    With `?form=cloudevents` the events are those of `/v1/event-types`, from the outbox. With `?listener=NAME`
+    they count as awaited until they are acknowledged.
     """
     named = call.query.get("change")
     wanted = None if named is None else whole_number(named, most=MOST_CHANGES)
@@ -57,11 +59,31 @@ async def stream_events(call: Call) -> Response:
     if form not in FORMS:
         raise InvalidValue(f"'form' must be {' or '.join(FORMS)}")
     filters = Filters(change=wanted, euicc=euicc)
+    listener = call.query.get("listener")
+    if listener is not None:
+        after = await _admitted(call, listener, filters, after)
     return StreamingResponse(
-        _stream(call, filters, after) if form == _CHANGING else from_outbox(call, filters, after),
+        _stream(call, filters, after)
+        if form == _CHANGING
+        else from_outbox(call, filters, after, listener=listener),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store"},
     )
+
+
+async def _admitted(call: Call, listener: str, filters: Filters, after: str | None) -> str:
+    """Admit a named listener, and return the number of the event after which it continues.
+
+    Raises:
+        InvalidValue: the request does not fit a named listener.
+        LpadError: see `Listeners.connect`.
+    """
+    if call.query.get("form") != "cloudevents" or filters != Filters(change=None, euicc=None):
+        raise InvalidValue("'listener' needs form=cloudevents, and takes neither 'change' nor 'euicc'")
+    seen = None if after is None else whole_number(after, most=MOST_CHANGES) or 0
+    connect = partial(call.engine.listeners.connect, after=seen)
+    position = await asyncio.to_thread(connect, listener, asker(call))
+    return str(position) if after is None else after
 
 
 async def _stream(call: Call, filters: Filters, after: str | None) -> AsyncIterator[bytes]:

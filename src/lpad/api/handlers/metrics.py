@@ -198,15 +198,27 @@ class _Collector:
             attempts.add_metric([name], progress.attempts)
             delivered.add_metric([name], progress.delivered)
             set_aside.add_metric([name], progress.given_up)
+        connected = GaugeMetricFamily(
+            "lpad_listener_connected", "1 while a named listener listens to events.", labels=["listener"]
+        )
+        unread = GaugeMetricFamily(
+            "lpad_listener_pending_events",
+            "Events that a listener has not acknowledged.",
+            labels=["listener"],
+        )
+        for listener in self._engine.listeners.all():
+            connected.add_metric([listener.name], listener.connected)
+            if listener.pending is not None:
+                unread.add_metric([listener.name], listener.pending)
         dropped = CounterMetricFamily(
             "lpad_events_dropped",
-            "Events that were dropped although an endpoint waited for them.",
+            "Events that were dropped although an endpoint or a listener waited for them.",
             labels=["type"],
         )
         with suppress(JournalUnavailable):
             for type_, count in sorted(self._engine.events.dropped().items()):
                 dropped.add_metric([type_], count)
-        yield from (states, pending, attempts, delivered, set_aside, dropped)
+        yield from (states, pending, attempts, delivered, set_aside, connected, unread, dropped)
 
     def _durations(self) -> Iterator[Metric]:
         from prometheus_client.core import HistogramMetricFamily  # noqa: PLC0415 - see above

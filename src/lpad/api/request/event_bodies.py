@@ -81,3 +81,31 @@ class Redelivered(msgspec.Struct, frozen=True, kw_only=True):
     """The number of events that are sent again."""
 
     events: int
+
+
+class ListenerView(msgspec.Struct, frozen=True, kw_only=True):
+    """A program on this device that listens to events under a name.
+
+    It belongs to the user with the ID `user`. `position` is the last event that it has acknowledged;
+    `pending` later ones are in the outbox, null if the journal cannot be read. `absent_seconds` is the time
+    of lpad's running since it last listened, 0 while it is `connected`.
+    """
+
+    name: str
+    user: int
+    connected: bool
+    position: int
+    pending: int | None
+    absent_seconds: float
+
+
+class ListenerList(msgspec.Struct, frozen=True, kw_only=True):
+    """All named listeners."""
+
+    listeners: list[ListenerView]
+
+
+class Acknowledgement(Request, frozen=True, kw_only=True):
+    """The number of the last event that a listener needs no more."""
+
+    position: int

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.cli.commands.command_session import Session
-    from lpad.client import Client, Euicc, ProfileList, UnreadableProfile, Webhook
+    from lpad.client import Client, Euicc, Listener, ProfileList, UnreadableProfile, Webhook
     from lpad.client.views import CertificateIssuer, JournalRepair
 
 _T = TypeVar("_T")
@@ -58,6 +58,7 @@ def status(session: Session) -> None:
     changes = _readable(client.changes) or []
     outbox = [_outbox_line(client, each.name) for each in euiccs]
     webhooks = [webhook_line(each) for each in _readable(client.webhooks.all) or []]
+    webhooks += [listener_line(each) for each in client.listeners.all()]
     switches = (*on_trial(changes), *layer_lines(changes))
     notes = (*unreadable, *switches, *policies, *waiting_lines(changes), *outbox, *webhooks)
     for line in filter(None, notes):
@@ -102,6 +103,17 @@ def webhook_line(webhook: Webhook) -> str | None:
         aside = f"{len(webhook.set_aside)} events were set aside"
         return f"webhook {webhook.name}: {aside} ('lpactl webhooks redeliver {webhook.name}')"
     return None
+
+
+def listener_line(listener: Listener) -> str | None:
+    """Return a line about a listener that is away while events wait for it."""
+    if listener.connected or not listener.pending:
+        return None
+    absent = duration(listener.absent_seconds)
+    return (
+        f"listener {listener.name}: absent for {absent}, {listener.pending} events wait"
+        f" ('lpactl listeners forget {listener.name}' if it is no longer used)"
+    )
 
 
 def repair_line(repair: JournalRepair) -> str:

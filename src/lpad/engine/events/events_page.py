@@ -41,13 +41,15 @@ An event is a [CloudEvent 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/c
 }
 ```
 
-| attribute | meaning | |---|---| | `id` | unique; a repeated delivery has the same `source` and `id` | |
-`source` | the device: `events.device` in the settings, or a UUID that lpad makes once and keeps in its
-journal | | `type` | one of the table below; a new version of a type has another number at its end | | `time`
-| when it happened, by the device's clock | | `clockunset` | true if that clock was not set; then `time` means
-nothing, and `sequence` gives the order | | `sequence` | counts the events of the device, with 12 digits; a
-gap is an event that the outbox no longer has | | `subject` | the card's name in the settings, if the event is
-about a card |
+| attribute | meaning |
+|---|---|
+| `id` | unique; a repeated delivery has the same `source` and `id` |
+| `source` | the device: `events.device` in the settings, or a UUID that lpad makes once and keeps |
+| `type` | one of the table below; a new version of a type has another number at its end |
+| `time` | when it happened, by the device's clock |
+| `clockunset` | true if that clock was not set; then `time` means nothing, and `sequence` gives the order |
+| `sequence` | counts the events of the device, with 12 digits; the outbox no longer has events in a gap |
+| `subject` | the card's name in the settings, if the event is about a card |
 
 Events are thin. Their data consists of identifiers, a stage and a cause in one word, and never contains a
 code, a key, a subscriber's name or a sentence. A program that needs more asks the API, as for the change with
@@ -61,10 +63,10 @@ unknown fields.
 
 lpad writes an event to its journal in one transaction with the change that it reports, so that a power
 cut leaves both or neither. The outbox keeps the latest 2000 events (`events.keep`). When it is full,
-events make room that no endpoint waits for, then droppable ones, then the others, always the oldest first.
-lpad counts the dropped events that an endpoint waits for, and reports them as `org.lpad.events.dropped.v1`. A
-full outbox or a full disk never delays or refuses a change: while the disk is full, up to 500 events wait in
-memory.
+events make room that no endpoint of a webhook and no named listener waits for, then droppable ones, then the
+others, always the oldest first. lpad counts the dropped events that one of them waits for, and reports them
+as `org.lpad.events.dropped.v1`. A full outbox or a full disk never delays or refuses a change: while the disk
+is full, up to 500 events wait in memory, and listeners get them once there is room again.
 
 ## Listening on the device
 
@@ -87,6 +89,27 @@ sends the last ID as the header `Last-Event-ID` (or `?after=`), and gets all lat
 `lost` has the `count` of events that the outbox no longer has. If a listener's ID is later than all events,
 the journal is a new one: it gets `lost`, and then every event that there is. `?change=ID` and `?euicc=NAME`
 filter.
+
+A listener may have a name:
+
+```sh
+curl --no-buffer --unix-socket /run/lpad/lpad.sock \
+    'http://lpad/v1/events?form=cloudevents&listener=my-program'
+curl --unix-socket /run/lpad/lpad.sock -X PUT --json '{"position": 42}' http://lpad/v1/listeners/my-program
+```
+
+Then lpad remembers how far it is, and events that it has not acknowledged count as awaited. It acknowledges
+an event and all before with `Last-Event-ID` (or `?after=`) when it connects, and with PUT while it listens.
+Without an ID it continues after the last acknowledged event; a new listener gets the events from then on. A
+named listener gets the events of all cards and changes: it takes neither `?change=` nor `?euicc=`.
+
+A name has 1 to 32 lower-case letters, digits, dots, hyphens and underscores, and belongs to the user that
+first uses it; only that user and those with the role `admin` can use it. There are at most 16 listeners, 4 of
+each user. lpad forgets a listener on `DELETE /v1/listeners/NAME` (`lpactl listeners forget NAME`), and after
+30 days of absence; only time in which lpad runs counts. A listener never makes the outbox larger, and no
+change waits for it: its position is written at most every 10 seconds. `GET /v1/listeners`,
+`lpactl listeners`, `lpactl status` and the [metrics](metrics.md) show the listeners. `lpad-mqtt` is one of
+them.
 
 ## Types
 

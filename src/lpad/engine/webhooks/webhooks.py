@@ -43,7 +43,7 @@ class Webhooks:
         self._wanted: tuple[Endpoint, ...] = ()
         self._workers: dict[str, EndpointWorker] = {}
         self._started = False
-        journal.events.is_awaited = self._is_awaited
+        journal.events.awaited_by.append(self._is_awaited)
 
     def start(self) -> None:
         """Begin to send."""

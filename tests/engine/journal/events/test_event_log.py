@@ -124,7 +124,7 @@ def test_a_full_outbox_drops_what_nobody_waits_for_first(journal: Journal) -> No
 def test_what_an_endpoint_waits_for_is_counted_and_reported(journal: Journal) -> None:
     """A drop is an event of its own, with the counts by type and the numbers."""
     journal.events.most = 20
-    journal.events.is_awaited = lambda number, _: number > 2
+    journal.events.awaited_by = [lambda number, _: number > 2, lambda number, _: number > 1_000]
     journal.events.record([profile(), ready(), *([profile()] * 9), ready(), *([profile()] * 8)])
     assert len(kept(journal)) == 20
     journal.events.record([profile()])  # 2 and 1 are done with: the droppable one goes first

@@ -81,8 +81,8 @@ class EventLog:
         """The number of events that are kept; takes effect with the next one."""
         self.device: str | None = None
         """The device's name in the settings; None: a UUID, made with the first event."""
-        self.is_awaited: Callable[[int, str], bool] = lambda _number, _type: False
-        """Returns whether an endpoint still waits for the event with a number and a type."""
+        self.awaited_by: list[Callable[[int, str], bool]] = []
+        """Each returns immediately whether an event, by its number and type, must still reach an endpoint."""
 
     @contextmanager
     def writing(
@@ -181,6 +181,15 @@ class EventLog:
         found = self.after(sequence - 1, limit=1)
         return found[0] if found and found[0].sequence == sequence else None
 
+    def count(self, *, after: int) -> int:
+        """Return the number of events with higher numbers.
+
+        Raises:
+            JournalUnavailable: the journal cannot be read.
+        """
+        ((found,),) = self._file.rows("SELECT count(*) FROM sound_events WHERE id > ?", after)
+        return int(found)
+
     def last(self) -> int:
         """Return the number of the latest event, even if it is no longer kept; 0: there was none.
 
@@ -229,7 +238,9 @@ class EventLog:
             return
         surplus = self._count - self.most + max(1, self.most // AT_ONCE)
         numbers = db.execute("SELECT id, type, droppable FROM events ORDER BY id").fetchall()
-        awaited = {number for number, type_, _ in numbers if self.is_awaited(number, type_)}
+        awaited = {
+            number for number, type_, _ in numbers if any(waits(number, type_) for waits in self.awaited_by)
+        }
         order = sorted(numbers, key=lambda row: (row[0] in awaited, not row[2], row[0]))
         gone = order[:surplus]
         db.executemany("DELETE FROM events WHERE id = ?", [(number,) for number, *_ in gone])

@@ -1,0 +1,56 @@
+"""The programs on this device that listen to events under a name."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lpad.api.request.api_call import MOST_CHANGES, json_response
+from lpad.api.request.event_bodies import Acknowledgement, ListenerList, ListenerView
+from lpad.api.request.roles import Role
+from lpad.base.errors import InvalidValue
+from lpad.engine.listeners.listeners import Asker
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from lpad.api.request.api_call import Call
+    from lpad.engine.listeners.listeners import ListenerStatus
+
+
+async def list_listeners(call: Call) -> Response:
+    """List the named listeners of the stream of events, and how far each is."""
+    found = await asyncio.to_thread(call.engine.listeners.all)
+    return json_response(ListenerList(listeners=[_view(each) for each in found]))
+
+
+async def acknowledge_events(call: Call) -> Response:
+    """Note that a listener needs no event up to this one any more; for its own user, or an admin."""
+    position = call.body_of(Acknowledgement).position
+    if not 0 <= position <= MOST_CHANGES:
+        raise InvalidValue("'position' must be the number of an event")
+    acknowledge = partial(call.engine.listeners.acknowledge, position=position)
+    return json_response(_view(await asyncio.to_thread(acknowledge, call.path["name"], asker(call))))
+
+
+async def forget_listener(call: Call) -> Response:
+    """Forget a listener, whose events then do not count as awaited; for its own user, or an admin."""
+    found = await asyncio.to_thread(call.engine.listeners.forget, call.path["name"], asker(call))
+    return json_response(_view(found))
+
+
+def asker(call: Call) -> Asker:
+    """Return the caller as listeners know it."""
+    return Asker(user=call.peer.uid, admin=call.has(Role.ADMIN))
+
+
+def _view(found: ListenerStatus) -> ListenerView:
+    return ListenerView(
+        name=found.name,
+        user=found.user,
+        connected=found.connected,
+        position=found.position,
+        pending=found.pending,
+        absent_seconds=round(found.absent, 3),
+    )

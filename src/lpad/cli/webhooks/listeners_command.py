@@ -1,0 +1,61 @@
+"""lpactl's command for the programs on this device that listen to events under a name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from lpad.cli.commands.command_session import command
+from lpad.cli.commands.lpactl_group import cli
+from lpad.cli.terminal.output import duration
+
+if TYPE_CHECKING:
+    from lpad.cli.commands.command_session import Session
+    from lpad.client import Listener
+
+_ACTIONS = ("list", "forget")
+
+
+@command(cli, "listeners")
+@click.argument("action", type=click.Choice(_ACTIONS), default="list")
+@click.argument("name", required=False)
+def listeners(session: Session, action: str, name: str | None) -> None:
+    r"""Show the programs on this device that listen to events under a name, or forget one.
+
+    \b
+    list         show them
+    forget NAME  no longer count its events as awaited
+    """
+    if (name is None) is not (action == "list"):
+        raise click.UsageError("'forget' needs the name of a listener, 'list' takes none")
+    client = session.client.listeners
+    if name is None:
+        _list(session, client.all())
+        return
+    forgotten = client.forget(name)
+    if session.output.as_json:
+        session.output.json(forgotten)
+    else:
+        session.output.line(f"listener {forgotten.name} is forgotten")
+
+
+def _list(session: Session, found: list[Listener]) -> None:
+    if session.output.as_json:
+        session.output.json(found)
+        return
+    session.output.table(
+        ("NAME", "USER", "CONNECTED", "ACKNOWLEDGED", "WAITING", "ABSENT FOR"),
+        [
+            (
+                each.name,
+                each.user,
+                "yes" if each.connected else "no",
+                each.position,
+                each.pending,
+                None if each.connected else duration(each.absent_seconds),
+            )
+            for each in found
+        ],
+        empty="no program listens to events under a name",
+    )

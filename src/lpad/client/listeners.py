@@ -1,0 +1,52 @@
+"""The client's part for named listeners of the stream of events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import msgspec
+
+from lpad.client import wire
+
+if TYPE_CHECKING:
+    from lpad.client.connection import Connection
+
+
+class Listener(msgspec.Struct, frozen=True, kw_only=True):
+    """A named listener and how far it is; docs/api.md describes the fields."""
+
+    name: str
+    user: int
+    connected: bool
+    position: int
+    pending: int | None = None
+    absent_seconds: float = 0.0
+
+
+class _List(msgspec.Struct, frozen=True, kw_only=True):
+    listeners: list[Listener]
+
+
+class Listeners:
+    """`Client.listeners`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def all(self) -> list[Listener]:
+        """Return the named listeners, by name."""
+        return wire.decoded(self._connection.request("GET", "/v1/listeners").content, _List).listeners
+
+    def acknowledge(self, name: str, position: int) -> Listener:
+        """Have the daemon know that a listener needs no event up to this number any more."""
+        answer = self._connection.request("PUT", _path(name), {"position": position})
+        return wire.decoded(answer.content, Listener)
+
+    def forget(self, name: str) -> Listener:
+        """Have the daemon forget a listener, whose events then no longer count as awaited."""
+        return wire.decoded(self._connection.request("DELETE", _path(name)).content, Listener)
+
+
+def _path(name: str) -> str:
+    return f"/v1/listeners/{quote(name, safe='')}"

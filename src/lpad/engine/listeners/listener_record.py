@@ -1,0 +1,38 @@
+"""A named listener of the stream of events, as the journal keeps it."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from lpad.base.errors import InvalidValue
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
+
+
+class ListenerRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a listener is.
+
+    Attributes:
+        user: the ID of the user that it belongs to.
+        position: the latest event that it has acknowledged; 0: none.
+        seen: when it was last connected, by the seconds that lpad has run.
+    """
+
+    user: int
+    position: int
+    seen: float
+
+
+def check_name(name: str) -> None:
+    """Check that a name is one of a listener.
+
+    Raises:
+        InvalidValue: the name has another form.
+    """
+    if not NAME.fullmatch(name):
+        raise InvalidValue(
+            "a listener's name must have 1 to 32 lower-case letters, digits, dots, hyphens or underscores,"
+            " and begin with a letter or a digit"
+        )

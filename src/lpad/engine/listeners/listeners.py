@@ -1,0 +1,286 @@
+"""Named listeners of the stream of events: programs on this device whose events count as awaited.
+
+A listener costs the outbox nothing: it only decides what a full outbox counts as missed. All listeners are
+one record, which is written at most once in ten seconds, so that no listener can keep the journal busy; after
+a power cut in between, a listener itself says how far it is.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from lpad.base.errors import Conflict, InvalidValue, JournalUnavailable, NotFound, NotPermitted
+from lpad.engine.listeners.listener_record import ListenerRecord, check_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lpad.engine.journal import Journal
+
+log = logging.getLogger(__name__)
+
+MOST = 16
+MOST_OF_A_USER = 4
+"""Listeners that one user may have, so that no user takes the places of the others."""
+FORGOTTEN_AFTER = 30 * 24 * 3600.0
+"""Seconds of lpad's running after which an absent listener is forgotten."""
+KEPT_EVERY = 10.0
+"""Seconds between two writes of the record."""
+
+_MEMO = "listeners"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who asks: the caller's user ID, and whether it may use the listeners of other users."""
+
+    user: int
+    admin: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerStatus:
+    """A listener.
+
+    Attributes:
+        name: its name.
+        user: the ID of the user that it belongs to.
+        connected: whether it listens now.
+        position: the latest event that it has acknowledged.
+        pending: the number of later events; None: the journal cannot be read.
+        absent: seconds of lpad's running since it last listened; 0: it listens now.
+    """
+
+    name: str
+    user: int
+    connected: bool
+    position: int
+    pending: int | None
+    absent: float
+
+
+class Listeners:
+    """All named listeners; usable from every thread."""
+
+    def __init__(self, journal: Journal) -> None:
+        """Begin without any; `load` reads them."""
+        self._journal = journal
+        self._lock = threading.RLock()
+        self._records: dict[str, ListenerRecord] = {}
+        self._connected: dict[str, int] = {}
+        self._loaded = False
+        self._unwritten = False
+        self._written_at: float | None = None
+        self._timer: threading.Timer | None = None
+
+    def load(self) -> None:
+        """Read the listeners, and write what could not be written; if that is impossible, later."""
+        with self._lock, suppress(JournalUnavailable):
+            self._load()
+            self._write_soon()
+
+    def close(self) -> None:
+        """Write what is not written yet."""
+        with self._lock:
+            self._write()
+
+    def awaits(self, sequence: int) -> bool:
+        """Whether a listener has not acknowledged an event; never waits, because the outbox asks it."""
+        return any(sequence > each.position for each in self._records.values())
+
+    def connect(self, name: str, asker: Asker, *, after: int | None) -> int:
+        """Admit a listener that begins to listen, as a new one if it is unknown.
+
+        Args:
+            name: its name.
+            asker: the caller.
+            after: the last event that it has, which acknowledges it and all before; None: it continues after
+                the last acknowledged one.
+
+        Returns:
+            The number of the event after which it continues; a new one without `after` gets new events only.
+
+        Raises:
+            InvalidValue: the name has another form.
+            Conflict: there are too many.
+            NotPermitted: the name belongs to another user.
+            JournalUnavailable: the journal cannot be read.
+        """
+        check_name(name)
+        with self._lock:
+            self._load()
+            known = self._records.get(name)
+            if known is None:
+                self._check_place(name, asker)
+            else:
+                _check_owner(name, known, asker)
+            last = self._journal.events.last()
+            position = after if after is not None else known.position if known is not None else last
+            if position > last:
+                position = 0  # of another journal
+            user = asker.user if known is None else known.user
+            self._put(name, ListenerRecord(user=user, position=position, seen=self._now()))
+            return position
+
+    @contextmanager
+    def listening(self, name: str) -> Iterator[None]:
+        """Count a listener as connected."""
+        with self._lock:
+            self._connected[name] = self._connected.get(name, 0) + 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._connected[name] -= 1
+                if not self._connected[name]:
+                    del self._connected[name]
+            self.seen(name)
+
+    def seen(self, name: str) -> None:
+        """Note that a listener is still there."""
+        with self._lock:
+            known = self._records.get(name)
+            if known is not None:
+                self._put(name, replace(known, seen=self._now()))
+
+    def acknowledge(self, name: str, asker: Asker, *, position: int) -> ListenerStatus:
+        """Note that a listener needs an event, and all before, no more; an earlier one changes nothing.
+
+        Raises:
+            NotFound: there is no such listener.
+            NotPermitted: it belongs to another user.
+            InvalidValue: there was no such event yet.
+            JournalUnavailable: the journal cannot be read.
+        """
+        with self._lock:
+            known = self._known(name, asker)
+            if position > self._journal.events.last():
+                raise InvalidValue(f"there is no event {position} yet; acknowledge one that was received")
+            later = max(known.position, position)
+            self._put(name, replace(known, position=later, seen=self._now()))
+            return self._status(name)
+
+    def forget(self, name: str, asker: Asker) -> ListenerStatus:
+        """Forget a listener, whose events then no longer count as awaited; return what it was.
+
+        Raises:
+            NotFound: there is no such listener.
+            NotPermitted: it belongs to another user.
+            JournalUnavailable: the journal cannot be read.
+        """
+        with self._lock:
+            self._known(name, asker)
+            status = self._status(name)
+            self._lose(name)
+            return status
+
+    def all(self) -> list[ListenerStatus]:
+        """Return all listeners by name; those of a journal that cannot be read are not there."""
+        self.load()
+        with self._lock:
+            return [self._status(name) for name in sorted(self._records)]
+
+    def _load(self) -> None:
+        """Read the record once, and forget those that were absent for too long.
+
+        Raises:
+            JournalUnavailable: it cannot be read.
+        """
+        if not self._loaded:
+            found = self._journal.memos.get(_MEMO, dict[str, ListenerRecord]) or {}
+            self._records = dict(list(found.items())[:MOST])
+            self._loaded = True
+        for name, each in list(self._records.items()):
+            if name not in self._connected and self._now() - each.seen > FORGOTTEN_AFTER:
+                log.warning("the listener '%s' is forgotten: it was absent for too long", name)
+                self._lose(name)
+
+    def _now(self) -> float:
+        return self._journal.clock.now().ran
+
+    def _known(self, name: str, asker: Asker) -> ListenerRecord:
+        self._load()
+        known = self._records.get(name)
+        if known is None:
+            there = ", ".join(sorted(self._records)) or "none"
+            raise NotFound(f"there is no listener '{name}'; there are {there}")
+        _check_owner(name, known, asker)
+        return known
+
+    def _check_place(self, name: str, asker: Asker) -> None:
+        own = sum(each.user == asker.user for each in self._records.values())
+        if len(self._records) >= MOST or (own >= MOST_OF_A_USER and not asker.admin):
+            limit = MOST if len(self._records) >= MOST else MOST_OF_A_USER
+            raise Conflict(
+                f"cannot add the listener '{name}': there may be {MOST}, and {MOST_OF_A_USER} of each user;"
+                " forget one that is no longer needed (DELETE /v1/listeners/NAME)",
+                limit=limit,
+            )
+
+    # The dictionary is replaced and never changed, because `awaits` reads it without a lock.
+
+    def _put(self, name: str, record: ListenerRecord) -> None:
+        self._records = {**self._records, name: record}
+        self._unwritten = True
+        self._write_soon()
+
+    def _lose(self, name: str) -> None:
+        self._records = {other: each for other, each in self._records.items() if other != name}
+        self._unwritten = True
+        self._write_soon()
+
+    def _write_soon(self) -> None:
+        """Write now, or once ten seconds have passed since the last time."""
+        if not self._unwritten or self._timer is not None:
+            return
+        left = 0.0 if self._written_at is None else self._written_at + KEPT_EVERY - self._now()
+        if left <= 0:
+            self._write()
+            return
+        self._timer = threading.Timer(left, self.close)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _write(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._unwritten or not self._loaded:
+            return
+        self._written_at = self._now()
+        try:
+            self._journal.memos.put(_MEMO, self._records)
+        except JournalUnavailable as error:
+            log.debug("the listeners are not written yet: %s", error)
+        else:
+            self._unwritten = False
+
+    def _status(self, name: str) -> ListenerStatus:
+        record = self._records[name]
+        connected = name in self._connected
+        try:
+            pending = self._journal.events.count(after=record.position)
+        except JournalUnavailable:
+            pending = None
+        return ListenerStatus(
+            name=name,
+            user=record.user,
+            connected=connected,
+            position=record.position,
+            pending=pending,
+            absent=0.0 if connected else max(0.0, self._now() - record.seen),
+        )
+
+
+def _check_owner(name: str, record: ListenerRecord, asker: Asker) -> None:
+    if asker.user != record.user and not asker.admin:
+        raise NotPermitted(
+            f"the listener '{name}' belongs to user {record.user}; choose another name, or ask as that user",
+            role="admin",
+        )
