@@ -367,9 +367,7 @@ class Engine:
             if kind.downloads:
                 for same in self._same(euicc, params, secrets=private):
                     if not worker.queue.taken_back(same.id):
-                        if key is not None:
-                            self._store.note(key, same.id)
-                        return Submission(same, repeated=True)
+                        return self._repeated(same, worker, key=key, origin=origin)
             if kind is Kind.RESTART_MODEM:
                 self._workers.check_idle(euicc)
             worker.check_offline(params, origin=origin)
@@ -386,6 +384,20 @@ class Engine:
             return self._store.under_way(euicc, params, secrets=secrets)
         wishes = (each for each in self._store.unended() if each.kind is Kind.PROVISION)
         return [each for each in wishes if each.euicc == euicc]
+
+    def _repeated(
+        self, same: Change, worker: Worker, *, key: IdempotencyKey | None, origin: str
+    ) -> Submission:
+        """Return the change that a request repeats; if it waits for its platform, the request is a hint."""
+        if key is not None:
+            self._store.note(key, same.id)
+        wish = self.wish(same.euicc) if same.kind is Kind.PROVISION and origin == CALLER else None
+        platform = self.platforms.get(wish.platform) if wish is not None else None
+        if platform is not None:
+            name, every = platform.name, platform.can.look_every
+            take = partial(self.platforms.hints.take, name, every)
+            worker.queue.hasten(same.id, take)
+        return Submission(self._store.change(same.id), repeated=True)
 
     def wish(self, euicc: str) -> WishRecord | None:
         """Return a card's unfulfilled wish at a platform."""

@@ -11,7 +11,7 @@ from engine.lab import CARD, Lab
 from lpad.base.backoff import Backoff
 from lpad.engine.change.change import Kind
 from lpad.engine.policy.provisioning import ProvisioningPolicy
-from lpad.engine.provisioning import look_times
+from lpad.engine.provisioning import hint_limit, look_times
 from lpad.engine.provisioning.platforms import Platforms
 from lpad.provisioning.openable_platform import OpenablePlatform, PlatformSettings
 from lpad.remote.https.host_overrides import HostOverrides
@@ -99,3 +99,4 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have lpad look again at once, where it would wait for seconds or hours."""
     monkeypatch.setattr(look_times, "BACKOFF", Backoff((0.01,)))
     monkeypatch.setattr(look_times, "WIDEST", 0.01)
+    monkeypatch.setattr(hint_limit, "EVERY", 0.0)

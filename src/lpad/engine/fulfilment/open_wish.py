@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from lpad.base.deadline import Deadline
-from lpad.engine.change.change import EID
+from lpad.engine.change.change import CALLER, EID
 from lpad.engine.change.notes import ProvisionNotes
 from lpad.engine.change.params import ProvisionParams
 from lpad.engine.provisioning.wish_record import WishRecord
@@ -35,6 +35,8 @@ class OpenWish:
         resumed = known is not None and (known.paid or bool(known.intent) or known.change == run.change.id)
         self.record = known if known is not None and resumed else _new_wish(run)
         """The progress; the journal contains it after the first `keep`."""
+        self.is_hint = resumed and self.record.change != run.change.id and run.change.origin == CALLER
+        """Whether a request begins to work on a wish that lpad already had."""
 
     def keep(self, **changes: object) -> None:
         """Store the progress of the wish before the next action.

@@ -17,6 +17,7 @@ from lpad.base.untrusted_number import noted_number
 from lpad.engine.change.change import Failure, Pause, PauseReason, now
 from lpad.engine.change.notes import Notes, noting
 from lpad.engine.provisioning import look_times
+from lpad.engine.provisioning.planned_look import waiting_for_platform
 from lpad.engine.running.run import Postponed
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from lpad.base.errors import LpadError
     from lpad.engine.fulfilment.open_wish import OpenWish
+    from lpad.engine.provisioning.platforms import NamedPlatform
 
 _Answer = TypeVar("_Answer")
 
@@ -44,6 +46,7 @@ def asked(wish: OpenWish, ask: Callable[[], _Answer], *, doubt: bool = False) ->
         Postponed: the platform cannot be reached, is busy or out of order.
         PlatformRefused, ServerUntrusted, Cancelled: see the port.
     """
+    wish.context.platforms.hints.looked(wish.record.platform)
     try:
         return ask()
     except PlatformBusy as error:
@@ -78,14 +81,28 @@ def later(
     wait = look_times.wait(looks, least=least, spread=wish.record.spread)
     due = wish.steady() + wait
     wish.keep(looks=looks, next_look_at=due)
-    present = now()
-    failure = (
-        Failure.of(error)
-        if error is not None
-        else Failure(kind="platform-waiting", sentence=sentence, retryable=True)
-    )
-    pause = Pause(reason=reason, since=present, retry_at=present + timedelta(seconds=wait), error=failure)
+    if error is None:
+        pause = waiting_for_platform(sentence, wait=wait)
+    else:
+        present = now()
+        retry_at = present + timedelta(seconds=wait)
+        pause = Pause(reason=reason, since=present, retry_at=retry_at, error=Failure.of(error))
     return Postponed(pause, failed=error is not None, notes=noting(Notes, due=due))
+
+
+def await_place(wish: OpenWish, platform: NamedPlatform) -> None:
+    """Return if lpad may look at a platform because of a hint.
+
+    Raises:
+        Postponed: it has looked there within the last minute.
+    """
+    wait = wish.context.platforms.hints.take(platform.name, platform.can.look_every)
+    if wait:
+        due = wish.steady() + wait
+        wish.keep(next_look_at=due)
+        told = f"lpad has just looked at the platform '{platform.name}'; it looks again in {wait:.0f} s"
+        pause = waiting_for_platform(told, wait=wait)
+        raise Postponed(pause, failed=False, notes=noting(Notes, due=due))
 
 
 def _troubled(wish: OpenWish, error: LpadError, *, least: float) -> Postponed:

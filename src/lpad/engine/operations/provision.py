@@ -25,7 +25,7 @@ from lpad.engine.fulfilment.availability import available
 from lpad.engine.fulfilment.line_activation import activate, activate_again, activate_installed
 from lpad.engine.fulfilment.open_wish import OpenWish
 from lpad.engine.fulfilment.order import reserved
-from lpad.engine.fulfilment.platform_pause import later
+from lpad.engine.fulfilment.platform_pause import await_place, later
 from lpad.engine.fulfilment.question import ask_second_order, follow_answer
 from lpad.engine.fulfilment.release import release
 from lpad.engine.operations.download import download
@@ -96,6 +96,8 @@ def _reach_ticket(wish: OpenWish) -> None:
     follow_answer(wish)
     if not platform.can.orders:
         return
+    if wish.is_hint:
+        await_place(wish, platform)
     with platform.opened() as open_platform:
         reservation = reserved(wish, open_platform)
         reservation = available(wish, open_platform, reservation)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from lpad.engine.provisioning.hint_limit import HintLimit
 from lpad.provisioning.platform_interface import Platform
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class Platforms:
 
     def __init__(self, platforms: Iterable[NamedPlatform] = ()) -> None:
         self._platforms: dict[str, NamedPlatform] = {}
+        self.hints = HintLimit()
+        """When lpad may look at a platform because of a hint."""
         self.become(platforms)
 
     def become(self, platforms: Iterable[NamedPlatform]) -> None:

@@ -124,6 +124,14 @@ class Run(RunRecord):
                 notes = noting(Notes, due=self.now().steady + overtaking.QUIET)
                 self._write(replace(self._change, pause=pause), notes, needed=False)
 
+    def continue_in(self, seconds: float) -> None:
+        """Show and note that a pause ends earlier than planned."""
+        with self._condition:
+            if self._change.pause is not None:
+                pause = replace(self._change.pause, retry_at=now() + timedelta(seconds=seconds))
+                notes = noting(Notes, due=self.now().steady + seconds)
+                self._write(replace(self._change, pause=pause), notes, needed=False)
+
     def step(self, name: str) -> None:
         """Begin a step that may be repeated after a power cut; a safe point for a cancellation.
 

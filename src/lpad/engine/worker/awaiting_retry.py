@@ -9,9 +9,12 @@ from lpad.base.untrusted_number import noted_number
 from lpad.engine.change import overtaking
 from lpad.engine.change.change import PauseReason
 from lpad.engine.change.moment import LATEST
+from lpad.engine.provisioning.planned_look import may_be_hastened
 from lpad.engine.worker import retry_rules
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lpad.engine.change.change import Pause
     from lpad.engine.running.run import Run
 
@@ -63,6 +66,27 @@ class AwaitingRetry:
     def runs(self) -> list[Run]:
         """Return all."""
         return list(self._runs.values())
+
+    def hasten(self, change_id: int, take: Callable[[float], float | None]) -> tuple[Run, float] | None:
+        """Continue a change that waits for a look at its platform earlier, because of a hint.
+
+        Args:
+            change_id: the change's number.
+            take: given the seconds for which it would wait, returns those for which it waits now; None: it
+                waits as planned.
+
+        Returns:
+            The run and its wait in seconds; None if it waits as planned, or for something else.
+        """
+        run, due = self._runs.get(change_id), self._due.get(change_id)
+        if run is None or due is None or run.change.pause is None or not may_be_hastened(run.change.pause):
+            return None
+        present = time.monotonic()
+        wait = take(due - present)
+        if wait is None:
+            return None
+        self._due[change_id] = present + wait
+        return run, wait
 
     def put_off(self) -> list[Run]:
         """Restart the wait of those that wait for a time without switches; return them."""

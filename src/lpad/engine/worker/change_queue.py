@@ -179,6 +179,15 @@ class ChangeQueue:
             self._paused.release(*reasons)
             self._lock.notify_all()
 
+    def hasten(self, change_id: int, take: Callable[[float], float | None]) -> None:
+        """Have a change look at its platform earlier, because of a hint; see `AwaitingRetry.hasten`."""
+        with self._lock:
+            hastened = self._paused.hasten(change_id, take)
+            self._lock.notify_all()
+        if hastened is not None:
+            run, wait = hastened
+            run.continue_in(wait)
+
     @property
     def resumes_at(self) -> float | None:
         """When the next paused change continues, in monotonic time. Call it with the lock held."""

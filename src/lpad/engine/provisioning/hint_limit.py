@@ -1,0 +1,49 @@
+"""The limit for hints: because of a request, lpad looks at a platform at most once a minute.
+
+A request for a wish that lpad already has is a hint that there is news. lpad then looks for itself, earlier
+than planned. The limit is for all cards and callers together, and on a clock that does not jump; after a
+restart it begins again. Planned looks remain as they are without hints, and count.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+
+EVERY = 60.0
+"""Seconds between a look at a platform and the next one because of a hint."""
+
+
+class HintLimit:
+    """When lpad may look at each platform because of a hint; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._latest: dict[str, float] = {}
+        """By platform, the latest look, or the one that a hint will lead to, in monotonic time."""
+
+    def looked(self, platform: str) -> None:
+        """Note a look at a platform."""
+        with self._lock:
+            self._latest[platform] = max(self._latest.get(platform, 0.0), time.monotonic())
+
+    def take(self, platform: str, every: float, within: float = math.inf) -> float | None:
+        """Take the next place for a look because of a hint.
+
+        Args:
+            platform: the platform's name in the settings.
+            every: the least seconds between two looks that the platform asks for, if more than a minute.
+            within: seconds until lpad looks anyway.
+
+        Returns:
+            Seconds until that place, 0: now. None: lpad looks earlier without it, and no place is taken.
+        """
+        with self._lock:
+            present = time.monotonic()
+            latest = self._latest.get(platform)
+            place = present if latest is None else max(present, latest + max(every, EVERY))
+            if place - present >= within:
+                return None
+            self._latest[platform] = place
+            return place - present

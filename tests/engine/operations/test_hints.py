@@ -1,0 +1,114 @@
+"""A message "look now": another request for a wish that lpad already has, and at most one look a minute."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from api.gateway import Gateway
+from engine.lab import CARD
+from engine.operations.platform_lab import PLATFORM, PlatformLab
+from lpad.base.backoff import Backoff
+from lpad.engine.change.change import State
+from lpad.engine.provisioning import hint_limit, look_times
+from lpad.simulator.platform.faults import PlatformFault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lpad.engine.change.change import Change
+    from lpad.simulator.pki.pki import Pki
+
+
+@pytest.fixture
+def lab(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformLab]:
+    """A lab with a platform that never has the profile ready, and where planned looks are an hour apart."""
+    monkeypatch.setattr(look_times, "BACKOFF", Backoff((3600.0,)))
+    with PlatformLab(tmp_path, pki, like="desk") as made:
+        made.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
+        yield made
+
+
+def seconds_left(change: Change) -> float:
+    assert change.pause is not None
+    assert change.pause.retry_at is not None
+    return (change.pause.retry_at - datetime.now(UTC)).total_seconds()
+
+
+def waiting(lab: PlatformLab) -> Change:
+    """Return the change of a wish that waits for its platform."""
+    change = lab.asked_or_paused(lab.provision().id)
+    assert seconds_left(change) > 2000
+    return change
+
+
+def test_a_second_hint_within_the_minute_waits(lab: PlatformLab) -> None:
+    """It is answered with the change as it is, and the time of the next look; more of them change nothing."""
+    first = waiting(lab)
+    looks = lab.platform.calls["look"]
+    again = lab.provision()
+    assert again.id == first.id
+    assert 0 < seconds_left(again) <= hint_limit.EVERY
+    for _ in range(20):
+        assert lab.provision().pause == again.pause
+    assert lab.platform.calls["look"] == looks
+
+
+def test_a_hint_leads_to_a_look(lab: PlatformLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the minute is over, lpad looks for itself, once, and then goes by its own plan again."""
+    monkeypatch.setattr(hint_limit, "EVERY", 2.0)
+    first = waiting(lab)
+    looks = lab.platform.calls["look"]
+    for _ in range(5):
+        lab.provision()
+    lab.until_true(lambda: lab.platform.calls["look"] == looks + 1)
+    change = lab.until(lambda: lab.engine.change(first.id), lambda seen: seen.pause is not None)
+    assert seconds_left(change) > 2000
+    assert lab.platform.calls["look"] == looks + 1
+    assert lab.platform.orders == 1
+
+
+def test_a_new_change_for_a_known_wish_is_a_hint(lab: PlatformLab) -> None:
+    """Whoever cancels and asks again gets no more looks than others; planned looks are not held up."""
+    lab.platform.faults.add(PlatformFault.STATUS, call="release", times=0, value="409")
+    first = waiting(lab)
+    looks = lab.platform.calls["look"]
+    lab.engine.cancel(first.id)
+    assert lab.ended(first.id).state is State.CANCELLED
+    looks = lab.platform.calls["look"]
+    second = lab.asked_or_paused(lab.provision().id)
+    assert second.id != first.id
+    assert 0 < seconds_left(second) <= hint_limit.EVERY
+    assert second.pause is not None
+    assert "has just looked" in second.pause.error.sentence
+    assert lab.platform.calls["look"] == looks
+    assert lab.platform.orders == 1
+
+
+def test_the_limit_holds_for_the_api(lab: PlatformLab) -> None:
+    """And so for the broker's clients, whose commands are requests to it; an idempotency key is no hint."""
+    first = waiting(lab)
+    body = {"platform": PLATFORM}
+    with Gateway(lab) as gateway:
+        path = f"/v1/euiccs/{CARD}/provision"
+        looks = lab.platform.calls["look"]
+        pauses = set()
+        for number in range(5):
+            headers = {"Idempotency-Key": f"command-{number // 2}"}
+            answer = gateway.http.post(path, json=body, headers=headers)
+            assert (answer.status_code, answer.json()["id"]) == (202, first.id)
+            pauses.add(answer.json()["pause"]["retry_at"])
+        assert len(pauses) == 1
+        assert lab.platform.calls["look"] == looks
+
+
+def test_a_hint_ends_no_other_wait(lab: PlatformLab) -> None:
+    """After an error lpad waits as long as it must: a platform that is busy is not asked earlier."""
+    lab.platform.faults.add(PlatformFault.BUSY, call="look", times=0)
+    change = lab.asked_or_paused(lab.provision().id)
+    left = seconds_left(change)
+    assert left > 2000
+    assert lab.provision().pause == change.pause
