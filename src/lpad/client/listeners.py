@@ -36,16 +36,16 @@ class Listeners:
 
     def all(self) -> list[Listener]:
         """Return the named listeners, by name."""
-        return wire.decoded(self._connection.request("GET", "/v1/listeners").content, _List).listeners
+        return wire.decoded(self._connection.request("GET", "/v1/listeners"), _List).listeners
 
     def acknowledge(self, name: str, position: int) -> Listener:
         """Have the daemon know that a listener needs no event up to this number any more."""
         answer = self._connection.request("PUT", _path(name), {"position": position})
-        return wire.decoded(answer.content, Listener)
+        return wire.decoded(answer, Listener)
 
     def forget(self, name: str) -> Listener:
         """Have the daemon forget a listener, whose events then no longer count as awaited."""
-        return wire.decoded(self._connection.request("DELETE", _path(name)).content, Listener)
+        return wire.decoded(self._connection.request("DELETE", _path(name)), Listener)
 
 
 def _path(name: str) -> str:
