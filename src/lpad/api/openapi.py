@@ -18,6 +18,7 @@ from lpad.api.request.roles import ROLE_FOR
 from lpad.base.untrusted_number import LARGEST
 from lpad.engine.change.change import Change
 from lpad.engine.change.kinds import DETAILS, KINDS
+from lpad.engine.listeners.listener_record import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,10 +50,17 @@ _QUERY: dict[str, tuple[dict[str, Any], str]] = {
         {"type": "string", "enum": [*FORMS], "default": FORMS[0]},
         "'cloudevents': the events of /v1/event-types, which a listener resumes even after a restart",
     ),
+    "listener": (
+        {"type": "string", "pattern": f"^{NAME.pattern}$"},
+        "with 'cloudevents', the name under which lpad remembers what this listener has acknowledged",
+    ),
 }
 _ICCID = "[0-9A-Ea-e]{1,18}[Ff]{0,2}|[0-9A-Ea-e]{19,20}[Ff]?"
 _PATH: dict[str, tuple[dict[str, Any], str]] = {
-    "name": ({"type": "string"}, "the card's, the platform's or the webhook's name in the settings"),
+    "name": (
+        {"type": "string"},
+        "the card's, the platform's or the webhook's name in the settings, or the listener's",
+    ),
     "iccid": (
         {
             "type": "string",
