@@ -121,7 +121,7 @@ class _Caller:
 
 
 def hold_conversation(data: bytes) -> None:
-    """Try a download with these messages; a profile counts as installed only if the card's result says so.
+    """Try a download with these messages; a profile counts as installed only if the card confirms it.
 
     Raises:
         LpadError: the download fails, as it nearly always does.

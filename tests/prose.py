@@ -12,6 +12,7 @@ import re
 import sys
 import tokenize
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,9 @@ ROOT = Path(__file__).parents[1]
 EDITED = (
     "README.md",
     "CONTRIBUTING.md",
+    "CHANGELOG.md",
     "SECURITY.md",
-    "config/lpad.yaml",
+    "config/*.yaml",
     "docs/api.md",
     "docs/architecture.md",
     "docs/bench.md",
@@ -37,6 +39,7 @@ EDITED = (
     "docs/metrics.md",
     "docs/operations.md",
     "docs/modems.md",
+    "docs/mqtt.md",
     "docs/network.md",
     "docs/out-of-scope.md",
     "docs/platforms/*.md",
@@ -45,6 +48,7 @@ EDITED = (
     "docs/security.md",
     "docs/simulator.md",
     "docs/testing.md",
+    "docs/webhooks.md",
     "examples/README.md",
     "hil/README.md",
     "hil/conformance.md",
@@ -101,6 +105,17 @@ HABITS = (
     _habit(r"\bat once\b", "'immediately', 'at the same time'"),
     _habit(r"\b(but for|all but|for all that|all the same)\b", "'except', 'nevertheless'"),
     _habit(
+        r"\b(says?|said|tells?|told) (so|why|what|when|which|whether|how|where|nothing)\b",
+        "'states', 'explains', 'shows', 'the reason is in'",
+    ),
+    _habit(r"\bas `[^`]+` (says?|tells?)\b", "'(see `…`)', 'according to `…`'"),
+    _habit(r"\bin vain\b", "'without success'"),
+    _habit(r"\bmute\b", "'silent', 'does not answer'"),
+    _habit(r"\bany more[.;:]", "'no longer'"),
+    _habit(r"\bthe most (bytes|characters|entries|seconds|lines|times)\b", "'the maximum number of …'"),
+    _habit(r"\bnonsense\b|\blies (in|on|beyond|below|above)\b", "'invalid', 'is'"),
+    _habit(r"\bthe time is over\b|\bto and fro\b|\bwithout a word\b", "'has passed', plain words"),
+    _habit(
         r"\b(is|does|do|are|was|were|has|have|did|could|would|should|must)n't\b|\bcan't\b", "'not' in full"
     ),
 )
@@ -111,6 +126,10 @@ _SHELL_PROSE = re.compile(r"""(?:^| )# .*|echo "[^"]*\"""")
 
 _WORD = re.compile(r"""[a-z]*(["'])[^"'\s]+\1""")
 """A string of one word, which is a value of the program."""
+
+
+_MARGIN = re.compile(r"^[\s#]*")
+"""The indentation of a line, and the mark of a comment."""
 
 
 def found(text: str) -> Iterator[tuple[str, Habit]]:
@@ -145,12 +164,25 @@ def edited() -> list[Path]:
     return sorted({path for pattern in EDITED for path in ROOT.glob(pattern)})
 
 
+def broken(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str, Habit]]:
+    """Return each place that a line break divides, with the number of its first line."""
+    for (number, line), (following, second) in pairwise(lines):
+        first = line.rstrip()
+        if following != number + 1 or not first or not (rest := _MARGIN.sub("", second)):
+            continue
+        for habit in HABITS:
+            for match in habit.pattern.finditer(f"{first} {rest}"):
+                if match.start() < len(first) < match.end() and not habit.pattern.search(line):
+                    yield number, match[0].strip(), habit
+
+
 def reports(paths: Iterable[Path]) -> Iterator[str]:
     """Return one line for each place."""
     for path in paths:
-        for number, line in passages(path):
-            for words, habit in found(line):
-                yield f"{path.relative_to(ROOT)}:{number}: '{words}': write {habit.instead}"
+        lines = list(passages(path))
+        places = [(number, words, habit) for number, line in lines for words, habit in found(line)]
+        for number, words, habit in [*places, *broken(lines)]:
+            yield f"{path.relative_to(ROOT)}:{number}: '{words}': write {habit.instead}"
 
 
 def main(names: list[str]) -> int:

@@ -36,6 +36,14 @@ PAIRS = [
     ("it ends at once", "it ends immediately"),
     ("all but one", "all except one"),
     ("the bytes don't fit", "the bytes do not fit"),
+    ("the error says why", "the error contains the reason"),
+    ("it waits as `Retry-After` says", "it waits for the time in `Retry-After`"),
+    ("it tried this in vain", "it tried this without success"),
+    ("the server is mute", "the server does not answer"),
+    ("nothing uses it any more.", "nothing uses it now."),
+    ("the most bytes of an answer", "the maximum number of bytes in an answer"),
+    ("an offset that lies beyond the end", "an offset that is beyond the end"),
+    ("once the time is over", "once the time has passed"),
     ("    <<<<<<< Updated upstream", "    Args:"),
     ("    =======", "    ===="),
     (">>>>>>> Stashed changes", "    Raises:"),
@@ -65,6 +73,15 @@ def test_code_is_no_prose(tmp_path: Path) -> None:
     module = tmp_path / "module.py"
     module.write_text('anew = 1  # anew\nanybody = """\nanew"""\n', encoding="utf-8")
     assert [number for number, line in prose.passages(module) if list(prose.found(line))] == [1, 3]
+
+
+def test_a_habit_across_a_line_break_is_found(tmp_path: Path) -> None:
+    """Words that a line break divides are found like those in one line; a paragraph's end divides them."""
+    module = tmp_path / "module.py"
+    text = '"""It ends at\n    once.\n\n    at\n\n    once\n"""\n# at\n# once\n'
+    module.write_text(text, encoding="utf-8")
+    lines = list(prose.passages(module))
+    assert [(number, words) for number, words, _ in prose.broken(lines)] == [(1, "at once"), (8, "at once")]
 
 
 def test_edited_texts_stay_so() -> None:

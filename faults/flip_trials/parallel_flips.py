@@ -75,7 +75,7 @@ def told(outcomes: Sequence[FlipOutcome]) -> str:
 
 def _enter(bases: Path, contents: Mapping[str, Contents]) -> None:
     global _stage  # noqa: PLW0603 - what a process of the pool keeps
-    logging.disable(logging.CRITICAL)  # each repair says so, thousands of times
+    logging.disable(logging.CRITICAL)  # each repair logs a line, thousands of times
     _stage = FlipStage(bases, bases / str(os.getpid()), contents)
 
 

@@ -106,7 +106,7 @@ class HttpSocket:
         except TimeoutError as error:
             raise NoAnswerError("lpad did not accept the request in time") from error
         except OSError:
-            pass  # the daemon may have refused the request before it read all of it: its answer says why
+            pass  # the daemon may have refused the request before it read all of it: the answer explains it
         while not isinstance(event := self._event(patience), h11.Response):
             pass  # an informational answer
         return event.status_code

@@ -39,7 +39,7 @@ class Listeners:
         return wire.decoded(self._connection.request("GET", "/v1/listeners"), _List).listeners
 
     def acknowledge(self, name: str, position: int) -> Listener:
-        """Have the daemon know that a listener needs no event up to this number any more."""
+        """Report that a listener has processed all events up to this number."""
         answer = self._connection.request("PUT", _path(name), {"position": position})
         return wire.decoded(answer, Listener)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lpad.provisioning.platform_declaration import Scalar
 
 LONGEST_WORDS = 300
-"""The most characters of a platform's own text that are kept."""
+"""The maximum number of characters that are kept of a platform's own text."""
 _LONGEST_VALUE = 2048
 _LONGEST_NUMBER = 64
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
@@ -75,7 +75,7 @@ def as_text(value: Any) -> str | None:
 
 
 def fits(wanted: Mapping[str, list[Scalar] | Scalar], answer: Any) -> bool:
-    """Whether at each path is the wanted value, or one of the wanted values; a number equals its digits."""
+    """Whether each path has the wanted value, or one of the wanted values; a number equals its digits."""
     return all(_equals(at(path, answer), values) for path, values in wanted.items())
 
 

@@ -7,7 +7,7 @@
     standard-webhooks  webhook-signature: HMAC-SHA256 or Ed25519 of id, time and body (standardwebhooks.com)
     telnyx             telnyx-signature-ed25519: Ed25519 of time and body
 
-All comparisons take the same time, whatever is compared.
+The duration of a comparison does not depend on the compared values.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def verify(scheme: str, callback: Callback, *, secret: str) -> int | None:
         secret: the account's token, the shared secret, or the public key in base64.
 
     Returns:
-        When it was signed, in seconds since 1970; None: the scheme does not say. The receiver must refuse old
+        When it was signed, in seconds since 1970; None: the scheme has no time. The receiver must refuse old
         callbacks, which an attacker may have captured and sent again.
 
     Raises:

@@ -45,7 +45,7 @@ def read_credential(file: str, *, resolve: Callable[[str], Path]) -> str:
     else:
         path, systemd = resolve(file), False
     try:
-        # systemd's own folder may show a group, but admits no other users.
+        # systemd's own folder may have a group's permission bits, but admits no other users.
         if not systemd and path.stat().st_mode & _OTHERS:
             raise InvalidSettings(
                 f"other users can read {path}, which contains a credential; run: chmod 600 {path}"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lpad.provisioning.platform_declaration import Call, Declaration
 
 MOST_PAGES = 50
-"""The most pages of one list; a list by EID or reference has one."""
+"""The maximum number of pages of one list; a list by EID or reference has one."""
 
 
 class Caller:

@@ -1,4 +1,4 @@
-"""A platform described by a file: the verbs of the interface as declared calls."""
+"""A platform described by a file: the interface's methods as declared calls."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class DeclaredPlatform:
         self._caller.close()
 
     def order(self, wish: Wish, *, draft: Reservation | None = None, deadline: Deadline) -> Reservation:
-        """Order a profile, or confirm the draft of an order; see the port."""
+        """Order a profile, or confirm the draft of an order; see `Platform`."""
         attempted = "order a profile"
         made = draft
         if made is None:
@@ -58,7 +58,7 @@ class DeclaredPlatform:
                     platform=self.name,
                 )
             if made.profile is Stage.UNKNOWN and not made.unknown:
-                made = replace(made, profile=Stage.PENDING)  # it says nothing yet
+                made = replace(made, profile=Stage.PENDING)  # the platform reports no state yet
         if self._calls.confirm is None or not made.draft:
             return made
         values = {**self._of_wish(wish), **_of_reservation(made)}
@@ -99,7 +99,7 @@ class DeclaredPlatform:
         return self._line(self._calls.line, seen, attempted="report on a line", deadline=deadline)
 
     def activate(self, reservation: Reservation, wish: Wish, *, deadline: Deadline) -> Reservation:
-        """Make the line live, or begin to; see the port."""
+        """Activate the line, or begin to; see `Platform`."""
         call = self._needed("activate", self._calls.activate)
         values = {**self._of_wish(wish), **_of_reservation(reservation)}
         return self._reserved(call, values, reservation, attempted="activate a line", deadline=deadline)
@@ -120,7 +120,7 @@ class DeclaredPlatform:
         return replace(reservation, profile=Stage.GONE, unknown=())
 
     def line_of(self, iccid: str, *, deadline: Deadline) -> Reservation | None:
-        """Return the line of an installed profile; None: the platform knows none by this ICCID.
+        """Return the line of an installed profile; None: the platform has no line with this ICCID.
 
         Raises:
             Conflict: the platform's file has no call for it.
@@ -144,7 +144,7 @@ class DeclaredPlatform:
             return reservation(fields, self._declaration, platform=self.name, before=known)
 
     def activate_line(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
-        """Make the line of an installed profile live, or begin to."""
+        """Activate the line of an installed profile, or begin to."""
         call = self._needed("activate", self._calls.activate_line or self._calls.activate)
         return self._line(call, reservation, attempted="activate a line", deadline=deadline)
 

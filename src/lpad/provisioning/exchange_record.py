@@ -34,7 +34,7 @@ class ExchangeRecord:
 
     def take(self, exchange: Exchange) -> None:
         """Keep an exchange, masked."""
-        whole = exchange.url == self._token  # what goes to and fro there is secret altogether
+        whole = exchange.url == self._token  # such requests and answers are secret as a whole
         self._kept.append(
             {
                 "request": {

@@ -1,4 +1,4 @@
-"""Opening of platforms: from the settings to an object with the interface's verbs."""
+"""Opening of platforms: from the settings to an object with the interface's methods."""
 
 from __future__ import annotations
 

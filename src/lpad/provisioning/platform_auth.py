@@ -116,7 +116,7 @@ class PlatformAuth(httpx.Auth):
         """Keep the token in an answer.
 
         Raises:
-            PlatformRefused: the platform does not know these credentials.
+            PlatformRefused: the platform does not accept these credentials.
             PlatformBusy, ServerFailed, PlatformUnclear: there is no token now.
         """
         declared = self._declaration.token

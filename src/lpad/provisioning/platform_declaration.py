@@ -72,7 +72,7 @@ class Call(_Block, frozen=True, kw_only=True):
     Attributes:
         get, post, put, patch, delete: the method, with the path from `base` on; exactly one.
         query, headers: names and templates; a part that is only an optional placeholder without a value is
-            left out.
+            omitted.
         form, json: the body.
         good, again: paths and the values that mean success, or "later"; they replace the platform's.
         accepts: HTTP statuses that mean success in addition to 2xx.
@@ -116,7 +116,7 @@ class Call(_Block, frozen=True, kw_only=True):
 
 
 class Token(_Block, frozen=True, kw_only=True):
-    """How a token is got: a POST whose answer has a value, perhaps a second one, and its seconds to live."""
+    """The request for a token: a POST whose answer has one or two values, and their lifetime in seconds."""
 
     post: Text
     headers: dict[str, str] = {}
@@ -175,7 +175,7 @@ class Calls(_Block, frozen=True, kw_only=True):
     products: Call | None = None
 
     def named(self) -> dict[str, Call]:
-        """Return those that there are."""
+        """Return the calls that the platform has."""
         return {name: call for name in self.__struct_fields__ if (call := getattr(self, name)) is not None}
 
     @property

@@ -15,9 +15,9 @@ from lpad.provisioning.platform_declaration import Declaration
 SHIPPED = Path(__file__).parent / "platforms"
 LARGEST = 256 * 1024
 _LONGEST_LINE = 3
-"""Files that inherit from one another, at most."""
+"""The maximum number of files that inherit from one another."""
 _DEEPEST = 32
-# libyaml's, where PyYAML was built with it, is ten times as fast.
+# libyaml's loader, if PyYAML was built with it, is ten times as fast.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -101,7 +101,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _shallow(value: Any, left: int) -> bool:
-    """Whether the nesting does not exceed the limit, as it does with an alias to its own mapping."""
+    """Whether the nesting is within the limit, which an alias to its own mapping exceeds."""
     if left == 0:
         return False
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

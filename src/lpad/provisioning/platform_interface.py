@@ -1,7 +1,6 @@
 """The interface to an operator's platform: the requests of a device, and the reservations.
 
-A reservation has two axes, and neither follows from the other: the profile, as the SM-DP+ knows it, and the
-line, as the network knows it.
+A reservation has two independent states: the profile's at the SM-DP+, and the line's in the network.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class Line(enum.StrEnum):
 
 
 class LineAction(enum.StrEnum):
-    """What can be asked for the line of an installed profile."""
+    """The requests for the line of an installed profile."""
 
     SHOW = "show"
     ACTIVATE = "activate"
@@ -75,7 +74,7 @@ class Reservation:
         platform: the platform's name in the settings.
         id: the platform's name of the reservation.
         line_id: the platform's name of the line; None: none is known.
-        profile, line: the two axes.
+        profile, line: the two states.
         line_word: the line's state in the platform's own words; None: not reported.
         ticket: the profile's server and matching ID; if the matching ID is empty, the server finds the
             profile by the card's EID. None until the platform reports it. It is a secret.
@@ -83,7 +82,7 @@ class Reservation:
         eid: the EID of the card for which it is reserved; None: any card, or unknown.
         imei: the IMEI of the device in which the platform has seen the line; None: unknown.
         apn: the access point name for the profile; None: the platform reports none.
-        draft: whether it is lost unless the order is confirmed.
+        draft: whether the reservation is lost unless the order is confirmed.
         why: the platform's own words, as on a failure.
         unknown: states in the platform's words that are in no table.
         created: the time of its creation, in the platform's form; only for sorting.
@@ -130,7 +129,7 @@ class Activates(enum.StrEnum):
 
     BEFORE = "before"  # before the profile is enabled, so that it registers at its first attempt
     AFTER = "after"  # once the profile is installed
-    NEVER = "never"  # it is live by itself
+    NEVER = "never"  # the platform activates it without a request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,8 +144,8 @@ class Capabilities:
         activates: when a line is activated.
         releases: whether a profile that was not downloaded can be released.
         costs: whether an order costs money.
-        lines: the requests for the line of an installed profile; empty: the platform does not know the line.
-        look_every: seconds between two looks, at least.
+        lines: the requests for the line of an installed profile; empty: the platform has none for lines.
+        look_every: the minimum number of seconds between two queries.
         look_for: seconds after which a reservation that is still pending is reported as stalled.
     """
 
@@ -163,13 +162,13 @@ class Capabilities:
 
 
 class Platform(Protocol):
-    """An operator's platform; each verb is one conversation under one deadline.
+    """An operator's platform; each method is one conversation under one deadline.
 
-    All verbs raise:
+    All methods raise:
         PlatformRefused: the platform refused; the details contain the `cause`.
         PlatformBusy: the platform says "later", and has done nothing.
         PlatformUnclear, ServerUnreachable, ServerFailed, ServerMalformed: it is unclear whether the platform
-            carried out the request; the caller must look or find before it repeats anything.
+            carried out the request; the caller must call `look` or `find` before it repeats anything.
         ServerUntrusted: TLS cannot be verified, so nothing was sent.
         Cancelled: another thread ends the wait.
     """
@@ -187,7 +186,7 @@ class Platform(Protocol):
         """Return the present state of a reservation; its stage is GONE if the platform no longer knows it."""
 
     def activate(self, reservation: Reservation, wish: Wish, *, deadline: Deadline) -> Reservation:
-        """Make the line live, or begin to."""
+        """Activate the line, or begin to."""
 
     def release(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
         """Release a profile that was not downloaded."""

@@ -55,7 +55,7 @@ def reservation(
 def _stage(
     fields: Mapping[str, str], declaration: Declaration, known: Reservation
 ) -> tuple[Stage, tuple[str, ...]]:
-    """Return the profile's stage by its own state, otherwise by the order's, otherwise the earlier one."""
+    """Return the profile's stage by its own state, otherwise by the order's, otherwise the previous stage."""
     for name, table in (("profile", declaration.profile), ("order", declaration.order)):
         word = fields.get(name)
         if word is not None:

@@ -7,7 +7,7 @@
     {now_ms} {now_s} {path} {body} {sign}   of the request that is about to be sent
 
 A question mark, as in `{option.email?}`, makes a placeholder optional. A template that is only an optional
-placeholder without a value is left out of its mapping.
+placeholder without a value is omitted from its mapping.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def filled_path(template: str, values: Mapping[str, str]) -> str:
 
 
 def filled_tree(template: Any, values: Mapping[str, str]) -> Any:
-    """Return JSON with the templates in it filled; a mapping loses the keys that are left out."""
+    """Return JSON with the templates in it filled; a mapping loses the keys whose templates are omitted."""
     if isinstance(template, str):
         return filled(template, values)
     if isinstance(template, dict):

@@ -56,7 +56,7 @@ DEFAULT_PROTOCOL_VERSION = "2.2.2"
 
 
 class Interface(StrEnum):
-    """What a server is asked as: it names the functions in errors."""
+    """The role in which a server is called; it names the functions in errors."""
 
     ES9_PLUS = "ES9+"
     ES11 = "ES11"
@@ -66,8 +66,8 @@ class Es9Plus:
     """One SM-DP+, over one TLS connection that is opened by the first call and kept until `close`.
 
     Not to be shared between threads. The functions take the transaction ID as the server wrote it, and the
-    card's answers (BF20, BF21, BF38, BF41; notifications: BF37 or 30) as the card gave them. Each raises
-    ServerError: the server is unreachable, untrusted, failed or refused.
+    card's unchanged answers (BF20, BF21, BF38, BF41; notifications: BF37 or 30). Each raises ServerError: the
+    server is unreachable, untrusted, failed or refused.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class Es9Plus:
     ) -> AuthenticateClientAnswer | EventEntries:
         """Send the card's authentication; get the profile's metadata (5.6.3), or an SM-DS's events (5.8.2).
 
-        An SM-DS answers with events whatever it is asked as.
+        An SM-DS always answers with events, even if it is called as an SM-DP+.
         """
         body = json_binding.authenticate_client(
             transaction_id=transaction_id, authenticate_server_response=authenticate_server_response
@@ -168,7 +168,7 @@ class Es9Plus:
             return GetBoundProfilePackageAnswer.of(answer)
 
     def handle_notification(self, *, pending_notification: bytes, deadline: Deadline) -> None:
-        """Deliver a notification; returning means that the server has accepted it (5.6.4)."""
+        """Deliver a notification; if this returns, the server has accepted it (5.6.4)."""
         body = json_binding.handle_notification(pending_notification=pending_notification)
         self._call(
             "HandleNotification", body, decode=Answer.decode_acceptance, may_be_empty=True, deadline=deadline
@@ -242,7 +242,7 @@ class Es9Plus:
             # Not an answer of an SM-DP+, but a page of a host in front of it, which is temporary like
             # HTTP 502.
             error.retryable = True
-            self._connection.close()  # the rest of a too long answer would be read as the next one
+            self._connection.close()  # the rest of this answer would be read as the next one
             raise
         if answer.refusal is not None:
             raise _refused(attempted, answer.refusal)
@@ -251,7 +251,7 @@ class Es9Plus:
     def _failed(self, attempted: str, http: HttpAnswer) -> ServerRefused | ServerFailed | ServerUnreachable:
         """Explain an HTTP status other than success.
 
-        Some servers answer 4xx or 5xx with the status codes that belong into a 200.
+        Some servers answer 4xx or 5xx with the status codes that belong in a 200.
         """
         try:
             refusal = Answer.decode(http.body).refusal

@@ -1,4 +1,4 @@
-"""A daemon in a separate process: started and awaited, stopped like by systemd, or killed."""
+"""A daemon in a separate process: started and awaited, stopped as systemd does, or killed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PATIENCE = 60.0
-"""Seconds within which any awaited event happens, even on a slow machine."""
+"""The number of seconds within which any awaited event happens, even on a slow machine."""
 
 
 class DaemonProcess:

@@ -109,7 +109,7 @@ class Gateway:
         """Write the daemon's settings file and return its path."""
         trust = {"extra_ca_files": [str(path) for path in self._ci]}
         where = {} if "reader" in self._euicc else {"port": str(self.folder / "port")}
-        # A bench has another way home, and the default guard costs five seconds a switch.
+        # A bench has another connection, and the default guard costs five seconds for each switch.
         euicc = {"switching": {"default_guard": None, "accept_offline": True}} | where | self._euicc
         settings = {
             "socket": str(self.socket),
@@ -130,7 +130,7 @@ class Gateway:
 
     @property
     def ready_seconds(self) -> float:
-        """From the start of the latest daemon to its READY=1."""
+        """Seconds from the start of the latest daemon to its READY=1."""
         return self._daemon.ready_seconds
 
     def start(self) -> None:
@@ -139,11 +139,11 @@ class Gateway:
         self._daemon.start()
 
     def stop(self) -> None:
-        """Stop the daemon as systemd does, and see that it ends well."""
+        """Stop the daemon as systemd does, and check that it ends successfully."""
         self._daemon.stop()
 
     def kill(self) -> None:
-        """Take the daemon's life as a power cut does."""
+        """Kill the daemon, like a power cut."""
         self._daemon.kill()
 
     def ready(self) -> Euicc:

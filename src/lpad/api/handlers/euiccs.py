@@ -121,7 +121,7 @@ async def reset_euicc(call: Call) -> Response:
     asked = view_of(params.ResetParams, body)
     if not (asked.operational_profiles or asked.test_profiles or asked.default_smdp):
         names = "operational_profiles, test_profiles, default_smdp"
-        raise InvalidValue(f"a reset must say what to delete: set at least one of {names} to true")
+        raise InvalidValue(f"the reset deletes nothing: set at least one of {names} to true")
     return await _submit(call, asked)
 
 

@@ -26,7 +26,7 @@ async def list_listeners(call: Call) -> Response:
 
 
 async def acknowledge_events(call: Call) -> Response:
-    """Note that a listener needs no event up to this one any more; for its own user, or an admin."""
+    """Record that a listener has processed all events up to this one; for its own user, or an admin."""
     position = call.body_of(Acknowledgement).position
     if not 0 <= position <= MOST_CHANGES:
         raise InvalidValue("'position' must be the number of an event")

@@ -79,7 +79,7 @@ class AtCglaLink:
 
         Modems mostly give no reason for a refusal: they answer ERROR to an unknown application,
         without a free channel, and to an unknown command. Only if each AID is 'not found' does the
-        error say so (6A82).
+        error report it (6A82).
 
         Raises:
             LinkRefused: the modem refused without a reason.

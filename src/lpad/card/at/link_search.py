@@ -61,7 +61,7 @@ def find_link(
                     raise
                 _log.debug("%s: %s does not work: %s", name, kind, error)
                 if kind not in failures or error.details.get("sw") != _NO_SUCH_APPLICATION:
-                    # That it has no other name either says nothing of a card that was out of reach before.
+                    # A missing other name proves nothing about a card that was out of reach earlier.
                     failures[kind] = error
             else:
                 _log.info("%s: %s works", name, kind)

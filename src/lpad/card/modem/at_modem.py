@@ -42,7 +42,7 @@ class AtModem:
         """Send a command once and return its answer; anything but OK raises.
 
         Args:
-            patience: the most seconds to wait for the answer after the command was sent.
+            patience: the maximum number of seconds to wait for the answer after the command was sent.
             deadline: for the whole call; the earlier limit applies.
 
         Raises:

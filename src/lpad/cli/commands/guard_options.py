@@ -17,7 +17,7 @@ _SWITCHING = frozenset({"enable", "disable", "download", "provision", "reset"})
 _LAYERS = ("card", "modem", "registered", "bearer", "address", "path")
 """The layers of the connection, from the lowest up."""
 _HOOKS = ("pre-switch", "post-switch", "confirmed", "rolled-back")
-"""Steps that run the owner's hooks, whose failure says nothing about a layer."""
+"""Steps that run the owner's hooks, whose failure concerns no layer."""
 
 
 class Limit(TypedDict, total=False):

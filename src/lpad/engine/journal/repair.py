@@ -227,7 +227,7 @@ def _is_sequence(record: Record) -> bool:
 def _identified(record: Record) -> list[tuple[int, Layout, _Row]]:
     """Return the version, table and row of a record; None without a valid checksum.
 
-    Most tables are the same in several versions: only all rows together tell which the file has.
+    Most tables are the same in several versions: only all rows together show the file's version.
     """
     found = []
     for version in range(SCHEMA_VERSION, CHECKSUMS_SINCE - 1, -1):

@@ -2,7 +2,7 @@
 
 A listener costs the outbox nothing: it only decides what a full outbox counts as missed. All listeners are
 one record, which is written at most once in ten seconds, so that no listener can keep the journal busy; after
-a power cut in between, a listener itself says how far it is.
+a power cut in between, a listener reports its position again.
 """
 
 from __future__ import annotations

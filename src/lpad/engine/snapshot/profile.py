@@ -38,8 +38,8 @@ class Profile:
 class UnreadableProfile:
     """An entry of the card's list that is broken or has no ICCID, with its readable parts.
 
-    `raw_iccid` is the card's value of the ICCID, in hex; `iccid` is its ICCID, if it is one. `whole` says
-    whether only the ICCID is wrong.
+    `raw_iccid` is the card's value of the ICCID, in hex; `iccid` is its ICCID, if it is one. `whole` means
+    that only the ICCID is wrong.
     """
 
     iccid: str | None = None

@@ -268,7 +268,7 @@ class _Switch:
     def _found(self, profiles: ProfileList) -> Listed:
         profile = profiles.named(self._iccid) or profiles.named(self._purpose.aid)
         if profile is None:
-            profiles.find(self._iccid)  # says so if there are several
+            profiles.find(self._iccid)  # raises an error if there are several
             profile = profiles.unlisted(self._iccid, aid=self._purpose.aid)
         if profile is None:
             raise profiles.missing(self._iccid, attempted=self._verb)

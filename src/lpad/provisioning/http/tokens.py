@@ -1,7 +1,7 @@
 """A platform's token, kept until shortly before it expires, even across restarts.
 
 Platforms limit how often a client may log in (emnify: 100 times in 5 minutes for one address), so a daemon
-that keeps restarting must not get a token each time.
+that keeps restarting must not request a token each time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _LARGEST = 64 * 1024
 _EARLY = 60.0
-"""Seconds before its end at which a token is renewed; of a short life a tenth."""
+"""The number of seconds before its end at which a token is renewed, but at most a tenth of its life."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Token:
     expires_at: float = 0.0
     issued_at: float = 0.0
     account: str = ""
-    """Names the credentials that it was got with, by a digest: others need another token."""
+    """A digest of the credentials for which it was issued: other credentials need another token."""
 
 
 class Tokens:
@@ -100,6 +100,6 @@ class Tokens:
             draft.unlink(missing_ok=True)
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(content)
-            draft.replace(self._path)  # not synced, because lpad can get a lost token again
+            draft.replace(self._path)  # not synced, because lpad can request a new token
         except OSError as error:
             _LOG.warning("cannot store the token of a platform in %s: %s", self._path, error.strerror)

@@ -1,4 +1,4 @@
-"""The head of an answer before the HTTP library reads it: limited in size, and cleaned up like in browsers.
+"""The head of an answer before the HTTP library reads it: limited in size, and cleaned up as browsers do.
 
 Servers and proxies send heads that RFC 9112 forbids and every browser accepts. Meaningless parts are omitted
 here; anything that would change the body's length or bytes is refused with an error that names it.

@@ -88,7 +88,7 @@ class HttpsConnection:
 
     @property
     def connects(self) -> int:
-        """How many TCP connections were made so far."""
+        """The number of TCP connections made so far."""
         return self._backend.connects
 
     def post(
@@ -115,7 +115,7 @@ class HttpsConnection:
                 one.
             body: the request's body; may be empty.
             headers: headers in addition to Host and Content-Length.
-            limit: the most bytes of the answer's body.
+            limit: the maximum number of bytes in the answer's body.
             deadline: for everything: name, connection, handshake, request and answer.
 
         Raises:
@@ -179,7 +179,7 @@ class HttpsConnection:
         told = [
             ("Host", str(self._server)),
             *([("Content-Length", str(len(body)))] if body or method not in _WITHOUT_BODY else []),
-            # lpad still decompresses such answers, but asks for none.
+            # lpad still decompresses such answers, but does not request them.
             ("Accept-Encoding", "identity"),
             *headers.items(),
         ]

@@ -1,4 +1,4 @@
-"""Compressed answers that lpad did not ask for: decompressed like in browsers, within a limit."""
+"""Compressed answers that lpad did not request: decompressed as browsers do, within a limit."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def unpacked(body: bytes, coding: str, *, limit: int) -> bytes:
     Args:
         body: the compressed bytes.
         coding: gzip, x-gzip or deflate.
-        limit: the most decompressed bytes; at most one more is ever produced.
+        limit: the maximum number of decompressed bytes; at most one more is ever produced.
 
     Returns:
         The bytes; one more than `limit` if there would be more.

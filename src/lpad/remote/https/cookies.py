@@ -24,7 +24,7 @@ class Cookies:
     _kept: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
 
     def take(self, set_cookie: str, *, path: str) -> None:
-        """Keep a cookie, or forget it if the server says so.
+        """Keep a cookie, or delete it if the server requests that.
 
         Ignores invalid cookies and those of other servers.
 
@@ -68,7 +68,7 @@ def _is_below(path: str, cookies: str) -> bool:
 
 
 def _is_over(told: dict[str, str]) -> bool:
-    """Whether a cookie must be forgotten.
+    """Whether a cookie must be deleted.
 
     Only dates in the distant past (such as 1970) count, because this device's clock may be wrong, and a
     session is shorter than any other lifetime.

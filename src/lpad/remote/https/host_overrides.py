@@ -1,6 +1,6 @@
 """Other hosts for server names, for laboratories.
 
-The server keeps its name, only the connection goes elsewhere.
+The server keeps its name; only the connection is made to another host.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class HostOverrides:
         A name without a port means port 443; a target without port keeps the port.
 
         Raises:
-            InvalidSettings: one of them has none of these forms.
+            InvalidSettings: a name or a target has none of these forms.
         """
         return cls({_source(name): _target(target) for name, target in (overrides or {}).items()})
 

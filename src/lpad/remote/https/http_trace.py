@@ -24,7 +24,7 @@ _HARMLESS_HEADERS = frozenset(
     {"content-type", "content-length", "connection", "x-admin-protocol", "retry-after", "transfer-encoding"}
 )
 _LONGEST = 400
-"""The most characters of a value that are shown with payloads; longer ones are certificates and profile
+"""The maximum length of a value that is shown with payloads; longer ones are certificates and profile
 packages."""
 
 
@@ -42,7 +42,7 @@ def trace_answer(server: object, status: int, headers: Mapping[str, str], body: 
 
 
 def trace_failure(server: object, error: Exception) -> None:
-    """Log that no answer came."""
+    """Log that no answer arrived."""
     _log.log(TRACE, "%s ! %s", server, type(error).__name__)
 
 

@@ -26,7 +26,7 @@ connection."""
 KEPT = 60.0
 """Seconds."""
 _MOST = 32
-"""The most addresses of one name."""
+"""The maximum number of addresses of one name."""
 
 
 class Address(NamedTuple):
@@ -53,7 +53,7 @@ class _Question:
 
     @property
     def worth_keeping(self) -> bool:
-        """Whether its answer took long, and is still fresh."""
+        """Whether the answer took long, and is still fresh."""
         slow = self.done_at - self.asked_at > SLOW
         return bool(self.found) and slow and time.monotonic() - self.done_at < KEPT
 
@@ -86,7 +86,7 @@ def _question(host: str, port: int, family: int, bell: Bell) -> _Question:
 
 
 def forget(host: str, port: int) -> None:
-    """Forget the addresses of a name, because they lead nowhere; the next attempt looks it up again."""
+    """Forget the addresses of a name, because none is reachable; the next attempt looks the name up again."""
     with _LOCK:
         for key in [key for key, each in _questions.items() if each.done and key[:2] == (host, port)]:
             del _questions[key]

@@ -20,7 +20,7 @@ _HTTPS = 443
 
 
 def repeated_at(status: int, location: str | None, *, target: str, server: ServerAddress) -> str | None:
-    """Return the path (with its query) at which the request must be repeated; None: nowhere."""
+    """Return the path (with its query) at which the request must be repeated; None: do not repeat it."""
     if status not in _REPEATS or location is None or len(location) > _LONGEST:
         return None
     here = f"https://{server.host}:{server.port}{target}"

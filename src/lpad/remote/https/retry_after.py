@@ -9,12 +9,12 @@ from email.utils import parsedate_to_datetime
 from lpad.base.untrusted_number import whole_number
 
 LONGEST_WAIT = 86400
-"""The most seconds of Retry-After; a larger value counts as this."""
+"""The maximum number of seconds in Retry-After; a larger value counts as this maximum."""
 _NUMBER = re.compile(r"[0-9]+")
 
 
 def retry_after(header: str | None, *, wall: float | None = None) -> int | None:
-    """Return the seconds in a Retry-After header, at most a day; None: it says none.
+    """Return the seconds in a Retry-After header, at most a day; None: it has no valid value.
 
     Args:
         header: seconds or a date.

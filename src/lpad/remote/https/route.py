@@ -33,7 +33,7 @@ class Proxy:
         """Read `http://name:port`.
 
         Raises:
-            InvalidValue: another scheme, a path, or credentials, which do not belong into settings.
+            InvalidValue: another scheme, a path, or credentials, which do not belong in settings.
         """
         scheme, separator, rest = url.strip().partition("://")
         if not separator or scheme.lower() != "http":
@@ -54,7 +54,7 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The way to all servers; `interface` is a name such as wwan0."""
+    """The route to all servers; `interface` is a name such as wwan0."""
 
     hosts: HostOverrides = field(default_factory=lambda: HostOverrides({}))
     proxy: Proxy | None = None

@@ -1,7 +1,7 @@
 """Waiting for sockets: until a deadline, for a limited silence, or until a cancellation.
 
 Sockets stay non-blocking. Only one poll(2) blocks, and a cancellation wakes it, too: the thread returns
-within milliseconds, whatever the socket waits for.
+within milliseconds, no matter which event the socket waits for.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ READABLE = select.POLLIN
 WRITABLE = select.POLLOUT
 
 _ONE_WRITE = 16 * 1024
-"""The most bytes passed to a socket in one call, at most a TLS record, so that progress is visible."""
+"""The maximum number of bytes passed to a socket in one call: a TLS record, so that progress is visible."""
 
 
 class SilenceError(TimeoutError):
@@ -80,7 +80,7 @@ class Waiting:
         Args:
             stream: plain, or under TLS.
             act: raises BlockingIOError, or OpenSSL's kinds of it, while it cannot be done.
-            wants: READABLE or WRITABLE, if TLS does not say what it waits for.
+            wants: READABLE or WRITABLE, unless TLS reports which one it waits for.
 
         Raises:
             TimeoutError: the time has passed; SilenceError if it was the time without progress.

@@ -185,7 +185,7 @@ class TimedStream(httpcore.NetworkStream):
         """Shake hands.
 
         Raises:
-            ServerUntrusted: the server is not who it should be, or TLS cannot be agreed on.
+            ServerUntrusted: the server's identity is not verified, or no TLS parameters are agreed on.
             HandshakeAgain: another handshake, or another address, may succeed.
             ServerUnreachable: the deadline passed, or the connection broke.
             Cancelled: another thread ends the wait.

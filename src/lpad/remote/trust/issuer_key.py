@@ -1,8 +1,8 @@
 """The key that signed a certificate. The one home of the package ecdsa.
 
 The signer's public key can be computed from an ECDSA signature and its message, as one of two candidates (SEC
-1, 4.1.6). No secrets are involved. The package is a megabyte in memory and plain Python, so it is loaded when
-the first server asks for it, which never happens on many devices.
+1, 4.1.6). No secrets are involved. The package is a megabyte in memory and plain Python, so it is loaded only
+when a server's certificate requires it, which never happens on many devices.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
         @property
         def signed(self) -> bytes:
-            """The bytes that the signature is over."""
+            """The signed bytes."""
 
         @property
         def algorithm(self) -> str:
@@ -75,7 +75,7 @@ def issuer_points(certificate: Signed) -> Iterator[bytes]:
                 certificate.signature, hashed, curve, sigdecode=sigdecode_der, allow_truncate=True
             )
         except (UnexpectedDER, MalformedSignature, MalformedPointError, NumberError, ValueError):
-            continue  # the signature is invalid, or lies on the other curve
+            continue  # the signature is invalid, or belongs to the other curve
         for key in keys:
             if key.pubkey.point != INFINITY:
                 yield key.to_string("uncompressed")

@@ -117,7 +117,7 @@ class TrustMemory:
             draft.unlink(missing_ok=True)
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 json.dump(content, file, indent=1)
-            draft.replace(self._path)  # not synced: lpad can find lost entries out again
+            draft.replace(self._path)  # not synced, because lpad can find the entries again
         except OSError as error:
             _LOG.warning("cannot save what lpad knows about servers: %s: %s", self._path, error.strerror)
 
@@ -139,5 +139,5 @@ class TrustMemory:
         except FileNotFoundError:
             pass
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            # After a power cut the file may be empty. lpad can find all of it out again.
+            # After a power cut the file may be empty. lpad can find its content again.
             _LOG.warning("cannot read %s; lpad starts a new one", path)

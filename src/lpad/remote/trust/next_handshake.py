@@ -50,7 +50,7 @@ class Handshakes:
         self._offer = Offer(remembered, brainpool=memory.needs_brainpool(name))
         self._remembered = remembered
         self.presented: list[bytes] = []
-        """The certificates that the server showed last; below, the path found in them."""
+        """The certificates that the server showed last, followed by the path found in them."""
         self.path: tuple[ChainLink, ...] = ()
         self.verified: list[bytes] = []
         """The chain that OpenSSL verified, the anchor last."""
@@ -92,7 +92,7 @@ class Handshakes:
         return None
 
     def succeeded(self, tls: ssl.SSLSocket) -> None:
-        """Make the checks that OpenSSL does not, and remember what worked.
+        """Make the checks that OpenSSL does not make, and remember the successful handshake.
 
         Raises:
             ServerUntrusted: the certificate is not for an eSIM server, or was revoked.
@@ -112,7 +112,7 @@ class Handshakes:
 
     def _following(self, error: ssl.SSLError) -> Offer | None:
         if self._offer.brainpool and not tls_failure.is_of_certificate(error):
-            return replace(self._offer, brainpool=False)  # a server that needed it may have changed
+            return replace(self._offer, brainpool=False)  # a server that needed brainpool may have changed
         if tls_failure.is_no_shared_cipher(error):
             return replace(self._offer, brainpool=True) if self._trust.may_offer_brainpool else None
         anchor = self._offer.anchor
@@ -139,7 +139,7 @@ class Handshakes:
 
 
 def presented_chain(tls: ssl.SSLSocket) -> list[bytes]:
-    """Return the certificates that the server showed, DER, also after it failed to verify."""
+    """Return the certificates that the server showed, DER, even if they could not be verified."""
     return _chain(tls, "get_unverified_chain")
 
 

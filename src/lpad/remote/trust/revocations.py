@@ -34,7 +34,7 @@ class Revocations:
     def check(self, chain: Sequence[bytes], *, server: str) -> None:
         """Check that no certificate of a chain is in a list of its issuer.
 
-        A list that is out of date still counts: what it revokes stays revoked.
+        A list that is out of date still counts: a revoked certificate stays revoked.
 
         Raises:
             ServerUntrusted: a certificate is in a list.

@@ -58,7 +58,7 @@ class Trust:
             memory: the knowledge about servers; None begins a new one.
             revocations: lists of revoked certificates.
             client: PEM files of the client certificate, and of its key if that is in another file, for
-                servers that ask for one.
+                servers that request one.
         """
         self._client = client
         self._extra = tuple(extra)

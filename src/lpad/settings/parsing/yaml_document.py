@@ -19,15 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LARGEST = 1 << 20
-"""The most bytes of a settings file."""
+"""The maximum number of bytes in a settings file."""
 MOST_VALUES = 20_000
-"""The most values in a file with expanded aliases; nine lines of aliases could otherwise fill the memory."""
+"""The maximum number of values in a file with expanded aliases; nine lines of aliases could otherwise fill
+the memory."""
 DEEPEST = 40
 MOST_BRACKETS = 80
-"""The most nested brackets: PyYAML checks all of them for each further word, which may take minutes."""
+"""The maximum number of nested brackets: PyYAML checks all of them for each further word, which may take
+minutes."""
 
 LONGEST_NUMBER = 40
-"""The most characters of a number; some have a base prefix, or _ in between."""
+"""The maximum number of characters in a number; some numbers have a base prefix, or _ in between."""
 
 _NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 _MERGE = "tag:yaml.org,2002:merge"

@@ -31,7 +31,7 @@ class PlatformSection(Section, frozen=True):
     client_key: Text | None = None
 
     def check(self, report: Report) -> None:
-        """Note a name that cannot be, no description or two, and an address that is not https."""
+        """Report an impossible name, a missing or second description, and an address that is not https."""
         name = str(report.at[-1])
         if not _NAME.fullmatch(name) or name in RESERVED:
             report.wrong(

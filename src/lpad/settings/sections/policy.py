@@ -1,6 +1,6 @@
 """`policy`, and `euiccs.NAME.policy`.
 
-Which profiles may be installed, from which servers, and with whose consent.
+The profiles that may be installed, the servers that may deliver them, and the required consent.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ Within = Annotated[float, msgspec.Meta(ge=1, le=7 * 24 * 3600)]
 
 
 class ProvisioningSection(Section, frozen=True):
-    """How a card without an operational profile is provided for."""
+    """The sources of a profile for a card without an operational one, and the limits."""
 
     on_empty: list[Text] | None = None
     on_failover: Text | None = None
@@ -30,12 +30,12 @@ class ProvisioningSection(Section, frozen=True):
     within: Within = 180
 
     def check(self, report: Report) -> None:
-        """Note conditions that cannot be."""
+        """Report impossible conditions."""
         for index, condition in enumerate(self.until):
             report.parsed(Condition.parse, condition, "until", index)
 
     def check_failover(self, platforms: Collection[str], report: Report) -> None:
-        """Note a platform for failover that the settings do not name."""
+        """Report a platform for failover that the settings do not name."""
         if self.on_failover is not None and self.on_failover not in platforms:
             report.wrong(
                 f"'{self.on_failover}' is not a platform; 'platforms' names {', '.join(platforms) or 'none'}",
@@ -43,7 +43,7 @@ class ProvisioningSection(Section, frozen=True):
             )
 
     def check_sources(self, platforms: Collection[str], report: Report) -> None:
-        """Note sources that the settings do not name."""
+        """Report sources that the settings do not name."""
         for index, source in enumerate(self.on_empty or ()):
             if source == "discovery":
                 report.wrong("lpad cannot ask a discovery server (SM-DS) yet", "on_empty", index)

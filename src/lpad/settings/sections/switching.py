@@ -19,7 +19,7 @@ PerDay = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 
 
 class DefaultGuardSection(Section, frozen=True):
-    """The guard of a switch for which none is given."""
+    """The guard of a switch whose request contains none."""
 
     until: list[str] = msgspec.field(default_factory=lambda: ["registered"])
     within: Annotated[float, msgspec.Meta(ge=1, le=LONGEST)] = 180

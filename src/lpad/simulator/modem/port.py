@@ -123,7 +123,7 @@ class PtyPort:
 
         Args:
             data: the characters.
-            piece: the most characters in one write.
+            piece: the maximum number of characters in one write.
         """
         step = piece or len(data) or 1
         for start in range(0, len(data), step):

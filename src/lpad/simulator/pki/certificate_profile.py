@@ -104,7 +104,7 @@ def make_euicc(eum: Credential, eid: Eid, *, validity: Validity | None = None) -
 def make_dp(
     ci: Credential, role: str, *, oid: str, name: str = "TEST SM-DP+", validity: Validity | None = None
 ) -> Credential:
-    """Create a server's certificate: for authentication (SM-DP+, SM-DS) or for binding, as `role` says."""
+    """Create a server's certificate for its `role`: authentication (SM-DP+, SM-DS) or binding."""
     key = ec.generate_private_key(ci.curve.algorithm)
     builder = _start(
         _name(O="ACME", CN=name),

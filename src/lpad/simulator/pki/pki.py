@@ -104,7 +104,7 @@ class Pki:
         )
 
     def issue_euicc(self, eid: Eid = DEFAULT_EID, curve: Curve = Curve.NIST) -> Credential:
-        """Return the credential of the card `eid`, the same each time; created at the first request.
+        """Return the credential of the card `eid`, created at the first request.
 
         Raises:
             NotFound: there is no EUM on `curve`.

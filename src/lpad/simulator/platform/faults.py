@@ -27,7 +27,7 @@ class PlatformFault(StrEnum):
     STATUS = "status"
     """The request is not carried out; HTTP status `value`, without a body."""
     BUSY = "busy"
-    """429, with `value` as Retry-After if there is one: seconds, a date, or nonsense."""
+    """429, with `value` as Retry-After if there is one: seconds, a date, or an invalid value."""
     UNAVAILABLE = "unavailable"
     """503, with `value` as Retry-After if there is one."""
     HTML = "html"

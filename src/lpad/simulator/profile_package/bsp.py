@@ -79,7 +79,7 @@ class Bsp:
 
         Args:
             keys: the session keys.
-            largest: the most bytes of a protected TLV for `unprotect`; 0: no limit.
+            largest: the maximum number of bytes in a protected TLV for `unprotect`; 0: no limit.
         """
         self._largest = largest
         self._keys = keys

@@ -1,4 +1,4 @@
-"""The records in a database's pages, even if nothing refers to them any more.
+"""The records in a database's pages, even those that are no longer referred to.
 
 Each leaf page is read separately. So damage in the header, the schema or interior pages hides no records, and
 damage in one page does not affect other pages. SQLite's file format is documented at

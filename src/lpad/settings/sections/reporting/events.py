@@ -17,7 +17,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:/@-]{0,127}")
 
 
 class EventsSection(Section, frozen=True):
-    """The name that events have as their `source`, and the number of kept events."""
+    """The `source` of all events, and the number of kept events."""
 
     device: Text | None = None
     keep: Annotated[int, msgspec.Meta(ge=100, le=100_000)] = 2000

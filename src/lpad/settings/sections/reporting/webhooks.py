@@ -19,7 +19,7 @@ _MOST_KEYS = 8
 
 
 class WebhookSection(Section, frozen=True):
-    """Where events go, which ones (none: all), how they are written, and the files with the keys."""
+    """The endpoint's address, its events (none: all), their form, and the files with the keys."""
 
     url: Text = ""
     keys: list[Text] = []

@@ -119,7 +119,7 @@ class FileSystem:
         """Return a transparent file's content from the offset on.
 
         Raises:
-            Refusal: no such file is selected, or the offset lies beyond it.
+            Refusal: no such file is selected, or the offset is beyond its end.
         """
         offset = (p1 & 0x7F) << 8 | p2
         if p1 & 0x80:

@@ -38,8 +38,8 @@ class Contents:
     Attributes:
         profile: the unprotected profile package.
         metadata: element BF25.
-        metadata_piece: the most bytes of metadata in one element 88.
-        profile_piece: the most bytes of the profile in one element 86.
+        metadata_piece: the maximum number of bytes of metadata in one element 88.
+        profile_piece: the maximum number of bytes of the profile in one element 86.
         replace_session_keys: whether element A2 contains the profile's own keys.
     """
 

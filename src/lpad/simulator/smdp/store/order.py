@@ -53,8 +53,8 @@ class Order:
         tacs: type allocation codes (8 digits) of the devices that may use the order; empty: all.
         oid_in_code: whether the activation code names the server's OID.
         replace_session_keys: whether the package contains the profile's own keys (element A2).
-        metadata_piece: the most bytes of metadata in one element 88.
-        profile_piece: the most bytes of the profile in one element 86.
+        metadata_piece: the maximum number of bytes of metadata in one element 88.
+        profile_piece: the maximum number of bytes of the profile in one element 86.
         transaction_id: the latest session's transaction ID, in hex.
         events: the files of its events at SM-DSs, which are deleted with its end; see `events.py`.
     """
