@@ -6,12 +6,14 @@ import base64
 import json
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fuzz.whole_discovery import SMDS
 from fuzz.whole_download import SERVER, joined
 from lpad.base.deadline import Deadline
-from lpad.base.errors import CardError
+from lpad.base.errors import CardError, PolicyRefused
 from lpad.base.identifiers import Iccid, TransactionId
 from lpad.base.server_address import ServerAddress
 from lpad.card.channel.logical_channel import RawLink
@@ -19,6 +21,7 @@ from lpad.card.isdr.isdr import isdr_session
 from lpad.codec.asn1 import tlv
 from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo
 from lpad.codec.messages.download import CancelSessionReason
+from lpad.lpa.discovery import Discovery
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.euicc import Euicc
 from lpad.remote.es9plus import Es9Plus
@@ -30,6 +33,7 @@ from lpad.simulator.pki.pki import Pki
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
 from lpad.simulator.smdp.server import SmDp
 from lpad.simulator.smdp.store.metadata import Owner, ProfileMetadata, ProfilePolicyRule
+from lpad.simulator.smds.server import events_of, make_smds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
 
 CORPUS = Path(__file__).parent / "corpus"
 ICCID = "8900101000000000017"
+OTHER_SMDS = "other-smds.example.com"
 
 _AT = (
     b'\x00\x40AT+CSIM=18\r\n+CSIM: 4,"9000"\r\n\r\nOK\r\n',
@@ -104,6 +109,11 @@ _DEEP = 2000
 _REFUSAL = (
     b'{"header":{"functionExecutionStatus":{"status":"Failed","statusCodeData":{"subjectCode":"8.2.6",'
     b'"reasonCode":"3.8","message":"no"}}}}'
+)
+_EVENTS = (
+    b'{"header":{"functionExecutionStatus":{"status":"Executed-Success"}},"transactionId":"0A0B",'
+    b'"eventEntries":[{"eventId":"E-1","rspServerAddress":"smdp.example.com"},{"eventId":7},null,'
+    b'{"eventId":"E-1","rspServerAddress":"SMDP.example.com:8443"}]}'
 )
 _SETTINGS = (
     Path(__file__).parents[1].joinpath("config", "lpad.yaml").read_bytes()[:4000],
@@ -213,6 +223,7 @@ def _seeds() -> dict[str, list[bytes]]:
         "es9plus": [
             *ear.server,
             _REFUSAL,
+            _EVENTS,
             b"",
             b"[" * _DEEP,
             b'{"header":' * _DEEP,
@@ -231,6 +242,7 @@ def _seeds() -> dict[str, list[bytes]]:
         "settings": list(_SETTINGS),
         "api": list(_BODIES),
         "saip": packages,
+        "discovery": _discoveries(),
         "conversation": [joined(ear.messages), joined(ear.messages[:6]), joined(reversed(ear.messages))],
     }
 
@@ -244,6 +256,47 @@ def _nested(tag: int) -> bytes:
     while len(data) < 900:
         data = tlv.encode(tag, data)
     return data
+
+
+def _discoveries() -> list[bytes]:
+    """Discover from a root over an alternative SM-DS to an SM-DP+, and once more backwards and cut."""
+    ear = _Ear()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
+        place = Path(folder)
+        pki = Pki.open(place / "pki")
+        card = running.enter_context(SoftCard(place / "card", pki=pki))
+        servers = {
+            SMDS: make_smds(place / "root", pki=pki, host=SMDS),
+            OTHER_SMDS: make_smds(place / "other", pki=pki, host=OTHER_SMDS, alternative=True),
+            SERVER: SmDp(place / "smdp", pki=pki, host=SERVER),
+        }
+        for each in servers.values():
+            running.enter_context(each)
+        eid = card.eid.digits
+        events_of(place / "root").register(eid=eid, address=OTHER_SMDS, event_id="R-1")
+        events_of(place / "root").register(eid=eid, address="forbidden.example.com", event_id="R-2")
+        events_of(place / "other").register(eid=eid, address=SERVER, event_id="E-1", forwarded_as="R-1")
+        ports = {name: f"127.0.0.1:{each.port}" for name, each in servers.items()}
+        trust = Trust([ci.der for ci in pki.ci.values()], use_system_roots=False)
+
+        def connect(address: ServerAddress) -> Es9Plus:
+            server = Es9Plus(address, trust=trust, route=Route(HostOverrides.parse(ports)))
+            ear.hear_server(server)
+            return server
+
+        soon = Deadline.after(60)
+        with isdr_session(RawLink(_Contacts(card), device=_Contacts(card)), deadline=soon) as isdr:
+            euicc = Euicc(isdr)
+            ear.hear_card(euicc)
+            device = DeviceInfo(tac=bytes(4), capabilities=DeviceCapabilities())
+            discovery = Discovery(euicc, connect, device=device, eid=None, check_server=_check_server)
+            discovery.run([ServerAddress.parse(SMDS)], deadline=soon)
+    return [joined(ear.messages), joined(ear.messages[:6]), joined(reversed(ear.messages))]
+
+
+def _check_server(address: ServerAddress) -> None:
+    if address.host.startswith("forbidden."):
+        raise PolicyRefused("the settings do not allow it", rule="servers")
 
 
 def _life() -> tuple[_Ear, list[bytes], list[bytes], list[bytes]]:

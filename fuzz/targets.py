@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fuzz.whole_discovery import hold_discovery
 from fuzz.whole_download import hold_conversation
 from lpad.api.request import bodies
 from lpad.api.request.decoding import decoded
@@ -29,6 +30,7 @@ from lpad.codec.es9plus import (
     GetBoundProfilePackageAnswer,
     InitiateAuthenticationAnswer,
 )
+from lpad.codec.es11 import EventEntries, lists_events
 from lpad.codec.messages import (
     authentication,
     configured_addresses,
@@ -140,7 +142,13 @@ def _es9plus(data: bytes) -> None:
         answer = Answer.decode(data)
     except MalformedError:
         return
-    for wanted in (InitiateAuthenticationAnswer, AuthenticateClientAnswer, GetBoundProfilePackageAnswer):
+    lists_events(answer)
+    for wanted in (
+        InitiateAuthenticationAnswer,
+        AuthenticateClientAnswer,
+        EventEntries,
+        GetBoundProfilePackageAnswer,
+    ):
         with suppress(MalformedError):
             wanted.of(answer)
 
@@ -291,6 +299,11 @@ def _saip(data: bytes) -> None:
         saip.parse(data)
 
 
+def _discovery(data: bytes) -> None:
+    with suppress(LpadError):
+        hold_discovery(data)
+
+
 def _conversation(data: bytes) -> None:
     with suppress(LpadError):
         hold_conversation(data)
@@ -319,6 +332,7 @@ TARGETS = {
         Target("api", _api),
         Target("saip", _saip, limit=16384),
         Target("conversation", _conversation, limit=65536),
+        Target("discovery", _discovery, limit=65536),
     )
 }
 """The targets by name; each has a folder of seeds in fuzz/corpus."""

@@ -52,7 +52,7 @@ class Script:
         return message
 
 
-class _Card:
+class HostileCard:
     """The ISD-R's port: see `lpa.euicc.Isdr`."""
 
     def __init__(self, script: Script) -> None:
@@ -76,7 +76,7 @@ class _Card:
         return message
 
 
-class _Connection:
+class HostileConnection:
     """The connection that Es9Plus uses."""
 
     connects = 0
@@ -127,9 +127,9 @@ def hold_conversation(data: bytes) -> None:
         LpadError: the download fails, as it nearly always does.
     """
     script = Script(data)
-    server = Es9Plus(ServerAddress.parse(SERVER), trust=_NOBODY)
-    server._connection = _Connection(script)  # type: ignore[assignment]  # of all that it is, `post` is used
-    euicc = Euicc(_Card(script))
+    server = Es9Plus(ServerAddress.parse(SERVER), trust=NOBODY)
+    server._connection = HostileConnection(script)  # type: ignore[assignment]  # of all that it is, `post` is used
+    euicc = Euicc(HostileCard(script))
     device = DeviceInfo(tac=bytes(4), capabilities=DeviceCapabilities())
     run = Download(euicc, server, Order(matching_id="X"), device=device, listener=_Caller())
     installed = run.run(deadline=Deadline.after(60))
@@ -142,4 +142,4 @@ def joined(messages: Iterable[bytes]) -> bytes:
     return b"".join(len(each).to_bytes(_LENGTH, "big") + each for each in messages)
 
 
-_NOBODY = Trust([], use_system_roots=False)
+NOBODY = Trust([], use_system_roots=False)

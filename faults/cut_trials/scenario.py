@@ -57,6 +57,7 @@ class Scenario:
             requested again, because its wish is still open.
         reporting: whether events go to a backend.
         switched: the profile that is enabled instead if a second change, a switch, succeeds.
+        discovers: whether an SM-DS lists the profile, whose download follows from the change.
     """
 
     title: str
@@ -71,6 +72,7 @@ class Scenario:
     platform: str | None = None
     reporting: bool = False
     switched: int | None = None
+    discovers: bool = False
 
 
 def _install(device: Device, *numbers: int, both: bool = False) -> None:
@@ -147,6 +149,10 @@ def _delete(device: Device) -> Change:
 
 def _provision(device: Device) -> Change:
     return device.client.provision(CARD, platform=PLATFORM)
+
+
+def _discover(device: Device) -> Change:
+    return device.client.discover(CARD, install=True, servers=[device.announce(THIRD)])
 
 
 def _deliver(device: Device) -> Change:
@@ -276,6 +282,14 @@ SCENARIOS: Mapping[str, Scenario] = {
             ("provision-draft", "profile from a platform, by code", "soracom"),
         )
     },
+    "discovery": Scenario(
+        title="discovery, download and enable",
+        prepare=_two,
+        act=_discover,
+        before=_TWO,
+        after=Holding(profiles=_TWO.profiles | {THIRD}, enabled=THIRD),
+        discovers=True,
+    ),
     "webhook": Scenario(
         title="guarded switch, reported",
         prepare=_two,

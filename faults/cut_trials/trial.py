@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from faults.cut_trials.scenario import FIRST, LATER, SCENARIOS, iccid
-from faults.cut_trials.verdict import violations
+from faults.cut_trials.verdict import holds, violations
 from faults.device.device import CARD, PATIENCE, Device, Late, apn_of
 from faults.injected.cut import FILLS, Counted, Kind
 from lpad.client import ApiError
@@ -114,6 +114,7 @@ class Stage:
             _begin(device, scenario)
             device.arm(None)
             change = scenario.act(device)
+            _await_discovered(device, scenario)
             device.until("all changes have ended", lambda: _ended(device))
             device.until("all is quiet", lambda: _quiet(device))
             device.disarm()
@@ -243,7 +244,8 @@ class _Trial:
         def over() -> bool:
             if device.hit():
                 return True
-            return self.change is not None and device.client.change(self.change.id).ended and _quiet(device)
+            over = self.change is not None and device.client.change(self.change.id).ended and _quiet(device)
+            return over and (not self._scenario.discovers or holds(device, self._scenario.after))
 
         try:
             device.until("the cut has fallen", over)
@@ -279,6 +281,7 @@ class _Trial:
             if self._is_lost(change_id):
                 self.change = None
                 return
+            _await_discovered(device, self._scenario)
             device.until("all changes have ended", lambda: _ended(device))
             self.change = device.client.change(change_id)
         try:
@@ -330,6 +333,13 @@ def _begin(device: Device, scenario: Scenario) -> None:
         device.until("it is connected", lambda: device.apn == apn_of(iccid(FIRST)))
     if not scenario.offline:
         device.until("all is quiet", lambda: _quiet(device))
+
+
+def _await_discovered(device: Device, scenario: Scenario) -> None:
+    """Wait for the download that follows from a discovery; the verdict says if it is missing."""
+    if scenario.discovers:
+        with suppress(Late):
+            device.until("the discovered profile is enabled", lambda: holds(device, scenario.after))
 
 
 def _ended(device: Device) -> bool:

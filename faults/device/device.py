@@ -30,6 +30,7 @@ from lpad.simulator.pki.pki import Pki
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
 from lpad.simulator.smdp.server import SGP26_NAME
 from lpad.simulator.smdp.store.metadata import ProfileMetadata, Recipient
+from lpad.simulator.smds.server import events_of, make_smds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -98,6 +99,7 @@ class Device:
         """
         folder.mkdir(exist_ok=True)
         self.folder = folder
+        self.host = host
         self.applier = applier
         self.process: Daemon | None = None
         self.socket = folder / "lpad.sock"
@@ -126,6 +128,7 @@ class Device:
             self.server.step_counter = self.step_counter
             stack.enter_context(self.server)
             self.network = stack.enter_context(Network(host, (host, port)))
+            self.smds = stack.enter_context(make_smds(folder / "smds", pki=pki, bind=host))
             self.server.peer = Peer(network=self.network, show=self.server.show, answer=lambda each: each)
             self.step_counter.peers.append(self.server.peer)
             self.platform = None if platform is None else self._platform(platform, pki, host)
@@ -224,7 +227,12 @@ class Device:
             "socket": str(self.socket),
             "state_folder": str(self.folder / "state"),
             "euiccs": {CARD: {"port": str(self.folder / "port"), "switching": {"default_guard": None}}},
-            "remote": {"hosts": dict.fromkeys(self.addresses, to)},
+            "remote": {
+                "hosts": {
+                    **dict.fromkeys(self.addresses, to),
+                    self.smds.address: f"{self.host}:{self.smds.port}",
+                }
+            },
             "deadlines": _DEADLINES,
             "downloads": {"retry_for": _RETRY_FOR},
             "log": "debug",
@@ -324,6 +332,16 @@ class Device:
         return self.server.orders.add_order(
             made_up_profile(iccid, size=3000), metadata=metadata, eid=None if eid is None else Eid.parse(eid)
         )
+
+    def announce(self, number: int) -> str:
+        """Add an order for the card and register it at an SM-DS; return the SM-DS's address."""
+        eid = self.card.eid.digits
+        order = self.order(number, eid=eid)
+        order = self.server.orders.change(order.id, matching_id=f"EVENT-{number}")
+        folder = self.folder / "smds"
+        file = events_of(folder).register(eid=eid, address=self.server.address, event_id=order.matching_id)
+        self.server.orders.change(order.id, events=(file,))
+        return self.smds.address
 
     def code(self, order: Order) -> str:
         """Return an order's activation code."""

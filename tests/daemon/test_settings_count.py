@@ -46,6 +46,7 @@ BASE: dict[str, Any] = {
     "state_folder": "state",
     "trust": {"folder": "none"},
     "remote": {"proxy": "http://proxy.example.com:3128", "proxy_credentials": "credentials"},
+    "discovery": {"when": "interval"},
     "platforms": {
         "modem": {"like": "desk", "base": "https://desk.example.com", "credentials": {"key": "credentials"}},
         "own": {
@@ -123,6 +124,11 @@ OTHERS: dict[str, Any] = {
     "provisioning.on_failover": "own",
     "provisioning.most_orders": 3,
     "provisioning.until": ["registered"],
+    "discovery.when": "never",
+    "discovery.interval": 43_200,
+    "discovery.jitter": 60,
+    "discovery.servers": ["smds.example.com"],
+    "discovery.install": "ask",
     "platforms.NAME.like": "things",
     "platforms.NAME.file": "other-platform.yaml",
     "platforms.NAME.base": "https://other.example.com",

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fuzz.targets import TARGETS
+from fuzz.whole_discovery import hold_discovery
 from fuzz.whole_download import hold_conversation
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +45,15 @@ def test_seeds_are_borne(name: str) -> None:
 def test_a_good_conversation_ends_well() -> None:
     """The recorded conversation is a download that works: damage to it is damage to something whole."""
     hold_conversation((CORPUS / "conversation" / "00").read_bytes())
+
+
+def test_a_good_discovery_ends_well() -> None:
+    """The recorded discovery follows a cascade to an event, and leaves a forbidden server alone."""
+    found = hold_discovery((CORPUS / "discovery" / "00").read_bytes())
+    assert [(each.entry.event_id, each.forbidden is None) for each in found.events] == [
+        ("E-1", True),
+        ("R-2", False),
+    ]
 
 
 @every_target

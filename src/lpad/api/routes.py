@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from lpad.api.handlers import (
     changes,
+    discovery,
     euiccs,
     events,
     listeners,
@@ -89,6 +90,9 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{_CARD}/downloads", INSTALL, euiccs.download, Change, bodies.DownloadRequest, _WAIT),
     Route(
         "POST", f"{_CARD}/provision", INSTALL, provisioning.provision, Change, bodies.ProvisionRequest, _WAIT
+    ),
+    Route(
+        "POST", f"{_CARD}/discover", INSTALL, discovery.discover, Change, bodies.DiscoverRequest, _WAIT
     ),
     Route("GET", "/v1/platforms", READ, provisioning.list_platforms, bodies.PlatformList),
     Route("GET", "/v1/platforms/{name}/products", READ, provisioning.list_products, bodies.ProductList),

@@ -18,6 +18,7 @@ from lpad.cli.commands import (
     trust_command,
 )
 from lpad.cli.commands.lpactl_group import cli
+from lpad.cli.discovery import discover_command
 from lpad.cli.lines import line_command
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import OutputLostError, end_without_output
@@ -27,6 +28,7 @@ __all__ = [
     "changes_command",
     "changing_commands",
     "cli",
+    "discover_command",
     "line_command",
     "listeners_command",
     "main",

@@ -127,6 +127,7 @@ class Client:
         euicc: str,
         *,
         activation_code: str | None = None,
+        event: tuple[str, str] | None = None,
         confirmation_code: str | None = None,
         confirm: bool = False,
         enable: bool = False,
@@ -138,11 +139,12 @@ class Client:
         key: str | None = None,
         wait: float = 0,
     ) -> Change:
-        """Download a profile; without an activation code from the default SM-DP+.
+        """Download a profile; without an activation code or event from the default SM-DP+.
 
         Args:
             euicc: the card.
             activation_code: as the operator gave it.
+            event: the server and the event ID, as `discover` shows them; instead of an activation code.
             confirmation_code: the operator's code, if any; otherwise the change asks when it needs one.
             confirm: ask for consent once the profile is known.
             enable: enable the profile afterwards.
@@ -161,10 +163,12 @@ class Client:
             body["retry_for"] = retry_for
         if network is not None:
             body["network"] = dict(network)
-        if activation_code is None:
-            body["default"] = True
-        else:
+        if activation_code is not None:
             body["activation_code"] = activation_code
+        elif event is not None:
+            body["event"] = {"server": event[0], "event_id": event[1]}
+        else:
+            body["default"] = True
         if confirmation_code is not None:
             body["confirmation_code"] = confirmation_code
         return self._connection.change("POST", _card(euicc, "downloads"), body, wait=wait, key=key)
@@ -203,6 +207,29 @@ class Client:
         if guard or guard is None:
             body["guard"] = {"until": list(guard), "within": within} if guard else None
         return self._connection.change("POST", _card(euicc, "provision"), body, wait=wait, key=key)
+
+    def discover(
+        self,
+        euicc: str,
+        *,
+        install: bool = False,
+        confirm: bool = False,
+        servers: Sequence[str] = (),
+        key: str | None = None,
+        wait: float = 0,
+    ) -> Change:
+        """Ask the SM-DSs what waits for a card.
+
+        Args:
+            euicc: the card.
+            install: download the profiles one after the other, and enable the first that installs.
+            confirm: ask for consent to each of them.
+            servers: the SM-DSs to ask; empty: that of the card, and those of the settings.
+            key: as in `download`.
+            wait: seconds to wait for the end.
+        """
+        body = {"install": install, "confirm": confirm, "servers": list(servers)}
+        return self._connection.change("POST", _card(euicc, "discover"), body, wait=wait, key=key)
 
     def platforms(self) -> list[Platform]:
         """Return the platforms that the settings name."""

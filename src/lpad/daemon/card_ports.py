@@ -17,6 +17,7 @@ from lpad.card.port.hotplug import PortWatch
 from lpad.card.port_kinds import ModemPort, ReaderPort
 from lpad.daemon.network_policy import network_policy
 from lpad.engine.change.params import GuardParams
+from lpad.engine.policy.discovery import DiscoveryPolicy, Install
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.policy.provisioning import ProvisioningPolicy
 from lpad.engine.policy.switching import SwitchPolicy
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from lpad.settings import EuiccSection, Settings
     from lpad.settings.sections.failover import FailoverSection
     from lpad.settings.sections.modem_manager import ModemManagerSection
+    from lpad.settings.sections.sources.discovery import DiscoverySection
     from lpad.settings.sections.switching import SwitchingSection
 
 LINKS = "links"
@@ -66,7 +68,7 @@ class CardPorts:
             port = _card_port(name, section, where, way)
             port = replace(port, network=network, device=section.port)
             provisioning = _provisioning(settings, section)
-            port = replace(port, provisioning=provisioning)
+            port = replace(port, provisioning=provisioning, discovery=_discovery(settings.discovery))
             if port.failover is not None and provisioning.on_failover is not None:
                 port = replace(port, failover=replace(port.failover, provisioning=provisioning))
             if self._observe is not None:
@@ -133,6 +135,15 @@ def _provisioning(settings: Settings, section: EuiccSection) -> ProvisioningPoli
         most_orders=told.most_orders,
         until=tuple(told.until),
         within=told.within,
+    )
+
+
+def _discovery(section: DiscoverySection) -> DiscoveryPolicy:
+    return DiscoveryPolicy(
+        every=section.every,
+        jitter=section.jitter,
+        servers=tuple(map(ServerAddress.parse, section.servers)),
+        install=Install(section.install),
     )
 
 

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING
 from lpad.base.deadline import Deadline
 from lpad.base.errors import (
     CardRefused,
+    InvalidValue,
     LpadError,
     PolicyRefused,
     ServerError,
     ServerRefused,
     ServerUntrusted,
 )
+from lpad.base.server_address import ServerAddress
 from lpad.codec.es11 import EventEntries
 from lpad.codec.messages.download import CancelSessionReason
 from lpad.codec.server_status_codes import Remedy
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
-    from lpad.base.server_address import ServerAddress
     from lpad.codec.es11 import EventEntry
     from lpad.codec.messages.authentication import DeviceInfo
     from lpad.codec.x509.server_certificate import Certificate
@@ -50,6 +51,7 @@ DEEPEST = 4
 """The maximum length of a chain of SM-DSs, each of which leads to the next."""
 MOST_EVENTS = 64
 """The maximum number of events of one discovery; further ones are only counted."""
+_TEST_ROOT = "testrootsmds."
 _ON_CARD = 10.0
 """Seconds for the card to end its session."""
 _UNKNOWN_EVENT = ("8.9.5", "3.9")
@@ -97,6 +99,16 @@ class _Question:
     @property
     def matching_id(self) -> str | None:
         return None if self.event is None else self.event.entry.event_id
+
+
+def usable_root(text: str) -> ServerAddress | None:
+    """Return the SM-DS address of a card; None if no SM-DS can be there: many cards carry a test one."""
+    try:
+        address = ServerAddress.parse(text)
+    except InvalidValue:
+        return None
+    is_test = address.host.startswith(_TEST_ROOT)
+    return None if is_test or "." not in address.host else address
 
 
 class Discovery:
@@ -152,8 +164,9 @@ class Discovery:
         sessions = 0
         while self._ahead:
             question = self._ahead.popleft()
-            if question.event is not None and question.address in self._others:
-                self._keep(question.event)
+            event = question.event
+            if event is not None and (event.forbidden is not None or question.address in self._others):
+                self._keep(event)
             elif sessions >= MOST_SESSIONS:
                 self._drop(question, "too many servers were asked")
             else:
@@ -208,8 +221,7 @@ class Discovery:
             try:
                 self._check_server(address)
             except PolicyRefused as refused:
-                self._keep(FoundEvent(event.entry, event.listed_by, refused))
-                return
+                event = FoundEvent(event.entry, event.listed_by, refused)
         self._queue(_Question(address, event, depth))
 
     def _keep(self, event: FoundEvent) -> None:

@@ -20,6 +20,7 @@ from lpad.settings.sections.provisioning import ProvisioningSection
 from lpad.settings.sections.remote import RemoteSection
 from lpad.settings.sections.reporting.events import EventsSection
 from lpad.settings.sections.reporting.webhooks import WebhookSection
+from lpad.settings.sections.sources.discovery import DiscoverySection
 from lpad.settings.sections.trust import TrustSection
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Settings(Section, frozen=True):
     provision: Provision = "never"
     provisioning: ProvisioningSection = ProvisioningSection()
     platforms: dict[str, PlatformSection] = {}
+    discovery: DiscoverySection = DiscoverySection()
     modem_manager: ModemManagerSection = ModemManagerSection()
     network: NetworkSection = NetworkSection()
     events: EventsSection = EventsSection()
@@ -52,16 +54,23 @@ class Settings(Section, frozen=True):
     def check(self, report: Report) -> None:
         """Report mistakes that concern several sections."""
         check_places(self.euiccs, report.below("euiccs"))
-        self.provisioning.check_sources(self.platforms, report.below("provisioning"))
+        self.provisioning.check_sources(
+            self.platforms, report.below("provisioning"), discovers=self.discovery.install != "never"
+        )
+        own = (each.policy for each in self.euiccs.values())
+        self.discovery.check_policies(self.policy, own, report.below("discovery"))
         self.provisioning.check_failover(self.platforms, report.below("provisioning"))
 
     def sources(self, euicc: EuiccSection) -> tuple[str, ...]:
         """Return the sources of a profile for an empty card, in order.
 
-        `provision` alone means default-smdp.
+        `provision` alone means default-smdp; `discovery.when: on_empty` adds discovery at the end.
         """
         if euicc.provision == "never":
             return ()
-        if self.provisioning.on_empty is not None:
-            return tuple(self.provisioning.on_empty)
-        return ("default-smdp",) if (euicc.provision or self.provision) == "on_empty" else ()
+        named = self.provisioning.on_empty
+        if named is None:
+            named = ["default-smdp"] if (euicc.provision or self.provision) == "on_empty" else []
+        if self.discovery.when == "on_empty" and "discovery" not in named:
+            return (*named, "discovery")
+        return tuple(named)

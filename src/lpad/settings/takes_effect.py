@@ -36,6 +36,7 @@ WHEN: dict[str, When] = {
     "provision": When.RELOAD,
     "provisioning": When.RELOAD,
     "platforms": When.RELOAD,
+    "discovery": When.RELOAD,
     "modem_manager": When.RELOAD,
     "network": When.RELOAD,
     "events": When.RELOAD,

@@ -40,10 +40,10 @@ def test_the_older_form(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("provisioning", "told"),
     [
-        ({"on_empty": ["discovery"]}, "lpad cannot ask a discovery server (SM-DS) yet"),
+        ({"on_empty": ["discovery"]}, "needs 'discovery.install: ask' or 'discovery.install: allowed'"),
         (
             {"on_empty": ["other"]},
-            "'other' is neither default-smdp nor a platform; 'platforms' names my_desk",
+            "'other' is neither default-smdp, discovery nor a platform; 'platforms' names my_desk",
         ),
         ({"on_failover": "default-smdp"}, "'default-smdp' is not a platform; 'platforms' names my_desk"),
         ({"until": ["sometimes"]}, "sometimes"),

@@ -193,10 +193,12 @@ async def ask_line(call: Call) -> Response:
 
 
 async def download(call: Call) -> Response:
-    """Download a profile, by activation code or from the default SM-DP+."""
+    """Download a profile, by activation code or event, or from the default SM-DP+."""
     body = call.body_of(DownloadRequest)
-    if (body.activation_code is not None) is body.default:
-        raise InvalidValue("a download must contain either an 'activation_code' or 'default': true")
+    if (body.activation_code is not None) + (body.event is not None) + body.default != 1:
+        raise InvalidValue(
+            "a download must contain exactly one of an 'activation_code', an 'event' and 'default': true"
+        )
     if body.enable:
         call.check(ROLE_FOR[Kind.ENABLE])
     elif body.guard is not None and body.guard is not msgspec.UNSET:
@@ -218,6 +220,14 @@ async def download(call: Call) -> Response:
         secrets["activation_code"] = body.activation_code
         asked = msgspec.structs.replace(
             asked, server=str(code.address), matching_id=redacted(code.matching_id)
+        )
+    if body.event is not None:
+        server = str(ServerAddress.parse(body.event.server))
+        asked = msgspec.structs.replace(
+            asked,
+            server=server,
+            matching_id=redacted(body.event.event_id),
+            event=params.EventParams(server=server, event_id=body.event.event_id),
         )
     if body.network is not None:
         shown, password = noted(body.network.settings())

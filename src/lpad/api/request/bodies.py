@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from lpad.base.activation_code_forms import LONGEST_TEXT
 from lpad.base.guard_condition import LONGEST as LONGEST_CONDITION
+from lpad.codec.es11 import LONGEST_EVENT_ID
 from lpad.engine.change.change import Change, Failure
 from lpad.engine.change.guard import LONGEST as LONGEST_GUARD
 from lpad.engine.change.guard import MOST_CONDITIONS
@@ -143,8 +144,15 @@ class NetworkView(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class EventRequest(Request, frozen=True, kw_only=True):
+    """An event of an SM-DS, as a discovery shows it: the SM-DP+ that it leads to, and its ID there."""
+
+    server: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    event_id: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_EVENT_ID)]
+
+
 class DownloadRequest(Request, frozen=True, kw_only=True):
-    """Either an activation code or `default`; `confirm` asks for consent once the profile is known.
+    """An activation code, an `event`, or `default`; `confirm` asks for consent once the profile is known.
 
     `retry_for` is the number of seconds for which lpad retries after temporary failures, instead of the
     setting; with `when_online` it waits for a network until it is cancelled. `guard` applies to the switch
@@ -152,6 +160,7 @@ class DownloadRequest(Request, frozen=True, kw_only=True):
     """
 
     activation_code: ActivationCodeText | None = None
+    event: EventRequest | None = None
     default: bool = False
     confirmation_code: Code | None = None
     confirm: bool = False
@@ -182,6 +191,21 @@ class ProvisionRequest(Request, frozen=True, kw_only=True):
     enable: bool = True
     confirm: bool = False
     guard: GuardRequest | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class DiscoverRequest(Request, frozen=True, kw_only=True):
+    """Which SM-DSs are asked, and whether lpad downloads what waits there.
+
+    Without `servers`, lpad asks that of the card and those of the settings. With `install`, lpad downloads
+    the events that it has not handled, one after the other, and enables the first profile that installs;
+    `confirm` asks for consent to each.
+    """
+
+    install: bool = False
+    confirm: bool = False
+    servers: Annotated[
+        list[Annotated[str, msgspec.Meta(min_length=1, max_length=255)]], msgspec.Meta(max_length=8)
+    ] = []
 
 
 class EnableRequest(Request, frozen=True, kw_only=True):

@@ -35,6 +35,7 @@ ROLE_FOR: Mapping[Kind, Role] = {
     Kind.DROP_NOTIFICATION: Role.ADMIN,
     Kind.DOWNLOAD: Role.INSTALL,
     Kind.PROVISION: Role.INSTALL,
+    Kind.DISCOVER: Role.INSTALL,
     Kind.CHECK_TRUST: Role.INSTALL,
     Kind.RENAME: Role.INSTALL,
     Kind.LINE: Role.ADMIN,

@@ -39,6 +39,7 @@ _confirmation_code_file = click.option(
 @click.option(
     "--default", "from_default", is_flag=True, help="Download from the card's default SM-DP+, without a code."
 )
+@click.option("--event", metavar="ID", help="Event of an SM-DS to download, at --smdp; see lpactl discover.")
 @_confirmation_code
 @_confirmation_code_file
 @click.option("--enable", is_flag=True, help="Enable the profile after the download.")
@@ -65,6 +66,7 @@ def download(
     smdp: str | None,
     matching_id: str | None,
     from_default: bool,
+    event: str | None,
     confirmation_code: str | None,
     confirmation_code_file: TextIO | None,
     enable: bool,
@@ -85,6 +87,10 @@ def download(
     hide(activation_code if activation_code != "-" else None, matching_id, confirmation_code)
     if (guard or no_guard) and not enable:
         raise click.UsageError("--guard applies only together with --enable; give both")
+    if event is not None and (smdp is None or matching_id is not None):
+        raise click.UsageError(
+            "--event needs --smdp, the server that the event leads to, and no --matching-id"
+        )
     code = read_code(
         session,
         argument=activation_code,
@@ -98,7 +104,8 @@ def download(
         confirmation_code = confirmation_code_file.readline().strip()
     change = session.client.download(
         session.euicc(),
-        activation_code=code,
+        activation_code=code if event is None else None,
+        event=(smdp, event) if event is not None and smdp is not None else None,
         confirmation_code=confirmation_code,
         confirm=confirm,
         enable=enable,

@@ -53,6 +53,9 @@ FAILOVER = "failover"
 
 PROVISION = "provision"
 
+DISCOVERY = "discovery"
+"""The `origin` of a discovery that no user requested, and of the downloads that follow from any discovery."""
+
 
 class Kind(enum.StrEnum):
     """The kinds of changes."""
@@ -72,6 +75,7 @@ class Kind(enum.StrEnum):
     RESTART_MODEM = "restart-modem"
     PROVISION = "provision"
     LINE = "line"
+    DISCOVER = "discover"
 
     @property
     def downloads(self) -> bool:

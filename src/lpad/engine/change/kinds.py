@@ -54,6 +54,7 @@ KINDS: Mapping[Kind, KindTypes] = {
     Kind.PROBE: KindTypes(params.ProbeParams, notes.Notes, ShownReport),
     Kind.CHECK_TRUST: KindTypes(params.CheckTrustParams, notes.Notes, TrustReport),
     Kind.LINE: KindTypes(params.LineParams, notes.Notes, results.LineResult),
+    Kind.DISCOVER: KindTypes(params.DiscoverParams, notes.Notes, results.DiscoverResult),
     Kind.RESTART_MODEM: KindTypes(params.RestartModemParams, notes.Notes, results.RestartModemResult),
 }
 

@@ -20,7 +20,14 @@ SWITCHING = SWITCHES | {Kind.DOWNLOAD, Kind.PROVISION, Kind.RESET}
 """The kinds after which another profile may be enabled, or none."""
 
 OVERTAKEN = frozenset(
-    {Kind.DOWNLOAD, Kind.PROVISION, Kind.LINE, Kind.CHECK_TRUST, Kind.DELIVER_NOTIFICATIONS}
+    {
+        Kind.DOWNLOAD,
+        Kind.PROVISION,
+        Kind.DISCOVER,
+        Kind.LINE,
+        Kind.CHECK_TRUST,
+        Kind.DELIVER_NOTIFICATIONS,
+    }
 )
 """The kinds that are overtaken while they run: those that wait for servers. The others end soon."""
 

@@ -47,8 +47,15 @@ class NetworkParams(msgspec.Struct, frozen=True, kw_only=True):
     password_set: bool = False
 
 
+class EventParams(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of an SM-DS: the SM-DP+ that it leads to, and its ID, the matching ID there."""
+
+    server: str
+    event_id: str
+
+
 class DownloadParams(Params, frozen=True, kw_only=True):
-    """A download from `server`, or from the default SM-DP+.
+    """A download from `server`, or from the default SM-DP+; `event` is that of an SM-DS that led there.
 
     `confirm` asks for consent once the profile is known. `retry_for` is in seconds; with `when_online` the
     download waits for a network without limit. `guard` is that of the switch that `enable` requests;
@@ -65,6 +72,7 @@ class DownloadParams(Params, frozen=True, kw_only=True):
     default: bool = False
     server: str | None = None
     matching_id: str | None = None
+    event: EventParams | None = None
 
 
 class ProvisionParams(DownloadParams, frozen=True, kw_only=True, omit_defaults=True):
@@ -75,6 +83,17 @@ class ProvisionParams(DownloadParams, frozen=True, kw_only=True, omit_defaults=T
     options: dict[str, str] = {}
     enable: bool = always(True)
     when_online: bool = always(True)
+
+
+class DiscoverParams(Params, frozen=True, kw_only=True):
+    """Whether the events are installed, `confirm` asking for consent to each, and the SM-DSs to ask.
+
+    Without `servers`, they are the card's own and those of the settings.
+    """
+
+    install: bool = always(False)
+    confirm: bool = False
+    servers: tuple[str, ...] = ()
 
 
 class ProfileParams(Params, frozen=True, kw_only=True):

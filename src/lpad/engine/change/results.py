@@ -135,6 +135,41 @@ class ProvisionResult(DownloadResult, frozen=True, kw_only=True, omit_defaults=T
     platform: str | None = None
 
 
+class AskedSmds(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An SM-DS that was asked: the number of its events, or the error with its `kind`."""
+
+    address: str
+    events: int = always(0)
+    kind: str | None = None
+    error: str | None = None
+
+
+class ShownEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An event: the SM-DP+ that it leads to, and the result.
+
+    `state` is listed, wanted, downloading, installed, failed or forbidden. `change` is its last download.
+    """
+
+    event_id: str
+    server: str
+    listed_by: str
+    state: str
+    change: int | None = None
+    iccid: str | None = None
+    why: str | None = None
+
+
+class DiscoverResult(Result, frozen=True, kw_only=True, omit_defaults=True):
+    """The SM-DSs that were asked, and all known events, the listed ones first.
+
+    `left_off` counts events that are not among them: unreadable, or beyond a limit.
+    """
+
+    servers: tuple[AskedSmds, ...] = always(())
+    events: tuple[ShownEvent, ...] = always(())
+    left_off: int = always(0)
+
+
 class LineResult(Result, frozen=True, kw_only=True, omit_defaults=True):
     """A platform's report on the line of a profile after the action.
 

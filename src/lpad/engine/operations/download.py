@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 def download(
     run: Run, context: Context, *, installed: Callable[[str], None] = lambda _: None
 ) -> DownloadResult:
-    """Download and install the profile that an activation code, or the default SM-DP+, offers.
+    """Download and install the profile of an activation code, of an event, or of the default SM-DP+.
 
     Args:
         installed: called with the ICCID once the profile is installed, before it is enabled; may raise an
@@ -149,7 +149,7 @@ def _install(run: Run, context: Context, deadline: Deadline) -> DownloadResult:
                 euicc,
                 server,
                 order,
-                device=_device(context),
+                device=device_of(context),
                 listener=listener,
                 eid=eid,
                 policy=listener.policy,
@@ -187,6 +187,10 @@ def _check_empty(profiles: ProfileList) -> None:
 def _order(run: Run, context: Context, euicc: Euicc, deadline: Deadline) -> tuple[ServerAddress, Order]:
     code_text = run.secret("activation_code")
     confirmation_code = run.secret("confirmation_code")
+    event = run.change.params_of(DownloadParams).event
+    if event is not None:
+        order = Order(matching_id=event.event_id, confirmation_code=confirmation_code)
+        return ServerAddress.parse(event.server), order
     if code_text is not None:
         code = ActivationCode.parse(code_text)
         return code.address, Order.from_activation_code(code, confirmation_code=confirmation_code)
@@ -204,7 +208,8 @@ def _order(run: Run, context: Context, euicc: Euicc, deadline: Deadline) -> tupl
     return address, Order(confirmation_code=confirmation_code)
 
 
-def _device(context: Context) -> DeviceInfo:
+def device_of(context: Context) -> DeviceInfo:
+    """Return the device's TAC, IMEI and capabilities, as servers get them."""
     imei = context.card.imei()
     told = context.card.port.tac
     if imei is None and told is None:

@@ -15,6 +15,7 @@ from lpad.engine.change import params, results
 from lpad.engine.change.change import CALLER, RESCUE, Kind
 from lpad.engine.change.notes import DropNotes, ProfileNotes, ResetNotes, noting
 from lpad.engine.operations.deleted_profiles import forget_deleted
+from lpad.engine.operations.discover import discover
 from lpad.engine.operations.download import download
 from lpad.engine.operations.line import line
 from lpad.engine.operations.probe import probe
@@ -284,6 +285,7 @@ OPERATIONS: Mapping[Kind, Operation] = {
     Kind.RESTART_MODEM: restart_modem,
     Kind.PROVISION: provision,
     Kind.LINE: line,
+    Kind.DISCOVER: discover,
 }
 
 TAKEN_BACK: Mapping[Kind, Callable[[Run, Context], str | None]] = {Kind.PROVISION: take_back}

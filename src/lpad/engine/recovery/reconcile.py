@@ -91,13 +91,15 @@ def takes_work(change: Change) -> bool:
 
 
 def is_tried_again(change: Change, private: Private) -> bool:
-    """Whether an interrupted change is carried out again: a download with retries.
+    """Whether an interrupted change is carried out again: a download with retries, or a discovery.
 
-    It first checks the earlier attempt's result. A download that ends the daemon each time is finally judged
-    by the card's state.
+    A download first checks the earlier attempt's result; a discovery changes nothing. One that ends the
+    daemon each time is finally judged by the card's state.
     """
     asked = change.params
-    wanted = isinstance(asked, params.DownloadParams) and (bool(asked.retry_for) or asked.when_online)
+    wanted = isinstance(asked, params.DiscoverParams) or (
+        isinstance(asked, params.DownloadParams) and (bool(asked.retry_for) or asked.when_online)
+    )
     return wanted and not is_left_to_card(private.notes) and private.notes.restarts < RESTARTS
 
 
@@ -212,7 +214,7 @@ def _harmless(
             "the platform may have carried it out",
             remedy="'lpactl line show' asks the platform, and a repeated request changes nothing twice",
         )
-    if change.kind in (Kind.PROBE, Kind.CHECK_TRUST):
+    if change.kind in (Kind.PROBE, Kind.CHECK_TRUST, Kind.DISCOVER):
         return _cut_off(change, "nothing is changed")
     return _cut_off(change, "pending notifications stay in the outbox")
 
@@ -278,4 +280,5 @@ JUDGES: Mapping[Kind, Judge] = {
     Kind.CHECK_TRUST: _harmless,
     Kind.RESTART_MODEM: _harmless,
     Kind.LINE: _harmless,
+    Kind.DISCOVER: _harmless,
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from lpad.base.errors import CardUnreachable
 from lpad.base.identifiers import ISD_R
 from lpad.card.isdr.isdr import isdr_session
+from lpad.engine.policy.discovery import NO_DISCOVERY, DiscoveryPolicy
 from lpad.engine.policy.networking import NO_NETWORK_POLICY, NetworkPolicy
 from lpad.engine.policy.provisioning import NO_PROVISIONING, ProvisioningPolicy
 from lpad.engine.policy.switching import NO_POLICY, SwitchPolicy
@@ -93,6 +94,7 @@ class CardPort:
     network: NetworkPolicy = NO_NETWORK_POLICY
     device: str | None = None
     provisioning: ProvisioningPolicy = NO_PROVISIONING
+    discovery: DiscoveryPolicy = NO_DISCOVERY
     watch: Watch = _unwatched
     observe: Callable[[float], None] | None = None
 

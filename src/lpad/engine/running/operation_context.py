@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.engine.change.change import Change
+    from lpad.engine.discovery.event_store import EventStore
     from lpad.engine.environment.environment import Environment
     from lpad.engine.lines.known_lines import KnownLines
     from lpad.engine.network_settings.pending_switch import PendingSwitches
@@ -76,7 +77,8 @@ class Context:
     stores the cancellations that servers have not received yet; `stuck` takes over guarded switches that
     could not be rolled back; `modem_resets` limits the restarts of the modem; `networks` stores the network
     settings of profiles, and `pending` the unfinished switches with such settings; `lines` has the platforms'
-    reports on the lines of profiles; `layers` has the states of the data connection's layers.
+    reports on the lines of profiles; `layers` has the states of the data connection's layers;
+    `events` has what SM-DSs list for the cards.
     """
 
     card: Card
@@ -98,3 +100,4 @@ class Context:
     platforms: Platforms
     lines: KnownLines
     layers: LayerStates
+    events: EventStore

@@ -1,7 +1,7 @@
 """A first profile for a card without an operational one, from the sources that the settings list.
 
-lpad asks the sources in turn: the default SM-DP+, and operators' platforms. After all were asked without
-success, it waits before it starts again.
+lpad asks the sources in turn: the default SM-DP+, the SM-DSs, and operators' platforms. After all were asked
+without success, it waits before it starts again.
 
 Each attempt is a change like any other. The number of attempts and the time of the next one are in the
 journal before an attempt begins, so that a device that keeps restarting does not ask the server each time.
@@ -16,15 +16,18 @@ from typing import TYPE_CHECKING
 
 from lpad.base.backoff import Backoff
 from lpad.base.errors import LpadError
-from lpad.engine.change.change import EID, PROVISION
+from lpad.engine.change.change import EID, PROVISION, Kind
 from lpad.engine.change.params import DownloadParams, GuardParams, ProvisionParams
+from lpad.engine.policy.discovery import DISCOVERY
 from lpad.engine.policy.provisioning import DEFAULT_SMDP, RETRY_FOR
 from lpad.engine.snapshot.snapshot import CardState
+from lpad.engine.unattended.discovered_events import discovery_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.engine.change.change import Change
+    from lpad.engine.change.params import DiscoverParams
     from lpad.engine.journal import Journal
     from lpad.engine.running.change_store import ChangeStore
     from lpad.engine.running.open_card import Card
@@ -60,7 +63,9 @@ class Provisioning:
         journal: Journal,
         timeouts: Timeouts,
         submit: Callable[[Change], None],
+        discovering: Callable[[str], bool],
     ) -> None:
+        self._discovering = discovering
         self._card = card
         self._store = store
         self._journal = journal
@@ -95,7 +100,7 @@ class Provisioning:
             if not card.unreadable and self.state(card.eid) != ProvisioningState():
                 self._journal.memos.drop(_name(card.eid))
             return
-        if not self._sources(card) or self._under_way():
+        if not self._sources(card) or self._under_way(card.eid):
             return
         state = self.state(card.eid) or ProvisioningState()
         wait = self._journal.clock.now().until(state.next_at, longest=BACKOFF.longest)
@@ -136,10 +141,12 @@ class Provisioning:
         named = self._card.port.provisioning.on_empty
         return tuple(each for each in named if each != DEFAULT_SMDP or self._address(card))
 
-    def _asked(self, source: str) -> DownloadParams:
+    def _asked(self, source: str) -> DownloadParams | DiscoverParams:
         """Return the parameters of the change that asks a source."""
         policy = self._card.port.provisioning
         guard = GuardParams(until=policy.until, within=policy.within) if policy.until else None
+        if source == DISCOVERY:
+            return discovery_of(self._card.port.discovery)
         if source == DEFAULT_SMDP:
             return DownloadParams(
                 default=True, enable=True, when_online=True, retry_for=self._timeouts.retry, guard=guard
@@ -147,6 +154,8 @@ class Provisioning:
         return ProvisionParams(platform=source, retry_for=RETRY_FOR, guard=guard)
 
     def _told(self, source: str, card: Snapshot) -> str:
+        if source == DISCOVERY:
+            return "the SM-DSs"
         return str(self._address(card)) if source == DEFAULT_SMDP else f"the platform '{source}'"
 
     def _address(self, card: Snapshot) -> str | None:
@@ -154,10 +163,10 @@ class Provisioning:
             return str(self._card.port.default_smdp)
         return card.addresses.default_smdp if card.addresses is not None else None
 
-    def _under_way(self) -> bool:
-        """Whether a download for this card has not ended, lpad's own or a caller's."""
-        return any(
-            change.kind.downloads and not change.state.ended
+    def _under_way(self, eid: str) -> bool:
+        """Whether a download or a discovery for this card has not ended, lpad's own or a caller's."""
+        return self._discovering(eid) or any(
+            (change.kind.downloads or change.kind is Kind.DISCOVER) and not change.state.ended
             for change in self._store.changes(euicc=self._card.port.name)
         )
 

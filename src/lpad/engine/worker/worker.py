@@ -15,6 +15,7 @@ from lpad.base.errors import CardError, CardUnreachable, LpadError
 from lpad.base.liveness import resting, watched
 from lpad.base.log_fields import logged_with
 from lpad.engine.change.change import CALLER, Kind, PauseReason
+from lpad.engine.discovery.event_store import EventStore
 from lpad.engine.network_settings.pending_switch import PendingSwitch, PendingSwitches
 from lpad.engine.policy.going_offline import check_offline
 from lpad.engine.recovery.interrupted_changes import Interrupted
@@ -29,6 +30,7 @@ from lpad.engine.switch.between_switches import (
     settle_pending,
 )
 from lpad.engine.switch.registration_look import saw_registration
+from lpad.engine.unattended.discovered_events import DiscoveredEvents
 from lpad.engine.unattended.first_profile import Provisioning
 from lpad.engine.unattended.rescue import Rescue
 from lpad.engine.worker.card_observer import Observer
@@ -147,9 +149,23 @@ class Worker:
             platforms=platforms,
             lines=lines,
             layers=self.layers,
+            events=EventStore(journal.memos),
+        )
+        self._discovered = DiscoveredEvents(
+            self._card,
+            store=store,
+            journal=journal,
+            events=context.events,
+            timeouts=timeouts,
+            submit=self.queue.submit,
         )
         self._provisioning = Provisioning(
-            self._card, store=store, journal=journal, timeouts=timeouts, submit=self.queue.submit
+            self._card,
+            store=store,
+            journal=journal,
+            timeouts=timeouts,
+            submit=self.queue.submit,
+            discovering=self._discovered.busy,
         )
         self._executor = Executor(
             context,
@@ -189,6 +205,7 @@ class Worker:
             DueTask(lambda: self._review_at, self._review),
             DueTask(lambda: self.rescue.due_at, self._rescue),
             DueTask(lambda: self._provisioning.due_at, lambda: self._provisioning.begin(self.snapshot)),
+            DueTask(lambda: self._discovered.due_at, lambda: self._discovered.begin(self.snapshot)),
             DueTask(
                 lambda: self.registration_query.due_at if self._observer.ready else None,
                 self.registration_query.run,
@@ -488,10 +505,11 @@ class Worker:
         )
 
     def _review(self) -> None:
-        """Decide whether the card now needs a rescue or a first profile."""
+        """Decide whether the card now needs a rescue, a discovery or a first profile."""
         with self._condition:
             self._review_at = None
         self.rescue.look(self.snapshot)
+        self._discovered.look(self.snapshot)
         self._provisioning.look(self.snapshot)
 
     def _take_off(self) -> None:

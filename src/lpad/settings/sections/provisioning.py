@@ -42,14 +42,16 @@ class ProvisioningSection(Section, frozen=True):
                 "on_failover",
             )
 
-    def check_sources(self, platforms: Collection[str], report: Report) -> None:
-        """Report sources that the settings do not name."""
+    def check_sources(self, platforms: Collection[str], report: Report, *, discovers: bool) -> None:
+        """Report sources that the settings do not name, and a discovery that may install nothing."""
         for index, source in enumerate(self.on_empty or ()):
-            if source == "discovery":
-                report.wrong("lpad cannot ask a discovery server (SM-DS) yet", "on_empty", index)
+            if source == "discovery" and not discovers:
+                report.wrong(
+                    "needs 'discovery.install: ask' or 'discovery.install: allowed'", "on_empty", index
+                )
             elif source not in (*RESERVED, *platforms):
                 report.wrong(
-                    f"'{source}' is neither default-smdp nor a platform; 'platforms' names"
+                    f"'{source}' is neither default-smdp, discovery nor a platform; 'platforms' names"
                     f" {', '.join(platforms) or 'none'}",
                     "on_empty",
                     index,

@@ -1,0 +1,67 @@
+"""lpactl discover: ask the SM-DSs whether a profile waits for a card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lpad.cli.commands.command_session import command, no_wait
+from lpad.cli.commands.lpactl_group import cli
+from lpad.cli.terminal.output import safe
+
+if TYPE_CHECKING:
+    from lpad.cli.commands.command_session import Session
+
+_SETTLED = ("installed", "failed")
+"""States of events that --all shows: lpad has acted on them."""
+
+
+@command(cli, "discover")
+@click.option("--install", is_flag=True, help="Download the profiles, and enable the first that installs.")
+@click.option("--confirm", is_flag=True, help="Ask before each profile is installed; needs --install.")
+@click.option("--all", "everything", is_flag=True, help="Also show events that lpad has already handled.")
+@click.option(
+    "--server",
+    "servers",
+    metavar="ADDRESS",
+    multiple=True,
+    help="SM-DS to ask instead of those of the card and the settings. Repeatable.",
+)
+@no_wait
+def discover(
+    session: Session, install: bool, confirm: bool, everything: bool, servers: tuple[str, ...]
+) -> None:
+    """Ask the discovery servers (SM-DS) whether a profile waits for the card.
+
+    An operator can register a profile there for an EID. With --install, lpad downloads one after the other
+    after the command has ended; 'lpactl changes' shows them. 'lpactl download --smdp HOST --event ID'
+    repeats one.
+    """
+    if confirm and not install:
+        raise click.UsageError("--confirm applies only together with --install; give both")
+    change = session.finish(
+        session.client.discover(session.euicc(), install=install, confirm=confirm, servers=servers)
+    )
+    if change.result is None or session.output.as_json:
+        return
+    for each in change.result["servers"]:
+        if each.get("error"):
+            session.output.note(safe(f"{each['address']}: {each['error']}"))
+    shown = [each for each in change.result["events"] if everything or each["state"] not in _SETTLED]
+    for each in shown:
+        session.output.line(safe(_line(each)))
+    if not shown:
+        handled = "" if everything or not change.result["events"] else "; --all shows handled events"
+        session.output.line(f"no profile waits for this card{handled}")
+    if change.result["left_off"]:
+        session.output.note(f"{change.result['left_off']} more events are not listed")
+
+
+def _line(event: dict[str, Any]) -> str:
+    parts = [event["server"], event["event_id"], event["state"]]
+    if event.get("iccid"):
+        parts.append(event["iccid"])
+    if event.get("why"):
+        parts.append(f"({event['why']})")
+    return "  ".join(parts)

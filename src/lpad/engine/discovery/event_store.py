@@ -1,0 +1,83 @@
+"""The known events of each card, and the SM-DSs that failed, in the journal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lpad.base.backoff import Backoff
+from lpad.engine.discovery.known_events import KnownEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lpad.base.server_address import ServerAddress
+    from lpad.engine.change.moment import Moment
+    from lpad.engine.journal.named_values import NamedValues
+    from lpad.lpa.discovery import AskedServer
+
+PATIENCE = Backoff((600, 3600, 6 * 3600, 24 * 3600))
+"""Seconds for which lpad does not ask an SM-DS unasked after failures in a row."""
+_MOST_SERVERS = 64
+
+
+class FailedServer(msgspec.Struct, frozen=True, kw_only=True):
+    """An SM-DS that failed, and when lpad may ask it again unasked, on the steady clock."""
+
+    failures: int
+    not_before: float
+
+
+class EventStore:
+    """The store; data is on the disk when a call returns."""
+
+    def __init__(self, memos: NamedValues) -> None:
+        self._memos = memos
+
+    def known(self, eid: str) -> tuple[KnownEvent, ...]:
+        """Return the known events of a card."""
+        return self._memos.get(_events_of(eid), tuple[KnownEvent, ...]) or ()
+
+    def put(self, eid: str, known: tuple[KnownEvent, ...]) -> None:
+        """Store the known events of a card, if they differ.
+
+        Raises:
+            JournalUnavailable: the journal cannot be written.
+        """
+        if known != self.known(eid):
+            self._memos.put(_events_of(eid), known)
+
+    def waits_for(self, eid: str, server: ServerAddress, *, at: Moment) -> bool:
+        """Whether an SM-DS failed recently, so that lpad does not ask it unasked."""
+        failed = self._failed(eid).get(str(server))
+        return failed is not None and at.steady < failed.not_before
+
+    def asked(self, eid: str, servers: Iterable[AskedServer], *, at: Moment) -> None:
+        """Note which SM-DSs have answered, and which have failed.
+
+        Raises:
+            JournalUnavailable: the journal cannot be written.
+        """
+        before = self._failed(eid)
+        failed = dict(before)
+        for each in servers:
+            known = failed.pop(str(each.address), None)
+            if each.error is not None:
+                failures = (known.failures if known is not None else 0) + 1
+                failed[str(each.address)] = FailedServer(
+                    failures=failures, not_before=at.steady + PATIENCE.after(failures)
+                )
+        if failed != before:
+            self._memos.put(_servers_of(eid), dict(list(failed.items())[-_MOST_SERVERS:]))
+
+    def _failed(self, eid: str) -> dict[str, FailedServer]:
+        return self._memos.get(_servers_of(eid), dict[str, FailedServer]) or {}
+
+
+def _events_of(eid: str) -> str:
+    return f"events {eid}"
+
+
+def _servers_of(eid: str) -> str:
+    return f"smds {eid}"

@@ -1,0 +1,202 @@
+"""The known events of SM-DSs for a card, each with its result.
+
+    listed ──► wanted ──► downloading ──► installed
+    forbidden               ▲      └─────► failed ──► wanted, at a later discovery
+                            └ also by a caller's download of the event
+
+An SM-DP+ deletes an event after the notification of the installation, which can take hours. So an event that
+is still listed was not necessarily left undone, and only this record tells. Ages are on the steady clock.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from lpad.base.backoff import Backoff
+from lpad.engine.change.change import State
+from lpad.engine.change.params import DownloadParams
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from lpad.engine.change.change import Change
+    from lpad.engine.change.moment import Moment
+    from lpad.lpa.discovery import Discovered
+
+MOST_ATTEMPTS = 5
+"""After this many failed downloads, lpad tries an event only if a caller asks for it."""
+RETRY = Backoff((3600, 4 * 3600, 12 * 3600, 24 * 3600))
+"""Seconds until a failed event may be tried again, by the number of failed downloads."""
+REMEMBERED = 30 * 86_400.0
+"""Seconds for which lpad remembers a handled event that is no longer listed."""
+MOST_EVENTS = 256
+"""The most events that lpad remembers for a card."""
+
+
+class EventState(StrEnum):
+    """The states of an event."""
+
+    LISTED = "listed"
+    WANTED = "wanted"
+    DOWNLOADING = "downloading"
+    INSTALLED = "installed"
+    FAILED = "failed"
+    FORBIDDEN = "forbidden"
+
+    @property
+    def handled(self) -> bool:
+        """Whether the event must be remembered, because lpad has acted on it."""
+        return self in (EventState.DOWNLOADING, EventState.INSTALLED, EventState.FAILED)
+
+
+class KnownEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One event.
+
+    Attributes:
+        server: the SM-DP+ that it leads to.
+        event_id: its ID, the matching ID there.
+        listed_by: the SM-DS that listed it last.
+        state: see above.
+        discovery: the change that wants it; the first event of one that installs is enabled.
+        confirm: whether a local program has to confirm its profile.
+        change: the last download of it.
+        attempts: failed downloads.
+        next_at: when a failed one may be tried again.
+        seen: when it was listed last.
+        iccid: the profile that it brought.
+        enabled: whether that was enabled.
+        why: why it failed or is forbidden, as a sentence.
+    """
+
+    server: str
+    event_id: str
+    listed_by: str
+    state: EventState = EventState.LISTED
+    discovery: int = 0
+    confirm: bool = False
+    change: int | None = None
+    attempts: int = 0
+    next_at: float = 0.0
+    seen: float = 0.0
+    iccid: str | None = None
+    enabled: bool = False
+    why: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Its identity."""
+        return self.server, self.event_id
+
+
+def after_discovery(
+    known: Iterable[KnownEvent],
+    found: Discovered,
+    *,
+    discovery: int,
+    install: bool,
+    confirm: bool = False,
+    at: Moment,
+) -> tuple[KnownEvent, ...]:
+    """Return what is known after a discovery: the listed events in their order, then the remembered ones.
+
+    Args:
+        known: what was known before.
+        found: the result.
+        discovery: the change's number.
+        install: whether the events that lpad has not handled are wanted now.
+        confirm: whether a local program has to confirm their profiles.
+        at: the present.
+    """
+    before = {each.key: each for each in known}
+    listed = []
+    for each in found.events:
+        server, listed_by = str(each.entry.address), str(each.listed_by)
+        event = before.pop((server, each.entry.event_id), None) or KnownEvent(
+            server=server, event_id=each.entry.event_id, listed_by=listed_by
+        )
+        event = replace(event, listed_by=listed_by, seen=at.steady)
+        if each.forbidden is not None and not event.state.handled:
+            event = replace(event, state=EventState.FORBIDDEN, why=each.forbidden.sentence)
+        elif install and _may_begin(event, at):
+            event = replace(event, state=EventState.WANTED, discovery=discovery, confirm=confirm, why=None)
+        elif event.state is EventState.FORBIDDEN:
+            event = replace(event, state=EventState.LISTED, why=None)
+        listed.append(event)
+    answered = {str(each.address) for each in found.servers if each.error is None}
+    remembered = [
+        each
+        for each in before.values()
+        if at.since(each.seen) < REMEMBERED and (each.state.handled or each.listed_by not in answered)
+    ]
+    remembered.sort(key=lambda event: event.seen, reverse=True)
+    return (*listed, *remembered)[:MOST_EVENTS]
+
+
+def after_downloads(
+    known: Sequence[KnownEvent], changes: Iterable[Change], *, at: Moment
+) -> tuple[KnownEvent, ...]:
+    """Return what is known after downloads of events have begun or ended, a caller's among them.
+
+    Args:
+        known: what was known before.
+        changes: the card's changes, newest first.
+        at: the present.
+    """
+    latest: dict[tuple[str, str], Change] = {}
+    for change in changes:
+        if isinstance(change.params, DownloadParams) and change.params.event is not None:
+            latest.setdefault((change.params.event.server, change.params.event.event_id), change)
+    return tuple(_after_download(each, latest.get(each.key), at) for each in known)
+
+
+def next_wanted(known: Sequence[KnownEvent]) -> KnownEvent | None:
+    """Return the event to download next; None if there is none, or a download has not ended."""
+    if any(each.state is EventState.DOWNLOADING for each in known):
+        return None
+    return next((each for each in known if each.state is EventState.WANTED), None)
+
+
+def to_enable(event: KnownEvent, known: Collection[KnownEvent]) -> bool:
+    """Whether an event's profile is to be enabled: no earlier one of its discovery was."""
+    return not any(each.enabled and each.discovery == event.discovery for each in known)
+
+
+def _may_begin(event: KnownEvent, at: Moment) -> bool:
+    if event.state is EventState.FAILED:
+        return event.attempts < MOST_ATTEMPTS and at.steady >= event.next_at
+    return not event.state.handled
+
+
+def _after_download(event: KnownEvent, change: Change | None, at: Moment) -> KnownEvent:
+    if change is None:
+        if event.state is not EventState.DOWNLOADING:
+            return event
+        return replace(event, state=EventState.FAILED, why="the record of its download was deleted")
+    if event.change == change.id and event.state is not EventState.DOWNLOADING:
+        return event  # settled already
+    if not change.state.ended:
+        return replace(event, state=EventState.DOWNLOADING, change=change.id)
+    result, error = change.result, change.error
+    installed = error.details.get("installed") if error is not None else None
+    if change.state is State.DONE or installed:
+        return replace(
+            event,
+            state=EventState.INSTALLED,
+            change=change.id,
+            iccid=installed or getattr(result, "iccid", None),
+            enabled=bool(getattr(result, "enabled", False)),
+            why=error.sentence if error is not None else None,
+        )
+    attempts = MOST_ATTEMPTS if change.state is State.CANCELLED else event.attempts + 1
+    return replace(
+        event,
+        state=EventState.FAILED,
+        change=change.id,
+        attempts=attempts,
+        next_at=at.steady + RETRY.after(attempts),
+        why=error.sentence if error is not None else None,
+    )

@@ -1,0 +1,121 @@
+"""Discovery as a change: ask the SM-DSs, and remember what waits for the card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import Conflict
+from lpad.base.server_address import ServerAddress
+from lpad.engine.change.change import DISCOVERY
+from lpad.engine.change.params import DiscoverParams
+from lpad.engine.change.results import AskedSmds, DiscoverResult, ShownEvent
+from lpad.engine.discovery.known_events import after_discovery, after_downloads
+from lpad.engine.operations.download import device_of
+from lpad.engine.running.same_card import check_same_card
+from lpad.lpa.discovery import Discovery, usable_root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lpad.engine.running.operation_context import Context
+    from lpad.engine.running.run import Run
+    from lpad.lpa.discovery import AskedServer
+    from lpad.lpa.euicc import Euicc
+
+
+def discover(run: Run, context: Context) -> DiscoverResult:
+    """Ask the SM-DSs for the events of the card; with `install`, lpad then downloads them one by one.
+
+    Raises:
+        Conflict: neither the card nor the settings name an SM-DS, or another card is there.
+        ServerError, CardRefused: no SM-DS answered; the error is the first one's.
+        CardError: the card failed.
+    """
+    asked = run.change.params_of(DiscoverParams)
+    context.environment.clock.check()
+    deadline = Deadline.after(context.timeouts.download, cancellation=run.interruption)
+    with context.card.session(deadline=deadline) as euicc:
+        check_same_card(run, euicc, deadline=deadline)
+        eid = context.observe(euicc, deadline).eid or ""
+        servers = list(_servers(run, context, euicc, eid, deadline))
+        found = Discovery(
+            euicc,
+            lambda address: context.connect(address, eid),
+            device=device_of(context),
+            eid=eid or None,
+            check_server=context.install_policy().check_server,
+            on_server=lambda _: run.step("ask-sm-ds"),
+        ).run(servers, deadline=deadline)
+    present = run.now()
+    context.events.asked(eid, found.servers, at=present)
+    failures = [each.error for each in found.servers if each.error is not None]
+    if failures and len(failures) == len(found.servers):
+        raise failures[0]
+    known = after_discovery(
+        after_downloads(context.events.known(eid), context.changes(), at=present),
+        found,
+        discovery=run.change.id,
+        install=asked.install,
+        confirm=asked.confirm,
+        at=present,
+    )
+    context.events.put(eid, known)
+    return DiscoverResult(
+        servers=tuple(map(_shown, found.servers)),
+        events=tuple(
+            ShownEvent(
+                event_id=each.event_id,
+                server=each.server,
+                listed_by=each.listed_by,
+                state=each.state,
+                change=each.change,
+                iccid=each.iccid,
+                why=each.why,
+            )
+            for each in known
+        ),
+        left_off=found.left_off,
+    )
+
+
+def _servers(
+    run: Run, context: Context, euicc: Euicc, eid: str, deadline: Deadline
+) -> Iterator[ServerAddress]:
+    """Yield the SM-DSs of the request, or the card's own and those of the settings.
+
+    lpad's periodic discovery leaves out those that failed recently.
+    """
+    asked = run.change.params_of(DiscoverParams)
+    if asked.servers:
+        yield from map(ServerAddress.parse, asked.servers)
+        return
+    run.step("read-addresses")
+    named = euicc.get_euicc_configured_addresses(deadline=deadline)
+    own = [usable_root(text) for text in (named.root_ds_address or "", *named.additional_root_ds_addresses)]
+    all_of_them = dict.fromkeys(
+        [*(each for each in own if each is not None), *context.card.port.discovery.servers]
+    )
+    if not all_of_them:
+        raise Conflict(
+            "cannot discover: neither the card nor the settings name an SM-DS that can be asked; name one in"
+            " 'discovery.servers', or with 'lpactl discover --server ADDRESS'"
+        )
+    if run.change.origin != DISCOVERY:
+        yield from all_of_them
+        return
+    present = run.now()
+    patient = [each for each in all_of_them if not context.events.waits_for(eid, each, at=present)]
+    if not patient:
+        raise Conflict("cannot discover: every SM-DS failed recently, and lpad waits before it asks again")
+    yield from patient
+
+
+def _shown(asked: AskedServer) -> AskedSmds:
+    error = asked.error
+    return AskedSmds(
+        address=str(asked.address),
+        events=asked.events,
+        kind=error.kind if error is not None else None,
+        error=error.sentence if error is not None else None,
+    )

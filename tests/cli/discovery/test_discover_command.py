@@ -1,0 +1,65 @@
+"""lpactl discover, as a process against a daemon's shell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from api.gateway import Gateway
+from cli.conftest import Terminal
+from engine.discovery.discovery_lab import DiscoveryLab
+from engine.lab import FIRST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lpad.simulator.pki.pki import Pki
+
+
+@pytest.fixture
+def lab(tmp_path: Path, pki: Pki) -> Iterator[DiscoveryLab]:
+    """A card whose settings name the root SM-DS."""
+    with DiscoveryLab(tmp_path, pki) as made:
+        made.start(made.policy())
+        yield made
+
+
+@pytest.fixture
+def terminal(lab: DiscoveryLab) -> Iterator[Terminal]:
+    """A shell at the device."""
+    with Gateway(lab) as gateway:
+        yield Terminal(lab, gateway.path)
+
+
+def test_from_looking_to_the_handled_event(lab: DiscoveryLab, terminal: Terminal) -> None:
+    """Nothing waits; then an event is shown, installed, hidden as handled, and shown with --all."""
+    assert "no profile waits for this card" in terminal.lpactl("discover").ok().out
+    lab.event(cascade=True)
+    out = terminal.lpactl("discover").ok().out
+    assert (lab.server.address in out, "EVENT-1" in out, "listed" in out) == (True, True, True)
+    terminal.lpactl("discover", "--install").ok()
+    lab.downloads()
+    lab.until_true(lambda: lab.enabled() == [FIRST])
+    assert "--all shows handled events" in terminal.lpactl("discover").ok().out
+    out = terminal.lpactl("discover", "--all").ok().out
+    assert ("installed" in out, FIRST in out) == (True, True)
+
+
+def test_one_event_is_downloaded(lab: DiscoveryLab, terminal: Terminal) -> None:
+    """`download --event` takes the server and the ID that discover has shown."""
+    lab.event()
+    done = terminal.lpactl("download", "--smdp", lab.server.address, "--event", "EVENT-1").ok()
+    assert FIRST in done.out
+    assert terminal.lpactl("download", "--event", "EVENT-1").code == 2
+
+
+def test_an_sm_ds_that_fails(lab: DiscoveryLab, terminal: Terminal) -> None:
+    """The error stands beside what others list; `--confirm` without `--install` is a mistake."""
+    lab.event()
+    servers = ("--server", "smds.invalid", "--server", lab.root.address)
+    done = terminal.lpactl("discover", *servers).ok()
+    assert "EVENT-1" in done.out
+    assert "smds.invalid" in done.err
+    assert terminal.lpactl("discover", "--confirm").code == 2

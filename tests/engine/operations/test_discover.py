@@ -1,0 +1,225 @@
+"""Discovery as a change, against a card in a modem, SM-DSs and an SM-DP+: from the event to the profile."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.discovery.discovery_lab import DiscoveryLab
+from engine.lab import CARD, FIRST, SECOND, result_of
+from lpad.engine.change.change import DISCOVERY, Kind, State
+from lpad.engine.policy.discovery import Install
+from lpad.engine.policy.installing import Policies
+from lpad.engine.policy.provisioning import ProvisioningPolicy
+from lpad.lpa.install_policy import InstallPolicy
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
+from lpad.simulator.smdp.store.order import OrderState
+from lpad.simulator.smds.server import events_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lpad.engine.change.change import Change
+    from lpad.simulator.pki.pki import Pki
+
+
+@pytest.fixture
+def lab(tmp_path: Path, pki: Pki) -> Iterator[DiscoveryLab]:
+    """A card, an SM-DP+ and two SM-DSs."""
+    with DiscoveryLab(tmp_path, pki) as made:
+        yield made
+
+
+def shown(change: Change) -> list[tuple[str, str]]:
+    return [(each["event_id"], each["state"]) for each in result_of(change)["events"]]
+
+
+def test_what_waits_is_listed(lab: DiscoveryLab) -> None:
+    """A discovery shows each event, with its server and the SM-DS; nothing is downloaded."""
+    lab.event()
+    lab.start(lab.policy())
+    change = lab.discover()
+    assert change.state is State.DONE, change.error
+    assert result_of(change)["servers"] == [{"address": lab.root.address, "events": 1}]
+    (event,) = result_of(change)["events"]
+    assert event == {
+        "event_id": "EVENT-1",
+        "server": lab.server.address,
+        "listed_by": lab.root.address,
+        "state": "listed",
+    }
+    assert lab.card.profiles == ()
+
+
+def test_from_the_root_to_an_enabled_profile(lab: DiscoveryLab) -> None:
+    """Root, alternative SM-DS, SM-DP+, card: the event is deleted once the installation is known."""
+    order = lab.event(cascade=True)
+    lab.start(lab.policy())
+    change = lab.discover(install=True)
+    assert shown(change) == [("EVENT-1", "wanted")]
+    (download,) = lab.downloads()
+    assert (download.state, download.origin) == (State.DONE, DISCOVERY), download.error
+    assert lab.enabled() == [FIRST]
+    lab.until_true(lambda: lab.server.orders.get(order.id).state is OrderState.INSTALLED)
+    change = lab.discover(install=True)
+    assert shown(change) == [("EVENT-1", "installed")]
+    assert result_of(change)["servers"] == [{"address": lab.root.address, "events": 0}]
+    assert len(lab.downloads()) == 1
+
+
+def test_of_several_events_the_first_is_enabled(lab: DiscoveryLab) -> None:
+    """All are installed one after the other, in the order of the list; only the first is enabled."""
+    lab.event()
+    lab.event(SECOND, "EVENT-2")
+    lab.start(lab.policy())
+    lab.discover(install=True)
+    downloads = lab.downloads(2)
+    assert [each.state for each in downloads] == [State.DONE, State.DONE]
+    assert (lab.installed(), lab.enabled()) == ([FIRST, SECOND], [FIRST])
+
+
+def test_the_next_is_enabled_if_the_first_fails(lab: DiscoveryLab) -> None:
+    """An event whose order is gone hides no other, and the profile of the next one is enabled."""
+    order = lab.event()
+    lab.event(SECOND, "EVENT-2")
+    lab.server.orders.change(order.id, state=OrderState.CANCELLED, events=())
+    events_of(lab.root.folder).register(
+        eid=lab.card.eid.digits, address=lab.server.address, event_id="EVENT-3"
+    )
+    lab.start(lab.policy())
+    lab.discover(install=True)
+    assert lab.downloads(2)
+    lab.until_true(lambda: lab.enabled() == [SECOND])
+    change = lab.discover()
+    assert ("EVENT-2", "installed") in shown(change)
+
+
+def test_an_event_that_is_still_listed_is_no_second_download(lab: DiscoveryLab) -> None:
+    """Before the SM-DP+ deletes the event, and after a user has deleted the profile, lpad leaves it alone."""
+    lab.root.faults.add(Fault(kind=FaultKind.DELETED_EVENTS, function="authenticateClient", times=0))
+    lab.event()
+    lab.start(lab.policy())
+    lab.discover(install=True)
+    (download,) = lab.downloads()
+    assert download.state is State.DONE, download.error
+    assert lab.carry_out(Kind.DISABLE, iccid=FIRST, accept_offline=True).error is None
+    assert lab.carry_out(Kind.DELETE, iccid=FIRST).error is None
+    lab.stop()
+    lab.start(lab.policy())
+    change = lab.discover(install=True)
+    assert shown(change) == [("EVENT-1", "installed")]
+    assert result_of(change)["servers"][0]["events"] == 1
+    assert lab.carry_out(Kind.REFRESH).error is None
+    assert len(lab.downloads()) == 1
+    assert lab.card.profiles == ()
+
+
+def test_a_caller_retries_an_event(lab: DiscoveryLab) -> None:
+    """A download of one event is possible at any time, and its result is the event's."""
+    lab.event()
+    lab.start(lab.policy())
+    lab.discover()
+    event = {"server": lab.server.address, "event_id": "EVENT-1"}
+    change = lab.carry_out(Kind.DOWNLOAD, event=event)
+    assert change.state is State.DONE, change.error
+    assert lab.enabled() == []
+    assert shown(lab.discover(install=True)) == [("EVENT-1", "installed")]
+
+
+def test_a_server_that_the_policy_forbids(lab: DiscoveryLab) -> None:
+    """Its event is shown as forbidden with the reason, and the server is never contacted."""
+    lab.event()
+    lab.policies = Policies(InstallPolicy(servers=("*.operator.example",)))
+    lab.start(lab.policy())
+    change = lab.discover(install=True)
+    assert shown(change) == [("EVENT-1", "forbidden")]
+    assert "do not allow" in result_of(change)["events"][0]["why"]
+    assert lab.carry_out(Kind.REFRESH).error is None
+    assert lab.server.counters.tcp_connects == 0
+
+
+def test_one_failing_server_hides_no_other(lab: DiscoveryLab) -> None:
+    """The result has the events of the servers that answered, and the error of the one that did not."""
+    lab.event()
+    lab.alternative.faults.add(Fault(kind=FaultKind.REFUSE, value="8.9.1/3.8", times=0))
+    lab.start(lab.policy())
+    change = lab.discover(servers=[lab.alternative.address, lab.root.address])
+    assert shown(change) == [("EVENT-1", "listed")]
+    first, second = result_of(change)["servers"]
+    assert (first["kind"], second["events"]) == ("server-refused", 1)
+
+
+def test_if_no_server_answers_the_change_fails(lab: DiscoveryLab) -> None:
+    """With the error of the first one."""
+    lab.root.faults.add(Fault(kind=FaultKind.HTTP_STATUS, value=503, times=0))
+    lab.start(lab.policy())
+    change = lab.discover()
+    assert change.error is not None
+    assert change.error.kind == "server-failed"
+
+
+def test_without_an_address_there_is_nobody_to_ask(lab: DiscoveryLab) -> None:
+    """The test address in the card counts as not set, and the sentence says what to do."""
+    lab.start(lab.policy(servers=()))
+    change = lab.discover()
+    assert change.error is not None
+    assert (change.error.kind, "discovery.servers" in change.error.sentence) == ("conflict", True)
+
+
+def test_lpad_asks_unasked(lab: DiscoveryLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A periodic discovery asks, downloads what the policy allows, and keeps its plan across restarts."""
+    lab.event()
+    monkeypatch.setattr(random, "uniform", lambda *_: 0.0)
+    port = lab.policy(every=86_400.0, install=Install.ALLOWED)
+    lab.start(port)
+    (download,) = lab.downloads()
+    assert download.state is State.DONE, download.error
+    assert lab.enabled() == [FIRST]
+    for _ in range(2):
+        lab.stop()
+        lab.start(port)
+        assert lab.carry_out(Kind.REFRESH).error is None
+    asked = [each for each in lab.engine.changes() if each.kind is Kind.DISCOVER]
+    assert [each.origin for each in asked] == [DISCOVERY]
+
+
+def test_lpad_only_looks_unasked(lab: DiscoveryLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `install: never`, events are known and nothing is downloaded."""
+    lab.event()
+    monkeypatch.setattr(random, "uniform", lambda *_: 0.0)
+    lab.start(lab.policy(every=86_400.0))
+    (asked,) = lab.until(lab.engine.changes, lambda seen: bool(seen) and seen[0].state.ended)
+    assert shown(asked) == [("EVENT-1", "listed")]
+    assert lab.carry_out(Kind.REFRESH).error is None
+    assert lab.card.profiles == ()
+
+
+def test_an_owner_is_asked_for_each_profile(lab: DiscoveryLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `install: ask`, the download waits for consent."""
+    lab.event()
+    monkeypatch.setattr(random, "uniform", lambda *_: 0.0)
+    lab.start(lab.policy(every=86_400.0, install=Install.ASK))
+    (download,) = lab.until(
+        lambda: [each for each in lab.engine.changes() if each.kind is Kind.DOWNLOAD],
+        lambda seen: bool(seen) and seen[0].question is not None,
+    )
+    lab.engine.cancel(download.id)
+    lab.ended(download.id)
+    assert lab.card.profiles == ()
+
+
+def test_an_empty_card_finds_its_profile(lab: DiscoveryLab) -> None:
+    """In `provisioning.on_empty`, the SM-DSs take their place among the sources of a first profile."""
+    lab.event(cascade=True)
+    empty = ProvisioningPolicy(on_empty=("discovery",))
+    lab.start(replace(lab.policy(install=Install.ALLOWED), provisioning=empty))
+    (download,) = lab.downloads()
+    assert download.state is State.DONE, download.error
+    assert lab.enabled() == [FIRST]
+    origins = [(each.kind, each.origin) for each in reversed(lab.engine.changes())]
+    assert origins[:2] == [(Kind.DISCOVER, "provision"), (Kind.DOWNLOAD, DISCOVERY)]
+    assert lab.engine.snapshot(CARD).listed.certainly_unprovided is False

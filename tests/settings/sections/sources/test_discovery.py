@@ -1,0 +1,85 @@
+"""`discovery`: what is read, and which combinations are refused."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lpad.base.errors import InvalidSettings
+from lpad.settings import SettingsFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAMED = {"servers": ["*.operator.example"]}
+CARD = {"port": "/dev/ttyUSB2"}
+
+
+def read(folder: Path, **settings: Any) -> SettingsFile:
+    """Read a settings file with these sections."""
+    path = folder / "lpad.yaml"
+    path.write_text(json.dumps({"euiccs": {"modem": CARD}, **settings}))
+    return SettingsFile.read(path)
+
+
+def sources(file: SettingsFile) -> tuple[str, ...]:
+    return file.settings.sources(file.settings.euiccs["modem"])
+
+
+def test_it_is_off_by_default(tmp_path: Path) -> None:
+    """Lpad asks no SM-DS unless it is told to."""
+    file = read(tmp_path)
+    assert (file.settings.discovery.every, file.settings.discovery.install) == (None, "never")
+    assert sources(file) == ()
+
+
+@pytest.mark.parametrize(
+    ("section", "every"),
+    [
+        ({"when": "never"}, None),
+        ({"when": "daily", "interval": 21_600}, 86_400),
+        ({"when": "interval", "interval": 21_600}, 21_600),
+        ({"when": "on_empty", "install": "ask"}, None),
+    ],
+)
+def test_the_period(tmp_path: Path, section: dict[str, Any], every: float | None) -> None:
+    """Only `daily` and `interval` have one."""
+    assert read(tmp_path, discovery=section).settings.discovery.every == every
+
+
+def test_on_empty_is_a_source(tmp_path: Path) -> None:
+    """It comes last, unless the list of sources gives it another place."""
+    discovery = {"when": "on_empty", "install": "ask"}
+    assert sources(read(tmp_path, discovery=discovery)) == ("discovery",)
+    assert sources(read(tmp_path, discovery=discovery, provision="on_empty")) == ("default-smdp", "discovery")
+    own = {"on_empty": ["discovery", "default-smdp"]}
+    assert sources(read(tmp_path, discovery=discovery, provisioning=own)) == ("discovery", "default-smdp")
+
+
+@pytest.mark.parametrize(
+    ("discovery", "told"),
+    [
+        ({"when": "hourly"}, "discovery.when"),
+        ({"when": "interval", "interval": 3600}, "discovery.interval"),
+        ({"servers": ["https://lpa.ds.gsma.com/"]}, "without a scheme"),
+        ({"install": "allowed"}, "'policy.servers' must name the operators' servers"),
+        ({"when": "on_empty"}, "needs 'install: ask' or 'install: allowed'"),
+        ({"jitter": -1}, "discovery.jitter"),
+    ],
+)
+def test_mistakes(tmp_path: Path, discovery: dict[str, Any], told: str) -> None:
+    """Each is refused with its place."""
+    with pytest.raises(InvalidSettings) as caught:
+        read(tmp_path, discovery=discovery)
+    assert told in caught.value.sentence
+
+
+def test_allowed_needs_named_servers(tmp_path: Path) -> None:
+    """In the general policy and in each card's own."""
+    file = read(tmp_path, discovery={"install": "allowed"}, policy=NAMED)
+    assert file.settings.discovery.install == "allowed"
+    cards = {"modem": {**CARD, "policy": {"servers": ["*"]}}}
+    with pytest.raises(InvalidSettings, match=r"policy\.servers"):
+        read(tmp_path, discovery={"install": "allowed"}, policy=NAMED, euiccs=cards)
