@@ -207,7 +207,10 @@ def test_a_failing_applier_never_stops_the_way_back(tmp_path: Path, pki: Pki) ->
     with networking(tmp_path, pki, spy) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         lab.engine.answer(change.id, Answer(confirm=False))
-        rolled_back(lab.ended(change.id))
+        change = lab.ended(change.id)
+        rolled_back(change)
+        assert change.error is not None
+        assert "settings are not in force (apply-network: no; connect-network: no)" in change.error.sentence
         assert enabled(lab) == FIRST
         # What undoing restores is the previous profile's, for which nothing is set.
         assert ("undo", SECOND) in spy.asked

@@ -191,6 +191,9 @@ class Rollback:
         else:
             now = f"the previous profile could not be enabled, so lpad enabled profile {iccid}"
             now += " of the fallback order"
+        failures = [f"{each.step}: {each.told}" for each in self._back.report.failures]
+        if iccid is not None and failures:
+            now += f"; its network settings are not in force ({'; '.join(failures)})"
         class_ = Cancelled if self._reason.kind == "taken-back" else SwitchRolledBack
         return class_(f"{self._told()}; {now}", **self._details(enabled=iccid))
 
