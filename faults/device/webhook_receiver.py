@@ -79,7 +79,11 @@ class _Handler(BaseHTTPRequestHandler):
     server: WebhookReceiver
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        body = self.rfile.read(length)
+        if len(body) < length:  # the device was cut off while it sent
+            self.close_connection = True
+            return
         self.server.take(Callback("POST", self.path, dict(self.headers.items()), body))
         self.send_response(204)
         self.end_headers()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-from typing import TYPE_CHECKING
+import threading
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from engine.test_full_disk import no_space
+from lpad.base.errors import JournalUnavailable
 from lpad.engine.change.change import Progress, State
 from lpad.engine.change.event_hub import Hub
 from lpad.engine.change.params import DisableParams, EnableParams, Params
-from lpad.engine.change.results import RefreshResult
+from lpad.engine.change.results import RefreshResult, SwitchResult
 from lpad.engine.journal import Journal
 from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.running.metric_counters import Counters
@@ -66,6 +68,35 @@ def test_nothing_is_adopted_while_its_end_could_not_be_written(journal: Journal,
         assert store.adopt("modem") == []
     assert journal.try_again()
     assert left.id in [change.id for change in store.adopt("modem")]
+
+
+def test_an_end_is_written_once(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even if two threads find that the journal can be written again: its events must not occur twice."""
+    store = store_on(journal)
+    change = store.save(add(store).run())
+    save = journal.changes.save
+    together = threading.Barrier(2)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise JournalUnavailable("the journal cannot be written")
+
+    def save_slowly(*words: Any, **more: Any) -> None:
+        with suppress(threading.BrokenBarrierError):
+            together.wait(1)
+        save(*words, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(journal.changes, "save", refuse)
+        store.save(change.done(SwitchResult(iccid=ASKED.iccid)))
+    assert journal.events.last() == 0
+    monkeypatch.setattr(journal.changes, "save", save_slowly)
+    threads = [threading.Thread(target=store.catch_up) for _ in range(2)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(60)
+    assert [each.type for each in journal.events.after(0, limit=9)] == ["org.lpad.profile.enabled.v1"]
+    assert journal.changes.get(change.id).state is State.DONE
 
 
 def test_only_orphans_are_ended(journal: Journal) -> None:

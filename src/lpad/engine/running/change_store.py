@@ -39,6 +39,7 @@ class ChangeStore:
         self._journal = journal
         self._hub = hub
         self._lock = threading.Lock()
+        self._catching_up = threading.Lock()
         self._live: dict[int, Change] = {}
         self._on_disk: dict[int, Change] = {}
         self._unwritten: dict[int, Change] = {}
@@ -290,6 +291,11 @@ class ChangeStore:
 
     def catch_up(self) -> None:
         """Store the ends that could not be stored before."""
+        # One thread at a time: otherwise several store an end, and its events occur several times.
+        with self._catching_up:
+            self._store_unwritten()
+
+    def _store_unwritten(self) -> None:
         with self._lock:
             unwritten = [(change, self._on_disk.get(number)) for number, change in self._unwritten.items()]
         for change, before in unwritten:
