@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +61,30 @@ class Terminal:
 def run(command: list[str], *, stdin: str = "") -> Finished:
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=PATIENCE)
     return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def at_a_terminal(command: list[str], *answers: str, after: str = "[y/N]:") -> tuple[int, str]:
+    """Run a command at a terminal and answer its questions; return its exit code and all that it printed.
+
+    Args:
+        command: the program and its arguments.
+        answers: one for each question, in order.
+        after: the end of each question.
+    """
+    ours, theirs = pty.openpty()
+    told, given = "", 0
+    try:
+        with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+            os.close(theirs)
+            with suppress(OSError):  # EIO: it has ended
+                while piece := os.read(ours, 4096):
+                    told += piece.decode()
+                    while given < min(told.count(after), len(answers)):
+                        os.write(ours, answers[given].encode() + b"\n")
+                        given += 1
+        return process.returncode, told
+    finally:
+        os.close(ours)
 
 
 @pytest.fixture

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import subprocess
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from cli.conftest import at_a_terminal
 from engine.guarding import enabled, port
 from engine.lab import FIRST, SECOND
 from lpad.cli.terminal import exit_codes
@@ -67,30 +64,12 @@ def test_a_person_is_asked_before_going_offline(
 ) -> None:
     """At a terminal the question has the profile's name and the consequence, and the answer decides."""
     online.lab.carry_out(Kind.RENAME, iccid=FIRST, nickname="Winter")
-    code, told = at_a_terminal([*online.command, *command], after="[y/N]:", answer=answer)
+    code, told = at_a_terminal([*online.command, *command], answer)
     assert "'Winter'" in told
     assert "goes offline" in told
     yes = answer == "y"
     assert code == (0 if yes else exit_codes.NEEDS_PEOPLE), told
     assert enabled(online.lab) == (None if yes else FIRST)
-
-
-def at_a_terminal(command: list[str], *, after: str, answer: str) -> tuple[int, str]:
-    """Run a command at a terminal, answer its question, and return its exit code and all that it printed."""
-    ours, theirs = pty.openpty()
-    told = ""
-    try:
-        with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
-            os.close(theirs)
-            with suppress(OSError):  # EIO: it has ended
-                while piece := os.read(ours, 4096):
-                    told += piece.decode()
-                    if after in told and answer:
-                        os.write(ours, answer.encode() + b"\n")
-                        answer = ""
-        return process.returncode, told
-    finally:
-        os.close(ours)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from api.gateway import Gateway
-from cli.conftest import Terminal
+from cli.conftest import Terminal, at_a_terminal
 from engine.guarding import port
 from engine.lab import FIRST, SECOND
 from engine.lines.line_lab import LineLab, lines
+from lpad.cli.terminal import exit_codes
 from lpad.engine.lines import line_watch
 from lpad.simulator.platform.reservations import Line
 
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lpad.simulator.pki.pki import Pki
+
+
+UNSERVED = {"suspend": Line.IDLE, "retire": Line.ENDED}
+"""The state to which each request leads."""
+
+
+def line_of(lab: LineLab, iccid: str) -> Line:
+    """The state of a profile's line at the platform."""
+    found = lab.platform.stock.by_iccid(iccid)
+    assert found is not None
+    return found.line
 
 
 @pytest.fixture
@@ -57,14 +69,6 @@ def test_a_line_is_suspended_and_activated(lab: LineLab, terminal: Terminal) -> 
     assert "is live ('ACTIVE') (mine)" in terminal.lpactl("line", "activate", "Second").ok().out
 
 
-def test_the_enabled_profiles_line(lab: LineLab, terminal: Terminal) -> None:
-    """Without a terminal to ask at, the option is needed for the line that the modem uses."""
-    done = terminal.lpactl("line", "suspend", "First")
-    assert done.code == 3
-    assert "--accept-offline" in done.err
-    assert "is idle" in terminal.lpactl("line", "suspend", "First", "--accept-offline").ok().out
-
-
 def test_retiring_needs_a_word(lab: LineLab, terminal: Terminal) -> None:
     """Without a terminal to ask at, retiring needs --yes, and says that it cannot be undone."""
     done = terminal.lpactl("line", "retire", "Second")
@@ -73,6 +77,48 @@ def test_retiring_needs_a_word(lab: LineLab, terminal: Terminal) -> None:
     assert "cannot be undone" in terminal.lpactl("line", "retire", "--help").ok().out
     assert "is ended ('RETIRED')" in terminal.lpactl("line", "retire", "Second", "--yes").ok().out
     assert "cannot be undone" in terminal.lpactl("line", "activate", "Second").err
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"), [("n", exit_codes.NEEDS_PEOPLE), ("", exit_codes.NEEDS_PEOPLE), ("y", 0)]
+)
+def test_retiring_is_asked_about_at_a_terminal(
+    lab: LineLab, terminal: Terminal, answer: str, code: int
+) -> None:
+    """The question names the profile and says that it cannot be undone; only a yes retires the line."""
+    ended, told = at_a_terminal([*terminal.command, "line", "retire", "Second"], answer)
+    assert (ended, "This cannot be undone" in told) == (code, True), told
+    assert SECOND in told
+    assert told.count("[y/N]:") == 1
+    assert line_of(lab, SECOND) is (Line.ENDED if answer == "y" else Line.LIVE)
+
+
+@pytest.mark.parametrize("action", UNSERVED)
+@pytest.mark.parametrize("answer", ["n", "y"])
+def test_the_enabled_profiles_line_at_a_terminal(
+    lab: LineLab, terminal: Terminal, action: str, answer: str
+) -> None:
+    """For the line that the modem uses lpactl also says that the device goes offline, and asks."""
+    before = ["y"] if action == "retire" else []
+    code, told = at_a_terminal([*terminal.command, "line", action, "First"], *before, answer)
+    assert "goes offline" in told
+    yes = answer == "y"
+    assert code == (0 if yes else exit_codes.NEEDS_PEOPLE), told
+    assert line_of(lab, FIRST) is (UNSERVED[action] if yes else Line.LIVE)
+
+
+@pytest.mark.parametrize("action", UNSERVED)
+def test_a_script_must_accept_that_the_device_goes_offline(
+    lab: LineLab, terminal: Terminal, action: str
+) -> None:
+    """Without a terminal, --yes does not stand for --accept-offline."""
+    options = ("--yes",) if action == "retire" else ()
+    refused = terminal.lpactl("line", action, "First", *options)
+    assert refused.code == exit_codes.STATE
+    assert "--accept-offline" in refused.err
+    assert line_of(lab, FIRST) is Line.LIVE
+    terminal.lpactl("line", action, "First", *options, "--accept-offline").ok()
+    assert line_of(lab, FIRST) is UNSERVED[action]
 
 
 def test_profiles_and_status_show_lines(lab: LineLab, terminal: Terminal) -> None:

@@ -22,7 +22,7 @@ MEANINGS = {
     STATE: "unknown card, profile or change, or impossible in the present state",
     NEEDS_PEOPLE: "a confirmation code is missing, the profile was declined, or the change was cancelled",
     CARD: "the card refused or cannot be reached",
-    SERVER: "the SM-DP+ refused or cannot be reached",
+    SERVER: "the SM-DP+ or the platform refused or cannot be reached",
     DAEMON: "the daemon cannot be reached",
     NOT_PERMITTED: "this user lacks the role",
     TAKEN_BACK: "the guard of a switch was not met, and another profile is enabled",
