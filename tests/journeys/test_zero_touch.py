@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lpad.client import Change
+    from lpad.simulator.platform.http_message import Answer, Request
+    from lpad.simulator.platform.vendor import Faulty
 
 NO_LINES = ("soracom", "yoni")
 """Platforms whose lines are live by themselves."""
@@ -136,6 +138,95 @@ def test_killed_while_waiting() -> None:
         error = gateway.client.wait(change.id, seconds=PATIENCE).error
         assert error is not None
         assert "does not take orders back" in error.sentence
+
+
+class OnlyWay:
+    """The uplink of a gateway whose modem has the only one: it carries what the enabled profile is served."""
+
+    def __init__(self, gateway: Gateway, platform: SimulatedPlatform, *, bars_new: bool = False) -> None:
+        """Lead all requests over it; with `bars_new`, no network serves what the platform reserves."""
+        self.barred: set[str] = set()
+        """ICCIDs of profiles that no network serves."""
+        self.asked: list[str] = []
+        """The profile over which each request reached the platform."""
+        self._gateway = gateway
+        self._bars_new = bars_new
+        platform_answers, server_answers = platform.carry_out, gateway.server.carry_out
+
+        def platform_reached(request: Request) -> tuple[Answer, Faulty]:
+            self.asked.append(self._serving())
+            answer = platform_answers(request)
+            for each in platform.stock.reserved:
+                if self._bars_new and each.placed is not None and each.placed.iccid not in self.barred:
+                    self.barred.add(each.placed.iccid)
+                    gateway.modem.register(each.placed.iccid, 3)
+            return answer
+
+        def server_reached(*call: Any) -> Any:
+            self._serving()
+            return server_answers(*call)
+
+        platform.carry_out = platform_reached  # type: ignore[method-assign]
+        gateway.server.carry_out = server_reached  # type: ignore[method-assign]
+
+    @property
+    def enabled(self) -> list[str]:
+        """The ICCIDs of the enabled profiles."""
+        return [str(each.iccid) for each in self._gateway.card.profiles if each.enabled]
+
+    def serve_all(self) -> None:
+        """Let networks serve the barred profiles from now on."""
+        self._bars_new = False
+        for iccid in self.barred:
+            self._gateway.modem.register(iccid, 1)
+        self.barred = set()
+
+    def _serving(self) -> str:
+        """Return the profile that is served; without one the request does not arrive."""
+        served = [each for each in self.enabled if each not in self.barred]
+        if not served:
+            raise ConnectionAbortedError
+        return served[0]
+
+
+@pytest.mark.parametrize("like", ["desk", "kore", "soracom"])
+def test_over_the_profile_that_is_replaced(like: str) -> None:
+    """Without any other uplink, the bootstrap profile carries all until the new one serves the device."""
+    with provided(like) as (gateway, platform):
+        gateway.ready()
+        bootstrap = gateway.install_profile(enable=True)
+        way = OnlyWay(gateway, platform)
+        change = gateway.client.provision(CARD, guard=["registered"], within=PATIENCE)
+        ended = gateway.client.wait(change.id, seconds=PATIENCE).check()
+        assert ended.result is not None
+        new = ended.result["iccid"]
+        # Once the new one is enabled, lpad asks for its line, if the platform knows lines.
+        assert list(dict.fromkeys(way.asked)) in ([bootstrap], [bootstrap, new])
+        assert way.enabled == [new]
+        assert (platform.orders, {str(each.iccid) for each in gateway.card.profiles}) == (1, {bootstrap, new})
+        gateway.until(lambda: gateway.card.notifications == ())
+        told = {(each.event, each.iccid) for each in gateway.server.notifications}
+        assert told >= {("enable", bootstrap), ("install", new), ("disable", bootstrap), ("enable", new)}
+
+
+def test_a_new_profile_that_no_network_serves() -> None:
+    """The bootstrap is enabled again before the device is lost; the next request tries the same profile."""
+    with provided("desk") as (gateway, platform):
+        gateway.ready()
+        bootstrap = gateway.install_profile(enable=True)
+        way = OnlyWay(gateway, platform, bars_new=True)
+        change = gateway.client.provision(CARD, guard=["registered"], within=2)
+        error = gateway.client.wait(change.id, seconds=PATIENCE).error
+        assert error is not None
+        assert (error.kind, way.enabled) == ("switch-rolled-back", [bootstrap])
+        (new,) = way.barred
+        way.serve_all()
+        platform.stock.reserved[0].line = Line.IDLE  # the operator has no use for it meanwhile
+        again = gateway.client.provision(CARD, guard=["registered"], within=PATIENCE)
+        assert gateway.client.wait(again.id, seconds=PATIENCE).check().state == "done"
+        assert (platform.orders, way.enabled) == (1, [new])
+        assert (platform.calls["activate"], platform.stock.reserved[0].line) == (2, Line.LIVE)
+        assert gateway.client.euicc(CARD).wish is None
 
 
 def test_the_pace_of_looks() -> None:

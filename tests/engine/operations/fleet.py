@@ -85,6 +85,8 @@ class CrowdedPlatform(httpx.BaseTransport):
         """Calls by minute."""
         self.refused: list[float] = []
         """When a call was refused."""
+        self.free_at = 0.0
+        """When a refused client may call again."""
         self._per_minute = per_minute
         self._retry_after = retry_after
 
@@ -93,6 +95,7 @@ class CrowdedPlatform(httpx.BaseTransport):
         minute = int(self.now // MINUTE)
         if self.answered[minute] >= self._per_minute:
             self.refused.append(self.now)
+            self.free_at = self.now + (self._retry_after or 0)
             headers = {} if self._retry_after is None else {"Retry-After": str(self._retry_after)}
             return httpx.Response(429, headers=headers, json={"message": "too many requests"})
         self.answered[minute] += 1
@@ -183,6 +186,8 @@ class Fleet:
         self.platform = platform
         self.ended: list[float] = []
         """When each device had its profile."""
+        self.early: list[float] = []
+        """Seconds by which a refused device calls again before the time that the platform has named."""
         self.refusals: Counter[int] = Counter()
         """Turns that ended with a refusal, by device."""
         monkeypatch.setattr(openable_platform, "HttpsTransport", lambda **_: platform)
@@ -232,7 +237,10 @@ class Fleet:
         try:
             provision(run, self._context(run))  # type: ignore[arg-type]  # as far as the operation sees it
         except Postponed as postponed:
-            yield float(postponed.notes.fields["due"])  # type: ignore[arg-type]  # a number
+            due = float(postponed.notes.fields["due"])  # type: ignore[arg-type]  # a number
+            if len(self.platform.refused) > refused and due < self.platform.free_at:
+                self.early.append(self.platform.free_at - due)
+            yield due
         else:
             self.ended.append(self.platform.now)
         self.refusals[run.change.id] += len(self.platform.refused) - refused

@@ -19,7 +19,7 @@ BOOTING = 5.0
 def test_a_thousand_devices_at_once(
     monkeypatch: pytest.MonkeyPatch, like: str, retry_after: int | None, ready: float
 ) -> None:
-    """Each gets a profile with one order; only in the first minute are more than a few calls refused."""
+    """Each gets one profile, with one order; nearly all are refused once, few again, none calls too early."""
     monkeypatch.setattr("lpad.base.backoff.random", random.Random(7))
     monkeypatch.setattr(look_times, "random", random.Random(8))
     platform = CrowdedPlatform(like, per_minute=PER_MINUTE, retry_after=retry_after, ready=ready)
@@ -28,7 +28,11 @@ def test_a_thousand_devices_at_once(
     assert (len(fleet.ended), platform.stock.orders) == (DEVICES, DEVICES)
     assert max(platform.answered.values()) <= PER_MINUTE
     assert len([each for each in platform.refused if each > MINUTE]) < DEVICES / 4
+    assert len([each for each in fleet.refusals.values() if each > 1]) < DEVICES / 10
     assert max(fleet.refusals.values()) <= 5
+    assert fleet.early == []
+    most = sorted(fleet.ended)[DEVICES // 10 : -DEVICES // 10]
+    assert most[-1] - most[0] > 5 * MINUTE, "four of five are spread over minutes"
     assert max(fleet.ended) < 2 * look_times.WIDEST
 
 
