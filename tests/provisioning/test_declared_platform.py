@@ -293,6 +293,33 @@ def test_a_line_that_is_refused(bench: Bench) -> None:
         platform.activate(reservation, WISH, deadline=soon())
 
 
+def test_an_answer_that_leads_to_its_result(bench: Bench) -> None:
+    """A redirection at the platform itself is success if the call accepts it; elsewhere it stays unclear."""
+    server = bench.platform("twilio")
+    path = bench.folder / "redirecting.yaml"
+    path.write_text("like: twilio\ncalls: {activate: {accepts: [302]}}\n")
+    accepting = bench.opened(server, like=path)
+    plain = bench.opened(server)
+    reservation = available(plain)
+    here, elsewhere = "/v1/Sims/1", "https://elsewhere.example.net/"
+    for value, accepts, name in [(here, True, ""), (here, False, "plain"), (elsewhere, True, "elsewhere")]:
+        server.faults.add(PlatformFault.REDIRECT, call="activate", value=value)
+        platform = accepting if accepts else plain
+        if not name:
+            assert platform.activate(reservation, WISH, deadline=soon()).id == reservation.id
+            continue
+        with pytest.raises(PlatformUnclear, match="redirection"):
+            platform.activate(reservation, WISH, deadline=soon())
+
+
+def test_a_token_that_is_redirected(bench: Bench) -> None:
+    """A log-in page in place of a token says nothing about the credentials."""
+    server = bench.platform("kore")
+    server.faults.add(PlatformFault.REDIRECT, call="token", value="/login")
+    with pytest.raises(PlatformUnclear, match="redirection"):
+        bench.opened(server).find(WISH, deadline=soon())
+
+
 def test_kores_token(bench: Bench) -> None:
     """One token serves many calls; a refused one is renewed once, a second refusal ends it."""
     server = bench.platform("kore")

@@ -5,7 +5,7 @@ what `again` names, 429, 408, 425, or 503 with Retry-After, or to a question   l
 401, 403                                       refused, cause `credentials`, unless `causes` knows better
 other 4xx with JSON or without a body          refused, with the platform's words
 5xx                                            the server failed: it may have done it, or not
-anything else: HTML, no JSON, no body          unclear
+anything else: HTML, no JSON, no body, 3xx     unclear
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lpad.base.errors import MalformedError, PlatformBusy, PlatformRefused, PlatformUnclear, ServerFailed
 from lpad.base.redaction import redacted
 from lpad.provisioning import answer_reading as reading
+from lpad.provisioning.http.httpx_transport import redirected
 from lpad.remote.https.retry_after import retry_after
 
 if TYPE_CHECKING:
@@ -70,6 +71,10 @@ def judged(
             http_status=status,
             platform=platform,
         )
+    if 300 <= status < 400:
+        if status in call.accepts:
+            return None  # it leads to the result, which the next look shows
+        raise redirected(subject, status)
     if broken is not None:
         raise PlatformUnclear(
             f"{subject}: HTTP {status}, and {broken}; something else may answer in its place, such as a"

@@ -20,6 +20,7 @@ from lpad.base.untrusted_number import decimal_number
 from lpad.provisioning import answer_reading as reading
 from lpad.provisioning.answer_verdict import busy
 from lpad.provisioning.hmac_signature import signature
+from lpad.provisioning.http.httpx_transport import redirected
 from lpad.provisioning.template import filled, filled_tree
 
 if TYPE_CHECKING:
@@ -130,6 +131,8 @@ class PlatformAuth(httpx.Auth):
             raise ServerFailed(
                 f"{attempted}: HTTP {status}; lpad tries again", http_status=status, platform=self._platform
             )
+        if response.is_redirect:
+            raise redirected(attempted, status)
         try:
             answer = reading.parsed(response.content)
         except MalformedError as error:

@@ -67,6 +67,23 @@ def test_the_status_of_a_wish(lab: PlatformLab, terminal: Terminal) -> None:
     assert card["wish"]["orders"] == 1
 
 
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_wish_at_another_platform(lab: PlatformLab, terminal: Terminal, *, waits: bool) -> None:
+    """A request for another platform resumes the open wish, whether its change waits or not, and says so."""
+    mine = lab.platforms.get("mine")
+    assert mine is not None
+    lab.platforms.become([mine, lab.openable(name="other")])
+    lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
+    change = lab.asked_or_paused(lab.provision().id)
+    if not waits:
+        lab.engine.cancel(change.id, undo=False)
+        lab.ended(change.id)
+    told = terminal.lpactl("provision", "--platform", "other", "--no-wait").ok().err
+    assert "wish is open at the platform 'mine'" in told
+    assert "'other' is not asked" in told
+    assert lab.platform.orders == 1
+
+
 @pytest.mark.parametrize(("answer", "orders", "state"), [("--yes", 2, "done"), ("--no", 1, "failed")])
 def test_a_second_order_is_answered(
     lab: PlatformLab,

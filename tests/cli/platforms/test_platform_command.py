@@ -62,7 +62,8 @@ def test_list_and_products(desk: SimulatedPlatform, tmp_path: Path) -> None:
     listed = lpad("platform", "list", *config).stdout
     assert "mine" in listed
     assert "soracom" in listed
-    assert "lines: show/activate/suspend/retire" in " ".join(listed.split())
+    assert "lists products, lines: show/activate/suspend/retire" in " ".join(listed.split())
+    assert "activates lines before the download" in " ".join(listed.split())
     products = lpad("platform", "products", "mine", *config)
     assert "global-1gb" in products.stdout, products.stderr
     assert "4.20 EUR" in products.stdout
@@ -88,6 +89,36 @@ def test_try_reads_only(desk: SimulatedPlatform, tmp_path: Path) -> None:
     assert first["request"]["headers"]
     assert first["answer"]["status"] == 200
     assert EID in kept
+
+
+@pytest.mark.parametrize(("wrong", "told"), [(False, "answers and lists 1 products"), (True, "credentials")])
+def test_try_a_platform_that_finds_nothing(tmp_path: Path, pki: Pki, *, wrong: bool, told: str) -> None:
+    """A platform without a search is asked for its products: a wrong key does not pass as an empty answer."""
+    shelf = SmdpShelf(Orders(tmp_path / "orders"), address=lambda: "smdp.example.com")
+    with SimulatedPlatform("yoni", pki=pki, shelf=shelf) as yoni:
+        (tmp_path / "ca.der").write_bytes(next(iter(pki.ci.values())).der)
+        (tmp_path / "lpad.yaml").write_text(json.dumps({"remote": {"hosts": yoni.hosts}}))
+        credentials = []
+        for name, value in yoni.credentials.items():
+            (tmp_path / name).write_text("wrong" if wrong else value)
+            (tmp_path / name).chmod(0o600)
+            credentials += ["--credential", f"{name}={tmp_path / name}"]
+        where = ("--base", yoni.base, "--ca-file", str(tmp_path / "ca.der"))
+        config = ("--config", str(tmp_path / "lpad.yaml"))
+        done = lpad("platform", "try", "yoni", "--eid", EID, *config, *where, *credentials)
+        assert told in done.stdout + done.stderr
+        assert done.returncode == (6 if wrong else 0)
+        assert yoni.orders == 0
+
+
+def test_try_a_platform_that_cannot_be_asked(desk: SimulatedPlatform, tmp_path: Path) -> None:
+    """If a file has no call that only reads, the command says that it has asked nothing."""
+    path = tmp_path / "mute.yaml"
+    path.write_text("like: desk\ntitle: Mute\ncan: {finds: nothing}\ncalls: {find: null, products: null}\n")
+    more = ("--base", desk.base, "--credential", f"key={tmp_path / 'key'}")
+    done = lpad("platform", "try", str(path), "--eid", EID, *more, "--config", str(tmp_path / "none.yaml"))
+    assert "nothing was asked" in done.stdout, done.stderr
+    assert desk.requests == []
 
 
 def test_try_a_file(desk: SimulatedPlatform, tmp_path: Path) -> None:
@@ -160,7 +191,7 @@ def test_verify(tmp_path: Path) -> None:
 
 
 def test_sim_platform(tmp_path: Path) -> None:
-    """The simulated platform says where it is and what a client needs, and ends on SIGTERM."""
+    """The simulated platform prints settings that work as they are, and ends on SIGTERM."""
     command = [
         sys.executable,
         "-m",
@@ -174,11 +205,14 @@ def test_sim_platform(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            lines = [process.stdout.readline() for _ in range(6)]
+            assert "platform like kore on 127.0.0.1:" in process.stdout.readline()
+            config = tmp_path / "lpad.yaml"
+            lines = [process.stdout.readline() for _ in range(11)]
+            config.write_text("".join(lines))
+            tried = lpad("platform", "try", "my_kore", "--eid", EID, "--config", str(config))
+            assert "the platform 'my_kore' answers" in tried.stdout, (tried.stderr, lines)
         finally:
             process.terminate()
-    text = "".join(lines)
-    assert "platform like kore on 127.0.0.1:" in text
-    assert "supersim.api.korewireless.com: 127.0.0.1:" in text
-    assert "credential client_secret:" in text
     assert process.returncode == 0
+    secret = tmp_path / "smdp" / "platform-kore" / "client_secret"
+    assert secret.stat().st_mode & 0o777 == 0o600

@@ -99,6 +99,14 @@ def test_another_version_of_lpad(lab: PlatformLab, other: str) -> None:
     assert (ended.error, ended.state, lab.platform.orders, len(lab.enabled)) == (None, State.DONE, 1, 1)
 
 
+def test_an_activation_that_is_never_answered(lab: PlatformLab) -> None:
+    """Whether a line was activated shows when lpad looks; the request is not repeated for a served line."""
+    lab.platform.faults.add(PlatformFault.LOST_ANSWER, call="activate", times=0)
+    ended = lab.ended(lab.provision().id)
+    assert (ended.error, lab.platform.orders, lab.platform.calls["activate"]) == (None, 1, 1)
+    assert len(lab.enabled) == 1
+
+
 def test_a_line_that_is_refused_is_activated_later(lab: PlatformLab) -> None:
     """A refusal to activate ends the change before the download; the next request activates the line."""
     lab.platform.faults.add(PlatformFault.LINE_REFUSED, call="activate")

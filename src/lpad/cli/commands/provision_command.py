@@ -13,7 +13,7 @@ from lpad.cli.terminal.output import safe
 
 if TYPE_CHECKING:
     from lpad.cli.commands.command_session import Session
-    from lpad.client import Euicc
+    from lpad.client import Change, Euicc
 
 
 @command(cli, "provision")
@@ -60,10 +60,27 @@ def provision(
         guard=asked_guard(guard, no_guard=no_guard),
         **limit(guard, within),
     )
+    _tell_other_platform(session, change, platform)
     change = session.finish(change)
     if change.result is not None and not session.output.as_json:
         state = "installed and enabled" if change.result.get("enabled") else "installed"
         session.output.line(safe(f"{change.result['iccid']}  {change.result.get('platform', '')}  {state}"))
+
+
+def _tell_other_platform(session: Session, change: Change, platform: str | None) -> None:
+    """Say that a request resumes the card's one wish at another platform than the requested one."""
+    if platform is None or session.output.as_json:
+        return
+    wish = session.client.euicc(change.euicc).wish
+    begun = wish is not None and (wish.orders or wish.profile is not None)
+    serves = wish.platform if wish is not None and begun else change.params.get("platform", platform)
+    if serves != platform:
+        session.output.note(
+            safe(
+                f"this card's wish is open at the platform '{serves}', and change {change.id} resumes it;"
+                f" '{platform}' is not asked before that wish has ended"
+            )
+        )
 
 
 def _option(text: str) -> tuple[str, str]:

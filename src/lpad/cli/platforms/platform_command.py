@@ -21,17 +21,19 @@ from lpad.provisioning.callback_signatures import verify as verify_callback
 from lpad.provisioning.exchange_record import ExchangeRecord
 from lpad.provisioning.platform_check import check as check_declaration
 from lpad.provisioning.platform_file import read_declaration, shipped
-from lpad.provisioning.platform_interface import LineAction, Wish
+from lpad.provisioning.platform_interface import Activates, Finds, LineAction, Wish
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+    from lpad.engine.provisioning.platforms import OpenPlatform
     from lpad.provisioning.http.httpx_transport import Exchange
     from lpad.provisioning.openable_platform import OpenablePlatform
     from lpad.provisioning.platform_interface import Reservation
 
 PATIENCE = 120.0
 """Seconds for one conversation."""
+_ACTIVATES = {Activates.BEFORE: "before the download", Activates.AFTER: "after installing"}
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _CONFIG = click.option(
     "--config", type=_FILE, default=Path("/etc/lpad/lpad.yaml"), show_default=True, help="Settings file."
@@ -104,8 +106,11 @@ def try_(
         with found.opened() as opened:
             reference = WishRecord(platform=found.name).reference(card.digits)
             wish = Wish(reference=reference, eid=card.digits)
-            reservations = opened.find(wish, deadline=Deadline.after(PATIENCE))
-            lines = [_told(opened.look(each, deadline=Deadline.after(PATIENCE))) for each in reservations]
+            if found.can.finds is Finds.NOTHING:
+                lines = [_answers(found, opened)]
+            else:
+                reservations = opened.find(wish, deadline=Deadline.after(PATIENCE))
+                lines = [_told(opened.look(each, deadline=Deadline.after(PATIENCE))) for each in reservations]
     finally:
         if record is not None:
             for exchange in taken:
@@ -193,11 +198,23 @@ def _abilities(each: OpenablePlatform) -> str:
         "binds orders to an EID": can.binds,
         f"finds orders by {can.finds}": can.finds != "nothing",
         "repeats": can.repeats,
-        f"activates {can.activates}": can.activates != "never",
+        f"activates lines {_ACTIVATES.get(can.activates, '')}": can.activates in _ACTIVATES,
         "releases": can.releases,
+        "lists products": each.declaration.calls.products is not None,
         f"lines: {'/'.join(action for action in LineAction if action in can.lines)}": can.lines,
     }
     return ", ".join(word for word, holds in words.items() if holds)
+
+
+def _answers(found: OpenablePlatform, opened: OpenPlatform) -> str:
+    """Try a platform whose orders cannot be searched by its list of products, if it has one."""
+    if found.declaration.calls.products is None:
+        return f"nothing was asked: the file of the platform '{found.name}' has no call that only reads"
+    listed = opened.products(deadline=Deadline.after(PATIENCE))
+    return (
+        f"the platform '{found.name}' answers and lists {len(listed)} products; lpad cannot search its"
+        " orders, so it is unknown whether it keeps one for this card"
+    )
 
 
 def _told(reservation: Reservation) -> str:

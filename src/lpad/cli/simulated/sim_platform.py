@@ -20,6 +20,7 @@ from lpad.simulator.smdp.address_file import AddressFile
 from lpad.simulator.smdp.store.orders import Orders
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -68,13 +69,43 @@ def platform(
             f"cannot listen on {bind}, port {port} ({error}); choose another address or port"
         ) from error
     try:
-        Output().line(f"platform like {like} on {bind}:{server.port}, base {server.base}")
-        for host, target in server.hosts.items():
-            Output().line(f"setting remote.hosts: {host}: {target}")
-        for name, value in server.credentials.items():
-            Output().line(f"credential {name}: {value}")
-        for name, value in server.options.items():
-            Output().line(f"option {name}: {value}")
+        Output().line(f"platform like {like} on {bind}:{server.port}; the settings of a daemon for it:")
+        for line in _settings(
+            server, credentials=folder / f"platform-{like}", ca=_ca(pki_folder or beside(folder))
+        ):
+            Output().line(line)
         stop.wait()
     finally:
         server.stop()
+
+
+def _settings(server: SimulatedPlatform, *, credentials: Path, ca: Path) -> list[str]:
+    """Write the credentials into files, and return the lines of a daemon's settings."""
+    credentials.mkdir(parents=True, exist_ok=True)
+    for name, value in server.credentials.items():
+        path = credentials / name
+        path.touch(mode=0o600)
+        path.write_text(f"{value}\n", encoding="utf-8")
+    files = {name: str((credentials / name).absolute()) for name in server.credentials}
+    section = {"like": server.like, "base": server.base, "credentials": _flow(files)}
+    if server.options:
+        section["options"] = _flow(server.options)
+    if server.product is not None:
+        section["product"] = server.product
+    section["ca_files"] = f"[{ca.absolute()}]"
+    return [
+        "platforms:",
+        f"  my_{server.like}:",
+        *(f"    {name}: {value}" for name, value in section.items()),
+        "remote:",
+        "  hosts:",
+        *(f"    {host}: {target}" for host, target in server.hosts.items()),
+    ]
+
+
+def _flow(values: Mapping[str, str]) -> str:
+    return f"{{{', '.join(f'{name}: {value}' for name, value in values.items())}}}"
+
+
+def _ca(pki: Path) -> Path:
+    return pki / "ci" / "CERT_CI_ECDSA_NIST.der"

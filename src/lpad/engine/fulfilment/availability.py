@@ -35,7 +35,7 @@ def available(wish: OpenWish, platform: OpenPlatform, reservation: Reservation) 
         return reservation
     if reservation.profile in (Stage.FAILED, Stage.GONE, Stage.DOWNLOADED, Stage.INSTALLED):
         words = f", in its words: {reservation.why}" if reservation.why else ""
-        spent = f"the platform '{wish.record.platform}' says that the profile is {reservation.profile}{words}"
+        spent = f"the platform '{wish.record.platform}' reports the profile as {reservation.profile}{words}"
         wish.keep(spent=spent)
         wish.tell("spent", reservation=reservation)
         ask_second_order(wish, spent)

@@ -27,7 +27,9 @@ def activate(wish: OpenWish, platform: OpenPlatform, reservation: Reservation) -
         Postponed: the platform cannot answer now.
         PlatformRefused: the platform refused.
     """
-    if reservation.line in _SERVED and wish.record.intent != "activate":
+    if reservation.line in _SERVED:
+        if wish.record.intent == "activate":  # its answer was lost, and this look shows the outcome
+            wish.keep(intent="")
         return
     wish.keep(intent="activate")
     wish.run.step("activate-line")

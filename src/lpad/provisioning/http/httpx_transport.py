@@ -1,7 +1,8 @@
 """A transport for httpx over lpad's own HTTPS, so that its limits also apply to platforms.
 
 Deadlines, cancelling, proxy, interface and the race of addresses are those of `remote/https`. A redirection
-to another host is refused, because that host is not the platform.
+to another host is refused, because that host is not the platform. A redirection at the platform itself is not
+followed either, but a call's declaration may accept its status, as some platforms answer what they have done.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.base.deadline import Deadline
+    from lpad.remote.https.connection import HttpAnswer
     from lpad.remote.https.request_limits import Limits
     from lpad.remote.https.route import Route
     from lpad.remote.trust.trust import Trust
@@ -102,13 +104,8 @@ class HttpsTransport(httpx.BaseTransport):
                     answer.body,
                 )
             )
-        if answer.location is not None and 300 <= answer.status < 400:
-            raise PlatformUnclear(
-                f"{address} answers with a redirection (HTTP {answer.status}), which lpad does not follow:"
-                " either the address in the platform's file is out of date, or a network in between requires"
-                " a visit to its log-in page",
-                http_status=answer.status,
-            )
+        if answer.location is not None and _leads_elsewhere(answer, request, address):
+            raise redirected(str(address), answer.status)
         kept = [(name, value) for name, value in answer.headers if name.lower() not in _UNPACKED]
         return httpx.Response(answer.status, headers=kept, content=answer.body, request=request)
 
@@ -117,6 +114,25 @@ class HttpsTransport(httpx.BaseTransport):
         for connection in self._connections.values():
             connection.close()
         self._connections.clear()
+
+
+def redirected(subject: str, status: int) -> PlatformUnclear:
+    """Return the error for a redirection, which lpad does not follow."""
+    return PlatformUnclear(
+        f"{subject}: the answer is a redirection (HTTP {status}), which lpad does not follow: either the"
+        " address in the platform's file is out of date, or a network in between requires a visit to its"
+        " log-in page",
+        http_status=status,
+    )
+
+
+def _leads_elsewhere(answer: HttpAnswer, request: httpx.Request, address: ServerAddress) -> bool:
+    if not 300 <= answer.status < 400:
+        return False
+    try:
+        return server_of(str(request.url.join(answer.location or ""))) != address
+    except (InvalidSettings, httpx.InvalidURL, ValueError):
+        return True
 
 
 def server_of(url: str) -> ServerAddress:
