@@ -71,6 +71,26 @@ def test_check_config(tmp_path: Path) -> None:
     assert run([*LPAD, "serve", "--config", str(tmp_path / "none.yaml")]).code == 2
 
 
+def test_check_config_checks_platforms(tmp_path: Path) -> None:
+    """A wrong description is a mistake; an unreadable credential is a note, because systemd may load it."""
+    path = tmp_path / "lpad.yaml"
+    path.write_text("platforms: {mine: {like: korre}}\n", encoding="utf-8")
+    done = run([*LPAD, "check-config", str(path)])
+    assert done.code == 2
+    assert "ships no description 'korre'" in done.err
+    path.write_text("platforms: {mine: {like: telnyx, credentials: {key: k}}}\n", encoding="utf-8")
+    done = run([*LPAD, "check-config", str(path)])
+    assert done.code == 2
+    assert "'credentials' needs api_key" in done.err
+    (tmp_path / "k").write_text("secret")
+    (tmp_path / "k").chmod(0o644)
+    path.write_text("platforms: {mine: {like: telnyx, credentials: {api_key: k}}}\n", encoding="utf-8")
+    done = run([*LPAD, "check-config", str(path)]).ok()
+    assert "note: platform 'mine': other users can read" in done.err
+    (tmp_path / "k").chmod(0o600)
+    assert "platform" not in run([*LPAD, "check-config", str(path)]).ok().err
+
+
 def test_the_daemon_loads_no_simulator_and_no_rich() -> None:
     """What the daemon doesn't need costs it no memory."""
     script = "import sys, lpad.cli.lpad, lpad.daemon.daemon; print('\\n'.join(sys.modules))"

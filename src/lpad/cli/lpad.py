@@ -105,13 +105,15 @@ def check_config(file: Path) -> None:
     The exit code is 0 if there are none. A setting that may be right but does not fit this machine now, such
     as a missing port, is a note.
     """
+    from lpad.daemon.platforms.operator_platforms import check_platforms  # noqa: PLC0415 - only this command
     from lpad.daemon.remote_servers import load_route, load_trust  # noqa: PLC0415 - serve has its own way to it
     from lpad.settings import SettingsFile  # noqa: PLC0415 - only this command needs it
     from lpad.settings.machine_check import notes  # noqa: PLC0415 - only this command needs it
 
     found = SettingsFile.read(file)
     load_trust(found)
-    load_route(found)
+    for sentence in check_platforms(found, route=load_route(found)):
+        click.echo(f"{file}: note: {sentence}", err=True)
     for note in notes(found):
         click.echo(f"{file}:{note.line}: note: {note}", err=True)
     Output().line(f"{file} is valid")

@@ -21,6 +21,7 @@ from lpad.engine.change.change import Kind, QuestionKind, State
 from lpad.engine.change.params import GuardParams
 from lpad.engine.journal import Journal
 from lpad.engine.provisioning import look_times
+from lpad.engine.worker import retry_rules
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.platform.reservations import Line
 
@@ -248,6 +249,33 @@ def test_a_draft_that_dies(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyP
         ended = lab.ended(change.id)
         assert (ended.error, len(lab.enabled)) == (None, 1)
         assert [each.confirmed for each in lab.platform.stock.reserved] == [True]
+
+
+@pytest.mark.parametrize("like", ["desk", "kore", "soracom", "telnyx", "twilio", "yoni"])
+def test_a_package_that_is_lost_on_its_way(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, like: str
+) -> None:
+    """A profile that counts as downloaded and is not on the card is downloaded again, without a person."""
+    hurry(monkeypatch)
+    monkeypatch.setattr(retry_rules, "BACKOFF", dict.fromkeys(retry_rules.BACKOFF, Backoff((0.01,))))
+    with PlatformLab(tmp_path, pki, like=like) as lab:
+        carry_out = lab.server.carry_out
+        lost: list[str] = []
+
+        def losing(function: str, *rest: Any) -> Any:
+            if function == "cancelSession" and lost:
+                raise ConnectionAbortedError
+            answer = carry_out(function, *rest)
+            if function == "getBoundProfilePackage" and not lost:
+                lost.append(function)
+                raise ConnectionAbortedError
+            return answer
+
+        monkeypatch.setattr(lab.server, "carry_out", losing)
+        change = lab.provision(retry_for=3600.0)
+        ended = lab.asked(change.id)
+        assert (ended.question, ended.error, ended.state) == (None, None, State.DONE)
+        assert (lost, lab.platform.orders, len(lab.enabled)) == (["getBoundProfilePackage"], 1, 1)
 
 
 def test_a_code_for_another_card(kore: PlatformLab) -> None:

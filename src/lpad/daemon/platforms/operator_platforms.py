@@ -25,8 +25,16 @@ def operator_platforms(
     route: Route,
     tokens: Path | None = None,
     observe: Callable[[Exchange], None] | None = None,
+    secrets: Callable[[PlatformSection], dict[str, str]] | None = None,
 ) -> list[OpenablePlatform]:
     """Return the platforms that the settings name; no connection is made.
+
+    Args:
+        file: the settings.
+        route: how servers are reached.
+        tokens: the folder that keeps tokens across restarts; None: tokens are not kept.
+        observe: called with each exchange.
+        secrets: returns a platform's credentials; None: they are read from their files.
 
     Raises:
         InvalidSettings: a description, a credential or a certificate cannot be read, or lpad was installed
@@ -43,13 +51,14 @@ def operator_platforms(
             " extra 'platforms'"
         ) from error
     deadlines = file.settings.deadlines
+    read = secrets or (lambda section: read_credentials(section.credentials, resolve=file.resolve))
     return [
         openable_platform.OpenablePlatform(
             openable_platform.PlatformSettings(
                 name=name,
                 like=file.resolve(section.file) if section.file is not None else str(section.like),
                 base=section.base,
-                credentials=read_credentials(section.credentials, resolve=file.resolve),
+                credentials=read(section),
                 options=section.options,
                 product=section.product,
                 ca_files=tuple(map(file.resolve, section.ca_files)),
@@ -62,6 +71,25 @@ def operator_platforms(
         )
         for name, section in file.settings.platforms.items()
     ]
+
+
+def check_platforms(file: SettingsFile, *, route: Route) -> list[str]:
+    """Check the platforms of the settings; nothing is connected to.
+
+    Returns:
+        The credentials that cannot be read here and now, in sentences; systemd may load them for the daemon.
+
+    Raises:
+        InvalidSettings: a description or a certificate cannot be read, or a credential is not listed.
+    """
+    notes = []
+    for name, section in file.settings.platforms.items():
+        try:
+            read_credentials(section.credentials, resolve=file.resolve)
+        except InvalidSettings as error:
+            notes.append(f"platform '{name}': {error.sentence}")
+    operator_platforms(file, route=route, secrets=lambda section: dict.fromkeys(section.credentials, ""))
+    return notes
 
 
 def _client(file: SettingsFile, section: PlatformSection) -> tuple[Path, Path | None] | None:

@@ -17,9 +17,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_GIVEN = (Stage.DOWNLOADED, Stage.INSTALLED)
+_TRIED = (Stage.AVAILABLE, *_GIVEN)
+"""Stages at which the download is tried. A package that was lost on its way counts as downloaded, or even as
+installed, and a server gives it to the same card again."""
+
 
 def available(wish: OpenWish, platform: OpenPlatform, reservation: Reservation) -> Reservation:
     """Return the reservation once its profile can be downloaded.
+
+    A profile that counts as downloaded or installed, and that the card lacks, is tried again: only its
+    server knows whether the code is used up.
 
     Raises:
         Postponed: the platform is not ready yet.
@@ -30,10 +38,10 @@ def available(wish: OpenWish, platform: OpenPlatform, reservation: Reservation) 
         reservation = asked(wish, lambda: platform.look(reservation, deadline=wish.deadline()))
         wish.keep(reservation=KeptReservation.of(reservation))
     _tell_unknown(wish, reservation)
-    if reservation.profile is Stage.AVAILABLE and reservation.ticket is not None:
+    if reservation.profile in _TRIED and reservation.ticket is not None:
         wish.keep(looks=0, next_look_at=None)
         return reservation
-    if reservation.profile in (Stage.FAILED, Stage.GONE, Stage.DOWNLOADED, Stage.INSTALLED):
+    if reservation.profile in (Stage.FAILED, Stage.GONE, *_GIVEN):
         words = f", in its words: {reservation.why}" if reservation.why else ""
         spent = f"the platform '{wish.record.platform}' reports the profile as {reservation.profile}{words}"
         wish.keep(spent=spent)
