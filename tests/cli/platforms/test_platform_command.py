@@ -184,7 +184,7 @@ def test_verify(tmp_path: Path) -> None:
     digest = hashlib.sha256(b"s3cretPOSThttps://desk.example.com/a=1").hexdigest()
     command = ("platform", "verify", "kore", str(body), "--secret-file", str(secret))
     url = ("--url", "https://desk.example.com/")
-    assert "right" in lpad(*command, *url, "--header", f"kore-signature: {digest}").stdout
+    assert "valid" in lpad(*command, *url, "--header", f"kore-signature: {digest}").stdout
     wrong = lpad(*command, *url, "--header", f"kore-signature: {base64.b16encode(b'x' * 32).decode()}")
     assert wrong.returncode == 2
     assert "the signature is wrong" in wrong.stderr
