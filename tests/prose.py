@@ -112,7 +112,10 @@ HABITS = (
     _habit(r"\bin vain\b", "'without success'"),
     _habit(r"\bmute\b", "'silent', 'does not answer'"),
     _habit(r"\bany more[.;:]", "'no longer'"),
-    _habit(r"\bthe most (bytes|characters|entries|seconds|lines|times)\b", "'the maximum number of …'"),
+    _habit(
+        r"\b[Tt]he most (bytes|characters|entries|seconds|lines|times|switches|copies|requests)\b",
+        "'the maximum number of …'",
+    ),
     _habit(r"\bnonsense\b|\blies (in|on|beyond|below|above)\b", "'invalid', 'is'"),
     _habit(r"\bthe time is over\b|\bto and fro\b|\bwithout a word\b", "'has passed', plain words"),
     _habit(

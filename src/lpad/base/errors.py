@@ -264,7 +264,7 @@ class ServerUnreachable(ServerError):
 
 
 class ServerFailed(ServerError):
-    """The server answers, but with a failure of its own: HTTP status 500 or above."""
+    """The server answers, but reports an internal failure: HTTP status 500 or above."""
 
     kind = "server-failed"
     details: server.PlatformDetails

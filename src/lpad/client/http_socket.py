@@ -92,7 +92,7 @@ class HttpSocket:
 
         Raises:
             ConnectionBrokenError: there is no answer.
-            NoAnswerError: there is none in time.
+            NoAnswerError: lpad does not answer in time.
         """
         headers = [("Host", "lpad"), ("Accept", "*/*"), *request.headers.items()]
         if request.body or request.method in ("POST", "PUT", "PATCH"):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lpad.codec.es9plus import Answer
 
 MOST_ENTRIES = 1000
-"""The most entries of one answer that lpad reads; it counts the others."""
+"""The maximum number of entries of one answer that lpad reads; it counts the others."""
 LONGEST_EVENT_ID = 255
 _ENTRIES = "eventEntries"
 

@@ -134,7 +134,7 @@ class EventForwarder:
             thread.start()
 
     def stop(self) -> None:
-        """Begin to end, and keep the position; the threads end with the process."""
+        """Start the shutdown, and store the position; the threads end with the process."""
         self._stopping.set()
         self._again.set()
         with suppress(queue.Full):
@@ -151,7 +151,7 @@ class EventForwarder:
         while not self._stopping.is_set():
             before = last
             told = "lpad has ended the stream of events"
-            # What is asked for counts as acknowledged, so it is what the broker has confirmed.
+            # lpad counts the requested position as acknowledged, so the broker has confirmed it.
             begin = self._position if self._begins_anew is None else self._begins_anew
             try:
                 for event in self._source.cloud_events(after=begin, listener=self._listener):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TRY_AGAIN = 75
 MOST_OUTPUT = 65_536
-"""The most bytes of a program's output that are passed on; the rest is read and dropped."""
+"""The maximum number of bytes of a program's output that are passed on; the rest is read and dropped."""
 _LOOKING = 0.2
 """Seconds after which a silent program is checked again."""
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -102,7 +102,7 @@ class AtCglaLink:
         raise refusals[0]
 
     def close_leftovers(self, *, handle: str | None, deadline: Deadline) -> int:
-        """Close channels that an earlier process left open, and return how many.
+        """Close channels that an earlier process left open, and return their number.
 
         Args:
             handle: the channel's name; None if unknown: then small numbers are tried, which close only

@@ -150,7 +150,7 @@ def isdr_session(
         block_size: bytes in one STORE DATA block at most; the link may carry less. The link remembers a size
             that it accepted only after refusing a larger one.
         observe: called with the seconds that each command took.
-        deadline: for opening; closing has a deadline of its own.
+        deadline: for opening; closing has a separate deadline.
 
     Raises:
         CardError: the channel could not be opened; see `Link.open_channel`.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LARGEST_PICTURE = 20_000_000
-"""The most bytes of a picture."""
+"""The maximum number of bytes of a picture."""
 _MOST_PIXELS = 50_000_000
 _SEARCHING = 30
 """Seconds for another program to find a QR code."""

@@ -28,7 +28,7 @@ _CLASS_BITS = 0xC0
 _PADDING = b"\x00\xff"
 """Bytes without meaning that may be between elements (ISO/IEC 7816-4, 5.2.2.1)."""
 _DEEPEST = 8
-"""The most levels of nested items; a card needs at most one."""
+"""The maximum number of levels of nested items; a card needs at most one."""
 
 
 @dataclass(frozen=True, slots=True)

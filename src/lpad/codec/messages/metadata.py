@@ -41,8 +41,8 @@ class NotificationEvent(StrEnum):
 
 
 _LARGEST = 16 * 1024
-"""The most bytes of metadata that lpad accepts; they are kept with a change. Names, rules, addresses and an
-icon need one or two kilobytes."""
+"""The maximum number of bytes of metadata that lpad accepts; they are kept with a change. Names, rules,
+addresses and an icon need one or two kilobytes."""
 _STORE_METADATA, _POLICY_RULES = 0xBF25, 0x99
 _NO_CLASS = -1
 _CLASSES = {0: ProfileClass.TEST, 1: ProfileClass.PROVISIONING, 2: ProfileClass.OPERATIONAL}

@@ -91,7 +91,7 @@ def later(
 
 
 def await_place(wish: OpenWish, platform: NamedPlatform) -> None:
-    """Return if lpad may look at a platform because of a hint.
+    """Return if lpad may query a platform because of a hint.
 
     Raises:
         Postponed: it has looked there within the last minute.

@@ -30,7 +30,8 @@ KEPT = 3
 """The number of damaged files that are kept, the latest ones, so that a disk that damages a file every day
 does not fill up."""
 LARGEST_KEPT = 16 * 1024 * 1024
-"""The most bytes kept of each file: a journal is far smaller, but another file in its place may not be."""
+"""The maximum number of bytes kept of each file: a journal is far smaller, but another file in its place may
+not be."""
 _LOCKED_BYTES = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0x40000000, 512, 0)
 """The position of SQLite's locks, in the form of fcntl(2)."""
 _PARTS = ("", "-wal", "-shm", "-journal")

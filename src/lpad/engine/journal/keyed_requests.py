@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lpad.engine.journal.database import Database, Transaction
 
 MOST_KEYS = 1000
-"""The most requests that may lead to one change."""
+"""The maximum number of requests that may lead to one change."""
 
 
 class KeyedRequests:

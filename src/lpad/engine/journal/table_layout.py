@@ -118,6 +118,6 @@ def _default(text: str | None) -> Value:
 
 
 def described(db: sqlite3.Connection) -> int:
-    """Return a checksum of how the file describes its tables: a wrong bit may leave it readable."""
+    """Return a checksum of the file's description of its tables, which a wrong bit may leave readable."""
     rows = db.execute("SELECT type, name, tbl_name, sql FROM main.sqlite_master ORDER BY type, name")
     return zlib.crc32(repr(rows.fetchall()).encode())

@@ -289,4 +289,4 @@ OPERATIONS: Mapping[Kind, Operation] = {
 }
 
 TAKEN_BACK: Mapping[Kind, Callable[[Run, Context], str | None]] = {Kind.PROVISION: take_back}
-"""The work that a cancelled change requires elsewhere; it returns a sentence about what remains there."""
+"""The work at a server that a cancelled change requires; it returns a sentence about what remains there."""

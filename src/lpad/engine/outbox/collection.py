@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_OF_A_CARD = 500
-"""The most copies of one card's notifications. Cards contain some dozens; further ones stay on the card,
-without loss, until some copies were delivered, so that a faulty card cannot fill the disk."""
+"""The maximum number of copies of one card's notifications. Cards contain some dozens; further ones stay on
+the card, without loss, until some copies were delivered, so that a faulty card cannot fill the disk."""
 MOST_OF_ALL = 2000
 """The same for all cards together, because a card may report another EID each time."""
 LARGEST = 32 * 1024
-"""The most bytes of one notification. Real ones have some kilobytes, including certificates."""
+"""The maximum number of bytes of one notification. Real ones have some kilobytes, including certificates."""
 PATIENCE = 30.0
 """Seconds for one notification, or for the list, because others wait for the card."""
 LIVELY = 10.0

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 SHORTEST_WAIT = 1.0
 AT_ONCE = 8
-"""The most recipients that are served at the same time."""
+"""The maximum number of recipients that are served at the same time."""
 REST = 30.0
 """Seconds for which a recipient that was just tried is not tried again, even if the network seems to be
 back."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PAUSES = Backoff((60, 300, 3600, 6 * 3600, 24 * 3600))
 _MOST = 1000
-"""The most entries shown for one card, so that a faulty card cannot fill the memory."""
+"""The maximum number of entries shown for one card, so that a faulty card cannot fill the memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,9 +32,9 @@ class SwitchPolicy:
     fallback: tuple[str, ...] = ()
     """The profiles to try, in this order, if neither the new nor the previous profile works."""
     per_day: int | None = None
-    """The most switches in 24 hours; None: no limit."""
+    """The maximum number of switches in 24 hours; None: no limit."""
     default_guard: GuardParams | None = None
-    """The guard of a switch for which none is given; None: there is none."""
+    """The guard of a switch whose request contains none; None: such a switch has no guard."""
     accept_offline: bool = False
     """Whether a request may take the device offline without explicitly accepting this, as on a bench."""
 

@@ -1,8 +1,8 @@
-"""The limit for hints: because of a request, lpad looks at a platform at most once a minute.
+"""The limit for hints: requests make lpad query a platform at most once a minute.
 
-A request for a wish that lpad already has is a hint that there is news. lpad then looks for itself, earlier
-than planned. The limit is for all cards and callers together, and on a clock that does not jump; after a
-restart it begins again. Planned looks remain as they are without hints, and count.
+A request for a wish that lpad already has is a hint that there is news. lpad then queries the platform
+itself, earlier than planned. The limit is for all cards and callers together, and on a clock that does not
+jump; after a restart it begins again. Planned looks remain as they are without hints, and count.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import threading
 import time
 
 EVERY = 60.0
-"""Seconds between a look at a platform and the next one because of a hint."""
+"""The number of seconds between a query to a platform and the next one because of a hint."""
 
 
 class HintLimit:
-    """When lpad may look at each platform because of a hint; thread-safe."""
+    """The times at which lpad may query each platform because of a hint; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -24,7 +24,7 @@ class HintLimit:
         """By platform, the latest look, or the one that a hint will lead to, in monotonic time."""
 
     def looked(self, platform: str) -> None:
-        """Note a look at a platform."""
+        """Record a query to a platform."""
         with self._lock:
             self._latest[platform] = max(self._latest.get(platform, 0.0), time.monotonic())
 

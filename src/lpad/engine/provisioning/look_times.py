@@ -9,7 +9,7 @@ from lpad.base.backoff import JITTER, Backoff
 BACKOFF = Backoff((15, 30, 60, 120, 300, 600, 1800, 3600))
 """Seconds between queries, and between failed attempts."""
 WIDEST = 3600.0
-"""The most seconds over which a device spreads its calls."""
+"""The maximum number of seconds over which a device spreads its calls."""
 _FIRST = 900.0
 """Seconds over which a device spreads its calls once the platform had too many, unless it asked for less."""
 _NARROWEST = 30.0

@@ -1,4 +1,4 @@
-"""The pause of a change until lpad looks at a platform again, and how a hint shortens it."""
+"""The pause of a change until lpad queries a platform again, which a hint may shorten."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _KIND = "platform-waiting"
 
 
 def waiting_for_platform(sentence: str, *, wait: float) -> Pause:
-    """Return the pause of a change that looks at its platform again in a number of seconds."""
+    """Return the pause of a change that queries its platform again in a number of seconds."""
     present = now()
     return Pause(
         reason=PauseReason.PLATFORM,

@@ -55,7 +55,7 @@ class Platforms:
     def __init__(self, platforms: Iterable[NamedPlatform] = ()) -> None:
         self._platforms: dict[str, NamedPlatform] = {}
         self.hints = HintLimit()
-        """When lpad may look at a platform because of a hint."""
+        """The times at which lpad may query a platform because of a hint."""
         self.become(platforms)
 
     def become(self, platforms: Iterable[NamedPlatform]) -> None:

@@ -1,7 +1,7 @@
 """The states of the layers of a card's data connection, as they were last seen.
 
-Whatever looks at a layer reports it here, and each change of a state is published once. Nothing is looked at
-for this alone, so a state is as old as the last look.
+Each check of a layer is reported here, and each change of a state is published once. No check is made
+for this alone, so a state is as old as the last check.
 """
 
 from __future__ import annotations

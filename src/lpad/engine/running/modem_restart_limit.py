@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 PAUSES = (0.0, 0.0, 300.0, 1800.0, 7200.0, 6 * 3600.0, 24 * 3600.0)
 """Seconds between two restarts, by their number; a switch and its rollback are two."""
 MOST = len(PAUSES) + 1
-"""The most restarts without success; each may take several steps of the ladder."""
+"""The maximum number of restarts without success; each may take several steps of the ladder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -182,9 +182,8 @@ class _GuardedSwitch:
             )
         if UNREADABLE_RULES in wanted.policy_rules:
             raise Conflict(
-                f"cannot guard the switch to profile {self._iccid}: the card gives its policy rules in a form"
-                " that lpad cannot read, so lpad does not know whether its operator forbids disabling it;"
-                " enable it without a guard"
+                f"cannot guard the switch to profile {self._iccid}: lpad cannot read its policy rules, and"
+                " its operator may forbid disabling it; enable it without a guard"
             )
         self._note(
             Guard(

@@ -475,7 +475,7 @@ def downloaded(run: Run, context: Context, iccid: str) -> None:
     """Run the hooks after a download; a failure is logged.
 
     Raises:
-        Suspended: lpad is stopping; its next start repeats this.
+        Suspended: lpad is stopping; it repeats these steps at its next start.
     """
     steps = NetworkSteps(StepsOfRun(run), context, iccid)
     steps.happened(HookEvent.DOWNLOADED, iccid)

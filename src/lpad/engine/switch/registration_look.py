@@ -1,4 +1,4 @@
-"""One look at the modem's registration, which is reported and decides nothing."""
+"""One query of the modem's registration, whose result is reported and decides nothing."""
 
 from __future__ import annotations
 

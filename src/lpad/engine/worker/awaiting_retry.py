@@ -68,7 +68,7 @@ class AwaitingRetry:
         return list(self._runs.values())
 
     def hasten(self, change_id: int, take: Callable[[float], float | None]) -> tuple[Run, float] | None:
-        """Continue a change that waits for a look at its platform earlier, because of a hint.
+        """Let a waiting change query its platform earlier, because of a hint.
 
         Args:
             change_id: the change's number.

@@ -180,7 +180,7 @@ class ChangeQueue:
             self._lock.notify_all()
 
     def hasten(self, change_id: int, take: Callable[[float], float | None]) -> None:
-        """Have a change look at its platform earlier, because of a hint; see `AwaitingRetry.hasten`."""
+        """Make a change query its platform earlier, because of a hint; see `AwaitingRetry.hasten`."""
         with self._lock:
             hastened = self._paused.hasten(change_id, take)
             self._lock.notify_all()

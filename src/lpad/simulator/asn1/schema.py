@@ -128,7 +128,7 @@ class _ObjectIdentifier(der.ObjectIdentifier):  # type: ignore[misc] # asn1tools
 
 
 class _Any(der.Any):  # type: ignore[misc] # asn1tools has no types
-    """asn1tools returns its bytearray and does not check whether the bytes are there."""
+    """asn1tools returns its bytearray and does not check whether all bytes are present."""
 
     def decode(self, data: Any, offset: int, values: Any = None) -> tuple[bytes, int]:
         element, end = super().decode(data, offset, values)
@@ -164,7 +164,7 @@ def _literal(node: Any) -> str:
 
 
 def _kind(types: dict[str, Any], descriptor: Any) -> str:
-    """Return the built-in type that the descriptor comes down to."""
+    """Return the built-in type on which the descriptor is based."""
     kind: str = descriptor["type"]
     return kind if kind in _UNIVERSAL else _kind(types, types[kind])
 

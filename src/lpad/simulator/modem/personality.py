@@ -76,11 +76,11 @@ class ModemPersonality:
     handles: Handles | None = None
     """How +CCHO names a channel; None: the modem lacks +CCHO, +CGLA and +CCHC."""
     csim_least: int = 0
-    """Characters of an APDU below which +CSIM and +CGLA say `csim_refusal`."""
+    """The number of characters in an APDU below which +CSIM and +CGLA answer `csim_refusal`."""
     csim_most: int | None = None
-    """Characters above which they do; None: no limit."""
+    """The number of characters above which they answer it; None: no limit."""
     csim_refusal: int | None = 3
-    """The error to an APDU too short or too long; None: plain ERROR."""
+    """The error to an APDU that is too short or too long; None: plain ERROR."""
     test_forms: bool = True
     """Whether +CCHO=? and the like are answered OK if the command itself works."""
     not_found: int | None = 22
@@ -88,11 +88,11 @@ class ModemPersonality:
     closes_channels: bool = True
     """Whether +CCHC exists."""
     tells_closing: bool = False
-    """Whether +CCHC answers a line of its own before OK."""
+    """Whether +CCHC answers a separate line before OK."""
     passes_manage_channel: bool = True
     """Whether +CGLA takes MANAGE CHANNEL."""
     patches_class: bool = True
-    """Whether +CGLA puts the channel's number into class bytes, or passes on what it gets."""
+    """Whether +CGLA puts the channel's number into class bytes, or passes APDUs on unchanged."""
     cgla_breaks_at: int | None = None
     """Which STORE DATA after +CCHO, counted from 1, +CGLA refuses with ERROR, and all after it."""
 
@@ -109,12 +109,12 @@ class ModemPersonality:
     glued: bool = False
     """Whether lines are separated by one line end, without blank lines."""
     urcs_before_answer: tuple[str, ...] = ()
-    """Lines that come between each command and its answer."""
+    """Lines sent between each command and its answer."""
     urcs_before_ok: tuple[str, ...] = ()
-    """Lines that come between an answer and its OK."""
+    """Lines sent between an answer and its OK."""
     urcs_after_answer: tuple[str, ...] = ()
     piece: int | None = None
-    """The most characters passed to the port in one write, so that half lines arrive."""
+    """The maximum number of characters passed to the port in one write, so that half lines arrive."""
 
     iccid_commands: tuple[str, ...] = ("+CCID", "+CRSM")
     """The commands that report the ICCID: +CRSM, and any others by name."""
@@ -122,7 +122,7 @@ class ModemPersonality:
     """Whether 19 digits of an ICCID are followed by F."""
     iccid_answer: tuple[str, ...] = ("{name}: {iccid}",)
     """The lines that report the ICCID: {name} of the command, {iccid}, {padded} and {swapped} as in the file,
-    {groups} of four, {eid}; +CRSM has a form of its own."""
+    {groups} of four, {eid}; +CRSM has a separate form."""
     pin_locked: tuple[str, ...] = ()
     """ICCIDs of profiles whose SIM PIN was not entered, so that they never register."""
     pin_hides_iccid: bool = True
@@ -136,7 +136,7 @@ class ModemPersonality:
     away_after_reset: float | None = None
     """Seconds for which the port is gone after AT+CFUN=1,1; None: it stays."""
     comes_up_by_itself: bool = True
-    """Whether a reset switches a radio on that was off."""
+    """Whether a reset also switches on a radio that was off."""
 
     registration_commands: tuple[str, ...] = ("+CEREG", "+CGREG")
     """Which of +CEREG, +C5GREG and +CGREG exist."""
@@ -170,7 +170,7 @@ class ModemPersonality:
     swaps_credentials: bool = False
     """Whether +CGAUTH takes the password before the user name, as some firmware does."""
     tells_reject_cause: bool = True
-    """Whether +CEREG at level 3 reports why the network rejected the attach."""
+    """Whether +CEREG at level 3 reports the cause of a rejected attach."""
     error_report: str = "ESM cause {code}"
     """The answer of +CEER after a rejected bearer; {code} is the cause."""
 

@@ -176,7 +176,7 @@ class PtyModem:
         self._do(lambda: self._commands.contexts.subscriptions.update({iccid: subscription}))
 
     def attach_anew(self) -> None:
-        """Attach again, as a network sometimes makes a modem do."""
+        """Attach again, as a network sometimes requires."""
 
         def attach() -> None:
             self._commands.contexts.attaches += 1

@@ -1,4 +1,4 @@
-"""A simulated modem's knowledge of its card from the last reading, and when it reads again."""
+"""A simulated modem's data from the last reading of its card, and the events after which it reads again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RadioAndSim:
         reset_card: Callable[[], bytes],
         personality: ModemPersonality,
     ) -> None:
-        """Switch on. The card is read when it is first asked for.
+        """Switch on. The card is read when its ICCID is first requested.
 
         Args:
             transmit: passes an APDU to the card.

@@ -132,7 +132,7 @@ class Stock:
         return next((each for each in self.reserved if each.placed and each.placed.iccid == iccid), None)
 
     def look(self, each: Reserved) -> Reserved:
-        """Advance a reservation by one look."""
+        """Advance a reservation by one query of the client."""
         each.looks += 1
         if each.failed:
             each.profile = Profile.FAILED
@@ -146,7 +146,7 @@ class Stock:
         return each
 
     def look_at_line(self, each: Reserved) -> Reserved:
-        """Advance a line by one look."""
+        """Advance a line by one query of the client."""
         if each.line is Line.CHANGING and not each.stuck:
             each.line_looks += 1
             if each.line_looks >= self.pace.line:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 USUAL = 4096
 """Bytes of a page, as SQLite makes them by default."""
 MOST_BYTES = 256 * 1024 * 1024
-"""The most bytes read of a file; a journal is far smaller."""
+"""The maximum number of bytes read of a file; a journal is far smaller."""
 MOST_LOG_BYTES = 64 * 1024 * 1024
 _NO_FILE = (errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.EISDIR, errno.ENOTDIR)
 _MAGIC = b"SQLite format 3\0"

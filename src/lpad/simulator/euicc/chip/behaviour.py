@@ -54,7 +54,7 @@ class CardBehaviour:
 
     answers: Answers = Answers.FETCHED
     portion: int = 256
-    """Most bytes of data in one answer."""
+    """The maximum number of data bytes in one answer."""
     channels: int = 3
     """Logical channels in addition to the basic one, up to 19."""
     first_channel: int = 1
@@ -92,9 +92,9 @@ class CardBehaviour:
     unknown_notification_is_error: bool = False
     """Whether retrieving missing notifications answers noResultAvailable instead of an empty list."""
     notification_capacity: int = 100
-    """The most stored notifications; a further one replaces the oldest."""
+    """The maximum number of stored notifications; a further one replaces the oldest."""
     error_ends_session: bool = False
-    """Whether an error of AuthenticateServer or PrepareDownload forgets the session."""
+    """Whether an error of AuthenticateServer or PrepareDownload ends the session."""
     session_ends_with_channel: bool = False
     keeps_one_time_keys: bool = True
     """Whether a retried download may use the one-time key of the previous attempt."""
@@ -119,7 +119,7 @@ class CardBehaviour:
     ppr1_on_empty_card_only: bool = False
     """Whether a profile that cannot be disabled is refused next to another operational one."""
     verification_curves: tuple[Curve, ...] = (Curve.NIST, Curve.BRAINPOOL)
-    """CIs that the card trusts, preferred first, as far as the infrastructure has them."""
+    """The CIs that the card trusts, preferred first; those that the infrastructure lacks are skipped."""
     signing_curves: tuple[Curve, ...] = (Curve.NIST, Curve.BRAINPOOL)
 
     default_dp_address: str = ""

@@ -74,5 +74,5 @@ class Chip:
 
     @staticmethod
     def memory_for(package_size: int) -> int:
-        """Return the bytes that a profile takes: more than its package, as files and keys are laid out."""
+        """Return the number of bytes that a profile takes: more than its package, which lacks padding."""
         return _INSTANCE_SIZE + package_size * 13 // 10

@@ -50,7 +50,7 @@ class CardFaults:
         self._by_tag[tag] = _Fault(lambda _request: status, times)
 
     def corrupt(self, tag: int, change: Callable[[bytes], bytes | int], *, times: int = 1) -> None:
-        """Carry the function out, and alter its answer with `change`."""
+        """Execute the function, and alter its answer with `change`."""
         self._corrupt[tag] = _Fault(change, times)
 
     def lose_power_after(self, apdus: int, *, executed: bool = False) -> None:
