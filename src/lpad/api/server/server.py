@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 GRACE = 3
-"""Seconds for running answers when the daemon stops."""
+"""The number of seconds in which unfinished answers may end when the daemon stops."""
 
 
 class ApiServer(uvicorn.Server):

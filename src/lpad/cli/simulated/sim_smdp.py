@@ -101,7 +101,7 @@ def smdp(
 @ALIAS
 @BIND
 @PKI
-@click.option("--alternative", is_flag=True, help="Be an alternative SM-DS instead of the root.")
+@click.option("--alternative", is_flag=True, help="Run as an alternative SM-DS instead of the root.")
 @FAULTS
 @TLS
 def smds(

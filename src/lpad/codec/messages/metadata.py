@@ -71,7 +71,7 @@ class OperatorId:
 
     @classmethod
     def from_value(cls, value: dict[str, Any]) -> OperatorId:
-        """Read what `der.decode` gives for the type OperatorId."""
+        """Read a value that `der.decode` returns for the type OperatorId."""
         return cls(value.get("mccMnc", b""), value.get("gid1"), value.get("gid2"))
 
     @property

@@ -94,7 +94,7 @@ class UncopiedNotifications:
             return self._entries.get(eid, {}).get(seq)
 
     def forget(self, eid: str, seq: int) -> None:
-        """Forget one that has left the card."""
+        """Forget a notification that has left the card."""
         with self._lock:
             self._entries.get(eid, {}).pop(seq, None)
             self._rests.pop((eid, seq), None)
