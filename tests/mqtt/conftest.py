@@ -16,6 +16,7 @@ import pytest
 from lpad.testing.simulated_gateway import Gateway
 from mqtt.listener import Listener
 from mqtt.mosquitto import Mosquitto
+from secret_hunt import HUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +67,7 @@ class Bridge:
             return None
         os.kill(self.process.pid, number)
         code = self.process.wait(PATIENCE)
+        HUNT.hear(self.log)
         self.process = None
         return code
 
@@ -81,7 +83,7 @@ class Bridge:
 
     @property
     def log(self) -> str:
-        """What it has logged."""
+        """What it has logged; the hunt for secrets hears it at the end."""
         return self._log.read_text()
 
     @property

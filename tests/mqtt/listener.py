@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
@@ -12,11 +13,15 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from secret_hunt import HUNT
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
 PATIENCE = 120.0
+_IDENTIFIER = re.compile(r"[0-9]{10,32}")
+"""What lpad-mqtt may publish in full; codes contain letters."""
 
 
 class Listener:
@@ -57,8 +62,12 @@ class Listener:
         payload = bytes(message.payload)
         with self._news:
             self.messages.append((message.topic, payload, message.retain))
-            if payload and "specversion" in (found := msgspec.json.decode(payload)):
-                self._events.append(found)
+            if payload:
+                found = msgspec.json.decode(payload)
+                if "specversion" in found:
+                    self._events.append(found)
+                if found.get("status") != "init":  # that is what the backend itself has said
+                    HUNT.hear(_IDENTIFIER.sub("…", payload.decode()))
             self._news.notify_all()
 
     def subscribed_again(self, restart: Callable[[], None]) -> None:

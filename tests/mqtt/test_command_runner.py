@@ -10,6 +10,7 @@ import pytest
 from lpad.testing.simulated_gateway import CARD, Gateway
 from mqtt.conftest import PATIENCE, Bridge
 from mqtt.listener import Listener
+from secret_hunt import HUNT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,6 +121,25 @@ def test_what_lpad_refuses(
     ended = outcome(backend, topic)
     assert (ended["status"], ended["kind"]) == ("failed", kind)
     assert reason in ended["reason"]
+
+
+def test_the_log_and_the_messages_contain_no_secret(
+    gateway: Gateway, broker: Mosquitto, tmp_path: Path
+) -> None:
+    """The log shortens an identifier that a backend uses as an ID; the hunt for secrets hears both."""
+    with (
+        Listener(broker.port) as backend,
+        Bridge(tmp_path / "b", broker, gateway.socket, commands=ALL) as bridge,
+    ):
+        topic = "lpad/gw/cmd/enable/8944999999999999987"
+        backend.publish(topic, {"status": "init", "card": "other", "profile": "1", "note": "frobnication"})
+        assert outcome(backend, topic)["kind"] == "not-found"
+        bridge.until_logged("failed")
+        bridge.stop()
+        assert "lpad/gw/cmd/enable/…9987" in bridge.log
+        assert "8944999999999999987" not in bridge.log
+        assert HUNT.has_heard("frobnication"), "messages"
+        assert HUNT.has_heard("command_runner") or HUNT.has_heard("runner"), "the log"
 
 
 def test_only_allowed_operations(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:

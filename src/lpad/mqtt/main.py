@@ -11,6 +11,7 @@ from pathlib import Path
 
 import lpad
 from lpad.base.errors import InvalidSettings
+from lpad.base.redaction import redacted
 from lpad.mqtt.mqtt_settings import DEFAULT_FILE, read_settings
 
 EXIT_SETTINGS = 78
@@ -21,6 +22,14 @@ exit codes:
   2   wrong arguments
   78  the settings, or the files that they name, cannot be used
 """
+
+
+class _RedactingFormatter(logging.Formatter):
+    """Shortens identifiers and codes, as lpad's own log does: a backend may use them in a command's ID."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return redacted(super().format(record))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -49,9 +58,9 @@ def main(arguments: list[str] | None = None) -> None:
             return
         from lpad.mqtt.service import Service  # noqa: PLC0415 - --check needs no library
 
-        logging.basicConfig(
-            level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
-        )
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_RedactingFormatter("%(levelname)s %(name)s: %(message)s"))
+        logging.basicConfig(level=logging.INFO, handlers=[handler])
         service = Service(settings, folder=asked.config.parent)
     except InvalidSettings as error:
         sys.stderr.write(f"{error.sentence}\n")
