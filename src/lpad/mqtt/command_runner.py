@@ -60,8 +60,9 @@ class CommandRunner:
 
         Args:
             new_client: returns a client of lpad.
-            broker: receives the results. topics: the topics of commands. allowed: the names of the permitted
-                operations; others are refused.
+            broker: receives the results.
+            topics: the topics of commands.
+            allowed: the names of the permitted operations; others are refused.
         """
         self._new_client = new_client
         self._broker = broker

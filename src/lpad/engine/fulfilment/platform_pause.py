@@ -39,8 +39,8 @@ def asked(wish: OpenWish, ask: Callable[[], _Answer], *, doubt: bool = False) ->
 
     Args:
         wish: the wish.
-        ask: makes one call. doubt: whether the call changes something, so that its intent stays stored until
-            the outcome is known.
+        ask: makes one call.
+        doubt: whether the call changes something, so that its intent stays stored until the outcome is known.
 
     Raises:
         Postponed: the platform cannot be reached, is busy or out of order.
@@ -73,8 +73,9 @@ def later(
 
     Args:
         wish: the wish.
-        sentence: what lpad waits for. least: the minimum number of seconds that the platform requests. error:
-            the failure of this turn; None: the platform is just not ready yet.
+        sentence: what lpad waits for.
+        least: the minimum number of seconds that the platform requests.
+        error: the failure of this turn; None: the platform is just not ready yet.
         reason: what may end the pause early.
     """
     looks = wish.record.looks + 1

@@ -23,9 +23,9 @@ def wait(looks: int, *, least: float, spread: float) -> float:
     """Return the seconds until the next call.
 
     Args:
-        looks: the number of unsuccessful queries, from 1. least: the minimum number of seconds that the
-            platform requests. spread: seconds over which lpad spreads its calls, because there were too many;
-            0: no spreading.
+        looks: the number of unsuccessful queries, from 1.
+        least: the minimum number of seconds that the platform requests.
+        spread: seconds over which lpad spreads its calls, because there were too many; 0: no spreading.
     """
     chosen = random.uniform(0, spread) if spread else least * random.uniform(0, JITTER)  # noqa: S311 - no secret
     return max(BACKOFF.after(looks), least + chosen)

@@ -47,10 +47,12 @@ class WishRecord(msgspec.Struct, frozen=True, kw_only=True):
         reservation: the platform's reservation; None: unknown.
         allowed: the number of permitted orders; a user permits each after the first.
         ordered_at: the moments of the orders on the steady clock.
-        spent: why the reservation can no longer provide a profile, in words; empty: it can. looks: the number
-            of queries since the last step. spread: seconds over which lpad spreads its calls because the
-            platform received too many; 0: no spreading. since: when the reservation was made, on the steady
-            clock. next_look_at: when lpad queries next, on the steady clock.
+        spent: why the reservation can no longer provide a profile, in words; empty: it can.
+        looks: the number of queries since the last step.
+        spread: seconds over which lpad spreads its calls because the platform received too many; 0: no
+            spreading.
+        since: when the reservation was made, on the steady clock.
+        next_look_at: when lpad queries next, on the steady clock.
         stalled: whether an unusual delay was reported.
         told: the unknown states that lpad has already reported.
     """

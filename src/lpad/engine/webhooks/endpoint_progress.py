@@ -28,15 +28,19 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The record of an endpoint; moments are on the steady clock.
 
     Attributes:
-        position: the latest event that was accepted or set aside. address: identifies the endpoint's address.
-            again: events that are sent again, before all others. attempts, spent, tried_at, due: for the
-                current event: the failed attempts, the seconds for which it was tried, the last attempt by
-                    the seconds that lpad has run, and when the next one is due.
+        position: the latest event that was accepted or set aside.
+        address: identifies the endpoint's address.
+        again: events that are sent again, before all others.
+        attempts: the failed attempts for the current event.
+        spent: the seconds for which the current event was tried.
+        tried_at: the time of its last attempt, in the seconds that lpad has run.
+        due: when its next attempt is due.
         asked_to_wait: whether the endpoint asked for that time by Retry-After.
-        set_aside: events that the endpoint did not accept, and `unreached` those for which it was not
-        reached;
-            these are sent again once it accepts an event. last: the last outcome in words. delivered,
-            given_up: the number of accepted and set-aside events since the endpoint was added.
+        set_aside: events that the endpoint did not accept.
+        unreached: events for which it was not reached; they are sent again once it accepts an event.
+        last: the last outcome in words.
+        delivered: the number of accepted events since the endpoint was added.
+        given_up: the number of events set aside since then.
     """
 
     position: int
