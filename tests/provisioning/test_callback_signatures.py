@@ -74,6 +74,23 @@ def test_wrong(scheme: str, wrong: str) -> None:
         verify(scheme, Callback(callback.method, callback.url, headers, body), secret=secret)
 
 
+@pytest.mark.parametrize("scheme", ["twilio", "kore", "standard-webhooks"])
+def test_a_signature_is_compared_in_constant_time(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`hmac.compare_digest` alone decides about each candidate, even after one that was right."""
+    callback, secret = signed(scheme)
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return True
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    name = next(each for each in callback.headers if "signature" in each.lower())
+    wrong = {**callback.headers, name: "v1,AAAA v1,BBBB" if scheme == "standard-webhooks" else "AAAA"}
+    verify(scheme, Callback(callback.method, callback.url, wrong, callback.body), secret=secret)
+    assert len({other for _, other in compared}) == (2 if scheme == "standard-webhooks" else 1)
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("secret", ["", " ", "whsec_"])
 def test_an_empty_secret(scheme: str, secret: str) -> None:
