@@ -71,7 +71,7 @@ def test_who_hangs_up_in_the_middle_is_no_error_of_lpads(
         made.sendall(f"POST /v1/euiccs/{CARD}/refresh HTTP/1.1\r\nHost: lpad\r\n".encode() + rest_of_it)
         made.shutdown(socket.SHUT_WR)
         rest(made)
-    assert gateway.get("/v1/changes") == {"changes": []}
+    assert gateway.get("/v1/changes") == {"changes": [], "next": None}
     assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 

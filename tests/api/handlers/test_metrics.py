@@ -25,6 +25,7 @@ from lpad.engine.events.event_data import ProfileData
 from lpad.engine.events.event_types import PROFILE_ENABLED
 from lpad.engine.events.happening import Happening
 from lpad.engine.journal.events.event_log import KEPT
+from lpad.engine.listeners.listeners import Asker
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.policy.provisioning import FROM_DEFAULT_SMDP
 from lpad.engine.snapshot.snapshot import CardState
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from lpad.simulator.pki.pki import Pki
 
 NOTIFY, AUTHENTICATE = "handleNotification", "initiateAuthentication"
+READER = Asker(user=1000, admin=False)
 DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
 
 
@@ -88,6 +90,7 @@ def test_every_name_is_documented(gateway: Gateway) -> None:
     with Receiver() as receiver:
         gateway.lab.engine.webhooks.become([endpoint(receiver)])
         _have_events_dropped(gateway.lab)
+    gateway.lab.engine.listeners.connect("bridge", READER, after=0)
     text = DOCUMENT.read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(lpad_\w+)` \| (\w+) \| ([^|]*) \|", text, re.MULTILINE)
     documented = {(name, type_, tuple(re.findall(r"`(\w+)`", labels))) for name, type_, labels in rows}
@@ -178,6 +181,7 @@ def test_each_figure_moves(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyP
             seen.append(scraped(gateway))
             with Receiver() as receiver:
                 seen += _endpoint_that_fails(gateway, receiver, monkeypatch)
+            seen += _listener_that_comes_and_goes(gateway)
             _refuse_one_notification(lab)
             seen.append(scraped(gateway))
             lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1000))
@@ -238,6 +242,19 @@ def _endpoint_that_fails(
     gateway.lab.until_true(lambda: webhooks.get("backend").pending == 0)
     figures.append(scraped(gateway))
     webhooks.become([])
+    return figures
+
+
+def _listener_that_comes_and_goes(gateway: Gateway) -> list[dict[str, float]]:
+    """Have a named listener connect, acknowledge all events, and leave; return all figures."""
+    listeners = gateway.lab.engine.listeners
+    listeners.connect("bridge", READER, after=0)
+    figures = []
+    with listeners.listening("bridge"):
+        figures.append(scraped(gateway))
+        listeners.acknowledge("bridge", READER, position=gateway.lab.engine.events.last())
+        figures.append(scraped(gateway))
+    figures.append(scraped(gateway))
     return figures
 
 

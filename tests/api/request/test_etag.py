@@ -51,8 +51,8 @@ def test_something_has_changed(gateway: Gateway, path: str) -> None:
 
 def test_changes_are_listed_in_pages(gateway: Gateway) -> None:
     """However many there are, the list is one, newest first, for all cards or one."""
-    assert gateway.get("/v1/changes") == {"changes": []}
+    assert gateway.get("/v1/changes") == {"changes": [], "next": None}
     numbers = [gateway.http.post(f"{EUICC}/refresh").json()["id"] for _ in range(45)]
     for path in ("/v1/changes", f"/v1/changes?euicc={CARD}"):
         assert [each["id"] for each in gateway.get(path)["changes"]] == numbers[::-1]
-    assert gateway.get("/v1/changes?euicc=other") == {"changes": []}
+    assert gateway.get("/v1/changes?euicc=other") == {"changes": [], "next": None}
