@@ -54,7 +54,7 @@ def test_an_unreadable_profile_is_shown(two: tuple[Terminal, Gateway]) -> None:
     shown = terminal.lpactl("profiles").ok()
     assert shown.out.split()[6] == "AID"
     assert [line.split()[-1] for line in shown.out.splitlines()[1:2]] == [first]
-    assert "2 of the card's list of profiles cannot be read" in shown.err
+    assert "2 of the entries in the card's list of profiles cannot be read" in shown.err
     assert first in shown.err
     assert [each["isdp_aid"] for each in json.loads(terminal.lpactl("profiles", "--json").ok().out)] == [
         first,

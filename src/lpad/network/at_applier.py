@@ -35,10 +35,11 @@ _OWN_CONTEXT = 2
 _KINDS = {IpType.IPV4: "IP", IpType.IPV6: "IPV6", IpType.IPV4V6: "IPV4V6"}
 _AUTHENTICATION = {Authentication.NONE: 0, Authentication.PAP: 1, Authentication.CHAP: 2}
 _MEMORY = "context-"
-_NO_MODEM = Failed(
+_NO_MODEM = Applied(told="the card is in a reader, so there is no modem to set an APN in")
+"""A switch in a reader must not fail for lack of a modem."""
+_MODEM_OF_OTHERS = Failed(
     layer=Layer.MODEM,
-    told="the card is in a reader, or its modem belongs to another program, so no AT command can set an APN;"
-    " use another applier",
+    told="the modem belongs to another program, so no AT command can set an APN; use another applier",
 )
 
 
@@ -139,7 +140,7 @@ def _with_modem(wanted: Wanted, act: Callable[[Dialogue], Outcome], *, deadline:
         return _NO_MODEM
     try:
         with wanted.modem.dialogue(deadline=deadline) as dialogue:
-            return _NO_MODEM if dialogue is None else act(dialogue)
+            return _MODEM_OF_OTHERS if dialogue is None else act(dialogue)
     except _Refused as refused:
         return refused.outcome
     except InvalidValue as error:
