@@ -253,7 +253,7 @@ class EventForwarder:
             since = self._refused_at.setdefault(event.number, time.monotonic())
             if time.monotonic() - since < SET_ASIDE_AFTER:
                 raise
-            log.error("event %d is no longer sent: %s", event.number, error.sentence)  # noqa: TRY400 - no trace of ours
+            log.error("event %d is no longer sent: %s", event.number, error.sentence)  # noqa: TRY400 - the broker's refusal
         self._refused_at.pop(event.number, None)
         self._unconfirmed.popleft()
         self._position = event.number

@@ -215,7 +215,7 @@ def next_time(
         now: the present, on the steady clock.
     """
     if known is None:
-        return DiscoveryTime(next_at=now + random.uniform(0, every))  # noqa: S311 - no secret
+        return DiscoveryTime(next_at=now + random.uniform(0, every))  # noqa: S311 - spreads load, no secret
     if failed:
         failures = known.failures + 1
         again = now + min(every, PATIENCE.after(failures))
@@ -223,10 +223,10 @@ def next_time(
     if known.change is not None:
         return DiscoveryTime(next_at=known.next_at)
     if known.next_at < now - OVERDUE:
-        later = now + random.uniform(0, jitter)  # noqa: S311 - no secret
+        later = now + random.uniform(0, jitter)  # noqa: S311 - spreads load, no secret
         return msgspec.structs.replace(known, next_at=later)
     if known.next_at > now + every:  # the settings have a shorter period now
-        return msgspec.structs.replace(known, next_at=now + random.uniform(0, every))  # noqa: S311 - no secret
+        return msgspec.structs.replace(known, next_at=now + random.uniform(0, every))  # noqa: S311 - spreads load, no secret
     return known
 
 
