@@ -50,6 +50,7 @@ SEES: dict[str, frozenset[str]] = {
     room: frozenset(seen.split())
     for room, seen in {
         "base": "base/details",
+        "base/log": "base",
         "codec": "codec/messages codec/x509 codec/asn1 codec/mbim codec/qmi",
         "codec/messages": "codec/x509 codec/asn1",
         "codec/x509": "codec/asn1",
@@ -91,18 +92,21 @@ SEES: dict[str, frozenset[str]] = {
         "api": "api/handlers api/server",
         "api/handlers": "api/request",
         "api/server": "api/request",
-        "settings": "settings/sections settings/sections/reporting settings/sections/sources",
+        "settings": "settings/sections settings/sections/euiccs settings/sections/reporting"
+        " settings/sections/sources",
         "settings/sections": "settings/parsing",
+        "settings/sections/euiccs": "settings/sections",
         "settings/sections/reporting": "settings/parsing",
         "settings/sections/sources": "settings/sections",
-        "daemon": "daemon/platforms daemon/reporting",
+        "daemon": "daemon/log daemon/platforms daemon/reporting",
         "cli": "cli/changes cli/commands cli/discovery cli/lines cli/platforms cli/simulated cli/webhooks",
-        "cli/webhooks": "cli/commands",
+        "cli/webhooks": "cli/session",
         "cli/platforms": "cli/terminal",
-        "cli/commands": "cli/terminal",
-        "cli/changes": "cli/commands",
-        "cli/lines": "cli/commands",
-        "cli/discovery": "cli/commands",
+        "cli/session": "cli/terminal",
+        "cli/commands": "cli/session",
+        "cli/changes": "cli/session",
+        "cli/lines": "cli/session",
+        "cli/discovery": "cli/session",
         "cli/simulated": "cli/terminal",
         "simulator": "simulator/euicc simulator/modem simulator/platform simulator/smds",
         "simulator/smds": "simulator/smdp",
@@ -120,6 +124,7 @@ SEES: dict[str, frozenset[str]] = {
 
 ONLY: dict[str, frozenset[str]] = {
     "cli/commands": frozenset({"base", "client"}),
+    "cli/session": frozenset({"base", "client"}),
     "cli/changes": frozenset({"client"}),
     "cli/lines": frozenset({"client"}),
     "cli/discovery": frozenset({"client"}),
@@ -141,7 +146,7 @@ INDOORS = frozenset(
 HOMES: dict[str, frozenset[str]] = {
     library: frozenset(homes.split())
     for library, homes in {
-        "PIL": "cli/commands/qr_code_picture.py",
+        "PIL": "cli/session/qr_code_picture.py",
         "asn1tools": "simulator/asn1/schema.py",
         "click": "cli/",
         "cryptography": "simulator/",
@@ -160,7 +165,7 @@ HOMES: dict[str, frozenset[str]] = {
         "sqlite3": "engine/journal/",
         "starlette": "api/ daemon/daemon.py",
         "uvicorn": "api/server/",
-        "zxingcpp": "cli/commands/qr_code_picture.py",
+        "zxingcpp": "cli/session/qr_code_picture.py",
         "yaml": "settings/parsing/yaml_document.py card/quirks/quirk_files.py provisioning/platform_file.py"
         " simulator/personalities.py",
     }.items()

@@ -18,9 +18,9 @@ from lpad.api.handlers import metrics
 from lpad.base.activation_code import ActivationCode
 from lpad.base.errors import LpadError
 from lpad.base.identifiers import Imei
-from lpad.base.trace_level import TRACE, payloads_shown
+from lpad.base.log.trace_level import TRACE, payloads_shown
 from lpad.client import Client
-from lpad.daemon.logging_format import RedactingFormatter
+from lpad.daemon.log.logging_format import RedactingFormatter
 from lpad.engine.engine import Engine
 from lpad.engine.events.cloud_event import Event, EventBody, Identifiers
 from lpad.engine.webhooks.ed25519 import Ed25519Key

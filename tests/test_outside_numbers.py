@@ -29,7 +29,7 @@ from lpad.protocol.at_dialogue import AtAnswer
 from lpad.protocol.registration_answer import registration_announced, registration_told
 from lpad.remote.https.host_overrides import HostOverrides
 from lpad.settings.parsing.yaml_document import Document
-from lpad.settings.sections.device_capabilities import version_bytes
+from lpad.settings.sections.euiccs.device_capabilities import version_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,8 +52,8 @@ KNOWN = {
     ("base/identifiers.py", "self.digits"): "the 32 digits of an Eid, which were checked",
     ("base/identifiers.py", "first_30"): "30 digits",
     ("card/pcsc/calls.py", "min(deadline.remaining() * 1000, _LONGEST_WAIT)"): OURS,
-    ("cli/commands/followed_change.py", "event.data['sent']"): "a number in the JSON of our own daemon",
-    ("cli/commands/followed_change.py", "event.data['total']"): "a number in the JSON of our own daemon",
+    ("cli/session/followed_change.py", "event.data['sent']"): "a number in the JSON of our own daemon",
+    ("cli/session/followed_change.py", "event.data['total']"): "a number in the JSON of our own daemon",
     ("cli/terminal/secret_arguments.py", "fields[number - 3]"): "of /proc/self/stat; a ValueError is caught",
     ("cli/terminal/output.py", "seconds"): "a number in the JSON of our own daemon",
     ("codec/asn1/object_identifier.py", "part"): "an arc of an identifier that lpad names",
@@ -65,7 +65,7 @@ KNOWN = {
 DIGITS = {
     "base/identifiers.py": "text that came from bytes.hex()",
     "card/link/diagnostics.py": "described, and not converted",
-    "cli/commands/command_session.py": "compared, and not converted",
+    "cli/session/command_session.py": "compared, and not converted",
     "protocol/iccid_answer.py": "compared, and not converted",
     "base/redaction.py": "hidden, and not converted",
 }

@@ -32,7 +32,7 @@ STARTING = re.compile(
     re.MULTILINE,
 )
 MAY_START_PROCESSES = {
-    "cli/commands/qr_code_picture.py",
+    "cli/session/qr_code_picture.py",
     "cli/simulated/demo.py",
     "network/owner_program.py",
     "testing/daemon_process.py",

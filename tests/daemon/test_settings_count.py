@@ -16,9 +16,9 @@ import msgspec
 import pytest
 
 from daemon.picture import picture
-from lpad.base import apdu_record
 from lpad.base.deadline import Deadline
-from lpad.base.trace_level import payloads_shown
+from lpad.base.log import apdu_record
+from lpad.base.log.trace_level import payloads_shown
 from lpad.daemon.daemon import Built
 from lpad.daemon.timeouts import TIMEOUTS
 from lpad.engine.journal import Retention

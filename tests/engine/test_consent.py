@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.lab import CARD, FIRST, SECOND, Lab
-from lpad.daemon.journald import JournalHandler
+from lpad.daemon.log.journald import JournalHandler
 from lpad.engine.change import results
 from lpad.engine.change.change import Kind, QuestionKind, State
 from lpad.engine.policy.installing import Policies

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from daemon.test_journald import Journal
+from daemon.log.test_journald import Journal
 from journeys.gateway import CARD, Gateway
 from lpad.base.identifiers import Iccid
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
@@ -137,7 +137,7 @@ def times(line: str) -> int:
 
 IN_THE_JOURNAL = """
 import pathlib, sys
-from lpad.daemon import journald
+from lpad.daemon.log import journald
 journald.SOCKET = pathlib.Path(sys.argv.pop(1))
 from lpad.cli.lpad import main
 main()

@@ -17,9 +17,9 @@ from lpad.cli.commands import (
     showing_commands,
     trust_command,
 )
-from lpad.cli.commands.lpactl_group import cli
 from lpad.cli.discovery import discover_command
 from lpad.cli.lines import line_command
+from lpad.cli.session.lpactl_group import cli
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import OutputLostError, end_without_output
 from lpad.cli.webhooks import listeners_command, webhooks_command

@@ -123,7 +123,7 @@ def _tell(text: str) -> None:
     """Print the error that ended lpad; in the systemd journal with the priority of an error."""
     prefix = ""
     if "JOURNAL_STREAM" in os.environ:
-        from lpad.daemon.journald import is_journal  # noqa: PLC0415 - only there
+        from lpad.daemon.log.journald import is_journal  # noqa: PLC0415 - only there
 
         prefix = "<3>" if is_journal(sys.stderr) else ""
     click.echo("\n".join(prefix + line for line in text.split("\n")), err=True)

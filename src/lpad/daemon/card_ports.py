@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
     from lpad.card.port_kinds import Port, Way
     from lpad.settings import EuiccSection, Settings
-    from lpad.settings.sections.failover import FailoverSection
+    from lpad.settings.sections.euiccs.failover import FailoverSection
+    from lpad.settings.sections.euiccs.switching import SwitchingSection
     from lpad.settings.sections.modem_manager import ModemManagerSection
     from lpad.settings.sections.sources.discovery import DiscoverySection
-    from lpad.settings.sections.switching import SwitchingSection
 
 LINKS = "links"
 """The folder in the state folder with the remembered modems."""

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import lpad
 from lpad.api.app import make_app
 from lpad.api.server.server import ApiServer, serve
-from lpad.base.apdu_record import record_apdus
 from lpad.base.deadline import Deadline
 from lpad.base.errors import InvalidSettings
+from lpad.base.log.apdu_record import record_apdus
 from lpad.daemon import systemd
 from lpad.daemon.access import access_rules, admit_holders, open_sockets
 from lpad.daemon.card_ports import CardPorts
 from lpad.daemon.install_policies import install_policies
-from lpad.daemon.logging_format import finish_logging, set_up_logging
+from lpad.daemon.log.logging_format import finish_logging, set_up_logging
 from lpad.daemon.platforms.operator_platforms import operator_platforms
 from lpad.daemon.reload import Prepared, Reloading
 from lpad.daemon.remote_servers import Servers, load_route

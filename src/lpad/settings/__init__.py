@@ -2,8 +2,8 @@
 
 from lpad.settings.file import SettingsFile
 from lpad.settings.sections.access import AccessSection, WhoSection
-from lpad.settings.sections.device_capabilities import device_capabilities, version_bytes
-from lpad.settings.sections.euicc import EuiccSection
+from lpad.settings.sections.euiccs.device_capabilities import device_capabilities, version_bytes
+from lpad.settings.sections.euiccs.euicc import EuiccSection
 from lpad.settings.settings import Settings
 
 __all__ = [

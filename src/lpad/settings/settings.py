@@ -9,7 +9,7 @@ from lpad.settings.parsing.section import Section
 from lpad.settings.sections.access import AccessSection
 from lpad.settings.sections.deadlines import DeadlinesSection
 from lpad.settings.sections.downloads import DownloadsSection
-from lpad.settings.sections.euicc import EuiccSection, Provision, check_places
+from lpad.settings.sections.euiccs.euicc import EuiccSection, Provision, check_places
 from lpad.settings.sections.history import HistorySection
 from lpad.settings.sections.log import LogSection
 from lpad.settings.sections.modem_manager import ModemManagerSection

@@ -9,7 +9,7 @@ import pytest
 from card.link_contract import EID, GET_EID, soon
 from card.scripted_card import BenchDevice, ScriptedCard
 from lpad.base.errors import CardUnreachable
-from lpad.base.trace_level import TRACE
+from lpad.base.log.trace_level import TRACE
 from lpad.card.channel.apdu_trace import TracedCard
 from lpad.card.channel.logical_channel import RawLink
 from lpad.card.isdr.isdr import isdr_session

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lpad.base.trace_level import TRACE, show_payloads
+from lpad.base.log.trace_level import TRACE, show_payloads
 from lpad.remote.https.http_trace import trace_answer, trace_failure, trace_request
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from lpad.base.apdu_record import record, recording
-from lpad.base.trace_level import TRACE, payloads_shown
+from lpad.base.log.apdu_record import record, recording
+from lpad.base.log.trace_level import TRACE, payloads_shown
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline

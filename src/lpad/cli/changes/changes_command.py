@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lpad.cli.commands.command_session import command
-from lpad.cli.commands.followed_change import waits
-from lpad.cli.commands.guard_options import guard_rows
-from lpad.cli.commands.lpactl_group import cli
+from lpad.cli.session.command_session import command
+from lpad.cli.session.followed_change import waits
+from lpad.cli.session.guard_options import guard_rows
+from lpad.cli.session.lpactl_group import cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lpad.cli.commands.command_session import Session
+    from lpad.cli.session.command_session import Session
     from lpad.client import Change
 
 PAGE = 100

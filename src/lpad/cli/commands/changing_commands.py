@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lpad.cli.commands.activation_code_input import code_options, read_code
-from lpad.cli.commands.command_session import accepting, command, no_wait
-from lpad.cli.commands.guard_options import asked_guard, guarded, limit
-from lpad.cli.commands.lpactl_group import cli
 from lpad.cli.commands.network_command import network_options, network_settings
 from lpad.cli.commands.outcome_line import outcome_line
+from lpad.cli.session.activation_code_input import code_options, read_code
+from lpad.cli.session.command_session import accepting, command, no_wait
+from lpad.cli.session.guard_options import asked_guard, guarded, limit
+from lpad.cli.session.lpactl_group import cli
 from lpad.cli.terminal.output import safe
 from lpad.cli.terminal.secret_arguments import hide
 
 if TYPE_CHECKING:
     from typing import BinaryIO, TextIO
 
-    from lpad.cli.commands.command_session import Session
+    from lpad.cli.session.command_session import Session
     from lpad.client import Change
 
 _confirmation_code = click.option(

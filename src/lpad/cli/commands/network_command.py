@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lpad.cli.commands.command_session import command
-from lpad.cli.commands.lpactl_group import cli
+from lpad.cli.session.command_session import command
+from lpad.cli.session.lpactl_group import cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import TypeVar
 
-    from lpad.cli.commands.command_session import Session
+    from lpad.cli.session.command_session import Session
     from lpad.client import Network
 
     _F = TypeVar("_F", bound=Callable[..., Any])

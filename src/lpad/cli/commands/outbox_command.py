@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lpad.cli.commands.command_session import command, no_wait
-from lpad.cli.commands.lpactl_group import cli
+from lpad.cli.session.command_session import command, no_wait
+from lpad.cli.session.lpactl_group import cli
 from lpad.cli.terminal.output import duration
 
 if TYPE_CHECKING:
-    from lpad.cli.commands.command_session import Session
+    from lpad.cli.session.command_session import Session
     from lpad.client import Outbox
 
 LONGEST_SHOWN = 64

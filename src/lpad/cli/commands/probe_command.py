@@ -8,14 +8,14 @@ import click
 import msgspec
 
 from lpad.base.redaction import mask
-from lpad.cli.commands.command_session import command
-from lpad.cli.commands.followed_change import follow
-from lpad.cli.commands.lpactl_group import cli
+from lpad.cli.session.command_session import command
+from lpad.cli.session.followed_change import follow
+from lpad.cli.session.lpactl_group import cli
 from lpad.cli.terminal.output import Output, safe
 from lpad.cli.terminal.probe_report import print_report
 
 if TYPE_CHECKING:
-    from lpad.cli.commands.command_session import Session
+    from lpad.cli.session.command_session import Session
 
 
 @command(cli, "probe")

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lpad.cli.commands.command_session import command, no_wait
-from lpad.cli.commands.guard_options import asked_guard, guarded, limit
-from lpad.cli.commands.lpactl_group import cli
+from lpad.cli.session.command_session import command, no_wait
+from lpad.cli.session.guard_options import asked_guard, guarded, limit
+from lpad.cli.session.lpactl_group import cli
 from lpad.cli.terminal.output import safe
 
 if TYPE_CHECKING:
-    from lpad.cli.commands.command_session import Session
+    from lpad.cli.session.command_session import Session
     from lpad.client import Change, Euicc
 
 

@@ -11,8 +11,8 @@ import click
 
 from lpad.base.activation_code import ActivationCode
 from lpad.base.errors import InvalidActivationCode
-from lpad.cli.commands.activation_code_input import code_options, read_code
-from lpad.cli.commands.lpactl_group import cli
+from lpad.cli.session.activation_code_input import code_options, read_code
+from lpad.cli.session.lpactl_group import cli
 from lpad.cli.terminal.output import Output
 from lpad.cli.terminal.secret_arguments import hide
 

@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 import msgspec
 
-from lpad.cli.commands.command_session import command
-from lpad.cli.commands.followed_change import describe, follow, waiting_lines
-from lpad.cli.commands.guard_options import (
+from lpad.cli.commands.outbox_command import outbox_line
+from lpad.cli.commands.provision_command import wish_line
+from lpad.cli.session.command_session import command
+from lpad.cli.session.followed_change import describe, follow, waiting_lines
+from lpad.cli.session.guard_options import (
     failover_line,
     layer_lines,
     modem_line,
     on_trial,
     rescue_line,
 )
-from lpad.cli.commands.lpactl_group import cli
-from lpad.cli.commands.named_profile import address_of, all_of, is_odd, unreadable_line
-from lpad.cli.commands.outbox_command import outbox_line
-from lpad.cli.commands.provision_command import wish_line
+from lpad.cli.session.lpactl_group import cli
+from lpad.cli.session.named_profile import address_of, all_of, is_odd, unreadable_line
 from lpad.cli.terminal.output import Output, duration, joined, safe, size
 from lpad.client import ApiError, DaemonUnreachable, Profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.cli.commands.command_session import Session
+    from lpad.cli.session.command_session import Session
     from lpad.client import Client, Euicc, Listener, ProfileList, UnreadableProfile, Webhook
     from lpad.client.views import CertificateIssuer, JournalRepair
 

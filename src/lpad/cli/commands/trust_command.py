@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lpad.cli.commands.command_session import command
-from lpad.cli.commands.followed_change import follow
-from lpad.cli.commands.lpactl_group import cli
+from lpad.cli.session.command_session import command
+from lpad.cli.session.followed_change import follow
+from lpad.cli.session.lpactl_group import cli
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import Output, joined
 
 if TYPE_CHECKING:
-    from lpad.cli.commands.command_session import Session
+    from lpad.cli.session.command_session import Session
 
 _ANCHORS = {
     "card": "a CI that the card names",

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lpad.cli.commands.command_session import command, no_wait
-from lpad.cli.commands.lpactl_group import cli
+from lpad.cli.session.command_session import command, no_wait
+from lpad.cli.session.lpactl_group import cli
 from lpad.cli.terminal.output import safe
 
 if TYPE_CHECKING:
-    from lpad.cli.commands.command_session import Session
+    from lpad.cli.session.command_session import Session
 
 _SETTLED = ("installed", "failed")
 """States of events that --all shows: lpad has acted on them."""

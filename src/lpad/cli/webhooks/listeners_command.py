@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lpad.cli.commands.command_session import command
-from lpad.cli.commands.lpactl_group import cli
+from lpad.cli.session.command_session import command
+from lpad.cli.session.lpactl_group import cli
 from lpad.cli.terminal.output import duration
 
 if TYPE_CHECKING:
-    from lpad.cli.commands.command_session import Session
+    from lpad.cli.session.command_session import Session
     from lpad.client import Listener
 
 _ACTIONS = ("list", "forget")

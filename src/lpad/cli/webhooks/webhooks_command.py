@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lpad.cli.commands.command_session import command
-from lpad.cli.commands.lpactl_group import cli
+from lpad.cli.session.command_session import command
+from lpad.cli.session.lpactl_group import cli
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import duration, safe
 
 if TYPE_CHECKING:
-    from lpad.cli.commands.command_session import Session
+    from lpad.cli.session.command_session import Session
     from lpad.client import Webhook
 
 _ACTIONS = ("list", "test", "pause", "resume", "redeliver")

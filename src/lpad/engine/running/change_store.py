@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lpad.base.errors import Conflict, LpadError, NotFound, internal_error
-from lpad.base.log_fields import logged_with
+from lpad.base.log.log_fields import logged_with
 from lpad.engine.change.change import CALLER, EID, State
 from lpad.engine.change.notes import NOTHING, ProfileNotes
 from lpad.engine.events.change_events import Known, happenings

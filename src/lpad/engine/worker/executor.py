@@ -17,7 +17,7 @@ from lpad.base.errors import (
     ServerUntrusted,
     internal_error,
 )
-from lpad.base.log_fields import logged_with
+from lpad.base.log.log_fields import logged_with
 from lpad.engine.change.change import Failure, Kind, Pause, PauseReason, State, now
 from lpad.engine.change.moment import Moment
 from lpad.engine.change.notes import DownloadNotes, Notes, noting

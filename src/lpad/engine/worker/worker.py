@@ -13,7 +13,7 @@ from lpad.base.cancellation import Cancellation
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardUnreachable, LpadError
 from lpad.base.liveness import resting, watched
-from lpad.base.log_fields import logged_with
+from lpad.base.log.log_fields import logged_with
 from lpad.engine.change.change import CALLER, Kind, PauseReason
 from lpad.engine.discovery.event_store import EventStore
 from lpad.engine.network_settings.pending_switch import PendingSwitch, PendingSwitches

@@ -10,7 +10,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from lpad.base.trace_level import TRACE, payloads_shown
+from lpad.base.log.trace_level import TRACE, payloads_shown
 from lpad.base.untrusted_number import json_number
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 import segno
 from PIL import Image, ImageFilter
 
-from lpad.cli.commands import qr_code_picture
+from lpad.cli.session import qr_code_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable

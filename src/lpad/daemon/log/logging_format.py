@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 import sys
 
+from lpad.base.log.trace_level import TRACE, show_payloads
 from lpad.base.redaction import redacted
-from lpad.base.trace_level import TRACE, show_payloads
-from lpad.daemon.journald import JournalHandler, is_journal
-from lpad.daemon.repeated_log_lines import RepeatedLogLines
+from lpad.daemon.log.journald import JournalHandler, is_journal
+from lpad.daemon.log.repeated_log_lines import RepeatedLogLines
 
 _LEVELS = {
     "error": logging.ERROR,

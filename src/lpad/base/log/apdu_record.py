@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import InvalidSettings
-from lpad.base.log_fields import current_fields
+from lpad.base.log.log_fields import current_fields
 from lpad.base.regular_file import open_regular
 
 if TYPE_CHECKING:

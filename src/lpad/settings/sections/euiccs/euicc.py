@@ -12,10 +12,10 @@ from lpad.base.server_address import ServerAddress
 from lpad.card.quirks.quirks import Quirks
 from lpad.settings.parsing.bounded_types import Text
 from lpad.settings.parsing.section import Section
-from lpad.settings.sections.device_capabilities import check_capabilities
-from lpad.settings.sections.failover import FailoverSection
+from lpad.settings.sections.euiccs.device_capabilities import check_capabilities
+from lpad.settings.sections.euiccs.failover import FailoverSection
+from lpad.settings.sections.euiccs.switching import SwitchingSection
 from lpad.settings.sections.policy import CardPolicySection
-from lpad.settings.sections.switching import SwitchingSection
 
 if TYPE_CHECKING:
     from lpad.settings.parsing.mistakes import Report

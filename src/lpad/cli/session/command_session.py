@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lpad.cli.commands.followed_change import follow
-from lpad.cli.commands.named_profile import named_profile
+from lpad.cli.session.followed_change import follow
+from lpad.cli.session.named_profile import named_profile
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import Output, safe
 from lpad.client import DEFAULT_SOCKET, ApiError, Client

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from lpad.base.log_fields import fields_of
+from lpad.base.log.log_fields import fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from lpad.base.redaction import redacted
-from lpad.daemon.logging_format import RedactingFormatter
+from lpad.daemon.log.logging_format import RedactingFormatter
 
 
 @pytest.mark.parametrize(

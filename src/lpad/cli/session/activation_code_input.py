@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from lpad.base.activation_code_forms import LONGEST_TEXT
-from lpad.cli.commands.qr_code_picture import LARGEST_PICTURE, is_picture, text_of_picture
+from lpad.cli.session.qr_code_picture import LARGEST_PICTURE, is_picture, text_of_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
 
-    from lpad.cli.commands.command_session import Session
+    from lpad.cli.session.command_session import Session
 
     _F = TypeVar("_F", bound=Callable[..., Any])
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpad.base.errors import CardBusy
-from lpad.base.log_fields import fields_of, logged_with
-from lpad.daemon import repeated_log_lines
-from lpad.daemon.repeated_log_lines import MINUTE, MOST, RepeatedLogLines
+from lpad.base.log.log_fields import fields_of, logged_with
+from lpad.daemon.log import repeated_log_lines
+from lpad.daemon.log.repeated_log_lines import MINUTE, MOST, RepeatedLogLines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

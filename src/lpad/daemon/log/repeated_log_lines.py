@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lpad.base.log_fields import fields_of
+from lpad.base.log.log_fields import fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

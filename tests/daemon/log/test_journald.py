@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpad.base.errors import CardBusy
-from lpad.base.log_fields import logged_with
-from lpad.base.trace_level import TRACE
-from lpad.daemon.journald import JournalHandler, is_journal, priority
-from lpad.daemon.logging_format import RedactingFormatter
+from lpad.base.log.log_fields import logged_with
+from lpad.base.log.trace_level import TRACE
+from lpad.daemon.log.journald import JournalHandler, is_journal, priority
+from lpad.daemon.log.logging_format import RedactingFormatter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
