@@ -66,8 +66,9 @@ SEES: dict[str, frozenset[str]] = {
         "network/modemmanager": "network",
         "network/networkmanager": "network network/modemmanager",
         "remote": "remote/https remote/trust",
-        "remote/https": "remote/trust",
+        "remote/https": "remote/sockets remote/trust",
         "provisioning": "provisioning/http",
+        "provisioning/declared": "provisioning",
         "engine": "engine/worker engine/unattended engine/webhooks engine/listeners engine/event_recording",
         "engine/event_recording": "engine/journal",
         "engine/worker": "engine/operations engine/switch engine/recovery engine/unattended",
@@ -76,7 +77,9 @@ SEES: dict[str, frozenset[str]] = {
         "engine/switch": "engine/running",
         "engine/recovery": "engine/running",
         "engine/unattended": "engine/running",
-        "engine/running": "engine/outbox engine/policy engine/network_settings engine/lines engine/discovery",
+        "engine/running": "engine/running/card engine/outbox engine/network_settings engine/lines"
+        " engine/discovery",
+        "engine/running/card": "engine/policy engine/journal",
         "engine/lines": "engine/provisioning engine/snapshot",
         "engine/provisioning": "engine/journal",
         "engine/discovery": "engine/journal",
@@ -85,7 +88,8 @@ SEES: dict[str, frozenset[str]] = {
         "engine/listeners": "engine/journal",
         "engine/webhooks": "engine/journal engine/environment",
         "engine/policy": "engine/snapshot",
-        "engine/journal": "engine/journal/events engine/journal/salvage",
+        "engine/journal": "engine/journal/events engine/journal/file",
+        "engine/journal/file": "engine/change engine/journal/salvage",
         "engine/journal/events": "engine/events engine/journal/salvage",
         "engine/events": "engine/change",
         "engine/snapshot": "engine/change",
@@ -133,6 +137,7 @@ ONLY: dict[str, frozenset[str]] = {
     "cli/simulated": frozenset({"base", "client", "simulator"}),
     "mqtt": frozenset({"base", "client", "settings/parsing"}),
     "provisioning": frozenset({"base", "remote"}),
+    "provisioning/declared": frozenset({"base", "remote"}),
     "provisioning/http": frozenset({"base", "remote"}),
     "testing": frozenset({"client", "simulator", "cli"}),
 }
@@ -166,8 +171,8 @@ HOMES: dict[str, frozenset[str]] = {
         "starlette": "api/ daemon/daemon.py",
         "uvicorn": "api/server/",
         "zxingcpp": "cli/session/qr_code_picture.py",
-        "yaml": "settings/parsing/yaml_document.py card/quirks/quirk_files.py provisioning/platform_file.py"
-        " simulator/personalities.py",
+        "yaml": "settings/parsing/yaml_document.py card/quirks/quirk_files.py"
+        " provisioning/declared/platform_file.py simulator/personalities.py",
     }.items()
 }
 """The home of each foreign library, where its exceptions become ours."""

@@ -27,11 +27,11 @@ READING = {
     ("engine/environment/clock.py", "is_set", "time.time"): UNSET,
     ("engine/environment/clock.py", "_timer", "time.CLOCK_REALTIME"): "a timer that goes off when it is set",
     (
-        "engine/journal/file_replacement.py",
+        "engine/journal/file/file_replacement.py",
         "set_aside",
         "datetime.now",
     ): "a file's name, which has a number, too",
-    ("engine/journal/repair.py", "new_report", "datetime.now"): PEOPLE,
+    ("engine/journal/file/repair.py", "new_report", "datetime.now"): PEOPLE,
     ("engine/events/happening.py", "", "time.time"): PEOPLE,
     ("engine/webhooks/attempt.py", "attempt", "time.time"): "a signature's time, which receivers compare",
     ("remote/https/retry_after.py", "retry_after", "time.time"): "a date in a server's answer",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from lpad.engine.journal.writability import Repair
+    from lpad.engine.journal.file.writability import Repair
 
 _NEW = IdempotencyKey.of(1000, "a new one", request=b"request")
 

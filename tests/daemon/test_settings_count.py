@@ -24,7 +24,7 @@ from lpad.daemon.timeouts import TIMEOUTS
 from lpad.engine.journal import Retention
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.policy.switching import SwitchPolicy
-from lpad.engine.running.open_card import CardPort
+from lpad.engine.running.card.open_card import CardPort
 from lpad.engine.running.operation_context import Timeouts
 from lpad.lpa.install_policy import InstallPolicy
 from lpad.remote.https.route import Route

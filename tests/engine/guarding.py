@@ -15,7 +15,7 @@ from lpad.engine.change.change import Kind, State
 from lpad.engine.change.guard import Phase
 from lpad.engine.policy.switching import NO_POLICY, SwitchPolicy
 from lpad.engine.running.answer import Answer
-from lpad.engine.running.open_card import CardPort
+from lpad.engine.running.card.open_card import CardPort
 from lpad.simulator.modem.personality import ModemPersonality
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lpad.engine.journal import SCHEMA_VERSION
-from lpad.engine.journal.checksummed_rows import equip, keep_sealed
+from lpad.engine.journal.file.checksummed_rows import equip, keep_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,8 +20,8 @@ from lpad.engine.environment.environment import Environment
 from lpad.engine.journal import Journal
 from lpad.engine.policy.installing import Policies
 from lpad.engine.provisioning.platforms import Platforms
+from lpad.engine.running.card.open_card import CardPort
 from lpad.engine.running.metric_counters import Counters
-from lpad.engine.running.open_card import CardPort
 from lpad.engine.running.operation_context import Timeouts
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.trust.trust import Trust

@@ -14,7 +14,7 @@ from lpad.engine.change.change import State
 from lpad.engine.change.params import RefreshParams
 from lpad.engine.change.results import RefreshResult
 from lpad.engine.journal import Journal
-from lpad.engine.journal.disk_reserve import SIZE
+from lpad.engine.journal.file.disk_reserve import SIZE
 
 SCRIPT = Path(__file__).with_name("small_disk.py")
 

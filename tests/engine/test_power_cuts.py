@@ -13,14 +13,14 @@ import pytest
 from engine.lab import FIRST, Lab
 from lpad.base.backoff import Backoff
 from lpad.engine.change.change import Change, Kind, State
-from lpad.engine.journal.database import Database
+from lpad.engine.journal.file.database import Database
 from lpad.engine.worker import retry_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from lpad.engine.journal.database import Transaction
+    from lpad.engine.journal.file.database import Transaction
     from lpad.simulator.pki.pki import Pki
 
 

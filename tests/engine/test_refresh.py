@@ -18,7 +18,7 @@ from lpad.card.channel.logical_channel import TERMINAL_CAPABILITY, RawLink
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.remembered_links import LinkMemory
 from lpad.engine.change.change import Kind, State
-from lpad.engine.running.open_card import CardPort
+from lpad.engine.running.card.open_card import CardPort
 from lpad.engine.switch import card_request_retry
 from lpad.lpa.euicc import Euicc
 from lpad.protocol.at_dialogue import AtCommand

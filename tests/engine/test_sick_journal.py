@@ -20,8 +20,8 @@ from lpad.engine.change.change import Kind, State
 from lpad.engine.change.params import EnableParams, RefreshParams, RenameParams
 from lpad.engine.change.results import RefreshResult
 from lpad.engine.journal import SCHEMA_VERSION, Journal, write_retry
-from lpad.engine.journal.file_replacement import KEPT
-from lpad.engine.journal.writability import JournalState
+from lpad.engine.journal.file.file_replacement import KEPT
+from lpad.engine.journal.file.writability import JournalState
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 

@@ -10,7 +10,7 @@ import pytest
 from journeys.gateway import CARD, PATIENCE, Gateway
 from lpad.client import ApiError
 from lpad.engine.provisioning import look_times
-from lpad.provisioning.platform_file import shipped
+from lpad.provisioning.declared.platform_file import shipped
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.platform.reservations import Line, Pace
 from lpad.simulator.platform.server import SimulatedPlatform

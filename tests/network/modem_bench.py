@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.base.identifiers import Iccid
 from lpad.card.at.at_link import open_at_link
-from lpad.engine.running.modem_for_appliers import ModemAtHand
-from lpad.engine.running.open_card import Card, CardPort
+from lpad.engine.running.card.modem_for_appliers import ModemAtHand
+from lpad.engine.running.card.open_card import Card, CardPort
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem
 from network.applier_contract import NEW

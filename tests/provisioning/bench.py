@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lpad.base.deadline import Deadline
-from lpad.provisioning.openable_platform import OpenablePlatform, PlatformSettings
+from lpad.provisioning.declared.openable_platform import OpenablePlatform, PlatformSettings
 from lpad.provisioning.platform_interface import Wish
 from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.route import Route
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from pathlib import Path
 
-    from lpad.provisioning.declared_platform import DeclaredPlatform
+    from lpad.provisioning.declared.declared_platform import DeclaredPlatform
     from lpad.provisioning.http.httpx_transport import Exchange
     from lpad.simulator.pki.pki import Pki
 

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from lpad.daemon.platforms.operator_platforms import operator_platforms
-from lpad.provisioning.answer_verdict import WHAT_TO_DO
-from lpad.provisioning.platform_declaration import Calls, Can, Declaration
-from lpad.provisioning.platform_file import shipped
+from lpad.provisioning.declared.answer_verdict import WHAT_TO_DO
+from lpad.provisioning.declared.platform_declaration import Calls, Can, Declaration
+from lpad.provisioning.declared.platform_file import shipped
 from lpad.remote.https.route import Route
 from lpad.settings import SettingsFile
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from lpad.base.errors import LpadError
-from lpad.provisioning.platform_file import shipped
+from lpad.provisioning.declared.platform_file import shipped
 from provisioning.bench import WISH, soon
 from provisioning.openapi_documents import VENDORS, Operation, document, operations, own_document, prefix
 

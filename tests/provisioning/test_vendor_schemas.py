@@ -15,7 +15,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.specs.openapi import checks
 
-from lpad.provisioning.platform_file import shipped
+from lpad.provisioning.declared.platform_file import shipped
 from lpad.simulator.platform import vendors
 from provisioning.bench import EID, Bench
 from provisioning.openapi_documents import document, prefix

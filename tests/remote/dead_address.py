@@ -59,5 +59,5 @@ def behind_dead_addresses(name: str, port: int, monkeypatch: pytest.MonkeyPatch)
     with ExitStack() as stack:
         for host in dead:
             stack.enter_context(swallowing(host, port))
-        monkeypatch.setattr("lpad.remote.https.name_resolution.socket.getaddrinfo", getaddrinfo)
+        monkeypatch.setattr("lpad.remote.sockets.name_resolution.socket.getaddrinfo", getaddrinfo)
         yield

@@ -229,7 +229,7 @@ def test_another_address_has_its_turn_after_a_mute_one(bench: Bench, monkeypatch
             return list(original(host, port, **how))
         return [*original("127.0.0.2", server.port, **how), *original("127.0.0.1", server.port, **how)]
 
-    monkeypatch.setattr("lpad.remote.https.name_resolution.socket.getaddrinfo", two)
+    monkeypatch.setattr("lpad.remote.sockets.name_resolution.socket.getaddrinfo", two)
     with mute("127.0.0.2", server.port):
         address = ServerAddress.parse(NAME)
         with Es9Plus(address, trust=bench.trust, limits=Limits(silence=60, request=60)) as client:

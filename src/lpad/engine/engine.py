@@ -56,15 +56,15 @@ if TYPE_CHECKING:
     from lpad.engine.change.params import Params
     from lpad.engine.journal import Journal, Retention, StoredNotification
     from lpad.engine.journal.events.event_log import EventLog
-    from lpad.engine.journal.writability import JournalHealth
+    from lpad.engine.journal.file.writability import JournalHealth
     from lpad.engine.lines.line_record import LineRecord
     from lpad.engine.network_settings.pending_switch import PendingSwitch
     from lpad.engine.outbox import UncopiedNotification
     from lpad.engine.policy.switching import SwitchPolicy
     from lpad.engine.provisioning.wish_record import WishRecord
     from lpad.engine.running.answer import Answer
-    from lpad.engine.running.modem_restart_limit import ModemRestarts
-    from lpad.engine.running.open_card import CardPort
+    from lpad.engine.running.card.modem_restart_limit import ModemRestarts
+    from lpad.engine.running.card.open_card import CardPort
     from lpad.engine.running.operation_context import Timeouts
     from lpad.engine.snapshot.snapshot import Icon, Snapshot
     from lpad.engine.unattended.failover import FailoverStatus

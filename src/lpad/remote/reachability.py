@@ -21,17 +21,17 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import MalformedError, ServerMalformed, ServerUnreachable
 from lpad.base.guard_condition import ConditionKind
 from lpad.base.untrusted_number import matched_number
-from lpad.remote.https.address_memory import MEMORY
 from lpad.remote.https.answer_head import AnswerHead
-from lpad.remote.https.happy_eyeballs import LookUpError, connect
-from lpad.remote.https.socket_waiting import READABLE, Waiting
+from lpad.remote.sockets.address_memory import MEMORY
+from lpad.remote.sockets.happy_eyeballs import LookUpError, connect
+from lpad.remote.sockets.socket_waiting import READABLE, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lpad.base.deadline import Deadline
     from lpad.base.guard_condition import Condition
-    from lpad.remote.https.happy_eyeballs import Connected
+    from lpad.remote.sockets.happy_eyeballs import Connected
 
 _PATIENCE_PER_QUERY = 5.0
 _SILENCE_WITH_OTHERS = 5.0

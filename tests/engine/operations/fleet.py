@@ -26,9 +26,9 @@ from lpad.engine.operations.provision import provision
 from lpad.engine.provisioning.platforms import Platforms
 from lpad.engine.provisioning.wish_store import WishStore
 from lpad.engine.running.run import Postponed
-from lpad.provisioning import openable_platform
+from lpad.provisioning.declared import openable_platform
+from lpad.provisioning.declared.openable_platform import OpenablePlatform, PlatformSettings
 from lpad.provisioning.http.tokens import Tokens
-from lpad.provisioning.openable_platform import OpenablePlatform, PlatformSettings
 from lpad.remote.https.route import Route
 from lpad.simulator.platform.http_message import Answer, Request
 from lpad.simulator.platform.reservations import Pace, Placed, Profile, Stock

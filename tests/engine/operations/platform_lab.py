@@ -13,7 +13,7 @@ from lpad.engine.change.change import Kind
 from lpad.engine.policy.provisioning import ProvisioningPolicy
 from lpad.engine.provisioning import hint_limit, look_times
 from lpad.engine.provisioning.platforms import Platforms
-from lpad.provisioning.openable_platform import OpenablePlatform, PlatformSettings
+from lpad.provisioning.declared.openable_platform import OpenablePlatform, PlatformSettings
 from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.route import Route
 from lpad.simulator.platform.server import SimulatedPlatform
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pytest
 
     from lpad.engine.change.change import Change
-    from lpad.engine.running.open_card import CardPort
+    from lpad.engine.running.card.open_card import CardPort
     from lpad.simulator.euicc.chip.behaviour import CardBehaviour
     from lpad.simulator.modem.personality import ModemPersonality
     from lpad.simulator.pki.pki import Pki

@@ -10,7 +10,7 @@ from engine.lab import CARD
 from engine.operations.platform_lab import PLATFORM, PlatformLab, hurry
 from lpad.engine.change.change import EID, Kind, State
 from lpad.engine.provisioning.wish_record import KeptReservation, WishRecord
-from lpad.provisioning.answer_verdict import WHAT_TO_DO
+from lpad.provisioning.declared.answer_verdict import WHAT_TO_DO
 from lpad.simulator.platform.faults import PlatformFault
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Json
     from lpad.engine.change.event_hub import Event
     from lpad.engine.engine import Engine
-    from lpad.engine.running.open_card import CardPort
+    from lpad.engine.running.card.open_card import CardPort
     from lpad.simulator.pki.pki import Pki
 
 INTERVAL = 0.2

@@ -11,7 +11,8 @@ from faults.flip_trials.flip_trial import FlipStage
 from faults.flip_trials.parallel_flips import flip_outcomes, told
 from faults.flip_trials.sample_journal import CLOSED, KILLED, make
 from faults.injected.flip import JOURNAL, Flip, chosen
-from lpad.engine.journal import database, journal
+from lpad.engine.journal import journal
+from lpad.engine.journal.file import database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -75,7 +75,7 @@ def test_httpx_is_loaded_late() -> None:
     """The daemon's own modules load no HTTP client of platforms."""
     code = (
         "import sys, lpad.daemon.daemon;"
-        " import lpad.provisioning.platform_interface, lpad.provisioning.platform_file;"
+        " import lpad.provisioning.platform_interface, lpad.provisioning.declared.platform_file;"
         " sys.exit('httpx' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

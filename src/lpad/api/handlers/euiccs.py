@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.moment import Moment
     from lpad.engine.change.params import Params
     from lpad.engine.journal import StoredNotification
-    from lpad.engine.running.modem_restart_limit import ModemRestarts
+    from lpad.engine.running.card.modem_restart_limit import ModemRestarts
     from lpad.engine.snapshot.profile_list import Listed
     from lpad.engine.snapshot.snapshot import Snapshot
     from lpad.engine.unattended.first_profile import ProvisioningState

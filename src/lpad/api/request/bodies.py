@@ -15,7 +15,7 @@ from lpad.engine.change.change import Change, Failure
 from lpad.engine.change.guard import LONGEST as LONGEST_GUARD
 from lpad.engine.change.guard import MOST_CONDITIONS
 from lpad.engine.change.results import NotificationAddress, Owner
-from lpad.engine.journal.writability import JournalState, Repair
+from lpad.engine.journal.file.writability import JournalState, Repair
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.snapshot.known_risks import KnownRisk
 from lpad.engine.snapshot.profile import Profile, UnreadableProfile

@@ -18,17 +18,17 @@ from lpad.cli.terminal.output import Output, safe
 from lpad.engine.provisioning.wish_record import WishRecord
 from lpad.provisioning.callback_signatures import SCHEMES, Callback
 from lpad.provisioning.callback_signatures import verify as verify_callback
-from lpad.provisioning.exchange_record import ExchangeRecord
-from lpad.provisioning.platform_check import check as check_declaration
-from lpad.provisioning.platform_file import read_declaration, shipped
+from lpad.provisioning.declared.exchange_record import ExchangeRecord
+from lpad.provisioning.declared.platform_check import check as check_declaration
+from lpad.provisioning.declared.platform_file import read_declaration, shipped
 from lpad.provisioning.platform_interface import Activates, Finds, LineAction, Wish
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
     from lpad.engine.provisioning.platforms import OpenPlatform
+    from lpad.provisioning.declared.openable_platform import OpenablePlatform
     from lpad.provisioning.http.httpx_transport import Exchange
-    from lpad.provisioning.openable_platform import OpenablePlatform
     from lpad.provisioning.platform_interface import Reservation
 
 PATIENCE = 120.0

@@ -9,8 +9,8 @@ from lpad.base.errors import InvalidValue, NotFound
 from lpad.daemon.platforms.operator_platforms import operator_platforms
 from lpad.daemon.remote_servers import load_route
 from lpad.provisioning.credentials import read_credentials
-from lpad.provisioning.openable_platform import OpenablePlatform, PlatformSettings
-from lpad.provisioning.platform_file import shipped
+from lpad.provisioning.declared.openable_platform import OpenablePlatform, PlatformSettings
+from lpad.provisioning.declared.platform_file import shipped
 from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.route import Route
 from lpad.settings import SettingsFile

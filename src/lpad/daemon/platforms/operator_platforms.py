@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from lpad.provisioning.declared.openable_platform import OpenablePlatform
     from lpad.provisioning.http.httpx_transport import Exchange
-    from lpad.provisioning.openable_platform import OpenablePlatform
     from lpad.remote.https.route import Route
     from lpad.settings import SettingsFile
     from lpad.settings.sections.platforms import PlatformSection
@@ -44,7 +44,7 @@ def operator_platforms(
         return []
     try:
         # This module loads an HTTP client, which a gateway without platforms does not need.
-        from lpad.provisioning import openable_platform  # noqa: PLC0415 - only with a platform
+        from lpad.provisioning.declared import openable_platform  # noqa: PLC0415 - only with a platform
     except ImportError as error:
         raise InvalidSettings(
             f"the settings list platforms, but the library {error.name} for them is missing: install the"

@@ -1,8 +1,8 @@
 """Requested changes and pending notifications, on disk before they are carried out."""
 
 from lpad.engine.journal.changes import Private, Retention
+from lpad.engine.journal.file.schema import SCHEMA_VERSION
 from lpad.engine.journal.journal import Journal
 from lpad.engine.journal.notifications import StoredNotification
-from lpad.engine.journal.schema import SCHEMA_VERSION
 
 __all__ = ["SCHEMA_VERSION", "Journal", "Private", "Retention", "StoredNotification"]

@@ -15,7 +15,7 @@ from lpad.engine.change.kinds import kind_of, read_change, read_notes
 from lpad.engine.change.moment import EARLIEST
 from lpad.engine.change.notes import NOTHING, Notes, Noting
 from lpad.engine.change.steady_clock_marks import MARK
-from lpad.engine.journal.database import RepairedError, again_if_repaired
+from lpad.engine.journal.file.database import RepairedError, again_if_repaired
 from lpad.engine.journal.keyed_requests import insert
 from lpad.engine.journal.named_values import put_within
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from lpad.engine.change.params import Params
     from lpad.engine.change.steady_clock_marks import SteadyClockMarks
     from lpad.engine.events.happening import Happening
-    from lpad.engine.journal.database import Database, Transaction
     from lpad.engine.journal.events.event_log import EventLog
+    from lpad.engine.journal.file.database import Database, Transaction
+    from lpad.engine.journal.file.verification import Row
     from lpad.engine.journal.salvage.row_checksum import Value
-    from lpad.engine.journal.verification import Row
 
 log = logging.getLogger(__name__)
 

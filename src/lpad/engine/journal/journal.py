@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from lpad.engine.change.moment import SteadyClock
 from lpad.engine.change.steady_clock_marks import SteadyClockMarks
 from lpad.engine.journal.changes import Changes, Retention, check_change
-from lpad.engine.journal.database import Database
 from lpad.engine.journal.events.event_log import EventLog, check_event
+from lpad.engine.journal.file.database import Database
 from lpad.engine.journal.keyed_requests import KeyedRequests
 from lpad.engine.journal.named_values import NamedValues, check_memo
 from lpad.engine.journal.notifications import Notifications, check_notification
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lpad.engine.journal.writability import JournalHealth
+    from lpad.engine.journal.file.writability import JournalHealth
 
 
 CHECKS = {

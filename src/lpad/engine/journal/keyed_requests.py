@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import KeyReused, TooManyChanges
-from lpad.engine.journal.database import again_if_repaired
+from lpad.engine.journal.file.database import again_if_repaired
 
 if TYPE_CHECKING:
     from lpad.engine.change.idempotency import IdempotencyKey
-    from lpad.engine.journal.database import Database, Transaction
+    from lpad.engine.journal.file.database import Database, Transaction
 
 MOST_KEYS = 1000
 """The maximum number of requests that may lead to one change."""

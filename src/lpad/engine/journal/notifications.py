@@ -6,15 +6,15 @@ import enum
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from lpad.engine.journal.database import again_if_repaired
+from lpad.engine.journal.file.database import again_if_repaired
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lpad.engine.events.happening import Happening
-    from lpad.engine.journal.database import Database
     from lpad.engine.journal.events.event_log import EventLog
-    from lpad.engine.journal.verification import Row
+    from lpad.engine.journal.file.database import Database
+    from lpad.engine.journal.file.verification import Row
 
 
 class Stage(enum.StrEnum):

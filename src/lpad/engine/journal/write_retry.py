@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.engine.change.event_hub import Hub
+    from lpad.engine.journal.file.writability import JournalState
     from lpad.engine.journal.journal import Journal
-    from lpad.engine.journal.writability import JournalState
 
 log = logging.getLogger(__name__)
 

@@ -33,7 +33,7 @@ from lpad.engine.provisioning import look_times
 from lpad.engine.running.run import Postponed
 from lpad.engine.running.same_card import check_same_eid
 from lpad.network.network_settings import GivenBy, NetworkSettings
-from lpad.provisioning.answer_reading import same_iccid
+from lpad.provisioning.declared.answer_reading import same_iccid
 from lpad.provisioning.platform_interface import Activates
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from lpad.engine.outbox.owed_cancellations import OwedCancellations
     from lpad.engine.provisioning.platforms import Platforms
     from lpad.engine.provisioning.wish_store import WishStore
-    from lpad.engine.running.layer_states import LayerStates
-    from lpad.engine.running.modem_restart_limit import ModemRestartLimit
-    from lpad.engine.running.open_card import Card
+    from lpad.engine.running.card.layer_states import LayerStates
+    from lpad.engine.running.card.modem_restart_limit import ModemRestartLimit
+    from lpad.engine.running.card.open_card import Card
     from lpad.engine.snapshot.snapshot import Icon, Snapshot
     from lpad.lpa.euicc import Euicc
     from lpad.lpa.install_policy import InstallPolicy

@@ -26,7 +26,7 @@ from lpad.engine.change.change import FAILOVER, RESCUE
 from lpad.engine.change.results import NetworkFailure, NetworkResult
 from lpad.engine.network_settings.pending_switch import PendingSwitch
 from lpad.engine.policy.networking import OnFailure
-from lpad.engine.running.modem_for_appliers import ModemAtHand
+from lpad.engine.running.card.modem_for_appliers import ModemAtHand
 from lpad.engine.running.run import Suspended
 from lpad.engine.switch.registration_look import look_at_registration
 from lpad.engine.switch.steps import StepsOfRun

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from lpad.engine.discovery.known_events import KnownEvent
     from lpad.engine.journal import Journal
     from lpad.engine.policy.discovery import DiscoveryPolicy
+    from lpad.engine.running.card.open_card import Card
     from lpad.engine.running.change_store import ChangeStore
-    from lpad.engine.running.open_card import Card
     from lpad.engine.running.operation_context import Timeouts
     from lpad.engine.snapshot.snapshot import Snapshot
 

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Json
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
-    from lpad.engine.running.layer_states import LayerStates
-    from lpad.engine.running.registration_query import RegistrationQuery
+    from lpad.engine.running.card.layer_states import LayerStates
+    from lpad.engine.running.card.registration_query import RegistrationQuery
     from lpad.engine.snapshot.profile_list import ProfileList
     from lpad.engine.snapshot.snapshot import Snapshot
     from lpad.engine.unattended.failovers_wish import OnFailover

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from lpad.engine.lines.known_lines import KnownLines
     from lpad.engine.policy.health_rules import FailoverPolicy
     from lpad.engine.provisioning.wish_record import WishRecord
+    from lpad.engine.running.card.layer_states import LayerStates
+    from lpad.engine.running.card.open_card import CardPort
+    from lpad.engine.running.card.registration_query import RegistrationQuery
     from lpad.engine.running.change_store import ChangeStore
-    from lpad.engine.running.layer_states import LayerStates
-    from lpad.engine.running.open_card import CardPort
-    from lpad.engine.running.registration_query import RegistrationQuery
     from lpad.engine.snapshot.snapshot import Snapshot
     from lpad.engine.unattended.failover import FailoverStatus
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change
     from lpad.engine.change.params import DiscoverParams
     from lpad.engine.journal import Journal
+    from lpad.engine.running.card.open_card import Card
     from lpad.engine.running.change_store import ChangeStore
-    from lpad.engine.running.open_card import Card
     from lpad.engine.running.operation_context import Timeouts
     from lpad.engine.snapshot.snapshot import Snapshot
 

@@ -19,11 +19,11 @@ from lpad.engine.discovery.event_store import EventStore
 from lpad.engine.network_settings.pending_switch import PendingSwitch, PendingSwitches
 from lpad.engine.policy.going_offline import check_offline
 from lpad.engine.recovery.interrupted_changes import Interrupted
-from lpad.engine.running.layer_states import LayerStates
-from lpad.engine.running.modem_restart_limit import ModemRestartLimit
-from lpad.engine.running.open_card import Card
+from lpad.engine.running.card.layer_states import LayerStates
+from lpad.engine.running.card.modem_restart_limit import ModemRestartLimit
+from lpad.engine.running.card.open_card import Card
+from lpad.engine.running.card.registration_query import RegistrationQuery
 from lpad.engine.running.operation_context import Context
-from lpad.engine.running.registration_query import RegistrationQuery
 from lpad.engine.switch.between_switches import (
     look_at_connection,
     return_modem,
@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     from lpad.engine.policy.switching import SwitchPolicy
     from lpad.engine.provisioning.platforms import Platforms
     from lpad.engine.provisioning.wish_store import WishStore
+    from lpad.engine.running.card.open_card import CardPort
     from lpad.engine.running.change_store import ChangeStore
-    from lpad.engine.running.open_card import CardPort
     from lpad.engine.running.operation_context import Timeouts
     from lpad.engine.running.run import Run
     from lpad.engine.snapshot.snapshot import Icon, Snapshot

@@ -22,8 +22,8 @@ from lpad.remote.https.cookies import Cookies
 from lpad.remote.https.http_trace import trace_answer, trace_failure, trace_request
 from lpad.remote.https.redirection import repeated_at
 from lpad.remote.https.request_limits import MOST_REDIRECTIONS, Limits
-from lpad.remote.https.socket_waiting import Waiting
 from lpad.remote.https.timed_stream import HandshakeAgain, HandshakeSucceeded, TimedBackend
+from lpad.remote.sockets.socket_waiting import Waiting
 from lpad.remote.trust.anchor_named_by_card import CardTrust
 from lpad.remote.trust.next_handshake import Handshakes
 from lpad.remote.trust.trust_report import report

@@ -15,17 +15,17 @@ import httpcore
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import LpadError, MalformedError, ServerMalformed, ServerUnreachable
-from lpad.remote.https.address_memory import MEMORY
 from lpad.remote.https.answer_head import AnswerHead
-from lpad.remote.https.happy_eyeballs import LookUpError, connect
-from lpad.remote.https.socket_waiting import SilenceError, Waiting
+from lpad.remote.sockets.address_memory import MEMORY
+from lpad.remote.sockets.happy_eyeballs import LookUpError, connect
+from lpad.remote.sockets.socket_waiting import SilenceError, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lpad.base.server_address import ServerAddress
-    from lpad.remote.https.happy_eyeballs import Connected
     from lpad.remote.https.route import Route
+    from lpad.remote.sockets.happy_eyeballs import Connected
     from lpad.remote.trust.next_handshake import Handshakes
 
 _HANDSHAKE_WITH_OTHERS = 10.0

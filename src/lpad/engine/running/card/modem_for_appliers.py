@@ -1,0 +1,80 @@
+"""The modem of a card, in the form that appliers of network settings get."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.card.modem.reattaching import attach_anew
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lpad.base.deadline import Deadline
+    from lpad.card.modem.modem_of_link import LentModem
+    from lpad.engine.running.card.open_card import Card
+    from lpad.protocol.at_dialogue import AtAnswer, AtCommand
+    from lpad.protocol.context_commands import AuthenticationCommand
+
+
+@dataclass(frozen=True, slots=True)
+class ModemDialogue:
+    """A modem's AT port while lpad holds it."""
+
+    _lent: LentModem
+
+    @property
+    def authentication_command(self) -> AuthenticationCommand:
+        """The command of the modem's family that takes user name and password."""
+        return self._lent.quirks.authentication_command
+
+    @property
+    def operator_configuration(self) -> Mapping[str, str]:
+        """The query whether the card selects an operator configuration, and the answer for yes."""
+        return self._lent.quirks.operator_configuration
+
+    def ask(self, command: AtCommand, *, deadline: Deadline) -> AtAnswer:
+        """Send a command once; any final result is an answer, even a refusal.
+
+        Raises:
+            CardUnreachable: no answer in time, or the port is gone.
+        """
+        modem = self._lent.modem
+        return modem.converse(command, patience=modem.patience.information, deadline=deadline)
+
+    def attach_anew(self, *, deadline: Deadline) -> bool:
+        """Make the modem detach and attach; return whether it accepted the commands.
+
+        Raises:
+            CardUnreachable: no answer in time, or the port is gone.
+        """
+        return attach_anew(self._lent, deadline=deadline)
+
+
+@dataclass(frozen=True, slots=True)
+class ModemAtHand:
+    """The modem around a worker's card."""
+
+    _card: Card
+    port: str | None = None
+    """The device through which lpad reaches it; None: the card is in a reader."""
+
+    @property
+    def imei(self) -> str | None:
+        """15 digits; None: unknown."""
+        imei = self._card.imei()
+        return None if imei is None else str(imei)
+
+    @contextmanager
+    def dialogue(self, *, deadline: Deadline) -> Iterator[ModemDialogue | None]:
+        """Borrow the AT port; None if there is no modem, or it has been given back to another program.
+
+        Raises:
+            CardError: the port is gone, or another program uses it.
+        """
+        if self._card.port.loan.was_lent and not self._card.is_open:
+            yield None  # the modem is with its user, and borrowing it would end the connection
+            return
+        with self._card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
+            yield None if lent is None else ModemDialogue(lent)

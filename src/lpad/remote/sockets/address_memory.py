@@ -1,0 +1,71 @@
+"""Knowledge about addresses from earlier connections: the working family, and dead addresses."""
+
+from __future__ import annotations
+
+import threading
+import time
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lpad.remote.sockets.name_resolution import Address
+
+_AVOIDED_FOR = 600.0
+"""Seconds."""
+_MOST = 64
+
+
+class AddressMemory:
+    """Orders addresses by earlier results; one object serves the whole process.
+
+    A network's families work alike for all names, so the family is remembered for the interface.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._family: dict[str | None, int] = {}
+        self._avoided: dict[tuple[str | None, Any], float] = {}
+
+    def ordered(self, addresses: Iterable[Address], *, interface: str | None) -> list[Address]:
+        """Return addresses in the order in which to try them (RFC 8305, 4).
+
+        The families take turns, beginning with the one that worked last, or else with the resolver's first.
+        Those that accepted a connection and then stayed silent come last.
+        """
+        found = list(addresses)
+        if not found:
+            return []
+        with self._lock:
+            first = self._family.get(interface, found[0].family)
+            present = time.monotonic()
+            avoided = {
+                to for (where, to), until in self._avoided.items() if where == interface and until > present
+            }
+        preferred = [each for each in found if each.family == first]
+        others = [each for each in found if each.family != first]
+        mixed = [each for pair in zip_longest(preferred, others) for each in pair if each is not None]
+        return sorted(mixed, key=lambda each: each.to in avoided)
+
+    def connected(self, address: Address, *, interface: str | None, chosen: bool) -> None:
+        """Remember a working address."""
+        if chosen:
+            with self._lock:
+                self._family[interface] = address.family
+
+    def avoid(self, to: Any, *, interface: str | None) -> None:
+        """Try an address last for a while: it accepted a connection and then stayed silent."""
+        with self._lock:
+            self._avoided.pop((interface, to), None)
+            self._avoided[interface, to] = time.monotonic() + _AVOIDED_FOR
+            while len(self._avoided) > _MOST:
+                del self._avoided[next(iter(self._avoided))]
+
+    def is_avoided(self, to: Any, *, interface: str | None) -> bool:
+        """Whether an address is tried last."""
+        with self._lock:
+            return self._avoided.get((interface, to), 0.0) > time.monotonic()
+
+
+MEMORY = AddressMemory()

@@ -1,0 +1,147 @@
+"""How often a modem is restarted, on a clock that a test moves."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.clocks import DAY, Clocks
+from lpad.base.errors import JournalUnavailable
+from lpad.engine.change.event_hub import Hub
+from lpad.engine.journal import Journal
+from lpad.engine.running.card.modem_restart_limit import MOST, PAUSES, ModemRestartLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def clocks() -> Clocks:
+    return Clocks()
+
+
+@pytest.fixture
+def journal(tmp_path: Path, clocks: Clocks) -> Iterator[Journal]:
+    kept = Journal(tmp_path / "journal.db", clock=clocks.clock())
+    yield kept
+    kept.close()
+
+
+def resets_of(journal: Journal) -> ModemRestartLimit:
+    """What a daemon that is started now makes of the journal."""
+    return ModemRestartLimit("modem", journal=journal, hub=Hub())
+
+
+def climb(resets: ModemRestartLimit) -> bool:
+    if not resets.ascend():
+        return False
+    resets.taken("radio-cycle")
+    resets.taken("modem-reset")
+    return True
+
+
+def test_a_modem_that_nothing_helps_is_left_alone_in_the_end(journal: Journal, clocks: Clocks) -> None:
+    """Asked for a year, lpad restarts it as often as the bound says, further and further apart."""
+    resets = resets_of(journal)
+    at = []
+    for _ in range(365 * 24 * 6):
+        if climb(resets):
+            at.append(clocks.read().boot)
+        clocks.pass_by(600)
+    assert len(at) == MOST
+    gaps = [later - earlier for earlier, later in itertools.pairwise(at)]
+    assert gaps == sorted(gaps)
+    assert all(gap >= pause for gap, pause in zip(gaps, PAUSES, strict=True))
+    assert resets.state.exhausted
+    assert resets.seconds_left is None
+    assert "will not restart it again" in resets.sentence
+
+
+def test_a_crash_loop_is_bound_too(journal: Journal, clocks: Clocks) -> None:
+    """A daemon that dies after each restart of the modem finds what its predecessors did."""
+    climbed = 0
+    for _ in range(50):
+        climbed += resets_of(journal).ascend()
+        clocks.pass_by(5)
+    assert climbed == 3
+    assert resets_of(journal).state.times == 3
+
+
+@pytest.mark.parametrize("wall", [0.0, None], ids=["a board that starts at 1970", "a clock that goes on"])
+def test_a_device_that_reboots_again_and_again_is_bound_too(
+    tmp_path: Path, clocks: Clocks, wall: float | None
+) -> None:
+    """Each boot may forget how late it is, not how often."""
+    climbed = 0
+    for _ in range(100):
+        kept = Journal(tmp_path / "journal.db", clock=clocks.clock())
+        kept.start()
+        climbed += resets_of(kept).ascend()
+        clocks.pass_by(60)
+        kept.close()
+        clocks.reboot(wall=wall)
+    assert 3 <= climbed <= MOST
+
+
+def test_what_has_helped_is_forgotten(journal: Journal, clocks: Clocks) -> None:
+    """A modem that needs a restart with each switch gets it: each time it reads the card afterwards."""
+    resets = resets_of(journal)
+    for _ in range(50):
+        assert climb(resets)
+        resets.helped()
+    assert resets.state.times == 0
+    assert resets_of(journal).state.times == 0
+
+
+def test_a_persons_order_begins_anew(journal: Journal, clocks: Clocks) -> None:
+    """Somebody has looked, so lpad may help itself again."""
+    resets = resets_of(journal)
+    for _ in range(MOST):
+        assert climb(resets)
+        clocks.pass_by(DAY)
+    assert not climb(resets)
+    resets.ordered()
+    assert climb(resets)
+
+
+def test_it_says_when_it_goes_on(journal: Journal, clocks: Clocks) -> None:
+    """The sentence has the number, the moment and the order that does it now."""
+    resets = resets_of(journal)
+    for _ in range(3):
+        assert climb(resets)
+    assert not climb(resets)
+    assert resets.state.steps == 6
+    assert resets.state.last_step == "modem-reset"
+    assert resets.seconds_left == PAUSES[2]
+    assert "3 times" in resets.sentence
+    assert "lpactl restart-modem" in resets.sentence
+    clocks.pass_by(PAUSES[2])
+    assert climb(resets)
+
+
+def test_each_time_is_told(journal: Journal, clocks: Clocks) -> None:
+    """Whoever listens hears of each step."""
+    hub = Hub()
+    subscription = hub.subscribe(lambda: None)
+    resets = ModemRestartLimit("modem", journal=journal, hub=hub)
+    climb(resets)
+    told = [event for event in subscription.take() if event.type == "modem-restarts"]
+    assert [event.data["modem_restarts"]["steps"] for event in told] == [0, 1, 2]  # type: ignore[index,call-overload]  # JSON
+
+
+def test_without_a_journal_only_a_switch_goes_on(
+    journal: Journal, clocks: Clocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be written down is bound in memory, for a switch; lpad alone does nothing then."""
+
+    def full(*_: object) -> None:
+        raise JournalUnavailable("full", reason="full")
+
+    resets = resets_of(journal)
+    monkeypatch.setattr(journal.memos, "put", full)
+    assert not resets.ascend(unwritten=False)
+    assert resets.state.times == 0
+    assert [resets.ascend() for _ in range(5)].count(True) == 3

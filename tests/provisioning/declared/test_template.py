@@ -1,0 +1,38 @@
+"""Templates: text with placeholders, and no expressions."""
+
+from __future__ import annotations
+
+import pytest
+
+from lpad.provisioning.declared.template import Missing, filled, filled_path, filled_tree, mistakes
+
+
+def test_filled() -> None:
+    """Placeholders are filled, optional ones may be missing, and a value is never read again."""
+    assert filled("a {eid} b {option.x?}", {"eid": "{id}", "id": "9"}) == "a {id} b "
+    assert filled("{option.email?}", {}) is None
+    with pytest.raises(Missing, match="--option fleet=VALUE"):
+        filled("{option.fleet}", {})
+
+
+def test_paths() -> None:
+    """A value adds no segment, query or fragment to a path."""
+    assert filled_path("/v1/things/{id}/x", {"id": "../a?b#c d"}) == "/v1/things/..%2Fa%3Fb%23c%20d/x"
+
+
+def test_trees() -> None:
+    """JSON keeps its types, and loses what is optional and has no value."""
+    tree = {"a": "{eid}", "b": "{option.b?}", "c": ["{option.c?}", 1], "d": {"e": True}}
+    assert filled_tree(tree, {"eid": "8"}) == {"a": "8", "c": [1], "d": {"e": True}}
+
+
+@pytest.mark.parametrize("template", ["{nothing}", "{eid", "eid}", "{eid|upper}", "{__class__}", "{option.}"])
+def test_mistakes(template: str) -> None:
+    """Unknown placeholders and stray braces are found before anything is sent."""
+    assert mistakes(template)
+
+
+@pytest.mark.parametrize("template", ["", "plain", "{eid}{reference?}", "{credential.key}&{now_ms}&{path}"])
+def test_no_mistakes(template: str) -> None:
+    """What can be filled has no mistakes."""
+    assert mistakes(template) == []
