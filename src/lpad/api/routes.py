@@ -20,7 +20,7 @@ from lpad.api.handlers import (
     system,
     webhooks,
 )
-from lpad.api.request import bodies
+from lpad.api.request import bodies, views
 from lpad.api.request.bodies import NoBody
 from lpad.api.request.event_bodies import (
     Acknowledgement,
@@ -61,10 +61,10 @@ _WAIT = ("wait",)
 _HISTORY = ("euicc", "limit", "before")
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/v1/system", READ, system.get_system, bodies.SystemView),
-    Route("GET", "/v1/ports", READ, system.list_ports, bodies.PortsView),
-    Route("GET", "/v1/euiccs", READ, euiccs.list_euiccs, bodies.EuiccList),
-    Route("GET", _CARD, READ, euiccs.get_euicc, bodies.EuiccView),
+    Route("GET", "/v1/system", READ, system.get_system, views.SystemView),
+    Route("GET", "/v1/ports", READ, system.list_ports, views.PortsView),
+    Route("GET", "/v1/euiccs", READ, euiccs.list_euiccs, views.EuiccList),
+    Route("GET", _CARD, READ, euiccs.get_euicc, views.EuiccView),
     Route("PATCH", _CARD, ADMIN, euiccs.patch_euicc, Change, bodies.EuiccPatch, _WAIT),
     Route("POST", f"{_CARD}/refresh", SWITCH, euiccs.refresh_euicc, Change, NoBody, _WAIT),
     Route("POST", f"{_CARD}/probe", SWITCH, euiccs.probe_euicc, Change, bodies.ProbeRequest, _WAIT),
@@ -72,16 +72,16 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST", f"{_CARD}/trust-check", INSTALL, euiccs.check_trust, Change, bodies.TrustCheckRequest, _WAIT
     ),
-    Route("GET", f"{_CARD}/profiles", READ, euiccs.list_profiles, bodies.ProfileList),
-    Route("GET", _PROFILE, READ, euiccs.get_profile, bodies.ProfileView),
+    Route("GET", f"{_CARD}/profiles", READ, euiccs.list_profiles, views.ProfileList),
+    Route("GET", _PROFILE, READ, euiccs.get_profile, views.ProfileView),
     Route("GET", f"{_PROFILE}/icon", READ, euiccs.get_icon, "image/png | image/jpeg"),
     Route("PATCH", _PROFILE, INSTALL, euiccs.patch_profile, Change, bodies.ProfilePatch, _WAIT),
     Route("DELETE", _PROFILE, ADMIN, euiccs.delete_profile, Change, NoBody, ("wait", "missing")),
-    Route("GET", f"{_PROFILE}/network", READ, network.get_network, bodies.NetworkView),
+    Route("GET", f"{_PROFILE}/network", READ, network.get_network, views.NetworkView),
     Route(
-        "PUT", f"{_PROFILE}/network", INSTALL, network.put_network, bodies.NetworkView, bodies.NetworkRequest
+        "PUT", f"{_PROFILE}/network", INSTALL, network.put_network, views.NetworkView, bodies.NetworkRequest
     ),
-    Route("DELETE", f"{_PROFILE}/network", INSTALL, network.delete_network, bodies.NetworkView),
+    Route("DELETE", f"{_PROFILE}/network", INSTALL, network.delete_network, views.NetworkView),
     Route("POST", f"{_PROFILE}/enable", SWITCH, euiccs.enable_profile, Change, bodies.EnableRequest, _WAIT),
     Route(
         "POST", f"{_PROFILE}/disable", SWITCH, euiccs.disable_profile, Change, bodies.DisableRequest, _WAIT
@@ -94,16 +94,16 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST", f"{_CARD}/discover", INSTALL, discovery.discover, Change, bodies.DiscoverRequest, _WAIT
     ),
-    Route("GET", "/v1/platforms", READ, provisioning.list_platforms, bodies.PlatformList),
-    Route("GET", "/v1/platforms/{name}/products", READ, provisioning.list_products, bodies.ProductList),
+    Route("GET", "/v1/platforms", READ, provisioning.list_platforms, views.PlatformList),
+    Route("GET", "/v1/platforms/{name}/products", READ, provisioning.list_products, views.ProductList),
     Route("POST", f"{_CARD}/reset", ADMIN, euiccs.reset_euicc, Change, bodies.ResetRequest, _WAIT),
-    Route("GET", f"{_CARD}/notifications", READ, euiccs.list_notifications, bodies.NotificationList),
+    Route("GET", f"{_CARD}/notifications", READ, euiccs.list_notifications, views.NotificationList),
     Route(
         "POST", f"{_CARD}/notifications/deliver", SWITCH, euiccs.deliver_notifications, Change, NoBody, _WAIT
     ),
     Route("POST", f"{_NOTIFICATION}/retry", SWITCH, euiccs.retry_notification, Change, NoBody, _WAIT),
     Route("DELETE", _NOTIFICATION, ADMIN, euiccs.drop_notification, Change, NoBody, _WAIT),
-    Route("GET", "/v1/changes", READ, changes.list_changes, bodies.ChangeList, NoBody, _HISTORY),
+    Route("GET", "/v1/changes", READ, changes.list_changes, views.ChangeList, NoBody, _HISTORY),
     Route("GET", _CHANGE, READ, changes.get_change, Change, NoBody, _WAIT),
     Route("DELETE", _CHANGE, OF_CHANGE, changes.cancel_change, Change, NoBody, _WAIT),
     Route("POST", f"{_CHANGE}/answer", OF_CHANGE, changes.answer_change, Change, bodies.AnswerRequest, _WAIT),

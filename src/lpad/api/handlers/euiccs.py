@@ -15,25 +15,27 @@ from lpad.api.request.bodies import (
     DisableRequest,
     DownloadRequest,
     EnableRequest,
-    EuiccList,
     EuiccPatch,
+    LineRequest,
+    ProbeRequest,
+    ProfilePatch,
+    ResetRequest,
+    TrustCheckRequest,
+)
+from lpad.api.request.roles import ROLE_FOR
+from lpad.api.request.views import (
+    EuiccList,
     EuiccSummary,
     EuiccView,
-    LineRequest,
     ModemRestartsView,
     NotificationList,
     NotificationView,
-    ProbeRequest,
     ProfileList,
-    ProfilePatch,
     ProfileView,
     ProvisioningView,
     RescueView,
-    ResetRequest,
-    TrustCheckRequest,
     view_of,
 )
-from lpad.api.request.roles import ROLE_FOR
 from lpad.base.activation_code import ActivationCode
 from lpad.base.errors import CardUnreachable, Conflict, InvalidValue, NotFound
 from lpad.base.identifiers import profile_target

@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from lpad.api.request.api_call import json_response
-from lpad.api.request.bodies import NetworkRequest, NetworkView
+from lpad.api.request.bodies import NetworkRequest
+from lpad.api.request.views import NetworkView
 from lpad.base.errors import Conflict
 from lpad.base.identifiers import Iccid, profile_target
 from lpad.network.network_settings import GivenBy

@@ -6,18 +6,17 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from lpad.api.request.api_call import json_response, submission_response
-from lpad.api.request.bodies import (
-    GuardRequest,
+from lpad.api.request.bodies import GuardRequest, ProvisionRequest
+from lpad.api.request.roles import ROLE_FOR
+from lpad.api.request.views import (
     LineView,
     PlatformList,
     PlatformView,
     ProductList,
     ProductView,
-    ProvisionRequest,
     WishView,
     view_of,
 )
-from lpad.api.request.roles import ROLE_FOR
 from lpad.base.deadline import Deadline
 from lpad.base.errors import InvalidValue, NotFound
 from lpad.engine.change.change import Kind
