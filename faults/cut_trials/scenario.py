@@ -39,42 +39,6 @@ class Holding:
     enabled: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
-    """One row of the table.
-
-    Attributes:
-        title: the printed name.
-        prepare: brings a new device into the initial state.
-        act: requests the change.
-        before: the card's content before the change, and after a failed change.
-        after: the card's content after the change is done.
-        offline: whether there is no network until the change.
-        may_be_done: whether the change may end as `done`.
-        applier: what applies each profile's APN.
-        hooks: whether there are hooks, which write down each event.
-        platform: the kind of operator's platform that provides the profile, or None. A failed change is
-            requested again, because its wish is still open.
-        reporting: whether events go to a backend.
-        switched: the profile that is enabled instead if a second change, a switch, succeeds.
-        discovers: whether an SM-DS lists the profile, whose download follows from the change.
-    """
-
-    title: str
-    prepare: Callable[[Device], None]
-    act: Callable[[Device], Change]
-    before: Holding
-    after: Holding
-    offline: bool = False
-    may_be_done: bool = True
-    applier: str = "none"
-    hooks: bool = False
-    platform: str | None = None
-    reporting: bool = False
-    switched: int | None = None
-    discovers: bool = False
-
-
 def _install(device: Device, *numbers: int, both: bool = False) -> None:
     for number in numbers:
         code = device.code(device.order(number, both=both))
@@ -163,117 +127,118 @@ def _deliver(device: Device) -> Change:
 _TWO = Holding(profiles=frozenset({FIRST, SECOND}), enabled=FIRST)
 _SWITCHED = Holding(profiles=_TWO.profiles, enabled=SECOND)
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One row of the table.
+
+    Attributes:
+        title: the printed name.
+        act: requests the change.
+        prepare: brings a new device into the initial state; by default it installs two profiles.
+        before: the card's content before the change, and after a failed change.
+        after: the card's content after the change is done; by default the second profile is enabled.
+        offline: whether there is no network until the change.
+        may_be_done: whether the change may end as `done`.
+        applier: what applies each profile's APN.
+        hooks: whether there are hooks, which write down each event.
+        platform: the kind of operator's platform that provides the profile, or None. A failed change is
+            requested again, because its wish is still open.
+        reporting: whether events go to a backend.
+        switched: the profile that is enabled instead if a second change, a switch, succeeds.
+        discovers: whether an SM-DS lists the profile, whose download follows from the change.
+    """
+
+    title: str
+    act: Callable[[Device], Change]
+    prepare: Callable[[Device], None] = _two
+    before: Holding = _TWO
+    after: Holding = _SWITCHED
+    offline: bool = False
+    may_be_done: bool = True
+    applier: str = "none"
+    hooks: bool = False
+    platform: str | None = None
+    reporting: bool = False
+    switched: int | None = None
+    discovers: bool = False
+
+
 SCENARIOS: Mapping[str, Scenario] = {
     "download": Scenario(
         title="download",
-        prepare=_two,
         act=_download,
-        before=_TWO,
         after=Holding(profiles=_TWO.profiles | {THIRD}, enabled=FIRST),
     ),
     "overtaken": Scenario(
         title="download, overtaken",
-        prepare=_two,
         act=_overtaken,
-        before=_TWO,
         after=Holding(profiles=_TWO.profiles | {THIRD}, enabled=FIRST),
         switched=SECOND,
     ),
-    "enable": Scenario(title="enable", prepare=_two, act=_enable, before=_TWO, after=_SWITCHED),
+    "enable": Scenario(title="enable", act=_enable),
     "disable": Scenario(
         title="disable",
-        prepare=_two,
         act=_disable,
-        before=_TWO,
         after=Holding(profiles=_TWO.profiles, enabled=None),
     ),
     "delete": Scenario(
         title="delete, with hooks",
-        prepare=_two,
         act=_delete,
-        before=_TWO,
         after=Holding(profiles=frozenset({FIRST}), enabled=FIRST),
         hooks=True,
     ),
-    "guarded": Scenario(
-        title="guarded switch, kept", prepare=_two, act=_guarded, before=_TWO, after=_SWITCHED
-    ),
+    "guarded": Scenario(title="guarded switch, kept", act=_guarded),
     "rollback": Scenario(
         title="guarded switch, taken back",
-        prepare=_two,
         act=_doomed,
-        before=_TWO,
-        after=_SWITCHED,
         may_be_done=False,
     ),
     "network": Scenario(
         title="enable, with its APN and hooks",
-        prepare=_two,
         act=_enable,
-        before=_TWO,
-        after=_SWITCHED,
         applier="at",
         hooks=True,
     ),
     "network-guarded": Scenario(
         title="guarded switch with its APN and hooks, kept",
-        prepare=_two,
         act=_guarded,
-        before=_TWO,
-        after=_SWITCHED,
         applier="at",
         hooks=True,
     ),
     "network-rollback": Scenario(
         title="guarded switch with its APN and hooks, taken back",
-        prepare=_two,
         act=_doomed,
-        before=_TWO,
-        after=_SWITCHED,
         may_be_done=False,
         applier="at",
         hooks=True,
     ),
     "networkmanager": Scenario(
         title="guarded switch with NetworkManager, kept",
-        prepare=_two,
         act=_connected,
-        before=_TWO,
-        after=_SWITCHED,
         applier="networkmanager",
     ),
     "networkmanager-rollback": Scenario(
         title="guarded switch with NetworkManager, taken back",
-        prepare=_two,
         act=_doomed,
-        before=_TWO,
-        after=_SWITCHED,
         may_be_done=False,
         applier="networkmanager",
     ),
     "modemmanager": Scenario(
         title="guarded switch with ModemManager, kept",
-        prepare=_two,
         act=_connected,
-        before=_TWO,
-        after=_SWITCHED,
         applier="modemmanager",
     ),
     "modemmanager-rollback": Scenario(
         title="guarded switch with ModemManager, taken back",
-        prepare=_two,
         act=_doomed,
-        before=_TWO,
-        after=_SWITCHED,
         may_be_done=False,
         applier="modemmanager",
     ),
     **{
         key: Scenario(
             title=title,
-            prepare=_two,
             act=_provision,
-            before=_TWO,
             after=Holding(profiles=_TWO.profiles | {THIRD}, enabled=THIRD),
             platform=like,
         )
@@ -284,26 +249,18 @@ SCENARIOS: Mapping[str, Scenario] = {
     },
     "discovery": Scenario(
         title="discovery, download and enable",
-        prepare=_two,
         act=_discover,
-        before=_TWO,
         after=Holding(profiles=_TWO.profiles | {THIRD}, enabled=THIRD),
         discovers=True,
     ),
     "webhook": Scenario(
         title="guarded switch, reported",
-        prepare=_two,
         act=_guarded,
-        before=_TWO,
-        after=_SWITCHED,
         reporting=True,
     ),
     "webhook-offline": Scenario(
         title="guarded switch, reported later",
-        prepare=_two,
         act=_guarded_without_uplink,
-        before=_TWO,
-        after=_SWITCHED,
         reporting=True,
     ),
     "delivery": Scenario(
@@ -311,7 +268,6 @@ SCENARIOS: Mapping[str, Scenario] = {
         prepare=_undelivered,
         act=_deliver,
         before=_SWITCHED,
-        after=_SWITCHED,
         offline=True,
     ),
 }

@@ -24,10 +24,6 @@ class Listener(msgspec.Struct, frozen=True, kw_only=True):
     absent_seconds: float = 0.0
 
 
-class _List(msgspec.Struct, frozen=True, kw_only=True):
-    listeners: list[Listener]
-
-
 class Listeners:
     """`Client.listeners`."""
 
@@ -36,7 +32,7 @@ class Listeners:
 
     def all(self) -> list[Listener]:
         """Return the named listeners, by name."""
-        return wire.decoded(self._connection.request("GET", "/v1/listeners"), _List).listeners
+        return self._connection.get_list("/v1/listeners", "listeners", Listener)
 
     def acknowledge(self, name: str, position: int) -> Listener:
         """Report that a listener has processed all events up to this number."""

@@ -44,10 +44,6 @@ class WebhookTest(msgspec.Struct, frozen=True, kw_only=True):
     status: int | None = None
 
 
-class _List(msgspec.Struct, frozen=True, kw_only=True):
-    webhooks: list[Webhook]
-
-
 class _Redelivered(msgspec.Struct, frozen=True, kw_only=True):
     events: int
 
@@ -60,7 +56,7 @@ class Webhooks:
 
     def all(self) -> list[Webhook]:
         """Return the endpoints, in the order of the settings."""
-        return wire.decoded(self._connection.request("GET", "/v1/webhooks"), _List).webhooks
+        return self._connection.get_list("/v1/webhooks", "webhooks", Webhook)
 
     def test(self, name: str) -> WebhookTest:
         """Send a test event now, and return what the endpoint answers."""

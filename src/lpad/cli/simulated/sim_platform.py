@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lpad.base.errors import Conflict, InvalidValue
 from lpad.cli.simulated.folder_options import FOLDER, PKI, beside
-from lpad.cli.simulated.stop_signals import stop_on_signals
+from lpad.cli.simulated.serving import PORT, served
 from lpad.cli.terminal.output import Output
 from lpad.simulator.pki.pki import Pki
 from lpad.simulator.platform.faults import Faults
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--like", type=click.Choice(sorted(VENDORS)), required=True, help="Platform whose interface to simulate."
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="TCP port.  [default: a free one]")
+@PORT
 @click.option(
     "--bind", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="IPv4 address to listen on."
 )
@@ -46,7 +45,6 @@ def platform(
     folder: Path, like: str, port: int, bind: str, looks: int, faults: str | None, pki_folder: Path | None
 ) -> None:
     """Run a simulated platform until Ctrl-C. FOLDER belongs to the simulated SM-DP+ that it orders from."""
-    stop = stop_on_signals()
     pki = Pki.open(pki_folder or beside(folder))
     shelf = SmdpShelf(Orders(folder / "orders"), address=lambda: AddressFile.read(folder).address)
     server = SimulatedPlatform(
@@ -58,25 +56,12 @@ def platform(
         pace=Pace(profile=looks),
         faults=Faults.from_json(faults) if faults else None,
     )
-    try:
-        server.start()
-    except PermissionError as error:
-        raise InvalidValue(
-            f"this user may not listen on port {port} ({error}); choose a port above 1023"
-        ) from error
-    except OSError as error:
-        raise Conflict(
-            f"cannot listen on {bind}, port {port} ({error}); choose another address or port"
-        ) from error
-    try:
+    with served(server, bind=bind, port=port):
         Output().line(f"platform like {like} on {bind}:{server.port}; the settings of a daemon for it:")
         for line in _settings(
             server, credentials=folder / f"platform-{like}", ca=_ca(pki_folder or beside(folder))
         ):
             Output().line(line)
-        stop.wait()
-    finally:
-        server.stop()
 
 
 def _settings(server: SimulatedPlatform, *, credentials: Path, ca: Path) -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
-from lpad.base.errors import Conflict, InvalidValue
 from lpad.cli.simulated.folder_options import FOLDER, PKI, beside
-from lpad.cli.simulated.stop_signals import stop_on_signals
+from lpad.cli.simulated.serving import PORT, served
 from lpad.cli.terminal.output import Output
 from lpad.simulator.pki.credential import Curve
 from lpad.simulator.pki.pki import Pki
@@ -17,16 +17,11 @@ from lpad.simulator.smdp.server import SGP26_NAME, SmDp
 from lpad.simulator.smds.server import make_smds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _CURVES = {"nist": Curve.NIST, "brainpool": Curve.BRAINPOOL}
 
-PORT = click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=0,
-    help="TCP port.  [default: a free one]",
-)
 BIND = click.option(
     "--bind",
     default="127.0.0.1",
@@ -49,110 +44,68 @@ ALIAS = click.option(
     help="Another name of the server, in addition to that of SGP.26; may be given several times.",
 )
 
+HOST = click.option(
+    "--host", default="localhost", show_default=True, help="Host name in the server's address."
+)
+
+
+def _common_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that SM-DP+ and SM-DS share."""
+    for option in (TLS, FAULTS, PKI, BIND, ALIAS, PORT, HOST):
+        command = option(command)
+    return command
+
+
+class _Common(TypedDict):
+    """The values of the options that SM-DP+ and SM-DS share."""
+
+    host: str
+    port: int
+    aliases: tuple[str, ...]
+    bind: str
+    pki_folder: Path | None
+    faults: str | None
+    tls: str
+
 
 @click.command()
 @click.argument("folder", type=FOLDER)
-@click.option("--host", default="localhost", show_default=True, help="Host name in the server's address.")
-@PORT
-@ALIAS
-@BIND
-@PKI
+@_common_options
 @click.option(
     "--curve",
     type=click.Choice(tuple(_CURVES)),
     help="Only curve that the server signs on.  [default: the one that the card prefers]",
 )
-@FAULTS
-@TLS
 @click.option("--check-memory", is_flag=True, help="Refuse profiles that do not fit on the card.")
-def smdp(
-    folder: Path,
-    host: str,
-    port: int,
-    aliases: tuple[str, ...],
-    bind: str,
-    pki_folder: Path | None,
-    curve: str | None,
-    faults: str | None,
-    tls: str,
-    check_memory: bool,
-) -> None:
+def smdp(folder: Path, *, curve: str | None, check_memory: bool, **common: Unpack[_Common]) -> None:
     """Run a simulated SM-DP+ on loopback until Ctrl-C. FOLDER contains its orders."""
-    infrastructure = pki_folder or beside(folder)
-    server = SmDp(
-        folder,
-        pki=Pki.open(infrastructure),
-        host=host,
-        port=port,
-        aliases=(SGP26_NAME, *aliases),
-        curve=_CURVES[curve] if curve else None,
-        faults=FaultPlan.from_json(faults) if faults else None,
-        tls=TlsIdentity(tls),
-        check_memory=check_memory,
-        bind=bind,
-    )
-    serve(server, "SM-DP+", where=(bind, port), infrastructure=infrastructure)
+    common["aliases"] = (SGP26_NAME, *common["aliases"])
+    make = partial(SmDp, curve=_CURVES[curve] if curve else None, check_memory=check_memory)
+    _serve(make, "SM-DP+", folder, common)
 
 
 @click.command()
 @click.argument("folder", type=FOLDER)
-@click.option("--host", default="localhost", show_default=True, help="Host name in the server's address.")
-@PORT
-@ALIAS
-@BIND
-@PKI
+@_common_options
 @click.option("--alternative", is_flag=True, help="Run as an alternative SM-DS instead of the root.")
-@FAULTS
-@TLS
-def smds(
-    folder: Path,
-    host: str,
-    port: int,
-    aliases: tuple[str, ...],
-    bind: str,
-    pki_folder: Path | None,
-    alternative: bool,
-    faults: str | None,
-    tls: str,
-) -> None:
+def smds(folder: Path, *, alternative: bool, **common: Unpack[_Common]) -> None:
     """Run a simulated SM-DS on loopback until Ctrl-C. FOLDER contains its events."""
-    infrastructure = pki_folder or beside(folder)
-    server = make_smds(
+    _serve(partial(make_smds, alternative=alternative), "SM-DS", folder, common)
+
+
+def _serve(make: Callable[..., SmDp], kind: str, folder: Path, common: _Common) -> None:
+    """Make a server, run it until Ctrl-C, and print its address."""
+    infrastructure = common["pki_folder"] or beside(folder)
+    server = make(
         folder,
         pki=Pki.open(infrastructure),
-        host=host,
-        port=port,
-        alternative=alternative,
-        aliases=aliases,
-        faults=FaultPlan.from_json(faults) if faults else None,
-        tls=TlsIdentity(tls),
-        bind=bind,
+        host=common["host"],
+        port=common["port"],
+        aliases=common["aliases"],
+        faults=FaultPlan.from_json(common["faults"]) if common["faults"] else None,
+        tls=TlsIdentity(common["tls"]),
+        bind=common["bind"],
     )
-    serve(server, "SM-DS", where=(bind, port), infrastructure=infrastructure)
-
-
-def serve(server: SmDp, kind: str, *, where: tuple[str, int], infrastructure: Path) -> None:
-    """Run a server until Ctrl-C, and print its address.
-
-    Raises:
-        InvalidValue: this user may not listen on the port.
-        Conflict: the port is taken.
-    """
-    stop = stop_on_signals()
-    bind, port = where
-    try:
-        server.start()
-    except PermissionError as error:
-        raise InvalidValue(
-            f"this user may not listen on port {port} ({error}); choose a port above 1023"
-        ) from error
-    except OSError as error:
-        raise Conflict(
-            f"cannot listen on {bind}, port {port} ({error}); choose another address or port"
-        ) from error
-    try:
+    with served(server, bind=common["bind"], port=common["port"]):
         Output().line(f"{kind} {server.address}, OID {server.oid}")
         Output().line(f"its CA: {infrastructure / 'ci'}")
-        stop.wait()
-    finally:
-        server.stop()

@@ -21,6 +21,7 @@ from lpad.engine.discovery.event_store import PATIENCE
 from lpad.engine.discovery.known_events import EventState, after_downloads, next_wanted, to_enable
 from lpad.engine.policy.discovery import Install
 from lpad.engine.snapshot.snapshot import CardState
+from lpad.engine.unattended.own_attempts import OwnAttempts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_TROUBLED = 60.0
-"""Seconds until the next attempt if the journal cannot be written."""
 LONGEST_WAIT = 31 * 86_400.0
 """Seconds; no discovery is planned later."""
 OVERDUE = 60.0
@@ -63,8 +62,8 @@ class DiscoveryTime(msgspec.Struct, frozen=True, kw_only=True):
     failures: int = 0
 
 
-class DiscoveredEvents:
-    """The decisions for one card; used by its worker's thread."""
+class DiscoveredEvents(OwnAttempts):
+    """The decisions about discoveries, and about the downloads of their events."""
 
     def __init__(
         self,
@@ -76,18 +75,9 @@ class DiscoveredEvents:
         timeouts: Timeouts,
         submit: Callable[[Change], None],
     ) -> None:
-        self._card = card
-        self._store = store
-        self._journal = journal
+        """Prepare; `events` keeps the events that the SM-DSs listed."""
+        super().__init__(card, store=store, journal=journal, timeouts=timeouts, submit=submit)
         self._events = events
-        self._timeouts = timeouts
-        self._submit = submit
-        self._due_at: float | None = None
-
-    @property
-    def due_at(self) -> float | None:
-        """When to begin a discovery or a download, in monotonic time; None: not at present."""
-        return self._due_at
 
     def busy(self, eid: str) -> bool:
         """Whether an event is downloaded or will be."""
@@ -136,7 +126,7 @@ class DiscoveredEvents:
                 self._journal.memos.put(_name(card.eid), msgspec.structs.replace(planned, change=change.id))
         except LpadError as error:
             log.warning("%s: cannot discover now: %s (%s)", card.name, error, error.kind)
-            self._due_at = time.monotonic() + _TROUBLED
+            self._postpone()
             return
         self._submit(change)
 

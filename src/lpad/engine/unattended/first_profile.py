@@ -22,6 +22,7 @@ from lpad.engine.policy.discovery import DISCOVERY
 from lpad.engine.policy.provisioning import DEFAULT_SMDP, RETRY_FOR
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.unattended.discovered_events import discovery_of
+from lpad.engine.unattended.own_attempts import OwnAttempts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,8 +41,6 @@ BACKOFF = Backoff((600, 3600, 6 * 3600, 24 * 3600))
 """Seconds between two rounds through the sources."""
 NEXT_SOURCE = Backoff((10,))
 """Seconds from one source to the next."""
-_TROUBLED = 60.0
-"""Seconds until the next attempt if the journal cannot be written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +51,8 @@ class ProvisioningState:
     next_at: float = 0.0
 
 
-class Provisioning:
-    """The decisions for one card; used by its worker's thread."""
+class Provisioning(OwnAttempts):
+    """The decisions about a card's first profile."""
 
     def __init__(
         self,
@@ -65,18 +64,9 @@ class Provisioning:
         submit: Callable[[Change], None],
         discovering: Callable[[str], bool],
     ) -> None:
+        """Prepare; `discovering` returns whether an event for a card is downloaded or will be."""
+        super().__init__(card, store=store, journal=journal, timeouts=timeouts, submit=submit)
         self._discovering = discovering
-        self._card = card
-        self._store = store
-        self._journal = journal
-        self._timeouts = timeouts
-        self._submit = submit
-        self._due_at: float | None = None
-
-    @property
-    def due_at(self) -> float | None:
-        """When to begin an attempt, in monotonic time; None: not at present."""
-        return self._due_at
 
     def state(self, eid: str | None) -> ProvisioningState | None:
         """Return the state of a card; None if lpad requests no profile for it."""
@@ -127,7 +117,7 @@ class Provisioning:
             change = self._store.add(card.name, params, secrets={EID: card.eid}, origin=PROVISION)
         except LpadError as error:
             log.warning("%s: cannot request a first profile now: %s (%s)", card.name, error, error.kind)
-            self._due_at = time.monotonic() + _TROUBLED
+            self._postpone()
             return
         log.info(
             "%s: the card has no operational profile; requesting one from %s",

@@ -1,0 +1,62 @@
+"""A simulated server in the foreground: options that all have, and its run until Ctrl-C."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+from lpad.base.errors import Conflict, InvalidValue
+from lpad.cli.simulated.stop_signals import stop_on_signals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PORT = click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="TCP port.  [default: a free one]",
+)
+
+
+class Server(Protocol):
+    """A simulated server, as far as its run needs it."""
+
+    def start(self) -> None:
+        """Listen, and answer in a thread."""
+
+    def stop(self) -> None:
+        """Stop answering."""
+
+
+@contextmanager
+def served(server: Server, *, bind: str, port: int) -> Iterator[None]:
+    """Start a server, wait for Ctrl-C after the caller has printed its address, and stop the server.
+
+    Args:
+        server: the server.
+        bind: its IPv4 address.
+        port: its TCP port; 0: a free one.
+
+    Raises:
+        InvalidValue: this user may not listen on the port.
+        Conflict: the port is taken.
+    """
+    stop = stop_on_signals()
+    try:
+        server.start()
+    except PermissionError as error:
+        raise InvalidValue(
+            f"this user may not listen on port {port} ({error}); choose a port above 1023"
+        ) from error
+    except OSError as error:
+        raise Conflict(
+            f"cannot listen on {bind}, port {port} ({error}); choose another address or port"
+        ) from error
+    try:
+        yield
+        stop.wait()
+    finally:
+        server.stop()
