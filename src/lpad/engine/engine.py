@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import logging
-import threading
 from functools import partial
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Conflict, LpadError, NotFound
 from lpad.base.liveness import stuck
 from lpad.card.available_ports import find_ports
-from lpad.engine.change.change import CALLER, EID, Kind, PauseReason
+from lpad.engine.change.change import CALLER, PauseReason
 from lpad.engine.change.event_hub import Hub
-from lpad.engine.change.idempotency import Submission
-from lpad.engine.change.kinds import kind_of
-from lpad.engine.change.params import DownloadParams, ProvisionParams
 from lpad.engine.environment.environment import Environment
 from lpad.engine.event_recording.event_recorder import Recorder
 from lpad.engine.journal.write_retry import Recovery
@@ -28,7 +22,6 @@ from lpad.engine.network_settings.settings_store import NetworkStore
 from lpad.engine.outbox import Outbox
 from lpad.engine.outbox.owed_cancellations import OwedCancellations
 from lpad.engine.policy.installing import Policies
-from lpad.engine.policy.provisioning import RETRY_FOR
 from lpad.engine.provisioning.platforms import Platforms
 from lpad.engine.provisioning.wish_store import WishStore
 from lpad.engine.running.change_store import ChangeStore
@@ -38,6 +31,7 @@ from lpad.engine.snapshot.trusted_issuers import card_trust
 from lpad.engine.unattended.failovers import Failovers
 from lpad.engine.webhooks.webhooks import Webhooks
 from lpad.engine.worker.card_ownership import CardOwnership
+from lpad.engine.worker.submissions import Submissions
 from lpad.engine.worker.worker import Worker
 from lpad.engine.worker.workers import Workers
 from lpad.network.chosen_settings import choose
@@ -51,7 +45,7 @@ if TYPE_CHECKING:
     from lpad.card.available_ports import Ports
     from lpad.engine.change.change import Change
     from lpad.engine.change.event_hub import Subscription
-    from lpad.engine.change.idempotency import IdempotencyKey
+    from lpad.engine.change.idempotency import IdempotencyKey, Submission
     from lpad.engine.change.moment import Moment
     from lpad.engine.change.params import Params
     from lpad.engine.journal import Journal, Retention, StoredNotification
@@ -108,7 +102,6 @@ class Engine:
         self.counters = counters or Counters()
         self._journal = journal
         self._hub = Hub()
-        self._submitting = threading.Lock()
         self._store = ChangeStore(journal, self._hub, self.counters)
         self.gauges = Gauges(self._store, journal, snapshots=self.snapshots)
         self._recorder = Recorder(journal, self._hub)
@@ -148,6 +141,13 @@ class Engine:
                 platforms=self.platforms,
                 lines=self._lines,
             ),
+        )
+        self._submissions = Submissions(
+            self._workers,
+            store=self._store,
+            timeouts=timeouts,
+            platforms=self.platforms,
+            wish=self.wish,
         )
         self._store.eid_of = self._eid_of
         self._line_watch = LineWatch(
@@ -332,72 +332,10 @@ class Engine:
         origin: str = CALLER,
         asked_by: int | None = None,
     ) -> Submission:
-        """Queue a change; it is on disk when this returns.
-
-        Args:
-            params: the parameters without secrets.
-            secrets: the secret parameters, by name.
-            key: the request's idempotency key, if any; the same key leads to the same change.
-            asked_by: the caller's user ID; None: lpad itself.
-
-        Returns:
-            The change; an existing one if the request is a repetition, or asks for a download of an order
-            that is already in progress.
-
-        Raises:
-            NotFound: the settings name no such card.
-            Conflict: a restart of the modem is requested while a change runs.
-            WouldGoOffline: the device would lose its connection, which the request does not accept.
-            TooManyChanges: too many are queued.
-            KeyReused: the key belongs to another request.
-        """
-        with self._submitting:
-            worker = self._workers.of(euicc)
-            if key is not None and (known := self._store.asked_before(key)) is not None:
-                return Submission(known, repeated=True)
-            # The change is only for the card that the caller saw.
-            shown = {EID: eid} if (eid := worker.snapshot.eid) is not None else {}
-            private = shown | (secrets or {})
-            if isinstance(params, ProvisionParams):
-                if params.retry_for is None:
-                    params = msgspec.structs.replace(params, retry_for=RETRY_FOR)
-            elif isinstance(params, DownloadParams) and params.retry_for is None and self._timeouts.retry:
-                params = msgspec.structs.replace(params, retry_for=self._timeouts.retry)
-            kind = kind_of(params)
-            if kind.downloads:
-                for same in self._same(euicc, params, secrets=private):
-                    if not worker.queue.taken_back(same.id):
-                        return self._repeated(same, worker, key=key, origin=origin)
-            if kind is Kind.RESTART_MODEM:
-                self._workers.check_idle(euicc)
-            worker.check_offline(params, origin=origin)
-            worker.queue.check_place(kind, asked_by=asked_by, origin=origin)
-            change = self._store.add(
-                euicc, params, secrets=private, key=key, origin=origin, asked_by=asked_by
-            )
-            worker.queue.submit(change)
-        return Submission(change)
-
-    def _same(self, euicc: str, params: Params, *, secrets: dict[str, str]) -> list[Change]:
-        """Return the unfinished changes that a request would repeat; a card has one wish at a time."""
-        if not isinstance(params, ProvisionParams):
-            return self._store.under_way(euicc, params, secrets=secrets)
-        wishes = (each for each in self._store.unended() if each.kind is Kind.PROVISION)
-        return [each for each in wishes if each.euicc == euicc]
-
-    def _repeated(
-        self, same: Change, worker: Worker, *, key: IdempotencyKey | None, origin: str
-    ) -> Submission:
-        """Return the change that a request repeats; if it waits for its platform, the request is a hint."""
-        if key is not None:
-            self._store.note(key, same.id)
-        wish = self.wish(same.euicc) if same.kind is Kind.PROVISION and origin == CALLER else None
-        platform = self.platforms.get(wish.platform) if wish is not None else None
-        if platform is not None:
-            name, every = platform.name, platform.can.look_every
-            take = partial(self.platforms.hints.take, name, every)
-            worker.queue.hasten(same.id, take)
-        return Submission(self._store.change(same.id), repeated=True)
+        """Queue a change; it is on disk when this returns; see `Submissions.submit`."""
+        return self._submissions.submit(
+            euicc, params, secrets=secrets, key=key, origin=origin, asked_by=asked_by
+        )
 
     def wish(self, euicc: str) -> WishRecord | None:
         """Return a card's unfulfilled wish at a platform."""
@@ -438,25 +376,8 @@ class Engine:
         return self._hub.last_id
 
     def answer(self, change_id: int, answer: Answer, *, key: IdempotencyKey | None = None) -> Submission:
-        """Answer a waiting change; the same answer with the same key counts once.
-
-        Raises:
-            NotFound: there is no such change.
-            Conflict: it does not wait for an answer, or for another one.
-            KeyReused: the key belongs to another request.
-        """
-        change = self._store.change(change_id)
-        with self._submitting:
-            if key is not None and (known := self._store.asked_before(key)) is not None:
-                return Submission(known, repeated=True)
-            worker = self._workers.holding(change)
-            run = worker.queue.run(change_id) if worker else None
-            if worker is None or run is None:
-                raise Conflict(f"cannot answer change {change_id}: it is {change.state} and asks no question")
-            worker.queue.answer(run, answer)
-            if key is not None:
-                self._note(key, change_id)
-        return Submission(self._store.change(change_id))
+        """Answer a waiting change; see `Submissions.answer`."""
+        return self._submissions.answer(change_id, answer, key=key)
 
     def cancel(self, change_id: int, *, undo: bool = True) -> Change:
         """Cancel a change: immediately if it is queued or waits, otherwise at its next safe point.
@@ -526,8 +447,7 @@ class Engine:
         A removed card is released: its running change is cancelled at the next safe point, and the others are
         ended.
         """
-        with self._submitting:  # no change may be queued with a worker that has ended
-            self._workers.become(ports)
+        self._submissions.become(ports)
         self._failovers.become(ports)
         self._line_watch.begin()
 
@@ -544,18 +464,6 @@ class Engine:
     def events(self) -> EventLog:
         """The outbox of events, from which a listener can continue after a restart."""
         return self._journal.events
-
-    def _note(self, key: IdempotencyKey, change_id: int) -> None:
-        """Remember an answer's key; a failure does not undo the answer."""
-        try:
-            self._store.note(key, change_id)
-        except LpadError as error:
-            log.warning(
-                "change %d: the idempotency key of its answer could not be saved: %s (%s)",
-                change_id,
-                error,
-                error.kind,
-            )
 
     def _clock_was_set(self) -> None:
         """Retry everything that could not verify a certificate."""
