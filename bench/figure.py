@@ -16,6 +16,8 @@ class Figure:
     unit: str
     goal: float
     """The largest accepted ratio."""
+    spread: float = 0.0
+    """The share by which equal runs differ; a missed figure may be so much above the listed one."""
 
     @property
     def ratio(self) -> float:
@@ -26,3 +28,8 @@ class Figure:
     def met(self) -> bool:
         """Whether the goal is met."""
         return self.ratio <= self.goal
+
+
+def at_most(name: str, measured: float, goal: float, unit: str, *, spread: float = 0.0) -> Figure:
+    """Return a figure that is compared to its goal itself."""
+    return Figure(name, measured, goal, unit, 1.0, spread)

@@ -21,15 +21,17 @@ PATIENCE = 60.0
 class DaemonProcess:
     """`lpad serve` with a settings file; its log is in the file `log` next to it."""
 
-    def __init__(self, settings: Path, *, launcher: Sequence[str] = ()) -> None:
+    def __init__(self, settings: Path, *, launcher: Sequence[str] = (), patience: float = PATIENCE) -> None:
         """Prepare a daemon; nothing runs before `start`.
 
         Args:
             settings: the settings file, read at each start.
             launcher: a command that executes the daemon, such as setpriv with options.
+            patience: seconds within which the daemon starts and stops.
         """
         self._settings = settings
         self._launcher = launcher
+        self._patience = patience
         self._log = settings.with_name("log")
         self.process: subprocess.Popen[bytes] | None = None
         self.ready_seconds = 0.0
@@ -44,7 +46,7 @@ class DaemonProcess:
         """Start the daemon and wait for its READY=1.
 
         Raises:
-            AssertionError: it ended instead, or was not ready in a minute.
+            AssertionError: it ended instead, or was not ready in time.
         """
         notify_at = self._settings.with_name("notify")
         notify_at.unlink(missing_ok=True)
@@ -68,7 +70,7 @@ class DaemonProcess:
         if process is not None:
             process.terminate()
             try:
-                assert process.wait(PATIENCE) == 0, self.log
+                assert process.wait(self._patience) == 0, self.log
             finally:
                 process.kill()
 
@@ -77,11 +79,11 @@ class DaemonProcess:
         process, self.process = self.process, None
         assert process is not None, "the daemon is not running"
         process.kill()
-        process.wait(PATIENCE)
+        process.wait(self._patience)
 
     def _hear_ready(self, notify: socket.socket, process: subprocess.Popen[bytes]) -> None:
         """Wait until the daemon is ready; if it ends instead, its log explains why."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + self._patience
         ended = os.pidfd_open(process.pid)
         watched: list[socket.socket | int] = [notify, ended]
         try:

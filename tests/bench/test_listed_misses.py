@@ -1,0 +1,50 @@
+"""The check of the bench: a missed goal must be listed, and a listed figure must not get worse."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.figure import at_most
+from bench.listed_misses import HEADING, PAGE, listed_misses, verdict
+
+SECTION = (
+    f"# Bench\n\n{HEADING}\n\n| figure | measured | goal | reason |\n|---|---|---|---|\n"
+    "| lines | 1,042 | 20 | the card |\n\n## Next\n\n| other | 1 | 2 | 3 |\n"
+)
+
+
+def test_the_section_is_read() -> None:
+    """Only the rows of the section count, and a value may have a thousands separator."""
+    assert listed_misses(SECTION) == {"lines": 1042.0}
+
+
+def test_a_row_needs_a_reason() -> None:
+    """A missed goal without a reason is refused."""
+    with pytest.raises(ValueError, match="name, value, goal and reason"):
+        listed_misses(SECTION.replace("the card", " "))
+
+
+def test_a_page_without_the_section_is_refused() -> None:
+    """A renamed heading does not mean that nothing is listed."""
+    with pytest.raises(ValueError, match="no section"):
+        listed_misses("# Bench\n")
+
+
+def test_the_page_lists_its_misses() -> None:
+    """The page of the documentation can be read."""
+    assert listed_misses(PAGE.read_text(encoding="utf-8")) is not None
+
+
+@pytest.mark.parametrize(
+    ("measured", "spread", "fails"),
+    [(20, 0.0, False), (1042, 0.0, False), (1043, 0.0, True), (1062, 0.02, False), (1064, 0.02, True)],
+)
+def test_a_listed_figure_may_not_get_worse(measured: float, spread: float, *, fails: bool) -> None:
+    """A met goal and the listed value pass; more than this, beyond the spread of equal runs, fails."""
+    found = verdict(at_most("lines", measured, 20, "lines", spread=spread), listed_misses(SECTION))
+    assert (found is not None) is fails
+
+
+def test_an_unlisted_miss_fails() -> None:
+    """The sentence names the figure and its value."""
+    assert "other: 3 calls misses its goal" in str(verdict(at_most("other", 3, 2, "calls"), {"lines": 1.0}))
