@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import struct
 import sys
 import tempfile
 from contextlib import ExitStack
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,13 @@ from lpad.base.server_address import ServerAddress
 from lpad.card.channel.logical_channel import RawLink
 from lpad.card.isdr.isdr import isdr_session
 from lpad.codec.asn1 import tlv
+from lpad.codec.mbim import framing
+from lpad.codec.mbim.basic_connect import DeviceCaps, IpConfiguration, SlotMappings, SubscriberReadyStatus
+from lpad.codec.mbim.information_buffer import encode
+from lpad.codec.mbim.messages import CommandDone, FunctionError, Indication, OpenDone
+from lpad.codec.mbim.proxy_control import ProxyConfiguration
+from lpad.codec.mbim.services import BASIC_CONNECT, UICC
+from lpad.codec.mbim.uicc_access import ApduAnswer, OpenChannelAnswer, TerminalCapability
 from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo
 from lpad.codec.messages.download import CancelSessionReason
 from lpad.lpa.discovery import Discovery
@@ -39,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.codec.es10 import Intent
+    from lpad.codec.mbim.information_buffer import Information
     from lpad.lpa.download import Offer
     from lpad.protocol.download_session import Step
     from lpad.remote.https.connection import HttpAnswer
@@ -232,6 +242,7 @@ def _seeds() -> dict[str, list[bytes]]:
         "certificate": [*certificates, *deep],
         "at": list(_AT),
         "apdu": list(_APDU),
+        "mbim": _mbim(),
         "http-head": list(_HEADS),
         "activation-code": [each.encode() for each in _CODES],
         "identifiers": [each.encode() for each in _IDENTIFIERS],
@@ -245,6 +256,29 @@ def _seeds() -> dict[str, list[bytes]]:
         "discovery": _discoveries(),
         "conversation": [joined(ear.messages), joined(ear.messages[:6]), joined(reversed(ear.messages))],
     }
+
+
+def _mbim() -> list[bytes]:
+    """Return messages of a function, whole and in fragments; the first byte cuts the stream."""
+    informations: tuple[Information, ...] = (
+        DeviceCaps(device_id="490154203237518", firmware="1.0"),
+        SubscriberReadyStatus(ready_state=1, sim_iccid=ICCID, telephone_numbers=("+491",)),
+        SlotMappings(slots=(0, 1)),
+        OpenChannelAnswer(status=0x90, channel=1, response=b"\x6f\x00"),
+        ApduAnswer(status=0x90, response=bytes(100)),
+        TerminalCapability(objects=(b"\x83\x01\x07",)),
+        ProxyConfiguration(path="/dev/cdc-wdm0", timeout=5),
+        IpConfiguration(ipv4=(IPv4Address("10.64.0.2"),)),
+    )
+    answers = [CommandDone(transaction=7, service=UICC, cid=4, info=encode(each)) for each in informations]
+    streams = [b"".join(framing.encode(each, max_transfer=64)) for each in answers]
+    return [
+        *(b"\x20" + each for each in streams),
+        b"\x10" + b"".join(framing.encode(OpenDone(transaction=1, status=0))) + b"noise" + streams[0],
+        b"\x08" + b"".join(framing.encode(FunctionError(transaction=1, error=5))),
+        b"\x40" + b"".join(framing.encode(Indication(service=BASIC_CONNECT, cid=2, info=bytes(28)))),
+        b"\x00" + struct.pack("<IIIII", 0x80000003, 64, 7, 0xFFFFFFFF, 0) + bytes(44),
+    ]
 
 
 def _unpacked(text: str) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -31,6 +31,10 @@ from lpad.codec.es9plus import (
     InitiateAuthenticationAnswer,
 )
 from lpad.codec.es11 import EventEntries, lists_events
+from lpad.codec.mbim import basic_connect, framing, information_buffer, proxy_control, uicc_access
+from lpad.codec.mbim.messages import Command as MbimCommand
+from lpad.codec.mbim.messages import CommandDone, Indication
+from lpad.codec.mbim.reassembly import Receiver
 from lpad.codec.messages import (
     authentication,
     configured_addresses,
@@ -66,7 +70,6 @@ from lpad.simulator.profile_package import saip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +239,34 @@ def _apdu(data: bytes) -> None:
             data = data[length:]
 
 
+_MBIM: tuple[type[Any], ...] = tuple(
+    each
+    for module in (basic_connect, proxy_control, uicc_access)
+    for each in vars(module).values()
+    if isinstance(each, type) and "FIELDS" in vars(each)
+)
+
+
+def _mbim(data: bytes) -> None:
+    """Receive a stream in two pieces, and read each information buffer in it as every type.
+
+    The first byte gives the length of the first piece.
+    """
+    if not data:
+        return
+    cut, heard = data[0], data[1:]
+    receiver = Receiver(types=framing.TO_HOST | framing.TO_FUNCTION)
+    found = receiver.receive(heard[:cut]) + receiver.receive(heard[cut:])
+    assert receiver.noise <= len(heard)
+    buffers = [each.info for each in found if isinstance(each, MbimCommand | CommandDone | Indication)]
+    for message in found:
+        assert len(framing.encode(message)) >= 1
+    for buffer in (*buffers, heard):
+        for kind in _MBIM:
+            with suppress(MalformedError):
+                information_buffer.decode(kind, buffer)
+
+
 def _http_head(data: bytes) -> None:
     """Parse an answer as a whole and in two pieces.
 
@@ -320,6 +351,7 @@ TARGETS = {
         Target("certificate", _certificate, limit=4096),
         Target("at", _at),
         Target("apdu", _apdu),
+        Target("mbim", _mbim),
         Target("http-head", _http_head, limit=70_000),
         Target("activation-code", _text(ActivationCode.parse, ServerAddress.parse), limit=512),
         Target(

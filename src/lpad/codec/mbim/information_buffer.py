@@ -1,0 +1,223 @@
+"""Information buffers: fixed fields in front, and behind them the parts of variable size that they point at.
+
+A type lists its fields in `FIELDS`. A pointer is an offset from the start of the buffer and a size in bytes.
+Most services write the offset first; Microsoft's low-level UICC access writes the size first. Parts are
+padded to 4 bytes. Bytes behind the known fields are ignored, because later versions append fields.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import Enum, auto
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from uuid import UUID
+
+from lpad.base.errors import MalformedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_U32 = struct.Struct("<I")
+_U64 = struct.Struct("<Q")
+
+
+class Kind(Enum):
+    """The kinds of field, each with its type in Python."""
+
+    U32 = auto()
+    U64 = auto()
+    UUID = auto()
+    TEXT = auto()
+    """str: offset, size; UTF-16LE."""
+    DATA_SIZE_FIRST = auto()
+    """bytes: size, offset."""
+    TEXTS = auto()
+    """tuple of str: count, then offset and size of each."""
+    NUMBERS = auto()
+    """tuple of int: count, then offset and size of each; 4 bytes each."""
+    OBJECTS_SIZE_FIRST = auto()
+    """tuple of bytes: count, then size and offset of each."""
+    IPV4_ELEMENTS = auto()
+    """tuple of IPv4Address: count, offset; each a prefix length and an address."""
+    IPV6_ELEMENTS = auto()
+    """tuple of IPv6Address: count, offset; each a prefix length and an address."""
+
+
+class Information(Protocol):
+    """A type that lists its fields."""
+
+    FIELDS: ClassVar[tuple[tuple[str, Kind], ...]]
+
+
+_I = TypeVar("_I", bound=Information)
+
+
+def decode(kind: type[_I], buffer: bytes) -> _I:
+    """Read an information buffer.
+
+    Raises:
+        MalformedError: the buffer is too short, or a pointer leads out of it.
+    """
+    reader = _Reader(buffer)
+    return kind(**{name: _FORMS[each].read(reader) for name, each in kind.FIELDS})
+
+
+def encode(information: Information) -> bytes:
+    """Write an information buffer."""
+    writer = _Writer()
+    for name, kind in information.FIELDS:
+        _FORMS[kind].write(writer, getattr(information, name))
+    return writer.finish()
+
+
+class _Reader:
+    """Reads the fixed fields one after the other, and the parts at their offsets."""
+
+    def __init__(self, buffer: bytes) -> None:
+        self._buffer = buffer
+        self._at = 0
+
+    def fixed(self, size: int) -> bytes:
+        found = self._buffer[self._at : self._at + size]
+        if len(found) < size:
+            raise MalformedError(
+                f"an MBIM information buffer of {len(self._buffer)} bytes ends within its fixed fields"
+            )
+        self._at += size
+        return found
+
+    def u32(self) -> int:
+        number: int = _U32.unpack(self.fixed(4))[0]
+        return number
+
+    def part(self, offset: int, size: int) -> bytes:
+        if size == 0:
+            return b""
+        if offset + size > len(self._buffer):
+            raise MalformedError(
+                f"a part of an MBIM information buffer reaches to byte {offset + size}, but the buffer has"
+                f" {len(self._buffer)} bytes"
+            )
+        return self._buffer[offset : offset + size]
+
+    def offset_first(self) -> bytes:
+        offset, size = self.u32(), self.u32()
+        return self.part(offset, size)
+
+    def size_first(self) -> bytes:
+        size, offset = self.u32(), self.u32()
+        return self.part(offset, size)
+
+    def several(self, one: Callable[[], bytes]) -> tuple[bytes, ...]:
+        count = self.u32()
+        # each has 8 bytes among the fixed fields, so a wrong count ends at the buffer's end
+        if count * 8 > len(self._buffer):
+            raise MalformedError(f"an MBIM information buffer announces {count} parts, more than fit into it")
+        return tuple(one() for _ in range(count))
+
+    def elements(self, size: int) -> tuple[bytes, ...]:
+        count, offset = self.u32(), self.u32()
+        raw = self.part(offset, count * size)
+        return tuple(raw[at : at + size] for at in range(0, len(raw), size))
+
+
+class _Writer:
+    """Collects the fixed fields and the parts; their offsets are known once all fixed fields are."""
+
+    def __init__(self) -> None:
+        self._fixed = bytearray()
+        self._parts: list[tuple[int, bytes]] = []
+
+    def fixed(self, data: bytes) -> None:
+        self._fixed += data
+
+    def u32(self, number: int) -> None:
+        self.fixed(_U32.pack(number))
+
+    def pointer(self, data: bytes) -> None:
+        """Write the place of an offset, which `finish` fills in; 0 if there is no data."""
+        if data:
+            self._parts.append((len(self._fixed), data))
+        self.u32(0)
+
+    def offset_first(self, data: bytes) -> None:
+        self.pointer(data)
+        self.u32(len(data))
+
+    def size_first(self, data: bytes) -> None:
+        self.u32(len(data))
+        self.pointer(data)
+
+    def several(self, parts: tuple[bytes, ...], one: Callable[[bytes], None]) -> None:
+        self.u32(len(parts))
+        for part in parts:
+            one(part)
+
+    def elements(self, parts: tuple[bytes, ...]) -> None:
+        self.u32(len(parts))
+        self.pointer(b"".join(parts))
+
+    def finish(self) -> bytes:
+        whole = bytearray(self._fixed)
+        for place, data in self._parts:
+            _U32.pack_into(whole, place, len(whole))
+            whole += data + bytes(-len(data) % 4)
+        return bytes(whole)
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    read: Callable[[_Reader], Any]
+    write: Callable[[_Writer, Any], None]
+
+
+def _text(raw: bytes) -> str:
+    # An odd last byte or a lone surrogate must not hide the other fields.
+    return raw.decode("utf-16-le", "replace").rstrip("\0")
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-16-le")
+
+
+def _number(raw: bytes) -> int:
+    if len(raw) != 4:
+        raise MalformedError(f"an MBIM information buffer has a number of {len(raw)} bytes in place of 4")
+    number: int = _U32.unpack(raw)[0]
+    return number
+
+
+def _addresses(size: int) -> _Form:
+    """Return the form of elements with a prefix length and an address of `size` bytes."""
+
+    def read(reader: _Reader) -> tuple[IPv4Address | IPv6Address, ...]:
+        return tuple(ip_address(each[4:]) for each in reader.elements(4 + size))
+
+    def write(writer: _Writer, addresses: tuple[IPv4Address | IPv6Address, ...]) -> None:
+        writer.elements(tuple(_U32.pack(size * 8) + each.packed for each in addresses))
+
+    return _Form(read, write)
+
+
+_FORMS: dict[Kind, _Form] = {
+    Kind.U32: _Form(_Reader.u32, _Writer.u32),
+    Kind.U64: _Form(lambda r: _U64.unpack(r.fixed(8))[0], lambda w, number: w.fixed(_U64.pack(number))),
+    Kind.UUID: _Form(lambda r: UUID(bytes=r.fixed(16)), lambda w, uuid: w.fixed(uuid.bytes)),
+    Kind.TEXT: _Form(lambda r: _text(r.offset_first()), lambda w, text: w.offset_first(_raw(text))),
+    Kind.DATA_SIZE_FIRST: _Form(_Reader.size_first, _Writer.size_first),
+    Kind.TEXTS: _Form(
+        lambda r: tuple(map(_text, r.several(r.offset_first))),
+        lambda w, texts: w.several(tuple(map(_raw, texts)), w.offset_first),
+    ),
+    Kind.NUMBERS: _Form(
+        lambda r: tuple(map(_number, r.several(r.offset_first))),
+        lambda w, numbers: w.several(tuple(map(_U32.pack, numbers)), w.offset_first),
+    ),
+    Kind.OBJECTS_SIZE_FIRST: _Form(
+        lambda r: r.several(r.size_first), lambda w, objects: w.several(objects, w.size_first)
+    ),
+    Kind.IPV4_ELEMENTS: _addresses(4),
+    Kind.IPV6_ELEMENTS: _addresses(16),
+}

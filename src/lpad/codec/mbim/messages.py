@@ -1,0 +1,106 @@
+"""MBIM control messages as frozen types (USB-IF MBIM 1.0, 9).
+
+Every number in MBIM is little-endian, except UUIDs, which stand in the order in which they are printed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+
+class Action(IntEnum):
+    """The two kinds of command: to ask and to change (MBIM 1.0, 9.3.3)."""
+
+    QUERY = 0
+    SET = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """MBIM_OPEN_MSG: the host begins, and names the largest message or fragment that it accepts, in bytes."""
+
+    transaction: int
+    max_transfer: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenDone:
+    """MBIM_OPEN_DONE: the answer to Open; `status` is 0 or one of `Status`."""
+
+    transaction: int
+    status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close:
+    """MBIM_CLOSE_MSG: the host ends, and the function forgets everything about it."""
+
+    transaction: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseDone:
+    """MBIM_CLOSE_DONE: the answer to Close."""
+
+    transaction: int
+    status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostError:
+    """MBIM_HOST_ERROR_MSG: the host could not understand a message; `error` is one of `ProtocolError`."""
+
+    transaction: int
+    error: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionError:
+    """MBIM_FUNCTION_ERROR_MSG: the function could not; `error` is one of `ProtocolError`."""
+
+    transaction: int
+    error: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """MBIM_COMMAND_MSG: a command of a service, as one message whatever its number of fragments.
+
+    `action` is 0 to query and 1 to set; `info` is the information buffer. It may contain a PIN or an APDU, so
+    it is not shown.
+    """
+
+    transaction: int
+    service: UUID
+    cid: int
+    action: int = Action.QUERY
+    info: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandDone:
+    """MBIM_COMMAND_DONE: the answer to a Command; `status` is 0 or one of `Status`."""
+
+    transaction: int
+    service: UUID
+    cid: int
+    status: int = 0
+    info: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Indication:
+    """MBIM_INDICATE_STATUS_MSG: a change that the function reports unasked; its transaction is 0."""
+
+    service: UUID
+    cid: int
+    info: bytes = field(default=b"", repr=False)
+    transaction: int = 0
+
+
+Message = Open | OpenDone | Close | CloseDone | HostError | FunctionError | Command | CommandDone | Indication

@@ -1,0 +1,92 @@
+"""Messages out of a stream of bytes: cut at their lengths, joined from fragments, found again after noise.
+
+A cdc-wdm port returns one message or fragment for each read; a socket or a pty returns any number of bytes.
+Both are read as a stream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import MalformedError
+from lpad.codec.mbim.framing import HEAD, LARGEST_INFORMATION, TO_HOST, Fragment, decode, joined, next_length
+
+if TYPE_CHECKING:
+    from lpad.codec.mbim.messages import Message
+
+_MOST_UNFINISHED = 8
+"""Messages whose fragments arrive in turns; of more, the oldest is given up."""
+
+
+class Receiver:
+    """Collects the bytes of one direction. It never raises: whatever is not a message is counted."""
+
+    def __init__(self, *, types: frozenset[int] = TO_HOST) -> None:
+        """Begin empty.
+
+        Args:
+            types: the types of message that this side can receive; by them it finds its way after noise.
+        """
+        self._types = types
+        self._bytes = bytearray()
+        self._unfinished: dict[tuple[int, int], list[Fragment]] = {}
+        self.noise = 0
+        """Bytes that belonged to no message."""
+        self.broken = 0
+        """Messages that were given up: malformed, or with fragments out of order."""
+
+    def receive(self, data: bytes) -> list[Message]:
+        """Return the messages that are complete now, in their order."""
+        self._bytes += data
+        found: list[Message] = []
+        while len(self._bytes) >= HEAD:
+            length = next_length(bytes(self._bytes[:HEAD]), self._types)
+            if length is None:
+                self._skip()
+                continue
+            if len(self._bytes) < length:
+                break
+            raw = bytes(self._bytes[:length])
+            del self._bytes[:length]
+            try:
+                each = decode(raw)
+                message = self._join(each) if isinstance(each, Fragment) else each
+            except MalformedError:
+                self.broken += 1
+            else:
+                found += [] if message is None else [message]
+        return found
+
+    def forget(self) -> None:
+        """Forget everything unfinished: after a reset, or if the rest of a message does not come."""
+        self._bytes.clear()
+        self._unfinished.clear()
+
+    def _skip(self) -> None:
+        """Drop bytes up to the next possible head."""
+        self.noise += 1
+        del self._bytes[0]
+
+    def _join(self, fragment: Fragment) -> Message | None:
+        key = (fragment.type, fragment.transaction)
+        parts = self._unfinished.pop(key, [])
+        if fragment.current == 0:
+            self.broken += bool(parts)  # the sender has begun again
+            parts = []
+        size = sum(len(each.payload) for each in parts) + len(fragment.payload)
+        if (
+            fragment.current != len(parts)
+            or (parts and fragment.total != parts[0].total)
+            or size > LARGEST_INFORMATION
+            or not fragment.payload
+        ):
+            raise MalformedError("a fragment of an MBIM message is out of order")
+        parts.append(fragment)
+        if len(parts) == fragment.total:
+            return joined(replace(fragment, payload=b"".join(each.payload for each in parts)))
+        self._unfinished[key] = parts
+        if len(self._unfinished) > _MOST_UNFINISHED:
+            del self._unfinished[next(iter(self._unfinished))]
+            self.broken += 1
+        return None
