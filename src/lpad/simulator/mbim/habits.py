@@ -1,0 +1,39 @@
+"""The behaviour of a simulated MBIM function, as data: each field is a difference between real modems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lpad.codec.mbim.framing import DEFAULT_TRANSFER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MbimHabits:
+    """A function's behaviour in addition to that of its modem; the defaults follow the specifications."""
+
+    max_transfer: int = DEFAULT_TRANSFER
+    """Bytes of the largest message or fragment that it sends, 64 at least; the host's limit applies, too."""
+    select_p2: tuple[int, ...] | None = None
+    """The only values of SelectP2Arg that do not fail with SelectFailed; None: any."""
+    class_byte_types: tuple[int, ...] = (0, 1)
+    """The values of ClassByteType that reach the card; another one is answered 6E00."""
+    builds_class: bool = True
+    """Whether it builds the class byte from type and channel, or passes the host's on."""
+    fetches_response: bool = True
+    """Whether it turns 61xx into GET RESPONSE and 6Cxx into the right Le, or passes them on."""
+    channels: int = 19
+    """The number of channels that it opens at most; one more fails with NoLogicalChannels."""
+    leaked_channels: int = 0
+    """Channels of the group `leaked_group` that an earlier host has left open at the start."""
+    leaked_group: int = 0
+    indication_delay: float | None = 0.0
+    """Seconds from an event to its indication; None: it sends no indications."""
+    extensions: bool = True
+    """Whether it has Microsoft's basic connect extensions, for slots and the modem's reset."""
+    slots: int = 1
+    card_slot: int = 0
+    """The physical slot with the card, from 0; the others are empty."""
+    mapped_slot: int = 0
+    """The slot that the modem uses at the start."""
+    forgets_open: int | None = None
+    """The number of commands after which it restarts unannounced and answers NotOpened; None: never."""

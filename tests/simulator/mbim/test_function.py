@@ -1,0 +1,172 @@
+"""The habits of a simulated MBIM function, one by one."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from card.scripted_card import ScriptedCard
+from lpad.base.identifiers import ISD_R
+from lpad.codec.mbim import basic_connect as basic
+from lpad.codec.mbim import uicc_access as uicc
+from lpad.codec.mbim.information_buffer import decode, encode
+from lpad.codec.mbim.messages import Action, Close, Command, CommandDone, FunctionError, Indication, Open
+from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, UICC, Basic, Extended, Uicc
+from lpad.codec.mbim.statuses import ProtocolError, Status
+from lpad.simulator.mbim.function import MbimFunction
+from lpad.simulator.mbim.habits import MbimHabits
+
+
+def opened(card: ScriptedCard | None = None, **habits: Any) -> MbimFunction:
+    function = MbimFunction(card or ScriptedCard(), habits=MbimHabits(**habits))
+    function.receive(Open(transaction=1, max_transfer=4096))
+    return function
+
+
+def ask(function: MbimFunction, service: Any, cid: int, information: Any = None) -> CommandDone:
+    command = Command(
+        transaction=2,
+        service=service,
+        cid=cid,
+        action=Action.QUERY if information is None else Action.SET,
+        info=b"" if information is None else encode(information),
+    )
+    (answer,) = function.receive(command)
+    assert isinstance(answer, CommandDone)
+    return answer
+
+
+def open_channel(function: MbimFunction, *, p2: int = 0, group: int = 7) -> CommandDone:
+    request = uicc.OpenChannelRequest(aid=bytes(ISD_R), select_p2=p2, group=group)
+    return ask(function, UICC, Uicc.OPEN_CHANNEL, request)
+
+
+def send(function: MbimFunction, channel: int, apdu: str, *, kind: int = 1) -> uicc.ApduAnswer:
+    request = uicc.ApduRequest(channel=channel, class_byte_type=kind, apdu=bytes.fromhex(apdu))
+    return decode(uicc.ApduAnswer, ask(function, UICC, Uicc.APDU, request).info)
+
+
+def test_nothing_is_answered_before_open() -> None:
+    """A function that was reset, or closed, answers that it is not opened."""
+    function = MbimFunction(ScriptedCard())
+    command = Command(transaction=4, service=BASIC_CONNECT, cid=Basic.DEVICE_CAPS)
+    refusal = FunctionError(transaction=4, error=ProtocolError.NOT_OPENED)
+    assert function.receive(command) == [refusal]
+    function.receive(Open(transaction=1, max_transfer=4096))
+    function.receive(Close(transaction=2))
+    assert function.receive(command) == [refusal]
+
+
+def test_an_unknown_command_is_refused() -> None:
+    """A service or a command that the function lacks has a status of its own."""
+    assert ask(opened(), BASIC_CONNECT, 77).status == Status.NO_DEVICE_SUPPORT
+    assert ask(opened(extensions=False), BASIC_CONNECT_EXTENSIONS, 7).status == Status.NO_DEVICE_SUPPORT
+
+
+def test_a_wrong_information_buffer_is_refused() -> None:
+    """A pointer out of the buffer is an invalid parameter."""
+    request = basic.SlotRequest(slot=0xFFFFFFFF)
+    assert ask(opened(), UICC, Uicc.OPEN_CHANNEL, request).status == Status.INVALID_PARAMETERS
+
+
+def test_the_function_builds_the_class_byte() -> None:
+    """Whatever CLA the host sends, the card gets the type and the channel."""
+    card = ScriptedCard()
+    function = opened(card)
+    number = decode(uicc.OpenChannelAnswer, open_channel(function).info).channel
+    send(function, number, "00E2910003BF2000")
+    assert card.sent[-1].cla == 0x80 | number
+    send(function, number, "80F2000000", kind=0)
+    assert card.sent[-1].cla == 0x80 | number
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_a_function_may_refuse_a_class_byte_type(kind: int) -> None:
+    """Some firmware takes only one of the two."""
+    function = opened(class_byte_types=(1 - kind,))
+    number = decode(uicc.OpenChannelAnswer, open_channel(function).info).channel
+    assert send(function, number, "80E2910003BF2000", kind=kind).status == 0x6E
+    assert send(function, number, "80E2910003BF2000", kind=1 - kind).status == 0x90
+
+
+def test_select_may_fail_until_p2_is_right() -> None:
+    """The channel of a failed SELECT does not stay open."""
+    card = ScriptedCard()
+    function = opened(card, select_p2=(12,))
+    assert open_channel(function).status == Status.SELECT_FAILED
+    assert card.open == set()
+    assert open_channel(function, p2=12).status == Status.SUCCESS
+
+
+def test_channels_run_out_and_a_group_closes_its_own() -> None:
+    """Closing channel 0 ends the channels of one group and no others."""
+    card = ScriptedCard()
+    function = opened(card, channels=2)
+    open_channel(function, group=1)
+    open_channel(function, group=7)
+    assert open_channel(function).status == Status.NO_LOGICAL_CHANNELS
+    ask(function, UICC, Uicc.CLOSE_CHANNEL, uicc.CloseChannelRequest(channel=0, group=7))
+    assert list(function.channels.open.values()) == [1]
+
+
+@pytest.mark.parametrize("fetches", [True, False])
+def test_61xx_is_fetched_or_passed_on(fetches: bool) -> None:  # noqa: FBT001 - a parameter of the table
+    """By the letter the function fetches the answer itself; some pass the status word on."""
+    card = ScriptedCard(portion=8)
+    card.answers[bytes.fromhex("BF2000")] = bytes(20)
+    function = opened(card, fetches_response=fetches)
+    number = decode(uicc.OpenChannelAnswer, open_channel(function).info).channel
+    answer = send(function, number, "80E2910003BF2000")
+    assert (answer.status & 0xFF, len(answer.response)) == ((0x90, 20) if fetches else (0x61, 0))
+
+
+def test_a_forgetful_function_must_be_opened_again() -> None:
+    """After a few commands it restarts unannounced, and its channels are gone."""
+    function = opened(forgets_open=2)
+    open_channel(function)
+    ask(function, BASIC_CONNECT, Basic.DEVICE_CAPS)
+    command = Command(transaction=9, service=BASIC_CONNECT, cid=Basic.DEVICE_CAPS)
+    assert function.receive(command) == [FunctionError(transaction=9, error=ProtocolError.NOT_OPENED)]
+    assert function.channels.open == {}
+
+
+def test_another_slot_has_no_card() -> None:
+    """The mapping names the slot that the modem uses; the card is in one only."""
+    function = opened(slots=2, card_slot=1)
+    assert open_channel(function).status == Status.SIM_NOT_INSERTED
+    told = ask(
+        function, BASIC_CONNECT_EXTENSIONS, Extended.DEVICE_SLOT_MAPPINGS, basic.SlotMappings(slots=(1,))
+    )
+    assert decode(basic.SlotMappings, told.info).slots == (1,)
+    assert open_channel(function).status == Status.SUCCESS
+    assert isinstance(function.indications()[0], Indication)
+
+
+@pytest.mark.parametrize(("delay", "count"), [(0.0, 1), (None, 0), (3600.0, 0)])
+def test_indications_come_late_or_not_at_all(delay: float | None, count: int) -> None:
+    """After a radio cycle the modem has read its SIM again."""
+    function = opened(indication_delay=delay)
+    for on in (0, 1):
+        ask(function, BASIC_CONNECT, Basic.RADIO_STATE, basic.SetRadioState(radio=on))
+    function.settle()
+    ready = [
+        each
+        for each in function.indications()
+        if isinstance(each, Indication) and each.cid == Basic.SUBSCRIBER_READY_STATUS
+    ]
+    assert len(ready) == count
+    assert (function.due is not None) == (delay == 3600.0)
+    assert function.due is None or function.due > time.monotonic()
+
+
+def test_terminal_capability_is_sent_when_the_card_starts() -> None:
+    """The function stores the objects, and the card gets them in A9 after its next reset."""
+    card = ScriptedCard()
+    function = opened(card)
+    objects = uicc.TerminalCapability(objects=(bytes.fromhex("830107"),))
+    ask(function, UICC, Uicc.TERMINAL_CAPABILITY, objects)
+    assert all(each.ins != 0xAA for each in card.sent)
+    ask(function, UICC, Uicc.RESET, uicc.ResetRequest(pass_through=0))
+    assert card.sent[-1].data == bytes.fromhex("A903830107")

@@ -1,0 +1,87 @@
+"""The simulated MBIM modem before Debian's mbimcli, alone and behind the real mbim-proxy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from card.scripted_card import ScriptedCard
+from lpad.base.identifiers import ISD_R
+from lpad.simulator.mbim.control_port import MbimModem
+from lpad.simulator.mbim.habits import MbimHabits
+from mbim_namespace import MbimNamespace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.programs("mbimcli")
+
+READINGS = {
+    "--query-device-caps": "Device ID: '490154203237518'",
+    "--query-subscriber-ready-status": "Ready state: 'no-esim-profile'",
+    "--query-registration-state": "Register state: 'deregistered'",
+    "--query-radio-state": "Software radio state: 'on'",
+    "--query-packet-service-state": "Packet service state: 'detached'",
+    "--query-connection-state": "Activation state: 'deactivated'",
+    "--ms-query-device-slot-mappings": "Executor '0': slot '0'",
+    "--ms-query-slot-info-status=0": "'state-active-esim-no-profiles'",
+    "--ms-query-sys-caps": "Number of slots: '2'",
+    "--ms-query-uicc-atr": "3B:9F:96",
+}
+
+
+@dataclass
+class Rig:
+    """A simulated modem, and mbimcli before it."""
+
+    modem: MbimModem
+    namespace: MbimNamespace
+    through: tuple[str, ...]
+
+    def __call__(self, *arguments: str) -> str:
+        done = self.namespace.run("mbimcli", "-d", self.modem.path, *self.through, *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(params=[(False, 4096), (False, 64), (True, 4096), (True, 64)], ids=str)
+def mbimcli(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
+    """Mbimcli alone and through mbim-proxy, with answers that are whole or in fragments of 64 bytes."""
+    proxy, most = request.param
+    habits = MbimHabits(slots=2, max_transfer=most)
+    with (
+        MbimModem(ScriptedCard(fci_waits=False), path=tmp_path / "cdc-wdm0", habits=habits) as modem,
+        MbimNamespace(proxy=proxy) as namespace,
+    ):
+        yield Rig(modem, namespace, ("-p",) if proxy else ())
+
+
+def test_mbimcli_reads_the_modem(mbimcli: Rig) -> None:
+    """IMEI, SIM, registration, bearer and slots are what the simulated modem has."""
+    for question, says in READINGS.items():
+        assert says in mbimcli(question)
+
+
+def test_mbimcli_uses_the_card(mbimcli: Rig) -> None:
+    """A channel to the ISD-R, an APDU on it, and the end of its group."""
+    aid = bytes(ISD_R).hex()
+    wish = f"--ms-set-uicc-open-channel=application-id={aid},selectp2arg=4,channel-group=3"
+    opened = mbimcli(wish, "--no-close").lower()
+    assert "status: 144" in opened
+    assert "channel: 1" in opened
+    command = "channel=1,secure-message=none,classbyte-type=extended,command=81E2910003BF2000"
+    assert "status: 144" in mbimcli(f"--ms-set-uicc-apdu={command}").lower()
+    mbimcli("--ms-set-uicc-close-channel=channel=0,channel-group=3")
+    assert mbimcli.modem.function.channels.open == {}
+
+
+def test_mbimcli_connects(mbimcli: Rig) -> None:
+    """A session is refused while the modem is not registered, and the modem's status is read."""
+    done = mbimcli.namespace.run(
+        "mbimcli", "-d", mbimcli.modem.path, *mbimcli.through, "--connect=session-id=0,apn=internet"
+    )
+    assert done.returncode != 0
+    assert "Failure" in done.stderr
