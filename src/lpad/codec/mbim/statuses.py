@@ -56,7 +56,7 @@ def error_name(number: int) -> str:
 
 
 def _name(kind: type[IntEnum], number: int, word: str) -> str:
-    known = {int(each): each for each in kind}
+    known = {each.value: each for each in kind}
     if number not in known:
         return f"{word} {number}" if number < 1 << 16 else f"{word} {number:#010x}"
     return known[number].name.lower().replace("_", " ")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _SUCCESS = (0x90, 0x91, 0x61)
 _MOST_RESPONSES = 300
+_STORE_DATA = 0xE2
+_LAST_BLOCK = 0x80
 _NO_CLASS = b"\x6e\x00"
 
 
@@ -124,7 +126,8 @@ class UiccChannels:
         return self._whole(apdu, answer, request.channel) if self._habits.fetches_response else answer
 
     def _whole(self, apdu: bytes, answer: bytes, channel: int) -> bytes:
-        if answer[-2] == 0x6C:
+        within_chain = apdu[1] == _STORE_DATA and not apdu[2] & _LAST_BLOCK
+        if answer[-2] == 0x6C and not within_chain:
             answer = self._transmit(apdu[: 5 + apdu[4]] + answer[-1:])
         data = b""
         for _ in range(_MOST_RESPONSES):
