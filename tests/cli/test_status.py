@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from api.gateway import Gateway
 from cli.conftest import Terminal
 from engine.guarding import REGISTERED, ended, guarded, guarding, port, stuck, told
-from engine.lab import FIRST, SECOND, Lab
+from engine.lab import FIRST, SECOND, Lab, result_of
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import Kind
 from lpad.engine.policy.networking import NetworkPolicy
 from lpad.engine.policy.provisioning import FROM_DEFAULT_SMDP
 from lpad.network.at_applier import AtApplier
+from lpad.network.command_applier import CommandApplier
 from lpad.network.hooks import Hooks
 from lpad.simulator.modem.contexts import Subscription
 from network.runner_bench import runner
@@ -80,6 +81,51 @@ def test_a_hook_is_no_layer(tmp_path: Path, pki: Pki) -> None:
             assert "modem: the hooks failed at 'post-switch' of the last switch (change" in shown
             assert "10-no failed with exit code 1" in shown
             assert "failed layer" not in shown
+
+
+def test_a_hook_that_stops_a_switch(tmp_path: Path, pki: Pki) -> None:
+    """What stopped it is named as the hooks, not as a layer of the connection."""
+    (tmp_path / "runner").mkdir()
+    with runner(tmp_path / "runner") as serving, guarding(tmp_path, pki) as lab:
+        serving.script(serving.hooks / "10-no", "exit 1")
+        lab.engine.become([replace(port(lab), network=NetworkPolicy(hooks=Hooks(serving.client)))])
+        with Gateway(lab) as gateway:
+            change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+            shown = Terminal(lab, gateway.path).lpactl("status").ok().err
+            assert f"modem: the hooks failed before the last switch (change {change.id}): cannot" in shown
+            assert "failed layer" not in shown
+
+
+def test_a_program_that_fails_is_no_layer(tmp_path: Path, pki: Pki) -> None:
+    """The program of the applier `command` is named with its step."""
+    (tmp_path / "runner").mkdir()
+    with runner(tmp_path / "runner") as serving, guarding(tmp_path, pki) as lab:
+        serving.script(serving.command, '[ "$LPAD_EVENT" != apply ]')
+        lab.engine.become([replace(port(lab), network=NetworkPolicy(applier=CommandApplier(serving.client)))])
+        with Gateway(lab) as gateway:
+            change = lab.carry_out(Kind.ENABLE, iccid=SECOND, unguarded=True)
+            assert result_of(change)["network"]["failures"][0]["layer"] == "command"
+            shown = Terminal(lab, gateway.path).lpactl("status").ok().err
+            assert (
+                f"the network command failed at 'apply-network' of the last switch (change {change.id})"
+                in shown
+            )
+            assert "failed layer" not in shown
+
+
+def test_settings_of_a_deleted_profile(tmp_path: Path, pki: Pki) -> None:
+    """What the applier could not remove is told, with the reason, until it has."""
+    (tmp_path / "runner").mkdir()
+    with runner(tmp_path / "runner") as serving, guarding(tmp_path, pki) as lab:
+        serving.script(serving.command, "exit 1")
+        lab.engine.become([replace(port(lab), network=NetworkPolicy(applier=CommandApplier(serving.client)))])
+        with Gateway(lab) as gateway:
+            terminal = Terminal(lab, gateway.path)
+            assert "still to be removed" in terminal.lpactl("delete", SECOND, "--yes").ok().err
+            line = (
+                f"modem: the applier 'command' still has the network settings of the deleted profile {SECOND}"
+            )
+            assert line in terminal.lpactl("status").ok().err
 
 
 def test_a_failed_layer_without_a_guard(tmp_path: Path, pki: Pki) -> None:

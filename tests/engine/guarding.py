@@ -170,3 +170,11 @@ def disabled_by_another_program(lab: Lab, iccid: str) -> None:
     lab.card.transmit(bytes.fromhex("00A4040010A0000005591010FFFFFFFF8900000100"))
     lab.card.transmit(bytes([0x80, 0xE2, 0x91, 0x00, len(request)]) + request + b"\x00")
     assert enabled(lab) is None
+
+
+def deleted_by_another_program(lab: Lab, iccid: str) -> None:
+    """Delete a disabled profile behind lpad's back."""
+    request = tlv.encode(0xBF33, tlv.encode(0x5A, bytes(Iccid.parse(iccid))))
+    lab.card.transmit(bytes.fromhex("00A4040010A0000005591010FFFFFFFF8900000100"))
+    lab.card.transmit(bytes([0x80, 0xE2, 0x91, 0x00, len(request)]) + request + b"\x00")
+    assert iccid not in {str(each.iccid) for each in lab.card.profiles}

@@ -8,7 +8,7 @@ import pytest
 
 from card.private_pcscd import FIRST as READER
 from card.private_pcscd import PrivatePcscd, wait_for_cards
-from engine.lab import CARD, FIRST, SECOND, Lab
+from engine.lab import CARD, FIRST, SECOND, Lab, result_of
 from lpad.daemon.card_ports import CardPorts
 from lpad.engine.change.change import Kind, PauseReason
 from lpad.engine.running.answer import Answer
@@ -115,6 +115,20 @@ class Jolted:
 
     def reset(self) -> bytes:
         return self._card.reset()
+
+
+def test_a_switch_in_a_reader_has_no_default_guard(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
+    """Nothing registers there; the result says why the switch was not guarded."""
+    start(lab, tmp_path)
+    with VirtualReaderCard(lab.card, port=pcscd.port):
+        becomes(lab, CardState.READY)
+        lab.install()
+        lab.install(iccid=SECOND, name="Second")
+        lab.carry_out(Kind.ENABLE, iccid=FIRST)
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert change.error is None
+        assert result_of(change)["unguarded"] == "the card is in a reader"
+    becomes(lab, CardState.ABSENT)
 
 
 @pytest.mark.parametrize("retry_for", [0, 3600], ids=["once", "tried again"])

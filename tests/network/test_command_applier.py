@@ -113,6 +113,7 @@ def test_exit_codes(serving: Runner, text: str, expected: type, told: str) -> No
     serving.script(serving.command, text)
     outcome = CommandApplier(serving.client).apply(wanted(), deadline=soon())
     assert isinstance(outcome, expected)
+    assert isinstance(outcome, Applied) or outcome.layer == "command"
     assert told in outcome.told
 
 
@@ -178,6 +179,7 @@ def test_without_a_runner_the_failure_says_so(tmp_path: Path) -> None:
     applier = CommandApplier(RunnerClient(str(tmp_path / "nobody.sock")))
     outcome = applier.apply(wanted(), deadline=soon())
     assert isinstance(outcome, Failed)
+    assert outcome.layer == "command"
     assert "lpad-hooks.socket" in outcome.told
 
 

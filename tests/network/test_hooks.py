@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpad.network.applier import Applied, Failed, Wanted
+from lpad.network.connection_layer import OwnersProgram
 from lpad.network.hook_runner_messages import RunRequest, Task, framed
 from lpad.network.hooks import NO_HOOKS, HookEvent, Hooks
 from network.applier_contract import EID, NEW, NEW_SETTINGS, soon
@@ -42,6 +43,7 @@ def test_the_first_that_fails_ends_the_run(serving: Runner) -> None:
     serving.script(serving.hooks / "20-second", f"touch {out}")
     outcome = Hooks(serving.client).run(HookEvent.CONFIRMED, WANTED, deadline=soon())
     assert isinstance(outcome, Failed)
+    assert outcome.layer is OwnersProgram.HOOK
     assert "10-first failed with exit code 9" in outcome.told
     assert not out.exists()
 

@@ -225,6 +225,15 @@ class Rescue(_View, frozen=True, kw_only=True):
     next_at: datetime
 
 
+class NetworkLeftover(_View, frozen=True, kw_only=True):
+    """A deleted profile whose network settings the applier could not remove; `told` is the last failure."""
+
+    iccid: str
+    applier: str
+    since: datetime
+    told: str
+
+
 class Switching(_View, frozen=True, kw_only=True):
     """A card's policy for switching profiles."""
 
@@ -289,6 +298,7 @@ class Euicc(_View, frozen=True, kw_only=True):
     failover: Failover | None = None
     rescue: Rescue | None = None
     modem_restarts: ModemRestarts | None = None
+    network_leftovers: tuple[NetworkLeftover, ...] = ()
     known_risks: tuple[KnownRisk, ...] = ()
     unreadable: tuple[UnreadableProfile, ...] = ()
 

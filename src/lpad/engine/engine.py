@@ -35,7 +35,6 @@ from lpad.engine.worker.submissions import Submissions
 from lpad.engine.worker.worker import Worker
 from lpad.engine.worker.workers import Workers
 from lpad.network.chosen_settings import choose
-from lpad.network.network_settings import GivenBy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,6 +52,7 @@ if TYPE_CHECKING:
     from lpad.engine.journal.file.writability import JournalHealth
     from lpad.engine.lines.line_record import LineRecord
     from lpad.engine.network_settings.pending_switch import PendingSwitch
+    from lpad.engine.network_settings.unforgotten_profiles import UnforgottenProfile
     from lpad.engine.outbox import UncopiedNotification
     from lpad.engine.policy.switching import SwitchPolicy
     from lpad.engine.provisioning.wish_record import WishRecord
@@ -295,11 +295,15 @@ class Engine:
             JournalUnavailable: the journal cannot be written.
         """
         self._workers.of(euicc)
-        self._networks.put(iccid, settings, given_by=GivenBy.OWNER)
+        self._networks.put(iccid, settings)
 
     def pending(self, euicc: str) -> PendingSwitch | None:
         """Return the unfinished switch with network settings; see `network`."""
         return self._workers.of(euicc).pending_network
+
+    def unforgotten(self, euicc: str) -> tuple[UnforgottenProfile, ...]:
+        """Return the deleted profiles that the applier still knows; see `network`."""
+        return self._workers.of(euicc).unforgotten
 
     def clear_network(self, euicc: str, iccid: str) -> None:
         """Remove the owner's settings for a profile; see `set_network`."""

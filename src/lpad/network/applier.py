@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from lpad.base.deadline import Deadline
-    from lpad.network.connection_layer import Layer
+    from lpad.network.connection_layer import Culprit
     from lpad.network.network_cause import Cause
     from lpad.network.network_settings import NetworkSettings
     from lpad.protocol.at_dialogue import AtAnswer, AtCommand
@@ -54,7 +54,8 @@ class Applied:
 class Failed:
     """It failed, and a repetition would fail, too."""
 
-    layer: Layer
+    layer: Culprit
+    """The layer that failed, or the owner's program."""
     told: str
     """The error's sentence: the attempt, the result and the remedy, without secrets."""
     cause: Cause | None = None
@@ -66,8 +67,8 @@ class TryAgain:
     """It failed for now: the service restarts, the modem is still missing, or the time had passed."""
 
     told: str
-    layer: Layer
-    """The layer that is not up yet."""
+    layer: Culprit
+    """The layer that is not up yet, or the owner's program that is not ready."""
     after: float = 1.0
     """Seconds until another attempt makes sense."""
 

@@ -1,4 +1,4 @@
-"""The layers of a data connection, from below; a report names the first one that fails."""
+"""The parts of a data connection that a report can name: its layers, from below, and the owner's programs."""
 
 from __future__ import annotations
 
@@ -20,3 +20,16 @@ class Layer(enum.StrEnum):
     """The connection has an IP address."""
     PATH = "path"
     """The connection reaches its target."""
+
+
+class OwnersProgram(enum.StrEnum):
+    """The owner's programs, which a report names in place of a layer, because they are part of none."""
+
+    HOOK = "hook"
+    """A hook, or the runner that should run it."""
+    COMMAND = "command"
+    """The program of the applier `command`, or the runner that should run it."""
+
+
+Culprit = Layer | OwnersProgram
+"""Whatever a report can name as failed."""

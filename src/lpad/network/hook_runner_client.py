@@ -11,7 +11,7 @@ import msgspec
 
 from lpad.base.errors import MalformedError
 from lpad.network.applier import Applied, Failed, TryAgain
-from lpad.network.connection_layer import Layer
+from lpad.network.connection_layer import OwnersProgram
 from lpad.network.hook_runner_messages import HEADER, Ended, RunAnswer, RunRequest, Task, framed, length_of
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SOCKET = "/run/lpad-hooks/runner.sock"
 _STOPPING = 1.0
 """Seconds of a deadline that are reserved for the runner to kill a program and report it."""
+_CULPRITS = {Task.HOOKS: OwnersProgram.HOOK, Task.COMMAND: OwnersProgram.COMMAND}
 _UNREACHABLE = (
     "the runner of the owner's programs cannot be reached at {path} ({why}); see 'systemctl status"
     " lpad-hooks.socket'"
@@ -46,27 +47,28 @@ class RunnerClient:
         Raises:
             Cancelled: see `Deadline`.
         """
+        culprit = _CULPRITS[task]
         seconds = deadline.remaining()
         limit = seconds - min(_STOPPING, seconds / 4)
         if limit <= 0:
-            return TryAgain(told="no time was left to run the owner's program", layer=Layer.MODEM)
+            return TryAgain(told="no time was left to run the owner's program", layer=culprit)
         request = RunRequest(task=task, environment=dict(environment), password=password, limit=limit)
         try:
-            return _outcome(self._asked(request, deadline))
+            return _outcome(self._asked(request, deadline), culprit)
         except BlockingIOError:  # from connect(): the socket's queue is full, whatever the timeout
             return TryAgain(
-                layer=Layer.MODEM,
+                layer=culprit,
                 told="the runner of the owner's programs is busy with other requests",
                 after=5.0,
             )
         except TimeoutError:
-            return Failed(layer=Layer.MODEM, told="the runner of the owner's programs did not answer in time")
+            return Failed(layer=culprit, told="the runner of the owner's programs did not answer in time")
         except OSError as error:
             told = _UNREACHABLE.format(path=self.path, why=error.strerror or type(error).__name__)
-            return Failed(layer=Layer.MODEM, told=told)
+            return Failed(layer=culprit, told=told)
         except (MalformedError, ValueError):
             return Failed(
-                layer=Layer.MODEM,
+                layer=culprit,
                 told=f"the process that answers at {self.path} is not the runner of the owner's programs",
             )
 
@@ -100,12 +102,12 @@ def _await_data(connection: socket.socket, deadline: Deadline) -> None:
         raise TimeoutError
 
 
-def _outcome(answer: RunAnswer) -> Outcome:
+def _outcome(answer: RunAnswer, culprit: OwnersProgram) -> Outcome:
     if answer.ended is Ended.DONE:
         return Applied(told=answer.told)
     if answer.ended is Ended.TRY_AGAIN:
-        return TryAgain(told=answer.told, layer=Layer.MODEM, after=5.0)
-    return Failed(layer=Layer.MODEM, told=answer.told)
+        return TryAgain(told=answer.told, layer=culprit, after=5.0)
+    return Failed(layer=culprit, told=answer.told)
 
 
 def environment(event: str, wanted: Wanted) -> dict[str, str]:

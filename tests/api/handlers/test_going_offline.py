@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine.lab import CARD, FIRST, SECOND
-from lpad.engine.change.change import Kind
+from lpad.engine.change.change import RESCUE, Kind
+from lpad.engine.change.params import DisableParams
 from lpad.engine.policy.switching import SwitchPolicy
+from lpad.engine.running.answer import Answer
 
 if TYPE_CHECKING:
     from api.gateway import Gateway
@@ -87,6 +89,37 @@ def test_it_is_checked_again_when_it_runs(online: Gateway) -> None:
     ended = lab.ended(change.id)
     assert ended.error is not None
     assert ended.error.kind == "would-go-offline"
+
+
+def test_a_card_that_was_moved_to_a_reader_is_exempt_when_it_runs(online: Gateway) -> None:
+    """The second check judges the place of the card at that time."""
+    lab = online.lab
+    enabling = lab.submit(Kind.ENABLE, iccid=SECOND)
+    change = lab.submit(Kind.DISABLE, iccid=SECOND)
+    lab.engine.become([lab.port])
+    assert lab.ended(enabling.id).error is None
+    assert lab.ended(change.id).error is None
+    assert lab.card.enabled_iccid is None
+
+
+def test_rescue_is_exempt(online: Gateway) -> None:
+    """It goes back to no profile if none was enabled before the switch that ended stuck."""
+    lab = online.lab
+    change = lab.engine.submit(CARD, DisableParams(iccid=FIRST), origin=RESCUE).change
+    assert lab.ended(change.id).error is None
+    assert lab.card.enabled_iccid is None
+
+
+def test_a_rollback_is_exempt(online: Gateway) -> None:
+    """It goes back to no profile if none was enabled before the guarded switch."""
+    lab = online.lab
+    lab.carry_out(Kind.DISABLE, iccid=FIRST, accept_offline=True)
+    change = lab.asked(lab.submit(Kind.ENABLE, iccid=SECOND, guard={"until": ["confirm"]}).id)
+    lab.engine.answer(change.id, Answer(confirm=False))
+    ended = lab.ended(change.id)
+    assert ended.error is not None
+    assert (ended.error.kind, ended.error.details["enabled"]) == ("switch-rolled-back", "")
+    assert lab.card.enabled_iccid is None
 
 
 def test_a_repetition_is_no_new_request(online: Gateway) -> None:

@@ -9,7 +9,7 @@ import pytest
 from engine.lab import FIRST, SECOND
 from lpad.engine.journal import Journal
 from lpad.engine.network_settings.settings_store import NetworkStore
-from lpad.network.network_settings import Authentication, GivenBy, InitialBearer, IpType, NetworkSettings
+from lpad.network.network_settings import Authentication, InitialBearer, IpType, NetworkSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,8 +60,8 @@ def restarted(journal: Journal, tmp_path: Path) -> Iterator[Callable[[], Network
 
 def test_settings_are_on_the_disk(networks: NetworkStore, restarted: Callable[[], NetworkStore]) -> None:
     """Every field comes back after a restart, by source."""
-    networks.put(FIRST, FULL, given_by=GivenBy.OWNER)
-    networks.put(FIRST, SHORT, given_by=GivenBy.ORDER)
+    networks.put(FIRST, FULL)
+    networks.put_ordered(FIRST, SHORT, change=7, eid=EID)
     again = restarted()
     kept = again.get(FIRST)
     assert (kept.owner, kept.order) == (FULL, SHORT)
@@ -70,8 +70,8 @@ def test_settings_are_on_the_disk(networks: NetworkStore, restarted: Callable[[]
 
 def test_clearing_leaves_what_the_order_brought(networks: NetworkStore) -> None:
     """The owner takes back what the owner has set."""
-    networks.put(FIRST, FULL, given_by=GivenBy.OWNER)
-    networks.put(FIRST, SHORT, given_by=GivenBy.ORDER)
+    networks.put(FIRST, FULL)
+    networks.put_ordered(FIRST, SHORT, change=7, eid=EID)
     networks.clear(FIRST)
     kept = networks.get(FIRST)
     assert (kept.owner, kept.order) == (None, SHORT)
@@ -79,7 +79,7 @@ def test_clearing_leaves_what_the_order_brought(networks: NetworkStore) -> None:
 
 def test_they_go_with_the_profile(networks: NetworkStore, restarted: Callable[[], NetworkStore]) -> None:
     """A profile that its card no longer holds takes them along, after a power cut in between, too."""
-    networks.put(FIRST, FULL, given_by=GivenBy.OWNER)
+    networks.put(FIRST, FULL)
     assert networks.follow(EID, {FIRST, SECOND}, complete=True) == ()
     again = restarted()
     assert again.follow(EID, {SECOND}, complete=True) == (FIRST,)
@@ -88,25 +88,46 @@ def test_they_go_with_the_profile(networks: NetworkStore, restarted: Callable[[]
 
 def test_a_profile_to_come_keeps_them(networks: NetworkStore) -> None:
     """Settings that were made before the download stay, whatever the card holds until then."""
-    networks.put(FIRST, FULL, given_by=GivenBy.OWNER)
+    networks.put(FIRST, FULL)
     assert networks.follow(EID, {SECOND}, complete=True) == ()
     assert networks.get(FIRST).owner == FULL
 
 
 def test_nothing_follows_from_a_list_that_cannot_be_read(networks: NetworkStore) -> None:
     """A profile that is missing in an incomplete list, or on another card, may be there."""
-    networks.put(FIRST, FULL, given_by=GivenBy.OWNER)
+    networks.put(FIRST, FULL)
     networks.follow(EID, {FIRST}, complete=True)
     assert networks.follow(EID, set(), complete=False) == ()
     assert networks.follow(OTHER, set(), complete=True) == ()
     assert networks.get(FIRST).owner == FULL
 
 
+def test_an_order_that_failed_takes_its_own_along(
+    networks: NetworkStore, restarted: Callable[[], NetworkStore]
+) -> None:
+    """Once its change has ended, and its card certainly lacks the profile; the owner's settings stay."""
+    networks.put(FIRST, FULL)
+    networks.put_ordered(FIRST, SHORT, change=7, eid=EID)
+    for eid, gone, over in ((OTHER, FIRST, 7), (EID, SECOND, 7), (EID, FIRST, 8)):
+        assert networks.drop_unused(eid, lacks=gone.__eq__, ended=over.__eq__) == ()
+    again = restarted()
+    assert again.drop_unused(EID, lacks=FIRST.__eq__, ended=(7).__eq__) == (FIRST,)
+    assert (again.get(FIRST).owner, again.get(FIRST).order) == (FULL, None)
+
+
+def test_a_profile_that_came_keeps_its_orders_settings(networks: NetworkStore) -> None:
+    """A later reading without the profile is a deletion, which `follow` decides."""
+    networks.put_ordered(FIRST, SHORT, change=7, eid=EID)
+    networks.follow(EID, {FIRST}, complete=True)
+    assert networks.drop_unused(EID, lacks=lambda _: True, ended=lambda _: True) == ()
+    assert networks.get(FIRST).order == SHORT
+
+
 def test_senseless_settings_are_passed_over(
     journal: Journal, networks: NetworkStore, restarted: Callable[[], NetworkStore]
 ) -> None:
     """What a damaged disk, or another lpad, has left there does not hide the rest."""
-    networks.put(SECOND, SHORT, given_by=GivenBy.OWNER)
+    networks.put(SECOND, SHORT)
     journal.memos.put(
         f"network:{FIRST}", {"owner": {"apn": "a b", "ip": "ipv9"}, "order": {"apn": "em", "x": 1}}
     )

@@ -8,18 +8,24 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from engine.guarding import listening
+from engine.guarding import port as guarding_port
 from engine.lab import CARD, FIRST, result_of
 from engine.operations.platform_lab import PLATFORM, PlatformLab, hurry
 from lpad.base.errors import JournalUnavailable
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import EID, Kind, QuestionKind, State
 from lpad.engine.change.params import GuardParams
+from lpad.engine.policy.networking import NetworkPolicy
 from lpad.engine.policy.provisioning import ProvisioningPolicy
 from lpad.engine.provisioning.wish_record import KeptReservation, WishRecord
 from lpad.engine.running.answer import Answer
+from lpad.network.at_applier import AtApplier
+from lpad.network.hooks import Hooks
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.smdp.store.order import OrderState
+from network.runner_bench import runner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -420,6 +426,34 @@ def test_the_platforms_apn_is_kept(desk: PlatformLab) -> None:
     assert change.result is not None
     chosen = desk.engine.network(CARD, desk.enabled[0])
     assert (chosen.settings.apn, chosen.given_by.value) == ("iot.example", "order")
+
+
+def test_the_first_enable_takes_every_step(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With hooks, the platform's APN and a guard, a profile that lpad orders is enabled like any other."""
+    hurry(monkeypatch)
+    (tmp_path / "runner").mkdir()
+    with runner(tmp_path / "runner") as serving, PlatformLab(tmp_path, pki, like="desk") as lab:
+        network = NetworkPolicy(applier=AtApplier(), hooks=Hooks(serving.client))
+        ports = (replace(guarding_port(lab), provisioning=lab.provisioning, network=network),)
+        with listening() as probed:
+            lab.start(*ports)
+            guard = GuardParams(until=("registered", f"tcp:127.0.0.1:{probed}"), within=60)
+            change = lab.ended(lab.provision(guard=guard).id)
+            assert change.error is None, change.error
+        assert lab.modem.contexts[1][1] == "iot.example"
+        sequence = [
+            "downloaded",
+            "pre-switch",
+            "prepare-network",
+            "enable-profile",
+            "verify",
+            "apply-network",
+            "watch",
+            "connect-network",
+            "post-switch",
+            "confirmed",
+        ]
+        assert [each.name for each in change.steps if each.name in sequence] == sequence
 
 
 def test_an_unmet_guard_keeps_the_wish(desk: PlatformLab) -> None:

@@ -24,6 +24,7 @@ from lpad.engine.change.notes import (
 )
 from lpad.engine.change.params import DisableParams, DownloadParams
 from lpad.engine.change.time_limit import TimeLimit
+from lpad.engine.policy.networking import NetworkPolicy
 from lpad.engine.recovery import interrupted_changes
 from lpad.engine.running.answer import Answer
 from lpad.network.hooks import Hooks
@@ -198,6 +199,23 @@ def test_a_download_that_arrived_but_was_not_enabled(lab: Lab) -> None:
     assert change.error is not None
     assert change.error.details == {"interrupted": True, "installed": iccid}
     assert change.error.sentence.endswith("is installed, but not enabled; enable it")
+
+
+@pytest.mark.parametrize("announced", [False, True])
+def test_the_hooks_hear_of_each_installed_profile_once(lab: Lab, *, announced: bool) -> None:
+    """Even if the change fails because the profile is not enabled; but not of what they have heard before."""
+    iccid = lab.install()
+    (lab.folder / "runner").mkdir()
+    with runner(lab.folder / "runner") as serving:
+        out = lab.folder / "out"
+        serving.script(serving.hooks / "10-tells", f'echo "$LPAD_EVENT $LPAD_ICCID" >> {out}')
+        lab._ports = (replace(lab.port, network=NetworkPolicy(hooks=Hooks(serving.client))),)
+        notes = noting(DownloadNotes, iccid=iccid, held_before=False, announced=announced)
+        change = cut_off(lab, Kind.DOWNLOAD, notes=notes, enable=True)
+        assert change.error is not None
+        assert change.error.details == {"interrupted": True, "installed": iccid}
+        heard = out.read_text(encoding="utf-8").splitlines() if out.exists() else []
+        assert heard == ([] if announced else [f"downloaded {iccid}"])
 
 
 def test_a_download_that_did_not_arrive(lab: Lab) -> None:

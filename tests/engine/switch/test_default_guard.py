@@ -10,6 +10,7 @@ import pytest
 
 from engine.guarding import REGISTERED, THIRD, enabled, guarding, port, rolled_back, steps
 from engine.lab import FIRST, SECOND, Lab
+from engine.switch.test_guarded_switch import PERMITS_PPR1, install_locked
 from lpad.engine.change.change import FAILOVER, RESCUE, Kind, State
 from lpad.engine.change.params import EnableParams, GuardParams
 from lpad.engine.change.results import SwitchResult
@@ -92,6 +93,14 @@ def test_a_modem_that_reports_no_registration_gives_no_guard(tmp_path: Path, pki
     """What cannot be looked at guards nothing."""
     with defaulting(tmp_path, pki, registration_commands=()) as lab:
         assert "does not report" in unguarded(lab.carry_out(Kind.ENABLE, iccid=SECOND))
+
+
+def test_a_profile_that_forbids_disabling_gives_no_guard(tmp_path: Path, pki: Pki) -> None:
+    """There is no way back from it, so the guard could not keep its promise; the result says so."""
+    with defaulting(tmp_path, pki, behaviour=PERMITS_PPR1, registration={THIRD: SEARCHING}) as lab:
+        install_locked(lab)
+        assert "forbids disabling it (ppr1)" in unguarded(lab.carry_out(Kind.ENABLE, iccid=THIRD))
+        assert enabled(lab) == THIRD
 
 
 def test_without_a_profile_to_go_back_to_there_is_no_guard(tmp_path: Path, pki: Pki) -> None:

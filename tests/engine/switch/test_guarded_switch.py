@@ -348,6 +348,23 @@ def test_where_the_profile_before_does_not_enable_the_fallback_order_is_tried(
         assert enabled(lab) == THIRD
 
 
+def test_a_previous_profile_that_no_longer_registers_stays(tmp_path: Path, pki: Pki) -> None:
+    """It may only be a weak signal: the order of fallbacks is for cards that refuse, not for networks."""
+    policy = SwitchPolicy(fallback=(THIRD,))
+    with guarding(tmp_path, pki, policy=policy) as lab:
+        lab.install(iccid=THIRD, name="Third")
+        change = lab.asked(guarded(lab, "confirm", within=60).id)
+        lab.modem.register(FIRST, 2)
+        lab.engine.answer(change.id, Answer(confirm=False))
+        change = lab.ended(change.id)
+        assert (rolled_back(change)["enabled"], rolled_back(change)["failed"]) == (FIRST, "")
+        assert "fall-back" not in steps(change)
+        lab.carry_out(Kind.REFRESH)
+        assert lab.engine.rescue("modem") is None
+        assert lab.engine.changes()[0].kind is Kind.REFRESH, "no switch follows"
+        assert enabled(lab) == FIRST
+
+
 def test_without_any_profile_to_go_back_to_the_new_one_stays(tmp_path: Path, pki: Pki) -> None:
     """Better than none, and the error says what is enabled."""
     with guarding(tmp_path, pki) as lab:

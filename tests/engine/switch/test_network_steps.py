@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.guarding import REGISTERED, enabled, ended, guarded, guarding, rolled_back, steps, watched
-from engine.lab import CARD, FIRST, SECOND
+from engine.guarding import (
+    REGISTERED,
+    deleted_by_another_program,
+    enabled,
+    ended,
+    guarded,
+    guarding,
+    rolled_back,
+    steps,
+    watched,
+)
+from engine.lab import CARD, FIRST, SECOND, result_of
 from engine.networking import NO, PATTERNS, Spy, apn, networking
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.results import NetworkResult, SwitchResult
@@ -16,11 +27,14 @@ from lpad.engine.network_settings.pending_switch import PendingSwitches
 from lpad.engine.policy.networking import OnFailure
 from lpad.engine.running.answer import Answer
 from lpad.engine.switch import condition_watch
-from lpad.network.applier import Failed, TryAgain
+from lpad.network.applier import Connection, Failed, Sight, TryAgain
+from lpad.network.applier import State as Seen
 from lpad.network.connection_layer import Layer
 from lpad.network.hooks import Hooks
+from lpad.network.network_cause import Cause, Procedure
 from lpad.network.network_settings import IpType, NetworkSettings
 from lpad.simulator.modem.contexts import Subscription
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from network.runner_bench import runner
 
 if TYPE_CHECKING:
@@ -308,6 +322,65 @@ def test_the_orders_settings_are_there_before_the_profile(tmp_path: Path, pki: P
         assert set(seen) == {"order.example"}
 
 
+def test_an_order_that_fails_leaves_no_settings_behind(tmp_path: Path, pki: Pki) -> None:
+    """If the card refuses the profile, the order's settings go; what the owner has set for it stays."""
+    third = "8900101000000000033"
+    with networking(tmp_path, pki) as lab:
+        for owned in (False, True):
+            if owned:
+                lab.engine.set_network(CARD, third, NetworkSettings(apn="owner.example"))
+            lab.server.faults.add(
+                Fault(function="getBoundProfilePackage", kind=FaultKind.BPP_BIT_FLIP, value=3)
+            )
+            code = {"activation_code": lab.code(lab.order(iccid=third, name="Third"))}
+            change = lab.carry_out(Kind.DOWNLOAD, secrets=code, network={"apn": "order.example"})
+            assert change.error is not None
+            lab.until_true(lambda: lab.engine._networks.get(third).order is None)
+        assert lab.engine.network(CARD, third).settings.apn == "owner.example"
+
+
+def test_a_deleted_profile_is_forgotten_later(tmp_path: Path, pki: Pki) -> None:
+    """If the applier's service is away, the result says so, and lpad repeats it, even after a restart."""
+    spy = Spy(answers={"forget": [NO] * 2})
+    with networking(tmp_path, pki, spy) as lab:
+        change = lab.carry_out(Kind.DELETE, iccid=SECOND)
+        assert change.error is None
+        assert "still to be removed: no; lpad tries again" in result_of(change)["remark"]
+        (left,) = lab.engine.unforgotten(CARD)
+        assert (left.iccid, left.applier, left.told) == (SECOND, "at", "no")
+        lab.stop()
+        lab.start()
+        lab.until_true(lambda: spy.asked == [("forget", SECOND)] * 2)
+        assert lab.engine.unforgotten(CARD)
+        lab.stop()
+        lab.start()
+        lab.until_true(lambda: lab.engine.unforgotten(CARD) == ())
+        assert spy.asked == [("forget", SECOND)] * 3
+
+
+def test_a_profile_that_another_program_deleted_is_forgotten(tmp_path: Path, pki: Pki) -> None:
+    """The applier hears of it as soon as lpad sees that the profile is gone."""
+    spy = Spy()
+    with networking(tmp_path, pki, spy) as lab:
+        lab.carry_out(Kind.REFRESH)  # lpad has seen the profile
+        deleted_by_another_program(lab, SECOND)
+        lab.carry_out(Kind.REFRESH)
+        lab.until_true(lambda: spy.asked == [("forget", SECOND)])
+        assert lab.engine.unforgotten(CARD) == ()
+
+
+def test_a_profile_that_is_back_is_not_forgotten(tmp_path: Path, pki: Pki) -> None:
+    """What could not be removed for a deleted profile belongs to it again once it is installed again."""
+    spy = Spy(answers={"forget": [NO]})
+    with networking(tmp_path, pki, spy) as lab:
+        lab.carry_out(Kind.DELETE, iccid=SECOND)
+        lab.install(iccid=SECOND, name="Second")
+        lab.stop()
+        lab.start()
+        lab.until_true(lambda: lab.engine.unforgotten(CARD) == ())
+        assert spy.asked == [("forget", SECOND)]
+
+
 def test_a_bearer_cannot_be_a_condition_where_nothing_sees_it(tmp_path: Path, pki: Pki) -> None:
     """Without an applier that sees connections such a guard is refused before anything is done."""
     with guarding(tmp_path, pki) as lab:
@@ -351,6 +424,36 @@ def test_the_time_of_a_hook_is_part_of_the_guards(tmp_path: Path, pki: Pki) -> N
         assert enabled(lab) == FIRST
 
 
+def test_the_time_of_other_settings_is_part_of_the_guards(tmp_path: Path, pki: Pki) -> None:
+    """Attempts with the empty APN and the other IP type get no more time than the guard has left."""
+    spy = Rejected()
+    with networking(tmp_path, pki, spy, limit=600) as lab:
+        change = ended(lab, "bearer", within=4)
+        assert rolled_back(change)["reason"] == "time-limit"
+        assert [each for each in steps(change) if each.startswith("try-")] == [
+            "try-default-apn",
+            "try-other-ip-type",
+        ]
+        attempts = [left for iccid, left in spy.left if iccid == SECOND]
+        assert len(attempts) == 3
+        assert max(attempts) <= 4
+        assert [left > 4 for iccid, left in spy.left if iccid == FIRST] == [True], "the way back has its own"
+
+
+@dataclass
+class Rejected(Spy):
+    """An applier whose connection the network rejects because of its APN, and the time that it had."""
+
+    left: list[tuple[str, float]] = field(default_factory=list)
+
+    def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
+        self.left.append((wanted.iccid, deadline.remaining()))
+        return super().apply(wanted, deadline=deadline)
+
+    def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:
+        return Connection(bearer=Sight(state=Seen.DOWN, cause=Cause(Procedure.ESM, 27)))
+
+
 HANGS = 'case "$LPAD_EVENT $LPAD_ICCID" in "{event} {iccid}") touch "$0.started"; sleep 600 ;; esac'
 
 
@@ -385,7 +488,7 @@ def test_a_refusing_hook_leaves_nothing_to_undo(tmp_path: Path, pki: Pki) -> Non
         with networking(tmp_path, pki, spy, hooks=Hooks(serving.client)) as lab:
             change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
             assert change.error is not None
-            assert change.error.kind == "network-failed"
+            assert (change.error.kind, change.error.details["layer"]) == ("network-failed", "hook")
             assert (enabled(lab), spy.asked) == (FIRST, [])
             assert lab.engine.pending(CARD) is None
 

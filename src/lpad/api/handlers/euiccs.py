@@ -28,6 +28,7 @@ from lpad.api.request.views import (
     EuiccSummary,
     EuiccView,
     ModemRestartsView,
+    NetworkLeftoverView,
     NotificationList,
     NotificationView,
     ProfileList,
@@ -73,6 +74,7 @@ async def get_euicc(call: Call) -> Response:
     wish = await asyncio.to_thread(call.engine.wish, snapshot.name)
     rescue = await asyncio.to_thread(call.engine.rescue, snapshot.name)
     restarts = await asyncio.to_thread(call.engine.modem_restarts, snapshot.name)
+    leftovers = await asyncio.to_thread(call.engine.unforgotten, snapshot.name)
     view = view_of(
         EuiccView,
         snapshot,
@@ -82,6 +84,7 @@ async def get_euicc(call: Call) -> Response:
         failover=call.engine.failover(snapshot.name),
         modem_restarts=_modem_restarts(restarts, call.engine.now()),
         rescue=_rescue(rescue, call.engine.now()),
+        network_leftovers=tuple(view_of(NetworkLeftoverView, each) for each in leftovers),
         known_risks=known_risks(snapshot.profiles),
     )
     return json_response(view)

@@ -188,6 +188,18 @@ class RescueView(msgspec.Struct, frozen=True, kw_only=True):
     next_at: datetime
 
 
+class NetworkLeftoverView(msgspec.Struct, frozen=True, kw_only=True):
+    """A deleted profile whose network settings the applier could not remove yet; lpad tries again.
+
+    `told` is the last failure, as a sentence.
+    """
+
+    iccid: str
+    applier: str
+    since: datetime
+    told: str
+
+
 class EuiccView(EuiccSummary, frozen=True, kw_only=True):
     """One card with all its information at `read_at`."""
 
@@ -201,6 +213,7 @@ class EuiccView(EuiccSummary, frozen=True, kw_only=True):
     failover: FailoverStatus | None
     rescue: RescueView | None
     modem_restarts: ModemRestartsView | None
+    network_leftovers: tuple[NetworkLeftoverView, ...]
     known_risks: tuple[KnownRisk, ...]
     unreadable: tuple[UnreadableProfile, ...]
 

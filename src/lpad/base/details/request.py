@@ -86,7 +86,7 @@ class JournalDetails(Details, total=False):
 
 
 class NetworkDetails(Details, total=False):
-    """The layer that failed, and the cause in the words of its source."""
+    """The layer that failed, or the owner's program (`hook`, `command`); the cause in its source's words."""
 
     cause: str
     layer: str

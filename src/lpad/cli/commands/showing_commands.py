@@ -15,6 +15,7 @@ from lpad.cli.session.followed_change import describe, follow, waiting_lines
 from lpad.cli.session.guard_options import (
     failover_line,
     layer_lines,
+    leftovers_line,
     modem_line,
     on_trial,
     rescue_line,
@@ -52,7 +53,7 @@ def status(session: Session) -> None:
         ("CARD", "STATE", "EID", "ENABLED PROFILE", "WAY"), rows, empty="the settings list no card"
     )
     unreadable = [unreadable_line(each.name, each.unreadable) for each in euiccs]
-    about = (rescue_line, modem_line, failover_line, _provisioning, wish_line)
+    about = (rescue_line, modem_line, leftovers_line, failover_line, _provisioning, wish_line)
     policies = [line(euicc) for line in about for euicc in euiccs]
     policies += [_unserved(e.name, found) for e, found in zip(euiccs, lists, strict=True)]
     changes = _readable(client.changes) or []

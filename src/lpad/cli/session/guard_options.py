@@ -17,7 +17,9 @@ _SWITCHING = frozenset({"enable", "disable", "download", "provision", "reset"})
 _LAYERS = ("card", "modem", "registered", "bearer", "address", "path")
 """The layers of the connection, from the lowest up."""
 _HOOKS = ("pre-switch", "post-switch", "confirmed", "rolled-back")
-"""Steps that run the owner's hooks, whose failure concerns no layer."""
+"""Steps that run the owner's hooks; versions before 0.3 reported their failures with the layer `modem`."""
+_PROGRAMS = {"hook": "the hooks", "command": "the network command"}
+"""The owner's programs, in words; none is a layer of the connection."""
 
 
 class Limit(TypedDict, total=False):
@@ -96,7 +98,7 @@ def on_trial(changes: Iterable[Change]) -> list[str]:
 
 
 def layer_lines(changes: Iterable[Change]) -> list[str]:
-    """Return a line for each card whose last switch has ended with a failed layer, and for failed hooks.
+    """Return a line for each card whose last switch has ended with a failed layer, and for failed programs.
 
     Args:
         changes: the newest first.
@@ -112,11 +114,9 @@ def layer_lines(changes: Iterable[Change]) -> list[str]:
         for layer, cause in list(_failed_layers(change))[:1]
     ]
     return lines + [
-        f"{change.euicc}: the hooks failed at '{each['step']}' of the last switch (change {change.id}):"
-        f" {each['told']}"
+        f"{change.euicc}: {program} failed {where} the last switch (change {change.id}): {told}"
         for change in last.values()
-        for each in network_failures(change)
-        if each["step"] in _HOOKS
+        for program, where, told in _failed_programs(change)
     ]
 
 
@@ -129,11 +129,22 @@ def _switched(change: Change) -> bool:
     return change.guard is not None or bool((change.result or {}).get("enabled"))
 
 
+def _failed_programs(change: Change) -> Iterator[tuple[str, str, str]]:
+    """Yield the owner's failed programs in words, the step, and the error's sentence."""
+    error = change.error
+    if error is not None and (named := _PROGRAMS.get(str(error.details.get("layer")))):
+        yield named, "before", error.sentence
+    for each in network_failures(change):
+        program = "hook" if each["step"] in _HOOKS else each["layer"]
+        if program in _PROGRAMS:
+            yield _PROGRAMS[program], f"at '{each['step']}' of", each["told"]
+
+
 def _failed_layers(change: Change) -> Iterator[tuple[str, str | None]]:
     """Yield the failed layers from below, each with the network's cause."""
     if change.guard is not None and change.guard.layer:
         yield change.guard.layer, change.guard.cause
-    if change.error is not None and change.error.details.get("layer"):
+    if change.error is not None and change.error.details.get("layer") in _LAYERS:
         yield str(change.error.details["layer"]), str(change.error.details.get("cause") or "")
     network = (change.result or {}).get("network") or {}
     failures = [
@@ -155,6 +166,18 @@ def rescue_line(euicc: Euicc) -> str | None:
         f" {wanted}: {status.attempts} attempts since {status.since:%Y-%m-%d %H:%M:%S} UTC, the next at"
         f" {status.next_at:%Y-%m-%d %H:%M:%S} UTC or when the card comes back; enable another profile to end"
         " the attempts"
+    )
+
+
+def leftovers_line(euicc: Euicc) -> str | None:
+    """Return a line about deleted profiles whose network settings are still there; None without any."""
+    if not euicc.network_leftovers:
+        return None
+    last = euicc.network_leftovers[-1]
+    named = ", ".join(each.iccid for each in euicc.network_leftovers)
+    return (
+        f"{euicc.name}: the applier '{last.applier}' still has the network settings of the deleted profile"
+        f"{'' if len(euicc.network_leftovers) == 1 else 's'} {named}: {last.told}; lpad tries again"
     )
 
 

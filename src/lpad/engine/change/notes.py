@@ -91,6 +91,7 @@ class DownloadNotes(SwitchNotes, frozen=True, kw_only=True, omit_defaults=True):
     contained it;
     last_number: the last notification before that, by which the card's own result is known.
     consent, code_declined, code_refused: the answers to its questions.
+    announced: whether the owner's hooks were told of the installed profile.
     tried: how often each course of `retry_rules` was taken.
     spent, spent_since: see `TriedTime`; waited: the note of an older lpad instead.
     """
@@ -100,6 +101,7 @@ class DownloadNotes(SwitchNotes, frozen=True, kw_only=True, omit_defaults=True):
     consent: NotedConsent | None = None
     code_declined: bool = False
     code_refused: bool = False
+    announced: bool = False
     tried: dict[str, int] = {}
     spent: float | None = None
     spent_since: float | None = None

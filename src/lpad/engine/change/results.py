@@ -65,13 +65,17 @@ class ShownProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class RemarkResult(Result, frozen=True, kw_only=True, omit_defaults=True):
-    """The result of a change, with a `remark` about the modem for the user."""
+    """The result of a change, with a `remark` for the user about the modem or the network settings."""
 
     remark: str | None = None
 
 
 class NetworkFailure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A step of the network settings that failed, the layer, and the network's cause if it gave one."""
+    """A step of the network settings that failed, and the network's cause if it gave one.
+
+    `layer` is the failed layer of the connection: card, modem, registered, bearer, address or path; or the
+    owner's program that failed: hook or command.
+    """
 
     step: str
     layer: str
@@ -185,7 +189,7 @@ class LineResult(Result, frozen=True, kw_only=True, omit_defaults=True):
     already: bool = always(False)
 
 
-class DeleteResult(Result, frozen=True, kw_only=True, omit_defaults=True):
+class DeleteResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
     """The profile that is no longer on the card, and whether it was already missing."""
 
     iccid: str

@@ -17,7 +17,7 @@ from lpad.base.errors import LpadError
 from lpad.network.network_settings import GivenBy, NetworkSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from lpad.engine.journal.named_values import NamedValues
 
@@ -27,11 +27,16 @@ _PREFIX = "network:"
 
 
 class _Row(msgspec.Struct, frozen=True, kw_only=True):
-    """The stored settings of one profile, not yet typed; `card` is the EID of the card that contained it."""
+    """The stored settings of one profile, not yet typed; `card` is the EID of the card that contained it.
+
+    `ordered_by` is the change that stored `order`, and `ordered_for` the EID of its card.
+    """
 
     owner: dict[str, Any] | None = None
     order: dict[str, Any] | None = None
     card: str | None = None
+    ordered_by: int | None = None
+    ordered_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +66,45 @@ class NetworkStore:
             owner=_sensible(row.owner, GivenBy.OWNER), order=_sensible(row.order, GivenBy.ORDER)
         )
 
-    def put(self, iccid: str, settings: NetworkSettings, *, given_by: GivenBy) -> None:
-        """Store a profile's settings, replacing earlier ones from the same source."""
-        kept = msgspec.to_builtins(settings)
+    def put(self, iccid: str, settings: NetworkSettings) -> None:
+        """Store the owner's settings of a profile, replacing the owner's earlier ones."""
+        with self._lock:
+            self._write(iccid, replace(self._row(iccid), owner=msgspec.to_builtins(settings)))
+
+    def put_ordered(self, iccid: str, settings: NetworkSettings, *, change: int, eid: str | None) -> None:
+        """Store the settings that an order has delivered, replacing those of an earlier order.
+
+        Args:
+            iccid: the profile's ICCID.
+            settings: the settings.
+            change: the change that carries out the order.
+            eid: the EID of its card.
+        """
         with self._lock:
             row = self._row(iccid)
-            owner = given_by is GivenBy.OWNER
-            new = replace(row, owner=kept) if owner else replace(row, order=kept)
-            self._write(iccid, new)
+            kept = msgspec.to_builtins(settings)
+            self._write(iccid, replace(row, order=kept, ordered_by=change, ordered_for=eid))
+
+    def drop_unused(
+        self, eid: str, *, lacks: Callable[[str], bool], ended: Callable[[int], bool]
+    ) -> tuple[str, ...]:
+        """Remove the settings of orders whose profile never came; return the ICCIDs.
+
+        The owner's settings stay, because they may be for a future profile.
+
+        Args:
+            eid: the EID of a card.
+            lacks: whether this card certainly has no profile with an ICCID.
+            ended: whether a change has ended.
+        """
+        dropped = []
+        with self._lock:
+            for iccid, row in list(self._known().items()):
+                candidate = row.order is not None and row.card is None and row.ordered_for == eid
+                if candidate and row.ordered_by is not None and lacks(iccid) and ended(row.ordered_by):
+                    self._write(iccid, replace(row, order=None, ordered_by=None, ordered_for=None))
+                    dropped.append(iccid)
+        return tuple(dropped)
 
     def clear(self, iccid: str) -> None:
         """Remove the owner's settings of a profile."""

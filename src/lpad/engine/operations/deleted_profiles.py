@@ -13,14 +13,21 @@ if TYPE_CHECKING:
     from lpad.engine.running.run import Run
 
 
-def forget_deleted(run: Run, context: Context, iccids: Iterable[str]) -> None:
+def forget_deleted(run: Run, context: Context, iccids: Iterable[str]) -> str | None:
     """Have everything outside of the card forget profiles; a failure is logged.
 
     A repetition does no harm.
 
+    Returns:
+        A remark for the result if the applier has failed; None if it has not.
+
     Raises:
         Suspended: lpad is stopping; its next start continues.
     """
+    remark = None
     for iccid in iccids:
-        deleted(run, context, iccid)
+        failed = deleted(run, context, iccid)
+        if failed is not None:
+            remark = f"network settings outside of lpad are still to be removed: {failed}; lpad tries again"
         context.lines.forget(iccid)
+    return remark

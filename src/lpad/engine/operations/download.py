@@ -28,7 +28,6 @@ from lpad.engine.switch.possible_conditions import check_possible
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.install_policy import CONFIRM
 from lpad.lpa.notification_delivery import PendingNotification
-from lpad.network.network_settings import GivenBy
 from lpad.protocol.download_session import Step
 
 if TYPE_CHECKING:
@@ -86,7 +85,8 @@ def _keep_network(run: Run, context: Context, iccid: str) -> str | None:
     if settings is None or not iccid:
         return None
     try:
-        context.networks.put(iccid, settings, given_by=GivenBy.ORDER)
+        eid = run.secret(EID) or context.snapshot().eid
+        context.networks.put_ordered(iccid, settings, change=run.change.id, eid=eid)
     except LpadError as error:
         log.warning("change %d: cannot store its network settings: %s", run.change.id, error)
         return f"the profile's network settings could not be stored: {error.sentence}"

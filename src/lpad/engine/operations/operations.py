@@ -106,8 +106,8 @@ def delete(run: Run, context: Context) -> results.DeleteResult:
         wanted=f"profile {iccid} is deleted",
         deadline=deadline,
     )
-    forget_deleted(run, context, () if profile.iccid is None else (profile.iccid,))
-    return results.DeleteResult(iccid=iccid, already=False)
+    remark = forget_deleted(run, context, () if profile.iccid is None else (profile.iccid,))
+    return results.DeleteResult(iccid=iccid, already=False, remark=remark)
 
 
 def rename(run: Run, context: Context) -> results.RenameResult:
@@ -202,8 +202,8 @@ def reset(run: Run, context: Context) -> results.ResetResult:
         deadline=deadline,
     )
     gone = () if already else tuple(iccids)
-    forget_deleted(run, context, gone)
-    return results.ResetResult(already=already, remark=remark, deleted=gone)
+    left = forget_deleted(run, context, gone)
+    return results.ResetResult(already=already, remark=remark or left, deleted=gone)
 
 
 def deliver_notifications(run: Run, context: Context) -> results.DeliverNotificationsResult:

@@ -32,7 +32,7 @@ from lpad.engine.operations.download import download
 from lpad.engine.provisioning import look_times
 from lpad.engine.running.run import Postponed
 from lpad.engine.running.same_card import check_same_eid
-from lpad.network.network_settings import GivenBy, NetworkSettings
+from lpad.network.network_settings import NetworkSettings
 from lpad.provisioning.declared.answer_reading import same_iccid
 from lpad.provisioning.platform_interface import Activates
 
@@ -145,7 +145,9 @@ def _keep_apn(wish: OpenWish, iccid: str) -> None:
     if apn is None:
         return
     try:
-        wish.context.networks.put(iccid, NetworkSettings(apn=apn), given_by=GivenBy.ORDER)
+        wish.context.networks.put_ordered(
+            iccid, NetworkSettings(apn=apn), change=wish.run.change.id, eid=wish.context.snapshot().eid
+        )
     except LpadError as error:
         log.warning("change %d: cannot store the platform's APN: %s", wish.run.change.id, error)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from lpad.engine.change.notes import ProfileNotes
 from lpad.engine.change.params import DownloadParams
 from lpad.engine.change.results import DeleteResult, DownloadResult, ResetResult
 from lpad.engine.operations.deleted_profiles import forget_deleted
+from lpad.engine.recovery.reconcile import left_disabled
 from lpad.engine.switch.network_steps import downloaded
 from lpad.engine.switch.switch import see_through
 
@@ -26,20 +29,23 @@ def finish(run: Run, context: Context, result: Result) -> Result:
         result: its result, by the card's state.
 
     Raises:
-        CardError: the modem still reads another profile after all steps, or the port is gone.
+        CardError: the modem still reads another profile after all steps, or the port is gone; or the profile
+            of a download was to be enabled, and is not.
         Suspended: lpad is stopping; its next start continues.
     """
     match result:
         case DeleteResult():
             notes = run.notes_of(ProfileNotes)
-            forget_deleted(run, context, () if notes.iccid is None else (notes.iccid,))
-            return result
+            remark = forget_deleted(run, context, () if notes.iccid is None else (notes.iccid,))
+            return msgspec.structs.replace(result, remark=remark)
         case ResetResult():
             seen = see_through(run, context, result)
-            forget_deleted(run, context, result.deleted)
-            return seen
+            remark = forget_deleted(run, context, result.deleted)
+            return seen if remark is None else msgspec.structs.replace(seen, remark=remark)
         case DownloadResult():
             downloaded(run, context, result.iccid)
+            if (error := left_disabled(run.change, result, run.notes)) is not None:
+                raise error
             if not run.change.params_of(DownloadParams).enable:
                 return result
     return see_through(run, context, result)

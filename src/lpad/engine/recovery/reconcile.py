@@ -90,6 +90,19 @@ def takes_work(change: Change) -> bool:
     return change.kind.downloads or change.kind in (Kind.ENABLE, Kind.DISABLE, Kind.DELETE, Kind.RESET)
 
 
+def left_disabled(change: Change, result: Result, notes: Notes) -> CardUnreachable | None:
+    """Return the error of a download that has installed its profile, but was to enable it as well."""
+    asked = change.params
+    if not (isinstance(asked, params.DownloadParams) and isinstance(result, results.DownloadResult)):
+        return None
+    if not asked.enable or result.enabled:
+        return None
+    iccid = (isinstance(notes, DownloadNotes) and notes.iccid) or result.iccid
+    error = _cut_off(change, f"profile {iccid} is installed, but not enabled", remedy="enable it")
+    error.details["installed"] = iccid
+    return error
+
+
 def is_tried_again(change: Change, private: Private) -> bool:
     """Whether an interrupted change is carried out again: a download with retries, or a discovery.
 
@@ -165,16 +178,12 @@ def _reset(
 def _downloaded(
     change: Change, private: Private, card: Snapshot, notifications: list[StoredNotification]
 ) -> Verdict:
-    asked, notes = change.params_of(params.DownloadParams), private.notes
+    notes = private.notes
     iccid = notes.iccid if isinstance(notes, DownloadNotes) else None
     if not iccid or not isinstance(notes, DownloadNotes):
         return _cut_off(change, "the card had not begun to load the profile")
     profile = card.listed.named(iccid)
     if profile is not None and not notes.held_before:
-        if asked.enable and not profile.enabled:
-            error = _cut_off(change, f"profile {iccid} is installed, but not enabled", remedy="enable it")
-            error.details["installed"] = iccid
-            return error
         return results.DownloadResult(
             iccid=card.listed.address(profile) or iccid,
             isdp_aid=profile.isdp_aid,

@@ -270,6 +270,13 @@ class ChangeStore:
             live = self._live.get(change_id)
         return live or self._journal.changes.get(change_id)
 
+    def has_ended(self, change_id: int) -> bool:
+        """Whether a change has ended, or is no longer known."""
+        try:
+            return self.change(change_id).state.ended
+        except NotFound:
+            return True
+
     def active(self) -> list[Change]:
         """Return the changes that run or wait for an answer, oldest first, from memory."""
         with self._lock:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lpad.engine.lines.known_lines import KnownLines
     from lpad.engine.network_settings.pending_switch import PendingSwitches
     from lpad.engine.network_settings.settings_store import NetworkStore
+    from lpad.engine.network_settings.unforgotten_profiles import UnforgottenProfiles
     from lpad.engine.outbox import Outbox
     from lpad.engine.outbox.delivery import Connect
     from lpad.engine.outbox.owed_cancellations import OwedCancellations
@@ -76,8 +77,9 @@ class Context:
     those of this card that the journal keeps; `install_policy` judges what may be installed on it; `owed`
     stores the cancellations that servers have not received yet; `stuck` takes over guarded switches that
     could not be rolled back; `modem_resets` limits the restarts of the modem; `networks` stores the network
-    settings of profiles, and `pending` the unfinished switches with such settings; `lines` has the platforms'
-    reports on the lines of profiles; `layers` has the states of the data connection's layers;
+    settings of profiles, `pending` the unfinished switches with such settings, and `unforgotten` the deleted
+    profiles that an applier still knows; `lines` has the platforms' reports on the lines of profiles;
+    `layers` has the states of the data connection's layers;
     `events` has what SM-DSs list for the cards.
     """
 
@@ -98,6 +100,7 @@ class Context:
     pending: PendingSwitches
     wishes: WishStore
     platforms: Platforms
+    unforgotten: UnforgottenProfiles
     lines: KnownLines
     layers: LayerStates
     events: EventStore

@@ -99,14 +99,17 @@ class RunRecord:
         """Publish a separate event."""
         self._store.tell(self._change, type_, data)
 
-    def note(self, notes: Noting) -> None:
+    def note(self, notes: Noting, *, needed: bool = True) -> None:
         """Store a note that the change needs after a restart.
 
+        Args:
+            needed: whether the change must not continue without it.
+
         Raises:
-            InternalError: the record cannot be written.
+            InternalError: the record is needed, and cannot be written.
         """
         with self._condition:
-            self._write(self._change, notes, needed=True)
+            self._write(self._change, notes, needed=needed)
 
     def keep_secret(self, name: str, value: str) -> None:
         """Store a secret parameter that became known only now.

@@ -5,11 +5,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from lpad.engine.change.change import now
+from lpad.engine.network_settings.unforgotten_profiles import UnforgottenProfile
 from lpad.engine.switch.network_steps import NetworkSteps
 from lpad.engine.switch.steps import StepsAfterCut
 from lpad.network.applier import Connection
+from lpad.network.no_applier import NO_APPLIER
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lpad.base.cancellation import Cancellation
     from lpad.engine.running.operation_context import Context
 
@@ -58,6 +63,46 @@ def settle_pending(context: Context, ending: Cancellation) -> None:
         return
     log.info("%s: the network settings of change %d are settled", euicc, pending.change)
     context.pending.end(euicc)
+
+
+def note_deleted(context: Context, iccids: Iterable[str]) -> None:
+    """Record that profiles are gone from the card, so that the applier forgets them.
+
+    Args:
+        context: has the applier, and the profiles to forget.
+        iccids: the ICCIDs of profiles that lpad or another program has deleted.
+    """
+    port = context.card.port
+    if port.network.applier is NO_APPLIER:
+        return
+    for iccid in iccids:
+        gone = UnforgottenProfile(
+            iccid=iccid,
+            applier=port.network.applier.name,
+            since=now(),
+            told="the profile was deleted, and the applier was not asked yet",
+        )
+        context.unforgotten.failed(port.name, gone)
+
+
+def forget_again(context: Context, ending: Cancellation) -> None:
+    """Have the applier forget deleted profiles for which it has failed before.
+
+    A profile that the card has again is not forgotten, and neither is the data of another applier, which the
+    settings no longer select.
+
+    Args:
+        context: has the profiles.
+        ending: ends it, because lpad stops.
+    """
+    euicc, kept = context.card.port.name, context.unforgotten
+    for each in kept.of(euicc):
+        back = context.snapshot().listed.named(each.iccid) is not None
+        if back or each.applier != context.card.port.network.applier.name:
+            kept.forgotten(euicc, each.iccid)
+        elif not ending.cancelled:
+            NetworkSteps(StepsAfterCut(0, ending), context, each.iccid).forget(each.iccid)
+    kept.tried(euicc)
 
 
 def return_modem(context: Context, ending: Cancellation) -> None:

@@ -22,9 +22,11 @@ import msgspec
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, CardError, LpadError, NetworkFailed
-from lpad.engine.change.change import FAILOVER, RESCUE
+from lpad.engine.change.change import FAILOVER, RESCUE, now
+from lpad.engine.change.notes import DownloadNotes, noting
 from lpad.engine.change.results import NetworkFailure, NetworkResult
 from lpad.engine.network_settings.pending_switch import PendingSwitch
+from lpad.engine.network_settings.unforgotten_profiles import UnforgottenProfile
 from lpad.engine.policy.networking import OnFailure
 from lpad.engine.running.card.modem_for_appliers import ModemAtHand
 from lpad.engine.running.run import Suspended
@@ -33,9 +35,9 @@ from lpad.engine.switch.steps import StepsOfRun
 from lpad.engine.switch.switch import PLAIN, switch
 from lpad.network.applier import Applied, Connection, Failed, State, TryAgain, Wanted
 from lpad.network.chosen_settings import choose
-from lpad.network.connection_layer import Layer
+from lpad.network.connection_layer import Layer, OwnersProgram
 from lpad.network.hooks import HookEvent
-from lpad.network.network_settings import GivenBy
+from lpad.network.network_settings import EMPTY, GivenBy
 from lpad.network.no_applier import NO_APPLIER
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from lpad.engine.switch.switch import Purpose
     from lpad.network.applier import Modem, Outcome
     from lpad.network.chosen_settings import Chosen
+    from lpad.network.connection_layer import Culprit
     from lpad.network.network_settings import NetworkSettings
 
     Act = Callable[[Wanted, Deadline], Outcome]
@@ -113,6 +116,11 @@ class NetworkSteps:
         self._unsettled = False
         """Whether some of the steps must be repeated once the card can be read again."""
         self.report = NetworkReport(self._policy.applier.name)
+
+    @property
+    def has_hooks(self) -> bool:
+        """Whether the settings request hooks."""
+        return self._has_hooks
 
     @property
     def active(self) -> bool:
@@ -274,14 +282,29 @@ class NetworkSteps:
         if not self._unsettled:  # otherwise the settings are settled as soon as the card can be read
             self._context.pending.end(self._euicc)
 
-    def forget(self, iccid: str) -> None:
-        """Have the applier remove its data of a profile that is no longer on the card."""
-        if self._has_applier:
-            self._steps.follow("forget-network")
-            self._try(
-                self._wanted_for(iccid),
-                lambda _, deadline: self._policy.applier.forget(iccid, deadline=deadline),
-            )
+    def forget(self, iccid: str) -> str | None:
+        """Have the applier remove its data of a profile that is no longer on the card.
+
+        A failure is kept in the journal, and lpad repeats this later.
+
+        Returns:
+            A sentence about the failure; None if there is nothing left to remove.
+        """
+        kept = self._context.unforgotten
+        if not self._has_applier:
+            return None
+        self._steps.follow("forget-network")
+        outcome = self._try(
+            Wanted(eid=self._context.snapshot().eid or "", iccid=iccid, settings=EMPTY),
+            lambda _, deadline: self._policy.applier.forget(iccid, deadline=deadline),
+        )
+        if isinstance(outcome, Applied):
+            kept.forgotten(self._euicc, iccid)
+            return None
+        told = outcome.told
+        failed = UnforgottenProfile(iccid=iccid, applier=self._policy.applier.name, since=now(), told=told)
+        kept.failed(self._euicc, failed)
+        return told
 
     def happened(self, event: HookEvent, iccid: str) -> None:
         """Run the hooks for an event other than a switch."""
@@ -359,11 +382,20 @@ class NetworkSteps:
 
     def _hook(self, event: HookEvent, wanted: Wanted, *, ends: Cancellation | None = None) -> Outcome:
         return self._try(
-            wanted, lambda each, deadline: self._policy.hooks.run(event, each, deadline=deadline), ends=ends
+            wanted,
+            lambda each, deadline: self._policy.hooks.run(event, each, deadline=deadline),
+            ends=ends,
+            culprit=OwnersProgram.HOOK,
         )
 
     def _try(
-        self, wanted: Wanted, act: Act, *, ends: Cancellation | None = None, once: bool = False
+        self,
+        wanted: Wanted,
+        act: Act,
+        *,
+        ends: Cancellation | None = None,
+        once: bool = False,
+        culprit: Culprit = Layer.MODEM,
     ) -> Outcome:
         """Repeat a step until it is done, has failed, or its time is over; a failure is reported.
 
@@ -372,6 +404,7 @@ class NetworkSteps:
             act: one attempt.
             ends: ends the wait early; None: only the end of lpad does.
             once: whether to make one attempt only.
+            culprit: what a report names if the attempt is cancelled, or fails because of a fault in lpad.
         """
         ends = ends or self._steps.ending
         deadline = self._deadline(ends)
@@ -382,13 +415,11 @@ class NetworkSteps:
                 outcome = act(wanted, deadline)
             except Cancelled as error:
                 self._unsettled = True
-                outcome = TryAgain(layer=Layer.MODEM, told=error.sentence)
+                outcome = TryAgain(layer=culprit, told=error.sentence)
                 break
             except Exception:  # a fault in an applier must not prevent the rollback
                 log.exception("change %d: internal-error", self._steps.change_id)
-                outcome = Failed(
-                    layer=Layer.MODEM, told="the applier failed because of a fault in lpad; see lpad's log"
-                )
+                outcome = Failed(layer=culprit, told="this failed because of a fault in lpad; see lpad's log")
             if once or not isinstance(outcome, TryAgain) or deadline.remaining() <= outcome.after:
                 break
             with ends.waking(woken.set):
@@ -472,26 +503,34 @@ class NetworkSteps:
 
 
 def downloaded(run: Run, context: Context, iccid: str) -> None:
-    """Run the hooks after a download; a failure is logged.
+    """Run the hooks after a download, once for each installed profile; a failure is logged.
 
     Raises:
         Suspended: lpad is stopping; it repeats these steps at its next start.
     """
     steps = NetworkSteps(StepsOfRun(run), context, iccid)
+    if not steps.has_hooks or run.notes_of(DownloadNotes).announced:
+        return
     steps.happened(HookEvent.DOWNLOADED, iccid)
     steps.check_ended()
+    run.note(noting(DownloadNotes, announced=True), needed=False)
 
 
-def deleted(run: Run, context: Context, iccid: str) -> None:
+def deleted(run: Run, context: Context, iccid: str) -> str | None:
     """Have the applier forget a profile that is deleted, and run the hooks; a failure is logged.
+
+    Returns:
+        A sentence about the applier's failure, which lpad will repeat; None if it has not failed.
 
     Raises:
         Suspended: lpad is stopping; its next start repeats this.
     """
     steps = NetworkSteps(StepsOfRun(run), context, iccid)
-    steps.forget(iccid)
+    failed = steps.forget(iccid)
     steps.happened(HookEvent.DELETED, iccid)
     steps.check_ended()
+    context.unforgotten.tried(context.card.port.name)
+    return failed
 
 
 def enable_with_network(run: Run, context: Context, *, iccid: str, purpose: Purpose = PLAIN) -> SwitchResult:

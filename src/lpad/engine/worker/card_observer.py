@@ -26,6 +26,7 @@ from lpad.engine.worker.card_ownership import CardOwnership, Claimant
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable, Iterable
 
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.network_settings.settings_store import NetworkStore
@@ -54,8 +55,10 @@ class Observer:
         ownership: CardOwnership,
         hung_modem: HungModem,
         networks: NetworkStore,
+        deleted: Callable[[Iterable[str]], None],
     ) -> None:
-        """Begin with an unknown card."""
+        """Begin with an unknown card; `deleted` gets the ICCIDs of profiles that are gone from it."""
+        self._deleted = deleted
         self._networks = networks
         self._hung_modem = hung_modem
         self._card = card
@@ -126,6 +129,7 @@ class Observer:
                 if icon is not None:
                     self._icons[address] = icon
         imei = self._card.imei()
+        before = self._snapshot
         self._publish(
             replace(
                 self._snapshot,
@@ -143,13 +147,15 @@ class Observer:
         with self._lock:
             self._presence.found()
         self._hung_modem.found()
-        self._follow_networks(seen.eid, seen.listed)
+        self._follow_networks(seen.eid, seen.listed, before)
         self.collect(euicc, seen.eid, deadline=deadline)
         return self._snapshot
 
-    def _follow_networks(self, eid: str, listed: ProfileList) -> None:
+    def _follow_networks(self, eid: str, listed: ProfileList, before: Snapshot) -> None:
         """Remove the network settings of deleted profiles; a failed write is repeated next time."""
         iccids = {each.iccid for each in listed.profiles}
+        if listed.complete and before.eid == eid:
+            self._deleted({each.iccid for each in before.profiles} - iccids)
         try:
             gone = self._networks.follow(eid, iccids, complete=listed.complete)
         except LpadError as error:
@@ -160,6 +166,7 @@ class Observer:
                 error.kind,
             )
             return
+        self._deleted(gone)
         for iccid in gone:
             log.info("%s: removed the network settings of the deleted profile %s", self._snapshot.name, iccid)
 

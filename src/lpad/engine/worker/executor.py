@@ -33,6 +33,7 @@ from lpad.engine.worker.retry_rules import doubted, is_of_dates, retry_after, re
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lpad.engine.change.results import Result
     from lpad.engine.recovery.interrupted_changes import Interrupted
     from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
@@ -200,11 +201,20 @@ class Executor:
         if isinstance(verdict, CardRefused):
             run.fail(verdict)
             return True
-        if isinstance(verdict, LpadError):
+        if isinstance(verdict, LpadError) or self._nothing_left(run, verdict):
             return False
         self._interrupted.put_back(run.change)
         self._settle()
         return True
+
+    def _nothing_left(self, run: Run, result: Result) -> bool:
+        """Whether a download has installed its profile and told the hooks, but could not enable it.
+
+        Then the error of the enable is more precise than one by the card's state.
+        """
+        hooks = self._context.card.port.network.hooks.runner is not None
+        told = isinstance(run.notes, DownloadNotes) and run.notes.announced
+        return (told or not hooks) and reconcile.left_disabled(run.change, result, run.notes) is not None
 
     def _await_card(self, run: Run, error: LpadError) -> None:
         noted = run.notes.absence
@@ -223,6 +233,8 @@ class Executor:
         """Make a download wait for another attempt, if one can help."""
         if not run.change.kind.downloads or run.change.guard is not None:
             return False  # the guarded switch has ended
+        if run.settled is not None:
+            return False  # only its work outside of the card was left
         if reconcile.is_left_to_card(run.notes):
             return False  # it has used up its attempts
         around = self._context.environment

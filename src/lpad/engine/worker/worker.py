@@ -17,6 +17,7 @@ from lpad.base.log.log_fields import logged_with
 from lpad.engine.change.change import CALLER, Kind, PauseReason
 from lpad.engine.discovery.event_store import EventStore
 from lpad.engine.network_settings.pending_switch import PendingSwitch, PendingSwitches
+from lpad.engine.network_settings.unforgotten_profiles import UnforgottenProfile, UnforgottenProfiles
 from lpad.engine.policy.going_offline import check_offline
 from lpad.engine.recovery.interrupted_changes import Interrupted
 from lpad.engine.running.card.layer_states import LayerStates
@@ -25,7 +26,9 @@ from lpad.engine.running.card.open_card import Card
 from lpad.engine.running.card.registration_query import RegistrationQuery
 from lpad.engine.running.operation_context import Context
 from lpad.engine.switch.between_switches import (
+    forget_again,
     look_at_connection,
+    note_deleted,
     return_modem,
     settle_pending,
 )
@@ -114,6 +117,7 @@ class Worker:
             ownership=ownership,
             hung_modem=self._hung_modem,
             networks=networks,
+            deleted=lambda iccids: note_deleted(self._context, iccids),
         )
         self._interrupted = Interrupted(store, journal, timeouts)
         self.queue = ChangeQueue(
@@ -127,6 +131,7 @@ class Worker:
         self.rescue = Rescue(port.name, store=store, journal=journal, hub=hub, submit=self.queue.submit)
         """The rescue after a stuck guarded switch."""
         self._pending = PendingSwitches(journal.memos)
+        self._unforgotten = UnforgottenProfiles(journal.memos)
         self.layers = LayerStates(port.name, hub)
         """The states of the data connection's layers."""
         context = self._context = Context(
@@ -145,6 +150,7 @@ class Worker:
             modem_resets=self.modem_resets,
             networks=networks,
             pending=self._pending,
+            unforgotten=self._unforgotten,
             wishes=wishes,
             platforms=platforms,
             lines=lines,
@@ -211,6 +217,10 @@ class Worker:
                 self.registration_query.run,
             ),
             DueTask(lambda: self._network_due_at, lambda: settle_pending(self._context, self._ending)),
+            DueTask(
+                lambda: self._unforgotten.due_at(self._name) if self._observer.ready else None,
+                lambda: forget_again(self._context, self._ending),
+            ),
             DueTask(lambda: self._tidy_at if self._observer.ready else None, self._take_off),
             DueTask(lambda: self._reads_at if self._observer.ready else None, self._read_again),
             DueTask(self._gives_back_at, lambda: return_modem(self._context, self._ending)),
@@ -262,6 +272,11 @@ class Worker:
     def pending_network(self) -> PendingSwitch | None:
         """The unfinished switch with network settings."""
         return self._pending.of(self._name)
+
+    @property
+    def unforgotten(self) -> tuple[UnforgottenProfile, ...]:
+        """The deleted profiles that an applier still knows."""
+        return self._unforgotten.of(self._name)
 
     @property
     def network_policy(self) -> NetworkPolicy:
@@ -511,6 +526,17 @@ class Worker:
         self.rescue.look(self.snapshot)
         self._discovered.look(self.snapshot)
         self._provisioning.look(self.snapshot)
+        self._drop_unused_settings()
+
+    def _drop_unused_settings(self) -> None:
+        """Remove the network settings that came with orders whose profile never did."""
+        card = self.snapshot
+        if card.eid is not None and self._observer.ready:
+            dropped = self._context.networks.drop_unused(
+                card.eid, lacks=card.listed.lacks_name, ended=self._store.has_ended
+            )
+            for iccid in dropped:
+                log.info("%s: removed the order's network settings: profile %s never came", self._name, iccid)
 
     def _take_off(self) -> None:
         """Remove delivered notifications from the card."""

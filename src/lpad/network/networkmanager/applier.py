@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.network.applier import Outcome, Wanted
+    from lpad.network.connection_layer import Culprit
     from lpad.network.network_cause import Cause
     from lpad.network.networkmanager.connection import StoredConnection, Tree
     from lpad.network.networkmanager.daemon import ModemDevice
@@ -61,7 +62,7 @@ class _Trouble:
     """Why the last activation for a profile failed."""
 
     told: str
-    layer: Layer
+    layer: Culprit
     cause: Cause | None
 
 

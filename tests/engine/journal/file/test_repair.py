@@ -29,7 +29,7 @@ from lpad.engine.journal.file.migration import migrate
 from lpad.engine.journal.file.schema import CHECKSUMS_SINCE
 from lpad.engine.journal.file.writability import JournalState
 from lpad.engine.network_settings.settings_store import NetworkStore
-from lpad.network.network_settings import Authentication, GivenBy, NetworkSettings
+from lpad.network.network_settings import Authentication, NetworkSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,7 +100,7 @@ def holds_all(journal: Journal, said: Contents) -> None:
 def test_no_copy_is_for_others(worn: Path) -> None:
     """The repaired journal and the one that was set aside are closed to others, whatever the umask is."""
     worn.chmod(0o600)  # as lpad makes it
-    NetworkStore(Journal(worn).memos).put("8900101000000000017", SECRET, given_by=GivenBy.OWNER)
+    NetworkStore(Journal(worn).memos).put("8900101000000000017", SECRET)
     worn.write_bytes(b"garbage" + worn.read_bytes()[7:])
     before = os.umask(0)
     try:
