@@ -25,8 +25,8 @@ FIELDS = dict(fields_below(Settings))
 
 
 def test_the_example_is_right() -> None:
-    """The commented example can be used as it is, and names a card."""
-    assert list(SettingsFile.read(EXAMPLE).settings.euiccs) == ["modem"]
+    """The commented example can be used as it is; a card is what 'lpad setup' adds."""
+    assert SettingsFile.read(EXAMPLE).settings.euiccs == {}
 
 
 def test_what_it_shows_is_right(tmp_path: Path) -> None:

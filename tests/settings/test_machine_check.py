@@ -56,6 +56,6 @@ def test_an_interface_that_is_not_there(tmp_path: Path) -> None:
 def test_no_card_and_no_folder(tmp_path: Path) -> None:
     """A file without cards, and a state folder that is a file, are noted; default groups are not."""
     assert noted(tmp_path, "state_folder: lpad.yaml\n") == [
-        "1: 'euiccs': no card is listed; lpad has nothing to work with",
+        "1: 'euiccs': no card is configured; run 'lpad setup'",
         f"1: 'state_folder': {tmp_path}/lpad.yaml is not a folder; lpad cannot start",
     ]

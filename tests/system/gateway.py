@@ -64,6 +64,13 @@ class Gateway(Container):
         for user, groups in USERS.items():
             if user != "root":
                 self.run("useradd", "--create-home", "--groups", ",".join(groups), user)
+        self.set_up_simulators(baud=baud)
+        self.write_settings(**settings)
+        self.run("systemctl", "restart", "lpad.service")
+        self.ready()
+
+    def set_up_simulators(self, *, baud: int = BAUD) -> None:
+        """Play modem and server, and trust the server's CA."""
         self.write("/etc/systemd/system/sim-card.service", _CARD_UNIT.replace("%BAUD%", str(baud)))
         self.write("/etc/systemd/system/sim-server.service", _SERVER_UNIT)
         environment = self.root / SIM.lstrip("/") / "environment"
@@ -73,9 +80,6 @@ class Gateway(Container):
         # the operator's CA goes where the package has a folder for it
         for certificate in (self.root / SIM.lstrip("/") / "pki" / "ci").glob("*.der"):
             shutil.copy(certificate, self.root / "etc/lpad/trust.d")
-        self.write_settings(**settings)
-        self.run("systemctl", "restart", "lpad.service")
-        self.ready()
 
     def write_settings(self, **settings: Any) -> None:
         """Write the settings file, in place, as an editor does."""

@@ -15,32 +15,50 @@ from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import Output, OutputLostError, end_without_output
 
 
+def _demo() -> click.Command:
+    from lpad.cli.simulated.demo import demo  # noqa: PLC0415 - only this command needs it
+
+    return demo
+
+
+def _platform() -> click.Command:
+    from lpad.cli.platforms.platform_command import platform  # noqa: PLC0415 - only this command needs it
+
+    return platform
+
+
+def _probe() -> click.Command:
+    from lpad.cli.offline_probe import probe  # noqa: PLC0415 - only this command needs it
+
+    return probe
+
+
+def _setup() -> click.Command:
+    from lpad.cli.setup.setup_command import setup  # noqa: PLC0415 - only this command needs it
+
+    return setup
+
+
+def _sim() -> click.Command:
+    from lpad.cli.simulated.sim import sim  # noqa: PLC0415 - only this command needs it
+
+    return sim
+
+
+_LOADED_WHEN_CALLED = {"demo": _demo, "platform": _platform, "probe": _probe, "setup": _setup, "sim": _sim}
+
+
 class _LazyGroup(click.Group):
     """A group whose commands are imported when called, because the daemon must not load a simulator."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "sim", "demo", "probe", "platform"])
+        return sorted([*super().list_commands(ctx), *_LOADED_WHEN_CALLED])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if (sentence := extras.lacking(cmd_name)) is not None:
             return extras.unavailable(cmd_name, sentence)
-        if cmd_name == "sim":
-            from lpad.cli.simulated.sim import sim  # noqa: PLC0415 - only this command needs it
-
-            return sim
-        if cmd_name == "demo":
-            from lpad.cli.simulated.demo import demo  # noqa: PLC0415 - only this command needs it
-
-            return demo
-        if cmd_name == "platform":
-            from lpad.cli.platforms.platform_command import platform  # noqa: PLC0415 - only this command needs it
-
-            return platform
-        if cmd_name == "probe":
-            from lpad.cli.offline_probe import probe  # noqa: PLC0415 - only this command needs it
-
-            return probe
-        return super().get_command(ctx, cmd_name)
+        load = _LOADED_WHEN_CALLED.get(cmd_name)
+        return super().get_command(ctx, cmd_name) if load is None else load()
 
 
 @click.group(

@@ -11,15 +11,12 @@ from lpad.base.deadline import Deadline
 from lpad.base.identifiers import Aid
 from lpad.base.redaction import mask
 from lpad.card.available_ports import find_ports
-from lpad.card.link.isdr_aids import isdr_aids
-from lpad.card.port.hotplug import PortWatch
 from lpad.card.port_kinds import ModemPort, ReaderPort
-from lpad.card.probe import probe as probe_link
+from lpad.cli.setup.port_trial import try_port
 from lpad.cli.terminal.output import Output
 from lpad.cli.terminal.probe_report import print_report
 
 if TYPE_CHECKING:
-    from lpad.card.link.link import Link
     from lpad.card.port_kinds import Port
 
 _PATIENCE = 120.0
@@ -57,21 +54,12 @@ def probe(
     if not unredacted:
         for kind in ("serial", "readers"):
             ports[kind] = [mask(name) for name in ports[kind]]
-    deadline = Deadline.after(_PATIENCE)
-    links: list[Link] = []
-    way = chosen[0].way(memory=None, folder=None, watch=PortWatch())
-
-    def open_link() -> Link:
-        links.append(way.open_link(deadline))
-        return links[0]
-
-    names = [*map(Aid.parse, aids), *isdr_aids()]
-    try:
-        report = probe_link(open_link, port=port or reader or "", aids=names, deadline=deadline)
-    finally:
-        for link in links:
-            link.close()
-        way.give_back()
+    report = try_port(
+        chosen[0],
+        name=port or reader or "",
+        aids=list(map(Aid.parse, aids)),
+        deadline=Deadline.after(_PATIENCE),
+    )
     print_report(output, msgspec.to_builtins(report.shown(unredacted=unredacted)), ports)
 
 

@@ -120,6 +120,8 @@ class Built:
         """Begin to work, once requests are accepted."""
         asyncio.get_running_loop().set_default_executor(WatchedPool(thread_name_prefix="serving"))
         self.engine.start()
+        if not self.engine.snapshots():
+            log.warning("no card is configured; run 'lpad setup'")
         where = ", ".join(str(each.getsockname()) for each in self.sockets)
         log.info("lpad %s listens on %s", lpad.__version__, where)
         self._status = Status(self.engine)

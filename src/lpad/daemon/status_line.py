@@ -67,7 +67,7 @@ def status_line(
     if cards:
         number, _, state = cards[0].partition(" ")
         cards[0] = f"{number} eUICC{'s' if number != '1' else ''} {state}"
-    parts = [", ".join(cards) or "the settings name no eUICC"]
+    parts = [", ".join(cards) or "no card is configured; run 'lpad setup'"]
     for change in changes:
         question, pause = change.question, change.pause
         awaited = f" for {question.kind}" if question is not None else f" ({pause.reason})" if pause else ""

@@ -25,7 +25,7 @@ def notes(file: SettingsFile) -> list[Mistake]:
     report = Report(file.lines)
     settings = file.settings
     if not settings.euiccs:
-        report.wrong("no card is listed; lpad has nothing to work with", "euiccs")
+        report.wrong("no card is configured; run 'lpad setup'", "euiccs")
     _outdated(settings, report)
     for name, euicc in settings.euiccs.items():
         if euicc.port is not None and not Path(euicc.port).exists():

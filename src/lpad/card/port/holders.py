@@ -32,6 +32,16 @@ def held_elsewhere(port: str, *, processes: Path = Path("/proc")) -> str:
     )
 
 
+def modem_manager_runs(*, processes: Path = Path("/proc")) -> bool:
+    """Return whether ModemManager runs, as far as /proc shows it."""
+    return bool(_running(_MODEM_MANAGER, processes))
+
+
+def holders(port: str, *, processes: Path = Path("/proc")) -> tuple[str, ...]:
+    """Return the processes that have a port open, as `NAME (pid PID)`; only root sees other users'."""
+    return tuple(f"{name} (pid {pid})" for name, pid in _holders(port, processes))
+
+
 def _holders(port: str, processes: Path) -> list[tuple[str, str]]:
     """Return name and number of the processes that have a port open, as far as /proc shows them."""
     device = os.path.realpath(port)

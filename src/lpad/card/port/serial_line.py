@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
 
 _CHUNK = 4096
+_PRIVATE = ("/tmp/", "/var/tmp/")  # noqa: S108 - folders that the service does not share
 
 
 class Line(Protocol):
@@ -122,8 +123,13 @@ def _not_opened(port: str, error: OSError | ValueError) -> CardUnreachable | Car
     if number in (errno.EAGAIN, errno.EBUSY):
         return CardBusy(f"cannot open {port}: {held_elsewhere(port)}")
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
+        private = (
+            "; lpad.service has its own /tmp (PrivateTmp), so it does not see this port: put it into /run"
+            if port.startswith(_PRIVATE)
+            else ""
+        )
         return CardUnreachable(
-            f"cannot open {port}: there is no such port; is the modem plugged in and switched on?"
+            f"cannot open {port}: there is no such port{private}; is the modem plugged in and switched on?"
             " /dev/serial/by-id lists the existing ports"
         )
     if number in (errno.EACCES, errno.EPERM):

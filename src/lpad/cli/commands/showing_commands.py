@@ -10,7 +10,7 @@ import msgspec
 
 from lpad.cli.commands.outbox_command import outbox_line
 from lpad.cli.commands.provision_command import wish_line
-from lpad.cli.session.command_session import command
+from lpad.cli.session.command_session import NO_CARD, command
 from lpad.cli.session.followed_change import describe, follow, waiting_lines
 from lpad.cli.session.guard_options import (
     failover_line,
@@ -49,9 +49,7 @@ def status(session: Session) -> None:
     rows = [
         (e.name, e.state, e.eid, _enabled(found), e.transport) for e, found in zip(euiccs, lists, strict=True)
     ]
-    session.output.table(
-        ("CARD", "STATE", "EID", "ENABLED PROFILE", "WAY"), rows, empty="the settings list no card"
-    )
+    session.output.table(("CARD", "STATE", "EID", "ENABLED PROFILE", "WAY"), rows, empty=NO_CARD)
     unreadable = [unreadable_line(each.name, each.unreadable) for each in euiccs]
     about = (rescue_line, modem_line, leftovers_line, failover_line, _provisioning, wish_line)
     policies = [line(euicc) for line in about for euicc in euiccs]

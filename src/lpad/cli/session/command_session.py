@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
+NO_CARD = "no card is configured; run 'lpad setup'"
+
 
 @dataclass(slots=True)
 class Session:
@@ -42,8 +44,9 @@ class Session:
             return self.euicc_name
         names = [euicc.name for euicc in self.client.euiccs()]
         if len(names) != 1:
-            known = f"the daemon has: {', '.join(names)}" if names else "the daemon's settings list none"
-            raise click.UsageError(f"choose a card with --euicc NAME; {known}")
+            if not names:
+                raise click.UsageError(NO_CARD)
+            raise click.UsageError(f"choose a card with --euicc NAME; the daemon has: {', '.join(names)}")
         return names[0]
 
     def iccid(self, text: str) -> str:

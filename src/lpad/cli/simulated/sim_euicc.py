@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("folder", type=FOLDER, required=False)
-@click.option("--pty", metavar="PATH", help="Path of the link to the modem's AT port.")
+@click.option(
+    "--pty", metavar="PATH", help="Path of the link to the modem's AT port; lpad.service does not see /tmp."
+)
 @click.option(
     "--mbim",
     "mbim_path",

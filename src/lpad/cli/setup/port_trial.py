@@ -1,0 +1,107 @@
+"""The trial of one port: its link is opened, its card is probed, and everything is closed again."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardError
+from lpad.card.isdr.isdr import isdr_session
+from lpad.card.link.isdr_aids import isdr_aids
+from lpad.card.port.hotplug import PortWatch
+from lpad.card.port_kinds import ModemPort, ReaderPort
+from lpad.card.probe import probe
+from lpad.lpa.euicc import Euicc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lpad.base.identifiers import Aid
+    from lpad.card.link.link import Link
+    from lpad.card.port_kinds import Port
+    from lpad.card.probe import ProbeReport
+    from lpad.codec.messages.profile_info import ProfileInfo
+
+PATIENCE = 60.0
+"""Seconds for one port; a port that is not an AT port takes some of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A modem's AT port or a PC/SC reader, by the key and the value that the settings have for it."""
+
+    key: str
+    """`port` or `reader`."""
+    name: str
+
+    @property
+    def port(self) -> Port:
+        """The way to the card."""
+        return ModemPort(path=self.name) if self.key == "port" else ReaderPort(reader=self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """The result of a trial."""
+
+    place: Place
+    report: ProbeReport
+    profiles: tuple[ProfileInfo, ...] | None = None
+    """None: unknown."""
+
+    @property
+    def works(self) -> bool:
+        """Whether lpad can use the card."""
+        return self.report.error is None and self.report.eid is not None
+
+
+def try_place(place: Place) -> Trial:
+    """Try a place as `lpad probe` does, and read its card's profiles; never raises a CardError."""
+    deadline = Deadline.after(PATIENCE)
+    profiles: list[tuple[ProfileInfo, ...]] = []
+
+    def read(link: Link, report: ProbeReport) -> None:
+        assert report.isdr_aid is not None
+        with isdr_session(link, aids=(report.isdr_aid,), deadline=deadline) as isdr:
+            profiles.append(Euicc(isdr).get_profiles_info(deadline=deadline))
+
+    report = try_port(place.port, name=place.name, aids=(), deadline=deadline, read=read)
+    return Trial(place=place, report=report, profiles=profiles[0] if profiles else None)
+
+
+def try_port(
+    port: Port,
+    *,
+    name: str,
+    aids: Sequence[Aid],
+    deadline: Deadline,
+    read: Callable[[Link, ProbeReport], None] | None = None,
+) -> ProbeReport:
+    """Probe the card behind a port, and close everything again.
+
+    Args:
+        port: the port, which must be free.
+        name: its name in the report.
+        aids: AIDs of the ISD-R to try first.
+        deadline: for all of it.
+        read: called with the open link and the report if the card could be used; a CardError ends it.
+    """
+    links: list[Link] = []
+    way = port.way(memory=None, folder=None, watch=PortWatch())
+
+    def open_link() -> Link:
+        links.append(way.open_link(deadline))
+        return links[0]
+
+    try:
+        report = probe(open_link, port=name, aids=[*aids, *isdr_aids()], deadline=deadline)
+        if read is not None and report.error is None and report.isdr_aid is not None:
+            with suppress(CardError):  # what could not be read is unknown, and the probe has succeeded
+                read(links[0], report)
+        return report
+    finally:
+        for link in links:
+            link.close()
+        way.give_back()

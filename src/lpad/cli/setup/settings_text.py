@@ -1,0 +1,142 @@
+"""The text of a settings file with more cards; its comments and other settings stay as they are."""
+
+from __future__ import annotations
+
+import grp
+import json
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import InvalidSettings
+from lpad.settings import SettingsFile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NEW_FILE = (
+    "# Settings of lpad. lpad.yaml(5) describes every key; 'lpad check-config' finds mistakes.\n\neuiccs:\n"
+)
+_PLAIN = re.compile(r"/[A-Za-z0-9/_.:+@-]*[A-Za-z0-9/_.+@-]")
+_EMPTY = re.compile(r"euiccs:\s*(?:\{\s*\}|null|~)?\s*(#.*)?")
+_INDENT = "  "
+_MODE = 0o640
+_GROUP = "lpad"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCard:
+    """A card for the settings."""
+
+    name: str
+    key: str
+    """`port` or `reader`."""
+    place: str
+    aid: str | None = None
+    """The AID of the ISD-R, in hex, if the card has several eUICCs."""
+
+
+def with_cards(path: Path, cards: Sequence[NewCard]) -> str:
+    """Return the text of a settings file with these cards added.
+
+    Args:
+        path: the file; it need not exist.
+        cards: with names that the file does not have.
+
+    Raises:
+        InvalidSettings: the file has mistakes, or its cards are written in a form to which nothing can be
+            added; the sentence has the lines to add.
+    """
+    text = NEW_FILE
+    below: Sequence[str] = ()
+    indent, line = _INDENT, 3
+    if path.exists():
+        file = SettingsFile.read(path)
+        text = path.read_text(encoding="utf-8")
+        below = tuple(file.settings.euiccs)
+        if ("euiccs",) not in file.lines:
+            text = f"{text.rstrip()}\n\neuiccs:\n".lstrip()
+            line = text.count("\n")
+        else:
+            line = file.lines["euiccs",]
+            if below:
+                first = text.splitlines()[file.lines["euiccs", below[0]] - 1]
+                indent = first[: len(first) - len(first.lstrip())]
+    lines = text.splitlines()
+    head = lines[line - 1] if line <= len(lines) else ""
+    found = _EMPTY.fullmatch(head)
+    if found is None or not indent:
+        added = "\n".join(_block(cards, _INDENT))
+        raise InvalidSettings(
+            f"{path}: cannot add a card to the setting 'euiccs', because it is not written as a block; add"
+            f" these lines below 'euiccs:' yourself:\n{added}"
+        )
+    lines[line - 1] = "euiccs:" + (f"  {found[1]}" if found[1] else "")
+    return "\n".join([*lines[:line], *_block(cards, indent), *lines[line:]]) + "\n"
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a settings file; it keeps its owner and mode, and a new one is readable by the group lpad.
+
+    Raises:
+        InvalidSettings: the text has mistakes, or the file cannot be written.
+    """
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise InvalidSettings(f"cannot write {path}: {error.strerror}") from error
+    fresh = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        SettingsFile.read(fresh)
+        owner, group, mode = _rights(path)
+        if os.geteuid() == 0:
+            os.chown(fresh, owner, group)
+        fresh.chmod(mode)
+        fresh.replace(path)
+    except OSError as error:
+        raise InvalidSettings(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def free_name(wanted: str, taken: Sequence[str]) -> str:
+    """Return a name for a card: the wanted one, or that with a number from 2."""
+    number = 2
+    name = wanted
+    while name in taken:
+        name, number = f"{wanted}{number}", number + 1
+    return name
+
+
+def _block(cards: Sequence[NewCard], indent: str) -> list[str]:
+    lines = []
+    for card in cards:
+        lines += [f"{indent}{card.name}:", f"{indent * 2}{card.key}: {_scalar(card.place)}"]
+        if card.aid is not None:
+            lines.append(f'{indent * 2}aid: "{card.aid}"')
+    return lines
+
+
+def _scalar(text: str) -> str:
+    """Return a text as YAML; a JSON string is one."""
+    return text if _PLAIN.fullmatch(text) else json.dumps(text)
+
+
+def _rights(path: Path) -> tuple[int, int, int]:
+    """Return owner, group and mode for the file."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        try:
+            group = grp.getgrnam(_GROUP).gr_gid
+        except KeyError:
+            group = os.getegid()
+        return os.geteuid(), group, _MODE
+    return found.st_uid, found.st_gid, found.st_mode & 0o7777

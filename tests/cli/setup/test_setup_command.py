@@ -1,0 +1,205 @@
+"""lpad setup: what it finds is tried, shown and written, and what is in the way is explained."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from card.private_pcscd import FIRST, PrivatePcscd, wait_for_cards
+from cli.conftest import Finished, at_a_terminal, run
+from lpad.cli.terminal import exit_codes
+from lpad.settings import SettingsFile
+from lpad.simulator.euicc.card import SoftCard
+from lpad.simulator.modem.pty_modem import PtyModem
+from lpad.simulator.virtual_reader import VirtualReaderCard
+from lpad.testing.daemon_process import DaemonProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lpad.simulator.pki.pki import Pki
+
+LPAD = [sys.executable, "-m", "lpad.cli.lpad"]
+
+
+@pytest.fixture
+def card(tmp_path: Path, pki: Pki) -> Iterator[SoftCard]:
+    with SoftCard(tmp_path / "card", pki=pki) as made:
+        yield made
+
+
+@pytest.fixture
+def port(card: SoftCard, tmp_path: Path) -> Iterator[Path]:
+    with PtyModem(card, path=tmp_path / "modem"):
+        yield tmp_path / "modem"
+
+
+def setup(folder: Path, *arguments: str) -> Finished:
+    return run([*LPAD, "setup", "--config", str(folder / "lpad.yaml"), "--no-restart", *arguments])
+
+
+def written(folder: Path) -> dict[str, str | None]:
+    euiccs = SettingsFile.read(folder / "lpad.yaml").settings.euiccs
+    return {name: each.port for name, each in euiccs.items()}
+
+
+def test_a_modem_is_found_and_written(tmp_path: Path, card: SoftCard, port: Path) -> None:
+    """Modem, EID and profiles are shown, then the file, and then it is written for root and the group."""
+    done = setup(tmp_path, "--port", str(port), "--yes").ok()
+    assert f"  EID       {card.eid}" in done.out
+    assert "  profiles  none yet" in done.out
+    assert f"+  modem:\n+    port: {port}" in done.out
+    assert written(tmp_path) == {"modem": str(port)}
+    assert stat.S_IMODE((tmp_path / "lpad.yaml").stat().st_mode) == 0o640
+    assert "join the group 'lpad': adduser" in done.out
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path, port: Path) -> None:
+    """The file is shown only, and nobody is asked."""
+    done = setup(tmp_path, "--port", str(port), "--dry-run").ok()
+    assert f"+    port: {port}" in done.out
+    assert not (tmp_path / "lpad.yaml").exists()
+
+
+def test_without_a_terminal_it_needs_yes(tmp_path: Path, port: Path) -> None:
+    """A script that does not say --yes gets no file, and is told so."""
+    done = setup(tmp_path, "--port", str(port))
+    assert done.code == exit_codes.USAGE
+    assert "add --yes" in done.err
+    assert not (tmp_path / "lpad.yaml").exists()
+
+
+def test_the_packaged_file_keeps_its_comments(tmp_path: Path, port: Path) -> None:
+    """The example is extended in place, and its mode stays."""
+    from settings.test_example import TEXT  # noqa: PLC0415 - parametrized tests there
+
+    path = tmp_path / "lpad.yaml"
+    path.write_text(TEXT, encoding="utf-8")
+    path.chmod(0o600)
+    setup(tmp_path, "--port", str(port), "--yes").ok()
+    assert written(tmp_path) == {"modem": str(port)}
+    assert set(TEXT.splitlines()) <= set(path.read_text(encoding="utf-8").splitlines())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_second_card_is_added(tmp_path: Path, pki: Pki, port: Path) -> None:
+    """The first stays as it was, even if its port is found again, and the second gets a name of its own."""
+    (tmp_path / "lpad.yaml").write_text(
+        f"log: debug\neuiccs:\n    modem: {{port: {port}, baud: 9600}}\n", encoding="utf-8"
+    )
+    with (
+        SoftCard(tmp_path / "other", pki=pki) as other,
+        PtyModem(other, path=tmp_path / "second"),
+    ):
+        second = tmp_path / "second"
+        done = setup(tmp_path, "--port", str(port), "--port", str(second), "--yes").ok()
+    assert f"{port}: already in the settings as 'modem'" in done.out
+    assert written(tmp_path) == {"modem": str(port), "modem2": str(second)}
+    assert SettingsFile.read(tmp_path / "lpad.yaml").settings.euiccs["modem"].baud == 9600
+
+
+def test_settings_in_one_line_are_left_alone(tmp_path: Path, port: Path) -> None:
+    """A file that cannot be extended without rewriting it is not touched; the lines to add are shown."""
+    text = "euiccs: {other: {reader: 0}}\n"
+    (tmp_path / "lpad.yaml").write_text(text, encoding="utf-8")
+    done = setup(tmp_path, "--port", str(port), "--yes")
+    assert done.code == exit_codes.USAGE
+    assert f"  modem:\n    port: {port}" in done.err
+    assert (tmp_path / "lpad.yaml").read_text(encoding="utf-8") == text
+
+
+def test_a_choice_among_ports(tmp_path: Path, pki: Pki, port: Path) -> None:
+    """At a terminal the user chooses by number; a script is told how."""
+    with ExitStack() as stack:
+        other = stack.enter_context(SoftCard(tmp_path / "other", pki=pki))
+        stack.enter_context(PtyModem(other, path=tmp_path / "second"))
+        ports = ["--port", str(port), "--port", str(tmp_path / "second")]
+        done = setup(tmp_path, *ports)
+        assert done.code == exit_codes.USAGE
+        assert "take the first port of each card with --yes" in " ".join(done.err.split())
+        command = [*LPAD, "setup", "--config", str(tmp_path / "lpad.yaml"), "--no-restart", *ports]
+        code, told = at_a_terminal(command, "2", "y", after="]:")
+    assert code == 0, told
+    assert written(tmp_path) == {"modem": str(tmp_path / "second")}
+
+
+def test_nothing_found(tmp_path: Path) -> None:
+    """A port that is not there, and one that answers nothing, are explained."""
+    ours, theirs = os.openpty()
+    try:
+        done = setup(tmp_path, "--port", str(tmp_path / "none"), "--port", os.ttyname(theirs), "--yes")
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.code == exit_codes.CARD
+    assert "there is no such port" in done.out
+    assert "no port leads to a card that lpad can use" in done.err
+    assert not (tmp_path / "lpad.yaml").exists()
+
+
+def test_a_locked_port_is_explained(tmp_path: Path, port: Path) -> None:
+    """The program that holds the port is named."""
+    import serial  # noqa: PLC0415 - stands in for another program
+
+    with serial.Serial(str(port.resolve()), exclusive=True):
+        done = setup(tmp_path, "--port", str(port), "--yes")
+    assert done.code == exit_codes.CARD
+    assert f"(pid {os.getpid()})" in done.out
+    assert "stop that program" in done.out
+
+
+def test_a_missing_card_is_explained(tmp_path: Path, card: SoftCard) -> None:
+    """An empty modem says so."""
+    path = tmp_path / "modem"
+    with PtyModem(card, path=path) as modem:
+        modem.once("AT+CCHO", instead=("+CME ERROR: 10",))
+        modem.once("AT+CSIM", instead=("+CME ERROR: 10",))
+        done = setup(tmp_path, "--port", str(tmp_path / "modem"), "--yes")
+    assert done.code == exit_codes.CARD
+    assert "SIM" in done.out
+
+
+def test_a_reader(tmp_path: Path, card: SoftCard) -> None:
+    """A card in a reader gets the reader's full name."""
+    with PrivatePcscd() as pcscd, VirtualReaderCard(card, port=pcscd.port):
+        wait_for_cards(present={FIRST})
+        done = setup(tmp_path, "--reader", FIRST, "--yes").ok()
+    assert f"  EID       {card.eid}" in done.out
+    assert SettingsFile.read(tmp_path / "lpad.yaml").settings.euiccs["reader"].reader == FIRST
+
+
+def test_without_the_right_to_write(tmp_path: Path) -> None:
+    """Nothing is tried before the file can be written."""
+    done = run([*LPAD, "setup", "--config", str(tmp_path / "none" / "lpad.yaml"), "--yes"])
+    assert done.code == exit_codes.USAGE
+    assert "there is no such folder; --dry-run" in done.err
+
+
+def test_the_service_is_restarted_and_reads_the_card(tmp_path: Path, port: Path) -> None:
+    """The daemon gets the new settings, and the command ends once the card is ready."""
+    path = tmp_path / "lpad.yaml"
+    path.write_text("socket: lpad.sock\nstate_folder: state\n", encoding="utf-8")
+    daemon = DaemonProcess(path)
+    daemon.start()
+    try:
+        assert daemon.process is not None
+        assert "no card is configured; run 'lpad setup'" in daemon.log
+        programs = tmp_path / "programs"
+        programs.mkdir()
+        # in the place of systemd, which tests/system has: the settings' cards take effect with a reload
+        (programs / "systemctl").write_text(
+            f"#!/bin/sh\n[ \"$*\" = 'restart lpad.service' ] && kill -HUP {daemon.process.pid}\n",
+            encoding="utf-8",
+        )
+        (programs / "systemctl").chmod(0o755)
+        command = [*LPAD, "setup", "--config", str(path), "--port", str(port), "--yes"]
+        done = run(["env", f"PATH={programs}:{os.environ['PATH']}", *command]).ok()
+        assert "modem is ready" in done.out
+    finally:
+        daemon.stop()
