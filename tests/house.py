@@ -103,8 +103,9 @@ SEES: dict[str, frozenset[str]] = {
         "settings/sections/reporting": "settings/parsing",
         "settings/sections/sources": "settings/sections",
         "daemon": "daemon/log daemon/platforms daemon/reporting",
-        "cli": "cli/changes cli/commands cli/discovery cli/lines cli/platforms cli/setup cli/simulated"
-        " cli/webhooks",
+        "cli": "cli/changes cli/commands cli/discovery cli/doctor cli/lines cli/platforms cli/setup"
+        " cli/simulated cli/webhooks",
+        "cli/doctor": "cli/session",
         "cli/setup": "cli/terminal",
         "cli/webhooks": "cli/session",
         "cli/platforms": "cli/terminal",

@@ -18,6 +18,7 @@ from lpad.cli.commands import (
     trust_command,
 )
 from lpad.cli.discovery import discover_command
+from lpad.cli.doctor import doctor_command
 from lpad.cli.lines import line_command
 from lpad.cli.session.lpactl_group import cli
 from lpad.cli.terminal import exit_codes
@@ -29,6 +30,7 @@ __all__ = [
     "changing_commands",
     "cli",
     "discover_command",
+    "doctor_command",
     "line_command",
     "listeners_command",
     "main",

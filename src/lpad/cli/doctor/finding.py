@@ -1,0 +1,28 @@
+"""One line of the doctor's page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What a line means for the device."""
+
+    OK = "ok"
+    NOTE = "note"
+    """Worth a look; nothing is broken."""
+    WRONG = "wrong"
+    UNKNOWN = "unknown"
+    """It could not be found out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A line: its subject, the verdict, and what was found."""
+
+    about: str
+    verdict: Verdict
+    text: str
+    kind: str | None = None
+    """The error's kind, if an error of lpad is the reason."""

@@ -1,0 +1,88 @@
+"""lpactl doctor: one page with verdicts, in which nothing names card, device or subscriber."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cli.conftest import Terminal
+from engine.lab import CARD, FIRST
+from lpad.cli.terminal import exit_codes
+from lpad.engine.change.change import Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cli.conftest import Finished
+
+SECRETS = ("geheim-apn-password", "MATCHING-ID-4711")
+
+
+def page(terminal: Terminal, folder: Path, *arguments: str) -> Finished:
+    config = folder / "settings.yaml"
+    if not config.exists():
+        config.write_text(
+            "euiccs:\n  modem:\n    port: /dev/null\n    baud: 9600\n"
+            "network:\n  patterns:\n    - iccid: '8900'\n      apn: internet\n"
+            f"      username: someone\n      password: {SECRETS[0]}\n      authentication: pap\n",
+            encoding="utf-8",
+        )
+    return terminal.lpactl("doctor", "--config", str(config), *arguments)
+
+
+def verdicts(done: Finished) -> dict[str, str]:
+    """The first verdict of each subject."""
+    found: dict[str, str] = {}
+    for each in done.json["lines"]:
+        found.setdefault(each["about"], each["verdict"])
+    return found
+
+
+def test_a_device_that_is_well(terminal: Terminal, tmp_path: Path) -> None:
+    """Each subject has its line, and nothing is wrong."""
+    terminal.lpactl("default-smdp", str(terminal.lab.server.address)).ok()
+    done = page(terminal, tmp_path, "--json")
+    assert done.code == 0, done.out
+    found = verdicts(done)
+    host = str(terminal.lab.server.address).partition(":")[0]
+    expected = {
+        *("versions", "settings", "daemon", "clock", "journal", "port", f"card {CARD}", f"modem {CARD}"),
+        *(f"DNS {host}", f"default SM-DP+ of {CARD}", "failure"),
+    }
+    assert expected <= found.keys()
+    assert found[f"default SM-DP+ of {CARD}"] == "ok"
+    assert "wrong" not in found.values(), done.out
+
+
+def test_no_secret_is_shown(terminal: Terminal, tmp_path: Path) -> None:
+    """Settings, cards and failures are shown without passwords, codes and identifiers."""
+    code = f"LPA:1${terminal.lab.server.address}${SECRETS[1]}"
+    change = terminal.lab.submit(Kind.DOWNLOAD, secrets={"activation_code": code})
+    assert terminal.lab.ended(change.id).error is not None
+    for arguments in ((), ("--json",)):
+        text = page(terminal, tmp_path, *arguments).out
+        assert f"change {change.id} (download on {CARD})" in text
+        assert "network.patterns.0.password" in text
+        assert "euiccs.modem.baud=9600" in text
+        eid = str(terminal.lab.card.eid)
+        for secret in (*SECRETS, eid, eid[8:-2], FIRST, "someone"):
+            assert secret not in text
+
+
+def test_what_is_wrong(terminal: Terminal, tmp_path: Path) -> None:
+    """A server that does not resolve, and mistakes in the file, have their verdict; the exit code says so."""
+    terminal.lpactl("default-smdp", "smdp.does-not-exist.invalid").ok()
+    (tmp_path / "settings.yaml").write_text("soket: x\n", encoding="utf-8")
+    done = page(terminal, tmp_path, "--json")
+    assert done.code == exit_codes.STATE
+    found = verdicts(done)
+    assert found["settings"] == found["DNS smdp.does-not-exist.invalid"] == "wrong"
+    assert found[f"default SM-DP+ of {CARD}"] == "wrong"
+
+
+def test_without_a_daemon(tmp_path: Path, terminal: Terminal) -> None:
+    """What can be found out without it is shown."""
+    elsewhere = Terminal(terminal.lab, tmp_path / "none.sock")
+    done = page(elsewhere, tmp_path)
+    assert done.code == exit_codes.DAEMON
+    assert done.out.startswith("wrong   daemon: ")
+    assert "ok      versions: lpactl " in done.out
