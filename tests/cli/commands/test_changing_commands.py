@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -57,6 +59,14 @@ def test_an_enable_without_guard_says_so(online: Terminal) -> None:
     assert online.lpactl("enable", FIRST, "--no-guard", "--guard", "registered").code == exit_codes.USAGE
 
 
+def test_the_status_has_the_registration_as_last_seen(online: Terminal) -> None:
+    """The last switch's observation is shown with its age."""
+    change = online.lpactl("enable", SECOND, "--json").ok().json["id"]
+    shown = online.lpactl("status").ok().err
+    assert f"ago (change {change}): CEREG 1 (registered at home)" in shown
+    assert "modem: registration as last seen " in shown
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("answer", ["n", "y"])
 def test_a_person_is_asked_before_going_offline(
@@ -79,3 +89,50 @@ def test_going_offline_has_to_be_accepted(online: Terminal, command: tuple[str, 
     assert refused.code == exit_codes.STATE
     assert "--accept-offline" in refused.err
     online.lpactl(*command, "--accept-offline").ok()
+
+
+def test_a_deletion_names_the_profile(terminal: Terminal) -> None:
+    """The question has name and ICCID, and says that it cannot be undone and that the code is used up."""
+    terminal.lab.install()
+    code, told = at_a_terminal([*terminal.command, "delete", FIRST], "n")
+    assert code == exit_codes.NEEDS_PEOPLE
+    assert f"Delete profile 'First' ({FIRST})?" in " ".join(told.split())
+    assert "cannot be undone, and its activation code is used up" in " ".join(told.split())
+
+
+def test_an_answer_with_a_wrong_code(terminal: Terminal) -> None:
+    """The command fails if the server refuses the code, and succeeds with the right one."""
+    lab = terminal.lab
+    code = lab.code(lab.order(confirmation_code="code-1234"))
+    change = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": code})
+    lab.asked(change.id)
+    wrong = terminal.lpactl("answer", str(change.id), "--confirmation-code-file", "-", stdin="code-9999\n")
+    assert wrong.code == exit_codes.NEEDS_PEOPLE
+    assert "the server refused the confirmation code" in wrong.err
+    terminal.lpactl("answer", str(change.id), "--confirmation-code-file", "-", stdin="code-1234\n").ok()
+    assert lab.ended(change.id).error is None
+
+
+def test_a_server_that_does_not_resolve(terminal: Terminal) -> None:
+    """After the first failure: how long lpad keeps trying, how to stop it, and how to watch it."""
+    with subprocess.Popen(
+        [*terminal.command, "download", "LPA:1$smdp.does-not-exist.invalid$X", "--retry-for", "7200"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        line = next(line for line in process.stderr if "keeps trying" in line)
+        assert "lpad keeps trying change 1 for up to 2 h, even after Ctrl-C" in line
+        assert "'lpactl cancel 1' stops it, and 'lpactl changes 1' shows it" in line
+        process.send_signal(signal.SIGINT)
+        assert "change 1 continues: 'lpactl changes 1' shows it" in process.stderr.read()
+    assert process.returncode == exit_codes.INTERRUPTED
+    terminal.lpactl("cancel", "1").ok()
+
+
+def test_steps_in_the_users_words(terminal: Terminal) -> None:
+    """A change's steps are told in words, and with -v under lpad's own names."""
+    done = terminal.lpactl("download", terminal.lab.code(terminal.lab.order())).ok()
+    assert "installing the profile" in done.err
+    assert "load-bound-profile-package" not in done.err
+    assert "load-bound-profile-package" in terminal.lpactl("changes", "1", "-v").ok().out
+    assert "installing the profile" in terminal.lpactl("changes", "1").ok().out

@@ -23,7 +23,7 @@ def test_a_change_shows_what_was_asked_for(terminal: Terminal) -> None:
         guard = f"tcp:127.0.0.1:{server.getsockname()[1]}"
         done = terminal.lpactl("enable", FIRST, "--guard", guard, "--within", "30", "--json").ok()
     number = json.loads(done.out)["id"]
-    shown = terminal.lpactl("changes", str(number)).ok().out
+    shown = terminal.lpactl("changes", str(number), "-v").ok().out
     assert re.search(rf"^iccid +{FIRST}$", shown, re.MULTILINE)
     assert not re.search(r"^guard +\{", shown, re.MULTILINE)
     assert re.search(rf"^ +{guard} +met$", shown, re.MULTILINE)
@@ -39,7 +39,7 @@ def test_a_change_that_waits_shows_for_what(terminal: Terminal) -> None:
         terminal.lpactl("enable", FIRST, "--guard", "confirm", "--no-wait", "--json").ok().out
     )["id"]
     terminal.lab.asked(number)
-    shown = terminal.lpactl("changes", str(number)).ok().out
+    shown = terminal.lpactl("changes", str(number), "-v").ok().out
     assert re.search(r"^waits for +confirmation$", shown, re.MULTILINE)
     assert re.search(r"^ +watch +…$", shown, re.MULTILINE)
     terminal.lpactl("confirm", str(number)).ok()

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from lpad.cli.session.command_session import command
+from lpad.cli.session.completion import complete_change
 from lpad.cli.session.followed_change import waits
 from lpad.cli.session.guard_options import guard_rows
 from lpad.cli.session.lpactl_group import cli
+from lpad.cli.session.step_words import step_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +27,7 @@ _DATES = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ
 
 
 @command(cli, "changes")
-@click.argument("change_id", type=int, required=False)
+@click.argument("change_id", type=int, required=False, shell_complete=complete_change)
 @click.option("--limit", type=click.IntRange(min=1), help="Show at most this many.")
 @click.option(
     "--since", type=click.DateTime(_DATES), help="Show only changes requested since this time, in UTC."
@@ -68,6 +70,7 @@ def changes(
             for change in found
         ],
         empty="there are no such changes" if states or since else "there are no changes yet",
+        droppable=("BY", "AT", "CARD"),
     )
 
 
@@ -120,6 +123,10 @@ def _show(session: Session, change: Change) -> None:
         ("error", change.error and f"{change.error.sentence} ({change.error.kind})"),
     ]
     rows += [
-        (f"  {step.name}", "…" if step.seconds is None else f"{step.seconds:.3f} s") for step in change.steps
+        (
+            f"  {step_words(step.name, verbose=session.output.verbose)}",
+            "…" if step.seconds is None else f"{step.seconds:.3f} s",
+        )
+        for step in change.steps
     ]
     session.output.facts(rows)

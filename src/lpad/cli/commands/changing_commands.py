@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,16 +11,22 @@ from lpad.cli.commands.network_command import network_options, network_settings
 from lpad.cli.commands.outcome_line import outcome_line
 from lpad.cli.session.activation_code_input import code_options, read_code
 from lpad.cli.session.command_session import accepting, command, no_wait
+from lpad.cli.session.completion import complete_change, complete_profile
 from lpad.cli.session.guard_options import asked_guard, guarded, limit
 from lpad.cli.session.lpactl_group import cli
+from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import safe
 from lpad.cli.terminal.secret_arguments import hide
+from lpad.client import ApiError
 
 if TYPE_CHECKING:
     from typing import BinaryIO, TextIO
 
     from lpad.cli.session.command_session import Session
     from lpad.client import Change
+
+_JUDGED = frozenset({"load-bound-profile-package"})
+"""Steps that begin only after the server has accepted a confirmation code."""
 
 _confirmation_code = click.option(
     "--confirmation-code",
@@ -115,7 +122,7 @@ def download(
         retry_for=retry_for,
         network=network_settings(network),
     )
-    session.wait = session.wait and not when_online
+    session.wait = session.wait and (not when_online or session.waits_in_any_case)
     change = session.finish(change)
     if change.result is not None and not session.output.as_json:
         profile = change.result.get("profile") or {}
@@ -129,7 +136,7 @@ def download(
 
 
 @command(cli, "enable")
-@click.argument("profile")
+@click.argument("profile", shell_complete=complete_profile)
 @guarded
 @no_wait
 def enable(
@@ -150,7 +157,7 @@ def enable(
 
 
 @command(cli, "confirm")
-@click.argument("change_id", type=int)
+@click.argument("change_id", type=int, shell_complete=complete_change)
 @click.option("--no", "refused", is_flag=True, help="Return to the previous profile immediately.")
 @no_wait
 def confirm(session: Session, change_id: int, refused: bool) -> None:
@@ -161,7 +168,7 @@ def confirm(session: Session, change_id: int, refused: bool) -> None:
 
 
 @command(cli, "disable")
-@click.argument("profile")
+@click.argument("profile", shell_complete=complete_profile)
 @accepting
 @no_wait
 def disable(session: Session, profile: str, accept_offline: bool) -> None:
@@ -175,19 +182,26 @@ def disable(session: Session, profile: str, accept_offline: bool) -> None:
 
 
 @command(cli, "delete")
-@click.argument("profile")
+@click.argument("profile", shell_complete=complete_profile)
 @click.option("--yes", is_flag=True, help="Delete without asking.")
 @click.option("--missing-ok", is_flag=True, help="Succeed if the profile is not on the card.")
 @no_wait
 def delete(session: Session, profile: str, yes: bool, missing_ok: bool) -> None:
-    """Delete a profile that is not enabled. Most profiles cannot be downloaded a second time."""
+    """Delete a profile that is not enabled.
+
+    This cannot be undone, and the profile's activation code is used up: most profiles cannot be downloaded a
+    second time.
+    """
     iccid = session.iccid(profile)
-    session.confirm(f"Delete profile {iccid} permanently?", yes=yes)
+    session.confirm(
+        f"Delete {_named(session, iccid)}? This cannot be undone, and its activation code is used up.",
+        yes=yes,
+    )
     _say(session, session.client.delete(session.euicc(), iccid, missing_ok=missing_ok), f"{iccid} is deleted")
 
 
 @command(cli, "rename")
-@click.argument("profile")
+@click.argument("profile", shell_complete=complete_profile)
 @click.argument("nickname")
 @no_wait
 def rename(session: Session, profile: str, nickname: str) -> None:
@@ -245,7 +259,7 @@ def restart_modem(session: Session) -> None:
 
 
 @command(cli, "cancel")
-@click.argument("change_id", type=int)
+@click.argument("change_id", type=int, shell_complete=complete_change)
 def cancel(session: Session, change_id: int) -> None:
     """Cancel a change at its next safe point."""
     change = session.client.cancel(change_id, wait=1)
@@ -253,7 +267,7 @@ def cancel(session: Session, change_id: int) -> None:
 
 
 @command(cli, "answer")
-@click.argument("change_id", type=int)
+@click.argument("change_id", type=int, shell_complete=complete_change)
 @_confirmation_code
 @_confirmation_code_file
 @click.option("--accept", "decision", flag_value="accept", help="Install the profile that was shown.")
@@ -265,6 +279,7 @@ def cancel(session: Session, change_id: int) -> None:
 )
 @click.option("--yes", "confirm", flag_value="yes", help="Answer yes, for example to another order.")
 @click.option("--no", "confirm", flag_value="no", help="Answer no.")
+@no_wait
 def answer(
     session: Session,
     change_id: int,
@@ -273,19 +288,66 @@ def answer(
     decision: str | None,
     confirm: str | None,
 ) -> None:
-    """Answer a waiting change with the confirmation code, the decision, or the yes or no that it asks for."""
+    """Answer a waiting change with the confirmation code, the decision, or the yes or no that it asks for.
+
+    After a confirmation code, the command waits until the server has accepted or refused it.
+    """
     hide(confirmation_code)
     if confirmation_code_file is not None:
         confirmation_code = confirmation_code_file.readline().strip()
     if sum(each is not None for each in (confirmation_code, decision, confirm)) != 1:
         raise click.UsageError("give either a confirmation code, a decision, or --yes or --no")
+    question = session.client.change(change_id).question if confirmation_code is not None else None
     change = session.client.answer(
         change_id,
         confirmation_code=confirmation_code,
         decision=decision,
         confirm=None if confirm is None else confirm == "yes",
     )
+    if confirmation_code is not None and session.wait:
+        _code_judged(session, change_id, None if question is None else question.until)
+        change = session.client.change(change_id)
     _tell_state(session, change)
+
+
+def _named(session: Session, iccid: str) -> str:
+    """Return a profile with its name for a question; only its number if the daemon does not know its name."""
+    try:
+        profiles = session.client.profiles(session.euicc())
+    except ApiError:
+        profiles = []
+    found = next((each for each in profiles if iccid in (each.iccid, each.isdp_aid)), None)
+    name = None if found is None else found.nickname or found.name
+    return safe(f"profile {iccid}" if name is None else f"profile '{name}' ({iccid})")
+
+
+def _code_judged(session: Session, change_id: int, asked: object) -> None:
+    """Wait until the server has judged a confirmation code; a refused one ends the program.
+
+    Args:
+        session: the session.
+        change_id: the change that has the code.
+        asked: the time limit of the question that the code answers.
+    """
+    change = None
+    for event in session.client.follow(change_id):
+        if event.type != "change":
+            continue
+        change = event.change
+        question = change.question
+        if question is not None and question.until != asked:
+            break
+        if change.ended or change.pause is not None or (change.steps and change.steps[-1].name in _JUDGED):
+            break
+    if change is None:
+        return
+    if change.question is not None and change.question.code_refused:
+        session.output.note(
+            f"the server refused the confirmation code; change {change_id} waits for another one until"
+            f" {change.question.until:%H:%M:%S} UTC"
+        )
+        sys.exit(exit_codes.NEEDS_PEOPLE)
+    change.check()
 
 
 def _tell_state(session: Session, change: Change) -> None:

@@ -26,12 +26,11 @@ LONGEST_SHOWN = 64
 @click.option("--yes", is_flag=True, help="Drop without asking.")
 @no_wait
 def notifications(session: Session, action: str, number: int | None, yes: bool) -> None:
-    r"""Show the notifications that wait for delivery, or act upon them.
+    """Show the notifications that wait for delivery, or act upon them.
 
-    \b
-    list          show them
-    deliver try to deliver all that wait now retry NUMBER try one now, even one that was refused and set aside
-    drop NUMBER   drop one and remove it from the card; its server never gets it
+    'list' shows them. 'deliver' tries to deliver all that wait now. 'retry NUMBER' tries one now, even one
+    that was refused and set aside. 'drop NUMBER' drops one and removes it from the card; its server never
+    gets it.
 
     One that is 'uncopied' is on the card only: lpad could not read it. It does not block a switch; 'retry'
     reads it again, 'drop' removes it from the card.
@@ -99,6 +98,7 @@ def _list(session: Session, outbox: Outbox) -> None:
             )
             for n in found
         ],
+        droppable=("NEXT TRY", "TRIES", "AGE", "ICCID", "EVENT"),
         empty="no notification is pending" if outbox.list_error is None else "lpad has no notification",
     )
     for line in _unread(outbox):

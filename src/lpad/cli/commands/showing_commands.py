@@ -10,6 +10,7 @@ import msgspec
 
 from lpad.cli.commands.outbox_command import outbox_line
 from lpad.cli.commands.provision_command import wish_line
+from lpad.cli.commands.status_lines import registration_lines, running_lines
 from lpad.cli.session.command_session import NO_CARD, command
 from lpad.cli.session.followed_change import describe, follow, waiting_lines
 from lpad.cli.session.guard_options import (
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from lpad.client.views import CertificateIssuer, JournalRepair
 
 _T = TypeVar("_T")
+_DROPPED = ("CLASS", "PROVIDER", "LINE", "NICKNAME")
+"""Columns of the profiles that a narrow terminal does not get, in this order."""
 
 
 @command(cli, "status")
@@ -49,7 +52,9 @@ def status(session: Session) -> None:
     rows = [
         (e.name, e.state, e.eid, _enabled(found), e.transport) for e, found in zip(euiccs, lists, strict=True)
     ]
-    session.output.table(("CARD", "STATE", "EID", "ENABLED PROFILE", "WAY"), rows, empty=NO_CARD)
+    session.output.table(
+        ("CARD", "STATE", "EID", "ENABLED PROFILE", "WAY"), rows, empty=NO_CARD, droppable=("WAY",)
+    )
     unreadable = [unreadable_line(each.name, each.unreadable) for each in euiccs]
     about = (rescue_line, modem_line, leftovers_line, failover_line, _provisioning, wish_line)
     policies = [line(euicc) for line in about for euicc in euiccs]
@@ -58,7 +63,8 @@ def status(session: Session) -> None:
     outbox = [_outbox_line(client, each.name) for each in euiccs]
     webhooks = [webhook_line(each) for each in _readable(client.webhooks.all) or []]
     webhooks += [listener_line(each) for each in client.listeners.all()]
-    switches = (*on_trial(changes), *layer_lines(changes))
+    running = running_lines(changes, verbose=session.output.verbose)
+    switches = (*running, *registration_lines(euiccs, changes), *on_trial(changes), *layer_lines(changes))
     notes = (*unreadable, *switches, *policies, *waiting_lines(changes), *outbox, *webhooks)
     for line in filter(None, notes):
         session.output.note(safe(line))
@@ -216,7 +222,7 @@ def profiles(session: Session) -> None:
         headings.append("AID")
         for row, profile in zip(rows, every, strict=True):
             row.append(profile.isdp_aid)
-    session.output.table(headings, rows, empty="no profile is installed")
+    session.output.table(headings, rows, empty="no profile is installed", droppable=_DROPPED)
     if (line := unreadable_line(name, found.unreadable)) is not None:
         session.output.note(safe(line))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lpad.cli.session.command_session import accepting, command, no_wait
+from lpad.cli.session.completion import complete_profile
 from lpad.cli.session.lpactl_group import cli
 from lpad.cli.terminal.output import safe
 
@@ -21,7 +22,7 @@ def line() -> None:
 
 
 @command(line, "show")
-@click.argument("profile")
+@click.argument("profile", shell_complete=complete_profile)
 @no_wait
 def show(session: Session, profile: str) -> None:
     """Ask the platforms of the settings for the line of PROFILE; nothing is changed there."""
@@ -41,7 +42,7 @@ def show(session: Session, profile: str) -> None:
 
 
 @command(line, "activate")
-@click.argument("profile")
+@click.argument("profile", shell_complete=complete_profile)
 @no_wait
 def activate(session: Session, profile: str) -> None:
     """Activate the line of PROFILE, so that the network serves it. The operator may charge for it."""
@@ -49,7 +50,7 @@ def activate(session: Session, profile: str) -> None:
 
 
 @command(line, "suspend")
-@click.argument("profile")
+@click.argument("profile", shell_complete=complete_profile)
 @accepting
 @no_wait
 def suspend(session: Session, profile: str, accept_offline: bool) -> None:
@@ -58,7 +59,7 @@ def suspend(session: Session, profile: str, accept_offline: bool) -> None:
 
 
 @command(line, "retire")
-@click.argument("profile")
+@click.argument("profile", shell_complete=complete_profile)
 @click.option("--yes", is_flag=True, help="Retire without asking.")
 @accepting
 @no_wait

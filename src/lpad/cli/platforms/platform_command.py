@@ -14,6 +14,7 @@ from lpad.base.errors import InvalidValue, NotFound
 from lpad.base.identifiers import Eid
 from lpad.cli.platforms.tried_platform import from_settings, tried_platform
 from lpad.cli.terminal import exit_codes
+from lpad.cli.terminal.complete_help import CompleteHelpGroup
 from lpad.cli.terminal.output import Output, safe
 from lpad.engine.provisioning.wish_record import WishRecord
 from lpad.provisioning.callback_signatures import SCHEMES, Callback
@@ -40,7 +41,7 @@ _CONFIG = click.option(
 )
 
 
-@click.group()
+@click.group(cls=CompleteHelpGroup)
 def platform() -> None:
     """Check, try and list operators' platforms, and verify their callbacks."""
 

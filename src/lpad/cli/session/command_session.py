@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lpad.cli.session.completion import complete_card
 from lpad.cli.session.followed_change import follow
 from lpad.cli.session.named_profile import named_profile
 from lpad.cli.terminal import exit_codes
@@ -33,6 +34,8 @@ class Session:
     output: Output
     euicc_name: str | None
     wait: bool = True
+    waits_in_any_case: bool = False
+    """Whether --wait was given."""
 
     def euicc(self) -> str:
         """Return the card's name: the given one, or that of the only card.
@@ -53,7 +56,7 @@ class Session:
         """Return the ICCID or AID of the chosen profile; see `named_profile`.
 
         Raises:
-            UsageError: no card matches, or several do.
+            ApiError: no profile matches, or several do.
         """
         return named_profile(self.client, self.euicc(), text)
 
@@ -94,7 +97,10 @@ class Session:
             try:
                 change = follow(self.client, self.output, change)
             except KeyboardInterrupt:
-                self.output.note(f"change {change.id} continues; 'lpactl cancel {change.id}' cancels it")
+                self.output.note(
+                    f"change {change.id} continues: 'lpactl changes {change.id}' shows it, and 'lpactl cancel"
+                    f" {change.id}' cancels it"
+                )
                 raise
         if self.output.as_json:
             self.output.json(change)
@@ -111,15 +117,32 @@ def command(group: click.Group, name: str, **settings: Any) -> Callable[[_F], _F
     def decorate(function: _F) -> _F:
         @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
         @click.option("--socket", metavar="PATH", help="Socket of the daemon.")
-        @click.option("-e", "--euicc", metavar="NAME", help="Name of the card; needed if there are several.")
+        @click.option(
+            "-e",
+            "--euicc",
+            metavar="NAME",
+            shell_complete=complete_card,
+            help="Name of the card; needed if there are several.",
+        )
+        @click.option("--wide", is_flag=True, help="Show all columns, even on a narrow terminal.")
+        @click.option("-v", "--verbose", is_flag=True, help="Show lpad's own names of steps.")
         @wraps(function)
-        def run(*args: Any, as_json: bool, socket: str | None, euicc: str | None, **options: Any) -> None:
+        def run(
+            *args: Any,
+            as_json: bool,
+            socket: str | None,
+            euicc: str | None,
+            wide: bool,
+            verbose: bool,
+            **options: Any,
+        ) -> None:
             common = click.get_current_context().find_root().params
-            output = Output(as_json=as_json or bool(common.get("as_json")))
+            output = Output(as_json=as_json or bool(common.get("as_json")), wide=wide, verbose=verbose)
             path = socket or common.get("socket") or DEFAULT_SOCKET
             with Client(path) as client:
                 session = Session(client, output, euicc or common.get("euicc"))
-                session.wait = not options.pop("no_wait", False)
+                waits = options.pop("wait", None)
+                session.wait, session.waits_in_any_case = waits is not False, waits is True
                 try:
                     function(session, *args, **options)
                 except ApiError as error:
@@ -134,7 +157,11 @@ def command(group: click.Group, name: str, **settings: Any) -> Callable[[_F], _F
 accepting = click.option(
     "--accept-offline", is_flag=True, help="Proceed even if the device then loses its connection."
 )
-no_wait = click.option("--no-wait", is_flag=True, help="Return as soon as the change is queued.")
+no_wait = click.option(
+    "--wait/--no-wait",
+    default=None,
+    help="Follow the change to its end, or return as soon as it is queued.  [default: wait]",
+)
 
 
 def _fail(output: Output, error: ApiError) -> None:

@@ -7,7 +7,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from lpad.cli.terminal.output import safe
+from lpad.cli.session.step_words import step_words
+from lpad.cli.terminal.output import duration, safe
 from lpad.client import ApiError
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from lpad.client.views import Pause
 
 _QUARTERS = 4
+_OVERTAKEN = "a switch has overtaken change {}; lpad will start the change again by itself"
 
 
 class _Display(Protocol):
@@ -51,23 +53,24 @@ def follow(client: Client, output: Output, change: Change) -> Change:
                 step = ""
             if change.steps and change.steps[-1].name != step:
                 step = change.steps[-1].name
-                display.step(step)
+                display.step(step_words(step, verbose=output.verbose))
             if change.overtaken > overtaken and change.state == "queued":
-                with display.paused():
-                    output.note(
-                        f"a switch has overtaken change {change.id}; lpad will start the change again by"
-                        " itself"
-                    )
+                _tell(output, display, _OVERTAKEN.format(change.id))
             overtaken = change.overtaken
             if change.pause is not None and change.pause.since != told:
+                _tell(output, display, *_pause_lines(change, first=told is None))
                 told = change.pause.since
-                with display.paused():
-                    output.note(safe(waits(change.pause)))
             if change.question is not None and change.question.until != asked:
                 asked = change.question.until
                 with display.paused():
                     _question(client, output, change)
     return change
+
+
+def _tell(output: Output, display: _Display, *lines: str) -> None:
+    with display.paused():
+        for line in lines:
+            output.note(safe(line))
 
 
 def _held_up(client: Client, change: Change) -> list[str]:
@@ -99,6 +102,21 @@ def waits(pause: Pause) -> str:
     }.get(pause.reason, pause.reason)
     when = f"; next attempt at {pause.retry_at:%Y-%m-%d %H:%M:%S} UTC" if pause.retry_at is not None else ""
     return f"{what}{when}: {pause.error.sentence} ({pause.error.kind})"
+
+
+def _pause_lines(change: Change, *, first: bool) -> list[str]:
+    """Return why a change waits, and the first time how long lpad keeps trying, how to stop and watch it."""
+    assert change.pause is not None
+    lines = [waits(change.pause)]
+    limit = change.params.get("retry_for")
+    patient = bool(change.params.get("when_online"))
+    if first and change.kind == "download" and (patient or limit):
+        until = "until it succeeds" if patient else f"for up to {duration(float(limit or 0))}"
+        lines.append(
+            f"lpad keeps trying change {change.id} {until}, even after Ctrl-C: 'lpactl cancel {change.id}'"
+            f" stops it, and 'lpactl changes {change.id}' shows it"
+        )
+    return lines
 
 
 def waiting_lines(changes: Iterable[Change]) -> list[str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import click
-
 from lpad.cli.terminal.output import safe
 from lpad.client import ApiError
 
@@ -23,7 +21,7 @@ def named_profile(client: Client, euicc: str, text: str) -> str:
     """Return the ICCID of the chosen profile, or its AID if the ICCID is ambiguous.
 
     Raises:
-        UsageError: no profile matches, or several do.
+        ApiError: no profile matches, or several do; the sentence lists the candidates.
     """
     digits = re.sub(r"[\s-]", "", text).upper()
     iccid = digits.rstrip("F")
@@ -41,12 +39,31 @@ def named_profile(client: Client, euicc: str, text: str) -> str:
         return whole
     fitting = exact or [each for each in all_of(found) if _fits(each, text)]
     if len(fitting) != 1:
-        several = f"several profiles on {euicc} match" if fitting else f"no profile on {euicc} matches"
-        raise click.UsageError(f"{several} '{safe(text)}'; 'lpactl profiles' lists them")
+        raise _unclear(found, euicc, text, fitting)
     address = address_of(found, fitting[0])
     if address is None:
-        raise click.UsageError(f"the card {euicc} reports neither an ICCID nor an AID for '{safe(text)}'")
+        raise ApiError(
+            f"the card {euicc} reports neither an ICCID nor an AID for '{safe(text)}'", kind="not-found"
+        )
     return address
+
+
+def _unclear(
+    found: ProfileList, euicc: str, text: str, fitting: list[Profile | UnreadableProfile]
+) -> ApiError:
+    """Return the error about a name that means no profile, or several; it lists the candidates."""
+    candidates = fitting or list(all_of(found))
+    listed = [
+        " ".join(part for part in (address_of(found, each), each.nickname or each.name) if part)
+        for each in candidates
+    ]
+    known = safe("; ".join(listed)) or "none"
+    sentence = (
+        f"several profiles on {euicc} match '{safe(text)}'; use the ICCID of one of them: {known}"
+        if fitting
+        else f"no profile on {euicc} matches '{safe(text)}'; the card has: {known}"
+    )
+    return ApiError(sentence, kind="conflict" if fitting else "not-found", details={"candidates": listed})
 
 
 def address_of(found: ProfileList, profile: Profile | UnreadableProfile) -> str | None:

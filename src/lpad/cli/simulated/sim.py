@@ -8,9 +8,10 @@ from lpad.cli.simulated.sim_euicc import euicc
 from lpad.cli.simulated.sim_orders import order, release
 from lpad.cli.simulated.sim_platform import platform
 from lpad.cli.simulated.sim_smdp import smdp, smds
+from lpad.cli.terminal.complete_help import CompleteHelpGroup
 
 
-@click.group()
+@click.group(cls=CompleteHelpGroup)
 def sim() -> None:
     """Run a simulated card, server or platform."""
 

@@ -58,6 +58,9 @@ class Output:
     """The output of a command's result."""
 
     as_json: bool = False
+    wide: bool = False
+    """Whether tables keep all columns on a narrow terminal."""
+    verbose: bool = False
 
     @property
     def on_terminal(self) -> bool:
@@ -90,15 +93,30 @@ class Output:
             with suppress(OSError):
                 print(text, file=sys.stderr, flush=True)
 
-    def table(self, headings: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
-        """Print rows, or `empty` if there are none."""
+    def table(
+        self,
+        headings: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        empty: str,
+        droppable: Sequence[str] = (),
+    ) -> None:
+        """Print rows, or `empty` if there are none.
+
+        Args:
+            headings: one for each column.
+            rows: a cell for each column.
+            empty: the note if there are no rows.
+            droppable: headings of the columns that a narrow terminal does not get, in the order in which they
+                are dropped.
+        """
         cells = [[safe(cell) for cell in row] for row in rows]
         if not cells:
             self.note(empty)
         elif self.on_terminal:
             from lpad.cli.terminal import tables_and_bars  # noqa: PLC0415 - rich takes long to import
 
-            tables_and_bars.table(headings, cells)
+            tables_and_bars.table(headings, cells, droppable=() if self.wide else droppable)
         else:
             widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
             for row in (list(headings), *cells):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
@@ -25,14 +26,43 @@ _STYLES = {
 }
 
 
-def table(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
-    """Print a table; cells are shown literally, without markup."""
-    rows = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in headings:
-        rows.add_column(heading, overflow="fold")
+_WHOLE = frozenset({"ICCID", "EID", "AID", "PROFILE"})
+"""Columns whose cells are never broken: a part of an identifier is of no use."""
+_GAP = 2
+
+
+def table(headings: Sequence[str], cells: Sequence[Sequence[str]], *, droppable: Sequence[str] = ()) -> None:
+    """Print a table; cells are shown literally, without markup.
+
+    Args:
+        headings: one for each column.
+        cells: the rows.
+        droppable: headings of the columns to drop in this order until the rest fits the terminal.
+    """
+    console = Console(highlight=False)
+    widths = [max(map(cell_len, column)) for column in zip(headings, *cells, strict=True)]
+    shown = _fitting(headings, widths, droppable, width=console.width)
+    rows = Table(box=None, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0))
+    for each in shown:
+        whole = headings[each] in _WHOLE
+        rows.add_column(
+            headings[each], overflow="fold", no_wrap=whole, min_width=widths[each] if whole else None
+        )
     for row in cells:
-        rows.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
-    Console(highlight=False).print(rows)
+        rows.add_row(*(Text(row[each], style=_STYLES.get(row[each], "")) for each in shown))
+    console.print(rows)
+
+
+def _fitting(
+    headings: Sequence[str], widths: Sequence[int], droppable: Sequence[str], *, width: int
+) -> list[int]:
+    """Return the positions of the columns to show."""
+    shown = list(range(len(headings)))
+    for heading in droppable:
+        if sum(widths[each] + _GAP for each in shown) - _GAP <= width:
+            break
+        shown = [each for each in shown if headings[each] != heading]
+    return shown
 
 
 class Bars:

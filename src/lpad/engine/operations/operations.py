@@ -130,6 +130,12 @@ def rename(run: Run, context: Context) -> results.RenameResult:
                     f"cannot rename profile {iccid}: a card gives a nickname by ICCID only, and this profile"
                     " has none that is its alone"
                 )
+            twin = next((each for each in profiles.profiles if nickname and each.nickname == nickname), None)
+            if twin is not None:
+                raise Conflict(
+                    f"cannot give profile {iccid} this nickname: profile {twin.iccid} has it already; choose"
+                    " another one, or rename that profile first"
+                )
             run.irreversible("set-nickname", noting(ProfileNotes, iccid=iccid))
             euicc.set_nickname(Iccid.parse(profile.iccid), nickname, deadline=deadline)
         context.observe(euicc, deadline)

@@ -1,0 +1,85 @@
+"""Completion of cards, profiles and changes at the shell, from the running daemon."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
+
+from click.shell_completion import CompletionItem
+
+from lpad.cli.terminal.output import safe
+from lpad.client import DEFAULT_SOCKET, ApiError, Client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import click
+
+    from lpad.client import Change
+
+_PATIENCE = 2.0
+"""Seconds until the shell continues without suggestions."""
+_CHANGES = 20
+
+_T = TypeVar("_T")
+
+
+def complete_card(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the names of cards, each with its state."""
+    cards = _asked(ctx, lambda client: client.euiccs())
+    return [CompletionItem(each.name, help=each.state) for each in cards if each.name.startswith(incomplete)]
+
+
+def complete_profile(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the ICCIDs of a card's profiles, with names, by the start of ICCID, name or nickname."""
+
+    def profiles(client: Client) -> list[CompletionItem]:
+        chosen = ctx.params.get("euicc") or ctx.find_root().params.get("euicc")
+        names = [chosen] if chosen else [each.name for each in client.euiccs()]
+        return [
+            CompletionItem(
+                profile.iccid,
+                help=safe(", ".join(part for part in (profile.name, profile.nickname) if part)),
+            )
+            for name in names
+            for profile in client.profiles(str(name))
+            if profile.iccid.startswith(incomplete.upper())
+            or any(
+                part.lower().startswith(incomplete.lower())
+                for part in (profile.name, profile.nickname)
+                if part
+            )
+        ]
+
+    return list(_asked(ctx, profiles))
+
+
+def complete_change(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the numbers of the newest changes, each with its kind and state."""
+
+    def changes(client: Client) -> Sequence[Change]:
+        return client.changes(limit=_CHANGES)
+
+    return [
+        CompletionItem(str(each.id), help=f"{each.kind} on {each.euicc}: {each.state}")
+        for each in _asked(ctx, changes)
+        if str(each.id).startswith(incomplete)
+    ]
+
+
+def _asked(ctx: click.Context, ask: Callable[[Client], Sequence[_T]]) -> Sequence[_T]:
+    """Ask the daemon; nothing if it does not answer soon, because a shell waits for this."""
+    root = ctx.find_root().params
+    socket = str(ctx.params.get("socket") or root.get("socket") or DEFAULT_SOCKET)
+    found: list[_T] = []
+
+    def run() -> None:
+        # An error at the shell's prompt would be in the way.
+        with suppress(ApiError), Client(socket) as client:
+            found.extend(ask(client))
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(_PATIENCE)
+    return list(found)

@@ -1,0 +1,49 @@
+"""The steps of a change in the user's words; -v shows lpad's own names instead."""
+
+from __future__ import annotations
+
+_WORDS = {
+    "get-euicc-info1": "reading the card",
+    "get-euicc-challenge": "reading the card",
+    "initiate-authentication": "contacting the server",
+    "authenticate-server": "the card checks the server",
+    "authenticate-client": "the server checks the card",
+    "confirm": "checking the offered profile",
+    "prepare-download": "preparing the card",
+    "get-bound-profile-package": "fetching the profile",
+    "load-bound-profile-package": "installing the profile",
+    "cancel-session": "ending the session with the server",
+    "read-profiles": "reading the card's profiles",
+    "read-addresses": "reading the card's servers",
+    "read-card": "reading the card",
+    "ask-modem": "asking the modem",
+    "card-busy": "waiting for the card, which is busy",
+    "enable-profile": "enabling the profile",
+    "disable-profile": "disabling the profile",
+    "verify": "checking the result on the card",
+    "watch": "waiting until the guard's conditions are met",
+    "go-back": "returning to the previous profile",
+    "prepare-network": "preparing the data connection",
+    "delete-profile": "deleting the profile",
+    "set-nickname": "writing the nickname",
+    "set-default-dp-address": "writing the server's address",
+    "euicc-memory-reset": "resetting the card's memory",
+    "restart-modem": "restarting the modem",
+    "check-trust": "checking the server's certificates",
+    "collect-notifications": "collecting notifications from the card",
+    "deliver-notifications": "delivering notifications",
+    "drop-notification": "dropping the notification",
+    "look-what-is-there": "finding out what the card has installed",
+    "find-order": "looking for the order at the platform",
+    "order-profile": "ordering a profile from the platform",
+    "look-at-order": "waiting for the platform to prepare the profile",
+    "activate-line": "having the line activated",
+    "look-at-line": "asking the platform about the line",
+    "ask-sm-ds": "asking the discovery server",
+    "probe": "probing the card",
+}
+
+
+def step_words(name: str, *, verbose: bool = False) -> str:
+    """Return a step's name for the user; a step without words of its own keeps its name, without dashes."""
+    return name if verbose else _WORDS.get(name) or name.replace("-", " ")

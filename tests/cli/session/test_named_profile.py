@@ -1,0 +1,51 @@
+"""A profile is addressed by ICCID, the end of it, nickname or name, if that is unique."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.lab import FIRST, SECOND
+from lpad.cli.terminal import exit_codes
+
+if TYPE_CHECKING:
+    from cli.conftest import Terminal
+
+
+@pytest.fixture
+def two(terminal: Terminal) -> Terminal:
+    terminal.lab.install(name="Same")
+    terminal.lab.install(iccid=SECOND, name="Same")
+    return terminal
+
+
+def test_a_name_of_several_profiles(two: Terminal) -> None:
+    """The candidates are listed, at the terminal and as JSON, with the documented exit code."""
+    done = two.lpactl("enable", "Same")
+    assert done.code == exit_codes.STATE
+    assert f"{FIRST} Same; {SECOND} Same" in done.err
+    error = two.lpactl("enable", "Same", "--json").json["error"]
+    assert (error["kind"], error["details"]["candidates"]) == (
+        "conflict",
+        [f"{FIRST} Same", f"{SECOND} Same"],
+    )
+
+
+def test_an_unknown_name(two: Terminal) -> None:
+    """What the card has is listed."""
+    done = two.lpactl("enable", "Another")
+    assert done.code == exit_codes.STATE
+    assert "no profile on modem matches 'Another'; the card has: " in done.err
+    assert two.lpactl("enable", "Another", "--json").json["error"]["kind"] == "not-found"
+
+
+def test_nicknames_are_unique(two: Terminal) -> None:
+    """A second profile does not get the same nickname; its own it may keep."""
+    two.lpactl("rename", FIRST, "home").ok()
+    done = two.lpactl("rename", SECOND, "home")
+    assert done.code == exit_codes.STATE
+    assert f"profile …{FIRST[-4:]} has it already" in done.err
+    two.lpactl("rename", FIRST, "home").ok()
+    two.lpactl("rename", SECOND, "").ok()
+    assert "is enabled" in two.lpactl("enable", "home").ok().out

@@ -1,0 +1,87 @@
+"""Tables on a terminal: identifiers stay whole, and columns are dropped in a fixed order."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from contextlib import suppress
+
+import pytest
+
+EID = "89049032000000000000000000000017"
+ICCID = "89000000000000000018"
+SCRIPT = f"""
+from lpad.cli.terminal.output import Output
+Output(wide={{wide}}).table(
+    ("CARD", "EID", "ICCID", "NAME", "WAY", "BY"),
+    [("modem", "{EID}", "{ICCID}", "Somebody's profile with a long name",
+     "AT modem on /dev/ttyUSB2", "user 0")],
+    empty="",
+    droppable=("WAY", "BY", "CARD"),
+)
+"""
+
+
+def shown(*, wide: bool, columns: int = 80) -> str:
+    """Print the table at a terminal of so many columns."""
+    return at_a_terminal(SCRIPT.format(wide=wide), columns)
+
+
+def at_a_terminal(script: str, columns: int = 80, environment: dict[str, str] | None = None) -> str:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    told = b""
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-c", script],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "TERM": "xterm"}
+            | (environment or {}),
+        ):
+            os.close(theirs)
+            with suppress(OSError):  # EIO: it has ended
+                while piece := os.read(ours, 4096):
+                    told += piece
+    finally:
+        os.close(ours)
+    return told.decode()
+
+
+def test_identifiers_are_whole_at_80_columns() -> None:
+    """What does not fit is dropped in its order, and names are broken instead of identifiers."""
+    text = shown(wide=False)
+    assert EID in text
+    assert ICCID in text
+    assert "WAY" not in text
+    assert "BY" not in text
+
+
+def test_everything_fits_a_wide_terminal() -> None:
+    """Nothing is dropped if there is room."""
+    text = shown(wide=False, columns=200)
+    assert "AT modem on /dev/ttyUSB2" in text
+    assert "user 0" in text
+
+
+def test_wide_drops_nothing() -> None:
+    """The option keeps every column, and the identifiers whole."""
+    text = shown(wide=True, columns=110)
+    for heading in ("WAY", "BY", "CARD", EID, ICCID):
+        assert heading in text
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_no_color(variables: dict[str, str], *, coloured: bool) -> None:
+    """NO_COLOR leaves no colours; the heading may still be bold."""
+    script = (
+        "from lpad.cli.terminal.output import Output; Output().table(('STATE',), [('enabled',)], empty='')"
+    )
+    text = at_a_terminal(script, environment=variables)
+    assert ("\x1b[32m" in text) is coloured
