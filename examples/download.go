@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"unicode"
 )
 
 type change struct {
@@ -38,6 +39,16 @@ var lpad = http.Client{Transport: &http.Transport{
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	},
 }}
+
+// shown returns a text from a card or server without characters that control the terminal.
+func shown(text string) string {
+	return strings.Map(func(each rune) rune {
+		if unicode.IsPrint(each) {
+			return each
+		}
+		return '?'
+	}, text)
+}
 
 // call puts the answer into `answer`, or returns the problem.
 func call(method, path string, body, answer any) error {
@@ -85,7 +96,7 @@ func showProfiles(euicc string) error {
 		if name == "" {
 			name = each.Name
 		}
-		fmt.Println("profile", each.ICCID, each.State, name)
+		fmt.Println("profile", each.ICCID, each.State, shown(name))
 	}
 	return nil
 }
@@ -176,7 +187,7 @@ func main() {
 		os.Exit(2)
 	}
 	if err := run(os.Args[1], os.Args[2]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintln(os.Stderr, shown(err.Error()))
 		os.Exit(1)
 	}
 }

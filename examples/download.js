@@ -8,6 +8,11 @@ const { createInterface } = require('node:readline');
 
 const socketPath = process.env.LPAD_SOCKET ?? '/run/lpad/lpad.sock';
 
+// Returns a text from a card or server without characters that control the terminal.
+function shown(text) {
+  return String(text).replace(/\p{C}/gu, '?');
+}
+
 function send(method, path, headers, body) {
   return new Promise((resolve, reject) => {
     const request = http.request({ socketPath, method, path, headers }, resolve);
@@ -38,7 +43,7 @@ async function call(method, path, content) {
 async function showProfiles(euicc) {
   const { profiles } = await call('GET', `/v1/euiccs/${euicc}/profiles`);
   for (const { iccid, state, nickname, name } of profiles) {
-    console.log(`profile ${iccid} ${state} ${nickname ?? name ?? ''}`);
+    console.log(`profile ${iccid} ${state} ${shown(nickname ?? name ?? '')}`);
   }
 }
 
@@ -78,7 +83,11 @@ async function main(euicc, code) {
   await showProfiles(euicc);
 }
 
+if (process.argv.length !== 4) {
+  console.error('Usage: download.js EUICC ACTIVATION-CODE');
+  process.exit(2);
+}
 main(...process.argv.slice(2)).catch((error) => {
-  console.error(error.message);
+  console.error(shown(error.message));
   process.exitCode = 1;
 });

@@ -16,6 +16,11 @@ from typing import Any
 SOCKET = os.environ.get("LPAD_SOCKET", "/run/lpad/lpad.sock")
 
 
+def shown(text: object) -> str:
+    """Return a text from a card or server without characters that control the terminal."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(text))
+
+
 class Connection(http.client.HTTPConnection):
     """HTTP over lpad's Unix socket."""
 
@@ -37,20 +42,26 @@ def call(method: str, path: str, body: Any = None) -> Any:
             response = connection.getresponse()
             answer = json.load(response)
             break
-        except (http.client.HTTPException, ConnectionResetError):
+        except (http.client.HTTPException, ConnectionResetError) as error:
             if last:
-                raise
+                sys.exit(f"lpad closed the connection: {error}")
+        except OSError as error:
+            sys.exit(f"cannot reach lpad at {SOCKET}: {error.strerror}")
+        except ValueError:
+            sys.exit("the answer is not JSON: is this lpad's socket?")
         finally:
             connection.close()
     if response.status >= 400:
-        sys.exit(f"{answer['kind']}: {answer['detail']}")
+        sys.exit(shown(f"{answer.get('kind')}: {answer.get('detail')}"))
     return answer
 
 
 def show_profiles(euicc: str) -> None:
     """Print one line a profile."""
     for profile in call("GET", f"/v1/euiccs/{euicc}/profiles")["profiles"]:
-        print("profile", profile["iccid"], profile["state"], profile["nickname"] or profile["name"] or "")
+        print(
+            "profile", profile["iccid"], profile["state"], shown(profile["nickname"] or profile["name"] or "")
+        )
 
 
 def follow(change: int) -> None:
@@ -81,11 +92,11 @@ def main(euicc: str, code: str) -> None:
     follow(change["id"])
     change = call("GET", f"/v1/changes/{change['id']}")
     if change["state"] != "done":
-        # One that waits has a question, or a pause after which lpad goes on by itself.
+        # One that waits has a question, or a pause after which lpad continues by itself.
         question, pause = change["question"], change["pause"] or {}
         failure = change["error"] or pause.get("error")
         waits = f"asked for: {question['kind']}" if question else f"waits: {pause.get('reason')}"
-        sys.exit(failure["sentence"] if failure else waits)
+        sys.exit(shown(failure["sentence"] if failure else waits))
     iccid = change["result"]["iccid"]
     switched = call("POST", f"/v1/euiccs/{euicc}/profiles/{iccid}/enable?wait=240")
     print(f"enable {iccid}: {switched['state']}")
@@ -95,4 +106,6 @@ def main(euicc: str, code: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("Usage: download.py EUICC ACTIVATION-CODE")
     main(*sys.argv[1:])

@@ -25,7 +25,7 @@ lpad() { # lpad PATH [CURL-OPTION...]: print the answer; of a problem, print the
 
 profiles() {
     list=$(lpad "/v1/euiccs/$euicc/profiles")
-    printf '%s' "$list" | jq -r '.profiles[] | "profile \(.iccid) \(.state) \(.nickname // .name // "")"'
+    printf '%s' "$list" | jq -r '.profiles[] | "profile \(.iccid) \(.state) \(.nickname // .name // "" | gsub("[\\p{Cc}\\p{Cf}]"; "?"))"'
 }
 
 profiles

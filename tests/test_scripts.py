@@ -45,3 +45,25 @@ def test_what_has_options_of_its_own_lists_them(module: str, option: str) -> Non
     )
     assert done.stdout.lower().startswith("usage: ")
     assert option in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("demo", "runs a profile's life cycle"), ("build-deb", "builds the Debian package")]
+)
+def test_what_takes_long_says_first_what_it_does(tmp_path: Path, name: str, told: str) -> None:
+    """One line, before anything is installed; here nothing can be."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for each in ("dirname", "sed"):
+        (programs / each).symlink_to(str(shutil.which(each)))
+    shutil.copytree(ROOT / "script", tmp_path / "script")
+    done = subprocess.run(
+        ["/bin/sh", tmp_path / "script" / name],
+        env={"PATH": str(programs)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0].startswith(f"script/{name}: ")
+    assert told in done.stderr.splitlines()[0]

@@ -119,6 +119,55 @@ def test_an_example_lists_downloads_and_switches(
     gateway.client.cancel(waits.id)
 
 
+BUILDS = [
+    pytest.param(in_shell, marks=pytest.mark.programs("curl", "jq")),
+    in_python,
+    pytest.param(in_node, marks=pytest.mark.programs("node")),
+    pytest.param(in_go, marks=pytest.mark.programs("go")),
+]
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_an_example_controls_no_terminal(
+    gateway: Gateway, tmp_path: Path, build: Callable[[Path], list[str]]
+) -> None:
+    """A name with escape sequences and marks of direction is printed without them."""
+    command = build(tmp_path)
+    iccid = gateway.install_profile(name="\x1b[31mRed\u202e")
+    try:
+        ran = subprocess.run(
+            [*command, CARD, "nonsense"],
+            env=os.environ | {"LPAD_SOCKET": str(gateway.socket)},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        (line,) = [each for each in ran.stdout.splitlines() if iccid in each]
+        assert "[31mRed" in line
+        assert not {"\x1b", "\u202e"} & set(line)
+    finally:
+        gateway.client.delete(CARD, iccid, wait=PATIENCE).check()
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_an_example_without_lpad_shows_no_traceback(
+    tmp_path: Path, build: Callable[[Path], list[str]]
+) -> None:
+    """Without a daemon, the program fails with a line or two."""
+    ran = subprocess.run(
+        [*build(tmp_path), CARD, "nonsense"],
+        env=os.environ | {"LPAD_SOCKET": str(tmp_path / "none.sock")},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert ran.returncode != 0
+    assert "Traceback" not in ran.stderr
+    assert len(ran.stderr.splitlines()) <= 2
+
+
 @contextmanager
 def receiving(command: list[str], key: Path) -> Iterator[tuple[int, Iterator[str]]]:
     """Run a receiver, and yield its port and the lines that it prints."""
