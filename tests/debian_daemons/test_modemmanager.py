@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import queue
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from debian_daemons.rig import soon
 from debian_daemons.test_networkmanager import SETTINGS_A, SETTINGS_B, A, B, wanted
+from lpad.dbus.signal_watch import SignalWatch
 from lpad.network.applier import Applied, Failed, State
 from lpad.network.connection_layer import Layer
 from lpad.network.modemmanager.applier import ModemManagerApplier
+from lpad.network.modemmanager.modem import CONNECTED
 from lpad.network.network_cause import Cause, Procedure
 from lpad.network.network_settings import NetworkSettings
 
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from debian_daemons.rig import Rig
+    from lpad.dbus.message import Signal
 
 pytestmark = pytest.mark.programs("ModemManager", "/usr/lib/polkit-1/polkitd")
 
@@ -50,6 +55,22 @@ def test_a_switch_and_back(rig_of: Callable[..., Rig]) -> None:
     rig.switch(A)
     assert isinstance(applier.connect(BACK, deadline=soon()), Applied)
     assert rig.front.dialled()[-1] == "a.example"
+
+
+def test_its_signals(rig_of: Callable[..., Rig]) -> None:
+    """A connection that is made, and a modem that goes, are signals that lpad listens to."""
+    rig = rig_of(A)
+    heard: queue.Queue[Signal] = queue.Queue()
+    applier = ModemManagerApplier(connects=True)
+    watch = SignalWatch(applier.signals, hear=heard.put, lost=lambda: None)
+    with closing(watch):
+        assert watch.open()
+        assert isinstance(applier.connect(TO_A, deadline=soon()), Applied)
+        while (state := heard.get(timeout=60)).member != "StateChanged" or state.body[1] != CONNECTED:
+            pass
+        rig.switch(B)
+        while heard.get(timeout=60).member != "InterfacesAdded":
+            pass
 
 
 def test_the_networks_cause(rig_of: Callable[..., Rig]) -> None:

@@ -5,12 +5,15 @@ Their simulated port carries no PPP, so every activation ends there; up to that 
 
 from __future__ import annotations
 
+import queue
 import subprocess
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from debian_daemons.rig import soon, until
+from lpad.dbus.signal_watch import SignalWatch
 from lpad.network.applier import Applied, Failed, State, TryAgain, Wanted
 from lpad.network.connection_layer import Layer
 from lpad.network.network_cause import Cause, Procedure
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from debian_daemons.rig import Rig
+    from lpad.dbus.message import Signal
 
 pytestmark = pytest.mark.programs("NetworkManager", "ModemManager", "/usr/lib/polkit-1/polkitd", "unshare")
 
@@ -128,6 +132,22 @@ def test_a_restart_of_network_manager_in_between(rig: Rig) -> None:
     applier.apply(TO_A, deadline=soon())
     applier.prepare(TO_B, deadline=soon())
     assert "autoconnect=false" not in (rig.connections / "lpad-0001.nmconnection").read_text()
+
+
+def test_its_signals(rig: Rig) -> None:
+    """An attempt to connect is heard from NetworkManager and from ModemManager."""
+    heard: queue.Queue[Signal] = queue.Queue()
+    applier = NetworkManagerApplier()
+    watch = SignalWatch(applier.signals, hear=heard.put, lost=lambda: None)
+    with closing(watch):
+        assert watch.open()
+        applier.apply(TO_A, deadline=soon())
+        assert ends_at_ppp(applier.connect(TO_A, deadline=soon()))
+        found: set[str] = set()
+        while not found >= {"org.freedesktop.NetworkManager.Device", "org.freedesktop.ModemManager1.Modem"}:
+            signal = heard.get(timeout=60)
+            assert signal.member == "StateChanged"
+            found.add(signal.interface)
 
 
 def test_used_up_retries(rig: Rig) -> None:

@@ -41,6 +41,7 @@ class Spy:
     answers: dict[str, list[Outcome]] = field(default_factory=dict)
     name = "at"
     reconnects = False
+    signals = ()
 
     def _note(self, step: str, iccid: str) -> Outcome:
         self.asked.append((step, iccid))

@@ -143,6 +143,10 @@ class GatewayDouble:
         """Answer nothing more."""
         self.mute = True
 
+    def state_changed(self, state: int, reason: int) -> None:
+        """Have NetworkManager signal another state of the modem's device."""
+        self.nm.do(lambda: self._device_to(state, reason))
+
     def probe(self, iccid: str | None) -> None:
         """Have ModemManager probe the modem anew: another object, and what was connected is not."""
 
@@ -417,6 +421,7 @@ class CardFollows:
         self._gateway = gateway
         self.name = applier.name
         self.reconnects = applier.reconnects
+        self.signals = applier.signals
         self.prepare = applier.prepare
         self.connect = applier.connect
         self.verify = applier.verify

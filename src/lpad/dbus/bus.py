@@ -55,8 +55,12 @@ class Bus:
     `close`. Methods that take a deadline raise the same errors as `call`.
     """
 
-    def __init__(self, *, deadline: Deadline) -> None:
+    def __init__(self, *, deadline: Deadline, lost: Callable[[], None] | None = None) -> None:
         """Connect to the system bus: that of the environment's DBUS_SYSTEM_BUS_ADDRESS, if it is set.
+
+        Args:
+            deadline: for connecting.
+            lost: called in the connection's thread if the bus ends the connection.
 
         Raises:
             BusUnreachable: there is no bus, the bus refuses lpad's user, or dbus-fast is missing.
@@ -70,6 +74,7 @@ class Bus:
         self._begun: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._closed = False
+        self._lost = lost
         self._thread = threading.Thread(target=self._run, name="dbus", daemon=True)
         self._thread.start()
         try:
@@ -217,6 +222,19 @@ class Bus:
         except (OSError, EOFError, AuthError, InvalidAddressError) as error:
             raise BusUnreachable(f"there is no system bus ({error})") from error
         self._bus.add_message_handler(self._hear)
+        if self._lost is not None:
+            task = self._loop.create_task(self._await_loss(self._bus, self._lost))
+            self._begun.add(task)
+            task.add_done_callback(self._begun.discard)
+
+    async def _await_loss(self, bus: MessageBus, lost: Callable[[], None]) -> None:
+        try:
+            await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]  # the library has no types here
+        except (EOFError, OSError) as error:
+            _log.debug("the connection to the bus was lost: %s", error)
+        finally:
+            if not self._closed:
+                lost()
 
     async def _ask(self, call: Call) -> _Answer:
         from dbus_fast import Message, MessageType  # noqa: PLC0415 - see _connect

@@ -8,6 +8,7 @@ from typing import Any
 DBUS = "org.freedesktop.DBus"
 OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
 PROPERTIES = "org.freedesktop.DBus.Properties"
+OWNER_CHANGED = "NameOwnerChanged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,3 +67,12 @@ class Rule:
             and self.path in (None, signal.path)
             and (self.arg0 is None or signal.body[:1] == (self.arg0,))
         )
+
+
+def owner_changed(name: str) -> Rule:
+    """Return the rule for the signal that a program has started or ended.
+
+    Args:
+        name: the program's name on the bus.
+    """
+    return Rule(sender=DBUS, interface=DBUS, member=OWNER_CHANGED, arg0=name)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from lpad.base.deadline import Deadline
+    from lpad.dbus.message import Rule
     from lpad.network.connection_layer import Culprit
     from lpad.network.network_cause import Cause
     from lpad.network.network_settings import NetworkSettings
@@ -189,6 +190,11 @@ class Applier(Protocol):
     @property
     def reconnects(self) -> bool:
         """Whether `connect` must follow each loan of the modem, because nothing else connects it again."""
+        ...
+
+    @property
+    def signals(self) -> tuple[Rule, ...]:
+        """The bus's signals after which `look` may see something else; empty: there are none."""
         ...
 
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:

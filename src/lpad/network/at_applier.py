@@ -60,6 +60,7 @@ class AtApplier:
 
     name = "at"
     reconnects = False
+    signals = ()
 
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
         """Return the present contexts for `undo`."""

@@ -23,6 +23,7 @@ class CommandApplier:
     runner: RunnerClient
     name = "command"
     reconnects = False
+    signals = ()
 
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
         """Run it before the switch."""

@@ -20,6 +20,7 @@ class NoApplier:
 
     name = "none"
     reconnects = False
+    signals = ()
 
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
         """Do nothing."""

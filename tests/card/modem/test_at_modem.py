@@ -376,3 +376,37 @@ def test_a_modem_that_never_stops_talking_ends_with_the_deadline() -> None:
         talker.join()
         os.close(slave)
         os.close(master)
+
+
+@pytest.mark.parametrize(
+    ("lines", "reports"),
+    [
+        ("+CEREG: 2", True),
+        ("+CREG: 0", True),
+        ("+c5greg: 1", True),
+        ("+CGEV: NW DETACH", True),
+        ("NO CARRIER", True),
+        ("RING", False),
+        ('+CMTI: "SM",1', False),
+        ("+CEREGX: 1", False),
+        ("garbage +CEREG: 1", False),
+        ('RING\r\n+CGREG: 3\r\n+CMTI: "SM",1', True),
+    ],
+)
+def test_hears_reports_on_the_connection(lines: str, *, reports: bool) -> None:
+    """Lines about the registration and the contexts, once; any other line is no report."""
+    host, modem = pty.openpty()
+    tty.setraw(modem)
+    try:
+        heard = AtModem(SerialLine(os.ttyname(modem)))
+        assert not heard.hear(deadline=soon())
+        os.write(host, f"\r\n{lines}\r\n".encode())
+        assert select.select([heard.fileno()], [], [], 60)[0], "the descriptor shows it"
+        assert heard.hear(deadline=soon()) is reports
+        assert not heard.hear(deadline=soon())
+        heard.close()
+        with pytest.raises(CardUnreachable):
+            heard.fileno()
+    finally:
+        os.close(host)
+        os.close(modem)

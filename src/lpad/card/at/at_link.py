@@ -154,6 +154,19 @@ class AtLink:
         self._get_acquainted(deadline=deadline)
         return self._imei
 
+    @property
+    def reported(self) -> bool:
+        """Whether a line among the answers has reported on the connection (see `Listening`)."""
+        return self._modem.reported
+
+    def fileno(self) -> int:
+        """Return the port's descriptor (see `Listening`)."""
+        return self._modem.fileno()
+
+    def hear(self, *, deadline: Deadline) -> bool:
+        """Read the unsolicited lines (see `Listening`)."""
+        return self._modem.hear(deadline=deadline)
+
     def close(self) -> None:
         """Release the port."""
         self._modem.close()

@@ -25,6 +25,8 @@ _log = logging.getLogger(__name__)
 
 _NOW = Deadline(0.0)
 _UNSOLICITED_KEPT = 64
+_REPORTS = ("+CREG:", "+CGREG:", "+CEREG:", "+C5GREG:", "+CGEV:", "NO CARRIER")
+"""The beginnings of unsolicited lines about the registration and the contexts (3GPP TS 27.007, 10.1)."""
 
 
 class AtModem:
@@ -36,6 +38,7 @@ class AtModem:
         self._dialogue = AtDialogue()
         self._introduced = False
         self._heard: deque[str] = deque(maxlen=_UNSOLICITED_KEPT)
+        self._reported = False
         self.patience = patience or AtTimeouts()
 
     def ask(self, command: AtCommand, *, patience: float, deadline: Deadline) -> AtAnswer:
@@ -107,6 +110,29 @@ class AtModem:
                 return None
             self._dialogue.receive(data)
             self._set_unsolicited_aside()
+
+    def fileno(self) -> int:
+        """Return the port's descriptor, to wait for unsolicited lines.
+
+        Raises:
+            CardUnreachable: the port is closed.
+        """
+        return self._line.fileno()
+
+    @property
+    def reported(self) -> bool:
+        """Whether a line among the answers has reported on the connection; `hear` returns it."""
+        return self._reported
+
+    def hear(self, *, deadline: Deadline) -> bool:
+        """Read the unsolicited lines, and return whether one reported on the connection since the last call.
+
+        Raises:
+            CardUnreachable: the port is gone.
+        """
+        self._drain(deadline=deadline)
+        reported, self._reported = self._reported, False
+        return reported
 
     def close(self) -> None:
         """Release the port."""
@@ -186,6 +212,7 @@ class AtModem:
     def _set_unsolicited_aside(self) -> None:
         for line in self._dialogue.unsolicited():
             self._heard.append(line)
+            self._reported = self._reported or line.upper().startswith(_REPORTS)
             # Only the name of the code, because the rest may be a number, a text message or an
             # identifier.
             _log.debug("%s: unsolicited %s", self._line.name, line.partition(":")[0][:20])

@@ -136,6 +136,10 @@ class _BorrowedLine:
         """Return the received bytes (see `Line`)."""
         return self._line.read(deadline=deadline)
 
+    def fileno(self) -> int:
+        """Return the port's descriptor (see `Line`)."""
+        return self._line.fileno()
+
     def close(self) -> None:
         """Release the port (see `Line`); the loan continues."""
         self._line.close()

@@ -48,6 +48,14 @@ class Line(Protocol):
         """
         ...
 
+    def fileno(self) -> int:
+        """Return the port's descriptor, to wait until there is something to read.
+
+        Raises:
+            CardUnreachable: the port is closed.
+        """
+        ...
+
     def close(self) -> None:
         """Release the port; never raises, and a second call does nothing."""
         ...
@@ -94,6 +102,11 @@ class SerialLine:
             if not self._wait(select.POLLIN, deadline):
                 return b""
             return self._port.read(min(self._port.in_waiting, _CHUNK) or 1)
+
+    def fileno(self) -> int:
+        """Return the port's descriptor (see `Line`)."""
+        with self._ours():
+            return self._port.fileno()
 
     def close(self) -> None:
         """Release the port and its lock."""

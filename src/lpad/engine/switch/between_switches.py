@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from lpad.base.deadline import Deadline
 from lpad.engine.change.change import now
 from lpad.engine.network_settings.unforgotten_profiles import UnforgottenProfile
 from lpad.engine.switch.network_steps import NetworkSteps
+from lpad.engine.switch.registration_look import look_at_registration
 from lpad.engine.switch.steps import StepsAfterCut
 from lpad.network.applier import Connection
 from lpad.network.no_applier import NO_APPLIER
@@ -20,18 +22,35 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LOOK = 5.0
+"""Seconds for a look after a report: a program that does not answer must not delay the next change."""
 
-def look_at_connection(context: Context, ending: Cancellation) -> Connection:
+
+def look_at_connection(
+    context: Context, ending: Cancellation, *, until: Deadline | None = None
+) -> Connection:
     """Return what the applier sees of the enabled profile's connection; outside of any change.
 
     Args:
         context: to reach the modem.
         ending: ends it, because lpad stops.
+        until: an earlier limit than that of each step; None: there is none.
     """
     enabled = context.snapshot().listed.enabled
     if enabled is None or enabled.iccid is None:
         return Connection()
-    return NetworkSteps(StepsAfterCut(0, ending), context, enabled.iccid).look()
+    return NetworkSteps(StepsAfterCut(0, ending), context, enabled.iccid, until=until).look()
+
+
+def look_after_report(context: Context, ending: Cancellation) -> None:
+    """Look at the connection once, after a report that it may have changed; the layers are reported.
+
+    Args:
+        context: to reach the modem.
+        ending: ends it, because lpad stops.
+    """
+    until = Deadline.after(_LOOK)
+    look_at_registration(context, look_at_connection(context, ending, until=until), settled=True)
 
 
 def settle_pending(context: Context, ending: Cancellation) -> None:

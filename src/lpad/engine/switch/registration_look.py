@@ -23,7 +23,9 @@ _LIMIT = 5.0
 """Seconds for the modem's answer."""
 
 
-def look_at_registration(context: Context, connection: Connection | None) -> str | None:
+def look_at_registration(
+    context: Context, connection: Connection | None, *, settled: bool = False
+) -> str | None:
     """Return the registration in words; None: nothing can see it.
 
     A modem that its owner has back is not borrowed for this.
@@ -31,6 +33,7 @@ def look_at_registration(context: Context, connection: Connection | None) -> str
     Args:
         context: to reach the modem.
         connection: what the applier has just seen; None: there is no applier.
+        settled: whether no switch was just made, so that a modem that searches has lost its network.
     """
     if connection is not None and connection.registered.state is not State.UNKNOWN:
         return connection.registered.told
@@ -45,7 +48,7 @@ def look_at_registration(context: Context, connection: Connection | None) -> str
         log.info("%s: cannot look at the registration: %s", card.port.name, error)
         card.drop()
         return None
-    if any(each.registered or each.status == DENIED for each in told):
+    if settled or any(each.registered or each.status == DENIED for each in told):
         saw_registration(context, told)  # a modem that still searches may be registered in a moment
     return ", ".join(map(str, told)) or None
 

@@ -21,6 +21,8 @@ class DueTask:
 
     due_at: Callable[[], float | None]
     run: Callable[[], None]
+    idle: bool = False
+    """Whether the worker counts as idle meanwhile, so that a borrowed port is returned in time."""
 
 
 class DueTasks:

@@ -27,6 +27,7 @@ from lpad.engine.running.card.registration_query import RegistrationQuery
 from lpad.engine.running.operation_context import Context
 from lpad.engine.switch.between_switches import (
     forget_again,
+    look_after_report,
     look_at_connection,
     note_deleted,
     return_modem,
@@ -38,6 +39,7 @@ from lpad.engine.unattended.first_profile import Provisioning
 from lpad.engine.unattended.rescue import Rescue
 from lpad.engine.worker.card_observer import Observer
 from lpad.engine.worker.change_queue import ChangeQueue
+from lpad.engine.worker.connection_reports import ConnectionReports
 from lpad.engine.worker.due_tasks import DueTask, DueTasks
 from lpad.engine.worker.executor import Executor
 from lpad.engine.worker.hung_modem import HungModem
@@ -189,6 +191,7 @@ class Worker:
             look=lambda: look_at_connection(self._context, self._ending),
             seen=lambda told: saw_registration(self._context, told),
         )
+        self._reports = ConnectionReports(self._card, waking=self._waking, returned=self._applier_returned)
         self._port = port
         self._port_free = port_free
         self._stopping = False
@@ -200,6 +203,7 @@ class Worker:
         self._reads_at: float | None = None
         self._read_until = 0.0
         self._idle_since = 0.0
+        self._stays_idle = False
         self._due_tasks = DueTasks(
             DueTask(lambda: self._presence.looks_at, self._look),
             DueTask(lambda: self._presence.port_went_at, self._port_gone),
@@ -220,6 +224,13 @@ class Worker:
             DueTask(
                 lambda: self._unforgotten.due_at(self._name) if self._observer.ready else None,
                 lambda: forget_again(self._context, self._ending),
+            ),
+            DueTask(lambda: self._reports.heard_at, self._reports.hear, idle=True),
+            DueTask(lambda: self._reports.connects_at, self._reports.connect, idle=True),
+            DueTask(
+                lambda: self._reports.look_at if self._observer.ready else None,
+                self._look_at_layers,
+                idle=True,
             ),
             DueTask(lambda: self._tidy_at if self._observer.ready else None, self._take_off),
             DueTask(lambda: self._reads_at if self._observer.ready else None, self._read_again),
@@ -371,11 +382,13 @@ class Worker:
         self._guarded(self._look)
         self._guarded(self._review)
         self._guarded(self._tell_servers)
+        self._reports.follow()
         while (act := self._next()) is not None:
             self._guarded(act)
             self.queue.rest()
             self._guarded(self._review)
             self._guarded(self._tell_servers)
+        self._reports.close()
         self._card.give_back()
         self._observer.let_go()
         if self._leaving:
@@ -385,7 +398,9 @@ class Worker:
     def _next(self) -> Callable[[], None] | None:
         """Wait for work and return it: a change before any due task; None at the end."""
         with self._condition:
-            self._idle_since = time.monotonic()
+            if not self._stays_idle:
+                self._idle_since = time.monotonic()
+            self._stays_idle = False
             self.registration_query.accept()
             while not self._stopping:
                 if self._port is not self._card.port:
@@ -399,9 +414,12 @@ class Worker:
                     return partial(self._carry_out, run)
                 task = self._due_tasks.due()
                 if task is not None:
+                    self._stays_idle = task.idle
                     return task.run
+                self._reports.listen()
                 with resting():
                     self._condition.wait(self._due_tasks.seconds())
+                self._reports.pause()
             self.registration_query.refuse(urgent=True)
         return None
 
@@ -475,12 +493,14 @@ class Worker:
             self._review_at = time.monotonic()
         if port.leads_where(self._card.port):
             self._card.port = port
+            self._reports.follow()
             return
         log.info("%s: reopened with the new settings: %s", self._name, port.transport)
         if self._end_watch is not None:
             self._end_watch()
         self._card.give_back()
         self._card.port = port
+        self._reports.follow()
         self._observer.placed()
         self._port_free()
         self._watch()
@@ -490,6 +510,16 @@ class Worker:
         if self._observer.look(seconds=self._timeouts.open + self._timeouts.read):
             self._settle()
             self._outbox.wake()
+
+    def _look_at_layers(self) -> None:
+        """Look at the connection once, because something was reported."""
+        self._reports.looked()
+        look_after_report(self._context, self._ending)
+
+    def _applier_returned(self) -> None:
+        """Receive, in another thread, that the applier's program has started or ended."""
+        with self._waking():
+            self._unforgotten.hurry(self._name)
 
     def _read_again(self) -> None:
         with self._condition:

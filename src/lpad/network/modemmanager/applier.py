@@ -30,6 +30,7 @@ from lpad.network.modemmanager.modem import (
     NAME,
     PROGRAM,
     ROOT,
+    SIGNALS,
     SIMPLE,
     find_modem,
     probe_again,
@@ -57,6 +58,7 @@ class ModemManagerApplier:
     """Passes settings to ModemManager once it has the modem again, possibly under a new path."""
 
     name = "modemmanager"
+    signals = SIGNALS
 
     def __init__(self, *, connects: bool) -> None:
         """Prepare.

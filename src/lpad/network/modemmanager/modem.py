@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.dbus.failures import BusRefused
-from lpad.dbus.message import OBJECT_MANAGER, PROPERTIES, Call, Rule
+from lpad.dbus.message import OBJECT_MANAGER, PROPERTIES, Call, Rule, owner_changed
 from lpad.dbus.properties import Properties
 from lpad.network.applier import UNSEEN, Sight, State
 from lpad.protocol.iccid_answer import is_reported
@@ -35,6 +35,13 @@ SIM = f"{NAME}.Sim"
 BEARER = f"{NAME}.Bearer"
 CONTROL = "org.freedesktop.ModemManager1.Device.Control"
 """The polkit action for connecting, and for a modem's settings."""
+
+SIGNALS = (
+    Rule(sender=NAME, interface=MODEM, member="StateChanged"),
+    Rule(sender=NAME, interface=OBJECT_MANAGER),
+    owner_changed(NAME),
+)
+"""What ModemManager reports of a modem's registration and connection, and that it has started or ended."""
 
 FAILED, LOCKED, CONNECTING, CONNECTED = -1, 2, 10, 11
 """MMModemState."""

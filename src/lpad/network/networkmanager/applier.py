@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from lpad.base.redaction import redacted
 from lpad.dbus.bus import Bus
 from lpad.dbus.failures import BusError
+from lpad.dbus.message import Rule, owner_changed
 from lpad.dbus.wakeup import Bell
 from lpad.network.applier import Applied, Connection, Failed, Sight, State, TryAgain
 from lpad.network.bus_outcome import failed_question, not_running
@@ -23,6 +24,7 @@ from lpad.network.modemmanager.applier import present, set_initial_bearer, wait_
 from lpad.network.modemmanager.bearers import HeardErrors, read_bearers, sight
 from lpad.network.modemmanager.causes import cause_of
 from lpad.network.modemmanager.modem import NAME as MODEM_MANAGER
+from lpad.network.modemmanager.modem import SIGNALS as MODEM_SIGNALS
 from lpad.network.modemmanager.modem import find_modem
 from lpad.network.network_settings import EMPTY
 from lpad.network.networkmanager import reasons
@@ -35,7 +37,7 @@ from lpad.network.networkmanager.connection import (
     tree_for,
     with_autoconnect,
 )
-from lpad.network.networkmanager.daemon import CONTROL, MODIFY, PROGRAM, Daemon
+from lpad.network.networkmanager.daemon import CONTROL, DEVICE, MODIFY, NAME, PROGRAM, Daemon
 from lpad.protocol.iccid_answer import is_reported
 
 if TYPE_CHECKING:
@@ -71,6 +73,11 @@ class NetworkManagerApplier:
 
     name = "networkmanager"
     reconnects = False
+    signals = (
+        Rule(sender=NAME, interface=DEVICE, member="StateChanged"),
+        owner_changed(NAME),
+        *MODEM_SIGNALS,
+    )
 
     def __init__(self) -> None:
         self._owners: dict[str, str] = {}

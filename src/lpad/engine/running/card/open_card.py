@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from lpad.base.errors import CardUnreachable
 from lpad.base.identifiers import ISD_R
 from lpad.card.isdr.isdr import isdr_session
+from lpad.card.link.listening import Listening
 from lpad.engine.policy.discovery import NO_DISCOVERY, DiscoveryPolicy
 from lpad.engine.policy.networking import NO_NETWORK_POLICY, NetworkPolicy
 from lpad.engine.policy.provisioning import NO_PROVISIONING, ProvisioningPolicy
@@ -113,6 +114,7 @@ class Card:
     _link: Link | None = field(default=None, init=False)
     _imei: Imei | None = field(default=None, init=False)
     _asked: bool = field(default=False, init=False)
+    _deaf: bool = field(default=False, init=False)
 
     def open(self, *, deadline: Deadline) -> Link:
         """Return the open link.
@@ -140,9 +142,44 @@ class Card:
 
     def drop(self) -> None:
         """Close the link; the next use opens it again."""
+        self._deaf = False
         if self._link is not None:
             self._link.close()
             self._link = None
+
+    @property
+    def idle_port(self) -> int | None:
+        """The descriptor of the open port, to wait for the modem's unsolicited lines; None: it has none."""
+        link: object = self._link
+        if self._deaf or not isinstance(link, Listening):
+            return None
+        try:
+            return link.fileno()
+        except CardUnreachable:
+            return None
+
+    @property
+    def reported(self) -> bool:
+        """Whether the modem has reported on the connection while a command was carried out."""
+        link: object = self._link
+        return isinstance(link, Listening) and link.reported
+
+    def hear(self, *, deadline: Deadline) -> bool:
+        """Read the modem's unsolicited lines, and return whether one reports on the connection.
+
+        A closed port stays closed, and one that has failed is not listened to until it was opened again.
+
+        Raises:
+            CardUnreachable: the port is gone.
+        """
+        link: object = self._link
+        if not isinstance(link, Listening):
+            return False
+        try:
+            return link.hear(deadline=deadline)
+        except CardUnreachable:
+            self._deaf = True
+            raise
 
     @property
     def hold(self) -> float | None:

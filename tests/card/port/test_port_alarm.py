@@ -1,0 +1,95 @@
+"""The alarm of an idle port: it rings once for each time that it is set, and reads nothing."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.card.port.port_alarm import PortAlarm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENCE = 60.0
+
+
+class Rings:
+    """Counts, and lets a test wait for the next one."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._rung = threading.Semaphore(0)
+
+    def __call__(self) -> None:
+        self.count += 1
+        self._rung.release()
+
+    def wait(self) -> None:
+        assert self._rung.acquire(timeout=PATIENCE), "it did not ring"
+
+
+@pytest.fixture
+def rings() -> Rings:
+    return Rings()
+
+
+@pytest.fixture
+def alarm(rings: Rings) -> Iterator[PortAlarm]:
+    made = PortAlarm(rings)
+    yield made
+    made.close()
+    made.close()
+
+
+@pytest.fixture
+def port() -> Iterator[tuple[int, int]]:
+    """The reading and the writing end of what stands for a port."""
+    ours, theirs = os.openpty()
+    yield ours, theirs
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_it_rings_once(alarm: PortAlarm, rings: Rings, port: tuple[int, int]) -> None:
+    """Whatever more arrives, until it is set again; and what has arrived is still there to read."""
+    ours, theirs = port
+    alarm.arm(ours)
+    os.write(theirs, b"+CEREG: 1\n")
+    rings.wait()
+    os.write(theirs, b"+CEREG: 2\n")
+    assert os.read(ours, 99).startswith(b"+CEREG: 1")
+    assert rings.count == 1
+    os.write(theirs, b"+CEREG: 3\n")
+    alarm.arm(ours)
+    rings.wait()
+    assert rings.count == 2
+
+
+def test_a_port_in_use_does_not_ring(alarm: PortAlarm, rings: Rings, port: tuple[int, int]) -> None:
+    """Its owner reads it; another port rings nevertheless."""
+    ours, theirs = port
+    alarm.arm(ours)
+    alarm.disarm(ours)
+    os.write(theirs, b"OK\n")
+    other, end = os.pipe()
+    alarm.arm(other)
+    os.write(end, b"x")
+    rings.wait()
+    assert rings.count == 1
+    os.close(end)
+    os.close(other)
+
+
+def test_a_port_that_went_away_rings(alarm: PortAlarm, rings: Rings) -> None:
+    """The read that follows finds out what happened; a closed descriptor can be passed over."""
+    ours, theirs = os.openpty()
+    alarm.arm(ours)
+    os.close(theirs)
+    rings.wait()
+    os.close(ours)
+    alarm.disarm(ours)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        alarm.arm(ours)

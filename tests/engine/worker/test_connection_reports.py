@@ -1,0 +1,133 @@
+"""Reports between two changes: of the modem on its port, and of the applier's program on the bus."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dbus.private_bus import private_bus
+from engine.guarding import guarding, port
+from engine.lab import CARD, FIRST, SECOND
+from engine.networking import NO, Spy, networking
+from engine.switch.test_layer_events import heard
+from lpad.dbus.message import Rule, owner_changed
+from lpad.engine.change.change import Kind
+from lpad.engine.worker import connection_reports
+from lpad.network.applier import Connection, Sight, State
+from network.gateway_double import GatewayDouble
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from engine.lab import Lab
+    from lpad.base.deadline import Deadline
+    from lpad.network.applier import Wanted
+    from lpad.simulator.pki.pki import Pki
+
+NM = "org.freedesktop.NetworkManager"
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_reports, "SETTLING", 0.05)
+    monkeypatch.setattr(connection_reports, "PAUSE", 0.05)
+
+
+def test_a_modem_that_reports_its_registration(tmp_path: Path, pki: Pki) -> None:
+    """What it announces on the idle port is looked at once, and told as the layer's new state."""
+    with guarding(tmp_path, pki) as lab:
+        lab.carry_out(Kind.REFRESH)
+        with heard(lab) as told:
+            lab.modem.register(FIRST, 2)
+            lab.modem.unsolicited("+CEREG: 2")
+            lab.until_true(lambda: told() == [("registered", "down", FIRST)])
+            lab.modem.register(FIRST, 5)
+            lab.modem.unsolicited("+CGEV: ME PDN ACT 1")
+            lab.until_true(lambda: told()[1:] == [("registered", "up", FIRST)])
+
+
+def test_a_report_during_a_change_is_not_lost(tmp_path: Path, pki: Pki) -> None:
+    """It arrives between the answers to lpad's commands, and is looked at after the change."""
+    with guarding(tmp_path, pki) as lab:
+        lab.carry_out(Kind.REFRESH)
+        with heard(lab) as told:
+            lab.modem.register(FIRST, 3)
+            lab.modem.once("AT+CSIM", before=("+CGREG: 3",))
+            lab.carry_out(Kind.REFRESH)
+            lab.until_true(lambda: told() == [("registered", "down", FIRST)])
+
+
+@dataclass
+class Signalled(Spy):
+    """An applier whose program tells of changes on the bus."""
+
+    signals: tuple[Rule, ...] = (Rule(sender=NM, interface=f"{NM}.Device"), owner_changed(NM))  # type: ignore[assignment]  # as an applier has them
+    up: bool = True
+    looks: int = 0
+    looked: threading.Event = field(default_factory=threading.Event)
+
+    def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:
+        self.looks += 1
+        self.looked.set()
+        return Connection(bearer=Sight(state=State.UP if self.up else State.DOWN))
+
+
+@contextmanager
+def signalled(
+    folder: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Lab, Signalled, GatewayDouble]]:
+    """A lab whose applier follows a NetworkManager on a bus of the test's own."""
+    (folder / "bus").mkdir()
+    with private_bus(folder / "bus") as address:
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+        spy = Signalled()
+        with GatewayDouble(address, iccid=FIRST) as gateway, networking(folder, pki, spy) as lab:
+            assert spy.looked.wait(60), "the connection is looked at once lpad listens"
+            yield lab, spy, gateway
+
+
+def test_signals_of_the_appliers_program(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each group of them leads to one look, whose result is told; without them there is none."""
+    with signalled(tmp_path, pki, monkeypatch) as (lab, spy, gateway):
+        lab.until_true(lambda: bearer(lab) == ["up"])
+        looks = spy.looks
+        spy.up = False
+        gateway.state_changed(30, 39)
+        lab.until_true(lambda: bearer(lab) == ["up", "down"])
+        assert spy.looks > looks
+
+
+def bearer(lab: Lab) -> list[str]:
+    """The states of the bearer in the outbox of events, in their order."""
+    found = lab.engine.events.after(0, limit=999)
+    told = [each for each in found if "network.layer" in each.type and each.body.data["layer"] == "bearer"]
+    return [each.type.split("layer-")[1].split(".")[0] for each in told]
+
+
+def test_a_program_that_is_back_forgets_at_once(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be removed while it was away is removed as soon as it is on the bus again."""
+    with signalled(tmp_path, pki, monkeypatch) as (lab, spy, gateway):
+        spy.answers["forget"] = [NO]
+        gateway.end()
+        lab.carry_out(Kind.DELETE, iccid=SECOND)
+        gateway.begin_anew()
+        lab.until_true(lambda: lab.engine.unforgotten(CARD) == ())
+        assert spy.asked.count(("forget", SECOND)) >= 2
+
+
+def test_other_settings_end_the_watch(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An applier without signals is not told of any."""
+    with signalled(tmp_path, pki, monkeypatch) as (lab, spy, gateway):
+        lab.engine.become([replace(port(lab))])
+        lab.carry_out(Kind.REFRESH)
+        looks = spy.looks
+        gateway.state_changed(30, 39)
+        lab.carry_out(Kind.REFRESH)
+        assert spy.looks == looks
