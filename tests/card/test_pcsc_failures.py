@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from smartcard import scard
 
 from card.link_contract import EID, GET_EID, soon
 from card.private_pcscd import FIRST, SECOND, PrivatePcscd, Slot, wait_for_cards, wait_until_free
@@ -19,7 +21,8 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy, CardUnreachable
 from lpad.base.identifiers import ISD_R
 from lpad.card.isdr.isdr import isdr_session
-from lpad.card.pcsc.calls import CARD_PRESENT, Context
+from lpad.card.pcsc.calls import CARD_PRESENT, Connection, Context
+from lpad.card.pcsc.failure import PROTO_MISMATCH
 from lpad.card.pcsc.pcsc_link import PcscLink, open_pcsc_link
 from lpad.protocol.apdu import Apdu, store_data
 from lpad.simulator.virtual_reader import VirtualReaderCard
@@ -237,11 +240,56 @@ def test_a_card_reset_by_another_program(bench: Bench, shared: PcscLink) -> None
     assert bench.card.open == set()
 
 
+@contextmanager
+def suppress_reset() -> Iterator[None]:
+    """Let a session fail, if it does, because the card was reset."""
+    try:
+        yield
+    except CardBusy as error:
+        if "another program has reset the card; try again" not in str(error):
+            raise
+
+
 def test_a_program_that_dies_in_its_turn(shared: PcscLink) -> None:
-    """The turn of a program that is gone ends: pcscd sees to it, and resets the card."""
-    with other_program("shared") as other:
-        other("begin")
+    """The turn of a program that is gone ends: pcscd resets the card, perhaps in the turn that follows.
+
+    A session that the reset meets says so, with the right remedy; the next one works.
+    """
+    for _ in range(5):
+        with other_program("shared") as other:
+            other("begin")
+        with suppress_reset():
+            assert works(shared)
+        assert works(shared)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_reset_while_a_channel_is_opened(
+    bench: Bench, shared: PcscLink, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """Pcscd resets the card for a program that died even in lpad's turn; the channel is opened again."""
     assert works(shared)
+    sent: list[int] = []
+
+    def lose_the_protocol_once(*arguments: object) -> object:
+        sent.append(len(sent) + 1)
+        return (PROTO_MISMATCH - (1 << 32), []) if sent[-1] == at else transmit(*arguments)
+
+    transmit = scard.SCardTransmit
+    monkeypatch.setattr(scard, "SCardTransmit", lose_the_protocol_once)
+    assert works(shared)
+    assert len(sent) > at
+
+
+def test_resets_without_end_while_a_channel_is_opened(
+    shared: PcscLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attempts are limited, and the error says what another program does; a retry is worth it."""
+    assert works(shared)
+    monkeypatch.setattr(scard, "SCardTransmit", lambda *_: (PROTO_MISMATCH - (1 << 32), []))
+    with pytest.raises(CardBusy, match="another program has reset the card; try again") as refused:
+        works(shared)
+    assert refused.value.retryable
 
 
 def test_card_pulled_between_sessions(bench: Bench, link: PcscLink) -> None:
@@ -259,6 +307,25 @@ def test_card_pulled_between_sessions(bench: Bench, link: PcscLink) -> None:
 def test_card_pulled_and_back_between_sessions(bench: Bench, link: PcscLink) -> None:
     """A card that was out for a while is met like a new one, without an error."""
     assert works(link)
+    bench.inserted.pull()
+    wait_for_cards(present=set())
+    bench.inserted.insert()
+    wait_for_cards(present={FIRST})
+    assert works(link)
+
+
+def test_a_reader_that_is_released_slowly(
+    bench: Bench, link: PcscLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next connection waits until the lost one is released; lpad is not taken for another program."""
+    assert works(link)
+    released = Connection.close
+
+    def release_slowly(connection: Connection, *, unpower: bool) -> None:
+        time.sleep(0.5)
+        released(connection, unpower=unpower)
+
+    monkeypatch.setattr(Connection, "close", release_slowly)
     bench.inserted.pull()
     wait_for_cards(present=set())
     bench.inserted.insert()

@@ -15,7 +15,9 @@ from lpad.card.pcsc.failure import (
     NO_READERS,
     NO_SMARTCARD,
     NOT_TRANSACTED,
+    PROTO_MISMATCH,
     REFUSED,
+    RESET_CARD,
     SUCCESS,
     TIMEOUT,
     UNKNOWN_READER,
@@ -195,6 +197,10 @@ class Connection:
         pci = self._scard.SCARD_PCI_T1 if self.block_oriented else self._scard.SCARD_PCI_T0
         code, answer = self._scard.SCardTransmit(self._handle, pci, list(apdu))
         attempted = f"cannot send an APDU to the card in '{self.reader}'"
+        if code & _UNSIGNED == PROTO_MISMATCH:
+            # The card lost its protocol in this turn: pcscd resets it when another program dies, even if
+            # the turn has passed on meanwhile.
+            raise failure(RESET_CARD, attempted)
         self._context.check(code, attempted)
         if not answer:  # a driver's possible answer when the card is removed (vsmartcard-vpcd 3.3)
             raise failure(NOT_TRANSACTED, attempted)

@@ -10,7 +10,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy, CardError, CardUnreachable
 from lpad.card.pcsc.call_thread import CallThread, OverdueError
 from lpad.card.pcsc.calls import Context
-from lpad.card.pcsc.failure import RESET_CARD, is_lost
+from lpad.card.pcsc.failure import RESET_CARD, failure, is_lost, was_reset
 from lpad.card.pcsc.other_programs import programs_using_pcsc
 from lpad.card.pcsc.reader_choice import choose_reader
 
@@ -30,7 +30,8 @@ _MOST_RESETS = 3
 """The number of times that another program may reset the card while lpad waits for its turn."""
 
 _abandoned: dict[str, CallThread] = {}
-"""By reader: the thread with an overdue call. No second thread is started while it lives."""
+"""By reader: the thread that has not released it yet, perhaps with an overdue call. No second thread is
+started while it lives, because pcscd would refuse its connection (SCARD_E_SHARING_VIOLATION)."""
 _abandoned_lock = threading.Lock()
 _suspects: set[str] = set()
 """Readers whose card was lost during an operation, which may still be unfinished."""
@@ -50,6 +51,7 @@ class PcscCard:
         self._shared = shared
         self._seat: _Seat | None = None
         self._sessions = 0
+        self._was_reset = False
         self.starts = 0
         """Counts the possible restarts of the card, each of which makes it forget earlier commands."""
 
@@ -82,14 +84,21 @@ class PcscCard:
         """Send an APDU (see `RawCard`); only between `begin` and `end`."""
         seat = self._seat
         if seat is None:
-            raise CardUnreachable(
-                f"cannot send an APDU to {self._name}: the connection to the card was lost; try again"
-            )
+            attempted = f"cannot send an APDU to {self._name}"
+            if self._was_reset:
+                raise failure(RESET_CARD, attempted)
+            raise CardUnreachable(f"{attempted}: the connection to the card was lost; try again")
         connection = seat.connection
         fit = _for_blocks(apdu) if connection.block_oriented else _for_characters(apdu)
-        return self._call(
-            lambda: connection.transmit(fit), "cannot send an APDU to the card", deadline=deadline
-        )
+        try:
+            return self._call(
+                lambda: connection.transmit(fit), "cannot send an APDU to the card", deadline=deadline
+            )
+        except CardError as error:
+            if was_reset(error):
+                self._lose()  # pcscd refuses this connection from now on, even in the next turn
+                self._was_reset = True
+            raise
 
     def atr(self, *, deadline: Deadline) -> bytes:
         """Return the card's answer to reset; only between `begin` and `end`.
@@ -159,7 +168,7 @@ class PcscCard:
                 else:
                     self._call(connection.check, "cannot check the card", deadline=deadline)
             except CardError as error:
-                if _was_reset(error):
+                if was_reset(error):
                     self.starts += 1
                     self._call(connection.resume, "cannot reconnect to the card", deadline=deadline)
                 elif fresh or not is_lost(error):
@@ -190,6 +199,7 @@ class PcscCard:
             raise
         _log.debug("connected to the card in '%s'", seat.reader)
         self._seat = seat
+        self._was_reset = False
         self.starts += 1
         return seat
 
@@ -222,7 +232,7 @@ class PcscCard:
         try:
             return self._wait_for(seat, function, doing, deadline=deadline, turn=turn)
         except CardError as error:
-            if is_lost(error) and not _was_reset(error):
+            if is_lost(error) and not was_reset(error):
                 self._lose()
             raise
 
@@ -264,9 +274,12 @@ class PcscCard:
         return CardUnreachable(attempted + remedy)
 
     def _lose(self) -> None:
+        """Let the connection go; its thread releases the reader, and the next connection waits for that."""
         seat, self._seat = self._seat, None
         if seat is not None:
             self._suspect(seat)
+            with _abandoned_lock:
+                _abandoned[str(self._wanted)] = seat.thread
             seat.thread.end()
 
     def _suspect(self, seat: _Seat) -> None:
@@ -305,10 +318,6 @@ class _Seat:
             self._connection.close(unpower=not self._shared and not self.lost)
         if self._context is not None:
             self._context.close()
-
-
-def _was_reset(error: CardError) -> bool:
-    return error.details.get("pcsc") == f"{RESET_CARD:08X}"
 
 
 def _for_blocks(apdu: Apdu) -> Apdu:

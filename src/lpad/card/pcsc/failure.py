@@ -17,6 +17,7 @@ UNKNOWN_READER = 0x80100009
 TIMEOUT = 0x8010000A
 SHARING_VIOLATION = 0x8010000B
 NO_SMARTCARD = 0x8010000C
+PROTO_MISMATCH = 0x8010000F
 CANCELLED = 0x80100002
 CONNECTION_BROKEN = 0x80100013
 NOT_TRANSACTED = 0x80100016
@@ -69,7 +70,7 @@ _FAILURES = {
     NO_SMARTCARD: _Failure(
         "no card is in the reader", "put it in; many readers need the contacts facing down"
     ),
-    0x8010000F: _Failure(
+    PROTO_MISMATCH: _Failure(
         "reader and card have no protocol in common", "use another reader", CardUnreachable, retryable=False
     ),
     0x80100010: _Failure("the reader is not ready", "try again"),
@@ -126,6 +127,11 @@ def failure(code: int, attempted: str) -> CardError:
         retryable=known.retryable,
         pcsc=f"{code:08X}",
     )
+
+
+def was_reset(error: CardError) -> bool:
+    """Return whether an error of `failure` means that another program has reset the card."""
+    return error.details.get("pcsc") == f"{RESET_CARD:08X}"
 
 
 def is_lost(error: CardError) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from lpad.base.errors import CardError
 from lpad.card.channel.apdu_trace import TracedCard
 from lpad.card.channel.exchange import exchange
 from lpad.card.channel.logical_channel import TERMINAL_CAPABILITY, RawLink
@@ -16,6 +18,7 @@ from lpad.card.link.isdr_aids import remembered_first
 from lpad.card.link.remembered_links import LinkMemory, Remembered, card_key
 from lpad.card.link.turn_taking_channel import TurnChannel
 from lpad.card.pcsc.card import PcscCard
+from lpad.card.pcsc.failure import was_reset
 from lpad.protocol import proactive
 from lpad.protocol.apdu import LARGEST_BLOCK
 
@@ -26,6 +29,11 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid, Imei
     from lpad.card.link.link import Channel
+
+_log = logging.getLogger(__name__)
+
+_MOST_OPENINGS = 3
+"""How often a channel is opened while other programs reset the card."""
 
 
 class PcscLink:
@@ -73,7 +81,20 @@ class PcscLink:
         self._remember(block_size=size)
 
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
-        """Take the card, open a channel and select an application (see `Link`)."""
+        """Take the card, open a channel and select an application (see `Link`).
+
+        A reset by another program in between costs nothing yet, so the channel is opened again.
+        """
+        for _ in range(_MOST_OPENINGS - 1):
+            try:
+                return self._open_channel(aids, deadline=deadline)
+            except CardError as error:
+                if not was_reset(error):
+                    raise
+                _log.info("opening the channel again, because of an error: %s", error)
+        return self._open_channel(aids, deadline=deadline)
+
+    def _open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
         self._card.begin(deadline=deadline)
         try:
             self._recall(deadline=deadline)
