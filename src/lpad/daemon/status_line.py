@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from lpad.engine.change.change import Change
     from lpad.engine.engine import Engine
+    from lpad.engine.journal.file.writability import JournalHealth
     from lpad.engine.snapshot.snapshot import Snapshot
 
 
@@ -39,7 +40,13 @@ class Status:
 
     def line(self) -> str:
         """Return the present line."""
-        return status_line(self._engine.snapshots(), self._engine.under_way(), self._configuration)
+        return status_line(
+            self._engine.snapshots(),
+            self._engine.under_way(),
+            self._configuration,
+            journal=self._engine.journal,
+            clock_set=self._engine.clock_set,
+        )
 
     def _wake(self) -> None:
         """Update soon; called from any thread, once for many events."""
@@ -58,7 +65,12 @@ class Status:
 
 
 def status_line(
-    snapshots: Iterable[Snapshot], changes: Iterable[Change], configuration: Configuration
+    snapshots: Iterable[Snapshot],
+    changes: Iterable[Change],
+    configuration: Configuration,
+    *,
+    journal: JournalHealth,
+    clock_set: bool = True,
 ) -> str:
     """Return a line such as `2 eUICCs ready, 1 absent; change 7 (download) runs`."""
     counts = Counter(snapshot.state for snapshot in snapshots)
@@ -73,6 +85,10 @@ def status_line(
         awaited = f" for {question.kind}" if question is not None else f" ({pause.reason})" if pause else ""
         does = f"waits{awaited}" if change.state is State.WAITING else "runs"
         parts.append(f"change {change.id} ({change.kind}) {does}")
+    if not journal.ok:
+        parts.append(f"the journal is {journal.state}, so lpad changes no card")
+    if not clock_set:
+        parts.append("the clock is not set, so lpad contacts no server")
     if configuration.restart_needed:
         parts.append(f"restart needed for {', '.join(configuration.restart_needed)}")
     if configuration.error is not None:

@@ -72,7 +72,9 @@ def status(session: Session) -> None:
         session.output.note("the clock is not set: lpad contacts no server until it is")
     journal = system.health.journal
     if journal.error is not None:
-        session.output.note(safe(f"journal: {journal.error.sentence} ({journal.error.kind})"))
+        session.output.note(
+            safe(f"journal: {journal.state}: {journal.error.sentence} ({journal.error.kind})")
+        )
     for path in journal.set_aside:
         session.output.note(safe(f"journal: the damaged file was set aside as {path}"))
     for repair in journal.repairs[-1:]:
