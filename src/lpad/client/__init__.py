@@ -20,6 +20,7 @@ from lpad.client.views import (
     ProfileList,
     System,
     UnreadableProfile,
+    Wish,
 )
 from lpad.client.webhooks import Webhook, Webhooks, WebhookTest
 
@@ -49,4 +50,5 @@ __all__ = [
     "Webhook",
     "WebhookTest",
     "Webhooks",
+    "Wish",
 ]

@@ -34,6 +34,7 @@ from lpad.client.views import (
     Profile,
     ProfileList,
     System,
+    Wish,
 )
 from lpad.client.webhooks import Webhooks
 
@@ -207,6 +208,13 @@ class Client:
         if guard or guard is None:
             body["guard"] = {"until": list(guard), "within": within} if guard else None
         return self._connection.change("POST", _card(euicc, "provision"), body, wait=wait, key=key)
+
+    def close_wish(self, euicc: str) -> Wish:
+        """Close a card's wish, although its order may be paid, and return it; the order stays at the platform.
+
+        A change that works on the wish must be cancelled first.
+        """
+        return wire.decoded(self._connection.request("DELETE", _card(euicc, "wish")), Wish)
 
     def discover(
         self,

@@ -166,6 +166,21 @@ def test_callers_of_other_users(lab: Lab, caplog: pytest.LogCaptureFixture) -> N
     assert all(f"by uid {OTHER - 1}, pid " in each or f"by uid {OTHER}, pid " in each for each in refusals)
 
 
+def test_a_wish_is_closed_by_an_administrator(lab: Lab) -> None:
+    """Whoever may install may ask for a profile, and cancel that, but not abandon an order that is paid."""
+    rules = AccessRules(
+        {Role.INSTALL: Holders(users=frozenset({OTHER})), Role.ADMIN: Holders(users=frozenset({OTHER - 1}))}
+    )
+    lab.until_true(lambda: lab.engine.snapshot(CARD).eid is not None)
+    request = f"DELETE /v1/euiccs/{CARD}/wish"
+    with Gateway(lab, rules=rules) as gateway:
+        if os.geteuid() == 0:
+            assert call(gateway, OTHER, "", request) == (403, "not-permitted", "admin")
+            assert call(gateway, OTHER - 1, "", request) == (404, "not-found", "")
+        else:
+            assert gateway.http.delete(f"/v1/euiccs/{CARD}/wish").status_code == 404
+
+
 def test_a_change_is_taken_back_by_those_who_may_ask_for_it(lab: Lab) -> None:
     """Taking back and answering need the role of the change's kind; a stranger learns of no change.
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from api.gateway import Gateway
-from cli.conftest import Terminal
+from cli.conftest import Terminal, at_a_terminal
 from engine.lab import CARD
 from engine.operations.platform_lab import PlatformLab, hurry
+from lpad.cli.terminal import exit_codes
+from lpad.engine.change.change import State
 from lpad.engine.policy.provisioning import ProvisioningPolicy
 from lpad.simulator.platform.faults import PlatformFault
 
@@ -105,3 +107,31 @@ def test_a_second_order_is_answered(
     terminal.lpactl("answer", change, answer).ok()
     ended = lab.ended(int(change))
     assert (ended.state.value, lab.platform.orders, lab.engine.wish(CARD)) == (state, orders, None)
+
+
+def test_a_wish_is_closed(lab: PlatformLab, terminal: Terminal) -> None:
+    """The desk takes the order back; without --yes the command asks, and no one closes a wish by mistake."""
+    lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
+    lab.asked_or_paused(lab.provision().id)
+    assert "add --yes" in terminal.lpactl("close-wish").err
+    code, told = at_a_terminal([*terminal.command, "close-wish"], "n")
+    assert (code, lab.engine.wish(CARD) is None) == (exit_codes.NEEDS_PEOPLE, False), told
+    assert "Close the wish at the platform 'mine' (1 order)?" in told
+    code, told = at_a_terminal([*terminal.command, "close-wish"], "y")
+    assert (code, "lpad has left no order there" in told) == (0, True), told
+    assert (lab.platform.stock.reserved, lab.engine.wish(CARD)) == ([], None)
+    done = terminal.lpactl("close-wish", "--yes")
+    assert (done.code, "the card 'modem' has no open wish" in done.err) == (exit_codes.STATE, True)
+
+
+def test_a_wish_whose_order_stays_is_closed(tmp_path: Path, pki: Pki) -> None:
+    """A platform that takes nothing back keeps the order; the wish is closed, and the command says so."""
+    with PlatformLab(tmp_path, pki, like="kore") as lab, Gateway(lab) as gateway:
+        terminal = Terminal(lab, gateway.path)
+        lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
+        change = lab.asked_or_paused(lab.provision().id)
+        closed = terminal.lpactl("--json", "close-wish", "--yes").ok().json
+        assert (closed["platform"], closed["orders"], closed["profile"]) == ("mine", 1, "pending")
+        assert lab.engine.change(change.id).state is State.CANCELLED
+        assert lab.engine.wish(CARD) is None
+        assert terminal.lpactl("status").ok().err.count("asked the platform") == 0

@@ -160,6 +160,18 @@ def test_a_listener_belongs_to_its_user(journal: Journal) -> None:
         made.acknowledge(NAME, USER, position=0)
 
 
+def test_a_connected_listener_is_not_forgotten(journal: Journal) -> None:
+    """It would be back with its next connection, so the request is refused until its program has stopped."""
+    made = listening(journal)
+    made.connect(NAME, USER, after=None)
+    with made.listening(NAME):
+        with pytest.raises(Conflict, match="stop its program first"):
+            made.forget(NAME, ADMIN)
+        assert [each.name for each in made.all()] == [NAME]
+    made.forget(NAME, USER)
+    assert made.all() == []
+
+
 def test_a_long_absence_ends_it(journal: Journal, runs: Runs) -> None:
     """By the time that lpad runs, which no clock makes jump; a connected one stays."""
     made = listening(journal)

@@ -12,7 +12,8 @@ from engine.guarding import listening
 from engine.guarding import port as guarding_port
 from engine.lab import CARD, FIRST, result_of
 from engine.operations.platform_lab import PLATFORM, PlatformLab, hurry
-from lpad.base.errors import JournalUnavailable
+from engine.test_full_disk import no_space
+from lpad.base.errors import Conflict, JournalUnavailable, NotFound
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import EID, Kind, QuestionKind, State
 from lpad.engine.change.params import GuardParams
@@ -338,6 +339,46 @@ def test_what_cannot_be_released_is_resumed(kore: PlatformLab) -> None:
     kore.platform.stock.reserved[0].never = False
     assert kore.ended(kore.provision().id).error is None
     assert kore.platform.orders == 1
+
+
+@pytest.mark.parametrize("like", ["kore", "twilio", "yoni", "telnyx", "desk"])
+def test_a_person_closes_a_paid_wish(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, like: str
+) -> None:
+    """A wish that waits for ever can be closed; its order stays, and a later request uses it: one order."""
+    hurry(monkeypatch)
+    with PlatformLab(tmp_path, pki, like=like) as lab:
+        lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
+        change = lab.asked_or_paused(lab.provision().id)
+        with pytest.raises(Conflict, match=f"lpactl cancel {change.id}"):
+            lab.engine.close_wish(CARD)
+        lab.engine.cancel(change.id, undo=False)
+        lab.ended(change.id)
+        subscription = lab.engine.subscribe(lambda: None)
+        assert lab.engine.close_wish(CARD).paid
+        assert lab.engine.wish(CARD) is None
+        with pytest.raises(NotFound, match="no open wish"):
+            lab.engine.close_wish(CARD)
+        assert [(each.type, each.data["phase"]) for each in subscription.take()] == [
+            ("provisioning", "closed")
+        ]
+        lab.stop()
+        lab.start()
+        assert lab.engine.wish(CARD) is None, "it stays closed"
+        lab.platform.stock.reserved[0].never = False
+        ended = lab.ended(lab.provision().id)
+        assert (ended.error, lab.platform.orders, len(lab.enabled)) == (None, 1, 1)
+
+
+def test_closing_waits_for_the_journal(desk: PlatformLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wish that the disk cannot forget stays open, and the caller learns it."""
+    desk.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
+    change = desk.asked_or_paused(desk.provision().id)
+    desk.engine.cancel(change.id, undo=False)
+    desk.ended(change.id)
+    with no_space(), pytest.raises(JournalUnavailable):
+        desk.engine.close_wish(CARD)
+    assert desk.engine.wish(CARD) is not None
 
 
 def test_a_restart_while_waiting(lab: PlatformLab) -> None:

@@ -72,6 +72,12 @@ async def provision(call: Call) -> Response:
     return await submission_response(call, submission)
 
 
+async def close_wish(call: Call) -> Response:
+    """Close a card's wish, although its order may be paid; return the wish as it was."""
+    record = await asyncio.to_thread(call.engine.close_wish, call.path["name"])
+    return json_response(wish_view(record, call.engine.now()))
+
+
 async def list_platforms(call: Call) -> Response:
     """List the platforms that the settings name."""
     platforms = [call.engine.platforms.get(name) for name in call.engine.platforms.names]

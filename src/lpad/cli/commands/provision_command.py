@@ -13,7 +13,10 @@ from lpad.cli.terminal.output import safe
 
 if TYPE_CHECKING:
     from lpad.cli.session.command_session import Session
-    from lpad.client import Change, Euicc
+    from lpad.client import Change, Euicc, Wish
+
+_CANCELLING = 150.0
+"""Seconds for a cancelled change to give its order back."""
 
 
 @command(cli, "provision")
@@ -65,6 +68,39 @@ def provision(
     if change.result is not None and not session.output.as_json:
         state = "installed and enabled" if change.result.get("enabled") else "installed"
         session.output.line(safe(f"{change.result['iccid']}  {change.result.get('platform', '')}  {state}"))
+
+
+@command(cli, "close-wish")
+@click.option("--yes", is_flag=True, help="Close without asking.")
+def close_wish(session: Session, yes: bool) -> None:
+    """Close the card's wish for a profile, although its order may be paid.
+
+    The change that works on the wish is cancelled, which gives the order back if the platform accepts this.
+    Otherwise the order stays at the platform: ask the operator what becomes of it. A later request uses that
+    order if the platform still lists it, and so does lpad itself if 'provisioning.on_empty' names the platform.
+    """
+    name = session.euicc()
+    wish = session.client.euicc(name).wish
+    if wish is not None:
+        question = f"Close the wish at the platform '{wish.platform}' ({_orders(wish.orders)})? The order is not"
+        session.confirm(safe(f"{question} refunded unless the platform takes it back."), yes=yes)
+        if not session.client.change(wish.change).ended:
+            session.client.cancel(wish.change, wait=_CANCELLING)
+        if session.client.euicc(name).wish is None:
+            _say_closed(session, wish, "lpad has left no order there")
+            return
+    _say_closed(session, session.client.close_wish(name), "its order, if there is one, stays there")
+
+
+def _say_closed(session: Session, wish: Wish, remainder: str) -> None:
+    if session.output.as_json:
+        session.output.json(wish)
+    else:
+        session.output.line(safe(f"the wish at the platform '{wish.platform}' is closed; {remainder}"))
+
+
+def _orders(number: int) -> str:
+    return f"{number} order{'' if number == 1 else 's'}"
 
 
 def _tell_other_platform(session: Session, change: Change, platform: str | None) -> None:

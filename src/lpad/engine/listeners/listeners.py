@@ -172,11 +172,17 @@ class Listeners:
         Raises:
             NotFound: there is no such listener.
             NotPermitted: it belongs to another user.
+            Conflict: it listens now, and would be back with its next connection.
             JournalUnavailable: the journal cannot be read.
         """
         with self._lock:
             self._known(name, asker)
             status = self._status(name)
+            if status.connected:
+                raise Conflict(
+                    f"cannot forget the listener '{name}': it listens now, and would be back with its next"
+                    " connection; stop its program first"
+                )
             self._lose(name)
             return status
 
