@@ -210,9 +210,9 @@ class Client:
         return self._connection.change("POST", _card(euicc, "provision"), body, wait=wait, key=key)
 
     def close_wish(self, euicc: str) -> Wish:
-        """Close a card's wish, although its order may be paid, and return it; the order stays at the platform.
+        """Close a card's wish, although its order may be paid, and return it.
 
-        A change that works on the wish must be cancelled first.
+        The order stays at the platform. A change that works on the wish must be cancelled first.
         """
         return wire.decoded(self._connection.request("DELETE", _card(euicc, "wish")), Wish)
 

@@ -361,15 +361,15 @@ class Engine:
             eid = self._workers.of(euicc).snapshot.eid
             if eid is None:
                 raise Conflict(
-                    f"cannot close the wish of '{euicc}': lpad has not read the card, so it does not know whose"
-                    " wish that is; 'lpactl status' shows why"
+                    f"cannot close the wish of '{euicc}': lpad has not read the card, so it does not know"
+                    " which wish is the card's; 'lpactl status' shows why"
                 )
             for change in self._store.unended():
                 if change.kind is Kind.PROVISION and change.euicc == euicc:
                     raise Conflict(
-                        f"cannot close the wish of '{euicc}': change {change.id} works on it; cancel that first"
-                        f" with 'lpactl cancel {change.id}', which gives the order back if the platform"
-                        " accepts this",
+                        f"cannot close the wish of '{euicc}': change {change.id} works on it; cancel that"
+                        f" first with 'lpactl cancel {change.id}', which gives the order back if the"
+                        " platform accepts this",
                         change=change.id,
                     )
             record = self._wishes.get(eid)

@@ -10,11 +10,13 @@ from lpad.cli.session.command_session import command, no_wait
 from lpad.cli.session.guard_options import asked_guard, guarded, limit
 from lpad.cli.session.lpactl_group import cli
 from lpad.cli.terminal.output import safe
+from lpad.client import ApiError
 
 if TYPE_CHECKING:
     from lpad.cli.session.command_session import Session
     from lpad.client import Change, Euicc, Wish
 
+_STAYS = "its order, if there is one, stays there"
 _CANCELLING = 150.0
 """Seconds for a cancelled change to give its order back."""
 
@@ -76,20 +78,25 @@ def close_wish(session: Session, yes: bool) -> None:
     """Close the card's wish for a profile, although its order may be paid.
 
     The change that works on the wish is cancelled, which gives the order back if the platform accepts this.
-    Otherwise the order stays at the platform: ask the operator what becomes of it. A later request uses that
-    order if the platform still lists it, and so does lpad itself if 'provisioning.on_empty' names the platform.
+    Otherwise the order stays at the platform: ask the operator whether it is charged. A later request uses that
+    order if the platform still lists it. lpad itself requests again if 'provisioning.on_empty' names the
+    platform.
     """
     name = session.euicc()
     wish = session.client.euicc(name).wish
     if wish is not None:
-        question = f"Close the wish at the platform '{wish.platform}' ({_orders(wish.orders)})? The order is not"
-        session.confirm(safe(f"{question} refunded unless the platform takes it back."), yes=yes)
-        if not session.client.change(wish.change).ended:
-            session.client.cancel(wish.change, wait=_CANCELLING)
+        question = f"Close the wish at the platform '{wish.platform}' ({_orders(wish.orders)})?"
+        session.confirm(safe(f"{question} The order stays unless the platform takes it back."), yes=yes)
+    try:
+        _say_closed(session, session.client.close_wish(name), _STAYS)
+    except ApiError as error:
+        if wish is None or error.details.get("change") is None:
+            raise
+        session.client.cancel(error.details["change"], wait=_CANCELLING)
         if session.client.euicc(name).wish is None:
             _say_closed(session, wish, "lpad has left no order there")
-            return
-    _say_closed(session, session.client.close_wish(name), "its order, if there is one, stays there")
+        else:
+            _say_closed(session, session.client.close_wish(name), _STAYS)
 
 
 def _say_closed(session: Session, wish: Wish, remainder: str) -> None:

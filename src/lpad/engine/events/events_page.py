@@ -105,11 +105,11 @@ named listener gets the events of all cards and changes: it takes neither `?chan
 
 A name has 1 to 32 lower-case letters, digits, dots, hyphens and underscores, and belongs to the user that
 first uses it; only that user and those with the role `admin` can use it. There are at most 16 listeners, 4 of
-each user. lpad forgets a listener on `DELETE /v1/listeners/NAME` (`lpactl listeners forget NAME`), and after
-30 days of absence; only time in which lpad runs counts. A listener never makes the outbox larger, and no
-change waits for it: its position is written at most every 10 seconds. `GET /v1/listeners`,
-`lpactl listeners`, `lpactl status` and the [metrics](metrics.md) show the listeners. `lpad-mqtt` is one of
-them.
+each user. lpad forgets a listener that does not listen on `DELETE /v1/listeners/NAME`
+(`lpactl listeners forget NAME`), and after 30 days of absence; only time in which lpad runs counts. A
+listener never makes the outbox larger, and no change waits for it: its position is written at most every 10
+seconds. `GET /v1/listeners`, `lpactl listeners`, `lpactl status` and the [metrics](metrics.md) show the
+listeners. `lpad-mqtt` is one of them.
 
 ## Types
 
