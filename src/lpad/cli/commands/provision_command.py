@@ -78,8 +78,8 @@ def close_wish(session: Session, yes: bool) -> None:
     """Close the card's wish for a profile, although its order may be paid.
 
     The change that works on the wish is cancelled, which gives the order back if the platform accepts this.
-    Otherwise the order stays at the platform: ask the operator whether it is charged. A later request uses that
-    order if the platform still lists it. lpad itself requests again if 'provisioning.on_empty' names the
+    Otherwise the order stays at the platform: ask the operator whether it is charged. A later request uses
+    that order if the platform still lists it. lpad itself requests again if 'provisioning.on_empty' names the
     platform.
     """
     name = session.euicc()
