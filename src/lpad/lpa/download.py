@@ -184,6 +184,8 @@ class Download:
             answer = self._mutual.authenticate_client(deadline=self._deadline)
         except ServerRefused as refused:
             # The one call in which an operator judges the device.
+            if not self._order.matching_id:
+                refused = offered_profile.of_eid(refused, self._server.address)
             raise offered_profile.of_device(refused, self._device) from refused
         if isinstance(answer, EventEntries):
             raise server_checks.lists_events(self._server.address)

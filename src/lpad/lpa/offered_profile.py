@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.base.deadline import Deadline
+    from lpad.base.server_address import ServerAddress
     from lpad.codec.messages.authentication import DeviceInfo
     from lpad.codec.messages.euicc_info import EuiccInfo2
     from lpad.codec.messages.metadata import ProfileMetadata
@@ -27,6 +28,9 @@ _DECLINED = {
     Decision.POSTPONE: "the profile was offered and postponed; the same activation code can be used later",
     Decision.TIMEOUT: "the profile was offered, but no decision came in time; start the download again",
 }
+
+_NO_PROFILE = (("8.2.6", "3.8"), ("8.2.6", "2.2"), ("8.1.1", "3.8"))
+"""A server's codes if it has no profile for the EID of a card that shows no matching ID."""
 
 
 def judge(
@@ -69,6 +73,33 @@ def offer(offered: Offered, verdict: PolicyVerdict) -> Offer:
         rules_needing_consent=verdict.needing_consent,
         confirmation_code_required=offered.smdp_signed2.confirmation_code_required,
         raw=metadata.raw,
+    )
+
+
+def of_eid(refused: ServerRefused, address: ServerAddress) -> ServerRefused:
+    """Return the refusal of a request without a matching ID; it says that no profile is there for the EID."""
+    codes = refused.details["subject_code"], refused.details["reason_code"]
+    if codes not in _NO_PROFILE:
+        return refused
+    message = refused.details["message"]
+    said = f' (the server says: "{message}")' if message else ""
+    return ServerRefused(
+        f"{refused.details['function']} was refused with {'/'.join(codes)}: the server {address} has no"
+        f" profile for this card's EID{said}; ask the operator to reserve one there for the EID",
+        retryable=refused.retryable,
+        **refused.details,
+    )
+
+
+def of_default_smdp(refused: ServerRefused) -> ServerRefused:
+    """Return a refusal by the default SM-DP+; it mentions that the address is a setting."""
+    codes = refused.details["subject_code"], refused.details["reason_code"]
+    if codes not in _NO_PROFILE:
+        return refused
+    return ServerRefused(
+        f"{refused.sentence}; it is the default SM-DP+: 'lpactl default-smdp ADDRESS' sets another one",
+        retryable=refused.retryable,
+        **refused.details,
     )
 
 

@@ -144,6 +144,7 @@ class Capabilities:
         activates: when a line is activated.
         releases: whether a profile that was not downloaded can be released.
         costs: whether an order costs money.
+        events: whether an available profile without a code waits as an event at an SM-DS.
         lines: the requests for the line of an installed profile; empty: the platform has none for lines.
         look_every: the minimum number of seconds between two queries.
         look_for: seconds after which a reservation that is still pending is reported as stalled.
@@ -156,6 +157,7 @@ class Capabilities:
     activates: Activates = Activates.NEVER
     releases: bool = False
     costs: bool = True
+    events: bool = False
     lines: frozenset[LineAction] = frozenset()
     look_every: float = 30.0
     look_for: float = 3600.0

@@ -117,6 +117,27 @@ def test_lines_only(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -
         assert lab.platform.calls["order"] == 0
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_lines_only_without_a_profile(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, *, named: bool
+) -> None:
+    """Without a default SM-DP+, or a profile for the EID there, the error names it and what to do."""
+    hurry(monkeypatch)
+    with PlatformLab(tmp_path, pki, like="things") as lab:
+        smdp = ServerAddress.parse(lab.server.address)
+        lab.start(replace(lab.port, default_smdp=smdp if named else None))
+        error = lab.ended(lab.provision().id).error
+        assert error is not None
+        assert "default SM-DP+" in error.sentence
+        assert "'lpactl default-smdp ADDRESS'" in error.sentence
+        assert "activation code" not in error.sentence
+        if named:
+            told = f"the server {smdp} has no profile for this card's EID"
+            assert told in error.sentence
+            assert error.details["subject_code"] == "8.2.6"
+        assert lab.card.profiles == ()
+
+
 def test_nothing_is_ordered_twice_after_a_lost_answer(lab: PlatformLab) -> None:
     """An order whose answer is lost is looked for, and found, before anything is ordered again."""
     lab.platform.faults.add(PlatformFault.LOST_ANSWER, call="order")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lpad.cli.simulated.folder_options import FOLDER, PKI, beside
+from lpad.cli.simulated.new_order import register_events
 from lpad.cli.simulated.serving import PORT, served
 from lpad.cli.terminal.output import Output
 from lpad.simulator.pki.pki import Pki
@@ -21,6 +22,8 @@ from lpad.simulator.smdp.store.orders import Orders
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from lpad.simulator.smdp.store.order import Order
 
 
 @click.command()
@@ -40,13 +43,38 @@ if TYPE_CHECKING:
     help="Number of queries after which an ordered profile is available.",
 )
 @click.option("--faults", metavar="JSON", help="Faults to produce; see docs/simulator.md.")
+@click.option(
+    "--discovery",
+    "smds_folder",
+    type=FOLDER,
+    help="Folder of the SM-DS at which a desk registers its orders, instead of giving activation codes.",
+)
 @PKI
 def platform(
-    folder: Path, like: str, port: int, bind: str, looks: int, faults: str | None, pki_folder: Path | None
+    folder: Path,
+    like: str,
+    port: int,
+    bind: str,
+    looks: int,
+    faults: str | None,
+    smds_folder: Path | None,
+    pki_folder: Path | None,
 ) -> None:
     """Run a simulated platform until Ctrl-C. FOLDER belongs to the simulated SM-DP+ that it orders from."""
+    if smds_folder is not None and like != "desk":
+        raise click.UsageError("--discovery needs --like desk: the other platforms give activation codes")
     pki = Pki.open(pki_folder or beside(folder))
-    shelf = SmdpShelf(Orders(folder / "orders"), address=lambda: AddressFile.read(folder).address)
+    orders = Orders(folder / "orders")
+
+    def announce(order: Order) -> None:
+        assert smds_folder is not None, "it is only called with one"
+        register_events(orders, order, [smds_folder], AddressFile.read(folder).address)
+
+    shelf = SmdpShelf(
+        orders,
+        address=lambda: AddressFile.read(folder).address,
+        announce=announce if smds_folder is not None else None,
+    )
     server = SimulatedPlatform(
         like,
         pki=pki,

@@ -48,7 +48,9 @@ def webhooks(session: Session, action: str, name: str | None, number: int | None
         if session.output.as_json:
             session.output.json({"events": count})
         else:
-            session.output.line(f"{count} events are sent once more")
+            session.output.line(
+                "1 event is sent once more" if count == 1 else f"{count} events are sent once more"
+            )
     else:
         changed = client.pause(name) if action == "pause" else client.resume(name)
         if session.output.as_json:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from lpad.base.backoff import Backoff
 from lpad.engine.change.change import State
-from lpad.engine.change.params import DownloadParams
+from lpad.engine.change.params import DownloadParams, ProvisionParams
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -121,7 +121,7 @@ def after_discovery(
         event = replace(event, listed_by=listed_by, seen=at.steady)
         if each.forbidden is not None and not event.state.handled:
             event = replace(event, state=EventState.FORBIDDEN, why=each.forbidden.sentence)
-        elif install and _may_begin(event, at):
+        elif install and may_begin(event, at):
             event = replace(event, state=EventState.WANTED, discovery=discovery, confirm=confirm, why=None)
         elif event.state is EventState.FORBIDDEN:
             event = replace(event, state=EventState.LISTED, why=None)
@@ -147,10 +147,29 @@ def after_downloads(
         at: the present.
     """
     latest: dict[tuple[str, str], Change] = {}
+    orders: dict[int, Change] = {}
     for change in changes:
         if isinstance(change.params, DownloadParams) and change.params.event is not None:
             latest.setdefault((change.params.event.server, change.params.event.event_id), change)
-    return tuple(_after_download(each, latest.get(each.key), at) for each in known)
+        elif isinstance(change.params, ProvisionParams):
+            orders[change.id] = change
+    return tuple(_after_download(each, latest.get(each.key) or _order_of(each, orders), at) for each in known)
+
+
+def begun(known: Iterable[KnownEvent], key: tuple[str, str], *, change: int) -> tuple[KnownEvent, ...]:
+    """Return what is known once a change has begun to download an event."""
+    return tuple(
+        replace(each, state=EventState.DOWNLOADING, change=change, why=None) if each.key == key else each
+        for each in known
+    )
+
+
+def refused(known: Iterable[KnownEvent], key: tuple[str, str], *, why: str) -> tuple[KnownEvent, ...]:
+    """Return what is known once a server has permanently refused an event, which lpad does not repeat."""
+    return tuple(
+        replace(each, state=EventState.FAILED, attempts=MOST_ATTEMPTS, why=why) if each.key == key else each
+        for each in known
+    )
 
 
 def next_wanted(known: Sequence[KnownEvent]) -> KnownEvent | None:
@@ -165,10 +184,18 @@ def to_enable(event: KnownEvent, known: Collection[KnownEvent]) -> bool:
     return not any(each.enabled and each.discovery == event.discovery for each in known)
 
 
-def _may_begin(event: KnownEvent, at: Moment) -> bool:
+def may_begin(event: KnownEvent, at: Moment) -> bool:
+    """Whether lpad may download an event by itself: it was not handled, or failed long enough ago."""
     if event.state is EventState.FAILED:
         return event.attempts < MOST_ATTEMPTS and at.steady >= event.next_at
     return not event.state.handled
+
+
+def _order_of(event: KnownEvent, orders: dict[int, Change]) -> Change | None:
+    """Return the change that downloads an event because its platform gave no code."""
+    if event.state is not EventState.DOWNLOADING or event.change is None:
+        return None
+    return orders.get(event.change)
 
 
 def _after_download(event: KnownEvent, change: Change | None, at: Moment) -> KnownEvent:

@@ -93,13 +93,14 @@ filter.
 A listener may have a name:
 
 ```sh
-curl --no-buffer --unix-socket /run/lpad/lpad.sock \
+curl --no-buffer --unix-socket /run/lpad/lpad.sock \\
     'http://lpad/v1/events?form=cloudevents&listener=my-program'
 curl --unix-socket /run/lpad/lpad.sock -X PUT --json '{"position": 42}' http://lpad/v1/listeners/my-program
 ```
 
-Then lpad remembers how far it is, and events that it has not acknowledged count as awaited. It acknowledges
-an event and all before with `Last-Event-ID` (or `?after=`) when it connects, and with PUT while it listens.
+42 stands for the number of an event that the program has received. lpad then remembers how far the program
+is, and events that it has not acknowledged count as awaited. It acknowledges an event and all before with
+`Last-Event-ID` (or `?after=`) when it connects, and with PUT while it listens.
 Without an ID it continues after the last acknowledged event; a new listener gets the events from then on. A
 named listener gets the events of all cards and changes: it takes neither `?change=` nor `?euicc=`.
 

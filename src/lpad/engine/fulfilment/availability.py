@@ -27,7 +27,8 @@ def available(wish: OpenWish, platform: OpenPlatform, reservation: Reservation) 
     """Return the reservation once its profile can be downloaded.
 
     A profile that counts as downloaded or installed, and that the card lacks, is tried again: only its
-    server knows whether the code is used up.
+    server knows whether the code is used up. If the platform announces profiles at an SM-DS, an available
+    profile needs no code.
 
     Raises:
         Postponed: the platform is not ready yet.
@@ -38,7 +39,7 @@ def available(wish: OpenWish, platform: OpenPlatform, reservation: Reservation) 
         reservation = asked(wish, lambda: platform.look(reservation, deadline=wish.deadline()))
         wish.keep(reservation=KeptReservation.of(reservation))
     _tell_unknown(wish, reservation)
-    if reservation.profile in _TRIED and reservation.ticket is not None:
+    if _can_be_tried(wish, platform, reservation):
         wish.keep(looks=0, next_look_at=None)
         return reservation
     if reservation.profile in (Stage.FAILED, Stage.GONE, *_GIVEN):
@@ -52,6 +53,17 @@ def available(wish: OpenWish, platform: OpenPlatform, reservation: Reservation) 
         wish,
         f"the profile is {reservation.profile} at the platform '{wish.record.platform}'; lpad looks again",
         least=platform.can.look_every,
+    )
+
+
+def _can_be_tried(wish: OpenWish, platform: OpenPlatform, reservation: Reservation) -> bool:
+    if reservation.ticket is not None:
+        return reservation.profile in _TRIED
+    if not platform.can.events:
+        return False
+    # An event that was begun is tried again like a code; otherwise only an available profile has one.
+    return reservation.profile is Stage.AVAILABLE or (
+        reservation.profile in _GIVEN and wish.record.event is not None
     )
 
 

@@ -24,7 +24,15 @@ def ask_second_order(wish: OpenWish, why: str) -> None:
     """
     if wish.notes.second_order:
         wish.run.note(noting(ProvisionNotes, second_order=None, adopt=None))
-        wish.keep(allowed=wish.record.allowed + 1, reservation=None, spent="", intent="", looks=0, told=())
+        wish.keep(
+            allowed=wish.record.allowed + 1,
+            reservation=None,
+            spent="",
+            intent="",
+            looks=0,
+            told=(),
+            event=None,
+        )
         return
     _ask(
         wish,

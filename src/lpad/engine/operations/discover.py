@@ -16,11 +16,11 @@ from lpad.engine.running.same_card import check_same_card
 from lpad.lpa.discovery import Discovery, usable_root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
-    from lpad.lpa.discovery import AskedServer
+    from lpad.lpa.discovery import AskedServer, Discovered
     from lpad.lpa.euicc import Euicc
 
 
@@ -33,22 +33,8 @@ def discover(run: Run, context: Context) -> DiscoverResult:
         CardError: the card failed.
     """
     asked = run.change.params_of(DiscoverParams)
-    context.environment.clock.check()
-    deadline = Deadline.after(context.timeouts.download, cancellation=run.interruption)
-    with context.card.session(deadline=deadline) as euicc:
-        check_same_card(run, euicc, deadline=deadline)
-        eid = context.observe(euicc, deadline).eid or ""
-        servers = list(_servers(run, context, euicc, eid, deadline))
-        found = Discovery(
-            euicc,
-            lambda address: context.connect(address, eid),
-            device=device_of(context),
-            eid=eid or None,
-            check_server=context.install_policy().check_server,
-            on_server=lambda _: run.step("ask-sm-ds"),
-        ).run(servers, deadline=deadline)
+    eid, found = ask_servers(run, context, asked.servers, patient=run.change.origin == DISCOVERY)
     present = run.now()
-    context.events.asked(eid, found.servers, at=present)
     failures = [each.error for each in found.servers if each.error is not None]
     if failures and len(failures) == len(found.servers):
         raise failures[0]
@@ -79,17 +65,47 @@ def discover(run: Run, context: Context) -> DiscoverResult:
     )
 
 
-def _servers(
-    run: Run, context: Context, euicc: Euicc, eid: str, deadline: Deadline
-) -> Iterator[ServerAddress]:
-    """Yield the SM-DSs of the request, or the card's own and those of the settings.
+def ask_servers(
+    run: Run, context: Context, servers: Sequence[str], *, patient: bool
+) -> tuple[str, Discovered]:
+    """Ask SM-DSs for the events of the card, and note which of them failed.
 
-    lpad's periodic discovery leaves out those that failed recently.
+    Args:
+        servers: their addresses; empty: the card's own SM-DS, and those of the settings.
+        patient: whether those that failed recently are left out.
+
+    Returns:
+        The card's EID, and the result.
+
+    Raises:
+        Conflict: as `discover`, or every SM-DS failed recently.
+        CardError: the card failed.
     """
-    asked = run.change.params_of(DiscoverParams)
-    if asked.servers:
-        yield from map(ServerAddress.parse, asked.servers)
-        return
+    context.environment.clock.check()
+    deadline = Deadline.after(context.timeouts.download, cancellation=run.interruption)
+    with context.card.session(deadline=deadline) as euicc:
+        check_same_card(run, euicc, deadline=deadline)
+        eid = context.observe(euicc, deadline).eid or ""
+        if servers:
+            asked = list(map(ServerAddress.parse, servers))
+        else:
+            asked = list(_known_servers(run, context, euicc, eid, deadline, patient=patient))
+        found = Discovery(
+            euicc,
+            lambda address: context.connect(address, eid),
+            device=device_of(context),
+            eid=eid or None,
+            check_server=context.install_policy().check_server,
+            on_server=lambda _: run.step("ask-sm-ds"),
+        ).run(asked, deadline=deadline)
+    context.events.asked(eid, found.servers, at=run.now())
+    return eid, found
+
+
+def _known_servers(
+    run: Run, context: Context, euicc: Euicc, eid: str, deadline: Deadline, *, patient: bool
+) -> Iterator[ServerAddress]:
+    """Yield the card's own SM-DS and those of the settings."""
     run.step("read-addresses")
     named = euicc.get_euicc_configured_addresses(deadline=deadline)
     own = [usable_root(text) for text in (named.root_ds_address or "", *named.additional_root_ds_addresses)]
@@ -101,14 +117,14 @@ def _servers(
             "cannot discover: neither the card nor the settings name an SM-DS that can be asked; name one in"
             " 'discovery.servers', or with 'lpactl discover --server ADDRESS'"
         )
-    if run.change.origin != DISCOVERY:
+    if not patient:
         yield from all_of_them
         return
     present = run.now()
-    patient = [each for each in all_of_them if not context.events.waits_for(eid, each, at=present)]
-    if not patient:
+    due = [each for each in all_of_them if not context.events.waits_for(eid, each, at=present)]
+    if not due:
         raise Conflict("cannot discover: every SM-DS failed recently, and lpad waits before it asks again")
-    yield from patient
+    yield from due
 
 
 def _shown(asked: AskedServer) -> AskedSmds:

@@ -9,7 +9,14 @@ import msgspec
 
 from lpad.base.activation_code import ActivationCode
 from lpad.base.deadline import Deadline
-from lpad.base.errors import CardError, CardUnreachable, Conflict, LpadError, PolicyRefused
+from lpad.base.errors import (
+    CardError,
+    CardUnreachable,
+    Conflict,
+    LpadError,
+    PolicyRefused,
+    ServerRefused,
+)
 from lpad.base.server_address import ServerAddress
 from lpad.codec.messages.authentication import UNKNOWN_TAC, DeviceCapabilities, DeviceInfo
 from lpad.engine.change.change import EID, PROVISION, QuestionKind
@@ -28,6 +35,7 @@ from lpad.engine.switch.possible_conditions import check_possible
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.install_policy import CONFIRM
 from lpad.lpa.notification_delivery import PendingNotification
+from lpad.lpa.offered_profile import of_default_smdp
 from lpad.protocol.download_session import Step
 
 if TYPE_CHECKING:
@@ -159,6 +167,8 @@ def _install(run: Run, context: Context, deadline: Deadline) -> DownloadResult:
             except PolicyRefused as refused:
                 run.decided("refuse", rule=str(refused.details["rule"]), sentence=refused.sentence)
                 raise
+            except ServerRefused as refused:
+                raise (of_default_smdp(refused) if _is_default(run) else refused) from refused
             run.follow("deliver-notifications")
             delivered = _notify(run, context, euicc, installed, server, eid=eid or "")
     return DownloadResult(
@@ -182,6 +192,11 @@ def _check_empty(profiles: ProfileList) -> None:
             "lpad no longer requests a first profile: the card now contains an operational profile, or an"
             " unreadable one; see 'lpactl profiles'"
         )
+
+
+def _is_default(run: Run) -> bool:
+    """Whether the profile comes from the default SM-DP+, because there is neither a code nor an event."""
+    return run.secret("activation_code") is None and run.change.params_of(DownloadParams).event is None
 
 
 def _order(run: Run, context: Context, euicc: Euicc, deadline: Deadline) -> tuple[ServerAddress, Order]:

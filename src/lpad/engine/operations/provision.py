@@ -1,7 +1,7 @@
 """A profile from an operator's platform: found or ordered, waited for, downloaded and enabled.
 
     wished ─► find ─► ordered ─► waiting ─► activating ─► downloading ─► enabling ─► reported
-                 └─ adopted ─────────▲
+                 └─ adopted ─────────▲          └─► event ──────▲
 
 Each action at the platform is in the journal before it begins. After an interruption, or an unclear answer,
 lpad queries the platform before it repeats anything, so that one wish never leads to two orders. The platform
@@ -28,6 +28,7 @@ from lpad.engine.fulfilment.order import reserved
 from lpad.engine.fulfilment.platform_pause import await_place, later
 from lpad.engine.fulfilment.question import ask_second_order, follow_answer
 from lpad.engine.fulfilment.release import release
+from lpad.engine.operations.awaited_event import awaited_event, refuse_event
 from lpad.engine.operations.download import download
 from lpad.engine.provisioning import look_times
 from lpad.engine.running.run import Postponed
@@ -57,7 +58,7 @@ def provision(run: Run, context: Context) -> ProvisionResult:
         Conflict: another card is there, or the settings allow no more orders today.
         Declined: a user rejected another order.
         PlatformRefused: the platform refused.
-        LpadError: as `download` raises it.
+        LpadError: as `download` and `awaited_event` raise it.
     """
     wish = OpenWish(run, context)
     try:
@@ -103,8 +104,8 @@ def _reach_ticket(wish: OpenWish) -> None:
         reservation = available(wish, open_platform, reservation)
         if platform.can.activates is Activates.BEFORE:
             activate(wish, open_platform, reservation)
-        assert reservation.ticket is not None, "an available reservation has an activation code"
-        wish.run.keep_secret(CODE, str(reservation.ticket))
+    ticket = reservation.ticket if reservation.ticket is not None else awaited_event(wish)
+    wish.run.keep_secret(CODE, str(ticket))
 
 
 def _install(wish: OpenWish) -> ProvisionResult:
@@ -114,6 +115,8 @@ def _install(wish: OpenWish) -> ProvisionResult:
     except ServerRefused as error:
         # Only the server knows whether the code is used up; a card's refusal does not tell.
         if error.details.get("remedy") == Remedy.PERMANENT:
+            if wish.record.event is not None:
+                raise refuse_event(wish, error) from error
             wish.keep(spent=error.sentence)
             if wish.record.reservation is not None:
                 ask_second_order(wish, error.sentence)

@@ -55,6 +55,7 @@ class WishRecord(msgspec.Struct, frozen=True, kw_only=True):
         next_look_at: when lpad queries next, on the steady clock.
         stalled: whether an unusual delay was reported.
         told: the unknown states that lpad has already reported.
+        event: the SM-DP+ and the ID of the event that leads to the profile, if the platform gives no code.
     """
 
     platform: str
@@ -72,6 +73,7 @@ class WishRecord(msgspec.Struct, frozen=True, kw_only=True):
     next_look_at: float | None = None
     stalled: bool = False
     told: tuple[str, ...] = ()
+    event: tuple[str, str] | None = None
 
     def reference(self, eid: str) -> str:
         """Return lpad's own name for this wish's next order.

@@ -147,6 +147,7 @@ class Can(_Block, frozen=True, kw_only=True):
     activates: Activates = Activates.NEVER
     releases: bool = False
     costs: bool = True
+    events: bool = False
     look_every: Seconds = 30
     look_for: Seconds = 3600
 

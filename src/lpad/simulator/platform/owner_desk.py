@@ -184,7 +184,7 @@ class Desk(Vendor):
         if PlatformFault.BACKWARDS in faults and there is not None:
             state = Profile.AVAILABLE
         code = None
-        if there is not None:
+        if there is not None and not there.announced:
             code = f"LPA:1${there.address}${there.matching_id}"
         return altered(
             {

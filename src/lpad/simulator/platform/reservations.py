@@ -37,12 +37,13 @@ class Line(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An order for a profile at the SM-DP+."""
+    """An order for a profile at the SM-DP+; `announced`: an SM-DS lists it, so that no code is needed."""
 
     order: str
     iccid: str
     address: str
     matching_id: str
+    announced: bool = False
 
 
 class Shelf(Protocol):

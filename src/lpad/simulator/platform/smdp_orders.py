@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from lpad.base.identifiers import Eid, Iccid
 from lpad.simulator.platform.reservations import Placed, Profile
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
+from lpad.simulator.smdp.store.events import new_event_id
 from lpad.simulator.smdp.store.metadata import ProfileMetadata
 from lpad.simulator.smdp.store.order import OrderState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lpad.simulator.smdp.store.order import Order
     from lpad.simulator.smdp.store.orders import Orders
 
 _PROGRESS = {
@@ -29,14 +31,23 @@ _PROGRESS = {
 class SmdpShelf:
     """Adds made-up profiles to a server's orders."""
 
-    def __init__(self, orders: Orders, *, address: Callable[[], str], size: int = 1500) -> None:
+    def __init__(
+        self,
+        orders: Orders,
+        *,
+        address: Callable[[], str],
+        size: int = 1500,
+        announce: Callable[[Order], None] | None = None,
+    ) -> None:
         """Prepare.
 
         Args:
             orders: the server's orders.
             address: returns the server's address, with its port unless that is 443.
             size: the size of a profile, in bytes.
+            announce: registers an order for a card at an SM-DS, so that the platform gives no code for it.
         """
+        self._announce = announce
         self._orders = orders
         self._address = address
         self._size = size
@@ -50,8 +61,13 @@ class SmdpShelf:
                 iccid=str(iccid), name="Platform profile", service_provider="Platform operator"
             ),
             eid=None if eid is None else Eid.parse(eid),
+            matching_id=None if self._announce is None else new_event_id(),
         )
-        return Placed(order.id, str(iccid), self._address(), order.matching_id)
+        if self._announce is not None:
+            self._announce(order)
+        return Placed(
+            order.id, str(iccid), self._address(), order.matching_id, announced=self._announce is not None
+        )
 
     def progress(self, order: str) -> Profile:
         """Return the state of an order."""
