@@ -10,7 +10,7 @@ import pytest
 from lpad.testing.simulated_gateway import CARD, Gateway
 from mqtt.conftest import PATIENCE, Bridge
 from mqtt.listener import Listener
-from secret_hunt import HUNT
+from secret_hunt import HUNT, Hunt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,23 +123,107 @@ def test_what_lpad_refuses(
     assert reason in ended["reason"]
 
 
-def test_the_log_and_the_messages_contain_no_secret(
+def test_an_identifier_in_a_commands_id_is_shortened(
     gateway: Gateway, broker: Mosquitto, tmp_path: Path
 ) -> None:
-    """The log shortens an identifier that a backend uses as an ID; the hunt for secrets hears both."""
+    """A backend may use an ICCID as an ID; the log shortens it."""
     with (
         Listener(broker.port) as backend,
         Bridge(tmp_path / "b", broker, gateway.socket, commands=ALL) as bridge,
     ):
         topic = "lpad/gw/cmd/enable/8944999999999999987"
-        backend.publish(topic, {"status": "init", "card": "other", "profile": "1", "note": "frobnication"})
+        backend.publish(topic, {"status": "init", "card": "other", "profile": "1"})
         assert outcome(backend, topic)["kind"] == "not-found"
         bridge.until_logged("failed")
         bridge.stop()
         assert "lpad/gw/cmd/enable/…9987" in bridge.log
         assert "8944999999999999987" not in bridge.log
-        assert HUNT.has_heard("frobnication"), "messages"
-        assert HUNT.has_heard("command_runner") or HUNT.has_heard("runner"), "the log"
+
+
+def test_the_hunt_for_secrets_hears_the_log_and_the_messages(
+    gateway: Gateway, broker: Mosquitto, tmp_path: Path
+) -> None:
+    """A word that only the log has, and one that only a message has, are heard; as secrets they are found."""
+    logged, published = "PLANTED-7Q2X9V", "PUBLISHED-4K8W3Z"
+    with (
+        Listener(broker.port) as backend,
+        Bridge(tmp_path / "b", broker, gateway.socket, commands=ALL) as bridge,
+    ):
+        topic = f"lpad/gw/cmd/enable/{logged}"
+        backend.publish(topic, {"status": "init", "card": "other", "profile": "1", "note": published})
+        assert outcome(backend, topic)["note"] == published
+        bridge.until_logged(f"{logged} failed")
+        bridge.stop()
+        assert published not in bridge.log
+        hunt = Hunt()
+        hunt.learn("planted", logged)
+        hunt.hear(bridge.log)
+    assert {found.partition(" in ")[0] for found in hunt.found()} == {"planted"}
+    assert HUNT.has_heard(logged), "the log"
+    assert HUNT.has_heard(published), "messages"
+
+
+def test_the_log_and_the_messages_contain_no_secret(
+    gateway: Gateway, broker: Mosquitto, tmp_path: Path
+) -> None:
+    """Codes and the broker's password are in neither, whether commands succeed, fail or are malformed."""
+    code, password = gateway.order_profile(confirmation_code="Conf-83QX-71"), "Pass-9ZK2-44word"
+    file = tmp_path / "password"
+    file.write_text(password)
+    hunt = Hunt()
+    for what, secret in (
+        ("matching ID", code.split("$")[2]),
+        ("confirmation code", "Conf-83QX-71"),
+        ("password", password),
+        ("typing error", "MISTYPED-5R7T-CODE"),
+    ):
+        hunt.learn(what, secret)
+    with (
+        Listener(broker.port) as backend,
+        Bridge(
+            tmp_path / "b",
+            broker,
+            gateway.socket,
+            commands=ALL,
+            username="gateway",
+            password_file=str(file),
+        ) as bridge,
+    ):
+        given = {"activation_code": code, "confirmation_code": "Conf-83QX-71"}
+        commands: list[tuple[dict[str, Any], str]] = [
+            ({**given, "enable": "at once"}, "failed"),
+            ({**given, "card": "other"}, "failed"),
+            ({**given, "activation_code": "LPA:2$smdp.example.com$MISTYPED-5R7T-CODE"}, "failed"),
+            (given, "successful"),
+        ]
+        for number, (command, status) in enumerate(commands):
+            topic = f"lpad/gw/cmd/download/{number}"
+            backend.publish(topic, {"status": "init", **command})
+            assert outcome(backend, topic)["status"] == status
+        (profile,) = gateway.client.profiles(CARD)
+        bridge.stop()
+        assert "download/1 failed" in bridge.log
+        hunt.hear(bridge.log)
+        asked = [payload.decode() for _, payload, _ in backend.messages if b'"init"' in payload]
+        told = [payload.decode() for _, payload, _ in backend.messages if b'"init"' not in payload]
+        hunt.hear("\n".join(told))
+        assert hunt.found() == []
+        in_log = Hunt()
+        in_log.learn("ICCID", profile.iccid)
+        in_log.learn("EID", gateway.client.euicc(CARD).eid or "")
+        in_log.hear(bridge.log)
+        assert in_log.found() == []
+        in_log.hear("\n".join(told))
+        assert {found.partition(" in ")[0] for found in in_log.found()} == {"ICCID", "EID"}, (
+            "it can find them"
+        )
+        hunt.hear("\n".join(asked) + password)
+        assert {found.partition(" in ")[0] for found in hunt.found()} == {
+            "matching ID",
+            "confirmation code",
+            "password",
+            "typing error",
+        }, "it can find them"
 
 
 def test_only_allowed_operations(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
