@@ -91,7 +91,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST", f"{_CARD}/provision", INSTALL, provisioning.provision, Change, bodies.ProvisionRequest, _WAIT
     ),
-    Route("DELETE", f"{_CARD}/wish", ADMIN, provisioning.close_wish, bodies.WishView),
+    Route("DELETE", f"{_CARD}/wish", ADMIN, provisioning.close_wish, views.WishView),
     Route(
         "POST", f"{_CARD}/discover", INSTALL, discovery.discover, Change, bodies.DiscoverRequest, _WAIT
     ),

@@ -347,40 +347,8 @@ class Engine:
         return self._wishes.get(eid) if eid is not None else None
 
     def close_wish(self, euicc: str) -> WishRecord:
-        """Close a card's wish because a person abandons it, although its order may be paid; return the wish.
-
-        The order stays at the platform. A later request finds it there and uses it, so that it is not paid
-        for twice.
-
-        Raises:
-            NotFound: the settings name no such card, or it has no open wish.
-            Conflict: a change works on the wish, or the card was not read.
-            JournalUnavailable: the journal cannot be written.
-        """
-        with self._submitting:
-            eid = self._workers.of(euicc).snapshot.eid
-            if eid is None:
-                raise Conflict(
-                    f"cannot close the wish of '{euicc}': lpad has not read the card, so it does not know"
-                    " which wish is the card's; 'lpactl status' shows why"
-                )
-            for change in self._store.unended():
-                if change.kind is Kind.PROVISION and change.euicc == euicc:
-                    raise Conflict(
-                        f"cannot close the wish of '{euicc}': change {change.id} works on it; cancel that"
-                        f" first with 'lpactl cancel {change.id}', which gives the order back if the"
-                        " platform accepts this",
-                        change=change.id,
-                    )
-            record = self._wishes.get(eid)
-            if record is None:
-                raise NotFound(f"the card '{euicc}' has no open wish")
-            self._wishes.close(eid)
-        log.warning(
-            "%s: its wish at the platform '%s' is closed on request; an order stays there",
-            euicc,
-            record.platform,
-        )
+        """Close a card's wish because a person abandons it; see `Submissions.close_wish`."""
+        record = self._submissions.close_wish(euicc, self._wishes)
         self._hub.publish("provisioning", {"phase": "closed", "platform": record.platform}, euicc=euicc)
         return record
 

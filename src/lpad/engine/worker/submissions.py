@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lpad.base.errors import Conflict, LpadError
+from lpad.base.errors import Conflict, LpadError, NotFound
 from lpad.engine.change.change import CALLER, EID, Kind
 from lpad.engine.change.idempotency import Submission
 from lpad.engine.change.kinds import kind_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.params import Params
     from lpad.engine.provisioning.platforms import Platforms
     from lpad.engine.provisioning.wish_record import WishRecord
+    from lpad.engine.provisioning.wish_store import WishStore
     from lpad.engine.running.answer import Answer
     from lpad.engine.running.card.open_card import CardPort
     from lpad.engine.running.change_store import ChangeStore
@@ -159,6 +160,43 @@ class Submissions:
             if key is not None:
                 self._note(key, change_id)
         return Submission(self._store.change(change_id))
+
+    def close_wish(self, euicc: str, wishes: WishStore) -> WishRecord:
+        """Close a card's wish because a person abandons it, although its order may be paid; return the wish.
+
+        The order stays at the platform. A later request finds it there and uses it, so that it is not paid
+        for twice.
+
+        Raises:
+            NotFound: the settings name no such card, or it has no open wish.
+            Conflict: a change works on the wish, or the card was not read.
+            JournalUnavailable: the journal cannot be written.
+        """
+        with self._one_at_a_time:
+            eid = self._workers.of(euicc).snapshot.eid
+            if eid is None:
+                raise Conflict(
+                    f"cannot close the wish of '{euicc}': lpad has not read the card, so it does not know"
+                    " which wish is the card's; 'lpactl status' shows why"
+                )
+            for change in self._store.unended():
+                if change.kind is Kind.PROVISION and change.euicc == euicc:
+                    raise Conflict(
+                        f"cannot close the wish of '{euicc}': change {change.id} works on it; cancel that"
+                        f" first with 'lpactl cancel {change.id}', which gives the order back if the"
+                        " platform accepts this",
+                        change=change.id,
+                    )
+            record = wishes.get(eid)
+            if record is None:
+                raise NotFound(f"the card '{euicc}' has no open wish")
+            wishes.close(eid)
+        log.warning(
+            "%s: its wish at the platform '%s' is closed on request; an order stays there",
+            euicc,
+            record.platform,
+        )
+        return record
 
     def _note(self, key: IdempotencyKey, change_id: int) -> None:
         """Remember an answer's key; a failure does not undo the answer."""
