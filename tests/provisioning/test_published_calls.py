@@ -42,6 +42,7 @@ def everything(bench: Bench, like: str) -> list[Request]:
     for act in (
         lambda: platform.products(deadline=soon()),
         lambda: platform.line_of(seen.iccid or "", deadline=soon()),
+        lambda: platform.lines_of_tag("there", deadline=soon()),
         lambda: platform.activate(seen, wish, deadline=soon()),
         lambda: platform.activate_line(seen, deadline=soon()),
         lambda: platform.suspend(seen, deadline=soon()),

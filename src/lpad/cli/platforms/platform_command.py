@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from lpad.base.deadline import Deadline
-from lpad.base.errors import InvalidValue, NotFound
+from lpad.base.errors import InvalidValue
 from lpad.base.identifiers import Eid
-from lpad.cli.platforms.tried_platform import from_settings, tried_platform
+from lpad.cli.platforms.tagged_lines import lines
+from lpad.cli.platforms.tried_platform import CONFIG, from_settings, named, tried_platform
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.complete_help import CompleteHelpGroup
 from lpad.cli.terminal.output import Output, safe
@@ -36,14 +37,14 @@ PATIENCE = 120.0
 """Seconds for one conversation."""
 _ACTIVATES = {Activates.BEFORE: "before the download", Activates.AFTER: "after installing"}
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_CONFIG = click.option(
-    "--config", type=_FILE, default=Path("/etc/lpad/lpad.yaml"), show_default=True, help="Settings file."
-)
 
 
 @click.group(cls=CompleteHelpGroup)
 def platform() -> None:
     """Check, try and list operators' platforms, and verify their callbacks."""
+
+
+platform.add_command(lines)
 
 
 @platform.command()
@@ -75,7 +76,7 @@ def check(file: Path) -> None:
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="Option of FILE. Repeatable.")
 @click.option("--base", metavar="URL", help="Address of the platform, if FILE has none.")
 @click.option("--ca-file", "ca_files", type=_FILE, multiple=True, help="CA certificate. Repeatable.")
-@_CONFIG
+@CONFIG
 def try_(
     file: str,
     eid: str,
@@ -122,7 +123,7 @@ def try_(
 
 
 @platform.command("list")
-@_CONFIG
+@CONFIG
 def list_(config: Path) -> None:
     """List the platforms of the settings, and the descriptions that come with lpad."""
     rows = (
@@ -139,10 +140,10 @@ def list_(config: Path) -> None:
 
 @platform.command()
 @click.argument("name")
-@_CONFIG
+@CONFIG
 def products(name: str, config: Path) -> None:
     """List the products of the platform NAME in the settings, with price and validity."""
-    with _named(config, name).opened() as opened:
+    with named(config, name).opened() as opened:
         found = opened.products(deadline=Deadline.after(PATIENCE))
     rows = [
         (each.id, each.name or "", each.price or "", each.validity or "", each.coverage or "")
@@ -183,15 +184,6 @@ def _header(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _named(config: Path, name: str) -> OpenablePlatform:
-    found = from_settings(config, lambda _: None)
-    for each in found:
-        if each.name == name:
-            return each
-    names = ", ".join(each.name for each in found) or "none"
-    raise NotFound(f"{config} names no platform '{name}'; it names {names}")
-
-
 def _abilities(each: OpenablePlatform) -> str:
     can = each.can
     words = {
@@ -202,6 +194,7 @@ def _abilities(each: OpenablePlatform) -> str:
         f"activates lines {_ACTIVATES.get(can.activates, '')}": can.activates in _ACTIVATES,
         "releases": can.releases,
         "lists products": each.declaration.calls.products is not None,
+        "lists lines by tag": each.declaration.calls.lines_by_tag is not None,
         f"lines: {'/'.join(action for action in LineAction if action in can.lines)}": can.lines,
     }
     return ", ".join(word for word, holds in words.items() if holds)

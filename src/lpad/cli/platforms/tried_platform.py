@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from lpad.base.errors import InvalidValue, NotFound
 from lpad.daemon.platforms.operator_platforms import operator_platforms
 from lpad.daemon.remote_servers import load_route
@@ -19,6 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from lpad.provisioning.http.httpx_transport import Exchange
+
+CONFIG = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("/etc/lpad/lpad.yaml"),
+    show_default=True,
+    help="Settings file.",
+)
 
 
 def from_settings(config: Path, observe: Callable[[Exchange], None]) -> list[OpenablePlatform]:
@@ -86,3 +96,18 @@ def _pair(text: str) -> tuple[str, str]:
             f"'{text}' is not complete; write NAME=FILE for a credential, NAME=VALUE for an option"
         )
     return name, value
+
+
+def named(config: Path, name: str) -> OpenablePlatform:
+    """Return a platform of the settings.
+
+    Raises:
+        NotFound: they do not name it.
+        InvalidSettings: they cannot be used.
+    """
+    found = from_settings(config, lambda _: None)
+    for each in found:
+        if each.name == name:
+            return each
+    names = ", ".join(each.name for each in found) or "none"
+    raise NotFound(f"{config} names no platform '{name}'; it names {names}")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LONGEST_WORDS = 300
 """The maximum number of characters that are kept of a platform's own text."""
+TAGS = "tags"
+"""The readable value that is a list."""
 _LONGEST_VALUE = 2048
 _LONGEST_NUMBER = 64
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
@@ -61,6 +63,14 @@ def at(path: str, value: Any) -> Any:
 def text_at(path: str, value: Any) -> str | None:
     """Return a text, number or truth value at a path as text; None if it is missing or of another type."""
     return as_text(at(path, value))
+
+
+def tags_at(path: str, value: Any) -> str | None:
+    """Return the list of texts at a path, one tag a line; None if it is not a list."""
+    found = at(path, value)
+    if not isinstance(found, list):
+        return None
+    return "\n".join(text for text in map(as_text, found) if text is not None and "\n" not in text)
 
 
 def as_text(value: Any) -> str | None:

@@ -171,5 +171,8 @@ class Caller:
 
 def read_fields(call: Call, entry: Any) -> dict[str, str]:
     """Return a call's values of an entry, by name; missing and null ones are omitted."""
-    read = ((name, reading.text_at(path, entry)) for name, path in call.read.items())
+    read = (
+        (name, reading.tags_at(path, entry) if name == reading.TAGS else reading.text_at(path, entry))
+        for name, path in call.read.items()
+    )
     return {name: value for name, value in read if value is not None}

@@ -143,6 +143,24 @@ class DeclaredPlatform:
         with self._readable(attempted):
             return reservation(fields, self._declaration, platform=self.name, before=known)
 
+    def lines_of_tag(self, tag: str, *, deadline: Deadline) -> tuple[Reservation, ...]:
+        """Return the lines to which the owner has given a tag; an entry must report the tag itself.
+
+        Raises:
+            Conflict: the platform's file has no call for it.
+            PlatformRefused, PlatformBusy, ServerError, Cancelled: see the port.
+        """
+        call = self._needed("lines_by_tag", self._calls.lines_by_tag)
+        attempted = "list lines"
+        found = []
+        for fields in self._caller.entries(
+            call, self._values({"tag": tag}), attempted=attempted, deadline=deadline
+        ):
+            if tag in fields.get(reading.TAGS, "").split("\n") and "iccid" in fields:
+                with self._readable(attempted):
+                    found.append(reservation(fields, self._declaration, platform=self.name))
+        return tuple(found)
+
     def activate_line(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
         """Activate the line of an installed profile, or begin to."""
         call = self._needed("activate", self._calls.activate_line or self._calls.activate)

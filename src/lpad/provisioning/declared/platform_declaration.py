@@ -3,7 +3,8 @@
 title, base, like            its name, its address, and the description that it inherits
 headers, token, sign, basic  the client's authentication
 calls                        order, confirm, find, look, line, activate, release, products; for the line of
-                             an installed profile line_by_iccid, activate_line, suspend, retire
+                             an installed profile line_by_iccid, activate_line, suspend, retire; for the
+                             lines with a tag lines_by_tag
 good, again, errors, causes  the meaning of answers
 profile, line, order         the platform's words for states, and the port's
 can                          the platform's capabilities
@@ -40,6 +41,7 @@ READ_NAMES = frozenset(
         "profile",
         "order",
         "line",
+        "tags",
         "why",
         "created",
     }
@@ -170,6 +172,7 @@ class Calls(_Block, frozen=True, kw_only=True):
     release: Call | None = None
     line: Call | None = None
     line_by_iccid: Call | None = None
+    lines_by_tag: Call | None = None
     activate_line: Call | None = None
     suspend: Call | None = None
     retire: Call | None = None

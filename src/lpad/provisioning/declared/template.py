@@ -2,6 +2,7 @@
 
     {eid} {reference} {product} {imei}      of the wish
     {id} {line_id} {iccid}                  of the reservation
+    {tag}                                   by which the owner groups lines
     {option.NAME} {credential.NAME}         of the settings
     {token.value} {token.second}            of the token
     {now_ms} {now_s} {path} {body} {sign}   of the request that is about to be sent
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+(?:\.[A-Za-z0-9_-]+)?)(\?)?\}")
 _ANY_BRACE = re.compile(r"[{}]")
-PLAIN = frozenset({"eid", "reference", "product", "imei", "id", "line_id", "iccid"})
+PLAIN = frozenset({"eid", "reference", "product", "imei", "id", "line_id", "iccid", "tag"})
 OF_REQUEST = frozenset({"now_ms", "now_s", "path", "body", "sign", "token.value", "token.second"})
 FAMILIES = ("option.", "credential.")
 
