@@ -9,7 +9,10 @@ import pytest
 from api.gateway import Gateway
 from cli.conftest import Terminal
 from engine.discovery.discovery_lab import DiscoveryLab
-from engine.lab import FIRST
+from engine.lab import FIRST, SECOND
+from lpad.cli.terminal import exit_codes
+from lpad.simulator.smdp.store.order import OrderState
+from lpad.simulator.smds.server import events_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,9 +42,9 @@ def test_from_looking_to_the_handled_event(lab: DiscoveryLab, terminal: Terminal
     lab.event(cascade=True)
     out = terminal.lpactl("discover").ok().out
     assert (lab.server.address in out, "EVENT-1" in out, "listed" in out) == (True, True, True)
-    terminal.lpactl("discover", "--install").ok()
-    lab.downloads()
-    lab.until_true(lambda: lab.enabled() == [FIRST])
+    done = terminal.lpactl("discover", "--install").ok()
+    assert f"{FIRST}  First  installed and enabled" in done.out
+    assert lab.enabled() == [FIRST]
     assert "--all shows handled events" in terminal.lpactl("discover").ok().out
     out = terminal.lpactl("discover", "--all").ok().out
     assert ("installed" in out, FIRST in out) == (True, True)
@@ -63,3 +66,34 @@ def test_an_sm_ds_that_fails(lab: DiscoveryLab, terminal: Terminal) -> None:
     assert "EVENT-1" in done.out
     assert "smds.invalid" in done.err
     assert terminal.lpactl("discover", "--confirm").code == 2
+
+
+def test_the_downloads_are_followed(lab: DiscoveryLab, terminal: Terminal) -> None:
+    """Each result is shown, a failed one with its sentence; the command ends when all have ended."""
+    order = lab.event()
+    lab.event(SECOND, "EVENT-2")
+    lab.server.orders.change(order.id, state=OrderState.CANCELLED, events=())
+    events_of(lab.root.folder).register(
+        eid=lab.card.eid.digits, address=lab.server.address, event_id="EVENT-3"
+    )
+    done = terminal.lpactl("discover", "--install").ok()
+    assert f"{SECOND}  First  installed and enabled" in done.out
+    assert "EVENT-3: ES9+.AuthenticateClient was refused with 8.2.6/3.8" in done.err
+    assert all(each.state.ended for each in lab.engine.changes())
+
+
+def test_no_download_succeeds(lab: DiscoveryLab, terminal: Terminal) -> None:
+    """Then the exit code is that of the first failure."""
+    events_of(lab.root.folder).register(
+        eid=lab.card.eid.digits, address=lab.server.address, event_id="EVENT-3"
+    )
+    done = terminal.lpactl("discover", "--install")
+    assert (done.code, "EVENT-3" in done.err) == (exit_codes.SERVER, True)
+
+
+def test_without_waiting(lab: DiscoveryLab, terminal: Terminal) -> None:
+    """With --json the discovery is all that is printed, and the download follows by itself."""
+    lab.event()
+    change = terminal.lpactl("discover", "--install", "--json").ok().json
+    assert [each["state"] for each in change["result"]["events"]] == ["wanted"]
+    lab.until_true(lambda: lab.enabled() == [FIRST])

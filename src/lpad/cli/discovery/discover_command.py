@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lpad.cli.discovery.followed_downloads import follow_downloads
 from lpad.cli.session.command_session import command, no_wait
 from lpad.cli.session.lpactl_group import cli
 from lpad.cli.terminal.output import safe
@@ -34,9 +35,9 @@ def discover(
 ) -> None:
     """Ask the discovery servers (SM-DS) whether a profile waits for the card.
 
-    An operator can register a profile there for an EID. With --install, lpad downloads one after the other
-    after the command has ended; 'lpactl changes' shows them. 'lpactl download --smdp HOST --event ID'
-    repeats one.
+    An operator can register a profile there for an EID. With --install, lpad downloads one after the other,
+    and the command shows each result; with --no-wait or --json it ends after the discovery, and
+    'lpactl changes' shows the downloads. 'lpactl download --smdp HOST --event ID' repeats one.
     """
     if confirm and not install:
         raise click.UsageError("--confirm applies only together with --install; give both")
@@ -56,6 +57,8 @@ def discover(
         session.output.line(f"no profile waits for this card{handled}")
     if change.result["left_off"]:
         session.output.note(f"{change.result['left_off']} more events are not listed")
+    if install:
+        follow_downloads(session, change)
 
 
 def _line(event: dict[str, Any]) -> str:
