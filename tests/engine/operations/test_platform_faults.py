@@ -24,6 +24,7 @@ from lpad.engine.provisioning import look_times
 from lpad.engine.worker import retry_rules
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.platform.reservations import Line
+from lpad.simulator.smdp.store.order import OrderState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -276,6 +277,39 @@ def test_a_package_that_is_lost_on_its_way(
         ended = lab.asked(change.id)
         assert (ended.question, ended.error, ended.state) == (None, None, State.DONE)
         assert (lost, lab.platform.orders, len(lab.enabled)) == (["getBoundProfilePackage"], 1, 1)
+
+
+@pytest.mark.parametrize("like", ["desk", "kore", "twilio", "soracom", "telnyx", "yoni"])
+def test_the_package_and_the_journal_are_lost(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, like: str
+) -> None:
+    """An order whose package was lost is found, and not made again, by a device that has lost its journal."""
+    hurry(monkeypatch)
+    with PlatformLab(tmp_path, pki, like=like) as lab:
+        carry_out = lab.server.carry_out
+        loses = True
+
+        def losing(function: str, *rest: Any) -> Any:
+            if function == "cancelSession" and loses:
+                raise ConnectionAbortedError
+            answer = carry_out(function, *rest)
+            if function == "getBoundProfilePackage" and loses:
+                raise ConnectionAbortedError
+            return answer
+
+        monkeypatch.setattr(lab.server, "carry_out", losing)
+        change = lab.provision(retry_for=3600.0)
+        lab.until_true(lambda: len(lab.server.orders.all()) == 1)
+        order = lab.server.orders.all()[0]
+        lab.until_true(lambda: lab.server.orders.get(order.id).state is OrderState.DOWNLOADED)
+        lab.asked_or_paused(change.id)
+        lab.stop()
+        for path in lab.folder.glob("journal.db*"):
+            path.unlink()
+        loses = False
+        lab.start()
+        ended = lab.ended(lab.provision().id)
+        assert (ended.error, lab.platform.orders, len(lab.enabled)) == (None, 1, 1)
 
 
 def test_a_code_for_another_card(kore: PlatformLab) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _OPEN = (Stage.PENDING, Stage.AVAILABLE, Stage.UNKNOWN)
 """Stages from which a profile may still be downloaded."""
+_LOST = Stage.DOWNLOADED
+"""The stage of a profile whose package was lost on its way; its server gives it to the same card again."""
 
 
 def reserved(wish: OpenWish, platform: OpenPlatform) -> Reservation:
@@ -55,7 +57,15 @@ def _found(wish: OpenWish, platform: OpenPlatform) -> list[Reservation]:
         return []
     wish.run.step("find-order")
     found = asked(wish, lambda: platform.find(wish.request(), deadline=wish.deadline()))
-    return [each for each in found if each.profile in _OPEN]
+    return [each for each in found if each.profile in _OPEN] or [
+        each for each in found if each.profile is _LOST and not _is_on_card(wish, each)
+    ]
+
+
+def _is_on_card(wish: OpenWish, reservation: Reservation) -> bool:
+    return (
+        reservation.iccid is not None and wish.context.snapshot().listed.named(reservation.iccid) is not None
+    )
 
 
 def _chosen(wish: OpenWish, found: list[Reservation]) -> Reservation:
