@@ -113,6 +113,11 @@ def test_one_that_is_refused_for_good_is_set_aside(lab: Lab) -> None:
     assert result_of(lab.carry_out(Kind.DELIVER_NOTIFICATIONS)) == {"delivered": 0}
     assert [each.number for each in lab.card.notifications] == [stored.seq]
     assert lab.server.notifications == ()
+    events = [each for each in lab.engine.events.after(0, limit=999) if each.type.endswith("set-aside.v1")]
+    assert [each.type for each in events] == ["org.lpad.notification.set-aside.v1"]
+    assert [(each.data()["seq"], each.data()["event"], each.data()["cause"]) for each in events] == [
+        (stored.seq, "install", "server-refused")
+    ]
 
 
 def test_one_that_was_set_aside_is_retried_by_hand(lab: Lab) -> None:
