@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lpad.base.errors import PlatformBusy, PlatformRefused
+from lpad.provisioning.declared.platform_file import read_declaration, shipped
 from lpad.provisioning.platform_interface import Line, Stage
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.smdp.store.order import OrderState
@@ -172,3 +173,10 @@ def test_things(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     assert line is not None
     assert platform.retire(line, deadline=soon()).line in (Line.ENDED, Line.IDLE)
     assert platform.look(found, deadline=soon()).line is Line.ENDED
+
+
+@pytest.mark.parametrize("like", sorted(shipped()))
+def test_the_simulated_address_is_the_vendors(bench: Bench, like: str) -> None:
+    """The settings that `lpad sim platform` prints reach the calls of the description."""
+    declared = read_declaration(shipped()[like]).base
+    assert declared in (None, bench.platform(like).base)

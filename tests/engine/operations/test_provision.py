@@ -135,6 +135,8 @@ def test_lines_only_without_a_profile(
             told = f"the server {smdp} has no profile for this card's EID"
             assert told in error.sentence
             assert error.details["subject_code"] == "8.2.6"
+            wish = lab.engine.wish(CARD)
+            assert wish is None or not wish.spent, "no order is used up"
         assert lab.card.profiles == ()
 
 

@@ -117,6 +117,8 @@ def _install(wish: OpenWish) -> ProvisionResult:
         if error.details.get("remedy") == Remedy.PERMANENT:
             if wish.record.event is not None:
                 raise refuse_event(wish, error) from error
+            if wish.platform is not None and not wish.platform.can.orders:
+                raise  # the profile comes from the default SM-DP+, and no order is used up
             wish.keep(spent=error.sentence)
             if wish.record.reservation is not None:
                 ask_second_order(wish, error.sentence)

@@ -89,8 +89,8 @@ class SimulatedPlatform:
 
     @property
     def base(self) -> str:
-        """The address for a client's settings, if the description has none."""
-        return f"https://{self.vendor.hosts[0]}"
+        """The address for a client's settings; a description that has one names the same."""
+        return f"https://{self.vendor.hosts[0]}{self.vendor.path}"
 
     @property
     def hosts(self) -> dict[str, str]:

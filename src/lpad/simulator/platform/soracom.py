@@ -30,6 +30,7 @@ class Soracom(Vendor):
     """The address of the global site."""
 
     hosts = ("g.api.soracom.io",)
+    path = "/v1"
     bound = False
     calls = (
         ("POST", r"/v1/auth", "token"),

@@ -31,6 +31,7 @@ class Telnyx(Vendor):
     """Version 2 of the interface."""
 
     hosts = ("api.telnyx.com",)
+    path = "/v2"
     bound = False
     calls = (
         ("POST", r"/v2/actions/purchase/esims", "order"),

@@ -38,6 +38,8 @@ class Vendor:
     """
 
     hosts: ClassVar[tuple[str, ...]] = ("platform.example.com",)
+    path: ClassVar[str] = ""
+    """The beginning of each call's path, which belongs to the address of the interface."""
     bound: ClassVar[bool] = True
     calls: ClassVar[tuple[tuple[str, str, str], ...]] = ()
 
