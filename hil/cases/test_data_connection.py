@@ -31,6 +31,8 @@ def test_data_follows_a_switch(place: Place, pair: tuple[str, str]) -> None:
         network = change.result["network"]
         assert (network["bearer"], network["address"]) == ("up", "up"), network
         assert network["addresses"]
+        if network["applier"] == "networkmanager":
+            assert network["interface"], "such as ppp0 if the modem carries data over PPP"
 
 
 @pytest.mark.needs("modem", "registers", "data")
