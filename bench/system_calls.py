@@ -15,7 +15,7 @@ _LIMIT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class FileWrites:
-    """What a process has done to its files so far."""
+    """The writes of a process to its files so far."""
 
     syncs: int
     """The calls of fdatasync and fsync."""

@@ -1,7 +1,7 @@
 /* Lists a card's profiles, downloads one with its progress shown, and enables it. Needs libcurl.
  * Usage: download EUICC ACTIVATION-CODE
  *
- * lpad writes JSON without spaces, and what is looked for here stands there once; a real program takes a JSON library.
+ * lpad writes JSON without spaces, and each name that is searched for here occurs once; a real program uses a JSON library.
  */
 #include <curl/curl.h>
 #include <stdio.h>

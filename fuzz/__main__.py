@@ -16,7 +16,7 @@ MEGABYTES = 1024
 
 
 def main() -> None:
-    """Look for inputs that crash a target; they are written to the folder and shown."""
+    """Search for inputs that crash a target; they are written to the folder and shown."""
     parser = argparse.ArgumentParser(prog="script/fuzz", description=__doc__)
     parser.add_argument("target")
     parser.add_argument("--seconds", type=int, default=60)

@@ -72,7 +72,7 @@ class HostileCard:
             on_block(len(data))
         message = self._script.next()
         if message is None:
-            raise CardUnreachable("the card is gone; look for it")
+            raise CardUnreachable("the card is gone; find it")
         return message
 
 

@@ -23,7 +23,7 @@ PLACES = {
 
 
 def write(share: Path) -> None:
-    """Write one file for each shell and command, where Debian's shells look for it.
+    """Write one file for each shell and command, where Debian's shells find it.
 
     Args:
         share: the folder that becomes /usr/share.

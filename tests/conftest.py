@@ -1,4 +1,4 @@
-"""What every test may use: certificates, a lab, and the public test data where the machine has it."""
+"""The fixtures for every test: certificates, a lab, and the public test data if the machine has it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytest.register_assert_rewrite("card.link_contract")
 TEST_DATA = os.environ.get("LPAD_TEST_DATA")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # What a shell starts in the background ignores Ctrl-C, and so would every command that tests start.
+    # A process that a shell starts in the background ignores Ctrl-C, and so would every command of the tests.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs published data, or another language's tools, where there are none.
+    """Leave out tests that need published data, or another language's tools, if these are missing.
 
     A test of published data has a twin without it. In CI all tools are installed, or tests fail.
     """

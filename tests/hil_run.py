@@ -37,11 +37,11 @@ class Run:
         end = time.monotonic() + PATIENCE
         while not holds():
             assert self.process.poll() is None, f"it has ended: {self.end()}\n{self.output}"
-            assert time.monotonic() < end, "waited in vain"
+            assert time.monotonic() < end, "waited without success"
             time.sleep(0.02)
 
     def end(self) -> int:
-        """Wait for the end; everything that was said is in `output`."""
+        """Wait for the end; the whole output is in `output`."""
         said, _ = self.process.communicate(timeout=PATIENCE)
         self.output += said
         return self.process.returncode
@@ -52,5 +52,5 @@ class Run:
 
     @property
     def logs(self) -> str:
-        """What the places' pytests said, for the message of a test that fails."""
+        """Return the output of the places' pytests, for the message of a failed test."""
         return "\n".join(path.read_text() for path in self.folder.glob("*/private/pytest.log"))

@@ -128,7 +128,7 @@ SEES: dict[str, frozenset[str]] = {
         "simulator/smdp/functions": "simulator/smdp/store simulator/pki simulator/profile_package",
     }.items()
 }
-"""What a room sees of its own floor; what those see, it sees, too."""
+"""The rooms of its own floor that a room sees; what those see, it sees, too."""
 
 ONLY: dict[str, frozenset[str]] = {
     "cli/commands": frozenset({"base", "client"}),
@@ -185,20 +185,20 @@ EVERYWHERE = frozenset({"msgspec"})
 """It types what crosses a border, whichever."""
 
 FACES = frozenset({"client", "settings", "engine/journal", "engine/outbox"})
-"""Folders whose `__init__.py` says what is public of them; every other one is empty."""
+"""Folders whose `__init__.py` states what is public of them; every other one is empty."""
 
 MOST_MODULES = 16
 
 HIDDEN = frozenset({"import_module", "__import__"})
-"""Calls that import a module by a name that need not stand in the source."""
+"""Calls that import a module by a name that need not are in the source."""
 
 BESIDE = ("hil", "faults", "bench", "fuzz")
-"""Folders beside the package, which use it. They keep to the rules that need no floors (`BESIDE_RULES`)."""
+"""Folders next to the package, which use it. They keep to the rules that need no floors (`BESIDE_RULES`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One import, wherever it stands in a file: at the top, in a function, or for type checking only."""
+    """One import, wherever it is in a file: at the top, in a function, or for type checking only."""
 
     importer: str
     imported: str
@@ -259,7 +259,7 @@ class House:
 
     @cached_property
     def nodes(self) -> dict[str, list[ast.Import | ast.ImportFrom | ast.Call]]:
-        """What may import something, by path."""
+        """The nodes that may import something, by path."""
         return {
             path: [
                 node
@@ -312,7 +312,7 @@ def seen_from(room: str) -> frozenset[str]:
 def empty_root(house: House) -> Iterator[str]:
     """The package's root holds its `__init__.py` and nothing else."""
     for path in house.rooms.get("", []):
-        yield f"{path} lies in the package's root: give it a room"
+        yield f"{path} is in the package's root: give it a room"
 
 
 def known_folders(house: House) -> Iterator[str]:
@@ -408,7 +408,7 @@ def homes(house: House) -> Iterator[str]:
 
 
 def faces(house: House) -> Iterator[str]:
-    """Rule 9: an `__init__.py` is empty, but for the package's own and the faces."""
+    """Rule 9: an `__init__.py` is empty, except for the package's own and the faces."""
     for path, source in house.sources.items():
         if path.endswith("/__init__.py") and source.strip() and room_of(path) not in FACES:
             yield f"{path} is not empty: only {', '.join(sorted(FACES))} have a face"
@@ -422,11 +422,11 @@ def crowded(house: House) -> Iterator[str]:
 
 
 def mirrored(house: House, tests: Collection[str]) -> Iterator[str]:
-    """Rule 10: a test stands in the mirror of its module's room.
+    """Rule 10: a test is in the mirror of its module's room.
 
     Args:
         house: the sources.
-        tests: paths of tests below `tests/`; for a folder beside the package, below its folder in `tests/`.
+        tests: paths of tests below `tests/`; for a folder next to the package, below its folder in `tests/`.
     """
     root = "src/lpad" if house.package == PACKAGE else house.package
     rooms = set(house.rooms)

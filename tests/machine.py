@@ -1,4 +1,4 @@
-"""What the tests need of a machine, checked before the first of them; each lack is one sentence."""
+"""The tests' requirements of a machine, checked before the first test; each lack is one sentence."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PROGRAMS = {
     "getfacl": "acl",
     "/usr/sbin/pcscd": "pcscd",
 }
-"""What tests start, and the Debian package that has it."""
+"""The programs that tests start, and their Debian packages."""
 
 
 def lacks(*, temporary: Path, programs: dict[str, str], room: int = ROOM) -> Iterator[str]:
@@ -112,7 +112,7 @@ def _reason(error: OSError) -> str:
 
 
 if __name__ == "__main__":
-    # what is asked for, and not what Python falls back to without a word
+    # what is asked for, and not what Python falls back to silently
     wanted = Path(os.environ.get("TMPDIR") or "/tmp")
     sentences = list(lacks(temporary=wanted, programs=PROGRAMS))
     for sentence in sentences:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 _WORD = re.compile(r"[0-9A-Za-z-]{6,}")
 _RUN = re.compile(r"[0-9A-Za-z+/=_-]{12,}")
-"""What hex, base64 and paths are made of."""
+"""The characters of hex, base64 and paths."""
 _SHORTEST = 8
-"""Characters of a made-up code that cannot stand in a line for any other reason."""
+"""Characters of a made-up code that cannot are in a line for any other reason."""
 _SHORTEST_HEX = 14
 """The same for digits inside a longer word, such as an APDU, of which there are millions."""
 _HEX = re.compile(r"[0-9A-Fa-f]*")
@@ -33,7 +33,7 @@ _NO_SECRETS = frozenset({"DECLINED", "confirmed"})
 
 
 class Hunt:
-    """What is sought, and the words that were heard."""
+    """The searched secrets, and the recorded words."""
 
     def __init__(self) -> None:
         self.secrets: dict[str, str] = {}
@@ -84,7 +84,7 @@ class Hunt:
 
     @property
     def summary(self) -> str:
-        """What was sought where."""
+        """The secrets and the places where they were searched for."""
         sought = Counter({what: len(those) for what, those in self._kinds.items()})
         for other in self._others:
             sought.update(other["kinds"])
@@ -104,7 +104,7 @@ class Hunt:
 
 
 def spellings(secret: str) -> Iterator[str]:
-    """How a secret may stand in a log: as text, in hex and in base64, and digits also in BCD.
+    """How a secret may are in a log: as text, in hex and in base64, and digits also in BCD.
 
     An ICCID's digits may be hexadecimal.
     """
@@ -129,7 +129,7 @@ def spellings(secret: str) -> Iterator[str]:
 
 
 def _telling(spelling: str) -> bool:
-    """Whether a text is long and various enough not to stand in a line by chance."""
+    """Whether a text is long and various enough not to are in a line by chance."""
     return len(spelling) >= _SHORTEST and len(set(spelling)) >= _VARIOUS
 
 

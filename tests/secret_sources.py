@@ -1,4 +1,4 @@
-"""Where the suite's secrets come from, and where lpad could let them out: the ears of the hunt for secrets.
+"""The sources of the suite's secrets, and the places where lpad could reveal them: the hunt's ears.
 
 They are put on functions of lpad's and of its simulators before the first test, and hear all tests.
 """

@@ -1,4 +1,4 @@
-"""No age is told by the wall clock, which people and time servers set: the steady clock tells it."""
+"""Ages never come from the wall clock, which people and time servers set, but from the steady clock."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ READING = {
     ("remote/trust/trust_files.py", "read_trust_file", "time.time"): CERTIFICATE,
     ("remote/trust/tls_failure.py", "untrusted", "time.time"): UNSET,
 }
-"""Where the wall clock is read, by file, function and what is read; each with the reason."""
+"""The places where the wall clock is read, by file, function and expression; each with the reason."""
 COMPARING = {
     ("engine/change/moment.py", "_gap", "present.wall - last.wall"): BOOTS,
     ("engine/change/time_limit.py", "left", "at.wall - self.began.wall"): BOOTS,
@@ -57,7 +57,7 @@ COMPARING = {
     ): CERTIFICATE,
     ("remote/trust/tls_failure.py", "untrusted", "time.time() < CLOCK_UNSET_BEFORE"): UNSET,
 }
-"""Where its readings are compared or subtracted, by file, function and expression; each with the reason."""
+"""The places where its readings are compared or subtracted; each with the reason."""
 
 CLOCKS = {
     "time.time", "time.time_ns", "time.ctime", "time.gmtime", "time.localtime", "time.CLOCK_REALTIME",
@@ -72,7 +72,7 @@ def test_the_wall_clock_is_read_in_few_places() -> None:
 
 
 def test_the_wall_clock_tells_no_age() -> None:
-    """What has its readings, as `now()` and `.wall`, neither compares nor subtracts them without a reason."""
+    """Code with its readings, such as `now()` and `.wall`, compares and subtracts them only with a reason."""
     found = {place for file, tree in _trees() for place in _comparisons(file, tree)}
     assert found == COMPARING.keys(), "ask `Moment.since`, or give the reason in COMPARING"
 
@@ -105,7 +105,7 @@ def test_what_counts_as_reading(text: str) -> None:
     ],
 )
 def test_what_counts_as_comparing(text: str, found: int) -> None:
-    """A difference and a comparison are found, also by way of a name; a date in the future is none."""
+    """Differences and comparisons are found, even through a name; a date in the future is neither."""
     assert len(list(_comparisons("a.py", ast.parse(text)))) == found
 
 

@@ -37,7 +37,7 @@ def test_the_rule_finds_its_kind(name: str) -> None:
 
 
 def test_no_damaged_text_is_let_through() -> None:
-    """Wherever lpad reads JSON of the disk, of a peer or of a caller."""
+    """The places where lpad reads JSON of the disk, of a peer or of a caller."""
     found = [
         f"{path.relative_to(SOURCES)}:{line}"
         for path in SOURCES.rglob("*.py")

@@ -1,4 +1,4 @@
-"""The table of decisions and the files beside it agree."""
+"""The table of decisions and the files next to it agree."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def test_the_house_keeps_to_its_plan(rule: Callable[[plan.House], Iterator[str]]
 
 
 def test_tests_mirror_the_house() -> None:
-    """A test stands in the mirror of its module's room."""
+    """A test is in the mirror of its module's room."""
     tests = {path.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_*.py")}
     assert list(plan.mirrored(REAL, tests)) == []
 
@@ -37,13 +37,13 @@ def test_tests_mirror_the_house() -> None:
 def test_the_folders_beside_keep_to_the_plan(
     rule: Callable[[plan.House], Iterator[str]], folder: str
 ) -> None:
-    """No import, module or room of a folder beside the package breaks a rule that it keeps to."""
+    """No import, module or room of a folder next to the package breaks a rule that it keeps to."""
     assert list(rule(BESIDE[folder])) == []
 
 
 @pytest.mark.parametrize("folder", plan.BESIDE)
 def test_tests_mirror_the_folders_beside(folder: str) -> None:
-    """A test of a folder beside the package stands in the mirror of its module's room."""
+    """A test of a folder next to the package is in the mirror of its module's room."""
     root = TESTS / folder
     tests = {path.relative_to(root).as_posix() for path in root.rglob("test_*.py")}
     assert list(plan.mirrored(BESIDE[folder], tests)) == []
@@ -69,7 +69,7 @@ def test_the_plan_names_real_places() -> None:
 
 # One small house for each rule, which breaks it, and a part of what is then said.
 BROKEN = [
-    (plan.empty_root, {"worker.py": ""}, "worker.py lies in the package's root"),
+    (plan.empty_root, {"worker.py": ""}, "worker.py is in the package's root"),
     (plan.known_folders, {"attic/box.py": ""}, "attic is on no floor"),
     (
         plan.floors,
@@ -198,7 +198,7 @@ BROKEN = [
 def test_each_rule_can_fail(
     rule: Callable[[plan.House], Iterator[str]], sources: dict[str, str], said: str
 ) -> None:
-    """A house that breaks a rule is told with the import and the reason."""
+    """A house that breaks a rule is reported with the import and the reason."""
     (breach,) = rule(plan.House(sources))
     assert said in breach
 
@@ -248,7 +248,7 @@ def test_what_stands_apart_sees_what_is_written_and_no_more(
     ],
 )
 def test_a_test_out_of_place_is_told(path: str, said: str | None) -> None:
-    """A test that bears its module's name stands in that module's room; journeys stand where they like."""
+    """A test that bears its module's name is in that module's room; journeys stand where they like."""
     house = plan.House({"engine/worker/worker.py": ""})
     breaches = list(plan.mirrored(house, {path}))
     assert [said in breach for breach in breaches if said] == ([True] if said else [])

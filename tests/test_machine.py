@@ -1,4 +1,4 @@
-"""What a machine lacks for the tests is said before the first of them, with the remedy."""
+"""A machine's lacks are reported before the first test, with the remedy."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_the_folder_that_was_asked_for_is_looked_at() -> None:
-    """A TMPDIR that cannot be used is named, though Python would take another folder without a word."""
+    """A TMPDIR that cannot be used is named, though Python would take another folder silently."""
     done = subprocess.run(
         [sys.executable, machine.__file__],
         env=os.environ | {"TMPDIR": "/nowhere"},

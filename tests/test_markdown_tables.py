@@ -105,5 +105,5 @@ def test_no_table_is_broken() -> None:
     ],
 )
 def test_what_is_broken(text: str, lines: list[int]) -> None:
-    """Rows in one line, a row over several, and a wrong number of cells are found; code is no table."""
+    """Rows in one line, a row over several, and a wrong number of cells are found; code is not a table."""
     assert [number for number, _ in broken(text.splitlines())] == lines

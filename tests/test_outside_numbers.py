@@ -38,9 +38,9 @@ SOURCES = Path(__file__).parents[1] / "src" / "lpad"
 READER = "base/untrusted_number.py"
 
 TOOLS = ("simulator/", "testing/", "cli/simulated/")
-"""What only tests and demonstrations use."""
+"""Modules for tests and demonstrations only."""
 TYPED = ("engine/journal/",)
-"""Where numbers are of SQLite's types, which `table_layout.py` checks row by row."""
+"""Places with numbers of SQLite's types, which `table_layout.py` checks row by row."""
 OURS = "our own clock or count"
 ENUM = "a number, or a result that is one"
 KNOWN = {
@@ -69,7 +69,7 @@ DIGITS = {
     "protocol/iccid_answer.py": "compared, and not converted",
     "base/redaction.py": "hidden, and not converted",
 }
-"""Files that look for digits of any script, each with what is done with them."""
+"""Files that search for digits of any script, each with their use."""
 
 
 def test_numbers_are_read_in_one_place() -> None:
@@ -164,7 +164,7 @@ def test_number_that_cannot_be_meant(name: str, digits: str) -> None:
 
 @pytest.mark.parametrize("digits", [LONG, ARABIC, LARGE], ids=["long", "Arabic", "large"])
 def test_environment(digits: str) -> None:
-    """A patience of the watchdog or a number of sockets that cannot be meant is passed over."""
+    """A patience of the watchdog or a number of sockets that cannot be meant is ignored."""
     assert watchdog_interval(environment={"WATCHDOG_USEC": digits}) is None
     assert inherited_sockets(environment={"LISTEN_FDS": digits, "LISTEN_PID": str(os.getpid())}) == []
 
@@ -187,7 +187,7 @@ def test_server_answer() -> None:
 
 
 def test_processes(tmp_path: Path) -> None:
-    """A file in /proc whose name begins with a digit and is no process number hides no process."""
+    """A file in /proc whose name begins with a digit and is not a process number hides no process."""
     for name in ("12", "7", "1x", LONG[:200], ARABIC):
         (tmp_path / name).mkdir()
         (tmp_path / name / "comm").write_text("pcsc_scan\n", encoding="utf-8")
@@ -209,6 +209,6 @@ def test_damaged_time_limit(name: str, odd: Any) -> None:
 
 
 def test_announced_registration() -> None:
-    """A status that no standard knows, in a line that a modem says unasked, is another line."""
+    """A status that no standard knows, in an unsolicited line, is another line."""
     assert registration_announced(f"+CEREG: {LONG}") is None
     assert registration_announced(f"+CEREG: {ARABIC}") is None

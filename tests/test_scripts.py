@@ -1,4 +1,4 @@
-"""The scripts that a newcomer meets say what they do."""
+"""The scripts that a newcomer meets state what they do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCRIPTS = sorted(each.name for each in (ROOT / "script").iterdir() if each.name 
 @pytest.mark.parametrize("name", SCRIPTS)
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_help_is_printed_and_nothing_done(tmp_path: Path, name: str, option: str) -> None:
-    """Where nothing is installed, the answer is what stands on top of the script; no file is made."""
+    """Without an installation, a script's help is the comment at its top; no file is created."""
     shutil.copytree(ROOT / "script", tmp_path / "script")
     done = subprocess.run(
         [tmp_path / "script" / name, option], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -34,7 +34,7 @@ def test_help_is_printed_and_nothing_done(tmp_path: Path, name: str, option: str
     ("module", "option"), [("bench", "--load"), ("bench", "--json"), ("faults", "--only"), ("hil", "--bench")]
 )
 def test_what_has_options_of_its_own_lists_them(module: str, option: str) -> None:
-    """Where something is installed, the help of a script with a command line is its command line's."""
+    """After an installation, the help of a script with a command line is that of its command line."""
     done = subprocess.run(
         [sys.executable, "-m", module, "--help"],
         cwd=ROOT,

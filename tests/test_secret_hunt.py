@@ -50,7 +50,7 @@ MAY_START_PROCESSES = {
         (ICCID, base64.b64encode(b"profile " + ICCID.encode() + b" there").decode()),
         ("KQ7-TOKEN", "download of LPA:1$smdp.example.com$KQ7-TOKEN begins"),
         ("KQ7-TOKEN", "04" + " 4b51372d544f4b454e"),
-        ("vErY-53cret", 'refused: "vErY-53cret" is no code'),
+        ("vErY-53cret", 'refused: "vErY-53cret" is not a code'),
         (IMEI, f"+CGSN: {IMEI}"),
         (IMEI, "BF0C0A" + Imei.parse(IMEI).to_bytes().hex() + "00"),
         (IMEI, "BF0C0A" + Imei.parse(IMEI).to_bytes(rsp_version=3).hex() + "00"),
@@ -71,7 +71,7 @@ def test_what_is_found(secret: str, line: str) -> None:
 
 
 def test_what_is_not_found() -> None:
-    """What is shortened is no secret any more, and garbage never was one."""
+    """A shortened text is no longer a secret, and garbage never was one."""
     hunt = Hunt()
     hunt.learn("ICCID", ICCID)
     hunt.learn("IMEI", "000000000000000")
@@ -127,14 +127,14 @@ def test_the_daemon_starts_no_processes() -> None:
 
 
 def test_errors_shorten_identifiers_themselves() -> None:
-    """Whoever writes a sentence may forget it; details keep the whole for programs."""
+    """A sentence may omit the redaction; details keep the whole value for programs."""
     error = NotFound(f"the card holds no profile {ICCID}; read LPA:1$smdp.example.com$TOKEN", iccid=ICCID)
     assert error.sentence == str(error) == "the card holds no profile …9017; read LPA:1$smdp.example.com$…"
     assert error.details == {"iccid": ICCID}
 
 
 def test_several_processes_hunt_as_one() -> None:
-    """What each process of a parallel run has found and sought is told by the one that judges them."""
+    """The main process reports the findings and the searches of each process of a parallel run."""
     judge, other = Hunt(), Hunt()
     for hunt, line in ((judge, "nothing here"), (other, f"the profile {ICCID} is enabled")):
         hunt.learn("ICCID", ICCID)

@@ -1,4 +1,4 @@
-"""docs/security.md says of each attack which test shows what comes of it."""
+"""docs/security.md says of each attack which test shows its result."""
 
 from __future__ import annotations
 

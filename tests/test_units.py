@@ -1,4 +1,4 @@
-"""What systemd, udev and polkit are given, as far as it can be checked without being installed."""
+"""The files for systemd, udev and polkit, as far as they can be checked without an installation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_EXPOSED = 1.5
 
 
 def run(*command: str) -> str:
-    """What a program that must succeed prints."""
+    """Return the output of a program that must succeed."""
     found = subprocess.run(
         command, capture_output=True, text=True, check=False, env={**os.environ, "TERM": "dumb"}
     )
@@ -33,7 +33,7 @@ def run(*command: str) -> str:
 
 
 def directives(unit: str, section: str) -> dict[str, list[str]]:
-    """What a unit's section says; systemd adds up what is said several times."""
+    """Return the content of a unit's section; systemd adds up repeated keys."""
     found: dict[str, list[str]] = {}
     inside = ""
     for line in (UNITS / unit).read_text(encoding="utf-8").splitlines():

@@ -91,7 +91,8 @@ def shorten() -> None:
     write_retry.EVERY = provision.UNWRITTEN = 0.5
     condition_watch.STEADY = condition_watch.FIRST_PAUSE = 0.3
     condition_watch.LONGEST_PAUSE = 1.0
-    # A daemon that starts after the limit looks once more; the harness waits no longer than a minute in all.
+    # A daemon that starts after the limit checks the condition once more; the harness waits no longer than a
+    # minute in all.
     condition_watch.LAST_LOOK = 5.0
     vars(look_times)["wait"] = lambda looks, **_least: look_times.BACKOFF.after(looks)
     vars(condition_watch)["ASKED_AGAIN"] = 1.0

@@ -43,7 +43,7 @@ class Outage(enum.StrEnum):
 
 
 class Kind(enum.StrEnum):
-    """What happens."""
+    """The kind of a cut."""
 
     KILL_WRITE = "kill-write"
     """kill -9 of the daemon at a write of its journal or of another file in its state folder."""

@@ -42,7 +42,7 @@ def test_a_switch_waits_for_its_confirmation(gateway: Gateway) -> None:
 
 
 def test_a_switch_that_is_not_confirmed_is_taken_back(gateway: Gateway) -> None:
-    """With the answer that says no, and with a kind and details that a program can act upon."""
+    """The switch is rolled back, and the error has a kind and details for programs."""
     change = switch(gateway, {"until": ["confirm"], "within": 60})
     back = gateway.http.post(f"/v1/changes/{change['id']}/answer?wait=120", json={"confirm": False}).json()
     assert (back["state"], back["error"]["kind"]) == ("failed", "switch-rolled-back")
@@ -66,7 +66,7 @@ def test_a_switch_that_is_not_confirmed_is_taken_back(gateway: Gateway) -> None:
     ],
 )
 def test_a_guard_that_can_t_be_is_refused(gateway: Gateway, guard: Any) -> None:
-    """Before a change is made of it."""
+    """The refusal comes before a change is created."""
     answer = gateway.http.post(f"{PROFILES}/{SECOND}/enable", json={"guard": guard})
     assert (answer.status_code, answer.json()["kind"]) == (400, "invalid-value")
     assert gateway.get("/v1/changes")["changes"] == []

@@ -20,7 +20,7 @@ EUICC = f"/v1/euiccs/{CARD}"
 
 
 def test_a_repeated_post_starts_nothing_twice(gateway: Gateway) -> None:
-    """The answer is the first one's change and says so; another request with that key is 422."""
+    """The answer is the first one's change and reports this; another request with that key is 422."""
     body = {"activation_code": gateway.lab.code(gateway.lab.order())}
     headers = {"Idempotency-Key": "5f0c"}
     first = gateway.http.post(f"{EUICC}/downloads", json=body, headers=headers)
@@ -97,7 +97,7 @@ def test_the_client_repeats_after_a_lost_answer(gateway: Gateway) -> None:
 
 
 def test_the_client_gives_up_after_the_second_loss(gateway: Gateway) -> None:
-    """A daemon that answers nothing is unreachable; what cannot be repeated isn't."""
+    """A daemon that answers nothing is unreachable; what cannot be repeated is not."""
     with (
         Lossy(gateway.lab.folder / "lossy", gateway.path, losses=9) as lossy,
         Client(str(lossy.path)) as client,

@@ -1,4 +1,4 @@
-"""What one caller can do to the daemon and to the others: not much."""
+"""The limits for one caller, which protect the daemon and the other callers."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_numbers_too_long_are_the_callers_mistake(gateway: Gateway, query: str) 
 
 @pytest.mark.parametrize("ending", [DIGITS, "1%0Adata: {}", "1%0D%0Aevent: change", "x"])
 def test_an_event_id_that_is_none_is_not_repeated(gateway: Gateway, ending: str) -> None:
-    """The stream says where it begins, in an ID of its own, and that events are lost."""
+    """The stream states its beginning in a separate ID, and that events are lost."""
     gateway.http.post(f"/v1/euiccs/{CARD}/refresh?wait=120")
     with gateway.http.stream("GET", "/v1/events") as response:
         run = next(response.iter_lines()).removeprefix("id: ").partition("-")[0]
@@ -68,7 +68,7 @@ def test_an_event_id_that_is_none_is_not_repeated(gateway: Gateway, ending: str)
 
 
 def test_a_mistake_of_lpads_shows_no_secret(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The answer names the kind of exception, not what it says."""
+    """The answer names the kind of exception, not its text."""
 
     def fail(*_: object, **__: object) -> None:
         raise ValueError("SECRET-MATCHING-ID")

@@ -1,4 +1,4 @@
-"""Programs gone wild: what they cost the daemon is bounded, and others are answered."""
+"""Runaway programs: their cost for the daemon is limited, and others get answers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def connect(gateway: Gateway) -> socket.socket:
 
 
 def rest(made: socket.socket) -> bytes:
-    """Return what comes until the other end hangs up."""
+    """Return the received bytes until the other end closes the connection."""
     return b"".join(iter(lambda: made.recv(65536), b""))
 
 
@@ -66,7 +66,7 @@ def test_two_hundred_clients_at_once(gateway: Gateway) -> None:
 def test_who_hangs_up_in_the_middle_is_no_error_of_lpads(
     gateway: Gateway, caplog: pytest.LogCaptureFixture, rest_of_it: bytes
 ) -> None:
-    """A body that ends too early leaves no trace of the code in the log, and nobody else notices."""
+    """A body that ends too early leaves no trace of the code in the log, and no other client notices."""
     with connect(gateway) as made:
         made.sendall(f"POST /v1/euiccs/{CARD}/refresh HTTP/1.1\r\nHost: lpad\r\n".encode() + rest_of_it)
         made.shutdown(socket.SHUT_WR)
@@ -87,7 +87,7 @@ def test_an_upgrade_that_is_offered_is_passed_over(
 
 
 def test_one_users_connections_are_not_anothers(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where one user has all that it may have, another is let in."""
+    """If one user has all its connections, another user can still connect."""
     real = Peer.of
     with ExitStack() as stack:
         for _ in range(MOST_CONNECTIONS):
@@ -113,7 +113,7 @@ def test_one_users_connections_are_not_anothers(gateway: Gateway, monkeypatch: p
 def test_slow_writers_are_told_and_closed(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, begun: bytes
 ) -> None:
-    """A request that doesn't come whole in time is answered 408; others are answered meanwhile."""
+    """A request that is not complete in time gets 408; others get answers meanwhile."""
     monkeypatch.setattr(connection, "SPEAKING", 0.5)
     with ExitStack() as stack:
         slow = [stack.enter_context(connect(gateway)) for _ in range(50)]
@@ -125,7 +125,7 @@ def test_slow_writers_are_told_and_closed(
 
 
 def test_half_open_connections_are_closed(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that says nothing at all is hung up on, without an answer to a question that was never put."""
+    """One that reports nothing at all is hung up on, without an answer to a question that was never put."""
     monkeypatch.setattr(connection, "SPEAKING", 0.5)
     with ExitStack() as stack:
         mute = [stack.enter_context(connect(gateway)) for _ in range(50)]
@@ -133,7 +133,7 @@ def test_half_open_connections_are_closed(gateway: Gateway, monkeypatch: pytest.
 
 
 def test_a_body_that_stops_in_the_middle(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The handler doesn't wait for the rest for ever, nor does the log call it lpad's mistake."""
+    """The handler does not wait for the rest forever, nor does the log call it lpad's mistake."""
     monkeypatch.setattr(connection, "SPEAKING", 0.5)
     with connect(gateway) as half:
         half.sendall(
@@ -171,7 +171,7 @@ def test_a_flood_of_headers(gateway: Gateway, one: bytes) -> None:
 
 
 def test_a_stream_that_nobody_reads(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its events don't pile up: the queue is bounded, and after a while the connection is closed."""
+    """Its events do not pile up: the queue is bounded, and after a while the connection is closed."""
     monkeypatch.setattr(connection, "LISTENING", 0.5)
     hub = gateway.lab.engine._hub
     with connect(gateway) as deaf:
@@ -189,7 +189,7 @@ def test_a_stream_that_nobody_reads(gateway: Gateway, monkeypatch: pytest.Monkey
 
 
 def test_an_answer_that_nobody_reads(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who asks again and again and reads nothing is not answered for ever, and hung up on."""
+    """A client that sends requests and reads no answers is disconnected in the end."""
     monkeypatch.setattr(connection, "LISTENING", 0.5)
     with connect(gateway) as deaf:
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
@@ -198,7 +198,7 @@ def test_an_answer_that_nobody_reads(gateway: Gateway, monkeypatch: pytest.Monke
 
 
 def test_reading_never_waits_for_the_card(gateway: Gateway) -> None:
-    """While a download holds the card, profiles and card are answered from what was read last."""
+    """During a download, the API answers for profiles and card from the last reading."""
     first = gateway.lab.install()
     order = gateway.lab.order(iccid=SECOND)
     body = {"activation_code": gateway.lab.code(order), "confirm": True}

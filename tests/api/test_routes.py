@@ -44,7 +44,7 @@ def download(gateway: Gateway, **fields: Any) -> httpx.Response:
 
 
 def test_the_system(gateway: Gateway) -> None:
-    """Version, uptime and health are told."""
+    """Version, uptime and health are reported."""
     system = gateway.get("/v1/system")
     assert system["version"] == lpad.__version__
     assert system["uptime_seconds"] >= 0
@@ -59,7 +59,7 @@ def test_the_system(gateway: Gateway) -> None:
 
 
 def test_cards(gateway: Gateway) -> None:
-    """The list names each card, one card shows all that it says of itself."""
+    """The list names each card, and the view of one card shows all its information."""
     (listed,) = gateway.get("/v1/euiccs")["euiccs"]
     assert (listed["name"], listed["state"], listed["error"]) == (CARD, "ready", None)
     one = gateway.get(EUICC)
@@ -91,14 +91,14 @@ def test_the_whole_life_of_a_profile(gateway: Gateway) -> None:
 
 
 def test_an_iccid_may_be_written_as_modems_do(gateway: Gateway) -> None:
-    """The padding F is passed over, in paths too."""
+    """The padding F is ignored, in paths too."""
     done(download(gateway))
     assert gateway.get(f"{EUICC}/profiles/{FIRST}F")["iccid"] == FIRST
     problem(gateway.http.get(f"{EUICC}/profiles/89F3"), 400, "invalid-value")
 
 
 def test_a_change_is_accepted_at_once(gateway: Gateway) -> None:
-    """Without wait the answer is 202 with the change and where to find it."""
+    """Without wait the answer is 202 with the change and its location."""
     response = gateway.http.post(f"{EUICC}/refresh")
     assert response.status_code == 202
     change = response.json()
@@ -113,7 +113,7 @@ def test_a_change_is_accepted_at_once(gateway: Gateway) -> None:
 
 
 def test_a_change_waits_for_an_answer(gateway: Gateway) -> None:
-    """Waiting ends with the question, the answer lets the change go on."""
+    """Waiting ends with the question, the answer lets the change continue."""
     response = download(gateway, order={"confirmation_code": "code-1234"})
     assert response.status_code == 202
     change = response.json()
@@ -139,7 +139,7 @@ def test_a_change_is_taken_back(gateway: Gateway) -> None:
 
 
 def test_secrets_are_redacted(gateway: Gateway) -> None:
-    """The change shows the server and the last characters of the matching ID, never the whole."""
+    """The change shows the server and the last characters of the matching ID, never all of it."""
     order = gateway.lab.order(confirmation_code="code-1234")
     body = {"activation_code": gateway.lab.code(order), "confirmation_code": "code-1234"}
     response = gateway.http.post(f"{EUICC}/downloads?wait=120", json=body)
@@ -166,7 +166,7 @@ def test_a_download_names_one_source(gateway: Gateway, body: Any) -> None:
 
 
 def test_a_wrong_activation_code_is_told_at_once(gateway: Gateway) -> None:
-    """No change is made of a code that cannot be read, and the code isn't repeated."""
+    """An unreadable code leads to no change, and is not repeated."""
     response = gateway.http.post(f"{EUICC}/downloads", json={"activation_code": "LPA:2$a.b$TOPSECRET"})
     problem(response, 400, "invalid-activation-code")
     assert "TOPSECRET" not in response.text
@@ -191,7 +191,7 @@ def test_a_reset_names_what_it_takes(gateway: Gateway) -> None:
 
 
 def test_notifications(gateway: Gateway) -> None:
-    """The outbox is shown with age and state, and can be told to deliver."""
+    """The outbox is shown with age and state, and can be delivered on request."""
     done(download(gateway))
     empty = {
         "euicc": CARD,
@@ -215,7 +215,7 @@ def test_notifications(gateway: Gateway) -> None:
 
 
 def test_one_notification(gateway: Gateway) -> None:
-    """One can be tried by its number, or given up; what there isn't is refused at once."""
+    """One can be retried by its number, or given up; a missing one is refused immediately."""
     done(download(gateway))
     gateway.lab.until_true(lambda: gateway.lab.card.notifications == ())
     gateway.lab.server.stop()
@@ -243,13 +243,13 @@ def test_icons(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/nix", f"{EUICC}/nix", "/v1/euiccs/nix", "/v2/system"])
 def test_unknown_paths_are_problems(gateway: Gateway, path: str) -> None:
-    """What isn't there is not-found, as problem+json."""
+    """A missing path or object is not-found, as problem+json."""
     problem(gateway.http.get(path), 404, "not-found")
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_other_methods_are_problems(gateway: Gateway, route: Any) -> None:
-    """Each path refuses methods that it hasn't, and names those that it has."""
+    """Each path refuses methods that it has not, and names those that it has."""
     path = route.path.format(name=CARD, iccid=FIRST, id=1, seq=1)
     response = gateway.http.request("PROPFIND", path)
     problem(response, 405, "conflict")
@@ -257,7 +257,7 @@ def test_other_methods_are_problems(gateway: Gateway, route: Any) -> None:
 
 
 def test_unknown_fields_and_parameters_are_named(gateway: Gateway) -> None:
-    """A misspelt field or parameter is refused by name: it would be passed over in silence otherwise."""
+    """A misspelt field or parameter is refused by name: it would be ignored silently otherwise."""
     response = gateway.http.post(f"{EUICC}/downloads", json={"default": True, "confirm_code": "1"})
     assert "confirm_code" in problem(response, 400, "invalid-value")["detail"]
     response = gateway.http.post(f"{EUICC}/refresh?waiting=3")
@@ -282,7 +282,7 @@ def test_a_body_that_is_too_long(gateway: Gateway) -> None:
 
 
 def test_garbage_in_the_place_of_http(gateway: Gateway) -> None:
-    """What is no HTTP is answered with 400 and the connection closed; the server goes on."""
+    """A request that is not valid HTTP gets 400 and its connection is closed; the server continues."""
     with socket.socket(socket.AF_UNIX) as raw:
         raw.connect(str(gateway.path))
         raw.sendall(b"\x16\x03\x01 hello\r\n\r\n")

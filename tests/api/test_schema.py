@@ -1,4 +1,4 @@
-"""The OpenAPI document holds: schemathesis makes up requests from it, good and bad, and checks answers."""
+"""The OpenAPI document is right: schemathesis makes valid and invalid requests, and checks answers."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def session(tmp_path_factory: pytest.TempPathFactory, pki: Pki) -> Iterator[requ
     suppress_health_check=list(HealthCheck),
 )
 def test_every_answer_is_in_the_document(case: schemathesis.Case[Any], session: requests.Session) -> None:
-    """No answer is a 5xx, or has a status, header, media type or body that the document doesn't name."""
+    """No answer is a 5xx, or has a status, header, media type or body that the document does not name."""
     if "name" in case.path_parameters:
         case.path_parameters["name"] = CARD
     if 1 < _number(case.query.get("wait")) <= LONGEST_WAIT:
@@ -79,7 +79,7 @@ def _number(value: object) -> float:
     ],
 )
 def test_the_pattern_of_a_profile_s_name(name: str) -> None:
-    """The document has room for each ICCID that a card can hold, and for AIDs, as the daemon has."""
+    """The document allows each ICCID that a card can contain, and AIDs, as the daemon does."""
     assert profile_target(name) is not None
     assert re.fullmatch(_pattern(), name)
 

@@ -39,7 +39,7 @@ OID = "1.3.6.1.4.1.31746"
     ],
 )
 def test_samples(text: str, host: str, token: str, oid: str | None, *, confirmation: bool) -> None:
-    """Codes from the specification and from the field say what they should."""
+    """Codes from the specification and from the field are parsed correctly."""
     code = ActivationCode.parse(text)
     assert (code.address.host, code.matching_id) == (host, token)
     assert (code.smdp_oid, code.confirmation_code_required) == (oid, confirmation)
@@ -112,7 +112,7 @@ def test_later_fields_are_passed_over(more: str) -> None:
     ],
 )
 def test_what_is_no_code(text: str, said: str) -> None:
-    """Everything else is refused, with the field that is wrong and without the secret that it holds."""
+    """Any other text is refused, with the wrong field and without its secret."""
     with pytest.raises(InvalidActivationCode, match=said) as caught:
         ActivationCode.parse(text)
     assert TOKEN not in caught.value.sentence
@@ -146,7 +146,7 @@ def test_a_plus_in_a_link_stays_one() -> None:
     ["LPA:1", "lpa:1 ", "1", "LPA:1.example.com", "LPA:1.example.com-1234", "1.example.com-1234", "'LPA:1'"],
 )
 def test_what_a_shell_leaves_is_recognised(text: str) -> None:
-    """A code that was not in single quotes has lost each $ with the word after it: the sentence says so."""
+    """The error explains that the shell replaces each $ and the next word of a code without single quotes."""
     with pytest.raises(InvalidActivationCode, match="single quotes"):
         ActivationCode.parse(text)
 
@@ -167,7 +167,7 @@ def test_what_a_shell_leaves_is_recognised(text: str) -> None:
     ],
 )
 def test_a_link_without_a_code_is_refused(link: str) -> None:
-    """Only set-up links of Apple and Android carry a code; the sentence says what to copy instead."""
+    """Only set-up links of Apple and Android contain a code; the error explains what to copy instead."""
     with pytest.raises(InvalidActivationCode, match="copy the text that begins with LPA:1") as caught:
         ActivationCode.parse(link)
     assert TOKEN not in caught.value.sentence

@@ -15,7 +15,7 @@ from lpad.base.errors import Cancelled
 
 
 def test_ends_a_wait_for_a_socket() -> None:
-    """A wait for a mute peer ends when another thread cancels, long before its time is over."""
+    """A wait for a silent peer ends when another thread cancels, long before its time is over."""
     cancellation = Cancellation()
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -30,7 +30,7 @@ def test_ends_a_wait_for_a_socket() -> None:
 
 
 def test_readable_also_if_cancelled_before() -> None:
-    """A wait that begins after the cancellation ends at once, and so does the next one."""
+    """A wait that begins after the cancellation ends immediately, and so does the next one."""
     cancellation = Cancellation()
     cancellation.cancel("taken back")
     for _ in range(2):
@@ -38,7 +38,7 @@ def test_readable_also_if_cancelled_before() -> None:
 
 
 def test_first_sentence_stays() -> None:
-    """Whoever waits is told the first reason, and not a later one."""
+    """Every waiting thread gets the first reason, and not a later one."""
     cancellation = Cancellation()
     cancellation.cancel("a switch goes first")
     cancellation.cancel("lpad was stopped")
@@ -47,7 +47,7 @@ def test_first_sentence_stays() -> None:
 
 
 def test_wakes_what_is_no_socket() -> None:
-    """A wait for a thread is ended by its own call, also where the cancellation came before the wait."""
+    """A thread's wait ends by its own call, even if the cancellation came before the wait."""
     cancellation = Cancellation()
     early, late, never = threading.Event(), threading.Event(), threading.Event()
     with cancellation.waking(never.set):
@@ -61,7 +61,7 @@ def test_wakes_what_is_no_socket() -> None:
 
 
 def test_descriptor_is_given_back() -> None:
-    """A cancellation that nobody holds any more keeps no descriptor open."""
+    """A cancellation without references keeps no descriptor open."""
     cancellation = Cancellation()
     descriptor = cancellation.fileno()
     del cancellation
@@ -70,7 +70,7 @@ def test_descriptor_is_given_back() -> None:
 
 
 def test_deadline_carries_it_on() -> None:
-    """Every part of a deadline ends with the whole; one without a cancellation passes every check."""
+    """Every part of a deadline ends with the whole; a deadline without a cancellation passes every check."""
     cancellation = Cancellation()
     whole = Deadline.after(60, cancellation=cancellation)
     parts = [whole, whole.within(1), whole.later(5), whole.later(5).within(1)]

@@ -30,7 +30,7 @@ def raised() -> Iterator[tuple[str, str, str]]:
 
 
 def test_errors_are_given_no_other_details_than_their_class_has() -> None:
-    """Every detail at every place that makes an error stands in the type of the class."""
+    """Every detail at every place that makes an error is in the type of the class."""
     found = list(raised())
     assert len(found) > 60
     unknown = [
@@ -41,6 +41,6 @@ def test_errors_are_given_no_other_details_than_their_class_has() -> None:
 
 @pytest.mark.parametrize("kind", sorted(details_by_kind()))
 def test_classes_of_one_kind_have_the_same_details(kind: str) -> None:
-    """What an error's kind tells in the API and the journal tells the type of its details."""
+    """The kind in the API and the journal determines the type of an error's details."""
     of_kind = [get_type_hints(each)["details"] for each in every_error() if each.kind == kind]
     assert set(of_kind) == {details_by_kind()[kind]}

@@ -1,4 +1,4 @@
-"""What a guard can wait for, as text."""
+"""The conditions of a guard, as text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lpad.base.guard_condition import Condition, ConditionKind
     ],
 )
 def test_reads_a_condition(text: str, fields: dict[str, object]) -> None:
-    """Each form, with and without what may be left out; its text stays what was given."""
+    """Each form, with and without the optional parts; the text stays unchanged."""
     condition = Condition.parse(text)
     assert {name: getattr(condition, name) for name in fields} == fields
     assert str(condition) == text

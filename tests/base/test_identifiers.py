@@ -42,7 +42,7 @@ def test_eid_with_wrong_check_digits_is_still_one() -> None:
 
 
 def test_eid_as_people_write_it() -> None:
-    """Blanks and dashes are passed over."""
+    """Blanks and dashes are ignored."""
     assert str(Eid.parse("8904 9032-1234 5123 4512 3456 7890 1235\n")) == TEST_EID
 
 

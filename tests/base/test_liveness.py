@@ -1,4 +1,4 @@
-"""Threads are watched by the deadlines that they look at."""
+"""Threads are watched by the deadlines that they read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Run(Protocol):
-    """Starts a thread; it rests, or waits for its end in what it does."""
+    """Starts a thread, which rests, or waits for its end in its work."""
 
     def __call__(self, act: Callable[[], object], *, rest: bool = False) -> None: ...
 
@@ -52,7 +52,7 @@ def run() -> Iterator[Run]:
 
 
 def test_a_thread_before_its_deadline_is_well(run: Run) -> None:
-    """Whoever looked at a deadline that is ahead may wait for it."""
+    """A thread that has read a deadline in the future may wait for it."""
     run(lambda: Deadline.after(1000).remaining())
     assert stuck(grace=0) == []
 
@@ -67,7 +67,7 @@ def test_a_thread_beyond_its_deadline_is_stuck(run: Run) -> None:
 
 
 def test_the_last_deadline_counts(run: Run) -> None:
-    """A short step inside of long work is over when the long deadline is looked at again."""
+    """A short step inside long work is over when the long deadline is read again."""
 
     def act() -> None:
         whole = Deadline.after(1000)
@@ -79,13 +79,13 @@ def test_the_last_deadline_counts(run: Run) -> None:
 
 
 def test_a_thread_that_rests_is_well(run: Run) -> None:
-    """Waiting for something to do is no hang, however long it takes."""
+    """Waiting for something to do is not a hang, however long it takes."""
     run(lambda: Deadline.after(-100).remaining(), rest=True)
     assert stuck(grace=0) == []
 
 
 def test_after_a_rest_the_clock_begins_anew() -> None:
-    """What is due from before the rest is forgotten."""
+    """A deadline from before the rest is forgotten."""
     with watched("a worker"):
         assert Deadline.after(-100).remaining() == 0
         with resting():
@@ -94,7 +94,7 @@ def test_after_a_rest_the_clock_begins_anew() -> None:
 
 
 def test_others_are_not_watched() -> None:
-    """A thread that nobody watches may look at any deadline."""
+    """A thread that is not watched may read any deadline."""
     assert Deadline.after(-100).passed
     with resting():
         assert stuck(grace=0) == []

@@ -1,4 +1,4 @@
-"""Regular files, opened without waiting for what stands in their place."""
+"""Regular files are opened, and anything else in their place is refused, without a wait."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_regular_file_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_CREAT])
 def test_a_fifo_is_refused_at_once(tmp_path: Path, flags: int) -> None:
-    """Nobody has its other end open, and nobody waits until somebody does."""
+    """A FIFO without a reader at its other end is opened without waiting."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     with pytest.raises(OSError, match=r"not a regular file|No such device"):
@@ -31,7 +31,7 @@ def test_a_fifo_is_refused_at_once(tmp_path: Path, flags: int) -> None:
 
 
 def test_other_things_are_refused(tmp_path: Path) -> None:
-    """Devices, folders and sockets are no files, and no descriptor is left of them."""
+    """Devices, folders and sockets are not files, and no descriptor is left of them."""
     with closing(socket.socket(socket.AF_UNIX)) as bound:
         bound.bind(str(tmp_path / "socket"))
     before = len(list(Path("/proc/self/fd").iterdir()))

@@ -25,7 +25,7 @@ LONG = "1" * 5000
     "text", ["", LONG, "9" * 21, "٣", "²", "1_0", " 1", "1\n", "+1", "-1", "0x10", "1.0", "65536"]
 )
 def test_what_is_no_whole_number(text: str) -> None:
-    """Digits of other scripts, blanks, signs, underscores and whatever is out of range are refused."""
+    """Digits of other scripts, blanks, signs, underscores and numbers out of range are refused."""
     assert whole_number(text, most=65535) is None
 
 
@@ -42,7 +42,7 @@ def test_whole_numbers() -> None:
 
 @pytest.mark.parametrize("text", ["", "G", "F" * 17, "٣", "-1", "0x1", "100"])
 def test_what_is_no_hexadecimal_number(text: str) -> None:
-    """Signs, prefixes, other scripts and whatever is out of range are refused."""
+    """Signs, prefixes, other scripts and numbers out of range are refused."""
     assert hexadecimal_number(text, most=0xFF) is None
 
 
@@ -55,24 +55,24 @@ def test_hexadecimal_numbers() -> None:
     "text", ["", "nan", "inf", "-inf", "1e999", "1e400", LONG, "٣", "1_0", " 1", "-0.5", "3601"]
 )
 def test_what_is_no_decimal_number(text: str) -> None:
-    """What float() takes beyond finite numbers in ASCII digits is refused, and so is what is out of range."""
+    """Texts that only float() accepts are refused, and so are numbers out of range."""
     assert decimal_number(text, most=3600) is None
 
 
 def test_decimal_numbers() -> None:
-    """Whole numbers, fractions and exponents are taken."""
+    """Whole numbers, fractions and exponents are accepted."""
     assert [decimal_number(text, most=3600) for text in ("0", "2.5", "1e3", "36E+2")] == [0, 2.5, 1000, 3600]
 
 
 def test_long_number_in_json() -> None:
-    """A number of 5,000 digits in JSON is infinity, and what stands next to it can be read."""
+    """A number of 5,000 digits in JSON is infinity, and the fields next to it can be read."""
     read = json.loads(f'{{"a": {LONG}, "b": -{LONG}, "c": 7}}', parse_int=json_number)
     assert read == {"a": math.inf, "b": math.inf, "c": 7}
 
 
 @pytest.mark.parametrize("value", [None, "12", True, math.nan, math.inf, -1, 10**30, [1]])
 def test_noted_number_that_is_none(value: object) -> None:
-    """What cannot have been written down is replaced."""
+    """An impossible stored value is replaced."""
     assert noted_number(value, default=3.0, most=100.0) == 3.0
 
 

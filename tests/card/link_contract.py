@@ -1,4 +1,4 @@
-"""What every link must do, whatever it leads through; subclass `LinkContract` and give it a `rig`."""
+"""The contract for every kind of link; subclass `LinkContract` and give it a `rig`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Rig:
     link: Link
     card: ScriptedCard
     tells_why: bool = True
-    """Whether the link tells a card without free channel from one without ISD-R."""
+    """Whether the link distinguishes a card without a free channel from one without an ISD-R."""
 
     @property
     def block_size(self) -> int:
@@ -37,12 +37,12 @@ class Rig:
 
 
 def soon() -> Deadline:
-    """Enough time for what must succeed, on a machine with other things to do."""
+    """Enough time for successful calls, even on a busy machine."""
     return Deadline.after(30)
 
 
 class LinkContract:
-    """The contract; a subclass says with its fixture `rig` what it is tried on."""
+    """The contract; a subclass provides the link to test with its fixture `rig`."""
 
     @pytest.fixture
     def rig(self) -> Rig:
@@ -56,7 +56,7 @@ class LinkContract:
             )
 
     def test_carries_a_command_and_its_answer(self, rig: Rig) -> None:
-        """An ES10 command reaches the card as it is, and so does the answer reach the caller."""
+        """An ES10 command reaches the card unchanged, and so does the answer the caller."""
         rig.card.answers[GET_EID] = EID
         assert self.command(rig, GET_EID) == EID
         assert rig.card.commands == [GET_EID]
@@ -68,13 +68,13 @@ class LinkContract:
         assert rig.card.open == set()
 
     def test_closes_the_channel_when_an_exception_flies(self, rig: Rig) -> None:
-        """Whatever ends a session, Ctrl-C included, the channel is closed."""
+        """Whatever ends a session, even Ctrl-C, the channel is closed."""
         with pytest.raises(KeyboardInterrupt), isdr_session(rig.link, deadline=soon()):
             raise KeyboardInterrupt
         assert rig.card.open == set()
 
     def test_closes_the_channel_when_select_fails(self, rig: Rig) -> None:
-        """A card without ISD-R is told as that, and keeps its channel."""
+        """A card without ISD-R is reported as that, and keeps its channel."""
         rig.card.applications = ()
         with pytest.raises(CardError) as caught:
             self.command(rig, GET_EID)
@@ -85,7 +85,7 @@ class LinkContract:
         assert rig.card.open == set()
 
     def test_selects_the_first_isdr_that_the_card_knows(self, rig: Rig) -> None:
-        """Of several names for the ISD-R the first that answers is used, and told."""
+        """Of several names for the ISD-R, the first that answers is used and reported."""
         rig.card.applications = (bytes(OTHER_ISD_R),)
         with isdr_session(rig.link, aids=(ISD_R, OTHER_ISD_R), deadline=soon()) as isdr:
             assert isdr.aid == OTHER_ISD_R
@@ -130,7 +130,7 @@ class LinkContract:
         assert rig.card.commands == [bytes(100), bytes(200), bytes(10)]
 
     def test_tells_how_far_a_command_has_got(self, rig: Rig) -> None:
-        """After each block the listener hears how many bytes the card has."""
+        """After each block the listener gets the number of bytes that the card has."""
         heard: list[int] = []
         with isdr_session(rig.link, block_size=60, deadline=soon()) as isdr:
             isdr.command(bytes(150), deadline=soon(), on_block=heard.append)
@@ -163,7 +163,7 @@ class LinkContract:
         assert self.command(rig, GET_EID) == EID
 
     def test_gives_up_on_an_answer_without_end(self, rig: Rig) -> None:
-        """A card that promises data for ever is malformed, not waited for."""
+        """A card that promises data forever is malformed, not waited for."""
         rig.card.endless = True
         rig.card.answers[GET_EID] = EID
         with pytest.raises(CardMalformed, match="returns none"):
@@ -172,7 +172,7 @@ class LinkContract:
 
     @pytest.mark.parametrize("status", [0x6985, 0x6A80, 0x6A88, 0x6F00, 0x6999])
     def test_tells_a_refusal_with_its_status_word(self, rig: Rig, status: int) -> None:
-        """Any other status word is an error whose details hold it."""
+        """Any other status word is an error whose details contain it."""
         rig.card.status = status
         with pytest.raises(CardStatus) as caught:
             self.command(rig, GET_EID)
@@ -186,7 +186,7 @@ class LinkContract:
         assert all(command.ins != 0xE2 for command in rig.card.sent)
 
     def test_survives_a_card_reset_under_the_session(self, rig: Rig) -> None:
-        """After a refresh the channel is gone: closing it fails, the operation has not."""
+        """After a refresh the channel is gone: closing it fails, but the operation was successful."""
         rig.card.answers[GET_EID] = EID
         with isdr_session(rig.link, deadline=soon()) as isdr:
             assert isdr.command(GET_EID, intent=es10.GET_EID, deadline=soon()) == EID
@@ -195,7 +195,7 @@ class LinkContract:
 
     @pytest.mark.parametrize("blocks", [1, 2], ids=["between commands", "inside a command"])
     def test_tells_a_card_that_was_started_anew(self, rig: Rig, blocks: int) -> None:
-        """A channel that carried commands and is gone: the card was lost, and may be asked again."""
+        """A channel that carried commands and is gone: the card was lost, and can be tried again."""
 
         def restart(_sent: int) -> None:
             rig.card.reset()
@@ -212,7 +212,7 @@ class LinkContract:
 
     @pytest.mark.parametrize("status", [0x6D00, 0x6E00])
     def test_takes_an_unknown_function_for_what_it_is(self, rig: Rig, status: int) -> None:
-        """The same status words from the ISD-R itself say that it lacks a function, not that it is gone."""
+        """The same status words from the ISD-R itself mean that it lacks a function, not that it is gone."""
         rig.card.answers[GET_EID] = EID
         rig.card.refusals[bytes(10)] = status
         with isdr_session(rig.link, deadline=soon()) as isdr:
@@ -238,10 +238,10 @@ class LinkContract:
         assert len(rig.card.sent) == before
 
     def test_tells_the_imei(self, rig: Rig) -> None:
-        """The device's IMEI is read where it has one."""
+        """The device's IMEI is read if it has one."""
         assert rig.link.imei(deadline=soon()) == IMEI
 
     def test_closing_the_link_twice_does_nothing(self, rig: Rig) -> None:
-        """A link may be closed by whoever comes first."""
+        """Closing a link twice is allowed."""
         rig.link.close()
         rig.link.close()

@@ -50,11 +50,11 @@ ODD_ANSWERS: dict[str, tuple[str, list[Any]]] = {
     "objects of texts": ("a{os}", [{f"{PATH}/Modem/0": "x"}]),
     "interfaces of texts": ("a{oa{ss}}", [{f"{PATH}/Modem/0": {MODEM: "x"}}]),
 }
-"""What it answers instead of its objects."""
+"""The answer in place of its objects."""
 
 
 class Service:
-    """What answers on the bus."""
+    """The double's answers on the bus."""
 
     def __init__(
         self, modems: dict[str, str], refusal: tuple[str, str] | None, odd: str | None = None
@@ -171,7 +171,7 @@ class ModemManagerDouble:
         self.process.communicate()
 
     def wait_for(self, line: str) -> list[str]:
-        """Return what it has done since the last call, up to this line."""
+        """Return its log since the last call, up to this line."""
         assert self.process.stdout is not None
         done = []
         patience = threading.Timer(PATIENCE, self.process.kill)

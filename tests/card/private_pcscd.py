@@ -1,4 +1,4 @@
-"""A pcscd of the tests' own, with virtual readers, beside whatever pcscd the machine may run."""
+"""A pcscd of the tests' own, with virtual readers, next to whatever pcscd the machine may run."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class PrivatePcscd:
             assert len(context.readers()) == 2, (FOLDER / "log").read_text()
 
     def kill(self) -> None:
-        """Stop pcscd without a word to its clients."""
+        """Stop pcscd silently to its clients."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
@@ -103,7 +103,7 @@ class PrivatePcscd:
 
 
 class Slot:
-    """What is in a virtual reader: each test puts another card in."""
+    """The content of a virtual reader: each test puts another card in."""
 
     def __init__(self) -> None:
         self.card: ScriptedCard | SoftCard = ScriptedCard()
@@ -118,7 +118,7 @@ class Slot:
 
 
 class BlockCard(ScriptedCard):
-    """A card that speaks T=1: it wants Le = 00 with a command whose answer has data."""
+    """A card that uses T=1: it requires Le = 00 with a command whose answer has data."""
 
     def transmit(self, apdu: bytes, *, deadline: Deadline | None = None) -> bytes:
         if apdu[1] != 0xE2 or not apdu[2] & 0x80:
@@ -134,7 +134,7 @@ def wait_for_cards(*, present: set[str]) -> None:
 
 
 def wait_until_free(reader: str) -> None:
-    """Wait until pcscd has noticed that whoever used a reader is gone."""
+    """Wait until pcscd has noticed that a reader's user is gone."""
     _wait(lambda states: not states[reader] & _USED)
 
 
@@ -143,12 +143,12 @@ def _wait(wanted: Callable[[dict[str, int]], bool]) -> None:
     with closing(Context()) as context:
         while not wanted(states := context.look(context.readers())):
             assert not deadline.passed, states
-            # pcscd tells of cards, but not of a program that died: so it is asked now and then.
+            # pcscd reports cards, but not of a program that died: so it is asked now and then.
             context.wait(states, deadline=deadline.within(0.1))
 
 
 def _free_pair() -> int:
-    """Return a TCP port that is free, and the next one as well."""
+    """Return a free TCP port whose successor is free as well."""
     while True:
         with socket.socket() as first, socket.socket() as second:
             first.bind(("0.0.0.0", 0))

@@ -16,24 +16,24 @@ IMEI = Imei.parse("490154203237518")
 
 @dataclass
 class ScriptedCard:
-    """Answers ES10 commands from `answers`; everything else as ISO 7816-4 has it."""
+    """Answers ES10 commands from `answers`, and all others according to ISO 7816-4."""
 
     answers: dict[bytes, bytes] = field(default_factory=dict)
     """ES10 command -> response data; unknown commands get none."""
     status: int = 0x9000
-    """Status word after a whole ES10 command."""
+    """The status word after a complete ES10 command."""
     applications: tuple[bytes, ...] = (bytes(ISD_R),)
     free_channels: list[int] = field(default_factory=lambda: [1, 2, 3])
     taken: set[int] = field(default_factory=set)
     """Channels that another program keeps open, even over a reset."""
     portion: int | None = None
-    """Bytes handed over by one GET RESPONSE (61xx); None: all data at once."""
+    """Bytes handed over by one GET RESPONSE (61xx); None: all data immediately."""
     asks_for_length: bool = False
     """Whether 6Cxx comes first."""
     needs_le: bool = False
-    """Whether data is handed out only where Le is sent."""
+    """Whether data are returned only if Le is sent."""
     endless: bool = False
-    """Whether the card promises more data for ever."""
+    """Whether the card promises more data forever."""
     refusals: dict[bytes, int] = field(default_factory=dict)
     """ES10 command -> status word that it is refused with."""
     unknown_instruction: int = 0x6D00
@@ -51,10 +51,10 @@ class ScriptedCard:
 
     sent: list[Command] = field(default_factory=list)
     commands: list[bytes] = field(default_factory=list)
-    """The whole ES10 commands that arrived."""
+    """The complete ES10 commands that arrived."""
     open: set[int] = field(default_factory=set)
     selected: dict[int, bytes] = field(default_factory=dict)
-    """What is selected on which channel; the modem may have selected something of its own."""
+    """The applications selected on the channels; the modem may have selected one itself."""
     resets: int = 0
     _chains: dict[int, list[bytes]] = field(default_factory=dict)
     _waiting: dict[int, bytes] = field(default_factory=dict)
@@ -168,7 +168,7 @@ class ScriptedCard:
 
 
 class BenchDevice:
-    """What holds a card on the bench: an IMEI and a lid."""
+    """The device around a card on the bench: an IMEI and a lid."""
 
     def __init__(self) -> None:
         self.closed = 0

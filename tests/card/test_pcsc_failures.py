@@ -1,4 +1,4 @@
-"""What goes wrong in PC/SC, on real pcscd: each a clear error, and the link works again afterwards."""
+"""Failures of PC/SC, with a real pcscd: each gives a clear error, and the link works again afterwards."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def works(link: PcscLink) -> bool:
 
 
 def test_no_pcscd() -> None:
-    """Without pcscd the error says how to get it."""
+    """Without pcscd the error states how to get it."""
     with pytest.raises(
         CardUnreachable, match=r"pcscd is not running.*systemctl start pcscd.socket"
     ) as caught:
@@ -146,20 +146,20 @@ def test_no_pyscard(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_such_reader(bench: Bench) -> None:
-    """A reader that isn't there: the error lists those that are."""
+    """A reader that is not there: the error lists those that are."""
     with pytest.raises(CardUnreachable, match=f"'Gemalto': there are only '{FIRST}', '{SECOND}'"):
         open_pcsc_link("Gemalto", deadline=soon())
 
 
 def test_no_card(bench: Bench) -> None:
-    """A reader without card is told as that."""
+    """A reader without card is reported as that."""
     with pytest.raises(CardUnreachable, match="no card is in the reader; put it in"):
         open_pcsc_link(SECOND, deadline=soon())
 
 
 @pytest.mark.parametrize("mode", ["alone", "shared"])
 def test_reader_taken_by_another_program(bench: Bench, mode: str) -> None:
-    """A reader that somebody uses cannot be locked; the error names who (PCSC#215, YubiKey-Guide#277)."""
+    """A reader in use cannot be locked; the error names the program (PCSC#215, YubiKey-Guide#277)."""
     with (
         other_program(mode) as other,
         pytest.raises(
@@ -171,13 +171,13 @@ def test_reader_taken_by_another_program(bench: Bench, mode: str) -> None:
 
 
 def test_a_locked_reader_is_taken_from_those_who_would_share_it(bench: Bench) -> None:
-    """Sharing doesn't help where the other one does not."""
+    """Shared use does not help if the other program uses the reader exclusively."""
     with other_program("alone"), pytest.raises(CardBusy, match="another program uses the reader"):
         open_pcsc_link(FIRST, shared=True, deadline=soon())
 
 
 def test_a_taken_reader_does_not_end_the_search(bench: Bench) -> None:
-    """Readers that others hold are only listed, so the one that is meant is found behind them (lpac#253)."""
+    """Readers in use are only listed, so the right one is found after them (lpac#253)."""
     second = Slot()
     with VirtualReaderCard(second, port=bench.pcscd.port + 1), other_program("alone"):
         wait_for_cards(present={FIRST, SECOND})
@@ -186,7 +186,7 @@ def test_a_taken_reader_does_not_end_the_search(bench: Bench) -> None:
 
 
 def test_the_reader_is_free_after_close(bench: Bench) -> None:
-    """Closing gives the reader back at once."""
+    """Closing gives the reader back immediately."""
     open_pcsc_link(FIRST, deadline=soon()).close()
     with other_program("alone"):
         pass
@@ -206,7 +206,7 @@ def test_nobody_interferes_with_a_shared_session(shared: PcscLink) -> None:
 
 
 def test_a_turn_that_does_not_end(shared: PcscLink) -> None:
-    """A program that keeps its turn is waited for until the deadline; when it ends, all is well again."""
+    """A program that keeps its turn delays lpad until the deadline; after its end everything works again."""
     with other_program("shared") as other:
         other("begin")
         with pytest.raises(CardBusy, match=rf"another program .*\(pid {other.pid}\).* did not end its turn"):
@@ -231,7 +231,7 @@ def test_no_connecting_during_another_turn(bench: Bench) -> None:
 
 
 def test_a_card_reset_by_another_program(bench: Bench, shared: PcscLink) -> None:
-    """Between two sessions others may reset the card; the next session notices and goes on."""
+    """Between two sessions others may reset the card; the next session notices and continues."""
     assert works(shared)
     with other_program("shared") as other:
         for _ in range(2):
@@ -293,7 +293,7 @@ def test_resets_without_end_while_a_channel_is_opened(
 
 
 def test_card_pulled_between_sessions(bench: Bench, link: PcscLink) -> None:
-    """A card that is gone is told; when it is back, the same link finds it."""
+    """A card that is gone is reported; when it is back, the same link finds it."""
     assert works(link)
     bench.inserted.pull()
     wait_for_cards(present=set())
@@ -334,7 +334,7 @@ def test_a_reader_that_is_released_slowly(
 
 
 def test_a_card_whose_contacts_broke_during_a_reset(bench: Bench) -> None:
-    """Pcscd does not notice that it is back, and takes the reader for empty until it is told to look."""
+    """Pcscd does not notice that the card is back, and reports an empty reader until lpad has it check."""
     with closing(Context()) as context:
         connection = context.connect(FIRST, shared=False)
         bench.inserted.pull()
@@ -389,7 +389,7 @@ def mute(bench: Bench) -> Iterator[MuteCard]:
 
 
 def test_a_mute_card(mute: MuteCard, link: PcscLink) -> None:
-    """PC/SC waits for ever for a mute card; lpad does not, nor does it send a second call after the first."""
+    """PC/SC waits forever for a silent card; lpad does not wait, and sends no second call after the first."""
     threads = threading.active_count()
     mute.mute.set()
     with pytest.raises(CardUnreachable, match="no answer came in time; take the card out"):
@@ -407,7 +407,7 @@ def test_a_mute_card(mute: MuteCard, link: PcscLink) -> None:
 
 
 def test_a_shared_card_that_was_lost_is_reset(mute: MuteCard, shared: PcscLink) -> None:
-    """After a session that broke off the card is started anew, also where others keep it powered."""
+    """After an interrupted session the card is restarted, even if others keep it powered."""
     channel = shared.open_channel((ISD_R,), deadline=soon())
     mute.mute.set()
     with pytest.raises(CardUnreachable, match="no answer came in time"):
@@ -458,7 +458,7 @@ def test_pcscd_killed_in_a_session(bench: Bench, link: PcscLink) -> None:
 
 
 def test_pcscd_restarted_between_sessions(bench: Bench, link: PcscLink) -> None:
-    """A restart of pcscd between two sessions is no error."""
+    """A restart of pcscd between two sessions is not an error."""
     assert works(link)
     bench.pcscd.kill()
     bench.pcscd.start()
@@ -467,7 +467,7 @@ def test_pcscd_restarted_between_sessions(bench: Bench, link: PcscLink) -> None:
 
 
 def test_reader_unplugged(bench: Bench, link: PcscLink) -> None:
-    """A reader that is gone is no dead entry: it is told with those that are left (PCSC#261)."""
+    """A reader that is gone is not a dead entry: it is reported with those that are left (PCSC#261)."""
     assert works(link)
     bench.pcscd.kill()
     bench.pcscd.start(reader="another reader")

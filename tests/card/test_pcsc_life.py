@@ -1,4 +1,4 @@
-"""The whole life of a profile on simulated eUICCs in two PC/SC readers at once."""
+"""A profile's whole life on simulated eUICCs in two PC/SC readers at the same time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What PC/SC links are made of, without pcscd: the choice of a reader, error codes, the thread, suspects."""
+"""The parts of PC/SC links, without pcscd: the choice of a reader, error codes, the thread, suspects."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def test_a_reader_is_chosen(wanted: str | int, found: int) -> None:
 
 
 def test_a_name_is_no_pattern_when_it_is_there() -> None:
-    """A whole name wins over the other names that it fits as a pattern."""
+    """A full name takes precedence over other names that it matches as a pattern."""
     assert choose_reader("A*", ["AB", "A*"]) == "A*"
 
 
 def test_several_readers() -> None:
-    """A pattern that several names fit is an error that names them; waiting doesn't help."""
+    """A pattern that several names fit is an error that names them; waiting does not help."""
     with pytest.raises(CardUnreachable, match=r"matches several.*5A3B.*77C0.*longer") as caught:
         choose_reader("Gemalto*", READERS)
     assert not caught.value.retryable
@@ -59,14 +59,14 @@ def test_several_readers() -> None:
 
 @pytest.mark.parametrize("wanted", [3, "3", "Alcor", "gemalto"])
 def test_no_such_reader(wanted: str | int) -> None:
-    """A reader that isn't there may come; until then the error lists those that are."""
+    """A reader that is not there may come; until then the error lists those that are."""
     with pytest.raises(CardUnreachable, match=r"there are only 'Gemalto.*OMNIKEY") as caught:
         choose_reader(wanted, READERS)
     assert caught.value.retryable
 
 
 def test_no_reader_at_all() -> None:
-    """Without any reader the error says so."""
+    """Without any reader the error reports this."""
     with pytest.raises(CardUnreachable, match="no reader is plugged in"):
         choose_reader("*", [])
 
@@ -91,7 +91,7 @@ def test_no_reader_at_all() -> None:
     ],
 )
 def test_codes_become_errors(code: int, kind: type[CardError], words: str) -> None:
-    """Each code says what it is and what to do, and stands in the details."""
+    """Each code has a meaning and a remedy, and is in the details."""
     error = failure(code, "connecting")
     assert type(error) is kind
     assert str(error).startswith("connecting: ")
@@ -100,7 +100,7 @@ def test_codes_become_errors(code: int, kind: type[CardError], words: str) -> No
 
 
 def test_which_errors_end_a_connection() -> None:
-    """A reader that others hold can be asked for again; a card that was pulled needs a new connection."""
+    """A reader in use can be tried again; a removed card needs a new connection."""
     assert not is_lost(failure(0x8010000B, ""))
     assert not is_lost(failure(0x80100004, ""))
     assert is_lost(failure(0x80100069, ""))
@@ -123,7 +123,7 @@ def test_programs_that_use_pcsc() -> None:
 
 
 def test_programs_of_other_users(tmp_path: Path) -> None:
-    """Where /proc shows another user's process by name only, GnuPG is named; pcscd never is."""
+    """If /proc shows only the name of another user's process, GnuPG is named; pcscd never is."""
     for pid, name, maps in [(12, "scdaemon", None), (7, "bash", None), (9, "pcscd", "/lib/libpcsclite.so.1")]:
         process = tmp_path / str(pid)
         process.mkdir()
@@ -135,7 +135,7 @@ def test_programs_of_other_users(tmp_path: Path) -> None:
 
 
 def test_calls_return_what_they_return() -> None:
-    """Results and exceptions come back to whoever asked."""
+    """Results and exceptions return to the caller."""
     thread = CallThread("calls", farewell=lambda: None)
     assert thread.call(lambda: 6 * 7, deadline=Deadline.after(30)) == 42
     with pytest.raises(ZeroDivisionError):
@@ -146,7 +146,7 @@ def test_calls_return_what_they_return() -> None:
 
 
 def test_an_overdue_call_is_abandoned() -> None:
-    """The caller goes on; the thread ends itself, farewell included, when the call returns."""
+    """The caller continues; the thread ends itself, farewell included, when the call returns."""
     returns, left = threading.Event(), threading.Event()
     thread = CallThread("calls", farewell=left.set)
     with pytest.raises(OverdueError):
@@ -190,7 +190,7 @@ except CardUnreachable as error:
 
 
 def test_a_killed_pcscd_has_refused_nobody(tmp_path: Path) -> None:
-    """A pcscd that ends with a question unread is a broken connection, though libpcsclite says "refused"."""
+    """A pcscd that ends with an unread request counts as a broken connection, despite "refused"."""
     done = subprocess.run(
         [sys.executable, "-c", KILLED_WITH_A_QUESTION_UNREAD, str(tmp_path / "pcscd.comm")],
         check=True,

@@ -36,7 +36,7 @@ def card_of(personality: Personality) -> ScriptedCard:
 
 
 def warm_up(link: Link, card: ScriptedCard, *, size: int) -> None:
-    """Have the link found and a long command carried, at the second try where +CGLA breaks at the first."""
+    """Have the link found and a long command carried, at the second attempt if +CGLA fails at the first."""
     for _ in range(2):
         try:
             with isdr_session(link, deadline=soon()) as isdr:
@@ -64,7 +64,7 @@ class TestPersonality(LinkContract):
             try:
                 warm_up(link, card, size=300 if modem_habits.cgla_breaks_at is None else 12000)
                 yield Rig(link, card, tells_why=tells)
-                # A channel that went with a restart of the card is left alone: its handle stays the modem's.
+                # A channel that was lost in a restart of the card stays: its handle may belong to the modem.
                 assert not modem_habits.closes_channels or len(modem.open_channels) <= card.resets
             finally:
                 link.close()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def test_a_modems_port_opens_its_link() -> None:
-    """A way leads to the card, and giving it back is no error where nobody has lent it."""
+    """Returning a port that no program has lent is not an error."""
     with PtyModem(ScriptedCard(answers={GET_EID: EID})) as modem:
         way = ModemPort(path=modem.path).way(memory=None, folder=None, watch=PortWatch())
         link = way.open_link(soon())
@@ -33,7 +33,7 @@ def test_a_modems_port_opens_its_link() -> None:
 
 @pytest.mark.parametrize("port", [ModemPort(path="/dev/gone"), ReaderPort(reader="no such reader")])
 def test_a_port_that_is_not_there_is_named(port: Port, tmp_path: Path) -> None:
-    """Opening the way to nowhere says where that was."""
+    """The error names the place that could not be opened."""
     way = port.way(memory=None, folder=tmp_path, watch=PortWatch())
     with pytest.raises(CardUnreachable):
         way.open_link(soon())
@@ -42,7 +42,7 @@ def test_a_port_that_is_not_there_is_named(port: Port, tmp_path: Path) -> None:
 
 
 def test_equal_ports_lead_to_the_same_card_in_the_same_way() -> None:
-    """All that the settings say of a port makes it what it is."""
+    """The settings determine the kind of port."""
     assert ModemPort(path="x", quirks={"links": ["csim"]}) == ModemPort(path="x", quirks={"links": ["csim"]})
     assert ModemPort(path="x") != ModemPort(path="x", hold=None)
     assert ReaderPort(reader="x") != ReaderPort(reader="x", shared=True)

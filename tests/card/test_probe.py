@@ -1,4 +1,4 @@
-"""What a probe finds out, on modems of all habits, and what it keeps to itself."""
+"""The findings of a probe, on modems of all habits, and the data that it hides."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_every_personality(name: str) -> None:
     ],
 )
 def test_what_is_found(name: str, found: dict[str, Any]) -> None:
-    """The report names link, form of the handle, and how data is handed over."""
+    """The report names link, form of the handle, and how data are returned."""
     personality = find_personality(name)
     card = card_of(personality)
     card.answers[GET_EID] = EID
@@ -96,12 +96,12 @@ def test_what_is_found(name: str, found: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", ["well-mannered", "strict-csim"])
 @pytest.mark.parametrize("aids", [isdr_aids(), (ESTK_SE1,)])
 def test_both_euiccs_of_a_card_are_shown(tmp_path: Path, name: str, aids: tuple[Aid, ...]) -> None:
-    """With the names to tell them apart by; which of them lpad works with stays as it was."""
+    """The names of both are shown; lpad still works with the same one."""
     card = TwoElements(applications=(bytes(ESTK_SE0), bytes(ESTK_SE1)))
     with PtyModem(card, personality=find_personality(name).modem) as modem:
         for _ in range(2):
             link = open_at_link(modem.path, memory=LinkMemory(tmp_path))
-            shown = probe(lambda: link, port="", aids=aids, deadline=soon()).shown()  # noqa: B023 - called at once
+            shown = probe(lambda: link, port="", aids=aids, deadline=soon()).shown()  # noqa: B023 - called immediately
             link.close()
             both = (
                 ShownEuicc(isdr_aid=str(ESTK_SE0), eid="89049032…00"),
@@ -126,7 +126,7 @@ def test_channels_left_open() -> None:
 
 
 def test_failure_is_part_of_the_report() -> None:
-    """Where the card cannot be reached the report says so, and what was learnt before."""
+    """If the card cannot be reached, the report states this, with the earlier findings."""
     with PtyModem(ScriptedCard(applications=())) as modem:
         report = probed(modem)
     assert report.error is not None
@@ -135,7 +135,7 @@ def test_failure_is_part_of_the_report() -> None:
 
 
 def test_no_such_port() -> None:
-    """A port that isn't there makes a report, too."""
+    """A port that is not there makes a report, too."""
     report = probe(
         lambda: open_at_link("/dev/serial/by-id/usb-Maker_0123456789ABCDEF-if02"),
         port="/dev/serial/by-id/usb-Maker_0123456789ABCDEF-if02",
@@ -170,7 +170,7 @@ def test_redaction() -> None:
         ("usb-SimTech_SIM7600_0123456789ABCDEF-if02-port0", "usb-SimTech_SIM7600_…EF-if02-port0"),
         ("Gemalto PC Twin Reader (5A3B1234) 00 00", "Gemalto PC Twin Reader (…34) 00 00"),
         ("the modem answered +CME ERROR: 100", "the modem answered +CME ERROR: 100"),
-        ("deadbeefcafe is no number", "deadbeefcafe is no number"),
+        ("deadbeefcafe is not a number", "deadbeefcafe is not a number"),
     ],
 )
 def test_mask(text: str, masked: str) -> None:
@@ -179,7 +179,7 @@ def test_mask(text: str, masked: str) -> None:
 
 
 def test_ports(tmp_path: Path) -> None:
-    """Ports are listed by the name that stays the same, where they have one."""
+    """Ports are listed by their lasting name if they have one."""
     (tmp_path / "serial" / "by-id").mkdir(parents=True)
     for name in ("ttyUSB0", "ttyUSB1", "ttyS0", "wwan0at0"):
         (tmp_path / name).touch()
@@ -191,7 +191,7 @@ def test_ports(tmp_path: Path) -> None:
 
 
 def test_the_report_is_documented() -> None:
-    """The table in docs/api.md holds each field of a report, no more and no less."""
+    """The table in docs/api.md lists exactly the fields of a report."""
     page = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
     table = page.partition("\n## Probe\n")[2].partition("\n## ")[0]
     named = {

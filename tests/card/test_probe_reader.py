@@ -53,7 +53,7 @@ def test_reader(atr: bytes, kind: str) -> None:
 
 
 def test_both_euiccs_of_a_card_are_shown() -> None:
-    """With the names to tell them apart by."""
+    """The names distinguish them."""
     slot = Slot()
     slot.card = TwoElements(applications=(bytes(ESTK_SE0), bytes(ESTK_SE1)))
     with PrivatePcscd() as pcscd, VirtualReaderCard(slot, port=pcscd.port):
@@ -64,7 +64,7 @@ def test_both_euiccs_of_a_card_are_shown() -> None:
 
 
 def test_no_pcscd() -> None:
-    """Without pcscd there are no readers, and it is said why."""
+    """Without pcscd there are no readers, and the report gives the reason."""
     found = find_ports(deadline=soon())
     assert found.readers == ()
     assert found.no_readers is not None

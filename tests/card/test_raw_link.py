@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Slot(ScriptedCard):
-    """A card in a reader that keeps deadlines, and refuses what a test wants refused."""
+    """A card in a reader that keeps deadlines, and refuses the test's choice of commands."""
 
     longest: int | None = None
     refuse_after: int | None = None
@@ -51,7 +51,7 @@ class TestRawLink(LinkContract):
 
 
 class TestRawLinkDataAtOnce(LinkContract):
-    """The same with FCI at once and a card that wants TERMINAL CAPABILITY."""
+    """The same with FCI immediately and a card that requires TERMINAL CAPABILITY."""
 
     @pytest.fixture
     def rig(self, slot: Slot) -> Rig:
@@ -64,7 +64,7 @@ def store_data_sizes(slot: Slot) -> list[int]:
 
 
 def test_terminal_capability_goes_first_and_its_refusal_is_no_harm(slot: Slot) -> None:
-    """Cards that want TERMINAL CAPABILITY get it before the channel; 6D00 to it is passed over."""
+    """Cards that require TERMINAL CAPABILITY get it before the channel; 6D00 to it is ignored."""
     link = RawLink(slot, device=BenchDevice(), terminal_capability=TERMINAL_CAPABILITY)
     with isdr_session(link, deadline=soon()):
         assert bytes(slot.sent[0]).hex() == "80aa00000aa9088100820101830107"
@@ -111,7 +111,7 @@ def test_a_refusal_of_a_size_that_was_carried_before_is_final(slot: Slot) -> Non
 
 @pytest.mark.parametrize("status", [0x6D00, 0x6E00])
 def test_a_channel_that_became_anothers_is_left_alone(slot: Slot, status: int) -> None:
-    """A modem that started the card anew has its own application on the number that was lpad's."""
+    """A modem that started the card again has its own application on the number that was lpad's."""
     with isdr_session(RawLink(slot, device=BenchDevice()), deadline=soon()) as isdr:
         isdr.command(GET_EID, deadline=soon())
         (number,) = slot.open
@@ -154,14 +154,14 @@ def test_an_early_answer_ends_the_command(slot: Slot) -> None:
 
 
 def test_a_channel_number_out_of_range_is_malformed(slot: Slot) -> None:
-    """A card that names channel 0 or 20 is not believed."""
+    """Channel 0 or 20 in a card's answer is refused."""
     slot.free_channels[:] = [20]
     with pytest.raises(CardMalformed, match="1 to 19"):
         RawLink(slot, device=BenchDevice()).open_channel((ISD_R,), deadline=soon())
 
 
 def test_an_error_while_closing_does_not_hide_the_first(slot: Slot) -> None:
-    """What made a session fail is told, even if closing its channel fails too."""
+    """The cause of a failed session is reported, even if closing its channel fails too."""
 
     class Gone(Slot):
         def transmit(self, apdu: bytes, *, deadline: Deadline | None = None) -> bytes:
@@ -185,7 +185,7 @@ def test_a_closed_channel_is_not_used(slot: Slot) -> None:
 
 
 def test_closing_the_link_closes_the_device(slot: Slot) -> None:
-    """The device goes with the link."""
+    """The device is closed with the link."""
     device = BenchDevice()
     RawLink(slot, device=device).close()
     assert device.closed == 1

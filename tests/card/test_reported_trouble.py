@@ -1,7 +1,7 @@
-"""What users of other LPAs reported about modems and identifiers, turned into what lpad does instead.
+"""Reports by users of other LPAs on modems and identifiers, and what lpad does instead.
 
 Each test cites the report, as repository#number. docs/complaints.md lists all reports with their tests, those
-about PC/SC and switching too, which stand beside the code that they concern.
+about PC/SC and switching too, which stand next to the code that they concern.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def test_class_bytes_name_no_channel_and_the_handle_is_no_number() -> None:
 
 
 def test_a_modem_that_wants_the_channel_in_the_class_byte_gets_it() -> None:
-    """Where class bytes pass unpatched, 80 ends on the basic channel: that is noticed (lpac#143)."""
+    """If class bytes pass unpatched, 80 ends on the basic channel, which lpad notices (lpac#143)."""
     with bench("cgla-channel-in-class") as (modem, link):
         assert get_eid(link) == EID
         assert link.kind is LinkKind.CGLA_CHANNEL_IN_CLASS
@@ -86,7 +86,7 @@ def test_a_64_bit_handle_is_said_back_as_it_came() -> None:
 
 @pytest.mark.parametrize("name", ["cgla-hex64", "strict-csim"])
 def test_no_test_form_is_asked(name: str) -> None:
-    """A modem that refuses AT+CGLA=? may know AT+CGLA: only using it tells (lpac#139, lpac#300)."""
+    """A modem that refuses AT+CGLA=? may support AT+CGLA, so lpad tries it (lpac#139, lpac#300)."""
     with bench(name) as (modem, link):
         assert get_eid(link) == EID
         assert not [line for line in modem.received if line.endswith("=?")]
@@ -116,7 +116,7 @@ def test_a_modem_without_the_ccho_family_is_reached_through_csim(name: str) -> N
 
 @pytest.mark.parametrize("name", ["cgla-number", "csim-fails-on-channels"])
 def test_csim_that_fails_on_logical_channels_is_left_for_cgla(name: str) -> None:
-    """EG25 and IK41 open a channel and refuse what is sent on it (lpac#164, at_client_sdk#1568)."""
+    """EG25 and IK41 open a channel and refuse its commands (lpac#164, at_client_sdk#1568)."""
     with bench(name, links=["csim", "cgla"]) as (_, link):
         assert get_eid(link) == EID
         assert link.kind is LinkKind.CGLA
@@ -138,7 +138,7 @@ def test_a_modem_without_cchc_gets_its_channel_closed_by_the_card() -> None:
 
 
 def test_a_modem_that_gives_no_access_says_so_for_each_link() -> None:
-    """SIM7600 and LE910C4 let nobody select the ISD-R: the error says so (lpac#168, lpac#221)."""
+    """SIM7600 and LE910C4 refuse to select the ISD-R; the error reports this (lpac#168, lpac#221)."""
     with bench("strict-csim") as (modem, link):
         for _ in range(4):
             modem.once("AT+CSIM", instead=("+CME ERROR: 3",), executed=False)
@@ -150,13 +150,13 @@ def test_a_modem_that_gives_no_access_says_so_for_each_link() -> None:
 
 
 def test_a_missing_port_says_where_ports_are_listed(tmp_path: Path) -> None:
-    """Which of the ttyUSBs? /dev/serial/by-id names them for good (lpac#73)."""
+    """Which of the ttyUSBs? /dev/serial/by-id names them permanently (lpac#73)."""
     with pytest.raises(CardUnreachable, match="/dev/serial/by-id"):
         open_at_link(str(tmp_path / "ttyUSB7"))
 
 
 def test_a_parameter_error_to_ccho_is_a_refusal_like_others() -> None:
-    """EM9191 says 'Parameters error' to a full AID; the search goes on (lpac#187)."""
+    """EM9191 answers 'Parameters error' to a full AID; the search continues (lpac#187)."""
     with bench("well-mannered") as (modem, link):
         modem.once("AT+CCHO", instead=("+CME ERROR: Parameters error",), executed=False)
         assert get_eid(link) == EID
@@ -178,7 +178,7 @@ def test_a_vendors_isdr_is_no_broken_card() -> None:
 
 @pytest.mark.parametrize("told", [None, 13])
 def test_a_card_that_is_no_euicc_is_told_apart_from_a_broken_link(told: int | None) -> None:
-    """To +CCHO on a plain SIM EG25 says ERROR, EG916Q error 13 (openpilot#37847, openpilot#37979)."""
+    """For +CCHO on a plain SIM, EG25 answers ERROR, EG916Q error 13 (openpilot#37847, openpilot#37979)."""
     card = ScriptedCard(applications=())
     final = "ERROR" if told is None else f"+CME ERROR: {told}"
     with bench("well-mannered", card) as (modem, link):
@@ -225,7 +225,7 @@ def test_all_channels_taken_by_crashes_are_freed() -> None:
 
 
 def test_a_modem_that_fails_within_a_profile_package_is_not_asked_again_within_it() -> None:
-    """EC20F's +CGLA says ERROR: no APDU is repeated, and the next attempt takes +CSIM (lpac#186)."""
+    """EC20F's +CGLA answers ERROR: no APDU is repeated, and the next attempt uses +CSIM (lpac#186)."""
     card = ScriptedCard(answers={GET_EID: EID})
     with bench("cgla-breaks-in-profile", card, links=["cgla", "csim"]) as (_, link):
         with isdr_session(link, deadline=soon()) as isdr, pytest.raises(LinkRefused):
@@ -237,7 +237,7 @@ def test_a_modem_that_fails_within_a_profile_package_is_not_asked_again_within_i
         assert link.kind is LinkKind.CSIM
 
 
-# What a modem needs after a switch: data for the ladder.
+# The steps that a modem needs after a switch, as data for the ladder.
 
 
 def test_switching_an_eg25_spares_the_usb_re_enumeration() -> None:
@@ -261,7 +261,7 @@ def test_an_ec20_gets_its_operator_settings_reset_after_a_switch() -> None:
 
 
 def test_nothing_is_taken_down_that_is_not_brought_up() -> None:
-    """Commands come in pairs: whoever is cancelled after the first knows the second (VoCat#82)."""
+    """Commands come in pairs: after a cancellation between them, the second is still sent (VoCat#82)."""
     for manufacturer, model in (
         ("Quectel", "EC25"),
         ("Telit", "LE910C4"),
@@ -273,7 +273,7 @@ def test_nothing_is_taken_down_that_is_not_brought_up() -> None:
 
 
 def test_l850_and_t77w968_are_refreshed_without_modemmanager() -> None:
-    """Where mmcli -r cannot reset them the ladder's own commands do (openmptcprouter-feeds#320)."""
+    """If mmcli -r cannot reset them, the ladder's own commands do (openmptcprouter-feeds#320)."""
     for manufacturer, model in (("Fibocom", "L850-GL"), ("Dell", "DW5821e")):
         assert quirks_of(manufacturer, model).refresh_ladder[-1].up
 
@@ -295,5 +295,5 @@ def test_an_iccid_with_its_padding_is_the_same_iccid(told: str) -> None:
 
 
 def test_profiles_are_listed_with_their_notification_addresses() -> None:
-    """Without tag B6 nobody knows where notifications go (euicc-go#8)."""
+    """Without tag B6, the recipients of notifications are unknown (euicc-go#8)."""
     assert 0xB6 in ProfileInfoListRequest(tags=TAGS).tags

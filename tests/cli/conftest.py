@@ -28,7 +28,7 @@ PATIENCE = 120.0
 
 @dataclass(frozen=True)
 class Finished:
-    """What a command left."""
+    """The output and exit code of a command."""
 
     code: int
     out: str

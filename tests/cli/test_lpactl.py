@@ -44,7 +44,7 @@ def test_the_life_of_a_profile_with_a_hexadecimal_iccid(terminal: Terminal) -> N
 
 
 def test_the_life_of_a_profile(terminal: Terminal) -> None:
-    """Every verb works by ICCID, by its last digits and by name, and says what came of it."""
+    """Every verb works by ICCID, by its last digits and by name, and states its result."""
     code = terminal.lab.code(terminal.lab.order())
     done = terminal.lpactl("download", code).ok()
     assert done.out.split() == [FIRST, "First", "lpad", "simulator", "installed"]
@@ -131,7 +131,7 @@ def test_questions_are_told_where_nobody_can_be_asked(terminal: Terminal) -> Non
 
 
 def test_what_a_change_is_behind_is_told(terminal: Terminal) -> None:
-    """A change behind a switch whose confirmation is awaited says so, and begins when it has come."""
+    """A change behind a switch whose confirmation is awaited reports this, and begins when it has come."""
     iccid = terminal.lab.install()
     params = EnableParams(iccid=iccid, guard=GuardParams(until=("confirm",), within=60))
     asking = terminal.lab.engine.submit(CARD, params).change.id
@@ -149,7 +149,7 @@ def test_what_a_change_is_behind_is_told(terminal: Terminal) -> None:
 
 
 def test_a_change_that_waits_for_an_answer_holds_nobody_up(terminal: Terminal) -> None:
-    """Another change is carried out meanwhile, and the status says what waits and how to answer."""
+    """Another change is carried out meanwhile, and the status states what waits and how to answer."""
     code = terminal.lab.code(terminal.lab.order())
     with subprocess.Popen(
         [*terminal.command, "download", code, "--confirm"],
@@ -168,7 +168,7 @@ def test_a_change_that_waits_for_an_answer_holds_nobody_up(terminal: Terminal) -
 
 
 def test_a_change_is_taken_back(terminal: Terminal) -> None:
-    """--no-wait returns at once, cancel ends the change."""
+    """--no-wait returns immediately, cancel ends the change."""
     code = terminal.lab.code(terminal.lab.order())
     assert terminal.lpactl("download", code, "--confirm", "--no-wait").ok().out.startswith("change 1: ")
     assert "cancelled" in terminal.lpactl("cancel", "1").ok().out
@@ -178,7 +178,7 @@ def test_a_change_is_taken_back(terminal: Terminal) -> None:
 
 
 def test_ctrl_c_leaves_the_change_alone(terminal: Terminal) -> None:
-    """Interrupting the command tells how to cancel, and the change goes on."""
+    """Interrupting the command states how to cancel, and the change continues."""
     code = terminal.lab.code(terminal.lab.order())
     with subprocess.Popen(
         [*terminal.command, "download", code, "--confirm"],
@@ -222,20 +222,20 @@ def test_events_come_as_they_happen(terminal: Terminal) -> None:
     ],
 )
 def test_wrong_use(terminal: Terminal, arguments: tuple[str, ...]) -> None:
-    """What cannot be meant, or cannot be undone and nobody can be asked about, is a usage error."""
+    """Contradictory options are usage errors, and so are irreversible commands without a terminal."""
     assert terminal.lpactl(*arguments).code == exit_codes.USAGE
     assert terminal.lab.engine.changes() == []
 
 
 def test_a_reset(terminal: Terminal) -> None:
-    """With --yes everything that is named goes."""
+    """With --yes all named data are deleted."""
     terminal.lab.install()
     terminal.lpactl("reset", "--operational", "--yes").ok()
     assert terminal.lpactl("profiles", "--json").ok().json == []
 
 
 def test_nobody_there(tmp_path: Path) -> None:
-    """Without a daemon the exit code says so, and the sentence where it was looked for."""
+    """Without a daemon, the exit code shows this, and the sentence names the socket."""
     command = ["--socket", str(tmp_path / "none.sock"), "status"]
     done = run([*Terminal(None, tmp_path / "none.sock").command[:3], *command])  # type: ignore[arg-type]  # no lab
     assert done.code == exit_codes.DAEMON
@@ -261,7 +261,7 @@ def test_names_cannot_drive_the_terminal(terminal: Terminal) -> None:
 
 
 class TestOnATerminal:
-    """What somebody sees who sits in front of it."""
+    """The output at a terminal."""
 
     def converse(self, command: list[str], answers: list[tuple[str, str]]) -> tuple[int, str]:
         """Run a command on a pty, type each answer once its question has appeared."""
@@ -314,7 +314,7 @@ class TestOnATerminal:
 
 
 def test_a_download_for_when_there_is_a_network(terminal: Terminal) -> None:
-    """It is left to lpad at once, shows what it waits for, and can be taken back."""
+    """It is left to lpad immediately, shows what it waits for, and can be taken back."""
     lab = terminal.lab
     code = lab.code(lab.order())
     lab.server.stop()
@@ -328,7 +328,7 @@ def test_a_download_for_when_there_is_a_network(terminal: Terminal) -> None:
 
 
 def test_a_download_that_waits_says_so(terminal: Terminal) -> None:
-    """Who follows it is told what it waits for, and that it was done in the end."""
+    """The output shows what the change waits for, and that it was done in the end."""
     lab = terminal.lab
     code = lab.code(lab.order())
     lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.REFUSE, value="8.8/4.4"))

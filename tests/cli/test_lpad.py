@@ -92,7 +92,7 @@ def test_check_config_checks_platforms(tmp_path: Path) -> None:
 
 
 def test_the_daemon_loads_no_simulator_and_no_rich() -> None:
-    """What the daemon doesn't need costs it no memory."""
+    """Modules that the daemon does not need use none of its memory."""
     script = "import sys, lpad.cli.lpad, lpad.daemon.daemon; print('\\n'.join(sys.modules))"
     loaded = set(run([sys.executable, "-c", script]).ok().out.split())
     for name in ("rich", "asn1tools", "httpx", "lpad.client", "lpad.simulator"):
@@ -152,7 +152,7 @@ def test_orders_at_a_running_server(tmp_path: Path, playing: list[subprocess.Pop
 
 
 def test_wrong_behaviours_are_named(tmp_path: Path) -> None:
-    """JSON that cannot be read, and habits that don't exist, are usage errors."""
+    """JSON that cannot be read, and habits that do not exist, are usage errors."""
     for option, value in (
         ("--behaviour", "{"),
         ("--behaviour", "[]"),
@@ -177,7 +177,7 @@ def test_the_demo_ends_well_and_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_the_demo_without_a_touch() -> None:
-    """With --zero-touch nobody asks: the empty card gets its profile from a platform."""
+    """With --zero-touch, the empty card gets its profile from a platform without a question."""
     done = subprocess.run(
         [*LPAD, "demo", "--zero-touch"], capture_output=True, text=True, check=False, timeout=PATIENCE,
     )  # fmt: skip
@@ -202,7 +202,7 @@ def test_the_demo_can_be_kept() -> None:
     end = time.monotonic() + PATIENCE
     while socket in _command_lines() or Path(socket).parent.exists():
         assert time.monotonic() < end, "the demo did not end"
-        time.sleep(0.05)  # it is nobody's child
+        time.sleep(0.05)  # the process has no parent
 
 
 def _command_lines() -> str:

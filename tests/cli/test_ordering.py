@@ -97,7 +97,7 @@ def test_a_date(folder: Path) -> None:
     ("start", "kind"), [(b"\x89PNG\r\n\x1a\n", IconType.PNG), (b"\xff\xd8\xff\xe0", IconType.JPG)]
 )
 def test_an_icon(folder: Path, tmp_path: Path, start: bytes, kind: IconType) -> None:
-    """The kind of picture is told by how it begins."""
+    """The first bytes determine the kind of picture."""
     (tmp_path / "icon").write_bytes(start.ljust(1024, b"x"))
     made, _ = order(folder, "--icon", str(tmp_path / "icon"))
     assert made.metadata.icon is not None
@@ -166,7 +166,7 @@ def test_a_server_with_other_names(tmp_path: Path, playing: list[subprocess.Pope
 
 
 def test_a_confirmation_limit_of_a_card_that_tries(folder: Path) -> None:
-    """What is written can be read back by the server as JSON."""
+    """The server can read back the written files as JSON."""
     order(folder, "--confirmation-code", "1", "--confirmation-limit", "1", "--expires", "1d")
     written: dict[str, Any] = json.loads(next((folder / "orders").glob("*.json")).read_text())
     assert written["confirmation_limit"] == 1

@@ -26,7 +26,7 @@ SIM = [sys.executable, "-m", "lpad.cli.lpad", "sim", "euicc"]
 
 @pytest.mark.parametrize(("options", "status"), [([], 1), (["--without-service", FIRST], 2)])
 def test_a_profile_without_service(tmp_path: Path, pki: Pki, options: list[str], status: int) -> None:
-    """The modem searches for ever with it, and is at home with the others."""
+    """The modem searches forever with it, and is at home with the others."""
     with Lab(tmp_path, pki) as lab:
         lab.install()
         assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None

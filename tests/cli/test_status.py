@@ -1,4 +1,4 @@
-"""What `lpactl status` tells beyond cards that are well."""
+"""The problems that `lpactl status` reports in addition to the cards."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def test_an_empty_card_that_nobody_has_a_profile_for(tmp_path: Path, pki: Pki) -> None:
-    """How often was asked, and when it is next, is told until the card has its profile."""
+    """The number of requests, and the time of the next one, are shown until the card has its profile."""
     with Lab(tmp_path, pki) as lab:
         address = ServerAddress.parse(lab.server.address)
         lab.start(replace(lab.port, provisioning=FROM_DEFAULT_SMDP, default_smdp=address))
@@ -38,7 +38,7 @@ def test_an_empty_card_that_nobody_has_a_profile_for(tmp_path: Path, pki: Pki) -
 
 
 def test_a_switch_that_ended_stuck(tmp_path: Path, pki: Pki) -> None:
-    """What lpad goes on trying is told, and when it does next; so is each of its steps as an event."""
+    """Continuing attempts are shown with the time of the next one; each of their steps is an event."""
     with guarding(tmp_path, pki) as lab, Gateway(lab) as gateway:
         change = stuck(lab)
         terminal = Terminal(lab, gateway.path)
@@ -55,7 +55,7 @@ def test_the_failed_layer_of_the_last_switch(tmp_path: Path, pki: Pki) -> None:
         assert "failed layer" not in terminal.lpactl("status").ok().err
         change = guarded(lab, REGISTERED, within=600)
         told(lab, change, "EMM cause 11")
-        lab.engine.cancel(change.id)  # which takes the switch back at once
+        lab.engine.cancel(change.id)  # which takes the switch back immediately
         lab.ended(change.id)
         line = (
             f"modem: the failed layer of the last switch (change {change.id}) is 'registered':"
@@ -84,7 +84,7 @@ def test_a_hook_is_no_layer(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_hook_that_stops_a_switch(tmp_path: Path, pki: Pki) -> None:
-    """What stopped it is named as the hooks, not as a layer of the connection."""
+    """The hooks are named as the cause, not a layer of the connection."""
     (tmp_path / "runner").mkdir()
     with runner(tmp_path / "runner") as serving, guarding(tmp_path, pki) as lab:
         serving.script(serving.hooks / "10-no", "exit 1")
@@ -114,7 +114,7 @@ def test_a_program_that_fails_is_no_layer(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_settings_of_a_deleted_profile(tmp_path: Path, pki: Pki) -> None:
-    """What the applier could not remove is told, with the reason, until it has."""
+    """Data that the applier could not remove are reported with the reason until they are removed."""
     (tmp_path / "runner").mkdir()
     with runner(tmp_path / "runner") as serving, guarding(tmp_path, pki) as lab:
         serving.script(serving.command, "exit 1")
@@ -129,7 +129,7 @@ def test_settings_of_a_deleted_profile(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_failed_layer_without_a_guard(tmp_path: Path, pki: Pki) -> None:
-    """What an applier reports of a switch that is done is told as well."""
+    """An applier's report on a completed switch is shown, too."""
     with guarding(tmp_path, pki, subscriptions={SECOND: Subscription(addresses=False)}) as lab:
         lab.engine.become([replace(port(lab), network=NetworkPolicy(applier=AtApplier()))])
         with Gateway(lab) as gateway:

@@ -1,4 +1,4 @@
-"""What the commands do where a standard stream is closed, full or cut off."""
+"""The commands with a standard stream that is closed, full or cut off."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_full_disk(terminal: Terminal, arguments: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("arguments", [("check-config", "lpad.yaml"), ("probe", "--json")])
 def test_lpad_itself(arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What holds for lpactl holds for lpad's own commands."""
+    """The rules for lpactl also hold for lpad's own commands."""
     monkeypatch.chdir(tmp_path)
     Path("lpad.yaml").touch()
     command = [sys.executable, "-m", "lpad.cli.lpad", *arguments]
@@ -56,7 +56,7 @@ def test_lpad_itself(arguments: tuple[str, ...], tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize("arguments", [("info",), ("info", "--json"), ("events",)])
 def test_a_reader_that_has_gone(terminal: Terminal, arguments: tuple[str, ...]) -> None:
-    """`lpactl ... | head` ends without a word, with the code of SIGPIPE."""
+    """`lpactl ... | head` ends silently, with the code of SIGPIPE."""
     done = shell(terminal, '"$@" > >(exec true); echo $?; exit', *arguments)
     assert "Traceback" not in done.err
     # A short result fits into the pipe before its reader is seen to be gone.
@@ -69,7 +69,7 @@ def test_a_reader_that_has_gone(terminal: Terminal, arguments: tuple[str, ...]) 
 
 @pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
 def test_closed_streams(terminal: Terminal, closed: str) -> None:
-    """Started without a stream, as from some cron, lpactl does what it is told."""
+    """Started without a stream, as from some cron, lpactl does what it is reported."""
     iccid = terminal.lab.install()
     assert shell(terminal, f'"$@" {closed}', "enable", iccid).code == exit_codes.DONE
     assert str(terminal.lab.card.enabled_iccid) == iccid

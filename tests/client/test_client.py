@@ -55,7 +55,7 @@ def test_the_life_of_a_profile(lab: Lab, client: Client) -> None:
 
 
 def test_questions_are_answered(lab: Lab, client: Client) -> None:
-    """Wait returns with the question; the answer lets the change go on."""
+    """Wait returns with the question; the answer lets the change continue."""
     order = lab.order(confirmation_code="code-1234")
     change = client.download(CARD, activation_code=lab.code(order), confirm=True)
     change = client.wait(change.id)
@@ -100,6 +100,6 @@ def test_following_ends_with_the_change(lab: Lab, client: Client) -> None:
 
 
 def test_nobody_there(tmp_path: Path) -> None:
-    """Without a daemon the error says where it was looked for."""
+    """Without a daemon, the error names the socket."""
     with Client(str(tmp_path / "no.sock")) as client, pytest.raises(DaemonUnreachable, match=r"no\.sock"):
         client.system()

@@ -132,7 +132,7 @@ def test_a_request_without_a_key_is_sent_once(tmp_path: Path, serve: Serve) -> N
 
 
 def test_a_mute_daemon_costs_the_patience(tmp_path: Path, serve: Serve) -> None:
-    """Whether it says nothing, or stops within an answer."""
+    """Whether it reports nothing, or stops within an answer."""
     serve(lambda number, _request: b"" if number == 1 else b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
     path = str(tmp_path / "lpad.sock")
     with closing(HttpSocket(path, patience=5)) as http, pytest.raises(NoAnswerError):
@@ -144,7 +144,7 @@ def test_a_mute_daemon_costs_the_patience(tmp_path: Path, serve: Serve) -> None:
 
 
 def test_a_head_has_a_limit(tmp_path: Path, serve: Serve) -> None:
-    """A head without end is no answer."""
+    """A head without end is not an answer."""
     serve(lambda _number, _request: b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50_000)
     path = str(tmp_path / "lpad.sock")
     with closing(HttpSocket(path, patience=5)) as http, pytest.raises(ConnectionBrokenError):

@@ -62,7 +62,7 @@ WHOLE = package(SECURE_CHANNEL, a0(CONFIGURE), a1(STORE), a2(KEYS), a3(*LOAD))
 
 
 def test_segments() -> None:
-    """A package is cut as the card wants it: A0 and A2 with their first element, A1 and A3 alone."""
+    """A package is cut as cards require: A0 and A2 with their first element, A1 and A3 alone."""
     bound = BoundProfile.parse(WHOLE)
     whole = tlv.parse(WHOLE)
     assert [(segment.kind, segment.data) for segment in bound.segments] == [
@@ -101,7 +101,7 @@ def test_metadata_in_two_parts() -> None:
 
 
 def test_lengths_longer_than_needed_are_kept() -> None:
-    """Headers go to the card as they came, whatever their form."""
+    """Headers reach the card unchanged, whatever their form."""
     content = SECURE_CHANNEL + a0(CONFIGURE) + a1(STORE) + a3(*LOAD)
     raw = bytes.fromhex("BF3684") + len(content).to_bytes(4, "big") + content
     bound = BoundProfile.parse(raw)
@@ -139,7 +139,7 @@ def test_lengths_longer_than_needed_are_kept() -> None:
     ],
 )
 def test_wrong_structure_is_found_before_anything_is_sent(raw: bytes, said: str) -> None:
-    """What is missing, misplaced, of another kind, too short or too long is named."""
+    """The error names missing, misplaced, unknown, too short and too long parts."""
     with pytest.raises(MalformedError, match=said):
         BoundProfile.parse(raw)
 

@@ -40,7 +40,7 @@ def test_executed(status: str) -> None:
 
 @pytest.mark.parametrize("status", ["Failed", "Expired", "failed", "something new"])
 def test_not_executed(status: str) -> None:
-    """Any other status is a refusal, even where data came with it."""
+    """Any other status is a refusal, even if the answer contains data."""
     refusal = Answer.decode(body(status, transactionId="01")).refusal
     assert refusal is not None
     assert (refusal.subject_code, refusal.reason_code) == ("", "")
@@ -70,7 +70,7 @@ def test_refusal_without_identifier_and_message() -> None:
 
 
 def test_codes_of_another_type_are_dropped() -> None:
-    """A code sent as a number is no code: 4.10 would have become 4.1 on the way."""
+    """A code sent as a number is not a code: 4.10 would have become 4.1 on the way."""
     refusal = Answer.decode(body("Failed", {"subjectCode": "8.8.5", "reasonCode": 4.1})).refusal
     assert refusal is not None
     assert refusal.reason_code == ""
@@ -88,7 +88,7 @@ def test_messages_are_fit_for_a_terminal() -> None:
 
 @pytest.mark.parametrize("empty", [b"", b"\r\n", b"  "])
 def test_empty_body_is_executed(empty: bytes) -> None:
-    """An empty body, as with 204, has no fields and is no JSON error."""
+    """An empty body, as with 204, has no fields and is not valid JSON error."""
     assert Answer.decode(empty) == Answer(None, {})
 
 
@@ -108,7 +108,7 @@ def test_empty_body_is_executed(empty: bytes) -> None:
     ],
 )
 def test_no_answer_at_all(bad: bytes) -> None:
-    """What is no JSON object with a function execution status is malformed."""
+    """An answer without a JSON object with a function execution status is malformed."""
     with pytest.raises(MalformedError):
         Answer.decode(bad)
 
@@ -151,14 +151,14 @@ def test_authenticate_client_answer() -> None:
     ["MAOAAQE=", "MAOAAQE", "MAOA\r\nAQE=\n", " MAO AAQE= ", "MAOAAQE=\t"],
 )
 def test_base64_as_servers_write_it(written: str) -> None:
-    """Blanks, line breaks and missing padding are no error."""
+    """Blanks, line breaks and missing padding are not errors."""
     answer = Answer.decode(body(transactionId="01", boundProfilePackage=written))
     assert GetBoundProfilePackageAnswer.of(answer).bound_profile_package == SIGNED
 
 
 @pytest.mark.parametrize("written", ["", "=", "M", "MAO!", "MA=OAAQE", "MAOAAQE===", None, 7, ["MAOAAQE="]])
 def test_no_base64(written: object) -> None:
-    """What is no base64 text is malformed."""
+    """Text that is not valid base64 is malformed."""
     answer = Answer.decode(body(transactionId="01", boundProfilePackage=written))
     with pytest.raises(MalformedError):
         GetBoundProfilePackageAnswer.of(answer)
@@ -166,14 +166,14 @@ def test_no_base64(written: object) -> None:
 
 @pytest.mark.parametrize("written", ["", "0", "xyz", "00" * 17, 1, None])
 def test_no_transaction_id(written: object) -> None:
-    """What is not 2 to 32 hexadecimal digits is malformed."""
+    """A transaction ID that is not 2 to 32 hexadecimal digits is malformed."""
     answer = Answer.decode(body(transactionId=written, boundProfilePackage="MAOAAQE="))
     with pytest.raises(MalformedError):
         GetBoundProfilePackageAnswer.of(answer)
 
 
 def test_requests_are_what_servers_expect() -> None:
-    """Requests hold exactly the fields of the function, base64 padded, and no header."""
+    """Requests contain exactly the fields of the function, base64 padded, and no header."""
     assert json.loads(
         es9plus.initiate_authentication(
             euicc_challenge=bytes(16), euicc_info1=b"\xbf\x20\x00", smdp_address="smdp.example.com"

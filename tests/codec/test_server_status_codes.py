@@ -44,14 +44,14 @@ MET_BY_AN_LPA = {
 
 @pytest.mark.parametrize(("pair", "remedy"), MET_BY_AN_LPA.items())
 def test_known_pairs_have_their_remedy(pair: tuple[str, str], remedy: Remedy) -> None:
-    """Each pair that an LPA meets stands in the table with its class."""
+    """Each pair that an LPA meets is in the table with its class."""
     assert pair in PAIRS
     assert meaning_of(*pair).remedy is remedy
 
 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_pairs_are_made_of_known_codes(pair: tuple[str, str]) -> None:
-    """Both halves of every pair stand in the tables that unknown pairs are composed from."""
+    """Both halves of every pair are in the tables that unknown pairs are composed from."""
     assert pair[0] in SUBJECTS
     assert pair[1] in REASONS
 
@@ -71,12 +71,12 @@ def test_time_to_live_is_not_reason_4_1() -> None:
 
 
 def test_unknown_pair_is_composed() -> None:
-    """A pair that stands in no table is told from its two halves."""
+    """A pair of codes that is in no table is explained by its two halves."""
     assert meaning_of("8.2.1", "3.11").sentence == "the profile's ICCID has changed"
 
 
 def test_unknown_subject_falls_back_to_its_parent() -> None:
-    """A subject from a later version is told as the subject that it is a part of."""
+    """A subject from a later version is reported as the subject that it is a part of."""
     assert meaning_of("8.2.99", "3.8").sentence == "the profile is refused"
 
 
@@ -86,7 +86,7 @@ def test_unknown_reason_and_subject_still_read() -> None:
 
 
 def test_no_codes_at_all() -> None:
-    """A refusal without codes says so and is not repeated blindly."""
+    """A refusal without codes reports this and is not repeated blindly."""
     meaning = meaning_of("", "")
     assert meaning.sentence == "the server gave no reason"
     assert meaning.remedy is Remedy.PERMANENT

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _PLAIN = (type(None), bool, int, float, str, bytes, enum.Enum, Path, type)
 _INPUT = (Section, SettingsFile, CardPorts)
-"""The settings themselves and what compares them: to hold a setting is no effect."""
+"""The settings themselves and what compares them: to hold a setting is not an effect."""
 
 
 def picture(**roots: object) -> dict[str, str]:

@@ -107,7 +107,7 @@ def test_a_card_with_two_euiccs_is_two_cards(tmp_path: Path, name: str) -> None:
 def test_what_reaches_a_card_stays_while_the_settings_say_the_same(
     tmp_path: Path, *, more: str, stays: bool
 ) -> None:
-    """Only keys of the way to the card have it opened anew; the others take effect on the open one."""
+    """Only keys of the way to the card have it opened again; the others take effect on the open one."""
     ports = CardPorts(tmp_path)
     (before,) = ports.of(settings(tmp_path, "euiccs: {a: {port: x}}"))
     (after,) = ports.of(settings(tmp_path, f"euiccs: {{a: {{port: x, {more}}}}}"))
@@ -115,7 +115,7 @@ def test_what_reaches_a_card_stays_while_the_settings_say_the_same(
 
 
 def test_a_loan_of_other_terms_is_another_way(tmp_path: Path) -> None:
-    """A port that is to be borrowed otherwise is opened anew; a reader is nobody's to lend."""
+    """A port with other borrowing settings is opened again; a reader has no such settings."""
     ports = CardPorts(tmp_path)
     cards = "euiccs: {a: {port: x}, b: {reader: r}}"
     before = ports.of(settings(tmp_path, cards))

@@ -57,7 +57,7 @@ def test_the_whole_way_through_the_socket(lab: Lab) -> None:
 def test_killed_while_loading(lab: Lab) -> None:
     """After a power cut in the middle of LoadBoundProfilePackage the download ends done, and is done once.
 
-    Where the card had installed the profile already, its result decides; else there is a new session.
+    If the card had already installed the profile, its result decides; otherwise a new session begins.
     """
     lab.modem.close()
     with PtyModem(lab.card, path=lab.folder / "tty", baud=38_400):
@@ -107,7 +107,7 @@ def test_killed_between_act_and_answer(lab: Lab) -> None:
 
 
 def test_stopping_with_listeners_and_a_waiting_change(lab: Lab) -> None:
-    """SIGTERM ends streams and waits for no answer; the next start tells the server and goes on waiting."""
+    """SIGTERM ends streams and waits for no answer; the next start tells the server and continues waiting."""
     with Daemon(lab) as daemon, daemon.client() as client:
         order = lab.order()
         change = client.download(CARD, activation_code=lab.code(order), confirm=True, wait=PATIENCE)
@@ -124,7 +124,7 @@ def test_stopping_with_listeners_and_a_waiting_change(lab: Lab) -> None:
 
 
 def test_a_second_daemon_is_refused(lab: Lab) -> None:
-    """It ends with an error that names the first, and the first goes on."""
+    """It ends with an error that names the first, and the first continues."""
     with Daemon(lab) as daemon, daemon.client() as client:
         second = subprocess.run(
             [sys.executable, "-m", "lpad.cli.lpad", "serve", "--config", str(daemon.config)],
@@ -139,7 +139,7 @@ def test_a_second_daemon_is_refused(lab: Lab) -> None:
 
 
 def test_the_socket_answers_before_the_card_does(lab: Lab) -> None:
-    """READY doesn't wait for a card: one that says nothing is 'starting' over a socket that answers."""
+    """READY does not wait for a card: one that reports nothing is 'starting' over a socket that answers."""
     lab.modem.once("ATE0", instead=())
     with Daemon(lab) as daemon, daemon.client() as client:
         assert client.euicc(CARD).state == "starting"

@@ -27,7 +27,7 @@ def test_without_a_word_it_is_lpads_own() -> None:
 
 
 def test_a_card_has_its_own_in_the_place_of_what_all_have(tmp_path: Path) -> None:
-    """Key by key: what a card's part doesn't say is as for all."""
+    """Key by key: what a card's part does not say is as for all."""
     settings = read(
         tmp_path,
         """
@@ -46,7 +46,7 @@ euiccs:
 
 
 def test_a_card_s_own_counts_from_a_reload(tmp_path: Path) -> None:
-    """What a card has of its own is seen as changed, and waits for no restart, as the socket does."""
+    """A change of a card's own settings is noticed, and does not wait for a restart."""
     before = read(tmp_path, "euiccs: {modem: {port: a}}")
     after = read(tmp_path, "{socket: s, euiccs: {modem: {port: a, policy: {classes: [test]}}}}")
     assert changed(before, after) == ("euiccs.modem.policy.classes", "socket")

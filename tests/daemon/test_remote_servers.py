@@ -33,7 +33,7 @@ def anchors(file: SettingsFile) -> int:
 
 
 def test_trust_d(tmp_path: Path) -> None:
-    """Certificates in trust.d beside the settings are trusted, where the folder is."""
+    """Certificates in trust.d next to the settings are trusted, if the folder exists."""
     file = read(tmp_path, "trust: {system: false}")
     assert anchors(file) == 0
     (tmp_path / "trust.d").mkdir()
@@ -44,7 +44,7 @@ def test_trust_d(tmp_path: Path) -> None:
 
 
 def test_what_is_trusted_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The log says how much the operator's files hold, and nothing where there are none."""
+    """The log states how much the operator's files contain, and nothing if there are no files."""
     with caplog.at_level(logging.INFO, logger="lpad.daemon.remote_servers"):
         load_trust(read(tmp_path, ""))
         assert caplog.messages == []
@@ -107,7 +107,7 @@ def test_route(tmp_path: Path) -> None:
     ("text", "key"),
     [
         ("trust: {forbidden_issuers: [f54172]}", "trust.forbidden_issuers[0]"),
-        ("trust: {forbidden_issuers: [nonsense]}", "trust.forbidden_issuers[0]"),
+        ("trust: {forbidden_issuers: [garbage]}", "trust.forbidden_issuers[0]"),
         ("remote: {proxy: 'https://proxy:1'}", "remote.proxy"),
         ("remote: {proxy_credentials: secret}", "remote.proxy_credentials"),
         ("remote: {interface: 'a b'}", "remote.interface"),
@@ -115,7 +115,7 @@ def test_route(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_settings(tmp_path: Path, text: str, key: str) -> None:
-    """What cannot be is told with its key when the settings are read."""
+    """An impossible setting is reported with its key when the settings are read."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, text)
     assert caught.value.details["key"] == key

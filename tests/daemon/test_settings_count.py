@@ -83,7 +83,7 @@ PLACES = {
     "platforms.NAME.client_key": "platforms.own.client_key",
     "euiccs.NAME.shared": "euiccs.reading.shared",  # a reader; a modem's port is lpad's alone
 }
-"""Where a setting is changed, if it is not where its path says; the first item of a list is meant."""
+"""The place where a setting is changed, if it differs from its path; a list means its first item."""
 
 OTHERS: dict[str, Any] = {
     "euiccs.NAME.port": "/dev/ttyUSB3",
@@ -233,7 +233,7 @@ def folder(tmp_path: Path, pki: Pki) -> Path:
 
 @pytest.fixture(autouse=True)
 def _process_as_before() -> Iterator[None]:
-    """What is set for the whole process is set back."""
+    """Settings of the whole process are restored."""
     root = logging.getLogger()
     before = root.level, list(root.handlers)
     shown = logging.getLogger("lpad.payloads").level
@@ -285,7 +285,7 @@ def seen(made: Built) -> dict[str, str]:
 
 
 def differences(one: dict[str, str], another: dict[str, str], steady: set[str]) -> set[str]:
-    """Return where two pictures differ, but for what is never the same."""
+    """Return where two pictures differ, except for what is never the same."""
     appeared = one.keys() ^ another.keys()
     return appeared | {path for path in steady & one.keys() & another.keys() if one[path] != another[path]}
 
@@ -312,7 +312,7 @@ def test_each_setting_counts(folder: Path) -> None:
 
 
 def test_each_setting_counts_when_it_says_so(folder: Path) -> None:
-    """A daemon that runs is another one after a reload, but for the keys that wait for the next start."""
+    """A daemon that runs is another one after a reload, except for the keys that wait for the next start."""
     _, steady = taken_twice(folder)
     wrong = []
     for path in LEAVES:

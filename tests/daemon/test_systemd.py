@@ -35,7 +35,7 @@ def test_abstract_addresses_are_understood() -> None:
 
 
 def test_without_a_manager_nothing_happens(tmp_path: Path) -> None:
-    """A daemon started by hand, or whose manager is gone, goes on."""
+    """A daemon started by hand, or whose manager is gone, continues."""
     assert not systemd.notify("READY=1", environment={})
     assert not systemd.notify("READY=1", environment={"NOTIFY_SOCKET": str(tmp_path / "gone")})
 
@@ -43,7 +43,7 @@ def test_without_a_manager_nothing_happens(tmp_path: Path) -> None:
 def test_a_manager_that_does_not_read_holds_nobody_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What does not fit into its queue is given up after a moment."""
+    """A message that does not fit into the queue is given up after a moment."""
     monkeypatch.setattr(systemd, "PATIENCE", 0.05)
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as manager:
         manager.bind(str(tmp_path / "notify"))

@@ -1,4 +1,4 @@
-"""What the tests of the bus connection share."""
+"""The fixtures for the tests of the bus connection."""
 
 from __future__ import annotations
 

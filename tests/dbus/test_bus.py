@@ -54,12 +54,12 @@ def answer(message: Message) -> Message | None:
             return Message.new_method_return(
                 message, "a{oa{sa{sv}}}", [{PATH: {NAME: {"Ports": Sent("a(su)", [["ttyUSB2", 3]])}}}]
             )
-    return None  # asked anything else it stays mute
+    return None  # asked anything else it stays silent
 
 
 @pytest.fixture
 def service(address: str) -> Iterator[ScriptedService]:
-    """A program that echoes, refuses, or says nothing."""
+    """A program that echoes, refuses, or reports nothing."""
     with ScriptedService(address, NAME, answer) as made:
         yield made
 
@@ -72,7 +72,7 @@ def bus(service: ScriptedService) -> Iterator[Bus]:
 
 
 def test_values_keep_their_types(bus: Bus) -> None:
-    """What was sent with its type comes back with it, at any depth: settings are written back so."""
+    """A value that was sent with its type comes back with it, at any depth."""
     settings = {
         "gsm": {"apn": Variant("s", "iot"), "mtu": Variant("u", 1400)},
         "user": {"data": Variant("a{ss}", {"a": "b"})},
@@ -98,7 +98,7 @@ def test_refusal(bus: Bus) -> None:
 
 
 def test_nobody_has_the_name(bus: Bus) -> None:
-    """A program that is not there is told from one that refuses."""
+    """The error distinguishes a missing program from one that refuses."""
     with pytest.raises(BusRefused) as caught:
         bus.call(Call(to="org.lpad.Nobody", path=PATH, interface=NAME, member="Echo"), deadline=soon())
     assert caught.value.nobody_there
@@ -107,7 +107,7 @@ def test_nobody_has_the_name(bus: Bus) -> None:
 
 
 def test_mute(bus: Bus) -> None:
-    """A program that does not answer costs the deadline, and the connection goes on."""
+    """A program that does not answer costs the deadline, and the connection continues."""
     with pytest.raises(BusUnanswered):
         bus.call(call("Mute"), deadline=Deadline.after(0.05))
     assert bus.call(call("Echo", "s", "a"), deadline=soon()) == ("a",)
@@ -147,7 +147,7 @@ def test_bus_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_closed(bus: Bus) -> None:
-    """A closed connection asks nobody."""
+    """A closed connection sends no requests."""
     bus.close()
     bus.close()
     with pytest.raises(BusUnreachable, match="closed"):
@@ -172,7 +172,7 @@ def test_signals(bus: Bus, service: ScriptedService) -> None:
 
 
 def test_asks_from_a_listener(bus: Bus, service: ScriptedService) -> None:
-    """What a listener asks is answered without anybody waiting for it, whatever the answer is."""
+    """A listener's request is answered without a wait, whatever the answer is."""
     answers: queue.Queue[Any] = queue.Queue()
 
     def hear(signal: Signal) -> None:
@@ -189,7 +189,7 @@ def test_asks_from_a_listener(bus: Bus, service: ScriptedService) -> None:
     [("unix:path=/nowhere/at/all", False), ("unix:abstract=somewhere", True), ("tcp:host=bus", True)],
 )
 def test_can_ask(monkeypatch: pytest.MonkeyPatch, address: str, there: bool) -> None:  # noqa: FBT001 - pytest gives it by name
-    """Whether there is a bus is told by its socket, if it has one in the file system."""
+    """The socket shows whether there is a bus, if it is in the file system."""
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
     assert can_ask() is there
 

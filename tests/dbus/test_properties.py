@@ -60,7 +60,7 @@ def test_reads_what_is_there() -> None:
 
 @pytest.mark.parametrize("odd", ODD, ids=repr)
 def test_odd_values_are_unknown(odd: Any) -> None:
-    """Whatever a property holds, each way to read it gives a value of its type, or None."""
+    """Whatever a property contains, each way to read it gives a value of its type, or None."""
     for read in (Properties({"X": odd, "Y": Variant("s", "kept")}), Properties(odd)):
         assert isinstance(read.text("X"), str | None)
         assert isinstance(read.path("X"), str | None)

@@ -42,7 +42,7 @@ _RIGS = pytest.StashKey[list[Rig]]()
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what the daemons and the modem said when a test has failed."""
+    """Show the logs of the daemons and the modem after a failed test."""
     report = yield
     if call.excinfo is not None:
         for rig in item.stash.get(_RIGS, []):

@@ -1,7 +1,7 @@
 """The AT port of a simulated modem that ModemManager uses: an abstract socket, as its test mode opens them.
 
-What ModemManager asks for beyond what lpad needs is answered here, and everything else by the simulated
-modem, whose other port may be lpad's meanwhile.
+ModemManager's commands that lpad does not need are answered here, and all others by the simulated modem,
+whose other port lpad may be using.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class ModemFront:
         self.received: list[str] = []
         """Command lines, oldest first."""
         self.answers: dict[str, tuple[str, ...]] = dict(_ANSWERS)
-        """What is answered before OK, by the command without AT; a test may add to it."""
+        """The lines before OK, by the command without AT; a test may add to them."""
         self._dialled: list[str] = []
         self._refused: dict[str, str] = {}
         self._connections: set[socket.socket] = set()

@@ -69,7 +69,7 @@ _MOUNTS = "mount -t tmpfs tmpfs /run; mkdir /run/NetworkManager; mount -t tmpfs 
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
-    """Wait for what no signal tells of."""
+    """Wait for what no signal reports."""
     end = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < end, f"waited {PATIENCE:.0f} s for {what}"
@@ -93,7 +93,7 @@ class IccidCard:
         return b"\x90\x00" if apdu[1] == 0xA4 else b"\x6d\x00"
 
     def reset(self) -> bytes:
-        """Start anew."""
+        """Start again."""
         return bytes.fromhex("3B9F96801FC78031E073FE211B63")
 
 

@@ -85,7 +85,7 @@ def test_the_networks_cause(rig_of: Callable[..., Rig]) -> None:
 
 
 def test_an_initial_bearer_that_cannot_be_set(rig_of: Callable[..., Rig]) -> None:
-    """ModemManager 1.20 sets no initial bearer over AT commands, and the outcome says so."""
+    """ModemManager 1.20 sets no initial bearer over AT commands, and the outcome reports this."""
     rig_of(A)
     outcome = ModemManagerApplier(connects=False).connect(TO_A, deadline=soon())
     assert isinstance(outcome, Failed)

@@ -134,7 +134,7 @@ def test_a_password_outlives_the_changes_of_autoconnect(rig: Rig) -> None:
 
 
 def test_a_restart_of_network_manager_in_between(rig: Rig) -> None:
-    """What is on the disk autoconnects: a gateway whose lpad is gone finds its connection after a boot."""
+    """A stored connection autoconnects, so a gateway without lpad is online after a boot."""
     applier = NetworkManagerApplier()
     applier.apply(TO_A, deadline=soon())
     applier.prepare(TO_B, deadline=soon())
@@ -158,7 +158,7 @@ def test_its_signals(rig: Rig) -> None:
 
 
 def test_used_up_retries(rig: Rig) -> None:
-    """A connection whose retries NetworkManager has used up is activated all the same."""
+    """A connection whose retries NetworkManager has used up is activated nevertheless."""
     applier = NetworkManagerApplier()
     applier.apply(TO_A, deadline=soon())
     used_up = "connection 'lpad-0001' failed to autoconnect; 0 tries left"

@@ -10,7 +10,7 @@ YEAR = 365 * DAY
 
 
 class Clocks:
-    """A device whose time passes when a test says so."""
+    """A device whose time passes when a test reports this."""
 
     def __init__(self, *, wall: float = TODAY) -> None:
         self.wall = wall

@@ -32,7 +32,7 @@ ENABLE = 0xBF31
 DISALLOWED = 3
 
 UNHURRIED = 20.0
-"""Seconds for each step of the modem's ladder: one that reads what the card holds ends a step at once."""
+"""Seconds for each step of the modem's ladder: one that reads what the card holds ends a step immediately."""
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def guarding(
 ) -> Iterator[Lab]:
     """Make a lab with two profiles, the first of them enabled; its modem has these habits.
 
-    `patience` is less where each step has to be in vain; `notice_in` where only the first one has to.
+    `patience` is less where each step has to be without success; `notice_in` where only the first one has to.
     """
     with Lab(folder, pki, behaviour=behaviour, personality=ModemPersonality(**habits)) as lab:
         lab.start(port(lab, policy=policy, steps=ladder(patience, notice_in=notice_in)))
@@ -84,7 +84,7 @@ def port(
 
 
 def guarded(lab: Lab, *until: str, within: float = 20.0, iccid: str = SECOND) -> Change:
-    """Ask for a guarded switch, and return the change at once."""
+    """Ask for a guarded switch, and return the change immediately."""
     return lab.submit(Kind.ENABLE, iccid=iccid, guard={"until": list(until), "within": within})
 
 
@@ -129,7 +129,7 @@ def listening() -> Iterator[int]:
 
 
 def unused_port() -> int:
-    """Return a TCP port on which nobody listens."""
+    """Return a TCP port without a listener."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         port: int = server.getsockname()[1]
         return port

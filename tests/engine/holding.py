@@ -50,7 +50,7 @@ def held(lab: Lab) -> Iterator[None]:
 
 @contextmanager
 def silent(lab: Lab, function: str, *, times: int = 1) -> Iterator[threading.Semaphore]:
-    """Have the server carry out a function and then say nothing, until this is left.
+    """Have the server carry out a function and then report nothing, until this is left.
 
     What is yielded is released each time when it has been asked.
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def sealed(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open the file of a journal that nobody has open; what is written gets its checksums."""
+    """Open the file of a journal that is not in use; written rows get their checksums."""
     db = sqlite3.connect(path)
     try:
         equip(db)

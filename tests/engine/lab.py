@@ -56,12 +56,12 @@ LONG = 120.0
 
 
 def params_of(kind: Kind, **fields: object) -> Params:
-    """What is asked for, of a kind that a test is given."""
+    """Return the request of a kind that a test is given."""
     return msgspec.convert(fields, KINDS[kind].params)
 
 
 def result_of(change: Change) -> dict[str, Any]:
-    """What a change has led to, as the API shows it; empty where it has led to nothing."""
+    """Return a change's result as the API shows it; empty if there is none."""
     shown: dict[str, Any] | None = msgspec.json.decode(msgspec.json.encode(change.result))
     return shown or {}
 
@@ -94,7 +94,7 @@ class Lab:
         self.policies = Policies()
         self.platforms = Platforms()
         self.clocks: Clocks | None = None
-        """The device's, where a test sets them."""
+        """The device's capabilities, if a test sets them."""
         self._engine: Engine | None = None
         self._ports: tuple[CardPort, ...] = ()
 
@@ -211,10 +211,10 @@ class Lab:
 
     @staticmethod
     def until_true(holds: Callable[[], bool]) -> None:
-        """Wait for what is no event of the engine's."""
+        """Wait for what is not an event of the engine's."""
         deadline = Deadline.after(LONG)
         while not holds():
-            assert not deadline.passed, "waited in vain"
+            assert not deadline.passed, "waited without success"
             threading.Event().wait(0.02)
 
     def _connect(self, address: ServerAddress, card: CardTrust) -> Es9Plus:

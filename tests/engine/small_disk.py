@@ -1,4 +1,4 @@
-"""What becomes of a journal on a disk of a megabyte that fills up; run in a mount namespace of its own.
+"""The result of a journal on a disk of a megabyte that fills up; run in a mount namespace of its own.
 
 Prints as JSON what was seen, for test_last_words.py to judge.
 """

@@ -87,7 +87,7 @@ def gone_while_loading(lab: Lab, *, installed: bool, **params: Any) -> Change:
 
 
 def back(lab: Lab) -> None:
-    """Bring the port back, as a modem does that was started anew."""
+    """Bring the port back, as a modem does that was started again."""
     lab.card.reset()
     lab.modem.come_back()
 
@@ -116,7 +116,7 @@ def test_what_the_card_did_is_done(both: Lab, case: str) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_what_the_card_did_not_do_is_not_done(both: Lab, case: str) -> None:
-    """The command never reached the card: nobody knew, and the error tells once the card is back."""
+    """The command never reached the card; once the card is back, the error states that nothing was done."""
     change = gone(both, case, executed=False)
     back(both)
     both.carry_out(Kind.REFRESH)
@@ -127,7 +127,7 @@ def test_what_the_card_did_not_do_is_not_done(both: Lab, case: str) -> None:
 
 @pytest.mark.parametrize("restarted", [False, True], ids=["alive", "restarted"])
 def test_a_profile_whose_last_answer_was_lost(lab: Lab, *, restarted: bool) -> None:
-    """A download that is not to be tried again is no failure where the card has installed the profile."""
+    """A download with one attempt does not fail if the card has installed the profile."""
     change = gone_while_loading(lab, installed=True)
     assert change.state is State.WAITING, change.error
     assert change.pause is not None
@@ -149,7 +149,7 @@ def test_a_profile_whose_last_answer_was_lost(lab: Lab, *, restarted: bool) -> N
 
 @pytest.mark.parametrize("restarted", [False, True], ids=["alive", "restarted"])
 def test_a_profile_that_was_half_loaded(lab: Lab, *, restarted: bool) -> None:
-    """What the card does not hold was not installed, and the error says so."""
+    """A profile that the card lacks was not installed, and the error reports this."""
     change = gone_while_loading(lab, installed=False)
     assert change.state is State.WAITING, change.error
     if restarted:
@@ -195,7 +195,7 @@ def test_a_download_before_its_loading_fails_at_once(lab: Lab) -> None:
 
 
 def test_it_waits_for_the_card_alone(both: Lab) -> None:
-    """It is settled by the card's return, before whatever else was asked meanwhile, which fails at once."""
+    """Requests made meanwhile fail immediately; the change is settled first when the card returns."""
     change = gone(both, "enable", executed=True)
     other = both.carry_out(Kind.RENAME, iccid=FIRST, nickname="later")
     assert other.error is not None
@@ -226,7 +226,7 @@ def test_a_command_that_was_not_sent_fails_at_once(both: Lab) -> None:
 
 
 def test_a_card_that_is_there_again_is_asked_at_once(both: Lab) -> None:
-    """An answer that was lost while the port stayed is no failure, and no reason to wait."""
+    """An answer that was lost while the port stayed is neither a failure nor a reason to wait."""
     both.patient(read=3)
     both.stop()
     both.start()
@@ -244,7 +244,7 @@ def test_a_card_that_is_there_again_is_asked_at_once(both: Lab) -> None:
 
 
 def test_a_restart_in_between(both: Lab) -> None:
-    """The change goes on waiting, and is settled as before."""
+    """The change continues waiting, and is settled as before."""
     change = gone(both, "enable", executed=True)
     both.stop()
     both.start()
@@ -258,7 +258,7 @@ def test_a_restart_in_between(both: Lab) -> None:
 
 
 def test_it_waits_without_a_disk_too(both: Lab, tmp_path: Path) -> None:
-    """What was sent is in the journal already; that the change waits need not be."""
+    """The sent command is in the journal already; the wait need not be."""
     kind, params, command = CASES["enable"]
     both.until_true(lambda: both.card.open_channels == ())
     both.modem.received.clear()
@@ -288,7 +288,7 @@ def test_another_card_tells_nothing(both: Lab, tmp_path: Path, pki: Pki) -> None
 
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_card_that_stays_away(both: Lab, *, restarted: bool) -> None:
-    """The wait has an end, over restarts too; then the error says that nobody knows."""
+    """The wait has an end, even across restarts; the error then states that the outcome is unknown."""
     both.patient(absence=3)
     both.stop()
     both.start()
@@ -308,7 +308,7 @@ def test_a_card_that_stays_away(both: Lab, *, restarted: bool) -> None:
 
 
 def test_a_port_that_goes_once_more_while_the_modem_is_looked_after(both: Lab) -> None:
-    """What the card has done stays done: the change waits again, and within the same limit."""
+    """A change that the card has carried out stays done: it waits again, within the same limit."""
     both.stop()
     both.start(guarding.port(both, steps=[{"step": "wait", "seconds": 0.3}]))
     both.until(lambda: both.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)

@@ -1,4 +1,4 @@
-"""Consent without a user: what the policy refuses, what it has confirmed, and what is told of either."""
+"""Consent without a user: what the policy refuses, what it has confirmed, and what is reported about both."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_refusal_is_logged_as_a_decision_and_told(lab: Lab, heard: Heard) -> N
 
 
 def test_rules_of_the_card_are_decisions_too(lab: Lab, heard: Heard) -> None:
-    """What the card's table forbids is told the same way."""
+    """A profile that the card's table forbids is reported in the same way."""
     metadata = ProfileMetadata(iccid=FIRST, rules=(ProfilePolicyRule.PPR1,))
     order = lab.order(metadata=metadata)
     change = lab.ended(submitted(lab, order).id)
@@ -146,13 +146,13 @@ def test_nobody_answers(lab: Lab, heard: Heard) -> None:
 
 
 def test_what_carries_no_rules_is_not_asked_about(lab: Lab, heard: Heard) -> None:
-    """By default a profile without policy rules is installed on nobody's word."""
+    """By default a profile without policy rules is installed without consent."""
     lab.install()
     assert heard.decisions == []
 
 
 def test_settings_read_anew_count_for_the_next_download(lab: Lab) -> None:
-    """A download that waits goes on under the policy that it began with."""
+    """A download that waits continues under the policy that it began with."""
     lab.policies.become(Policies(InstallPolicy(confirm=Asking.ALWAYS)))
     waiting = lab.asked(submitted(lab, lab.order()).id)
     lab.policies.become(Policies(own={CARD: InstallPolicy(providers=("Nobody",))}))
@@ -164,6 +164,6 @@ def test_settings_read_anew_count_for_the_next_download(lab: Lab) -> None:
 
 
 def test_a_card_s_own_policy_is_only_its_own(lab: Lab) -> None:
-    """Another card's policy, or one for a card that isn't there, says nothing about this one."""
+    """Another card's policy, or one for a card that is not there, reports nothing about this one."""
     lab.policies.become(Policies(own={"other": InstallPolicy(classes=())}))
     lab.install()

@@ -124,7 +124,7 @@ def test_switching_disables_the_other_profile(lab: Lab) -> None:
 
 
 def test_without_refresh_the_switch_is_verified_as_well(lab: Lab) -> None:
-    """A card that is not asked for a REFRESH switches at once, and is read again all the same."""
+    """A card that is not asked for a REFRESH switches immediately, and is read again nevertheless."""
     lab.start(replace(lab.port, refresh=False))
     iccid = lab.install()
     good(lab.carry_out(Kind.ENABLE, iccid=iccid))
@@ -140,7 +140,7 @@ def test_a_card_that_hides_its_profiles_during_the_switch(tmp_path: Path, pki: P
 
 
 def test_an_answer_lost_on_the_way_is_no_failure(lab: Lab) -> None:
-    """When the modem says nothing after EnableProfile, the card's state tells that it was enabled."""
+    """When the modem reports nothing after EnableProfile, the card's state tells that it was enabled."""
     iccid = lab.install()
     lab.card.faults.corrupt(0xBF31, lambda _answer: 0x6F00)
     change = good(lab.carry_out(Kind.ENABLE, iccid=iccid))
@@ -171,7 +171,7 @@ def test_an_enabled_profile_is_not_deleted(lab: Lab) -> None:
 
 
 def test_a_profile_is_deleted(lab: Lab) -> None:
-    """The profile is gone and the server learns of it."""
+    """The profile is deleted, and the server gets the notification."""
     iccid = lab.install()
     good(lab.carry_out(Kind.DELETE, iccid=iccid))
     assert states(lab) == {}
@@ -180,7 +180,7 @@ def test_a_profile_is_deleted(lab: Lab) -> None:
 
 
 def test_what_is_not_there(lab: Lab) -> None:
-    """Verbs on a profile that the card doesn't hold are not-found; deleting it may be allowed to be done."""
+    """Verbs on a profile that the card does not hold are not-found; deleting it may be allowed to be done."""
     for kind in (Kind.ENABLE, Kind.DISABLE, Kind.DELETE):
         assert failure(lab.carry_out(kind, iccid=FIRST)) == "not-found"
     assert failure(lab.carry_out(Kind.RENAME, iccid=FIRST, nickname="x")) == "not-found"
@@ -219,7 +219,7 @@ class TestQuestions:
     """Changes that wait for the caller."""
 
     def test_a_missing_confirmation_code_is_asked_for(self, lab: Lab) -> None:
-        """The change waits, shows what is offered, and goes on with the code."""
+        """The change waits, shows what is offered, and continues with the code."""
         order = lab.order(confirmation_code="code-1234")
         change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}).id)
         assert change.question is not None
@@ -229,7 +229,7 @@ class TestQuestions:
         good(lab.ended(change.id))
 
     def test_a_refused_confirmation_code_is_asked_for_again(self, lab: Lab) -> None:
-        """A wrong code opens a new session with the next one, and the question says so."""
+        """A wrong code opens a new session with the next one, and the question reports this."""
         order = lab.order(confirmation_code="code-1234")
         secrets = {"activation_code": lab.code(order), "confirmation_code": "0000"}
         change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets=secrets).id)
@@ -274,7 +274,7 @@ class TestQuestions:
         assert states(lab) == {}
 
     def test_policy_rules_need_consent_unasked(self, lab: Lab) -> None:
-        """A profile that cannot be disabled or deleted is not taken on nobody's behalf."""
+        """A profile that cannot be disabled or deleted is not installed without consent."""
         metadata = ProfileMetadata(
             iccid=FIRST, name="Locked", rules=(ProfilePolicyRule.PPR1,), owner=Owner("00101")
         )
@@ -378,7 +378,7 @@ class TestCancelling:
         assert states(lab) == {SECOND: "disabled"}
 
     def test_stopping_does_not_wait_for_an_answer(self, lab: Lab) -> None:
-        """SIGTERM ends the sessions with card and server; the change goes on waiting after the next start."""
+        """SIGTERM ends the sessions with card and server; after a restart the change continues to wait."""
         order = lab.order()
         change = lab.asked(
             lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True).id
@@ -411,7 +411,7 @@ class TestAbsence:
     """Cards that are not there."""
 
     def test_an_absent_card_is_a_state(self, lab: Lab) -> None:
-        """The engine runs, the card's state says why, and a change fails with the same error."""
+        """The engine runs, the card's state states the reason, and a change fails with the same error."""
         lab.modem.vanish()
         lab.start()
         seen = lab.until(lambda: lab.engine.snapshot(CARD), lambda s: s.state is CardState.ABSENT)
@@ -423,7 +423,7 @@ class TestAbsence:
         assert change.error.retryable
 
     def test_the_next_change_finds_a_card_that_came_back(self, lab: Lab) -> None:
-        """Nobody has to wait for the next look."""
+        """The card is available immediately, and not only at the next check."""
         lab.modem.vanish()
         lab.start()
         lab.until(lambda: lab.engine.snapshot(CARD), lambda s: s.state is CardState.ABSENT)
@@ -443,7 +443,7 @@ class TestAbsence:
     def test_the_worker_outlives_errors_that_nobody_thought_of(
         self, lab: Lab, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """An exception that is none of ours is an internal error of the change, and the next one works."""
+        """A foreign exception is an internal error of the change, and the next one works."""
 
         def enable(_run: Run, _context: Context) -> Outcome:
             raise KeyError("iccid")
@@ -463,7 +463,7 @@ class TestAbsence:
         def open_link(_deadline: Deadline) -> Link:
             attempts.append(1)
             if len(attempts) == 1:
-                raise ValueError("nobody thought of this")
+                raise ValueError("an unexpected error")
             if len(attempts) == 2:
                 raise CardUnreachable("no port")
             return open_csim_link(str(lab.folder / "tty"))
@@ -497,7 +497,7 @@ def test_two_cards_work_in_parallel(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_an_unknown_card(lab: Lab) -> None:
-    """A name that the settings don't have is not found, and the error lists those that they have."""
+    """A name that the settings do not have is not found, and the error lists those that they have."""
     with pytest.raises(NotFound, match=CARD):
         lab.engine.snapshot("nix")
     with pytest.raises(NotFound):

@@ -1,4 +1,4 @@
-"""A disk that is full: what cannot be written is refused, what ended stays ended, all goes on with space."""
+"""A full disk: new changes are refused, ended ones stay ended, and all continue once there is space."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SMALL = 32 * 1024
 """Bytes: more than any file of the card's memory has, and less than the journal's file and its log have each.
 
 The journal is reopened while it cannot be written, and its log is emptied into its file if that may grow.
-Then a limit of the log's own size leaves space, and a download goes on.
+Then a limit of the log's own size leaves space, and a download continues.
 """
 
 
@@ -63,7 +63,7 @@ def test_the_journal_can_be_written_again_once_there_is_space(tmp_path: Path) ->
 
 
 def test_a_change_that_ends_while_the_disk_is_full_has_ended(lab: Lab) -> None:
-    """Its end is seen at once, and written as soon as there is space again; secrets go with it."""
+    """Its end is seen immediately, and written as soon as there is space again; secrets go with it."""
     order = lab.order()
     asked = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True)
     assert lab.asked(asked.id).question is not None
@@ -112,7 +112,7 @@ def test_nothing_irreversible_is_done_that_cant_be_written_down(lab: Lab) -> Non
 
 
 SOON = {course: Backoff((0.3,)) for course in retry_rules.BACKOFF} | {Course.JOURNAL: Backoff((3600.0,))}
-"""Between two attempts, but for the journal's, which is waited for."""
+"""Between two attempts, except for the journal's, which is waited for."""
 
 
 def download(lab: Lab, **params: bool) -> Change:
@@ -140,7 +140,7 @@ def tried_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
 
 
 def test_a_waiting_download_whose_turn_comes_without_space_goes_on_waiting(tried_again: Lab) -> None:
-    """It says what it waits for, and goes on as soon as the journal can be written."""
+    """It states what it waits for, and continues as soon as the journal can be written."""
     lab = tried_again
     lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.HTTP_STATUS, value=503))
     change = download(lab)
@@ -153,7 +153,7 @@ def test_a_waiting_download_whose_turn_comes_without_space_goes_on_waiting(tried
 
 
 def test_a_download_that_was_taken_on_and_can_t_be_begun_waits_too(tried_again: Lab) -> None:
-    """What is queued on the disk is carried out in the end, also by the next run of lpad."""
+    """Changes that are queued on the disk are carried out in the end, even by the next run of lpad."""
     lab = tried_again
     other = lab.asked(download(lab, confirm=True).id)
     change = download(lab)
@@ -177,7 +177,7 @@ def test_a_download_that_loses_its_space_on_the_way_waits_too(tried_again: Lab) 
 
 
 def test_a_download_can_be_taken_back_while_it_waits_for_space(tried_again: Lab) -> None:
-    """What has ended has ended, also while it cannot be written."""
+    """An ended change stays ended, even while its end cannot be written."""
     lab = tried_again
     lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.HTTP_STATUS, value=503))
     change = download(lab)

@@ -1,4 +1,4 @@
-"""Guarded switches that meet what nobody expects: the device has its way home all the same."""
+"""Guarded switches under unexpected faults: the device still returns to its previous profile."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def failing_after(act: Callable[..., Any], *, which: int = 1) -> Callable[..., A
 
 
 def test_a_card_that_has_switched_and_refuses_to_tell_is_taken_back(tmp_path: Path, pki: Pki) -> None:
-    """That it refuses its list is no refusal to switch: the new profile must not stay unguarded."""
+    """That it refuses its list is not a refusal to switch: the new profile must not stay unguarded."""
     with guarding(tmp_path, pki, patience=2) as lab:
 
         def refuse(answer: bytes) -> bytes:
@@ -91,7 +91,7 @@ def test_a_mistake_in_lpad_behind_the_switch_takes_it_back(
 
 
 def test_a_switch_whose_parameters_cannot_be_read_is_taken_back(tmp_path: Path, pki: Pki) -> None:
-    """As those of a later lpad may be: its profile on trial must not stay, since nobody watches it."""
+    """A guard of a later lpad: its profile must not stay, since no condition is checked."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         lab.stop()
@@ -106,7 +106,7 @@ def test_a_switch_whose_parameters_cannot_be_read_is_taken_back(tmp_path: Path, 
 def test_a_mistake_in_lpad_on_the_way_back_leads_to_the_next_profile(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What cannot be done for one profile may be done for the next one of the fallback order."""
+    """If one profile cannot be enabled, the next one of the fallback order may be."""
     policy = SwitchPolicy(fallback=(THIRD,))
     with time_lapse() as pass_by, guarding(tmp_path, pki, registration={SECOND: 2}, policy=policy) as lab:
         lab.install(iccid=THIRD, name="Third")
@@ -117,7 +117,7 @@ def test_a_mistake_in_lpad_on_the_way_back_leads_to_the_next_profile(
 
 
 def test_a_full_disk_and_a_port_that_goes_do_not_end_the_way_back(tmp_path: Path, pki: Pki) -> None:
-    """What could not be written is remembered for as long as lpad runs."""
+    """Data that could not be written are remembered as long as lpad runs."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         with no_space(tmp_path / "journal.db-wal"):
@@ -175,7 +175,7 @@ def test_a_patient_download_outwaits_the_way_back(tmp_path: Path, pki: Pki) -> N
         )
         assert seen.state is State.WAITING
         lab.modem.come_back()
-        lab.submit(Kind.REFRESH)  # looks for the card at once
+        lab.submit(Kind.REFRESH)  # searches for the card immediately
         lab.engine.answer(lab.asked(trial.id).id, Answer(confirm=True))
         assert lab.ended(trial.id).error is None
         assert lab.ended(patient.id).state is State.DONE
@@ -186,7 +186,7 @@ PING = "ping:example.com"
 
 
 def knowing_ping(patch: pytest.MonkeyPatch, *, source: Source | None) -> None:
-    """Have this lpad read one more kind of condition, and let a source tell of it."""
+    """Have this lpad read one more kind of condition, and let a source report it."""
     kind = cast("ConditionKind", "ping")
     parse = Condition.parse
     patch.setattr(
@@ -202,7 +202,7 @@ def knowing_ping(patch: pytest.MonkeyPatch, *, source: Source | None) -> None:
 def test_a_guard_of_a_later_lpad_takes_the_switch_back(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, *, read: bool
 ) -> None:
-    """A condition that was accepted before a downgrade, and that nobody can evaluate now, is not met."""
+    """A condition that was accepted before a downgrade and cannot be evaluated now is not met."""
     with guarding(tmp_path, pki) as lab:
         with monkeypatch.context() as later:
             knowing_ping(later, source=Source.CALLER)
@@ -221,7 +221,7 @@ def test_a_guard_of_a_later_lpad_takes_the_switch_back(
 def test_a_condition_that_nobody_can_evaluate_is_refused_before_anything_is_sent(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever adds a kind of condition and forgets who can tell it strands no device."""
+    """A kind of condition without a source strands no device."""
     with guarding(tmp_path, pki) as lab:
         knowing_ping(monkeypatch, source=None)
         change = ended(lab, REGISTERED, PING)
@@ -258,7 +258,7 @@ def _blind(forgotten: Source) -> Callable[..., Look]:
 def test_a_watch_that_ends_without_having_looked_is_not_met(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What runs the guard sees for itself that all of it was met."""
+    """The code that runs the guard checks itself that all conditions were met."""
     with guarding(tmp_path, pki) as lab:
         monkeypatch.setattr(condition_watch.ConditionWatch, "run", lambda _self: None)
         details = rolled_back(ended(lab, REGISTERED))

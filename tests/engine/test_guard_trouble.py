@@ -60,7 +60,7 @@ def _other(folder: Path, pki: Pki) -> SoftCard:
 
 
 def test_a_port_that_goes_under_the_guard_and_comes_back_is_waited_for(tmp_path: Path, pki: Pki) -> None:
-    """A modem may restart while it looks for a network."""
+    """A modem may restart while it searches for a network."""
     with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
         change = guarded(lab, REGISTERED, within=25)
         watched(lab, change.id)
@@ -103,7 +103,7 @@ def test_stopped_under_the_guard_it_goes_on_with_the_next_start(tmp_path: Path, 
 
 
 def test_stopped_and_started_too_late_it_goes_back(tmp_path: Path, pki: Pki) -> None:
-    """The time goes on while lpad is down."""
+    """The time continues while lpad is down."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=2).id)
         lab.stop()
@@ -136,7 +136,7 @@ def test_a_full_disk_does_not_keep_the_device_from_its_way_home(tmp_path: Path, 
 
 
 def test_without_a_journal_nothing_is_put_on_trial(tmp_path: Path, pki: Pki) -> None:
-    """What cannot be written down first is not sent."""
+    """A command is not sent if its intent cannot be written first."""
     with guarding(tmp_path, pki) as lab:
         blocked = lab.asked(guarded(lab, "confirm", within=60).id)
         queued = guarded(lab, "confirm", iccid=FIRST)
@@ -151,7 +151,7 @@ def test_without_a_journal_nothing_is_put_on_trial(tmp_path: Path, pki: Pki) -> 
 def test_a_mistake_in_lpad_takes_the_switch_back(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever goes wrong while the guard is awaited, the device has its way home."""
+    """Whatever fails while the guard waits, the device returns to its previous profile."""
 
     def broken(*_: object, **__: object) -> str:
         raise ZeroDivisionError
@@ -177,7 +177,7 @@ class Lender:
 
 
 def test_a_borrowed_modem_is_given_back_for_the_probes(tmp_path: Path, pki: Pki) -> None:
-    """Whoever makes the modem's connections cannot make any while lpad holds the port."""
+    """The program that makes the modem's connections cannot do so while lpad holds the port."""
     lender = Lender()
     with guarding(tmp_path, pki) as lab, listening() as number:
         lab.stop()
@@ -260,7 +260,7 @@ def test_a_busy_card_is_one_switch(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_card_that_answers_nonsense_on_the_way_back_is_asked_again(tmp_path: Path, pki: Pki) -> None:
-    """It may just have been reset; only a clear no leads past the profile before."""
+    """It may just have been reset; only a clear refusal skips the previous profile."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm").id)
         lab.card.faults.status(0xBF2D, 0x6F00)

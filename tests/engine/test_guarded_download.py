@@ -30,7 +30,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def download(lab: Lab, *until: str, within: float = 20.0, **order: Any) -> Change:
-    """Ask for a third profile, enabled under a guard, and return the change at once."""
+    """Ask for a third profile, enabled under a guard, and return the change immediately."""
     code = lab.code(lab.order(iccid=THIRD, name="Third", **order))
     guard = {"until": list(until), "within": within}
     return lab.submit(Kind.DOWNLOAD, secrets={"activation_code": code}, enable=True, guard=guard)
@@ -41,7 +41,7 @@ def installed(lab: Lab) -> list[str]:
 
 
 def test_a_profile_that_registers_is_kept(tmp_path: Path, pki: Pki) -> None:
-    """The change is a download's, and tells of the guard too."""
+    """The change is a download's, and reports the guard too."""
     with guarding(tmp_path, pki) as lab:
         change = lab.ended(download(lab, REGISTERED).id)
         assert change.error is None, change.error

@@ -55,7 +55,7 @@ def becomes(lab: Lab, state: CardState) -> None:
 
 
 def test_a_port_that_goes_while_nobody_works_is_noticed_at_once(lab: Lab) -> None:
-    """Absent, with a sentence; then back, without anybody asking and without waiting for a timer."""
+    """The card becomes absent, with a sentence, and returns without a request and without a timer."""
     with watched(lab) as kernel:
         for _ in range(6):  # more often than the waiting between looks would allow
             lab.modem.vanish()
@@ -82,7 +82,7 @@ def test_a_port_that_was_away_for_a_moment_is_opened_anew(lab: Lab) -> None:
 
 
 def test_a_change_after_an_unnoticed_absence_finds_the_new_port(lab: Lab) -> None:
-    """Where the kernel tells nothing, the next change opens the port that came back."""
+    """If the kernel reports nothing, the next change opens the returned port."""
     iccid = lab.install()
     lab.modem.vanish()
     lab.modem.come_back()
@@ -90,7 +90,7 @@ def test_a_change_after_an_unnoticed_absence_finds_the_new_port(lab: Lab) -> Non
 
 
 def test_a_modem_that_hangs_is_named_as_hanging(lab: Lab) -> None:
-    """Where it took all the time, opening its port anew finds none: the error is what the modem did."""
+    """If the modem used up all the time, the port is not reopened, and the error is the modem's."""
     lab.patient(read=1)
     iccid = lab.install()
     lab.until_true(lambda: lab.card.open_channels == ())
@@ -102,7 +102,7 @@ def test_a_modem_that_hangs_is_named_as_hanging(lab: Lab) -> None:
 
 
 def test_another_cards_change_is_not_carried_out(lab: Lab, tmp_path: Path, pki: Pki) -> None:
-    """What was meant for one card is not done to the one that was put in its place."""
+    """A change for one card is not applied to another card in its place."""
     iccid = lab.install()
     with SoftCard(tmp_path / "other", pki=pki, eid=Eid.parse(OTHER_EID)) as other:
         before = lab.card.eid
@@ -123,7 +123,7 @@ def test_another_cards_change_is_not_carried_out(lab: Lab, tmp_path: Path, pki: 
 def test_a_switch_is_not_made_on_another_card_with_the_same_profile(
     lab: Lab, tmp_path: Path, pki: Pki
 ) -> None:
-    """The ICCID alone does not say which card is meant."""
+    """The ICCID alone does not state which card is meant."""
     iccid = lab.install()
     with SoftCard(tmp_path / "other", pki=pki, eid=Eid.parse(OTHER_EID)) as other:
         lab.modem.swap_card(other)

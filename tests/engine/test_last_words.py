@@ -1,4 +1,4 @@
-"""A disk that is really full: how a change has ended is written all the same, in space kept for it."""
+"""A disk that is really full: how a change has ended is written nevertheless, in space kept for it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCRIPT = Path(__file__).with_name("small_disk.py")
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """What became of a journal on a small disk."""
+    """The result of a journal on a small disk."""
     folder = tmp_path_factory.mktemp("small") / "disk"
     folder.mkdir()
     user = [] if os.geteuid() == 0 else ["--map-root-user"]

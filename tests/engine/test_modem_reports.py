@@ -39,7 +39,7 @@ LIES = {
 
 
 def hint(change: Change) -> str:
-    """What the result says of the modem beside that it is done."""
+    """Return the result's report on the modem."""
     return str(result_of(change).get("remark", ""))
 
 
@@ -56,7 +56,7 @@ def test_an_iccid_in_any_form_is_that_iccid(tmp_path: Path, pki: Pki, form: tupl
 
 
 def test_a_modem_that_is_behind_is_helped_whatever_its_form(tmp_path: Path, pki: Pki) -> None:
-    """In its own spelling it names the other profile of this card: that is no spelling of the new one."""
+    """In its own spelling it names the other profile of this card: that is not a spelling of the new one."""
     habits: dict[str, Any] = {"iccid_commands": ("+CCID",), "iccid_answer": ("{name}: {swapped}",)}
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, **habits) as lab:
         both(lab)
@@ -69,7 +69,7 @@ def test_a_modem_that_is_behind_is_helped_whatever_its_form(tmp_path: Path, pki:
 def test_no_modem_is_restarted_for_what_nobody_understands(
     tmp_path: Path, pki: Pki, lie: tuple[str, ...]
 ) -> None:
-    """A report that is no profile of this card says nothing, so the card's word counts."""
+    """A report without a profile of this card proves nothing, so the card's list counts."""
     with bench(tmp_path, pki, iccid_commands=("+CCID",), iccid_answer=lie) as lab:
         both(lab)
         for wanted in (SECOND, FIRST, FIRST):
@@ -82,7 +82,7 @@ def test_no_modem_is_restarted_for_what_nobody_understands(
 def test_a_modem_that_begins_to_lie_with_the_switch_is_not_restarted(
     tmp_path: Path, pki: Pki, line: str
 ) -> None:
-    """It told the old profile rightly, and nonsense from the new one on; the result says so."""
+    """It told the old profile rightly, and invalid data from the new one on; the result reports this."""
     with bench(tmp_path, pki, iccid_commands=("+CCID",), quirks={"iccid_commands": ["AT+CCID"]}) as lab:
         both(lab)
         lab.modem.once("AT+CCID")  # before the switch
@@ -102,7 +102,7 @@ def test_the_next_command_is_asked_where_one_tells_nonsense(tmp_path: Path, pki:
         assert "radio-cycle" in steps(lab.carry_out(Kind.ENABLE, iccid=SECOND))
 
 
-# A profile whose SIM PIN nobody has entered.
+# A profile whose SIM PIN was not entered.
 
 
 @pytest.mark.parametrize("hides", [True, False], ids=["ICCID hidden", "ICCID told"])
@@ -111,7 +111,7 @@ def test_a_locked_profile_is_switched_to_and_its_pin_is_told(
     pki: Pki,
     hides: bool,  # noqa: FBT001 - from parametrize
 ) -> None:
-    """The card's word counts, no modem is restarted, and the result says what to enter where."""
+    """The card's word counts, no modem is restarted, and the result states what to enter where."""
     habits: dict[str, Any] = {"pin_locked": (SECOND,), "pin_hides_iccid": hides}
     with bench(tmp_path, pki, **habits) as lab:
         both(lab)
@@ -171,7 +171,7 @@ def test_a_card_behind_a_pin_is_left_alone(tmp_path: Path, pki: Pki) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not to wait for a port that doesn't go."""
+    """Not to wait for a port that does not go."""
     monkeypatch.setattr(modem_power, "_GOING", 0.2)
 
 
@@ -181,7 +181,7 @@ def climbs(lab: Lab) -> int:
 
 @pytest.mark.usefixtures("quick")
 def test_a_modem_that_never_notices_is_restarted_so_often_and_no_more(tmp_path: Path, pki: Pki) -> None:
-    """Change after change, over restarts of lpad: three times at once, then pauses; the error says when."""
+    """After three restarts lpad pauses, across changes and its own restarts; the error states until when."""
     with bench(
         tmp_path,
         pki,
@@ -203,7 +203,7 @@ def test_a_modem_that_never_notices_is_restarted_so_often_and_no_more(tmp_path: 
 
 @pytest.mark.usefixtures("quick")
 def test_a_modem_that_each_switch_needs_a_restart_for_gets_it(tmp_path: Path, pki: Pki) -> None:
-    """What has helped doesn't count."""
+    """A restart that has helped does not count."""
     with bench(
         tmp_path, pki, notices=Notices.RESET, quirks={"refresh_ladder": [WAIT, {**RESET, "seconds": 0.5}]}
     ) as lab:
@@ -244,7 +244,7 @@ def test_what_is_sent_after_each_switch_is_bound_too(
 def test_rescue_does_not_restart_a_modem_forever(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After attempts in vain the modem is restarted no more, and rescue goes on without."""
+    """After attempts without success the modem is restarted no more, and rescue continues without."""
     monkeypatch.setattr(rescue, "BACKOFF", Backoff((0.1,)))
     monkeypatch.setattr(rescue, "REST", 0.1)
     quirks = {"refresh_ladder": [WAIT, {**RESET, "seconds": 0.3}]}

@@ -1,4 +1,4 @@
-"""What a card tells about itself in a form that cannot be read stands in the way of nothing else."""
+"""Unreadable information of a card about itself prevents nothing else."""
 
 from __future__ import annotations
 

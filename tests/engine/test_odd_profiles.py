@@ -91,7 +91,7 @@ def test_two_profiles_with_one_iccid_are_told_apart_by_aid(tmp_path: Path, pki: 
 
 
 def test_a_guarded_switch_returns_by_aid(tmp_path: Path, pki: Pki) -> None:
-    """Where the enabled profile's ICCID cannot be read, `previous` is its AID, and leads back."""
+    """If the enabled profile's ICCID cannot be read, `previous` is its AID, and leads back."""
     with guarding(tmp_path, pki, registration={SECOND: DENIED}) as lab:
         lab.card.distort(FIRST, told=NO_ICCID)
         (odd,) = read(lab).unreadable
@@ -120,7 +120,7 @@ def test_a_guarded_switch_between_twins_returns_by_aid(tmp_path: Path, pki: Pki)
 
 
 def test_the_way_back_is_found_by_aid_once_the_iccid_is_gone(tmp_path: Path, pki: Pki) -> None:
-    """A profile whose entry turns odd while another is on trial is enabled again all the same."""
+    """A profile whose entry turns odd while another is on trial is enabled again nevertheless."""
     with guarding(tmp_path, pki) as lab:
         change = guarded_change(lab, "confirm", within=60)
         watched(lab, change.id)
@@ -143,7 +143,7 @@ def test_the_way_back_is_found_by_aid_once_the_iccid_is_gone(tmp_path: Path, pki
 def test_without_a_known_way_back_a_guarded_switch_is_refused(
     tmp_path: Path, pki: Pki, oddity: dict[str, object]
 ) -> None:
-    """Nothing is sent as long as lpad cannot tell which profile is enabled, or address it."""
+    """Nothing is sent as long as the enabled profile is unknown or cannot be addressed."""
     with guarding(tmp_path, pki) as lab:
         lab.card.distort(FIRST, **oddity)  # type: ignore[arg-type]  # passed on
         read(lab)
@@ -240,7 +240,7 @@ def test_a_reset_takes_unreadable_profiles_too(tmp_path: Path, pki: Pki) -> None
 
 
 def test_the_settings_name_profiles_by_aid(tmp_path: Path, pki: Pki) -> None:
-    """What is protected is not deleted nor disabled, and the fallback order is gone through, by AID, too."""
+    """Protected profiles are neither deleted nor disabled; the fallback order also works by AID."""
     with guarding(tmp_path, pki, registration={SECOND: DENIED}) as lab:
         lab.install(iccid=THIRD, name="Third")
         first, third = aid(lab, FIRST), aid(lab, THIRD)
@@ -278,7 +278,7 @@ def test_failover_names_profiles_by_aid(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_people_switch_a_card_whose_list_cannot_be_read_at_all(tmp_path: Path, pki: Pki) -> None:
-    """The card is asked for what is named, and its word counts; what it does not know is no success."""
+    """The card is asked for what is named, and its word counts; what it does not know is not a success."""
     with guarding(tmp_path, pki) as lab:
         second = aid(lab, SECOND)
         lab.card.faults.corrupt(LIST, lambda _: bytes.fromhex("BF2D03A0FF13"), times=10_000)
@@ -360,12 +360,12 @@ def test_addresses() -> None:
     )
     nameless = UnreadableProfile()
     assert ProfileList((A,), (nameless,)).address(nameless) is None
-    # A broken entry that claims another's ICCID takes it from nobody.
+    # A broken entry that claims another profile's ICCID does not take it over.
     assert ProfileList((A,), (replace(broken, iccid=FIRST),)).address(A) == FIRST
 
 
 def test_steps_of_a_switch_by_aid(tmp_path: Path, pki: Pki) -> None:
-    """A profile without an ICCID is asked for by AID at once."""
+    """A profile without an ICCID is asked for by AID immediately."""
     with guarding(tmp_path, pki) as lab:
         lab.card.distort(SECOND, told=NO_ICCID)
         change = lab.carry_out(Kind.ENABLE, iccid=aid(lab, SECOND))

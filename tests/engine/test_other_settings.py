@@ -1,4 +1,4 @@
-"""Cards that come, go and change while the engine runs, as the settings are read anew."""
+"""Cards that come, go and change while the engine runs, as the settings are read again."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def asking(lab: Lab) -> int:
 
 
 def test_a_card_comes(lab: Lab, port: CardPort, way: Counted, other: CardPort) -> None:
-    """It has a worker of its own at once; the others' changes go on, and their ports stay open."""
+    """It has a worker of its own immediately; the others' changes continue, and their ports stay open."""
     lab.start(port)
     asks = asking(lab)
     events = lab.engine.subscribe(lambda: None)
@@ -117,12 +117,12 @@ def test_a_card_goes(lab: Lab, port: CardPort, other: CardPort) -> None:
     assert [event.data["state"] for event in events.take() if event.type == "euicc"] == ["removed"]
     events.close()
     assert lab.card.open_channels == ()
-    open_csim_link(str(lab.folder / "tty")).close()  # nobody else holds it
+    open_csim_link(str(lab.folder / "tty")).close()  # no other worker holds it
     assert lab.engine.alive
 
 
 def test_a_change_of_a_card_that_goes_can_be_answered_until_it_has_ended(lab: Lab, port: CardPort) -> None:
-    """What is known of a change does not depend on its card; one that has ended cannot be taken back."""
+    """The record of a change does not depend on its card; an ended one cannot be cancelled."""
     lab.start(port)
     asks = asking(lab)
     lab.engine.become([])
@@ -132,7 +132,7 @@ def test_a_change_of_a_card_that_goes_can_be_answered_until_it_has_ended(lab: La
 
 
 def test_a_card_goes_and_comes_back(lab: Lab, port: CardPort) -> None:
-    """However fast the settings change: the new worker has the card as soon as the old one has let go."""
+    """However fast the settings change: the new worker has the card as soon as the old one has released."""
     lab.start(port)
     asks = asking(lab)
     lab.engine.become([])
@@ -143,7 +143,7 @@ def test_a_card_goes_and_comes_back(lab: Lab, port: CardPort) -> None:
 
 
 class Slow:
-    """A way to the lab's modem that is let go only once somebody else was refused it."""
+    """A way to the lab's modem that is released only after another worker was refused it."""
 
     def __init__(self, lab: Lab) -> None:
         self.path = str(lab.folder / "tty")
@@ -170,7 +170,7 @@ class Slow:
 
 @pytest.mark.parametrize("name", [CARD, OTHER])
 def test_a_port_that_is_let_go_late(lab: Lab, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Whoever was refused it has it at once, under the same name or another, and not at the next look."""
+    """The refused worker has it immediately, under the same name or another, before the next check."""
     monkeypatch.setattr(presence, "REOPENING", (3600,))
     slow = Slow(lab)
     lab.start(replace(lab.port, open_link=slow.open))
@@ -182,7 +182,7 @@ def test_a_port_that_is_let_go_late(lab: Lab, monkeypatch: pytest.MonkeyPatch, n
 
 
 def test_cards_that_change_places(lab: Lab, monkeypatch: pytest.MonkeyPatch, other: CardPort) -> None:
-    """Each has the other's port as soon as it is free, whichever of them lets go last."""
+    """Each has the other's port as soon as it is free, whichever of them releases it last."""
     monkeypatch.setattr(presence, "REOPENING", (3600,))
     slow = Slow(lab)
     lab.start(replace(lab.port, open_link=slow.open), other)
@@ -239,7 +239,7 @@ def test_a_way_that_is_another_waits_for_the_change(
 
 
 def test_failover_comes_and_goes(lab: Lab, port: CardPort) -> None:
-    """A policy that is new begins to look, the same one goes on, one that is gone ends."""
+    """A policy that is new begins to look, the same one continues, one that is gone ends."""
     rules = tuple(
         HealthRule(iccid=iccid, conditions=(Condition.parse("registered"),), interval=60, lasting=600)
         for iccid in (FIRST, FIRST[:-1] + "0")

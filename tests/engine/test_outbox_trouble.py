@@ -104,7 +104,7 @@ def test_a_recipient_that_hangs_holds_up_nobody(lab: Lab, mute: str) -> None:
 
 
 def test_one_that_is_refused_for_good_is_set_aside(lab: Lab) -> None:
-    """After some refusals it stays, with the reason, on the card and in the outbox, and isn't tried again."""
+    """After some refusals it is set aside on the card and in the outbox, with the reason, and not resent."""
     set_aside(lab)
     (stored,) = pending(lab)
     assert (stored.stage, stored.attempts) == (Stage.REFUSED, delivery.REFUSALS)
@@ -131,7 +131,7 @@ def test_one_that_was_set_aside_is_retried_by_hand(lab: Lab) -> None:
 
 
 def test_one_that_was_set_aside_is_dropped_by_hand(lab: Lab) -> None:
-    """What is dropped leaves the card and the outbox, and the server never gets it."""
+    """A dropped notification leaves card and outbox, and its server never gets it."""
     set_aside(lab)
     (stored,) = pending(lab)
     change = lab.carry_out(Kind.DROP_NOTIFICATION, seq=stored.seq)
@@ -146,7 +146,7 @@ def test_one_that_was_set_aside_is_dropped_by_hand(lab: Lab) -> None:
 
 
 def test_an_address_that_is_none_is_set_aside_at_once(lab: Lab) -> None:
-    """Nothing can ever come of it; the reason says so, and the rest goes out."""
+    """Nothing can ever come of it; the reason reports this, and the rest goes out."""
     lab.install(metadata=metadata(Recipient(address="https://nowhere/"), Recipient()))
     left = lab.until(lambda: pending(lab), lambda left: [each.stage for each in left] == [Stage.REFUSED])
     assert left[0].last_error is not None
@@ -200,7 +200,7 @@ def test_a_card_that_lists_ever_more(lab: Lab, monkeypatch: pytest.MonkeyPatch, 
 def test_a_notification_beyond_all_reason(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is too large for a notification is not copied, holds up no other, and stays where it is."""
+    """A notification that is too large is not copied, blocks no other, and stays where it is."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=100))
     lab.install()
     copied = [each.seq for each in pending(lab)]
@@ -312,7 +312,7 @@ def test_nothing_is_sent_that_cant_be_written_down(lab: Lab) -> None:
 def test_what_cant_be_written_down_is_not_tried_over_and_over(
     lab: Lab, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A full disk is no reason to try again at once."""
+    """A full disk is not a reason to try again immediately."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install(metadata=metadata())
     failed_once(lab)
@@ -338,7 +338,7 @@ def test_what_cant_be_written_down_is_not_tried_over_and_over(
 def test_what_goes_wrong_in_lpad_is_not_tried_over_and_over(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, place: type, name: str, error: Exception
 ) -> None:
-    """After any error of its own the outbox waits for its turn, and does not try again at once."""
+    """After any error of its own the outbox waits for its turn, and does not try again immediately."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install(metadata=metadata())
     failed_once(lab)
@@ -366,7 +366,7 @@ def test_what_goes_wrong_in_lpad_is_not_tried_over_and_over(
 
 
 def test_a_network_that_is_back(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What waits is tried at once, but for what was tried just now."""
+    """Waiting notifications are tried immediately, except for those that were just tried."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install(metadata=metadata())
     waits = failed_once(lab)
@@ -431,7 +431,7 @@ def test_thirty_days_count_from_the_first_answer(lab: Lab) -> None:
     ],
 )
 def test_who_is_set_aside(lab: Lab, error: LpadError, *, aside: bool) -> None:
-    """Only what is refused for good, and often enough, is set aside; a server that is away never is."""
+    """Only what is refused permanently, and often enough, is set aside; a server that is away never is."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install(metadata=metadata())
     stored = failed_once(lab)
@@ -451,7 +451,7 @@ def test_who_is_set_aside(lab: Lab, error: LpadError, *, aside: bool) -> None:
     ],
 )
 def test_who_is_set_aside_in_the_end(lab: Lab, error: LpadError, *, aside: bool) -> None:
-    """What a server has answered for a month with anything but its acceptance is kept, and no longer sent."""
+    """A notification without acceptance for a month is kept, and no longer sent."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install(metadata=metadata())
     stored = failed_once(lab)

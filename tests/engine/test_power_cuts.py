@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is done, to a card with or without a profile, and what is true of its end."""
+    """An action, on a card with or without a profile, and the required state at its end."""
 
     kind: Kind
     on_empty_card: bool
@@ -48,7 +48,7 @@ def told(lab: Lab, change: Change) -> list[str]:
 def downloaded(lab: Lab, change: Change) -> bool:
     (profile,) = lab.card.profiles
     seen = change.state is State.DONE and profile.enabled
-    # A download that begins anew gets the package twice.
+    # A download that begins again gets the package twice.
     assert [each for each in told(lab, change) if each != "downloaded"] == ["installed", "enabled"]
     assert "downloaded" in told(lab, change)
     return seen
@@ -111,7 +111,7 @@ def camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Camera:
 
 
 def at_rest(lab: Lab) -> None:
-    """Wait until all notifications are off the card, and nobody talks to it."""
+    """Wait until all notifications are off the card, and no program talks to it."""
     lab.until_true(lambda: lab.card.notifications == ())
     lab.until_true(lambda: lab.card.open_channels == ())
 

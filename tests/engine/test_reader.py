@@ -43,7 +43,7 @@ def becomes(lab: Lab, state: CardState) -> None:
 
 
 def test_a_card_in_a_reader_comes_and_goes(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    """Noticed without anybody asking; in between it does all that a card in a modem does."""
+    """The change is noticed without a request; in between the reader does all that a modem does."""
     start(lab, tmp_path)
     becomes(lab, CardState.ABSENT)
     for iccid in (FIRST, SECOND, FIRST):
@@ -118,7 +118,7 @@ class Jolted:
 
 
 def test_a_switch_in_a_reader_has_no_default_guard(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    """Nothing registers there; the result says why the switch was not guarded."""
+    """A card in a reader does not register; the result gives the reason for the missing guard."""
     start(lab, tmp_path)
     with VirtualReaderCard(lab.card, port=pcscd.port):
         becomes(lab, CardState.READY)
@@ -135,7 +135,7 @@ def test_a_switch_in_a_reader_has_no_default_guard(lab: Lab, pcscd: PrivatePcscd
 def test_a_card_that_is_reset_while_a_profile_is_loaded(
     lab: Lab, pcscd: PrivatePcscd, tmp_path: Path, retry_for: int
 ) -> None:
-    """It was out of reach, as when it had been pulled: it is asked again, or what it says of it is told."""
+    """A reset like that of a pulled card: lpad asks the card again, or reports the card's answer."""
     with VirtualReaderCard(Jolted(lab.card, after=20), port=pcscd.port):
         wait_for_cards(present={READER})
         start(lab, tmp_path)
@@ -170,7 +170,7 @@ def test_a_pcscd_that_dies_is_an_absent_card(lab: Lab, pcscd: PrivatePcscd, tmp_
 
 
 def test_a_guarded_switch_in_a_reader(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    """No modem, no registration: said before anything is sent. A confirmation guards it all the same."""
+    """No modem, no registration: said before anything is sent. A confirmation guards it nevertheless."""
     with VirtualReaderCard(lab.card, port=pcscd.port):
         wait_for_cards(present={READER})
         start(lab, tmp_path)

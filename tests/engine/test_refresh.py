@@ -118,7 +118,7 @@ def test_a_modem_that_keeps_the_old_state_is_helped_step_by_step(
 
 
 def test_a_modem_that_does_not_know_its_familys_reset_is_reset_all_the_same(tmp_path: Path, pki: Pki) -> None:
-    """What the quirks name instead is sent where the modem refuses, and only there."""
+    """The command in the quirks is sent only where the modem refuses the usual one."""
     reset = {**RESET, "up": ["AT!RESET"], "instead": ["AT+CFUN=1,1"]}
     quirks = {"refresh_ladder": [WAIT, reset]}
     with bench(tmp_path, pki, quirks=quirks, notices=Notices.RESET, away_after_reset=0.5) as lab:
@@ -133,7 +133,7 @@ def test_a_modem_that_does_not_know_its_familys_reset_is_reset_all_the_same(tmp_
 
 
 def test_a_modem_that_never_notices_fails_the_change_and_stays_powered(tmp_path: Path, pki: Pki) -> None:
-    """The card has switched, the modem has not: that is no success (openpilot#35279, openpilot#35324)."""
+    """The card has switched, the modem has not: that is not a success (openpilot#35279, openpilot#35324)."""
     with bench(tmp_path, pki, notices=Notices.NEVER) as lab:
         lab.install()
         change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
@@ -148,7 +148,7 @@ def test_a_modem_that_never_notices_fails_the_change_and_stays_powered(tmp_path:
 def test_a_modem_that_is_behind_is_helped_where_nothing_is_to_be_switched(
     tmp_path: Path, pki: Pki, kind: Kind
 ) -> None:
-    """Already done for the card, not for the modem: somebody switched, and did not see it through."""
+    """Already done for the card, not for the modem: an earlier switch was not completed."""
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE) as lab:
         both(lab)
         lab.stop()
@@ -179,7 +179,7 @@ def test_a_modem_that_reads_what_is_enabled_already_is_left_alone(tmp_path: Path
 
 
 def test_a_modem_that_notices_without_refresh_is_left_alone(tmp_path: Path, pki: Pki) -> None:
-    """Refresh flag 0 where the quirks say so: nothing re-enumerates or is cycled (agnos-builder#556)."""
+    """Refresh flag 0 where the quirks report this: nothing re-enumerates or is cycled (agnos-builder#556)."""
     with bench(tmp_path, pki, quirks={"refresh_flag": False}, away_after_refresh=60.0) as lab:
         both(lab)
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
@@ -198,7 +198,7 @@ def test_the_settings_beat_the_quirks(tmp_path: Path, pki: Pki) -> None:
 def test_an_iccid_with_its_padding_is_the_same_iccid(
     tmp_path: Path, pki: Pki, commands: tuple[str, ...]
 ) -> None:
-    """The modem adds an F, or swaps nibbles, and the switch is seen all the same (openpilot#38021)."""
+    """The modem adds an F, or swaps nibbles, and the switch is seen nevertheless (openpilot#38021)."""
     with bench(tmp_path, pki, iccid_commands=commands, iccid_padded=True) as lab:
         both(lab)
         assert steps(lab.carry_out(Kind.ENABLE, iccid=SECOND)) == SWITCHED
@@ -221,7 +221,7 @@ def test_a_profile_with_an_18_digit_iccid_is_switched_to(
 def test_a_modem_that_tells_no_iccid_is_not_restarted(
     tmp_path: Path, pki: Pki, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Then the card's own word counts, and the log says so."""
+    """Then the card's own word counts, and the log reports this."""
     caplog.set_level("INFO")
     with bench(tmp_path, pki, iccid_commands=()) as lab:
         both(lab)
@@ -305,7 +305,7 @@ def test_a_port_that_goes_after_the_refresh_and_comes_back_elsewhere(tmp_path: P
 
 
 def test_a_sim_that_is_busy_at_first_is_waited_for(tmp_path: Path, pki: Pki) -> None:
-    """SIM busy is no other ICCID."""
+    """SIM busy does not count as another ICCID."""
     with bench(tmp_path, pki, busy=3) as lab:
         both(lab)
         assert steps(lab.carry_out(Kind.ENABLE, iccid=SECOND)) == SWITCHED
@@ -380,7 +380,7 @@ def test_where_nobody_knows_whether_the_radio_is_on_the_card_stays_usable(
 def test_a_radio_that_stays_off_is_reset_by_the_next_step(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A refused step up is given up in the end, and does not stand in the way of the modem's reset."""
+    """A refused step up is given up in the end, and does not are in the way of the modem's reset."""
     monkeypatch.setattr(modem_power, "_BRINGING_UP", 0.5)
     refused = {**RADIO, "up": ["AT+CFUN=1,0"]}
     with bench(
@@ -500,7 +500,7 @@ def test_a_card_that_refuses_every_way_tells_its_first_reason(lab: Lab) -> None:
 
 
 def test_a_rule_is_not_asked_about_twice(lab: Lab) -> None:
-    """What a policy forbids, it forbids in every way."""
+    """A forbidden switch is forbidden in every way."""
     iccid = lab.install()
     lab.card.faults.refuse(0xBF31, 3, times=4)
     change = lab.carry_out(Kind.ENABLE, iccid=iccid)

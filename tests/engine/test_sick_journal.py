@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NOBODY = 65534
-RUBBISH = b"not a database at all, but long enough to be looked at" * 100
+RUBBISH = b"not a database at all, but long enough to be read in full" * 100
 
 
 @contextmanager
 def as_nobody() -> Iterator[None]:
-    """Be a user whom permissions bind, where the tests are run by one whom they don't."""
+    """Become an ordinary user if the tests run as root, whom permissions do not restrict."""
     me = os.geteuid()
     if me == 0:
         os.seteuid(NOBODY)
@@ -59,7 +59,7 @@ def without_descriptors() -> Iterator[None]:
 
 @pytest.fixture
 def public() -> Iterator[Path]:
-    """A folder that everybody may enter and nobody but its owner write to."""
+    """A folder that all users may enter and only its owner may write to."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -69,7 +69,7 @@ def public() -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a sick journal be tried again soon, so that nobody waits a minute."""
+    """Let a damaged journal be retried soon, so that no test waits a minute."""
     monkeypatch.setattr(write_retry, "EVERY", 0.05)
 
 
@@ -124,7 +124,7 @@ def test_a_page_of_rubbish_inside_is_noticed(tmp_path: Path) -> None:
 
 
 def test_only_the_latest_damaged_files_are_kept(tmp_path: Path) -> None:
-    """A disk that damages the journal again and again doesn't fill up with what is set aside."""
+    """A disk that damages the journal again and again does not fill up with what is set aside."""
     path = tmp_path / "journal.db"
     for number in range(KEPT + 2):
         path.write_bytes(RUBBISH + bytes([number]))
@@ -148,7 +148,7 @@ def test_a_newer_schema_is_not_misread(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION + 1))
 def test_a_database_without_its_tables_is_set_aside(tmp_path: Path, version: int) -> None:
-    """Whole as a file, and no journal for all that: it keeps the daemon neither from starting nor working."""
+    """A valid file that is not a journal prevents neither the daemon's start nor its work."""
     path = tmp_path / "journal.db"
     db = sqlite3.connect(path)
     db.execute("CREATE TABLE changes (id INTEGER PRIMARY KEY)")
@@ -234,7 +234,7 @@ def test_a_file_that_may_not_be_written_is_read(public: Path) -> None:
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
-    """A journal that cannot be made says why, and is made once its folder is there."""
+    """A journal that cannot be made states the reason, and is made once its folder is there."""
     journal = Journal(tmp_path / "missing" / "journal.db")
     refuses(journal, JournalState.UNWRITABLE)
     assert "No such file" in str(journal.health.error)
@@ -262,7 +262,7 @@ def test_a_process_out_of_descriptors_takes_nothing_for_damaged(tmp_path: Path) 
 
 
 def test_damage_while_it_is_open(tmp_path: Path) -> None:
-    """Damage that is met in the middle of reading or writing is repaired at once, and the work goes on."""
+    """Damage found during reading or writing is repaired immediately, and the work continues."""
     path = tmp_path / "journal.db"
     journal = Journal(path)
     for _ in range(50):
@@ -280,7 +280,7 @@ def test_damage_while_it_is_open(tmp_path: Path) -> None:
     assert added.id > change.id
     assert journal.health.ok
     assert len(journal.health.repairs) == 1
-    journal.changes.save(change.run())  # one that was under way when it happened is written anew
+    journal.changes.save(change.run())  # one that was under way when it happened is written again
     assert {added.id, change.id} <= {each.id for each in journal.changes.latest()}
     journal.close()
 
@@ -300,7 +300,7 @@ def test_the_card_is_read_all_the_same(lab: Lab) -> None:
 
 
 def test_what_a_locked_journal_holds_is_taken_up_later(lab: Lab) -> None:
-    """Once another program lets go of the journal, what it holds is settled, and changes are taken again."""
+    """Once another program releases the journal, what it holds is settled, and changes are taken again."""
     iccid = lab.install()
     lab.stop()
     other = lab.journal()
@@ -316,7 +316,7 @@ def test_what_a_locked_journal_holds_is_taken_up_later(lab: Lab) -> None:
 
 
 def test_after_damage_the_card_fills_the_outbox_again(lab: Lab) -> None:
-    """What was not delivered is still on the card: it is copied into the new journal, and sent."""
+    """Undelivered notifications are still on the card: they are copied into the new journal, and sent."""
     with no_space_at_the_server(lab):
         lab.install()
     lab.stop()
@@ -339,7 +339,7 @@ def no_space_at_the_server(lab: Lab) -> Iterator[None]:
 
 
 def test_a_disk_without_space_is_a_state(lab: Lab) -> None:
-    """The state says so while it lasts, events tell of both ends, and it passes by itself."""
+    """The state reports this while it lasts, events report both ends, and it passes by itself."""
     lab.carry_out(Kind.REFRESH)
     seen = lab.engine.subscribe(lambda: None)
     with no_space():

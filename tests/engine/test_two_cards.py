@@ -1,4 +1,4 @@
-"""Two cards and one engine: a port that swallows whoever opens it keeps its own worker only."""
+"""Two cards and one engine: a port that blocks its users affects only its own worker."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHORT = 1.0
 
 
 class Swallowing:
-    """A port whose opening doesn't return, whatever its deadline, until the test is over."""
+    """A port whose opening does not return, whatever its deadline, until the test is over."""
 
     def __init__(self) -> None:
         self.over = threading.Event()
@@ -34,7 +34,7 @@ class Swallowing:
 
 
 def test_a_stuck_worker_keeps_no_other_from_stopping(lab: Lab) -> None:
-    """All are told to stop before one is waited for: the other has ended its work when the time is over."""
+    """All workers begin to stop before lpad waits for any, so the other one ends within the time."""
     swallowing = Swallowing()
     stuck = CardPort(name="stuck", transport="a hole", open_link=swallowing.open)
     engine = lab.start(stuck, lab.port)
@@ -57,7 +57,7 @@ def test_a_stuck_worker_keeps_no_other_from_stopping(lab: Lab) -> None:
 
 
 def test_a_stuck_worker_keeps_no_change_of_a_card_that_goes(lab: Lab) -> None:
-    """What is queued with it ends when the settings name the card no more, not when the worker does."""
+    """Its queued changes end when the settings no longer name the card, before the worker ends."""
     swallowing = Swallowing()
     stuck = CardPort(name="stuck", transport="a hole", open_link=swallowing.open)
     engine = lab.start(stuck, lab.port)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def time_lapse() -> Iterator[Callable[[float], None]]:
     """Yield what lets seconds pass on the monotonic clock, for lpad and for the simulators.
 
-    Enter it before a lab: the lab must have ended when the clock is set right. To lpad this is no standstill.
+    Enter it before a lab: the lab must have ended when the clock is set right. To lpad this is not a
+    standstill.
     """
     real = time.monotonic
     ahead = 0.0

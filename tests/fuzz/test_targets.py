@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 CORPUS = ROOT / "fuzz" / "corpus"
 DOCUMENT = ROOT / "docs" / "fuzzing.md"
 MOST_MEMORY = 32 << 20
-"""Bytes that a target may use at once; what a length field promises must not be taken before it has come."""
+"""Bytes that a target may allocate immediately, before the data that a length field promises has arrived."""
 
 every_target = pytest.mark.parametrize("name", TARGETS)
 
@@ -30,14 +30,14 @@ def seeds(name: str) -> list[bytes]:
 
 
 def test_every_target_has_seeds() -> None:
-    """There is a folder of seeds for each target, and none for what is no target."""
+    """There is a folder of seeds for each target, and none for what is not a target."""
     assert {path.name for path in CORPUS.iterdir()} == set(TARGETS)
     assert sum(path.stat().st_size for path in CORPUS.rglob("*")) < 500_000
 
 
 @every_target
 def test_seeds_are_borne(name: str) -> None:
-    """What the simulator says, what is known to be nasty, and all that was found before."""
+    """The seeds: the simulator's answers, known difficult inputs, and all earlier findings."""
     for seed in seeds(name):
         TARGETS[name].run(seed)
 

@@ -24,14 +24,14 @@ def test_a_named_test_exists(path: str, name: str) -> None:
 
 
 def test_nothing_is_left_open() -> None:
-    """All 76 are there, each with a case of the bench or the reason why there is none."""
+    """All 76 ideas are listed, each with a case of the bench or the reason for its absence."""
     assert [int(row[0]) for row in ROWS] == list(range(1, 77))
     assert all(row[2] or row[4] for row in ROWS)
     assert sum(bool(row[2]) for row in ROWS) > 50
 
 
 def test_every_case_is_named() -> None:
-    """A case after SGP.23 stands in the document."""
+    """A case after SGP.23 is in the document."""
     for file in ("test_conformance.py", "test_server_mistakes.py"):
         tree = ast.parse((ROOT / "hil" / "cases" / file).read_text(encoding="utf-8"))
         cases = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}

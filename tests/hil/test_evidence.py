@@ -1,4 +1,4 @@
-"""What a run of all places leaves: looked at in a browser and in tshark, and fit to be sent."""
+"""The evidence of a run of all places: opened in a browser and in tshark, and safe to send."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ document.title = JSON.stringify(seen);
 
 @pytest.fixture(scope="module")
 def runs(stage: Stage) -> list[Path]:
-    """Two runs of the same cases at all places at once."""
+    """Two runs of the same cases, at all places in parallel."""
     folders = []
     for _ in range(2):
         run = Run(stage.bench, "-k", CASES)
@@ -63,7 +63,7 @@ def in_browser(page: Path, *, width: int) -> str:
 
 
 def test_all_places_at_once(runs: list[Path]) -> None:
-    """One suite a place in one JUnit file, and each place's own files beside it."""
+    """One suite a place in one JUnit file, and each place's own files next to it."""
     suites = ET.parse(runs[-1] / "junit.xml").getroot()
     assert {suite.get("name") for suite in suites} == set(EIDS)
     began = [json.loads((runs[-1] / name / "findings.json").read_text())["began"] for name in EIDS]
@@ -75,7 +75,7 @@ def test_all_places_at_once(runs: list[Path]) -> None:
 
 
 def test_fit_to_be_sent(stage: Stage, runs: list[Path]) -> None:
-    """What isn't private names no card, subscriber or code; what is private is its owner's alone."""
+    """Public files identify no card, subscriber or code; only the owner can read the private ones."""
     secrets = {*EIDS.values(), *(str(each.iccid) for card in stage.cards.values() for each in card.profiles)}
     secrets |= set(re.findall(r"\$([0-9A-Z-]{8,})", (stage.folder / "codes.yaml").read_text()))
     public = [path for path in runs[-1].rglob("*") if path.is_file() and "private" not in path.parts]
@@ -106,7 +106,7 @@ def test_the_capture_of_a_run(runs: list[Path]) -> None:
 
 @pytest.mark.parametrize("place", EIDS)
 def test_the_recorded_cards_are_met_again(runs: list[Path], tmp_path: Path, place: str) -> None:
-    """What a run has recorded stands for the card: lpad finds it, whichever way the card was reached."""
+    """The record of a run replaces the card: lpad finds it, whichever link the card used."""
     record, port = runs[-1] / place / "private" / "apdus.jsonl", tmp_path / "port"
     lpad = [sys.executable, "-m", "lpad.cli.lpad"]
     with subprocess.Popen(
@@ -130,7 +130,7 @@ def test_the_page_stands_alone(runs: list[Path]) -> None:
 @pytest.mark.programs("chromium")
 @pytest.mark.parametrize("width", [1200, 500], ids=["a desk's screen", "a phone's"])
 def test_the_page_in_a_browser(runs: list[Path], tmp_path: Path, width: int) -> None:
-    """Everything is there, has a size, lies in its picture, and nothing sticks out of the window."""
+    """Everything is there, has a size, is in its picture, and nothing sticks out of the window."""
     text = (runs[-1] / "report.html").read_text(encoding="utf-8")
     page = tmp_path / "report.html"
     page.write_text(text.replace("</body>", MEASURE + "</body>"), encoding="utf-8")

@@ -48,7 +48,7 @@ def state_of(card: SoftCard) -> tuple[Any, ...]:
 
 
 def test_no_bench_file_no_run() -> None:
-    """Without a bench file nothing runs, and a file with a mistake is told."""
+    """Without a bench file nothing runs, and a file with a mistake is reported."""
     done = subprocess.run([sys.executable, "-m", "hil"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "--bench" in done.stderr
@@ -92,7 +92,7 @@ def test_wrong_card(stage: Stage) -> None:
     ("options", "status"), [((), 0), (("--complete",), 1)], ids=["as usual", "--complete"]
 )
 def test_a_pool_without_codes(stage: Stage, options: tuple[str, ...], status: int) -> None:
-    """A case that finds no code left is skipped, which is told; who wants every case has the run fail."""
+    """A case without a code is skipped, which is reported; with --complete the run fails."""
     (stage.folder / "empty.yaml").write_text(yaml.safe_dump({"codes": []}))
     bench = bench_with(stage, "spent", codes="empty.yaml")
     content = yaml.safe_load(bench.read_text())
@@ -105,7 +105,7 @@ def test_a_pool_without_codes(stage: Stage, options: tuple[str, ...], status: in
 
 
 def test_a_place_that_is_not_there(stage: Stage) -> None:
-    """After the step that failed its other cases are skipped with that reason; the other place goes on."""
+    """After the step that failed its other cases are skipped with that reason; the other place continues."""
     nowhere = str(stage.folder / "nowhere")
     run = Run(bench_with(stage, "nowhere", port=nowhere), "-k", "test_identity")
     assert run.end() == 1
@@ -134,7 +134,7 @@ def test_interrupted(stage: Stage, how: signal.Signals) -> None:
     assert before is not None
     run = Run(stage.bench, "--place", PLACE, "-k", "test_endurance and switching")
     run.until(lambda: card.enabled_iccid not in (None, before))
-    if how is signal.SIGKILL:  # the place's own pytest dies without a word
+    if how is signal.SIGKILL:  # the place's own pytest dies silently
         for pid in children(run.process.pid):
             os.kill(pid, how)
     else:
@@ -265,7 +265,7 @@ def children(pid: int) -> list[int]:
 
 
 def test_what_is_not_expendable_stays(tmp_path: Path) -> None:
-    """Whatever a test asks for, the client deletes and burns only what the bench file gives up."""
+    """Whatever a test requests, the client deletes and uses up only what the bench file allows."""
     with Gateway() as gateway:
         gateway.ready()
         kept, given = gateway.install_profile(), gateway.install_profile()

@@ -41,7 +41,7 @@ class Gate:
         self._awaited = awaited
 
     def go_on(self) -> None:
-        """Let the held APDU go on."""
+        """Let the held APDU continue."""
         self._go_on.set()
 
     def lose(self) -> None:

@@ -99,7 +99,7 @@ class Managed:
         return False
 
     def reload(self) -> list[dict[str, str]]:
-        """Write the gateway's settings anew, have them read, and return what the daemon said."""
+        """Write the gateway's settings again, have them read, and return what the daemon said."""
         self.gateway.write_settings()
         return self.hangup()
 

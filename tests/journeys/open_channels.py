@@ -41,7 +41,7 @@ class ApduLog:
     def __init__(self, card: Card) -> None:
         self._card = card
         self.log: list[tuple[bytes, bytes] | None] = []
-        """Commands and responses; None where the card was started anew."""
+        """Commands and responses; None for a restart of the card."""
 
     def transmit(self, apdu: bytes) -> bytes:
         answer = self._card.transmit(apdu)
@@ -76,7 +76,7 @@ def _manage(opened: set[str], sent: bytes, got: bytes) -> None:
 def _exchanges(log: Iterable[str]) -> Iterator[tuple[str, str, str]]:
     """Return each command with the last line of its answer that belongs to it and its final result.
 
-    A line that tells of the card's start comes as a command of its own.
+    A line that reports the card's start comes as a command of its own.
     """
     command, answer = "", ""
     for line in list(log):

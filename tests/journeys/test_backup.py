@@ -1,4 +1,4 @@
-"""What docs/compatibility.md promises of backups and downgrades, done by hand as it says."""
+"""The promises of docs/compatibility.md for backups and downgrades, carried out by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A gateway on which nobody but the card vouches for servers."""
+"""A gateway at which only the card confirms servers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_life_by_the_cards_word(profile: Callable[[], bytes]) -> None:
 
 
 def test_a_forbidden_ci() -> None:
-    """A CI that the settings forbid vouches for nobody, and the report says why."""
+    """A CI that the settings forbid confirms no server, and the report states the reason."""
     forbidden: list[str] = []
     with Gateway(settings={"trust": {"system": False, "forbidden_issuers": forbidden}}) as gateway:
         gateway.ready()

@@ -90,7 +90,7 @@ def test_confirmation_code(gateway: Gateway, curl: Curl, profile: Callable[[], b
 
 
 def test_events(gateway: Gateway, curl: Curl, profile: Callable[[], bytes]) -> None:
-    """Events tell of a download's progress by step and byte."""
+    """Events report a download's progress by step and byte."""
     change = curl(f"{CARD}/downloads", {"activation_code": gateway.order(profile())})
     assert change["state"] in ("queued", "running")
     lines = curl.lines(f"http://lpad/v1/events?change={change['id']}&after=0-0", until='"state":"done"')

@@ -1,4 +1,4 @@
-"""The daemon, the port or the card goes away in the middle: the card decides what became of the change."""
+"""The daemon, the port or the card goes away in the middle: the card decides the result of the change."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_killed_while_enabling(profile: Callable[[], bytes], gated: Gated, *, af
 
 
 def test_killed_while_loading(profile: Callable[[], bytes], gated: Gated) -> None:
-    """A daemon killed while segments flow leaves no half profile, says so, and downloads it the next time."""
+    """A daemon killed during loading leaves no partial profile, reports this, and downloads it again."""
     gateway = gated.gateway
     code = gateway.order(profile())
     change = gated.kill_while_loading(code)

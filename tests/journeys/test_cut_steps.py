@@ -62,7 +62,7 @@ def settled(gateway: Gateway, change_id: int, step: str) -> str:
 def test_disable_and_delete(
     profile: Callable[[], bytes], gated: Gated, function: bytes, *, after: bool
 ) -> None:
-    """What was asked of the card is known after the cut, and the card tells whether it was done."""
+    """The sent command is known after the cut, and the card shows whether it was carried out."""
     gateway, gate = gated.gateway, gated.gate
     iccid = installed(gateway, profile())
     if function == DISABLE:
@@ -78,7 +78,7 @@ def test_disable_and_delete(
     step = "disable-profile" if function == DISABLE else "delete-profile"
     state = settled(gateway, change.id, step)
     states = {str(each.iccid): each.enabled for each in gateway.card.profiles}
-    # What was held back before the card goes to it all the same: the daemon was killed, not the modem.
+    # Data that were delayed on the way still reach the card: the daemon was killed, not the modem.
     assert state == "done"
     assert states == ({iccid: False} if function == DISABLE else {})
     gateway.until(lambda: gateway.card.notifications == ())
@@ -86,7 +86,7 @@ def test_disable_and_delete(
 
 @pytest.mark.parametrize("function", [CLIENT, PACKAGE])
 def test_the_order_and_the_package(profile: Callable[[], bytes], gated: Gated, function: str) -> None:
-    """A download that was killed once the server knew of it goes on with a new session, and is done."""
+    """A download that was killed once the server knew of it continues with a new session, and is done."""
     gateway = gated.gateway
     code = gateway.order(profile())
     gateway.server.faults.add(Fault(function=function, kind=FaultKind.DELAY, value=DELAY))
@@ -99,7 +99,7 @@ def test_the_order_and_the_package(profile: Callable[[], bytes], gated: Gated, f
 
 
 def test_the_profile_on_its_way_into_the_card(profile: Callable[[], bytes], gated: Gated) -> None:
-    """A load that was cut off leaves nothing; the download goes on with a new session, and is done."""
+    """A load that was cut off leaves nothing; the download continues with a new session, and is done."""
     gateway = gated.gateway
     code = gateway.order(profile())
     change = gated.kill_while_loading(code)

@@ -1,4 +1,4 @@
-"""What lpactl says when the daemon ends while it listens."""
+"""The output of lpactl if the daemon ends while it listens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def test_a_change_that_was_followed(
     own_gateway: Gateway, profile: Callable[[], bytes], end: Callable[[Gateway], None]
 ) -> None:
-    """A change that has not ended is not told as done: lpad is gone, and will say what came of it."""
+    """A change that has not ended is not told as done: lpad is gone, and will state its result."""
     done = lpactl(own_gateway, end, "download", own_gateway.order(profile()), "--confirm", until="consent")
     assert "once lpad runs again, it reports the outcome of change 1 (daemon-unreachable)" in done
     assert "Error(" not in done
@@ -27,7 +27,7 @@ def test_a_change_that_was_followed(
 
 @pytest.mark.parametrize("end", [Gateway.stop, Gateway.kill], ids=["stopped", "killed"])
 def test_events(own_gateway: Gateway, end: Callable[[Gateway], None]) -> None:
-    """Whoever waits for events learns that there will be no more."""
+    """A program that waits for events is informed that there will be no more."""
     done = lpactl(own_gateway, end, "events", until="listening")
     assert "(daemon-unreachable)" in done
     assert "Error(" not in done

@@ -1,4 +1,4 @@
-"""Discovery by a daemon: from an empty card to an enabled profile, in a modem and a reader, unasked."""
+"""Discovery by a daemon: from an empty card to an enabled profile, in a modem and a reader."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def settings(lab: DiscoveryLab) -> dict[str, Any]:
 
 @pytest.mark.parametrize("link", ["at", "pcsc"])
 def test_an_empty_card_finds_its_profile(lab: DiscoveryLab, link: str) -> None:
-    """Root, alternative SM-DS, SM-DP+, card; the event is deleted, and a restart asks nobody again."""
+    """Root, alternative SM-DS, SM-DP+, card; the event is deleted, and a restart sends no query again."""
     order = lab.event(cascade=True)
     wanted = settings(lab)
     with ExitStack() as running:

@@ -26,7 +26,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Gateway]:
-    """One whose downloads are tried again, as they are where the settings don't say."""
+    """One whose downloads are tried again, as they are where the settings do not say."""
     with Gateway(settings={"downloads": {"retry_for": 3600}}) as running:
         running.ready()
         yield running
@@ -99,7 +99,8 @@ def test_an_example_lists_downloads_and_switches(
     assert "100%" in lines
     assert re.fullmatch(r"change \d+: done", next(line for line in reversed(lines) if "change" in line))
     assert f"enable {enabled.iccid}: done" in lines
-    # What is no code ends the program with the daemon's sentence; so does a server that is asked again later.
+    # An invalid code ends the program with the daemon's sentence; so does a server
+    # that lpad asks again later.
     for wrong, told in (
         ("nonsense", "activation code"),
         ("LPA:1$smdp.invalid$X", "cannot look up smdp.invalid"),
@@ -218,7 +219,7 @@ def test_a_receiver_verifies_and_prints_events(
     signs: str,
     verifies: str | None,
 ) -> None:
-    """It takes what lpad has signed, each event once, and refuses what another key has signed or nobody."""
+    """The receiver accepts each event that lpad has signed once, and refuses other or missing signatures."""
     (tmp_path / "signs").write_text(signs, encoding="ascii")
     (tmp_path / "signs").chmod(0o600)
     public = read_key(signs, where="signs").public

@@ -51,13 +51,13 @@ class Trial:
         self.gateway.ready()
 
     def ended(self, change: Change) -> Change:
-        """Return the change once it has ended; nothing is asked any more."""
+        """Return the change once it has ended; nothing is asked any longer."""
         client = self.gateway.client
         self.gateway.until(lambda: client.change(change.id).ended)
         return client.change(change.id)
 
     def is_back(self, change: Change) -> dict[str, Any]:
-        """See that the old profile is enabled, and that the change says so; return its details."""
+        """See that the old profile is enabled, and that the change reports this; return its details."""
         change = self.ended(change)
         assert change.error is not None, change
         assert change.error.kind == "switch-rolled-back", change.error
@@ -99,7 +99,7 @@ def test_a_switch_that_registers_and_is_confirmed(trial: Trial) -> None:
 
 
 def test_a_switch_that_does_not_register(trial: Trial) -> None:
-    """Back within the limit, without anybody's help."""
+    """The previous profile is back within the limit, without help."""
     trial.gateway.modem.register(trial.new, 3)
     details = trial.is_back(trial.begin("registered", within=3))
     assert "denied" in details["seen"]
@@ -108,7 +108,7 @@ def test_a_switch_that_does_not_register(trial: Trial) -> None:
 @pytest.mark.parametrize("after", [False, True], ids=["before the card enables", "after the card enabled"])
 @pytest.mark.parametrize("late", [False, True], ids=["in time", "too late"])
 def test_killed_while_enabling(trial: Trial, *, after: bool, late: bool) -> None:
-    """The intent is on disk, so lpad goes on guarding, and after the limit it looks once more."""
+    """The intent is on disk, so lpad continues guarding, and checks once more after the limit."""
     trial.gate.hold(enabling, after=after)
     change = trial.begin("registered", within=3 if late else PATIENCE)
     assert trial.gate.held.wait(PATIENCE)
@@ -121,7 +121,7 @@ def test_killed_while_enabling(trial: Trial, *, after: bool, late: bool) -> None
 
 
 def test_the_power_fails_before_the_card_enables(trial: Trial) -> None:
-    """The journal says what was intended, the card that nothing came of it: the old profile stays."""
+    """The journal states what was intended, the card that nothing came of it: the old profile stays."""
     trial.gate.hold(enabling, after=False)
     change = trial.begin("registered", within=PATIENCE)
     assert trial.gate.held.wait(PATIENCE)
@@ -150,7 +150,7 @@ def test_killed_while_the_guard_is_awaited(trial: Trial, *, late: bool) -> None:
 
 @pytest.mark.parametrize("works", [True, False], ids=["it works", "it does not"])
 def test_a_standstill_longer_than_the_limit(trial: Trial, *, works: bool) -> None:
-    """A frozen container has seen nothing: the profile is looked at once more, and kept only if it works."""
+    """After a frozen container lpad checks the profile once more, and keeps it only if it works."""
     trial.gateway.modem.register(trial.new, 2)
     change = trial.begin("registered", within=5)
     trial.watched(change)
@@ -166,7 +166,7 @@ def test_a_standstill_longer_than_the_limit(trial: Trial, *, works: bool) -> Non
 
 
 def test_killed_again_and_again_the_limit_stays_the_limit(trial: Trial) -> None:
-    """What remains is counted from the beginning, not from the latest start."""
+    """The remaining time counts from the beginning, not from the latest start."""
     change = trial.begin("confirm", within=6)
     trial.watched(change)
     began = time.monotonic()
@@ -204,7 +204,7 @@ def test_killed_on_the_way_back(trial: Trial, *, after: bool) -> None:
 
 
 def test_rebooted_with_a_clock_that_was_set_back(trial: Trial) -> None:
-    """The limit is granted once more, and then no more."""
+    """The full limit is granted once more, and only once."""
     change = trial.begin("confirm", within=30)
     trial.watched(change)
     trial.gateway.kill()
@@ -219,7 +219,7 @@ def test_rebooted_with_a_clock_that_was_set_back(trial: Trial) -> None:
 
 
 def test_rebooted_long_after_the_limit(trial: Trial) -> None:
-    """The wall clock tells, though the clock that counts from boot has begun anew."""
+    """The wall clock tells, though the clock that counts from boot has begun again."""
     change = trial.begin("confirm", within=3600)
     trial.watched(change)
     trial.gateway.kill()
@@ -255,7 +255,7 @@ def test_stopped_as_systemd_does(trial: Trial) -> None:
 
 
 def test_killed_while_a_download_is_on_trial(trial: Trial, profile: Callable[[], bytes]) -> None:
-    """What was downloaded is not downloaded again; its switch goes on, and back in the end."""
+    """The profile is not downloaded again; its switch continues, and is rolled back in the end."""
     gateway = trial.gateway
     change = gateway.client.download(
         CARD, activation_code=gateway.order(profile()), enable=True, guard=["confirm"], within=PATIENCE
@@ -276,7 +276,7 @@ def test_killed_while_a_download_is_on_trial(trial: Trial, profile: Callable[[],
 
 
 def test_killed_in_the_middle_of_the_fallback_order() -> None:
-    """The profile before refuses, lpad dies while it enables the next one: it is enabled all the same."""
+    """The profile before refuses, lpad dies while it enables the next one: it is enabled nevertheless."""
     iccids = ("8900101000000000017", "8900101000000000025", "8900101000000000033")
     with gated_gateway(euicc={"switching": {"fallback": [iccids[2]]}}) as gated:
         gateway, gate = gated.gateway, gated.gate
@@ -285,7 +285,7 @@ def test_killed_in_the_middle_of_the_fallback_order() -> None:
         gateway.client.enable(CARD, iccids[0], wait=PATIENCE).check()
         change = gateway.client.enable(CARD, iccids[1], guard=["confirm"], within=PATIENCE)
         gateway.client.wait(change.id, seconds=PATIENCE)
-        gateway.card.faults.refuse(0xBF31, 3)  # disallowedByPolicy, for the profile before
+        gateway.card.faults.refuse(0xBF31, 3)  # disallowedByPolicy, for the previous profile
         gate.hold(lambda apdu: enabling(apdu) and bytes(Iccid.parse(iccids[2])) in apdu, after=False)
         gateway.client.answer(change.id, confirm=False)
         assert gate.held.wait(PATIENCE)

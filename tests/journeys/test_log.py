@@ -1,4 +1,4 @@
-"""What a whole gateway's log lets out: nothing that names the subscriber, unless the settings want it."""
+"""A gateway's whole log: nothing in it identifies the subscriber, unless the settings request it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def life(gateway: Gateway) -> tuple[str, str]:
         typed = {"confirmation_code": CONFIRMATION_CODE} if more else {}
         gateway.download(code, **typed).check()
         client.enable(CARD, iccid, wait=10).check()
-    # And what goes wrong: errors are where identifiers are let out by mistake.
+    # And what fails: errors are where identifiers are let out by mistake.
     client.download(CARD, activation_code=codes[1], wait=10)
     client.delete(CARD, ICCIDS[1], wait=10)
     gateway.until(lambda: not gateway.card.notifications)
@@ -53,7 +53,7 @@ def found_in(log: str, secrets: dict[str, str]) -> list[str]:
 
 
 def metrics_of(gateway: Gateway) -> str:
-    """What Prometheus would get."""
+    """Return the metrics as Prometheus would get them."""
     asked = ["curl", "-sS", "--fail", "--unix-socket", str(gateway.socket), "http://lpad/v1/metrics"]
     told = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
     assert "lpad_" in told
@@ -97,7 +97,7 @@ def test_no_secret_is_logged(level: str) -> None:
 
 
 def test_payloads_are_logged_on_request() -> None:
-    """With `redact: false` the same hunt finds what it looks for: on a bench everything may be wanted."""
+    """With `redact: false` the same hunt finds its secrets: on a bench everything may be wanted."""
     with Gateway(settings={"log": {"level": "trace", "redact": False}}) as gateway:
         gateway.ready()
         secrets = secrets_of(gateway, life(gateway))
@@ -109,7 +109,7 @@ def test_payloads_are_logged_on_request() -> None:
 
 
 def test_one_line_an_event() -> None:
-    """At the usual level a life of two profiles is told in lines that an operator can count, and no more."""
+    """At the default level, the life of two profiles takes a few log lines that an operator can count."""
     with Gateway() as gateway:
         gateway.ready()
         life(gateway)
@@ -181,7 +181,7 @@ def test_a_daemon_of_the_service_manager_logs_to_the_journal() -> None:
 
 
 def test_what_is_kept_is_for_lpad_alone() -> None:
-    """The journal holds codes while a download lasts; it is 0600, as are the files of SQLite beside it."""
+    """The journal holds codes while a download lasts; it is 0600, as are the files of SQLite next to it."""
     with Gateway() as gateway:
         gateway.ready()
         life(gateway)

@@ -1,4 +1,4 @@
-"""The whole daemon beside ModemManager, whose modem it borrows."""
+"""The whole daemon next to ModemManager, whose modem it borrows."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_handed_back_when_stopped(bus: str) -> None:
 
 @pytest.mark.parametrize("inhibit", ["auto", "never"])
 def test_not_let_go(bus: str, inhibit: str) -> None:
-    """A modem that ModemManager keeps is absent, and the error says what can be done (meta-balena#3277)."""
+    """A modem that ModemManager keeps is absent, and the error states what can be done (meta-balena#3277)."""
     gateway = gateway_with(inhibit=inhibit)
     refusal = (f"{NAME}.Error.Core.Unauthorized", "PolicyKit authorization failed")
     with manager_of(gateway, bus, refusal=refusal), gateway:

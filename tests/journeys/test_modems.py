@@ -28,7 +28,7 @@ HURRY = {
 
 
 def channels_left(gateway: Gateway) -> list[object]:
-    """What is open on the card, by the card's own table, and what lpad notes as open."""
+    """Return the channels that are open on the card, by its own table, and those in lpad's notes."""
     notes = (gateway.folder / "state" / "links").glob("*.open")
     return [*gateway.card.open_channels, *notes]
 

@@ -25,7 +25,7 @@ def failure(change: Change) -> tuple[str, dict[str, Any]]:
     """The kind and the details of the error that a change ended with."""
     assert change.state in ("failed", "cancelled"), change
     assert change.error is not None
-    assert len(change.error.sentence) > 20, "a sentence that says what to do"
+    assert len(change.error.sentence) > 20, "a sentence with the remedy"
     return change.error.kind, change.error.details
 
 
@@ -37,14 +37,14 @@ def nothing_half_done(gateway: Gateway, profile: Callable[[], bytes]) -> Iterato
     gateway.server.faults.clear()
     gateway.server.show(TlsIdentity.GOOD)
     assert gateway.card.profiles == before
-    # What the card has reported meanwhile may still be on its way off the card.
+    # Notifications that the card has reported meanwhile may still be on it.
     gateway.until(lambda: gateway.card.open_channels == ())
     assert gateway.download(gateway.order(profile())).check().state == "done"
     assert len(gateway.card.profiles) == len(before) + 1
 
 
 def test_wrong_matching_id(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """A matching ID that the server doesn't know is refused for good."""
+    """A matching ID that the server does not know is refused permanently."""
     with nothing_half_done(gateway, profile):
         kind, details = failure(gateway.download(f"1${gateway.server.address}$NO-SUCH-ORDER"))
         assert (kind, details["subject_code"], details["reason_code"]) == ("server-refused", "8.2.6", "3.8")
@@ -61,7 +61,7 @@ def test_used_matching_id(gateway: Gateway, profile: Callable[[], bytes]) -> Non
 
 
 def test_expired_order(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """An order whose time is over says so."""
+    """An order whose time is over reports this."""
     with nothing_half_done(gateway, profile):
         code = gateway.order(profile(), expires=datetime.now(UTC) - timedelta(days=1))
         kind, details = failure(gateway.download(code))
@@ -153,7 +153,7 @@ WRONGS = {
 
 @pytest.mark.parametrize("name", WRONGS)
 def test_server_in_the_wrong(gateway: Gateway, profile: Callable[[], bytes], name: str) -> None:
-    """Whatever the server does wrong is noticed by the LPA or the card and ends with its own error."""
+    """Each mistake of a server is noticed by the LPA or the card, and ends with its own error."""
     wrong = WRONGS[name]
     with nothing_half_done(gateway, profile):
         gateway.server.faults.add(wrong.fault)
@@ -172,7 +172,7 @@ def test_server_in_the_wrong(gateway: Gateway, profile: Callable[[], bytes], nam
     ],
 )
 def test_tls(gateway: Gateway, profile: Callable[[], bytes], identity: TlsIdentity, cause: str) -> None:
-    """A TLS certificate that cannot be trusted is told apart by why, and no request is sent."""
+    """The error gives the reason why a TLS certificate is not trusted, and no request is sent."""
     with nothing_half_done(gateway, profile):
         gateway.server.show(identity)
         gateway.server.counters.reset()
@@ -212,7 +212,7 @@ def test_server_gone_at_the_notification(
 
 
 def test_server_gone_at_the_cancellation(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """A server gone at CancelSession doesn't hide why the download was cancelled."""
+    """A server gone at CancelSession does not hide why the download was cancelled."""
     with nothing_half_done(gateway, profile):
         gateway.server.faults.add(
             Fault(kind=FaultKind.METADATA_MISMATCH, function="authenticateClient"),
@@ -257,7 +257,7 @@ def test_declined(gateway: Gateway, profile: Callable[[], bytes]) -> None:
 
 
 def test_confirmation_code_missing(profile: Callable[[], bytes]) -> None:
-    """Where nobody gives the confirmation code in time, the change fails and the order stays open."""
+    """If no caller gives the confirmation code in time, the change fails and the order stays open."""
     with Gateway(settings={"answer_within": 0.2}) as gateway:
         gateway.ready()
         code = gateway.order(profile(), confirmation_code="code-4711")
@@ -283,7 +283,7 @@ def test_confirmation_code_wrong_then_right(gateway: Gateway, profile: Callable[
 
 
 def test_confirmation_code_exhausted(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """After too many wrong codes the order is gone for good."""
+    """After too many wrong codes the order is gone permanently."""
     with nothing_half_done(gateway, profile):
         code = gateway.order(profile(), confirmation_code="code-4711", confirmation_limit=2)
         change = gateway.download(code, confirmation_code="1")
@@ -303,7 +303,7 @@ def test_iccid_already_there(gateway: Gateway, profile: Callable[[], bytes]) -> 
 
 
 def test_card_full(profile: Callable[[], bytes]) -> None:
-    """A card without room says so; after a profile is deleted the next one fits."""
+    """A card without room reports this; after a profile is deleted the next one fits."""
     with Gateway(behaviour=CardBehaviour(memory=8_000)) as gateway:
         gateway.ready()
         first = gateway.download(gateway.order(profile())).check()
@@ -352,7 +352,7 @@ def test_http_error(gateway: Gateway, profile: Callable[[], bytes], status: int)
 def test_styles_of_servers_in_the_field(
     own_gateway: Gateway, profile: Callable[[], bytes], style: Fault
 ) -> None:
-    """What real servers write otherwise than the standard has it is understood."""
+    """Known deviations of real servers from the standard are understood."""
     own_gateway.server.faults.add(style)
     own_gateway.download(own_gateway.order(profile())).check()
     own_gateway.until(lambda: not own_gateway.card.notifications)

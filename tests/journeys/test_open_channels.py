@@ -1,4 +1,4 @@
-"""Whatever ends a change, the log of the line to the card shows no channel left open (openpilot#37271)."""
+"""Whatever ends a change, the log of the line to the card shows no open channel (openpilot#37271)."""
 
 from __future__ import annotations
 

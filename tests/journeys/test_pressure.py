@@ -1,4 +1,4 @@
-"""Everything at once that programs gone wild can do, against a whole daemon."""
+"""Everything immediately that programs gone wild can do, against a whole daemon."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ MOST_KIB = 96 * 1024
 def test_memory_is_bounded_and_others_are_answered(profile: Callable[[], bytes]) -> None:
     """200 clients, 10,000 requests for one download, floods and deaf ones: one change, 96 MiB at most.
 
-    The clients are those of script/bench: readers beside slow writers, half-open connections, bodies of
-    100 MB, heads without end, and event streams that nobody reads.
+    The clients are those of script/bench: readers next to slow writers, half-open connections, bodies of
+    100 MB, heads without end, and event streams without a reader.
     """
     with Gateway(settings={"log": "warning"}) as gateway:
         gateway.ready()

@@ -50,7 +50,7 @@ def printed(module: str, *arguments: str, code: int) -> str:
     ],
 )
 def test_personalities(name: str, found: dict[str, Any]) -> None:
-    """The report says how the daemon reaches the card, and the card can be used afterwards."""
+    """The report states how the daemon reaches the card, and the card can be used afterwards."""
     personality = find_personality(name)
     with Gateway(personality=personality.modem, behaviour=personality.card) as gateway:
         gateway.ready()
@@ -64,7 +64,7 @@ def test_personalities(name: str, found: dict[str, Any]) -> None:
 
 
 def test_fit_for_a_bug_report(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """What lpactl probe prints holds nothing that names card, device or subscriber, unless asked for."""
+    """The output of lpactl probe identifies neither card, device nor subscriber, unless requested."""
     iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
     eid = str(gateway.card.eid)
     for text in (run(gateway, "probe"), run(gateway, "probe", CARD, "--json")):
@@ -80,7 +80,7 @@ def test_fit_for_a_bug_report(gateway: Gateway, profile: Callable[[], bytes]) ->
 
 
 def test_by_port(gateway: Gateway) -> None:
-    """The card is named by its port as well; one that the daemon doesn't have is said to be unknown."""
+    """The card is named by its port as well; one that the daemon does not have is said to be unknown."""
     port = str(gateway.folder / "port")
     assert json.loads(run(gateway, "probe", port, "--json"))["probe"]["port"].startswith("AT modem on ")
     run(gateway, "probe", "/dev/ttyUSB99", code=exit_codes.USAGE)
@@ -94,7 +94,7 @@ def test_ports(gateway: Gateway) -> None:
 
 
 def test_absent_card() -> None:
-    """A card that cannot be reached has a report, too: what was found, and what went wrong."""
+    """A card that cannot be reached has a report, too: what was found, and what failed."""
     with Gateway(euicc={"port": "/dev/serial/by-id/usb-None_0123456789ABCDEF"}) as gateway:
         text = run(gateway, "probe", code=exit_codes.CARD)
         assert "there is no such port" in text

@@ -34,7 +34,7 @@ def gateway_with(**habits: Any) -> Gateway:
     ],
 )
 def test_a_modem_that_notices_late(profile: Callable[[], bytes], notices: Notices, needed: list[str]) -> None:
-    """The change is done once the modem reads the new profile, and its steps say what that took."""
+    """The change is done once the modem reads the new profile, and its steps state what that took."""
     with gateway_with(notices=notices, away_after_reset=1.0, comes_back_elsewhere=True) as gateway:
         gateway.ready()
         first, second = (
@@ -65,7 +65,7 @@ def test_killed_between_power_down_and_power_up(profile: Callable[[], bytes]) ->
 
 
 def test_killed_in_the_middle_of_the_ladder(profile: Callable[[], bytes]) -> None:
-    """The next start goes on climbing until the modem reads the new profile, and the change says so."""
+    """The next start climbs on until the modem reads the new profile, and the change reports this."""
     with gateway_with(notices=Notices.RESET) as gateway:
         gateway.ready()
         iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])

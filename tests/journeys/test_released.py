@@ -33,7 +33,7 @@ def release(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def told(release: Path) -> dict[str, Any]:
-    """What the release has told of its journal."""
+    """The release's reports on its journal."""
     return dict(json.loads((release / "told.json").read_text(encoding="utf-8")))
 
 
@@ -68,7 +68,7 @@ def test_an_upgrade_loses_nothing(gateway: Gateway, told: dict[str, Any]) -> Non
             ended = change["ended_at"] is not None
             assert holds(now, change if ended else {key: change[key] for key in ("euicc", "kind", "params")})
             assert now["ended_at"] is not None or now["state"] == change["state"], (
-                "it goes on, or says why not"
+                "it continues, or gives the reason"
             )
         assert not changes, "lpad began none"
         kept = ("seq", "event", "address", "iccid")
@@ -86,9 +86,7 @@ def test_a_release_refuses_a_later_journal(gateway: Gateway, told: dict[str, Any
     with closing(sqlite3.connect(gateway.folder / "state" / "journal.db")) as db:
         (verdict,) = db.execute("PRAGMA quick_check").fetchone()
         version, columns = schema_of(db)
-    assert verdict == "ok", (
-        "SQLite alone must be content: a release may ask it before it looks at the version"
-    )
+    assert verdict == "ok", "SQLite alone must be content: a release may ask it before it reads the version"
     if version > told["schema"]:
         assert told["of a later file"]["details"]["reason"] == "journal-newer"
         assert "install that lpad again" in told["of a later file"]["detail"]

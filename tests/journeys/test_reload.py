@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SECOND_EID = "89049032123451234512345678901300"
 IMEI = "356938035643809"
 OUTSIDER = 54321
-"""A user ID that nobody has."""
+"""A user ID without a user."""
 CALLER = """
 import http.client, json, os, socket, sys
 path, uid = sys.argv[1], int(sys.argv[2])
@@ -145,7 +145,7 @@ def test_what_is_no_file_is_refused_at_once(gateway: Gateway, managed: Managed) 
 
 
 def test_a_reload_while_the_daemon_stops(gateway: Gateway, managed: Managed) -> None:
-    """Asked for both at once, it stops, and applies nothing to what is taken down."""
+    """Asked for both at the same time, it stops, and applies nothing to what is taken down."""
     managed.process.send_signal(signal.SIGHUP)
     managed.process.send_signal(signal.SIGTERM)
     assert managed.process.wait(PATIENCE) == 0
@@ -156,7 +156,7 @@ def test_a_reload_while_the_daemon_stops(gateway: Gateway, managed: Managed) -> 
 def test_the_state_folder_stays_until_a_restart(
     gateway: Gateway, managed: Managed, profile: Callable[[], bytes]
 ) -> None:
-    """What is found out about servers after a reload is kept where the rest of the state is."""
+    """Knowledge about servers from after a reload is stored with the rest of the state."""
     elsewhere = gateway.folder / "elsewhere"
     elsewhere.mkdir()
     gateway._settings = {"state_folder": str(elsewhere)}
@@ -167,7 +167,7 @@ def test_the_state_folder_stays_until_a_restart(
 
 
 def test_a_broken_file_changes_nothing(gateway: Gateway, managed: Managed) -> None:
-    """All mistakes are logged with their lines, the status says so, and the old settings go on."""
+    """All mistakes are logged with their lines, the status reports this, and the old settings continue."""
     path = gateway.write_settings()
     path.write_text("log: loud\nsoket: x\n", encoding="utf-8")
     managed.hangup()
@@ -221,7 +221,7 @@ def test_the_status_tells_what_happens(
 def test_the_end_while_a_change_waits(
     gateway: Gateway, managed: Managed, profile: Callable[[], bytes]
 ) -> None:
-    """What the engine tells when nobody serves any more holds up nothing: SIGTERM ends the daemon with 0."""
+    """Events of the engine after the end of the API delay nothing: SIGTERM ends the daemon with 0."""
     gateway.client.download(CARD, activation_code=gateway.order(profile()), confirm=True, wait=PATIENCE)
     managed.process.terminate()
     assert managed.process.wait(PATIENCE) == 0
@@ -230,7 +230,7 @@ def test_the_end_while_a_change_waits(
 def test_a_policy_counts_from_a_reload(
     gateway: Gateway, managed: Managed, profile: Callable[[], bytes]
 ) -> None:
-    """What may be installed, for all cards or one, changes without a restart; a refusal is logged."""
+    """The install policy, for all cards or one, changes without a restart; a refusal is logged."""
     gateway._settings = {"policy": {"servers": ["*.example.org"]}}
     managed.reload()
     refused = gateway.download(gateway.order(profile()))
@@ -259,7 +259,7 @@ def second(gateway: Gateway) -> Iterator[Path]:
 def test_a_card_comes_and_goes(
     gateway: Gateway, managed: Managed, second: Path, profile: Callable[[], bytes]
 ) -> None:
-    """A card that is added is served beside the first, whose download and port stay; then it is let go."""
+    """A card that is added is served next to the first, whose download and port stay; then it is released."""
     opened = gateway.log.count(f"{CARD}: AT modem on")
     asks = gateway.client.download(
         CARD, activation_code=gateway.order(profile()), confirm=True, wait=PATIENCE
@@ -293,7 +293,7 @@ def test_a_card_comes_and_goes(
 
 
 def open_at_link_ends(port: Path) -> bool:
-    """Whether nobody holds the port."""
+    """Whether the port is free."""
     try:
         SerialLine(str(port)).close()
     except CardBusy:
@@ -302,7 +302,7 @@ def open_at_link_ends(port: Path) -> bool:
 
 
 def test_keys_of_a_card(gateway: Gateway, managed: Managed, profile: Callable[[], bytes]) -> None:
-    """What says how the card is reached has it opened anew; the rest counts from the next change on."""
+    """A setting of the link has the card opened again; others count from the next change on."""
     opened = gateway.log.count(f"{CARD}: AT modem on")
     iccid = gateway.client.download(CARD, activation_code=gateway.order(profile()), wait=PATIENCE).check()
     assert iccid.result is not None
@@ -322,7 +322,7 @@ def test_keys_of_a_card(gateway: Gateway, managed: Managed, profile: Callable[[]
 
 
 def test_who_may_connect(gateway: Gateway, managed: Managed) -> None:
-    """Who has a role from now on may connect, who has none any more may not, as the socket's list says."""
+    """A user with a new role may connect, one without a role no longer may, as the socket's list shows."""
     gateway._settings = {"access": {"read": {"users": [OUTSIDER]}}}
     managed.reload()
     assert OUTSIDER.to_bytes(4, "little") in access_list(gateway)
@@ -332,9 +332,9 @@ def test_who_may_connect(gateway: Gateway, managed: Managed) -> None:
 
 
 def test_a_role_that_is_taken_away_counts_on_open_connections(gateway: Gateway, managed: Managed) -> None:
-    """Who was let in and kept the connection is told 403 from the reload on.
+    """A user that kept its connection without a role gets 403 from the reload on.
 
-    Only root can become another user: anybody else sees that the owner may do all, before and after.
+    Only root can become another user: other users see that the owner may do all, before and after.
     """
     uid = OUTSIDER if os.geteuid() == 0 else os.geteuid()
     gateway.folder.chmod(0o711)

@@ -57,7 +57,7 @@ def replayed(recorded: tuple[str, str, Path]) -> Iterator[Gateway]:
 
 
 def test_a_recorded_card_is_met_again(recorded: tuple[str, str, Path], replayed: Gateway) -> None:
-    """Who it is, what it holds and what it refuses is as it was with the card."""
+    """Identity, content and refusals are those of the recorded card."""
     eid, iccid, _ = recorded
     card = replayed.client.euicc(CARD)
     assert card.eid == eid

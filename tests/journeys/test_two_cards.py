@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 MUTE = "a-mute-one"
 QUEUED = 30
-"""Changes of the mute one: each takes as long as lpad waits for a modem to say OK."""
+"""Changes of the silent one: each takes as long as lpad waits for a modem to say OK."""
 BAUD = 38400
 """So slow that closing a session takes longer than a process needs to exit."""
 
 
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
-    """The mute one stands first."""
+    """The silent one stands first."""
     ours, theirs = os.openpty()
     try:
         made = Gateway(baud=BAUD, settings={})

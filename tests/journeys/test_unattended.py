@@ -1,4 +1,4 @@
-"""A gateway that nobody looks after: its first profile comes unasked, and a spoilt journal is no end."""
+"""An unattended gateway: its first profile comes without a request, and it survives a damaged journal."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_journal_of_a_newer_lpad(profile: Callable[[], bytes], own_gateway: Ga
 
 
 def test_a_journal_that_was_spoilt(profile: Callable[[], bytes], own_gateway: Gateway) -> None:
-    """The daemon begins an empty one, keeps the other, and the next change is taken."""
+    """The daemon begins a new journal, keeps the damaged one, and accepts the next change."""
     gateway = own_gateway
     iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
     gateway.until(lambda: gateway.card.open_channels == () and gateway.card.notifications == ())

@@ -80,7 +80,7 @@ def test_waiting_for_an_answer_is_progress(gateway: Gateway, profile: Callable[[
 
 
 def test_a_stuck_worker_starves_the_watchdog(gateway: Gateway, memory_card: FailingMemoryCard) -> None:
-    """A call that no deadline ends stops the feeding; the log says who is stuck, and where."""
+    """A call that no deadline ends stops the feeding; the log states who is stuck, and where."""
     with Managed(gateway):
         gateway.ready()
     for known in (gateway.folder / "state" / "links").iterdir():
@@ -98,7 +98,7 @@ def test_a_stuck_worker_starves_the_watchdog(gateway: Gateway, memory_card: Fail
 def test_a_stuck_thread_behind_the_api_starves_the_watchdog(
     gateway: Gateway, memory_card: FailingMemoryCard
 ) -> None:
-    """A loop that runs while what it waits for hangs answers nobody: that is not well either."""
+    """An event loop blocked by a hanging call answers no request, so the daemon is not well."""
     with Managed(gateway, watchdog=WATCHDOG, environment=memory_card.environment) as managed:
         gateway.ready()
         managed.until("WATCHDOG")
@@ -111,7 +111,7 @@ def test_a_stuck_thread_behind_the_api_starves_the_watchdog(
 
 
 def test_a_stopped_process_feeds_nothing(gateway: Gateway) -> None:
-    """Whatever keeps the whole process from running starves the watchdog; afterwards it is fed again."""
+    """If the whole process cannot run, the watchdog gets no signs of life; afterwards it gets them again."""
     with Managed(gateway, watchdog=WATCHDOG) as managed:
         gateway.ready()
         managed.until("WATCHDOG")

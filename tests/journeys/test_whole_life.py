@@ -84,7 +84,7 @@ def test_verbs_are_idempotent(own_gateway: Gateway, profile: Callable[[], bytes]
 
 
 def test_reset_empties_the_card(own_gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """A memory reset takes operational profiles, also the enabled one, and their operators are told."""
+    """A memory reset takes operational profiles, also the enabled one, and their operators are reported."""
     client = own_gateway.client
     own_gateway.download(own_gateway.order(profile()), enable=True).check()
     client.reset(CARD, operational_profiles=True, accept_offline=True, wait=PATIENCE).check()
@@ -113,7 +113,7 @@ def test_made_up_profile_arrives_whole(gateway: Gateway, profile: Callable[[], b
 
 
 def test_progress_is_told_by_step_and_byte(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """Whoever follows a download hears each step and rising byte counts up to the whole package."""
+    """A follower of a download gets each step and increasing byte counts up to the whole package."""
     change = gateway.client.download(CARD, activation_code=gateway.order(profile()))
     events = list(gateway.client.follow(change.id))
     sent = [event.data["sent"] for event in events if event.type == "progress"]

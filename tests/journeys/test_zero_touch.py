@@ -1,4 +1,4 @@
-"""Zero touch: an empty card, a platform in the settings, and nobody who does anything."""
+"""Zero touch: an empty card, a platform in the settings, and no user."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_asked_for_over_the_socket() -> None:
 
 
 def test_killed_while_waiting() -> None:
-    """A daemon that is killed while the profile is pending goes on after the restart, with the same order."""
+    """If the daemon is killed while the profile is pending, it continues with the same order."""
     with provided("kore") as (gateway, platform):
         platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
         gateway.ready()

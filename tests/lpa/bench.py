@@ -79,7 +79,7 @@ class Contacts:
 
 @dataclass
 class Caller:
-    """A listener that answers as it is told and notes what it hears."""
+    """A listener that gives fixed answers and records its calls."""
 
     decision: Decision = Decision.ACCEPT
     codes: list[str | None] = field(default_factory=list)

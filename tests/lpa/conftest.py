@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def make_bench(pki: Pki, tmp_path: Path) -> MakeBench:
-    """Makes benches whose card or server is out of the ordinary."""
+    """Makes benches with an unusual card or server."""
 
     @contextmanager
     def make(*, behaviour: Any = None, infrastructure: Pki | None = None, **server: Any) -> Iterator[Bench]:
@@ -43,7 +43,7 @@ def make_bench(pki: Pki, tmp_path: Path) -> MakeBench:
 
 @pytest.fixture
 def bench(make_bench: MakeBench) -> Iterator[Bench]:
-    """A well-mannered card and server."""
+    """A standard card and server."""
     with make_bench() as made:
         yield made
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ScriptedIsdr:
-    """Gives one answer after the other and keeps what it was sent; an error in the script is raised."""
+    """Gives one answer after the other and records the commands; an error in the script is raised."""
 
     def __init__(self, *answers: str | bytes | Exception, block_size: int = 120) -> None:
         self.sent: list[bytes] = []

@@ -1,4 +1,4 @@
-"""What a card's refusal means."""
+"""The meaning of a card's refusal."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FAMILIES = [
     ProfileInfoListError,
     SetNicknameResult,
 ]
-LATER = range(17, 33)  # of v3: whoever meets them reads their name in the sentence
+LATER = range(17, 33)  # of version 3: the sentence contains their names
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_every_reason_has_its_sentence(code: ResultCode) -> None:
 
 
 def test_a_reason_of_a_later_version_is_named() -> None:
-    """The name and number are told where there are no words of our own."""
+    """The name and number are reported if there are no words of our own."""
     error = refused(es10.LOAD_BOUND_PROFILE_PACKAGE, InstallationError.LPR_NOT_SUPPORTED)
     assert "(lprNotSupported, 23)" in error.sentence
     assert error.kind == "card-refused"

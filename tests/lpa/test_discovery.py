@@ -103,7 +103,7 @@ def errors(found: Discovered) -> dict[str, str]:
 
 
 def test_nothing_waits(lab: Lab) -> None:
-    """An SM-DS without events for this card is no error, whatever it has for others."""
+    """An SM-DS without events for this card is not an error, whatever it has for others."""
     lab.event("OTHERS", eid=OTHER_EID)
     found = lab.discover()
     assert found.events == ()
@@ -142,7 +142,7 @@ def test_a_cascade(lab: Lab) -> None:
 
 
 def test_a_cascade_keeps_the_place_of_its_event(lab: Lab) -> None:
-    """Events behind an alternative SM-DS come where the event that leads there came."""
+    """Events behind an alternative SM-DS take the place of the event that leads there."""
     lab.event("R-1", ALTERNATIVE)
     lab.event("LAST")
     lab.event("E-1", SMDP, at=ALTERNATIVE, forwarded_as="R-1")
@@ -196,7 +196,7 @@ def test_many_servers(lab: Lab) -> None:
 
 
 def test_a_dead_server_hides_no_other(lab: Lab) -> None:
-    """What one server has is found although those before it fail."""
+    """The events of one server are found although those before it fail."""
     lab.event("E-1", at=ALTERNATIVE)
     found = lab.discover("dead.invalid", ROOT, ALTERNATIVE)
     assert events(found) == [("E-1", SMDP)]
@@ -264,7 +264,7 @@ def test_a_lost_session_is_begun_again_once(lab: Lab, code: str) -> None:
 
 
 def test_an_event_that_was_deleted_meanwhile(lab: Lab) -> None:
-    """An event that the alternative SM-DS no longer knows is dropped, which is no error."""
+    """An event that the alternative SM-DS no longer knows is dropped, which is not an error."""
     lab.event("R-1", ALTERNATIVE)
     found = lab.discover()
     assert (events(found), errors(found)) == ([], {})
@@ -307,7 +307,7 @@ def test_an_sm_ds_with_the_role_of_an_sm_dp_plus(lab: Lab) -> None:
     ],
 )
 def test_faulty_servers(lab: Lab, kind: FaultKind, function: str, error: type[Exception]) -> None:
-    """What an SM-DS does wrong is its failure, and the next server is asked."""
+    """A mistake of an SM-DS is its failure, and the next server is asked."""
     lab.event("E-1", at=ALTERNATIVE)
     value = "other.example.com" if kind is FaultKind.SIGNED_ADDRESS else None
     lab.root.faults.add(Fault(kind=kind, function=function, value=value, times=0))

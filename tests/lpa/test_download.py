@@ -51,7 +51,7 @@ def test_by_activation_code(bench: Bench) -> None:
 
 
 def test_each_command_carries_its_intent_to_the_port(bench: Bench) -> None:
-    """What a command is meant to do arrives with its bytes, on each block of a whole download."""
+    """The intent of a command arrives with its bytes, on each block of a whole download."""
     bench.download(bench.order())
     stated: dict[Intent, None] = {}
     for apdu in bench.contacts.apdus:
@@ -89,7 +89,7 @@ def test_a_card_that_does_not_name_its_profile(bench: Bench) -> None:
 
 
 def test_progress_by_byte(bench: Bench) -> None:
-    """Progress rises with each block to the whole of the package, and shows more than the segments."""
+    """Progress increases with each block up to the whole package, and covers more than the segments."""
     caller = Caller()
     bench.download(bench.order(size=20_000), caller)
     sent = [sent for sent, _ in caller.progress]
@@ -133,13 +133,13 @@ def test_by_default_smdp(bench: Bench) -> None:
 
 
 def test_server_behind_a_port_that_knows_its_bare_name(bench: Bench) -> None:
-    """Where a name leads elsewhere, TLS and the address in the answers keep to the name."""
+    """If a name leads to another host, TLS and the address in the answers use the name."""
     bench.download(bench.order(), address=f"testsmdpplus1.example.com:{bench.smdp.port}")
     assert installed(bench) == [ICCID]
 
 
 def test_oid_of_the_activation_code(bench: Bench) -> None:
-    """An activation code that names the server's own OID is satisfied, 2.999.10 as it is written."""
+    """An activation code that names the server's own OID is accepted, even 2.999.10."""
     assert bench.smdp.oid == "2.999.10"
     bench.download(bench.order(oid_in_code=True))
     assert installed(bench) == [ICCID]
@@ -154,7 +154,7 @@ def test_device_is_told(bench: Bench) -> None:
 
 
 def test_without_an_imei_the_sentence_says_so(bench: Bench) -> None:
-    """Whose device nobody can name is told why that may be, and what to set; others are not."""
+    """Without a TAC for the device, the log gives the reason and the remedy; otherwise it does not."""
     unnamed = DeviceInfo(tac=UNKNOWN_TAC, capabilities=DEVICE.capabilities)
     bench.download(bench.order(), device=unnamed)
     with pytest.raises(ServerRefused, match=r"refuse the TAC 00000000.*'tac'") as caught:
@@ -166,7 +166,7 @@ def test_without_an_imei_the_sentence_says_so(bench: Bench) -> None:
 
 
 def test_later_radios_only_where_the_card_knows_them(bench: Bench) -> None:
-    """Capabilities of later versions go to cards that say that they understand them."""
+    """Capabilities of later versions go only to cards that report to understand them."""
     device = DeviceInfo(
         tac=DEVICE.tac, capabilities=DeviceCapabilities(eutran_epc=release(15), nr_5gc=release(16))
     )
@@ -178,7 +178,7 @@ def test_later_radios_only_where_the_card_knows_them(bench: Bench) -> None:
 
 
 def test_offer_shows_the_profile(bench: Bench) -> None:
-    """The caller sees what the operator says about the profile before anything is bound."""
+    """The caller sees the operator's description of the profile before it is bound."""
     icon = b"\x89PNG" + bytes(100)
     metadata = ProfileMetadata(iccid=ICCID, service_provider="Operator", name="Gateway plan", icon=icon)
     caller = Caller(decision=Decision.REJECT)
@@ -202,7 +202,7 @@ def test_offer_shows_the_profile(bench: Bench) -> None:
     ],
 )
 def test_declined(bench: Bench, decision: Decision, state: tuple[str, str]) -> None:
-    """A refused offer ends as Declined; the server is told why, and the next download works."""
+    """A refused offer ends as Declined; the server is informed why, and the next download works."""
     order = bench.order()
     caller = Caller(decision=decision)
     with pytest.raises(Declined) as caught:
@@ -215,7 +215,7 @@ def test_declined(bench: Bench, decision: Decision, state: tuple[str, str]) -> N
 
 
 def test_confirmation_code_given_beforehand(bench: Bench) -> None:
-    """A code that is known beforehand is used without asking, as it was typed."""
+    """A confirmation code in the request is used without a question, as it was typed."""
     caller = Caller()
     bench.download(bench.order(confirmation_code="0012 é"), caller, confirmation_code="0012 é")
     assert caller.asked == []
@@ -223,7 +223,7 @@ def test_confirmation_code_given_beforehand(bench: Bench) -> None:
 
 
 def test_confirmation_code_asked_before_anything(bench: Bench) -> None:
-    """An activation code that announces a confirmation code has it asked before the server is contacted."""
+    """If the activation code announces a confirmation code, it is requested before the first contact."""
     caller = Caller()
     with pytest.raises(ConfirmationCodeRequired):
         bench.download(bench.order(confirmation_code="code-1234"), caller)
@@ -233,7 +233,7 @@ def test_confirmation_code_asked_before_anything(bench: Bench) -> None:
 
 
 def test_confirmation_code_asked_when_the_server_says(bench: Bench) -> None:
-    """A code that nobody announced is asked for after the profile was shown."""
+    """A code that was not announced is requested after the profile was shown."""
     order = bench.order(confirmation_code="code-1234")
     caller = Caller(codes=["code-1234"])
     bench.download(Order(matching_id=order.matching_id), caller)
@@ -331,7 +331,7 @@ def test_cancelled_at_a_step(bench: Bench, step: Step) -> None:
     owed = GOOD_WAY.index(step) > GOOD_WAY.index(Step.AUTHENTICATE_SERVER)
     assert (caller.steps[-1] is CANCELLED) is owed
     assert installed(bench) == []
-    # Before AuthenticateClient the server does not know the card, so it cannot believe a cancellation.
+    # Before AuthenticateClient the server does not know the card, so it cannot verify a cancellation.
     told = GOOD_WAY.index(step) > GOOD_WAY.index(Step.AUTHENTICATE_CLIENT)
     assert bench.state(order) == ("released", "postponed" if told else None)
     bench.download(order)
@@ -339,7 +339,7 @@ def test_cancelled_at_a_step(bench: Bench, step: Step) -> None:
 
 
 def test_cancelled_while_loading(bench: Bench) -> None:
-    """Taken back in the middle of loading, the segment under way is finished, and none after it sent."""
+    """After a cancellation during loading, the current segment is completed, and no further one is sent."""
     order = bench.order(size=20_000)
     caller = Caller(cancel_after_bytes=5000)
     with pytest.raises(Cancelled):
@@ -363,7 +363,7 @@ def test_cancelled_too_late(bench: Bench) -> None:
 
 
 def test_cancelled_twice(bench: Bench) -> None:
-    """A caller that goes on cancelling does not keep the session from being cancelled."""
+    """A caller that continues cancelling does not keep the session from being cancelled."""
 
     class Stubborn(Caller):
         def step(self, step: Step) -> None:
@@ -378,7 +378,7 @@ def test_cancelled_twice(bench: Bench) -> None:
 
 
 def test_listener_that_fails(bench: Bench) -> None:
-    """A fault of the caller's own leaves card and server in order too, and comes out as it is."""
+    """An error of the caller leaves card and server in order, too, and is raised unchanged."""
 
     class Faulty(Caller):
         def confirm(self, _offer: object) -> Decision:

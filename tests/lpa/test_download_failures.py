@@ -1,4 +1,4 @@
-"""Downloads that go wrong: each ends with a typed error, nothing half done, and the next one works."""
+"""Downloads that fail: each ends with a typed error, nothing half done, and the next one works."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_other_eid(bench: Bench) -> None:
 
 
 def test_wrong_address(make_bench: MakeBench) -> None:
-    """A server that says that it is not the one that was meant; nothing is opened on the card."""
+    """A server that denies being the addressed one; nothing is opened on the card."""
     with make_bench(aliases=()) as bench:
         order = bench.order()
         with pytest.raises(ServerRefused) as caught:
@@ -150,7 +150,7 @@ def test_tls(bench: Bench, identity: TlsIdentity, cause: str) -> None:
 def test_lpas_own_checks(
     bench: Bench, fault: FaultKind, error: type[LpadError], details: dict[str, str]
 ) -> None:
-    """What only the LPA can check stops the server's answer before the card gets it."""
+    """Faults that only the LPA can notice stop the server's answer before the card gets it."""
     bench.smdp.faults.add(Fault(kind=fault, function=INITIATE, value="other.example.com"))
     order = bench.order()
     fails(bench, order, error, cancelled=False, **details)
@@ -159,7 +159,7 @@ def test_lpas_own_checks(
 
 
 def test_signed_address_with_five_thousand_digits(bench: Bench) -> None:
-    """An address that nobody can read as one is another server's."""
+    """An address that cannot be read counts as another server's."""
     bench.smdp.faults.add(
         Fault(kind=FaultKind.SIGNED_ADDRESS, function=INITIATE, value="smdp.example.com:" + "1" * 5000)
     )
@@ -188,7 +188,7 @@ def test_other_oid_than_the_activation_codes(bench: Bench) -> None:
     ],
 )
 def test_card_refuses_the_server(bench: Bench, fault: FaultKind, reason: str) -> None:
-    """What the card finds wrong with the server is its error code; there is no session to cancel."""
+    """A fault of the server that the card finds is reported with the card's code, without a cancellation."""
     bench.smdp.faults.add(Fault(kind=fault, function=INITIATE))
     order = bench.order()
     fails(bench, order, CardRefused, cancelled=False, function="ES10b.AuthenticateServer", reason=reason)
@@ -225,7 +225,7 @@ def test_card_refuses_to_prepare(bench: Bench) -> None:
     [(FaultKind.DROP_BEFORE, None), (FaultKind.DROP_AFTER, None), (FaultKind.HTTP_STATUS, 503)],
 )
 def test_server_gone(bench: Bench, function: str, fault: FaultKind, value: int | None) -> None:
-    """A server that goes at any call leaves an order that works when it is back."""
+    """A server that fails at any call leaves an order that works when it is back."""
     bench.smdp.faults.add(Fault(kind=fault, function=function, value=value))
     order = bench.order()
     failed = ServerFailed if fault is FaultKind.HTTP_STATUS else ServerUnreachable
@@ -235,7 +235,7 @@ def test_server_gone(bench: Bench, function: str, fault: FaultKind, value: int |
 
 
 def test_server_gone_at_cancel_session(bench: Bench) -> None:
-    """A server that goes at CancelSession does not hide the first error, and the next download works."""
+    """A server that fails at CancelSession does not hide the first error, and the next download works."""
     order = bench.order()
     bench.smdp.faults.add(
         Fault(kind=FaultKind.REFUSE, function=PACKAGE, value="8.2/3.7"),
@@ -251,7 +251,7 @@ def test_server_gone_at_cancel_session(bench: Bench) -> None:
     [FaultKind.BODY_MALFORMED, FaultKind.BODY_HTML, FaultKind.BODY_EMPTY, FaultKind.BODY_OVERSIZED],
 )
 def test_malformed_json(bench: Bench, function: str, fault: FaultKind) -> None:
-    """An answer that is no JSON, empty or huge is the server's fault."""
+    """An answer that is not valid JSON, empty or huge is the server's fault."""
     bench.smdp.faults.add(Fault(kind=fault, function=function))
     fails(bench, bench.order(), ServerMalformed, cancelled=function != INITIATE)
     works(bench)
@@ -297,13 +297,13 @@ def test_malformed_fields(bench: Bench, function: str, field: str, fault: FaultK
 @pytest.mark.parametrize("fault", [FaultKind.BASE64_NEWLINES, FaultKind.BASE64_UNPADDED])
 @pytest.mark.parametrize("function", [INITIATE, CLIENT, PACKAGE])
 def test_base64_as_servers_write_it(bench: Bench, function: str, fault: FaultKind) -> None:
-    """Line breaks in base64, and padding left out, are no fault."""
+    """Line breaks in base64, and missing padding, are not faults."""
     bench.smdp.faults.add(Fault(kind=fault, function=function))
     works(bench)
 
 
 def test_transaction_id_in_lower_case(bench: Bench) -> None:
-    """A transaction ID in lower case is the same one, and goes back as it came."""
+    """A transaction ID in lower case is the same one, and is returned unchanged."""
     bench.smdp.faults.add(Fault(kind=FaultKind.LOWER_CASE_TRANSACTION_ID, times=0))
     works(bench)
 
@@ -316,7 +316,7 @@ def test_other_words_for_success(bench: Bench, word: str) -> None:
 
 
 def test_metadata_differ(bench: Bench) -> None:
-    """A package that holds another profile than the one shown never reaches the card."""
+    """A package with another profile than the one shown never reaches the card."""
     bench.smdp.faults.add(Fault(kind=FaultKind.METADATA_MISMATCH, function=CLIENT))
     order = bench.order()
     fails(bench, order, ServerMalformed, cancelled=True)
@@ -353,7 +353,7 @@ def test_package_of_wrong_structure(bench: Bench, fault: FaultKind) -> None:
     ],
 )
 def test_card_refuses_the_package(bench: Bench, fault: FaultKind, command: str, reason: str) -> None:
-    """The card's early result stops the loading: no further segment, no cancellation, its reason told."""
+    """The card's early result stops the loading: no further segment, no cancellation, and its reason."""
     bench.smdp.faults.add(Fault(kind=fault, function=PACKAGE, value=1))
     order = bench.order(size=20_000)
     caller = Caller()
@@ -371,7 +371,7 @@ def test_card_refuses_the_package(bench: Bench, fault: FaultKind, command: str, 
 
 
 def test_iccid_there_already(bench: Bench) -> None:
-    """A profile whose ICCID the card holds is refused by the card, and the one that is there stays."""
+    """The card refuses a profile whose ICCID it already contains, and keeps the existing one."""
     bench.download(bench.order())
     fails(
         bench,
@@ -386,7 +386,7 @@ def test_iccid_there_already(bench: Bench) -> None:
 
 
 def test_card_full(make_bench: MakeBench) -> None:
-    """A full card is told as such, with what to do, and as a failure that passes."""
+    """A full card is reported as such, with the remedy, and as a temporary failure."""
     with make_bench(behaviour=CardBehaviour(memory=10_000)) as bench:
         error = fails(
             bench,
@@ -401,7 +401,7 @@ def test_card_full(make_bench: MakeBench) -> None:
 
 
 def test_server_finds_the_card_full(make_bench: MakeBench) -> None:
-    """A server that knows that the profile won't fit says so before anything is bound."""
+    """A server that knows that the profile will not fit reports this before anything is bound."""
     with make_bench(behaviour=CardBehaviour(memory=10_000), check_memory=True) as bench:
         error = fails(bench, bench.order(size=20_000), ServerRefused, cancelled=True, subject_code="8.1")
         assert "delete a profile" in error.sentence
@@ -431,7 +431,7 @@ def test_power_lost_while_loading(bench: Bench, apdus: int) -> None:
 def test_a_modem_that_is_late_while_loading(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, error: type[CardError], apdus: int
 ) -> None:
-    """A card that is there again at once leaves an order that works: the session is only postponed."""
+    """A card that is there again immediately leaves an order that works: the session is only postponed."""
     order = bench.order(size=20_000)
     left = count(-apdus)
     transmit = bench.contacts.transmit
@@ -457,7 +457,7 @@ def test_card_refuses_a_segment_without_result(bench: Bench) -> None:
 
 
 def test_card_mumbles(bench: Bench) -> None:
-    """A card that answers AuthenticateServer with nonsense may have taken it: the session is cancelled."""
+    """A card that answers AuthenticateServer with invalid data may have accepted it: lpad cancels."""
     order = bench.order()
     bench.card.faults.corrupt(0xBF38, lambda _: bytes.fromhex("BF3803800101"))
     fails(bench, order, CardMalformed, cancelled=True)

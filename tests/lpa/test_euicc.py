@@ -116,7 +116,7 @@ REFUSALS = [
 def test_refusals(
     act: Callable[[Euicc], Any], answer: str, function: str, code: int, reason: str, said: str
 ) -> None:
-    """Each error code becomes an error that names function, code and reason, and tells what to do."""
+    """Each error code becomes an error with function, code, reason and remedy."""
     with pytest.raises(CardRefused, match=said) as caught:
         act(Euicc(ScriptedIsdr(answer)))
     assert caught.value.details == {"function": function, "code": code, "reason": reason}
@@ -135,7 +135,7 @@ def test_answers_that_cannot_be_read(act: Callable[[Euicc], Any], answer: str) -
 
 
 def test_errors_of_the_way_pass() -> None:
-    """What the link or a status word says is not changed."""
+    """Errors of the link and status words are passed on unchanged."""
     error = CardStatus("no", sw="6F00")
     with pytest.raises(CardStatus) as caught:
         enable(Euicc(ScriptedIsdr(error)))
@@ -181,7 +181,7 @@ FUNCTIONS: list[tuple[Callable[[Euicc], Any], Intent]] = [
 
 @pytest.mark.parametrize(("act", "intent"), FUNCTIONS, ids=[str(intent) for _, intent in FUNCTIONS])
 def test_each_function_states_its_intent(act: Callable[[Euicc], Any], intent: Intent) -> None:
-    """Function, alters, repeatable: a command says it itself."""
+    """Function, alters, repeatable: a command carries its intent."""
     isdr = ScriptedIsdr("")
     with pytest.raises(CardMalformed, match=f"^{intent}: "):
         act(Euicc(isdr))
@@ -189,7 +189,7 @@ def test_each_function_states_its_intent(act: Callable[[Euicc], Any], intent: In
 
 
 def test_nothing_that_alters_is_repeatable() -> None:
-    """Only questions may be sent again, and only what alters the card has it restarted."""
+    """Only queries may be repeated, and only commands that alter the card may restart it."""
     for _, intent in FUNCTIONS:
         assert not (intent.alters and intent.repeatable)
         assert intent.alters or not intent.restarts
@@ -232,7 +232,7 @@ def test_a_card_that_refuses_for_another_reason(other: str | CardStatus) -> None
 
 
 def test_searches() -> None:
-    """One profile or a class can be asked for, and lists leave icons out unless told otherwise."""
+    """One profile or a class can be requested, and lists omit icons by default."""
     isdr = ScriptedIsdr(*["BF2D02A000"] * 3)
     euicc = Euicc(isdr)
     euicc.get_profiles_info(search=ProfileClass.TEST, deadline=SOON)
@@ -246,7 +246,7 @@ def test_searches() -> None:
 
 
 def test_what_cannot_be_read_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Profiles without ICCID and notifications of unknown kinds are left out, and said to be."""
+    """Profiles without ICCID and notifications of unknown kinds are omitted and counted."""
     euicc = Euicc(ScriptedIsdr("BF2D04A002E300", "BF2B04A002A100"))
     with caplog.at_level(logging.WARNING):
         assert euicc.get_profiles_info(deadline=SOON) == ()
@@ -256,13 +256,13 @@ def test_what_cannot_be_read_is_logged(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_removing_a_notification() -> None:
-    """One that is gone already is no error."""
+    """A missing notification is not an error."""
     assert Euicc(ScriptedIsdr("BF3003800100")).remove_notification_from_list(0, deadline=SOON)
     assert not Euicc(ScriptedIsdr("BF3003800101")).remove_notification_from_list(0, deadline=SOON)
 
 
 def test_notifications_by_event_and_number() -> None:
-    """What is asked for is sent."""
+    """The request contains what the caller asked for."""
     isdr = ScriptedIsdr("BF2802A000", "BF2B02A000", "BF2B02A000")
     euicc = Euicc(isdr)
     euicc.list_notification(events=(NotificationEvent.DELETE,), deadline=SOON)
@@ -316,7 +316,7 @@ def test_loading_a_profile() -> None:
 
 
 def test_an_early_result_ends_the_loading() -> None:
-    """A card that finds a fault is sent nothing more, and the result tells where and why."""
+    """A card that finds a fault gets no further segment, and the result states place and reason."""
     isdr = ScriptedIsdr(b"", b"", b"", FAULT)
     result = Euicc(isdr).load_bound_profile_package(BOUND, deadline=SOON)
     assert len(isdr.sent) == 4
@@ -351,7 +351,7 @@ def test_a_card_that_never_tells() -> None:
 
 
 def test_an_answer_that_is_no_result() -> None:
-    """Data that is no result ends the loading as the card's fault."""
+    """Data that is not a result ends the loading as the card's fault."""
     isdr = ScriptedIsdr(b"", b"\x30\x00")
     with pytest.raises(CardMalformed, match="LoadBoundProfilePackage"):
         Euicc(isdr).load_bound_profile_package(BOUND, deadline=SOON)
@@ -359,7 +359,7 @@ def test_an_answer_that_is_no_result() -> None:
 
 
 def test_stopping_between_segments() -> None:
-    """Who wants to stop is asked before each segment, never inside one."""
+    """A cancellation is checked before each segment, never inside one."""
     isdr = ScriptedIsdr(*[b""] * 2)
     seen: list[str] = []
 
@@ -376,7 +376,7 @@ def test_stopping_between_segments() -> None:
 
 @pytest.mark.parametrize("reason", list(CancelSessionReason))
 def test_cancelling(reason: CancelSessionReason) -> None:
-    """The card's signed word is passed on as it came."""
+    """The card's signed answer is passed on unchanged."""
     answer = tlv.encode(0xBF41, tlv.encode(0xA0, b"\x30\x00", tlv.encode(0x5F37, bytes(64))))
     isdr = ScriptedIsdr(answer)
     assert Euicc(isdr).cancel_session(SESSION, reason, deadline=SOON).raw == answer

@@ -67,7 +67,7 @@ def test_addresses(bench: Bench) -> None:
 
 
 def test_listing(loaded: Bench) -> None:
-    """Profiles are listed with what the operator said of them, icons only where asked for."""
+    """Profiles are listed with the operator's description, icons only on request."""
     with loaded.euicc() as euicc:
         first, second = euicc.get_profiles_info(deadline=soon())
         (whole,) = euicc.get_profiles_info(search=FIRST, tags=TAGS, deadline=soon())
@@ -83,7 +83,7 @@ def test_listing(loaded: Bench) -> None:
 
 
 def test_switching(loaded: Bench) -> None:
-    """Enabling one profile disables the other; AIDs name profiles as well as ICCIDs do."""
+    """Enabling one profile disables the other; AIDs identify profiles as well as ICCIDs."""
     aids: dict[Iccid, Aid] = {profile.iccid: profile.aid for profile in loaded.card.profiles}
     with loaded.euicc() as euicc:
         euicc.enable_profile(aids[SECOND], refresh=False, deadline=soon())
@@ -94,7 +94,7 @@ def test_switching(loaded: Bench) -> None:
 
 
 def test_switching_with_refresh(loaded: Bench) -> None:
-    """A switch with REFRESH is a success at once and takes effect when the card restarts."""
+    """A switch with REFRESH is a success immediately and takes effect when the card restarts."""
     with loaded.euicc() as euicc:
         euicc.enable_profile(SECOND, refresh=True, deadline=soon())
     loaded.card.reset()

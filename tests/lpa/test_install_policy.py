@@ -1,4 +1,4 @@
-"""What the owner of a device lets be installed: each rule at its moment, with its reason."""
+"""The owner's install policy: each rule at its moment, with its reason."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def order_of(bench: Bench) -> Order:
 
 @pytest.mark.parametrize("rule", REFUSALS)
 def test_each_rule_at_its_moment(bench: Bench, rule: str) -> None:
-    """A rule ends the download when what it judges is known, tells the server why, and asks nobody."""
+    """A rule ends the download as soon as its subject is known, and informs the server without a question."""
     order, caller = order_of(bench), Caller()
     with pytest.raises(PolicyRefused) as caught:
         bench.download(order, caller, policy=REFUSALS[rule])
@@ -78,7 +78,7 @@ def test_each_rule_at_its_moment(bench: Bench, rule: str) -> None:
 
 
 def test_a_server_that_is_not_allowed_is_not_contacted(bench: Bench) -> None:
-    """Neither the server nor the card hears of it, and nobody is asked for a code."""
+    """Neither the server nor the card is informed, and no code is requested."""
     order, caller = bench.order(confirmation_code="code-1234"), Caller(codes=["code-1234"])
     before = bench.smdp.counters.tcp_connects
     with pytest.raises(PolicyRefused):
@@ -173,7 +173,7 @@ def test_nothing_that_was_judged_may_differ_in_the_package(other: dict[str, obje
     ],
 )
 def test_operators(pattern: str, owner: str | None, fits: bool) -> None:  # noqa: FBT001  a table's column
-    """A profile without an owner is nobody's, and only allowed where all are."""
+    """A profile without an owner is only allowed if all owners are."""
     metadata = read(owner=OperatorId(bytes.fromhex(owner)) if owner else None)
     policy = InstallPolicy(operators=(pattern,))
     if fits:
@@ -215,7 +215,7 @@ def test_servers(pattern: str, address: str, fits: bool) -> None:  # noqa: FBT00
 
 
 def test_what_a_server_says_can_stretch_nothing() -> None:
-    """A long name is refused at once, and shortened and made printable in the error."""
+    """A long name is refused immediately, and shortened and made printable in the error."""
     policy = InstallPolicy(providers=("a*a*a*a*a*a*a*b",))
     with pytest.raises(PolicyRefused) as caught:
         policy.check_metadata(read(service_provider_name="a\n" * 500_000))
@@ -241,7 +241,7 @@ def test_whom_to_ask(
     demanded_by_card: tuple[str, ...],
     asks: bool,  # noqa: FBT001  a table's column
 ) -> None:
-    """What the card demands is asked for in any case; the settings may ask for more."""
+    """Consent that the card demands is always requested; the settings may demand more."""
     caller = Caller()
     bench.download(bench.order(), caller)
     offer = replace(caller.offers[0], policy_rules=rules, rules_needing_consent=demanded_by_card)
@@ -249,7 +249,7 @@ def test_whom_to_ask(
 
 
 def test_the_documentation_has_the_table() -> None:
-    """docs/security.md says of each rule when it is judged and what card and server are told."""
+    """docs/security.md lists each rule with its moment and the reports to card and server."""
     text = SECURITY.read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| .+ \| (.+) \| (.+) \|$", text, re.MULTILINE)
     told = {rule: (moment, reason) for rule, moment, reason in rows if rule in RULES}
@@ -268,5 +268,5 @@ def test_the_documentation_has_the_table() -> None:
     [("x" * 80, "x" * 80), ("x" * 81, "x" * 80 + "…"), ("a\nb\x1b[0m", "a?b?[0m"), ("", "")],
 )
 def test_what_a_server_says_is_fit_for_a_sentence(said: str, shown: str) -> None:
-    """At most 80 characters, and none that drives a terminal."""
+    """At most 80 characters, without control characters for a terminal."""
     assert _shown(said) == shown

@@ -1,4 +1,4 @@
-"""A card that takes a whole profile and says nothing, or nonsense: its list of notifications is asked."""
+"""A card that loads a whole profile without a valid result: lpad reads its list of notifications."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_profile_that_was_installed(bench: Bench, lost: Callable[[bytes], byte
 
 
 def test_a_profile_that_was_refused(bench: Bench) -> None:
-    """A refusal that was swallowed is told with its reason, as if it had come."""
+    """A lost refusal is reported with its reason, as if it had arrived."""
     bench.card.faults.corrupt(LOAD_BPP, swallowed, times=100)
     bench.smdp.faults.add(Fault(function="getBoundProfilePackage", kind=FaultKind.BPP_BIT_FLIP, value=3))
     with pytest.raises(CardRefused):

@@ -25,7 +25,7 @@ def pending(number: int, address: str) -> PendingNotification:
 
 
 def test_copy_deliver_remove(bench: Bench) -> None:
-    """What a download leaves on the card is copied, delivered as it was signed, and then removed."""
+    """A download's notifications are copied, delivered as they were signed, and then removed."""
     bench.download(bench.order())
     with bench.euicc() as euicc, bench.server() as server:
         found = retrieve(euicc, deadline=soon())
@@ -53,7 +53,7 @@ def test_one_by_number(make_bench: MakeBench) -> None:
 
 @pytest.mark.parametrize("is_error", [True, False])
 def test_a_number_that_is_gone(make_bench: MakeBench, is_error: bool) -> None:  # noqa: FBT001  a table's column
-    """What the card no longer holds is no error, whichever way the card says so, and can be removed again."""
+    """It is not an error if the card no longer has the notification, however the card reports this."""
     with (
         make_bench(behaviour=CardBehaviour(unknown_notification_is_error=is_error)) as bench,
         bench.euicc() as euicc,
@@ -99,7 +99,7 @@ def test_accepted_with_200(bench: Bench, fault: FaultKind) -> None:
     "address", ["smdp.example.com", " SMDP.example.com ", "smdp. example.com", "smdp.example.com\r\n"]
 )
 def test_recipient_as_cards_write_it(address: str) -> None:
-    """Blanks and capitals in a recipient's address are passed over."""
+    """Blanks and capitals in a recipient's address are ignored."""
     assert str(pending(1, address).recipient) == "smdp.example.com"
 
 
@@ -110,13 +110,13 @@ def test_recipient_with_port() -> None:
 
 @pytest.mark.parametrize("address", ["", "https://smdp.example.com/", "-"])
 def test_no_recipient(address: str) -> None:
-    """What is no address is named with the notification's number."""
+    """An invalid address is named with the notification's number."""
     with pytest.raises(InvalidValue, match="notification 7"):
         _ = pending(7, address).recipient
 
 
 def test_several_recipients(bench: Bench) -> None:
-    """A profile that tells several servers leaves one notification for each."""
+    """A profile with several recipients leaves one notification for each."""
     recipients = (Recipient((Event.ENABLE, Event.DISABLE)), Recipient((Event.ENABLE,), "second.example.com"))
     bench.download(bench.order(metadata=ProfileMetadata(iccid=ICCID, recipients=recipients)))
     with bench.euicc() as euicc:

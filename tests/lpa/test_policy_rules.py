@@ -66,7 +66,7 @@ def test_the_first_fitting_row_decides(table: list[AuthorisationRule], verdict: 
 )
 @pytest.mark.parametrize("which", ["gid1", "gid2"])
 def test_group_identifiers(pattern: bytes | None, group: bytes | None, fits: bool, which: str) -> None:  # noqa: FBT001  a table's column
-    """An empty pattern is any group, a missing one means that the owner has none."""
+    """An empty pattern matches any group, and a missing one only an owner without a group."""
     table = [row(operator("EEEEEE", **{which: pattern}))]
     owner = OperatorId(OWNER.mcc_mnc, **{which: group})
     assert (judge(("ppr1",), owner, table=table) == ALLOWED) is fits
@@ -79,7 +79,7 @@ def test_without_a_proper_owner_nothing_is_allowed(owner: OperatorId | None) -> 
 
 
 def test_forbidden_by_the_card() -> None:
-    """What EUICCInfo2 forbids is forbidden whatever the table says."""
+    """A rule that EUICCInfo2 forbids is forbidden whatever the table contains."""
     assert judge(("ppr1",), OWNER, table=[row(ANY)], forbidden=("ppr1",)) == FORBIDDEN
 
 

@@ -1,4 +1,4 @@
-"""A server that says again, or in another place, what was right elsewhere: nothing is installed by it."""
+"""A server that replays answers, or moves them elsewhere: nothing is installed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FUNCTIONS = ("initiateAuthentication", "authenticateClient", "getBoundProfilePac
 
 @contextmanager
 def between(server: Es9Plus, say: Callable[[str, HttpAnswer], HttpAnswer]) -> Iterator[None]:
-    """Stand between lpad and the server, behind TLS: as a server gone bad."""
+    """Sits between lpad and the server, behind TLS, like a hostile server."""
     post = server._connection.post
 
     def said(path: str, *words: object, **more: object) -> HttpAnswer:
@@ -42,7 +42,7 @@ def download(bench: Bench, order: ServersOrder, say: Callable[[str, HttpAnswer],
 
 
 def answers_of_a_download(bench: Bench) -> dict[str, HttpAnswer]:
-    """What a server said, function by function, in a download that worked."""
+    """The server's answers, function by function, in a download that worked."""
     heard: dict[str, HttpAnswer] = {}
 
     def listen(function: str, answer: HttpAnswer) -> HttpAnswer:
@@ -55,7 +55,7 @@ def answers_of_a_download(bench: Bench) -> dict[str, HttpAnswer]:
 
 @pytest.mark.parametrize("replayed", FUNCTIONS)
 def test_an_answer_of_another_session(bench: Bench, replayed: str) -> None:
-    """Each answer of a download that worked is told apart in the next one."""
+    """Each replayed answer of an earlier download is noticed in the next one."""
     heard = answers_of_a_download(bench)
     held = bench.card.profiles
     with pytest.raises(ServerMalformed):
@@ -69,7 +69,7 @@ def test_an_answer_of_another_session(bench: Bench, replayed: str) -> None:
 
 @pytest.mark.parametrize(("place", "other"), list(itertools.permutations(FUNCTIONS, 2)))
 def test_answers_in_each_other_s_place(bench: Bench, place: str, other: str) -> None:
-    """An answer to another function is none to this one."""
+    """An answer to another function does not count for this one."""
     heard = answers_of_a_download(bench)
     held = bench.card.profiles
     with pytest.raises(ServerError):

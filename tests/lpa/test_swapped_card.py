@@ -1,4 +1,4 @@
-"""A card that was swapped: what was meant for one card is not done to another."""
+"""A swapped card: a request for one card is not carried out on another."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ OTHER = "89049032000000000000000000000105"
 
 
 def proof(eid: str | None) -> Any:
-    """Return what a card with this EID proves itself with; None: its certificate names none."""
+    """Return the certificate of a card with this EID; None: its certificate names no EID."""
     return SimpleNamespace(eid=eid)
 
 
 def test_another_card_is_refused() -> None:
-    """Its own certificate says who it is."""
+    """Its own certificate states who it is."""
     with pytest.raises(Conflict, match="it has another EID"):
         check_proof(proof(OTHER), MEANT)
 
 
 @pytest.mark.parametrize(("seen", "meant"), [(MEANT, MEANT), (None, MEANT), (OTHER, None)])
 def test_the_card_that_is_meant_is_not(seen: str | None, meant: str | None) -> None:
-    """Nor is one that names no EID, nor any where none is meant."""
+    """A certificate without an EID does not count as swapped, nor does any if no EID is expected."""
     check_proof(proof(seen), meant)

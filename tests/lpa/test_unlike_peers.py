@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def live(bench: Bench, *, size: int = 3000) -> None:
-    """Go through a profile's life with this card: download, tell the server, switch, name, delete."""
+    """Run a profile's life with this card: download, inform the server, switch, name, delete."""
     iccid = Iccid.parse(ICCID)
     profile = made_up_profile(iccid, size=size)
     bench.download(bench.order(profile=profile))
@@ -71,7 +71,7 @@ def tell_servers(bench: Bench, euicc: Euicc) -> None:
     ids=repr,
 )
 def test_habits_of_cards(make_bench: MakeBench, habits: dict[str, Any]) -> None:
-    """However a card answers and whatever it leaves open, a profile's whole life works."""
+    """However a card answers, and whatever it omits, a profile's whole life works."""
     with make_bench(behaviour=CardBehaviour(**habits)) as bench:
         live(bench)
 
@@ -87,7 +87,7 @@ def test_habits_of_cards(make_bench: MakeBench, habits: dict[str, Any]) -> None:
     ids=repr,
 )
 def test_packages_of_any_make(bench: Bench, details: dict[str, Any]) -> None:
-    """Session keys or the profile's own, metadata in one piece or many: the profile arrives whole."""
+    """Session keys or the profile's own, metadata in one piece or many: the profile arrives complete."""
     profile = made_up_profile(Iccid.parse(ICCID), size=1500)
     bench.download(bench.order(profile=profile, **details))
     assert [stored.package for stored in bench.card.profiles] == [profile]
@@ -105,7 +105,7 @@ def test_signed_address_in_capitals(bench: Bench) -> None:
 
 @pytest.mark.parametrize("given", ["code-1234", None])
 def test_a_confirmation_code_that_nobody_wants(bench: Bench, given: str | None) -> None:
-    """A code that the activation code announces is asked for; where the server wants none, none is sent."""
+    """An announced code is requested from the user; if the server needs none, none is sent."""
     order = bench.order()
     caller = Caller(codes=["code-1234"])
     announced = Order(matching_id=order.matching_id, confirmation_code_expected=True, confirmation_code=given)
@@ -130,7 +130,7 @@ def commands(apdus: list[bytes]) -> list[bytes]:
 
 @pytest.mark.parametrize("keeps", [True, False])
 def test_a_package_that_was_put_off(make_bench: MakeBench, *, keeps: bool) -> None:
-    """Put off with the package at hand, the next attempt gets the same one where the card kept its key."""
+    """After a postponement with the package at hand, the next attempt reuses it if the card kept its key."""
     with make_bench(behaviour=CardBehaviour(keeps_one_time_keys=keeps)) as bench:
         order = bench.order()
         with pytest.raises(Cancelled):
@@ -146,7 +146,7 @@ def test_a_package_that_was_put_off(make_bench: MakeBench, *, keeps: bool) -> No
 
 
 def test_many_lives(bench: Bench) -> None:
-    """Channels, notifications and memory are after many profiles' lives what they were before the first."""
+    """After many profiles' lives, channels, notifications and memory are as before the first."""
     memory = bench.card.free_memory
     for _ in range(25):
         live(bench, size=0)

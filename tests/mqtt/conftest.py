@@ -83,7 +83,7 @@ class Bridge:
 
     @property
     def log(self) -> str:
-        """What it has logged; the hunt for secrets hears it at the end."""
+        """Its log, which the hunt for secrets searches at the end."""
         return self._log.read_text()
 
     @property

@@ -86,7 +86,7 @@ class Mosquitto:
             self._process = None
 
     def logged(self) -> str:
-        """What it has logged."""
+        """Its log."""
         return self.log.read_text()
 
 

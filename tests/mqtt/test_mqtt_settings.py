@@ -53,7 +53,7 @@ def written(tmp_path: Path) -> Callable[[str], Path]:
     ],
 )
 def test_mistakes(written: Callable[[str], Path], text: str, told: str) -> None:
-    """Each is told with its line."""
+    """Each is reported with its line."""
     with pytest.raises(InvalidSettings) as caught:
         read_settings(written(text))
     assert told in caught.value.sentence

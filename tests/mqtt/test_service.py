@@ -146,7 +146,7 @@ def test_ten_thousand_events(keeping: Gateway, broker: Mosquitto, tmp_path: Path
 
 @pytest.mark.parametrize("keeping", [100], indirect=True)
 def test_a_full_outbox_is_reported(keeping: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """What lpad no longer has is counted in the log, and the rest arrives."""
+    """Events that lpad no longer has are counted in the log, and the rest arrives."""
     broker.stop()
     record(keeping, 300, most=100)
     keeping.start()
@@ -159,7 +159,7 @@ def test_a_full_outbox_is_reported(keeping: Gateway, broker: Mosquitto, tmp_path
 
 @pytest.mark.parametrize("keeping", [100], indirect=True)
 def test_lpad_mqtt_is_one_of_lpads_endpoints(keeping: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """Its position lasts over restarts of both services, and what is dropped before it is sent is counted."""
+    """Its position lasts across restarts of both services, and events dropped before it are counted."""
 
     def shown() -> client.Listener:
         (found,) = keeping.client.listeners.all()
@@ -202,7 +202,7 @@ def test_lpad_mqtt_is_one_of_lpads_endpoints(keeping: Gateway, broker: Mosquitto
 
 
 def test_a_wrong_password(gateway: Gateway, tmp_path: Path) -> None:
-    """The log says what the broker said; with the right one it goes on by itself."""
+    """The log states what the broker said; with the right one it continues by itself."""
     passwords = tmp_path / "passwords"
     _set_password(passwords, "gateway", "right one")
     _set_password(passwords, "backend", "b", create=False)
@@ -324,7 +324,7 @@ def test_home_assistant(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> 
 
 
 def test_wrong_settings(tmp_path: Path, broker: Mosquitto) -> None:
-    """They end the service for good, with a line for each mistake."""
+    """They end the service permanently, with a line for each mistake."""
     bridge = Bridge(
         tmp_path / "b", broker, tmp_path / "lpad.sock", broker="mqtt://broker.example.com", colour=1
     )

@@ -1,4 +1,4 @@
-"""What every applier must do, whoever makes the connection; subclass `ApplierContract`, give it a `bench`."""
+"""The contract for all appliers; subclass `ApplierContract`, and give it a `bench`."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ class Bench:
     """Returns the APN in force at the other end; empty: the network's default; None: it is left alone."""
     modem: Modem | None = None
     disturb: Callable[[], None] | None = None
-    """Makes the other end unreachable; None: there is none."""
+    """Makes the other end unreachable; None if that is impossible."""
     silence: Callable[[], None] | None = None
     """Makes the other end swallow every request without an answer; None: it cannot."""
     bearer_seen: State = State.UNKNOWN
-    """What `look` sees of the bearer once the settings were applied and connected."""
+    """The bearer that `look` reports once the settings were applied and connected."""
 
     def wanted(
         self, settings: NetworkSettings = NEW_SETTINGS, *, iccid: str = NEW, previous: str | None = OLD
@@ -115,7 +115,7 @@ class ApplierContract:
         assert bench.apn() in (NEW_SETTINGS.apn, None)
 
     def test_verifies_the_settings_in_force_only(self, bench: Bench) -> None:
-        """While another profile's settings are in force, `verify` says so, and changes nothing."""
+        """While another profile's settings are in force, `verify` reports this, and changes nothing."""
         whole_way(bench.applier, bench.wanted(OLD_SETTINGS, iccid=OLD, previous=None))
         found = bench.applier.verify(bench.wanted(), deadline=soon())
         assert bench.apn() is None or not isinstance(found, Applied)
@@ -133,7 +133,7 @@ class ApplierContract:
         assert isinstance(bench.applier.verify(bench.back(), deadline=soon()), Applied)
 
     def test_goes_back_from_each_step(self, bench: Bench) -> None:
-        """A switch cut off after any step goes back all the same, with or without what was remembered."""
+        """A switch cut off after any step goes back nevertheless, with or without what was remembered."""
         applier = bench.applier
         wanted = bench.wanted()
         for steps in range(4):
@@ -152,7 +152,7 @@ class ApplierContract:
                 assert bench.apn() in (OLD_SETTINGS.apn, None)
 
     def test_remembers_little_and_no_secret(self, bench: Bench) -> None:
-        """What the journal has to keep is short text without a password."""
+        """The data for the journal are short texts without a password."""
         whole_way(bench.applier, bench.wanted(WITH_SECRET, iccid=OLD, previous=None))
         memory = whole_way(bench.applier, bench.wanted())
         assert all(isinstance(each, str) for pair in memory.items() for each in pair)
@@ -176,7 +176,7 @@ class ApplierContract:
         assert not any(NEW in each.told or OLD in each.told for each in outcomes)
 
     def test_forgets_a_deleted_profile(self, bench: Bench) -> None:
-        """What was made for a profile goes with it; twice, and for one that never was, is no failure."""
+        """An applier deletes its data for a profile; doing so twice, or without data, is not a failure."""
         whole_way(bench.applier, bench.wanted())
         for iccid in (NEW, NEW, "8988211000000000009"):
             assert isinstance(bench.applier.forget(iccid, deadline=soon()), Applied)

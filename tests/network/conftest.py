@@ -1,4 +1,4 @@
-"""What the tests of appliers over D-Bus share."""
+"""The fixtures for the tests of appliers over D-Bus."""
 
 from __future__ import annotations
 

@@ -76,9 +76,9 @@ class GatewayDouble:
         self._borrower: str | None = None
         self.version = version
         self.iccid: str | None = iccid
-        """What ModemManager has read from the card."""
+        """The profile that ModemManager has read from the card."""
         self.card: str | None = None
-        """What it reads once it probes the modem again on request."""
+        """The profile that it reads once it probes the modem again on request."""
         self.inhibited: list[bool] = []
         self.state = 8
         self.failed_reason = 0
@@ -86,20 +86,20 @@ class GatewayDouble:
         """Of the modem's object: another after each probing."""
         self.initial: dict[str, Variant] = {}
         self.initial_error: str | None = None
-        """What SetInitialEpsBearerSettings is refused with."""
+        """The refusal of SetInitialEpsBearerSettings."""
         self.bearer: dict[str, Variant] | None = None
-        """The settings of the bearer; None: there is none."""
+        """The settings of the bearer; None if there is no bearer."""
         self.connected = False
         self.loses = 0
         """How many connections are lost as soon as they are made."""
         self.connect_error: str | None = None
-        """What a connection attempt ends with."""
+        """The error of a connection attempt."""
         self.reason: int | None = None
-        """What an activation fails with (NMDeviceStateReason); None: it succeeds."""
+        """The reason with which an activation fails (NMDeviceStateReason); None: it succeeds."""
         self.hold = False
         """Whether an activation stays under way."""
         self.refuse: str | None = None
-        """What every change in NetworkManager is refused with."""
+        """The error with which NetworkManager refuses every change."""
         self.stored: dict[str, Tree] = {}
         self._on_disk: dict[str, Tree] = {}
         self.edited: list[str] = []
@@ -148,7 +148,7 @@ class GatewayDouble:
         self.nm.do(lambda: self._device_to(state, reason))
 
     def probe(self, iccid: str | None) -> None:
-        """Have ModemManager probe the modem anew: another object, and what was connected is not."""
+        """Have ModemManager probe the modem again: another object, and what was connected is not."""
 
         def probed() -> None:
             self.iccid = iccid
@@ -252,7 +252,7 @@ class GatewayDouble:
             self._lifted()
 
     def _lifted(self) -> None:
-        """Probe the modem anew, as ModemManager does with one that it gets back."""
+        """Probe the modem again, as ModemManager does with one that it gets back."""
         self.connected, self.bearer, self.state = False, None, 8
         self.iccid = self._read_card() if self._read_card is not None else self.iccid
         self.index += 1
@@ -397,7 +397,7 @@ class GatewayDouble:
         return Message.new_method_return(message, "o", [ACTIVE])
 
     def _signal_error(self) -> None:
-        """Signal the error of an attempt; NetworkManager deletes the bearer at once, as the real one does."""
+        """Signal the error of it; NetworkManager deletes the bearer immediately, like the real one."""
         if self.connect_error is None:
             return
         changed = {"ConnectionError": Variant("(ss)", [self.connect_error, ""])}
@@ -414,7 +414,7 @@ class GatewayDouble:
 
 
 class CardFollows:
-    """An applier whose card has the wanted profile from `apply` on, when the modem is probed anew."""
+    """An applier whose card has the wanted profile from `apply` on, when the modem is probed again."""
 
     def __init__(self, applier: Applier, gateway: GatewayDouble) -> None:
         self._applier = applier

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Runner:
-    """Where it listens, and where its programs are."""
+    """The runner's socket, and the places of its programs."""
 
     folder: Path
     client: RunnerClient = field(init=False)

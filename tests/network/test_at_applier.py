@@ -1,4 +1,4 @@
-"""The applier `at` on a simulated modem: contexts, authentication, attaching anew, overridden APNs."""
+"""The applier `at` on a simulated modem: contexts, authentication, attaching again, overridden APNs."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_refuses_what_an_at_command_cannot_carry(tmp_path: Path) -> None:
 
 
 def test_names_the_operator_configuration_that_overrides_the_apn(tmp_path: Path) -> None:
-    """A Quectel whose configuration follows the card takes the APN back: the failure says who did."""
+    """A Quectel whose configuration follows the card takes the APN back: the failure states who did."""
     with rig(tmp_path, manufacturer="Quectel", autoselected={NEW: "operator.example"}) as on:
         outcome = apply(on)
         assert isinstance(outcome, Failed)
@@ -152,7 +152,7 @@ def test_names_the_operator_configuration_that_overrides_the_apn(tmp_path: Path)
 
 
 def test_fails_at_a_modem_without_contexts(tmp_path: Path) -> None:
-    """A modem that refuses +CGDCONT is a failure that says what else to do."""
+    """A modem that refuses +CGDCONT is a failure that states what else to do."""
     with rig(tmp_path, context_commands=()) as on:
         outcome = apply(on)
         assert isinstance(outcome, Failed)
@@ -167,7 +167,7 @@ def test_a_card_in_a_reader_needs_no_apn() -> None:
 
 
 def test_a_port_that_is_gone_may_come_back(tmp_path: Path) -> None:
-    """An unreachable port is no failure for good."""
+    """An unreachable port is not a permanent failure."""
     with rig(tmp_path) as on:
         on.modem.vanish()
         assert isinstance(apply(on), TryAgain)
@@ -175,7 +175,7 @@ def test_a_port_that_is_gone_may_come_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", [27, 29, 33, 50, 51])
 def test_sees_why_the_network_refuses_the_bearer(tmp_path: Path, code: int) -> None:
-    """The bearer is down, and the ESM cause of +CEER is told."""
+    """The bearer is down, and the ESM cause of +CEER is reported."""
     refusals = {
         27: Subscription(apns=("other",)),
         29: Subscription(credentials=("a", "b")),
@@ -192,7 +192,7 @@ def test_sees_why_the_network_refuses_the_bearer(tmp_path: Path, code: int) -> N
 
 
 def test_sees_addresses(tmp_path: Path) -> None:
-    """Both addresses of a dual-stack bearer are told; a bearer without one is seen as that."""
+    """Both addresses of a dual-stack bearer are reported; a bearer without one is seen as that."""
     with rig(tmp_path, subscriptions={OLD: Subscription(addresses=False)}) as on:
         apply(on)
         seen = AtApplier().look(wanted(on), deadline=soon())
@@ -211,7 +211,7 @@ def test_sees_nothing_where_it_may_not_look(tmp_path: Path) -> None:
 
 
 def test_a_memory_of_garbage_is_passed_over(tmp_path: Path) -> None:
-    """What a damaged journal remembers is not sent to the modem."""
+    """Invalid values from a damaged journal are not sent to the modem."""
     with rig(tmp_path) as on:
         memory = {"context-1": 'IP"\rAT+CFUN=0', "context-9": "IP,x", "x": "IP,x", "context-2": "IPV9,x"}
         assert isinstance(AtApplier().undo(wanted(on), memory, deadline=soon()), Applied)

@@ -23,12 +23,12 @@ def chosen(*, owner: NetworkSettings | None = None, order: NetworkSettings | Non
 
 
 def test_the_owner_beats_all() -> None:
-    """What was set for the profile counts, whatever else there is."""
+    """The owner's settings for the profile take precedence over all others."""
     assert chosen(owner=OWNER, order=ORDER).settings == OWNER
 
 
 def test_the_order_beats_patterns() -> None:
-    """What came with the download is known to be the profile's."""
+    """The settings that came with the download are known to be the profile's."""
     assert (chosen(order=ORDER).settings, chosen(order=ORDER).given_by) == (ORDER, GivenBy.ORDER)
 
 

@@ -175,7 +175,7 @@ def test_another_users_file_is_refused(serving: Runner) -> None:
 
 
 def test_without_a_runner_the_failure_says_so(tmp_path: Path) -> None:
-    """A socket that is not there is a failure with the unit to look at."""
+    """A missing socket is a failure that names the unit to check."""
     applier = CommandApplier(RunnerClient(str(tmp_path / "nobody.sock")))
     outcome = applier.apply(wanted(), deadline=soon())
     assert isinstance(outcome, Failed)
@@ -184,13 +184,13 @@ def test_without_a_runner_the_failure_says_so(tmp_path: Path) -> None:
 
 
 def test_a_runner_whose_socket_is_full_is_tried_again(tmp_path: Path) -> None:
-    """It is busy, and not broken: connect() fails at once although there is time."""
+    """It is busy, and not broken: connect() fails immediately although there is time."""
     path = str(tmp_path / "full.sock")
     with ExitStack() as opened:
         listening = opened.enter_context(socket.socket(socket.AF_UNIX))
         listening.bind(path)
         listening.listen(0)
-        while True:  # nobody accepts
+        while True:  # no process accepts
             waiting = opened.enter_context(socket.socket(socket.AF_UNIX))
             waiting.setblocking(False)
             if waiting.connect_ex(path):

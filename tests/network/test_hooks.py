@@ -1,4 +1,4 @@
-"""Hooks: executables in a folder, run in order of name; and a runner that believes nobody's frames."""
+"""Hooks: executables in a folder, run in order of name; and a runner that trusts no message."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def serving(tmp_path: Path) -> Iterator[Runner]:
 
 
 def test_run_in_order_of_name(serving: Runner) -> None:
-    """Each executable gets the event; files that begin with a dot are passed over."""
+    """Each executable gets the event; files that begin with a dot are ignored."""
     out = serving.folder / "out"
     for name in ("20-second", "10-first", ".hidden"):
         serving.script(serving.hooks / name, f'echo "{name} $LPAD_EVENT" >> {out}')
@@ -77,7 +77,7 @@ def test_garbage_does_not_end_the_runner(serving: Runner, data: bytes) -> None:
 
 
 def test_a_program_ends_with_who_asked_for_it(serving: Runner) -> None:
-    """If the daemon is killed in the middle, what it has asked for does not go on."""
+    """If the daemon is killed in the middle, what it has asked for does not continue."""
     started = serving.folder / "started"
     serving.script(serving.hooks / "10-slow", f"[ -e {started} ] && exit 0; touch {started}; sleep 600")
     body = b'{"task":"hooks","environment":{"LPAD_EVENT":"x"},"limit":600}'
@@ -92,7 +92,7 @@ def test_a_program_ends_with_who_asked_for_it(serving: Runner) -> None:
 
 @pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "BASH_ENV", "lpad_apn", "LPAD_X\n", "XLPAD_X"])
 def test_a_request_brings_no_variable_but_lpads(serving: Runner, name: str) -> None:
-    """Whoever can send a request, such as a daemon that was broken into, cannot have its own code run."""
+    """A client, such as a compromised daemon, cannot have its own code run."""
     ran = serving.folder / "ran"
     serving.script(serving.hooks / "10-hook", f"touch {ran}")
     request = RunRequest(task=Task.HOOKS, environment={"LPAD_EVENT": "x", name: "/tmp/x"}, limit=5)

@@ -24,7 +24,7 @@ def test_other_causes_do_not(cause: Cause) -> None:
 
 
 def test_say_what_they_mean() -> None:
-    """A cause is told by procedure, number and the standard's words, an unknown one included."""
+    """A cause is described by procedure, number and the standard's words, even if it is unknown."""
     assert str(Cause(Procedure.ESM, 27)) == "ESM cause 27, missing or unknown APN"
     assert str(Cause(Procedure.EMM, 11)) == "EMM cause 11, PLMN not allowed"
     assert str(Cause(Procedure.FIVE_GMM, 200)) == "5GMM cause 200, unknown"

@@ -29,7 +29,7 @@ def test_take_apns_of_the_field(apn: str) -> None:
 )
 @pytest.mark.parametrize("field", ["apn", "initial_bearer_apn"])
 def test_refuse_what_is_no_apn(field: str, apn: str) -> None:
-    """What could end an AT command, or is no APN, is refused where it comes in."""
+    """Characters that could end an AT command, and invalid APNs, are refused at the border."""
     given: dict[str, Any] = {field: apn, "initial_bearer": InitialBearer.APN}
     with pytest.raises(InvalidValue, match="is not an APN"):
         NetworkSettings(**given)
@@ -46,7 +46,7 @@ def test_refuse_credentials_that_no_modem_takes(field: str, text: str) -> None:
 
 
 def test_refuse_credentials_without_a_way_to_use_them() -> None:
-    """A password with authentication 'none' would never be sent, so the caller is told."""
+    """A password with authentication 'none' would never be sent, so the caller is reported."""
     with pytest.raises(InvalidValue, match="'pap' or 'chap'"):
         NetworkSettings(username="user", password="pa55")
 

@@ -49,7 +49,7 @@ def test_every_key_in_the_manual_is_a_setting() -> None:
     known = [re.escape(path).replace("NAME", r"[a-z0-9_.]+?") for path, _ in fields_below(Settings)]
     shown = plain("lpad.yaml.5").partition(".SH KEYS")[2].partition(".SH SEE")[0]
     for key in re.findall(r"^\.B (\S+)$", shown, re.MULTILINE):
-        # a card's name of its own, and what stands below a key that takes any keys
+        # a card's name of its own, and what is below a key that takes any keys
         assert any(re.fullmatch(rf"{each}(\..*)?", key) for each in known) or key.count(".") == 1, key
 
 
@@ -59,7 +59,7 @@ def test_every_key_in_the_manual_is_a_setting() -> None:
     + [("lpactl.1", path) for path in commands(lpactl, "lpactl")],
 )
 def test_every_command_is_in_the_manual(name: str, path: str) -> None:
-    """lpad(8) and lpactl(1) tell of each command that there is."""
+    """lpad(8) and lpactl(1) report each command that there is."""
     assert re.search(rf"^\.SS {path} ", plain(name), re.MULTILINE)
 
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A repository that holds what the script looks at, ready for the release of 1.2.3."""
+    """A repository with the files that the script reads, ready for the release of 1.2.3."""
     (tmp_path / "src/lpad").mkdir(parents=True)
     (tmp_path / "script").mkdir()
     shutil.copy(ROOT / "script/release", tmp_path / "script/release")
@@ -47,7 +47,7 @@ def refused(folder: Path) -> str:
 
 
 def test_a_development_version_is_refused(checkout: Path) -> None:
-    """A development version is no release; the sentence names the file to edit."""
+    """A development version is not a release; the sentence names the file to edit."""
     (checkout / "src/lpad/__init__.py").write_text('__version__ = "1.3.0.dev0"\n', encoding="utf-8")
     commit(checkout)
     assert "version 1.3.0.dev0 is a development version" in refused(checkout)
@@ -62,7 +62,7 @@ def test_a_version_without_a_section_is_refused(checkout: Path, changelog: str) 
 
 
 def test_entries_that_were_left_under_unreleased_are_refused(checkout: Path) -> None:
-    """What is released is no longer unreleased: entries are moved, and the heading alone may stay."""
+    """Released entries move out of the unreleased part, and its heading alone may stay."""
     section = "## 1.2.3 (2026-11-29)\n\n- Something.\n"
     (checkout / "CHANGELOG.md").write_text(f"## Unreleased\n\n- A thing.\n\n{section}", encoding="utf-8")
     commit(checkout)
@@ -74,7 +74,7 @@ def test_entries_that_were_left_under_unreleased_are_refused(checkout: Path) -> 
 
 
 def test_a_tree_with_changes_is_refused(checkout: Path) -> None:
-    """What is built must be what is committed."""
+    """Only committed files are built."""
     (checkout / "new").touch()
     assert "not committed" in refused(checkout)
 

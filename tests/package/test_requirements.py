@@ -35,7 +35,7 @@ def test_what_is_pinned_is_pinned_by_content() -> None:
 
 
 def test_advisories_that_were_looked_at() -> None:
-    """Each advisory that is passed over names a library that is pinned, and says why."""
+    """Each advisory that is ignored names a library that is pinned, and states the reason."""
     lines = (ROOT / "package" / "advisories.txt").read_text(encoding="utf-8").splitlines()
     pinned = (ROOT / "package" / "requirements.txt").read_text(encoding="utf-8")
     for line in lines:

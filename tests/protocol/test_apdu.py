@@ -31,7 +31,7 @@ BLOCK = Command(0x80, 0xE2, 0x91, 0x00, b"\xbf\x2d\x00")
     [(0, 0x00, 0x80), (1, 0x01, 0x81), (3, 0x03, 0x83), (4, 0x40, 0xC0), (5, 0x41, 0xC1), (19, 0x4F, 0xCF)],
 )
 def test_class_bytes_of_channels(channel: int, interindustry: int, proprietary: int) -> None:
-    """Channels 0 to 3 stand in two bits, 4 to 19 in four with a form of their own."""
+    """Channels 0 to 3 are in two bits, 4 to 19 in four with a form of their own."""
     assert class_byte(0x00, channel) == interindustry
     assert class_byte(0x80, channel) == proprietary
     assert channel_of(interindustry) == channel_of(proprietary) == channel
@@ -64,7 +64,7 @@ def test_crooked_commands_are_malformed(raw: str) -> None:
 
 
 def test_a_response_without_status_word_is_malformed() -> None:
-    """Two bytes are the least that a card says."""
+    """A card's answer has at least two bytes."""
     with pytest.raises(MalformedError):
         Response.parse(b"\x90")
 
@@ -74,7 +74,7 @@ def test_a_response_without_status_word_is_malformed() -> None:
     [(0x9000, True, None), (0x910B, True, 11), (0x9100, True, 256), (0x6985, False, None)],
 )
 def test_success_is_9000_or_91xx(sw: int, ok: bool, pending: int | None) -> None:  # noqa: FBT001 - a column
-    """91xx is success, and tells the length of the proactive command that waits."""
+    """91xx is success, and gives the length of the waiting proactive command."""
     response = Response(b"", sw)
     assert response.ok is ok
     assert response.pending == pending
@@ -82,7 +82,7 @@ def test_success_is_9000_or_91xx(sw: int, ok: bool, pending: int | None) -> None
 
 @given(st.binary(min_size=1, max_size=3000), st.integers(min_value=12, max_value=255))
 def test_blocks_join_to_the_command(data: bytes, block_size: int) -> None:
-    """However a command is cut, its blocks in order are the command, and only the last says so."""
+    """However a command is cut, its blocks in order are the command, and only the last reports this."""
     blocks = store_data(data, block_size=block_size)
     assert b"".join(block.data for block in blocks) == data
     assert [block.p2 for block in blocks] == list(range(len(blocks)))
@@ -108,7 +108,7 @@ def test_block_size_has_a_range(block_size: int) -> None:
 
 
 def play(exchange: Exchange, *answers: str) -> list[str]:
-    """Feed answers in turn; return what was sent before each."""
+    """Feed answers in turn; return the command sent before each."""
     sent = []
     for answer in answers:
         assert exchange.to_send is not None
@@ -118,7 +118,7 @@ def play(exchange: Exchange, *answers: str) -> list[str]:
 
 
 def test_a_plain_answer_ends_an_exchange() -> None:
-    """9000 with data is all that is needed."""
+    """9000 with data needs no further command."""
     exchange = Exchange(BLOCK)
     assert play(exchange, "BF2D009000") == ["80E2910003BF2D00"]
     assert exchange.response == Response(b"\xbf\x2d\x00", 0x9000)
@@ -126,7 +126,7 @@ def test_a_plain_answer_ends_an_exchange() -> None:
 
 
 def test_61xx_is_followed_to_the_end() -> None:
-    """GET RESPONSE asks for what each 61xx names, 6100 being 256 bytes, on the command's channel."""
+    """GET RESPONSE asks for the length in each 61xx, 6100 being 256 bytes, on the command's channel."""
     exchange = Exchange(BLOCK.on_channel(2))
     sent = play(exchange, "6100", "AA" * 256 + "6102", "BBBB9000")
     assert sent[1:] == ["02C0000000", "02C0000002"]
@@ -162,7 +162,7 @@ def test_a_command_tells_its_place_in_a_chain(apdu: str, block: int | None, unfi
 
 
 def test_every_block_and_its_repetition_carry_the_intent() -> None:
-    """What a command is meant to do is on each block, also with Le and on another channel."""
+    """The intent of a command is on each block, even with Le and on another channel."""
     first, last = map(Apdu, store_data(bytes(70), intent=es10.ENABLE_PROFILE, block_size=63))
     for apdu in (first, last, last.with_le(), last.on_channel(5), last.with_le().on_channel(5)):
         assert apdu.command.intent is es10.ENABLE_PROFILE
@@ -176,7 +176,7 @@ def test_every_block_and_its_repetition_carry_the_intent() -> None:
 
 
 def test_6cxx_is_answered_with_the_right_length() -> None:
-    """The same command goes once more, with the Le that the card named."""
+    """The same command is sent once more, with the Le that the card named."""
     exchange = Exchange(BLOCK)
     assert play(exchange, "6C03", "BF2D009000") == ["80E2910003BF2D00", "80E2910003BF2D0003"]
     assert exchange.response == Response(b"\xbf\x2d\x00", 0x9000)
@@ -202,13 +202,13 @@ def test_6cxx_twice_is_malformed() -> None:
 
 
 def test_promises_without_data_are_malformed() -> None:
-    """61xx answered by 61xx without data would go on for ever."""
+    """61xx answered by 61xx without data would continue forever."""
     with pytest.raises(MalformedError, match="returns none"):
         play(Exchange(BLOCK), "6110", "6110")
 
 
 def test_an_answer_without_end_is_malformed() -> None:
-    """Data for ever is cut off."""
+    """Data forever is cut off."""
     exchange = Exchange(BLOCK)
     exchange.feed(b"\x61\x00")
 
@@ -221,7 +221,7 @@ def test_an_answer_without_end_is_malformed() -> None:
 
 
 def test_an_error_after_portions_is_the_result() -> None:
-    """What came before an error status is kept beside it."""
+    """Data before an error status are kept next to it."""
     exchange = Exchange(BLOCK)
     play(exchange, "6102", "AAAA6F00")
     assert exchange.response == Response(b"\xaa\xaa", 0x6F00)
@@ -237,7 +237,7 @@ def test_an_exchange_is_not_fed_after_its_end() -> None:
 
 @given(st.lists(st.binary(max_size=300), max_size=50))
 def test_no_answers_crash_an_exchange(answers: list[bytes]) -> None:
-    """Whatever a card says, an exchange goes on, ends, or calls it malformed."""
+    """Whatever a card sends, an exchange continues, ends, or is malformed."""
     exchange = Exchange(BLOCK)
     for answer in answers:
         if exchange.to_send is None:
@@ -250,7 +250,7 @@ def test_no_answers_crash_an_exchange(answers: list[bytes]) -> None:
 
 @given(st.binary(min_size=1, max_size=2000), st.integers(min_value=1, max_value=256))
 def test_any_portions_join_to_the_answer(data: bytes, portion: int) -> None:
-    """However a card cuts its answer, the caller gets the whole."""
+    """However a card divides its answer, the caller gets the whole answer."""
     exchange = Exchange(BLOCK)
     exchange.feed(bytes([0x61, min(portion, len(data)) & 0xFF]))
     rest = data

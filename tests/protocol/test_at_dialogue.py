@@ -1,4 +1,4 @@
-"""The AT dialogue: what modems say, in any form and portions, and how it gets in step again."""
+"""The AT dialogue: modems' output in any form and portions, and how it gets back into step."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_hex_of_either_case_is_understood(digits: bytes) -> None:
     ],
 )
 def test_unsolicited_lines_are_no_answer(urc: bytes) -> None:
-    """Known or unknown, before, between or behind: what nobody asked for is set aside, not lost."""
+    """Unsolicited lines before, between or behind the answer are kept separately, not lost."""
     dialogue = asked()
     dialogue.receive(urc + ECHO + urc + b'+CSIM: 6,"019000"' + urc + b"OK\r\n" + urc)
     assert dialogue.answer == AtAnswer(('6,"019000"',), "OK")
@@ -107,14 +107,14 @@ def test_unsolicited_lines_are_no_answer(urc: bytes) -> None:
     ],
 )
 def test_every_final_result_ends_a_command(final: str, error: str | None) -> None:
-    """A peer waits for ever on +CME ERROR, since it takes only OK and ERROR for final."""
+    """A peer waits forever on +CME ERROR, since it takes only OK and ERROR for final."""
     answer = answer_to(f"\r\n{final}\r\n".encode())
     assert answer is not None
     assert (answer.final, answer.error, answer.ok) == (final, error, False)
 
 
 def test_leftovers_before_the_echo_are_dropped() -> None:
-    """What stands before the echo belongs to an earlier command."""
+    """Text before the echo belongs to an earlier command."""
     leftover = b'=4,"9000"\r\n+CSIM: 4,"9000"\r\n'
     assert response_to(leftover + ECHO + b'+CSIM: 6,"019000"\r\nOK\r\n') == b"\x01\x90\x00"
 
@@ -190,7 +190,7 @@ def test_after_a_deadline_the_dialogue_is_out_of_step() -> None:
 
 
 def test_the_late_answer_itself_puts_in_step() -> None:
-    """A modem carries out one command at a time: its late final result is all that was owed."""
+    """A modem carries out one command at a time, so its late final result ends the wait."""
     dialogue = given_up()
     dialogue.receive(LATE)
     assert dialogue.in_step
@@ -209,13 +209,13 @@ def test_half_a_late_answer_does_not_put_in_step() -> None:
     [
         LATE + b"\r\n+CMEE: 1\r\n\r\nOK\r\n",  # the modem queued the probe
         b"\r\n+CMEE: 1\r\n\r\nOK\r\n",  # it lost the command
-        LATE + b"\r\nERROR\r\n",  # it doesn't know the probe
+        LATE + b"\r\nERROR\r\n",  # it does not know the probe
         b'AT+CMEE?\r=4,"9000"\r\nOK\r\n\r\n+CMEE:1\r\nOK\r\n',
         b"+CME ERROR: 13\r\n+CMEE: 0\r\nOK\r\n",
     ],
 )
 def test_the_probe_puts_in_step(data: bytes) -> None:
-    """Only what no other command answers, or two final results, end a probe; then a command gets its own."""
+    """Only an unmistakable answer, or two final results, end a probe; then a command gets its own answer."""
     dialogue = given_up()
     assert dialogue.probe() == b"AT+CMEE?\r"
     *most, end = data.removesuffix(b"\n")
@@ -241,7 +241,7 @@ def test_one_final_result_and_silence_after_a_probe_put_in_step() -> None:
 
 
 def test_silence_after_a_probe_leaves_out_of_step() -> None:
-    """A mute modem stays out of step, and can be probed again."""
+    """A silent modem stays out of step, and can be probed again."""
     dialogue = given_up()
     dialogue.probe()
     dialogue.give_up()
@@ -319,7 +319,7 @@ PARTS = st.sampled_from(
 
 @given(st.lists(PARTS, max_size=30).map(b"".join), st.lists(st.integers(0, 9999), max_size=20))
 def test_any_portions_give_the_same_answer(data: bytes, cuts: list[int]) -> None:
-    """How the stream is cut into portions, half lines or many lines at once, makes no difference."""
+    """How the stream is cut into portions, half lines or many lines immediately, makes no difference."""
     whole, cut = asked(), asked()
     whole.receive(data)
     places = sorted({0, len(data), *(place % (len(data) + 1) for place in cuts)})
@@ -357,7 +357,7 @@ def test_garbage_never_crashes_the_dialogue(steps: list[bytes | str]) -> None:
 
 
 def test_lines_without_end_do_not_eat_the_memory() -> None:
-    """A modem that goes on and on is heard, but not all of it is kept."""
+    """Of endless output only a limited part is kept."""
     dialogue = asked()
     for _ in range(20):
         dialogue.receive(b'+CSIM: 4,"9000"\r\nRING\r\n' * 1000)

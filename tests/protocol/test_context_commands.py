@@ -1,4 +1,4 @@
-"""The AT commands for contexts: what modems answer, in the forms that they have."""
+"""The AT commands for contexts, and the forms of modems' answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def answer(*lines: str) -> AtAnswer:
 
 
 def test_stored_contexts() -> None:
-    """Contexts with and without further fields; lines that are none, or far out of range, are passed over."""
+    """Contexts with and without further fields; other lines, or values far out of range, are ignored."""
     told = contexts_told(
         answer(
             '1,"IPV4V6","iot.example","",0,0,0,0',
@@ -57,7 +57,7 @@ def test_stored_contexts() -> None:
     ],
 )
 def test_addresses(lines: tuple[str, ...], addresses: tuple[str, ...]) -> None:
-    """Both families, IPv6 in both spellings; unset ones are no address."""
+    """Both families, IPv6 in both spellings; an unset address is omitted."""
     assert addresses_told(answer(*lines)) == addresses
 
 
@@ -89,7 +89,7 @@ def test_error_reports(text: str, code: int | None) -> None:
     ],
 )
 def test_reject_causes(text: str, code: int | None) -> None:
-    """Only a cause of the standard's own kind is told; 1 is the maker's."""
+    """Only a cause of the standard's own kind is reported; 1 is the maker's."""
     assert reject_cause_told(answer(text)) == code
 
 
@@ -118,6 +118,6 @@ def test_authentication(command: AuthenticationCommand, text: str) -> None:
 
 @pytest.mark.parametrize("password", ['a"b', "a\\b", "a;b", "a\rb"])
 def test_unsafe_credentials_are_refused(password: str) -> None:
-    """What would end or change the command is never sent."""
+    """Characters that would end or change the command are never sent."""
     with pytest.raises(InvalidValue):
         authentication(AuthenticationCommand.CGAUTH, CONTEXT, kind=1, username="u", password=password)

@@ -89,5 +89,5 @@ def test_an_impossible_event_is_our_fault() -> None:
 
 
 def test_the_document_is_fresh() -> None:
-    """docs/download-session.md is what the table draws today."""
+    """docs/download-session.md is the drawing of the present table."""
     assert DOCUMENT.read_text(encoding="utf-8") == document()

@@ -1,4 +1,4 @@
-"""What modems answer to AT+CFUN?."""
+"""Answers of modems to AT+CFUN?."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ICCIDs as modems tell them."""
+"""Modems' reports of ICCIDs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def answer(line: str) -> AtAnswer:
 
 
 def reported(command: str, text: str) -> IccidReport | SimLocked | None:
-    """What is made of the characters that a modem sends."""
+    """The readings of the characters that a modem sends."""
     dialogue = AtDialogue()
     dialogue.ask(iccid_command(command))
     dialogue.receive(text.encode())
@@ -67,7 +67,7 @@ def reported(command: str, text: str) -> IccidReport | SimLocked | None:
     ],
 )
 def test_forms_of_an_iccid(line: str) -> None:
-    """Quoted or not, padded or not, swapped or not, in groups, with slot number and EID beside it."""
+    """Quoted or not, padded or not, swapped or not, in groups, with slot number and EID next to it."""
     told = iccid_told(answer(line))
     assert told is not None
     assert str(told) == ICCID
@@ -96,7 +96,7 @@ def test_forms_of_an_iccid(line: str) -> None:
     ],
 )
 def test_lines_of_an_answer(lines: str) -> None:
-    """The ICCID may stand on any line, under any name, with the EID before or after it."""
+    """The ICCID may are on any line, under any name, with the EID before or after it."""
     told = lines.format(iccid=ICCID, swapped=SWAPPED, eid=EID, padded=f"{ICCID}F")
     report = reported("AT+CCID", f"\r\n{told}\r\n\r\nOK\r\n")
     assert isinstance(report, IccidReport)
@@ -161,7 +161,7 @@ def test_a_short_iccid_on_a_line_of_its_own(lines: str, iccids: tuple[str, ...])
 
 @pytest.mark.parametrize("line", ["RING", "+CREG: 5", "NORMAL POWER DOWN", "^BOOT:1,0", "+CSQ: 20,99"])
 def test_other_lines_are_no_answer(line: str) -> None:
-    """What a modem says by itself is not the ICCID that comes after it."""
+    """An unsolicited line is not mistaken for the ICCID that comes after it."""
     report = reported("AT+CCID", f"\r\n{line}\r\n\r\n8944\r\n\r\nOK\r\n")
     assert isinstance(report, IccidReport)
     assert set(report.readings) == {Iccid.parse("8944"), Iccid.parse("9844")}
@@ -184,7 +184,7 @@ def test_a_part_is_not_the_whole(part: str) -> None:
 
 
 def test_a_slots_number_is_no_iccid() -> None:
-    """Beside an ICCID, short numbers name nothing."""
+    """Next to an ICCID, short numbers name nothing."""
     report = iccid_report(answer(f"1,{ICCID},2"))
     assert isinstance(report, IccidReport)
     assert not report.names(Iccid.parse("1"))
@@ -193,13 +193,13 @@ def test_a_slots_number_is_no_iccid() -> None:
 
 @pytest.mark.parametrize("line", ['148,4,""', "106,130", "144,0"])
 def test_no_such_file(line: str) -> None:
-    """A card without the file has no ICCID to tell."""
+    """A card without the file has no ICCID."""
     assert iccid_told(answer(line)) is None
 
 
 @pytest.mark.parametrize("line", ["105,130", "152,4", '152,64,""'])
 def test_a_card_that_wants_a_pin_first(line: str) -> None:
-    """Status words of a security condition are not those of a file that isn't there."""
+    """Status words of a security condition are not those of a file that is not there."""
     assert isinstance(iccid_report(answer(line)), SimLocked)
     assert iccid_told(answer(line)) is None
 
@@ -230,13 +230,13 @@ def test_what_is_no_iccid(line: str) -> None:
 
 @pytest.mark.parametrize("text", [ICCID, f"{ICCID}F", SWAPPED, SWAPPED.lower(), f'"{ICCID}"', f"{ICCID}f"])
 def test_a_programs_report_in_any_form(text: str) -> None:
-    """As ModemManager's, which hands on what some modems say."""
+    """Reports like ModemManager's, which passes on the modem's text."""
     assert is_reported(ICCID, text)
     assert not is_reported(OTHER, text)
 
 
 @pytest.mark.parametrize("text", [None, "", "unknown", EID, ICCID[:-1]])
 def test_what_a_program_reports_instead(text: str | None) -> None:
-    """Nothing, or something else, is not the ICCID; nor is an AID ever reported."""
+    """An empty or other report is not the ICCID, and an AID is never reported."""
     assert not is_reported(ICCID, text)
     assert not is_reported("A0000005591010FFFFFFFF8900001000", text)

@@ -25,7 +25,7 @@ POLL_INTERVAL = bytes.fromhex("D00D 8103020300 82028182 84020114")
 
 
 def test_reads_a_refresh() -> None:
-    """Number, type and qualifier are read; the devices say nothing new."""
+    """Number, type and qualifier are read; the devices are always the same."""
     assert ProactiveCommand.parse(REFRESH) == ProactiveCommand(1, 1, 4)
 
 
@@ -41,7 +41,7 @@ def test_reads_tags_without_comprehension_bit() -> None:
     ids=["empty", "status", "other-tag", "no-elements", "no-details", "short-details", "cut"],
 )
 def test_refuses_what_is_no_proactive_command(raw: str) -> None:
-    """Whatever lacks command details is malformed."""
+    """A command without command details is malformed."""
     with pytest.raises(MalformedError):
         ProactiveCommand.parse(bytes.fromhex(raw))
 
@@ -90,7 +90,7 @@ def test_reactions(kind: int, qualifier: int, reaction: Reaction) -> None:
 
 
 def test_terminal_response() -> None:
-    """The response repeats the command's details, turns the devices round, and tells the result."""
+    """The response repeats the command's details, swaps the devices, and contains the result."""
     command = ProactiveCommand(2, 0x21, 0x80)
     sent = bytes(terminal_response(command, Result.BEYOND_CAPABILITIES))
     assert sent == bytes.fromhex("80140000 0C 8103022180 82028281 830130")

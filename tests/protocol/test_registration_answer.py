@@ -1,4 +1,4 @@
-"""Registration with the network, as modems tell it."""
+"""Modems' reports on the registration with the network."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_change_announced_in_the_midst_of_an_answer_is_not_the_answer(
 
 @pytest.mark.parametrize("line", ["", "1", "home", '1,"1A2B","01A2B3C4",7'])
 def test_an_answer_without_status_is_malformed(line: str) -> None:
-    """What has no level is no answer to the question."""
+    """A line without a level does not answer the query."""
     with pytest.raises(MalformedError, match="contains no status"):
         registration_told("+CGREG", told(line))
 

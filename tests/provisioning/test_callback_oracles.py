@@ -23,7 +23,7 @@ TOKEN = "0123456789abcdef0123456789abcdef"
 TELNYX: list[dict[str, Any]] = json.loads(
     Path(__file__).with_name("telnyx_vectors.json").read_text(encoding="utf-8")
 )["telnyx_ed25519"]
-"""Vectors of lpad's own; the file says how they were made."""
+"""Vectors of lpad's own; the file states how they were made."""
 
 _TEXTS = st.text(st.characters(codec="utf-8"), max_size=12)
 _FIELDS = st.lists(st.tuples(_TEXTS, _TEXTS), max_size=6)
@@ -67,7 +67,7 @@ def test_twilios_validator_on_forms(
     *,
     altered: bool,
 ) -> None:
-    """Whatever was signed and sent, with whichever port and algorithm: the verdict is that of Twilio's."""
+    """Whatever the port and algorithm, lpad's verdict on a signature is that of Twilio's library."""
     validator = RequestValidator(TOKEN)
     sent = sent if altered else signed
     signature = validator.compute_signature(signed_url, Form(signed), algorithm)
@@ -113,7 +113,7 @@ def test_an_algorithm_that_twilio_does_not_know() -> None:
     form=st.sampled_from(["", "whsec_", "="]),
 )
 def test_the_standard_webhooks_library(key: bytes, body: str, sent: str, form: str) -> None:
-    """What the library signs lpad accepts, and the library's verdict on another body is lpad's."""
+    """Signatures of the library are accepted, and both give the same verdict on another body."""
     encoded = base64.b64encode(key).decode()
     secret = encoded.rstrip("=") if form == "=" else form + encoded
     library = Webhook(secret)

@@ -1,4 +1,4 @@
-"""Callbacks' signatures: published vectors, other libraries, and everything that is wrong."""
+"""Callbacks' signatures: published vectors, other libraries, and invalid signatures."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def signed(scheme: str) -> tuple[Callback, str]:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_right(scheme: str) -> None:
-    """A right signature is accepted; where the scheme has a time, it is told."""
+    """A right signature is accepted; if the scheme has a time, it is reported."""
     callback, secret = signed(scheme)
     assert verify(scheme, callback, secret=secret) in (None, NOW)
 
@@ -129,7 +129,7 @@ def test_twilio_with_and_without_the_port() -> None:
 
 
 def test_an_empty_signature() -> None:
-    """KORE's header is empty until a secret exists; that vouches for nothing."""
+    """KORE's header is empty until a secret exists, which proves nothing."""
     with pytest.raises(InvalidValue, match="empty"):
         verify("kore", Callback("POST", URL, {"kore-signature": ""}, BODY), secret="secret")
 

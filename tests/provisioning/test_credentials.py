@@ -34,7 +34,7 @@ def test_others_can_read_it(tmp_path: Path, mode: int) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"a\nb", b"\xff\xfe", b"x" * 20_000])
 def test_no_credential(tmp_path: Path, content: bytes) -> None:
-    """An empty file, several lines, or what is not text is no credential."""
+    """An empty file, several lines, or what is not text is not a credential."""
     path = tmp_path / "key"
     path.write_bytes(content)
     path.chmod(0o600)
@@ -43,7 +43,7 @@ def test_no_credential(tmp_path: Path, content: bytes) -> None:
 
 
 def test_systemds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name without a slash is looked for among systemd's credentials first."""
+    """A name without a slash is searched for among systemd's credentials first."""
     folder = tmp_path / "systemd"
     folder.mkdir()
     (folder / "kore-secret").write_text("from systemd")

@@ -43,7 +43,7 @@ def test_the_settings_are_right(tmp_path: Path, page: str) -> None:
 
 
 def test_every_platform_has_a_page_that_tells_its_costs() -> None:
-    """Each shipped description has a page and a row, and the page says what an order costs."""
+    """Each shipped description has a page and a row, and the page states what an order costs."""
     assert {*PAGES} == {*shipped()}
     for name, text in PAGES.items():
         assert "\nCosts: " in text
@@ -51,7 +51,7 @@ def test_every_platform_has_a_page_that_tells_its_costs() -> None:
 
 
 def test_every_cause_is_explained() -> None:
-    """The table of trouble has each cause of a refusal by its word, but for the code that is asked about."""
+    """The troubleshooting table lists each cause of a refusal, except the one for a missing code."""
     rows = set(re.findall(r"^\| `([a-z-]+)` \| ", GUIDE, re.MULTILINE))
     assert {*WHAT_TO_DO} - rows == {"used-code"}
 

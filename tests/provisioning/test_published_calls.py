@@ -88,7 +88,7 @@ def test_every_call_is_published(bench: Bench, like: str) -> None:
 
 @pytest.mark.parametrize("like", shipped())
 def test_lpads_own_document_has_every_call(bench: Bench, like: str) -> None:
-    """What lpad's own document of a platform publishes is what lpad calls: no more, no less."""
+    """A platform's document lists exactly the calls that lpad makes."""
     own = operations(own_document(like), prefix(like))
     made = {
         (each.method, operation.path)

@@ -38,7 +38,7 @@ def test_a_whole_life_by_code(bench: Bench, like: str) -> None:
     assert seen.ticket is not None
     assert (seen.ticket.matching_id, seen.iccid) == (order.matching_id, order.metadata.iccid)
     bench.orders.change(order.id, state=OrderState.INSTALLED)
-    if like != "yoni":  # which tells nothing after the order
+    if like != "yoni":  # which shows nothing after the order
         assert platform.look(seen, deadline=soon()).profile is Stage.INSTALLED
 
 

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def trust(pki: Pki) -> Trust:
-    """The PKI's CIs, and nothing else."""
+    """The PKI's CIs only."""
     return Trust([pki.ci[curve].der for curve in Curve], use_system_roots=False)
 
 
 @pytest.fixture
 def bench(pki: Pki, trust: Trust, tmp_path: Path) -> Iterator[Bench]:
-    """See Bench; what was started is stopped after the test."""
+    """See Bench; started programs are stopped after the test."""
     with ExitStack() as stack:
         yield Bench(pki, trust, tmp_path, stack)

@@ -1,4 +1,4 @@
-"""Addresses on loopback that take no connection and refuse none, as those behind which packets vanish."""
+"""Addresses on loopback that neither accept nor refuse a connection, as if packets vanished."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def swallowing(host: str, port: int = 0) -> Iterator[int]:
-    """Listen and never accept: once the queue is full, the kernel drops whatever else would connect."""
+    """Listen and never accept: once the queue is full, the kernel drops further connections."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket(family))
@@ -37,7 +37,7 @@ def swallowing(host: str, port: int = 0) -> Iterator[int]:
 
 @contextmanager
 def mute(host: str, port: int = 0) -> Iterator[int]:
-    """Take each connection, and never say anything."""
+    """Accept each connection, and never send anything."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=64) as listener:
         yield listener.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Makes certificates, right and wrong ones, of whatever the parts are said to be."""
+"""Makes valid and invalid certificates with the given parts."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a certificate shall say; the defaults are right for a server of an eSIM CI."""
+    """The content of a certificate; the defaults are right for a server of an eSIM CI."""
 
     subject: str = NAME
     names: Sequence[str] = (NAME,)
@@ -115,7 +115,7 @@ def forge(issuer: Any, plan: Plan) -> Forged:
 
 
 def authority(subject: str, *, issuer: Any = None, **plan: Any) -> Forged:
-    """Make a CA: a root without an issuer, else one below it."""
+    """Make a CA: a root without an issuer, otherwise a sub-CA."""
     roles = plan.pop("roles", (ROLE_CI,) if issuer is None else ())
     return forge(issuer, Plan(subject=subject, ca=True, roles=roles, **plan))
 

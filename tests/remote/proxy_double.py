@@ -1,4 +1,4 @@
-"""A small HTTP proxy that opens connections by CONNECT, as a test tells it to."""
+"""A small HTTP proxy that opens connections by CONNECT, under a test's control."""
 
 from __future__ import annotations
 

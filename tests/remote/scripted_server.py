@@ -1,4 +1,4 @@
-"""A small HTTPS server that answers what a test tells it to, and counts connections."""
+"""A small HTTPS server that sends a test's answers, and counts connections."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Reply:
 
 
 class ScriptedServer(ThreadingHTTPServer):
-    """Answers each request with what `answer` returns for it."""
+    """Answers each request with the result of `answer`."""
 
     daemon_threads = True
 
@@ -63,7 +63,7 @@ class ScriptedServer(ThreadingHTTPServer):
         self.seen: list[Seen] = []
         self.connects = 0
         self.below_tls: Callable[[socket.socket], None] | None = None
-        """Takes over each connection where a test wants something else than HTTP over TLS."""
+        """Takes over each connection for tests that need something other than HTTP over TLS."""
         self.handshakes = 0
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         if weak:
@@ -95,7 +95,7 @@ class ScriptedServer(ThreadingHTTPServer):
             super().finish_request(secured, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is part of the tests."""
+        """A client that disconnects is part of the tests."""
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))

@@ -107,7 +107,7 @@ def test_five_functions_over_one_connection(bench: Bench) -> None:
 
 
 def test_what_goes_out(bench: Bench) -> None:
-    """Path and headers are those of the specification; the transaction ID goes back as it came."""
+    """Path and headers follow the specification; the transaction ID is returned unchanged."""
     server = bench.server(all_five)
     client = bench.client(server, protocol_version="2.5.0")
     client.authenticate_client(
@@ -119,7 +119,7 @@ def test_what_goes_out(bench: Bench) -> None:
     assert first.headers["User-Agent"] == "gsma-rsp-lpad"
     assert first.headers["X-Admin-Protocol"] == "gsma/rsp/v2.5.0"
     assert first.headers["Content-Type"] == "application/json"
-    assert first.headers["Accept-Encoding"] == "identity"  # nobody need pack answers
+    assert first.headers["Accept-Encoding"] == "identity"  # answers without compression
     assert first.fields == {
         "smdpAddress": NAME,
         "euiccChallenge": "AAAAAAAAAAAAAAAAAAAAAA==",
@@ -129,7 +129,7 @@ def test_what_goes_out(bench: Bench) -> None:
 
 
 def test_default_protocol_version(bench: Bench) -> None:
-    """Unless told otherwise, the version that most clients tell is told."""
+    """By default lpad reports the version that most clients report."""
     server = bench.server(all_five)
     notify(bench.client(server))
     assert server.seen[0].headers["X-Admin-Protocol"] == "gsma/rsp/v2.2.2"
@@ -155,7 +155,7 @@ def test_answer_in_chunks(bench: Bench) -> None:
     ],
 )
 def test_headers_of_the_answer(bench: Bench, headers: dict[str, str]) -> None:
-    """An answer is judged by what it holds, whatever its type and protocol version are said to be."""
+    """Only the content of an answer counts, whatever its declared type and protocol version."""
     assert initiate(bench.client(bench.server(Reply(200, INITIATED, headers)))) == "aBcD"
 
 
@@ -193,7 +193,7 @@ def test_connection_close_is_honoured(bench: Bench) -> None:
     ],
 )
 def test_notification_accepted(bench: Bench, reply: Reply) -> None:
-    """Accepted means a success without a body, with an empty object, or with a header that says Executed."""
+    """Accepted means success without a body, with an empty object, or with a header Executed."""
     notify(bench.client(bench.server(reply)))
 
 
@@ -221,7 +221,7 @@ def test_notification_accepted(bench: Bench, reply: Reply) -> None:
     ],
 )
 def test_notification_answered_by_somebody_else(bench: Bench, body: bytes) -> None:
-    """Anything else is not the SM-DP+'s word that it accepted the notification, which must be kept."""
+    """Any other answer does not prove acceptance, so the notification is kept."""
     client = bench.client(bench.server(Reply(200, body)))
     with pytest.raises(ServerMalformed, match=r"ES9\+.HandleNotification"):
         notify(client)
@@ -235,7 +235,7 @@ def test_notification_refused_with_200(bench: Bench) -> None:
 
 
 def test_cancel_session_with_empty_answer(bench: Bench) -> None:
-    """CancelSession has no fields to answer with, and some servers send none."""
+    """The answer to CancelSession has no fields, and some servers send no body."""
     client = bench.client(bench.server(Reply(200, b"")))
     client.cancel_session(transaction_id="01", cancel_session_response=b"\xbf\x41\x00", deadline=soon())
 
@@ -281,7 +281,7 @@ def test_remedy_decides_on_retrying(
     remedy: str,
     retryable: bool,  # noqa: FBT001  a table's column
 ) -> None:
-    """What passes by itself, or with a new session, is retryable; the rest is not."""
+    """Temporary refusals, and those that a new session may end, are retryable; others are not."""
     client = bench.client(bench.server(Reply(body=failed(*pair))))
     with pytest.raises(ServerRefused) as caught:
         notify(client)
@@ -290,7 +290,7 @@ def test_remedy_decides_on_retrying(
 
 
 def test_bare_name_for_a_server_behind_a_port(bench: Bench) -> None:
-    """Refused as name:port, the server is told its bare name, once."""
+    """After a refusal of name:port, the server gets its bare name, once."""
 
     def only_by_name(seen: Seen) -> Reply:
         known = seen.fields["smdpAddress"] == NAME
@@ -316,7 +316,7 @@ def test_wrong_address_stays_wrong(bench: Bench, address: str, asked: int) -> No
     ("status", "retryable"), [(400, False), (401, False), (404, False), (408, True), (429, True)]
 )
 def test_http_status(bench: Bench, status: int, retryable: bool) -> None:  # noqa: FBT001  a table's column
-    """4xx are an unreachable server; which of them pass by themselves is told."""
+    """4xx are an unreachable server; which of them pass by themselves is reported."""
     client = bench.client(bench.server(Reply(status, b"<html>no</html>")))
     with pytest.raises(ServerUnreachable) as caught:
         notify(client)
@@ -326,7 +326,7 @@ def test_http_status(bench: Bench, status: int, retryable: bool) -> None:  # noq
 
 @pytest.mark.parametrize("status", [500, 502, 503, 599])
 def test_a_server_that_failed(bench: Bench, status: int) -> None:
-    """5xx says that the server is there and out of order, which is not a network's fault."""
+    """5xx means that the server is reachable and out of order, which is not the network's fault."""
     client = bench.client(bench.server(Reply(status, b"<html>no</html>")))
     with pytest.raises(ServerFailed, match=f"failed.*{status}") as caught:
         notify(client)
@@ -336,7 +336,7 @@ def test_a_server_that_failed(bench: Bench, status: int) -> None:
 
 
 def test_codes_in_an_http_error(bench: Bench) -> None:
-    """Servers that send their status codes with an HTTP error are understood all the same."""
+    """Status codes that come with an HTTP error are understood."""
     client = bench.client(bench.server(Reply(500, failed("8.2.6", "3.8"))))
     with pytest.raises(ServerRefused, match="matching ID"):
         notify(client)
@@ -355,7 +355,7 @@ def test_redirects_are_refused(bench: Bench) -> None:
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"header":{}}', b"\x1f\x8b\x08\x00"])
 def test_malformed_body(bench: Bench, body: bytes) -> None:
-    """A success that is no JSON answer is malformed, and names the function."""
+    """A success that is not valid JSON answer is malformed, and names the function."""
     client = bench.client(bench.server(Reply(200, body)))
     with pytest.raises(ServerMalformed, match=r"ES9\+.InitiateAuthentication"):
         initiate(client)
@@ -371,7 +371,7 @@ def test_oversized_body(bench: Bench) -> None:
 
 
 def test_a_gzip_bomb_is_not_unpacked(bench: Bench) -> None:
-    """What comes compressed is unpacked as far as an answer may be large, and no further."""
+    """A compressed answer is decompressed up to the size limit of an answer."""
     bomb = gzip.compress(bytes(200 << 20), compresslevel=9)
     assert len(bomb) < 256 << 10
     client = bench.client(bench.server(Reply(200, bomb, headers={"Content-Encoding": "gzip"})))
@@ -395,7 +395,7 @@ def test_a_gzip_bomb_is_not_unpacked(bench: Bench) -> None:
     ids=["chunks", "headers", "a header", "100 Continue"],
 )
 def test_an_answer_without_end(bench: Bench, raw: bytes) -> None:
-    """However an answer goes on and on, it ends as a typed error."""
+    """However an answer continues and on, it ends as a typed error."""
     client = bench.client(bench.server(Reply(raw=raw, keep=False)))
     with pytest.raises(ServerError):
         initiate(client)
@@ -420,7 +420,7 @@ def test_large_package_is_no_oversized_body(bench: Bench) -> None:
 
 
 def test_not_http(bench: Bench) -> None:
-    """A server that speaks something else over TLS is malformed."""
+    """A server with another protocol over TLS is malformed."""
     client = bench.client(bench.server(Reply(raw=b"220 mail.example.com ESMTP\r\n\r\n", keep=False)))
     with pytest.raises(ServerMalformed, match="as HTTP"):
         notify(client)
@@ -446,7 +446,7 @@ def test_no_request_is_sent_twice(bench: Bench) -> None:
 
 
 def test_silent_server(bench: Bench) -> None:
-    """A server that takes the request and says nothing costs no more than the deadline."""
+    """A server that takes the request and reports nothing costs no more than the deadline."""
     release = threading.Event()
 
     def silent(_: Seen) -> Reply:

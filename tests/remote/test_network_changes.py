@@ -1,4 +1,4 @@
-"""News of the network: a new way out is told, and nothing else that the kernel talks about."""
+"""Network changes: a new route is reported, and no other message of the kernel."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def route(kind: int = NEW_ROUTE, *, prefix: int = 0, what: int = UNICAST) -> byt
     ],
 )
 def test_what_is_a_new_way_out(messages: bytes, *, good: bool) -> None:
-    """A default route or an address that others can reach; cut-off and strange messages are none."""
+    """A default route or an address that others can reach; cut-off and unknown messages are not."""
     assert is_good_news(messages) is good
 
 
 def test_the_kernels_own_messages_can_be_read() -> None:
-    """What this machine's kernel says of its loopback address is understood, and no news of a network."""
+    """The kernel's messages on the loopback address are understood, and are not a network change."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, socket.NETLINK_ROUTE) as kernel:
         kernel.settimeout(PATIENCE)
         dump = 0x300 | 1
@@ -76,7 +76,7 @@ def split(messages: bytes) -> list[bytes]:
 
 
 def test_the_kernel_lets_us_listen() -> None:
-    """Listening needs no right, and ends when it is told to."""
+    """Listening needs no privilege, and ends on request."""
     opened = open_news()
     assert opened is not None
     opened.close()
@@ -84,7 +84,7 @@ def test_the_kernel_lets_us_listen() -> None:
 
 
 def test_news_are_passed_on_until_the_end() -> None:
-    """Each new way out is told once, from another thread; what is none is not."""
+    """Each new route is reported once, from another thread; other messages are not."""
     ours, kernels = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     told = threading.Semaphore(0)
     end = watch_network(told.release, news=lambda: ours)
@@ -97,5 +97,5 @@ def test_news_are_passed_on_until_the_end() -> None:
 
 
 def test_a_system_that_tells_nothing() -> None:
-    """Without the socket there is nothing to end, and nothing is told."""
+    """Without the socket there is nothing to end, and nothing is reported."""
     watch_network(lambda: None, news=lambda: None)()

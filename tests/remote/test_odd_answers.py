@@ -1,4 +1,4 @@
-"""Answers as servers and what stands before them write them: read as browsers do, or refused by name."""
+"""Unusual answers of servers, and of hosts before them: read as browsers do, or refused by name."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def test_packed_unasked(bench: Bench, coding: str, body: bytes) -> None:
 
 
 def test_packed_in_a_way_that_nobody_knows(bench: Bench) -> None:
-    """The sentence says so, instead of calling the answer no JSON."""
+    """The sentence reports this, instead of calling the answer no JSON."""
     client = bench.client(bench.server(Reply(200, b"\x0b\x02", {"Content-Encoding": "br"})))
     with pytest.raises(ServerMalformed, match="compressed"):
         initiate(client)
 
 
 def test_an_error_page_that_is_packed(bench: Bench) -> None:
-    """Its status counts, though nobody can read the page."""
+    """The status counts, although the page cannot be read."""
     client = bench.client(bench.server(Reply(404, b"\x0b\x02", {"Content-Encoding": "br"})))
     with pytest.raises(ServerUnreachable, match="404"):
         initiate(client)
@@ -56,7 +56,7 @@ def test_an_error_page_that_is_packed(bench: Bench) -> None:
     ],
 )
 def test_heads_that_every_browser_reads(bench: Bench, head: bytes) -> None:
-    """They break RFC 9112, and mean what they seem to mean; the connection stays."""
+    """These heads break RFC 9112, but their meaning is clear; the connection stays."""
     client = bench.client(bench.server(answer(head)))
     assert initiate(client) == initiate(client) == "aBcD"
     assert client.connects == 1
@@ -70,7 +70,7 @@ def test_a_transfer_coding_that_nobody_asked_for(bench: Bench) -> None:
 
 
 def test_informational_heads_come_first(bench: Bench) -> None:
-    """One or two are no answer and no mistake."""
+    """One or two interim answers are ignored, and are not a mistake."""
     hints = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(INITIATED)
     assert initiate(bench.client(bench.server(Reply(raw=hints + head + INITIATED)))) == "aBcD"
@@ -151,7 +151,7 @@ def test_a_field_that_comes_twice(bench: Bench, body: bytes) -> None:
 
 
 def test_a_number_of_a_million_digits(bench: Bench) -> None:
-    """In a field that nobody reads it costs nothing."""
+    """In an unused field it costs nothing."""
     body = success(transactionId="aBcD", odd=0).replace(b'"odd": 0', b'"odd": ' + b"9" * 100_000)
     assert b"999" in body
     with pytest.raises(ServerMalformed, match="lacks the text"):
@@ -160,7 +160,7 @@ def test_a_number_of_a_million_digits(bench: Bench) -> None:
 
 @pytest.mark.parametrize("length", [b"300000", b"9" * 20])
 def test_a_length_beyond_all_reason_is_not_read(bench: Bench, length: bytes) -> None:
-    """What is announced as too large is refused at once, and costs no traffic."""
+    """An answer announced as too large is refused immediately, and costs no traffic."""
     client = bench.client(
         bench.server(Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n\r\n"))
     )
@@ -179,7 +179,7 @@ def test_half_read_connections_are_not_used_again(bench: Bench) -> None:
 
 
 def test_a_refusal_by_redirected_request_is_one(bench: Bench) -> None:
-    """What the server says at the other path counts."""
+    """The server's answer at the other path counts."""
 
     def moved(seen: Seen) -> Reply:
         if seen.path == "/moved":

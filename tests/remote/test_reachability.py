@@ -62,7 +62,7 @@ def tcp_server(answer: bytes | None = b"") -> Iterator[int]:
 
 @contextmanager
 def name_server(reply: Callable[[bytes], list[bytes]]) -> Iterator[int]:
-    """Answer each query with the datagrams that `reply` makes of it."""
+    """Answer each query with the datagrams that `reply` returns."""
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as server:
         server.bind(("127.0.0.1", 0))
         port = server.getsockname()[1]
@@ -86,7 +86,7 @@ def name_server(reply: Callable[[bytes], list[bytes]]) -> Iterator[int]:
 
 
 def answered(query: bytes, *, code: int = 0, answers: int = 1) -> bytes:
-    """A name server's answer, as far as anybody looks at it."""
+    """A name server's answer, as far as lpad reads it."""
     return query[:2] + bytes([0x81, 0x80 | code]) + query[4:6] + bytes([0, answers]) + query[8:]
 
 
@@ -98,13 +98,13 @@ def test_a_connection_that_is_made_is_enough() -> None:
 
 
 def test_a_place_behind_dead_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A probe reaches the address that works, as a server is reached, and no profile is taken back for it."""
+    """A probe reaches the working address, like a connection to a server, and causes no rollback."""
     with tcp_server() as port, behind_dead_addresses("probe.example.com", port, monkeypatch):
         assert probe(f"tcp:probe.example.com:{port}") == "connected"
 
 
 def test_a_port_where_nobody_listens_is_no_way() -> None:
-    """The error says why, for the change's details."""
+    """The error states the reason, for the change's details."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         port = server.getsockname()[1]
     with pytest.raises(ServerUnreachable, match="connection refused"):
@@ -112,13 +112,13 @@ def test_a_port_where_nobody_listens_is_no_way() -> None:
 
 
 def test_an_interface_that_is_not_there_is_said() -> None:
-    """A modem's interface comes and goes; until it is back no probe succeeds through another."""
+    """A modem's interface may disappear; until it is back, no probe succeeds through another one."""
     with tcp_server() as port, pytest.raises(ServerUnreachable, match="no interface wwan77"):
         probe(f"tcp:127.0.0.1:{port}@wwan77")
 
 
 def test_a_probe_goes_through_its_interface_or_not_at_all() -> None:
-    """An address of another interface is out of reach though a route leads there."""
+    """An address of another interface is out of reach although a route leads to it."""
     with tcp_server() as port, closing(socket.socket()) as spare:
         spare.connect(("127.0.0.1", port))
         other = next((name for _, name in socket.if_nameindex() if name != "lo"), None)
@@ -142,7 +142,7 @@ def test_the_status_that_is_wanted(wanted: str, status: int) -> None:
 
 
 def test_informational_heads_are_no_answer() -> None:
-    """A server may send hints before its answer, which is what counts."""
+    """A server may send hints before its answer; only the answer counts."""
     hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
     with tcp_server(hints * 3 + b"HTTP/1.1 204 No Content\r\n\r\n") as port:
         assert probe(f"http://127.0.0.1:{port}/#204") == "HTTP status 204"
@@ -161,7 +161,7 @@ def test_informational_heads_are_no_answer() -> None:
     ],
 )
 def test_another_status_is_not_the_wanted_answer(wanted: str, answer: bytes, says: str) -> None:
-    """A portal that answers for everybody is not the network."""
+    """A portal that answers for all hosts is not the network."""
     with tcp_server(answer) as port, pytest.raises(ServerMalformed, match=says):
         probe(f"http://127.0.0.1:{port}/{wanted}")
 
@@ -179,7 +179,7 @@ def test_a_server_that_is_not_trusted_is_not_reached() -> None:
 
 
 def test_a_name_server_that_knows_the_name() -> None:
-    """An answer to another question, or one that was forged, is passed over."""
+    """An answer to another question, or one that was forged, is ignored."""
 
     def reply(query: bytes) -> list[bytes]:
         forged = bytes([query[0] ^ 0xFF]) + answered(query)[1:]
@@ -193,7 +193,7 @@ def test_a_name_server_that_knows_the_name() -> None:
     ("code", "answers", "says"), [(3, 0, "no such name"), (2, 0, "code 2"), (0, 0, "no address")]
 )
 def test_a_name_server_that_does_not(code: int, answers: int, says: str) -> None:
-    """What it says instead is told."""
+    """The differing answer is reported."""
     with (
         name_server(lambda query: [answered(query, code=code, answers=answers)]) as port,
         pytest.raises(ServerMalformed, match=says),
@@ -202,13 +202,13 @@ def test_a_name_server_that_does_not(code: int, answers: int, says: str) -> None
 
 
 def test_a_name_server_that_is_silent_ends_with_the_deadline() -> None:
-    """UDP tells nobody that nothing came."""
+    """UDP does not report a missing answer."""
     with name_server(lambda _query: []) as port, pytest.raises(ServerUnreachable, match="no answer in time"):
         probe(f"dns:example.com/127.0.0.1:{port}", Deadline.after(0.3))
 
 
 def test_the_system_s_name_servers_are_asked_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the condition names none: those in resolv.conf, until one answers."""
+    """Without a server in the condition: those in resolv.conf, until one answers."""
     with name_server(lambda query: [answered(query)]) as port:
         resolvers = tmp_path / "resolv.conf"
         resolvers.write_text("# none\nnameserver 127.0.0.2\nnameserver 127.0.0.1\noptions edns0\n")
@@ -219,7 +219,7 @@ def test_the_system_s_name_servers_are_asked_in_turn(tmp_path: Path, monkeypatch
 
 
 def test_without_name_servers_there_is_nobody_to_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And that is said."""
+    """The error states this."""
     monkeypatch.setattr(reach_module, "_RESOLVERS", tmp_path / "none")
     with pytest.raises(ServerUnreachable, match="lists no name server"):
         probe("dns:example.com")

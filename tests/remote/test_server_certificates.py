@@ -1,4 +1,4 @@
-"""TLS certificates out of the ordinary: of sub-CAs, and for other purposes."""
+"""Unusual TLS certificates: of sub-CAs, and for other purposes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def notify(bench: Bench, credential: Credential, *chain: Credential) -> None:
 
 
 def test_through_a_sub_ca(bench: Bench) -> None:
-    """A server that shows the sub-CA above its certificate is believed, with the root beside it as well."""
+    """A server that sends its sub-CA's certificate is trusted, with or without the root."""
     root = bench.pki.ci[Curve.NIST]
     sub_ca = made(root, ca=True)
     notify(bench, made(sub_ca), sub_ca)
@@ -64,20 +64,20 @@ def test_through_a_sub_ca(bench: Bench) -> None:
 
 
 def test_sub_ca_left_out(bench: Bench) -> None:
-    """A server that keeps its sub-CA to itself cannot be verified, which is said."""
+    """A server that omits its sub-CA's certificate cannot be verified, and the error states this."""
     with pytest.raises(ServerUntrusted) as caught:
         notify(bench, made(made(bench.pki.ci[Curve.NIST], ca=True)))
     assert caught.value.details == {"cause": "unknown-ca"}
 
 
 def test_server_in_place_of_a_sub_ca(bench: Bench) -> None:
-    """A server's certificate certifies nobody else."""
+    """A server's certificate certifies no other server."""
     middle = made(bench.pki.ci[Curve.NIST])
     with pytest.raises(ServerUntrusted):
         notify(bench, made(middle), middle)
 
 
 def test_certificate_of_a_client(bench: Bench) -> None:
-    """A certificate for clients alone is no server's."""
+    """A certificate for clients alone is not valid for a server."""
     with pytest.raises(ServerUntrusted):
         notify(bench, made(bench.pki.ci[Curve.NIST], purposes=(CLIENT,)))

@@ -1,4 +1,4 @@
-"""docs/security.md says what lpad answers to each chain, and lpad does answer that."""
+"""docs/security.md lists lpad's verdict on each chain, and the tests confirm it."""
 
 from __future__ import annotations
 

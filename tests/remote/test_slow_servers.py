@@ -1,4 +1,4 @@
-"""Servers that are mute or slow: bounded, and left at once when nobody wants to wait any longer."""
+"""Silent or slow servers: waits have limits, and end immediately after a cancellation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SHORT = Limits(silence=0.4, request=1.2)
 LONG = Limits(silence=60, request=60)
 LARGE = bytes(16 << 20)
-"""More than the sockets' buffers hold."""
+"""More bytes than fit into the sockets' buffers."""
 
 
 def notify(client: Es9Plus, *, deadline: Deadline | None = None, payload: bytes = b"\x30\x00") -> None:
@@ -81,7 +81,7 @@ SILENT = [says_nothing, half_a_head, half_a_body]
 
 @pytest.mark.parametrize("act", SILENT)
 def test_silence_ends_a_request(bench: Bench, act: Callable[[socket.socket, threading.Event], None]) -> None:
-    """Whatever part of the answer is missing, a server that says nothing is left long before the deadline."""
+    """Whatever part of the answer is missing, lpad gives up a silent server long before the deadline."""
     server = bench.server(Reply(204))
     deadline = Deadline.after(60)
     with behaving(server, act), pytest.raises(ServerUnreachable, match="silent for") as caught:
@@ -98,7 +98,7 @@ def test_a_server_that_takes_nothing(bench: Bench) -> None:
 
 
 def test_slowness_ends_a_request(bench: Bench) -> None:
-    """A byte now and then is progress, but the whole answer has its time as well."""
+    """A byte now and then is progress, but the whole answer has a time limit, too."""
     server = bench.server(Reply(204))
 
     def drip(connection: socket.socket, over: threading.Event) -> None:
@@ -141,13 +141,13 @@ def test_informational_heads_without_end(bench: Bench) -> None:
 
 
 def test_mute_before_tls(trust: Trust) -> None:
-    """A server, or a firewall, that takes the connection and says nothing in the handshake."""
+    """A server, or a firewall, that takes the connection and reports nothing in the handshake."""
     with mute("127.0.0.1") as port, pytest.raises(ServerUnreachable, match="silent for"):
         notify(_client(trust, port, SHORT))
 
 
 def test_a_mute_proxy(trust: Trust) -> None:
-    """The proxy is named, as it is the proxy that says nothing."""
+    """The error names the proxy, because the proxy is silent."""
     with mute("127.0.0.1") as port, pytest.raises(ServerUnreachable, match=r"the proxy .* was silent for"):
         notify(_client(trust, 1, SHORT, proxy=port))
 
@@ -169,7 +169,7 @@ def test_cancelled_before_there_is_a_connection(trust: Trust, place: Callable[[s
 def test_cancelled_while_an_answer_is_awaited(
     bench: Bench, act: Callable[[socket.socket, threading.Event], None]
 ) -> None:
-    """Whatever part of it is missing."""
+    """The limit holds whatever part of the answer is missing."""
     server = bench.server(Reply(204))
     with behaving(server, act):
         _check_cancelled(bench.client(server, limits=LONG))
@@ -183,7 +183,7 @@ def test_cancelled_while_sending(bench: Bench) -> None:
 
 
 def test_cancelled_while_answers_pour_in(bench: Bench) -> None:
-    """A body that comes faster than it is read never blocks, and is left all the same."""
+    """A body that arrives faster than it is read never blocks, and is cut off by the limit."""
     server = bench.server(Reply(204))
 
     def pour(connection: socket.socket, over: threading.Event) -> None:
@@ -197,7 +197,7 @@ def test_cancelled_while_answers_pour_in(bench: Bench) -> None:
 
 
 def test_cancelled_while_trust_is_checked(trust: Trust) -> None:
-    """A handshake for its own sake obeys as well."""
+    """A handshake without a request obeys the limits as well."""
     with mute("127.0.0.1") as port:
         client = _client(trust, port, LONG)
         cancellation = Cancellation()
@@ -207,7 +207,7 @@ def test_cancelled_while_trust_is_checked(trust: Trust) -> None:
 
 
 def test_the_next_request_is_not_disturbed(bench: Bench) -> None:
-    """What was cut off leaves nothing behind on which a later request could stumble."""
+    """After an interruption nothing is left behind that could disturb a later request."""
     server = bench.server(Reply(204))
     client = bench.client(server, limits=LONG)
     notify(client)
@@ -219,7 +219,7 @@ def test_the_next_request_is_not_disturbed(bench: Bench) -> None:
 
 
 def test_another_address_has_its_turn_after_a_mute_one(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An address that takes the connection and says nothing in the handshake doesn't use the whole limit."""
+    """An address that accepts the connection but sends nothing does not use up the whole time limit."""
     monkeypatch.setattr("lpad.remote.https.timed_stream._HANDSHAKE_WITH_OTHERS", 0.3)
     server = bench.server(Reply(204))
     original = socket.getaddrinfo

@@ -1,4 +1,4 @@
-"""All mistakes in a settings file are told at once, each with its line and its key."""
+"""All mistakes in a settings file are reported at the same time, each with its line and its key."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def told(folder: Path, content: str | bytes) -> list[str]:
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
-    """Wrong types, unknown keys, impossible values and keys given twice stand in one error, in order."""
+    """Wrong types, unknown keys, impossible values and keys given twice are in one error, in order."""
     assert [line[: line.index("': ") + 1] for line in told(tmp_path, MANY)] == [
         "4: 'euiccs.modem.baud'",
         "5: 'euiccs.modem.imei'",
@@ -65,20 +65,20 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
 
 
 def test_a_missing_key_has_its_parents_line(tmp_path: Path) -> None:
-    """Where nothing stands, the line is that of the mapping in which it should."""
+    """If a key is missing, the line is that of the mapping that lacks it."""
     assert told(tmp_path, "socket: x\neuiccs:\n  a:\n    baud: 9600\n") == [
         "3: 'euiccs.a.port': missing; for a card in a PC/SC reader, give 'reader' instead"
     ]
 
 
 def test_no_yaml_has_a_line(tmp_path: Path) -> None:
-    """What cannot be parsed at all is told with the place where the parser gave up."""
+    """A file that cannot be parsed is reported with the place where the parser gave up."""
     assert told(tmp_path, "socket: x\nlog: [a\n")[0].startswith("3: not YAML: ")
     assert told(tmp_path, "socket: x\n\tlog: a\n")[0].startswith("2: not YAML: ")
 
 
 def test_other_encodings_have_a_line(tmp_path: Path) -> None:
-    """The first byte that is no UTF-8 is shown by its line; so is a character that YAML forbids."""
+    """The first byte that is not valid UTF-8 is shown by its line; so is a character that YAML forbids."""
     assert told(tmp_path, b"socket: x\n\n# \xe4\n") == ["3: not UTF-8 text; save the file in that encoding"]
     assert told(tmp_path, "socket: x\n# \x07\n") == ["2: not YAML: the character U+0007 is not allowed"]
 
@@ -109,7 +109,7 @@ def test_deep_nesting_is_bounded(tmp_path: Path) -> None:
 
 
 def test_large_files_are_bounded(tmp_path: Path) -> None:
-    """A file that cannot be settings isn't read to its end."""
+    """A file that cannot be settings is not read to its end."""
     assert "larger than 1 MiB" in told(tmp_path, b"#" * (LARGEST + 1))[0]
 
 
@@ -123,7 +123,7 @@ def test_large_files_are_bounded(tmp_path: Path) -> None:
         ("? [a, b]\n: c", "1: '?': a key must be a single word"),
         ('socket: "a\\0b"', "1: 'socket': control characters"),
         ("socket: ''", "1: 'socket': expected text of length >= 1"),
-        ("socket: ~nobody-of-this-name/x", "1: 'socket': "),
+        ("socket: ~no-such-user/x", "1: 'socket': "),
         ("socket: " + "x" * 200, "1: 'socket': the path of a socket must have at most 107 bytes"),
         ("access: {switch: {users: [-1]}}", "1: 'access.switch.users[0]'"),
         ("log: no", "1: 'log': expected one of error, warning"),
@@ -134,7 +134,7 @@ def test_large_files_are_bounded(tmp_path: Path) -> None:
     ],
 )
 def test_traps_of_yaml(tmp_path: Path, text: str, expected: str) -> None:
-    """What YAML makes of a value, or cannot, is told like any other mistake."""
+    """YAML's conversion of a value, or its failure, is reported like any other mistake."""
     assert told(tmp_path, text)[0].startswith(expected)
 
 
@@ -146,7 +146,7 @@ def test_keys_are_what_was_written(tmp_path: Path) -> None:
 
 
 def test_merged_keys(tmp_path: Path) -> None:
-    """Cards that are alike may share their settings with YAML's `<<`, and each have its own beside."""
+    """Cards that are alike may share their settings with YAML's `<<`, and add their own."""
     path = tmp_path / "lpad.yaml"
     path.write_text("euiccs:\n  a: &a {port: x, baud: 9600}\n  b: {<<: *a, port: y}\n")
     euiccs = SettingsFile.read(path).settings.euiccs
@@ -155,7 +155,7 @@ def test_merged_keys(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("opening", ["[", "{", "{a: [", "- ["])
 def test_what_is_nested_without_end_is_refused_at_once(tmp_path: Path, opening: str) -> None:
-    """PyYAML would look at all the open brackets again for each further word."""
+    """PyYAML would read all the open brackets again for each further word."""
     (tmp_path / "lpad.yaml").write_text(opening * 20_000, encoding="utf-8")
     with pytest.raises(InvalidSettings, match="nested too deeply"):
         SettingsFile.read(tmp_path / "lpad.yaml")

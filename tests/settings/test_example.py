@@ -39,7 +39,7 @@ def test_what_it_shows_is_right(tmp_path: Path) -> None:
 
 
 def items(found: list[tuple[KeyPath, Any]]) -> list[tuple[KeyPath, Any]]:
-    """What stands in lists, item by item."""
+    """The items of lists."""
     return [
         each
         for at, value in found
@@ -50,7 +50,7 @@ def items(found: list[tuple[KeyPath, Any]]) -> list[tuple[KeyPath, Any]]:
 
 
 def places(document: Document, path: str) -> list[tuple[KeyPath, Any]]:
-    """Where the key stands, and with what; NAME stands for any key."""
+    """The place and value of a key; NAME stands for any key."""
     found: list[tuple[KeyPath, Any]] = [((), document.value)]
     for key in path.split("."):
         found = [
@@ -63,7 +63,7 @@ def places(document: Document, path: str) -> list[tuple[KeyPath, Any]]:
 
 
 def default_of(path: str) -> Any:
-    """What a key is where nobody writes it; below NAME or in a list, what a section of its own has."""
+    """A key's default; below NAME or in a list, the default of an entry."""
     above = path.rpartition(".")[0]
     if "NAME" not in path and get_origin(FIELDS[above].type if above else None) is not list:
         return attrgetter(path)(Settings())
@@ -76,7 +76,7 @@ def test_every_key_is_shown_with_its_default(path: str) -> None:
     """A key has its default behind it, or what the comment above it calls an example."""
     document = Document.parse(SHOWN.encode())
     shown = places(document, path)
-    assert shown, f"config/lpad.yaml doesn't show '{path}'"
+    assert shown, f"config/lpad.yaml does not show '{path}'"
     default = default_of(path)
     if isinstance(default, Section) or any(isinstance(value, dict) for _, value in shown):
         return  # its own keys are shown

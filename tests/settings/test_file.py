@@ -50,7 +50,7 @@ def test_two_euiccs_on_one_card_share_a_port(tmp_path: Path) -> None:
 
 
 def test_quirks_may_be_overridden(tmp_path: Path) -> None:
-    """What lpad knows of a modem's family is a default like others."""
+    """The quirks of a modem's family are defaults like others."""
     settings = read(tmp_path, "euiccs: {a: {port: x, quirks: {links: [csim], patience: {apdu: 90}}}}")
     assert settings.settings.euiccs["a"].quirks == {"links": ["csim"], "patience": {"apdu": 90}}
 
@@ -95,7 +95,7 @@ def test_quirks_may_be_overridden(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_mistakes_are_named(tmp_path: Path, text: str, key: str, told: str) -> None:
-    """Each mistake is told with the file, the key and what would be right."""
+    """Each mistake is reported with the file, the key and what would be right."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, text)
     assert caught.value.details["key"] == key
@@ -114,13 +114,13 @@ def test_mistakes_are_named(tmp_path: Path, text: str, key: str, told: str) -> N
     ],
 )
 def test_files_that_are_no_settings(tmp_path: Path, text: str, told: str) -> None:
-    """What is no mapping, or could do harm, is refused."""
+    """A file that is not a mapping, or could do harm, is refused."""
     with pytest.raises(InvalidSettings, match=told):
         read(tmp_path, text)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    """A missing file and one in another encoding are told apart."""
+    """The error distinguishes a missing file from one in another encoding."""
     with pytest.raises(InvalidSettings, match="No such file"):
         SettingsFile.read(tmp_path / "missing.yaml")
     (tmp_path / "latin.yaml").write_bytes(b"socket: \xe4")
@@ -173,14 +173,14 @@ def test_the_highest_port_is_one(tmp_path: Path) -> None:
 
 
 def test_a_missing_key_has_the_line_of_its_parent(tmp_path: Path) -> None:
-    """And where nothing of it stands in the file, the first."""
+    """And where nothing of it is in the file, the first."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, "log: info\neuiccs:\n  a:\n    baud: 9600\n")
     assert caught.value.details["line"] == 3
 
 
 def test_a_socket_has_107_bytes_at_most(tmp_path: Path) -> None:
-    """As many as sun_path holds beside its NUL."""
+    """As many as sun_path holds next to its NUL."""
     longest = "/" + "x" * 106
     assert read(tmp_path, f"socket: {longest}").settings.socket == longest
     with pytest.raises(InvalidSettings, match="at most 107 bytes"):

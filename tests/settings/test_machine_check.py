@@ -1,4 +1,4 @@
-"""What doesn't fit the machine is noted, with its line, and refuses nothing."""
+"""Settings that do not fit the machine are reported with their line, and not refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ access:
 
 
 def test_a_record_without_a_folder(tmp_path: Path) -> None:
-    """Where APDUs cannot be recorded the settings would be refused; check-config says so before."""
+    """If APDUs cannot be recorded, the settings would be refused; check-config reports this before."""
     text = "euiccs: {a: {port: /dev/null}}\nlog:\n  apdus: there/apdus\n"
     assert noted(tmp_path, text) == [
         f"3: 'log.apdus': the folder {tmp_path}/there does not exist; lpad refuses the settings until it does"

@@ -1,4 +1,4 @@
-"""Which settings count at once."""
+"""Which settings count immediately."""
 
 from __future__ import annotations
 

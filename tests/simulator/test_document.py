@@ -1,4 +1,4 @@
-"""docs/simulator.md names what there is, no more and no less."""
+"""docs/simulator.md lists exactly the existing options and fields."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ def named_in(heading: str) -> set[str]:
 
 
 def test_every_habit_of_the_card_is_named() -> None:
-    """The table of habits holds each field of CardBehaviour."""
+    """The table of habits lists each field of CardBehaviour."""
     assert named_in("Cards that differ") == {each.name for each in fields(CardBehaviour)}
 
 
 def test_every_fault_of_the_server_is_named() -> None:
-    """The table of faults holds each kind."""
+    """The table of faults lists each kind."""
     assert named_in("Faulty servers") == {str(kind) for kind in FaultKind}
 
 
 def test_every_fault_of_a_platform_is_named() -> None:
-    """The table of platforms' faults holds each kind."""
+    """The table of platforms' faults lists each kind."""
     assert named_in("Faulty platforms") == {str(kind) for kind in PlatformFault}
 
 
 @pytest.mark.parametrize(("heading", "command"), [("Orders", "order"), ("Servers", "smdp")])
 def test_every_option_is_named(heading: str, command: str) -> None:
-    """The tables of orders and servers hold each option of their commands."""
+    """The tables of orders and servers list each option of their commands."""
     assert named_in(heading) == {
         option for each in sim.commands[command].params for option in each.opts if option.startswith("--")
     }

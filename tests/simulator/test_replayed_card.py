@@ -45,13 +45,13 @@ def test_content_that_differs() -> None:
 
 
 def test_a_card_that_fell_silent() -> None:
-    """Where the recorded card did not answer, this one doesn't either."""
+    """If the recorded card did not answer, this one does not either."""
     with pytest.raises(CardUnreachable):
         ReplayedCard([Exchange(GET_EID, None)]).transmit(GET_EID)
 
 
 def test_a_modem_on_its_way_out() -> None:
-    """What was answered at another time is answered here, too: the silence was not the card's."""
+    """A command that was answered at another time is answered here, too: the card was not the cause."""
     card = ReplayedCard([Exchange(GET_EID, None), Exchange(GET_EID, b"\x61\x15")])
     assert [card.transmit(GET_EID) for _ in range(2)] == [b"\x61\x15"] * 2
 
@@ -63,7 +63,7 @@ def test_what_a_modem_refused() -> None:
 
 
 def test_what_a_modem_did_itself() -> None:
-    """Channels and SELECT are answered well where the record has none."""
+    """Channels and SELECT succeed if the record lacks them."""
     card = ReplayedCard([Exchange(GET_EID, b"\x61\x15")])
     assert card.transmit(bytes.fromhex("0070000001")) == bytes.fromhex("019000")
     assert card.transmit(bytes.fromhex("01A4040010") + bytes(16)) == bytes.fromhex("9000")

@@ -19,7 +19,7 @@ SELECT = bytes.fromhex("00A4040000")
 
 
 class CountingCard:
-    """Answers with what it got, and counts resets."""
+    """Answers with the received bytes, and counts resets."""
 
     def __init__(self) -> None:
         self.resets = 0
@@ -61,7 +61,7 @@ class Driver:
         return self.answer()
 
     def answer(self) -> bytes:
-        """Return one message; empty when the card is gone."""
+        """Return one message; empty if the card is gone."""
         assert self._line is not None
         head = self._line.recv(2, socket.MSG_WAITALL)
         return self._line.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL) if head else b""
@@ -96,7 +96,7 @@ def inserted(driver: Driver, card: CountingCard) -> Iterator[VirtualReaderCard]:
 
 
 def test_answers_apdus(driver: Driver, inserted: VirtualReaderCard) -> None:
-    """What the card answers goes back, and APDUs are counted."""
+    """The card's answer is returned, and APDUs are counted."""
     assert driver.ask(SELECT) == SELECT + b"\x90\x00"
     assert driver.ask(bytes(261)) == bytes(261) + b"\x90\x00"
     assert inserted.apdus == 2
@@ -131,7 +131,7 @@ def test_looks_for_a_driver_that_has_gone(driver: Driver, inserted: VirtualReade
 
 
 def test_a_driver_that_dies_in_a_message(driver: Driver, inserted: VirtualReaderCard) -> None:
-    """Half a message is no message."""
+    """Half a message is not a message."""
     assert driver._line is not None
     driver._line.sendall(b"\x00\x05\x00")
     driver.accept()
@@ -139,7 +139,7 @@ def test_a_driver_that_dies_in_a_message(driver: Driver, inserted: VirtualReader
 
 
 def test_a_card_that_loses_its_power(driver: Driver, inserted: VirtualReaderCard, card: CountingCard) -> None:
-    """A card without power is gone for the reader, and back afterwards."""
+    """A card without power disappears for the reader, and returns afterwards."""
     card.failure = CardUnreachable("no power")
     assert driver.ask(SELECT) == b""
     driver.accept()
@@ -148,7 +148,7 @@ def test_a_card_that_loses_its_power(driver: Driver, inserted: VirtualReaderCard
 
 
 def test_a_card_that_crashes(driver: Driver, card: CountingCard) -> None:
-    """A mistake in the card is raised where it is closed."""
+    """An exception in the card is raised on closing."""
     inserted = VirtualReaderCard(card, host="127.0.0.1", port=driver.port)
     driver.accept()
     card.failure = AssertionError("wrong")
@@ -165,7 +165,7 @@ def test_no_reader_there(driver: Driver, card: CountingCard) -> None:
 
 
 def test_leaves_no_thread(driver: Driver, card: CountingCard) -> None:
-    """Closing ends the thread, while it looks for its driver too."""
+    """Closing ends the thread, even while it searches for its driver."""
     before = threading.active_count()
     inserted = VirtualReaderCard(card, host="127.0.0.1", port=driver.port)
     driver.close()
@@ -184,6 +184,6 @@ def test_addresses(text: str, address: tuple[str, int]) -> None:
 
 @pytest.mark.parametrize("text", [":1", "host:", "host:0", "host:x", "host:65536"])
 def test_addresses_that_are_none(text: str) -> None:
-    """Anything else is refused with an example."""
+    """Any other text is refused with an example."""
     with pytest.raises(InvalidValue, match="HOST:PORT"):
         split_address(text)

@@ -52,7 +52,7 @@ def gateway(bare: Gateway, package: Path) -> Gateway:
 def pytest_runtest_makereport(
     call: pytest.CallInfo[None],
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what the container says when a test has failed."""
+    """Show what the container states when a test has failed."""
     report = yield
     if call.excinfo is not None:
         for booted in _booted:

@@ -128,7 +128,7 @@ class Container:
 
         Args:
             command: the program and its arguments.
-            user: who starts it; None is root.
+            user: the user that starts it; None: root.
             check: whether it must end as said by `code`.
             code: how it must end.
         """
@@ -144,7 +144,7 @@ class Container:
         return self.run("journalctl", "--no-pager", "--output=short-precise", *arguments, check=False)
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
-        """Wait for what nobody tells of.
+        """Wait for a state that is not reported.
 
         Args:
             holds: whether it has happened.

@@ -28,7 +28,7 @@ USERS = {
     "ines": ("installers",),
     "mallory": (),
 }
-"""Who is there, and in which groups. What the roles of sam and ines are, the settings say."""
+"""The users and their groups. The settings define the roles of sam and ines."""
 
 _CARD_UNIT = f"""\
 [Service]
@@ -108,7 +108,7 @@ class Gateway(Container):
         Args:
             path: such as "/v1/euiccs".
             arguments: more for curl.
-            user: who asks.
+            user: the calling user.
         """
         said = self.run(
             *("curl", "--silent", "--show-error", "--max-time", "60", "--unix-socket", "/run/lpad/lpad.sock"),
@@ -139,7 +139,7 @@ class Gateway(Container):
         return dict(line.split("=", 1) for line in said.splitlines())
 
     def pid(self) -> int:
-        """Return the daemon's process number, 0 when there is none."""
+        """Return the daemon's process number; 0 if it does not run."""
         return int(self.show("lpad.service", "MainPID")["MainPID"])
 
     def active(self, unit: str = "lpad.service") -> str:

@@ -1,4 +1,4 @@
-"""Tries, in the daemon's place, what it could do to the system, and prints what came of it."""
+"""Tries, in the daemon's place, what it could do to the system, and prints its result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN = ("Uid", "NoNewPrivs", "Seccomp", "CapEff", "CapPrm", "CapBnd", "CapAmb")
 
 
 def attempts(port: str, other: str) -> dict[str, Callable[[], object]]:
-    """What is tried, by name: with the serial port, with another device, and without."""
+    """The attempts, by name: with the serial port, with another device, and without."""
     return {
         **{f"write {folder}": Path(folder, "new").touch for folder in CLOSED},
         "write /var/lib/lpad": Path("/var/lib/lpad/new").touch,
@@ -39,7 +39,7 @@ def unshare() -> None:
 
 
 def outcome(what: Callable[[], object]) -> str:
-    """What came of it, in the system's words."""
+    """The result of it, in the system's words."""
     try:
         what()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What appliers of network settings may do from where this is started; prints JSON.
+"""The permissions of appliers of network settings in the place where this is started; prints JSON.
 
 systemd starts this in the daemon's place, and the test as another user.
 """

@@ -124,7 +124,7 @@ def test_programs_of_others_are_refused(owners: Gateway, pair: tuple[str, str]) 
 
 @pytest.mark.parametrize("user", ["ada", "mallory"])
 def test_nobody_else_can_ask_the_runner(owners: Gateway, user: str) -> None:
-    """Its socket is lpad's alone; an administrator of cards is none of the gateway."""
+    """Only lpad can use its socket; an administrator of cards is not one of the gateway."""
     asks = "import socket; socket.socket(socket.AF_UNIX).connect('/run/lpad-hooks/runner.sock')"
     said = owners.run("python3", "-c", asks, user=user, code=1)
     assert "PermissionError" in said

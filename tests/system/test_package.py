@@ -39,14 +39,14 @@ def newer(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def installed(gateway: Gateway) -> str:
-    """State and version as dpkg has them; "" of a package that it doesn't know."""
+    """State and version as dpkg has them; "" of a package that it does not know."""
     return gateway.run(
         "dpkg-query", "--show", "--showformat=${db:Status-Abbrev}${Version}", "lpad", check=False
     )
 
 
 def test_lintian_has_nothing_to_say(package: Path) -> None:
-    """The package is made as Debian's are, but where its overrides say why not."""
+    """The package is made as Debian's are, but where its overrides state the reason not."""
     found = subprocess.run(
         ["lintian", "--allow-root", "--fail-on", "error,warning", str(package)],
         capture_output=True,
@@ -68,7 +68,7 @@ def test_installed(bare: Gateway, package: Path) -> None:
 
 
 def test_the_demo_says_what_the_package_lacks(bare: Gateway) -> None:
-    """A gateway's package does without the simulators' libraries, and says how to get them."""
+    """A gateway's package does without the simulators' libraries, and states how to get them."""
     assert "pip install 'lpad[sim]'" in bare.run("lpad", "demo", code=2)
 
 
@@ -121,7 +121,7 @@ def test_removed(bare: Gateway) -> None:
 
 
 def test_installed_again(bare: Gateway, package: Path) -> None:
-    """Installed again, lpad goes on where it was: with its settings and its record of changes."""
+    """Installed again, lpad continues where it was: with its settings and its record of changes."""
     bare.install(package)
     assert bare.active() == "active"
     assert {each["kind"] for each in bare.lpactl("changes")} >= {"download"}

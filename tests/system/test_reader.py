@@ -1,4 +1,4 @@
-"""What lpad asks of other daemons: cards of the system's pcscd, and polkit's leave."""
+"""Requests of lpad to other daemons: cards of the system's pcscd, and polkit's permission."""
 
 from __future__ import annotations
 

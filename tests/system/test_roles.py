@@ -34,14 +34,14 @@ def refused(answer: tuple[int, Any], role: str) -> bool:
 
 
 def test_install(gateway: Gateway, iccid: str) -> None:
-    """Who may install has a profile on the card, and neither switches nor deletes it."""
+    """A user with the role install gets a profile onto the card, and neither switches nor deletes it."""
     assert gateway.profiles()[iccid] == "disabled"
     assert refused(gateway.curl(f"{PROFILES}/{iccid}/enable", "--request", "POST", user="ines"), "switch")
     assert refused(gateway.curl(f"{PROFILES}/{iccid}", "--request", "DELETE", user="ines"), "admin")
 
 
 def test_switch(gateway: Gateway, iccid: str) -> None:
-    """Who may switch enables the profile, and downloads none."""
+    """A user with the role switch enables the profile, and downloads none."""
     change = gateway.lpactl("enable", iccid, user="sam")
     assert change["state"] == "done"
     assert gateway.profiles()[iccid] == "enabled"
@@ -50,7 +50,7 @@ def test_switch(gateway: Gateway, iccid: str) -> None:
 
 
 def test_read(gateway: Gateway, iccid: str) -> None:
-    """Who may read sees the profiles, and alters nothing."""
+    """A user with the role read sees the profiles, and alters nothing."""
     assert gateway.lpactl("profiles", user="rita")[0]["iccid"] == iccid
     assert refused(gateway.curl(f"{PROFILES}/{iccid}/disable", "--request", "POST", user="rita"), "switch")
 
@@ -63,7 +63,7 @@ def test_admin(gateway: Gateway, iccid: str) -> None:
 
 
 def test_nobody(gateway: Gateway) -> None:
-    """Who has no role cannot even connect."""
+    """A user without a role cannot even connect."""
     said = gateway.run("lpactl", "status", user="mallory", code=exit_codes.DAEMON)
     assert "/run/lpad/lpad.sock" in said
 

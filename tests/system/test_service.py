@@ -34,7 +34,7 @@ def served(client: subprocess.Popen[str]) -> bool:
 
 
 def in_its_place(gateway: Gateway) -> dict[str, Any]:
-    """What a program finds that systemd starts in the daemon's place."""
+    """The environment of a program that systemd starts in the daemon's place."""
     gateway.write("/srv/in_its_place.py", IN_ITS_PLACE.read_text(encoding="utf-8"))
     gateway.run("mknod", "-m", "666", "/srv/other-device", "c", *FUSE)
     program = f"/usr/lib/lpad/bin/python3 /srv/in_its_place.py {SIM}/modem /srv/other-device"
@@ -46,7 +46,7 @@ def in_its_place(gateway: Gateway) -> dict[str, Any]:
 
 
 def crash(gateway: Gateway) -> None:
-    """Kill the daemon and wait until there is another, or none any more."""
+    """Kill the daemon and wait until there is another, or none any longer."""
     before = gateway.pid()
     gateway.run("systemctl", "kill", "--signal=KILL", "--kill-who=main", "lpad.service")
     gateway.until(
@@ -74,7 +74,7 @@ def test_it_runs(gateway: Gateway) -> None:
 
 
 def test_its_journal_has_fields(gateway: Gateway) -> None:
-    """What happens to a card and in a change can be asked for by field."""
+    """The log entries of a card and a change can be selected by field."""
     gateway.ready()
     gateway.lpactl("info", "--refresh")
     change = gateway.lpactl("changes")[0]["id"]
@@ -98,7 +98,7 @@ def test_it_is_confined(gateway: Gateway) -> None:
     done = {name for name, answer in tried.items() if answer == "done"}
     assert done == {"write /var/lib/lpad", "serial port"}
     assert {answer for name, answer in tried.items() if name not in done} <= REFUSALS
-    # by DeviceAllow: its mode lets everybody open it
+    # by DeviceAllow: its mode lets all users open it
     assert tried["other device"] == "Operation not permitted"
 
 
@@ -114,7 +114,7 @@ def test_a_connection_starts_it(gateway: Gateway) -> None:
 
 
 def test_a_caller_waits_out_a_restart(gateway: Gateway) -> None:
-    """Who connects while lpad is being restarted gets an answer and no error."""
+    """A program that connects while lpad restarts gets an answer and no error."""
     gateway.ready()
     gateway.drop_in("[Service]\nExecStartPre=/bin/sleep 2\n")
     with gateway.popen("systemctl", "restart", "lpad.service") as restart:
@@ -156,7 +156,7 @@ def test_a_stuck_daemon_is_replaced(gateway: Gateway) -> None:
 
 
 def test_settings_are_reloaded(gateway: Gateway) -> None:
-    """`systemctl reload` applies what it can in the same process and without letting go of the card."""
+    """`systemctl reload` applies what it can in the same process and without releasing the card."""
     before = gateway.pid()
     gateway.run("lpactl", "status", user="mallory", code=exit_codes.DAEMON)
     gateway.write_settings(access={"read": {"users": ["mallory"]}})
@@ -170,7 +170,7 @@ def test_settings_are_reloaded(gateway: Gateway) -> None:
 
 
 def test_what_needs_a_restart_is_said(gateway: Gateway) -> None:
-    """A setting that cannot be applied at once is named in the journal, and nothing else happens."""
+    """A setting that cannot be applied immediately is named in the journal, and nothing else happens."""
     before = gateway.pid()
     gateway.write_settings(state_folder="/var/lib/lpad/elsewhere")
     gateway.run("systemctl", "reload", "lpad.service")
@@ -185,7 +185,7 @@ def test_what_needs_a_restart_is_said(gateway: Gateway) -> None:
 
 
 def test_a_mistake_in_the_settings_is_not_loaded(gateway: Gateway) -> None:
-    """`systemctl reload` fails with a wrong file, says every mistake, and lpad goes on as it is."""
+    """`systemctl reload` fails with a wrong file, says every mistake, and lpad continues as it is."""
     before = gateway.pid()
     gateway.write("/etc/lpad/lpad.yaml", "sockets: x\nanswer_within: soon\n")
     gateway.run("systemctl", "reload", "lpad.service", code=1)
@@ -229,7 +229,7 @@ def test_restarts_have_a_limit_and_a_later_chance(gateway: Gateway) -> None:
 
 
 def test_udev_understands_the_rules(gateway: Gateway) -> None:
-    """An integrator's port is named for lpad and kept from ModemManager; no rule is passed over."""
+    """An integrator's port is named for lpad and kept from ModemManager; no rule is ignored."""
     rule = 'SUBSYSTEM=="tty", KERNEL=="tty0", ENV{LPAD_PORT}="1"'
     gateway.write("/etc/udev/rules.d/69-lpad-port.rules", f"{rule}\n")
     said = gateway.run("sh", "-c", "udevadm test /sys/class/tty/tty0 2>&1")

@@ -18,7 +18,7 @@ PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 @pytest.fixture(autouse=True)
 def installed(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an installation leaves for pytest to find, whether or not this lpad was installed."""
+    """An installation's entry points for pytest, whether or not this lpad was installed."""
     points = tomllib.loads(PYPROJECT.read_text())["project"]["entry-points"]["pytest11"]
     metadata = pytester.mkdir("site") / "lpad_fixtures-0.dist-info"
     metadata.mkdir()
@@ -79,7 +79,7 @@ def test_parts(pytester: pytest.Pytester) -> None:
 
 
 def test_marker(pytester: pytest.Pytester) -> None:
-    """The marker chooses the modem and adds settings; what it or the daemon doesn't know is told at once."""
+    """The marker chooses the modem and adds settings; unknown names are reported immediately."""
     done = run(
         pytester,
         """

@@ -82,7 +82,7 @@ def _endpoint(answer: Endpoint) -> Endpoint:
             log.exception("%s %s: internal-error", request.method, request.url.path)
             # The answer omits the exception's text, which may contain a secret.
             sentence = (
-                f"lpad failed on this request because of a fault of its own ({type(error).__name__});"
+                f"lpad failed on this request because of a fault in lpad ({type(error).__name__});"
                 " see its log"
             )
             return problem_response(InternalError(sentence))

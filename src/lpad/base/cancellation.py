@@ -48,7 +48,7 @@ class Cancellation:
             wake()
 
     def check(self) -> None:
-        """Pass if nothing was cancelled.
+        """Return if nothing was cancelled.
 
         Raises:
             Cancelled: a cancellation was requested.

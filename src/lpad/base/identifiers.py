@@ -86,7 +86,7 @@ class Iccid:
         19 digits alone.
 
         Raises:
-            InvalidValue: anything else.
+            InvalidValue: the text has another form.
         """
         digits = re.sub(r"[\s-]", "", text).upper().rstrip("F")
         if not _ICCID.fullmatch(digits):
@@ -135,7 +135,7 @@ class Aid:
         """Read 10 to 32 hexadecimal digits.
 
         Raises:
-            InvalidValue: anything else.
+            InvalidValue: the text has another form.
         """
         if not _HEX.fullmatch(text) or not 10 <= len(text) <= 32:
             raise InvalidValue("an AID must have 10 to 32 hexadecimal digits")
@@ -193,7 +193,7 @@ class Imei:
         check = _luhn(body)
         if len(digits) == 15 and digits[14] != check:
             raise InvalidValue(
-                f"the IMEI's check digit is {digits[14]}, but its other digits require {check}; look for a"
+                f"the IMEI's check digit is {digits[14]}, but its other digits require {check}; check for a"
                 " typing error"
             )
         return cls(body + check)
@@ -279,7 +279,7 @@ class TransactionId:
         """Read 2 to 32 hexadecimal digits of either case.
 
         Raises:
-            MalformedError: anything else.
+            MalformedError: the bytes have another form.
         """
         if not _HEX.fullmatch(text):
             raise MalformedError("a transaction ID must be 2 to 32 hexadecimal digits")

@@ -3,7 +3,8 @@
 A watched thread works until some deadline, or rests. Every blocking call reads its deadline just before it
 blocks, so `Deadline` records here how long the thread will wait, and the code in between need not do it. A
 thread that is far beyond the deadline that it read last is in a call that ignores deadlines: a driver that
-does not return, or a file on a failing memory card. No code can end such a call; only a new process can.
+does not return, or a file on a failing memory card. No code in the process can end such a call; only a
+restart can.
 """
 
 from __future__ import annotations

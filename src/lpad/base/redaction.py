@@ -18,7 +18,7 @@ _ACTIVATION_CODE = re.compile(
 _NAMED_ICCID = re.compile(
     r"(?P<before>\b(?:[Pp]rofile|ICCID):? )(?=[A-E]*[0-9])(?P<iccid>[0-9A-E]{1,14})F*(?![0-9A-Za-z])"
 )
-"""An ICCID that is too short to be told from any number, in a sentence that calls it one."""
+"""An ICCID that is too short to be distinguished from other numbers, in a sentence that calls it an ICCID."""
 _SHOWN_DIGITS = 4
 
 

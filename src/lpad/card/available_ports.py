@@ -29,7 +29,7 @@ class Ports:
 
 
 def find_ports(*, deadline: Deadline, devices: Path = Path("/dev")) -> Ports:
-    """Look for ports and readers; no port is opened."""
+    """Find ports and readers; no port is opened."""
     stable = {str(path): str(path.resolve()) for pattern in _STABLE for path in devices.glob(pattern)}
     others = {str(path) for pattern in _OTHERS for path in devices.glob(pattern)}
     ports = [*sorted(stable), *sorted(others - set(stable.values()))]

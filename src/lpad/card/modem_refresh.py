@@ -123,7 +123,7 @@ class _Tells(Enum):
     YES = auto()
     NO = auto()
     PERHAPS = auto()
-    """The modem refused while no profile was enabled, so this is unclear."""
+    """Unknown, because the modem refused while no profile was enabled."""
 
 
 class Refresh:

@@ -112,7 +112,7 @@ class Client:
 
         Args:
             euicc: only this card's.
-            limit: the most changes to return, up to 1,000; None: all.
+            limit: the maximum number of changes to return, up to 1,000; None: all.
             before: only changes with lower numbers.
         """
         given = {"euicc": euicc, "limit": limit, "before": before}
@@ -226,7 +226,7 @@ class Client:
         key: str | None = None,
         wait: float = 0,
     ) -> Change:
-        """Ask the SM-DSs what waits for a card.
+        """Ask the SM-DSs which profiles wait for a card.
 
         Args:
             euicc: the card.

@@ -175,7 +175,7 @@ class Connection:
         except (ConnectionBrokenError, NoAnswerError) as error:
             why = "no answer in time" if isinstance(error, NoAnswerError) else "it was closed"
             raise DaemonUnreachable(
-                f"the connection to lpad at {self._socket} broke: {why}; the daemon's log says more"
+                f"the connection to lpad at {self._socket} broke: {why}; see the daemon's log"
             ) from error
 
 

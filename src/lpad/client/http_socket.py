@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection to a Unix socket: h11 knows the protocol, a socket carries it.
+"""One HTTP/1.1 connection to a Unix socket: h11 implements the protocol, a socket carries the bytes.
 
 A library with connection pools, TLS and proxies would make up most of the time in which `lpactl` starts.
 """
@@ -87,7 +87,7 @@ class HttpSocket:
         """Send a request and return the answer's status; its body follows with `body`.
 
         Args:
-            request: what to send.
+            request: the request to send.
             patience: seconds without a byte of the answer; None: without limit.
 
         Raises:
@@ -115,7 +115,7 @@ class HttpSocket:
         """Yield the body of the answer as it arrives.
 
         Raises:
-            ConnectionBrokenError: it ends before its end.
+            ConnectionBrokenError: the daemon closes the connection before the end of the answer.
             NoAnswerError: no byte arrives in time.
         """
         while not isinstance(event := self._event(patience), h11.EndOfMessage):

@@ -18,7 +18,7 @@ def decoded(content: bytes, type_: type[_T]) -> _T:
     """Return an answer's body, typed.
 
     Raises:
-        ApiError: it does not match the type.
+        ApiError: the text does not match the type.
     """
     try:
         return msgspec.json.decode(content, type=type_)

@@ -42,7 +42,7 @@ class EventEntries:
 
     @classmethod
     def of(cls, answer: Answer) -> EventEntries:
-        """Take the events from an answer; one without the list says that there is none.
+        """Take the events from an answer; an answer without the list means that there are none.
 
         Raises:
             MalformedError: the transaction ID is missing or impossible, or the list is not a list.

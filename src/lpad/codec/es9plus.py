@@ -79,7 +79,7 @@ class Answer:
         that the server has accepted the notification, which can be removed from the card only once.
 
         Raises:
-            MalformedError: anything else.
+            MalformedError: the answer has another form.
         """
         if body.strip() and not _json_object(body):
             return cls(None, {})

@@ -89,7 +89,7 @@ class Reloading:
                 log.exception("internal-error")
                 self._refused(
                     LpadError(
-                        f"lpad failed on the settings because of a fault of its own ({type(error).__name__})"
+                        f"lpad failed on the settings because of a fault in lpad ({type(error).__name__})"
                     )
                 )
             self._tell(self._configuration)

@@ -1,4 +1,4 @@
-"""From settings to servers: opening connections to SM-DP+ servers, and their trust."""
+"""The conversion of the settings to connections with SM-DP+ servers, and to trust."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From settings to timeouts: one table."""
+"""The conversion of the settings to timeouts, as one table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connection to the system bus whose calls block. The one home of dbus-fast, loaded when first used.
+"""A connection to the system bus whose calls block. The only module that imports dbus-fast.
 
 The connection has its own thread. Calls from any thread wait for their answer; listeners receive signals in
 the connection's thread, where they may begin a call but must not wait for one.

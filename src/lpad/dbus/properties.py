@@ -82,7 +82,7 @@ class Properties:
 
 
 def of_objects(answer: object) -> dict[str, dict[str, Properties]]:
-    """Read what org.freedesktop.DBus.ObjectManager.GetManagedObjects answers.
+    """Read the answer to org.freedesktop.DBus.ObjectManager.GetManagedObjects.
 
     Args:
         answer: a dictionary of paths, each with a dictionary of interfaces; other values are omitted.

@@ -376,7 +376,7 @@ class Engine:
         Args:
             euicc: only this card's.
             before: only changes older than this one.
-            limit: the most changes to return; None: all.
+            limit: the maximum number of changes to return; None: all.
         """
         return self._store.changes(euicc=euicc, before=before, limit=limit)
 

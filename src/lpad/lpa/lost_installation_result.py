@@ -24,7 +24,7 @@ def find_lost_result(
 ) -> ProfileInstallationResult | None:
     """Return a session's result from the card's notifications.
 
-    None if it is not there, or the card cannot be asked.
+    None if it is missing, or the card cannot be asked.
 
     The card writes its result before it answers, and a reset or a modem may lose the answer: then the profile
     may be installed although the session seems cancellable (SGP.22 v2.5, 5.7.10).

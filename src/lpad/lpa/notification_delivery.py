@@ -1,7 +1,8 @@
 """Notifications on their way from the card to the operator's server (SGP.22 v2.5, 3.5 and 5.6.4).
 
 Delivery has three steps, with journal entries in between: `retrieve` copies a notification from the card,
-`deliver` posts it, `remove` removes it from the card. Only once the server has accepted it may it be removed.
+`deliver` posts it, `remove` removes it from the card. lpad removes it from the card only after the server has
+accepted it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The connection to the MQTT broker, renewed with growing pauses; the one home of paho-mqtt.
+"""The connection to the MQTT broker, renewed with growing pauses.
 
 Each attempt has a new client, because paho's client would resend the unconfirmed messages of a lost
 connection by itself, in addition to those that lpad-mqtt resends.

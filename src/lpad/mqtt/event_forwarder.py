@@ -56,10 +56,10 @@ class Source(Protocol):
 
 
 class Acknowledgements(Protocol):
-    """Where lpad learns how far a listener is."""
+    """The part of lpad that learns how far a listener is."""
 
     def acknowledge(self, name: str, position: int) -> object:
-        """Tell lpad which event a listener needs no more."""
+        """Report to lpad the last event that a listener no longer needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class EventForwarder:
         Args:
             source: lpad's client.
             acknowledgements: another client of lpad's.
-            broker: where events go.
+            broker: receives the events.
             topics: their topics.
             position: the number of the last confirmed event.
             listener: the name under which lpad knows this program.
@@ -186,7 +186,7 @@ class EventForwarder:
                     self._acknowledgements.acknowledge(self._listener, position)
                     self._acknowledged = position
                 except ApiError as error:
-                    log.debug("lpad was not told that event %d has arrived: %s", position, error.sentence)
+                    log.debug("cannot report to lpad that event %d has arrived: %s", position, error.sentence)
                 except Exception:
                     log.exception("events: internal-error")
 
@@ -219,7 +219,7 @@ class EventForwarder:
                 self._again.wait(PAUSES.after(failures := failures + 1))
 
     def _send_on_this_connection(self) -> None:
-        """Send what is unconfirmed, then what comes.
+        """Send the unconfirmed events, then new ones.
 
         Raises:
             MessageRefused: the broker refused the oldest one.

@@ -12,11 +12,11 @@ def discovery(
 
     Args:
         name: the card.
-        prefix: what distinguishes this device from others.
+        prefix: the text that distinguishes this device from others.
         state_topic: the topic of the card's state.
         health: the topic of the state of lpad-mqtt.
-        up: the content there while there is a connection.
-        down: the content there otherwise.
+        up: the content of that topic while there is a connection.
+        down: the content of that topic otherwise.
     """
     device = "".join(each if each.isalnum() else "_" for each in prefix).strip("_")
     content = {

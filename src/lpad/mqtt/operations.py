@@ -1,4 +1,4 @@
-"""What a broker's clients may command, as a table: each operation with its fields and lpad's request."""
+"""The commands of a broker's clients, as a table: each operation with its fields and lpad's request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECRETS = frozenset({"activation_code", "confirmation_code"})
 
 
 class CommandFields(msgspec.Struct, frozen=True, kw_only=True):
-    """What every command may have: its card, which may be omitted if there is only one."""
+    """The fields of every command: its card, which may be omitted if there is only one."""
 
     card: Name | None = None
 
@@ -47,7 +47,7 @@ class EnableFields(CommandFields, frozen=True, kw_only=True):
 
 
 class ProvisionFields(CommandFields, frozen=True, kw_only=True):
-    """What a platform is asked for; all fields may be omitted. A known wish is looked at again."""
+    """A request to a platform; all fields may be omitted. For a known wish, lpad queries it again."""
 
     platform: Name | None = None
     product: Name | None = None

@@ -6,7 +6,7 @@ One switch calls an applier in this order:
     apply      once card and modem agree on it, while lpad still holds the modem's port
     connect    once the modem was returned to its user
     verify     whether these settings are in force; changes nothing
-    look report the state of bearer and address; changes nothing
+    look query the state of bearer and address; changes nothing
 
 If the switch is rolled back, `undo` follows, and then `apply` and `connect` with the previous profile's
 settings. Every call may be interrupted at any point and repeated: all of them are idempotent. None of them

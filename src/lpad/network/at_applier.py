@@ -82,7 +82,7 @@ class AtApplier:
             wanted, lambda dialogue: _apply(dialogue, wanted.settings, deadline), deadline=deadline
         )
 
-    def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
+    def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's
         """Do nothing: the modem attaches with the settings by itself."""
         return Applied(told="the modem itself or the program that dials makes the connection")
 
@@ -119,7 +119,7 @@ class AtApplier:
 
         return _with_modem(wanted, act, deadline=deadline)
 
-    def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
+    def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's
         """Do nothing: the modem keeps no settings by profile."""
         return Applied(told="the modem stores no settings by profile")
 

@@ -35,7 +35,7 @@ def failed_question(error: BusError, *, attempted: str, program: str, action: st
     if not isinstance(error, BusRefused):
         return TryAgain(
             layer=layer,
-            told=f"cannot {attempted}: {program} did not answer in time; look at its log",
+            told=f"cannot {attempted}: {program} did not answer in time; check its log",
             after=RETRY,
         )
     if error.not_permitted:

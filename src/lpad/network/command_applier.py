@@ -41,7 +41,7 @@ class CommandApplier:
         """Run it to check whether the settings are in force."""
         return self._run("verify", wanted, deadline)
 
-    def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
+    def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's
         """Run it when the switch is rolled back."""
         return self._run("undo", wanted, deadline)
 
@@ -50,7 +50,7 @@ class CommandApplier:
         variables = {"LPAD_EVENT": "forget", "LPAD_ICCID": iccid}
         return self.runner.run(Task.COMMAND, variables, deadline=deadline)
 
-    def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:  # noqa: ARG002 - the port's
+    def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:  # noqa: ARG002 - the protocol's
         """Return an unknown state; a probe of the guard checks the connection."""
         return UNKNOWN_CONNECTION
 

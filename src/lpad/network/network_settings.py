@@ -48,7 +48,7 @@ class InitialBearer(enum.StrEnum):
     APN = "apn"
     """A separate APN, in `initial_bearer_apn`."""
     LEAVE = "leave"
-    """Whatever the modem has stored."""
+    """The settings that the modem has stored."""
 
 
 class GivenBy(enum.StrEnum):

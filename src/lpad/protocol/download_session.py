@@ -80,7 +80,7 @@ class Step(StrEnum):
 
 
 class Duty(StrEnum):
-    """What an abort owes."""
+    """The actions that an abort still requires."""
 
     NOTHING = "nothing"
     CANCEL = "CancelSession on card and server"
@@ -107,7 +107,7 @@ ENDS = frozenset({State.INSTALLED, State.REJECTED, State.ABANDONED})
 
 # Before AuthenticateServer the card has no transaction ID and cannot sign a cancellation. From then on
 # an abort without CancelSession leaves the order locked at the server, and some cards refuse the next
-# session. Once segments flow, the card ends the session itself with its ProfileInstallationResult.
+# session. Once segments are being sent, the card ends the session itself with its ProfileInstallationResult.
 DUTIES: Mapping[State, Duty] = {
     State.STARTED: Duty.NOTHING,
     State.INFORMED: Duty.NOTHING,

@@ -29,13 +29,13 @@ def listed(gateway: Gateway, query: str) -> tuple[list[int], int | None]:
 
 
 def test_without_a_limit_all_are_listed(history: Gateway) -> None:
-    """The list is whole, and there is no next page."""
+    """The list is complete, and there is no next page."""
     assert listed(history, "") == (list(range(MANY, 0, -1)), None)
 
 
 @pytest.mark.parametrize("limit", [1, 20, 30, 46])
 def test_pages_follow_each_other(history: Gateway, limit: int) -> None:
-    """Each page has `next` until there are no older changes; no change comes twice, and none is missing."""
+    """Each page has `next` until there are no older changes; each change comes exactly once."""
     found: list[int] = []
     query = f"?limit={limit}"
     while True:

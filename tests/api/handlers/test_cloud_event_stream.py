@@ -21,7 +21,7 @@ ENABLED, INSTALLED = "org.lpad.profile.enabled.v1", "org.lpad.profile.installed.
 
 
 def test_events_come_as_they_happen_and_again_after_a_restart(lab: Lab) -> None:
-    """The ID is the number; with it, nothing is missed and nothing is told twice."""
+    """The ID is the number; with it, no event is missed or sent twice."""
     lab.start()
     with Gateway(lab) as gateway, listening(gateway, PATH) as events:
         start = next(events)
@@ -54,7 +54,7 @@ def test_events_come_as_they_happen_and_again_after_a_restart(lab: Lab) -> None:
 
 
 def test_what_the_outbox_no_longer_has_is_told_as_lost(lab: Lab) -> None:
-    """With the count, where it is missing; a number that was never given means another journal."""
+    """It has the count of missing events; a number that was never assigned means another journal."""
     lab.install()
     lab.until_true(lambda: lab.engine.events.last() >= 3)
     with lab.engine.events.writing([]) as db:
@@ -94,7 +94,7 @@ def test_an_unknown_form_is_refused(gateway: Gateway, form: str) -> None:
 
 
 def test_the_present_form_stays_as_it_is(lab: Lab) -> None:
-    """Byte for byte, with the parameter and without: programs that know nothing of CloudEvents go on."""
+    """The stream stays the same byte for byte for programs without CloudEvents."""
     lab.start()
     with (
         Gateway(lab) as gateway,
@@ -116,7 +116,7 @@ def test_the_present_form_stays_as_it_is(lab: Lab) -> None:
 
 
 def test_every_type_is_listed_with_its_schema(gateway: Gateway) -> None:
-    """As the table has it."""
+    """The answer matches the table of types."""
     types = gateway.get("/v1/event-types")["types"]
     assert [each["type"] for each in types] == list(BY_NAME)
     assert all(

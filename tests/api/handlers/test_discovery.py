@@ -35,7 +35,7 @@ def gateway(lab: DiscoveryLab) -> Iterator[Gateway]:
 
 
 def test_an_event_becomes_a_download(lab: DiscoveryLab, gateway: Gateway) -> None:
-    """The result of a discovery has what a download of the event needs."""
+    """The result of a discovery contains the data for a download of the event."""
     lab.event()
     found = gateway.http.post(f"{EUICC}/discover?wait=120", json={}).json()
     assert (found["state"], found["kind"]) == ("done", "discover")

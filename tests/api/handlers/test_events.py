@@ -1,4 +1,4 @@
-"""The event stream, and stopping while somebody listens."""
+"""The event stream, and stopping while a client listens."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_change_is_told_from_beginning_to_end(gateway: Gateway) -> None:
 
 
 def test_a_stream_can_be_resumed(gateway: Gateway) -> None:
-    """With Last-Event-ID nothing is missed and nothing told twice; an unknown ID is told as lost."""
+    """With Last-Event-ID, no event is missed or repeated; an unknown ID is reported as lost."""
     with listening(gateway) as events:
         start = next(events)["id"]
     number = refresh(gateway)
@@ -110,7 +110,7 @@ def test_stopping_ends_open_streams_and_waits(gateway: Gateway) -> None:
         while not any(f"'id': {queued['id']}, " in str(each) for each in told):
             told.append(next(events))
         waiting.start()
-        # Nobody is told that a request waits.
+        # No client is informed that a request waits.
         gateway.lab.until_true(lambda: len(gateway.lab.engine._hub._subscriptions) >= 2)
         gateway.stop()
         assert list(events) == []

@@ -1,4 +1,4 @@
-"""Requests that would take the device offline: refused, unless they say that this is meant."""
+"""Requests that would take the device offline: refused, unless they accept this."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def post(gateway: Gateway, path: str, **body: Any) -> Any:
     [(f"profiles/{FIRST}/disable", {}), ("reset", {"operational_profiles": True})],
 )
 def test_they_are_refused(online: Gateway, path: str, body: dict[str, Any]) -> None:
-    """The answer is 409, names the profile, and says how to ask; nothing is done."""
+    """The answer is 409, names the profile, and states how to ask; nothing is done."""
     response = post(online, path, **body)
     problem = response.json()
     assert (response.status_code, problem["kind"]) == (409, "would-go-offline")
@@ -133,6 +133,6 @@ def test_a_repetition_is_no_new_request(online: Gateway) -> None:
 
 
 def test_deleting_the_enabled_profile_stays_a_conflict(online: Gateway) -> None:
-    """It is refused as ever, and accept_offline is no way round it."""
+    """It is refused as always, even with accept_offline."""
     change = online.http.delete(f"{EUICC}/profiles/{FIRST}?wait=30").json()
     assert change["error"]["kind"] == "conflict"

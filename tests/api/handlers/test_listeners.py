@@ -66,7 +66,7 @@ def test_a_listener_continues_where_it_was(lab: Lab) -> None:
 
 
 def test_what_a_full_outbox_drops_is_counted_for_it(lab: Lab) -> None:
-    """Until it has acknowledged; the outbox is no larger for it."""
+    """Until it has acknowledged; the outbox does not grow for it."""
     lab.start()
     lab.engine.events.most = 100
     with Gateway(lab) as gateway:
@@ -83,7 +83,7 @@ def test_what_a_full_outbox_drops_is_counted_for_it(lab: Lab) -> None:
 
 
 def test_another_journal(lab: Lab) -> None:
-    """An ID that was never given is told as lost, and everything follows; nothing of it is acknowledged."""
+    """An ID that lpad never assigned is reported as lost; all events follow, none counts as acknowledged."""
     lab.install()
     with Gateway(lab) as gateway:
         for unknown in ("999999", "abc"):
@@ -151,7 +151,7 @@ def test_who_may(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_while_the_disk_is_full(lab: Lab) -> None:
-    """A listener gets what is on the disk, then nothing, and the rest in order once there is room again."""
+    """A listener gets the events on the disk, and the rest in order once there is room again."""
     lab.start()
     lab.until_true(lambda: lab.engine.snapshot(CARD).eid is not None)
     with Gateway(lab) as gateway, listening(gateway, f"{STREAM}&after=0") as events:

@@ -85,7 +85,7 @@ def test_figures_follow_what_happens(gateway: Gateway) -> None:
 
 
 def test_every_name_is_documented(gateway: Gateway) -> None:
-    """The table in docs/metrics.md and what is scraped are one: names, types and labels."""
+    """The table in docs/metrics.md matches the scraped metrics: names, types and labels."""
     gateway.http.post(f"/v1/euiccs/{CARD}/downloads?wait=120", json={"activation_code": code_of(gateway)})
     with Receiver() as receiver:
         gateway.lab.engine.webhooks.become([endpoint(receiver)])
@@ -115,7 +115,7 @@ def code_of(gateway: Gateway) -> str:
 
 
 def test_guarded_switches_are_counted(gateway: Gateway) -> None:
-    """By how they ended; a card without failover has it off."""
+    """Failovers are counted by outcome; for a card without failover it is off."""
     assert (
         gateway.http.post(
             f"/v1/euiccs/{CARD}/downloads?wait=120", json={"activation_code": code_of(gateway)}
@@ -131,7 +131,7 @@ def test_guarded_switches_are_counted(gateway: Gateway) -> None:
 
 
 def test_a_rescue_is_told(gateway: Gateway, tmp_path: Path, pki: Pki) -> None:
-    """Whether a card has to be brought out of a guarded switch that ended stuck."""
+    """Whether a rescue is in progress for a card."""
     assert scraped(gateway)[sample("lpad_rescue", euicc=CARD)] == 0
     with guarding(tmp_path / "stuck", pki) as lab, Gateway(lab) as other:
         stuck(lab)
@@ -139,7 +139,7 @@ def test_a_rescue_is_told(gateway: Gateway, tmp_path: Path, pki: Pki) -> None:
 
 
 def test_an_empty_card_is_told(tmp_path: Path, pki: Pki) -> None:
-    """How often its default SM-DP+ was asked in vain."""
+    """How often its default SM-DP+ was asked without success."""
     with Lab(tmp_path, pki) as lab:
         lab.start(
             replace(
@@ -152,7 +152,7 @@ def test_an_empty_card_is_told(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_each_figure_moves(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every documented figure has another value when what it tells has happened; none is a constant."""
+    """Every documented metric changes when its event has happened; none is a constant."""
     rules = tuple(
         HealthRule(iccid=iccid, conditions=(Condition.parse("registered"),), interval=0.2, lasting=600)
         for iccid in (FIRST, SECOND)
@@ -259,7 +259,7 @@ def _listener_that_comes_and_goes(gateway: Gateway) -> list[dict[str, float]]:
 
 
 def _refuse_one_notification(lab: Lab) -> None:
-    """Have the server refuse one for good, so that it is set aside."""
+    """Have the server refuse one permanently, so that it is set aside."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.REFUSE, value="8.10/2.1", times=1000))
     lab.carry_out(Kind.DISABLE, iccid=FIRST)
     lab.until_true(lambda: any(each.attempts for each in lab.engine.notifications(CARD)))

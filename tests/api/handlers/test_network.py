@@ -41,14 +41,14 @@ def put(gateway: Gateway, iccid: str, **body: Any) -> dict[str, Any]:
 
 
 def test_a_profile_without_settings_has_the_networks_default(gateway: Gateway) -> None:
-    """Nothing is set: the answer says so, and why."""
+    """Nothing is set: the answer reports this, and why."""
     shown = gateway.get(network(FIRST))
     assert (shown["given_by"], shown["apn"], shown["ip"], shown["roaming"]) == ("nothing", "", "ipv4v6", True)
     assert "default" in shown["why"]
 
 
 def test_settings_are_set_shown_and_cleared(gateway: Gateway) -> None:
-    """The owner's settings count until they are cleared; the card need not hold the profile yet."""
+    """The owner's settings count until they are cleared, even if the card does not have the profile yet."""
     shown = put(gateway, FIRST, **FULL, password=PASSWORD)
     assert shown == gateway.get(network(FIRST))
     assert {name: shown[name] for name in FULL} == FULL
@@ -58,7 +58,7 @@ def test_settings_are_set_shown_and_cleared(gateway: Gateway) -> None:
 
 
 def test_the_password_never_comes_back(gateway: Gateway) -> None:
-    """No answer holds it, and an update without one keeps it, until it is emptied or no longer used."""
+    """No answer contains the password, and an update without one keeps it until it is emptied or unused."""
     put(gateway, FIRST, **FULL, password=PASSWORD)
     assert PASSWORD not in gateway.http.get(network(FIRST)).text
     assert put(gateway, FIRST, **{**FULL, "apn": "other"})["password_set"] is True
@@ -88,7 +88,7 @@ def test_what_cannot_be_is_refused(gateway: Gateway, body: dict[str, Any], told:
 
 
 def test_a_pattern_of_the_settings_applies(gateway: Gateway) -> None:
-    """The settings file's table counts where nothing is set, by ICCID and by provider; the owner beats it."""
+    """The settings file's table, by ICCID and provider, counts unless the owner has set something."""
     lab = gateway.lab
     patterns = (
         Pattern(iccid=FIRST[:-1], settings=NetworkSettings(apn="by-prefix")),
@@ -127,7 +127,7 @@ def test_a_download_with_wrong_settings_is_refused(gateway: Gateway) -> None:
 
 
 def test_deleting_the_profile_deletes_them(gateway: Gateway) -> None:
-    """They go with the profile, and so does what its order brought."""
+    """They are deleted with the profile, and so are the settings from its order."""
     lab = gateway.lab
     lab.install()
     lab.install(iccid=SECOND)
@@ -143,7 +143,7 @@ def test_deleting_the_profile_deletes_them(gateway: Gateway) -> None:
 
 
 def test_an_aid_names_the_profile_too(gateway: Gateway) -> None:
-    """A profile named by AID has its settings under its ICCID; one that the card lacks has none."""
+    """A profile named by AID has its settings under its ICCID; a missing profile has none."""
     gateway.lab.install()
     aid = gateway.get(f"{EUICC}/profiles/{FIRST}")["isdp_aid"]
     assert put(gateway, aid, apn="by-aid")["iccid"] == FIRST

@@ -51,7 +51,7 @@ def test_an_endpoint_is_shown_without_secrets(lab: Lab, receiver: Receiver) -> N
 
 
 def test_the_whole_way_of_an_event(lab: Lab, receiver: Receiver) -> None:
-    """From a change on the card to the receiver, and what is seen of it."""
+    """From a change on the card to the receiver, and the endpoint's record of it."""
     lab.engine.webhooks.become([endpoint(receiver, types=("org.lpad.profile.*",))])
     receiver.answers.put(Answer(500))
     with Gateway(lab) as gateway:
@@ -78,7 +78,7 @@ def test_the_whole_way_of_an_event(lab: Lab, receiver: Receiver) -> None:
 
 
 def test_test_pause_and_resume(lab: Lab, receiver: Receiver) -> None:
-    """A test tells the answer; a paused endpoint gets nothing else."""
+    """A test reports the answer; a paused endpoint gets nothing else."""
     lab.engine.webhooks.become([endpoint(receiver)])
     with Gateway(lab) as gateway:
         lab.until_true(lambda: one(gateway)["pending"] == 0)

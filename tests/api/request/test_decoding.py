@@ -1,4 +1,4 @@
-"""Bodies of requests: what is wrong with one is said in lpad's own words."""
+"""Bodies of requests: lpad describes a mistake in its own words."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ LONG = "x" * 256
     ],
 )
 def test_what_does_not_fit(type_: type[msgspec.Struct], body: bytes, sentence: str) -> None:
-    """The field is named with what is wanted there; the value, which may be a secret, is not."""
+    """The error names the field and the expected value, but not the given one, which may be a secret."""
     with pytest.raises(InvalidValue) as refused:
         decoded(body, type_)
     assert refused.value.sentence == f"the request's body cannot be used: {sentence}"
@@ -70,7 +70,7 @@ def test_what_does_not_fit(type_: type[msgspec.Struct], body: bytes, sentence: s
     ],
 )
 def test_what_is_no_json(body: bytes, why: str) -> None:
-    """Bytes that are no JSON are told apart from JSON that doesn't fit."""
+    """The error distinguishes bytes that are not valid JSON from JSON that does not fit."""
     with pytest.raises(InvalidValue) as refused:
         decoded(body, ProfilePatch)
     assert refused.value.sentence == f"the request's body cannot be read: {why}"

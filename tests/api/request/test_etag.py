@@ -1,4 +1,4 @@
-"""A reader that asks again is told so when nothing has changed."""
+"""A reader that asks again is informed if nothing has changed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EUICC = f"/v1/euiccs/{CARD}"
     ],
 )
 def test_nothing_has_changed(gateway: Gateway, path: str) -> None:
-    """With the ETag of the first answer the second is 304, without a body; with another it is the whole."""
+    """With the ETag of the first answer the second is 304, without a body; with another it is complete."""
     gateway.lab.install()
     gateway.lab.until_true(lambda: gateway.lab.engine.gauges.unfinished() == {CARD: 0})
     first = gateway.http.get(path)

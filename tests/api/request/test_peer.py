@@ -1,4 +1,4 @@
-"""Who calls: the kernel says."""
+"""The kernel identifies the caller."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may do what."""
+"""The permissions of each role."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ sys.stdout.buffer.write(answer)
     ],
 )
 def test_roles_add_up(uid: int, groups: tuple[int, ...], roles: str) -> None:
-    """Root and the daemon's user have all; others what user and groups give, and reading with any of it."""
+    """Root and the daemon's user have all roles; others have those of user and groups; any role may read."""
     peer = Peer(1, uid, frozenset(groups))
     assert RULES.roles(peer) == set(roles.split())
     for role in Role:
@@ -81,7 +81,7 @@ def test_roles_add_up(uid: int, groups: tuple[int, ...], roles: str) -> None:
 
 
 def test_every_kind_of_change_has_a_role() -> None:
-    """Whoever adds a kind says who may ask for it, and reading is never enough."""
+    """A new kind of change must name its role, and reading is never enough."""
     assert set(ROLE_FOR) == set(Kind)
     assert Role.READ not in ROLE_FOR.values()
 
@@ -95,7 +95,7 @@ def test_the_documents_roles_are_the_tables() -> None:
 
 
 def test_only_reading_needs_no_more_than_the_role_read() -> None:
-    """Each row of the table that isn't a GET names another role, or that of the change it is about.
+    """Each row of the table that is not a GET names another role, or that of the change it is about.
 
     A program that may only read keeps its own position in the stream of events, and may give it up.
     """
@@ -124,7 +124,7 @@ def call(gateway: Gateway, uid: int, groups: str, request: str) -> tuple[int, st
 def test_callers_of_other_users(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
     """Each role opens its paths and no other; a refusal names the role and is logged with user and process.
 
-    Only root can become another user: anybody else checks that they may do all with their own daemon.
+    Only root can become another user: other users check that they may do all with their own daemon.
     """
     rules = AccessRules(
         {
@@ -182,9 +182,9 @@ def test_a_wish_is_closed_by_an_administrator(lab: Lab) -> None:
 
 
 def test_a_change_is_taken_back_by_those_who_may_ask_for_it(lab: Lab) -> None:
-    """Taking back and answering need the role of the change's kind; a stranger learns of no change.
+    """Cancelling and answering need the role of the change's kind; other users learn of no change.
 
-    Only root can become another user: for anybody else there is nothing to see here.
+    Only root can become another user: for other users there is nothing to check here.
     """
     rules = AccessRules(
         {Role.SWITCH: Holders(users=frozenset({OTHER})), Role.INSTALL: Holders(groups=frozenset({GROUP}))}

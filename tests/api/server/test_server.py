@@ -31,7 +31,7 @@ def test_a_folder_is_made(tmp_path: Path) -> None:
 
 
 def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
-    """What a killed daemon left behind is in nobody's way."""
+    """Files that a killed daemon has left behind do not prevent a start."""
     path = tmp_path / "lpad.sock"
     listen(path).close()
     with listen(path), socket.socket(socket.AF_UNIX) as client:
@@ -39,7 +39,7 @@ def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_live_socket_is_not_taken(tmp_path: Path) -> None:
-    """A second daemon is told that the first one answers there, which stays reachable."""
+    """A second daemon is informed that the first one answers there, which stays reachable."""
     path = tmp_path / "lpad.sock"
     with listen(path):
         with pytest.raises(Conflict, match="another process"):
@@ -49,7 +49,7 @@ def test_a_live_socket_is_not_taken(tmp_path: Path) -> None:
 
 
 def test_a_live_socket_whose_queue_is_full_is_not_taken(tmp_path: Path) -> None:
-    """A process that listens and accepts nobody is told of at once, and its socket stays."""
+    """A process that listens and accepts no connection is reported immediately, and its socket stays."""
     path = tmp_path / "lpad.sock"
     with closing(socket.socket(socket.AF_UNIX)) as other, ExitStack() as waiting:
         other.bind(str(path))
@@ -65,7 +65,7 @@ def test_a_live_socket_whose_queue_is_full_is_not_taken(tmp_path: Path) -> None:
 
 
 def test_something_else_at_the_path_stays(tmp_path: Path) -> None:
-    """A file that is no socket is not removed."""
+    """A file that is not a socket is not removed."""
     path = tmp_path / "lpad.sock"
     path.write_text("mine")
     with pytest.raises(InvalidSettings, match="not a socket"):
@@ -74,7 +74,7 @@ def test_something_else_at_the_path_stays(tmp_path: Path) -> None:
 
 
 def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
-    """The kernel's limit is told with the name of the setting."""
+    """The kernel's limit is reported with the name of the setting."""
     with pytest.raises(InvalidSettings, match="'socket'"):
         listen(tmp_path / ("x" * 120))
 

@@ -21,13 +21,13 @@ OWN = {"user::rw-", "group::rw-", "other::---"}
 
 @pytest.fixture
 def path(tmp_path: Path) -> Iterator[Path]:
-    """A socket that somebody listens on."""
+    """A socket with a listener."""
     with listen(tmp_path / "lpad.sock"):
         yield tmp_path / "lpad.sock"
 
 
 def entries(path: Path) -> set[str]:
-    """Who may do what with a file, as Debian's acl has it."""
+    """The permissions of a file, as Debian's acl reports them."""
     found = subprocess.run(
         ["getfacl", "--numeric", "--omit-header", str(path)], capture_output=True, text=True, check=True
     )
@@ -35,20 +35,20 @@ def entries(path: Path) -> set[str]:
 
 
 def test_who_is_named_may_connect(path: Path) -> None:
-    """Named users and groups may connect beside the socket's own; others may not."""
+    """Named users and groups may connect next to the socket's own; others may not."""
     admit(path, users=[61002, 61001], groups=[61003])
     assert entries(path) == OWN | {"user:61001:rw-", "user:61002:rw-", "group:61003:rw-", "mask::rw-"}
 
 
 def test_who_is_named_no_longer_may_not(path: Path) -> None:
-    """A new list takes the place of the one before."""
+    """A new list replaces the previous one."""
     admit(path, users=[61001], groups=[61003])
     admit(path, users=[], groups=[])
     assert entries(path) - {"mask::rw-"} == OWN
 
 
 def test_a_list_that_can_not_be_kept_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    """Where the file system has no such lists the daemon goes on, and its log says who can connect."""
+    """If the file system has no such lists, the daemon continues, and its log states who can connect."""
     with caplog.at_level(logging.WARNING):
         admit(Path(f"/proc/{os.getpid()}/status"), users=[61001], groups=[])
     assert "only the socket's owner and group can" in caplog.text

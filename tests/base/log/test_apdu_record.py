@@ -1,4 +1,4 @@
-"""The APDU record: whole, private, and never a reason to fail."""
+"""The APDU record: complete, private, and never a reason to fail."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def stopped() -> Iterator[None]:
 
 
 def test_it_is_whole(tmp_path: Path) -> None:
-    """Every command and answer, with the card and the change that it was for; nobody else may read it."""
+    """Every command and answer, with its card and change; only the owner may read the file."""
     path = tmp_path / "apdus"
     record_apdus(path)
     card = TracedCard(ScriptedCard(answers={GET_EID: EID}), name="ttyX")
@@ -49,7 +49,7 @@ def test_it_is_whole(tmp_path: Path) -> None:
 
 
 def test_a_card_that_goes_away(tmp_path: Path) -> None:
-    """A command without an answer stands there as such."""
+    """A command without an answer is there as such."""
 
     class Gone(ScriptedCard):
         def transmit(self, apdu: bytes, *, deadline: object = None) -> bytes:
@@ -62,7 +62,7 @@ def test_a_card_that_goes_away(tmp_path: Path) -> None:
 
 
 def test_a_place_that_can_not_be_written(tmp_path: Path) -> None:
-    """Settings that name such a place are refused; what is recorded already goes on."""
+    """Settings with such a path are refused; a running record continues."""
     record_apdus(tmp_path / "apdus")
     with pytest.raises(InvalidSettings, match="No such file"):
         record_apdus(tmp_path / "nowhere" / "apdus")
@@ -84,7 +84,7 @@ def test_a_file_that_takes_no_more(tmp_path: Path, caplog: pytest.LogCaptureFixt
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: Path(path).symlink_to("/dev/full")])
 def test_what_is_no_file_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
-    """Nothing is recorded into a FIFO or a device, and nobody waits for one."""
+    """Nothing is recorded into a FIFO or a device, and opening one does not block."""
     make(tmp_path / "record")
     with pytest.raises(InvalidSettings, match="cannot record APDUs in"):
         record_apdus(tmp_path / "record")
@@ -92,7 +92,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path, make: Callable[[Path], None]
 
 
 def test_a_file_with_another_name_is_refused(tmp_path: Path) -> None:
-    """What is recorded must not appear where somebody has prepared a link to it."""
+    """The record must not be written through a link that another user has prepared."""
     (tmp_path / "record").write_text("before\n", encoding="utf-8")
     os.link(tmp_path / "record", tmp_path / "elsewhere")
     with pytest.raises(InvalidSettings, match="the file has 2 links"):
@@ -113,7 +113,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its owner could read it; lpad, which may be root, could write it all the same."""
+    """Its owner could read it, although lpad, which may be root, could write it."""
     (tmp_path / "record").touch()
     owner = (tmp_path / "record").stat().st_uid
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
@@ -123,7 +123,7 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_file_of_its_own_is_appended_to_and_closed_to_others(tmp_path: Path) -> None:
-    """After a restart the record goes on in the same file, which others cannot read however it was made."""
+    """After a restart the record continues in the same file, which others cannot read however it was made."""
     (tmp_path / "record").write_text("before\n", encoding="utf-8")
     (tmp_path / "record").chmod(0o644)
     record_apdus(tmp_path / "record")

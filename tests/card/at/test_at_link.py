@@ -1,4 +1,4 @@
-"""How a modem's card is found, what is remembered of it, and that no channel stays open."""
+"""Finding a modem's card, the memory of modems, and that no channel stays open."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def sent(modem: PtyModem) -> list[str]:
 
 
 def test_what_works_is_remembered_and_tried_first(tmp_path: Path) -> None:
-    """The second time nothing is searched, and the modem is not asked what it is."""
+    """The second time nothing is searched, and the modem is not asked for its identity."""
     card = card_with_eid()
     with modem_with(card, csim=Csim.BASIC_CHANNEL_ONLY, handles=Handles.HEX64) as modem:
         with opened(modem, tmp_path, links=["csim", "cgla"]) as link:
@@ -110,7 +110,7 @@ def test_a_remembered_link_that_fails_is_searched_anew(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"link": "smoke-signals"}', b'{"block_size": 0}'])
 def test_a_damaged_memory_is_no_memory(tmp_path: Path, content: bytes) -> None:
-    """What cannot be read is as if it were not there, and is written anew."""
+    """An unreadable file counts as missing, and is written again."""
     (tmp_path / f"{KEY}.json").write_bytes(content)
     (tmp_path / f"{KEY}.open").write_bytes(content)
     with modem_with(card_with_eid()) as modem, opened(modem, tmp_path) as link:
@@ -202,7 +202,7 @@ def test_the_names_are_tried_in_their_order() -> None:
 
 
 def test_a_link_that_cannot_close_its_channels_is_not_taken() -> None:
-    """+CCHO without +CCHC would block the card after a few sessions; what it opened is closed by +CSIM."""
+    """+CCHO without +CCHC would block the card after a few sessions; +CSIM closes its channels."""
     card = card_with_eid()
     habits = find_personality("no-way-to-close").modem
     with modem_with(card, habits) as modem, opened(modem) as link:
@@ -232,7 +232,7 @@ def test_a_refusal_inside_a_command_is_final_and_the_next_command_takes_another_
 
 
 def test_a_doubted_link_is_kept_where_nothing_else_works() -> None:
-    """A modem with +CGLA alone that fails now and then is better than none."""
+    """A modem with +CGLA alone that fails sometimes is better than no link."""
     card = card_with_eid()
     with modem_with(card, handles=Handles.NUMBER, csim=Csim.ABSENT) as modem, opened(modem) as link:
         get_eid(link)
@@ -246,7 +246,7 @@ def test_a_doubted_link_is_kept_where_nothing_else_works() -> None:
 
 
 def test_nothing_works_and_each_link_says_why() -> None:
-    """The error names what was tried and what each said, not the last failure alone."""
+    """The error names each attempt with its failure, not only the last one."""
     with modem_with(card_with_eid(), csim=Csim.NO_MANAGE_CHANNEL) as modem, opened(modem) as link:
         with pytest.raises(LinkRefused) as caught:
             get_eid(link)
@@ -255,7 +255,7 @@ def test_nothing_works_and_each_link_says_why() -> None:
 
 
 def test_a_card_that_is_no_euicc_is_told_as_that() -> None:
-    """Whatever the modem's own commands say, the card's 'no such application' is the cause."""
+    """Whatever the modem's own commands report, the card's 'no such application' is the cause."""
     card = ScriptedCard(applications=())
     with modem_with(card, handles=Handles.NUMBER, not_found=None) as modem, opened(modem) as link:
         with pytest.raises(CardStatus, match="not an eUICC"):
@@ -274,7 +274,7 @@ def test_a_mute_modem_is_not_searched_on() -> None:
 
 
 def test_a_busy_sim_is_waited_for_until_the_deadline() -> None:
-    """'SIM busy' is no failure while there is time, and a clear one when there is none."""
+    """'SIM busy' is not a failure while there is time, and a clear one when there is none."""
     card = card_with_eid()
     with modem_with(card, busy=3) as modem, opened(modem) as link:
         with pytest.raises(CardBusy, match="a few seconds"):
@@ -291,7 +291,7 @@ def test_handles_are_text_to_be_said_back() -> None:
 
 
 def test_a_name_that_is_no_channel_number_is_not_put_into_class_bytes() -> None:
-    """The rule for modems that want it is refused where it cannot hold, and the channel closed."""
+    """Class bytes with the channel are refused if the name is not a channel number; the channel is closed."""
     card = card_with_eid()
     with (
         modem_with(card, handles=Handles.HEX64, csim=Csim.ABSENT) as modem,
@@ -304,7 +304,7 @@ def test_a_name_that_is_no_channel_number_is_not_put_into_class_bytes() -> None:
 
 @pytest.mark.parametrize("overrides", [{"linx": ["csim"]}, {"links": ["smoke"]}, {"block_size": 300}])
 def test_wrong_overrides_are_told_before_the_port_is_opened(overrides: dict[str, Any]) -> None:
-    """A mistake in the settings is no card error."""
+    """A mistake in the settings is not a card error."""
     with pytest.raises(InvalidValue):
         open_at_link("/dev/does-not-exist", overrides=overrides)
 
@@ -338,7 +338,7 @@ def kill_with_open_channel(modem: PtyModem, folder: Path) -> None:
     "name", ["well-mannered", "strict-csim", "cgla-hex64", "no-cchc", "channels-above-3"]
 )
 def test_a_killed_process_leaves_no_channel_after_the_restart(tmp_path: Path, name: str) -> None:
-    """After kill -9 in a session the restarted process first closes what was left open."""
+    """After kill -9 in a session the restarted process first closes the channel that was left open."""
     card = card_with_eid()
     with modem_with(card, find_personality(name).modem) as modem:
         kill_with_open_channel(modem, tmp_path)
@@ -362,7 +362,7 @@ def test_a_killed_process_leaves_no_channel_after_the_restart(tmp_path: Path, na
     ],
 )
 def test_a_process_killed_while_opening_leaves_no_channel(tmp_path: Path, habits: dict[str, Any]) -> None:
-    """Killed before the modem told the channel's name: whichever is no one's is closed."""
+    """If lpad is killed before the modem reports the channel's name, the unowned channel is closed."""
     card = card_with_eid()
     with modem_with(card, **habits) as modem:
         with opened(modem, tmp_path) as link:
@@ -381,7 +381,7 @@ def test_a_process_killed_while_opening_leaves_no_channel(tmp_path: Path, habits
 
 
 def test_the_note_of_an_open_channel_is_there_only_while_it_is_open(tmp_path: Path) -> None:
-    """Written before the channel is opened, gone once it is closed, whatever ended the session."""
+    """The note is written before the channel is opened, and removed once it is closed, whatever ended it."""
     with modem_with(card_with_eid()) as modem, opened(modem, tmp_path) as link:
         note = OpenChannel(tmp_path / f"{KEY}.open")
         session = isdr_session(link, deadline=soon())
@@ -393,7 +393,7 @@ def test_the_note_of_an_open_channel_is_there_only_while_it_is_open(tmp_path: Pa
 
 
 def test_a_card_reset_under_the_session_leaves_no_note(tmp_path: Path) -> None:
-    """The modem's or card's no to closing says that the channel is gone."""
+    """If the modem or the card refuses to close the channel, it is gone."""
     card = card_with_eid()
     with modem_with(card, handles=Handles.NUMBER) as modem, opened(modem, tmp_path) as link:
         with isdr_session(link, deadline=soon()):
@@ -402,7 +402,7 @@ def test_a_card_reset_under_the_session_leaves_no_note(tmp_path: Path) -> None:
 
 
 def test_a_port_that_vanishes_leaves_the_note_and_the_next_link_tidies_up(tmp_path: Path) -> None:
-    """What could not be closed is closed when the port is back, if the card still has it open."""
+    """A channel that could not be closed is closed once the port is back, if the card still has it open."""
     card = card_with_eid()
     with modem_with(card) as modem:
         with opened(modem, tmp_path) as link, isdr_session(link, deadline=soon()):
@@ -417,7 +417,7 @@ def test_a_port_that_vanishes_leaves_the_note_and_the_next_link_tidies_up(tmp_pa
 @pytest.mark.parametrize("name", ["strict-csim", "cgla-number", "no-way-to-close"])
 @pytest.mark.parametrize("at", range(12))
 def test_a_search_that_is_cut_off_leaves_no_channel(name: str, at: int, tmp_path: Path) -> None:
-    """Whichever of its commands goes unanswered, the next link leaves none open."""
+    """Whichever of its commands gets no answer, the next link leaves no channel open."""
     card = card_with_eid()
     with modem_with(card, find_personality(name).modem) as modem:
         with opened(modem, tmp_path, patience={"information": 0.5, "apdu": 1.0}) as link:

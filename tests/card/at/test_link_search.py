@@ -1,4 +1,4 @@
-"""The search for a link: what is said of a card in the end."""
+"""The search for a link, and the final error."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ OTHER = Aid.parse("A0000005591010FFFFFFFF8900000177")
 
 
 def test_a_card_that_comes_back_in_the_middle_is_not_called_another_card() -> None:
-    """It was out of reach when it was asked by its name; that it has no other name says nothing."""
+    """The card was out of reach for its first name; that it has no other name proves nothing."""
 
     def try_out(_kind: LinkKind, names: Sequence[Aid]) -> None:
         if ISD_R in names:
             raise CardUnreachable("SIM failure", retryable=True, modem_error=13)
-        raise CardStatus("no ISD-R, this card is no eUICC", sw="6A82")
+        raise CardStatus("no ISD-R, this card is not an eUICC", sw="6A82")
 
     with pytest.raises(CardUnreachable) as caught:
         find_link([LinkKind.CSIM], [ISD_R, OTHER], try_out, name="port")

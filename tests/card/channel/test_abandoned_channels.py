@@ -29,7 +29,7 @@ def full_card(*, selected: dict[int, bytes]) -> ScriptedCard:
 
 
 def test_an_isdr_left_open_makes_room() -> None:
-    """Where no channel is free, one on which the ISD-R still answers is closed and used."""
+    """If no channel is free, lpad closes one on which the ISD-R still answers, and uses it."""
     card = full_card(selected={1: USIM, 2: bytes(ISD_R), 3: USIM})
     channel = RawLink(card, device=BenchDevice()).open_channel((ISD_R,), deadline=soon())
     assert card.open == {1, 2, 3}
@@ -46,7 +46,7 @@ def test_a_channel_without_application_makes_room() -> None:
 
 
 def test_the_modems_own_channels_are_spared() -> None:
-    """Channels with the network's applications are not ours to close: the error says what can be done."""
+    """Channels with the network's applications are never closed: the error states the remedy."""
     card = full_card(selected={1: USIM, 2: USIM, 3: USIM})
     with pytest.raises(CardStatus, match="stop other programs, or reset the modem") as caught:
         RawLink(card, device=BenchDevice()).open_channel((ISD_R,), deadline=soon())
@@ -63,7 +63,7 @@ def test_any_channel_is_found(number: int) -> None:
 
 
 def test_only_the_named_channel_is_looked_at() -> None:
-    """Where the number is known, nothing else is asked."""
+    """If the number is known, lpad asks for nothing else."""
     card = ScriptedCard(open={2}, selected={2: bytes(ISD_R)})
     link = RawLink(card, device=BenchDevice())
     assert link.close_leftovers(handle="1", deadline=soon()) == 0
@@ -72,13 +72,13 @@ def test_only_the_named_channel_is_looked_at() -> None:
 
 
 def test_another_isdr_is_told_by_its_answer() -> None:
-    """Whichever name the ISD-R goes by, it is one that answers GetEID."""
+    """Whatever its name, the ISD-R is the application that answers GetEID."""
     card = ScriptedCard(applications=(bytes(OTHER_ISD_R),), open={1}, selected={1: bytes(OTHER_ISD_R)})
     assert close_leftovers(card, deadline=soon()) == 1
 
 
 def test_garbage_for_parameters_is_no_reason_to_close() -> None:
-    """A channel whose STATUS cannot be read belongs to somebody else."""
+    """A channel whose STATUS cannot be read belongs to another program."""
 
     class Odd(ScriptedCard):
         def transmit(self, apdu: bytes, *, deadline: Deadline | None = None) -> bytes:
@@ -90,7 +90,7 @@ def test_garbage_for_parameters_is_no_reason_to_close() -> None:
 
 
 def test_what_goes_wrong_while_looking_does_not_hide_the_cause() -> None:
-    """A link that passes nothing to logical channels is told as a card without free channel."""
+    """A link that passes nothing to logical channels is reported as a card without free channel."""
 
     class Deaf(ScriptedCard):
         def transmit(self, apdu: bytes, *, deadline: Deadline | None = None) -> bytes:

@@ -1,4 +1,4 @@
-"""The APDU trace keeps secrets unless it is told otherwise."""
+"""The APDU trace hides secrets unless the settings request them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run(*, unredacted: bool) -> None:
 
 
 def test_payloads_are_hidden(caplog: pytest.LogCaptureFixture) -> None:
-    """Headers, tags, lengths and status words are shown; what they carry is not."""
+    """Headers, tags, lengths and status words are shown; the content is not."""
     with caplog.at_level(TRACE, logger="lpad.card.apdu"):
         run(unredacted=False)
     assert "> 81E2910006 [BF3E… 6 bytes]" in caplog.text
@@ -37,7 +37,7 @@ def test_payloads_are_hidden(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_payloads_are_shown_on_request(caplog: pytest.LogCaptureFixture) -> None:
-    """On a bench everything may be wanted."""
+    """On a bench the whole content may be shown."""
     with caplog.at_level(TRACE, logger="lpad.card.apdu"):
         run(unredacted=True)
     assert EID.hex().upper() + "9000" in caplog.text

@@ -1,4 +1,4 @@
-"""Closing a channel on links that want five bytes, or four."""
+"""Closing a channel on links that require five bytes, or four."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def closings(card: Picky) -> list[str]:
 
 @pytest.mark.parametrize("how", ["refused", "wrong"])
 def test_four_bytes_where_five_are_too_many(how: str) -> None:
-    """A link that refuses P3 gets the header alone, and from then on at once."""
+    """A link that refuses P3 gets the header alone, and from then on immediately."""
     card = Picky()
     setattr(card, how, (5,))
     link = RawLink(BareHeader(card), device=BenchDevice())
@@ -60,7 +60,7 @@ def test_four_bytes_where_five_are_too_many(how: str) -> None:
 
 
 def test_both_refused_is_told() -> None:
-    """A link that takes neither form says why it refused the first."""
+    """A link that takes neither form states the reason it refused the first."""
     card = Picky()
     card.refused = (4, 5)
     with pytest.raises(LinkRefused):
@@ -98,7 +98,7 @@ def test_modems_that_take_ten_characters_at_least(refusal: int | None) -> None:
 
 
 def test_a_channel_that_cannot_be_closed_at_all_is_used_again() -> None:
-    """Whatever a modem refuses, one channel is lost at most, and the card can be worked with."""
+    """Whatever a modem refuses, at most one channel is lost, and the card can be used."""
     card = Picky()
     card.refused = (4, 5)
     link = RawLink(BareHeader(card), device=BenchDevice(), basic_channel=False)

@@ -29,7 +29,7 @@ FIVE_BER = "A0000005591010FFFFFFFF8900050500"
 
 
 class _UsimOnChannelOne(Contacts):
-    """Answers on channel 1 as an application does that is no ISD-R."""
+    """Answers on channel 1 as an application does that is not an ISD-R."""
 
     def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
         if apdu[0] & 0x03 == 1:
@@ -51,13 +51,13 @@ def test_the_basic_channel_serves_where_no_other_does(tmp_path: Path, pki: Pki) 
         for _ in range(2):
             assert eid_of(link)[:2] == b"\xbf\x3e"
             assert card.open_channels == ()
-            assert card.transmit(bytes(GET_EID)) == b"\x6d\x00", "nobody finds the ISD-R selected"
+            assert card.transmit(bytes(GET_EID)) == b"\x6d\x00", "the ISD-R is not selected for others"
         opened = [apdu for apdu in contacts.apdus if apdu[1] == 0x70 and apdu[2] == 0]
         assert len(opened) == 1, "the second session knows"
 
 
 def test_a_card_that_has_no_other_channel(tmp_path: Path, pki: Pki) -> None:
-    """6A81 also says that the card knows no logical channels: if none is open, the basic one is free."""
+    """6A81 also means that the card has no logical channels: if none is open, the basic one is free."""
     with SoftCard(tmp_path / "card", pki=pki, behaviour=CardBehaviour(channels=0)) as card:
         contacts = Contacts(card)
         link = RawLink(contacts, device=contacts)
@@ -67,7 +67,7 @@ def test_a_card_that_has_no_other_channel(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_where_others_have_all_channels_the_basic_one_is_left_alone(tmp_path: Path, pki: Pki) -> None:
-    """6A81 with a channel open: whoever has it may have its application on the basic channel too."""
+    """6A81 with a channel open: its owner may have an application on the basic channel, too."""
     with SoftCard(tmp_path / "card", pki=pki, behaviour=CardBehaviour(channels=1)) as card:
         contacts = _UsimOnChannelOne(card)
         assert card.transmit(bytes.fromhex("0070000001")) == bytes.fromhex("019000")

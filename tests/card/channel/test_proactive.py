@@ -1,4 +1,4 @@
-"""Serving what a card wants, on cards that want odd things."""
+"""Serving proactive commands, even of cards with odd ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DISPLAY = bytes.fromhex("D009810302218082028182")
 
 
 class WishfulCard:
-    """Answers the first command with 91xx while it has wishes, and notes what it hears."""
+    """Answers the first command with 91xx while commands wait, and records the responses."""
 
     def __init__(self, *wishes: bytes) -> None:
         self.wishes = list(wishes)
@@ -81,7 +81,7 @@ def test_profile_state_change() -> None:
 
 
 def test_several_wishes() -> None:
-    """A card that wants more after each response is served until it is content, and reset once."""
+    """A card that announces a command after each response is served to the end, and reset once."""
     card = WishfulCard(DISPLAY, STATE_CHANGE, DISPLAY)
     served(card).transmit(STORE_DATA, deadline=soon())
     assert [response[-1] for response in card.responses] == [0x30, 0x00, 0x30]
@@ -97,7 +97,7 @@ def test_a_card_that_never_has_enough(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_not_inside_a_chain() -> None:
-    """Between two blocks of a command nothing else is sent; the card says 91xx again at the end."""
+    """Between two blocks of a command nothing else is sent; the card announces 91xx again at the end."""
     card = WishfulCard(RESET)
     raw = served(card)
     raw.transmit(INSIDE_CHAIN, deadline=soon())
@@ -110,7 +110,7 @@ def test_not_inside_a_chain() -> None:
     ("fails_at", "resets"), [(0x12, 0), (0x14, 1), (-1, 1)], ids=["fetch", "response", "reset"]
 )
 def test_the_commands_answer_stands(caplog: pytest.LogCaptureFixture, fails_at: int, resets: int) -> None:
-    """What goes wrong afterwards does not turn a success into an error; a REFRESH that was read is done."""
+    """A later failure does not turn a success into an error; a REFRESH that was read is done."""
     card = WishfulCard(STATE_CHANGE)
     card.fails_at = fails_at
     with caplog.at_level(logging.WARNING):
@@ -124,7 +124,7 @@ def test_the_commands_answer_stands(caplog: pytest.LogCaptureFixture, fails_at: 
     [(0x12, b"\x6f\x00"), (0x12, b"\x90\x00"), (0x12, b"\xd0\x01\x90\x00"), (0x14, b"\x6f\x00")],
 )
 def test_odd_answers(caplog: pytest.LogCaptureFixture, ins: int, answer: bytes) -> None:
-    """A card that refuses FETCH, or hands over something else, is told of in the log."""
+    """A card that refuses FETCH, or returns something else, is reported in the log."""
     card = WishfulCard(DISPLAY)
     card.status_of[ins] = answer
     assert served(card).transmit(STORE_DATA, deadline=soon()) == b"\x91\x0b"

@@ -1,4 +1,4 @@
-"""Which eUICCs a card holds."""
+"""Finding the eUICCs on a card."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def test_both_secure_elements_are_found_once_each() -> None:
 
 
 def test_no_isdr_is_an_empty_answer() -> None:
-    """A plain SIM holds none."""
+    """A plain SIM has no eUICC."""
     card = ScriptedCard(applications=())
     assert isdrs_of(RawLink(card, device=BenchDevice()), isdr_aids(), deadline=soon()) == ()
 
 
 def test_a_modems_refusal_is_a_name_that_is_not_known() -> None:
-    """+CCHO tells no reason; a port that is gone is another matter."""
+    """+CCHO gives no reason; a port that is gone is a different case."""
 
     class Refusing(RawLink):
         error: Exception = LinkRefused("ERROR", modem_error="ERROR")
@@ -67,7 +67,7 @@ def test_a_modems_refusal_is_a_name_that_is_not_known() -> None:
 
 @pytest.mark.parametrize("answer", ["BF3E00", "BF2000", "BF3E035A0189", ""])
 def test_a_strange_answer_is_malformed(answer: str) -> None:
-    """An ISD-R without a readable EID is told as that."""
+    """An ISD-R without a readable EID is reported as that."""
     card = ScriptedCard(answers={GET_EID: bytes.fromhex(answer)})
     with pytest.raises(CardMalformed):
         isdrs_of(RawLink(card, device=BenchDevice()), (ISD_R,), deadline=soon())

@@ -1,4 +1,4 @@
-"""What is remembered of modems stays small, whatever a modem says that it is."""
+"""The memory of modems stays small, whatever a modem reports as its identity."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_a_modem_that_is_another_each_time(tmp_path: Path) -> None:
-    """Only so many files are kept, the latest ones by whatever clock, and nothing of a forgotten modem."""
+    """Only a limited number of files is kept, the latest ones, and nothing of a forgotten modem."""
     memory = LinkMemory(tmp_path)
     known = Remembered(link=LinkKind.CSIM)
     for number in range(MOST + 5):

@@ -33,7 +33,7 @@ class Bench:
 
 
 class TestSharedLink(LinkContract):
-    """The contract, beside another user."""
+    """The contract, next to another user."""
 
     @pytest.fixture
     def rig(self) -> Rig:
@@ -86,7 +86,7 @@ def test_one_waits_while_the_other_works() -> None:
 
 
 def test_waiting_ends_with_the_deadline() -> None:
-    """Who waits in vain is told what for."""
+    """A user that waits without success is informed what it has waited for."""
     bench = Bench()
     first, second = bench.shared.open_link(soon()), bench.shared.open_link(soon())
     with isdr_session(first, aids=(ESTK_SE0,), deadline=soon()):
@@ -97,7 +97,7 @@ def test_waiting_ends_with_the_deadline() -> None:
 
 
 def test_a_failure_to_open_ends_the_turn() -> None:
-    """A card that says no leaves the port to the other."""
+    """A card that refuses leaves the port to the other user."""
     bench = Bench()
     first, second = bench.shared.open_link(soon()), bench.shared.open_link(soon())
     bench.card.taken.update(bench.card.free_channels)
@@ -110,7 +110,7 @@ def test_a_failure_to_open_ends_the_turn() -> None:
 
 
 def test_who_loses_the_card_has_the_port_opened_anew_for_all() -> None:
-    """A port that went away is another port when it comes back; a session under way is not torn."""
+    """A port that disappeared is reopened when it is back; a session in progress is not interrupted."""
     bench = Bench()
     first, second = bench.shared.open_link(soon()), bench.shared.open_link(soon())
     with isdr_session(second, aids=(ESTK_SE1,), deadline=soon()) as isdr:

@@ -15,7 +15,7 @@ STATUS = Apdu(Command(0x80, 0xF2))
 
 
 class Scripted:
-    """Answers the first command, and is gone for the second."""
+    """Answers the first command, and is lost for the second."""
 
     aid: Aid = ISD_R
     closed = False
@@ -30,7 +30,7 @@ class Scripted:
 
 
 def test_each_command_is_observed_also_one_that_failed() -> None:
-    """Everything is passed on, and each command tells its seconds."""
+    """Everything is passed on, and the seconds of each command are reported."""
     seen: list[float] = []
     inner = Scripted()
     channel = TimedChannel(inner, seen.append)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def briefly() -> Deadline:
-    """For what is given up; what must succeed gets `soon`, on a machine with other things to do."""
+    """The time limit of failing calls; successful ones get `soon`, even on a busy machine."""
     return Deadline.after(0.2)
 
 
@@ -64,7 +64,7 @@ def get_eid(link: Link) -> bytes:
 
 
 def test_the_modem_is_set_up_once() -> None:
-    """Echo is switched off and errors get numbers once per opened port; nothing else is sent unasked."""
+    """Echo is switched off and errors get numbers once per opened port; nothing else is sent by itself."""
     with bench() as (modem, link, _):
         get_eid(link)
         get_eid(link)
@@ -102,7 +102,7 @@ def test_a_modem_that_refuses_the_set_up_is_used_all_the_same() -> None:
     ],
 )
 def test_a_refusal_becomes_a_sentence_at_once(told: str, error: type[CardError], says: str) -> None:
-    """No final result is waited out, and each says what can be done (a peer hangs on +CME ERROR)."""
+    """Each final result ends the wait and states the remedy (a peer hangs on +CME ERROR)."""
     with bench() as (modem, link, _):
         modem.once("AT+CSIM", instead=(told,), executed=False)
         with pytest.raises(error, match=says) as caught:
@@ -132,7 +132,7 @@ def test_csim_that_fails_on_logical_channels_leaks_none() -> None:
 
 
 def test_error_in_the_middle_of_a_command_is_never_answered_by_sending_it_again() -> None:
-    """A modem that says ERROR inside a chain may have passed the block on: the command has failed."""
+    """A modem that answers ERROR inside a chain may have passed the block on: the command has failed."""
     with bench() as (modem, link, card):
         modem.once('AT+CSIM=520,"81E21101', instead=("ERROR",))
         with isdr_session(link, deadline=soon()) as isdr, pytest.raises(LinkRefused):
@@ -212,7 +212,7 @@ def test_a_late_answer_is_not_the_next_commands(echo_stays: bool) -> None:  # no
 
 @pytest.mark.parametrize("late", [(), ("ERROR",), ("OK",), ('+CSIM: 4,"6F00"', "OK"), ('=4,"9000"', "OK")])
 def test_an_answer_to_somebody_before_is_not_ours(late: tuple[str, ...]) -> None:
-    """A port opened anew, after a crash in the middle of an APDU, may still bring that APDU's answer."""
+    """A port opened again, after a crash in the middle of an APDU, may still bring that APDU's answer."""
     with bench() as (modem, link, _):
         with isdr_session(link, deadline=soon()) as isdr:
             modem.once('AT+CSIM=16,"81E2', delay=0.3, instead=late or None)
@@ -226,7 +226,7 @@ def test_an_answer_to_somebody_before_is_not_ours(late: tuple[str, ...]) -> None
 
 
 def test_a_lost_answer_does_not_shift_the_next() -> None:
-    """Where the answer never comes the probe's own puts the dialogue in step."""
+    """If the answer never comes, the answer to the probe brings the dialogue back into step."""
     with bench() as (modem, link, _), isdr_session(link, deadline=soon()) as isdr:
         modem.once("AT+CSIM", instead=())
         with pytest.raises(CardUnreachable):
@@ -258,7 +258,7 @@ def test_a_late_answer_that_has_come_makes_the_probe_needless() -> None:
 
 
 def test_a_modem_that_stays_mute_is_unreachable_and_then_found_again() -> None:
-    """While probes go unanswered no APDU is sent; once the modem speaks again all is well."""
+    """While probes get no answer, no APDU is sent; once the modem answers again, everything works."""
     with bench() as (modem, link, card), isdr_session(link, deadline=soon()) as isdr:
         modem.once("AT+CSIM", instead=())
         modem.once("AT+CMEE?", instead=())
@@ -295,7 +295,7 @@ def test_a_length_that_contradicts_the_hex_is_malformed() -> None:
 
 @pytest.mark.parametrize("told", ["+CGSN: 1", "490154203237510", "ERROR", "+CME ERROR: 4", "+CME ERROR: 100"])
 def test_no_valid_imei_is_none(told: str) -> None:
-    """A modem without an IMEI, or with a wrong one, is no error: the settings can name it."""
+    """A modem without an IMEI, or with a wrong one, is not an error: the settings can name it."""
     with bench() as (modem, link, _):
         final = () if "ERROR" in told else ("OK",)
         modem.once("AT+CGSN", instead=(told, *final))
@@ -304,7 +304,7 @@ def test_no_valid_imei_is_none(told: str) -> None:
 
 
 def test_unsolicited_lines_between_commands_are_passed_over() -> None:
-    """What the modem says while nobody asks is read and dropped before the next command."""
+    """Lines that the modem sends between commands are read and dropped before the next command."""
     with bench() as (modem, link, _):
         assert get_eid(link) == EID
         modem.unsolicited("RING", "+CREG: 1", "OK", '+CSIM: 4,"9000"', "ERROR")
@@ -312,7 +312,7 @@ def test_unsolicited_lines_between_commands_are_passed_over() -> None:
 
 
 def test_a_line_that_is_waited_for_ends_the_waiting() -> None:
-    """What the modem says of its own accord, after other lines or before anybody waits, is told."""
+    """Unsolicited lines are reported, even after other lines or before a wait begins."""
     with PtyModem(ScriptedCard()) as double:
         modem = AtModem(SerialLine(double.path))
         try:
@@ -339,7 +339,7 @@ def test_a_port_that_vanishes_in_the_middle_is_unreachable() -> None:
 
 
 def test_a_refresh_is_the_modems_own_business() -> None:
-    """After 91xx the modem resets the card; the session ends well, and the next one works."""
+    """After 91xx the modem resets the card; the session ends normally, and the next one works."""
     card = ScriptedCard(answers={GET_EID: EID}, proactive=bytes.fromhex("D009810301010482028182"))
     card.status = 0x910B
     with bench(card) as (_, link, _):
@@ -352,7 +352,7 @@ def test_a_refresh_is_the_modems_own_business() -> None:
 
 
 def test_a_modem_that_never_stops_talking_ends_with_the_deadline() -> None:
-    """Lines without end are no answer, and keep nobody longer than the deadline allows."""
+    """Lines without end are not an answer, and delay the caller only until the deadline."""
     master, slave = pty.openpty()
     tty.setraw(slave)
     over = threading.Event()

@@ -57,21 +57,21 @@ def heard(watch: RegistrationWatch) -> list[str]:
 
 
 def test_asks_for_each_network_that_the_modem_knows() -> None:
-    """4G, 5G and the older ones; what a modem lacks is left out."""
+    """4G, 5G and the older networks; those that the modem lacks are omitted."""
     with bench(registration_commands=("+CEREG", "+C5GREG"), registration={FIRST: 5}) as (_, host, _card):
         status = registrations(host, deadline=soon())
         assert [(each.network, each.status) for each in status] == [("+CEREG", 5), ("+C5GREG", 5)]
 
 
 def test_a_modem_without_any_of_the_commands_tells_nothing() -> None:
-    """An empty list is what a caller can refuse a guard by."""
+    """With an empty list, a caller can refuse a guard."""
     with bench(registration_commands=()) as (_, host, _card):
         assert registrations(host, deadline=soon()) == ()
 
 
 @pytest.mark.parametrize("reason", [10, 14], ids=["no SIM", "SIM busy"])
 def test_a_modem_without_a_sim_knows_the_command_all_the_same(reason: int) -> None:
-    """As where no profile is enabled yet: it is not registered, and a guard may wait for that."""
+    """Without an enabled profile the modem is not registered, and a guard may wait for that."""
     with bench(registration_commands=("+CEREG",)) as (modem, host, _):
         modem.once("AT+CEREG?", instead=(f"+CME ERROR: {reason}",), executed=False)
         assert [str(each) for each in registrations(host, deadline=soon())] == ["CEREG 0 (not registered)"]
@@ -116,7 +116,7 @@ def test_hears_that_it_does_not(status: int, word: str) -> None:
 
 
 def test_a_modem_that_announces_nothing_here_is_asked_again() -> None:
-    """Some send what they announce to another port."""
+    """Some modems send their announcements to another port."""
     with bench(tells_registration=False, registration={FIRST: 2}) as (modem, host, _):
         watch = RegistrationWatch(host, deadline=soon())
         modem.register(FIRST, 1)
@@ -127,7 +127,7 @@ def test_a_modem_that_announces_nothing_here_is_asked_again() -> None:
 
 
 def test_a_modem_is_as_silent_afterwards_as_before() -> None:
-    """What another program had switched on stays on, what lpad has switched on goes off."""
+    """Reports that another program had switched on stay on; those that lpad has switched on go off."""
     with bench() as (modem, host, _):
         host.ask(AtCommand("AT+CGREG=2"), patience=5, deadline=soon())
         watch = RegistrationWatch(host, deadline=soon())
@@ -154,7 +154,7 @@ def test_a_modem_that_was_taken_down_is_not_registered() -> None:
 
 
 def test_a_port_that_goes_is_said() -> None:
-    """Whoever waits learns at once that there is nobody to wait for."""
+    """A wait for a modem that is gone ends immediately."""
     with bench(registration={FIRST: 2}) as (modem, host, _):
         watch = RegistrationWatch(host, deadline=soon())
         modem.vanish()

@@ -44,7 +44,7 @@ class Readers:
 
 @pytest.fixture(scope="module")
 def readers() -> Iterator[Readers]:
-    """Pcscd with two cards, for all tests: noticing a card takes it half a second."""
+    """A pcscd with two cards, for all tests: it takes half a second to notice a card."""
     slots = Readers(Slot(), Slot())
     with (
         PrivatePcscd() as pcscd,
@@ -56,7 +56,7 @@ def readers() -> Iterator[Readers]:
 
 
 def put_in(slot: Slot, reader: str, card: ScriptedCard, atr: bytes = ATR_T0) -> None:
-    """Put another card into a slot, where it gets its power when it is first used."""
+    """Put another card into a slot; it gets its power at its first use."""
     slot.card, slot.atr = card, atr
     before = PcscCard(reader)
     before.begin(deadline=soon())
@@ -69,7 +69,7 @@ def put_in(slot: Slot, reader: str, card: ScriptedCard, atr: bytes = ATR_T0) -> 
 @pytest.mark.parametrize("shared", [False, True], ids=["alone", "shared"])
 @pytest.mark.parametrize(("atr", "kind"), [(ATR_T0, ScriptedCard), (ATR_T1, BlockCard)], ids=["T0", "T1"])
 class TestPcscLink(LinkContract):
-    """The contract, for both protocols, with the reader held alone and shared."""
+    """The contract, for both protocols, with exclusive and with shared use of the reader."""
 
     @pytest.fixture
     def rig(
@@ -88,7 +88,7 @@ class TestPcscLink(LinkContract):
             link.close()
 
     def test_tells_the_imei(self, rig: Rig) -> None:
-        """A reader is no phone: it has no IMEI, and says so without asking the card."""
+        """A reader is not a phone: it has no IMEI, and reports this without asking the card."""
         before = len(rig.card.sent)
         assert rig.link.imei(deadline=soon()) is None
         assert len(rig.card.sent) == before
@@ -96,7 +96,7 @@ class TestPcscLink(LinkContract):
 
 @pytest.fixture
 def card(readers: Readers) -> ScriptedCard:
-    """A well-mannered card in the first reader."""
+    """A standard card in the first reader."""
     made = ScriptedCard()
     put_in(readers.first, FIRST, made)
     return made
@@ -104,14 +104,14 @@ def card(readers: Readers) -> ScriptedCard:
 
 @pytest.fixture
 def link(card: ScriptedCard) -> Iterator[PcscLink]:
-    """A link to it that holds the reader alone."""
+    """A link with exclusive use of the reader."""
     opened = open_pcsc_link(FIRST, deadline=soon())
     yield opened
     opened.close()
 
 
 def test_terminal_capability_goes_first(link: PcscLink, card: ScriptedCard) -> None:
-    """No modem has told the card of the LPA, so lpad does before a channel is opened; 6D00 is no harm."""
+    """The LPA is announced before a channel is opened, because no modem has done so; 6D00 does no harm."""
     with isdr_session(link, deadline=soon()):
         assert [command.ins for command in card.sent] == [0xAA, 0x70, 0xA4]
     assert bytes(card.sent[0]).hex() == "80aa00000aa9088100820101830107"
@@ -125,7 +125,7 @@ def test_headers_have_five_bytes_on_t0(link: PcscLink, card: ScriptedCard) -> No
 
 
 def test_two_cards_at_the_same_time(readers: Readers, card: ScriptedCard) -> None:
-    """Two readers work side by side, each with its own thread; neither gets what the other card said."""
+    """Two readers work in parallel, each with its own thread; neither gets the other card's answers."""
     other = ScriptedCard()
     put_in(readers.second, SECOND, other)
     wrong: list[bytes] = []
@@ -159,7 +159,7 @@ def test_two_cards_at_the_same_time(readers: Readers, card: ScriptedCard) -> Non
 def test_readers_are_found_by_pattern_and_position(
     readers: Readers, card: ScriptedCard, reader: str | int
 ) -> None:
-    """A setting need not hold a reader's whole name."""
+    """A setting need not contain a reader's full name."""
     card.answers[GET_EID] = EID
     link = open_pcsc_link(reader, deadline=soon())
     with isdr_session(link, deadline=soon()) as isdr:
@@ -180,7 +180,7 @@ def test_a_refresh_is_fetched_and_the_card_reset(link: PcscLink, card: ScriptedC
 
 
 def test_the_next_session_finds_the_card_after_a_refresh(link: PcscLink, card: ScriptedCard) -> None:
-    """A card that says 6985 until it is reset has been: the link is as good as before (onomondo-ipa#3)."""
+    """A card that answers 6985 until it is reset gets a reset, and the link works (onomondo-ipa#3)."""
     card.status = 0x910B
     card.proactive = bytes.fromhex("D009810301010982028182")
     with isdr_session(link, deadline=soon()) as isdr:
@@ -204,7 +204,7 @@ def test_terminal_profile_is_sent_once_for_each_start_of_the_card(card: Scripted
 
 
 def test_closing_takes_the_cards_power(link: PcscLink, card: ScriptedCard) -> None:
-    """A channel that stayed open, whatever the reason, is gone for whoever comes next."""
+    """A channel that stayed open, whatever the reason, is closed before the next use."""
     link.open_channel((ISD_R,), deadline=soon())
     link.close()
     again = open_pcsc_link(FIRST, deadline=soon())
@@ -223,7 +223,7 @@ def test_no_thread_stays_behind(card: ScriptedCard) -> None:
 
 
 def test_the_isdr_that_answered_is_asked_for_first(card: ScriptedCard, tmp_path: Path) -> None:
-    """What a card calls its ISD-R is remembered for the reader and the kind of card, over restarts."""
+    """The AID of a card's ISD-R is remembered for the reader and the kind of card, across restarts."""
     card.applications = (bytes(ESTK_SE0),)
     asked = []
     for _ in range(2):
@@ -237,7 +237,7 @@ def test_the_isdr_that_answered_is_asked_for_first(card: ScriptedCard, tmp_path:
 
 
 def test_another_kind_of_card_in_the_reader_is_a_new_one(readers: Readers, tmp_path: Path) -> None:
-    """What was learned of the one does not slow down the other."""
+    """Knowledge about one card does not slow down another."""
     memory = LinkMemory(tmp_path)
     first = ScriptedCard(longest_block=100, answers={bytes(200): b"\x01"})
     for card, atr, expected in ((first, ATR_T0, 63), (ScriptedCard(), bytes.fromhex("3B9F96801FC7"), 255)):

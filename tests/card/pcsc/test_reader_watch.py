@@ -26,7 +26,7 @@ def pcscd() -> Iterator[PrivatePcscd]:
 
 
 def test_sees_a_card_come_and_go(pcscd: PrivatePcscd) -> None:
-    """The first look tells what is there, the next ones wait for something else."""
+    """The first check reports the present state, and later ones wait for a change."""
     with ReaderWatch(f"{READER} *0") as watch:
         assert watch.wait_for_change(deadline=soon()) == Sight(FIRST, card=False)
         with VirtualReaderCard(ScriptedCard(), port=pcscd.port):
@@ -35,14 +35,14 @@ def test_sees_a_card_come_and_go(pcscd: PrivatePcscd) -> None:
 
 
 def test_the_deadline_ends_the_waiting(pcscd: PrivatePcscd) -> None:
-    """When nothing changes, what is there is told again at the deadline."""
+    """If nothing changes, the present state is reported again at the deadline."""
     with ReaderWatch(0) as watch:
         first = watch.wait_for_change(deadline=soon())
         assert watch.wait_for_change(deadline=Deadline.after(0.05)) == first
 
 
 def test_other_readers_are_passed_over(pcscd: PrivatePcscd) -> None:
-    """A card in another reader is no change."""
+    """A card in another reader is not a change."""
     with ReaderWatch(FIRST) as watch:
         watch.wait_for_change(deadline=soon())
         with VirtualReaderCard(ScriptedCard(), port=pcscd.port + 1):
@@ -51,13 +51,13 @@ def test_other_readers_are_passed_over(pcscd: PrivatePcscd) -> None:
 
 
 def test_a_reader_that_is_not_there(pcscd: PrivatePcscd) -> None:
-    """No reader is a sight as well."""
+    """A missing reader is a state, too."""
     with ReaderWatch("Gemalto*") as watch:
         assert watch.wait_for_change(deadline=soon()) == Sight(None, card=False)
 
 
 def test_closing_ends_the_waiting(pcscd: PrivatePcscd) -> None:
-    """A thread that waits is freed at once."""
+    """A thread that waits is freed immediately."""
     watch = ReaderWatch(FIRST)
     watch.wait_for_change(deadline=soon())
     waiting = threading.Thread(target=watch.wait_for_change, kwargs={"deadline": soon()})
@@ -68,7 +68,7 @@ def test_closing_ends_the_waiting(pcscd: PrivatePcscd) -> None:
 
 
 def test_pcscd_dies(pcscd: PrivatePcscd) -> None:
-    """Without pcscd there is nothing to wait for: an error, at once."""
+    """Without pcscd there is nothing to wait for: an error, immediately."""
     with ReaderWatch(FIRST) as watch:
         watch.wait_for_change(deadline=soon())
         killer = threading.Timer(0.05, pcscd.kill)

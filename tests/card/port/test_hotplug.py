@@ -1,4 +1,4 @@
-"""News of devices from the kernel and from udev, and who is told."""
+"""News of devices from the kernel and from udev, and who is reported."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def kernel() -> Iterator[tuple[socket.socket, PortWatch]]:
 def test_a_port_that_comes_and_goes_is_told(
     kernel: tuple[socket.socket, PortWatch], told: queue.SimpleQueue[bool], tmp_path: Path, message: bytes
 ) -> None:
-    """Whether it is there is looked at when the kernel, or udev, tells of a serial port."""
+    """The presence of the port is checked when the kernel, or udev, reports a serial port."""
     speaker, watch = kernel
     port = tmp_path / "ttyUSB2"
     end = watch.watch(port.exists, told.put)
@@ -56,7 +56,7 @@ def test_a_port_that_comes_and_goes_is_told(
 def test_other_devices_wake_nobody(
     kernel: tuple[socket.socket, PortWatch], told: queue.SimpleQueue[bool], tmp_path: Path
 ) -> None:
-    """A battery's news is no news."""
+    """Messages about a battery are ignored."""
     speaker, watch = kernel
     end = watch.watch(tmp_path.exists, told.put)
     for message in (BATTERY, b"", b"libudev\0", b"libudev\0" + bytes(12) + b"\xff" * 4, b"\xff" * 100):
@@ -71,7 +71,7 @@ def test_other_devices_wake_nobody(
 def test_the_thread_ends_with_the_last_watch(
     kernel: tuple[socket.socket, PortWatch], told: queue.SimpleQueue[bool], tmp_path: Path
 ) -> None:
-    """Nobody listens when nobody is told."""
+    """Without subscribers, lpad does not listen to the kernel."""
     _, watch = kernel
     others = set(threading.enumerate())  # a watch of an earlier test may still be ending
     ends = [watch.watch(tmp_path.exists, told.put) for _ in range(2)]
@@ -84,7 +84,7 @@ def test_the_thread_ends_with_the_last_watch(
 
 
 def test_a_system_that_tells_nothing_is_no_error(told: queue.SimpleQueue[bool], tmp_path: Path) -> None:
-    """In some containers nobody may listen; the port is then looked for now and then."""
+    """In some containers no program may listen; lpad then checks the port from time to time."""
     end = PortWatch(uevents=lambda: None).watch(tmp_path.exists, told.put)
     end()
     assert told.empty()

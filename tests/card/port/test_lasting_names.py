@@ -28,7 +28,7 @@ OTHERS = "352906110123454"
 
 @pytest.fixture
 def serial(tmp_path: Path) -> Path:
-    """Where udev keeps its names, and a folder of device nodes beside."""
+    """The folder of udev's names, and a folder of device nodes next to it."""
     (tmp_path / "serial" / "by-id").mkdir(parents=True)
     (tmp_path / "serial" / "by-path").mkdir()
     return tmp_path / "serial"
@@ -47,7 +47,7 @@ def low_numbers_taken() -> Iterator[None]:
 
 @pytest.fixture
 def modem(serial: Path) -> Iterator[PtyModem]:
-    """A modem that udev names by what it is."""
+    """A modem with a name by udev's identification."""
     with low_numbers_taken():
         made = PtyModem(ScriptedCard(), path=serial / "by-id" / "usb-Ours-if02-port0")
     with made:
@@ -55,7 +55,7 @@ def modem(serial: Path) -> Iterator[PtyModem]:
 
 
 def names(port: str, serial: Path) -> PortNames:
-    """Make them anew each time, as after a restart."""
+    """Make them again each time, as after a restart."""
     return PortNames(port, folder=serial.parent / "links", serial=serial)
 
 
@@ -82,7 +82,7 @@ def test_a_port_under_another_number_is_found_by_its_lasting_name(modem: PtyMode
 
 
 def test_a_port_that_is_away_is_no_port(modem: PtyModem, serial: Path) -> None:
-    """Nothing else is opened in its place."""
+    """No other port is opened in its place."""
     port = modem.device
     opened(names(port, serial))
     modem.vanish()
@@ -91,7 +91,7 @@ def test_a_port_that_is_away_is_no_port(modem: PtyModem, serial: Path) -> None:
 
 
 def test_another_modem_under_the_lasting_name_is_not_taken_for_it(modem: PtyModem, serial: Path) -> None:
-    """Two of a kind share a by-id name: the IMEI tells, and the other name leads to the right one."""
+    """Two equal modems share a by-id name: the IMEI decides, and the other name leads to the right one."""
     port = modem.device
     by_path = serial / "by-path" / "usb-0:1.2-port0"
     by_path.symlink_to(port)
@@ -109,7 +109,7 @@ def test_another_modem_under_the_lasting_name_is_not_taken_for_it(modem: PtyMode
 def test_a_replaced_modem_is_taken_and_said(
     serial: Path, modem: PtyModem, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where the old one is nowhere, the gateway does not stay without a modem."""
+    """If no name leads to the old modem, the gateway uses the new one."""
     port = modem.device
     opened(names(port, serial))
     modem.vanish()

@@ -63,7 +63,7 @@ def test_inhibits_and_hands_back(bus: str, port: str) -> None:
 
 
 def test_loan_outlasts_the_line(bus: str, port: str) -> None:
-    """A port that is opened anew in the middle of a change is still borrowed."""
+    """A port that is opened again in the middle of a change is still borrowed."""
     with ModemManagerDouble(bus, {UID: port}) as manager:
         loan = PortLoan(port, hold=5)
         opened(loan, port).close()
@@ -101,7 +101,7 @@ def test_killed(bus: str, port: str) -> None:
 
 
 def test_restarted(bus: str, port: str) -> None:
-    """A ModemManager that starts anew while the port is borrowed is told again."""
+    """A ModemManager that restarts while the port is borrowed is asked again."""
     with ModemManagerDouble(bus, {UID: port}) as manager:
         loan = PortLoan(port, hold=5)
         line = opened(loan, port)
@@ -115,7 +115,7 @@ def test_restarted(bus: str, port: str) -> None:
 
 
 def test_bus_restarted(monkeypatch: pytest.MonkeyPatch, port: str, tmp_path: Path) -> None:
-    """A loan that was lost with the bus is taken anew with the next opening."""
+    """A loan that was lost with the bus is taken again with the next opening."""
     loan = PortLoan(port, hold=5)
     for _ in range(2):
         with private_bus(tmp_path) as address:
@@ -127,7 +127,7 @@ def test_bus_restarted(monkeypatch: pytest.MonkeyPatch, port: str, tmp_path: Pat
 
 
 def test_comes_later(bus: str, port: str) -> None:
-    """A ModemManager that starts after lpad has opened the port is told as soon as it shows the modem."""
+    """A ModemManager that starts after lpad has opened the port is asked as soon as it shows the modem."""
     loan = PortLoan(port, hold=5)
     line = opened(loan, port)
     line.close()  # the double cannot open a port that is locked; the real one, as root, can
@@ -138,7 +138,7 @@ def test_comes_later(bus: str, port: str) -> None:
 
 
 def test_still_lent_under_another_name(bus: str, tmp_path: Path) -> None:
-    """A modem that comes back as another device while it is lent is lent until it is handed back."""
+    """A modem that returns as another device while it is lent stays lent until it is returned."""
     path = tmp_path / "usb-Ours-if02-port0"
     with PtyModem(ScriptedCard(), path=path) as modem:
         loan = PortLoan(modem.path, hold=5)
@@ -211,7 +211,7 @@ def test_nobody_to_ask(bus: str, port: str) -> None:
 
 @pytest.mark.parametrize("there", [False, True])
 def test_no_bus(monkeypatch: pytest.MonkeyPatch, port: str, tmp_path: Path, there: bool) -> None:  # noqa: FBT001 - pytest gives it by name
-    """Without a bus, or with one that nobody listens at, the port is simply opened, and kept when idle."""
+    """Without a bus, or without a listener on it, the port is simply opened, and kept when idle."""
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/bus")
     if there:
         with socket.socket(socket.AF_UNIX) as left_behind:
@@ -244,7 +244,7 @@ def test_no_bus(monkeypatch: pytest.MonkeyPatch, port: str, tmp_path: Path, ther
     ],
 )
 def test_refusal(bus: str, port: str, error: str, text: str, told: str) -> None:
-    """A ModemManager that refuses is an error that says what can be done."""
+    """A refusal by ModemManager is an error that states the remedy."""
     with ModemManagerDouble(bus, {UID: port}, refusal=(error, text)):
         with pytest.raises(CardBusy, match=told) as caught:
             opened(PortLoan(port, hold=5), port)
@@ -265,7 +265,7 @@ def test_an_odd_modem_hides_no_other(bus: str, port: str, odd: str) -> None:
 
 @pytest.mark.parametrize("odd", ODD_ANSWERS)
 def test_an_odd_answer_is_an_error_of_ours(bus: str, port: str, odd: str) -> None:
-    """If ModemManager does not tell its modems, its port stays its own, and lpad says who has it."""
+    """If ModemManager does not list its modems, lpad leaves it the port, and names the holder."""
     with ModemManagerDouble(bus, {UID: port}, odd=odd):
         loan = PortLoan(port, hold=5)
         with pytest.raises(CardBusy, match="ModemManager"):
@@ -273,7 +273,7 @@ def test_an_odd_answer_is_an_error_of_ours(bus: str, port: str, odd: str) -> Non
 
 
 def test_a_huge_refusal_is_told_in_brief(bus: str, port: str) -> None:
-    """What a program on the bus says ends up in the log, the journal and the API."""
+    """The sentence of a program on the bus ends up in the log, the journal and the API."""
     with ModemManagerDouble(bus, {UID: port}, refusal=(f"{NAME}.Error.Core.Failed", "x" * 100_000)):
         loan = PortLoan(port, hold=5)
         with pytest.raises(CardBusy) as refused:
@@ -291,7 +291,7 @@ def test_mute(bus: str, port: str) -> None:
 
 
 def test_without_the_extra(bus: str, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where ModemManager holds the port and cannot be asked, the error names both remedies."""
+    """If ModemManager holds the port and cannot be asked, the error names both remedies."""
     monkeypatch.setattr("lpad.card.port.modem_manager_loan.can_ask", lambda: False)
     with ModemManagerDouble(bus, {UID: port}) as manager:
         with pytest.raises(CardBusy) as caught:
@@ -304,7 +304,7 @@ def test_without_the_extra(bus: str, port: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_unseen_holder(tmp_path: Path) -> None:
-    """ModemManager, whose files only root can see, is suspected where it runs and no holder is seen."""
+    """ModemManager is suspected if it runs and no holder is visible, since only root can see its files."""
     for pid, name in (("12", "bash"), ("34", "ModemManager")):
         (tmp_path / pid).mkdir()
         (tmp_path / pid / "comm").write_text(f"{name}\n")
@@ -313,7 +313,7 @@ def test_unseen_holder(tmp_path: Path) -> None:
 
 
 def test_unknown_holder(tmp_path: Path) -> None:
-    """Where nobody is seen and ModemManager does not run, the error does not guess."""
+    """If no holder is visible and ModemManager does not run, the error does not guess."""
     told = held_elsewhere("/dev/ttyUSB2", processes=tmp_path)
     assert told.startswith("another program holds it; stop that program")
     assert "as root may show which" in told

@@ -29,7 +29,7 @@ sys.stdin.read()
 
 
 def test_bytes_go_out_and_come_back() -> None:
-    """What is there is returned at once, in whatever portions it came."""
+    """Received bytes are returned immediately, in whatever portions they came."""
     with PtyModem(ScriptedCard()) as modem:
         line = SerialLine(modem.path)
         line.write(b"AT\r", deadline=soon())
@@ -49,14 +49,14 @@ def test_silence_is_empty_after_the_deadline() -> None:
 
 
 def test_a_missing_port_names_the_remedy(tmp_path: Path) -> None:
-    """No such device: unreachable, retryable, and where to look."""
+    """No such device: unreachable, retryable, and with the thing to check."""
     with pytest.raises(CardUnreachable, match="/dev/serial/by-id") as caught:
         SerialLine(str(tmp_path / "ttyUSB9"))
     assert caught.value.retryable
 
 
 def test_a_plain_file_is_no_port(tmp_path: Path) -> None:
-    """Something that is not a serial port is told as that."""
+    """Something that is not a serial port is reported as that."""
     path = tmp_path / "file"
     path.write_bytes(b"")
     with pytest.raises(CardUnreachable, match="not a serial port"):
@@ -74,7 +74,7 @@ def test_a_port_is_locked_while_open() -> None:
 
 
 def test_the_holder_of_a_port_is_named() -> None:
-    """The error says which process holds the port, where /proc tells."""
+    """The error names the process that holds the port, if /proc shows it."""
     with PtyModem(ScriptedCard()) as modem:
         holder = subprocess.Popen(
             [
@@ -97,7 +97,7 @@ def test_the_holder_of_a_port_is_named() -> None:
 
 
 def test_a_forbidden_port_names_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without permission the remedy is a group, and trying again is none."""
+    """Without permission the remedy is a group, and a retry does not help."""
 
     def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
@@ -109,7 +109,7 @@ def test_a_forbidden_port_names_the_group(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_port_that_goes_away_is_unreachable() -> None:
-    """Reading and writing on a port that has vanished are errors at once; closing it is not."""
+    """Reading and writing on a port that has vanished are errors immediately; closing it is not."""
     with PtyModem(ScriptedCard()) as modem:
         line = SerialLine(modem.path)
         modem.vanish()
@@ -124,7 +124,7 @@ def test_a_port_that_goes_away_is_unreachable() -> None:
 
 
 def test_a_port_that_takes_nothing_ends_with_the_deadline() -> None:
-    """Output that nobody drains does not block for ever."""
+    """Output that is not read does not block forever."""
     master, slave = os.openpty()
     try:
         line = SerialLine(os.ttyname(slave))

@@ -51,7 +51,7 @@ MODEMS = [
 
 @pytest.mark.parametrize(("manufacturer", "model", "firmware", "last"), MODEMS)
 def test_a_modem_finds_its_entries(manufacturer: str, model: str, firmware: str, last: str) -> None:
-    """What a modem calls itself leads to the generic entry, its family's and its own, in this order."""
+    """A modem's model name leads to the generic entry, its family's and its own, in this order."""
     identity = ModemIdentity(manufacturer=manufacturer, model=model, firmware=firmware)
     entries = find_quirks(identity).entries
     assert entries[0] == "generic"
@@ -59,7 +59,7 @@ def test_a_modem_finds_its_entries(manufacturer: str, model: str, firmware: str,
 
 
 def test_every_file_is_in_the_index_and_found_by_a_modem() -> None:
-    """No family's file lies there unread, and none of the index is missing."""
+    """Each family's file is read, and none in the index is missing."""
     listed = set(quirk_files._load(INDEX).values())
     assert listed | {GENERIC} == set(FILES)
     found = {family_file(ModemIdentity(manufacturer=row[0], model=row[1])) for row in MODEMS}
@@ -76,7 +76,7 @@ def test_no_manufacturer_is_taken_for_another() -> None:
 
 @pytest.mark.parametrize(("file", "entry"), ENTRIES, ids=lambda value: str(value)[:40])
 def test_every_entry_is_typed_and_cites_where_it_was_seen(file: str, entry: dict[str, Any]) -> None:
-    """An entry has a name, sources, patterns that compile, and quirks that exist; nothing else."""
+    """An entry has only a name, sources, patterns that compile, and existing quirks."""
     assert set(entry) <= {"name", "model", "firmware", "seen", "unconfirmed", "quirks"}
     assert entry["name"]
     assert entry["seen"], f"{file}: {entry['name']} cites nothing"
@@ -89,7 +89,7 @@ def test_every_entry_is_typed_and_cites_where_it_was_seen(file: str, entry: dict
 
 
 STANDARD = re.compile(r"AT\+(CFUN=([014]|1,1)|CRSM=[0-9,]+)|\+CPIN|\+SIM")
-"""What 3GPP TS 27.007 (8.2, 8.3, 8.18) has, so that it needs no other witness."""
+"""Commands of 3GPP TS 27.007 (8.2, 8.3, 8.18), which need no other source."""
 
 
 def commands_of(quirks: dict[str, Any]) -> list[str]:
@@ -106,7 +106,7 @@ def commands_of(quirks: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("file", FILES)
 def test_every_vendors_command_was_seen_somewhere(file: str) -> None:
-    """What 3GPP does not know is named in a source of the file, or is said to be unconfirmed."""
+    """A command that 3GPP does not define has a source in the file, or is marked as unconfirmed."""
     entries = [*quirk_files.read(GENERIC), *quirk_files.read(file)]
     seen = " ".join(source for entry in entries for source in entry["seen"])
     for entry in quirk_files.read(file):
@@ -117,7 +117,7 @@ def test_every_vendors_command_was_seen_somewhere(file: str) -> None:
 
 @pytest.mark.parametrize(("file", "entry"), ENTRIES, ids=lambda value: str(value)[:40])
 def test_nothing_rests_on_an_unconfirmed_command(file: str, entry: dict[str, Any]) -> None:
-    """Beside each stands one that 3GPP has: another ICCID command, another reset."""
+    """Next to each stands one that 3GPP has: another ICCID command, another reset."""
     doubtful = entry.get("unconfirmed", [])
     quirks = entry.get("quirks") or {}
     assert set(doubtful) <= set(commands_of(quirks)), file
@@ -131,7 +131,7 @@ def test_nothing_rests_on_an_unconfirmed_command(file: str, entry: dict[str, Any
 
 @pytest.mark.parametrize("file", FILES)
 def test_a_vendors_reset_has_another_beside_it(file: str) -> None:
-    """A modem that refuses its family's command for a reset is reset all the same."""
+    """A modem that refuses its family's reset command is still reset."""
     for entry in quirk_files.read(file):
         for rung in (entry.get("quirks") or {}).get("refresh_ladder", ()):
             if rung["step"] == "modem-reset" and not STANDARD.fullmatch(rung["up"][0]):
@@ -143,7 +143,7 @@ def test_a_vendors_reset_has_another_beside_it(file: str) -> None:
 def test_every_ladder_climbs_and_brings_up_what_it_took_down(
     manufacturer: str, model: str, firmware: str, last: str
 ) -> None:
-    """Steps go from gentle to rough, and none takes something down without bringing it up (VoCat#82)."""
+    """Steps go from gentle to drastic, and each that powers something down powers it up (VoCat#82)."""
     ladder = find_quirks(
         ModemIdentity(manufacturer=manufacturer, model=model, firmware=firmware)
     ).quirks.refresh_ladder
@@ -170,7 +170,7 @@ def test_only_the_familys_file_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_firmware_narrows_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An entry may hold for some firmware only, and beats the more general one."""
+    """An entry may apply to some firmware only, and takes precedence over a more general one."""
     files: dict[str, Any] = {
         INDEX: {"acme": "acme.yaml"},
         GENERIC: [],
@@ -190,7 +190,7 @@ class TestMerged:
     """Settings may override any quirk."""
 
     def test_everything_can_be_overridden(self) -> None:
-        """Values come as YAML holds them and leave as the types that the code wants."""
+        """Values of YAML become the types that the code uses."""
         quirks = Quirks().merged(
             {
                 "links": ["csim"],
@@ -227,6 +227,6 @@ class TestMerged:
         ],
     )
     def test_mistakes_are_named(self, overrides: dict[str, Any], says: str) -> None:
-        """An unknown name or a value out of range is an error that names it."""
+        """The error names an unknown name or a value out of range."""
         with pytest.raises(InvalidValue, match=says):
             Quirks().merged(overrides)

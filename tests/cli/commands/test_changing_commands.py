@@ -52,7 +52,7 @@ def test_an_enable_ends_with_one_line(online: Terminal) -> None:
 
 
 def test_an_enable_without_guard_says_so(online: Terminal) -> None:
-    """`--no-guard` takes not even the default one, and the line has what a look at the end has seen."""
+    """`--no-guard` uses not even the default guard, and the line has the result of the check at the end."""
     last = online.lpactl("enable", SECOND, "--no-guard").ok().out.splitlines()[-1]
     assert "; registration CEREG 1 (registered at home)" in last
     assert "; address 10.64.0.2" in last
@@ -84,7 +84,7 @@ def test_a_person_is_asked_before_going_offline(
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_going_offline_has_to_be_accepted(online: Terminal, command: tuple[str, ...]) -> None:
-    """Where nobody can be asked, the option is needed; the refusal names it."""
+    """If there is no terminal for a question, the option is required; the refusal names it."""
     refused = online.lpactl(*command)
     assert refused.code == exit_codes.STATE
     assert "--accept-offline" in refused.err

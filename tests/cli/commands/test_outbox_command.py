@@ -34,7 +34,7 @@ def test_what_waits_is_shown_and_acted_upon(terminal: Terminal) -> None:
 
 
 def test_numbers_belong_to_some_actions_only(terminal: Terminal) -> None:
-    """A number that is missing, unknown or too many is said at once."""
+    """A number that is missing, unknown or too many is said immediately."""
     assert terminal.lpactl("notifications", "retry").code == exit_codes.USAGE
     assert terminal.lpactl("notifications", "deliver", "1").code == exit_codes.USAGE
     assert terminal.lpactl("notifications", "retry", "99").code == exit_codes.STATE
@@ -60,7 +60,7 @@ def test_a_negative_number_is_a_number(terminal: Terminal) -> None:
 
 
 def test_status_tells_what_waits(terminal: Terminal) -> None:
-    """Downloads that wait and notifications that could not be delivered are told with the cards."""
+    """Downloads that wait and notifications that could not be delivered are reported with the cards."""
     lab = terminal.lab
     lab.install()
     lab.until_true(lambda: lab.card.notifications == ())

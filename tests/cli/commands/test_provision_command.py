@@ -49,7 +49,7 @@ def test_a_profile_is_provisioned(
 
 
 def test_the_command_line(terminal: Terminal) -> None:
-    """What contradicts itself, or names nothing, is refused before anything is asked."""
+    """Contradictory or empty options are refused before anything is requested."""
     assert "NAME=VALUE" in terminal.lpactl("provision", "--option", "fleet").err
     assert "omit --no-enable" in terminal.lpactl("provision", "--no-enable", "--guard", "registered").err
     done = terminal.lpactl("provision", "--platform", "other")
@@ -57,7 +57,7 @@ def test_the_command_line(terminal: Terminal) -> None:
 
 
 def test_the_status_of_a_wish(lab: PlatformLab, terminal: Terminal) -> None:
-    """While the platform is not ready, the status says how far the wish is, and when lpad looks again."""
+    """While the platform is not ready, the status shows the wish's progress, and when lpad queries again."""
     lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     change = terminal.lpactl("provision", "--no-wait", "--json").ok().json["id"]
     lab.asked_or_paused(change)
@@ -71,7 +71,7 @@ def test_the_status_of_a_wish(lab: PlatformLab, terminal: Terminal) -> None:
 
 @pytest.mark.parametrize("waits", [True, False])
 def test_a_wish_at_another_platform(lab: PlatformLab, terminal: Terminal, *, waits: bool) -> None:
-    """A request for another platform resumes the open wish, whether its change waits or not, and says so."""
+    """A request for another platform resumes the open wish and reports this, whatever its change does."""
     mine = lab.platforms.get("mine")
     assert mine is not None
     lab.platforms.become([mine, lab.openable(name="other")])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def card_alone(terminal: Terminal) -> Terminal:
-    """Nobody vouches for servers but the card."""
+    """Only the card confirms the servers."""
     terminal.lab.trust = Trust(use_system_roots=False)
     return terminal
 
@@ -31,7 +31,7 @@ def address(terminal: Terminal) -> str:
 
 
 def test_check(card_alone: Terminal, pki: Pki) -> None:
-    """A server is checked on the card's behalf; the report says which CI of the card's vouches for it."""
+    """A server is checked for the card; the report states which of the card's CIs confirms it."""
     done = card_alone.lpactl("trust", "check", address(card_alone)).ok()
     ci = pki.ci[Curve.NIST].key_id.hex()
     for told in ("trusted     yes", "a CI that the card names", ci, "dp-tls", "handshakes  2"):
@@ -42,7 +42,7 @@ def test_check(card_alone: Terminal, pki: Pki) -> None:
 
 
 def test_check_of_a_stranger(card_alone: Terminal, pki: Pki) -> None:
-    """Where nobody vouches, what is missing is told with its place, and the exit code says so."""
+    """Without an anchor, the output names the missing certificate and its place; the exit code shows it."""
     card_alone.lab.trust = Trust(use_system_roots=False, forbidden=[ci.key_id for ci in pki.ci.values()])
     done = card_alone.lpactl("trust", "check", address(card_alone))
     assert done.code == 6
@@ -59,12 +59,12 @@ def test_check_where_nobody_is(card_alone: Terminal) -> None:
 
 
 def test_check_of_no_address(card_alone: Terminal) -> None:
-    """What is no server's address is refused."""
+    """A text that is not a server's address is refused."""
     assert card_alone.lpactl("trust", "check", "https://smdp.example.com/").code == 2
 
 
 def test_info_names_cis(terminal: Terminal, pki: Pki) -> None:
-    """Each CI of the card stands in a line of its own, with what it is for."""
+    """Each CI of the card is in a line of its own, with what it is for."""
     out = terminal.lpactl("info").ok().out
     for ci in pki.ci.values():
         assert f"{ci.key_id.hex()}  unknown name (verification, signing)" in out

@@ -59,7 +59,7 @@ def test_one_event_is_downloaded(lab: DiscoveryLab, terminal: Terminal) -> None:
 
 
 def test_an_sm_ds_that_fails(lab: DiscoveryLab, terminal: Terminal) -> None:
-    """The error stands beside what others list; `--confirm` without `--install` is a mistake."""
+    """The error stands next to what others list; `--confirm` without `--install` is a mistake."""
     lab.event()
     servers = ("--server", "smds.invalid", "--server", lab.root.address)
     done = terminal.lpactl("discover", *servers).ok()

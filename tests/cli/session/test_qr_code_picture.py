@@ -103,7 +103,7 @@ def test_a_set_up_link_is_a_code(read: Callable[[bytes], str]) -> None:
     ids=["text", "empty", "white", "another code", "cut", "huge"],
 )
 def test_a_picture_without_a_code_is_refused(read: Callable[[bytes], str], data: bytes, said: str) -> None:
-    """What is not the picture of an activation code is refused with what to do about it."""
+    """A picture without an activation code is refused, with the remedy."""
     with pytest.raises(click.UsageError, match=said):
         read(data)
 

@@ -39,7 +39,7 @@ def kinds(class_: type[LpadError]) -> Iterator[str]:
 
 
 class _ReadersOnly(AccessRules):
-    """Whoever calls may read; root, who runs these tests, is somebody else."""
+    """Every caller may read; root, who runs these tests, is another user."""
 
     def roles(self, peer: Peer) -> frozenset[Role]:
         return frozenset({Role.READ})
@@ -110,7 +110,7 @@ REACHED: dict[int, Callable[[Terminal], Finished]] = {
 
 @pytest.mark.parametrize("code", MEANINGS)
 def test_each_code_is_reached(terminal: Terminal, code: int) -> None:
-    """There is a command that ends with it; a code that nothing returns is none."""
+    """For each exit code there is a command that ends with it."""
     assert code in REACHED, f"name a command that ends with {code} in REACHED"
     done = REACHED[code](terminal)
     assert done.code == code, done.err

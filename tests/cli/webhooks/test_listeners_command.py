@@ -37,6 +37,6 @@ def test_listeners_are_shown_and_forgotten(terminal: Terminal) -> None:
 
 
 def test_what_is_no_action(terminal: Terminal) -> None:
-    """A name that is missing or too many is said at once."""
+    """A name that is missing or too many is said immediately."""
     for arguments in (("forget",), ("list", "lpad-mqtt")):
         assert terminal.lpactl("listeners", *arguments).code == exit_codes.USAGE

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def test_endpoints_are_shown_and_acted_upon(terminal: Terminal) -> None:
-    """Each action says what came of it; the status names an endpoint that gets nothing."""
+    """Each action states its result; the status names an endpoint that gets nothing."""
     lab = terminal.lab
     lab.until_true(lambda: lab.engine.snapshot(CARD).eid is not None)
     assert terminal.lpactl("webhooks").ok().err == "the settings name no webhook\n"
@@ -41,7 +41,7 @@ def test_endpoints_are_shown_and_acted_upon(terminal: Terminal) -> None:
 
 
 def test_what_is_no_action(terminal: Terminal) -> None:
-    """A name that is missing or too many is said at once."""
+    """A name that is missing or too many is said immediately."""
     for arguments in (("test",), ("list", "backend"), ("pause", "backend", "3"), ("redeliver",)):
         assert terminal.lpactl("webhooks", *arguments).code == exit_codes.USAGE
     assert terminal.lpactl("webhooks", "pause", "backend").code == exit_codes.STATE

@@ -1,4 +1,4 @@
-"""The daemon's DER codec, against asn1tools and against what cards do."""
+"""The daemon's DER codec, compared with asn1tools and with real cards' deviations."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_damaged_messages_are_malformed(data: st.DataObject) -> None:
 
 
 def test_unknown_elements_are_passed_over_anywhere() -> None:
-    """Elements that rsp.asn doesn't know are skipped first, in the middle and last."""
+    """Elements that rsp.asn does not know are skipped first, in the middle and last."""
     unknown = tlv.encode(0x9F7B, b"new") + tlv.encode(0xBF64, tlv.encode(0x80, b"x"))
     members = [tlv.encode(0x5A, ICCID), tlv.encode(0x9F70, b"\x01"), tlv.encode(0x92, b"name")]
     data = tlv.encode(0xE3, *(unknown + member for member in members), unknown)
@@ -95,7 +95,7 @@ def test_any_nonzero_is_true(data: str) -> None:
 
 @pytest.mark.parametrize("data", ["008000000000000000", "7F" + 400 * "FF"])
 def test_numbers_that_nobody_can_keep_are_malformed(data: str) -> None:
-    """SQLite and JSON's readers hold 63 bits and a sign; a card that says more means nothing by it."""
+    """SQLite and JSON readers can represent 63 bits and a sign; larger numbers of a card are malformed."""
     raw = tlv.encode(0xBF30, tlv.encode(0x80, bytes.fromhex(data)))
     with pytest.raises(MalformedError):
         der.decode("NotificationSentRequest", raw)
@@ -114,7 +114,7 @@ def test_numbers_are_in_twos_complement(number: int, data: str) -> None:
 
 
 def test_wrong_utf8_is_replaced() -> None:
-    """Text that isn't UTF-8 is shown as far as it is."""
+    """Text that is not UTF-8 is shown as far as it is valid."""
     data = tlv.encode(0xE3, tlv.encode(0x92, b"caf\xe9 \xc3\xa9"))
     assert der.decode("ProfileInfo", data) == {"profileName": "caf� é"}
 
@@ -138,7 +138,7 @@ def test_empty_leaves_are_malformed() -> None:
 
 
 def test_lenient_reading_leaves_out_what_it_cannot_read() -> None:
-    """Asked to be lenient, a missing or odd member hides no other."""
+    """In lenient decoding, a missing or odd member does not hide the others."""
     data = tlv.encode(0xBF2F, tlv.encode(0x80, b"\x05"), tlv.encode(0x81, b""))
     assert der.decode("NotificationMetadata", data, lenient=True) == {"seqNumber": 5}
     with pytest.raises(MalformedError):
@@ -156,7 +156,7 @@ def test_a_missing_member_is_named() -> None:
 
 
 def test_other_types_are_refused() -> None:
-    """An element of another type is no value of this one, nor is an unknown alternative or member."""
+    """An element of another type is not a value of this one, nor is an unknown alternative or member."""
     with pytest.raises(MalformedError, match="BF31 is not of type DisableProfileResponse"):
         der.decode("DisableProfileResponse", bytes.fromhex("BF3103800100"))
     with pytest.raises(MalformedError, match="alternative"):

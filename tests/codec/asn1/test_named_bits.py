@@ -12,14 +12,14 @@ from lpad.codec.asn1 import der, named_bits
     [((0,), "0780"), ((1,), "0640"), ((2,), "0520"), ((3,), "0410"), ((0, 1, 2, 3), "04F0"), ((), "00")],
 )
 def test_bits_are_trimmed(bits: tuple[int, ...], encoded: str) -> None:
-    """Zeros at the end are left out of what lpad sends."""
+    """Zeros at the end are omitted from the bit strings that lpad sends."""
     raw = der.encode("ListNotificationRequest", {"profileManagementOperation": named_bits.of(bits)})
     assert raw[5:].hex().upper() == encoded
 
 
 @pytest.mark.parametrize("encoded", ["0780", "0080", "0480", "008000", "07FF"])
 def test_all_spellings_of_one_bit(encoded: str) -> None:
-    """Trimmed, whole bytes, zeros at the end, rubbish in the unused bits: the bits set are the same."""
+    """Trimmed, whole bytes, zeros at the end, garbage in the unused bits: the set bits are the same."""
     content = bytes.fromhex(encoded)
     raw = bytes.fromhex("BF28") + bytes([len(content) + 2, 0x81, len(content)]) + content
     value = der.decode("ListNotificationRequest", raw)["profileManagementOperation"]

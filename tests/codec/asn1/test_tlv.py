@@ -18,7 +18,7 @@ TAGS = st.one_of(
 
 @given(tag=TAGS, parts=st.lists(st.binary(max_size=200), max_size=3))
 def test_there_and_back(tag: int, parts: list[bytes]) -> None:
-    """What is encoded is read again: tag, value, raw bytes and header."""
+    """Encoded elements are read back: tag, value, raw bytes and header."""
     raw = tlv.encode(tag, *parts)
     element = tlv.parse(raw)
     assert (element.tag, element.value, element.raw) == (tag, b"".join(parts), raw)
@@ -39,12 +39,12 @@ def test_sequences_keep_their_order(items: list[tuple[int, bytes]]) -> None:
     [(0, "3000"), (127, "307F"), (128, "308180"), (255, "3081FF"), (256, "30820100"), (65536, "3083010000")],
 )
 def test_lengths_take_the_shortest_form(length: int, header: str) -> None:
-    """Each length is written in as few bytes as hold it."""
+    """Each length is written in as few bytes as possible."""
     assert tlv.encode(0x30, bytes(length))[: len(header) // 2].hex().upper() == header
 
 
 def test_longer_length_forms_survive() -> None:
-    """A length in more bytes than needed is read, and kept as it came: somebody may have signed it."""
+    """A length in more bytes than needed is accepted, and kept unchanged because it may be signed."""
     raw = bytes.fromhex("30820003020105")
     assert tlv.parse(raw).value == bytes.fromhex("020105")
     assert tlv.parse(raw).raw == raw
@@ -77,7 +77,7 @@ def test_finding_children() -> None:
     ],
 )
 def test_broken_elements_are_named(data: str, said: str) -> None:
-    """An element that is cut short, too long or of indefinite length is an error that says so."""
+    """An element that is cut short, too long or of indefinite length is an error that reports this."""
     with pytest.raises(MalformedError, match=said):
         tlv.parse(bytes.fromhex(data))
 

@@ -119,7 +119,7 @@ def test_every_message_comes_back_whole(message: Message, most: int, piece: int)
 
 @given(st.lists(MESSAGES, max_size=5), st.binary(max_size=100))
 def test_finds_the_next_message_after_noise(messages: list[Message], noise: bytes) -> None:
-    """Bytes that are no message are skipped; what follows a whole message is found."""
+    """Bytes that are not a message are skipped; the next complete message is found."""
     receiver = Receiver(types=ALL_TYPES)
     zeros = bytes(200)  # ends any message that the noise may have begun, at most once 64 KiB long
     receiver.receive(noise + zeros)

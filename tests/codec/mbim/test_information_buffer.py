@@ -111,7 +111,7 @@ def test_writes_and_reads_by_the_letter(information: Any, octets: str) -> None:
 
 @given(st.data())
 def test_each_type_comes_back(data: st.DataObject) -> None:
-    """What is written is read again, whatever bytes a later version appends."""
+    """Written values are read again, whatever bytes a later version appends."""
     kind = data.draw(st.sampled_from(TYPES))
     information = kind(**{name: data.draw(VALUES[each]) for name, each in kind.FIELDS})
     raw = encode(information)
@@ -197,7 +197,7 @@ def test_the_status_word_has_sw1_in_the_lowest_byte(sw: str) -> None:
 
 
 def test_no_status_word_is_an_error() -> None:
-    """A modem that leaves the field empty has not said what the card answered."""
+    """A modem that leaves the field empty has not reported the card's answer."""
     with pytest.raises(MalformedError):
         status_word(0)
 

@@ -29,7 +29,7 @@ SIGNED1 = {
 
 
 def test_server_signed1() -> None:
-    """What the LPA checks of the server's first answer is read, and the signed bytes are kept."""
+    """The LPA reads the parts of the server's first answer that it checks, and keeps the signed bytes."""
     raw = Schema.compile().encode("ServerSigned1", SIGNED1)
     signed = ServerSigned1.decode(raw)
     assert (signed.raw, str(signed.transaction_id)) == (raw, "AB01")
@@ -84,7 +84,7 @@ def test_every_radio_has_its_place() -> None:
 
 
 def test_cards_that_know_no_extensions_get_none() -> None:
-    """5G capabilities go only to cards that say they bear unknown device information."""
+    """5G capabilities go only to cards that accept unknown device information."""
     capabilities = DeviceCapabilities(
         gsm=release(9), nr_epc=release(15), nr_5gc=release(16), eutran_5gc=release(15)
     )
@@ -95,7 +95,7 @@ def test_cards_that_know_no_extensions_get_none() -> None:
 
 @pytest.mark.parametrize("ci", [None, bytes.fromhex("040201FF")])
 def test_requests_are_joined_from_what_came(ci: bytes | None) -> None:
-    """The server's elements stand in the request byte for byte, in the standard's order."""
+    """The server's elements are in the request byte for byte, in the standard's order."""
     signed = bytes.fromhex("3081028000")  # a length form that re-encoding would lose
     parts = {
         "serverSigned1": signed,
@@ -116,7 +116,7 @@ def test_requests_are_joined_from_what_came(ci: bytes | None) -> None:
 
 
 def test_a_card_that_agrees() -> None:
-    """Agreement is passed on as it came."""
+    """An agreement is passed on unchanged."""
     ok = {
         "euiccSigned1": bytes.fromhex("3000"),
         "euiccSignature1": bytes(64),
@@ -140,6 +140,6 @@ def test_a_card_that_refuses(error: AuthenticateError) -> None:
 
 @pytest.mark.parametrize("data", ["", "BF3800", "BF3802A000", "BF3802A100", "BF3802A200", "BF2102A000"])
 def test_neither_agreement_nor_refusal(data: str) -> None:
-    """Anything else is malformed."""
+    """Any other answer is malformed."""
     with pytest.raises(MalformedError):
         AuthenticateServerResponse.decode(bytes.fromhex(data))

@@ -15,7 +15,7 @@ from lpad.simulator.asn1.schema import Schema
 
 
 def test_addresses() -> None:
-    """Addresses come as the card holds them; an empty one is none."""
+    """Addresses are returned as the card stores them; an empty one counts as missing."""
     assert Schema.compile().decode("EuiccConfiguredAddressesRequest", GET_EUICC_CONFIGURED_ADDRESSES) == {}
     value = {"defaultDpAddress": "SMDP.example.com", "rootDsAddress": "lpa.ds.gsma.com"}
     raw = Schema.compile().encode("EuiccConfiguredAddressesResponse", value)
@@ -25,7 +25,7 @@ def test_addresses() -> None:
 
 
 def test_addresses_of_version_3() -> None:
-    """Further SM-DS addresses are read, what else is new is passed over."""
+    """Further SM-DS addresses are read, and other new elements are ignored."""
     value = {
         "rootDsAddress": "a",
         "additionalRootDsAddress": ["b", "c"],

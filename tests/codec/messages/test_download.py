@@ -76,7 +76,7 @@ def test_prepare_download(hash_cc: bytes | None) -> None:
 
 
 def test_a_card_that_agrees_to_download() -> None:
-    """Agreement is passed on as it came."""
+    """An agreement is passed on unchanged."""
     ok = {"euiccSigned2": bytes.fromhex("3000"), "euiccSignature2": bytes(64)}
     raw = Schema.compile().encode("PrepareDownloadResponse", ("downloadResponseOk", ok))
     assert PrepareDownloadResponse.decode(raw) == PrepareDownloadResponse(raw, None)
@@ -99,7 +99,7 @@ def test_cancel_session(reason: CancelSessionReason) -> None:
 
 
 def test_cancelled_sessions() -> None:
-    """A cancelled session is passed on as it came; a refusal tells its reason."""
+    """The answer to a cancellation is passed on unchanged; a refusal contains its reason."""
     ok = {"euiccCancelSessionSigned": bytes.fromhex("3000"), "euiccCancelSessionSignature": bytes(64)}
     raw = Schema.compile().encode("CancelSessionResponse", ("cancelSessionResponseOk", ok))
     assert CancelSessionResponse.decode(raw) == CancelSessionResponse(raw, None)
@@ -109,7 +109,7 @@ def test_cancelled_sessions() -> None:
 
 @pytest.mark.parametrize("data", ["", "BF2100", "BF4100", "BF2102A000", "BF4102A000", "BF4102A200"])
 def test_neither_yes_nor_no(data: str) -> None:
-    """Anything else is malformed."""
+    """Any other answer is malformed."""
     for decode in (PrepareDownloadResponse.decode, CancelSessionResponse.decode):
         with pytest.raises(MalformedError):
             decode(bytes.fromhex(data))

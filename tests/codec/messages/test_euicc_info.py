@@ -39,7 +39,7 @@ INFO2 = {
 
 
 def test_info1() -> None:
-    """EUICCInfo1 tells version and CI key identifiers, and is kept as it came."""
+    """EUICCInfo1 contains the version and CI key identifiers, and is kept unchanged."""
     raw = Schema.compile().encode("EUICCInfo1", {name: INFO2[name] for name in ("svn", *_lists())})
     info = EuiccInfo1.decode(raw)
     assert (info.raw, info.svn) == (raw, "2.2.2")
@@ -52,7 +52,7 @@ def _lists() -> tuple[str, str]:
 
 
 def test_info1_of_version_3() -> None:
-    """The fields of version 3 are read where they come."""
+    """The fields of version 3 are read if they are present."""
     value = {name: INFO2[name] for name in ("svn", *_lists())}
     value |= {
         "euiccCiPKIdListForSigningV3": [CI],
@@ -64,7 +64,7 @@ def test_info1_of_version_3() -> None:
 
 
 def test_info2() -> None:
-    """EUICCInfo2 tells what an operator of gateways asks for."""
+    """EUICCInfo2 contains the information that an operator of gateways needs."""
     raw = Schema.compile().encode("EUICCInfo2", INFO2)
     info = EuiccInfo2.decode(raw)
     assert info.raw == raw
@@ -106,7 +106,7 @@ def test_info2_of_later_versions() -> None:
 
 @pytest.mark.parametrize("body", ["", "8200", "84028105", "8501FF", "99010A", "04000C02FFFE"])
 def test_a_card_that_says_little_or_oddly(body: str) -> None:
-    """What is missing or cannot be read is left out, and the rest stays."""
+    """Missing or unreadable parts are left out, and the rest stays."""
     info = EuiccInfo2.decode(tlv.encode(0xBF22, bytes.fromhex(body), tlv.encode(0x83, b"\1\2\3")))
     assert info.firmware_version == "1.2.3"
     assert (info.svn, info.resources, info.ci_signing) == (None, CardResources(), ())
@@ -122,12 +122,12 @@ def test_a_card_that_says_little_or_oddly(body: str) -> None:
     ],
 )
 def test_memory_in_2_to_4_bytes(data: str, free: int) -> None:
-    """Free memory comes in as few bytes as the card likes, and unknown elements beside it are passed over."""
+    """The card chooses the number of bytes for free memory; unknown elements next to it are ignored."""
     assert CardResources.decode(bytes.fromhex(data)).free_non_volatile_memory == free
 
 
 def test_memory_that_cannot_be() -> None:
-    """A number that nothing which shows it could hold is as good as none."""
+    """A number that is too large to be shown counts as missing."""
     told = CardResources.decode(bytes.fromhex("810108") + b"\x82\x81\xc8" + b"\xff" * 200)
     assert told == CardResources(installed_applications=8)
 
@@ -136,14 +136,14 @@ def test_memory_that_cannot_be() -> None:
     ("type_name", "names"), [("UICCCapability", UICC_CAPABILITIES), ("RspCapability", RSP_CAPABILITIES)]
 )
 def test_capability_names_are_those_of_the_schema(type_name: str, names: tuple[str, ...]) -> None:
-    """The names of the bits stand in rsp.asn and here, alike."""
+    """The names of the bits are in rsp.asn and here, alike."""
     bits = parse()["RSPDefinitions"]["types"][type_name]["named-bits"]
     assert [name for name, _ in bits] == list(names)
     assert [int(bit) for _, bit in bits] == list(range(len(names)))
 
 
 def test_challenge() -> None:
-    """The challenge is 16 bytes; anything else is malformed."""
+    """The challenge has 16 bytes; any other answer is malformed."""
     assert decode_euicc_challenge(bytes.fromhex("BF2E128010") + bytes(range(16))) == bytes(range(16))
     for data in ("BF2E00", "BF2E03800101", "BF2D00"):
         with pytest.raises(MalformedError):

@@ -64,7 +64,7 @@ def test_success_with_an_odd_aid(aid: str) -> None:
 
 
 def test_failure_without_a_reason() -> None:
-    """A card that says no more than that it failed has failed for an unknown reason."""
+    """A card that reports only a failure has failed for an unknown reason."""
     signed = tlv.encode(0xBF27, tlv.encode(0xBF2F, b"\x80\x01\x05"), tlv.encode(0xA2, tlv.encode(0xA1)))
     read = ProfileInstallationResult.decode(tlv.encode(0xBF37, signed))
     assert not read.succeeded
@@ -73,7 +73,7 @@ def test_failure_without_a_reason() -> None:
 
 @pytest.mark.parametrize("error", list(InstallationError))
 def test_failures(error: InstallationError) -> None:
-    """Each reason is read, and where it happened."""
+    """Each reason is read, with the command in which it occurred."""
     raw = result("errorResult", {"bppCommandId": 2, "errorReason": int(error)})
     read = ProfileInstallationResult.decode(raw)
     assert (read.command, read.error, read.succeeded) == (BppCommand.STORE_METADATA, error, False)
@@ -113,7 +113,7 @@ def test_what_the_interpreter_said(sima: dict[str, Any], said: str | None) -> No
 
 @pytest.mark.parametrize("sima", [b"", b"\x30", b"\x04\x00", bytes(20)])
 def test_an_interpreter_that_says_nothing_readable(sima: bytes) -> None:
-    """What cannot be read of a complaint does not hide the result."""
+    """Unreadable details do not hide the result."""
     value = {"bppCommandId": 5, "errorReason": 12, "simaResponse": sima}
     assert ProfileInstallationResult.decode(result("errorResult", value)).element_status is None
 
@@ -130,6 +130,6 @@ def test_telling_a_result_from_other_answers() -> None:
     ["", "BF3700", "BF3703BF2700", "BF360100", "BF370BBF2708BF2F03800105A200", "BF370ABF2707A205A0034F01A0"],
 )
 def test_what_is_malformed(data: str) -> None:
-    """Anything else is malformed."""
+    """Any other answer is malformed."""
     with pytest.raises(MalformedError):
         ProfileInstallationResult.decode(bytes.fromhex(data))

@@ -1,4 +1,4 @@
-"""What an operator says about a profile, and the rules authorisation table."""
+"""The operator's metadata of a profile, and the rules authorisation table."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_metadata() -> None:
 
 
 def test_the_least_metadata() -> None:
-    """Without a class a profile is operational; what else is missing is None or empty."""
+    """Without a class a profile is operational; other missing fields are None or empty."""
     least = {name: METADATA[name] for name in ("iccid", "serviceProviderName", "profileName")}
     read = ProfileMetadata.decode(Schema.compile().encode("StoreMetadataRequest", least))
     assert read.profile_class is ProfileClass.OPERATIONAL
@@ -101,7 +101,7 @@ def test_what_is_no_metadata(data: str) -> None:
     ],
 )
 def test_operator_codes(data: str, mcc: str, mnc: str) -> None:
-    """Country and network code stand in TS 24.008's order, with 2 or 3 digits, E for any."""
+    """Country and network code are in TS 24.008's order, with 2 or 3 digits, E for any."""
     operator = OperatorId(bytes.fromhex(data))
     assert (operator.mcc, operator.mnc) == (mcc, mnc)
 
@@ -116,7 +116,7 @@ def test_events() -> None:
 
 
 def test_rules_authorisation_table() -> None:
-    """The table's rows come in their order, with wildcards and group identifiers as they stand."""
+    """The table's rows keep their order, wildcards and group identifiers."""
     value = {
         "rat": [
             {
@@ -141,7 +141,7 @@ def test_an_empty_table() -> None:
 
 @pytest.mark.parametrize("data", ["BF4300", "BF4304A0023000", "BF4306A00430028000"])
 def test_a_table_that_cannot_be_read_is_malformed(data: str) -> None:
-    """What decides about permissions is read in full or not at all."""
+    """Data on permissions are read in full or not at all."""
     with pytest.raises(MalformedError):
         decode_rat(bytes.fromhex(data))
 
@@ -159,7 +159,7 @@ def metadata_with(*odd: bytes, rules: bytes = b"") -> bytes:
     ],
 )  # fmt: skip
 def test_odd_extra_data_fails_no_download(odd: str) -> None:
-    """Elements that are odd, unknown or cut short, and bytes behind the last one, are left out."""
+    """Odd, unknown or truncated elements, and bytes after the last one, are omitted."""
     read = ProfileMetadata.decode(metadata_with(bytes.fromhex(odd)))
     assert (str(read.iccid), read.service_provider_name, read.name) == ("898600B5000000000015", "A", "B")
     assert read.pprs == ()
@@ -167,7 +167,7 @@ def test_odd_extra_data_fails_no_download(odd: str) -> None:
 
 
 def test_policy_rules_that_cannot_be_read_are_not_none() -> None:
-    """What decides about disabling and deleting counts as rules as long as nobody can read it."""
+    """Unreadable data on disabling and deleting count as policy rules."""
     whole = metadata_with(bytes.fromhex("930A"), rules=bytes.fromhex("99020640"))
     assert ProfileMetadata.decode(whole).pprs == ("ppr1",)
     for odd in ("9900", "990109", "940599020640"):

@@ -73,7 +73,7 @@ def test_numbers(number: int) -> None:
 
 @pytest.mark.parametrize("bits", ["0780", "0080", "0480"])
 def test_event_spellings(bits: str) -> None:
-    """An event's bit comes trimmed, as a whole byte, or in between."""
+    """An event's bit string may be trimmed, a whole byte, or in between."""
     raw = tlv.encode(0xBF2F, b"\x80\x01\x05", tlv.encode(0x81, bytes.fromhex(bits)), b"\x0c\x01a")
     assert NotificationMetadata.decode(raw).event is NotificationEvent.INSTALL
 
@@ -86,7 +86,7 @@ def test_events_without_a_name(bits: str) -> None:
 
 
 def test_a_card_that_says_little() -> None:
-    """A notification lives by its number; ICCID and address may be missing or odd."""
+    """A notification is identified by its number; ICCID and address may be missing or odd."""
     read = NotificationMetadata.decode(bytes.fromhex("BF2F08800105 5A03010203"))
     assert read == NotificationMetadata(5, NotificationEvent.UNKNOWN, "", None)
     with pytest.raises(MalformedError, match="sequence number"):
@@ -109,13 +109,13 @@ def test_lists_ascend() -> None:
 
 @pytest.mark.parametrize("empty", ["BF2802A000", "BF2800"])
 def test_an_empty_list(empty: str) -> None:
-    """Nothing to send, said with the list's own element or without."""
+    """An empty list, with the list's own element or without."""
     answer = ListNotificationResponse.decode(bytes.fromhex(empty))
     assert (answer.notifications, answer.unreadable, answer.error) == ((), 0, None)
 
 
 def test_an_entry_without_number() -> None:
-    """An entry that nothing can be asked of is counted, not listed, and doesn't hide the others."""
+    """An entry that nothing can be asked of is counted, not listed, and does not hide the others."""
     answer = ListNotificationResponse.decode(listed(tlv.encode(0xBF2F, b"\x0c\x01a"), metadata(7)))
     assert [entry.sequence_number for entry in answer.notifications] == [7]
     assert answer.unreadable == 1
@@ -154,7 +154,7 @@ def test_unknown_kinds_are_counted() -> None:
 
 
 def test_a_bare_list() -> None:
-    """Notifications that stand in the answer without the list's own element are read all the same."""
+    """Notifications in an answer without the list's own element are read, too."""
     answer = RetrieveNotificationsListResponse.decode(tlv.encode(0xBF2B, signed(7), installed(3)))
     assert [pending.raw for pending in answer.notifications] == [installed(3), signed(7)]
     assert (answer.unreadable, answer.error) == (0, None)
@@ -162,7 +162,7 @@ def test_a_bare_list() -> None:
 
 @pytest.mark.parametrize("data", ["BF2B02A000", "BF2B00", "BF2B03810101"])
 def test_a_number_that_is_gone(data: str) -> None:
-    """Cards answer a number that they no longer hold with an empty list, nothing, or error 1."""
+    """For a number that is gone, cards answer with an empty list, nothing, or error 1."""
     answer = RetrieveNotificationsListResponse.decode(bytes.fromhex(data))
     assert (answer.notifications, answer.error) == ((), None)
 
@@ -181,7 +181,7 @@ def test_removal(code: int, result: str) -> None:
 
 @pytest.mark.parametrize("data", ["", "BF2802A500", "BF2B02A500", "3000", "BF3700", "BF2F00", "BF310180"])
 def test_what_is_malformed(data: str) -> None:
-    """Anything else is malformed."""
+    """Any other answer is malformed."""
     for decode in (
         ListNotificationResponse.decode,
         RetrieveNotificationsListResponse.decode,
@@ -217,7 +217,7 @@ def test_nothing_odd_hides_an_entry(raw: bytes, unreadable: int) -> None:
 @example(b"\xbf\x2f" + bytes([len(metadata(2))]), b"", b"")
 @example(b"\x30\x7f", b"\xa0\x20", b"\x30")
 def test_no_bytes_hide_a_notification(between: bytes, before: bytes, behind: bytes) -> None:
-    """Whatever stands before, between and behind them, all are read, in both lists."""
+    """Whatever bytes are before, between and behind them, all notifications in both lists are read."""
     answer = ListNotificationResponse.decode(listed(before, metadata(1), between, metadata(2), behind))
     assert {1, 2} <= {entry.sequence_number for entry in answer.notifications}
     whole = RetrieveNotificationsListResponse.decode(
@@ -227,7 +227,7 @@ def test_no_bytes_hide_a_notification(between: bytes, before: bytes, behind: byt
 
 
 def test_odd_extra_data_in_a_notification() -> None:
-    """What follows the metadata, and elements that nobody knows, keep no notification from its server."""
+    """Bytes after the metadata, and unknown elements, do not stop a notification's delivery."""
     odd = tlv.encode(0x30, metadata(7), tlv.encode(0x5F37, bytes(64)), b"\x9f\x99\x01x", b"\x30\x50")
     (pending,) = RetrieveNotificationsListResponse.decode(retrieved(odd)).notifications
     assert (pending.raw, pending.metadata.sequence_number) == (odd, 7)

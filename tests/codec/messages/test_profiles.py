@@ -1,4 +1,4 @@
-"""The profiles on a card and what is asked of each."""
+"""The profiles on a card, and the requested data of each."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def listed(*profiles: dict[str, Any]) -> bytes:
 
 
 def test_a_profile_with_everything() -> None:
-    """All that a card tells of a profile is read."""
+    """All that a card reports a profile is read."""
     answer = ProfileInfoListResponse.decode(listed(FULL))
     assert answer.profiles == (
         ProfileInfo(
@@ -209,7 +209,7 @@ def test_a_profile_listed_twice_has_the_rules_of_both_entries() -> None:
 
 
 def test_names_as_the_card_wrote_them() -> None:
-    """Control characters stay for the reader to escape; bytes that are no UTF-8 are replaced."""
+    """Control characters stay for the reader to escape; bytes that are not UTF-8 are replaced."""
     raw = tlv.encode(
         0xE3, tlv.encode(0x5A, bytes(ICCID)), tlv.encode(0x92, b"\x1b[31m"), tlv.encode(0x91, b"\xff")
     )
@@ -218,7 +218,7 @@ def test_names_as_the_card_wrote_them() -> None:
 
 
 def test_profiles_without_iccid_are_counted() -> None:
-    """A profile that nothing can be asked of is counted, not listed, and doesn't hide the others."""
+    """A profile that nothing can be asked of is counted, not listed, and does not hide the others."""
     answer = ProfileInfoListResponse.decode(
         listed({"profileName": "?"}, {"iccid": b"\xff"}, {"iccid": bytes(ICCID)})
     )
@@ -228,13 +228,13 @@ def test_profiles_without_iccid_are_counted() -> None:
 
 @pytest.mark.parametrize("error", list(ProfileInfoListError))
 def test_no_list(error: ProfileInfoListError) -> None:
-    """A refusal to list tells its reason."""
+    """A refusal to list contains its reason."""
     assert ProfileInfoListResponse.decode(bytes([0xBF, 0x2D, 3, 0x81, 1, error])).error is error
 
 
 @pytest.mark.parametrize("data", ["", "BF2E02A000", "BF2E00", "BF2D02A500", "BF2D028100", "BF2D"])
 def test_neither_list_nor_refusal(data: str) -> None:
-    """Anything else is malformed."""
+    """Any other answer is malformed."""
     with pytest.raises(MalformedError):
         ProfileInfoListResponse.decode(bytes.fromhex(data))
 
@@ -294,7 +294,7 @@ def test_nothing_odd_hides_a_profile(raw: bytes, unreadable: int) -> None:
 @example(b"\x04\x7f", b"\xa0\x20", b"\xe3")
 @example(bytes.fromhex("E3425A0A984401000000000000F14F10A0"), b"", b"")
 def test_no_bytes_between_profiles_hide_them(between: bytes, before: bytes, behind: bytes) -> None:
-    """Whatever stands before, between and behind the entries, both are read."""
+    """Whatever bytes are before, between and behind the entries, both are read."""
     profiles, unreadable = read(tlv.encode(0xBF2D, tlv.encode(0xA0, before, BARE_A, between, BARE_B, behind)))
     assert set(BOTH) <= set(profiles)
     if broken_list.is_padding(before + between + behind):
@@ -303,7 +303,7 @@ def test_no_bytes_between_profiles_hide_them(between: bytes, before: bytes, behi
 
 @given(st.data())
 def test_a_broken_entry_is_counted_and_hides_no_other(data: st.DataObject) -> None:
-    """Whatever happens to the bytes of one entry, its neighbour is read, and it is read or counted itself."""
+    """Whatever happens to the bytes of one entry, its neighbour is read, and the entry is read or counted."""
     broken = bytearray(BARE_A)
     for _ in range(data.draw(st.integers(1, 4))):
         broken[data.draw(st.integers(0, len(broken) - 1))] = data.draw(st.integers(0, 255))
@@ -315,7 +315,7 @@ def test_a_broken_entry_is_counted_and_hides_no_other(data: st.DataObject) -> No
 
 
 def test_what_can_be_read_of_a_broken_entry() -> None:
-    """AID, state and names in front of what is broken are kept, and so is an ICCID that is none."""
+    """AID, state and names in front of the broken part are kept, and so is an invalid ICCID."""
     aid, enabled, name = tlv.encode(0x4F, bytes(AID)), bytes.fromhex("9F700101"), tlv.encode(0x92, b"Name")
     wrong = tlv.encode(0x5A, bytes.fromhex("FF" * 10))
     answer = ProfileInfoListResponse.decode(
@@ -332,7 +332,7 @@ def test_what_can_be_read_of_a_broken_entry() -> None:
 
 
 def test_two_profiles_with_one_iccid_are_two() -> None:
-    """Their AIDs tell them apart; one that is listed twice with two states has none that is known."""
+    """Their AIDs distinguish them; a profile listed twice with two states has an unknown state."""
     twin = BARE_B.replace(bytes(OTHER), bytes(ICCID))
     answer = ProfileInfoListResponse.decode(tlv.encode(0xBF2D, BARE_A, twin))
     assert [(profile.iccid, profile.isdp_aid) for profile in answer.profiles] == [
@@ -346,13 +346,13 @@ def test_two_profiles_with_one_iccid_are_two() -> None:
 
 
 def test_a_list_of_nothing_but_odd_bytes_is_no_error() -> None:
-    """What is no entry is counted, so that nobody takes the card for empty."""
+    """Bytes that are not an entry are counted, so that the card is not mistaken for empty."""
     assert read(bytes.fromhex("BF2D03A00130")) == ([], 1)
     assert read(bytes.fromhex("BF2D02FF13")) == ([], 1)
     assert read(bytes.fromhex("BF2D05E403800101")) == ([], 1)
 
 
 def test_a_card_that_makes_up_entries_fills_no_memory() -> None:
-    """Broken entries are told apart up to a limit."""
+    """Broken entries are kept separately up to a limit."""
     assert read(tlv.encode(0xBF2D, b"\xe3\x01\x05" * 10000, BARE_A, BARE_B))[0] == BOTH
     assert read(tlv.encode(0xBF2D, b"\xe3\x01\x05" * 10000))[1] < 100

@@ -1,4 +1,4 @@
-"""CIs by key identifier: their names, what a card's entry proves, and which entries count."""
+"""CIs by key identifier: their names, the evidence of a card's entry, and which entries count."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNKNOWN = bytes(range(20))
 
 
 def test_the_table() -> None:
-    """The table has whole identifiers, names, and both kinds."""
+    """The table has complete identifiers, names, and both kinds."""
     known = known_issuers()
     assert all(len(key_id) == 20 and issuer.name for key_id, issuer in known.items())
     assert {issuer.test for issuer in known.values()} == {True, False}
@@ -30,7 +30,7 @@ def test_named(length: int) -> None:
 
 
 def test_not_named() -> None:
-    """Too few bytes, or none that are known, name nobody."""
+    """Too few bytes, or unknown ones, identify no issuer."""
     for key_id in (b"", GSMA[:3], UNKNOWN, GSMA + b"\x00"):
         assert issuer_named(key_id) is None
 
@@ -51,7 +51,7 @@ def test_not_named() -> None:
     ],
 )
 def test_what_proves(listed: bytes, key_id: bytes, *, proves: bool) -> None:
-    """Many bytes prove by themselves, few only with a known whole identifier, none nothing."""
+    """Many bytes are sufficient alone, a few only if they begin a known identifier, none never."""
     assert names_key(listed, key_id) is proves
 
 
@@ -67,7 +67,7 @@ def test_what_proves(listed: bytes, key_id: bytes, *, proves: bool) -> None:
     ],
 )
 def test_test_cis_on_products(listed: tuple[bytes, ...], counts: tuple[bytes, ...]) -> None:
-    """Known test CIs count on a card that names nothing else."""
+    """Known test CIs count on a card that names no other CI."""
     assert permitted(listed) == counts
 
 
@@ -81,7 +81,7 @@ def test_test_cis_on_products(listed: tuple[bytes, ...], counts: tuple[bytes, ..
     ],
 )
 def test_forbidden(forbidden: tuple[bytes, ...], counts: tuple[bytes, ...]) -> None:
-    """What is forbidden explicitly takes the place of the rule."""
+    """An explicit list of forbidden issuers replaces the rule."""
     assert permitted((NIST, GSMA), forbidden=forbidden) == counts
 
 

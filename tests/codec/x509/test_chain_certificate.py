@@ -34,7 +34,7 @@ def revocation_list(*serial_numbers: int) -> bytes:
 
 @pytest.mark.parametrize(("curve", "oid"), [(Curve.NIST, P256), (Curve.BRAINPOOL, BRAINPOOL_P256R1)])
 def test_parts(curve: Curve, oid: str) -> None:
-    """Every part is what the library reads."""
+    """Every part equals the reading of an independent library."""
     ci = profile.make_ci(curve)
     made = profile.make_dp_tls(ci, "a.example")
     read = SignedCertificate.decode(made.der)
@@ -59,7 +59,7 @@ def test_times_of_both_kinds() -> None:
 
 
 def test_names_that_drive_terminals() -> None:
-    """What cannot be printed in a name is not."""
+    """Unprintable characters of a name are not printed."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a\x1b[2J" + "b" * 59)])
     builder = x509.CertificateBuilder(name, name, key.public_key(), 1).not_valid_before(WHEN)

@@ -34,7 +34,7 @@ def certificate(*extensions: x509.ExtensionType) -> bytes:
 
 
 def test_an_empty_attribute_in_the_subject() -> None:
-    """A name without type and value, as no CA writes it, is passed over."""
+    """A name without type and value, as no CA writes it, is ignored."""
     raw = tlv.encode(
         0x30,
         tlv.encode(0x30, *[tlv.encode(0x02, b"\1")] * 4, tlv.encode(0x30, tlv.encode(0x31, b"\x30\x00"))),
@@ -98,13 +98,13 @@ def test_roles(oid: str, role: Role) -> None:
 
 
 def test_other_policies_are_no_role() -> None:
-    """A policy that SGP.22 doesn't know gives no role."""
+    """A policy that SGP.22 does not know gives no role."""
     assert Certificate.decode(certificate(policies("2.23.146.1.2.1.99", "2.23.140.1.2.1"))).roles == ()
 
 
 @given(st.binary(max_size=200))
 def test_garbage_is_malformed(data: bytes) -> None:
-    """Bytes that are no certificate are a MalformedError."""
+    """Bytes that are not a certificate are a MalformedError."""
     with pytest.raises(MalformedError):
         Certificate.decode(b"\x31" + data)
 
@@ -136,7 +136,7 @@ WHOLE = certificate(names("2.999.10"), SKI, policies("2.23.146.1.2.1.4"))
     ],
 )
 def test_published_certificates(test_data: Path, file: str, oid: str, role: Role) -> None:
-    """SGP.26's certificates tell their owner and role, as an independent library reads them."""
+    """SGP.26's certificates give the same owner and role as with an independent library."""
     raw = (test_data / "sgp26" / file).read_bytes()
     read = Certificate.decode(raw)
     assert (read.registered_ids, read.roles) == ((oid,), (role,))

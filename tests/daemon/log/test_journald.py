@@ -41,7 +41,7 @@ def parsed(content: bytes) -> dict[str, str]:
 
 
 class Journal:
-    """What listens at the journal's socket."""
+    """A listener at the journal's socket."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -96,7 +96,7 @@ def test_an_entry_has_fields(journal: Journal, log: logging.Logger) -> None:
 
 
 def test_fields_end_with_their_place(journal: Journal, log: logging.Logger) -> None:
-    """What is logged after a change belongs to none."""
+    """Lines that are logged after a change belong to no change."""
     with logged_with(change_id=7):
         pass
     log.info("idle")
@@ -132,7 +132,7 @@ def test_a_journal_that_is_away_loses_nothing(
 
 
 def test_a_journal_that_does_not_read_delays_nothing_for_long(journal: Journal, log: logging.Logger) -> None:
-    """Its queue being full, entries are lost rather than a card kept waiting, and their number is told."""
+    """If journald's queue is full, lpad drops and counts entries instead of delaying the card."""
     (handler,) = (each for each in log.handlers if isinstance(each, JournalHandler))
     number = 0
     while handler.lost < 10:

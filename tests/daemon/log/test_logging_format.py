@@ -1,4 +1,4 @@
-"""What the log lets out."""
+"""The lines that the log passes on."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Log(logging.Handler):
-    """A log with a clock of its own; keeps lines, and what journald would be told beside them."""
+    """A log with a clock of its own; keeps lines, and what journald would be told next to them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ def log() -> Iterator[Log]:
 
 
 def test_the_same_line_is_told_once(log: Log) -> None:
-    """The first at once; the others as a count, after a minute."""
+    """The first immediately; the others as a count, after a minute."""
     for _ in range(5):
         log.logger.warning("%s is absent", "modem")
     assert log.lines == ["modem is absent"]
@@ -84,7 +84,7 @@ def test_other_lines_pass(log: Log) -> None:
 
 
 def test_a_count_says_whose_it_is(log: Log) -> None:
-    """The fields of an entry are those of the lines that it counts, whoever tells it."""
+    """The fields of an entry are those of the lines that it counts, whichever thread logs it."""
     with logged_with(euicc="a", change_id=7):
         for _ in range(2):
             log.logger.warning("%s", CardBusy("in use"))
@@ -97,7 +97,7 @@ def test_a_count_says_whose_it_is(log: Log) -> None:
 
 
 def test_each_line_of_a_trace_counts(log: Log) -> None:
-    """Equal APDUs are no noise in a trace."""
+    """Equal APDUs are not noise in a trace."""
     for _ in range(3):
         log.logger.debug("> 00A4")
     assert log.lines == ["> 00A4"] * 3
@@ -141,7 +141,7 @@ def test_a_flood_of_different_lines_fills_no_memory(log: Log) -> None:
 
 
 def test_a_traceback_is_told_whole_the_first_time(log: Log) -> None:
-    """What is the same error at the same place is counted."""
+    """The same error at the same place is counted."""
     for _ in range(2):
         try:
             [].pop()

@@ -45,7 +45,7 @@ def test_a_listener_resumes_behind_the_last_event_that_it_saw() -> None:
 
 
 def test_a_slow_listener_loses_the_oldest_and_is_told() -> None:
-    """A listener that doesn't read gets a count of what it lost, then the latest events."""
+    """A listener that does not read gets a count of what it lost, then the latest events."""
     hub = Hub()
     slow = hub.subscribe(nothing)
     for number in range(PATIENCE + 10):
@@ -76,14 +76,14 @@ def test_an_id_too_far_back_is_recognised() -> None:
 
 
 def test_nonsense_as_the_last_id_is_no_error() -> None:
-    """Whatever a client sends as the last ID, it gets a stream."""
+    """Whatever last ID a client sends, it gets a stream."""
     hub = Hub()
     for after in ("", "x", "-", "-1", "9" * 40, f"{hub.last_id}9"):
         assert all(event.type == "lost" for event in hub.subscribe(nothing, after=after).take())
 
 
 def test_a_closed_subscription_gets_nothing() -> None:
-    """After closing, events pass by; closing twice is no error."""
+    """After closing, events pass by; closing twice is not an error."""
     hub = Hub()
     subscription = hub.subscribe(nothing)
     subscription.close()

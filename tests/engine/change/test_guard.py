@@ -15,7 +15,7 @@ def _guard(*conditions: str) -> Guard:
 
 
 def test_a_guard_is_kept_once_all_was_met() -> None:
-    """Met is met for good; what is seen later changes the words alone."""
+    """Met is met permanently; what is seen later changes the words alone."""
     guard = _guard("registered", "confirm").saw("registered", met=True, seen="home")
     guard = guard.saw("registered", met=False, seen="the port is gone").saw("confirm", met=True, seen="yes")
     assert guard.met
@@ -23,7 +23,7 @@ def test_a_guard_is_kept_once_all_was_met() -> None:
 
 
 def test_a_guard_with_anything_unmet_is_not_kept() -> None:
-    """Whoever asks for it: the table alone does not decide that."""
+    """The table alone does not decide which request leads to a phase."""
     guard = _guard("registered", "confirm").saw("confirm", met=True, seen="yes")
     assert not guard.met
     with pytest.raises(InternalError, match="registered: not seen yet"):

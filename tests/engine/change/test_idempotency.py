@@ -70,7 +70,7 @@ def test_one_key_from_many_threads_is_one_change(lab: Lab) -> None:
 
 
 def test_an_answer_is_taken_once(lab: Lab) -> None:
-    """The repetition of an answer whose answer was lost is no conflict."""
+    """The repetition of an answer whose answer was lost is not a conflict."""
     secrets = {"activation_code": lab.code(lab.order())}
     change = lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True)
     lab.asked(change.id)
@@ -97,7 +97,7 @@ def test_a_download_under_way_is_not_begun_twice(lab: Lab) -> None:
 
 
 def test_a_download_that_is_being_taken_back_is_begun_anew(lab: Lab) -> None:
-    """Who cancels and asks again gets a change of its own."""
+    """A caller that cancels and asks again gets a new change."""
     secrets = {"activation_code": lab.code(lab.order())}
     first = lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True)
     lab.asked(first.id)

@@ -90,7 +90,7 @@ BEFORE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 
 
 def record(kind: str, params: object, result: object = None) -> bytes:
-    """A change as it lies in the journal."""
+    """A change as it is in the journal."""
     return msgspec.json.encode(
         {
             "id": 1, "euicc": CARD, "kind": kind, "params": params, "created_at": "2026-11-01T00:00:00Z",
@@ -115,7 +115,7 @@ def params_like(type_: type[msgspec.Struct]) -> Any:
 
 @pytest.mark.parametrize(("kind", "params", "result"), BEFORE)
 def test_records_stay_as_they_were(kind: str, params: dict[str, Any], result: dict[str, Any]) -> None:
-    """What an earlier lpad wrote is typed, and shown and written again with the same fields."""
+    """Records of an earlier lpad are typed, and shown and written again with the same fields."""
     change = read_change(record(kind, params, result))
     row = KINDS[Kind(kind)]
     assert (type(change.params), type(change.result)) == (row.params, row.result)
@@ -166,7 +166,7 @@ def test_what_does_not_fit_keeps_nothing_else_from_its_end(lab: Lab) -> None:
 
 
 def test_notes_of_another_version_stay(tmp_path: Path) -> None:
-    """What this lpad does not know of notes is there for the one that wrote it, also after a write."""
+    """Notes that this lpad does not know stay for the lpad that wrote them, even after a write."""
     journal = Journal(tmp_path / "journal.db")
     change = journal.changes.add(CARD, DownloadParams(), secrets={})
     journal.changes.save(change, notes=noting(DownloadNotes, iccid=FIRST, sessions=2))
@@ -191,7 +191,7 @@ def test_a_note_that_does_not_fit_hides_no_other() -> None:
 
 
 def test_notes_belong_to_their_kind() -> None:
-    """A note that the kind has no place for is a mistake that shows at once."""
+    """A note that the kind has no place for is a mistake that shows immediately."""
     assert noting(Notes, restarts=1).on(ResetNotes(reset=True)) == ResetNotes(reset=True, restarts=1)
     with pytest.raises(InternalError, match="ResetNotes"):
         noting(SwitchNotes, confirmed=True).on(ResetNotes())
@@ -200,7 +200,7 @@ def test_notes_belong_to_their_kind() -> None:
 
 
 def test_a_result_without_a_value_differs_from_one_that_has_none() -> None:
-    """A guarded switch tells that no profile was enabled before; a plain one tells nothing of it."""
+    """A guarded switch tells that no profile was enabled before; a plain one shows nothing of it."""
     assert b"previous" not in msgspec.json.encode(DownloadResult(iccid=FIRST))
     assert b'"previous":null' in msgspec.json.encode(SwitchResult(iccid=FIRST, guard="met", previous=None))
 
@@ -225,7 +225,7 @@ ERRORS: list[tuple[str, object, object]] = [
 
 @pytest.mark.parametrize(("kind", "written", "read"), ERRORS)
 def test_the_details_of_an_error_have_the_type_of_its_kind(kind: str, written: object, read: object) -> None:
-    """What a later lpad adds is passed over; what does not fit, or is of an unknown kind, stays."""
+    """Additions of a later lpad are ignored; a record that does not fit, or is of an unknown kind, stays."""
     error = {"kind": kind, "sentence": "…", "details": written}
     pause = {"reason": "card", "since": "2026-11-01T00:00:00Z", "retry_at": None, "error": error}
     found = msgspec.json.decode(record("refresh", {})) | {"error": error, "pause": pause}

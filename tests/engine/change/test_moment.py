@@ -1,4 +1,4 @@
-"""The steady clock: it goes on with each boot, and over a reboot by what can be believed."""
+"""The steady clock: it continues with each boot, and over a reboot by what can be believed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def after(last: Moment, clocks: Clocks) -> float:
 
 
 def test_it_begins_with_the_wall_clock() -> None:
-    """Where that is set, so that what is on disk can be read by people; else with the first day there is."""
+    """The steady clock begins with the wall clock if that is set; otherwise with the first possible day."""
     assert Clocks().clock().now().steady == TODAY
     assert Clocks(wall=100.0).clock().now().steady == CLOCK_UNSET_BEFORE
 
@@ -34,7 +34,7 @@ def test_a_wall_clock_that_jumps_moves_nothing(jump: float) -> None:
 
 
 def test_a_restart_within_the_boot() -> None:
-    """The clock that counts from boot tells how long lpad was away, whatever the wall clock says."""
+    """The clock that counts from boot states how long lpad was away, whatever the wall clock says."""
     clocks = Clocks()
     last = clocks.clock().now()
     clocks.pass_by(3600)
@@ -72,7 +72,7 @@ def test_a_reboot(before: float, off: float, now: float | None, aged: float) -> 
 
 
 def test_time_adds_up_over_boots_that_all_begin_in_1970() -> None:
-    """A board that never knows the time still tells how long it has run."""
+    """A board that never knows the time still states how long it has run."""
     clocks = Clocks(wall=10.0)
     first = last = clocks.clock().now()
     for _ in range(3):
@@ -116,7 +116,7 @@ def test_the_journal_of_an_lpad_without_such_a_clock(latest: float, expected: fl
 
 
 def test_ages_that_nobody_knows_are_none() -> None:
-    """What an earlier lpad noted under an unset clock, or what lies ahead, is not old."""
+    """A moment noted by an earlier lpad under an unset clock, or in the future, is not old."""
     present = Moment(wall=TODAY, boot=5.0, boot_id="b", steady=TODAY)
     assert present.since(100.0) == 0
     assert present.since(TODAY + 50) == 0
@@ -125,7 +125,7 @@ def test_ages_that_nobody_knows_are_none() -> None:
 
 
 def test_dates_for_people_follow_the_wall_clock() -> None:
-    """What is due in an hour is shown an hour from what the wall clock says now."""
+    """A moment an hour ahead is shown an hour after the present wall clock."""
     clocks = Clocks(wall=100.0)
     clock = clocks.clock()
     due = clock.now().steady + 3600
@@ -136,7 +136,7 @@ def test_dates_for_people_follow_the_wall_clock() -> None:
 
 
 def test_the_devices_own_clocks() -> None:
-    """Read twice, they go on, in the same boot."""
+    """Read twice, they continue, in the same boot."""
     clock = SteadyClock()
     first, second = clock.now(), clock.now()
     assert first.steady <= second.steady

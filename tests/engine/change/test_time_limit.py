@@ -1,4 +1,4 @@
-"""A time limit over restarts and on boards whose clock is wrong."""
+"""A time limit across restarts and on boards whose clock is wrong."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def later(seconds: float, *, wall: float | None = None) -> Moment:
 
 
 def rebooted(wall: float, boot_id: str = "second") -> Moment:
-    """After a reboot, where the clock shows so many seconds after the beginning."""
+    """After a reboot, with a clock that shows so many seconds after the beginning."""
     return Moment(wall=BEGAN.wall + wall, boot=12.0, boot_id=boot_id)
 
 
 @pytest.mark.parametrize(("seconds", "left"), [(0, 180), (60, 120), (179.5, 0.5), (180, 0), (5000, 0)])
 def test_what_is_left_within_one_boot(seconds: float, left: float) -> None:
-    """Time goes on while lpad is down."""
+    """Time continues while lpad is down."""
     assert LIMIT.left(later(seconds)) == pytest.approx(left)
 
 
@@ -54,7 +54,7 @@ def test_but_only_once() -> None:
     """A device that dies again and again under the new profile gets back to the old one."""
     again = LIMIT.carried_on(rebooted(-3600))
     assert again.left(rebooted(-7200, "third")) == 0
-    assert again.left(rebooted(-3590, "third")) == pytest.approx(170)  # a clock that goes on counts
+    assert again.left(rebooted(-3590, "third")) == pytest.approx(170)  # a clock that continues counts
 
 
 def test_what_was_left_is_not_given_back_by_a_reboot() -> None:
@@ -78,13 +78,13 @@ def test_a_kernel_without_boot_id_leaves_the_wall_clock() -> None:
 
 
 def test_survives_the_journal() -> None:
-    """What is noted is read back."""
+    """The noted limit is read back."""
     limit = LIMIT.carried_on(rebooted(-3600))
     assert TimeLimit.read(limit.noted()) == limit
 
 
 def test_the_clocks_are_read() -> None:
-    """On this machine they go on, and the boot has a name."""
+    """On this machine they continue, and the boot has a name."""
     first, second = Moment.now(), Moment.now()
     assert second.boot >= first.boot
     assert first.boot_id == second.boot_id != ""

@@ -1,4 +1,4 @@
-"""What lpad remembers of events: which are wanted, what became of them, and for how long."""
+"""The known events: which are wanted, their results, and how long lpad remembers them."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_a_failed_event_is_tried_again_but_not_forever() -> None:
 
 
 def test_a_cancelled_event_does_not_come_back() -> None:
-    """What a user has cancelled, lpad does not try by itself."""
+    """An event that a user has cancelled is not tried again without a request."""
     change = download("A", State.CANCELLED, **failed(Declined("rejected")))
     known = after_downloads(listed("A"), [change], at=START)
     assert listed("A", known=known, at=later(20 * DAY))[0].state is EventState.FAILED
@@ -185,7 +185,7 @@ def test_a_cut_between_request_and_record() -> None:
 
 
 def test_a_download_whose_record_is_gone() -> None:
-    """A history that was cleared does not leave an event downloading for ever."""
+    """A history that was cleared does not leave an event downloading forever."""
     known = after_downloads(listed("A"), [download("A", State.RUNNING)], at=START)
     assert after_downloads(known, [], at=START)[0].state is EventState.FAILED
 

@@ -23,7 +23,7 @@ def test_a_clock_that_is_set() -> None:
 
 
 def test_a_clock_that_is_not_set_is_said_so() -> None:
-    """The error tells what the clock shows, and that lpad goes on by itself."""
+    """The error states what the clock shows, and that lpad continues by itself."""
     clock = Clock(unset_before=LATER)
     assert not clock.is_set
     with pytest.raises(ClockNotSet, match=r"says 20\d\d-.* it continues") as caught:
@@ -48,7 +48,7 @@ def test_whether_a_time_server_was_heard_can_be_asked() -> None:
 
 
 def test_a_clock_that_was_set_just_before_is_noticed() -> None:
-    """What was set between the look and the listening is not waited for in vain."""
+    """A clock that is set between the check and the wait does not leave lpad waiting."""
     clock = Clock(unset_before=LATER)
     told = threading.Semaphore(0)
     clock.watch(told.release)

@@ -1,4 +1,4 @@
-"""What the hub carries becomes events: a state once, across restarts, and without delay for the publisher."""
+"""The hub's events are recorded: each state once, across restarts, and without delay for the publisher."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def card(hub: Hub, state: str, *, eid: str | None = EID, error: dict[str, Json] 
 
 
 def test_a_card_that_goes_comes_and_is_exchanged(tmp_path: Path) -> None:
-    """Each state is told once, even across a restart, after which another card is noticed."""
+    """Each state is reported once, even across a restart, after which another card is noticed."""
     with recording(tmp_path) as (hub, _):
         card(hub, "starting", eid=None)
         card(hub, "ready")
@@ -141,7 +141,7 @@ def test_what_is_no_event(tmp_path: Path) -> None:
 
 
 def test_a_repair_is_told_after_the_restart_that_made_it(tmp_path: Path) -> None:
-    """Once: the next restart tells nothing."""
+    """Once: the next restart shows nothing."""
     with recording(tmp_path) as (hub, _):
         card(hub, "ready")
     path = tmp_path / "journal.db"
@@ -156,7 +156,7 @@ def test_a_repair_is_told_after_the_restart_that_made_it(tmp_path: Path) -> None
 
 
 def test_a_full_disk_delays_events_only(tmp_path: Path) -> None:
-    """They are written once the journal is back, by whoever writes first."""
+    """Events that waited are written with the first write after the journal is back."""
     with recording(tmp_path) as (hub, journal):
         with no_space(tmp_path / "journal.db-wal"):
             card(hub, "ready")

@@ -53,7 +53,7 @@ def test_a_profiles_life(lab: Lab) -> None:
 
 
 def test_a_guarded_switch_that_is_kept(tmp_path: Path, pki: Pki) -> None:
-    """Started with the profile before, confirmed, enabled."""
+    """Started with the previous profile, confirmed, enabled."""
     with guarding(tmp_path, pki) as lab:
         before = lab.engine.events.last()
         change = ended(lab, REGISTERED)

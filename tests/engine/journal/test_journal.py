@@ -88,13 +88,13 @@ def test_secrets_are_gone_from_the_disk_when_a_change_ends(tmp_path: Path) -> No
 
 
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
-    """Nobody else can read the journal."""
+    """Only the owner can read the journal."""
     Journal(tmp_path / "journal.db").close()
     assert (tmp_path / "journal.db").stat().st_mode & 0o077 == 0
 
 
 def test_ended_changes_give_way_to_new_ones(journal: Journal) -> None:
-    """The journal doesn't grow for ever, and never drops a change that has not ended."""
+    """The journal does not grow forever, and never drops a change that has not ended."""
     first = journal.changes.add("modem", RefreshParams(), secrets={})
     ended = journal.changes.add("modem", RefreshParams(), secrets={})
     journal.changes.save(ended.run().done(RefreshResult()))
@@ -107,7 +107,7 @@ def test_ended_changes_give_way_to_new_ones(journal: Journal) -> None:
 
 
 def test_neither_key_nor_request_can_be_read_on_disk(tmp_path: Path, journal: Journal) -> None:
-    """What is kept of a request's key tells neither the key nor, to one who guesses, the request."""
+    """The stored part of a key reveals neither the key nor, by guessing, the request."""
     key = IdempotencyKey.of(7, "0c6c3b1e-KEY", request=b'"confirmation_code":"1234"')
     journal.changes.add("modem", DownloadParams(), secrets={}, key=key)
     kept = files(tmp_path)

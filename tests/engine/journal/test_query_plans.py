@@ -117,7 +117,7 @@ def test_a_page_of_the_history_is_not_sorted(traced: Traced) -> None:
 
 
 def test_unfinished_changes_are_found_by_their_state(traced: Traced) -> None:
-    """The start of the daemon and each look for work read no ended change."""
+    """The start of the daemon and each search for work read no ended change."""
     traced.journal.changes.unfinished()
     traced.journal.changes.unfinished("modem")
     lines = [line for _, line in traced.plans()]

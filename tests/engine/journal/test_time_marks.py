@@ -1,4 +1,4 @@
-"""The steady clock over restarts: its marks in the journal, and what is old by it."""
+"""The steady clock across restarts: its marks in the journal, and what is old by it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def ended(journal: Journal, key: IdempotencyKey | None = None) -> int:
 
 
 def test_it_goes_on_after_a_restart(tmp_path: Path) -> None:
-    """What a journal shows when it is opened again is what it showed, and the time since."""
+    """A reopened journal shows the same steady time as before, plus the time since."""
     clocks = Clocks(wall=100.0)
     journal = opened(tmp_path, clocks)
     clocks.pass_by(3600)
@@ -120,7 +120,7 @@ def test_a_journal_without_marks_under_a_wrong_clock(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damaged", ["", "{}", '{"wall":0,"boot":0,"boot_id":"","steady":-1e300,"ran":0}'])
 def test_a_damaged_mark(tmp_path: Path, damaged: str) -> None:
-    """A mark that cannot be is none, and the clock begins anew."""
+    """An impossible mark is ignored, and the clock begins again."""
     clocks = Clocks()
     journal = opened(tmp_path, clocks)
     journal.close()

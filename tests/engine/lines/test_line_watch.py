@@ -87,7 +87,7 @@ def test_the_cause_in_a_switchs_error(tmp_path: Path, pki: Pki, line: Line, caus
 
 
 def test_a_live_line_is_no_cause(tmp_path: Path, pki: Pki) -> None:
-    """The error says nothing of a line that is live."""
+    """The error reports nothing of a line that is live."""
     with lines(tmp_path, pki, registration={SECOND: 3}) as lab:
         lab.known(SECOND, Line.LIVE)
         change = guarded(lab, REGISTERED, within=2)
@@ -97,7 +97,7 @@ def test_a_live_line_is_no_cause(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_cause_in_failover(tmp_path: Path, pki: Pki) -> None:
-    """A profile that falls ill is looked up at once, and failover names its line as the likely cause."""
+    """A profile that falls ill is looked up immediately, and failover names its line as the likely cause."""
     with lines(tmp_path, pki) as lab:
         lab.known(FIRST, Line.LIVE)
         rules = [

@@ -76,7 +76,7 @@ def commits(journal: Journal) -> list[str]:
 
 
 def test_what_a_listener_has_not_acknowledged_is_awaited(journal: Journal) -> None:
-    """A full outbox counts and reports it, and is no larger; what is acknowledged goes uncounted."""
+    """A full outbox counts and reports it, and does not grow; what is acknowledged goes uncounted."""
     journal.events.most = 100
     made = listening(journal)
     journal.events.record([FAULTY] * 101)

@@ -1,4 +1,4 @@
-"""The network settings of profiles: kept by ICCID, gone with the profile, odd ones passed over."""
+"""The network settings of profiles: kept by ICCID, gone with the profile, odd ones ignored."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def networks(journal: Journal) -> NetworkStore:
 
 @pytest.fixture
 def restarted(journal: Journal, tmp_path: Path) -> Iterator[Callable[[], NetworkStore]]:
-    """Read the journal anew, as after a restart."""
+    """Read the journal again, as after a restart."""
     opened: list[Journal] = []
 
     def restart() -> NetworkStore:
@@ -126,7 +126,7 @@ def test_a_profile_that_came_keeps_its_orders_settings(networks: NetworkStore) -
 def test_senseless_settings_are_passed_over(
     journal: Journal, networks: NetworkStore, restarted: Callable[[], NetworkStore]
 ) -> None:
-    """What a damaged disk, or another lpad, has left there does not hide the rest."""
+    """Rows from a damaged disk, or from another lpad, do not hide the others."""
     networks.put(SECOND, SHORT)
     journal.memos.put(
         f"network:{FIRST}", {"owner": {"apn": "a b", "ip": "ipv9"}, "order": {"apn": "em", "x": 1}}

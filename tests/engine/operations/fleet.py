@@ -173,7 +173,7 @@ class Memory(dict[str, bytes]):
 
 
 class Fleet:
-    """Devices that boot within some seconds, and what becomes of their wishes."""
+    """Devices that boot within some seconds, and the result of their wishes."""
 
     def __init__(
         self,
@@ -231,7 +231,7 @@ class Fleet:
         provision(run, self._context(run))  # type: ignore[arg-type]  # as far as the operation sees it
 
     def _turn(self, run: FleetRun) -> Iterator[float]:
-        """Let a device work until it has to wait; yield when it goes on."""
+        """Let a device work until it has to wait; yield when it continues."""
         refused = len(self.platform.refused)
         self._openable._tokens = run.tokens
         try:

@@ -96,7 +96,7 @@ class PlatformLab(Lab):
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have lpad look again at once, where it would wait for seconds or hours."""
+    """Have lpad query again immediately instead of after seconds or hours."""
     monkeypatch.setattr(look_times, "BACKOFF", Backoff((0.01,)))
     monkeypatch.setattr(look_times, "WIDEST", 0.01)
     monkeypatch.setattr(hint_limit, "EVERY", 0.0)

@@ -163,7 +163,7 @@ def test_if_no_server_answers_the_change_fails(lab: DiscoveryLab) -> None:
 
 
 def test_without_an_address_there_is_nobody_to_ask(lab: DiscoveryLab) -> None:
-    """The test address in the card counts as not set, and the sentence says what to do."""
+    """The test address in the card counts as not set, and the sentence states what to do."""
     lab.start(lab.policy(servers=()))
     change = lab.discover()
     assert change.error is not None

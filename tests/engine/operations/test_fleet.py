@@ -1,4 +1,4 @@
-"""A fleet that boots at once: a thousand wishes in simulated time, within what the platform allows."""
+"""A fleet that boots immediately: a thousand wishes in simulated time, within what the platform allows."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_a_second_hint_within_the_minute_waits(lab: PlatformLab) -> None:
 
 
 def test_a_hint_leads_to_a_look(lab: PlatformLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once the minute is over, lpad looks for itself, once, and then goes by its own plan again."""
+    """Once the minute is over, lpad queries once by itself, and then follows its own plan again."""
     monkeypatch.setattr(hint_limit, "EVERY", 2.0)
     first = waiting(lab)
     looks = lab.platform.calls["look"]
@@ -72,7 +72,7 @@ def test_a_hint_leads_to_a_look(lab: PlatformLab, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_new_change_for_a_known_wish_is_a_hint(lab: PlatformLab) -> None:
-    """Whoever cancels and asks again gets no more looks than others; planned looks are not held up."""
+    """Cancelling and asking again causes no further queries, and does not delay planned ones."""
     lab.platform.faults.add(PlatformFault.STATUS, call="release", times=0, value="409")
     first = waiting(lab)
     looks = lab.platform.calls["look"]
@@ -83,13 +83,13 @@ def test_a_new_change_for_a_known_wish_is_a_hint(lab: PlatformLab) -> None:
     assert second.id != first.id
     assert 0 < seconds_left(second) <= hint_limit.EVERY
     assert second.pause is not None
-    assert "has just looked" in second.pause.error.sentence
+    assert "has just queried" in second.pause.error.sentence
     assert lab.platform.calls["look"] == looks
     assert lab.platform.orders == 1
 
 
 def test_the_limit_holds_for_the_api(lab: PlatformLab) -> None:
-    """And so for the broker's clients, whose commands are requests to it; an idempotency key is no hint."""
+    """The same limit applies to commands from the broker; an idempotency key does not make a hint."""
     first = waiting(lab)
     body = {"platform": PLATFORM}
     with Gateway(lab) as gateway:

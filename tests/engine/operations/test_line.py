@@ -96,7 +96,7 @@ def test_a_line_is_shown_suspended_and_activated(lab: PlatformLab) -> None:
 
 
 def test_a_repetition_changes_nothing(desk: PlatformLab) -> None:
-    """A line that is already as requested is left alone, and the change says so."""
+    """A line that is already as requested is left alone, and the change reports this."""
     assert result_of(ask(desk, "activate"))["already"] is True
     assert desk.platform.calls["activate_line"] == 0
     ask(desk, "suspend")
@@ -108,7 +108,7 @@ def test_a_repetition_changes_nothing(desk: PlatformLab) -> None:
 def test_a_retired_line_has_ended(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, like: str
 ) -> None:
-    """A line is retired for good; the error for a platform without that call says what to do."""
+    """A line is retired permanently; the error for a platform without that call states what to do."""
     with with_profile(tmp_path, pki, monkeypatch, like) as lab:
         change = ask(lab, "retire")
         if like not in RETIRES:
@@ -157,7 +157,7 @@ def test_a_line_that_no_platform_knows(desk: PlatformLab) -> None:
 
 
 def test_without_a_platform(desk: PlatformLab) -> None:
-    """Without a platform that knows lines, the sentence says so, and nobody is asked."""
+    """If no platform knows lines, the error reports this, and lpad sends no query."""
     before = desk.platform.calls.total()
     desk.platforms.become([])
     change = ask(desk, "suspend")
@@ -168,7 +168,7 @@ def test_without_a_platform(desk: PlatformLab) -> None:
 
 @pytest.mark.parametrize("fault", [PlatformFault.LOST_ANSWER, PlatformFault.HTML, PlatformFault.TRUNCATED])
 def test_an_answer_that_leaves_the_outcome_open(desk: PlatformLab, fault: PlatformFault) -> None:
-    """After an unclear answer lpad looks at the line: it is done, or the change fails and says why."""
+    """After an unclear answer lpad queries the line: the change is done, or fails with the reason."""
     desk.platform.faults.add(fault, call="suspend")
     change = ask(desk, "suspend")
     carried_out = fault is not PlatformFault.HTML
@@ -178,7 +178,7 @@ def test_an_answer_that_leaves_the_outcome_open(desk: PlatformLab, fault: Platfo
 
 
 def test_a_refusal_has_the_platforms_words(desk: PlatformLab) -> None:
-    """What the platform says is in the error, with lpad's cause."""
+    """The error contains the platform's words and lpad's cause."""
     desk.platform.faults.add(PlatformFault.LINE_REFUSED, call="suspend")
     change = ask(desk, "suspend")
     assert change.error is not None
@@ -197,7 +197,7 @@ def test_the_second_platform_knows_it(desk: PlatformLab) -> None:
 
 
 def test_a_deleted_profiles_line_is_forgotten(desk: PlatformLab) -> None:
-    """What was reported on the line of a deleted profile is dropped."""
+    """The reports on the line of a deleted profile are deleted."""
     iccid = desk.enabled[0]
     ask(desk, "show")
     assert desk.engine.line(iccid) is not None
@@ -233,7 +233,7 @@ def test_a_changed_line_is_an_event(desk: PlatformLab) -> None:
     ],
 )
 def test_another_imei_is_an_event(things: PlatformLab, seen: str | None, own: str, number: int) -> None:
-    """An IMEI other than this device's is reported once; a software version in it is no difference."""
+    """An IMEI other than this device's is reported once; a software version in it is not a difference."""
     things.stop()
     things.start(replace(things.port, imei=Imei.parse(own)))
     things.until(lambda: things.engine.snapshot(CARD).imei, bool)

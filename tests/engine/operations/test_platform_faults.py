@@ -1,4 +1,4 @@
-"""What befalls a wish: old journals, dead lines, a single way out, knocks, and a full disk."""
+"""Trouble for a wish: old journals, dead lines, a single way out, hints, and a full disk."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_over_the_bootstrap_alone(kore: PlatformLab, monkeypatch: pytest.MonkeyP
 
 
 def test_knocks(lab: PlatformLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However often a callback has somebody ask again, it is the same wish, and lpad looks no more often."""
+    """However often a callback causes a request, it is the same wish, and lpad queries no more often."""
     monkeypatch.setattr(look_times, "BACKOFF", Backoff((3600.0,)))
     lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     change = lab.asked_or_paused(lab.provision().id)

@@ -141,7 +141,7 @@ def test_lines_only_without_a_profile(
 
 
 def test_nothing_is_ordered_twice_after_a_lost_answer(lab: PlatformLab) -> None:
-    """An order whose answer is lost is looked for, and found, before anything is ordered again."""
+    """An order whose answer is lost is searched for, and found, before anything is ordered again."""
     lab.platform.faults.add(PlatformFault.LOST_ANSWER, call="order")
     change = lab.ended(lab.provision().id)
     assert (change.state, lab.platform.orders, lab.platform.calls["order"]) == (State.DONE, 1, 1)
@@ -170,7 +170,7 @@ def test_an_order_that_never_arrived_is_made(lab: PlatformLab) -> None:
 )
 @pytest.mark.parametrize("call", ["find", "order", "look", "activate"])
 def test_trouble_that_passes(desk: PlatformLab, fault: PlatformFault, call: str) -> None:
-    """Whatever a platform answers in place of an answer, at any call: one order, one enabled profile."""
+    """Whatever a platform sends in place of an answer, at any call: one order, one enabled profile."""
     desk.platform.faults.add(fault, call=call)
     change = desk.ended(desk.provision().id)
     assert change.error is None, change.error
@@ -178,7 +178,7 @@ def test_trouble_that_passes(desk: PlatformLab, fault: PlatformFault, call: str)
 
 
 def test_a_reservation_that_is_there_is_adopted(lab: PlatformLab) -> None:
-    """What the platform keeps for this card already is taken, and nothing is ordered."""
+    """A reservation that the platform already has for this card is used, and nothing is ordered."""
     eid = str(lab.card.eid)
     lab.platform.stock.order(eid=eid, reference=WishRecord(platform=PLATFORM).reference(eid))
     change = lab.ended(lab.provision().id)
@@ -251,7 +251,7 @@ def test_the_days_limit_holds_for_answered_orders(desk: PlatformLab) -> None:
 
 
 def test_a_code_that_was_spent(lab: PlatformLab) -> None:
-    """An SM-DP+ that refuses the code for good leads to a question, and never to an order by itself."""
+    """An SM-DP+ that refuses the code permanently leads to a question, and never to an order by itself."""
     lab.platform.faults.add(PlatformFault.BUSY, call="activate", value="0", times=0)
     change = lab.provision()
     lab.until_true(lambda: len(lab.server.orders.all()) == 1)
@@ -352,7 +352,7 @@ def test_only_a_person_gives_an_order_back(desk: PlatformLab) -> None:
 
 
 def test_what_cannot_be_released_is_resumed(kore: PlatformLab) -> None:
-    """A platform that takes nothing back keeps the order, and the next request goes on with it."""
+    """A platform that takes nothing back keeps the order, and the next request continues with it."""
     kore.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     change = kore.asked_or_paused(kore.provision().id)
     kore.engine.cancel(change.id)

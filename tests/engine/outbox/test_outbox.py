@@ -82,7 +82,7 @@ def test_a_request_during_an_attempt_makes_one_of_its_own(lab: Lab, monkeypatch:
 
 
 def test_all_that_leave_the_card_are_compared_by_one_command(lab: Lab) -> None:
-    """If the card holds nothing else, lpad asks for all of them at once before it removes them."""
+    """If the card holds nothing else, lpad asks for all of them immediately before it removes them."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=503, times=100))
     iccid = lab.install()
     assert lab.carry_out(Kind.ENABLE, iccid=iccid).error is None
@@ -150,7 +150,7 @@ def test_news_bring_what_waited_along(lab: Lab) -> None:
 
 
 def test_a_dead_recipient_holds_up_nobody(lab: Lab) -> None:
-    """What goes to an address that doesn't exist waits; the others' notifications go out."""
+    """A notification for a missing address waits; those for other recipients are delivered."""
     recipients = (Recipient(address=ELSEWHERE), Recipient())
     iccid = lab.install(metadata=ProfileMetadata(iccid=FIRST, name="First", recipients=recipients))
     lab.carry_out(Kind.ENABLE, iccid=iccid)
@@ -186,7 +186,7 @@ def test_what_is_on_the_card_at_the_start_is_delivered(lab: Lab) -> None:
 
 
 def test_what_was_accepted_is_not_sent_again_after_a_restart(lab: Lab) -> None:
-    """A notification that was delivered but not yet taken off the card is only taken off."""
+    """A notification that was delivered but not yet removed from the card is only removed."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install()
     failed_once(lab)
@@ -202,7 +202,7 @@ def test_what_was_accepted_is_not_sent_again_after_a_restart(lab: Lab) -> None:
 
 @pytest.mark.parametrize("lost", ["before", "after"])
 def test_a_kept_copy_outlives_the_card_entry(lab: Lab, lost: str) -> None:
-    """A notification that somebody else took off the card is still delivered from its copy."""
+    """A notification that another program removed from the card is still delivered from its copy."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install()
     failed_once(lab)

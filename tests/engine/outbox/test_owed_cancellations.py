@@ -1,4 +1,4 @@
-"""Servers are told of sessions that were given up, by a thread of that time only."""
+"""Servers are informed of sessions that were given up, by a thread of that time only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def given_up(lab: Lab) -> Order:
-    """Take a download back while its server says nothing."""
+    """Take a download back while its server reports nothing."""
     order = lab.order()
     with silent(lab, "authenticateClient") as asked:
         change = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)})
@@ -61,7 +61,7 @@ def test_no_attempt_without_end(lab: Lab) -> None:
 
 
 def test_what_is_owed_survives_a_restart(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that could not be told before lpad ended is told after its next start."""
+    """A server that did not get the cancellation before lpad ended gets it after the next start."""
     monkeypatch.setattr(owed_cancellations, "BACKOFF", Backoff((3600.0,)))
     lab.server.faults.add(Fault(function="cancelSession", kind=FaultKind.DROP_BEFORE, times=1))
     order = given_up(lab)
@@ -73,7 +73,7 @@ def test_what_is_owed_survives_a_restart(lab: Lab, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_next_session_tells_it_first(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same order can be downloaded at once: its server hears first that the session before is over."""
+    """The same order can be downloaded immediately: lpad first ends the previous session at its server."""
     monkeypatch.setattr(owed_cancellations, "BACKOFF", Backoff((3600.0,)))
     lab.server.faults.add(Fault(function="cancelSession", kind=FaultKind.DROP_BEFORE, times=1))
     order = given_up(lab)

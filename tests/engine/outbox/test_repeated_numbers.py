@@ -44,7 +44,7 @@ def delivered(lab: Lab) -> list[tuple[int, str]]:
 
 
 def test_numbers_that_run_backwards(lab: Lab) -> None:
-    """What was copied and not yet accepted goes out beside what has its number now."""
+    """A copied, unaccepted notification is delivered next to the new one with the same number."""
     away(lab)
     lab.install()
     assert [each.seq for each in pending(lab)] == [1, 2]
@@ -128,7 +128,7 @@ def test_a_card_that_signs_anew_each_time(lab: Lab) -> None:
 
 @pytest.mark.parametrize("stage", [Stage.PENDING, Stage.SENDING, Stage.REFUSED])
 def test_no_copy_is_overwritten(tmp_path: Path, stage: Stage) -> None:
-    """In the journal: a number that comes again leaves what nobody has accepted where it is."""
+    """In the journal, a repeated number does not replace an unaccepted notification."""
     notifications = Journal(tmp_path / "journal.db").notifications
 
     def keep(raw: bytes) -> bool:
@@ -150,7 +150,7 @@ def test_no_copy_is_overwritten(tmp_path: Path, stage: Stage) -> None:
 
 
 def test_what_was_accepted_makes_room(tmp_path: Path) -> None:
-    """A copy that only waits to leave the card doesn't take the number from what has it now."""
+    """A copy that only waits to leave the card does not take the number from what has it now."""
     notifications = Journal(tmp_path / "journal.db").notifications
     for raw in (b"first", b"second"):
         assert notifications.keep(eid=EID, seq=7, event="enable", address="a", iccid=None, raw=raw, at=1.0)

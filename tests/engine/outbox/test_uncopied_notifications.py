@@ -46,7 +46,7 @@ def of_number(number: int, act: Callable[[bytes], bytes | int]) -> Callable[[byt
 
 
 def test_address_with_five_thousand_digits(lab: Lab) -> None:
-    """It is set aside at once; switches go on, the others leave, and it can be dropped."""
+    """It is set aside immediately; switches continue, the others leave, and it can be dropped."""
     lab.install(
         metadata=ProfileMetadata(iccid=FIRST, recipients=(Recipient(address=LONG_ADDRESS), Recipient()))
     )
@@ -76,7 +76,7 @@ def test_address_with_five_thousand_digits(lab: Lab) -> None:
     ids=["6F00", "memory", "nothing", "garbage", "undefined", "cut", "without metadata"],
 )
 def test_card_that_does_not_give_one(lab: Lab, act: Callable[[bytes], bytes | int]) -> None:
-    """Whatever a card says instead of one: the rest is copied, switches are done, and it can be dropped."""
+    """Whatever a card returns instead of one: the rest is copied, switches work, and it can be dropped."""
     away(lab)
     lab.install()
     odd = lab.card.notifications[-1].number + 1
@@ -100,7 +100,7 @@ def test_card_that_does_not_give_one(lab: Lab, act: Callable[[bytes], bytes | in
 
 
 def test_one_that_can_be_copied_again(lab: Lab) -> None:
-    """A retry asks the card again at once; what it gives then is delivered."""
+    """A retry asks the card again immediately; what it gives then is delivered."""
     lab.install()
     lab.until_true(lambda: lab.card.notifications == ())
     lab.card.faults.status(RETRIEVE, 0x6F00)
@@ -113,7 +113,7 @@ def test_one_that_can_be_copied_again(lab: Lab) -> None:
 
 @pytest.mark.parametrize("answer", [0x6F00, b"\xbf\x28\x03\x81\x01\x7f", b"\x00", b"\xbf\x28\x02\xa0\x09"])
 def test_list_that_cannot_be_read(lab: Lab, answer: bytes | int) -> None:
-    """A card whose list of notifications cannot be read is switched and downloaded to all the same."""
+    """A card whose list of notifications cannot be read is switched and downloaded to nevertheless."""
     lab.card.faults.corrupt(LIST, lambda _: answer, times=ALWAYS)
     lab.install()
     lab.install(iccid=SECOND)
@@ -217,7 +217,7 @@ def test_mistake_in_lpad_while_one_is_sent(lab: Lab, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("answer", [0x6F00, bytes.fromhex("BF300380017F"), b"\x00"])
 def test_card_that_does_not_let_go_of_one(lab: Lab, answer: bytes | int) -> None:
-    """What was delivered and cannot be taken off the card is not in the way of a switch."""
+    """A delivered notification that cannot be removed from the card does not prevent a switch."""
     lab.card.faults.corrupt(REMOVE, lambda _: answer, times=ALWAYS)
     lab.card.faults.answer(REMOVE, answer, times=ALWAYS) if isinstance(
         answer, bytes

@@ -1,4 +1,4 @@
-"""What the settings say about switching: protected profiles, one that must be enabled, a limit for a day."""
+"""The settings for switching: protected profiles, one that must be enabled, a limit for a day."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def reset(lab: Lab, **taken: bool) -> Change:
 
 
 def test_a_protected_profile_is_never_deleted(tmp_path: Path, pki: Pki) -> None:
-    """Not even while another is enabled; those beside it are."""
+    """Not even while another is enabled; those next to it are."""
     with guarding(tmp_path, pki, policy=SwitchPolicy(protected=(SECOND,))) as lab:
         change = lab.carry_out(Kind.DELETE, iccid=SECOND)
         assert failure(change) == "protected"
@@ -60,7 +60,7 @@ def test_a_reset_does_not_take_a_protected_profile(tmp_path: Path, pki: Pki) -> 
 
 
 def test_a_protected_profile_is_disabled_by_enabling_another_only(tmp_path: Path, pki: Pki) -> None:
-    """It leaves no gap, whoever asks."""
+    """The check leaves no gap, whichever change disables the profile."""
     with guarding(tmp_path, pki, policy=SwitchPolicy(protected=(FIRST,))) as lab:
         assert failure(lab.carry_out(Kind.DISABLE, iccid=FIRST)) == "protected"
         assert enabled(lab) == FIRST
@@ -116,7 +116,7 @@ def test_going_back_is_not_refused_and_not_counted(
 
 
 def test_a_download_that_enables_counts(tmp_path: Path, pki: Pki) -> None:
-    """Whatever the change that switches."""
+    """The limit holds for each kind of change that switches."""
     with Lab(tmp_path, pki) as lab:
         lab.start(port(lab, policy=SwitchPolicy(per_day=1)))
         order = lab.order()
@@ -171,7 +171,7 @@ def test_a_clock_that_jumps_neither_locks_the_card_nor_frees_it(wall: float) -> 
 
 
 def test_other_steps_are_no_switches() -> None:
-    """Going back, and what other changes do."""
+    """Steps of a rollback, and of other changes, do not count as switches."""
     changes = [
         made(NOON, step) for step in ("go-back", "fall-back", "enable-profile-again", "delete-profile")
     ]
@@ -179,7 +179,7 @@ def test_other_steps_are_no_switches() -> None:
 
 
 def test_a_reset_leaves_the_enabled_profile_only_where_one_must_be() -> None:
-    """What is not enabled, or of a class that the reset leaves, is no reason to refuse it."""
+    """Disabled profiles, and those of a class that the reset leaves, do not prevent it."""
     on = Profile(iccid=FIRST, state="enabled")
     off = Profile(iccid=SECOND, state="disabled")
     SwitchPolicy().check_reset([on, off], doomed={"operational"})

@@ -1,4 +1,4 @@
-"""The limit for hints: one look a minute at each platform, whoever asks, on a clock that does not jump."""
+"""The limit for hints: one query a minute at each platform, on a clock that does not jump."""
 
 from __future__ import annotations
 

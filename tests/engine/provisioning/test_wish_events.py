@@ -19,7 +19,7 @@ ICCID = "8900101000000000017"
 
 
 def test_each_stage_is_an_event(tmp_path: Path) -> None:
-    """Looking again is none; the platform's own words and the options stay on the device."""
+    """A repeated query is not an event; the platform's words and the options stay on the device."""
     ordered = WishRecord(platform="desk", product="secret-product", change=7, ordered_at=(1.5,))
     reserved = replace(ordered, reservation=KeptReservation(id="r-1", profile="pending", line="idle"))
     ready = replace(

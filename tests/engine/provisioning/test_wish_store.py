@@ -16,7 +16,7 @@ EID = "89049032123451234512345678901235"
 
 
 def test_a_wish_outlives_a_restart(tmp_path: Path) -> None:
-    """What was put is there after a restart, without the activation code, until it is closed."""
+    """A stored wish is there after a restart, without the activation code, until it is closed."""
     seen = Reservation(platform="mine", id="7", profile=Stage.AVAILABLE, line=Line.LIVE, iccid="8988")
     record = WishRecord(
         platform="mine", options={"a": "b"}, reservation=KeptReservation.of(seen), ordered_at=(1.5,)
@@ -41,7 +41,7 @@ def test_a_wish_outlives_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_damaged_state_is_unknown() -> None:
-    """A state that a damaged disk has made senseless is unknown, and is looked at again."""
+    """A state that a damaged disk has made senseless is unknown, and is queried again."""
     kept = KeptReservation(id="7", profile="shiny", line="wet")
     assert (kept.reservation("mine").profile, kept.reservation("mine").line) == (Stage.UNKNOWN, Line.UNKNOWN)
 

@@ -77,7 +77,7 @@ def was_interrupted(change: Change) -> bool:
     ],
 )
 def test_a_switch(lab: Lab, wanted: Kind, found: Kind | None, *, done: bool) -> None:
-    """A switch is done where the card is in the wanted state, and failed where it isn't."""
+    """A switch is done where the card is in the wanted state, and failed where it is not."""
     iccid = lab.install()
     if found is not None:
         lab.carry_out(found, iccid=iccid)
@@ -118,7 +118,7 @@ def test_a_deleted_profile_is_forgotten(
 
 
 def test_a_profile_that_is_still_there_is_not_forgotten(tmp_path: Path, pki: Pki) -> None:
-    """A deletion that the card has not carried out tells nobody."""
+    """A deletion that the card has not carried out is reported to no program."""
     spy = Spy()
     with networking(tmp_path, pki, spy) as lab:
         assert was_interrupted(
@@ -180,7 +180,7 @@ def test_a_reset(lab: Lab) -> None:
 
 
 def test_a_download_that_arrived(lab: Lab) -> None:
-    """A profile that was not there before and is there now was installed, whoever saw the result."""
+    """A profile that is there now but was not before was installed, even if no result was seen."""
     iccid = lab.install()
     notes = noting(DownloadNotes, iccid=iccid, held_before=False)
     change = cut_off(lab, Kind.DOWNLOAD, notes=notes, enable=False)
@@ -190,7 +190,7 @@ def test_a_download_that_arrived(lab: Lab) -> None:
 
 
 def test_a_download_that_arrived_but_was_not_enabled(lab: Lab) -> None:
-    """Half of what was wanted is not done: the error says what is left to do."""
+    """Half of what was wanted is not done: the error states what is left to do."""
     iccid = lab.install()
     change = cut_off(
         lab, Kind.DOWNLOAD, notes=noting(DownloadNotes, iccid=iccid, held_before=False), enable=True
@@ -249,7 +249,7 @@ def test_a_notification_that_was_being_dropped(lab: Lab) -> None:
 
 
 def test_an_unanswered_question(lab: Lab) -> None:
-    """A change whose time to answer was over when lpad came back has ended as one that nobody answered."""
+    """A change whose time to answer has passed before lpad's restart ends as unanswered."""
     question = Question(kind=QuestionKind.CONSENT, until=now())
     change = cut_off(lab, Kind.DOWNLOAD, at=lambda change: change.run().wait(question))
     assert change.error is not None
@@ -257,7 +257,7 @@ def test_an_unanswered_question(lab: Lab) -> None:
 
 
 def test_a_question_of_an_earlier_release(lab: Lab) -> None:
-    """A change that waited when an earlier release ended goes on waiting, without its sessions."""
+    """A change that waited when an earlier release ended continues waiting, without its sessions."""
     secrets = {"activation_code": lab.code(lab.order())}
     asked = lab.asked(lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True).id)
     lab.stop()
@@ -307,7 +307,7 @@ def killed_without_card(lab: Lab, kind: Kind, **params: Any) -> Change:
 
 @pytest.mark.parametrize("again", [False, True])
 def test_settling_waits_for_so_long_and_no_longer(lab: Lab, *, again: bool) -> None:
-    """Then nobody knows what became of the change, and the error says so; a restart begins no new wait."""
+    """The error then states that the result of the change is unknown; a restart begins no new wait."""
     iccid = lab.install()
     lab.patient(absence=3)
     change = killed_without_card(lab, Kind.DISABLE, iccid=iccid)

@@ -18,7 +18,7 @@ def test_every_hold_is_reached_and_left() -> None:
 
 @pytest.mark.parametrize("event", [HoldEvent.SHARE, HoldEvent.OVERTAKE])
 def test_others_may_want_the_card_at_any_time(event: HoldEvent) -> None:
-    """Whatever a run does just then, the event has an answer, and the same one the second time."""
+    """Whatever a run is doing, the event has a result, and the same one the second time."""
     for hold in Hold:
         following = after(hold, event)
         assert after(following, event) is following

@@ -43,7 +43,7 @@ def add(store: ChangeStore, euicc: str = "modem", params: Params = ASKED) -> Cha
 
 
 def test_what_an_earlier_run_left_is_adopted_once(journal: Journal) -> None:
-    """A change that is live already is not begun a second time, and nobody takes another card's."""
+    """A live change is not begun a second time, and no worker takes another card's change."""
     left = add(store_on(journal))
     store = store_on(journal)
     assert store.unended() == []

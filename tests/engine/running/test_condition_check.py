@@ -1,4 +1,4 @@
-"""A look at a condition: every kind has its source, and what nobody evaluated is not met."""
+"""A check of a condition: every kind has its source, and an unevaluated condition is not met."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EYES = dict.fromkeys(Source, _sees)
 
 
 def test_every_kind_has_a_source() -> None:
-    """Probes are what the table of probes holds, and the network alone tells of them."""
+    """Probes are what the table of probes holds, and the network alone reports them."""
     assert set(SOURCES) == set(ConditionKind)
     assert {kind for kind in SOURCES if SOURCES[kind] is Source.NETWORK} == set(PROBES)
 
@@ -38,7 +38,7 @@ def test_a_known_kind_is_asked_of_its_source() -> None:
 
 
 def test_an_unknown_kind_is_not_evaluated() -> None:
-    """Whatever eyes there are."""
+    """Every set of sources is covered."""
     found = look(UNKNOWN, EYES, deadline=Deadline.after(1))
     assert found.met is None
     assert "cannot evaluate" in found.seen
@@ -48,7 +48,7 @@ def test_an_unknown_kind_is_not_evaluated() -> None:
 
 @pytest.mark.parametrize("reached", [True, False])
 def test_the_network_is_asked_by_a_probe(*, reached: bool) -> None:
-    """What was seen is said in words, met or not."""
+    """The observation is described in words, met or not."""
     with listening() as port:
         text = f"tcp:127.0.0.1:{port if reached else unused_port()}"
         found = ask_network(Condition.parse(text), Deadline.after(10))

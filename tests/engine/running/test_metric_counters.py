@@ -8,7 +8,7 @@ from lpad.engine.running.metric_counters import SERVER_BOUNDS, Counters
 
 
 def test_durations_are_sorted_into_classes() -> None:
-    """A duration belongs to the first class whose end it doesn't exceed; the last class has no end."""
+    """A duration belongs to the first class whose end it does not exceed; the last class has no end."""
     counters = Counters()
     for seconds in (0.01, SERVER_BOUNDS[0], SERVER_BOUNDS[0] + 0.001, 1000.0):
         counters.server("CancelSession", seconds)

@@ -1,4 +1,4 @@
-"""Factory test profiles that are known to be a risk are told from others."""
+"""Factory test profiles that are known to be a risk are distinguished from others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def profile(iccid: str = "8900101000000000017", *, state: str = "disabled", **ot
     ],
 )
 def test_what_is_known_against_a_profile(suspect: Profile, risk: str, told: str) -> None:
-    """A word for programs and a sentence for people say what it is."""
+    """A word for programs and a sentence for people state what it is."""
     (found,) = known_risks([profile(), suspect])
     assert (found.iccid, found.risk, found.enabled) == (suspect.iccid, risk, False)
     assert told in found.sentence
@@ -37,6 +37,6 @@ def test_an_enabled_one_is_worse() -> None:
 
 
 def test_other_profiles_are_not_suspected() -> None:
-    """Nothing is said of what nothing is known of."""
+    """A profile without a known risk is not reported."""
     other = profile("8949449000000000015", profile_class="provisioning")
     assert known_risks([profile(profile_class="operational"), other]) == ()

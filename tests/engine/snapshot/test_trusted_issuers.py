@@ -1,4 +1,4 @@
-"""Downloads and notifications where nobody but the card vouches for the server."""
+"""Downloads and notifications if only the card confirms the server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_download_by_the_cards_word(lab: Lab) -> None:
 
 
 def test_a_forbidden_ci(lab: Lab, pki: Pki) -> None:
-    """A CI that the settings forbid vouches for nobody, though the card names it."""
+    """A CI that the settings forbid confirms no server, although the card names it."""
     lab.trust = Trust(use_system_roots=False, forbidden=[ci.key_id for ci in pki.ci.values()])
     secrets = {"activation_code": lab.code(lab.order())}
     change = lab.carry_out(Kind.DOWNLOAD, secrets=secrets)
@@ -46,7 +46,7 @@ def test_a_card_that_was_not_read_yet() -> None:
 
 
 def info(key_id: str) -> CardInfo:
-    """What a card says that trusts one CI."""
+    """The information of a card that trusts one CI."""
     return CardInfo(
         svn=None, profile_version=None, firmware=None, memory=Memory(), ci_ids_for_verification=(key_id,)
     )

@@ -51,7 +51,7 @@ def unguarded(change: Change) -> str:
 
 
 def test_a_plain_enable_is_guarded(tmp_path: Path, pki: Pki) -> None:
-    """Nobody asked for a guard, and the switch is kept only because the modem registers again."""
+    """Although no guard was requested, the switch is kept only if the modem registers again."""
     with defaulting(tmp_path, pki) as lab:
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
         assert isinstance(change.result, SwitchResult)
@@ -77,26 +77,26 @@ def test_an_installed_profile_is_guarded_too(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_null_means_none(tmp_path: Path, pki: Pki) -> None:
-    """A request that says so is carried out without any guard, and without a reason."""
+    """A request that reports this is carried out without any guard, and without a reason."""
     with defaulting(tmp_path, pki, registration={SECOND: SEARCHING}) as lab:
         assert unguarded(lab.carry_out(Kind.ENABLE, iccid=SECOND, unguarded=True)) == ""
         assert enabled(lab) == SECOND
 
 
 def test_a_modem_that_was_not_registered_gives_no_guard(tmp_path: Path, pki: Pki) -> None:
-    """There is nothing to lose, and the result says why the switch was not guarded."""
+    """There is nothing to lose, and the result states the reason the switch was not guarded."""
     with defaulting(tmp_path, pki, registration={FIRST: DENIED, SECOND: SEARCHING}) as lab:
         assert "not registered before" in unguarded(lab.carry_out(Kind.ENABLE, iccid=SECOND))
 
 
 def test_a_modem_that_reports_no_registration_gives_no_guard(tmp_path: Path, pki: Pki) -> None:
-    """What cannot be looked at guards nothing."""
+    """Conditions that cannot be checked make no default guard."""
     with defaulting(tmp_path, pki, registration_commands=()) as lab:
         assert "does not report" in unguarded(lab.carry_out(Kind.ENABLE, iccid=SECOND))
 
 
 def test_a_profile_that_forbids_disabling_gives_no_guard(tmp_path: Path, pki: Pki) -> None:
-    """There is no way back from it, so the guard could not keep its promise; the result says so."""
+    """There is no way back, so the switch has no guard, and the result gives the reason."""
     with defaulting(tmp_path, pki, behaviour=PERMITS_PPR1, registration={THIRD: SEARCHING}) as lab:
         install_locked(lab)
         assert "forbids disabling it (ppr1)" in unguarded(lab.carry_out(Kind.ENABLE, iccid=THIRD))
@@ -111,7 +111,7 @@ def test_without_a_profile_to_go_back_to_there_is_no_guard(tmp_path: Path, pki: 
 
 
 def test_an_enabled_profile_is_neither_guarded_nor_told_why(tmp_path: Path, pki: Pki) -> None:
-    """Enabling the enabled profile is done at once."""
+    """Enabling the enabled profile is done immediately."""
     with defaulting(tmp_path, pki) as lab:
         change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
         assert unguarded(change) == ""
@@ -133,7 +133,7 @@ def test_a_failover_without_a_rule_has_it(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_locked_sim_ends_the_watch_at_once(tmp_path: Path, pki: Pki) -> None:
-    """Nobody is there to enter a PIN, so lpad does not wait for the time to be over."""
+    """At an unattended device no user enters a PIN, so lpad does not wait until the limit."""
     with defaulting(tmp_path, pki, within=600, pin_locked=(SECOND,)) as lab:
         details = rolled_back(lab.carry_out(Kind.ENABLE, iccid=SECOND))
         assert details["reason"] == "sim-locked"

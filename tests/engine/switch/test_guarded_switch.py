@@ -67,7 +67,7 @@ def install_locked(lab: Lab) -> None:
 def test_a_mute_probe_holds_nobody_up(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """While its socket waits, a "no" and a change of mind take the switch back at once."""
+    """While its socket waits, a "no" and a change of mind take the switch back immediately."""
     monkeypatch.setattr(condition_watch, "_PROBE", 1000.0)
     with socket.create_server(("127.0.0.1", 0)) as mute, guarding(tmp_path, pki) as lab:
         probe = f"http://127.0.0.1:{mute.getsockname()[1]}/"
@@ -103,7 +103,7 @@ def test_a_profile_that_registers_is_kept(tmp_path: Path, pki: Pki) -> None:
 def test_a_profile_that_does_not_register_is_taken_back(
     tmp_path: Path, pki: Pki, status: int, word: str
 ) -> None:
-    """The profile before is enabled, card and modem agree on it, and the error says what was seen."""
+    """The profile before is enabled, card and modem agree on it, and the error states what was seen."""
     with time_lapse() as pass_by, guarding(tmp_path, pki, registration={SECOND: status}) as lab:
         change = out_of_time(lab, pass_by, REGISTERED, seen=word)
         details = rolled_back(change)
@@ -211,7 +211,7 @@ def test_a_modem_still_in_the_old_network_does_not_pass(
 
 
 def test_a_card_without_a_modem_takes_no_guard_by_registration(tmp_path: Path, pki: Pki) -> None:
-    """As in a reader: it is said before anything is sent; a confirmation guards it all the same."""
+    """As in a reader: it is said before anything is sent; a confirmation guards it nevertheless."""
     with guarding(tmp_path, pki) as lab:
         lab.stop()
         lab.start(lab.port)  # a raw card, of which lpad is the only reader
@@ -247,7 +247,7 @@ def test_a_probe_that_is_reached_late_keeps_the_profile(tmp_path: Path, pki: Pki
 
 
 def test_a_probe_that_is_not_reached_takes_it_back(tmp_path: Path, pki: Pki) -> None:
-    """And its last error is told."""
+    """And its last error is reported."""
     number = unused_port()
     with time_lapse() as pass_by, guarding(tmp_path, pki) as lab:
         change = out_of_time(lab, pass_by, f"tcp:127.0.0.1:{number}@lo", seen="refused")
@@ -287,7 +287,7 @@ def test_a_confirmation_may_come_before_the_rest(tmp_path: Path, pki: Pki) -> No
 
 
 def test_a_no_takes_it_back_at_once(tmp_path: Path, pki: Pki) -> None:
-    """Long before the time is over."""
+    """Long before the time has passed."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=600).id)
         lab.engine.answer(change.id, Answer(confirm=False))
@@ -331,7 +331,7 @@ def test_other_changes_wait_and_reads_do_not(tmp_path: Path, pki: Pki) -> None:
 def test_where_the_profile_before_does_not_enable_the_fallback_order_is_tried(
     tmp_path: Path, pki: Pki
 ) -> None:
-    """In the settings' order; those that the card does not hold are passed over."""
+    """In the settings' order; those that the card does not hold are ignored."""
     policy = SwitchPolicy(fallback=("8900101000000000041", SECOND, THIRD))
     with guarding(tmp_path, pki, policy=policy) as lab:
         lab.install(iccid=THIRD, name="Third")
@@ -366,7 +366,7 @@ def test_a_previous_profile_that_no_longer_registers_stays(tmp_path: Path, pki: 
 
 
 def test_without_any_profile_to_go_back_to_the_new_one_stays(tmp_path: Path, pki: Pki) -> None:
-    """Better than none, and the error says what is enabled."""
+    """Better than none, and the error states what is enabled."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         lab.card.faults.refuse(ENABLE, DISALLOWED, times=100)
@@ -417,7 +417,7 @@ def test_the_events_tell_how_far_the_guard_has_got(tmp_path: Path, pki: Pki) -> 
 
 
 def test_the_table_has_a_way_out_of_each_phase() -> None:
-    """Three phases go on, and the others are ends; what the table lacks is a mistake."""
+    """Three phases continue, and the others are ends; what the table lacks is a mistake."""
     going_on = {phase for phase, _ in TRANSITIONS}
     assert going_on == {Phase.SWITCHING, Phase.WATCHING, Phase.GOING_BACK}
     assert set(TRANSITIONS.values()) - going_on == {Phase.KEPT, Phase.BACK, Phase.STUCK}

@@ -32,7 +32,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def heard(lab: Lab) -> Iterator[Told]:
-    """Hear the layers from now on; what is told is also checked against the outbox of events."""
+    """Collect the layers from now on; the reports are also compared with the outbox of events."""
     stored = lab.engine.events.last()
     subscription = lab.engine.subscribe(lambda: None)
     found: list[tuple[str, str, str]] = []
@@ -61,7 +61,7 @@ def heard(lab: Lab) -> Iterator[Told]:
 
 
 def test_a_kept_switch(tmp_path: Path, pki: Pki) -> None:
-    """Each layer comes up once, from below, and a second look at the same state tells nothing."""
+    """Each layer comes up once, from below, and a repeated state is not reported."""
     with networking(tmp_path, pki) as lab, heard(lab) as told, listening() as at:
         change = ended(lab, REGISTERED, "bearer", "address", f"tcp:127.0.0.1:{at}")
         assert change.error is None, change.error
@@ -109,7 +109,7 @@ def test_an_unanswered_probe(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_without_an_applier(tmp_path: Path, pki: Pki) -> None:
-    """What card and modem tell is told: a switch without guard ends with one look at the registration."""
+    """The states of card and modem are reported: an unguarded switch ends with one check of registration."""
     with guarding(tmp_path, pki) as lab, heard(lab) as told:
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
         assert change.error is None

@@ -1,4 +1,4 @@
-"""A card that goes on reporting a profile as enabled although it has enabled another one."""
+"""A card that continues reporting a profile as enabled although it has enabled another one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def lie(lab: Lab) -> None:
 
 
 def test_a_guarded_switch_is_kept(tmp_path: Path, pki: Pki) -> None:
-    """The card's yes and the modem tell which of two profiles is enabled; the modem is not restarted."""
+    """The card's result and the modem show which of two profiles is enabled; the modem is not restarted."""
     with guarding(tmp_path, pki) as lab:
         lie(lab)
         change = ended(lab, REGISTERED)

@@ -1,4 +1,4 @@
-"""The network settings within a switch: which APN the modem has, and what became of each layer."""
+"""The network settings within a switch: which APN the modem has, and the result of each layer."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_the_failed_layer_is_named(
 
 
 def test_an_unknown_path_is_a_layer_too(tmp_path: Path, pki: Pki) -> None:
-    """A probe that nobody answers is named as the path."""
+    """A probe without an answer is named as the path."""
     with networking(tmp_path, pki) as lab:
         change = ended(lab, REGISTERED, "tcp:127.0.0.1:1", within=3)
         assert rolled_back(change)["layer"] == "path"
@@ -182,7 +182,7 @@ def test_a_cut_while_the_guard_is_awaited_ends_with_the_right_settings(tmp_path:
 
 
 def test_a_failure_before_an_ordinary_enable_stops_it(tmp_path: Path, pki: Pki) -> None:
-    """Nothing is switched, what was made ready is taken back, and the error says how to go on."""
+    """Nothing is switched, what was made ready is taken back, and the error states how to continue."""
     spy = Spy(answers={"prepare": [NO]})
     with networking(tmp_path, pki, spy) as lab:
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
@@ -195,7 +195,7 @@ def test_a_failure_before_an_ordinary_enable_stops_it(tmp_path: Path, pki: Pki) 
 
 
 def test_the_settings_can_have_it_ignored(tmp_path: Path, pki: Pki) -> None:
-    """With on_failure ignore the switch goes on, and the result tells the failure."""
+    """With on_failure ignore the switch continues, and the result tells the failure."""
     spy = Spy(answers={"prepare": [NO]})
     with networking(tmp_path, pki, spy, on_failure=OnFailure.IGNORE) as lab:
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
@@ -216,7 +216,7 @@ def test_a_failure_after_the_switch_is_reported(tmp_path: Path, pki: Pki, step: 
 
 
 def test_a_failing_applier_never_stops_the_way_back(tmp_path: Path, pki: Pki) -> None:
-    """Undo, apply and connect may fail: the previous profile is enabled all the same."""
+    """Undo, apply and connect may fail: the previous profile is enabled nevertheless."""
     spy = Spy(answers={"undo": [NO] * 9, "apply": [NO] * 9, "connect": [NO] * 9})
     with networking(tmp_path, pki, spy) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
@@ -226,7 +226,7 @@ def test_a_failing_applier_never_stops_the_way_back(tmp_path: Path, pki: Pki) ->
         assert change.error is not None
         assert "settings are not in force (apply-network: no; connect-network: no)" in change.error.sentence
         assert enabled(lab) == FIRST
-        # What undoing restores is the previous profile's, for which nothing is set.
+        # Undoing restores the previous profile, for which no settings are stored.
         assert ("undo", SECOND) in spy.asked
 
 
@@ -265,7 +265,7 @@ def test_what_was_not_ready_in_time_is_settled_after_the_switch(tmp_path: Path, 
 
 
 def test_a_switch_that_the_card_refuses_is_undone(tmp_path: Path, pki: Pki) -> None:
-    """What was made ready for it is taken back, and the enabled profile has its settings again."""
+    """The preparations are undone, and the enabled profile has its settings again."""
     spy = Spy()
     with networking(tmp_path, pki, spy) as lab:
         lab.card.faults.refuse(0xBF31, 3, times=100)
@@ -277,7 +277,7 @@ def test_a_switch_that_the_card_refuses_is_undone(tmp_path: Path, pki: Pki) -> N
 
 
 def test_a_deleted_profile_is_forgotten(tmp_path: Path, pki: Pki) -> None:
-    """What the applier made for a profile goes with it, whether it is deleted or the card is reset."""
+    """The applier's data for a profile are deleted with it, by a deletion or by a reset."""
     spy = Spy()
     with networking(tmp_path, pki, spy) as lab:
         assert lab.carry_out(Kind.DELETE, iccid=SECOND).error is None
@@ -340,7 +340,7 @@ def test_an_order_that_fails_leaves_no_settings_behind(tmp_path: Path, pki: Pki)
 
 
 def test_a_deleted_profile_is_forgotten_later(tmp_path: Path, pki: Pki) -> None:
-    """If the applier's service is away, the result says so, and lpad repeats it, even after a restart."""
+    """If the applier's service is away, the result reports this; lpad repeats it, even after a restart."""
     spy = Spy(answers={"forget": [NO] * 2})
     with networking(tmp_path, pki, spy) as lab:
         change = lab.carry_out(Kind.DELETE, iccid=SECOND)
@@ -370,7 +370,7 @@ def test_a_profile_that_another_program_deleted_is_forgotten(tmp_path: Path, pki
 
 
 def test_a_profile_that_is_back_is_not_forgotten(tmp_path: Path, pki: Pki) -> None:
-    """What could not be removed for a deleted profile belongs to it again once it is installed again."""
+    """Data that could not be removed for a deleted profile belong to it again once it is installed again."""
     spy = Spy(answers={"forget": [NO]})
     with networking(tmp_path, pki, spy) as lab:
         lab.carry_out(Kind.DELETE, iccid=SECOND)
@@ -395,7 +395,7 @@ TELLS = 'echo "$LPAD_EVENT $LPAD_ICCID $LPAD_APN" >> {}'
 
 
 def test_hooks_are_told_how_it_ended(tmp_path: Path, pki: Pki) -> None:
-    """A kept switch is confirmed, and one that is taken back is told with the profile enabled then."""
+    """A kept switch is confirmed, and one that is taken back is reported with the profile enabled then."""
     (tmp_path / "runner").mkdir()
     out = tmp_path / "out"
     with runner(tmp_path / "runner") as serving:
@@ -469,7 +469,7 @@ def hanging(folder: Path, pki: Pki, event: str) -> Iterator[tuple[Lab, Spy, Path
 
 
 def test_a_hanging_hook_can_be_cancelled(tmp_path: Path, pki: Pki) -> None:
-    """Before the card is asked, a cancellation ends the wait; an unasked applier undoes nothing."""
+    """Before the card is asked, a cancellation ends the wait; an unused applier undoes nothing."""
     with hanging(tmp_path, pki, "pre-switch") as (lab, spy, started):
         change = lab.submit(Kind.ENABLE, iccid=SECOND)
         lab.until_true(started.exists)
@@ -494,7 +494,7 @@ def test_a_refusing_hook_leaves_nothing_to_undo(tmp_path: Path, pki: Pki) -> Non
 
 
 def test_a_cut_during_a_hook_leaves_nothing_to_undo(tmp_path: Path, pki: Pki) -> None:
-    """What is on disk while a pre-switch hook runs has the next start undo nothing at the applier."""
+    """If lpad ends while a pre-switch hook runs, the next start undoes nothing at the applier."""
     with hanging(tmp_path, pki, "pre-switch") as (lab, spy, started):
         change = lab.submit(Kind.ENABLE, iccid=SECOND)
         lab.until_true(started.exists)

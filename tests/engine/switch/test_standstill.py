@@ -64,7 +64,7 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("slow_disk")
 def test_a_profile_that_works_is_kept_after_a_standstill(tmp_path: Path, pki: Pki) -> None:
-    """The time is over before anybody has looked, so all conditions are looked at, and all are met."""
+    """The limit passes before any check, so all conditions are checked, and all are met."""
     with guarding(tmp_path, pki) as lab, listening() as port:
         change = lab.ended(guarded(lab, REGISTERED, f"tcp:127.0.0.1:{port}", within=LIMIT).id)
         assert change.state is State.DONE, change.error
@@ -73,7 +73,7 @@ def test_a_profile_that_works_is_kept_after_a_standstill(tmp_path: Path, pki: Pk
 
 @pytest.mark.usefixtures("slow_disk")
 def test_a_profile_that_does_not_work_is_taken_back_after_the_look(tmp_path: Path, pki: Pki) -> None:
-    """What was seen is of that look, and the profile before is enabled."""
+    """The observations are those of that check, and the previous profile is enabled."""
     with guarding(tmp_path, pki, registration={SECOND: 3}) as lab:
         details = rolled_back(lab.ended(guarded(lab, REGISTERED, within=LIMIT).id))
         assert details["reason"] == "time-limit"
@@ -93,7 +93,7 @@ def test_one_condition_that_is_not_met_is_enough(tmp_path: Path, pki: Pki) -> No
 
 @pytest.mark.usefixtures("slow_disk")
 def test_a_missing_confirmation_is_not_looked_for(tmp_path: Path, pki: Pki) -> None:
-    """Nobody has confirmed in time: the switch is taken back without a look at anything else."""
+    """The confirmation does not come in time: lpad rolls back without checking anything else."""
     with guarding(tmp_path, pki) as lab:
         details = rolled_back(lab.ended(guarded(lab, REGISTERED, "confirm", within=LIMIT).id))
         assert details["reason"] == "time-limit"
@@ -104,7 +104,7 @@ def test_a_missing_confirmation_is_not_looked_for(tmp_path: Path, pki: Pki) -> N
 def test_without_a_standstill_the_limit_is_the_limit(
     tmp_path: Path, pki: Pki, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A profile that was watched all the time is not looked at again."""
+    """A profile that was watched all the time is not checked again."""
     with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
         rolled_back(lab.ended(guarded(lab, REGISTERED, within=LIMIT + 1).id))
         assert "one more look" not in caplog.text
@@ -139,7 +139,7 @@ def test_the_last_look_is_taken_once(tmp_path: Path, pki: Pki, monkeypatch: pyte
 
 
 def test_no_ends_the_last_look(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Taking the change back ends the last look at once."""
+    """Cancelling the change ends the last check immediately."""
     monkeypatch.setattr(condition_watch, "LAST_LOOK", 30.0)
     with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
         change = guarded(lab, REGISTERED, within=5)
@@ -155,7 +155,7 @@ def test_no_ends_the_last_look(tmp_path: Path, pki: Pki, monkeypatch: pytest.Mon
 def test_a_confirmation_that_was_given_in_time_leaves_the_look_to_the_others(
     tmp_path: Path, pki: Pki
 ) -> None:
-    """Who confirmed before lpad went has confirmed; the modem is looked at once more."""
+    """A confirmation before the end of lpad counts; lpad checks the modem once more."""
     with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
         change = guarded(lab, REGISTERED, "confirm", within=5)
         lab.asked(change.id)

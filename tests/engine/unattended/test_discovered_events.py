@@ -1,4 +1,4 @@
-"""When lpad asks SM-DSs unasked: a fleet of 10,000 devices over days, in simulated time."""
+"""lpad's own queries to SM-DSs: a fleet of 10,000 devices over days, in simulated time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def asked(
     fails: Callable[[float], bool] = lambda _: False,
     jitter: float = HOUR,
 ) -> list[float]:
-    """Return the moments at which a fleet that starts at once asks, in seconds from its start.
+    """Return the moments at which a fleet that starts immediately asks, in seconds from its start.
 
     Args:
         days: how long it runs.
@@ -65,7 +65,7 @@ def busiest(moments: list[float], seconds: float = MINUTE) -> int:
 
 
 def test_a_fleet_is_spread_over_the_day() -> None:
-    """10,000 devices that start at once ask 10,000 times a day, and at most 25 times in any minute."""
+    """10,000 devices that start immediately ask 10,000 times a day, and at most 25 times in any minute."""
     moments = asked(3)
     assert len(moments) == 3 * DEVICES
     assert busiest(moments) <= 25

@@ -134,7 +134,7 @@ def asked_for(lab: Lab) -> list[Change]:
 
 
 def test_a_profile_that_is_well_is_left_alone(tmp_path: Path, pki: Pki) -> None:
-    """However often it is looked at."""
+    """Repeated checks change nothing."""
     with bench(tmp_path, pki, BOTH) as lab:
         assert lab.stands(Standing.WELL).profile == FIRST
         threading.Event().wait(5 * INTERVAL)
@@ -143,7 +143,7 @@ def test_a_profile_that_is_well_is_left_alone(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_profile_that_is_ill_for_long_gives_way(tmp_path: Path, pki: Pki) -> None:
-    """The next one is enabled under a guard of its own health rule, as a change that says who asked."""
+    """The next one is enabled under a guard of its own health rule, as a change that states who asked."""
     with bench(tmp_path, pki, BOTH) as lab:
         lab.stands(Standing.WELL)
         lab.modem.register(FIRST, 3)
@@ -184,7 +184,7 @@ def test_a_short_illness_changes_nothing(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_probe_tells_of_health_too(tmp_path: Path, pki: Pki) -> None:
-    """Registered, and nobody is reached: that is ill."""
+    """A registered profile that reaches no server is unhealthy."""
     nobody = unused_port()
     with listening() as somebody:
         order = policy(
@@ -217,7 +217,7 @@ def test_what_was_not_evaluated_is_not_well(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_where_the_next_one_is_no_better_the_one_after_it_is_tried(tmp_path: Path, pki: Pki) -> None:
-    """Each switch that is in vain is taken back, and the order goes on behind it after the cool-down."""
+    """Each unsuccessful switch is rolled back, and after the cool-down failover tries the next profile."""
     in_vain = policy(rule(FIRST), rule(SECOND), rule(THIRD), within=1, cooldown=3600)
     with bench(tmp_path, pki, in_vain, registration={SECOND: 3}) as lab:
         lab.install(iccid=THIRD, name="Third")
@@ -235,7 +235,7 @@ def test_where_the_next_one_is_no_better_the_one_after_it_is_tried(tmp_path: Pat
 
 
 def test_the_cool_down_is_kept(tmp_path: Path, pki: Pki) -> None:
-    """Also where the new profile falls ill at once, and over a restart of lpad."""
+    """Also where the new profile falls ill immediately, and over a restart of lpad."""
     order = policy(rule(FIRST), rule(SECOND), cooldown=3600)
     with bench(tmp_path, pki, order) as lab:
         lab.modem.register(FIRST, 3)
@@ -251,7 +251,7 @@ def test_the_cool_down_is_kept(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_cool_down_goes_on_over_boots_that_all_begin_in_1970(tmp_path: Path, pki: Pki) -> None:
-    """What is left of it gets less with each boot, and the clock that is set in the end does not end it."""
+    """The rest of it decreases with each boot, and setting the clock in the end does not end it."""
     order = policy(rule(FIRST), rule(SECOND), cooldown=3600)
     with bench(tmp_path, pki, order) as lab:
         lab.modem.register(FIRST, 3)
@@ -283,7 +283,7 @@ def test_without_another_profile_nothing_is_done(tmp_path: Path, pki: Pki) -> No
 
 
 def test_a_profile_without_rule_is_not_watched(tmp_path: Path, pki: Pki) -> None:
-    """Who enables another one by hand means it; the modem is not even asked."""
+    """A profile that a user enables stays; the modem is not even asked."""
     with bench(tmp_path, pki, policy(rule(SECOND), rule(THIRD)), registration={FIRST: 3}) as lab:
         lab.until(lambda: lab.engine.snapshot(CARD), lambda card: card.state == "ready")
         lab.modem.received.clear()
@@ -295,7 +295,7 @@ def test_a_profile_without_rule_is_not_watched(tmp_path: Path, pki: Pki) -> None
 
 
 def test_a_switch_on_trial_is_left_to_its_own_guard(tmp_path: Path, pki: Pki) -> None:
-    """Failover does not act while somebody's switch is under way."""
+    """Failover does not act during a user's switch."""
     with bench(tmp_path, pki, BOTH, registration={SECOND: 3}) as lab:
         lab.stands(Standing.WELL)
         change = lab.submit(Kind.ENABLE, iccid=SECOND, guard={"until": ["confirm"], "within": 60})
@@ -307,7 +307,7 @@ def test_a_switch_on_trial_is_left_to_its_own_guard(tmp_path: Path, pki: Pki) ->
 
 
 def test_a_download_that_waits_is_no_switch(tmp_path: Path, pki: Pki) -> None:
-    """Failover looks at the profile, and leaves it, while a download waits for its answer or its server."""
+    """Failover checks the profile, and leaves it, while a download waits for its answer or its server."""
     with bench(tmp_path, pki, BOTH) as lab:
         lab.stands(Standing.WELL)
         order = lab.order(iccid="8900101000000000033", confirmation_code="1234")
@@ -322,7 +322,7 @@ def test_a_download_that_waits_is_no_switch(tmp_path: Path, pki: Pki) -> None:
 def test_a_download_whose_server_says_nothing_is_overtaken(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Such a download makes way for a look at the profile, and for the switch."""
+    """Such a download makes way for a check of the profile, and for the switch."""
     monkeypatch.setattr(failover, "BLIND", 0.5)
     with bench(tmp_path, pki, BOTH) as lab:
         lab.stands(Standing.WELL)
@@ -339,7 +339,7 @@ def test_a_download_whose_server_says_nothing_is_overtaken(
 def test_no_download_makes_way_for_a_look_that_would_be_in_vain(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A modem that does not tell its registration to an idle lpad tells it to nobody."""
+    """A modem that does not report its registration while lpad is idle is not borrowed for it."""
     monkeypatch.setattr(failover, "BLIND", 0.1)
     with bench(tmp_path, pki, BOTH) as lab:
         lab.stands(Standing.WELL)
@@ -360,7 +360,7 @@ def test_no_download_makes_way_for_a_look_that_would_be_in_vain(
 
 
 def test_killed_on_trial_it_is_taken_up_and_rests_afterwards(tmp_path: Path, pki: Pki) -> None:
-    """The change goes on by itself, and failover waits for it."""
+    """The change continues by itself, and failover waits for it."""
     order = policy(rule(FIRST), rule(SECOND), within=30, cooldown=3600)
     with bench(tmp_path, pki, order, registration={SECOND: 2}) as lab:
         lab.modem.register(FIRST, 3)
@@ -392,7 +392,7 @@ def test_a_stop_in_the_very_moment_is_not_missed(tmp_path: Path, pki: Pki) -> No
 
 
 def test_a_look_at_a_mute_place_ends_with_the_daemon(tmp_path: Path, pki: Pki) -> None:
-    """Whatever the probe's socket waits for: who stops lpad doesn't wait for it."""
+    """Whatever the probe's socket waits for, the end of lpad does not wait for it."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
         probe = f"http://127.0.0.1:{mute.getsockname()[1]}/"
         with bench(tmp_path, pki, policy(rule(FIRST, probe), rule(SECOND))) as lab:
@@ -426,14 +426,14 @@ def test_the_events_tell_each_standing(tmp_path: Path, pki: Pki) -> None:
             return "resting" in told
 
         lab.until_true(all_told)
-        # The status stands before its event is told, so the first one may come after the subscription.
+        # The status stands before its event is reported, so the first one may come after the subscription.
         assert told[told.index("ailing") :] == ["ailing", "switching", "resting"]
         assert told[: told.index("ailing")] in ([], ["well"])
         subscription.close()
 
 
 def test_a_look_at_the_health_tells_the_layers(tmp_path: Path, pki: Pki) -> None:
-    """What failover sees is an event when it changes, and the looks in between are none."""
+    """A changed observation of failover is an event; checks without a change are not."""
     with listening() as there:
         order = policy(rule(FIRST, REGISTERED, f"tcp:127.0.0.1:{there}", lasting=LONG))
         with bench(tmp_path, pki, order) as lab:

@@ -35,7 +35,7 @@ DENIED = 3
 
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Longer than the look at a profile's health, for which a change leaves the card to failover.
+    # Longer than the check of a profile's health, for which a change leaves the card to failover.
     monkeypatch.setattr(look_times, "BACKOFF", Backoff((1.0,)))
     monkeypatch.setattr(look_times, "WIDEST", 0.01)
     monkeypatch.setattr(condition_watch, "STEADY", 0.1)
@@ -77,7 +77,7 @@ def switches(lab: PlatformLab) -> list[Change]:
 
 
 def test_the_wish_is_provisioned(tmp_path: Path, pki: Pki) -> None:
-    """A third profile is ordered, downloaded and enabled, after the second was tried in vain."""
+    """A third profile is ordered, downloaded and enabled, after the second was tried without success."""
     with failing(tmp_path, pki) as lab:
         change = lab.ended(lab.until(lambda: requests(lab), bool)[-1].id)
         assert change.error is None, change.error

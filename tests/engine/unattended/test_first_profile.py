@@ -1,4 +1,4 @@
-"""An empty card that gets its first profile unasked, where the settings say so, and never in a hurry."""
+"""An empty card gets its first profile without a request, if the settings allow this."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def empty(lab: Lab, *, default: bool = True) -> CardPort:
 
 
 def asked(lab: Lab) -> list[Change]:
-    """Return the changes that nobody asked for, the oldest first."""
+    """Return the changes without a request, the oldest first."""
     return [change for change in reversed(lab.engine.changes()) if change.origin == "provision"]
 
 
@@ -77,7 +77,7 @@ def test_a_card_with_a_profile_is_left_alone(lab: Lab) -> None:
 
 
 def test_without_an_address_nobody_is_asked(lab: Lab) -> None:
-    """A card that names no default SM-DP+, in settings that name none, has nobody to ask."""
+    """If neither the card nor the settings name a default SM-DP+, there is no server to ask."""
     lab.start(empty(lab, default=False))
     assert lab.carry_out(Kind.REFRESH).state is State.DONE
     assert asked(lab) == []
@@ -151,7 +151,7 @@ def test_intervals_grow() -> None:
 
 
 def test_without_a_network_it_waits_for_one(lab: Lab) -> None:
-    """An attempt that finds no network is not over: it goes on when there is one, and counts once."""
+    """An attempt that finds no network is not over: it continues when there is one, and counts once."""
     offer(lab)
     lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.DROP_BEFORE))
     lab.start(empty(lab))
@@ -167,7 +167,7 @@ def test_without_a_network_it_waits_for_one(lab: Lab) -> None:
 
 
 def test_an_attempt_that_was_taken_back_is_not_repeated_at_once(lab: Lab) -> None:
-    """Who takes one back has peace until the next is due."""
+    """After a user has cancelled an attempt, the next one begins when it is due."""
     lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.DROP_BEFORE, times=99))
     lab.start(empty(lab))
     seen = lab.until(lambda: asked(lab), lambda found: bool(found and found[0].pause))
@@ -177,7 +177,7 @@ def test_an_attempt_that_was_taken_back_is_not_repeated_at_once(lab: Lab) -> Non
 
 
 def test_a_journal_that_cant_be_read_hides_no_card(lab: Lab) -> None:
-    """The card is shown, as one for which nobody was asked yet."""
+    """The card is shown without an attempt so far."""
     offer(lab)
     lab.start(empty(lab))
     assert ended(lab).state is State.DONE

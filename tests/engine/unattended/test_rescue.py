@@ -1,4 +1,4 @@
-"""A guarded switch that ended stuck: lpad goes on by itself until a profile that was wanted is enabled."""
+"""A guarded switch that ended stuck: lpad continues by itself until a profile that was wanted is enabled."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_it_goes_on_until_the_profile_before_is_enabled(tmp_path: Path, pki: Pki
 
 
 def test_the_order_is_gone_through(tmp_path: Path, pki: Pki) -> None:
-    """Where the profile before is still refused, those of the fallback order are tried, round after round."""
+    """If the previous profile is still refused, those of the fallback order are tried, round after round."""
     policy = SwitchPolicy(fallback=("8900101000000000041", THIRD), per_day=3)
     with guarding(tmp_path, pki, policy=policy) as lab:
         lab.install(iccid=THIRD, name="Third")
@@ -93,7 +93,7 @@ def test_the_order_is_gone_through(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_restart_is_no_end_of_it(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was wanted outlives lpad; its start is a good moment to try, whenever the next one was due."""
+    """The rescue outlives lpad; lpad's start begins an attempt, whenever the next one was due."""
     monkeypatch.setattr(rescue, "BACKOFF", NEVER)
     with guarding(tmp_path, pki) as lab:
         stuck(lab)
@@ -106,7 +106,7 @@ def test_a_restart_is_no_end_of_it(tmp_path: Path, pki: Pki, monkeypatch: pytest
 
 
 def test_it_goes_before_downloads(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The way home does not wait for a server that says nothing, nor for the downloads behind that one."""
+    """The way home does not wait for a server that reports nothing, nor for the downloads behind that one."""
     with guarding(tmp_path, pki) as lab:
         monkeypatch.setattr(rescue, "BACKOFF", Backoff((2.0,)))
         stuck(lab)
@@ -128,7 +128,7 @@ def test_it_goes_before_downloads(tmp_path: Path, pki: Pki, monkeypatch: pytest.
 def test_a_card_that_comes_back_is_tried_at_once(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever kept it from its profiles may have gone with the restart."""
+    """The restart may have removed the obstacle."""
     monkeypatch.setattr(rescue, "BACKOFF", NEVER)
     with guarding(tmp_path, pki) as lab:
         stuck(lab)
@@ -144,7 +144,7 @@ def test_a_card_that_comes_back_is_tried_at_once(
 
 
 def test_somebodys_own_switch_ends_it(tmp_path: Path, pki: Pki) -> None:
-    """Who enables a profile, the one that was not kept too, or wants none, has decided."""
+    """A user's switch, even to the rejected profile or to none, ends the rescue."""
     with guarding(tmp_path, pki) as lab:
         stuck(lab)
         assert lab.carry_out(Kind.DISABLE, iccid=SECOND).state is State.DONE
@@ -171,7 +171,7 @@ def test_none_is_wanted_where_none_was(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_what_the_card_does_not_hold_is_not_tried(tmp_path: Path, pki: Pki) -> None:
-    """A profile that somebody deletes is wanted no more; without any there is nothing to try."""
+    """A deleted profile is no longer wanted; without any there is nothing to try."""
     with guarding(tmp_path, pki) as lab:
         stuck(lab)
         assert lab.carry_out(Kind.DELETE, iccid=FIRST).state is State.DONE
@@ -193,7 +193,7 @@ def test_without_anything_to_go_back_to_nothing_is_tried(tmp_path: Path, pki: Pk
 
 
 def test_without_a_journal_it_waits_for_one(tmp_path: Path, pki: Pki) -> None:
-    """What cannot be written down is not begun, and not forgotten either."""
+    """An attempt that cannot be written is not begun, and not forgotten either."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         lab.card.faults.refuse(ENABLE, DISALLOWED, times=1000)
@@ -211,7 +211,7 @@ def test_without_a_journal_it_waits_for_one(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_journal_that_cant_be_read_hides_no_card(tmp_path: Path) -> None:
-    """What is shown of a card does not fail with what the journal would tell."""
+    """The view of a card does not fail if the journal cannot be read."""
     journal = Journal(tmp_path / "journal.db")
     hub = Hub()
     store = ChangeStore(journal, hub, Counters())

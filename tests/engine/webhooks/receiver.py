@@ -40,7 +40,7 @@ class Got:
 
 @dataclass
 class Answer:
-    """What the receiver answers: a status and headers, or `raw` bytes; `until` holds it back."""
+    """The receiver's answer: a status and headers, or `raw` bytes; `until` delays it."""
 
     status: int = 204
     headers: Mapping[str, str] = field(default_factory=dict)

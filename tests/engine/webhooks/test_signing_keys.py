@@ -1,4 +1,4 @@
-"""Signatures that other people's libraries accept, and keys that are no keys."""
+"""Signatures that other people's libraries accept, and keys that are not keys."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ def test_any_other_answer_is_tried_again(bench: Bench, status: int) -> None:
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_any_2xx_accepts(bench: Bench, status: int) -> None:
-    """Whatever the body says."""
+    """The body of the answer does not matter."""
     with Receiver(Answer(status, body=b"" if status == 204 else b"<html>Oh no!</html>")) as receiver:
         bench.serve(endpoint(receiver))
         bench.happen(1, 2)
@@ -292,7 +292,7 @@ def test_a_network_that_is_back_is_used_at_once(bench: Bench) -> None:
 
 
 def test_a_restart_repeats_nothing_and_forgets_nothing(bench: Bench) -> None:
-    """Also the pause between two attempts goes on."""
+    """Also the pause between two attempts continues."""
     with Receiver(Answer(204), Answer(500)) as receiver:
         bench.serve(endpoint(receiver))
         bench.happen(1, 2)
@@ -344,7 +344,7 @@ def test_pause_and_resume(bench: Bench) -> None:
 
 
 def test_one_event_is_sent_once_more(bench: Bench) -> None:
-    """With the same ID; one that the outbox never had is refused."""
+    """It is sent with the same ID; an event that the outbox never had is refused."""
     with Receiver() as receiver:
         bench.serve(endpoint(receiver))
         bench.happen(1, 2)
@@ -430,7 +430,7 @@ def test_a_mute_endpoint_delays_no_other_and_no_stop(bench: Bench) -> None:
 
 
 def test_a_reload_keeps_each_endpoints_place(bench: Bench) -> None:
-    """One with other settings goes on where it was; one that is no longer named is forgotten."""
+    """One with other settings continues where it was; one that is no longer named is forgotten."""
     with Receiver() as receiver:
         bench.serve(endpoint(receiver))
         bench.happen(1)

@@ -38,7 +38,7 @@ def state(lab: Lab, name: str, wanted: CardState) -> None:
 
 
 def served(lab: Lab) -> None:
-    """Wait until the first has the card and rests: two who read at once may spoil each other's answers."""
+    """Wait until the first worker has the card and rests: two readers could spoil each other's answers."""
     state(lab, CARD, CardState.READY)
     lab.until_true(lambda: lab.card.open_channels == ())
 
@@ -55,7 +55,7 @@ def refused_as_served(lab: Lab) -> None:
 
 
 def test_the_first_has_the_card() -> None:
-    """Whoever comes second is refused with the name of the first, as often as it asks."""
+    """The second worker is refused with the name of the first, as often as it asks."""
     ownership, told = CardOwnership(), list[str]()
     one, two = (Claimant(name, lambda name=name: told.append(name)) for name in ("one", "two"))  # type: ignore[misc]  # name is bound
     ownership.claim(EID, one)
@@ -73,7 +73,7 @@ def test_the_first_has_the_card() -> None:
 
 
 def test_who_serves_another_card_lets_the_first_go() -> None:
-    """A card that was swapped is free for whoever reaches it now; one who went away is told nothing."""
+    """A swapped card is free for the worker that reaches it now; a worker that has left is not informed."""
     ownership, told = CardOwnership(), list[str]()
     one, two = (Claimant(name, lambda name=name: told.append(name)) for name in ("one", "two"))  # type: ignore[misc]  # name is bound
     ownership.claim(EID, one)
@@ -90,7 +90,7 @@ def test_who_serves_another_card_lets_the_first_go() -> None:
 
 
 def test_who_waits_goes_on_waiting_while_it_cannot_reach_the_card() -> None:
-    """One that meets something else meanwhile is told all the same; one that has left is not."""
+    """A worker that finds another card meanwhile is still informed; one that has left is not."""
     ownership, told = CardOwnership(), list[str]()
     one, two, three = (
         Claimant(name, lambda name=name: told.append(name))  # type: ignore[misc]  # name is bound
@@ -141,7 +141,7 @@ def test_a_card_with_two_names_is_served_once(lab: Lab, other: CardPort) -> None
 
 
 def test_the_second_serves_the_card_when_the_first_can_not(lab: Lab, other: CardPort) -> None:
-    """A card whose modem is gone is taken over by whoever reaches it otherwise, at once."""
+    """A card whose modem is gone is taken over immediately by another worker that reaches it."""
     first = lab.port
     lab.start(first)
     served(lab)

@@ -29,7 +29,7 @@ QUIRKS: dict[str, Any] = {"refresh_ladder": [WAIT, {**RADIO, "seconds": 0.2}]}
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look often, and don't wait for a port that stays."""
+    """Look often, and do not wait for a port that stays."""
     monkeypatch.setattr(presence, "REOPENING", (0.05,))
     monkeypatch.setattr(modem_power, "_GOING", 0.2)
 
@@ -58,7 +58,7 @@ def test_a_modem_that_hangs_after_a_hot_swap_gets_its_radio_cycled(tmp_path: Pat
 
 
 def test_a_modem_that_hangs_forever_is_not_restarted_forever(tmp_path: Path, pki: Pki) -> None:
-    """Three steps at once, then pauses; the card's view has how often, and when again."""
+    """Three steps immediately, then pauses; the card's view has how often, and when again."""
     with bench(tmp_path, pki, quirks=QUIRKS) as lab:
         both(lab)
         hang(lab)
@@ -71,13 +71,13 @@ def test_a_modem_that_hangs_forever_is_not_restarted_forever(tmp_path: Path, pki
         state = lab.engine.modem_restarts(CARD)
         assert not state.exhausted
         lab.stop()
-        assert lab.engine.modem_restarts(CARD) == state, "a restart of lpad is no way round it"
+        assert lab.engine.modem_restarts(CARD) == state, "a restart of lpad does not change it"
 
 
 def test_what_was_put_right_counts_until_it_has_held(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A modem that hangs again and again is bound, too; one that stays well begins anew."""
+    """A modem that hangs again and again is bound, too; one that stays well begins again."""
     with bench(tmp_path, pki, quirks=QUIRKS, hot_swap_hangs=True) as lab:
         both(lab)
         for steady, times in ((600.0, 1), (600.0, 2), (0.0, 0)):

@@ -51,7 +51,7 @@ STAGES = ("initiateAuthentication", "authenticateClient", "getBoundProfilePackag
 
 @pytest.mark.parametrize("function", STAGES)
 def test_a_switch_overtakes_a_download_that_waits_for_its_server(lab: Lab, function: str) -> None:
-    """The switch is done while the server says nothing; then the download starts again and is done."""
+    """The switch is done while the server reports nothing; then the download starts again and is done."""
     two(lab)
     lab.timeouts.retry = 0
     with silent(lab, function) as asked:
@@ -162,7 +162,7 @@ def _wait_no_longer(lab: Lab, change_id: int) -> None:
 
 
 def test_being_overtaken_outlives_a_restart(lab: Lab) -> None:
-    """What was overtaken, and how often, is on the disk before the switch begins; it goes on by itself."""
+    """The overtaken change and the count are on the disk before the switch begins; it resumes by itself."""
     two(lab)
     found: list[Change] = []
     enable = OPERATIONS[Kind.ENABLE]
@@ -209,7 +209,7 @@ def test_a_switch_goes_before_what_is_queued(lab: Lab) -> None:
 
 
 def test_a_switch_to_a_profile_that_is_to_come_waits_for_it(lab: Lab) -> None:
-    """Who asks for a download and then enables its profile does not want the switch to go first."""
+    """A user who requests a download and then enables its profile does not want the switch to go first."""
     two(lab)
     with silent(lab, "authenticateClient") as asked:
         change = download(lab)
@@ -250,7 +250,7 @@ def test_a_check_of_trust_is_overtaken(lab: Lab) -> None:
 
 
 def test_a_delivery_is_overtaken(lab: Lab) -> None:
-    """A switch does not wait until notifications are delivered; the delivery goes on."""
+    """A switch does not wait until notifications are delivered; the delivery continues."""
     two(lab)
     fault = Fault(function="handleNotification", kind=FaultKind.HTTP_STATUS, value=503, times=1)
     lab.server.faults.add(fault)

@@ -1,4 +1,4 @@
-"""When an absent card is looked for again."""
+"""The times at which an absent card is tried again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_without_news_the_next_look_is_put_off(looking: Presence) -> None:
 
 
 def test_news_while_a_look_goes_on_are_not_lost(looking: Presence) -> None:
-    """A port that is free in the very moment in which it was refused is looked at again at once, and once."""
+    """A port that is released at the moment of its refusal is tried again immediately, and only once."""
     looking.look_now()
     looking.missed()
     assert due_in(looking) <= 0
@@ -43,6 +43,6 @@ def test_news_while_a_look_goes_on_are_not_lost(looking: Presence) -> None:
 
 
 def test_a_card_that_another_serves_is_looked_at_as_rarely_as_any(looking: Presence) -> None:
-    """Each look may come between that worker's commands, and it tells when it lets go."""
+    """A check may come between that worker's commands; the worker reports when it releases the card."""
     looking.missed(served=True)
     assert due_in(looking) > LATER

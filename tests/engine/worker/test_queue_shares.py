@@ -1,4 +1,4 @@
-"""Each user has a share of a card's queue, and nobody fills it for others."""
+"""Each user has a share of a card's queue, and cannot fill it for others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Queue:
-    """What waits for one card."""
+    """The queue of one card."""
 
     def __init__(self) -> None:
         self.waiting: list[Change] = []
@@ -61,7 +61,7 @@ def test_root_finds_a_place_whoever_fills_the_rest() -> None:
     """Its reserve is for root alone."""
     queue = Queue()
     for user in range(1000, 1100):
-        accepted(lambda user=user: queue.ask(user))  # type: ignore[misc]  # called at once
+        accepted(lambda user=user: queue.ask(user))  # type: ignore[misc]  # called immediately
     assert len(queue.waiting) == PLACES
     assert accepted(lambda: queue.ask(ROOT)) == ROOT_RESERVE
     with pytest.raises(TooManyChanges, match=r"10 of them by user 0; wait until"):
@@ -80,15 +80,15 @@ def test_a_switch_finds_a_place(user: int) -> None:
 
 @pytest.mark.parametrize("origin", [RESCUE, FAILOVER])
 def test_recovery_is_always_taken(origin: str) -> None:
-    """What lpad does to keep the device reachable stands behind no limit."""
+    """The limits do not apply to changes with which lpad keeps the device reachable."""
     queue = Queue()
     for user in (ROOT, *range(1000, 1100)):
-        accepted(lambda user=user: queue.ask(user))  # type: ignore[misc]  # called at once
+        accepted(lambda user=user: queue.ask(user))  # type: ignore[misc]  # called immediately
     queue.ask(None, Kind.ENABLE, origin=origin)
 
 
 def test_a_card_s_queue(lab: Lab) -> None:
-    """What waits for a card counts for the user who asked for it, and counts no more once it has ended."""
+    """A waiting change counts for the user who requested it, and no longer once it has ended."""
     with held(lab):
         changes = [lab.engine.submit(CARD, RefreshParams(), asked_by=1000).change for _ in range(PLACES // 2)]
         assert changes[0].asked_by == 1000

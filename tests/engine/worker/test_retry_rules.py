@@ -44,7 +44,7 @@ INITIATE, AUTHENTICATE, GET = "initiateAuthentication", "authenticateClient", "g
 
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let attempts follow one another at once."""
+    """Let attempts follow one another immediately."""
     at_once: Mapping[Course, Backoff] = {course: Backoff((0.01,)) for course in BACKOFF}
     monkeypatch.setattr(retry_rules, "BACKOFF", at_once)
     monkeypatch.setattr(awaiting_retry, "REST", 0.0)
@@ -101,7 +101,7 @@ def fault(
     ],
 )
 def test_each_class_of_error_has_its_course(error: LpadError, course: Course) -> None:
-    """Network and server pass, sessions begin anew, and what only people can mend ends at once."""
+    """Network and server pass, sessions begin again, and what only people can mend ends immediately."""
     assert course_of(error) is course
 
 
@@ -118,7 +118,7 @@ def test_a_certificate_that_had_expired_before_lpad_was_made_is_expired() -> Non
 
 
 def test_a_switch_that_took_the_network_ends_no_download() -> None:
-    """What was overtaken waits for the network of the other profile, even if it is to be tried once only."""
+    """An overtaken download waits for the new profile's network, even if it has only one attempt."""
     tried = Tried(retry_for=0)
     away = ServerUnreachable("no connection")
     assert tried.fails(away) is None
@@ -132,7 +132,7 @@ def test_a_switch_that_took_the_network_ends_no_download() -> None:
 
 
 def test_dates_are_doubted_for_as_long_as_the_download_is_tried() -> None:
-    """A clock that is right and that no time server confirms is no reason to wait for ever."""
+    """A clock that is right and that no time server confirms is not a reason to wait forever."""
     tried = Tried(retry_for=3600)
     expired = ServerUntrusted("dates", cause="certificate-expired")
     retry = tried.fails(expired, synchronised=False)
@@ -225,7 +225,7 @@ def test_a_network_that_comes_and_goes_uses_up_only_the_time_that_passes() -> No
 
 @pytest.mark.parametrize("jump", [2 * YEAR, -YEAR, -TODAY])
 def test_a_clock_that_jumps_neither_ends_nor_prolongs_it(jump: float) -> None:
-    """What counts is the time for which lpad ran."""
+    """Only the time in which lpad ran counts."""
     tried = Tried(retry_for=3600)
     tried.fails(NO_ROUTE)
     tried.clocks.pass_by(60)
@@ -327,7 +327,7 @@ def test_a_card_is_waited_for_as_long_as_all_is() -> None:
 def test_what_passes_is_tried_again(
     patient: Lab, function: str, kind: FaultKind, value: str | int | None
 ) -> None:
-    """A download that met it goes on by itself with a new session, and installs its profile once."""
+    """A download that met it continues by itself with a new session, and installs its profile once."""
     fault(patient, function, kind, value)
     change = patient.ended(download(patient).id)
     assert change.state is State.DONE, change.error
@@ -337,7 +337,7 @@ def test_what_passes_is_tried_again(
 
 @pytest.mark.usefixtures("soon")
 def test_a_session_is_begun_anew_once(patient: Lab) -> None:
-    """A server that forgets each session is told so once, and the second time it is the end."""
+    """A server that forgets each session gets one repetition; the second time the download fails."""
     fault(patient, GET, FaultKind.REFUSE, "8.10.1/3.9", times=9)
     change = patient.ended(download(patient).id)
     assert change.state is State.FAILED
@@ -345,7 +345,7 @@ def test_a_session_is_begun_anew_once(patient: Lab) -> None:
 
 
 def test_a_refusal_for_good_ends_at_once(patient: Lab) -> None:
-    """The sentence says what helps, and nothing is tried again."""
+    """The sentence states what helps, and nothing is tried again."""
     fault(patient, AUTHENTICATE, FaultKind.REFUSE, "8.2.6/3.8")
     change = patient.ended(download(patient).id)
     assert change.attempts == 0
@@ -368,8 +368,8 @@ def test_a_waiting_download_leaves_the_card_to_others(patient: Lab) -> None:
 
 
 def test_a_waiting_download_survives_restarts(patient: Lab) -> None:
-    """Its order, code and number of attempts are on the disk; after the restart it goes on when it is due."""
-    patient.clocks = Clocks()  # the pause is over when the test says so, and not while lpad stops
+    """Its order, code and attempts are on the disk; after the restart it continues when it is due."""
+    patient.clocks = Clocks()  # the pause is over when the test reports this, and not while lpad stops
     fault(patient, INITIATE, FaultKind.HTTP_STATUS, 503)
     waiting = paused_for(patient, download(patient), PauseReason.SERVER)
     patient.stop()
@@ -398,7 +398,7 @@ def test_a_network_that_comes_ends_the_wait(patient: Lab, monkeypatch: pytest.Mo
 
 @pytest.mark.usefixtures("soon")
 def test_a_card_that_comes_back_is_looked_at_first(patient: Lab) -> None:
-    """A port that went in the middle is waited for; then the download goes on, and ends with one profile."""
+    """A download waits for a port that has disappeared, then continues and ends with one profile."""
     order = patient.order(size=20000)
     change = patient.submit(Kind.DOWNLOAD, secrets={"activation_code": patient.code(order)})
     patient.until(
@@ -459,7 +459,7 @@ def test_cut_off_after_the_card_installed(patient: Lab) -> None:
 
 
 def test_cut_off_after_the_card_refused(patient: Lab) -> None:
-    """The card's own word in its list decides: what it refused for good is not tried again."""
+    """The card's own word in its list decides: what it refused permanently is not tried again."""
     patient.install()
     patient.carry_out(Kind.DELETE, iccid=FIRST)
     fault(patient, "handleNotification", FaultKind.DROP_BEFORE, times=9)
@@ -477,7 +477,7 @@ def test_cut_off_after_the_card_refused(patient: Lab) -> None:
 
 @pytest.mark.usefixtures("soon")
 def test_what_the_card_said_of_an_earlier_attempt_counts_no_more(patient: Lab) -> None:
-    """An old refusal in the card's list doesn't end the attempt that came after it."""
+    """An old refusal in the card's list does not end the attempt that came after it."""
     fault(patient, "handleNotification", FaultKind.DROP_BEFORE, times=9)
     fault(patient, GET, FaultKind.BPP_BIT_FLIP, 3)
     order = patient.order()
@@ -489,7 +489,7 @@ def test_what_the_card_said_of_an_earlier_attempt_counts_no_more(patient: Lab) -
 
 
 def test_one_that_ends_the_daemon_each_time_is_judged_in_the_end(patient: Lab) -> None:
-    """A download is not taken up for ever: after some restarts it fails, and says so."""
+    """A download is not taken up forever: after some restarts it fails, and reports this."""
     change = cut_off(patient, noting(Notes, restarts=10, sessions=1))
     assert change.state is State.FAILED
     assert change.error is not None
@@ -498,7 +498,7 @@ def test_one_that_ends_the_daemon_each_time_is_judged_in_the_end(patient: Lab) -
 
 
 def test_stopped_in_the_middle(patient: Lab) -> None:
-    """A download that lpad's own end takes back goes on after the next start, as after a power cut."""
+    """A download that lpad's own end takes back continues after the next start, as after a power cut."""
     order = patient.order()
     secrets = {"activation_code": patient.code(order)}
     fault(patient, AUTHENTICATE, FaultKind.DELAY, 1)
@@ -518,7 +518,7 @@ def test_stopped_in_the_middle(patient: Lab) -> None:
 
 
 def test_without_a_clock_a_download_waits(patient: Lab) -> None:
-    """A board that doesn't know the time says so and tries no server; once the clock is set it goes on."""
+    """A board without the time tries no server and reports this; it continues once the clock is set."""
     clock = Clock(unset_before=now().timestamp() + 3600)
     patient.environment = Environment(clock=clock)
     change = paused_for(patient, download(patient), PauseReason.TIME)

@@ -47,7 +47,7 @@ def good(change: Change) -> Change:
 
 
 def test_answered_while_nobody_wants_the_card(lab: Lab) -> None:
-    """The download goes on in the session in which it asked."""
+    """The download continues in the session in which it asked."""
     change = asking(lab, lab.order(confirmation_code=CODE))
     lab.engine.answer(change.id, Answer(confirmation_code=CODE))
     good(lab.ended(change.id))
@@ -66,7 +66,7 @@ def test_a_confirmation_code_after_others_had_the_card(lab: Lab) -> None:
 
 
 def test_consent_after_others_had_the_card(lab: Lab) -> None:
-    """What was shown is what is installed: nobody is asked again."""
+    """The shown profile is the installed one: lpad does not ask again."""
     change = released(lab, asking(lab, lab.order(), confirm=True))
     lab.engine.answer(change.id, Answer(decision="accept"))
     good(lab.asked(change.id))
@@ -119,7 +119,7 @@ def test_a_refused_code_is_asked_for_again(lab: Lab) -> None:
     ("decision", "state"), [("reject", OrderState.CANCELLED), ("postpone", OrderState.RELEASED)]
 )
 def test_declined_after_others_had_the_card(lab: Lab, decision: str, state: OrderState) -> None:
-    """A rejection reaches the server in another session; a postponed order stays open; both are told once."""
+    """A rejection is reported in another session; a postponed order stays open; both are reported once."""
     order = lab.order()
     change = released(lab, asking(lab, order, confirm=True))
     subscription = lab.engine.subscribe(lambda: None)
@@ -134,7 +134,7 @@ def test_declined_after_others_had_the_card(lab: Lab, decision: str, state: Orde
 
 
 def test_rejected_while_the_server_is_away(lab: Lab) -> None:
-    """Whatever the server has to say, a rejected profile is declined."""
+    """Whatever the server answers, a rejected profile is declined."""
     change = released(lab, asking(lab, lab.order(), confirm=True))
     lab.server.stop()
     lab.engine.answer(change.id, Answer(decision="reject"))
@@ -144,7 +144,7 @@ def test_rejected_while_the_server_is_away(lab: Lab) -> None:
 
 
 def test_no_code_after_others_had_the_card(lab: Lab) -> None:
-    """Whoever gives no code ends the download, and no session is opened for that."""
+    """Without a code the download ends, and no session is opened for that."""
     change = released(lab, asking(lab, lab.order(confirmation_code=CODE)))
     lab.engine.answer(change.id, Answer(decision="postpone"))
     ended = lab.ended(change.id)
@@ -154,7 +154,7 @@ def test_no_code_after_others_had_the_card(lab: Lab) -> None:
 
 
 def test_nobody_answers_after_others_had_the_card(lab: Lab) -> None:
-    """The time to answer passes by itself; the order stays open."""
+    """The time to answer passes without a request; the order stays open."""
     lab.patient(answer=2)
     order = lab.order()
     change = released(lab, asking(lab, order, confirm=True))
@@ -165,7 +165,7 @@ def test_nobody_answers_after_others_had_the_card(lab: Lab) -> None:
 
 
 def test_taken_back_after_others_had_the_card(lab: Lab) -> None:
-    """It ends at once."""
+    """It ends immediately."""
     change = released(lab, asking(lab, lab.order(), confirm=True))
     assert lab.engine.cancel(change.id).state is State.CANCELLED
 

@@ -1,4 +1,4 @@
-"""What keeps a worker and its changes going, whatever happens: bugs, callers gone wild, other settings."""
+"""A worker and its changes continue under bugs, runaway callers and other settings."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_change_ends_though_the_card_cant_be_read_any_more(
 
 
 def test_changes_of_a_card_that_the_settings_name_no_more_are_ended(lab: Lab) -> None:
-    """They would stay for ever, their secrets with them, or be carried out when nobody expects it."""
+    """They would stay forever with their secrets, or be carried out unexpectedly."""
     journal = lab.journal()
     change = journal.changes.add("gone", DownloadParams(), secrets={"activation_code": "x"})
     journal.close()
@@ -92,7 +92,7 @@ def _with_mistake(monkeypatch: pytest.MonkeyPatch, number: int, *states: State) 
 def test_a_change_that_cant_be_stored_as_begun_ends(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, states: list[State]
 ) -> None:
-    """A mistake in lpad while a record is stored leaves no change queued for ever, nor those behind it."""
+    """A mistake in lpad while a record is stored leaves no change queued forever, nor those behind it."""
     _ready(lab)
     before = lab.carry_out(Kind.REFRESH)
     _with_mistake(monkeypatch, before.id + 1, *states)
@@ -119,7 +119,7 @@ def test_a_mistake_after_a_failure_ends_the_change(lab: Lab, monkeypatch: pytest
 def test_an_end_that_cant_be_stored_is_shown_and_stored_later(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the card has carried out is done, even if a mistake in lpad keeps it from the journal for now."""
+    """A change that the card has carried out is done, even if a fault in lpad keeps it from the journal."""
     _ready(lab)
     before = lab.carry_out(Kind.REFRESH)
     with monkeypatch.context() as broken:
@@ -163,7 +163,7 @@ def test_a_mistake_over_a_changes_news_costs_the_news_only(
 def test_a_mistake_while_one_is_settled_keeps_nothing_else_from_its_end(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wherever it is met: the first change fails, and the second is carried out."""
+    """Wherever the fault occurs: the first change fails, and the second is carried out."""
     journal = lab.journal()
     first, second = (journal.changes.add(CARD, RefreshParams(), secrets={}) for _ in range(2))
     for change in (first, second):

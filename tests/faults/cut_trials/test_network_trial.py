@@ -29,7 +29,7 @@ STEPS = {
 }
 """The steps of each scenario at which something is sent to card, modem, NetworkManager or hooks.
 
-`return-modem` sends nothing: the modem is back once ModemManager sees lpad leave the bus, where lpad is cut
+`return-modem` sends nothing: the modem is back once ModemManager sees lpad leave the bus, and lpad is cut
 off, too, but may have begun the next step.
 """
 

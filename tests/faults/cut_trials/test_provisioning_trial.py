@@ -42,7 +42,7 @@ def test_one_order(stage: Stage, cut: str) -> None:
 
 
 def test_a_second_order_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A platform at which an order was made twice is told of."""
+    """A platform at which an order was made twice is reported."""
     carry_out = WatchedPlatform.carry_out
 
     def twice(platform: WatchedPlatform, request: Request) -> tuple[Answer, Faulty]:

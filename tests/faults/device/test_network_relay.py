@@ -63,14 +63,14 @@ def test_reset(network: Network) -> None:
 
 
 def test_refused(network: Network) -> None:
-    """Nobody listens."""
+    """Without a listener."""
     network.fail(Outage.REFUSED)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(network.address, timeout=10)
 
 
 def test_stalled(network: Network) -> None:
-    """Connections stand, and nothing comes through any more, also when others work again."""
+    """Connections stand, and nothing comes through any longer, also when others work again."""
     with closing(connected(network)) as standing:
         network.fail(Outage.STALLED)
         network.come_back()
@@ -97,7 +97,7 @@ def test_it_comes_back(network: Network, outage: Outage) -> None:
 
 
 def test_what_follows_an_answer(network: Network) -> None:
-    """It is done once, when the answer is with whoever asked."""
+    """The cut occurs once, when the client already has the answer."""
     answered = threading.Event()
     with closing(connected(network)) as standing:
         network.when_answered(answered.set)

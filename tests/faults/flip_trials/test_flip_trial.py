@@ -37,7 +37,7 @@ def quiet() -> Iterator[None]:
 
 
 def test_a_flip_is_read_as_it_is_printed() -> None:
-    """Whoever reads a report can make the same flip again."""
+    """The numbers in a report lead to the same flip again."""
     for flip in chosen(SIZES, 150, 1):
         assert Flip.parse(str(flip)) == flip
 
@@ -84,7 +84,7 @@ def test_what_is_raised_is_found(stage: FlipStage, monkeypatch: pytest.MonkeyPat
 
 
 def test_they_are_made_side_by_side(tmp_path: Path) -> None:
-    """Each is told once, and the report counts what came of them."""
+    """Each is reported once, and the report counts their results."""
     outcomes = list(flip_outcomes(tmp_path, number=8, seed=1, jobs=2))
     assert len({(each.folder, each.flip) for each in outcomes}) == 8
     assert {each.folder for each in outcomes} == {CLOSED, KILLED}

@@ -19,7 +19,7 @@ COUNTS = {
 
 
 def test_a_cut_is_read_as_it_is_printed() -> None:
-    """Whoever reads a report can make the same cut again."""
+    """The numbers in a report lead to the same cut again."""
     for cut in every_cut(COUNTS):
         assert Cut.parse(str(cut)) == cut
 

@@ -1,4 +1,4 @@
-"""The bench file: all that is wrong with it is told before anything is touched."""
+"""The bench file: all of its mistakes are reported before any device is used."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_example_is_right() -> None:
     ],
 )
 def test_mistakes(tmp_path: Path, section: dict[str, Any], told: str) -> None:
-    """Each is told in words that name it; a feature that is misspelt would leave tests out unseen."""
+    """Each is reported in words that name it; a feature that is misspelt would leave tests out unseen."""
     with pytest.raises(InvalidSettings, match=told):
         read(tmp_path, place=section)
 
@@ -57,6 +57,6 @@ def test_all_at_once(tmp_path: Path) -> None:
 
 
 def test_derived_features(tmp_path: Path) -> None:
-    """What follows from the rest need not be said."""
+    """Derived features need not be listed."""
     file = read(tmp_path, a=RIGHT | {"codes": "codes.yaml", "power": {"sysfs": "1-1.4"}})
     assert file.features("a") == {"modem", "codes", "power"}

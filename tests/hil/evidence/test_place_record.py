@@ -1,4 +1,4 @@
-"""What a page says of a failed case: the sentence that an engineer reads first."""
+"""The report of a failed case: the sentence that an engineer reads first."""
 
 from __future__ import annotations
 

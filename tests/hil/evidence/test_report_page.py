@@ -31,7 +31,7 @@ def words(html: str) -> str:
 
 
 def test_a_failure() -> None:
-    """It is told with its place, its case and its reason, which drives no browser."""
+    """It is reported with its place, its case and its reason, which drives no browser."""
     outcome = Outcome(
         "switching · ten_switches", "failed", 3.0, "AssertionError: <b>the card & the modem</b>"
     )
@@ -71,7 +71,7 @@ def test_compared_with_the_last_run() -> None:
 
 
 def test_an_empty_run() -> None:
-    """A run in which nothing was done is a page all the same."""
+    """A run in which nothing was done is a page nevertheless."""
     text = words(page(BEGAN, [], before=[]))
     assert "0 places, no case" in text
     assert "Nothing was downloaded." in text

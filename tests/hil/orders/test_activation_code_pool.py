@@ -29,7 +29,7 @@ def spend_one(folder: Path) -> str | None:
 
 
 def hold_one(folder: Path) -> None:
-    """Lease a code and end without a word."""
+    """Lease a code and end silently."""
     assert pool(folder).lease() is not None
 
 
@@ -43,7 +43,7 @@ def test_each_once(tmp_path: Path) -> None:
 
 
 def test_a_lease_is_alone(tmp_path: Path) -> None:
-    """A code that is leased is nobody else's; given back unspent it is free, spent it is gone."""
+    """A leased code belongs to one test; returned unspent it is free again, spent it is used up."""
     codes = pool(tmp_path, {"code": "1$s$A"})
     lease = codes.lease()
     assert lease is not None
@@ -59,7 +59,7 @@ def test_a_lease_is_alone(tmp_path: Path) -> None:
 
 
 def test_a_holder_that_died(tmp_path: Path) -> None:
-    """What a killed process had leased and not spent can be leased again."""
+    """Unspent codes that a killed process had leased can be leased again."""
     codes = pool(tmp_path, {"code": "1$s$A"})
     process = multiprocessing.get_context("spawn").Process(target=hold_one, args=(tmp_path,))
     process.start()
@@ -83,7 +83,7 @@ def test_a_line_that_was_cut_off(tmp_path: Path) -> None:
 
 
 def test_leases_hold_no_codes(tmp_path: Path) -> None:
-    """Whoever reads the leases cannot use a code."""
+    """The file of leases does not reveal a code."""
     lease = pool(tmp_path, {"code": "1$smdp.example.com$SECRET", "confirmation_code": "4711"}).lease(
         confirmation=True
     )

@@ -15,7 +15,7 @@ from lpad.testing.simulated_gateway import Gateway
 
 
 def test_a_command(tmp_path: Path) -> None:
-    """The user's own command is told on and off, and what it says of a failure is passed on."""
+    """The user's own command gets on and off, and its report of a failure is passed on."""
     switch = power_switch(Power(command=["/bin/sh", "-c", f"echo {{state}} >>{tmp_path}/said"]))
     switch.off()
     switch.on()
@@ -47,7 +47,7 @@ STUCK = SAYS.format(before="0103 power", state="off", usb3="00a0 off", usb2="010
 
 @pytest.fixture
 def uhubctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A program of that name, which says what stands in the files on and off, and notes its arguments."""
+    """A program of that name, which states what is in the files on and off, and notes its arguments."""
     program = tmp_path / "uhubctl"
     program.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\ncat "{tmp_path}/$6"\n')
     program.chmod(0o755)
@@ -74,7 +74,7 @@ def test_uhubctl(uhubctl: Path) -> None:
     ids=["half of it", "all of it", "silent"],
 )
 def test_a_hub_that_does_nothing(uhubctl: Path, said: str, told: str) -> None:
-    """Uhubctl ends well all the same (mvp/uhubctl#146); a power cut that is none would prove nothing."""
+    """Uhubctl exits with 0 anyway (mvp/uhubctl#146); a power cut that did not happen would prove nothing."""
     (uhubctl / "off").write_text(said)
     with pytest.raises(CardUnreachable, match=told):
         power_switch(Power(uhubctl="1-1.3:3")).off()
@@ -82,7 +82,7 @@ def test_a_hub_that_does_nothing(uhubctl: Path, said: str, told: str) -> None:
 
 @pytest.mark.programs("uhubctl")
 def test_the_real_uhubctl() -> None:
-    """It understands what it is told: there is no hub 9-9, and that is all it has against it."""
+    """It understands what it is reported: there is no hub 9-9, and that is all it has against it."""
     with pytest.raises(CardUnreachable, match=r"ended with 1: .*(at location 9-9|permission)"):
         power_switch(Power(uhubctl="9-9:3")).off()
 
@@ -90,8 +90,8 @@ def test_the_real_uhubctl() -> None:
 class Kernel:
     """The folder of a USB driver as the kernel has it: a link for each bound device, and two files to write.
 
-    After "Manual driver binding and unbinding" (LWN, 143397): who writes a device's name to one of them finds
-    its link gone or there when the writing is over, and "No such device" for a name that is none.
+    After "Manual driver binding and unbinding" (LWN, 143397): a program that writes a device's name to
+    one of the files finds the link gone or present afterwards, and "No such device" for an unknown name.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -115,7 +115,7 @@ class Kernel:
 
 
 def test_sysfs(tmp_path: Path) -> None:
-    """The kernel is told to unbind a device that is bound and to bind one that isn't, and nothing else."""
+    """A bound device is unbound and an unbound one is bound; nothing else is written to the kernel."""
     kernel = Kernel(tmp_path)
     switch = SysfsSwitch("1-1.4", drivers=tmp_path)
     told: list[tuple[str, str]] = []

@@ -8,7 +8,7 @@ from hil.place.strategy import PlaceBroken, Stand, Strategy
 
 
 class Steps:
-    """Notes what it is told to do, and fails where it is told to."""
+    """Records the transitions, and fails at the chosen ones."""
 
     def __init__(self, fails: str = "") -> None:
         self.done: list[str] = []
@@ -48,7 +48,7 @@ def test_up_and_down() -> None:
 
 
 def test_a_failed_transition() -> None:
-    """It is told as it is the first time; then nothing is tried any more, and the reason is told."""
+    """The first failure is reported as it is; afterwards nothing is tried, and the reason is repeated."""
     steps = Steps(fails="start daemon")
     strategy = Strategy(steps)
     with pytest.raises(OSError, match="no such device"):
@@ -59,7 +59,7 @@ def test_a_failed_transition() -> None:
 
 
 def test_a_card_that_was_lost() -> None:
-    """After a power cut the card is known anew; the daemon stays."""
+    """After a power cut the card is known again; the daemon stays."""
     steps = Steps()
     strategy = Strategy(steps)
     strategy.to(Stand.KNOWN_CARD)

@@ -1,4 +1,4 @@
-"""Has an installed lpad write a journal, and notes what it tells of it; `test_released.py` opens it today.
+"""Has an installed lpad write a journal, and notes what it reports it; `test_released.py` opens it today.
 
     PYTHONPATH=tests .venv/bin/python -m journeys.released.make /path/to/lpad tests/journeys/released/VERSION
 
@@ -69,7 +69,7 @@ def api(gateway: Gateway) -> httpx.Client:
 
 
 def _fill(gateway: Gateway) -> dict[str, Any]:
-    """Bring about one of each kind of row, and return what is told of them."""
+    """Bring about one of each kind of row, and return the reports on them."""
     gateway.ready()
     home = gateway.install_profile(enable=True, name="Home")
     work = gateway.install_profile(name="Work")
@@ -104,7 +104,7 @@ def listed(client: httpx.Client, path: str) -> list[dict[str, Any]]:
 def _until(holds: Any) -> None:
     end = time.monotonic() + 60
     while not holds():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, "waited without success"
         time.sleep(0.05)
 
 

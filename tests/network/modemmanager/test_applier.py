@@ -198,7 +198,7 @@ def test_follows_the_modem(gateway: GatewayDouble) -> None:
 def test_the_modem_does_not_read_the_profile(
     gateway: GatewayDouble, iccid: str | None, state: int, reason: int, told: str
 ) -> None:
-    """A modem that has not read the profile is waited for, and the sentence says what is wrong with it."""
+    """A modem that has not read the profile is waited for, and the sentence states what is wrong with it."""
     gateway.probe(iccid)
     gateway.state, gateway.failed_reason = state, reason
     outcome = ModemManagerApplier(connects=True).connect(wanted(), deadline=Deadline.after(0.2))
@@ -216,7 +216,7 @@ def test_an_iccid_in_another_form(gateway: GatewayDouble, form: str) -> None:
 
 
 def test_a_stale_modem_is_probed_again(gateway: GatewayDouble, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A modem that ModemManager goes on showing with the previous profile is probed again, once."""
+    """A modem that ModemManager continues showing with the previous profile is probed again, once."""
     monkeypatch.setattr("lpad.network.modemmanager.applier.STALE", 0.0)
     gateway.card = NEW
     assert isinstance(ModemManagerApplier(connects=True).connect(wanted(), deadline=soon()), Applied)

@@ -234,7 +234,7 @@ def test_waits_for_the_modem(gateway: GatewayDouble, applier: NetworkManagerAppl
 
 
 def test_without_modem_manager(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
-    """While ModemManager restarts, connections are stored all the same, and the activation waits."""
+    """While ModemManager restarts, connections are stored nevertheless, and the activation waits."""
     gateway.mm.leave()
     assert isinstance(applier.prepare(wanted(), deadline=soon()), Applied)
     assert isinstance(applier.apply(wanted(), deadline=soon()), Applied)
@@ -371,7 +371,7 @@ def test_deletes_the_connection_with_the_profile(
 def test_refusals(
     gateway: GatewayDouble, applier: NetworkManagerApplier, refusal: str, kind: type, told: str
 ) -> None:
-    """A refusal says what the owner can do, and whether another attempt makes sense."""
+    """A refusal states what the owner can do, and whether another attempt makes sense."""
     gateway.refuse = refusal
     outcome = applier.apply(wanted(WITH_SECRET), deadline=soon())
     assert isinstance(outcome, kind)

@@ -1,4 +1,4 @@
-"""What platforms write: dotted paths, codes in many forms, numbers that are too long."""
+"""The values that platforms send: dotted paths, codes in many forms, numbers that are too long."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_numbers_keep_their_digits() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{", b"[" * 100_000, b"\xff\xfe{}"])
 def test_no_json(body: bytes) -> None:
-    """What is not JSON in UTF-8 is malformed, however it is broken."""
+    """A body that is not JSON in UTF-8 is malformed, however it is broken."""
     with pytest.raises(MalformedError):
         reading.parsed(body)
 
@@ -77,7 +77,7 @@ def test_tickets(told: dict[str, object], code: str | None) -> None:
 
 @pytest.mark.parametrize("told", [{"code": "1$$"}, {"smdp": "no host!", "matching": "A"}])
 def test_no_ticket(told: dict[str, str]) -> None:
-    """What is not a code is malformed, and is not shown."""
+    """An invalid code is malformed, and is not shown."""
     parts = {"code": None, "smdp": None, "matching": None, **told}
     with pytest.raises(MalformedError):
         reading.ticket(bound=False, **parts)
@@ -117,5 +117,5 @@ def test_words_are_bounded() -> None:
     ],
 )
 def test_an_iccid_without_its_padding(text: str | None, iccid: str | None) -> None:
-    """However a platform writes it, and never a number that is none."""
+    """Each form of a number is read, and invalid numbers never are."""
     assert reading.iccid(text) == iccid

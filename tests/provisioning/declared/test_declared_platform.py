@@ -40,7 +40,7 @@ def available(platform: DeclaredPlatform) -> Reservation:
 
 @pytest.mark.parametrize("like", LIKES)
 def test_a_whole_life(bench: Bench, like: str) -> None:
-    """A profile is ordered, found, looked at, activated, downloaded and installed; the ticket leads to it."""
+    """A profile is ordered, found, queried, activated, downloaded and installed; the ticket leads to it."""
     server = bench.platform(like)
     platform = bench.opened(server)
     assert platform.find(WISH, deadline=soon()) == ()
@@ -79,7 +79,7 @@ def test_a_desk_repeats_no_wish(bench: Bench) -> None:
 
 
 def test_a_desk_takes_a_wish_back(bench: Bench) -> None:
-    """A wish that was not downloaded is released, and gone; releasing it again is no error."""
+    """A wish that was not downloaded is released, and gone; releasing it again is not an error."""
     platform = bench.opened(bench.platform("desk"))
     reservation = available(platform)
     assert platform.release(reservation, deadline=soon()).profile is Stage.GONE
@@ -185,7 +185,7 @@ def test_no_answer_that_says_so(
 )
 @pytest.mark.parametrize("call", ["token", "order"])
 def test_busy(bench: Bench, call: str, value: str, seconds: int | None) -> None:
-    """429 means later, to a question for a token, too; Retry-After is bounded, and nonsense passed over."""
+    """429 means later, even for a token; Retry-After is bounded, and invalid values are ignored."""
     server = bench.platform("kore")
     server.faults.add(PlatformFault.BUSY, call=call, value=value)
     with pytest.raises(PlatformBusy) as caught:
@@ -269,7 +269,7 @@ def test_a_reservation_that_vanishes(bench: Bench, like: str) -> None:
 
 
 def test_a_line_that_needs_a_fleet(bench: Bench) -> None:
-    """Activating without the option says which option is missing, before anything is sent."""
+    """Activating without the option states which option is missing, before anything is sent."""
     server = bench.platform("twilio")
     platform = bench.opened(server, options={})
     reservation = available(platform)
@@ -313,7 +313,7 @@ def test_an_answer_that_leads_to_its_result(bench: Bench) -> None:
 
 
 def test_a_token_that_is_redirected(bench: Bench) -> None:
-    """A log-in page in place of a token says nothing about the credentials."""
+    """A log-in page in place of a token reports nothing about the credentials."""
     server = bench.platform("kore")
     server.faults.add(PlatformFault.REDIRECT, call="token", value="/login")
     with pytest.raises(PlatformUnclear, match="redirection"):

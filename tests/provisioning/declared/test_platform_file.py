@@ -22,7 +22,7 @@ def test_the_shipped_files() -> None:
 
 
 def test_inheritance(tmp_path: Path) -> None:
-    """`like` takes over a shipped description; what the file says goes on top, and null takes away."""
+    """`like` takes over a shipped description; what the file says continues top, and null takes away."""
     path = tmp_path / "mine.yaml"
     path.write_text("like: kore\nbase: https://kore.example.com\nheaders: {X-Owner: me}\nwords: null\n")
     mine, kore = read_declaration(path), read_declaration(shipped()["kore"])
@@ -60,7 +60,7 @@ def test_mistakes(tmp_path: Path, text: str, told: str) -> None:
 
 
 def test_what_can_be_asked_for_lines() -> None:
-    """What a platform can do with the line of an installed profile follows from its calls."""
+    """The calls of a platform determine its actions for the line of an installed profile."""
     can = {}
     for name, path in shipped().items():
         read = read_declaration(path)

@@ -34,5 +34,5 @@ def test_mistakes(template: str) -> None:
 
 @pytest.mark.parametrize("template", ["", "plain", "{eid}{reference?}", "{credential.key}&{now_ms}&{path}"])
 def test_no_mistakes(template: str) -> None:
-    """What can be filled has no mistakes."""
+    """A template that can be filled has no mistakes."""
     assert mistakes(template) == []

@@ -27,7 +27,7 @@ def test_an_offset_is_learnt_and_reported_once(caplog: pytest.LogCaptureFixture)
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Thu, 99 Foo 9999 99:99:99 GMT", "\x00" * 10_000])
 def test_no_date(date: str | None) -> None:
-    """What is not a date changes nothing."""
+    """A header that is not a date changes nothing."""
     offset = ClockOffset("mine", wall=lambda: 1000.0)
     assert not offset.learn(date)
     assert offset.seconds == 0.0

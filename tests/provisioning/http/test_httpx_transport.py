@@ -54,7 +54,7 @@ def test_a_platform_behind_dead_addresses(bench: Bench, monkeypatch: pytest.Monk
 
 
 def test_cancelled(bench: Bench) -> None:
-    """A cancellation ends the wait for an answer at once."""
+    """A cancellation ends the wait for an answer immediately."""
     server = bench.platform("desk")
     cancellation = Cancellation()
     asked = threading.Event()

@@ -1,4 +1,4 @@
-"""Tokens: renewed before they expire, and kept over restarts."""
+"""Tokens: renewed before they expire, and kept across restarts."""
 
 from __future__ import annotations
 

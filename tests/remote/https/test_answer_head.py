@@ -27,7 +27,7 @@ def tidied(raw: bytes, *, portion: int | None = None) -> bytes:
         (b"X: 1\r\n Content-Length: 2\r\n", b"X: 1\r\nContent-Length: 2\r\n"),
         (b"X: 1\r\n\t2\r\n", b"X: 1 2\r\n"),
         (b"X Odd Name: 1\r\nY: 2\r\n", b"Y: 2\r\n"),
-        (b"X Odd Name: 1\r\n goes on\r\nY: 2\r\n", b"Y: 2\r\n"),
+        (b"X Odd Name: 1\r\n more\r\nY: 2\r\n", b"Y: 2\r\n"),
         (b"no colon\r\nY: 2\r\n", b"Y: 2\r\n"),
         (b": 1\r\nY: 2\r\n", b"Y: 2\r\n"),
         (b"X: a\x00b\r\nY: 2\r\n", b"Y: 2\r\n"),
@@ -38,7 +38,7 @@ def tidied(raw: bytes, *, portion: int | None = None) -> bytes:
     ],
 )
 def test_fields_are_tidied(lines: bytes, read: bytes) -> None:
-    """Blanks around names go, lines that are no fields go, and a coding that changes nothing goes."""
+    """Blanks around names, lines that are not fields, and a coding without effect are removed."""
     assert tidied(OK + lines + b"\r\n{}") == OK + read + b"\r\n{}"
 
 
@@ -68,12 +68,12 @@ def test_bytes_behind_the_head_are_left_alone() -> None:
     ],
 )
 def test_a_204_with_a_body(raw: bytes) -> None:
-    """It has none: what comes is not read as the next answer, for which there is another connection."""
+    """The answer has no body: later bytes are not read as the next answer, which needs another connection."""
     assert tidied(raw) == b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
 
 
 def test_a_204_keeps_its_connection() -> None:
-    """As one does that has no body, or says so."""
+    """As one does that has no body, or reports this."""
     assert b"close" not in tidied(b"HTTP/1.1 204 No Content\r\n\r\n")
     assert b"close" not in tidied(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n")
 
@@ -98,7 +98,7 @@ def test_a_204_keeps_its_connection() -> None:
 )
 @pytest.mark.parametrize("portion", [None, 1000])
 def test_a_head_that_is_none(raw: bytes, says: str, portion: int | None) -> None:
-    """It is refused as soon as that can be told, and the sentence says why."""
+    """It is refused as early as possible, and the sentence states the reason."""
     with pytest.raises(MalformedError, match=says):
         tidied(raw, portion=portion)
 
@@ -110,7 +110,7 @@ def test_informational_heads_up_to_the_limit() -> None:
 
 
 def test_what_is_left_when_the_connection_ends() -> None:
-    """Half a head is handed on, so that it is told from none at all."""
+    """Half a head is passed on, so that it differs from a missing one."""
     head = AnswerHead()
     assert head.feed(b"HTTP/1.1 2") == b""
     assert head.rest() == b"HTTP/1.1 2"

@@ -26,7 +26,7 @@ def test_codings_in_the_order_in_which_they_are_undone(header: str, named: list[
 
 @pytest.mark.parametrize("header", ["br", "zstd", "gzip, br", ", ".join(["gzip"] * 20)])
 def test_codings_that_are_not_undone(header: str) -> None:
-    """The sentence says that the answer is compressed, and how."""
+    """The sentence names the compression of the answer."""
     with pytest.raises(MalformedError, match="compressed"):
         codings(header)
 
@@ -59,6 +59,6 @@ def test_a_bomb(kind: object) -> None:
     [gzip.compress(TEXT, mtime=0)[:-9], b"{}", b"\x1f\x8b\x08\x00", gzip.compress(TEXT, mtime=0) + b"x"],
 )
 def test_damaged(body: bytes) -> None:
-    """What is cut off or none is said to be so."""
+    """A compressed body that is cut off or invalid is reported as such."""
     with pytest.raises(MalformedError, match="compressed"):
         unpacked(body, "gzip", limit=10_000)

@@ -39,7 +39,7 @@ NEXT = "/gsma/rsp2/es9plus/authenticateClient"
     ],
 )
 def test_what_is_sent_again(told: str, sent: str | None) -> None:
-    """A cookie goes to the server and the paths that it is for, unless it is over or none."""
+    """A cookie is sent to its server and paths, unless it has expired or is invalid."""
     cookies = Cookies("smdp.example.com")
     cookies.take(told, path=PATH)
     assert cookies.header(NEXT) == sent
@@ -54,7 +54,7 @@ def test_several() -> None:
 
 
 def test_cookies_without_end() -> None:
-    """A server that sets ever more of them doesn't fill the memory."""
+    """A server that sets ever more of them does not fill the memory."""
     cookies = Cookies("smdp.example.com")
     for number in range(1000):
         cookies.take(f"N{number}={number}", path=PATH)

@@ -1,4 +1,4 @@
-"""Where names lead in a laboratory."""
+"""Other hosts for names in a laboratory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lpad.remote.https.host_overrides import HostOverrides
     ],
 )
 def test_overrides(override: dict[str, str] | None, asked: tuple[str, int], found: tuple[str, int]) -> None:
-    """A name and port leads where the override says, and every other one where it always led."""
+    """An overridden name and port lead to the override's target, and all others to their usual hosts."""
     assert HostOverrides.parse(override).resolve(*asked) == found
 
 
@@ -30,6 +30,6 @@ def test_overrides(override: dict[str, str] | None, asked: tuple[str, int], foun
     [("https://x", "127.0.0.1"), ("x", "127.0.0.1:0"), ("x", "127.0.0.1:70000"), ("x", "::1"), ("x", "a b")],
 )
 def test_no_override(name: str, target: str) -> None:
-    """What is no name or no target is named."""
+    """The error names the invalid name or target."""
     with pytest.raises(InvalidSettings, match="hosts"):
         HostOverrides.parse({name: target})

@@ -1,4 +1,4 @@
-"""The HTTP trace shows what happens between lpad and a server, and not what is told."""
+"""The HTTP trace shows the exchange between lpad and a server, without its content."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def payloads() -> Iterator[None]:
     "body", [json.dumps(BODY).encode(), b'{"SECRET', b"SECRET", b'"SECRET"', b"[" * 100_000 + b"SECRET"]
 )
 def test_values_are_hidden(caplog: pytest.LogCaptureFixture, body: bytes) -> None:
-    """Whatever a server sends, and wherever it puts it, only lengths, known words and statuses are shown."""
+    """Whatever a server sends, and wherever, only lengths, known words and statuses are shown."""
     with caplog.at_level(TRACE, logger=LOG):
         trace_request("smdp", "POST", "/gsma", {"X-Secret": "SECRET", "Content-Type": "text"}, body)
         trace_answer("smdp", 200, {"Set-Cookie": "SECRET"}, body, 0.5)
@@ -46,7 +46,7 @@ def test_values_are_hidden(caplog: pytest.LogCaptureFixture, body: bytes) -> Non
 
 
 def test_statuses_are_shown(caplog: pytest.LogCaptureFixture) -> None:
-    """What the server makes of a request is what a trace is read for."""
+    """A trace shows the server's answer to each request."""
     with caplog.at_level(TRACE, logger=LOG):
         trace_answer("smdp", 200, {}, json.dumps(BODY).encode(), 0)
     assert '"status": "Failed"' in caplog.text
@@ -55,7 +55,7 @@ def test_statuses_are_shown(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.usefixtures("payloads")
 def test_payloads_are_shown_on_request(caplog: pytest.LogCaptureFixture) -> None:
-    """All values are there then, but for those as long as certificates and packages."""
+    """All values are there then, except for those as long as certificates and packages."""
     with caplog.at_level(TRACE, logger=LOG):
         trace_answer("smdp", 200, {}, json.dumps({**BODY, "package": "A" * 50_000}).encode(), 0)
     assert '"transactionId": "SECRET"' in caplog.text
@@ -64,7 +64,7 @@ def test_payloads_are_shown_on_request(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_failures_leave_a_mark(caplog: pytest.LogCaptureFixture) -> None:
-    """A request without an answer shows by what ended it."""
+    """The trace of a request without an answer shows the cause."""
     with caplog.at_level(TRACE, logger=LOG):
         trace_failure("smdp", TimeoutError("SECRET"))
     assert "smdp ! TimeoutError" in caplog.text

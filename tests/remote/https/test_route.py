@@ -42,7 +42,7 @@ def through(proxy: proxy_double.Proxy, credentials: tuple[str, str] | None = Non
 
 
 def test_through_a_proxy(bench: Bench) -> None:
-    """The proxy is told the server's name, and TLS and its verification go through it to the server."""
+    """The proxy gets the server's name; TLS and its verification go through it to the server."""
     server = bench.server(ACCEPTED)
     with proxy_double.Proxy(server.port) as proxy:
         notify(bench, through(proxy))
@@ -65,7 +65,7 @@ def test_a_proxy_behind_dead_addresses(bench: Bench, monkeypatch: pytest.MonkeyP
 
 
 def test_through_a_proxy_by_the_cards_word(bench: Bench) -> None:
-    """Where it takes several handshakes, each is a CONNECT of its own."""
+    """If several handshakes are needed, each has a separate CONNECT."""
     server = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, curve=Curve.BRAINPOOL))
     card = CardTrust("89", (bench.pki.ci[Curve.BRAINPOOL].key_id,))
     with proxy_double.Proxy(server.port) as proxy:
@@ -75,7 +75,7 @@ def test_through_a_proxy_by_the_cards_word(bench: Bench) -> None:
 
 
 def test_a_proxy_that_intercepts(bench: Bench) -> None:
-    """A proxy that answers in the server's place is not believed."""
+    """A proxy that answers in the server's place is not trusted."""
     server = bench.server(ACCEPTED, credential=bench.pki.strangers_tls(NAME))
     with proxy_double.Proxy(server.port) as proxy, pytest.raises(ServerUntrusted):
         notify(bench, through(proxy))
@@ -96,7 +96,7 @@ def test_credentials(bench: Bench) -> None:
 
 @pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "403 Forbidden", "502 Bad Gateway"])
 def test_a_proxy_that_refuses(bench: Bench, status: str) -> None:
-    """What the proxy says is told, with whom to ask, and without the password."""
+    """The proxy's answer is reported with the person to ask, and without the password."""
     server = bench.server(ACCEPTED)
     with (
         proxy_double.Proxy(server.port, status=status) as proxy,
@@ -137,7 +137,7 @@ def test_no_proxy_there(bench: Bench) -> None:
     ],
 )
 def test_bad_proxy(url: str) -> None:
-    """What is no proxy's address is refused, a password in the settings as well."""
+    """A text that is not a proxy's address is refused, and so is a password in the settings."""
     with pytest.raises(InvalidValue) as caught:
         Proxy.parse(url)
     assert "u:p" not in caught.value.sentence
@@ -183,6 +183,6 @@ def test_no_such_interface(bench: Bench) -> None:
 
 @pytest.mark.parametrize("name", ["", "a/b", "a b", ".", "..", "x" * 16, "ü"])
 def test_bad_interface(name: str) -> None:
-    """What no interface can be called is refused."""
+    """A name that no interface can have is refused."""
     with pytest.raises(InvalidValue):
         check_interface(name)

@@ -59,7 +59,7 @@ class Names:
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
-    """What getaddrinfo asks."""
+    """The arguments of getaddrinfo."""
     names = Names()
     monkeypatch.setattr("lpad.remote.sockets.name_resolution.socket.getaddrinfo", names.getaddrinfo)
     monkeypatch.setattr(name_resolution, "ALONE", 0.05)
@@ -108,7 +108,7 @@ def test_dead_addresses_cost_no_deadline(names: Names) -> None:
 
 
 def test_the_other_family_is_second(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Families take turns: an IPv4 address does not wait for all IPv6 ones that lead nowhere."""
+    """Families alternate: an IPv4 address does not wait for all IPv6 addresses that lead nowhere."""
     monkeypatch.setattr(happy_eyeballs, "DELAY", 0.1)
     memory = AddressMemory()
     found = [Address(*each) for each in (six("::1"), six("::2"), six("::3"), four("127.0.0.1"))]
@@ -132,7 +132,7 @@ def test_the_family_that_worked_is_first_the_next_time(names: Names) -> None:
 
 
 def test_a_name_with_one_family_proves_nothing(names: Names) -> None:
-    """That IPv4 works for a server without IPv6 doesn't say that IPv6 works less well."""
+    """The success of IPv4 with a server without IPv6 proves nothing about IPv6."""
     memory = AddressMemory()
     names.all = [four("127.0.0.1")]
     with listening("127.0.0.1") as port:
@@ -157,7 +157,7 @@ def test_an_address_that_said_nothing_comes_last(names: Names) -> None:
 
 
 def test_refused_everywhere(names: Names) -> None:
-    """What the last address said is the error."""
+    """The error of the last address is reported."""
     names.all = [four("127.0.0.1"), six()]
     with listening("127.0.0.1") as port:
         pass
@@ -184,7 +184,7 @@ def test_all_are_silent(names: Names) -> None:
 
 
 def test_a_name_server_that_never_answers_for_one_family(names: Names) -> None:
-    """The resolver waits for both answers; lpad doesn't."""
+    """The resolver waits for both answers; lpad does not."""
     names.all = [four("127.0.0.1")]
     names.holds = {socket.AF_UNSPEC, socket.AF_INET6}
     with listening("127.0.0.1") as port:
@@ -220,7 +220,7 @@ def test_an_answer_may_come_between_two_looks(names: Names, monkeypatch: pytest.
 
 
 def test_an_answer_may_come_just_after_none_was_taken(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer between the look for addresses and the look for open queries is taken, and is no failure."""
+    """An answer between the reading of addresses and the check for open queries is used, and not lost."""
     take = name_resolution.Resolution.take
     takes: list[int] = []
 
@@ -242,7 +242,7 @@ def test_an_answer_may_come_just_after_none_was_taken(names: Names, monkeypatch:
 
 
 def test_a_mute_name_server_ends_with_the_silence(names: Names) -> None:
-    """And the error says that it was the name."""
+    """The error states that the name was the cause."""
     names.holds = {socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6}
     with pytest.raises(LookUpError) as caught:
         connected(1, silence=0.2)
@@ -268,7 +268,7 @@ def test_a_late_answer_serves_the_next(names: Names, monkeypatch: pytest.MonkeyP
         connected(port)
     with pytest.raises(ConnectionRefusedError):
         connected(port)
-    assert len(names.asked) > 3, "what leads nowhere is looked up anew"
+    assert len(names.asked) > 3, "a name that leads nowhere is looked up again"
     name_resolution.forget(NAME, port)
 
 

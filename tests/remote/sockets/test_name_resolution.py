@@ -1,4 +1,4 @@
-"""Addresses of a name: what is kept, what is forgotten, and why there are none."""
+"""Addresses of a name: which are kept or forgotten, and why there are none."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def taken(host: str = HOST, port: int = 443) -> list[Any]:
 
 
 def test_addresses_are_taken_once(resolver: Resolver) -> None:
-    """One that is told twice is tried once, and at most 32 are."""
+    """A repeated address is tried once, and at most 32 addresses are tried."""
     resolver.answer = [FOUND, FOUND]
     assert taken() == [("192.0.2.1", 443)]
     resolver.answer = [(*FOUND[:4], (f"192.0.2.{number}", 443)) for number in range(40)]
@@ -83,7 +83,7 @@ def test_a_name_without_addresses_says_why(resolver: Resolver, error: Exception,
 def test_a_slow_answer_serves_the_next_attempt(
     resolver: Resolver, takes: float, later: float, asked: int
 ) -> None:
-    """For a minute, so that its time is left for the connection; a quick one is asked for anew."""
+    """For a minute, so that its time is left for the connection; a quick one is asked for again."""
     resolver.takes = takes
     taken()
     resolver.now += later

@@ -1,4 +1,4 @@
-"""Servers that only the card vouches for: handshakes, what is remembered, and what is not trusted."""
+"""Servers that only the card confirms: handshakes, the memory of anchors, and refusals."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def notify(
 
 @pytest.fixture
 def remembering(tmp_path: Path) -> Trust:
-    """No anchors at all but the card's; what is found out is kept in a file."""
+    """No anchors except the card's; the findings are stored in a file."""
     return Trust(use_system_roots=False, memory=TrustMemory(tmp_path / "servers.json"))
 
 
@@ -61,7 +61,7 @@ def again(tmp_path: Path) -> Trust:
 
 @pytest.mark.parametrize("curve", list(Curve))
 def test_the_card_vouches(bench: Bench, remembering: Trust, curve: Curve, tmp_path: Path) -> None:
-    """A server under a CI that the card names is believed; only the first visit costs more handshakes."""
+    """A server under a CI that the card names is trusted; only the first visit costs more handshakes."""
     server = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, curve=curve))
     card = card_of(*bench.pki.ci.values())
     notify(bench, server, card, remembering)
@@ -85,7 +85,7 @@ def test_nothing_is_sent_before_the_server_is_verified(bench: Bench, remembering
 
 
 def test_another_card_does_not_inherit(bench: Bench, remembering: Trust) -> None:
-    """What one card vouches for is nothing to a card that names other CIs."""
+    """A server that one card confirms is not trusted for a card that names other CIs."""
     server = bench.server(ACCEPTED)
     notify(bench, server, card_of(bench.pki.ci[Curve.NIST]), remembering)
     with pytest.raises(ServerUntrusted):
@@ -95,7 +95,7 @@ def test_another_card_does_not_inherit(bench: Bench, remembering: Trust) -> None
 
 
 def test_a_card_that_is_out(bench: Bench, remembering: Trust, tmp_path: Path) -> None:
-    """After a restart, what a card said last counts until it is read again."""
+    """After a restart, the card's last list counts until the card is read again."""
     server = bench.server(ACCEPTED)
     notify(bench, server, card_of(bench.pki.ci[Curve.NIST]), remembering)
     notify(bench, server, CardTrust(EID, None), again(tmp_path))
@@ -103,7 +103,7 @@ def test_a_card_that_is_out(bench: Bench, remembering: Trust, tmp_path: Path) ->
 
 
 def test_the_certificate_changes(bench: Bench, remembering: Trust) -> None:
-    """A renewed certificate is found out about anew, and remembered in the place of the old one."""
+    """A renewed certificate is found out about again, and remembered in the place of the old one."""
     card = card_of(*bench.pki.ci.values())
     notify(bench, bench.server(ACCEPTED), card, remembering)
     renewed = profile.make_dp_tls(bench.pki.ci[Curve.NIST], NAME)
@@ -128,7 +128,7 @@ def test_a_sub_ca_is_renewed(bench: Bench, remembering: Trust) -> None:
 
 
 def test_an_anchor_that_is_right_is_kept(bench: Bench, remembering: Trust) -> None:
-    """What else is wrong with a server under a remembered anchor is told after one handshake."""
+    """Another fault of a server under a remembered anchor is reported after one handshake."""
     ci = bench.pki.ci[Curve.NIST]
     sub_ca = authority("Sub-CA", issuer=ci)
     remembering.memory.remember_anchor(NAME, Anchor(sub_ca.der, ci.key_id))
@@ -154,7 +154,7 @@ def test_a_server_moves_to_the_webs_pki(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_clock_never_set(bench: Bench, remembering: Trust, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a board whose clock was never set, the clock is blamed also where only the card vouches."""
+    """On a board without a clock, the clock is the cause even if only the card confirms the server."""
     long_ago = datetime(1970, 1, 2, tzinfo=UTC).timestamp()
     server = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, expired=True))
     monkeypatch.setattr(time, "time", lambda: long_ago)
@@ -175,7 +175,7 @@ def test_what_failed_is_not_remembered(bench: Bench, remembering: Trust, tmp_pat
 
 
 def test_brainpool_given_up(bench: Bench, remembering: Trust) -> None:
-    """A server that needed brainpool and now speaks TLS 1.3 only is found out about anew."""
+    """A server that needed brainpool and now speaks TLS 1.3 only is found out about again."""
     card = card_of(*bench.pki.ci.values())
     old = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, curve=Curve.BRAINPOOL))
     notify(bench, old, card, remembering)
@@ -187,7 +187,7 @@ def test_brainpool_given_up(bench: Bench, remembering: Trust) -> None:
 
 @pytest.mark.parametrize("length", [16, 18, 20])
 def test_first_bytes_of_an_identifier(bench: Bench, remembering: Trust, length: int) -> None:
-    """A card that names a CI by the first bytes of its identifier is understood, where they are many."""
+    """A CI may be named by the first bytes of its identifier, if they are many."""
     ci = bench.pki.ci[Curve.NIST]
     server = bench.server(ACCEPTED)
     notify(bench, server, CardTrust(EID, (ci.key_id[:length],)), remembering)
@@ -196,7 +196,7 @@ def test_first_bytes_of_an_identifier(bench: Bench, remembering: Trust, length: 
 
 @pytest.mark.parametrize("length", [0, 3, 4, 8, 15])
 def test_too_few_bytes_of_an_identifier(bench: Bench, remembering: Trust, length: int) -> None:
-    """So few bytes that somebody could make a signature whose key has them by chance prove nothing."""
+    """An identifier of so few bytes proves nothing, because a key with these bytes can be searched for."""
     ci = bench.pki.ci[Curve.NIST]
     with pytest.raises(ServerUntrusted):
         notify(bench, bench.server(ACCEPTED), CardTrust(EID, (ci.key_id[:length],)), remembering)
@@ -207,7 +207,7 @@ def test_too_few_bytes_of_an_identifier(bench: Bench, remembering: Trust, length
 def test_published_certificates_by_few_bytes(
     bench: Bench, remembering: Trust, test_data: Path, curve: str
 ) -> None:
-    """SGP.26's servers work with a card that names SGP.26's CIs, whole or by a few bytes of a known CI."""
+    """SGP.26's servers work with a card that names SGP.26's CIs, in full or by a few bytes of a known CI."""
     published = type(bench.pki).open(test_data / "sgp26", minted=bench.folder)
     name = "testsmdpplus1.example.com"
     server = bench.server(ACCEPTED, credential=published.dp_tls(name, curve=Curve(curve)))
@@ -231,7 +231,7 @@ def test_memory_file(bench: Bench, remembering: Trust, tmp_path: Path) -> None:
     ["", "[]", "{", '{"format": 1}', '{"format": 9}', '{"format":1,"anchors":[1],"cards":{},"brainpool":[]}'],
 )
 def test_memory_damaged(bench: Bench, tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A damaged file, or one of another format, is begun anew: all in it can be found out again."""
+    """A damaged file, or one of another format, is begun again: all in it can be found out again."""
     path = tmp_path / "servers.json"
     path.write_text(content)
     with caplog.at_level(logging.WARNING):

@@ -36,7 +36,7 @@ def signer_ids(raw: bytes) -> set[str]:
 
 @pytest.mark.parametrize("curve", list(Curve))
 def test_issuer_is_among_the_candidates(pki: Pki, curve: Curve) -> None:
-    """The CI's key comes out of each certificate that it signed, its own included, on either curve."""
+    """The CI's key is recovered from each certificate that it signed, its own included, on either curve."""
     ci = pki.ci[curve]
     for signed in (ci, pki.dp_auth[curve], pki.dp_tls("a.example", curve=curve)):
         candidates = signer_ids(signed.der)
@@ -46,7 +46,7 @@ def test_issuer_is_among_the_candidates(pki: Pki, curve: Curve) -> None:
 
 @pytest.mark.test_data
 def test_published_roots(test_data: Path) -> None:
-    """The real CI roots give back the key identifiers by which cards name them."""
+    """The keys recovered from the real CI roots have the identifiers by which cards name them."""
     pem = (test_data / "ci-roots" / "gsma-ci-roots.pem").read_text()
     blocks = re.findall(r"-----BEGIN.*?-----END CERTIFICATE-----", pem, re.DOTALL)
     found = set()
@@ -60,7 +60,7 @@ def test_published_roots(test_data: Path) -> None:
 
 @pytest.mark.test_data
 def test_published_test_chains(test_data: Path) -> None:
-    """Every certificate of SGP.26, root or not, gives back the key identifier of its CI."""
+    """The key recovered from every certificate of SGP.26 has the identifier of its CI."""
     ids = {
         "NIST": "f54172bdf98a95d65cbeb88a38a1c11d800a85c3",
         "BRP": "c0bc70ba36929d43b467ff57570530e57ab8fcd8",
@@ -100,7 +100,7 @@ def test_each_digest(algorithm: str, digest: Callable[[bytes], Any], curve: Any)
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=80) | st.builds(lambda cut: SIGNED.signature[:cut], st.integers(0, 72)))
 def test_any_signature(signature: bytes) -> None:
-    """Whatever stands in the place of a signature, there are at most four candidates, each a point."""
+    """Whatever bytes replace a signature, there are at most four candidates, each a point."""
     points = list(issuer_points(replace(SIGNED, signature=signature)))
     assert len(points) <= 4
     assert all(len(point) == 65 for point in points)
@@ -109,7 +109,7 @@ def test_any_signature(signature: bytes) -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**256), st.integers(0, 2**256))
 def test_any_numbers(r: int, s: int) -> None:
-    """Numbers out of range, or no point's, give no candidates."""
+    """Numbers out of range, or without a point, give no candidates."""
 
     def integer(number: int) -> bytes:
         content = number.to_bytes(33, "big")

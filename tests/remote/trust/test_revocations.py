@@ -63,7 +63,7 @@ def test_revoked(bench: Bench, tmp_path: Path, encoding: Encoding, days: int) ->
 
 
 def test_an_old_list_is_told(bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """That a list is out of date is logged when it is read."""
+    """An outdated list is reported in the log when it is read."""
     trust_with(tmp_path / "trust.d", crl(bench.pki.ci[Curve.NIST], days=-1))
     assert "out of date" in caplog.text
 
@@ -76,7 +76,7 @@ def test_a_list_by_another_key(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_a_list_beside_certificates(bench: Bench, tmp_path: Path) -> None:
-    """A file may hold CA certificates and their list; it is in force for the usual anchors too."""
+    """A file may contain CA certificates and their list, which also counts for the usual anchors."""
     ci, bad = bench.pki.ci[Curve.NIST], bench.pki.dp_tls(NAME)
     path = tmp_path / "ci.pem"
     path.write_bytes(ci.certificate.public_bytes(Encoding.PEM) + crl(ci, bad).public_bytes(Encoding.PEM))
@@ -89,7 +89,7 @@ def test_a_list_beside_certificates(bench: Bench, tmp_path: Path) -> None:
     "content", [b"\x30\x00", b"\x30\x80", b"-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----"]
 )
 def test_no_list(tmp_path: Path, content: bytes) -> None:
-    """A file that holds no list is named."""
+    """The error names a file without a list."""
     path = tmp_path / "bad.crl"
     path.write_bytes(content)
     with pytest.raises(InvalidSettings, match=r"bad\.crl"):

@@ -1,4 +1,4 @@
-"""What a failed handshake means, by OpenSSL's number."""
+"""The meaning of a failed handshake, by OpenSSL's number."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXPIRED = 10
 
 
 def failed(code: int) -> ssl.SSLCertVerificationError:
-    """Return what Python raises for one of OpenSSL's X509_V_ERR_ numbers."""
+    """Return Python's exception for one of OpenSSL's X509_V_ERR_ numbers."""
     error = ssl.SSLCertVerificationError(1, "certificate verify failed")
     error.verify_code = code
     error.verify_message = "OpenSSL's own words"
@@ -50,7 +50,7 @@ def failed(code: int) -> ssl.SSLCertVerificationError:
     ],
 )
 def test_each_verdict_has_its_cause(code: int, cause: str) -> None:
-    """The numbers of openssl/x509_vfy.h; what has none says what OpenSSL says."""
+    """The numbers of openssl/x509_vfy.h; other numbers give OpenSSL's text."""
     found = untrusted(failed(code), server="smdp.example.com")
     assert found.details["cause"] == cause
     assert ("OpenSSL's own words" in found.sentence) is (cause == "certificate-invalid")

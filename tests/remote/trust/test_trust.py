@@ -1,4 +1,4 @@
-"""TLS: which servers are believed, and what is said of the others."""
+"""TLS: which servers are trusted, and the errors for the others."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_old_tls(bench: Bench) -> None:
 
 
 def test_tls_1_2(bench: Bench) -> None:
-    """A server that goes no further than TLS 1.2 is fine."""
+    """A server that supports only TLS 1.2 is accepted."""
     server = bench.server(ACCEPTED, version=ssl.TLSVersion.TLSv1_2)
     notify(bench.client(server))
     assert len(server.seen) == 1
@@ -102,7 +102,7 @@ def test_brainpool(bench: Bench, curve: str | None) -> None:
 
 
 def test_brainpool_is_remembered(bench: Bench) -> None:
-    """Once a server is known to need brainpool, it is offered at once: one connection, one handshake."""
+    """Once a server is known to need brainpool, it is offered immediately: one connection, one handshake."""
     server = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, curve=Curve.BRAINPOOL))
     notify(bench.client(server))
     server.connects = 0
@@ -111,7 +111,7 @@ def test_brainpool_is_remembered(bench: Bench) -> None:
 
 
 def test_brainpool_where_one_curve_can_be_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where Python lets only one curve be named, servers that agree on keys over brainpool still work."""
+    """If Python can set only one curve, servers that exchange keys over brainpool still work."""
     monkeypatch.setattr(brainpool, "_KNOWN_LAYOUT", False)
     credential = bench.pki.dp_tls(NAME, curve=Curve.BRAINPOOL)
     notify(bench.client(bench.server(ACCEPTED, credential=credential, curve="brainpoolP256r1")))
@@ -134,7 +134,7 @@ def test_no_shared_cipher(bench: Bench) -> None:
 
 
 def test_plain_http(bench: Bench) -> None:
-    """A server that does not speak TLS is told apart from one that is not there."""
+    """The error distinguishes a server without TLS from a missing one."""
     server = bench.server(ACCEPTED)
 
     def plain(connection: socket.socket) -> None:
@@ -146,7 +146,7 @@ def test_plain_http(bench: Bench) -> None:
 
 
 def test_closed_in_the_handshake(bench: Bench) -> None:
-    """A connection closed during the handshake says nothing of trust: unreachable."""
+    """A connection closed during the handshake proves nothing about trust: unreachable."""
     server = bench.server(ACCEPTED)
 
     def leave(connection: socket.socket) -> None:
@@ -168,7 +168,7 @@ def test_extra_ca_file(bench: Bench, tmp_path: Path, encoding: Encoding) -> None
 
 
 def test_extra_ca_folder(bench: Bench, tmp_path: Path) -> None:
-    """A folder stands for the certificates in it; a file of another kind beside them does no harm."""
+    """A folder stands for the certificates in it; a file of another kind next to them does no harm."""
     folder = tmp_path / "trust"
     folder.mkdir()
     (folder / "README").write_text("put CA certificates here")
@@ -210,7 +210,7 @@ def test_one_servers_own_certificate(bench: Bench) -> None:
     ],
 )
 def test_bad_ca_file(tmp_path: Path, content: bytes) -> None:
-    """A file that holds no certificate is named when the settings are read."""
+    """The error names a file without a certificate when the settings are read."""
     path = tmp_path / "bad.pem"
     path.write_bytes(content)
     with pytest.raises(InvalidSettings, match=r"bad\.pem"):
@@ -224,7 +224,7 @@ def test_missing_ca_file(tmp_path: Path) -> None:
 
 
 def test_nothing_is_trusted_by_default(bench: Bench) -> None:
-    """Without extra files, the test PKI is as unknown as any stranger."""
+    """Without extra files, the test PKI is as unknown as any other CA."""
     server = bench.server(ACCEPTED)
     with pytest.raises(ServerUntrusted) as caught:
         notify(bench.client(server, trust=Trust.load()))
@@ -234,7 +234,7 @@ def test_nothing_is_trusted_by_default(bench: Bench) -> None:
 @pytest.mark.test_data
 @pytest.mark.parametrize("curve", ["NIST", "BRP"])
 def test_published_certificates(bench: Bench, test_data: Path, pki: Pki, curve: str) -> None:
-    """Servers with SGP.26's TLS certificates are believed where SGP.26's CI is trusted."""
+    """Servers with SGP.26's TLS certificates are trusted if SGP.26's CI is."""
     published = type(pki).open(test_data / "sgp26", minted=bench.folder)
     trust = Trust.load([test_data / "sgp26" / "ci" / f"CERT_CI_ECDSA_{curve}.der"])
     name = "testsmdpplus1.example.com"
@@ -244,7 +244,7 @@ def test_published_certificates(bench: Bench, test_data: Path, pki: Pki, curve: 
 
 
 def test_keys_beside_certificates_are_passed_over(tmp_path: Path) -> None:
-    """A folder laid out like SGP.26's, with each key beside its certificate, can be named as it is."""
+    """A folder laid out like SGP.26's, with each key next to its certificate, can be used unchanged."""
     Pki.open(tmp_path)
     folder = tmp_path / "ci"
     assert list(folder.glob("*.pem"))

@@ -1,4 +1,4 @@
-"""What `lpactl trust check` tells: the chain, which anchor matched and why, or what is missing."""
+"""The output of `lpactl trust check`: the chain, the matching anchor and why, or what is missing."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def test_the_card_vouches(bench: Bench) -> None:
 
 
 def test_the_operator_vouches(bench: Bench) -> None:
-    """An anchor of the operator's is told apart from the system's."""
+    """The report distinguishes the operator's anchors from the system's."""
     found = checked(bench, bench.server(ACCEPTED), trust=bench.trust)
     assert (found.trusted, found.anchor, found.anchor_subject) == (True, "operator", "Test CI")
 
 
 def test_the_system_vouches(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system's store is told as such."""
+    """The system's store is reported as such."""
     web = profile.make_ci(Curve.NIST, name="Web CA")
     store = tmp_path / "store.pem"
     store.write_bytes(web.certificate.public_bytes(Encoding.PEM))
@@ -80,7 +80,7 @@ def test_the_system_vouches(bench: Bench, tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("known", [True, False])
 def test_a_chain_of_the_web(bench: Bench, known: bool) -> None:  # noqa: FBT001 - a parameter
-    """RSA gives no keys back: what leads on is told all the same, from strangers' certificates too."""
+    """RSA signatures give no keys; the report still names the missing issuer, even for unknown CAs."""
     web = authority("Web CA", key=rsa_key(), roles=())
     below = authority("Web sub-CA", issuer=web, key=rsa_key())
     other = authority("Other CA", key=rsa_key(), roles=())
@@ -97,7 +97,7 @@ def test_a_chain_of_the_web(bench: Bench, known: bool) -> None:  # noqa: FBT001 
 
 
 def test_nobody_vouches(bench: Bench) -> None:
-    """Without an anchor, the issuer's name and key are told, and where its certificate would go."""
+    """Without an anchor, the report names the issuer, its key, and the place for its certificate."""
     stranger = profile.make_ci(Curve.NIST, name="Strange CI")
     server = bench.server(ACCEPTED, credential=profile.make_dp_tls(stranger, NAME))
     found = checked(bench, server, bench.pki.ci[Curve.NIST].key_id)
@@ -109,7 +109,7 @@ def test_nobody_vouches(bench: Bench) -> None:
 
 
 def test_a_forbidden_ci(bench: Bench) -> None:
-    """Where the settings forbid the CI, they are pointed at."""
+    """If the settings forbid the CI, the report refers to the setting."""
     ci = bench.pki.ci[Curve.NIST]
     trust = Trust(use_system_roots=False, forbidden=[ci.key_id])
     found = checked(bench, bench.server(ACCEPTED), ci.key_id, trust=trust)
@@ -120,7 +120,7 @@ def test_a_forbidden_ci(bench: Bench) -> None:
 
 
 def test_a_test_ci_left_in_a_product(bench: Bench, tmp_path: Path) -> None:
-    """Beside a production CI a known test CI vouches for nobody, unless the settings say otherwise."""
+    """Next to a production CI a known test CI confirms no server, unless the settings override this."""
     ci, product = bench.pki.ci[Curve.NIST].key_id, bytes(range(20))
     server = bench.server(ACCEPTED)
     with knowing(tmp_path, production=product, test=ci):
@@ -134,7 +134,7 @@ def test_a_test_ci_left_in_a_product(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_too_short_an_identifier(bench: Bench) -> None:
-    """Where the card names too little of a key, that is told."""
+    """If the card names too few bytes of a key, the report states this."""
     ci = bench.pki.ci[Curve.NIST]
     found = checked(bench, bench.server(ACCEPTED), ci.key_id[:8])
     assert found.advice is not None
@@ -143,7 +143,7 @@ def test_too_short_an_identifier(bench: Bench) -> None:
 
 @pytest.mark.test_data
 def test_a_ci_known_by_name(bench: Bench, test_data: Path) -> None:
-    """A server of a known CI that the card does not name is for other cards, and that is said by name."""
+    """A server of a known CI that the card does not name is for other cards; the report names the CI."""
     published = type(bench.pki).open(test_data / "sgp26", minted=bench.folder)
     name = "testsmdpplus1.example.com"
     server = bench.server(ACCEPTED, credential=published.dp_tls(name))
@@ -157,7 +157,7 @@ def test_a_ci_known_by_name(bench: Bench, test_data: Path) -> None:
 
 @pytest.mark.test_data
 def test_a_test_ci_on_a_product(bench: Bench, test_data: Path) -> None:
-    """A known test CI does not count on a card that names another CI as well; the report says so by name."""
+    """A known test CI does not count if the card also names another CI; the report names the test CI."""
     published = type(bench.pki).open(test_data / "sgp26", minted=bench.folder)
     name = "testsmdpplus1.example.com"
     server = bench.server(ACCEPTED, credential=published.dp_tls(name))
@@ -173,7 +173,7 @@ def test_a_test_ci_on_a_product(bench: Bench, test_data: Path) -> None:
 
 
 def test_other_failures(bench: Bench) -> None:
-    """What else is wrong with a server is told with its cause, and its chain is shown all the same."""
+    """Another fault of a server is reported with its cause, and its chain is shown as well."""
     ci = bench.pki.ci[Curve.NIST]
     found = checked(bench, bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, expired=True)), ci.key_id)
     assert (found.trusted, found.cause, found.advice) == (False, "certificate-expired", None)
@@ -181,7 +181,7 @@ def test_other_failures(bench: Bench) -> None:
 
 
 def test_no_server(bench: Bench) -> None:
-    """Where there is nobody to ask, there is no report."""
+    """Without a server to ask, there is no report."""
     server = bench.server(ACCEPTED)
     server.below_tls = lambda connection: connection.close()
     with pytest.raises(ServerUnreachable):
@@ -189,7 +189,7 @@ def test_no_server(bench: Bench) -> None:
 
 
 def test_the_connection_in_use_is_not_disturbed(bench: Bench) -> None:
-    """After a check, the same client goes on with requests."""
+    """After a check, the same client continues with requests."""
     server = bench.server(ACCEPTED)
     client = bench.client(server)
     client.handle_notification(pending_notification=b"\x30\x00", deadline=Deadline.after(30))
@@ -199,7 +199,7 @@ def test_the_connection_in_use_is_not_disturbed(bench: Bench) -> None:
 
 
 def test_through_a_proxy(bench: Bench) -> None:
-    """A check goes the way that requests go."""
+    """A check takes the same route as requests."""
     server = bench.server(ACCEPTED)
     with proxy_double.Proxy(server.port) as proxy:
         route = Route(proxy=Proxy.parse(f"http://127.0.0.1:{proxy.port}"))

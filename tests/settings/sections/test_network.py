@@ -27,7 +27,7 @@ def read(folder: Path, section: str) -> NetworkPolicy:
 
 
 def test_without_a_word_nothing_is_touched(tmp_path: Path) -> None:
-    """The applier is none, and there is no pattern."""
+    """By default the applier is `none`, and there is no pattern."""
     policy = read(tmp_path, "")
     assert policy.applier is NO_APPLIER
     assert policy.patterns == ()
@@ -79,7 +79,7 @@ def test_a_pattern_of_hexadecimal_digits(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes(tmp_path: Path, section: str, told: str) -> None:
-    """What is wrong is told with its line."""
+    """A mistake is reported with its line."""
     with pytest.raises(InvalidSettings) as refused:
         read(tmp_path, section)
     assert told in refused.value.sentence

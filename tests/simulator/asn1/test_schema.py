@@ -53,7 +53,7 @@ def test_object_identifiers(oid: str) -> None:
 
 
 def test_signed_parts_stay_bytes() -> None:
-    """What was signed comes out as the bytes that went in, whatever their form."""
+    """Signed data come out as the bytes that went in, whatever their form."""
     value = {
         "euiccCancelSessionSigned": bytes.fromhex("308103020105"),
         "euiccCancelSessionSignature": bytes(64),
@@ -64,7 +64,7 @@ def test_signed_parts_stay_bytes() -> None:
 
 @pytest.mark.parametrize("data", ["", "BF31", "BF3103800100FF", "BF2D00", "BF31028001", "BF410AA008300530"])
 def test_broken_bytes_are_malformed(data: str) -> None:
-    """Bytes that don't fit are a MalformedError, never one of asn1tools' own."""
+    """Bytes that do not fit are a MalformedError, never one of asn1tools' own."""
     for type_name in ("EnableProfileResponse", "CancelSessionResponse"):
         with pytest.raises(MalformedError):
             Schema.compile().decode(type_name, bytes.fromhex(data))
@@ -78,7 +78,7 @@ def test_values_that_do_not_fit_are_malformed() -> None:
 
 
 def test_the_table_is_fresh() -> None:
-    """rsp_table.py is what rsp.asn says; if this fails, run python -m lpad.simulator.asn1.schema."""
+    """rsp_table.py matches rsp.asn; if this fails, run python -m lpad.simulator.asn1.schema."""
     assert schema.TABLE.read_text(encoding="utf-8") == schema.table()
 
 

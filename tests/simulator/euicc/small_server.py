@@ -1,4 +1,4 @@
-"""A small SM-DP+ for the simulated card's tests: signs and binds as told, right or wrong."""
+"""A small SM-DP+ for the simulated card's tests, which signs and binds correctly or incorrectly."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def signature(data: bytes) -> bytes:
 
 @dataclass
 class SmallServer:
-    """One download; what a test changes before a step goes into that step."""
+    """One download; a test's change before a step takes effect in that step."""
 
     pki: Pki
     curve: Curve = Curve.NIST
@@ -159,7 +159,7 @@ class SmallServer:
         return tlv.encode(0xBF23, signed, signature(bytes(64) if bad_signature else self.pb.sign(covered)))
 
     def segments(self, eid: bytes, *, secure_channel: bytes | None = None) -> list[bytes]:
-        """Return the bound profile package, cut as SGP.22 2.5.5 says."""
+        """Return the bound profile package, cut according to SGP.22, 2.5.5."""
         first = secure_channel or self.secure_channel_request()
         bsp = Bsp(self.keys(eid))
         groups = [
@@ -185,7 +185,7 @@ class SmallServer:
             made += [header + parts[0], *parts[1:]] if tag in (0xA0, 0xA2) else [header, *parts]
         return made
 
-    # The conversation, as far as a test wants it.
+    # The conversation, up to the step that a test wants.
 
     def authenticate(self, lpa: SmallLpa, **changed: Any) -> tuple[str, dict[str, Any]]:
         challenge = lpa.call("GetEuiccChallengeRequest", {}, "GetEuiccChallengeResponse")["euiccChallenge"]

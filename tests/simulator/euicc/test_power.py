@@ -1,4 +1,4 @@
-"""The simulated card's memory: kept, locked, whole after any loss of power."""
+"""The simulated card's memory: kept, locked, and consistent after any loss of power."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_locked(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_no_card(tmp_path: Path, pki: Pki) -> None:
-    """What cannot be opened is said, and the folder is free again."""
+    """A folder that cannot be opened is reported, and is free again."""
     with pytest.raises(InvalidValue, match="nor a PKI"):
         SoftCard(tmp_path)
     SoftCard(tmp_path, pki=pki).close()
@@ -91,7 +91,7 @@ def test_no_card(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_lost_keys(tmp_path: Path, pki: Pki) -> None:
-    """A card whose keys are gone says so."""
+    """A card without its keys reports this."""
     SoftCard(tmp_path, pki=pki).close()
     for key in (tmp_path / "credentials").glob("EUM*"):
         key.unlink()
@@ -105,7 +105,7 @@ class _NoMorePower(BaseException):
 
 @pytest.fixture
 def failing_disk(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A disk whose power goes at the write that the list says."""
+    """A disk that loses power at the listed write."""
     left = [-1]
     synced, replaced = os.fsync, Path.replace
 
@@ -155,7 +155,7 @@ def check_whole(card: SoftCard, pki: Pki) -> None:
 
 
 def test_power_lost_at_any_write(tmp_path: Path, pki: Pki, failing_disk: list[int]) -> None:
-    """Whichever write is the last, the card is whole, and an installation cut off is told."""
+    """Whichever write is the last, the card is consistent, and a cut installation is reported."""
     moment = 0
     interrupted = 0
     lost = True
@@ -182,7 +182,7 @@ def test_power_lost_at_any_write(tmp_path: Path, pki: Pki, failing_disk: list[in
 
 
 def test_power_lost_while_made(tmp_path: Path, pki: Pki, failing_disk: list[int]) -> None:
-    """A card whose making was cut off is made anew."""
+    """A card whose making was cut off is made again."""
     for moment in range(1, 20):
         folder = tmp_path / str(moment)
         failing_disk[0] = moment
@@ -194,7 +194,7 @@ def test_power_lost_while_made(tmp_path: Path, pki: Pki, failing_disk: list[int]
 
 
 def test_killed(tmp_path: Path, pki: Pki) -> None:
-    """A process killed at any moment leaves a whole card, and the lock is free."""
+    """A process killed at any moment leaves a consistent card, and the lock is free."""
     assert pki.minted is not None
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
@@ -246,7 +246,7 @@ def test_faults_answer(lpa: SmallLpa) -> None:
 
 
 def test_fault_while_loading(lpa: SmallLpa, server: SmallServer) -> None:
-    """A segment can be made to fail without a result; the installation goes on where the LPA does."""
+    """A segment can be made to fail without a result; the installation continues where the LPA does."""
     server.authenticate(lpa)
     server.prepare(lpa)
     lpa.card.faults.status(0xBF36, 0x6985)
@@ -260,7 +260,7 @@ def test_fault_while_loading(lpa: SmallLpa, server: SmallServer) -> None:
 
 @pytest.mark.parametrize("executed", [False, True])
 def test_power_lost_at_apdu(lpa: SmallLpa, executed: bool) -> None:  # noqa: FBT001 - a table's column
-    """Power goes at the APDU that was chosen, carried out or not; the card is mute until a reset."""
+    """The power fails at the chosen APDU, carried out or not; the card is silent until a reset."""
     lpa.card.faults.lose_power_after(1, executed=executed)
     address = bytes.fromhex("BF3F068004") + b"addr"
     assert lpa.card.transmit(bytes.fromhex("00A4000C023F00")) == b"\x90\x00"
@@ -275,7 +275,7 @@ def test_power_lost_at_apdu(lpa: SmallLpa, executed: bool) -> None:  # noqa: FBT
 
 
 def test_behaviour_from_dict() -> None:
-    """Behaviour is read from what JSON and YAML hold."""
+    """Behaviour is read from the types of JSON and YAML."""
     told = {
         "answers": "6Cxx",
         "channels": 19,

@@ -1,4 +1,4 @@
-"""Whatever bytes arrive, the simulated card answers with a status word and stays whole."""
+"""Whatever bytes arrive, the simulated card answers with a status word and keeps its state."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ OPEN = f'AT+CCHO="{AID}"'
 
 
 class Card:
-    """Hands out channels and keeps what it got."""
+    """Opens channels and records the commands."""
 
     def __init__(self, *, knows: bool = True, free: int = 3) -> None:
         self.sent: list[str] = []
@@ -104,7 +104,7 @@ def test_class_bytes_are_patched() -> None:
 
 
 def test_class_bytes_pass_where_that_is_the_habit() -> None:
-    """Some modems pass on what they get."""
+    """Some modems pass APDUs on unchanged."""
     card = Card()
     with port_of(card, handles=Handles.CHANNEL, patches_class=False) as port:
         port.ask(OPEN)
@@ -117,7 +117,7 @@ def test_class_bytes_pass_where_that_is_the_habit() -> None:
     ("not_found", "told"), [(22, "+CME ERROR: 22"), (13, "+CME ERROR: 13"), (None, "ERROR")]
 )
 def test_an_application_that_is_not_there(not_found: int | None, told: str) -> None:
-    """Modems differ in what they say; the channel is closed again."""
+    """Modems differ in their answers; the channel is closed again."""
     card = Card(knows=False)
     with port_of(card, handles=Handles.NUMBER, not_found=not_found) as port:
         assert port.ask(OPEN) == [told]
@@ -126,13 +126,13 @@ def test_an_application_that_is_not_there(not_found: int | None, told: str) -> N
 
 
 def test_no_free_channel() -> None:
-    """Out of channels is out of memory."""
+    """A lack of channels is reported as a lack of memory."""
     with port_of(Card(free=0), handles=Handles.NUMBER) as port:
         assert port.ask(OPEN) == ["+CME ERROR: 20"]
 
 
 class WaitingCard(Card):
-    """A card whose REFRESH has waited since somebody else's command."""
+    """A card whose REFRESH has waited since another program's command."""
 
     waiting = True
 
@@ -183,7 +183,7 @@ def test_what_a_modem_refuses(habits: dict[str, Any], command: str, told: str) -
 
 
 def test_a_chain_breaks_where_that_is_the_habit() -> None:
-    """From the given STORE DATA on, the channel says ERROR; another channel begins anew."""
+    """From the given STORE DATA on, the channel answers ERROR; another channel begins again."""
     with port_of(Card(), handles=Handles.NUMBER, cgla_breaks_at=2) as port:
         for name in ("1", "2"):
             port.ask(OPEN)

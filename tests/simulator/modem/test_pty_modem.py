@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Card:
-    """Answers 9000, or what is scripted, and keeps what it got."""
+    """Answers 9000, or the scripted status, and records the commands."""
 
     def __init__(self, *answers: str) -> None:
         self.answers = [bytes.fromhex(answer) for answer in answers]
@@ -65,7 +65,7 @@ def port(modem: PtyModem) -> Iterator[Port]:
 
 
 def test_echoes_until_told_not_to(port: Port) -> None:
-    """A modem fresh from power-on repeats what it hears; ATE0 ends that and ATE1 begins it again."""
+    """After power-on a modem echoes its input; ATE0 ends that and ATE1 begins it again."""
     assert port.ask("AT") == b"AT\r\r\nOK\r\n"
     assert port.ask("ATE0") == b"ATE0\r\r\nOK\r\n"
     assert port.ask("AT") == b"\r\nOK\r\n"
@@ -106,7 +106,7 @@ def test_errors_are_told_as_cmee_asks(port: Port, level: int) -> None:
 
 @pytest.mark.parametrize("command", ["AT+FOO", "AT+CCHO=1", "ATD123", "AT+CSIM", 'AT+CSIM=4,"0070"'])
 def test_says_error_to_what_it_does_not_know(port: Port, command: str) -> None:
-    """Unknown or broken commands get ERROR; characters that are no command get nothing."""
+    """Unknown or broken commands get ERROR; characters that are not a command get nothing."""
     port.ask("ATE0")
     assert port.ask(f"hello\r{command}", until=b"\r\nERROR\r\n") == b"\r\nERROR\r\n"
 
@@ -145,7 +145,7 @@ def test_answers_in_its_own_style() -> None:
 
 
 def test_fetches_data_where_that_is_its_habit() -> None:
-    """61xx is turned into GET RESPONSE on the command's channel; what is left stays for the host."""
+    """61xx is turned into GET RESPONSE on the command's channel; the rest stays for the host."""
     card = Card("6100", "AA" * 256 + "6110")
     with PtyModem(card, personality=ModemPersonality(echo=False, fetches_response=True)) as modem:
         port = Port(modem.path)
@@ -161,7 +161,7 @@ REFRESH = "D009810301010482028182"
 
 @pytest.mark.parametrize("qualifier", ["04", "09"])
 def test_serves_a_refresh_itself(qualifier: str) -> None:
-    """After 91xx it fetches the command, answers it, resets the card and says so."""
+    """After 91xx it fetches the command, answers it, resets the card and reports this."""
     card = Card("910B", f"D00981030101{qualifier}82028182" + "9000")
     with PtyModem(card) as modem:
         port = Port(modem.path)
@@ -177,7 +177,7 @@ def test_serves_a_refresh_itself(qualifier: str) -> None:
 
 
 def test_serves_other_proactive_commands_without_a_reset() -> None:
-    """What is not a REFRESH is answered, and the next one that waits too."""
+    """A proactive command other than REFRESH is answered, and so is the next one that waits."""
     card = Card("910B", "D009810301250082028182" + "9000", "910B", "D009810301250082028182" + "9000")
     with PtyModem(card) as modem:
         port = Port(modem.path)
@@ -199,7 +199,7 @@ def test_leaves_proactive_commands_alone_where_that_is_its_habit() -> None:
 
 
 def test_vanishes_and_comes_back(tmp_path: Path) -> None:
-    """The port goes, its link with it, and returns under the old or another path."""
+    """The port disappears with its link, and returns under the old or another path."""
     link = tmp_path / "modem"
     with PtyModem(Card(), path=link) as modem:
         assert modem.path == str(link)
@@ -241,7 +241,7 @@ def test_is_away_after_a_refresh_where_that_is_its_habit(tmp_path: Path) -> None
 
 
 def test_replaces_a_stale_link_but_nothing_else(tmp_path: Path) -> None:
-    """A link left behind by a killed simulator is no obstacle; a file is."""
+    """A link left behind by a killed simulator is not an obstacle; a file is."""
     stale = tmp_path / "stale"
     stale.symlink_to("/dev/pts/99999")
     with PtyModem(Card(), path=stale) as modem:
@@ -278,7 +278,7 @@ def test_an_emulated_baud_rate_takes_its_time() -> None:
 
 
 def test_a_mute_card_is_a_sim_failure() -> None:
-    """A card without power makes the modem say so, in the command and in its own toolkit."""
+    """A card without power makes the modem report this, in the command and in its own toolkit."""
 
     class Mute(Card):
         def transmit(self, apdu: bytes) -> bytes:
@@ -294,7 +294,7 @@ def test_a_mute_card_is_a_sim_failure() -> None:
 
 
 def test_a_card_that_crashes_is_not_passed_over() -> None:
-    """What goes wrong in the card is raised when the modem is closed."""
+    """An exception in the card is raised when the modem is closed."""
 
     class Crashing(Card):
         def transmit(self, apdu: bytes) -> bytes:

@@ -75,7 +75,7 @@ def test_keys_are_named_by_their_points(pki: Pki, role: str, curve: Curve) -> No
 @pytest.mark.parametrize("curve", Curve)
 @pytest.mark.parametrize("role", ROLES)
 def test_chains_verify(pki: Pki, role: str, curve: Curve) -> None:
-    """Each certificate is signed by its issuer and by no other; its key signs as its point says."""
+    """Each certificate is signed by its issuer only, and its key matches its public point."""
     credential = ROLES[role][0](pki, curve)
     issuer = pki.eum[curve] if role == "euicc" else pki.ci[curve]
     credential.certificate.verify_directly_issued_by(issuer.certificate)
@@ -88,7 +88,7 @@ def test_chains_verify(pki: Pki, role: str, curve: Curve) -> None:
 
 
 def test_eum_may_issue_for_its_own_cards_only(pki: Pki) -> None:
-    """Name constraints hold its organisation and IIN, and the path ends with it."""
+    """Name constraints contain its organisation and IIN, and the path ends with it."""
     extensions = pki.eum[Curve.NIST].certificate.extensions
     constraints = extensions.get_extension_for_class(x509.NameConstraints)
     assert constraints.critical
@@ -187,7 +187,7 @@ def test_making_that_was_cut_off_is_done_again(tmp_path: Path) -> None:
 
 
 def test_folder_that_holds_something_else_is_named(tmp_path: Path) -> None:
-    """A damaged certificate is told by its path."""
+    """The error names the path of a damaged certificate."""
     Pki.open(tmp_path / "pki")
     (tmp_path / "pki" / "eum" / "CERT_EUM_ECDSA_NIST.der").write_bytes(b"nonsense")
     with pytest.raises(InvalidValue, match=r"CERT_EUM_ECDSA_NIST\.der"):
@@ -195,7 +195,7 @@ def test_folder_that_holds_something_else_is_named(tmp_path: Path) -> None:
 
 
 def test_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
-    """A file in the way is told."""
+    """A file in the way is reported."""
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidValue, match="test PKI"):
         Pki.open(tmp_path / "file" / "pki")
@@ -203,7 +203,7 @@ def test_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.test_data
 def test_published_pki_is_read(test_data: Path, tmp_path: Path) -> None:
-    """SGP.26's folder gives its roles; what is missing there is told when asked for."""
+    """SGP.26's folder gives its roles; what is missing there is reported on request."""
     pki = Pki.open(test_data / "sgp26", minted=tmp_path)
     assert pki.ci[Curve.NIST].key_id.hex() == "f54172bdf98a95d65cbeb88a38a1c11d800a85c3"
     assert pki.ci[Curve.BRAINPOOL].key_id.hex() == "c0bc70ba36929d43b467ff57570530e57ab8fcd8"
@@ -220,7 +220,7 @@ def test_published_pki_is_read(test_data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.test_data
 def test_published_eum_issues_our_card(test_data: Path, tmp_path: Path) -> None:
-    """The card's certificate is made with SGP.26's EUM key, and kept beside the read-only folder."""
+    """The card's certificate is made with SGP.26's EUM key, and kept next to the read-only folder."""
     eid = Eid.with_check_digits("890490320000000000000000000001")
     made = Pki.open(test_data / "sgp26", minted=tmp_path).issue_euicc(eid)
     again = Pki.open(test_data / "sgp26", minted=tmp_path).issue_euicc(eid)

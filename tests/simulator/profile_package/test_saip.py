@@ -51,7 +51,7 @@ def test_published(test_data: Path, file: str, iccid: str, services: set[int]) -
 
 
 def test_made_up() -> None:
-    """A made-up profile says what it was made with."""
+    """A made-up profile contains its parameters."""
     profile = parse(PACKAGE)
     assert profile.header_iccid == ICCID
     assert profile.ef_iccid == bytes(ICCID)
@@ -75,7 +75,7 @@ def test_made_up_smallest() -> None:
 
 @pytest.mark.parametrize("wrong", [{"imsi": "12a456"}, {"imsi": "1234"}, {"name": ""}, {"size": 10**6}])
 def test_made_up_out_of_range(wrong: dict[str, str | int]) -> None:
-    """IMSI, name and size are held to their ranges."""
+    """IMSI, name and size must be in their ranges."""
     with pytest.raises(InvalidValue):
         made_up_profile(ICCID, **wrong)  # type: ignore[arg-type]  # one keyword at a time, of its own type
 
@@ -137,7 +137,7 @@ def test_broken(package: bytes, status: PeStatus) -> None:
 
 
 def test_non_standard_left_out() -> None:
-    """An element that nobody knows and nobody mandates is passed over."""
+    """An unknown element that is not mandatory is ignored."""
     package = b"".join([*elements()[:-1], bytes.fromhex("A905A00381017F"), elements()[-1]])
     assert parse(package).header_iccid == ICCID
 
@@ -150,7 +150,7 @@ def test_missing_service() -> None:
 
 
 def test_keys_of_an_operator() -> None:
-    """Other than test keys are told from test keys."""
+    """Test keys are distinguished from other keys."""
     package = PACKAGE.replace(bytes(range(16)), bytes(range(1, 17)))
     assert parse(PACKAGE).has_test_keys
     assert not parse(package).has_test_keys
@@ -198,7 +198,7 @@ EF = "6213 82024121 83026F7F 8B032F060A 80020010 8800"
         pytest.param(without(0xB2), "there is no directory 3F00/7F10", id="no telecom"),
         pytest.param(with_files("80027F66", EF), "there is no directory 3F00/7F66", id="no such directory"),
         pytest.param(with_files("80047FD05F50", EF), "there is no directory", id="none in the USIM"),
-        pytest.param(with_files("80037F1000", EF), "two bytes a step", id="half a step"),
+        pytest.param(with_files("80037F1000", EF), "two bytes for each step", id="half a step"),
         pytest.param(with_files("80027F10", EF, EF), "already exists", id="the same file twice"),
         pytest.param(with_files("80027F10", "6208 82024121 83026F7F"), "no size", id="no size"),
         pytest.param(with_files("80027F10", EF.replace("2F060A", "2F060F")), "record 15", id="no such rule"),
@@ -208,7 +208,7 @@ EF = "6213 82024121 83026F7F 8B032F060A 80020010 8800"
     ],
 )  # fmt: skip
 def test_what_a_strict_card_refuses(package: bytes, said: str) -> None:
-    """Files in directories that are not there, rules that are in no EF.ARR and PINs of nobody are refused."""
+    """Files in missing directories, rules that are in no EF.ARR and undefined PINs are refused."""
     with pytest.raises(ProfileElementError, match=said) as caught:
         parse(package)
     assert caught.value.status == PeStatus.INVALID_PARAMETER

@@ -134,7 +134,7 @@ class TestCard:
     def authenticate_server(
         self, answer: Fields, *, matching_id: str | None = None, tac: str = "53926011", **changes: Any
     ) -> bytes:
-        """Sign back what initiateAuthentication answered, after verifying it."""
+        """Sign the answer to initiateAuthentication, after verifying it."""
         signed1 = base64.b64decode(answer["serverSigned1"])
         told = SCHEMA.decode("ServerSigned1", signed1)
         info: Fields = {"tac": bytes.fromhex(tac), "deviceCapabilities": {}}
@@ -276,7 +276,7 @@ def b64(data: bytes) -> str:
 
 @dataclass
 class Visit:
-    """A whole visit of one card at one server, step by step; each step returns the server's answer."""
+    """A complete visit of one card at one server, step by step; each step returns the server's answer."""
 
     smdp: SmDp
     card: TestCard

@@ -1,4 +1,4 @@
-"""Downloads that go well, whole: both sides' signatures, keys and bytes checked."""
+"""Complete, successful downloads: both sides' signatures, keys and bytes are checked."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_one_connection_serves_whole_download(visit: Visit, profile: bytes) -> N
 
 
 def test_server_signs_what_it_says(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """Both server signatures are right, with the keys of DPauth and DPpb, over what was sent."""
+    """Both server signatures are valid, with the keys of DPauth and DPpb, over the sent data."""
     order = visit.smdp.orders.add_order(profile)
     answer = visit.up_to_metadata(order.matching_id)
     dp_auth, dp_pb = pki.dp_auth[Curve.NIST], pki.dp_pb[Curve.NIST]
@@ -200,7 +200,7 @@ def test_own_address_is_known_in_every_form(visit: Visit, told: str) -> None:
 
 
 def test_retry_with_same_one_time_key_gets_same_package(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """The card is offered its one-time key; used again, only the first element is made anew."""
+    """The card is offered its one-time key; used again, only the first element is made again."""
     order = visit.smdp.orders.add_order(profile)
     first = visit.up_to_package(order.matching_id)
     second = visit.up_to_package(order.matching_id)
@@ -233,7 +233,7 @@ def test_answer_that_was_lost_can_be_asked_for_again(visit: Visit, profile: byte
 
 
 def test_confirmation_code_opens_the_order(visit: Visit, profile: bytes) -> None:
-    """The card is told that a code is wanted, and the hash of the right one is accepted."""
+    """The card is informed that a code is required, and the hash of the right one is accepted."""
     order = visit.smdp.orders.add_order(profile, confirmation_code="0012é")
     answer = visit.up_to_metadata(order.matching_id)
     assert decoded("SmdpSigned2", answer["smdpSigned2"])["ccRequiredFlag"] is True

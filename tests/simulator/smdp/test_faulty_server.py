@@ -1,4 +1,4 @@
-"""Every fault does what it says, and the next request is served as if nothing had been."""
+"""Every fault has its described effect, and the next request is served correctly."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NOTIFY = "handleNotification"
 
 
 def fault(visit: Visit, kind: FaultKind, function: str | None = None, value: Any = None) -> None:
-    """Let one thing go wrong."""
+    """Let one thing fail."""
     visit.smdp.faults.add(Fault(kind=kind, function=function, value=value))
 
 
@@ -47,7 +47,7 @@ def test_connection_is_cut(visit: Visit, profile: bytes, kind: FaultKind) -> Non
 
 
 def test_answer_is_late(visit: Visit) -> None:
-    """A delayed answer is right all the same."""
+    """A delayed answer is still right."""
     fault(visit, FaultKind.DELAY, value=0.01)
     assert status_of(visit.initiate()) == "Executed-Success"
 
@@ -100,7 +100,7 @@ def test_body_is_oversized(visit: Visit) -> None:
 
 
 def test_refusal_of_any_code(visit: Visit) -> None:
-    """Each status pair can be had."""
+    """Each pair of status codes can be produced."""
     fault(visit, FaultKind.REFUSE, value="8.8.5/4.10")
     assert status_of(visit.initiate()) == "8.8.5/4.10"
 
@@ -121,7 +121,7 @@ def test_transaction_id_in_json_is_wrong(visit: Visit) -> None:
 
 
 def test_transaction_id_in_json_is_lower_case(visit: Visit, profile: bytes) -> None:
-    """The same number in other letters, and taken back in these letters."""
+    """The same number in other letters, and cancelled in these letters."""
     order = visit.smdp.orders.add_order(profile)
     visit.smdp.faults.add(Fault(kind=FaultKind.LOWER_CASE_TRANSACTION_ID, times=0))
     visit.up_to_package(order.matching_id)
@@ -132,13 +132,13 @@ def test_transaction_id_in_json_is_lower_case(visit: Visit, profile: bytes) -> N
     ("value", "missing"), [("serverSigned1", "serverSigned1"), (None, "serverCertificate")]
 )
 def test_field_is_missing(visit: Visit, value: str | None, missing: str) -> None:
-    """The field that is named, else the last one."""
+    """The named field, otherwise the last one."""
     fault(visit, FaultKind.FIELD_MISSING, value=value)
     assert missing not in visit.initiate()
 
 
 def test_base64_is_unusual_but_right(visit: Visit, pki: Pki) -> None:
-    """Line breaks or no padding leave the content as it was."""
+    """Line breaks or missing padding leave the content unchanged."""
     fault(visit, FaultKind.BASE64_NEWLINES)
     wrapped = visit.initiate()["serverCertificate"]
     fault(visit, FaultKind.BASE64_UNPADDED)
@@ -242,7 +242,7 @@ def test_another_role_signs(visit: Visit, pki: Pki, profile: bytes) -> None:
 
 
 def test_unknown_ci_issued_the_certificate(visit: Visit, pki: Pki) -> None:
-    """Its issuer's key is none that a card could know; the signature is right."""
+    """The key of its issuer is unknown to every card; the signature is right."""
     fault(visit, FaultKind.UNKNOWN_CI)
     visit.initiate()
     certificate = _certificate(visit)
@@ -251,7 +251,7 @@ def test_unknown_ci_issued_the_certificate(visit: Visit, pki: Pki) -> None:
 
 
 def test_signing_ci_is_none_of_the_cards(visit: Visit) -> None:
-    """The card is told to sign for a CI that it did not offer."""
+    """The card is asked to sign for a CI that it did not offer."""
     fault(visit, FaultKind.OTHER_SIGNING_CI)
     chosen = decoded("SubjectKeyIdentifier", visit.initiate()["euiccCiPKIdToBeUsed"])
     assert chosen not in visit.card.signing
@@ -271,7 +271,7 @@ def test_one_bit_of_the_package_is_wrong(visit: Visit, pki: Pki, profile: bytes)
 
 
 def test_retry_after_a_damaged_package_gets_the_right_one(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """What is kept for a retry is undamaged."""
+    """The package that is kept for a retry is undamaged."""
     order = visit.smdp.orders.add_order(profile)
     fault(visit, FaultKind.BPP_BIT_FLIP, GET_PACKAGE)
     visit.up_to_package(order.matching_id)

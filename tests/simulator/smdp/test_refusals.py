@@ -41,7 +41,7 @@ def test_old_version_is_refused_before_its_cis(visit: Visit) -> None:
 
 
 def test_signing_cis_are_looked_at_before_verification_cis(visit: Visit) -> None:
-    """8.8.2/3.1 when both lists hold strangers only."""
+    """8.8.2/3.1 if both lists contain only unknown CIs."""
     visit.card.signing = visit.card.verification = [bytes(20)]
     assert status_of(visit.initiate()) == "8.8.2/3.1"
 
@@ -213,7 +213,7 @@ def test_card_that_refused_the_server_gets_no_profile(visit: Visit) -> None:
     "response", [b"\x00", bytes.fromhex("BF3802A000"), bytes.fromhex("BF38053000A00000")]
 )
 def test_malformed_card_answer_is_invalid(visit: Visit, response: bytes) -> None:
-    """1.6/2.1 for bytes that are no AuthenticateServer response."""
+    """1.6/2.1 for bytes that are not AuthenticateServer response."""
     visit.initiate()
     assert status_of(visit.authenticate_with(response)) == "1.6/2.1"
 
@@ -281,7 +281,7 @@ def test_order_that_was_taken_back_is_refused(visit: Visit, profile: bytes) -> N
 def test_memory_is_checked_where_wanted(
     pki: Pki, card: TestCard, profile: bytes, tmp_path: Path, free: int, told: str
 ) -> None:
-    """8.1/4.8 by the card's free memory, when the server is told to look."""
+    """8.1/4.8 by the card's free memory, if the server is set to check it."""
     card.free_memory = free + len(profile) - 3_000
     with SmDp(tmp_path / "careful", pki=pki, check_memory=True) as smdp:
         connection = Connection(smdp, pki)
@@ -291,7 +291,7 @@ def test_memory_is_checked_where_wanted(
 
 
 def test_memory_is_left_to_the_card_otherwise(visit: Visit, profile: bytes) -> None:
-    """By default a full card is offered the profile all the same."""
+    """By default the server offers the profile even to a full card."""
     visit.card.free_memory = 0
     order = visit.smdp.orders.add_order(profile)
     assert status_of(visit.up_to_metadata(order.matching_id)) == "Executed-Success"

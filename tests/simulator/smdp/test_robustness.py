@@ -1,4 +1,4 @@
-"""Whatever bytes arrive, the server answers with a status and lives on."""
+"""Whatever bytes arrive, the server answers with a status and continues."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ICCID = Iccid.parse("8949000000000000015")
 
 @pytest.fixture(scope="module")
 def standing(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
-    """A visit at a server that stands for all examples."""
+    """A visit at one server for all examples."""
     with SmDp(tmp_path_factory.mktemp("smdp"), pki=pki) as smdp:
         connection = Connection(smdp, pki)
         smdp.orders.add_order(made_up_profile(ICCID, size=0), matching_id="FUZZ", attempt_limit=1_000_000)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def discover(call: Call) -> Response:
-    """Ask the SM-DSs what waits for a card; with `install`, download it."""
+    """Ask the SM-DSs which profiles wait for a card; with `install`, download them."""
     body = call.body_of(DiscoverRequest)
     if body.install:
         call.check(ROLE_FOR[Kind.ENABLE])

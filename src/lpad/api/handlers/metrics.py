@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, with the engine's present values. The one home of prometheus_client.
+"""Metrics for Prometheus, with the engine's present values. The only module that imports prometheus_client.
 
 Nothing is stored here, and the library is loaded with the first scrape, so without Prometheus it costs
 nothing.

@@ -98,7 +98,7 @@ class Call:
 
     @property
     def wait(self) -> float:
-        """Seconds to wait for a change to end, from `?wait=`; 0 without.
+        """Seconds to wait for a change to end, from `?wait=`; 0 if it is missing.
 
         Raises:
             InvalidValue: it is not a number of seconds up to an hour.
@@ -125,7 +125,7 @@ async def submission_response(call: Call, submission: Submission) -> Response:
 async def change_response(call: Call, change: Change) -> Response:
     """Answer with a change: 202 and its Location while it is unfinished, 200 once it has ended.
 
-    With `?wait=` the answer comes when the change has ended, asks a question, or the time has passed.
+    With `?wait=`, the answer comes once the change has ended or asks a question, or the time has passed.
     """
     if call.wait:
         change = await _settled(call, change.id)

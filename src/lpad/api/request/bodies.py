@@ -139,7 +139,7 @@ class ProvisionRequest(Request, frozen=True, kw_only=True):
 
 
 class DiscoverRequest(Request, frozen=True, kw_only=True):
-    """Which SM-DSs are asked, and whether lpad downloads what waits there.
+    """The SM-DSs to query, and whether lpad downloads the profiles that wait there.
 
     Without `servers`, lpad asks that of the card and those of the settings. With `install`, lpad downloads
     the events that it has not handled, one after the other, and enables the first profile that installs;

@@ -171,7 +171,7 @@ class RawLink:
             return False
 
     def _may_others_use_card(self, *, deadline: Deadline) -> bool:
-        """Whether a logical channel is open. If none is, the card has only the basic one, which is free."""
+        """Whether a logical channel is open; otherwise the card has only the basic one, which is free."""
         try:
             return is_any_open(self._card, deadline=deadline)
         except CardError as error:

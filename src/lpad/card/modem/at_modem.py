@@ -63,7 +63,7 @@ class AtModem:
 
         Raises:
             CardUnreachable: no answer in time, or the port is gone.
-            CardMalformed: OK without the information that it should bring.
+            CardMalformed: OK without the requested information.
         """
         self._introduce(deadline=deadline)
         return self._converse(command, patience=patience, deadline=deadline)

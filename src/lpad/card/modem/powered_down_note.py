@@ -100,7 +100,7 @@ def bring_up(modem: AtModem, note: PoweredDown, *, deadline: Deadline) -> Power:
     already have. So lpad then asks the modem for its level (3GPP TS 27.007, 8.2: +CFUN?).
 
     Returns:
-        The note stays unless it is UP.
+        The level; the note stays unless the level is UP.
 
     Raises:
         CardUnreachable: the modem does not answer; the note stays.
@@ -124,7 +124,7 @@ def send(modem: AtModem, text: str, *, deadline: Deadline) -> bool:
     """Send a command without an information line in its answer; an unknown command is ignored.
 
     Returns:
-        Whether the modem accepted it.
+        Whether the modem accepted the command.
 
     Raises:
         CardUnreachable: the modem does not answer, or the port is gone.

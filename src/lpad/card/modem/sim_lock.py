@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 def read_lock(modem: AtModem, *, deadline: Deadline) -> str | None:
-    """Return the lock that a modem reports; None if there is none, or it cannot say.
+    """Return the lock that a modem reports; None if there is none, or the modem cannot report it.
 
     Many modems read the ICCID of a locked SIM, but then never register.
 

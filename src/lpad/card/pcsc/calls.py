@@ -1,4 +1,4 @@
-"""The low-level calls of PC/SC, with their error codes turned into lpad's errors. The one home of pyscard.
+"""The low-level calls of PC/SC, with lpad's errors in place of their error codes.
 
 pyscard's own classes above these start a thread that polls the readers; these do not. Every call here may
 block: see `pcsc_thread`.
@@ -35,7 +35,7 @@ _LONGEST_WAIT = 0xFFFFFFFE
 CARD_PRESENT = 0x0020
 """A bit in a reader's state."""
 _ARRIVALS = r"\\?PnP?\Notification"
-"""The name under which pcscd reports readers that are plugged in or out."""
+"""The name under which pcscd reports readers that are plugged in or removed."""
 
 
 def _scard() -> Any:  # pyscard has no types
@@ -142,7 +142,7 @@ class Context:
         return {name: state & ~self._scard.SCARD_STATE_CHANGED for name, state, _ in found}
 
     def wait(self, states: Mapping[str, int], *, deadline: Deadline) -> None:
-        """Wait until a reader's state differs from `states`, a reader comes or goes, or `cancel` is called.
+        """Wait until `cancel` is called, a reader's state differs from `states`, or the readers change.
 
         Raises:
             CardUnreachable: pcscd is gone.

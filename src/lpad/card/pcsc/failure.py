@@ -116,7 +116,7 @@ def failure(code: int, attempted: str) -> CardError:
         attempted: begins the sentence, such as "cannot connect to pcscd"; with the reader's name if
             there is one.
     """
-    known = _FAILURES.get(code) or _Failure("PC/SC refused", "look the code up in winscard's documentation")
+    known = _FAILURES.get(code) or _Failure("PC/SC refused", "see the code in winscard's documentation")
     words = known.words
     if code == SHARING_VIOLATION:
         # PC/SC does not report which program; all of its users are possible.

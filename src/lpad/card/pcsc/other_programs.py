@@ -15,7 +15,7 @@ _KNOWN = frozenset({"scdaemon", "pcsc_scan", "lpac"})
 def programs_using_pcsc(proc: Path = Path("/proc")) -> list[str]:
     """Return the other processes that have loaded the PC/SC library, such as `scdaemon (pid 812)`.
 
-    As root all are found, as another user only those of the same user, and some that are known by name.
+    Root finds all programs; another user finds only its own, and some that are known by name.
     """
     found = []
     # By length first: in numeric order, without parsing the names as numbers.

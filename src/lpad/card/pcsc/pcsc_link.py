@@ -53,7 +53,7 @@ class PcscLink:
 
         Args:
             card: the card, which this link then owns.
-            terminal_capability: see `RawLink`. No modem has sent it here.
+            terminal_capability: see `RawLink`. In a reader, no modem has sent TERMINAL CAPABILITY.
             terminal_profile: the profile for a card that sends nothing proactive without one, such as
                 `proactive.REFRESH_ONLY`; None sends no TERMINAL PROFILE, which suffices for all eUICCs seen
                 so far, and keeps other applets on the card quiet.
@@ -115,7 +115,7 @@ class PcscLink:
         """Switch the card's power off and on, for a REFRESH that had no effect.
 
         Raises:
-            CardUnreachable: the card is not there, or did not come back.
+            CardUnreachable: the card is absent, or did not come back.
             CardBusy: another program has its turn.
         """
         self._card.begin(deadline=deadline)

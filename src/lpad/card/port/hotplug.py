@@ -80,7 +80,7 @@ class PortWatch:
         self._wake: int | None = None
 
     def watch(self, there: Callable[[], bool], notify: Callable[[bool], None]) -> Callable[[], None]:
-        """Call `notify`, from another thread, with whether the port exists, whenever a port comes or goes.
+        """Call `notify`, with whether the port exists, from another thread when a port appears or disappears.
 
         Args:
             there: returns whether the port exists; never raises.

@@ -1,4 +1,4 @@
-"""A serial port for the exclusive exchange of bytes. The one home of pyserial."""
+"""A serial port for the exclusive exchange of bytes. The only module that imports pyserial."""
 
 from __future__ import annotations
 

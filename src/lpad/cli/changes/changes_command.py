@@ -82,7 +82,8 @@ def _matching(
     left = limit
     while page := session.client.changes(euicc=session.euicc_name, limit=PAGE, before=before):
         for change in page:
-            # Changes are in the order of their requests, but a clock that was set may not be.
+            # Changes are in the order of their requests, but their times are not if the clock was set
+            # meanwhile.
             if (since is not None and change.created_at < since) or (states and change.state not in states):
                 continue
             yield change

@@ -247,7 +247,7 @@ def _line(profile: Profile | UnreadableProfile) -> str | None:
 
 
 def _number(profile: Profile | UnreadableProfile) -> str | None:
-    """Return the ICCID, or the card's invalid value of it."""
+    """Return the ICCID, or the card's invalid value in its place."""
     return profile.iccid if isinstance(profile, Profile) else profile.iccid or profile.raw_iccid
 
 

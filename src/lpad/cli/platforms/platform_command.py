@@ -64,7 +64,7 @@ def check(file: Path) -> None:
 
 @platform.command("try")
 @click.argument("file")
-@click.option("--eid", required=True, help="EID of the card for which lpad looks for orders.")
+@click.option("--eid", required=True, help="EID of the card whose orders are searched for.")
 @click.option("--record", type=_FILE, help="Keep the exchanges in this file, with secrets masked.")
 @click.option(
     "--credential",

@@ -203,10 +203,7 @@ class _Stage:
         return change.check()
 
     def _until(self, holds: Callable[[], bool], what: str) -> None:
-        """Wait for something without an event.
-
-        Another program's start, the server's received notifications.
-        """
+        """Wait for a state that no event reports, such as the start of another program."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end and self._daemon is not None and self._daemon.poll() is None:
             try:

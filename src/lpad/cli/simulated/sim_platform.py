@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     "--bind", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="IPv4 address to listen on."
 )
 @click.option(
-    "--looks",
+    "--queries",
     type=click.IntRange(1, 1000),
     default=2,
     show_default=True,
@@ -55,7 +55,7 @@ def platform(
     like: str,
     port: int,
     bind: str,
-    looks: int,
+    queries: int,
     faults: str | None,
     smds_folder: Path | None,
     pki_folder: Path | None,
@@ -81,7 +81,7 @@ def platform(
         shelf=shelf,
         port=port,
         bind=bind,
-        pace=Pace(profile=looks),
+        pace=Pace(profile=queries),
         faults=Faults.from_json(faults) if faults else None,
     )
     with served(server, bind=bind, port=port):

@@ -17,7 +17,7 @@ READER_GONE = 141
 
 MEANINGS = {
     DONE: "done, or already as requested",
-    INTERNAL: "an error in lpad itself; its log says more",
+    INTERNAL: "an error in lpad itself; see its log",
     USAGE: "the command line, a setting or an identifier is wrong",
     STATE: "unknown card, profile or change, or impossible in the present state",
     NEEDS_PEOPLE: "a confirmation code is missing, the profile was declined, or the change was cancelled",

@@ -1,4 +1,4 @@
-"""Output for terminals: tables in colour and live bars. The one place that imports rich."""
+"""Output for terminals: tables in colour and live bars. The only module that imports rich."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ class _Salvage:
         return Salvaged(tuple(self._items), tuple(self._odd))
 
     def _scan(self, data: bytes, *, depth: int) -> None:
-        """Take items one after the other; in broken parts, look for an item at each byte."""
+        """Take items one after the other; in broken parts, search for an item at each byte."""
         at = gap = 0
         while at < len(data):
             element = self._item(data, at)

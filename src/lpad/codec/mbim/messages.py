@@ -95,7 +95,7 @@ class CommandDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Indication:
-    """MBIM_INDICATE_STATUS_MSG: a change that the function reports unasked; its transaction is 0."""
+    """MBIM_INDICATE_STATUS_MSG: a change that the function reports without a request; transaction 0."""
 
     service: UUID
     cid: int

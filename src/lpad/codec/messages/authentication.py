@@ -182,7 +182,7 @@ class AuthenticateServerResponse:
         """Read the answer as far as the LPA needs it.
 
         Raises:
-            MalformedError: neither agreement nor refusal.
+            MalformedError: the answer is neither an agreement nor a refusal.
         """
         outcome, value = der.decode("AuthenticateServerResponse", raw)
         agreed = outcome == "authenticateResponseOk"

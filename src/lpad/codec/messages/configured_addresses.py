@@ -28,7 +28,7 @@ class SetDefaultDpAddressResult(ResultCode):
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredAddresses:
-    """EuiccConfiguredAddresses (BF3C), as the card wrote them; None if it has none."""
+    """EuiccConfiguredAddresses (BF3C), as the card wrote them; None if the card has no such address."""
 
     default_dp_address: str | None
     root_ds_address: str | None

@@ -95,7 +95,7 @@ class PrepareDownloadResponse:
         """Read the answer as far as the LPA needs it.
 
         Raises:
-            MalformedError: neither agreement nor refusal.
+            MalformedError: the answer is neither an agreement nor a refusal.
         """
         outcome, value = der.decode("PrepareDownloadResponse", raw)
         agreed = outcome == "downloadResponseOk"
@@ -127,7 +127,7 @@ class CancelSessionResponse:
         """Read the answer as far as the LPA needs it.
 
         Raises:
-            MalformedError: neither agreement nor refusal.
+            MalformedError: the answer is neither an agreement nor a refusal.
         """
         outcome, value = der.decode("CancelSessionResponse", raw)
         return cls(raw, None if outcome == "cancelSessionResponseOk" else CancelSessionError(value))

@@ -31,7 +31,7 @@ class ProfileClass(StrEnum):
 
 
 class NotificationEvent(StrEnum):
-    """What happened to a profile; `UNKNOWN` means bits that only later versions define."""
+    """The event of a profile; `UNKNOWN` means bits that only later versions define."""
 
     INSTALL = "install"
     ENABLE = "enable"
@@ -99,7 +99,7 @@ class NotificationTarget:
 
     @classmethod
     def from_value(cls, value: dict[str, Any]) -> NotificationTarget:
-        """Read what `der.decode` gives for NotificationConfigurationInformation."""
+        """Create it from the result of `der.decode` for NotificationConfigurationInformation."""
         bits = value.get("profileManagementOperation", (b"", 0))
         return cls(events_of(bits), value.get("notificationAddress", ""))
 
@@ -188,7 +188,7 @@ def class_number(profile_class: ProfileClass) -> int:
     """Return the number of a class that has one.
 
     Raises:
-        KeyError: `ProfileClass.UNKNOWN` has none.
+        KeyError: the class is `ProfileClass.UNKNOWN`.
     """
     return _CLASS_NUMBERS[profile_class]
 

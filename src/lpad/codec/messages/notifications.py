@@ -77,7 +77,7 @@ class NotificationMetadata:
 
     @classmethod
     def from_value(cls, value: dict[str, Any]) -> NotificationMetadata:
-        """Read what `der.decode` gives for NotificationMetadata.
+        """Create it from the result of `der.decode` for NotificationMetadata.
 
         Raises:
             MalformedError: the number is missing.
@@ -121,7 +121,7 @@ class ListNotificationResponse:
         """Read the answer.
 
         Raises:
-            MalformedError: neither a list nor a refusal.
+            MalformedError: the answer is neither a list nor a refusal.
         """
         answer = _METADATA_LIST.read(raw)
         if isinstance(answer, int):
@@ -200,7 +200,7 @@ class RetrieveNotificationsListResponse:
         Notifications are read at any level, because some cards omit the list's own element (A0).
 
         Raises:
-            MalformedError: neither a list nor a refusal.
+            MalformedError: the answer is neither a list nor a refusal.
         """
         answer = _NOTIFICATION_LIST.read(raw)
         if isinstance(answer, int):

@@ -128,7 +128,7 @@ class ProfileInfoListResponse:
         """Read the answer.
 
         Raises:
-            MalformedError: neither a list nor a refusal.
+            MalformedError: the answer is neither a list nor a refusal.
         """
         answer = _LIST.read(raw)
         if isinstance(answer, int):

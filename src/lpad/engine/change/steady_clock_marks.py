@@ -1,7 +1,7 @@
 """The steady clock's marks on disk, from which it continues after a restart.
 
 A mark is written with changes, which cost a transaction anyway, and every ten minutes by a thread. A power
-cut loses the time since the last mark: things then look younger than they are, but never older.
+cut loses the time since the last mark: ages then appear shorter than they are, but never longer.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class SteadyClockMarks:
     def _go_on(self) -> None:
         try:
             self._go_on_from_journal()
-        except JournalUnavailable as error:  # the steady clock begins with the wall clock then
+        except JournalUnavailable as error:  # in this case, the steady clock begins with the wall clock
             log.debug("the steady clock begins with the wall clock: %s", error)
 
     def _go_on_from_journal(self) -> None:

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from lpad.lpa.discovery import AskedServer
 
 PATIENCE = Backoff((600, 3600, 6 * 3600, 24 * 3600))
-"""Seconds for which lpad does not ask an SM-DS unasked after failures in a row."""
+"""Seconds for which lpad does not query an SM-DS without a request after failures in a row."""
 _MOST_SERVERS = 64
 
 
 class FailedServer(msgspec.Struct, frozen=True, kw_only=True):
-    """An SM-DS that failed, and when lpad may ask it again unasked, on the steady clock."""
+    """An SM-DS that failed, and when lpad may query it again without a request, on the steady clock."""
 
     failures: int
     not_before: float
@@ -49,7 +49,7 @@ class EventStore:
             self._memos.put(_events_of(eid), known)
 
     def waits_for(self, eid: str, server: ServerAddress, *, at: Moment) -> bool:
-        """Whether an SM-DS failed recently, so that lpad does not ask it unasked."""
+        """Whether an SM-DS failed recently, so that lpad does not query it without a request."""
         failed = self._failed(eid).get(str(server))
         return failed is not None and at.steady < failed.not_before
 

@@ -4,8 +4,8 @@
     forbidden               ▲      └─────► failed ──► wanted, at a later discovery
                             └ also by a caller's download of the event
 
-An SM-DP+ deletes an event after the notification of the installation, which can take hours. So an event that
-is still listed was not necessarily left undone, and only this record tells. Ages are on the steady clock.
+An SM-DP+ deletes an event after the notification of the installation, which can take hours. So lpad may
+already have handled a listed event; only this record shows it. Ages are on the steady clock.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ class KnownEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         attempts: failed downloads.
         next_at: when a failed one may be tried again.
         seen: when it was listed last.
-        iccid: the profile that it brought.
-        enabled: whether that was enabled.
+        iccid: the profile that the download installed.
+        enabled: whether that profile was enabled.
         why: why it failed or is forbidden, as a sentence.
     """
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _TIME_ERROR = 5
-"""What adjtimex returns while the clock is not synchronised (linux/timex.h)."""
+"""The result of adjtimex while the clock is not synchronised (linux/timex.h)."""
 _TIMEX_BYTES = 1024
 _ABSTIME = 1
 _CANCEL_ON_SET = 2

@@ -149,7 +149,7 @@ class LayerData(Payload, frozen=True, kw_only=True, omit_defaults=True):
 class DroppedData(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """Dropped events: how many of each type, and the numbers of the first and the last one.
 
-    Without numbers: the journal could not be written for so long that not even the memory had room for them.
+    If the numbers are missing, the journal could not be written for so long that the memory was full, too.
     """
 
     count: int

@@ -62,11 +62,11 @@ unknown fields.
 ## The outbox
 
 lpad writes an event to its journal in one transaction with the change that it reports, so that a power
-cut leaves both or neither. The outbox keeps the latest 2000 events (`events.keep`). When it is full,
-events make room that no endpoint of a webhook and no named listener waits for, then droppable ones, then the
-others, always the oldest first. lpad counts the dropped events that one of them waits for, and reports them
-as `org.lpad.events.dropped.v1`. A full outbox or a full disk never delays or refuses a change: while the disk
-is full, up to 500 events wait in memory, and listeners get them once there is room again.
+cut leaves both or neither. The outbox keeps the latest 2000 events (`events.keep`). When it is full, lpad
+first drops events that no endpoint of a webhook and no named listener waits for, then droppable ones, then
+the others, always the oldest first. lpad counts the dropped events that one of them waits for, and reports
+them as `org.lpad.events.dropped.v1`. A full outbox or a full disk never delays or refuses a change: while the
+disk is full, up to 500 events wait in memory, and listeners get them once there is room again.
 
 ## Listening on the device
 
@@ -99,8 +99,8 @@ curl --unix-socket /run/lpad/lpad.sock -X PUT --json '{"position": 42}' http://l
 ```
 
 42 stands for the number of an event that the program has received. lpad then remembers how far the program
-is, and events that it has not acknowledged count as awaited. It acknowledges an event and all before with
-`Last-Event-ID` (or `?after=`) when it connects, and with PUT while it listens.
+is, and events that it has not acknowledged count as awaited. It acknowledges an event and all previous ones
+with `Last-Event-ID` (or `?after=`) when it connects, and with PUT while it listens.
 Without an ID it continues after the last acknowledged event; a new listener gets the events from then on. A
 named listener gets the events of all cards and changes: it takes neither `?change=` nor `?euicc=`.
 

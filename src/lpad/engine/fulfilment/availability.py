@@ -51,7 +51,7 @@ def available(wish: OpenWish, platform: OpenPlatform, reservation: Reservation) 
     _tell_stalled(wish, platform, reservation)
     raise later(
         wish,
-        f"the profile is {reservation.profile} at the platform '{wish.record.platform}'; lpad looks again",
+        f"the profile is {reservation.profile} at the platform '{wish.record.platform}'; lpad asks again",
         least=platform.can.look_every,
     )
 

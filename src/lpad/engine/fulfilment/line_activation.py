@@ -28,7 +28,7 @@ def activate(wish: OpenWish, platform: OpenPlatform, reservation: Reservation) -
         PlatformRefused: the platform refused.
     """
     if reservation.line in _SERVED:
-        if wish.record.intent == "activate":  # its answer was lost, and this look shows the outcome
+        if wish.record.intent == "activate":  # its answer was lost, and this query shows the outcome
             wish.keep(intent="")
         return
     wish.keep(intent="activate")

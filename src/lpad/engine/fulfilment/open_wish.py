@@ -68,7 +68,7 @@ class OpenWish:
     @property
     def reservation(self) -> Reservation:
         """The known reservation; call it only if there is one."""
-        assert self.record.reservation is not None, "the caller has looked"
+        assert self.record.reservation is not None, "the caller has checked this"
         return self.record.reservation.reservation(self.record.platform)
 
     @property

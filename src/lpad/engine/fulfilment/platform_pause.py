@@ -44,7 +44,7 @@ def asked(wish: OpenWish, ask: Callable[[], _Answer], *, doubt: bool = False) ->
 
     Raises:
         Postponed: the platform cannot be reached, is busy or out of order.
-        PlatformRefused, ServerUntrusted, Cancelled: see the port.
+        PlatformRefused, ServerUntrusted, Cancelled: see `Platform`.
     """
     wish.context.platforms.hints.looked(wish.record.platform)
     try:
@@ -95,13 +95,13 @@ def await_place(wish: OpenWish, platform: NamedPlatform) -> None:
     """Return if lpad may query a platform because of a hint.
 
     Raises:
-        Postponed: it has looked there within the last minute.
+        Postponed: lpad has queried the platform within the last minute.
     """
     wait = wish.context.platforms.hints.take(platform.name, platform.can.look_every)
     if wait:
         due = wish.steady() + wait
         wish.keep(next_look_at=due)
-        told = f"lpad has just looked at the platform '{platform.name}'; it looks again in {wait:.0f} s"
+        told = f"lpad has just queried the platform '{platform.name}'; it queries it again in {wait:.0f} s"
         pause = waiting_for_platform(told, wait=wait)
         raise Postponed(pause, failed=False, notes=noting(Notes, due=due))
 

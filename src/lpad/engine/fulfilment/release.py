@@ -65,5 +65,5 @@ def _released(wish: OpenWish, platform: OpenPlatform, left: str) -> str | None:
 
 
 def _deadline() -> Deadline:
-    """Return the time limit of one call, which the cancellation that has led here does not end."""
+    """Return the time limit of one call; the cancellation that is being carried out does not end the call."""
     return Deadline.after(CONVERSATION)

@@ -38,7 +38,7 @@ _MEMO = "listeners"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
-    """Who asks: the caller's user ID, and whether it may use the listeners of other users."""
+    """The caller: its user ID, and whether it may use the listeners of other users."""
 
     user: int
     admin: bool
@@ -69,7 +69,7 @@ class Listeners:
     """All named listeners; usable from every thread."""
 
     def __init__(self, journal: Journal) -> None:
-        """Begin without any; `load` reads them."""
+        """Begin without listeners; `load` reads them from the journal."""
         self._journal = journal
         self._lock = threading.RLock()
         self._records: dict[str, ListenerRecord] = {}
@@ -167,7 +167,7 @@ class Listeners:
             return self._status(name)
 
     def forget(self, name: str, asker: Asker) -> ListenerStatus:
-        """Forget a listener, whose events then no longer count as awaited; return what it was.
+        """Forget a listener, whose events then no longer count as awaited; return its last record.
 
         Raises:
             NotFound: there is no such listener.
@@ -187,7 +187,7 @@ class Listeners:
             return status
 
     def all(self) -> list[ListenerStatus]:
-        """Return all listeners by name; those of a journal that cannot be read are not there."""
+        """Return all listeners by name; those of an unreadable journal are missing."""
         self.load()
         with self._lock:
             return [self._status(name) for name in sorted(self._records)]

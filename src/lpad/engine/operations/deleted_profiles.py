@@ -1,4 +1,4 @@
-"""Deleted profiles: what lpad, the applier and the owner's programs keep of them goes with them."""
+"""Deleted profiles: lpad, the applier and the owner's programs delete the data that they keep for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Discovery as a change: ask the SM-DSs, and remember what waits for the card."""
+"""Discovery as a change: query the SM-DSs, and remember the events for the card."""
 
 from __future__ import annotations
 

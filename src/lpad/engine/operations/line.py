@@ -50,7 +50,7 @@ def line(run: Run, context: Context) -> LineResult:
         NotFound: the card lacks the profile, or no platform knows its line.
         Conflict: the platform cannot do this, or the line has ended.
         WouldGoOffline: the device would lose its connection, which the request does not accept.
-        PlatformRefused, PlatformBusy, PlatformUnclear, ServerError, Cancelled: see the port.
+        PlatformRefused, PlatformBusy, PlatformUnclear, ServerError, Cancelled: see `Platform`.
     """
     return _Asked(run, context).carry_out()
 

@@ -51,7 +51,7 @@ CODE = "activation_code"
 
 
 def provision(run: Run, context: Context) -> ProvisionResult:
-    """Get a profile from a platform, as the change's parameters say.
+    """Get a profile from a platform, according to the change's parameters.
 
     Raises:
         Postponed: lpad must ask the platform again later.
@@ -113,7 +113,7 @@ def _install(wish: OpenWish) -> ProvisionResult:
     try:
         result = download(wish.run, wish.context, installed=lambda iccid: _installed(wish, iccid))
     except ServerRefused as error:
-        # Only the server knows whether the code is used up; a card's refusal does not tell.
+        # Only the server knows whether the code is used up; a card's refusal does not show this.
         if error.details.get("remedy") == Remedy.PERMANENT:
             if wish.record.event is not None:
                 raise refuse_event(wish, error) from error

@@ -145,9 +145,9 @@ class Outbox:
     ) -> Delivery:
         """Deliver due notifications, in ascending order per recipient, to all recipients at the same time.
 
-        An unreachable recipient keeps its queue for the next attempt. One that refuses a notification still
-        gets the later ones: they are sent in order, and a server that never accepts one must not block the
-        rest.
+        An unreachable recipient keeps its queue for the next attempt. A recipient that refuses a
+        notification still gets the later ones: they are sent in order, and a server that never accepts one
+        must not block the rest.
 
         Args:
             eid: only this card's notifications.

@@ -89,7 +89,7 @@ class UncopiedNotifications:
             return self._list_errors.get(eid)
 
     def find(self, eid: str, seq: int) -> UncopiedNotification | None:
-        """Return one by its number."""
+        """Return an uncopied notification by its number."""
         with self._lock:
             return self._entries.get(eid, {}).get(seq)
 
@@ -130,7 +130,7 @@ class UncopiedNotifications:
             return rest is not None and time.monotonic() < rest.until
 
     def wake(self, eid: str) -> None:
-        """Ask a card for all of them at its next reading."""
+        """Ask a card for all its uncopied notifications at its next reading."""
         with self._lock:
             for key in [key for key in self._rests if key[0] == eid]:
                 del self._rests[key]

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from lpad.base.server_address import ServerAddress
 
 DISCOVERY = "discovery"
-"""The source of a first profile that is the SM-DSs."""
+"""The name of the SM-DSs as a source of a first profile."""
 
 
 class Install(StrEnum):
-    """What lpad does with the events that it finds unasked."""
+    """The treatment of events that lpad finds without a request."""
 
     NEVER = "never"
     ASK = "ask"
@@ -23,13 +23,13 @@ class Install(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscoveryPolicy:
-    """When lpad asks SM-DSs unasked, and what follows.
+    """When lpad queries SM-DSs without a request, and what it does with their events.
 
     Attributes:
         every: seconds between two discoveries; None: lpad asks only on request, or for an empty card.
         jitter: the maximum number of seconds by which an overdue discovery is delayed at random.
         servers: the SM-DSs in addition to the card's own.
-        install: what lpad does with events that it finds unasked.
+        install: what lpad does with events that it finds without a request.
     """
 
     every: float | None = None

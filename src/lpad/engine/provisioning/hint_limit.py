@@ -1,8 +1,8 @@
 """The limit for hints: requests make lpad query a platform at most once a minute.
 
-A request for a wish that lpad already has is a hint that there is news. lpad then queries the platform
-itself, earlier than planned. The limit is for all cards and callers together, and on a clock that does not
-jump; after a restart it begins again. Planned looks remain as they are without hints, and count.
+A request for a wish that lpad already has is a hint that something has changed. lpad then queries the
+platform itself, earlier than planned. The limit is for all cards and callers together, and on a clock that
+does not jump; after a restart it begins again. Planned queries remain as they are without hints, and count.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class HintLimit:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._latest: dict[str, float] = {}
-        """By platform, the latest look, or the one that a hint will lead to, in monotonic time."""
+        """By platform, the monotonic time of the latest query, or of the one that a hint will cause."""
 
     def looked(self, platform: str) -> None:
         """Record a query to a platform."""
@@ -29,15 +29,16 @@ class HintLimit:
             self._latest[platform] = max(self._latest.get(platform, 0.0), time.monotonic())
 
     def take(self, platform: str, every: float, within: float = math.inf) -> float | None:
-        """Take the next place for a look because of a hint.
+        """Take the next place for a query because of a hint.
 
         Args:
             platform: the platform's name in the settings.
-            every: the least seconds between two looks that the platform asks for, if more than a minute.
-            within: seconds until lpad looks anyway.
+            every: the minimum number of seconds between two queries that the platform requires, if more than
+                a minute.
+            within: seconds until lpad's planned query.
 
         Returns:
-            Seconds until that place, 0: now. None: lpad looks earlier without it, and no place is taken.
+            Seconds until that place, 0: now. None: the planned query comes earlier, and no place is taken.
         """
         with self._lock:
             present = time.monotonic()

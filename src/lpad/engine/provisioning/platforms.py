@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class OpenPlatform(Platform, Protocol):
-    """A platform in a conversation: the port's verbs, and queries for lines and products."""
+    """A platform in a conversation: the methods of `Platform`, and queries for lines and products."""
 
     def line_of(self, iccid: str, *, deadline: Deadline) -> Reservation | None:
         """Return the line of an installed profile; None: the platform has no line with this ICCID."""

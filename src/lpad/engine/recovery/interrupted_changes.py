@@ -60,7 +60,7 @@ class Interrupted:
         return len(self._changes)
 
     def changes(self) -> list[Change]:
-        """Return all of them."""
+        """Return all interrupted changes."""
         with self._lock:
             return list(self._changes)
 
@@ -149,7 +149,7 @@ class Interrupted:
         return bool(found)
 
     def give_up(self, error: LpadError) -> None:
-        """End all of them, because their card will not be read again."""
+        """End all interrupted changes, because their card will not be read again."""
         with self._lock:
             changes, self._changes = self._changes, []
             self._due.clear()

@@ -2,7 +2,7 @@
 
 The card is the truth; the journal contains the request. A change whose goal is reached is done, even if its
 answer was lost; any other fails. Nothing is sent to the card: the caller decides whether to repeat the
-request. A change that is done may still take work outside of the card (`takes_work`).
+request. A change that is done may still need work outside of the card (`takes_work`).
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def is_left_to_card(notes: Notes) -> bool:
 
 
 def takes_work(change: Change) -> bool:
-    """Whether a change whose goal is reached still takes work, outside of the card.
+    """Whether a change whose goal is reached still needs work outside of the card.
 
     The modem may not have noticed the change, and the owner's programs may not know of it.
     """

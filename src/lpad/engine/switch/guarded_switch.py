@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 
 _WITHIN = 180.0
 """The time limit in seconds for a guard whose own was damaged on the disk."""
-_MISTAKE = Reason(kind="internal-error", sentence="lpad failed because of a fault of its own")
+_MISTAKE = Reason(kind="internal-error", sentence="lpad failed because of a fault in lpad")
 """Even after a fault in lpad, the device must get its connection back."""
 
 
@@ -332,7 +332,7 @@ class _GuardedSwitch:
         )
 
     def _registration(self, guard: Guard) -> str | None:
-        """Return what the guard has seen of the registration, or else what a look shows."""
+        """Return what the guard has seen of the registration, or else what a single check shows."""
         seen = (each.seen for each in guard.requirements if each.condition == ConditionKind.REGISTERED)
         return next(seen, None) or look_at_registration(self._context, self._network.report.connection)
 

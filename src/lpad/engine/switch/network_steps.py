@@ -316,7 +316,7 @@ class NetworkSteps:
         """Check that the end of lpad has cut off none of the steps.
 
         Raises:
-            Suspended: it has.
+            Suspended: lpad ends, and a step was cut off.
         """
         if self._unsettled:
             raise Suspended("lpad is stopping, and continues with the next start")

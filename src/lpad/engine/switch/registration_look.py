@@ -26,9 +26,9 @@ _LIMIT = 5.0
 def look_at_registration(
     context: Context, connection: Connection | None, *, settled: bool = False
 ) -> str | None:
-    """Return the registration in words; None: nothing can see it.
+    """Return the registration in words; None: it cannot be observed.
 
-    A modem that its owner has back is not borrowed for this.
+    lpad does not borrow a modem for this if it has returned it to its owner.
 
     Args:
         context: to reach the modem.
@@ -45,7 +45,7 @@ def look_at_registration(
         with card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
             told = () if lent is None else registrations(lent.modem, deadline=deadline)
     except CardError as error:
-        log.info("%s: cannot look at the registration: %s", card.port.name, error)
+        log.info("%s: cannot check the registration: %s", card.port.name, error)
         card.drop()
         return None
     if settled or any(each.registered or each.status == DENIED for each in told):

@@ -199,7 +199,7 @@ class _Switch:
 
     @property
     def meant(self) -> Iccid | None:
-        """The profile to enable; None if there is none, or if it has no certain ICCID."""
+        """The profile to enable; None if there is none, or if its ICCID is not certain."""
         profile = self._profile if self._enabled else None
         return Iccid.parse(profile.iccid) if profile is not None and profile.sure and profile.iccid else None
 

@@ -44,7 +44,7 @@ LONGEST_WAIT = 31 * 86_400.0
 OVERDUE = 60.0
 """Seconds after which a discovery is overdue: the device was off, perhaps with the whole fleet."""
 _RECENT = 50
-"""The newest changes among which lpad looks for downloads of events."""
+"""The number of the newest changes among which lpad searches for downloads of events."""
 _OPEN = (EventState.WANTED, EventState.DOWNLOADING)
 
 
@@ -109,7 +109,7 @@ class DiscoveredEvents(OwnAttempts):
         try:
             if event is not None:
                 params: DownloadParams | DiscoverParams = self._download(event, known)
-                log.info("%s: downloading from %s, as an SM-DS says", card.name, event.server)
+                log.info("%s: downloading from %s, because of an SM-DS's event", card.name, event.server)
             else:
                 policy = self._card.port.discovery
                 if policy.every is None:

@@ -267,7 +267,7 @@ class Failover:
         return "" if told else None
 
     def _saw_path(self, *, up: bool) -> None:
-        """Report the path; the other layers are reported by what asks for them."""
+        """Report the path; the code that queries the other layers reports them."""
         enabled = self._snapshot().listed.enabled
         if enabled is not None:
             self._layers.saw(Layer.PATH, up=up, iccid=enabled.iccid)
@@ -358,7 +358,7 @@ class Failover:
 
     def _await_end(self, change: Change) -> None:
         while True:
-            self._news.clear()  # before the check for stopping, because `stop` sets it last
+            self._news.clear()  # cleared before the check for stopping, because `stop` sets the event last
             if self._stopping:
                 return
             current = next((each for each in self._changes() if each.id == change.id), None)

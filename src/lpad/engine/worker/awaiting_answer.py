@@ -34,7 +34,7 @@ class AwaitingAnswer:
         return [run for each in due if (run := self.take(each.change.id)) is not None]
 
     def take(self, change_id: int) -> Run | None:
-        """Remove and return one, or None."""
+        """Remove and return a run; None if it does not wait here."""
         return self._runs.pop(change_id, None)
 
     def take_all(self) -> list[Run]:

@@ -54,7 +54,7 @@ class AwaitingRetry:
         return [run for change_id in due if (run := self.take(change_id)) is not None]
 
     def take(self, change_id: int) -> Run | None:
-        """Remove and return one, or None."""
+        """Remove and return a run; None if it does not wait here."""
         self._due.pop(change_id, None)
         self._since.pop(change_id, None)
         return self._runs.pop(change_id, None)

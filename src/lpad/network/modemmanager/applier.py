@@ -74,11 +74,11 @@ class ModemManagerApplier:
         """Whether ModemManager makes the connection: it makes none by itself."""
         return self._connects
 
-    def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
+    def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's
         """Do nothing, because ModemManager makes no connection by itself."""
         return Applied(told="ModemManager makes no connection by itself, so nothing is prepared")
 
-    def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
+    def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's
         """Check whether ModemManager runs; it gets the settings after lpad has returned the modem."""
         try:
             with Bus(deadline=deadline) as bus:
@@ -116,7 +116,7 @@ class ModemManagerApplier:
         except BusError as error:
             return _failed(error, attempted, Layer.BEARER)
 
-    def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
+    def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's
         """End the connection; the previous profile's settings replace those of the initial bearer later."""
         if not self._connects:
             return Applied(told="the previous profile's settings replace these")
@@ -132,7 +132,7 @@ class ModemManagerApplier:
             return _failed(error, attempted, Layer.BEARER)
         return Applied(told="ModemManager has no connection with the new profile's settings")
 
-    def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
+    def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's
         """Do nothing: ModemManager stores nothing by profile."""
         return Applied(told="ModemManager stores nothing by profile")
 
@@ -140,7 +140,7 @@ class ModemManagerApplier:
         """Return the state of ModemManager's bearers."""
         try:
             with Bus(deadline=deadline) as bus:
-                modem = present(bus, wanted, attempted="look at the connection", deadline=deadline)
+                modem = present(bus, wanted, attempted="query the connection", deadline=deadline)
                 if isinstance(modem, TryAgain):
                     down = modem.layer is Layer.MODEM and bus.has_owner(NAME, deadline=deadline)
                     return _unseen(modem.told, down=down)
@@ -193,8 +193,8 @@ class ModemManagerApplier:
         if initial is not None and differs(initial, modem.initial_bearer):
             return Failed(
                 layer=Layer.MODEM,
-                told="the initial EPS bearer has other settings in ModemManager; look there whether the modem"
-                " supports them, or choose the applier 'at'",
+                told="the initial EPS bearer has other settings in ModemManager; check"
+                " there whether the modem supports them, or choose the applier 'at'",
             )
         return Applied(told="the initial EPS bearer has these settings")
 

@@ -120,7 +120,7 @@ def watch(bus: Bus, bell: Bell, *, deadline: Deadline) -> None:
 
 
 def find_modem(bus: Bus, *, imei: str | None, iccid: str, deadline: Deadline) -> ManagedModem | None:
-    """Look for a modem.
+    """Find a modem.
 
     Args:
         imei: 15 digits; None: unknown, so the modem with the card, or the only modem, is used.

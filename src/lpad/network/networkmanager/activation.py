@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 
 _LOST = "NetworkManager has lost the modem's device; ModemManager may be probing the modem again"
-_UNMANAGED = (
-    "NetworkManager does not manage the modem's device; look at unmanaged-devices in its configuration"
-)
+_UNMANAGED = "NetworkManager does not manage the modem's device; check unmanaged-devices in its configuration"
 
 
 class Activation:

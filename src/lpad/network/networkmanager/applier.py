@@ -201,7 +201,7 @@ class NetworkManagerApplier:
                 daemon = Daemon(bus, deadline=deadline)
                 if not daemon.runs:
                     return Connection(bearer=Sight(told="NetworkManager does not run"))
-                modem = present(bus, wanted, attempted="look at the connection", deadline=deadline)
+                modem = present(bus, wanted, attempted="query the connection", deadline=deadline)
                 if isinstance(modem, Failed | TryAgain):
                     return Connection(bearer=Sight(state=State.DOWN, told=modem.told))
                 connections = daemon.connections()

@@ -46,7 +46,7 @@ _TOLD = {
     46: "the SIM requires a PIN",
     47: "the SIM requires a PUK",
     48: "the SIM is the wrong one",
-    52: "ModemManager is not there",
+    52: "ModemManager does not run",
     57: "the modem failed",
     59: "the PIN is wrong",
     60: "another connection takes its place",

@@ -34,9 +34,9 @@ WHAT_TO_DO = {
     "not-eligible": "ask the operator which cards it accepts; this card's EID is not among them",
     "unknown-product": "choose another product; 'lpad platform products' lists them",
     "used-code": "the profile has already been downloaded; only a person can order another one",
-    "wrong-state": "look at the line and the profile in the operator's portal",
+    "wrong-state": "check the line and the profile in the operator's portal",
     "settings": "correct the platform's options in the settings",
-    "not-found": "look for it in the operator's portal; it may have been deleted there",
+    "not-found": "search for it in the operator's portal; it may have been deleted there",
     "rejected": (
         "the platform's message gives the reason; send a record made with 'lpad platform try --record' to its"
         " support"
@@ -73,7 +73,7 @@ def judged(
         )
     if 300 <= status < 400:
         if status in call.accepts:
-            return None  # it leads to the result, which the next look shows
+            return None  # it leads to the result, which the next query shows
         raise redirected(subject, status)
     if broken is not None:
         raise PlatformUnclear(

@@ -67,7 +67,7 @@ class Caller:
         If the answer is a list, its first matching entry is read; without a match, the result is empty.
 
         Raises:
-            PlatformRefused, PlatformBusy, PlatformUnclear, ServerError, Cancelled: see the port.
+            PlatformRefused, PlatformBusy, PlatformUnclear, ServerError, Cancelled: see `Platform`.
         """
         fields = next(self.entries(call, values, attempted=attempted, deadline=deadline), {})
         if call.then is not None:
@@ -82,7 +82,7 @@ class Caller:
         """Carry out a call; yield the values of each matching entry, page by page.
 
         Raises:
-            PlatformRefused, PlatformBusy, PlatformUnclear, ServerError, Cancelled: see the port.
+            PlatformRefused, PlatformBusy, PlatformUnclear, ServerError, Cancelled: see `Platform`.
         """
         wanted = {name: filled(template, values) for name, template in call.match.items()}
         url: str | None = f"{self._base}{filled_path(call.path, values)}"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class DeclaredPlatform:
-    """See `port.Platform`; not to be shared between threads."""
+    """See `Platform`; only one thread may use it."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class DeclaredPlatform:
             made = self._reserved(call, self._of_wish(wish), None, attempted=attempted, deadline=deadline)
             if not made.id:
                 raise PlatformUnclear(
-                    f"the platform '{self.name}' returned no order in its answer; lpad looks for the order"
+                    f"the platform '{self.name}' returned no order in its answer; lpad searches for the order"
                     " before it repeats the request",
                     platform=self.name,
                 )
@@ -70,7 +70,7 @@ class DeclaredPlatform:
         """Return the platform's reservations for a wish, the oldest first; see `Platform`."""
         if self._calls.find is None or self.can.finds is Finds.NOTHING:
             return ()
-        attempted = "look for an order"
+        attempted = "search for an order"
         found = []
         for fields in self._caller.entries(
             self._calls.find, self._of_wish(wish), attempted=attempted, deadline=deadline
@@ -124,7 +124,7 @@ class DeclaredPlatform:
 
         Raises:
             Conflict: the platform's file has no call for it.
-            PlatformRefused, PlatformBusy, ServerError, Cancelled: see the port.
+            PlatformRefused, PlatformBusy, ServerError, Cancelled: see `Platform`.
         """
         call = self._needed("line_by_iccid", self._calls.line_by_iccid)
         attempted = "report on a line"
@@ -182,7 +182,7 @@ class DeclaredPlatform:
 
         Raises:
             Conflict: the platform's file has no call for it.
-            PlatformRefused, PlatformBusy, ServerError, Cancelled: see the port.
+            PlatformRefused, PlatformBusy, ServerError, Cancelled: see `Platform`.
         """
         call = self._needed("products", self._calls.products)
         found = self._caller.entries(call, self._values({}), attempted="list its products", deadline=deadline)

@@ -89,7 +89,7 @@ def _calls(declaration: Declaration) -> Iterator[str]:
         if needed and getattr(calls, name) is None:
             yield f"'can' requires the call '{name}', which is missing"
     if can.orders and calls.order is not None and "id" not in calls.order.read:
-        yield "calls.order reads no 'id', so lpad could not look at an order"
+        yield "calls.order reads no 'id', so lpad could not query an order"
     if can.finds is Finds.NOTHING and not can.repeats and can.orders:
         yield (
             "an order can be neither found nor repeated: after a lost answer only a person can find out "

@@ -20,7 +20,7 @@ _LENGTH = re.compile(rb"[0-9]{1,20}")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _READ = _FRAMING | {b"connection", b"content-encoding", b"content-type", b"location", b"set-cookie"}
-"""The fields that matter: a line with one of these names is that field, regardless of spaces before it."""
+"""The fields that lpad needs; a line with one of these names is recognized even after leading spaces."""
 _WITHOUT_BODY = frozenset({204, 304})
 _SWITCHING_PROTOCOLS = 101
 

@@ -108,7 +108,7 @@ class Resolution:
         """Return the addresses that were found since the last call.
 
         Raises:
-            OSError: the name has none; the resolver's reason.
+            OSError: the name has no address; the message is the resolver's.
         """
         self.bell.silence()
         if len(self._questions) == 1 and not self._questions[0].done and time.monotonic() >= self._apart_at:

@@ -1,4 +1,4 @@
-"""The key that signed a certificate. The one home of the package ecdsa.
+"""The key that signed a certificate. The only module that imports ecdsa.
 
 The signer's public key can be computed from an ECDSA signature and its message, as one of two candidates (SEC
 1, 4.1.6). No secrets are involved. The package is a megabyte in memory and plain Python, so it is loaded only

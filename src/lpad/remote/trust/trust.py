@@ -115,8 +115,8 @@ class Trust:
         context.minimum_version = self._minimum_version
         context.hostname_checks_common_name = False  # a server's name counts only in subjectAltName
         context.set_alpn_protocols(["http/1.1"])
-        # An operator may trust a sub-CA, or one server's own certificate, without the root above it; and
-        # of a card's CI there is only what it has signed.
+        # An operator may trust a sub-CA, or one server's own certificate, without the root above it. Of a
+        # card's CI, the chain contains only a certificate that it has signed.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         if offer.anchor is not None:
             context.load_verify_locations(cadata=offer.anchor.certificate)

@@ -36,7 +36,7 @@ def to_section(type_: type[_S], plain: object, report: Report) -> _S:
     if in_short:
         plain = {type_.short: plain}
     if not isinstance(plain, dict | None):
-        report.wrong("expected keys and values, such as 'key: value' on a line of its own")
+        report.wrong("expected keys and values, such as 'key: value' on a separate line")
         plain = None
     plain = dict(plain or {})
     values: dict[str, Any] = {}

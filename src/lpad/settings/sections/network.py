@@ -22,7 +22,7 @@ _ICCID_PREFIX = re.compile(r"[0-9A-Ea-e]{1,20}")
 
 
 class PatternSection(Section, frozen=True):
-    """Network settings for the profiles whose ICCID begins like this, or that this provider issued."""
+    """Network settings for profiles whose ICCID begins with these digits, or that this provider issued."""
 
     iccid: str = ""
     provider: str = ""

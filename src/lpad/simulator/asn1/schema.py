@@ -1,8 +1,8 @@
 """rsp.asn compiled by asn1tools: the simulator's codec and the reference of the tests.
 
 The daemon never imports this: asn1tools costs 22 MB and start-up time. `python -m lpad.simulator.asn1.schema`
-writes the daemon's part of rsp.asn into rsp_table.py, which `codec/asn1/der.py` uses. So an LPA and a
-simulated card that understand each other did it through two independent codecs.
+writes the daemon's part of rsp.asn into rsp_table.py, which `codec/asn1/der.py` uses. If an LPA and a
+simulated card understand each other, two independent codecs agree.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Schema:
     """
 
     def __init__(self, parsed: dict[str, Any]) -> None:
-        tree = deepcopy(parsed)  # asn1tools writes into what it compiles
+        tree = deepcopy(parsed)  # asn1tools modifies its input
         self._types = Specification(
             _Compiler(tree, numeric_enums=False).process(),
             der.decode_full_length,
@@ -80,7 +80,7 @@ class Schema:
 
         Args:
             type_name: a type of rsp.asn, such as "EUICCInfo1".
-            value: as the class says.
+            value: a value in the form that the class describes.
 
         Raises:
             MalformedError: the value does not fit the type.

@@ -127,7 +127,7 @@ class SoftCard:
 
     @property
     def powered(self) -> bool:
-        """Whether it has power."""
+        """Whether the card has power."""
         with self._lock:
             return self._system is not None
 

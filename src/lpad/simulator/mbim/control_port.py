@@ -263,7 +263,7 @@ class MbimModem:
         self._do(lambda: self._faults.append(fault))
 
     def say(self, message: Message) -> None:
-        """Send a message unasked."""
+        """Send a message without a request."""
         self._do(lambda: self._say(message))
 
     def do(self, what: Callable[[MbimFunction], None]) -> None:

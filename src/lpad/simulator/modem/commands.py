@@ -360,7 +360,8 @@ class CommandSet:
 
     def _transmit(self, apdu: bytes) -> bytes:
         answer = self._card.transmit(apdu)
-        if answer[-2] == 0x91:  # any of the modem's commands may get this answer, not only the host's APDUs
+        # The answer to one of the modem's own commands may announce it, not only the answer to a host's APDU.
+        if answer[-2] == 0x91:
             self._waiting = answer[-1]
         if self._habits.fetches_response and answer[-2] == 0x61:
             # Only once, because longer answers still reach the host as data with 61xx.

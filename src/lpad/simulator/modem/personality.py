@@ -36,7 +36,7 @@ class Handles(StrEnum):
 
 
 class Notices(IntEnum):
-    """The action after which the modem reads a new ICCID, or after a stronger one."""
+    """The weakest action after which the modem reads a new ICCID."""
 
     AT_ONCE = 0
     """Nothing: it reads the card each time."""

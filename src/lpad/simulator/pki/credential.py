@@ -49,7 +49,7 @@ class Curve(Enum):
         for curve in cls:
             if key.curve.name == curve.algorithm.name:
                 return curve
-        raise InvalidValue(f"SGP.22 knows no certificates on the curve {key.curve.name}")
+        raise InvalidValue(f"SGP.22 defines no certificates on the curve {key.curve.name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +158,8 @@ def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
 def certified_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Whether the key of `issuer` signed `certificate`, regardless of the names.
 
-    A CI is known by its key identifier (SGP.22 v2.5, 4.5.2.1). SGP.26 gave its CI a new certificate with the
-    old key and another spelling of its name, and cards whose EUM was certified before are still in use.
+    A CI is identified by its key identifier (SGP.22 v2.5, 4.5.2.1). SGP.26 gave its CI a new certificate with
+    the old key and another spelling of its name, and cards whose EUM was certified before are still in use.
     """
     key, algorithm = issuer.public_key(), certificate.signature_hash_algorithm
     if not isinstance(key, ec.EllipticCurvePublicKey) or algorithm is None:

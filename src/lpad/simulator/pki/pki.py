@@ -7,7 +7,7 @@
     dptls/   CERT_S_SM_DP_TLS_NIST[.word].der   SK_S_SM_DP_TLS_NIST.pem
     euicc/   CERT_EUICC_<EID>_ECDSA_NIST.der    SK_EUICC_<EID>_ECDSA_NIST.pem    minted on demand
 
-and the same with BRP in the place of NIST. Not every role need be there on both curves: the
+and the same with BRP in the place of NIST. A role may be missing on one of the curves: the
 published folder has no brainpool EUM, and no private key of the brainpool CI.
 """
 
@@ -126,8 +126,9 @@ class Pki:
     def of_smds(self, oid: str) -> Pki:
         """Return the infrastructure of an SM-DS of the same CIs: its own credentials as those of a server.
 
-        Binding is not an SM-DS's; in that place is the credential of an SM-DP+ for authentication, with which
-        the fault of a wrong role signs. A CI whose key is not in the folder gives it no certificate.
+        An SM-DS does not bind packages. In the place of the credential for binding is that of an SM-DP+ for
+        authentication, for the fault in which a certificate has the wrong role. A CI whose key is not in the
+        folder gives it no certificate.
         """
         auth = {
             curve: profile.make_dp(ci, profile.ROLE_DS_AUTH, oid=oid, name="TEST SM-DS")
@@ -243,7 +244,7 @@ def _read(certificate: Path, key: Path) -> Credential:
     except (OSError, ValueError, TypeError, MalformedError) as error:
         raise InvalidValue(f"cannot read {certificate} with its key: {error}") from error
     if not isinstance(private, ec.EllipticCurvePrivateKey):
-        raise InvalidValue(f"{key} holds no elliptic-curve key")
+        raise InvalidValue(f"{key} contains no elliptic-curve key")
     return Credential(loaded, private)
 
 

@@ -1,7 +1,7 @@
 """The stock of a simulated platform: reservations of profiles, and the lines that belong to them.
 
-A profile becomes available after a number of looks, and a line becomes live likewise, so that a test does not
-wait for seconds. From then on, a profile's state follows the SM-DP+.
+A profile becomes available after a number of queries, and a line becomes live in the same way, so that a
+test does not wait for seconds. From then on, a profile's state follows the SM-DP+.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Reserved:
 
 @dataclass(slots=True, kw_only=True)
 class Pace:
-    """The numbers of looks after which states change."""
+    """The numbers of queries after which states change."""
 
     profile: int = 2
     line: int = 1

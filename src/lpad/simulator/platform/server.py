@@ -57,7 +57,7 @@ class SimulatedPlatform:
             shelf: the SM-DP+ behind the platform.
             port: TCP port; 0 takes a free one.
             bind: IP address to listen on.
-            pace: the numbers of looks after which states change.
+            pace: the numbers of queries after which states change.
             faults: the faults from the start.
         """
         self.like = like
@@ -130,7 +130,7 @@ class SimulatedPlatform:
             self._listener = None
 
     def show(self, credential: Credential) -> None:
-        """Show another certificate in the TLS handshakes to come."""
+        """Present another certificate in future TLS handshakes."""
         self._context = tls_context(credential)
 
     def __enter__(self) -> Self:

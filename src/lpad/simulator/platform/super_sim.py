@@ -259,7 +259,7 @@ class KoreSuperSim(TwilioSuperSim):
 
 
 def _fleet(name: str) -> str:
-    """Return the SID of a Fleet; every name that is not a SID is that of the one Fleet there is."""
+    """Return the SID of a Fleet; any other name means the only Fleet."""
     return name if re.fullmatch(r"HF[0-9a-fA-F]{32}", name) else FLEET
 
 

@@ -1,7 +1,7 @@
-"""The directories and files that a profile package creates, and what a strict card refuses about them.
+"""The directories and files that a profile package creates, and the faults that a strict card refuses.
 
 A card creates files as it reads (TCA Interoperable Profile specification 2.3, 8.3 and annex A): a template
-makes its directory and files, and GenericFileManagement makes more of them, in directories that are there by
+makes its directory and files, and GenericFileManagement makes more of them, in directories that exist by
 then. Real cards answer a package that does otherwise with installFailedDueToPEProcessingError.
 """
 
@@ -80,14 +80,14 @@ class FileTree:
     """Of each linear file whose number of records is known."""
     _application: Path = MF
     contents: dict[Path, CreatedFile] = field(default_factory=dict)
-    """Elementary files that hold something, by path."""
+    """Elementary files with content, by path."""
     applications: dict[bytes, Path] = field(default_factory=dict)
     """ADFs by their AID."""
     _named_pins: set[int] = field(default_factory=set)
     """Key references that directories name."""
 
     def add_template(self, element: Tlv) -> None:
-        """Create what a file-system element says; files that it leaves to its template are not looked at.
+        """Create the files of a file-system element; files that it leaves to its template are not checked.
 
         Raises:
             MalformedError: a file cannot be created.
@@ -141,7 +141,7 @@ class FileTree:
         return self._directories
 
     def check_pins(self, defined: set[int]) -> None:
-        """See that each PIN is defined that a directory names.
+        """Check that each PIN that a directory names is defined.
 
         Raises:
             MalformedError: an element is invalid.
@@ -186,7 +186,7 @@ class FileTree:
     def _create_file(
         self, directory: Path, fcp: Tlv | None, *, template: bool, usual: int | None = None
     ) -> Path | None:
-        """Create a file and return its path; None for a template's of which nothing is known here."""
+        """Create a file and return its path; None for a file of an unknown template."""
         if fcp is None:
             return None if usual is None else (*directory, usual)
         identifier, size = fcp.find(_IDENTIFIER), fcp.find(_SIZE)
@@ -201,7 +201,7 @@ class FileTree:
             length = int.from_bytes(descriptor.value[2:4], "big")
             whole = int.from_bytes(size.value, "big")
             if not length or whole % length:
-                raise MalformedError(f"file {_shown(path)} has no whole number of records")
+                raise MalformedError(f"file {_shown(path)} does not have a whole number of records")
             self._records[path] = whole // length
         self._check_rule(directory, fcp)
         return path
@@ -230,7 +230,7 @@ class FileTree:
         self._files.add(path)
 
     def _check_rule(self, directory: Path, fcp: Tlv) -> None:
-        """Check that an EF.ARR here or further up contains the record of the access rule."""
+        """Check that the EF.ARR here or in a directory above contains the record of the access rule."""
         rule = fcp.find(_RULE)
         if rule is None or len(rule.value) != 3:
             return
@@ -239,7 +239,7 @@ class FileTree:
         found = next((records for each in above if (records := self._records.get((*each, arr)))), None)
         # A template's own files come in its order, and its EF.ARR is mostly not the first.
         if found is not None and not 1 <= record <= found:
-            raise MalformedError(f"record {record} of access rules {arr:04X} is not there")
+            raise MalformedError(f"record {record} of access rules {arr:04X} does not exist")
 
     def _note_pins(self, fcp: Tlv | None) -> None:
         pins = fcp.find(_PINS) if fcp is not None else None
@@ -247,7 +247,7 @@ class FileTree:
 
     def _found(self, path: bytes) -> Path:
         if len(path) % 2 or len(path) > _LONGEST_PATH:
-            raise MalformedError("a path has two bytes a step, and four steps at most")
+            raise MalformedError("a path must have two bytes for each step, and at most four steps")
         steps = (int.from_bytes(path[at : at + 2], "big") for at in range(0, len(path), 2))
         found = (*MF, *(step for step in steps if step != MF[0]))
         if found not in self._directories:
@@ -260,7 +260,7 @@ def _shown(path: Path) -> str:
 
 
 def filled(parts: Iterable[Tlv]) -> bytes:
-    """Join what a file is filled with; an offset skips bytes, which read as FF.
+    """Join the pieces of a file's content; an offset skips bytes, which read as FF.
 
     Raises:
         MalformedError: an offset leads out of any file.

@@ -2,7 +2,7 @@
 
 For users without a published test profile. It contains what a card of any maker needs to install it
 (TCA Interoperable Profile specification 2.3, annex A): each file's access rule is in an EF.ARR, each PIN that
-a directory names is defined, and files outside the templates stand in a directory that exists. The files are
+a directory names is defined, and files outside the templates are in a directory that exists. The files are
 few; the rest of the size is filler, different for each ICCID so that mixed-up pieces are noticed.
 """
 
@@ -38,7 +38,7 @@ from lpad.simulator.profile_package.saip import (
 )
 
 DEFAULT_SIZE = 12_000
-"""Bytes; about what a TS.48 test profile has."""
+"""Bytes; about as many as a TS.48 test profile has."""
 LARGEST_SIZE = 900_000
 
 _TEMPLATES = bytes.fromhex("67810F0102")
@@ -51,7 +51,7 @@ _FIRST_FILLER = 0x6F80
 """Files of a first-level directory are 6Fxx (ETSI TS 102 221, 8.6); below this number they have names."""
 _FILLER = 8000
 _UST = (10, 12, 19, 33, 85)
-"""Services of the USIM whose files are there: SMS, its parameters, the provider's name, EPS; 33 is a must."""
+"""Services of the USIM whose files exist: SMS, its parameters, the provider's name, EPS; 33 is mandatory."""
 
 
 def made_up_profile(
@@ -120,7 +120,7 @@ def _transparent(
 
 
 def _linear(file: int, rule: int, records: tuple[bytes, ...], *, length: int, arr: int = 0x6F06) -> bytes:
-    """Return a file of records that are filled up with FF: what is skipped reads as that."""
+    """Return a file whose records are filled up with FF; skipped bytes read as FF."""
     size = _size(length * len(records))
     fcp = bytes.fromhex(f"82044221{length:04X} 8302{file:04X} 8B03{arr:04X}{rule:02X}") + encode(0x80, size)
     filled = b""
@@ -133,7 +133,7 @@ def _linear(file: int, rule: int, records: tuple[bytes, ...], *, length: int, ar
 
 
 def _size(length: int) -> bytes:
-    """Return a length in as few bytes as it takes."""
+    """Return a length in as few bytes as possible."""
     return length.to_bytes((length.bit_length() + 7) // 8 or 1, "big")
 
 

@@ -1,4 +1,4 @@
-"""The two functions of ES11 (SGP.22 v2.5, 5.8): the SM-DS proves who it is, then lists the card's events."""
+"""The two functions of ES11 (SGP.22 v2.5, 5.8): the SM-DS proves its identity and lists a card's events."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _initiate(site: ServerContext, call: Call) -> dict[str, str]:
 def _listed(
     site: ServerContext, events: Events, call: Call, eid: Eid, event_id: str
 ) -> list[tuple[str, str]]:
-    """Return the IDs and addresses of the events, as the faults have them."""
+    """Return the IDs and addresses of the events, as altered by the faults."""
     faults = call.faults
     if FaultKind.NO_EVENTS in faults:
         return []

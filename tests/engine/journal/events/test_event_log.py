@@ -101,7 +101,7 @@ def test_an_event_costs_its_change_no_transaction(journal: Journal) -> None:
 
 
 def test_a_state_is_an_event_once(tmp_path: Path) -> None:
-    """A repeated observation is none, even after a restart; the same state after another one is."""
+    """A repeated observation is not an event, even after a restart; the same state after another one is."""
     with closing(Journal(tmp_path / "journal.db")) as journal:
         journal.events.record([ready(state="ready")])
         journal.events.record([ready(state="ready")])
@@ -160,7 +160,7 @@ def test_a_full_disk_delays_no_change(tmp_path: Path) -> None:
 def test_a_record_is_written_even_if_its_event_is_not(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on a disk with room for one of them: the change goes on, and the event follows."""
+    """As on a disk with room for one of them: the change continues, and the event follows."""
     change = journal.changes.add("modem", EnableParams(iccid=ICCID), secrets={}).run()
 
     def no_room(*_: object) -> None:

@@ -87,7 +87,7 @@ def spoil(path: Path, pattern: bytes, *, which: int = 0, behind: int = 0, bit: i
 
 
 def holds_all(journal: Journal, said: Contents) -> None:
-    """See that nothing is missing."""
+    """Check that nothing is missing."""
     assert {each.id: each for each in journal.changes.latest()} == said.changes
     assert {each.id: journal.changes.private(each) for each in journal.changes.unfinished()} == said.private
     assert {each.id: each for each in journal.notifications.all()} == said.notifications
@@ -228,7 +228,7 @@ def test_second_copies_go_with_what_they_are_of(tmp_path: Path) -> None:
 def test_a_damaged_write_ahead_log(
     made: tuple[Path, Mapping[str, Contents]], tmp_path: Path, frame: int, at: int
 ) -> None:
-    """What was committed behind a wrong bit is not forgotten, as SQLite would after a power cut."""
+    """Transactions committed after a wrong bit are kept, although SQLite would drop them."""
     shutil.copytree(made[0] / KILLED, tmp_path / "state")
     path = tmp_path / "state" / JOURNAL
     log = path.with_name(f"{JOURNAL}-wal")
@@ -367,7 +367,7 @@ def test_something_else_in_a_files_place(
 def test_something_else_beside_it(
     worn: Path, made: tuple[Path, Mapping[str, Contents]], name: str, thing: str
 ) -> None:
-    """Names that lpad uses now and then may be taken: a damaged journal is repaired all the same."""
+    """Names that lpad uses now and then may be taken: a damaged journal is repaired nevertheless."""
     put(worn.with_name(name), thing)
     spoil(worn, b"SQLite format 3", behind=60)
     journal = Journal(worn)
@@ -377,7 +377,7 @@ def test_something_else_beside_it(
 
 
 def put(place: Path, thing: str) -> None:
-    """Have something that is no file be under a name."""
+    """Have something other than a file under a name."""
     place.unlink(missing_ok=True)
     if thing == "folder":
         place.mkdir()
@@ -393,7 +393,7 @@ def put(place: Path, thing: str) -> None:
 def test_a_link_is_followed_and_stays(
     worn: Path, made: tuple[Path, Mapping[str, Contents]], tmp_path: Path
 ) -> None:
-    """Somebody may have put the journal on another disk: it is repaired there."""
+    """A journal that a symbolic link leads to is repaired in its place."""
     link = tmp_path / JOURNAL
     link.symlink_to(worn)
     spoil(worn, b"SQLite format 3", behind=60)
@@ -423,7 +423,7 @@ def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
 
 
 def test_no_space_for_a_repair(worn: Path, made: tuple[Path, Mapping[str, Contents]]) -> None:
-    """What can be read is shown, nothing is written, and the repair is made as soon as there is space."""
+    """Readable rows are shown, nothing is written, and the repair follows as soon as there is space."""
     said = made[1][CLOSED]
     spoil(worn, b"SQLite format 3", behind=60)
     before = worn.read_bytes()
@@ -498,7 +498,7 @@ def test_a_folder_that_cant_be_written_is_no_damage(public: Path, monkeypatch: p
 
 
 def test_a_journal_that_cant_be_read_is_an_error_and_not_empty(public: Path) -> None:
-    """In a folder that cannot be written, with a file that cannot be read, nobody is told of "0 changes"."""
+    """In a read-only folder with an unreadable file, lpad does not report "0 changes"."""
     path = public / JOURNAL
     filled(path)
     path.chmod(0o600 if os.geteuid() == 0 else 0)

@@ -28,7 +28,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.mark.parametrize("part", [0, 1, 2, 3])
 def test_a_wrong_bit_in_a_page_number(log: bytes, part: int) -> None:
-    """The checksum says which page the content is of, even if the wrong number is that of another page."""
+    """The checksum states which page the content is of, even if the wrong number is that of another page."""
     right = read_log(log)
     assert not right.damaged
     found = 0

@@ -10,7 +10,7 @@ FIRST, SECOND = "8900101000000000017", "8900101000000000025"
 
 
 def test_each_change_is_published_once() -> None:
-    """The same state again is no event; another state, layer or profile is, and only a fault has a cause."""
+    """A repeated state is not an event; another state, layer or profile is, and only a fault has a cause."""
     hub = Hub()
     subscription = hub.subscribe(lambda: None)
     states = LayerStates("modem", hub)

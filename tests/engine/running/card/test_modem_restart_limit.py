@@ -31,7 +31,7 @@ def journal(tmp_path: Path, clocks: Clocks) -> Iterator[Journal]:
 
 
 def resets_of(journal: Journal) -> ModemRestartLimit:
-    """What a daemon that is started now makes of the journal."""
+    """Return the limit of a daemon that starts now with this journal."""
     return ModemRestartLimit("modem", journal=journal, hub=Hub())
 
 
@@ -70,7 +70,7 @@ def test_a_crash_loop_is_bound_too(journal: Journal, clocks: Clocks) -> None:
     assert resets_of(journal).state.times == 3
 
 
-@pytest.mark.parametrize("wall", [0.0, None], ids=["a board that starts at 1970", "a clock that goes on"])
+@pytest.mark.parametrize("wall", [0.0, None], ids=["a board that starts at 1970", "a clock that continues"])
 def test_a_device_that_reboots_again_and_again_is_bound_too(
     tmp_path: Path, clocks: Clocks, wall: float | None
 ) -> None:
@@ -97,7 +97,7 @@ def test_what_has_helped_is_forgotten(journal: Journal, clocks: Clocks) -> None:
 
 
 def test_a_persons_order_begins_anew(journal: Journal, clocks: Clocks) -> None:
-    """Somebody has looked, so lpad may help itself again."""
+    """After a user's restart of the modem, lpad may restart it again."""
     resets = resets_of(journal)
     for _ in range(MOST):
         assert climb(resets)
@@ -123,7 +123,7 @@ def test_it_says_when_it_goes_on(journal: Journal, clocks: Clocks) -> None:
 
 
 def test_each_time_is_told(journal: Journal, clocks: Clocks) -> None:
-    """Whoever listens hears of each step."""
+    """Each step is published to the subscribers."""
     hub = Hub()
     subscription = hub.subscribe(lambda: None)
     resets = ModemRestartLimit("modem", journal=journal, hub=hub)
@@ -135,7 +135,7 @@ def test_each_time_is_told(journal: Journal, clocks: Clocks) -> None:
 def test_without_a_journal_only_a_switch_goes_on(
     journal: Journal, clocks: Clocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What cannot be written down is bound in memory, for a switch; lpad alone does nothing then."""
+    """A count that cannot be written limits a switch from memory; lpad alone then takes no step."""
 
     def full(*_: object) -> None:
         raise JournalUnavailable("full", reason="full")

@@ -29,7 +29,7 @@ def sources(file: SettingsFile) -> tuple[str, ...]:
 
 
 def test_it_is_off_by_default(tmp_path: Path) -> None:
-    """Lpad asks no SM-DS unless it is told to."""
+    """By default, SM-DSs are queried only on request."""
     file = read(tmp_path)
     assert (file.settings.discovery.every, file.settings.discovery.install) == (None, "never")
     assert sources(file) == ()

@@ -1,4 +1,4 @@
-"""What the simulated card checks of a server's certificate chain."""
+"""The simulated card's checks of a server's certificate chain."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def made(
     authority: bool = True,
     registered: bool = True,
 ) -> Credential:
-    """Make a certificate that is right but for what the test says."""
+    """Make a certificate that is valid except for the test's deviations."""
     key = key or ec.generate_private_key(issuer.curve.algorithm)
     now = datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "CA" if ca else "server")])
@@ -79,7 +79,7 @@ def fault(der: bytes, ci: Credential, others: tuple[bytes, ...] = ()) -> Certifi
 
 @pytest.mark.parametrize("curve", Curve)
 def test_right(pki: Pki, curve: Curve) -> None:
-    """A right certificate tells its owner, its issuer and its role."""
+    """The owner, the issuer and the role of a valid certificate are read."""
     found = check_chain(pki.dp_auth[curve].der, trusted=list(pki.ci.values()))
     assert found.oid == "2.999.10"
     assert found.issuer_key_id == pki.ci[curve].key_id
@@ -88,7 +88,7 @@ def test_right(pki: Pki, curve: Curve) -> None:
 
 
 def test_through_subordinate(ci: Credential) -> None:
-    """A chain may go through a SubCA that came along, and not through one that didn't."""
+    """A chain may go through a SubCA that came along, and not through one that did not."""
     subordinate = made(ci, ca=True)
     server = made(subordinate)
     found = check_chain(server.der, trusted=[ci], others=[subordinate.der])
@@ -98,7 +98,7 @@ def test_through_subordinate(ci: Credential) -> None:
 
 
 def test_subordinate_that_is_none(ci: Credential) -> None:
-    """A server's certificate cannot stand in for a SubCA's."""
+    """A server's certificate cannot are in for a SubCA's."""
     middle = made(ci)
     assert fault(made(middle).der, ci, (middle.der,)) is CertificateFault.INVALID
 
@@ -121,7 +121,7 @@ def test_expired(pki: Pki, ci: Credential) -> None:
 
 
 def test_wrong_signature(ci: Credential) -> None:
-    """A certificate that the CI didn't sign, though it says so, is invalid."""
+    """A certificate that the CI did not sign, though it reports this, is invalid."""
     der = bytearray(made(ci).der)
     der[-1] ^= 1
     assert fault(bytes(der), ci) is CertificateFault.INVALID
@@ -150,7 +150,7 @@ def test_no_authority(ci: Credential) -> None:
     "key", [ec.generate_private_key(ec.SECP384R1()), rsa.generate_private_key(65537, 2048)]
 )
 def test_unsupported_curve(ci: Credential, key: Any) -> None:
-    """A key on another curve, or of another kind, is told from an invalid certificate."""
+    """The error distinguishes a key on another curve, or of another kind, from an invalid certificate."""
     assert fault(made(ci, key=key).der, ci) is CertificateFault.UNSUPPORTED_CURVE
 
 
@@ -161,14 +161,14 @@ def test_mixed_curves(ci: Credential) -> None:
 
 
 def test_no_certificate(ci: Credential) -> None:
-    """Bytes that are no certificate are invalid."""
+    """Bytes that are not a certificate are invalid."""
     assert fault(b"\x30\x00", ci) is CertificateFault.INVALID
 
 
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")  # bad serials
 @pytest.mark.parametrize("byte", [0x00, 0x01, 0x30, 0x80, 0xFF])
 def test_damaged(ci: Credential, byte: int) -> None:
-    """A byte changed anywhere in what is signed makes a certificate wrong, and disturbs nothing else."""
+    """A byte changed anywhere in the signed part makes a certificate invalid, and disturbs nothing else."""
     credential = made(ci)
     der = credential.der
     for place in range(4 + len(credential.certificate.tbs_certificate_bytes)):

@@ -1,4 +1,4 @@
-"""What the simulated card tells about itself."""
+"""The simulated card's information about itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def test_eid(tmp_path: Path, pki: Pki) -> None:
-    """The card tells the EID that it was made with, not swapped, and its certificate has it too."""
+    """The card reports the EID that it was made with, not swapped; its certificate contains it, too."""
     eid = Eid.with_check_digits("890490320000000000000000000001")
     with SoftCard(tmp_path, pki=pki, eid=eid) as card:
         lpa = SmallLpa(card)
@@ -33,7 +33,7 @@ def test_eid(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_info1(lpa: SmallLpa, pki: Pki) -> None:
-    """EUICCInfo1 names version and CIs; nothing of version 3 unless the card is of version 3."""
+    """EUICCInfo1 names version and CIs; fields of version 3 appear only on a card of version 3."""
     cis = [pki.ci[curve].key_id for curve in (Curve.NIST, Curve.BRAINPOOL)]
     assert lpa.call("GetEuiccInfo1Request", {}, "EUICCInfo1") == {
         "svn": bytes([2, 2, 2]),
@@ -53,7 +53,7 @@ def test_ci_order(make_card: MakeCard, pki: Pki) -> None:
 
 
 def test_version_3(make_card: MakeCard) -> None:
-    """A card of version 3 says so in EUICCInfo1 and 2."""
+    """A card of version 3 reports this in EUICCInfo1 and 2."""
     lpa = SmallLpa(make_card(rsp_version=3, svn="3.1.0"))
     assert tlv.parse(lpa.command("BF2000")).find(0x88) is not None
     info = lpa.call("GetEuiccInfo2Request", {}, "EUICCInfo2")
@@ -78,7 +78,7 @@ def test_info2_resources(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 def test_forbidden_rules(make_card: MakeCard) -> None:
-    """Rules that a card forbids altogether stand in EUICCInfo2."""
+    """Rules that a card forbids altogether are in EUICCInfo2."""
     info = SmallLpa(make_card(forbidden_pprs=(1,))).call("GetEuiccInfo2Request", {}, "EUICCInfo2")
     assert info["forbiddenProfilePolicyRules"] == (b"\x40", 2)
 
@@ -111,14 +111,14 @@ def test_default_dp_address(lpa: SmallLpa) -> None:
 
 
 def test_empty_default_dp_address(make_card: MakeCard) -> None:
-    """Some cards answer an empty address in the place of none."""
+    """Some cards answer an empty address instead of omitting it."""
     lpa = SmallLpa(make_card(empty_optional_fields=True))
     got = lpa.call("EuiccConfiguredAddressesRequest", {}, "EuiccConfiguredAddressesResponse")
     assert got["defaultDpAddress"] == ""
 
 
 def test_rat(make_card: MakeCard) -> None:
-    """The Rules Authorisation Table is what the card was made with, operators in their nibble order."""
+    """The card was made with this Rules Authorisation Table, operators in their nibble order."""
     rules = (
         RatRule(pprs=(1,), operators=(Operator(mcc_mnc="26202", gid1=None, gid2=None),), consent=False),
         RatRule(pprs=(1, 2), operators=(Operator(mcc_mnc="310150"), Operator(gid1="AB"))),

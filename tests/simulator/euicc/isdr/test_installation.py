@@ -1,4 +1,4 @@
-"""Bound profile packages in the simulated card: what is installed, and what ends an installation."""
+"""Bound profile packages in the simulated card: the installed data, and the ends of an installation."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def prepared(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 def failed(lpa: SmallLpa, answer: bytes) -> tuple[Command, Reason, bytes | None]:
-    """Return what the result says, and see that nothing of the profile is left."""
+    """Return the result's reason, and check that nothing of the profile is left."""
     kind, value = final_result(answer)
     assert kind == "errorResult"
     assert Iccid.from_bytes(bytes(ICCID)) not in [profile.iccid for profile in lpa.card.profiles]
@@ -148,7 +148,7 @@ def test_secure_channel_values(
 def test_secure_channel_request(
     lpa: SmallLpa, server: SmallServer, wrong: dict[str, Any], reason: Reason
 ) -> None:
-    """Another transaction, a wrong signature, a point beside the curve: each has its reason."""
+    """Another transaction, a wrong signature, a point next to the curve: each has its reason."""
     prepared(lpa, server)
     answer = server.load(lpa, secure_channel=server.secure_channel_request(**wrong))
     assert failed(lpa, answer) == (Command.INITIALISE_SECURE_CHANNEL, reason, None)
@@ -237,7 +237,7 @@ def test_structure(
     command: Command,
     reason: Reason,
 ) -> None:
-    """A flipped bit is a security error, a wrong order or length a structure error, told at once."""
+    """A flipped bit is a security error, a wrong order or length a structure error, reported immediately."""
     server.replaced_keys = PROFILE_KEYS
     prepared(lpa, server)
     segments = change(server.segments(bytes(lpa.card.eid)))
@@ -281,7 +281,7 @@ def test_metadata_refused(
 
 
 def test_rules_allowed(lpa: SmallLpa, server: SmallServer) -> None:
-    """Rules of an owner whom the table allows are stored and told."""
+    """Rules of an owner that the table allows are stored and reported."""
     server.metadata = metadata(profilePolicyRules=PPR1, profileOwner=OWNER)
     assert server.download(lpa)[0] == "successResult"
     (info,) = lpa.profiles(tagList=bytes.fromhex("B799"))
@@ -306,7 +306,7 @@ def test_rules_forbidden(make_card: MakeCard, server: SmallServer, behaviour: di
 
 
 def test_undisablable_beside_another(make_card: MakeCard, server: SmallServer) -> None:
-    """Some cards take a profile that cannot be disabled only where no other operational one is."""
+    """Some cards refuse a profile that cannot be disabled next to another operational one."""
     lpa = SmallLpa(make_card(ppr1_on_empty_card_only=True))
     server.metadata = metadata(OTHER_ICCID)
     server.package = made_up_profile(OTHER_ICCID)
@@ -317,7 +317,7 @@ def test_undisablable_beside_another(make_card: MakeCard, server: SmallServer) -
 
 
 def test_same_iccid(lpa: SmallLpa, server: SmallServer) -> None:
-    """A profile that is there already isn't installed again, and the one that is there stays."""
+    """A profile that is there already is not installed again, and the one that is there stays."""
     server.download(lpa)
     kind, value = server.download(lpa)
     assert kind == "errorResult"
@@ -335,7 +335,7 @@ def test_same_iccid(lpa: SmallLpa, server: SmallServer) -> None:
 def test_memory_full(
     make_card: MakeCard, server: SmallServer, memory: int, command: Command, sima: str | None
 ) -> None:
-    """Where memory runs out the installation ends, and what it took is free again."""
+    """If memory runs out, the installation ends, and its memory is free again."""
     lpa = SmallLpa(make_card(memory=memory))
     prepared(lpa, server)
     before = lpa.card.free_memory
@@ -353,7 +353,7 @@ def test_memory_full(
     ],
 )
 def test_broken_package(lpa: SmallLpa, server: SmallServer, package: bytes, status: str) -> None:
-    """A profile element that is wrong, or the lack of an end, is told with its status."""
+    """A profile element that is wrong, or the lack of an end, is reported with its status."""
     server.package = package
     prepared(lpa, server)
     command, reason, sima = failed(lpa, server.load(lpa))
@@ -375,7 +375,7 @@ def test_early_result(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 def test_missing_service(make_card: MakeCard, server: SmallServer) -> None:
-    """A profile that needs what the card lacks isn't installed."""
+    """A profile that needs a missing service of the card is not installed."""
     lpa = SmallLpa(make_card(unsupported_services=(0x84,)))
     prepared(lpa, server)
     assert failed(lpa, server.load(lpa))[1] is Reason.PE_PROCESSING_ERROR
@@ -424,7 +424,7 @@ def test_test_profile(make_card: MakeCard, server: SmallServer) -> None:
     ],
 )
 def test_configuration(lpa: SmallLpa, server: SmallServer, configuration: str, oid: str | None) -> None:
-    """Proprietary data are kept whoever made the profile; those that are too long are refused."""
+    """Proprietary data of any maker are kept; those that are too long are refused."""
     server.configuration = bytes.fromhex(configuration)
     prepared(lpa, server)
     answer = server.load(lpa)
@@ -436,7 +436,7 @@ def test_configuration(lpa: SmallLpa, server: SmallServer, configuration: str, o
 
 
 def test_strict_files(make_card: MakeCard, server: SmallServer) -> None:
-    """Files in a directory that nobody has created end the installation, as on cards of other makers."""
+    """Files in a missing directory end the installation, as on cards of other makers."""
     good = server.package
     elements = [element.raw for element in tlv.parse_all(good) if element.tag != TELECOM]
     server.package = b"".join(elements)
@@ -487,7 +487,7 @@ def begun(lpa: SmallLpa, server: SmallServer) -> list[bytes]:
 
 
 def test_other_commands_meanwhile(lpa: SmallLpa, server: SmallServer) -> None:
-    """Another function in the midst of an installation doesn't disturb it."""
+    """Another function in the midst of an installation does not disturb it."""
     rest = begun(lpa, server)
     assert lpa.profiles() == []
     for segment in rest:
@@ -496,7 +496,7 @@ def test_other_commands_meanwhile(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 def test_no_other_commands_meanwhile(make_card: MakeCard, server: SmallServer) -> None:
-    """Some cards refuse it, and go on with the installation."""
+    """Some cards refuse it, and continue with the installation."""
     lpa = SmallLpa(make_card(other_commands_while_loading="6985"))
     rest = begun(lpa, server)
     with pytest.raises(StatusError, match="6985"):
@@ -507,7 +507,7 @@ def test_no_other_commands_meanwhile(make_card: MakeCard, server: SmallServer) -
 
 
 def test_cancelled(lpa: SmallLpa, server: SmallServer) -> None:
-    """A cancelled installation leaves nothing, no result either: the server is told by the cancellation."""
+    """A cancelled installation leaves no profile and no result: the cancellation informs the server."""
     rest = begun(lpa, server)
     asked = {"transactionId": server.transaction_id, "reason": 5}
     kind, _ = lpa.call("CancelSessionRequest", asked, "CancelSessionResponse")
@@ -539,7 +539,7 @@ def test_interrupted(make_card: MakeCard, server: SmallServer, how: str) -> None
 
 
 def test_notified(lpa: SmallLpa, server: SmallServer) -> None:
-    """Beside the result, each address that asks for installations gets a notification."""
+    """Next to the result, each address that asks for installations gets a notification."""
     entries = [*everything_notified("a.example.com"), *everything_notified("b.example.com")]
     server.metadata = metadata(notificationConfigurationInfo=entries)
     server.download(lpa)

@@ -45,7 +45,7 @@ def told(lpa: SmallLpa, **asked: Any) -> list[tuple[int, int, bytes]]:
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_life(make_card: MakeCard, server: SmallServer, first: int) -> None:
-    """Each event of a profile's life is told, in ascending numbers from 0 or 1 on."""
+    """Each event of a profile's life is reported, in ascending numbers from 0 or 1 on."""
     lpa = SmallLpa(make_card(first_notification=first))
     a, b = bytes(ICCID), bytes(OTHER_ICCID)
     install(lpa, server, ICCID, **TELL_ALL)
@@ -88,7 +88,7 @@ def test_test_profile(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 def test_chosen_events(lpa: SmallLpa, server: SmallServer) -> None:
-    """Each address is told what it asked for."""
+    """Each address gets the events that it asked for."""
     entries = [
         {"profileManagementOperation": bit_string([ENABLE]), "notificationAddress": "one.example.com"},
         {
@@ -106,7 +106,7 @@ def test_chosen_events(lpa: SmallLpa, server: SmallServer) -> None:
 
 @pytest.mark.parametrize("curve", Curve)
 def test_signed(lpa: SmallLpa, pki: Pki, curve: Curve) -> None:
-    """A notification is signed with the key of the CI that its profile came under, certificates beside it."""
+    """A notification is signed with the key of the CI of its profile, and carries the certificates."""
     install(lpa, SmallServer(pki, curve), ICCID, **TELL_ALL)
     lpa.enable(bytes(ICCID))
     signed = SCHEMA.decode("OtherSignedNotification", lpa.retrieve()[-1])
@@ -146,14 +146,14 @@ def test_empty(lpa: SmallLpa) -> None:
 
 
 def test_unknown_is_an_error(make_card: MakeCard) -> None:
-    """Some cards answer an error to a number that isn't there."""
+    """Some cards answer an error to a number that is not there."""
     lpa = SmallLpa(make_card(unknown_notification_is_error=True))
     assert lpa.command("BF2B05A003800105").hex() == "bf2b03810101"
     assert lpa.command("BF2B00").hex() == "bf2b02a000"
 
 
 def test_removed(lpa: SmallLpa, server: SmallServer) -> None:
-    """A removed notification is gone for good, and its number isn't used again."""
+    """A removed notification is deleted permanently, and its number is not used again."""
     install(lpa, server, ICCID)
     assert lpa.remove(2) == 1
     assert lpa.remove(1) == 0
@@ -175,7 +175,7 @@ def test_large_numbers(make_card: MakeCard, server: SmallServer) -> None:
 
 
 def test_capacity(make_card: MakeCard, server: SmallServer) -> None:
-    """Where the list is full the oldest goes."""
+    """If the list is full, the oldest notification is replaced."""
     lpa = SmallLpa(make_card(notification_capacity=2))
     install(lpa, server, ICCID, **TELL_ALL)
     lpa.enable(bytes(ICCID))

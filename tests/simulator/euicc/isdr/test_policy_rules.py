@@ -64,7 +64,7 @@ ONE = Operator(mcc_mnc="26202", gid1=None, gid2=None)
     ],
 )
 def test_rat(operators: tuple[Operator, ...], owner: dict[str, Any], allowed: bool) -> None:  # noqa: FBT001 - a table's column
-    """A rule is allowed where a row has it and one of the row's operators matches."""
+    """A rule is allowed if a row contains it and one of the row's operators matches."""
     owner = {**owner, "mccMnc": bytes.fromhex(owner["mccMnc"])}
     rows = rat_rows([RatRule(pprs=(2,)), RatRule(pprs=(1,), operators=operators)])
     assert rat_allows(1, owner, rows) is allowed

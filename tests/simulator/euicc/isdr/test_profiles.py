@@ -28,7 +28,7 @@ A, B, C, D = (Iccid.parse(f"894900000000000{number}018") for number in range(4))
 
 
 def install(lpa: SmallLpa, pki: Pki, iccid: Iccid, **changed: Any) -> bytes:
-    """Install a made-up profile and return its ICCID as the card has it."""
+    """Install a made-up profile and return its ICCID in the card's form."""
     server = SmallServer(pki, metadata=metadata(iccid, **changed), package=made_up_profile(iccid, size=1500))
     assert server.download(lpa)[0] == "successResult"
     return bytes(iccid)
@@ -49,7 +49,7 @@ def refresh(card: SoftCard, response: str = PERFORMED) -> None:
 
 
 def test_list(lpa: SmallLpa, pki: Pki) -> None:
-    """Without a tag list the card tells the default fields, of those that are set."""
+    """Without a tag list the card reports those of the default fields that are set."""
     assert lpa.profiles() == []
     a = install(
         lpa, pki, A, iconType=0, icon=b"\xff\xd8", notificationConfigurationInfo=everything_notified()
@@ -89,7 +89,7 @@ def test_search(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_tag_list(lpa: SmallLpa, pki: Pki) -> None:
-    """A tag list chooses the fields, also those beyond the default; unknown tags are passed over."""
+    """A tag list chooses the fields, also those beyond the default; unknown tags are ignored."""
     entries = everything_notified()
     install(lpa, pki, A, notificationConfigurationInfo=entries, **ruled(1))
     (found,) = lpa.profiles(tagList=bytes.fromhex("5AB6B7999F709F44BF22"))
@@ -112,14 +112,14 @@ def test_wrong_request(lpa: SmallLpa, wrong: str) -> None:
 
 
 def test_empty_fields(make_card: MakeCard, pki: Pki) -> None:
-    """Some cards tell an empty nickname where none is set."""
+    """Some cards report an empty nickname if none is set."""
     lpa = SmallLpa(make_card(empty_optional_fields=True))
     install(lpa, pki, A)
     assert lpa.profiles()[0]["profileNickname"] == ""
 
 
 def test_long_list(make_card: MakeCard, pki: Pki) -> None:
-    """A list beyond one answer arrives whole, in portions."""
+    """A list longer than one answer arrives completely, in portions."""
     lpa = SmallLpa(make_card(portion=200))
     for iccid in (A, B, C, D):
         install(lpa, pki, iccid, iconType=1, icon=bytes(1024))
@@ -175,12 +175,12 @@ def test_target_by_aid(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_switch_with_refresh(lpa: SmallLpa, pki: Pki) -> None:
-    """With refresh a switch waits for the terminal; then channels and session are gone."""
+    """With refresh a switch waits for the terminal; then channels and session are lost."""
     a = install(lpa, pki, A)
     assert lpa.enable(a, refresh=True) == 0
     assert lpa.status == 0x910B
     assert lpa.states() == {a: 0}
-    assert lpa.status == 0x910B  # every answer tells of it until it is fetched
+    assert lpa.status == 0x910B  # every answer reports it until it is fetched
     refresh(lpa.card)
     assert lpa.card.open_channels == ()
     lpa.open()
@@ -224,7 +224,7 @@ def test_wrong_terminal_response(lpa: SmallLpa, pki: Pki, response: str) -> None
 
 
 def test_switch_before_refresh(make_card: MakeCard, pki: Pki) -> None:
-    """Some cards switch at once and have the terminal refresh afterwards."""
+    """Some cards switch immediately and have the terminal refresh afterwards."""
     lpa = SmallLpa(make_card(switch_waits_for_refresh=False, refresh_qualifier=0x09))
     a = install(lpa, pki, A)
     assert lpa.enable(a, refresh=True) == 0
@@ -234,7 +234,7 @@ def test_switch_before_refresh(make_card: MakeCard, pki: Pki) -> None:
 
 
 def test_list_during_switch(make_card: MakeCard, pki: Pki) -> None:
-    """Some cards tell nothing of their profiles until the refresh."""
+    """Some cards do not report their profiles until the refresh."""
     lpa = SmallLpa(make_card(profiles_hidden_during_switch=True))
     install(lpa, pki, A)
     lpa.enable(bytes(A), refresh=True)
@@ -245,7 +245,7 @@ def test_list_during_switch(make_card: MakeCard, pki: Pki) -> None:
 
 
 def test_busy_during_switch(lpa: SmallLpa, pki: Pki) -> None:
-    """While the terminal owes its refresh the card switches nothing else."""
+    """Until the terminal's refresh the card makes no other switch."""
     a, b = install(lpa, pki, A), install(lpa, pki, B)
     lpa.enable(a, refresh=True)
     assert lpa.enable(b) == 5
@@ -257,7 +257,7 @@ def test_busy_during_switch(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_cat_busy(lpa: SmallLpa, pki: Pki) -> None:
-    """A busy toolkit is told as such, as often as the fault says, after the other rules."""
+    """A busy toolkit is reported as such, as often as the fault says, after the other rules."""
     a = install(lpa, pki, A)
     lpa.card.faults.cat_busy = 3
     assert lpa.enable(bytes(B)) == 1
@@ -271,7 +271,7 @@ def test_cat_busy(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_enable_rules(lpa: SmallLpa, pki: Pki) -> None:
-    """Unknown, enabled already, held by a rule: each has its code."""
+    """Unknown, already enabled, or protected by a rule: each case has its code."""
     a, b = install(lpa, pki, A, **ruled(1)), install(lpa, pki, B)
     assert lpa.enable(bytes(C)) == 1
     assert lpa.enable(a) == 0
@@ -289,7 +289,7 @@ def test_disable_rules(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_delete_rules(lpa: SmallLpa, pki: Pki) -> None:
-    """Unknown, enabled, or held by a rule: each has its code; the memory of a deleted one is free."""
+    """Unknown, enabled, or protected by a rule: each has its code; a deleted profile's memory is free."""
     a, b = install(lpa, pki, A), install(lpa, pki, B, **ruled(2))
     assert lpa.delete(bytes(C)) == 1
     assert lpa.enable(a) == 0
@@ -324,7 +324,7 @@ def test_test_profile_disabled(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_test_profile_alone(lpa: SmallLpa, pki: Pki) -> None:
-    """A test profile that took nobody's place leaves nobody enabled."""
+    """Without a previously enabled profile, the end of a test profile leaves no profile enabled."""
     b, c = install(lpa, pki, B), install(lpa, pki, C, profileClass=TEST)
     assert lpa.enable(c) == 0
     assert lpa.enable(b) == 4
@@ -345,7 +345,7 @@ def test_provisioning_profile(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_memory_reset(lpa: SmallLpa, pki: Pki) -> None:
-    """A memory reset deletes by class, rules or not, and calls for a refresh where one was enabled."""
+    """A memory reset deletes by class, despite rules, and requires a refresh if a profile was enabled."""
     a = install(lpa, pki, A, **ruled(1, 2))
     install(lpa, pki, B, profileClass=TEST)
     c = install(lpa, pki, C, profileClass=PROVISIONING)
@@ -381,7 +381,7 @@ def test_memory_reset_address(make_card: MakeCard) -> None:
     "request_", ["BF3300", "BF3303800100", "BF33028200", "BF3105A003830100", "BF3208A003800100810100"]
 )
 def test_profile_named_by_something_else(lpa: SmallLpa, pki: Pki, request_: str) -> None:
-    """What names a profile by neither ICCID nor AID is bad data (6A80), and no profile that isn't there."""
+    """A request without an ICCID or AID is bad data (6A80), and not a missing profile."""
     install(lpa, pki, A)
     with pytest.raises(StatusError, match="6A80"):
         lpa.command(request_)

@@ -46,7 +46,7 @@ def card_credential(value: dict[str, Any]) -> Credential:
 
 @pytest.mark.parametrize("curve", Curve)
 def test_authenticated(lpa: SmallLpa, pki: Pki, curve: Curve) -> None:
-    """The card signs what the server sent and its own information, for the CI that was asked for."""
+    """The card signs the server's data and its own information, for the requested CI."""
     server = SmallServer(pki, curve)
     kind, value = server.authenticate(lpa)
     assert kind == "authenticateResponseOk"
@@ -78,7 +78,7 @@ def test_published_infrastructure(test_data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("role", ["dp_pb", "eum"])
 def test_invalid_role(lpa: SmallLpa, server: SmallServer, pki: Pki, role: str) -> None:
-    """A certificate for something else than server authentication is refused."""
+    """A certificate for another purpose than server authentication is refused."""
     certificate = getattr(pki, role)[Curve.NIST]
     kind, value = server.authenticate(lpa, certificate=certificate)
     assert kind == "authenticateResponseError"
@@ -87,7 +87,7 @@ def test_invalid_role(lpa: SmallLpa, server: SmallServer, pki: Pki, role: str) -
 
 
 def test_wrong_signature(lpa: SmallLpa, server: SmallServer) -> None:
-    """serverSignature1 that isn't the certificate's: invalidSignature, with the transaction's ID."""
+    """serverSignature1 that is not the certificate's: invalidSignature, with the transaction's ID."""
     kind, value = server.authenticate(lpa, bad_signature=True)
     assert (kind, value) == (
         "authenticateResponseError",
@@ -96,7 +96,7 @@ def test_wrong_signature(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 def test_unknown_ci(lpa: SmallLpa, server: SmallServer) -> None:
-    """A server of a CI that the card doesn't know: ciPKUnknown."""
+    """A server of a CI that the card does not know: ciPKUnknown."""
     stranger = certificate_profile.make_ci(Curve.NIST)
     own = certificate_profile.make_dp(stranger, certificate_profile.ROLE_DP_AUTH, oid="2.999.10")
     _, value = server.authenticate(lpa, certificate=own)
@@ -144,7 +144,7 @@ def test_error_ends_session(make_card: MakeCard, server: SmallServer) -> None:
 
 
 def test_malformed_request(lpa: SmallLpa) -> None:
-    """A request that isn't one gets a status word, no error code."""
+    """A request that is not one gets a status word, no error code."""
     lpa.command("BF2E00")
     for request in ("BF3800", "BF380530003000", "BF2103300030", "BF410100"):
         with pytest.raises(StatusError, match="6A80"):
@@ -152,7 +152,7 @@ def test_malformed_request(lpa: SmallLpa) -> None:
 
 
 def test_echoed_parameters(make_card: MakeCard, server: SmallServer) -> None:
-    """ctxParams1 comes back verbatim; an old card drops what it doesn't know."""
+    """ctxParams1 comes back unchanged; an old card drops unknown fields."""
 
     def echoed(lpa: SmallLpa) -> Any:
         _, value = server.authenticate(lpa, ctx_params=EVERY_FIELD)
@@ -243,7 +243,7 @@ def test_cancelled(lpa: SmallLpa, server: SmallServer, reason: int) -> None:
 
 
 def test_cancel_without_session(lpa: SmallLpa, server: SmallServer) -> None:
-    """Another transaction's ID, or none under way: invalidTransactionId."""
+    """Another transaction's ID, or no open transaction: invalidTransactionId."""
     assert cancel(lpa, b"\x01", 0) == ("cancelSessionResponseError", 5)
     server.authenticate(lpa)
     assert cancel(lpa, b"\x01", 0) == ("cancelSessionResponseError", 5)
@@ -281,7 +281,7 @@ def test_one_time_key_used_once(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 def test_one_time_key_of_another_server(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
-    """Nobody but the server that it was made for gets a kept key, and some cards keep none."""
+    """Only the server for which a kept key was made gets it, and some cards keep none."""
     server.authenticate(lpa)
     server.prepare(lpa)
     first = server.euicc_point
@@ -348,7 +348,7 @@ def test_ci_left_out(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
 
 
 def test_request_of_version_3(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
-    """What version 3 adds to the request, and to what the server signs, does a card of version 2 no harm."""
+    """The additions of version 3 to the request and to the signed data do not disturb a card of version 2."""
     challenge = lpa.call("GetEuiccChallengeRequest", {}, "GetEuiccChallengeResponse")["euiccChallenge"]
     signed = tlv.encode(
         0x30,

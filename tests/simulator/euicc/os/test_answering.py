@@ -1,4 +1,4 @@
-"""How answers get out of the simulated card."""
+"""The delivery of the simulated card's answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def sent(lpa: SmallLpa, apdu: str) -> str:
 
 @pytest.mark.parametrize("cla", ["01", "81"])
 def test_fetched(make_card: MakeCard, cla: str) -> None:
-    """61xx tells the length, GET RESPONSE of either class on the same channel brings it, once."""
+    """61xx gives the length, and GET RESPONSE of either class on the same channel returns the data, once."""
     lpa = opened(make_card)
     assert sent(lpa, STORE) == "6115"
     assert sent(lpa, "00C0000015") == "6985"
@@ -46,7 +46,7 @@ def test_forgotten(make_card: MakeCard) -> None:
 
 
 def test_at_once(make_card: MakeCard) -> None:
-    """Data and status come in one answer; what is too long for one is told by 61xx."""
+    """Data and status come in one answer; the rest of a longer one is announced by 61xx."""
     lpa = opened(make_card, answers=Answers.AT_ONCE)
     assert sent(lpa, STORE + "00") == EID + "9000"
     assert sent(lpa, STORE) == EID + "9000"
@@ -58,7 +58,7 @@ def test_at_once(make_card: MakeCard) -> None:
 
 
 def test_corrected(make_card: MakeCard) -> None:
-    """6Cxx tells the length, the same command with it brings the data; nothing is carried out twice."""
+    """6Cxx gives the length, and the same command with it returns the data; nothing is carried out twice."""
     lpa = opened(make_card, answers=Answers.CORRECTED)
     assert sent(lpa, STORE + "00") == "6c15"
     assert sent(lpa, STORE + "10") == "6c15"

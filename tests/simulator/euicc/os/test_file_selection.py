@@ -87,7 +87,7 @@ def test_short_identifiers(enabled: SmallLpa) -> None:
 
 
 def test_filler_is_in_telecom(enabled: SmallLpa) -> None:
-    """What makes a profile large can be read in DF.TELECOM, byte by byte, by its path."""
+    """The filler of a large profile can be read in DF.TELECOM, byte by byte, by its path."""
     fcp = tlv.parse(enabled.apdu("00A40804047F106F8000"))
     size = int.from_bytes(fcp.get(0x80).value, "big")
     read = b""

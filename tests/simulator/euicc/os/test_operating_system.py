@@ -52,7 +52,7 @@ def test_channel_by_number(card: SoftCard) -> None:
         ("00708000", "6a86"),  # the basic channel stays
         ("00704000", "6a86"),
         ("007000000100", "6700"),  # a body where none belongs
-        ("02A4000C023F00", "6881"),  # a channel that isn't open
+        ("02A4000C023F00", "6881"),  # a channel that is not open
         ("45A4000C023F00", "6881"),
         ("84E2910006BF3E035C015A", "6882"),
         ("60A4000C023F00", "6882"),
@@ -78,16 +78,16 @@ def test_channel_by_number(card: SoftCard) -> None:
         ("8010000000", "6700"),
         ("80AA000003A9FF00", "6a80"),
         ("80AA0000028100", "6a80"),
-        ("80E2910006BF3E035C015A", "6d00"),  # ISD-R isn't selected
+        ("80E2910006BF3E035C015A", "6d00"),  # ISD-R is not selected
     ],
 )
 def test_refused(card: SoftCard, apdu: str, expected: str) -> None:
-    """What a UICC doesn't take is answered with the status word for it."""
+    """A command that a UICC does not accept is answered with the matching status word."""
     assert status(card, apdu) == expected
 
 
 def test_start_up(card: SoftCard) -> None:
-    """What terminals send first is understood."""
+    """The first commands of terminals are understood."""
     for apdu in ("00A4000C023F00", "80AA00000AA9088100820101830107", "80100000020000", "80F2000C"):
         assert status(card, apdu) == "9000"
     lpa = SmallLpa(card, select=False)
@@ -104,7 +104,7 @@ def test_select_isdr(card: SoftCard) -> None:
 
 
 def test_deselected_isdr(lpa: SmallLpa) -> None:
-    """ES10 goes nowhere after another application, or a file, was selected on the channel."""
+    """ES10 is refused after another application, or a file, was selected on the channel."""
     assert lpa.command(GET_EID)
     assert status(lpa.card, "01A4000C023F00") == "9000"
     with pytest.raises(StatusError, match="6D00"):
@@ -151,7 +151,7 @@ def test_wrong_block_number(lpa: SmallLpa) -> None:
 
 @pytest.mark.parametrize("p1", ["00", "80", "90", "12", "93"])
 def test_wrong_kind_of_block(lpa: SmallLpa, p1: str) -> None:
-    """P1 is 11 or 91 and nothing else."""
+    """P1 must be 11 or 91."""
     assert status(lpa.card, f"81E2{p1}0006BF3E035C015A") == "6a86"
 
 
@@ -171,7 +171,7 @@ def test_longest_chain(make_card: MakeCard, largest: int) -> None:
 
 
 def test_unknown_function(lpa: SmallLpa) -> None:
-    """A tag that no function has, and a command cut short, are told apart."""
+    """The status word distinguishes an unknown tag from a command that is cut short."""
     for command, expected in (
         ("BF4A00", "6A88"),
         ("3000", "6A88"),
@@ -183,7 +183,7 @@ def test_unknown_function(lpa: SmallLpa) -> None:
 
 
 def test_terminal_capability(make_card: MakeCard) -> None:
-    """A card that asks for it answers ES10 only after it was told of an LPA in the device."""
+    """A card that asks for it answers ES10 only after it was informed of an LPA in the device."""
     lpa = SmallLpa(make_card(needs_terminal_capability=True))
     with pytest.raises(StatusError, match="6985"):
         lpa.command(GET_EID)
@@ -196,7 +196,7 @@ def test_terminal_capability(make_card: MakeCard) -> None:
 
 
 def test_reset(lpa: SmallLpa) -> None:
-    """A reset closes the channels and answers as ISO 7816-3 has it."""
+    """A reset closes the channels and answers according to ISO 7816-3."""
     atr = lpa.card.reset()
     assert atr == ANSWER_TO_RESET
     check = 0
@@ -210,7 +210,7 @@ def test_reset(lpa: SmallLpa) -> None:
 
 @pytest.mark.parametrize("p2", ["02", "03"])
 def test_no_second_isdr(lpa: SmallLpa, p2: str) -> None:
-    """Whoever looks for a next or previous application of ISD-R's name finds none; the last is the first."""
+    """There is no next or previous application of ISD-R's name; the last is the first."""
     assert status(lpa.card, f"00A404{p2}10A0000005591010FFFFFFFF8900000100") == "6a82"
     assert lpa.command(GET_EID)
     assert lpa.apdu("00A4040110A0000005591010FFFFFFFF890000010000").hex().startswith("6f")

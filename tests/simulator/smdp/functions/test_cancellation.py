@@ -1,4 +1,4 @@
-"""Sessions that the card calls off, and what becomes of their orders."""
+"""Sessions that the card calls off, and the result of their orders."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_nothing_to_cancel_before_the_card_is_known(visit: Visit) -> None:
 
 
 def test_cancellation_must_be_signed_by_the_card(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """8.1/6.1 for another signature; the session goes on."""
+    """8.1/6.1 for another signature; the session continues."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_metadata(order.matching_id)
     right = visit.card.credential
@@ -78,7 +78,7 @@ def test_cancellation_must_be_for_this_server(visit: Visit, profile: bytes) -> N
 
 
 def test_card_that_refused_to_cancel_changes_nothing(visit: Visit, profile: bytes) -> None:
-    """8.1/6.1 for the card's error answer, which nobody signed."""
+    """8.1/6.1 for the card's error answer, which is not signed."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_metadata(order.matching_id)
     response = SCHEMA.encode("CancelSessionResponse", ("cancelSessionResponseError", 5))

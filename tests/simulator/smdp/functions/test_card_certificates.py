@@ -50,7 +50,7 @@ def test_older_eum_under_newer_ci(pki: Pki, curve: Curve) -> None:
 
 
 def test_forged_eum(pki: Pki) -> None:
-    """An EUM's certificate that names the CI's key and was not signed with it vouches for nobody."""
+    """An EUM's certificate that names the CI's key but was not signed with it is invalid."""
     ci = pki.ci[Curve.NIST]
     eum = profile.make_eum(renamed(ci))
     card = profile.make_euicc(eum, DEFAULT_EID)

@@ -9,7 +9,7 @@ from lpad.simulator.smdp.functions.faults import Fault, FaultKind, FaultPlan
 
 
 def test_faults_wait_for_their_function() -> None:
-    """A fault befalls its own function, one without a function any."""
+    """A fault affects its own function, and one without a function affects any."""
     plan = FaultPlan((Fault(kind=FaultKind.DROP_BEFORE, function="cancelSession"),))
     plan.add(Fault(kind=FaultKind.DELAY, value=0.5))
     assert FaultKind.DROP_BEFORE not in plan.take("handleNotification")
@@ -30,7 +30,7 @@ def test_counted_faults_come_one_after_the_other() -> None:
 
 
 def test_lasting_faults_come_with_every_request() -> None:
-    """A fault of 0 times stays until the plan is cleared, beside a counted one."""
+    """A fault of 0 times stays until the plan is cleared, next to a counted one."""
     plan = FaultPlan((Fault(kind=FaultKind.BASE64_NEWLINES, times=0),))
     plan.add(Fault(kind=FaultKind.STATUS, value="ExecutedSuccess"))
     assert len(plan.take("x").faults) == 2
@@ -49,6 +49,6 @@ def test_faults_are_read_from_json() -> None:
     "text", ["", "{}", '[{"kind": "gremlins"}]', '[{"kind": "delay", "when": 1}]', "[{}]"]
 )
 def test_other_json_is_refused(text: str) -> None:
-    """An unknown kind or field is told, not passed over."""
+    """An unknown kind or field is reported, not ignored."""
     with pytest.raises(InvalidValue, match="list of faults"):
         FaultPlan.from_json(text)

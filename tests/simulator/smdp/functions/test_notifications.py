@@ -1,4 +1,4 @@
-"""What cards report: verified, written down, and never refused for what it says."""
+"""Notifications of cards: verified, stored, and never refused because of their content."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ICCID = Iccid.parse("8949000000000000015")
 
 @pytest.mark.parametrize(("event", "name"), [(0, "install"), (1, "enable"), (2, "disable"), (3, "delete")])
 def test_notification_is_verified_by_its_own_chain(visit: Visit, event: int, name: str) -> None:
-    """A card that the server never met is believed when its certificates are good."""
+    """A card that is new to the server is trusted if its certificates are valid."""
     visit.card.sequence_number = 127
     sent = visit.card.other_notification("some.example.com", event, iccid=bytes(ICCID))
     assert visit.notify(sent) == 204
@@ -33,14 +33,14 @@ def test_notification_is_verified_by_its_own_chain(visit: Visit, event: int, nam
 
 @pytest.mark.parametrize("iccid", [bytes(ICCID)[:8] + b"\xff\x10", b"\xff" * 10])
 def test_notification_with_an_odd_iccid(visit: Visit, iccid: bytes) -> None:
-    """An ICCID that is no number is left out; the rest is verified and taken."""
+    """An ICCID that is not a number is left out; the rest is verified and taken."""
     assert visit.notify(visit.card.other_notification("x.example.com", 1, iccid=iccid)) == 204
     (told,) = visit.smdp.notifications
     assert (told.iccid, told.verified) == (None, True)
 
 
 def test_notification_with_a_wrong_signature_is_noted_as_such(visit: Visit, pki: Pki) -> None:
-    """204 all the same, for the card's copy would never go away otherwise."""
+    """204 in this case, too, because otherwise the card's copy would stay forever."""
     right = visit.card.credential
     other = make_euicc(pki.eum[Curve.NIST], visit.card.eid)
     visit.card.credential = Credential(right.certificate, other.key)
@@ -50,7 +50,7 @@ def test_notification_with_a_wrong_signature_is_noted_as_such(visit: Visit, pki:
 
 
 def test_notification_of_an_unknown_ci_is_noted_as_such(visit: Visit, pki: Pki) -> None:
-    """A chain that ends in a strange CI verifies nothing."""
+    """A chain that ends in an unknown CI verifies nothing."""
     stranger = TestCard(
         visit.card.credential, pki.strangers_tls(), visit.card.verification, visit.card.signing
     )
@@ -59,7 +59,7 @@ def test_notification_of_an_unknown_ci_is_noted_as_such(visit: Visit, pki: Pki) 
 
 
 def test_duplicates_are_taken_and_marked(visit: Visit) -> None:
-    """An LPA that lost the 204 sends again and hears 204 again."""
+    """An LPA that lost the 204 sends the notification again and gets 204 again."""
     sent = visit.card.other_notification("x.example.com", 3, iccid=bytes(ICCID))
     assert [visit.notify(sent), visit.notify(sent)] == [204, 204]
     assert [one.duplicate for one in visit.smdp.notifications] == [False, True]
@@ -124,7 +124,7 @@ def test_late_result_of_an_earlier_session_changes_nothing(visit: Visit, profile
     ],
 )
 def test_unreadable_notification_is_a_bad_request(visit: Visit, fields: dict[str, str]) -> None:
-    """400 with 1.6/2.1 for what is no notification at all."""
+    """400 with 1.6/2.1 for what is not a notification at all."""
     response = visit.connection.post("handleNotification", json.dumps(fields).encode())
     assert response.status == 400
     assert status_of(json.loads(response.read())) == "1.6/2.1"

@@ -1,4 +1,4 @@
-"""The server's HTTP and TLS: kept alive, strict where it must be, and unfit on request."""
+"""The server's HTTP and TLS: kept alive, strict, and broken on request."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_client_without_the_version_header_is_served(connection: Connection) -> 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe"])
 def test_body_that_is_no_json_object_is_a_bad_request(connection: Connection, body: bytes) -> None:
-    """400 with a JSON header that says 1.6/2.1."""
+    """400 with a JSON header with 1.6/2.1."""
     response = connection.post("initiateAuthentication", body)
     assert response.status == 400
     assert status_of(json.loads(response.read())) == "1.6/2.1"
@@ -142,7 +142,7 @@ def test_chunked_request_is_read(visit: Visit, card: TestCard) -> None:
     ("size", "status"), [(b"zz", 400), (b"-5", 400), (b"", 400), (b"0x2", 400), (b"FFFFFFFF", 413)]
 )
 def test_chunks_of_an_impossible_size(visit: Visit, size: bytes, status: int) -> None:
-    """400 for a chunk whose size is no number, 413 for one beyond any request; the connection ends."""
+    """400 for a chunk whose size is not a number, 413 for one beyond any request; the connection ends."""
     http = visit.connection.connection
     visit.connection.post("cancelSession", b"{}").read()
     http.putrequest("POST", PREFIX + "cancelSession")
@@ -153,7 +153,7 @@ def test_chunks_of_an_impossible_size(visit: Visit, size: bytes, status: int) ->
 
 
 def test_parallel_connections_are_served(smdp: SmDp, pki: Pki) -> None:
-    """A connection that says nothing does not hold up another one."""
+    """A silent connection does not delay another one."""
     with socket.create_connection(("127.0.0.1", smdp.port), timeout=10):
         connection = Connection(smdp, pki)
         assert connection.post("handleNotification", b"{}").status == 400
@@ -179,7 +179,7 @@ def test_stop_cuts_connections_and_ends_all_threads(pki: Pki, tmp_path: Path) ->
 
 
 def test_folder_tells_how_to_reach_the_server(smdp: SmDp) -> None:
-    """Whoever adds orders from outside reads address and OID there."""
+    """Programs that add orders from outside read address and OID there."""
     told = AddressFile.read(smdp.folder)
     assert (told.address, told.oid) == (smdp.address, "2.999.10")
     assert smdp.address == f"localhost:{smdp.port}"

@@ -26,7 +26,7 @@ def orders(tmp_path: Path) -> Orders:
 
 
 def test_order_survives_its_file(orders: Orders, profile: bytes) -> None:
-    """What was added is read back alike, with its profile."""
+    """An added order is read back unchanged, with its profile."""
     order = orders.add_order(
         profile,
         metadata=ProfileMetadata(iccid="8949000000000000015", icon=b"\x00\xff", owner=Owner("310260")),
@@ -55,13 +55,13 @@ def test_iccid_of_published_profiles(test_data: Path) -> None:
 
 @pytest.mark.parametrize("profile", [b"", b"PK\x03\x04", b"\xa0\x05\x80\x01\x02"])
 def test_file_that_is_no_profile_is_refused(orders: Orders, profile: bytes) -> None:
-    """An order for any other file says so."""
+    """An order for any other file reports this."""
     with pytest.raises(InvalidValue, match="not a profile package"):
         orders.add_order(profile)
 
 
 def test_activation_code_says_what_the_order_wants(orders: Orders, profile: bytes) -> None:
-    """Address and token always; OID and the flag for a confirmation code where ordered."""
+    """Address and token always; OID and the flag for a confirmation code only if ordered."""
     plain = orders.add_order(profile, matching_id="A-1")
     assert plain.activation_code("localhost:8443", "2.999.10") == "LPA:1$localhost:8443$A-1"
     named = orders.add_order(profile, matching_id="A-2", oid_in_code=True)
@@ -80,7 +80,7 @@ def test_random_matching_ids_keep_the_alphabet(orders: Orders, profile: bytes) -
 
 
 def test_confirmation_code_is_not_kept(orders: Orders, profile: bytes, tmp_path: Path) -> None:
-    """The file holds a hash only, and nobody else may read it."""
+    """The file contains only a hash, and only its owner may read it."""
     order = orders.add_order(profile, confirmation_code="very secret")
     path = tmp_path / "orders" / f"{order.id}.json"
     assert b"very secret" not in path.read_bytes()
@@ -117,7 +117,7 @@ def test_unknown_order_is_not_found(orders: Orders) -> None:
 
 
 def test_damaged_order_is_named(orders: Orders, tmp_path: Path) -> None:
-    """A file that is no order is told by its name."""
+    """The error names a file that is not an order."""
     (tmp_path / "orders" / "x.json").write_text("{}")
     with pytest.raises(InvalidValue, match=r"x\.json"):
         orders.all()
@@ -151,5 +151,5 @@ def test_operator_of_another_length_is_refused(digits: str) -> None:
     ],
 )
 def test_bits_are_read_trimmed_or_not(content: str, bits: set[int]) -> None:
-    """Cards send the trimmed and the whole form."""
+    """Cards send the trimmed and the complete form."""
     assert bits_of(bytes.fromhex(content)) == bits

@@ -203,7 +203,7 @@ class EventLog:
         """Return the device's name in its events.
 
         Raises:
-            JournalUnavailable: it cannot be read, or made.
+            JournalUnavailable: the name cannot be read or created.
         """
         with self._file.writing() as db:
             return self._source(db)

@@ -41,7 +41,7 @@ def beginning(path: Path) -> Path:
     """Create the new file, empty and closed to others, and return its name while it is written.
 
     Raises:
-        OSError: it is impossible.
+        OSError: the file cannot be created.
     """
     new = _free(_beginning(path))
     new.touch(0o600, exist_ok=False)  # SQLite would create the file with another mode

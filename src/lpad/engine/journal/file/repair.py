@@ -71,7 +71,7 @@ def salvage(path: Path) -> Salvage:
 
     Raises:
         NewerError: a later lpad wrote the file.
-        OSError: the file is there and cannot be opened.
+        OSError: the file exists but cannot be opened.
     """
     found = [_Reader(path, as_written=True)]
     if found[0].unclear_log:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class LayerStates:
-    """Those of one card; usable from every thread."""
+    """The states of one card's layers; usable from every thread."""
 
     def __init__(self, euicc: str, hub: Hub) -> None:
         """Begin with unknown states.
@@ -30,7 +30,7 @@ class LayerStates:
         self._states: dict[Layer, tuple[bool, str | None]] = {}
 
     def saw(self, layer: Layer, *, up: bool, iccid: str | None, cause: str | None = None) -> None:
-        """Take a state that was seen; the state of another profile is another state.
+        """Record an observed state; it is new if it differs, or if it belongs to another profile.
 
         Args:
             layer: the layer.

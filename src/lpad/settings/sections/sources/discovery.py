@@ -1,4 +1,4 @@
-"""`discovery`: the discovery servers (SM-DS), and when lpad asks them unasked."""
+"""`discovery`: the discovery servers (SM-DS), and when lpad queries them without a request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DAY = 24 * 3600.0
 
 
 class DiscoverySection(Section, frozen=True):
-    """When lpad asks SM-DSs unasked, which ones in addition to the card's, and what it does with events."""
+    """When lpad queries SM-DSs without a request, further SM-DSs, and what lpad does with events."""
 
     when: When = "never"
     interval: Interval = _DAY
@@ -36,7 +36,7 @@ class DiscoverySection(Section, frozen=True):
 
     @property
     def every(self) -> float | None:
-        """Seconds between two discoveries; None if there are none unasked."""
+        """Seconds between two discoveries; None: only on request."""
         return {"daily": _DAY, "interval": self.interval}.get(self.when)
 
     def check(self, report: Report) -> None:
@@ -45,7 +45,7 @@ class DiscoverySection(Section, frozen=True):
             report.parsed(ServerAddress.parse, address, "servers", index)
         if self.when == "on_empty" and self.install == "never":
             report.wrong(
-                "'when: on_empty' looks for a first profile: it needs 'install: ask' or 'install: allowed'",
+                "'when: on_empty' requests a first profile: it needs 'install: ask' or 'install: allowed'",
                 "install",
             )
 

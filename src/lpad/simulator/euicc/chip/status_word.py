@@ -36,6 +36,6 @@ class Refusal(LpadError):
     kind = "simulated-status"
 
     def __init__(self, status: int, why: str) -> None:
-        """Create it with the status word and, for debugging, the reason, which is not sent."""
+        """Create the refusal with the status word and, for debugging, the reason, which is not sent."""
         super().__init__(f"{status:04X}: {why}")
         self.status = status

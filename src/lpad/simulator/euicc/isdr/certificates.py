@@ -64,7 +64,7 @@ class CertificateError(MalformedError):
     """A server's certificate, or its chain to the CI, is invalid."""
 
     def __init__(self, sentence: str, fault: CertificateFault = CertificateFault.INVALID) -> None:
-        """Create it with the fault."""
+        """Create the error with the fault."""
         super().__init__(sentence)
         self.fault = fault
 
@@ -106,7 +106,7 @@ def check_chain(
         if ci is None:
             issuer = _named(chain[-1], subordinates)
             if issuer is None:
-                raise CertificateError("the chain ends at no trusted CI", CertificateFault.UNKNOWN_CI)
+                raise CertificateError("the chain does not end at a trusted CI", CertificateFault.UNKNOWN_CI)
             _check_usage(issuer, signs_certificates=True)
             chain.append(issuer)
     for certificate, issuer in zip(chain, [*chain[1:], ci], strict=True):
@@ -151,7 +151,7 @@ def _check_usage(credential: Credential, *, signs_certificates: bool) -> None:
     except x509.ExtensionNotFound as error:
         raise CertificateError("no key usage") from error
     if not (usage.key_cert_sign if signs_certificates else usage.digital_signature):
-        raise CertificateError("the key is for something else")
+        raise CertificateError("the key is for another purpose")
 
 
 def _named(certificate: Credential, issuers: Sequence[Credential]) -> Credential | None:

@@ -162,7 +162,7 @@ class Installation:
         if self._group in _WITH_FIRST:
             self._take_element(data[header:])
         elif len(data) > header:
-            raise self._structure(f"element {self._group:02X} brought more than its header")
+            raise self._structure(f"element {self._group:02X} contains more than its header")
 
     def _take_element(self, data: bytes) -> None:
         assert self._bsp is not None, "the secure channel is open"
@@ -170,7 +170,7 @@ class Installation:
             raise self._structure(f"element {data[:1].hex()} inside {self._group:02X}")
         self._group_left -= len(data)
         if self._group_left < 0:
-            raise self._structure(f"more than element {self._group:02X} holds")
+            raise self._structure(f"the data exceed element {self._group:02X}")
         try:
             piece = self._bsp.unprotect(data)
         except BspStructureError as error:

@@ -66,7 +66,7 @@ class InstallationError(LpadError):
     def __init__(
         self, sentence: str, reason: Reason, command: Command, sima_response: bytes | None = None
     ) -> None:
-        """Create it with a text for debugging, and the values for the result."""
+        """Create the error with a text for debugging, and the values for the result."""
         super().__init__(sentence)
         self.reason = reason
         self.command = command

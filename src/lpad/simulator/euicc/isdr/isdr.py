@@ -68,7 +68,7 @@ class Isdr:
         """Carry out one ES10 command, or take one segment; return the answer's data.
 
         Raises:
-            Refusal: the status word is other than success.
+            Refusal: the status word differs from success.
         """
         tag = _first_tag(data)
         fault_tag = LOADING if tag in SEGMENT_TAGS else tag
@@ -76,7 +76,7 @@ class Isdr:
         if answer is None:
             answer = self._chip.faults.after(fault_tag, self._carry_out(tag, data))
         if isinstance(answer, int):
-            raise Refusal(answer, "a fault that was put in")
+            raise Refusal(answer, "a fault that the test added")
         return answer
 
     def deselected(self) -> None:

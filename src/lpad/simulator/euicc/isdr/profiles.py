@@ -177,7 +177,7 @@ class Profiles:
                 return [one for one in profiles if one.told_iccid == iccid]
             case ("profileClass", profile_class):
                 return [one for one in profiles if one.profile_class == profile_class]
-        raise MalformedError("a search by something else")
+        raise MalformedError("profiles cannot be searched by this element")
 
     def _target(self, identifier: tuple[str, bytes]) -> StoredProfile | None:
         state = self._chip.state
@@ -186,7 +186,7 @@ class Profiles:
                 return state.profile(aid=aid)
             case ("iccid", iccid):
                 return state.profile(iccid=iccid)
-        raise MalformedError("a profile named by something else")
+        raise MalformedError("a profile must be named by its ICCID or AID")
 
     def _busy(self) -> bool:
         return self._proactive.active or self._chip.faults.use_cat_busy()

@@ -51,7 +51,7 @@ class Fault(IntEnum):
 
 
 _INVALID_TRANSACTION_ID = 5
-"""DownloadErrorCode has another 5 than AuthenticateErrorCode."""
+"""In DownloadErrorCode, 5 has another meaning than in AuthenticateErrorCode."""
 
 
 class SessionError(LpadError):
@@ -60,7 +60,7 @@ class SessionError(LpadError):
     kind = "simulated-session"
 
     def __init__(self, sentence: str, code: int) -> None:
-        """Create it with the failed check, for debugging, and its code."""
+        """Create the error with the failed check, for debugging, and its code."""
         super().__init__(sentence)
         self.code = code
 
@@ -190,10 +190,10 @@ class Sessions:
         """Check in the order of 5.7.13 and return the session, now authenticated."""
         session = self.current
         if session is None or session.stage is not Stage.CHALLENGED:
-            raise SessionError("no challenge was asked for", Fault.NO_SESSION)
+            raise SessionError("no challenge was requested", Fault.NO_SESSION)
         server = self._chain(asked["serverCertificate"], asked.get("otherCertsInChain", ()))
         if not (Role.DP_AUTH.held_by(server.credential) or Role.DS_AUTH.held_by(server.credential)):
-            raise SessionError("the certificate is not a server's for authentication", Fault.INVALID_OID)
+            raise SessionError("the certificate is not for the authentication of a server", Fault.INVALID_OID)
         if not server.credential.signed(asked["serverSignature1"], asked["serverSigned1"]):
             raise SessionError("serverSignature1 is wrong", Fault.INVALID_SIGNATURE)
         if signed["euiccChallenge"] != session.challenge:

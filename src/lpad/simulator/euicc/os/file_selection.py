@@ -72,7 +72,7 @@ class FileSystem:
             Refusal: a step leads nowhere.
         """
         if not path or len(path) % 2:
-            raise Refusal(StatusWord.WRONG_LENGTH, "a path has two bytes a step")
+            raise Refusal(StatusWord.WRONG_LENGTH, "a path must have two bytes for each step")
         before = self.folder, self.file
         if not from_here and path[:2] != _CURRENT_ADF.to_bytes(2, "big"):
             self.folder = MF_PATH
@@ -139,7 +139,7 @@ class FileSystem:
                 another way.
         """
         if p2 & ~_WITH_SHORT_IDENTIFIER != _ABSOLUTE:
-            raise Refusal(StatusWord.WRONG_P1_P2, "records are named by their numbers")
+            raise Refusal(StatusWord.WRONG_P1_P2, "a record must be addressed by its number")
         if p2 & _WITH_SHORT_IDENTIFIER:
             self.file = self._by_short_identifier(p2 >> 3, files)
         file = self._current(files)

@@ -132,7 +132,7 @@ class OperatingSystem:
 
     def _manage_channel(self, command: Command) -> bytes:
         if command.data:
-            raise Refusal(StatusWord.WRONG_LENGTH, "MANAGE CHANNEL has no body")
+            raise Refusal(StatusWord.WRONG_LENGTH, "MANAGE CHANNEL must not have a body")
         if command.p1 == _OPEN:
             return self._open_channel(command.p2)
         if command.p1 == _CLOSE:
@@ -144,7 +144,7 @@ class OperatingSystem:
             if self._channels.pop(number).isdr:
                 self._isdr.deselected()
             return b""
-        raise Refusal(StatusWord.WRONG_P1_P2, "MANAGE CHANNEL opens or closes")
+        raise Refusal(StatusWord.WRONG_P1_P2, "MANAGE CHANNEL must open or close a channel")
 
     def _open_channel(self, wanted: int) -> bytes:
         first = self._chip.behaviour.first_channel
@@ -181,7 +181,7 @@ class OperatingSystem:
     def _select_application(self, command: Command, channel: _Channel) -> bytes:
         behaviour = self._chip.behaviour
         if command.p2 & _OCCURRENCE in (_NEXT, _PREVIOUS):
-            raise Refusal(StatusWord.NOT_FOUND, "no name stands for a second application")
+            raise Refusal(StatusWord.NOT_FOUND, "a name selects only one application")
         logical = command.channel != 0
         if command.data == self._isdr_aid and logical and not behaviour.isdr_on_logical_channels:
             raise Refusal(StatusWord.NO_CHANNEL, "ISD-R can be selected only on the basic channel")
@@ -235,7 +235,7 @@ class OperatingSystem:
     def _terminal_capability(self, command: Command) -> bytes:
         status = int(self._chip.behaviour.terminal_capability_status, 16)
         if status != StatusWord.OK:
-            raise Refusal(status, "this card knows no TERMINAL CAPABILITY")
+            raise Refusal(status, "this card does not support TERMINAL CAPABILITY")
         try:
             template = tlv.parse(command.data)
             euicc = template.find(0x83)

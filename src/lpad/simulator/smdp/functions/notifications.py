@@ -31,7 +31,7 @@ _TEMPORARY = frozenset({10, 11})
 def handle_notification(site: ServerContext, call: Call) -> None:
     """Verify a notification, store it, and update its order.
 
-    Whatever the result of the verification, the card's copy can be removed: the caller answers 204, also to
+    Whatever the result of the verification, the card's copy can be removed: the caller answers 204, even to
     duplicates and unknown transactions.
 
     Raises:

@@ -73,7 +73,7 @@ class ServerContext:
         for credential in self.pki.dp_auth.values():
             if self.curve in (None, credential.curve) and credential.oid is not None:
                 return credential.oid
-        raise NotFound("the PKI holds no SM-DP+ certificate for authentication on this curve")
+        raise NotFound("the PKI contains no SM-DP+ certificate for authentication on this curve")
 
     def _of(self, credentials: Mapping[Curve, Credential], ci_key_id: bytes) -> Credential | None:
         for curve, credential in credentials.items():

@@ -18,7 +18,7 @@ class Refusal(Exception):
     """The function ends with the status Failed."""
 
     def __init__(self, status: Status, *, subject_identifier: str | None = None) -> None:
-        """Create it with the status code; `subject_identifier` names the affected object."""
+        """Create the refusal with the status code; `subject_identifier` names the affected object."""
         super().__init__(f"{status.subject}/{status.reason} {status.message}")
         self.status = status
         self.subject_identifier = subject_identifier
