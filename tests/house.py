@@ -93,7 +93,8 @@ SEES: dict[str, frozenset[str]] = {
         "engine/journal/events": "engine/events engine/journal/salvage",
         "engine/events": "engine/change",
         "engine/snapshot": "engine/change",
-        "api": "api/handlers api/server",
+        "api": "api/description api/server",
+        "api/description": "api/handlers",
         "api/handlers": "api/request",
         "api/server": "api/request",
         "settings": "settings/sections settings/sections/euiccs settings/sections/reporting"

@@ -296,7 +296,7 @@ def test_the_openapi_document_names_every_route(gateway: Gateway) -> None:
     operations = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     assert operations == {(route.method, route.path) for route in ROUTES}
     schemas = document["components"]["schemas"]
-    assert {"Change", "Problem", "DownloadRequest", "ProfileList"} <= schemas.keys()
+    assert {"Change", "NotFoundProblem", "DownloadRequest", "ProfileList"} <= schemas.keys()
     text = gateway.http.get("/v1/openapi.json").text
     for name in schemas:
         assert f"#/components/schemas/{name}" in text

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from lpad.api.request.roles import AccessRules
-    from lpad.api.route import Route
+    from lpad.api.request.route import Route
     from lpad.engine.engine import Engine
 
     Endpoint = Callable[[Request], Coroutine[None, None, Response]]

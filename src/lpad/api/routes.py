@@ -30,11 +30,11 @@ from lpad.api.request.event_bodies import (
     Redelivered,
     RedeliverRequest,
     WebhookList,
-    WebhookTest,
+    WebhookTestResult,
     WebhookView,
 )
 from lpad.api.request.roles import Role
-from lpad.api.route import Route
+from lpad.api.request.route import Route
 from lpad.engine.change.change import Change
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ ROUTES: tuple[Route, ...] = (
     Route("PUT", _LISTENER, READ, listeners.acknowledge_events, ListenerView, Acknowledgement),
     Route("DELETE", _LISTENER, READ, listeners.forget_listener, ListenerView),
     Route("GET", "/v1/webhooks", READ, webhooks.list_webhooks, WebhookList),
-    Route("POST", f"{_WEBHOOK}/test", SWITCH, webhooks.try_webhook, WebhookTest),
+    Route("POST", f"{_WEBHOOK}/test", SWITCH, webhooks.try_webhook, WebhookTestResult),
     Route("POST", f"{_WEBHOOK}/pause", ADMIN, webhooks.pause_webhook, WebhookView),
     Route("POST", f"{_WEBHOOK}/resume", ADMIN, webhooks.resume_webhook, WebhookView),
     Route(

@@ -10,7 +10,7 @@ from lpad.api.request.event_bodies import (
     Redelivered,
     RedeliverRequest,
     WebhookList,
-    WebhookTest,
+    WebhookTestResult,
     WebhookView,
 )
 from lpad.base.errors import InvalidValue
@@ -36,7 +36,7 @@ async def try_webhook(call: Call) -> Response:
     """Send a test event to an endpoint now, even if it is paused, and show its answer."""
     outcome = await asyncio.to_thread(call.engine.webhooks.test, call.path["name"])
     return json_response(
-        WebhookTest(
+        WebhookTestResult(
             accepted=outcome.verdict is Verdict.ACCEPTED,
             status=outcome.status,
             told=outcome.told,

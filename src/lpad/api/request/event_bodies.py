@@ -62,7 +62,7 @@ class WebhookList(msgspec.Struct, frozen=True, kw_only=True):
     dropped: dict[str, int]
 
 
-class WebhookTest(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookTestResult(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a test event: whether it was accepted, the HTTP status if there was one, and the time."""
 
     accepted: bool

@@ -67,7 +67,8 @@ def problems(status: int) -> list[str]:
     """Return the possible kinds of an answer with this HTTP status."""
     if status == 408:  # the connection's error, before there is a request
         return [errors.RequestError.kind]
-    fitting = (each for each in errors.every_error() if status_of(each) == status and each not in NEVER)
+    ours = (each for each in errors.every_error() if each.__module__ == errors.__name__)
+    fitting = (each for each in ours if status_of(each) == status and each not in NEVER)
     return sorted({each.kind for each in fitting})
 
 

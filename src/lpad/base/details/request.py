@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Annotated, TypedDict
+
+import msgspec
 
 
 class Details(TypedDict, total=False):
@@ -51,7 +53,7 @@ class OfflineDetails(ConflictDetails, total=False):
 class LimitDetails(ConflictDetails, total=False):
     """The time at which the next switch is possible, ISO 8601; `limit` is the number in 24 hours."""
 
-    next_at: str
+    next_at: Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
 
 class RoleDetails(Details, total=False):

@@ -1,0 +1,33 @@
+"""Run programs against a daemon with a simulated card: on_gateway.py COMMAND...
+
+Each argument is a command of the shell. It gets LPAD_SOCKET, and LPAD_CODE, an activation code of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from lpad.testing.simulated_gateway import Gateway
+
+LONGEST = 240.0
+"""Seconds for a command."""
+
+
+def main(commands: list[str]) -> int:
+    """Run the commands one after the other; return the first one's exit code that is not 0."""
+    with Gateway() as gateway:
+        gateway.ready()
+        for command in commands:
+            given = {"LPAD_SOCKET": str(gateway.socket), "LPAD_CODE": gateway.order_profile()}
+            ended = subprocess.run(
+                ["/bin/sh", "-c", command], env=os.environ | given, timeout=LONGEST, check=False
+            )
+            if ended.returncode:
+                return ended.returncode
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

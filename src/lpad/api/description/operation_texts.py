@@ -1,0 +1,116 @@
+"""The words of the document that no type or handler has: what each operation is for, and its group."""
+
+from __future__ import annotations
+
+TAGS = {
+    "system": "The daemon, the device's ports, and the metrics.",
+    "cards": "Cards: their information, tests, and the modem.",
+    "profiles": "The profiles on a card: enable, disable, rename, delete, and their network settings.",
+    "downloads": "New profiles: by activation code, from an SM-DS, or from an operator's platform.",
+    "notifications": "The outbox: notifications that lpad delivers to the operators' servers.",
+    "changes": "Changes: requests for a card, from their submission to their end.",
+    "events": "Events: the stream, the types of events, and named listeners.",
+    "webhooks": "The endpoints to which lpad sends events.",
+    "platforms": "The operators' platforms in the settings.",
+}
+"""The groups of operations, in the order of a reference."""
+
+_GROUPS = (
+    ("/v1/euiccs/{name}/profiles", "profiles"),
+    ("/v1/euiccs/{name}/notifications", "notifications"),
+    ("/v1/euiccs/{name}/downloads", "downloads"),
+    ("/v1/euiccs/{name}/discover", "downloads"),
+    ("/v1/euiccs/{name}/provision", "downloads"),
+    ("/v1/euiccs/{name}/wish", "downloads"),
+    ("/v1/euiccs", "cards"),
+    ("/v1/changes", "changes"),
+    ("/v1/event", "events"),
+    ("/v1/listeners", "events"),
+    ("/v1/webhooks", "webhooks"),
+    ("/v1/platforms", "platforms"),
+    ("/v1/", "system"),
+)
+"""The beginnings of paths; the first match decides."""
+
+TEXTS = {
+    "get_system": "`health.ok` is false if the journal cannot be written. `settings` shows which changed"
+    " keys need a restart, and the mistakes in the file.",
+    "list_ports": "Use it to find the value of `port` or `reader` for a card. lpad opens none of the ports.",
+    "list_euiccs": "One entry for each card in the settings, whether lpad reaches it or not. The answer"
+    " comes from memory; lpad does not ask the cards.",
+    "get_euicc": "The answer is as of `read_at`; `POST …/refresh` reads the card again. A field is null if"
+    " lpad has not read it, or if it does not apply.",
+    "patch_euicc": "The card asks this server for a profile if no activation code is given. An empty"
+    " address removes it.",
+    "refresh_euicc": "lpad reads a card when it appears and after each change. A refresh is needed only if"
+    " another program has changed it.",
+    "probe_euicc": "The report contains the link that lpad found, the modem's quirks, the card's answers,"
+    " and timings. A failed test is a report, not a failed change: `error` in it has the reason.",
+    "restart_modem": "lpad restarts the modem by the steps that its quirks list, the mildest first, until"
+    " it reads its card.",
+    "check_trust": "The report has the server's certificate chain, the anchor that makes it trusted, or the"
+    " reason why it is not.",
+    "list_profiles": "The answer is as of `read_at`. Entries that lpad cannot read are in `unreadable`;"
+    " they do not hide the others.",
+    "get_profile": "The entry of the card's list, addressed by its ICCID or AID.",
+    "get_icon": "The picture as the operator's server delivered it. 404 if the profile has none.",
+    "patch_profile": "The nickname is stored on the card, with at most 64 bytes of UTF-8. An empty one"
+    " removes it.",
+    "delete_profile": "This cannot be undone, and the activation code is used up. An enabled profile must"
+    " be disabled first.",
+    "get_network": "`given_by` and `why` name the source: the owner, the order, a pattern in the settings,"
+    " or nothing.",
+    "put_network": "The request replaces all settings. An omitted field gets its default, except"
+    " `password`, which stays. The settings apply with the next switch to the profile.",
+    "delete_network": "The answer shows the settings that apply instead.",
+    "enable_profile": "The previous profile is disabled in the same step. With a guard, lpad enables it"
+    " again unless all conditions are met in time. An enabled profile is `done`, with `already`.",
+    "disable_profile": "The modem has no profile afterwards. If the device would lose its connection, lpad"
+    " refuses with `would-go-offline`, unless `accept_offline` is true.",
+    "ask_line": "`show` asks for the line's state only. `retire` ends the line, which cannot be undone.",
+    "download": "The change retries by itself if the network or the server fails. It waits with a question"
+    " if the operator requires a confirmation code, or if `confirm` asks for consent: answer it with"
+    " `POST /v1/changes/{id}/answer`.",
+    "provision": "lpad orders a profile at the platform, waits for it and downloads it. It never places a"
+    " second order for one wish without asking.",
+    "close_wish": "Only a person decides this: the order may be paid, and the platform may still deliver. The"
+    " answer shows the wish as it was; lpad then forgets it.",
+    "discover": "Without `servers`, lpad asks the SM-DS of the card and those of the settings.",
+    "list_platforms": "Their names, and what each can do. lpad does not contact them.",
+    "list_products": "lpad asks the platform for each request; price and validity are in the platform's"
+    " words.",
+    "reset_euicc": "This cannot be undone. At least one field must be true.",
+    "list_notifications": "In the order of delivery. `pending` counts all pending notifications, even those"
+    " of other pages.",
+    "deliver_notifications": "lpad delivers by itself, and tries again for days. This tries immediately.",
+    "retry_notification": "Even one that was set aside because the server refused it.",
+    "drop_notification": "The operator's server then never learns of the event. Only for a server that no"
+    " longer exists.",
+    "list_changes": "Without `limit`, the answer has all stored changes. With it, `next` is the `before` of"
+    " the next page, and null on the last page.",
+    "get_change": "`state` is queued, running, waiting, done, failed or cancelled; `error` explains a"
+    " failure. With `wait`, the answer comes when the change has ended or asks a question.",
+    "cancel_change": "A step that the card has begun is finished first. A change that has ended cannot be"
+    " cancelled.",
+    "answer_change": "The request must contain exactly one field, the one that the question asks for.",
+    "confirm_change": "Without the confirmation in time, lpad enables the previous profile again.",
+    "stream_events": "Server-Sent Events. After a lost connection, send the ID of the last event as"
+    " `Last-Event-ID`. After `lost`, read the changes again.",
+    "list_event_types": "For receivers of webhooks and of the stream with `form=cloudevents`.",
+    "list_listeners": "A listener is a program on this device that reads `/v1/events` under a name.",
+    "acknowledge_events": "lpad keeps events for a named listener until they are acknowledged.",
+    "forget_listener": "For a program that has been removed from the device.",
+    "list_webhooks": "`dropped` counts, by type, the events for which the outbox had no room.",
+    "try_webhook": "The answer is the endpoint's. A failed delivery is an answer, not an error.",
+    "pause_webhook": "The endpoint's events wait in the outbox.",
+    "resume_webhook": "Use it after a pause, or once an endpoint that answered 410 exists again.",
+    "redeliver_webhook": "The event keeps its ID, so that a receiver can recognize it.",
+    "get_metrics": "docs/metrics.md explains each metric.",
+    "describe": "OpenAPI 3.1, made from the table by which lpad serves the paths.",
+}
+"""What an operation's summary leaves open, by its ID."""
+
+
+def group_of(path: str) -> str:
+    """Return the tag of a path."""
+    return next(tag for beginning, tag in _GROUPS if path.startswith(beginning))

@@ -1,0 +1,138 @@
+"""The OpenAPI document says all that a generator of clients, and a reader of the reference, need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jsonschema_rs
+import pytest
+
+from lpad.api.openapi import document
+from lpad.api.routes import ROUTES
+from lpad.base.errors import details_by_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DOCUMENT = document(ROUTES)
+SCHEMAS = DOCUMENT["components"]["schemas"]
+OPERATIONS = {
+    operation["operationId"]: operation
+    for methods in DOCUMENT["paths"].values()
+    for operation in methods.values()
+}
+PICTURE = "image/png"
+
+
+def contents(operation: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the media types of an operation's requests and good answers, each with its content."""
+    yield from operation.get("requestBody", {}).get("content", {}).items()
+    for status, answer in operation["responses"].items():
+        if status.startswith("2"):
+            yield from answer["content"].items()
+
+
+def named(schema: object) -> Iterator[str]:
+    """Yield the names of all schemas that a schema leads to."""
+    ahead, found = [schema], set()
+    while ahead:
+        each = ahead.pop()
+        if isinstance(each, dict):
+            name = str(each.get("$ref", "")).rpartition("/")[2]
+            if name and name not in found:
+                found.add(name)
+                ahead.append(SCHEMAS[name])
+                yield name
+            ahead += each.values()
+        elif isinstance(each, list):
+            ahead += each
+
+
+def test_the_document_has_each_operation_once() -> None:
+    """An operation's ID is the name of its function in a generated client."""
+    assert len(OPERATIONS) == len(ROUTES)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_each_operation_is_described(name: str) -> None:
+    """It has a summary, a description that says more, a described group, and the problems of each call."""
+    operation = OPERATIONS[name]
+    assert operation["summary"].endswith(".")
+    assert len(operation["description"]) > 40
+    assert operation["summary"] not in operation["description"]
+    (tag,) = operation["tags"]
+    assert tag in [each["name"] for each in DOCUMENT["tags"] if each["description"]]
+    assert all(each["description"] for each in operation["parameters"])
+    assert {"400", "403", "408", "500", "503"} <= operation["responses"].keys()
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_each_example_has_the_form_of_its_schema(name: str) -> None:
+    """Each request and each answer has an example that the schema admits, except a picture."""
+    for media_type, content in contents(OPERATIONS[name]):
+        if media_type.startswith("image/"):
+            continue
+        whole = {"components": DOCUMENT["components"], "allOf": [content["schema"]]}
+        jsonschema_rs.Draft202012Validator(whole, validate_formats=True).validate(content["example"])
+
+
+def test_no_request_carries_credentials() -> None:
+    """The document says so instead of leaving it open."""
+    assert DOCUMENT["security"] == []
+    assert "credentials" in DOCUMENT["info"]["description"]
+
+
+def test_a_default_is_for_requests() -> None:
+    """A field with a default can be left out of a request; an answer has it, or has no default for it."""
+    asked = {each for name in OPERATIONS for each in named(OPERATIONS[name].get("requestBody"))}
+    assert asked
+    with_default = 0
+    for name, schema in SCHEMAS.items():
+        for field, shown in schema.get("properties", {}).items():
+            if name in asked:
+                assert not ("default" in shown and field in schema.get("required", ()))
+                with_default += "default" in shown
+            else:
+                assert "default" not in shown, f"{name}.{field}"
+    assert with_default > 10
+
+
+def test_an_answer_has_its_fields() -> None:
+    """A view always has all its fields; a change, whose fields have defaults, has them, too."""
+    for name in ("SystemView", "ProfileList", "DownloadChange", "ChangeList", "FailoverStatus"):
+        assert set(SCHEMAS[name]["required"]) == SCHEMAS[name]["properties"].keys(), name
+    result = SCHEMAS["SwitchResult"]
+    assert {"iccid", "already"} == set(result["required"]), "the others are left out while they say nothing"
+
+
+def test_dates_and_numbers_have_a_format() -> None:
+    """A date is `date-time`; a number has 64 bits, although most are small."""
+    dates = 0
+    for name, schema in SCHEMAS.items():
+        for field, shown in schema.get("properties", {}).items():
+            forms = [shown, *shown.get("anyOf", ())]
+            if field.endswith("_at") or (name, field) in {("Step", "at"), ("Question", "until")}:
+                assert "date-time" in [each.get("format") for each in forms], f"{name}.{field}"
+                dates += 1
+            for each in forms:
+                if each.get("type") == "integer" and "enum" not in each:
+                    assert each["format"] == "int64", f"{name}.{field}"
+    assert dates > 20
+
+
+def test_each_error_has_a_type() -> None:
+    """A problem's kind and status decide its type, and so do the kinds of an error in a change."""
+    for operation in OPERATIONS.values():
+        for status, answer in operation["responses"].items():
+            if status < "400":
+                continue
+            (ref,) = (each["schema"]["$ref"] for each in answer["content"].values())
+            kinds = SCHEMAS[ref.rpartition("/")[2]]
+            for problem in map(SCHEMAS.get, [each for each in named({"$ref": ref}) if "Problem" in each]):
+                if problem is None or "oneOf" in problem:
+                    continue
+                assert int(status) in problem["properties"]["status"]["enum"]
+                assert set(problem["required"]) >= {"kind", "status", "detail", "details"}
+            assert "oneOf" in kinds or "properties" in kinds
+    failure = SCHEMAS["Failure"]
+    assert failure["discriminator"]["mapping"].keys() == details_by_kind().keys()
