@@ -71,6 +71,21 @@ def test_check_config(tmp_path: Path) -> None:
     assert run([*LPAD, "serve", "--config", str(tmp_path / "none.yaml")]).code == 2
 
 
+def test_check_config_shows_where_each_value_comes_from(tmp_path: Path) -> None:
+    """Each value of the file and its drop-ins has a line with its origin; the values stay out of it."""
+    path = tmp_path / "lpad.yaml"
+    path.write_text("answer_within: 60\nremote: {proxy: 'http://secret:1'}\n", encoding="utf-8")
+    (tmp_path / "lpad.yaml.d").mkdir()
+    own = tmp_path / "lpad.yaml.d" / "10-site.yaml"
+    own.write_text("answer_within: 90\n", encoding="utf-8")
+    done = run([*LPAD, "check-config", str(path)]).ok()
+    assert f"answer_within: {own}:1, instead of {path}:1\n" in done.out
+    assert f"remote.proxy: {path}:2\n" in done.out
+    assert "secret" not in done.out
+    own.write_text("answer_within: never\n", encoding="utf-8")
+    assert f"{own}:1: 'answer_within'" in run([*LPAD, "check-config", str(path)]).err
+
+
 def test_check_config_checks_platforms(tmp_path: Path) -> None:
     """A wrong description is a mistake; an unreadable credential is a note, because systemd may load it."""
     path = tmp_path / "lpad.yaml"

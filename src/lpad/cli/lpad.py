@@ -119,14 +119,16 @@ def hook_runner(path: Path | None, command: Path, hooks: Path) -> None:
 @cli.command("check-config")
 @click.argument("file", type=click.Path(path_type=Path), default=Path("/etc/lpad/lpad.yaml"))
 def check_config(file: Path) -> None:
-    """Check a settings file and report every mistake with its line.
+    """Check a settings file with its drop-ins and report every mistake with its line.
 
-    The exit code is 0 if there are none. A setting that may be right but does not fit this machine now, such
-    as a missing port, is a note.
+    Without mistakes, the exit code is 0, and each value is listed with the file and the line that it comes
+    from; settings that are not listed have their defaults. A setting that may be right but does not fit this
+    machine now, such as a missing port, is a note.
     """
     from lpad.daemon.platforms.operator_platforms import check_platforms  # noqa: PLC0415 - only this command
     from lpad.daemon.remote_servers import load_route, load_trust  # noqa: PLC0415 - serve has its own way to it
     from lpad.settings import SettingsFile  # noqa: PLC0415 - only this command needs it
+    from lpad.settings.file import origins  # noqa: PLC0415 - only this command needs it
     from lpad.settings.machine_check import notes  # noqa: PLC0415 - only this command needs it
 
     found = SettingsFile.read(file)
@@ -134,7 +136,9 @@ def check_config(file: Path) -> None:
     for sentence in check_platforms(found, route=load_route(found)):
         click.echo(f"{file}: note: {sentence}", err=True)
     for note in notes(found):
-        click.echo(f"{file}:{note.line}: note: {note}", err=True)
+        click.echo(f"{note.file or file}:{note.line}: note: {note}", err=True)
+    for key, origin in origins(found):
+        Output().line(f"{key}: {origin}")
     Output().line(f"{file} is valid")
 
 

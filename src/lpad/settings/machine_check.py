@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def notes(file: SettingsFile) -> list[Mistake]:
     """Return the mismatches in the order of the file: ports, folders, an interface, users and groups."""
-    report = Report(file.lines)
+    report = Report(file.places)
     settings = file.settings
     if not settings.euiccs:
         report.wrong("no card is configured; run 'lpad setup'", "euiccs")
@@ -49,12 +49,12 @@ def notes(file: SettingsFile) -> list[Mistake]:
         )
     for role in msgspec.structs.fields(type(settings.access)):
         # The defaults contain groups that need not exist.
-        if ("access", role.name) in file.lines:
+        if ("access", role.name) in file.places:
             below = report.below("access", role.name)
             who = getattr(settings.access, role.name)
             _missing(who.users, pwd.getpwnam, "user", below.below("users"))
             _missing(who.groups, grp.getgrnam, "group", below.below("groups"))
-    return sorted(report.mistakes, key=lambda each: each.line)
+    return sorted(report.mistakes, key=lambda each: (str(each.file), each.line))
 
 
 def _outdated(settings: Settings, report: Report) -> None:

@@ -82,6 +82,7 @@ _CARD: dict[str, Any] = _SUMMARY | {
     "failover": None,
     "rescue": None,
     "modem_restarts": None,
+    "network_leftovers": [],
     "known_risks": [],
     "unreadable": [],
 }

@@ -106,10 +106,10 @@ def _configured(settings: Settings | None) -> list[str]:
 
 
 def _set_keys(file: SettingsFile) -> str:
-    """Return the keys that the file sets, with the values that cannot be secret."""
-    inner = {key[:end] for key in file.lines for end in range(len(key))}
+    """Return the keys that the file and its drop-ins set, with the values that cannot be secret."""
+    inner = {key[:end] for key in file.places for end in range(len(key))}
     told = []
-    for key in file.lines:
+    for key in file.places:
         if key in inner or not key:
             continue
         value = _value(file.settings, key)

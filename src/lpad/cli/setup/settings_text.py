@@ -56,7 +56,7 @@ def with_cards(path: Path, cards: Sequence[NewCard]) -> str:
     if path.exists():
         file = SettingsFile.read(path)
         text = path.read_text(encoding="utf-8")
-        below = tuple(file.settings.euiccs)
+        below = [name for name in file.settings.euiccs if ("euiccs", name) in file.lines]
         if ("euiccs",) not in file.lines:
             text = f"{text.rstrip()}\n\neuiccs:\n".lstrip()
             line = text.count("\n")

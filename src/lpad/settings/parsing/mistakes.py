@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lpad.base.errors import LpadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 KeyPath = tuple[str | int, ...]
 """The path of a value: keys of mappings, and positions in lists from 0."""
 
 
+class InFile(Protocol):
+    """The place of a value if there are several files."""
+
+    @property
+    def file(self) -> Path:
+        """The file."""
+
+    @property
+    def line(self) -> int:
+        """The line, from 1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One mistake; `line` counts from 1, `key` is dotted and empty for the file as a whole."""
+    """One mistake; `line` counts from 1, `key` is dotted and empty for the file as a whole.
+
+    `file` is None if there is only one file.
+    """
 
     line: int
     key: str
     told: str
+    file: Path | None = None
 
     def __str__(self) -> str:
         return f"'{self.key}': {self.told}" if self.key else self.told
@@ -30,7 +47,7 @@ class Mistake:
 class Report:
     """Collects the mistakes at one place of the file and below it."""
 
-    lines: Mapping[KeyPath, int]
+    lines: Mapping[KeyPath, int] | Mapping[KeyPath, InFile]
     at: KeyPath = ()
     mistakes: list[Mistake] = field(default_factory=list)
     spoilt: set[KeyPath] = field(default_factory=set)
@@ -43,7 +60,14 @@ class Report:
         """Add a mistake here, or below at `keys`, in words that follow the key."""
         path = (*self.at, *keys)
         self.spoil(*keys)
-        self.mistakes.append(Mistake(self._line(path), dotted(path), told))
+        self.mistakes.append(_mistake(self._place(path), path, told))
+
+    def add(self, other: Report, places: Mapping[KeyPath, InFile]) -> None:
+        """Add the mistakes of one of several files, whose values have these places."""
+        there = places.get(())
+        for each in other.mistakes:
+            self.mistakes.append(Mistake(each.line, each.key, each.told, there.file if there else None))
+        self.spoilt.update(other.spoilt)
 
     def spoil(self, *keys: str | int) -> None:
         """Mark this place as unreliable because of an already reported mistake."""
@@ -61,11 +85,17 @@ class Report:
         except LpadError as error:
             self.wrong(error.sentence, *keys)
 
-    def _line(self, path: KeyPath) -> int:
-        """Return the line of the nearest existing place; a missing key has its parent's line."""
+    def _place(self, path: KeyPath) -> int | InFile:
+        """Return the place of the nearest existing value; a missing key has its parent's place."""
         return next(
             (self.lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in self.lines), 1
         )
+
+
+def _mistake(place: int | InFile, path: KeyPath, told: str) -> Mistake:
+    if isinstance(place, int):
+        return Mistake(place, dotted(path), told)
+    return Mistake(place.line, dotted(path), told, place.file)
 
 
 def dotted(path: KeyPath) -> str:
