@@ -1,0 +1,86 @@
+"""The recipes of docs/fleet.md fit this release: files, settings and libraries that they name exist."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lpad.settings import SettingsFile
+
+ROOT = Path(__file__).parents[2]
+FLEET = (ROOT / "docs" / "fleet.md").read_text(encoding="utf-8")
+ROLE = ROOT / "package" / "ansible" / "roles" / "lpad"
+
+
+def blocks(language: str) -> list[str]:
+    """Return the code blocks of the page in a language."""
+    return re.findall(rf"```{language}\n(.*?)```", FLEET, re.DOTALL)
+
+
+def settings_in(found: object) -> list[Any]:
+    """Return the contents of drop-ins in a recipe."""
+    if isinstance(found, dict):
+        here = [found["lpad_settings"]] if "lpad_settings" in found else []
+        if str(found.get("path", "")).startswith("/etc/lpad/lpad.yaml.d/"):
+            here.append(yaml.safe_load(found["content"]))
+        return here + [each for value in found.values() for each in settings_in(value)]
+    return [each for value in found for each in settings_in(value)] if isinstance(found, list) else []
+
+
+@pytest.mark.parametrize("text", blocks("yaml"))
+def test_the_yaml_of_a_recipe_can_be_read(text: str) -> None:
+    """cloud-init, Ansible and Compose get what they expect: YAML."""
+    assert yaml.safe_load(text)
+
+
+def test_the_drop_ins_of_recipes_are_valid(tmp_path: Path) -> None:
+    """The daemon accepts the settings that the recipes write."""
+    drop_ins = [each for text in blocks("yaml") for each in settings_in(yaml.safe_load(text))]
+    assert len(drop_ins) == 2
+    path = tmp_path / "lpad.yaml"
+    for each in drop_ins:
+        path.write_text(yaml.safe_dump(each), encoding="utf-8")
+        assert SettingsFile.read(path).settings.euiccs
+
+
+def test_the_toml_of_a_recipe_can_be_read() -> None:
+    """thin-edge.io reads the plugin's file as TOML."""
+    (text,) = blocks("toml")
+    assert tomllib.loads(text)["files"][0]["path"].startswith("/etc/lpad/lpad.yaml.d/")
+
+
+def test_the_role_is_complete() -> None:
+    """Each variable of the role has a default, and each handler that a task notifies exists."""
+    tasks, handlers = (
+        yaml.safe_load((ROLE / part / "main.yml").read_text()) for part in ("tasks", "handlers")
+    )
+    defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    used = set(re.findall(r"{{ (\w+)", (ROLE / "tasks" / "main.yml").read_text(encoding="utf-8")))
+    assert used == defaults.keys()
+    assert {each["notify"] for each in tasks if "notify" in each} <= {each["name"] for each in handlers}
+
+
+def test_the_container_is_made_of_existing_files() -> None:
+    """Each COPY names a file of the repository, and each linked command is installed."""
+    text = (ROOT / "package" / "container" / "Dockerfile").read_text(encoding="utf-8")
+    for source in re.findall(r"^COPY (?!--from)(\S+)", text, re.MULTILINE):
+        assert (ROOT / source).exists()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert set(re.findall(r"/opt/lpad/bin/(lp\w+)", text)) <= project["scripts"].keys()
+
+
+@pytest.mark.parametrize("recipe", ["openwrt/Makefile", "yocto/lpad.bb"])
+def test_a_recipe_names_every_library(recipe: str) -> None:
+    """A library that lpad needs is a dependency of the recipe, and the page lists it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    text = (ROOT / "package" / recipe).read_text(encoding="utf-8")
+    for needed in project["dependencies"]:
+        name = re.split(r"[><=]", needed)[0]
+        assert name in FLEET
+        other = {"PyYAML": ("python3-yaml", "python3-pyyaml")}.get(name, (f"python3-{name}",))
+        assert any(each in text for each in other), name
