@@ -63,6 +63,16 @@ def test_asks_for_each_network_that_the_modem_knows() -> None:
         assert [(each.network, each.status) for each in status] == [("+CEREG", 5), ("+C5GREG", 5)]
 
 
+def test_asks_for_no_further_network_than_the_first_that_registered_it() -> None:
+    """One answer suffices for a report; a network that has not registered the modem is not the last."""
+    with bench(registration={FIRST: 5}) as (modem, host, _card):
+        status = registrations(host, first=True, deadline=soon())
+        assert [(each.network, each.status) for each in status] == [("+CEREG", 5)]
+        assert [line for line in modem.received if "REG" in line] == ["AT+CEREG?"]
+    with bench(registration={FIRST: 2}) as (_, host, _card):
+        assert len(registrations(host, first=True, deadline=soon())) == 2
+
+
 def test_a_modem_without_any_of_the_commands_tells_nothing() -> None:
     """With an empty list, a caller can refuse a guard."""
     with bench(registration_commands=()) as (_, host, _card):

@@ -10,12 +10,17 @@ import pytest
 from engine.lab import CARD, FIRST, LONG, Lab, result_of
 from lpad.base.errors import ServerUnreachable
 from lpad.engine.change.change import Kind
+from lpad.engine.journal import Journal
+from lpad.engine.journal.notifications import NewCopy, Notifications, Stage
 from lpad.engine.outbox import BACKOFF
 from lpad.lpa import notification_delivery
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from lpad.simulator.smdp.store.metadata import ProfileMetadata, Recipient
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from lpad.engine.journal import StoredNotification
 
 NOTIFY = "handleNotification"
@@ -228,3 +233,48 @@ def test_what_the_card_did_not_let_go_of_at_the_end_of_a_download_goes_later(lab
     lab.until_true(lambda: lab.card.notifications == () and lab.card.open_channels == ())
     assert pending(lab) == []
     assert [each.sequence_number for each in lab.server.notifications] == [1, 2]
+
+
+def test_notifications_share_transactions(tmp_path: Path) -> None:
+    """What no step lies between is one transaction: copies, the next attempt, a removal, the end of it."""
+    journal = Journal(tmp_path / "journal")
+    copies = [
+        NewCopy(eid="8" * 32, seq=seq, event="enable", address="a.example", iccid=None, raw=b"%d" % seq, at=1)
+        for seq in range(1, 4)
+    ]
+    statements: list[str] = []
+    journal._database._db.set_trace_callback(statements.append)
+    kept = journal.notifications
+    assert kept.keep_all([*copies, copies[0]]) == 3
+    assert statements.count("COMMIT") == 1
+    first, second, third = (each.id for each in kept.all())
+    kept.mark_delivered(first, sending=(second, 5.0))
+    assert statements.count("COMMIT") == 2
+    assert [each.stage for each in kept.all()] == [Stage.DELIVERED, Stage.SENDING, Stage.PENDING]
+    assert kept.all()[1].last_attempt_at == 5.0
+    kept.mark_removing(first, second)
+    assert statements.count("COMMIT") == 3
+    assert [each.stage for each in kept.all()] == [Stage.REMOVING, Stage.REMOVING, Stage.PENDING]
+    kept.drop(first, second)
+    assert statements.count("COMMIT") == 4
+    assert [each.id for each in kept.all()] == [third]
+    journal.close()
+
+
+def test_a_copy_that_cannot_be_stored_keeps_no_other_from_being_copied(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If one of several copies meets a fault in lpad, the others are stored one by one."""
+    keep_all = Notifications.keep_all
+
+    def fail_with_the_second(kept: Notifications, copies: Sequence[NewCopy]) -> int:
+        if any(each.seq == 2 for each in copies):
+            raise ValueError("a fault of this test")
+        return keep_all(kept, copies)
+
+    monkeypatch.setattr(Notifications, "keep_all", fail_with_the_second)
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=503, times=100))
+    iccid = lab.install()
+    assert lab.carry_out(Kind.ENABLE, iccid=iccid).error is None
+    lab.until(lambda: pending(lab), lambda left: [each.seq for each in left] == [1, 3])
+    assert [each.number for each in lab.card.notifications] == [1, 2, 3]

@@ -37,11 +37,17 @@ ASKED_AGAIN = 20.0
 
 
 def registrations(
-    modem: AtModem, *, networks: Iterable[str] = NETWORKS, deadline: Deadline
+    modem: AtModem, *, networks: Iterable[str] = NETWORKS, first: bool = False, deadline: Deadline
 ) -> tuple[Registration, ...]:
     """Return the status of each kind of network that the modem has a command for; empty: it has no command.
 
     A modem that answers with a reason, such as a missing SIM, knows the command and is not registered.
+
+    Args:
+        modem: the modem.
+        networks: the kinds of networks, by the command's name.
+        first: whether to ask for no further kind once the modem is registered in one.
+        deadline: for all commands together.
 
     Raises:
         CardUnreachable: the port is gone or does not answer.
@@ -62,6 +68,8 @@ def registrations(
             else:  # modem does not answer unknown commands
                 _log.info("%s: %s", network, error)
                 break
+        if first and found and found[-1].registered:
+            break
     return tuple(found)
 
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_TOGETHER = 0.25
+"""Seconds for which events that may be dropped wait for a change's transaction."""
+
 
 class Recorder:
     """Takes events from the hub and gives them to the journal."""
@@ -89,10 +92,22 @@ class Recorder:
                     found, self._awake = list(self._waiting), False
                     self._waiting.clear()
                     stopping = self._stopping
+                if found and not stopping and all(each.type.droppable for each in found):
+                    self._leave_to_change(found)
+                    found = []
                 if found or self._journal.events.unwritten:
                     self._write(found)
                 if stopping:
                     return
+
+    def _leave_to_change(self, found: list[Happening]) -> None:
+        """Let a change that is about to end write events that may be dropped; `unwritten` shows if none did.
+
+        Layers change while a switch ends, and the change's own transaction takes their events along.
+        """
+        self._journal.events.postpone(found)
+        with self._condition:
+            self._condition.wait_for(lambda: self._stopping, _TOGETHER)
 
     def _write(self, found: list[Happening]) -> None:
         try:

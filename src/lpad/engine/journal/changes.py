@@ -10,7 +10,7 @@ import msgspec
 
 from lpad.base.errors import JournalUnavailable, NotFound
 from lpad.base.untrusted_number import LARGEST
-from lpad.engine.change.change import CALLER, Change, Json, Kind, State, now
+from lpad.engine.change.change import CALLER, EID, Change, Json, Kind, State, now
 from lpad.engine.change.kinds import kind_of, read_change, read_notes
 from lpad.engine.change.moment import EARLIEST
 from lpad.engine.change.notes import NOTHING, Notes, Noting
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from lpad.engine.journal.salvage.row_checksum import Value
 
 log = logging.getLogger(__name__)
+
+_KNOWN_ANYWAY = frozenset({EID})
+"""Secrets that other tables also contain; the log need not be emptied for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,13 +157,14 @@ class Changes:
             secrets: secrets for carrying it out, replacing those of the same names.
             happenings: the events that follow from it, in the same transaction.
         """
+        secret = change.state.ended and self._has_secrets(change.id)
         try:
             self._save(change, notes, secrets, happenings)
         except JournalUnavailable:
             if not (change.state.ended and self._database.make_room()):
                 raise
             self._save(change, notes, secrets, happenings, last_words=True)
-        if change.state.ended:
+        if secret:
             self._database.forget_deleted()
 
     def _save(
@@ -205,6 +209,13 @@ class Changes:
         """Return the secrets and notes of a change that has not ended."""
         stored = self._stored(change.id)
         return Private(secrets=stored.secrets, notes=read_notes(change.kind, stored.notes))
+
+    def _has_secrets(self, change_id: int) -> bool:
+        """Whether a change has secrets, such as a code, that must not stay readable in the log."""
+        try:
+            return not self._stored(change_id).secrets.keys() <= _KNOWN_ANYWAY
+        except (JournalUnavailable, msgspec.MsgspecError):
+            return True
 
     def _stored(self, change_id: int) -> _Stored:
         row = self._database.row("SELECT private FROM sound_changes WHERE id = ?", change_id)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lpad.engine.events.happening import Happening
     from lpad.engine.journal.events.event_log import EventLog
-    from lpad.engine.journal.file.database import Database
+    from lpad.engine.journal.file.database import Database, Transaction
     from lpad.engine.journal.file.verification import Row
 
 
@@ -79,6 +79,19 @@ class StoredNotification:
         return self.stage in REMOVABLE
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCopy:
+    """A notification to copy, with the fields of `StoredNotification`; `at` is the present moment."""
+
+    eid: str
+    seq: int
+    event: str
+    address: str
+    iccid: str | None
+    raw: bytes
+    at: float
+
+
 _COLUMNS = tuple(each.name for each in fields(StoredNotification))
 
 
@@ -98,7 +111,6 @@ class Notifications:
         self._database = database
         self._events = events
 
-    @again_if_repaired
     def keep(
         self, *, eid: str, seq: int, event: str, address: str, iccid: str | None, raw: bytes, at: float
     ) -> bool:
@@ -107,30 +119,14 @@ class Notifications:
         A card should never reuse a notification number. If a re-created or faulty card does, the older copy
         gets one of lpad's own numbers.
         """
+        copy = NewCopy(eid=eid, seq=seq, event=event, address=address, iccid=iccid, raw=raw, at=at)
+        return self.keep_all([copy]) == 1
+
+    @again_if_repaired
+    def keep_all(self, copies: Sequence[NewCopy]) -> int:
+        """Copy notifications like `keep`, in one transaction; return how many are new."""
         with self._database.writing() as db:
-            rows = db.execute(
-                "SELECT id, seq, raw FROM sound_notifications"
-                " WHERE eid = ?1 AND (seq = ?2 OR (seq BETWEEN ?3 AND ?4 AND raw = ?5))",
-                (eid, seq, _OWN_NUMBERS[0], _OWN_NUMBERS[-1], raw),
-            ).fetchall()
-            if any(known == raw for _, _, known in rows):
-                return False
-            for number, _, _ in rows:
-                db.execute("UPDATE notifications SET seq = ? WHERE id = ?", (DISPLACED + number, number))
-            db.execute(
-                "INSERT OR REPLACE INTO notifications"
-                " (eid, seq, event, address, iccid, raw, stored_at, next_attempt_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (eid, seq, event, address, iccid, raw, at, at),
-            )
-            # A new notification shows that the device is probably online, so the earlier ones, which must be
-            # sent first, become due as well.
-            db.execute(
-                "UPDATE notifications SET next_attempt_at = min(next_attempt_at, ?)"
-                " WHERE eid = ? AND address = ? AND stage IN ('pending', 'sending')",
-                (at, eid, address),
-            )
-        return True
+            return sum(_keep(db, copy) for copy in copies)
 
     def all(self, *, eid: str | None = None) -> list[StoredNotification]:
         """Return the copies, of one card or of all, in ascending order of card and number."""
@@ -151,24 +147,28 @@ class Notifications:
     def mark_sending(self, notification_id: int, *, at: float) -> None:
         """Record that a notification is being sent, before it is sent."""
         with self._database.writing() as db:
-            db.execute(
-                "UPDATE notifications SET stage = 'sending', last_attempt_at = ? WHERE id = ?",
-                (at, notification_id),
-            )
+            _mark_sending(db, notification_id, at)
 
     @again_if_repaired
-    def mark_delivered(self, notification_id: int) -> None:
-        """Record that the server accepted a notification, which may now leave the card."""
+    def mark_delivered(self, notification_id: int, *, sending: tuple[int, float] | None = None) -> None:
+        """Record that the server accepted a notification, which may now leave the card.
+
+        Args:
+            notification_id: the accepted one.
+            sending: the next one, which is sent immediately, and the moment, as for `mark_sending`.
+        """
         with self._database.writing() as db:
             db.execute(
                 "UPDATE notifications SET stage = 'delivered', attempts = attempts + 1, last_error = NULL"
                 " WHERE id = ?",
                 (notification_id,),
             )
+            if sending is not None:
+                _mark_sending(db, *sending)
 
-    def mark_removing(self, notification_id: int) -> None:
-        """Record that a notification is being removed from the card, before it is."""
-        self._to(Stage.REMOVING, notification_id)
+    def mark_removing(self, *notification_ids: int) -> None:
+        """Record that notifications are being removed from the card, before the first one is."""
+        self._to(Stage.REMOVING, *notification_ids)
 
     def mark_dropped(self, notification_id: int) -> None:
         """Record that a user dropped a notification, which may now leave the card."""
@@ -250,12 +250,47 @@ class Notifications:
             )
 
     @again_if_repaired
-    def drop(self, notification_id: int) -> None:
-        """Delete a notification that has left the card."""
+    def drop(self, *notification_ids: int) -> None:
+        """Delete notifications that have left the card."""
         with self._database.writing() as db:
-            db.execute("DELETE FROM notifications WHERE id = ?", (notification_id,))
+            db.executemany("DELETE FROM notifications WHERE id = ?", [(each,) for each in notification_ids])
 
     @again_if_repaired
-    def _to(self, stage: Stage, notification_id: int) -> None:
+    def _to(self, stage: Stage, *notification_ids: int) -> None:
         with self._database.writing() as db:
-            db.execute("UPDATE notifications SET stage = ? WHERE id = ?", (stage.value, notification_id))
+            db.executemany(
+                "UPDATE notifications SET stage = ? WHERE id = ?",
+                [(stage.value, each) for each in notification_ids],
+            )
+
+
+def _keep(db: Transaction, copy: NewCopy) -> bool:
+    rows = db.execute(
+        "SELECT id, seq, raw FROM sound_notifications"
+        " WHERE eid = ?1 AND (seq = ?2 OR (seq BETWEEN ?3 AND ?4 AND raw = ?5))",
+        (copy.eid, copy.seq, _OWN_NUMBERS[0], _OWN_NUMBERS[-1], copy.raw),
+    ).fetchall()
+    if any(known == copy.raw for _, _, known in rows):
+        return False
+    for number, _, _ in rows:
+        db.execute("UPDATE notifications SET seq = ? WHERE id = ?", (DISPLACED + number, number))
+    db.execute(
+        "INSERT OR REPLACE INTO notifications"
+        " (eid, seq, event, address, iccid, raw, stored_at, next_attempt_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (copy.eid, copy.seq, copy.event, copy.address, copy.iccid, copy.raw, copy.at, copy.at),
+    )
+    # A new notification shows that the device is probably online, so the earlier ones, which must be sent
+    # first, become due as well.
+    db.execute(
+        "UPDATE notifications SET next_attempt_at = min(next_attempt_at, ?)"
+        " WHERE eid = ? AND address = ? AND stage IN ('pending', 'sending')",
+        (copy.at, copy.eid, copy.address),
+    )
+    return True
+
+
+def _mark_sending(db: Transaction, notification_id: int, at: float) -> None:
+    db.execute(
+        "UPDATE notifications SET stage = 'sending', last_attempt_at = ? WHERE id = ?", (at, notification_id)
+    )

@@ -18,13 +18,14 @@ from lpad.base.errors import (
     MalformedError,
     internal_error,
 )
+from lpad.engine.journal.notifications import NewCopy
 from lpad.engine.outbox.listed_copies import ListedCopies, tidy_address, unchanged, under_number
 from lpad.engine.outbox.notification_events import tell, tell_dropped
 from lpad.engine.outbox.uncopied_notifications import UncopiedNotification, UncopiedNotifications
 from lpad.lpa import notification_delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from lpad.base.deadline import Deadline
     from lpad.codec.messages.notifications import NotificationMetadata
@@ -44,12 +45,18 @@ LARGEST = 32 * 1024
 """The maximum number of bytes of one notification. Real ones have some kilobytes, including certificates."""
 PATIENCE = 30.0
 """Seconds for one notification, or for the list, because others wait for the card."""
+_COPIED_AT_ONCE = 8
+"""Notifications that one transaction copies; until it is over, they are on the card only."""
 LIVELY = 10.0
 """Seconds in which a card that did not answer about a notification must return its EID."""
 
 _NO_ROOM = InternalError(
     "the journal has no room for more copies; lpad copies the notification once others have been delivered"
 )
+
+
+_Read = tuple["NotificationMetadata", "Sequence[PendingNotification]"]
+"""A listed notification, and what the card returned under its number."""
 
 
 class Collection:
@@ -88,14 +95,14 @@ class Collection:
         accepted = [each for each in found.removable() if not self.uncopied.is_resting(eid, each.seq)]
         alone = len(accepted) == len(listed)
         same = self._unchanged(euicc, eid, accepted if alone else [], deadline=deadline)
+        together = [each for each in accepted if each.seq in same]
+        for stored in self._remove_all(euicc, eid, together, deadline=deadline):
+            found.left(stored)
         for stored in accepted:
-            seq = stored.seq
-            with self._passing_over(euicc, eid, seq, deadline=deadline):
-                if seq in same:
-                    self.remove(euicc, stored, deadline=deadline.within(PATIENCE))
-                    found.left(stored)
-                elif self._remove_if_same(euicc, stored, deadline=deadline.within(PATIENCE)):
-                    found.left(stored)
+            if stored.seq not in same:
+                with self._passing_over(euicc, eid, stored.seq, deadline=deadline):
+                    if self._remove_if_same(euicc, stored, deadline=deadline.within(PATIENCE)):
+                        found.left(stored)
         for stored in found.gone():
             # Another program has removed the notification, unless it is now unreadable. lpad still sends an
             # undelivered copy.
@@ -110,14 +117,24 @@ class Collection:
 
         Return whether it is new.
         """
-        return self._journal.notifications.keep(
-            eid=eid,
-            seq=notification.sequence_number,
-            event=notification.event,
-            address=tidy_address(notification),
-            iccid=str(notification.iccid) if notification.iccid else None,
-            raw=notification.payload,
-            at=self._journal.clock.now().steady,
+        return self._keep_all(eid, [notification]) == 1
+
+    def _keep_all(self, eid: str, notifications: Sequence[PendingNotification]) -> int:
+        """Copy notifications in one transaction; return how many are new."""
+        at = self._journal.clock.now().steady
+        return self._journal.notifications.keep_all(
+            [
+                NewCopy(
+                    eid=eid,
+                    seq=each.sequence_number,
+                    event=each.event,
+                    address=tidy_address(each),
+                    iccid=str(each.iccid) if each.iccid else None,
+                    raw=each.payload,
+                    at=at,
+                )
+                for each in notifications
+            ]
         )
 
     def take_off(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> bool:
@@ -134,14 +151,14 @@ class Collection:
         accepted = [each for each in copies if each.removable and not each.displaced]
         alone = len(accepted) == len(copies)
         same = self._unchanged(euicc, eid, accepted if alone else [], deadline=deadline)
+        together = [each for each in accepted if each.seq in same]
+        gone = len(self._remove_all(euicc, eid, together, resting=False, deadline=deadline)) == len(together)
         for stored in accepted:
+            if stored.seq in same:
+                continue
             left = True
             with self._passing_over(euicc, eid, stored.seq, resting=False, deadline=deadline):
-                if stored.seq in same:
-                    self.remove(euicc, stored, deadline=deadline.within(PATIENCE))
-                    left = False
-                else:
-                    left = not self._remove_if_same(euicc, stored, deadline=deadline.within(PATIENCE))
+                left = not self._remove_if_same(euicc, stored, deadline=deadline.within(PATIENCE))
             gone = gone and not left
         return gone
 
@@ -156,6 +173,38 @@ class Collection:
             notification_delivery.remove(euicc, stored.seq, deadline=deadline)
         self._journal.notifications.drop(stored.id)
         tell(self._hub, "removed", stored)
+
+    def _remove_all(
+        self,
+        euicc: Euicc,
+        eid: str,
+        copies: list[StoredNotification],
+        *,
+        resting: bool = True,
+        deadline: Deadline,
+    ) -> list[StoredNotification]:
+        """Remove notifications that are certainly the copied ones; return those that have left the card.
+
+        The journal says of all of them that they are being removed before the first one is.
+
+        Raises:
+            CardError: the card can no longer be reached.
+        """
+        removed: list[StoredNotification] = []
+        if not copies:
+            return removed
+        self._journal.notifications.mark_removing(*(each.id for each in copies))
+        try:
+            for stored in copies:
+                with self._passing_over(euicc, eid, stored.seq, resting=resting, deadline=deadline):
+                    notification_delivery.remove(euicc, stored.seq, deadline=deadline.within(PATIENCE))
+                    removed.append(stored)
+        finally:
+            if removed:
+                self._journal.notifications.drop(*(each.id for each in removed))
+        for stored in removed:
+            tell(self._hub, "removed", stored)
+        return removed
 
     def _unchanged(
         self, euicc: Euicc, eid: str, copies: list[StoredNotification], *, deadline: Deadline
@@ -218,23 +267,54 @@ class Collection:
         Return the number of new ones, and the rest.
         """
         new, left = 0, set()
+        read: list[_Read] = []
         kept = self._journal.notifications
         full = False
-        for entry in waiting:
-            full = full or kept.count(eid=eid) >= MOST_OF_A_CARD or kept.count() >= MOST_OF_ALL
-            seq = entry.sequence_number
-            left.add(seq)
-            if full:
-                self.uncopied.note(eid, entry, _NO_ROOM)
-            elif not self.uncopied.is_resting(eid, seq):
-                with self._passing_over(euicc, eid, seq, shown=entry, deadline=deadline):
-                    new += self._copy(euicc, eid, seq, deadline=deadline.within(PATIENCE))
-                    left.discard(seq)
+        try:
+            for entry in waiting:
+                full = full or kept.count(eid=eid) + len(read) >= MOST_OF_A_CARD
+                full = full or kept.count() + len(read) >= MOST_OF_ALL
+                seq = entry.sequence_number
+                left.add(seq)
+                if full:
+                    self.uncopied.note(eid, entry, _NO_ROOM)
+                elif not self.uncopied.is_resting(eid, seq):
+                    with self._passing_over(euicc, eid, seq, shown=entry, deadline=deadline):
+                        read.append((entry, self._read(euicc, seq, deadline=deadline.within(PATIENCE))))
+                if len(read) >= _COPIED_AT_ONCE:
+                    copies, read = read, []
+                    new += self._keep_read(euicc, eid, copies, left, deadline=deadline)
+        finally:  # what was read before the card failed
+            new += self._keep_read(euicc, eid, read, left, deadline=deadline)
         if full:
             log.warning("%d notifications stay on the card: there is no room for more copies", len(left))
         return new, left
 
-    def _copy(self, euicc: Euicc, eid: str, seq: int, *, deadline: Deadline) -> int:
+    def _keep_read(
+        self, euicc: Euicc, eid: str, read: list[_Read], left: set[int], *, deadline: Deadline
+    ) -> int:
+        """Copy what was read, and take its numbers out of `left`; return how many are new.
+
+        One transaction copies all of them, unless a fault concerns one: then it must not affect the others.
+        """
+        try:
+            new = self._keep_all(eid, [each for _, copies in read for each in copies]) if read else 0
+        except LpadError:
+            raise
+        except Exception:
+            log.exception("copying %d notifications together: internal-error", len(read))
+            new = 0
+            for entry, copies in read:
+                seq = entry.sequence_number
+                with self._passing_over(euicc, eid, seq, shown=entry, deadline=deadline):
+                    new += self._keep_all(eid, copies)
+                    left.discard(seq)
+        else:
+            left.difference_update(entry.sequence_number for entry, _ in read)
+        return new
+
+    @staticmethod
+    def _read(euicc: Euicc, seq: int, *, deadline: Deadline) -> Sequence[PendingNotification]:
         copies = notification_delivery.retrieve(euicc, sequence_number=seq, deadline=deadline)
         if not copies:
             raise CardMalformed(
@@ -245,7 +325,7 @@ class Collection:
             raise CardMalformed(
                 f"the notification has {longest} bytes, more than lpad accepts, and stays on the card"
             )
-        return sum(self.keep(eid, pending) for pending in copies)
+        return copies
 
     @contextmanager
     def _passing_over(

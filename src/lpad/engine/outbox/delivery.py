@@ -105,8 +105,9 @@ class DeliveryRound:
             else:
                 opened = self._connect(recipient, left[0].eid)
             with opened as server:
+                marked = False
                 while left:
-                    self._send(left, server)
+                    marked = self._send(left, server, marked=marked)
                     left.pop(0)
         except (JournalUnavailable, Cancelled):
             raise
@@ -116,11 +117,22 @@ class DeliveryRound:
             log.exception("notification %d: internal-error", left[0].seq)
             self._failed(left, internal_error("delivering it", error))
 
-    def _send(self, left: list[StoredNotification], server: Es9Plus) -> None:
-        """Send the first notification; raise errors that also concern the later ones."""
+    def _send(self, left: list[StoredNotification], server: Es9Plus, *, marked: bool) -> bool:
+        """Send the first notification; raise errors that also concern the later ones.
+
+        Args:
+            left: the notifications that are not sent yet.
+            server: their recipient.
+            marked: whether the journal already has the first one as being sent.
+
+        Returns:
+            Whether the journal has the next one as being sent: no irreversible step lies between the end of
+            one and the beginning of the next, so both are one transaction.
+        """
         deadline = Deadline.after(self._patience, cancellation=self._interruption)
         deadline.check()
-        self._journal.notifications.mark_sending(left[0].id, at=self._journal.clock.now().steady)
+        if not marked:
+            self._journal.notifications.mark_sending(left[0].id, at=self._journal.clock.now().steady)
         try:
             notification_delivery.deliver(pending(left[0]), server, deadline=deadline)
         except ServerError as error:
@@ -134,10 +146,13 @@ class DeliveryRound:
             log.exception("notification %d: internal-error", left[0].seq)
             self._failed(left[:1], internal_error("delivering it", error), passed=True)
         else:
-            self._journal.notifications.mark_delivered(left[0].id)
+            following = (left[1].id, self._journal.clock.now().steady) if len(left) > 1 else None
+            self._journal.notifications.mark_delivered(left[0].id, sending=following)
             self.delivered += 1
             tell(self._hub, "delivered", left[0])
             self._connectivity.reached()
+            return following is not None
+        return False
 
     def _failed(self, queue: list[StoredNotification], error: LpadError, *, passed: bool = False) -> None:
         """Record the first one's failure; its whole queue waits, unless later notifications may go first."""

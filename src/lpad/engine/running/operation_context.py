@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lpad.engine.running.card.layer_states import LayerStates
     from lpad.engine.running.card.modem_restart_limit import ModemRestartLimit
     from lpad.engine.running.card.open_card import Card
+    from lpad.engine.snapshot.profile_list import ProfileList
     from lpad.engine.snapshot.snapshot import Icon, Snapshot
     from lpad.lpa.euicc import Euicc
     from lpad.lpa.install_policy import InstallPolicy
@@ -64,8 +65,10 @@ class Stuck(Protocol):
 class Observe(Protocol):
     """Reads a card: the parts that changes may alter, or all of it."""
 
-    def __call__(self, euicc: Euicc, deadline: Deadline, *, whole: bool = False) -> Snapshot:
-        """Publish and return the reading."""
+    def __call__(
+        self, euicc: Euicc, deadline: Deadline, *, whole: bool = False, switched: ProfileList | None = None
+    ) -> Snapshot:
+        """Publish and return the reading; `whole` and `switched` as in `Observer.observe`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,9 @@ class CardReading:
     listed: ProfileList
 
 
-def read_card(euicc: Euicc, *, known: Snapshot | None, deadline: Deadline) -> CardReading:
+def read_card(
+    euicc: Euicc, *, known: Snapshot | None, switched: ProfileList | None = None, deadline: Deadline
+) -> CardReading:
     """Read a card.
 
     No switch needs the card's information or addresses, so unreadable parts of these are None or unchanged.
@@ -61,15 +63,20 @@ def read_card(euicc: Euicc, *, known: Snapshot | None, deadline: Deadline) -> Ca
         euicc: an open ISD-R.
         known: the previous reading, whose addresses are reused, because only a change to them alters them.
             None reads everything.
+        switched: the list that this session has read after a switch, which does not alter the memory, so that
+            the known information is reused.
 
     Raises:
         CardError: its EID or its profiles cannot be read.
     """
     eid = str(euicc.get_eid(deadline=deadline))
     before = known if known is not None and known.eid == eid else None
-    info = optional(
-        "the card's information", lambda: _info(euicc.get_euicc_info2(deadline=deadline.within(PATIENCE)))
-    )
+    info = None
+    if switched is None or before is None or before.info is None:
+        info = optional(
+            "the card's information",
+            lambda: _info(euicc.get_euicc_info2(deadline=deadline.within(PATIENCE))),
+        )
     addresses = before.addresses if before is not None else None
     return CardReading(
         eid=eid,
@@ -78,7 +85,7 @@ def read_card(euicc: Euicc, *, known: Snapshot | None, deadline: Deadline) -> Ca
         or optional(
             "the card's addresses", lambda: read_addresses(euicc, deadline=deadline.within(PATIENCE))
         ),
-        listed=read_profiles(euicc, deadline=deadline),
+        listed=switched if switched is not None else read_profiles(euicc, deadline=deadline),
     )
 
 

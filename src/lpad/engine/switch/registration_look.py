@@ -43,7 +43,7 @@ def look_at_registration(
     deadline = Deadline.after(_LIMIT)
     try:
         with card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
-            told = () if lent is None else registrations(lent.modem, deadline=deadline)
+            told = () if lent is None else registrations(lent.modem, first=True, deadline=deadline)
     except CardError as error:
         log.info("%s: cannot check the registration: %s", card.port.name, error)
         card.drop()

@@ -87,6 +87,7 @@ def switch(
             wanted=f"profile {asked.address} is {verb}d",
             refresh=refresh,
             refreshing=sent and asked.refreshing,
+            switched=True,
             deadline=deadline,
         )
     except CardError as error:
@@ -328,6 +329,7 @@ def verify(
     meant: Iccid | None = None,
     refresh: Refresh | None = None,
     refreshing: bool = False,
+    switched: bool = False,
     deadline: Deadline,
 ) -> str | None:
     """Read the card until it has the wanted state, publish it, and make sure that the modem reads it too.
@@ -342,6 +344,7 @@ def verify(
         meant: the profile to enable, which counts even if the card also lists others as enabled.
         refresh: refreshes the modem; None if the change does not concern it.
         refreshing: whether the card asks the modem for a REFRESH.
+        switched: whether only the states of profiles were altered, so that nothing else is read again.
         deadline: for the card, without a modem.
 
     Returns:
@@ -360,7 +363,7 @@ def verify(
             seen = reading.read_profiles(euicc, deadline=within)
             if not holds(seen):
                 return None
-            context.observe(euicc, within)
+            context.observe(euicc, within, switched=seen if switched else None)
         context.outbox.wake()
         return holding_of(seen, before, meant=meant)
 

@@ -116,10 +116,23 @@ class Observer:
             return True
         return False
 
-    def observe(self, euicc: Euicc, deadline: Deadline, *, whole: bool = False) -> Snapshot:
-        """Read the parts that changes may alter, or the whole card if it is new or requested."""
+    def observe(
+        self, euicc: Euicc, deadline: Deadline, *, whole: bool = False, switched: ProfileList | None = None
+    ) -> Snapshot:
+        """Read the parts that changes may alter, or the whole card if it is new or requested.
+
+        Args:
+            euicc: an open ISD-R.
+            deadline: for the reading.
+            whole: whether to read the whole card.
+            switched: the list of profiles that this session has read after a switch, which alters nothing
+                else.
+
+        Raises:
+            CardError: the EID or the profiles cannot be read.
+        """
         known = self._snapshot if self.ready and not whole else None
-        seen = reading.read_card(euicc, known=known, deadline=deadline)
+        seen = reading.read_card(euicc, known=known, switched=switched, deadline=deadline)
         self._ownership.claim(seen.eid, self._claimant)
         for profile in seen.listed.profiles:
             address = seen.listed.address(profile)
