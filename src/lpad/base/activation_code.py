@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lpad.base.activation_code_forms import bare_code
 from lpad.base.errors import InvalidActivationCode, InvalidValue
@@ -20,8 +21,7 @@ _EXAMPLE = "it should look like LPA:1$smdp.example.com$MATCHING-ID"
 _FIELDS = 5  # format, address, matching ID, OID, confirmation code flag; fields that v3 adds are ignored
 
 
-@dataclass(frozen=True, slots=True)
-class ActivationCode:
+class ActivationCode(Struct, frozen=True):
     """The fields of an activation code.
 
     `matching_id` may be empty: the server then finds the order by the card's EID. `smdp_oid` is the dotted

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import TransactionId
 from lpad.codec.asn1 import tlv
@@ -37,16 +39,14 @@ class SegmentKind(StrEnum):
     LOAD_PROFILE_ELEMENTS = "loadProfileElements"
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """The content of one chain of STORE DATA blocks; block numbers restart with each."""
 
     kind: SegmentKind
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(Struct, frozen=True):
     """A sequence inside the package: `alone` means that its header is a segment without an element."""
 
     kind: SegmentKind

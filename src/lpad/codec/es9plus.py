@@ -14,6 +14,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import TransactionId
 from lpad.base.untrusted_number import json_number, json_object
@@ -27,8 +29,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _DOTTED = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """A function that was not executed, with dotted status codes, empty if the server gave none."""
 
     subject_code: str

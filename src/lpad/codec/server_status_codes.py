@@ -6,8 +6,9 @@ numbers, reason 4.10 (time to live expired) would equal reason 4.1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Remedy(StrEnum):
@@ -19,8 +20,7 @@ class Remedy(StrEnum):
     PERMANENT = "permanent"  # no repetition helps; something has to be changed first
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
+class Meaning(Struct, frozen=True):
     """A refusal in words: `sentence` gives the server's reason, `advice` the remedy."""
 
     sentence: str

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+
+class Variant(Struct, frozen=True):
     """A value and its D-Bus signature, such as `s`, `u` or `a{sv}`."""
 
     signature: str

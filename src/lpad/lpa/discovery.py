@@ -14,6 +14,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from lpad.base.deadline import Deadline
 from lpad.base.errors import (
     CardRefused,
@@ -88,8 +90,7 @@ class Discovered:
     """Events that are not listed here: unreadable, or beyond a limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
+class _Question(Struct, frozen=True):
     """A server to ask, the event that leads to it, and the number of SM-DSs before it."""
 
     address: ServerAddress

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from lpad.base.errors import PolicyRefused
 from lpad.codec.messages.download import CancelSessionReason
 from lpad.lpa.policy_rules import rules_of
@@ -43,8 +45,7 @@ class Moment(StrEnum):
     OFFER = "before the profile is bound to the card and downloaded"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """When a rule is judged, and the reason that card and server get; None if no session is open yet."""
 
     moment: Moment

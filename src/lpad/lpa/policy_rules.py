@@ -7,8 +7,9 @@ the card checks it again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -21,8 +22,7 @@ _UPDATE_CONTROL = "pprUpdateControl"
 _ANY_DIGIT = 0xE
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyVerdict:
+class PolicyVerdict(Struct, frozen=True):
     """The verdict of the card's table on a profile's rules, by their names in SGP.22."""
 
     forbidden: tuple[str, ...] = ()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from lpad.network.applier import UNKNOWN_CONNECTION
 from lpad.network.hook_runner_client import RunnerClient, environment
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from lpad.network.applier import Connection, Outcome, Wanted
 
 
-@dataclass(frozen=True, slots=True)
-class CommandApplier:
+class CommandApplier(Struct, frozen=True):
     """Makes the runner run the command; LPAD_EVENT is the step's name in the interface."""
 
     runner: RunnerClient

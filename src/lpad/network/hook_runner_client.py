@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import select
 import socket
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Struct
 
 from lpad.base.errors import MalformedError
 from lpad.network.applier import Applied, Failed, TryAgain
@@ -31,8 +31,7 @@ _UNREACHABLE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RunnerClient:
+class RunnerClient(Struct, frozen=True):
     """The runner behind a socket."""
 
     path: str = SOCKET

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, ClassVar
 
+from msgspec import Struct
+
 from lpad.base.errors import InternalError
 
 if TYPE_CHECKING:
@@ -50,8 +52,7 @@ class AtCommand:
         return self.prefix is not None or self.bare is not None
 
 
-@dataclass(frozen=True, slots=True)
-class AtAnswer:
+class AtAnswer(Struct, frozen=True):
     """A modem's answer: the information lines without prefix, and the final result."""
 
     lines: tuple[str, ...]

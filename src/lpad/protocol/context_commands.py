@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from lpad.base.errors import InvalidValue
 from lpad.base.untrusted_number import matched_number, whole_number
@@ -46,8 +47,7 @@ class AuthenticationCommand(enum.StrEnum):
     """AT#PDPAUTH=cid,kind,user,password, of Telit."""
 
 
-@dataclass(frozen=True, slots=True)
-class PdpContext:
+class PdpContext(Struct, frozen=True):
     """A context as stored in the modem."""
 
     cid: int

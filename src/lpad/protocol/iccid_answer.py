@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from lpad.base.errors import InvalidValue, MalformedError
 from lpad.base.identifiers import Iccid
 from lpad.protocol.at_dialogue import AtAnswer, AtCommand
@@ -54,8 +56,7 @@ class IccidReport:
         return self.readings[0]
 
 
-@dataclass(frozen=True, slots=True)
-class SimLocked:
+class SimLocked(Struct, frozen=True):
     """The card's ICCID can be read only after a PIN was entered."""
 
 

@@ -6,8 +6,9 @@ A status word 91xx means that a command of xx bytes waits; FETCH gets it, TERMIN
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from msgspec import Struct
 
 from lpad.base.errors import MalformedError
 from lpad.codec.asn1 import tlv
@@ -50,8 +51,7 @@ class RefreshMode(IntEnum):
 _LAST_REFRESH_MODE = 0x0A
 
 
-@dataclass(frozen=True, slots=True)
-class ProactiveCommand:
+class ProactiveCommand(Struct, frozen=True):
     """A proactive command of the card."""
 
     number: int
@@ -79,8 +79,7 @@ class ProactiveCommand:
         return cls(number, kind, qualifier, elements.get(_DURATION, b""))
 
 
-@dataclass(frozen=True, slots=True)
-class Reaction:
+class Reaction(Struct, frozen=True):
     """The reaction to a proactive command."""
 
     result: Result | None

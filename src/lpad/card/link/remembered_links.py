@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from msgspec import Struct
 
 from lpad.base.regular_file import REWRITE, open_regular, read_regular
 from lpad.card.modem.powered_down_note import PoweredDown
 from lpad.card.quirks.modem_identity import UNKNOWN_MODEM, ModemIdentity
-from lpad.card.quirks.quirks import LinkKind  # noqa: TC001 - msgspec reads the annotations
+from lpad.card.quirks.quirks import LinkKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,8 +44,7 @@ class Remembered:
     """Whether commands must carry Le to be answered with data."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Writing:
+class _Writing(Struct, frozen=True):
     """A counter of writes in the folder, which orders the files, because a clock may be wrong."""
 
     written: Annotated[int, msgspec.Meta(ge=0, le=1 << 53)] = 0
@@ -125,8 +125,7 @@ class LinkMemory:
         return self._folder / f"{key}.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Leftover:
+class Leftover(Struct, frozen=True):
     """A channel that was left open; `handle` is None if its name is unknown."""
 
     link: LinkKind

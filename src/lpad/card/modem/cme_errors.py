@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from lpad.base.errors import CardBusy, CardError, CardUnreachable
 from lpad.base.untrusted_number import whole_number
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
 _PHONE_FAILURE = "0"
 
 
-@dataclass(frozen=True, slots=True)
-class _Refusal:
+class _Refusal(Struct, frozen=True):
     error: type[CardError]
     words: str
     remedy: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lpad.base.errors import CardBusy, CardError, CardUnreachable
 from lpad.base.untrusted_number import hexadecimal_number
@@ -27,8 +27,7 @@ REMOVED_CARD = 0x80100069
 REFUSED = 0x8010006A
 
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
+class _Failure(Struct, frozen=True):
     words: str
     remedy: str
     error: type[CardError] = CardUnreachable

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from lpad.base.errors import CardError
 from lpad.base.regular_file import REWRITE, open_regular, read_regular
@@ -43,8 +43,7 @@ class Opened(Protocol):
 _O = TypeVar("_O", bound=Opened)
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(Struct, frozen=True):
     names: tuple[str, ...] = ()
     modem: str | None = None
     """A digest of the IMEI."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from lpad.base.errors import MalformedError
 from lpad.codec.asn1 import tlv
 
@@ -31,8 +33,7 @@ _DEEPEST = 8
 """The maximum number of levels of nested items; a card needs at most one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Salvaged:
+class Salvaged(Struct, frozen=True):
     """The items of a list in the card's order, and the unreadable rest.
 
     `items` are unchanged elements; `odd` contains each element, or run of bytes, that could not be read as an

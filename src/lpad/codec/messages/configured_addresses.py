@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lpad.codec.asn1 import der
 from lpad.codec.messages.result_code import ResultCode
@@ -26,8 +26,7 @@ class SetDefaultDpAddressResult(ResultCode):
         return cls._in("SetDefaultDpAddressResponse", "setDefaultDpAddressResult", data)
 
 
-@dataclass(frozen=True, slots=True)
-class ConfiguredAddresses:
+class ConfiguredAddresses(Struct, frozen=True):
     """EuiccConfiguredAddresses (BF3C), as the card wrote them; None if the card has no such address."""
 
     default_dp_address: str | None
@@ -49,8 +48,7 @@ class ConfiguredAddresses:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SetDefaultDpAddressRequest:
+class SetDefaultDpAddressRequest(Struct, frozen=True):
     """SetDefaultDpAddress (BF3F): the empty address clears it."""
 
     address: str

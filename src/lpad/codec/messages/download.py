@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 
+from msgspec import Struct
+
 from lpad.base.identifiers import TransactionId
 from lpad.codec.asn1 import der, tlv
 from lpad.codec.messages.result_code import ResultCode
@@ -68,8 +70,7 @@ class SmdpSigned2:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class PrepareDownloadRequest:
+class PrepareDownloadRequest(Struct, frozen=True):
     """PrepareDownload (BF21): three elements from the server, with tag and length, and the code's hash."""
 
     smdp_signed2: bytes
@@ -102,8 +103,7 @@ class PrepareDownloadResponse:
         return cls(raw, None if agreed else DownloadError(value["downloadErrorCode"]))
 
 
-@dataclass(frozen=True, slots=True)
-class CancelSessionRequest:
+class CancelSessionRequest(Struct, frozen=True):
     """CancelSession (BF41)."""
 
     transaction_id: TransactionId
@@ -115,8 +115,7 @@ class CancelSessionRequest:
         return der.encode("CancelSessionRequest", value)
 
 
-@dataclass(frozen=True, slots=True)
-class CancelSessionResponse:
+class CancelSessionResponse(Struct, frozen=True):
     """The card's answer (BF41): `raw` goes to the server unchanged; `error` is None if the card agreed."""
 
     raw: bytes

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
+
 from lpad.base.errors import MalformedError
 from lpad.codec.asn1 import der, named_bits, tlv
 from lpad.codec.messages.metadata import pprs_of
@@ -116,8 +118,7 @@ class EuiccInfo1:
 _LARGEST_NUMBER = 8
 
 
-@dataclass(frozen=True, slots=True)
-class CardResources:
+class CardResources(Struct, frozen=True):
     """Extended card resources information (ETSI TS 102 226, 8.2.1.7.2): a count, and bytes free."""
 
     installed_applications: int | None = None

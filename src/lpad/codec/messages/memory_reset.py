@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lpad.codec.asn1 import der, named_bits
 from lpad.codec.messages.result_code import ResultCode
@@ -26,8 +26,7 @@ class EuiccMemoryResetResult(ResultCode):
         return cls._in("EuiccMemoryResetResponse", "resetResult", data)
 
 
-@dataclass(frozen=True, slots=True)
-class EuiccMemoryResetRequest:
+class EuiccMemoryResetRequest(Struct, frozen=True):
     """eUICCMemoryReset (BF34): what to delete, including enabled profiles.
 
     Only test profiles that were loaded in the field are deleted.

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import Iccid, swap_nibbles
 from lpad.codec.asn1 import broken_list, der, named_bits, tlv
@@ -90,8 +92,7 @@ class OperatorId:
         return (swapped[:3] + swapped[4:6] + swapped[3:4]).replace("F", "")
 
 
-@dataclass(frozen=True, slots=True)
-class NotificationTarget:
+class NotificationTarget(Struct, frozen=True):
     """One row of a profile's notification configuration: which server receives which events."""
 
     events: tuple[NotificationEvent, ...]

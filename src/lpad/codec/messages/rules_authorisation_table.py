@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lpad.codec.asn1 import der, named_bits
 from lpad.codec.messages.metadata import OperatorId, pprs_of
@@ -10,8 +10,7 @@ from lpad.codec.messages.metadata import OperatorId, pprs_of
 GET_RAT = bytes.fromhex("BF4300")
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorisationRule:
+class AuthorisationRule(Struct, frozen=True):
     """One row: these policy rules are allowed to these owners, with or without the end user's consent."""
 
     pprs: tuple[str, ...]

@@ -6,10 +6,11 @@ which a card gives only a part.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,8 +28,7 @@ _NAMES = 4
 """The number of bytes from which a part of an identifier identifies a known CI."""
 
 
-@dataclass(frozen=True, slots=True)
-class CertificateIssuer:
+class CertificateIssuer(Struct, frozen=True):
     """A CI: its whole key identifier, its name, and whether it is for tests."""
 
     key_id: bytes

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from lpad.base.errors import MalformedError
 from lpad.codec.asn1 import object_identifier, tlv
 
@@ -27,8 +29,7 @@ P256 = "1.2.840.10045.3.1.7"
 BRAINPOOL_P256R1 = "1.3.36.3.3.2.8.1.1.7"
 
 
-@dataclass(frozen=True, slots=True)
-class PublicKey:
+class PublicKey(Struct, frozen=True):
     """A key: `algorithm` and `curve` as dotted identifiers, `point` as bytes of its BIT STRING."""
 
     algorithm: str

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from lpad.card.probe import ShownReport
 from lpad.engine.change.params import always
@@ -34,8 +34,7 @@ class Owner:
     gid2: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotificationAddress:
+class NotificationAddress(Struct, frozen=True, kw_only=True):
     """A server that receives notifications of some of a profile's events."""
 
     address: str

@@ -5,11 +5,11 @@ A released type never changes its meaning, and its form only gains fields. Anyth
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct
 
 from lpad.engine.events import event_data as of
 
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 PREFIX = "org.lpad."
 
 
-@dataclass(frozen=True, slots=True)
-class EventType:
+class EventType(Struct, frozen=True):
     """One row: the name without prefix and version, the form of the data, and the meaning in a sentence.
 
     `droppable`: whether a full outbox drops it before others, because a later event replaces it.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Struct
 
 from lpad.base.errors import JournalUnavailable, NotFound
 from lpad.base.untrusted_number import LARGEST
@@ -54,8 +55,7 @@ class Private:
     notes: Notes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Frame:
+class _Frame(Struct, frozen=True, kw_only=True):
     """The fields in every version's record of a change."""
 
     id: int
@@ -64,8 +64,7 @@ class _Frame:
     state: State = State.QUEUED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Stored:
+class _Stored(Struct, frozen=True, kw_only=True):
     """The private part as stored in the journal; unknown notes stay."""
 
     secrets: dict[str, str]

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from lpad.base.errors import Conflict, InvalidValue, JournalUnavailable, NotFound, NotPermitted
@@ -44,8 +45,7 @@ class Asker:
     admin: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListenerStatus:
+class ListenerStatus(Struct, frozen=True, kw_only=True):
     """A listener.
 
     Attributes:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from lpad.base.errors import LpadError
@@ -39,8 +39,7 @@ class _Row(msgspec.Struct, frozen=True, kw_only=True):
     ordered_for: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredSettings:
+class StoredSettings(Struct, frozen=True, kw_only=True):
     """The stored settings of one profile."""
 
     owner: NetworkSettings | None = None

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from lpad.base.backoff import Backoff
 
@@ -26,8 +27,7 @@ _MOST = 1000
 """The maximum number of entries shown for one card, so that a faulty card cannot fill the memory."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UncopiedNotification:
+class UncopiedNotification(Struct, frozen=True, kw_only=True):
     """One such notification, as in the card's list, and why there is no copy.
 
     `since` is on the steady clock.
@@ -41,8 +41,7 @@ class UncopiedNotification:
     since: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Rest:
+class _Rest(Struct, frozen=True):
     """The number of failures, and the monotonic time before which the card is not asked again."""
 
     failures: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,8 +35,7 @@ _SENTENCES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownRisk:
+class KnownRisk(Struct, frozen=True, kw_only=True):
     """A profile that should be deleted unless the card is for tests; `sentence` describes it."""
 
     iccid: str

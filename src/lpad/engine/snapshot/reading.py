@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from lpad.base.errors import CardMalformed, CardRefused, CardStatus, InvalidValue, LpadError, MalformedError
 from lpad.base.identifiers import profile_target
@@ -42,8 +42,7 @@ _TAGS = (*TAGS_WITHOUT_ICON, _ICON_TYPE_TAG)
 _PNG = b"\x89PNG"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CardReading:
+class CardReading(Struct, frozen=True, kw_only=True):
     """The result of one reading of a card; None for parts without a readable value."""
 
     eid: str

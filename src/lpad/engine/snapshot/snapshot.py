@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - msgspec reads the annotations when it runs
 
+from msgspec import Struct
+
 from lpad.engine.change.change import Failure  # noqa: TC001 - msgspec reads the annotations when it runs
 from lpad.engine.snapshot.profile import Profile, UnreadableProfile  # noqa: TC001 - likewise
 from lpad.engine.snapshot.profile_list import ProfileList
@@ -37,8 +39,7 @@ class Memory:
     installed_applications: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateIssuer:
+class CertificateIssuer(Struct, frozen=True, kw_only=True):
     """A CI that the card names: `name` is None if unknown; `test` marks a known test CI."""
 
     key_id: str
@@ -69,8 +70,7 @@ class CardInfo:
     sas_accreditation_number: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Addresses:
+class Addresses(Struct, frozen=True, kw_only=True):
     """The card's server addresses, and the address in the settings that replaces the first."""
 
     default_smdp: str | None = None

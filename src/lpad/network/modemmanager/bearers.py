@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from lpad.dbus.failures import BusRefused
 from lpad.dbus.message import PROPERTIES, Rule
@@ -30,8 +31,7 @@ _STATIC = 2
 _MOST = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class Bearer:
+class Bearer(Struct, frozen=True):
     """One observation of a bearer."""
 
     connected: bool

@@ -9,11 +9,11 @@ from __future__ import annotations
 import ssl
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import httpcore
+from msgspec import Struct
 
 from lpad.base.errors import MalformedError, ServerMalformed, ServerUnreachable, ServerUntrusted
 from lpad.base.untrusted_number import whole_number
@@ -43,8 +43,7 @@ _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE"})
 """Methods whose requests need no Content-Length if they have no body (RFC 9110, 8.6)."""
 
 
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
+class HttpAnswer(Struct, frozen=True):
     """An answer, decompressed; `headers` are all of them, in their order."""
 
     status: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 LARGEST_HEAD = 64 * 1024
 """Bytes of an answer's head, or of one informational head."""
@@ -11,8 +11,7 @@ MOST_INFORMATIONAL = 16
 MOST_REDIRECTIONS = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """Time limits of a request, in seconds; the settings `deadlines.silence` and `deadlines.request`."""
 
     silence: float = 45.0

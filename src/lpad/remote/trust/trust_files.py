@@ -7,8 +7,9 @@ import re
 import ssl
 import time
 from base64 import b64decode
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from lpad.base.errors import InvalidSettings, MalformedError
 from lpad.base.regular_file import read_regular
@@ -30,8 +31,7 @@ _SUFFIXES = frozenset({".pem", ".crt", ".cer", ".der", ".crl"})
 _LARGEST = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class TrustFile:
+class TrustFile(Struct, frozen=True):
     """The content of a file: CA certificates (DER) and revocation lists."""
 
     certificates: tuple[bytes, ...] = ()

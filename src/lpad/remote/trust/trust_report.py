@@ -6,6 +6,8 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from lpad.base.errors import MalformedError
 from lpad.codec.x509.certificate_issuers import issuer_named, known_issuers, names_key
 from lpad.codec.x509.chain_certificate import BRAINPOOL_P256R1, P256, SignedCertificate
@@ -24,8 +26,7 @@ _WHERE = "the folder trust.d next to the settings file (setting 'trust.folder')"
 _ALGORITHMS = {"1.2.840.113549.1.1.1": "RSA"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PresentedCertificate:
+class PresentedCertificate(Struct, frozen=True, kw_only=True):
     """A certificate as the server showed it.
 
     `key_id` is computed from its key. For certificates on the path up from the server's own (`on_path`),
@@ -43,8 +44,7 @@ class PresentedCertificate:
     signed_by: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedIssuer:
+class NamedIssuer(Struct, frozen=True, kw_only=True):
     """A CI that the card names; `counts` is False for one that the settings forbid."""
 
     key_id: str
