@@ -1,0 +1,103 @@
+"""docs/first-hour.md: a new user's hour on a fresh Debian, as it is; script/first-hour writes the page."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lpad.cli.session.step_words import step_words
+from lpad.protocol.download_session import Step as DownloadStep
+from system.gateway import SIM
+
+if TYPE_CHECKING:
+    from system.gateway import Gateway
+
+PAGE = Path(__file__).parents[2] / "docs" / "first-hour.md"
+WRITE = "LPAD_FIRST_HOUR"
+QUICK = frozenset(
+    step_words(name)
+    for name in (
+        *DownloadStep,
+        *("read-profiles", "ask-modem", "enable-profile", "verify", "watch", "set-nickname"),
+        "deliver-notifications",
+    )
+)
+"""Steps; one that is over at once may not be shown."""
+CODE = "LPA:1$localhost:8443$ABCD-1234"
+HEAD = """\
+# The first hour
+
+This page is the transcript of a new user's hour on a fresh Debian 12 with a simulated modem, card and SM-DP+.
+`script/first-hour` writes it; `script/system-test` fails if the output of a step changes in kind. Numbers
+differ from run to run.
+"""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the user does, why, and how it ends."""
+
+    why: str
+    command: str
+    user: str = "ada"
+    code: int = 0
+
+
+STEPS = (
+    Step("After `apt install ./lpad_*.deb`, lpad runs and has no card yet:", "lpactl status", "root"),
+    Step("`lpad setup` finds it. The simulated modem is not in /dev, so it is named here:",
+         f"lpad setup --port {SIM}/modem --yes", "root"),
+    Step("The user ada is in the group lpad now. The first screen:", "lpactl status"),
+    Step("A code that the shell has damaged is recognised:", "lpactl download LPA:1", code=2),
+    Step("In single quotes it works:", f"lpactl download '{CODE}'"),
+    Step("The profile is on the card, gets a name, and is enabled by it:", "lpactl profiles"),
+    Step("", "lpactl rename 'Demo profile' home"),
+    Step("", "lpactl enable home"),
+    Step("A name that does not exist:", "lpactl enable hoem", code=3),
+    Step("A server that does not exist; lpad would keep trying for a day:",
+         "lpactl download --no-wait 'LPA:1$smdp.example.invalid$X'"),
+    Step("", "lpactl cancel 4"),
+    Step("What has happened so far:", "lpactl changes"),
+    Step("Deleting needs an answer, or `--yes`:", "lpactl delete home", code=2),
+    Step("For a bug report:", "lpactl doctor"),
+)  # fmt: skip
+
+
+def transcript(gateway: Gateway) -> str:
+    """Do every step, and return the page."""
+    real = gateway.order()
+    parts = [HEAD]
+    for step in STEPS:
+        told = gateway.run(
+            "sh", "-c", f"{step.command.replace(CODE, real)} 2>&1", user=step.user, code=step.code
+        )
+        prompt = "#" if step.user == "root" else "$"
+        shown = [f"    {prompt} {step.command}", *(f"    {line}".rstrip() for line in told.splitlines())]
+        parts.append("\n".join([*([step.why, ""] if step.why else []), *shown]) + "\n")
+    return "\n".join(parts).replace(real, CODE)
+
+
+def kind(text: str) -> list[str]:
+    """Return the lines without what differs from run to run."""
+    lines = []
+    for line in text.splitlines():
+        plain = re.sub(r"kernel \S+", "kernel", line)
+        plain = re.sub(r"\b[0-9A-F]*[0-9][0-9A-F]*\b", "0", plain)
+        plain = re.sub(r"\b0 (s|min|h)( 0 (s|min|h))*", "0 s", plain)
+        lines.append(" ".join(plain.split()))
+    return [line for line, _ in groupby(lines) if line not in QUICK and line != "0 of 0 bytes"]
+
+
+def test_the_first_hour(bare: Gateway, package: Path) -> None:
+    """Every step ends as the page shows it."""
+    bare.install(package)
+    bare.run("useradd", "--create-home", "--groups", "lpad", "ada")
+    bare.set_up_simulators()
+    made = transcript(bare)
+    if WRITE in os.environ:
+        PAGE.write_text(made, encoding="utf-8")
+    assert kind(made) == kind(PAGE.read_text(encoding="utf-8"))
