@@ -409,10 +409,12 @@ class Engine:
 
     def network_is_back(self) -> None:
         """Immediately retry everything that waits for servers."""
-        self._outbox.network_is_back()
-        self._line_watch.network_is_back()
-        self.webhooks.network_is_back()
-        self._workers.release(PauseReason.NETWORK)
+        _call_each(
+            self._outbox.network_is_back,
+            self._line_watch.network_is_back,
+            self.webhooks.network_is_back,
+            partial(self._workers.release, PauseReason.NETWORK),
+        )
 
     def notifications(self, euicc: str) -> list[StoredNotification]:
         """Return the outbox of a card, in ascending order."""
@@ -477,9 +479,11 @@ class Engine:
 
     def _clock_was_set(self) -> None:
         """Retry everything that could not verify a certificate."""
-        self._outbox.network_is_back()
-        self.webhooks.wake()
-        self._workers.release(PauseReason.TIME)
+        _call_each(
+            self._outbox.network_is_back,
+            self.webhooks.wake,
+            partial(self._workers.release, PauseReason.TIME),
+        )
 
     def _end_orphans(self) -> None:
         """End the changes of cards that are no longer in the settings, if the journal can be read."""
@@ -490,14 +494,16 @@ class Engine:
 
     def _journal_back(self) -> None:
         """Write the data that could not be written before, and resume the changes that waited for this."""
-        self._store.catch_up()
-        self._recorder.wake()
-        self.webhooks.journal_is_back()
-        self.listeners.load()
-        self._end_orphans()
-        self._workers.adopt()
-        self._workers.release(PauseReason.JOURNAL)
-        self._outbox.wake()
+        _call_each(
+            self._store.catch_up,
+            self._recorder.wake,
+            self.webhooks.journal_is_back,
+            self.listeners.load,
+            self._end_orphans,
+            self._workers.adopt,
+            partial(self._workers.release, PauseReason.JOURNAL),
+            self._outbox.wake,
+        )
 
     def _eid_of(self, euicc: str) -> str | None:
         worker = self._workers.by_name.get(euicc)
@@ -508,3 +514,12 @@ class Engine:
 
     def _connect(self, address: ServerAddress, eid: str) -> AbstractContextManager[Es9Plus]:
         return self._connect_for(address, card_trust(eid, self.snapshots()))
+
+
+def _call_each(*acts: Callable[[], object]) -> None:
+    """Call each function, even after an internal error in another."""
+    for act in acts:
+        try:
+            act()
+        except Exception:
+            log.exception("internal-error")

@@ -229,8 +229,7 @@ class Es9Plus:
         try:
             http = self._connection.post(path, body, headers=self._headers, limit=limit, deadline=deadline)
         finally:
-            if self._observe is not None:
-                self._observe(function, time.monotonic() - started)
+            self._measured(function, time.monotonic() - started)
         if not 200 <= http.status < 300:
             raise self._failed(attempted, http)
         try:
@@ -247,6 +246,13 @@ class Es9Plus:
         if answer.refusal is not None:
             raise _refused(attempted, answer.refusal)
         return answer
+
+    def _measured(self, function: str, seconds: float) -> None:
+        try:
+            if self._observe is not None:
+                self._observe(function, seconds)
+        except Exception:  # noqa: BLE001 - logged; a metric never costs the answer
+            _LOG.exception("cannot record the duration of a function: internal-error")
 
     def _failed(self, attempted: str, http: HttpAnswer) -> ServerRefused | ServerFailed | ServerUnreachable:
         """Explain an HTTP status other than success.

@@ -102,13 +102,16 @@ def _listen(routes: socket.socket, wake: int, notify: Callable[[], None]) -> Non
     poll.register(wake, select.POLLIN)
     with routes:
         while wake not in dict(poll.poll()):
+            messages: bytes | None
             try:
                 messages = routes.recv(_MOST)
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     log.warning("the kernel's network events have ended: %s", error)
                     return
-                notify()  # messages were lost
-                continue
-            if is_good_news(messages):
-                notify()
+                messages = None  # some were lost
+            try:
+                if messages is None or is_good_news(messages):
+                    notify()
+            except Exception:  # nothing may end the thread, because later news would be lost
+                log.exception("news of the network: internal-error")

@@ -103,3 +103,20 @@ def test_the_kernels_socket_opens_or_not() -> None:
 def test_the_subsystem_is_read_from_either_form(message: bytes, subsystem: bytes | None) -> None:
     """A header stands before the properties in one, a line in the other."""
     assert subsystem_of(message) == subsystem
+
+
+def test_a_watch_that_fails_ends_no_other(
+    kernel: tuple[socket.socket, PortWatch], told: queue.SimpleQueue[bool], tmp_path: Path
+) -> None:
+    """Neither for this report nor for later ones."""
+
+    def fails(*_: object) -> bool:
+        raise PermissionError("a folder that may not be read")
+
+    speaker, watch = kernel
+    ends = [watch.watch(fails, told.put), watch.watch(tmp_path.exists, told.put)]
+    for _ in range(2):
+        speaker.send(KERNEL)
+        assert told.get(timeout=PATIENCE) is True
+    for end in ends:
+        end()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -33,7 +33,12 @@ class Log(logging.Handler):
         self.logger.handlers = [self]
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(self.format(record))
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 - as every handler of the standard library
+            self.handleError(record)
+            return
+        self.lines.append(line)
         self.fields.append(fields_of(record))
 
 
@@ -150,3 +155,25 @@ def test_a_traceback_is_told_whole_the_first_time(log: Log) -> None:
     log.repeats.flush()
     assert "Traceback" in log.lines[0]
     assert log.lines[1:] == ["internal-error (once more within a minute)"]
+
+
+def test_a_line_that_cannot_be_formatted_harms_nobody(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
+    """What logs goes on; Python reports the mistake on standard error."""
+    for _ in range(2):  # pytest's own handler would raise
+        log.handle(log.logger.makeRecord("lpad", logging.INFO, "", 0, "%d is no number", ("x",), None))
+    assert log.lines == []
+    assert "is no number" in capsys.readouterr().err
+
+
+def test_no_thread_for_the_counts_harms_nobody(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a device without a free thread, a repeated line is counted with the next one that is logged."""
+
+    def start(_: threading.Thread) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    for _ in range(3):
+        log.logger.info("again")
+    log.now += MINUTE
+    log.logger.info("other")
+    assert log.lines == ["again", "again (2 times more within a minute)", "other"]

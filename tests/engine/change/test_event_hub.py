@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import NoReturn
 
 from lpad.engine.change.event_hub import PATIENCE, REMEMBERED, Hub
 
@@ -29,6 +30,21 @@ def test_a_listener_is_woken() -> None:
     hub.subscribe(woken.set)
     threading.Thread(target=hub.publish, args=("change", {})).start()
     assert woken.wait(30)
+
+
+def test_a_listener_that_cannot_be_woken_harms_nobody() -> None:
+    """Its publisher goes on, and the others get the event; it gets its own when it asks."""
+
+    def fails(*_: object) -> NoReturn:
+        raise RuntimeError("Event loop is closed")
+
+    hub = Hub()
+    woken = threading.Event()
+    first, second = hub.subscribe(fails), hub.subscribe(woken.set)
+    hub.on_event = fails
+    hub.publish("change", {"n": 1})
+    assert woken.is_set()
+    assert [[event.data["n"] for event in each.take()] for each in (first, second)] == [[1], [1]]
 
 
 def test_a_listener_resumes_behind_the_last_event_that_it_saw() -> None:

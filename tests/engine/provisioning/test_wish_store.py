@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from lpad.engine.journal import Journal
+from lpad.engine.provisioning import wish_store
 from lpad.engine.provisioning.wish_record import KeptReservation, WishRecord
 from lpad.engine.provisioning.wish_store import WishStore
 from lpad.provisioning.platform_interface import Line, Reservation, Stage
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 EID = "89049032123451234512345678901235"
 
@@ -36,6 +39,25 @@ def test_a_wish_outlives_a_restart(tmp_path: Path) -> None:
     assert kept.reservation is not None
     assert kept.reservation.reservation("mine") == seen
     store.close(EID)
+    assert WishStore(journal.memos).get(EID) is None
+    journal.close()
+
+
+def test_a_mistake_over_its_events_costs_the_events_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record, which keeps lpad from a second order, is on the disk all the same."""
+
+    def fails(*_: object) -> NoReturn:
+        raise ValueError("a mistake in lpad")
+
+    monkeypatch.setattr(wish_store, "happenings", fails)
+    journal = Journal(tmp_path / "journal.db")
+    journal.start()
+    record = WishRecord(platform="mine", ordered_at=(1.5,))
+    WishStore(journal.memos).put(EID, record)
+    assert WishStore(journal.memos).get(EID) == record
+    WishStore(journal.memos).close(EID)
     assert WishStore(journal.memos).get(EID) is None
     journal.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from lpad.base.identifiers import Aid
     from lpad.card.link.link import Channel
     from lpad.protocol.apdu import Apdu
+
+
+log = logging.getLogger(__name__)
 
 
 class TimedChannel:
@@ -32,7 +36,10 @@ class TimedChannel:
         try:
             return self._channel.transmit(apdu, deadline=deadline)
         finally:
-            self._observe(time.monotonic() - started)
+            try:
+                self._observe(time.monotonic() - started)
+            except Exception:  # a metric never costs the card's answer
+                log.exception("cannot record the duration of a command: internal-error")
 
     def close(self, *, deadline: Deadline) -> None:
         """Close the channel (see `Channel`)."""

@@ -139,4 +139,7 @@ class PortWatch:
         with self._lock:
             watched = list(self._watched.values())
         for there, notify in watched:
-            notify(there())
+            try:
+                notify(there())
+            except Exception:  # noqa: BLE001 - logged; the other ports, and later reports, must not be lost
+                _log.exception("a port that appeared or disappeared: internal-error")

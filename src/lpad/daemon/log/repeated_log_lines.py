@@ -50,6 +50,12 @@ class RepeatedLogLines(logging.Filter):
         """Return whether an entry is written now; others are counted."""
         if record.levelno < logging.INFO:
             return True
+        try:
+            return self._is_new(record)
+        except Exception:  # noqa: BLE001 - logging's own rule: the log must not end what logs
+            return True  # the handler reports a message that cannot be formatted
+
+    def _is_new(self, record: logging.LogRecord) -> bool:
         key = _key(record)
         with self._lock:
             self._tell_due()
@@ -94,9 +100,13 @@ class RepeatedLogLines(logging.Filter):
         """Make sure that counts are logged even if nothing else is; without repetitions nothing wakes up."""
         waiting = [line.told_at for line in self._lines.values() if line.count]
         if self._timer is None and waiting:
-            self._timer = threading.Timer(max(0.0, min(waiting) + MINUTE - self._clock()), self.due)
-            self._timer.daemon = True
-            self._timer.start()
+            timer = threading.Timer(max(0.0, min(waiting) + MINUTE - self._clock()), self.due)
+            timer.daemon = True
+            try:
+                timer.start()
+            except RuntimeError:  # without a free thread, the next line of the log brings the count
+                return
+            self._timer = timer
 
     def _tell(self, line: _Line) -> None:
         if not line.count:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 import threading
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.engine.change.change import Json
+
+log = logging.getLogger(__name__)
 
 REMEMBERED = 512
 """The number of events kept for listeners that reconnect with the ID of the last one they saw."""
@@ -55,7 +58,10 @@ class Subscription:
             if len(self._events) > PATIENCE:
                 self._events.popleft()
                 self._lost += 1
-        self._wake()
+        try:
+            self._wake()
+        except Exception:  # a listener must not harm its publisher, which may be in the middle of a switch
+            log.exception("cannot wake a listener: internal-error")
 
     def lose(self, count: int) -> None:
         """Inform the listener that events are lost."""
@@ -110,7 +116,10 @@ class Hub:
             subscriptions = list(self._subscriptions)
             for subscription in subscriptions:
                 subscription.put(event)
-            self.on_event(event)
+            try:
+                self.on_event(event)
+            except Exception:
+                log.exception("an event of the type '%s': internal-error", type_)
 
     def subscribe(self, wake: Callable[[], None], *, after: str | None = None) -> Subscription:
         """Listen from now on, or from the event after the one with the ID `after`.

@@ -78,6 +78,8 @@ class SteadyClockMarks:
             self._memos.put(MARK, moment)
         except JournalUnavailable as error:
             log.debug("cannot save a mark of the steady clock: %s", error)
+        except Exception:  # nothing may end the marks, nor lpad's end
+            log.exception("a mark of the steady clock: internal-error")
         else:
             self._marked_at = moment.steady
 

@@ -49,8 +49,13 @@ class Recovery:
             state = self._journal.health.state
             news, self._told = state is not self._told, state
             if self._thread is None and not self._stopping.is_set():
-                self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="journal", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # the next failed attempt to write tries again
+                    log.warning("cannot start the thread that tries the journal again: %s", error)
+                else:
+                    self._thread = thread
         if news:
             self._tell()
 
@@ -60,6 +65,9 @@ class Recovery:
                 well = self._journal.try_again()
             except LpadError as error:
                 log.debug("the journal: %s", error)
+                continue
+            except Exception:  # nothing may end the attempts
+                log.exception("the journal: internal-error")
                 continue
             if well:
                 break

@@ -131,9 +131,9 @@ class LineWatch:
         with watched("the watch of lines"):
             while not self._stopping:
                 self._news.clear()  # before the events, because it is set after them
-                for event in self._subscription.take():
-                    self._heard(event)
                 try:
+                    for event in self._subscription.take():
+                        self._heard(event)
                     seconds = self._step()
                 except Cancelled:
                     break

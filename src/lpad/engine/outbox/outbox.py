@@ -319,8 +319,8 @@ class Outbox:
                 thread = threading.Thread(
                     target=self._round, args=(address,), name=f"outbox {address}", daemon=True
                 )
+                thread.start()  # it waits for this lock before it leaves `_served`
                 self._served[address] = thread
-                thread.start()
 
     def _round(self, address: str) -> None:
         self._guarded(address, None, Delivery())
@@ -404,6 +404,9 @@ class Outbox:
         try:
             waiting = [each for each in self._unsent(None) if each.address not in self._served]
         except LpadError:
+            return BACKOFF.seconds[0]
+        except Exception:  # nothing may end the thread
+            log.exception("outbox: internal-error")
             return BACKOFF.seconds[0]
         if not waiting:
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,10 @@ from lpad.engine.provisioning.wish_events import happenings
 from lpad.engine.provisioning.wish_record import WishRecord
 
 if TYPE_CHECKING:
+    from lpad.engine.events.happening import Happening
     from lpad.engine.journal.named_values import NamedValues
+
+log = logging.getLogger(__name__)
 
 _PREFIX = "wish:"
 
@@ -37,7 +41,7 @@ class WishStore:
         """
         before = self.get(eid)
         with self._lock:
-            self._memos.put(_PREFIX + eid, record, happenings=happenings(eid, before, record))
+            self._memos.put(_PREFIX + eid, record, happenings=_events(eid, before, record))
             self._known[eid] = record
 
     def close(self, eid: str) -> None:
@@ -48,5 +52,14 @@ class WishStore:
         """
         before = self.get(eid)
         with self._lock:
-            self._memos.drop(_PREFIX + eid, happenings=happenings(eid, before, None))
+            self._memos.drop(_PREFIX + eid, happenings=_events(eid, before, None))
             self._known[eid] = None
+
+
+def _events(eid: str, before: WishRecord | None, after: WishRecord | None) -> list[Happening]:
+    """Return the events of a record, which must be stored even without them: it prevents a second order."""
+    try:
+        return happenings(eid, before, after)
+    except Exception:
+        log.exception("cannot tell the events of a wish: internal-error")
+        return []

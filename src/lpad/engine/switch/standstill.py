@@ -35,12 +35,16 @@ class Standstill:
 
     def __enter__(self) -> Self:
         self._sign_of_life = time.monotonic()
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # `last` detects most standstills without it
+            log.warning("cannot start the thread that detects standstills: %s", error)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._leave.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         self._sign_of_life = math.inf
 
     @property

@@ -96,7 +96,10 @@ class Rescue:
             max(0.0, self._due_at - time.monotonic()), run.overtake, ["the rescue after a stuck switch"]
         )
         timer.daemon = True
-        timer.start()
+        try:
+            timer.start()
+        except RuntimeError as error:  # the attempt begins after the run then
+            log.warning("%s: cannot start the timer of the rescue: %s", self._euicc, error)
         try:
             yield
         finally:

@@ -179,6 +179,9 @@ class Observer:
                 error.kind,
             )
             return
+        except Exception:  # it must not make a failure of the change that the card was read for
+            log.exception("%s: network settings of deleted profiles: internal-error", self._snapshot.name)
+            return
         self._deleted(gone)
         for iccid in gone:
             log.info("%s: removed the network settings of the deleted profile %s", self._snapshot.name, iccid)

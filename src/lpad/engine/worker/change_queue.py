@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
-from lpad.base.errors import Cancelled, Conflict
+from lpad.base.errors import Cancelled, Conflict, internal_error
 from lpad.engine.change.change import PauseReason
 from lpad.engine.change.overtaking import SWITCHES, until_quiet
 from lpad.engine.operations import download_answers
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable
 
+    from lpad.base.errors import LpadError
     from lpad.engine.change.change import Change, Kind
     from lpad.engine.change.results import Result
     from lpad.engine.recovery.interrupted_changes import Interrupted
     from lpad.engine.running.answer import Answer
     from lpad.engine.running.change_store import ChangeStore
     from lpad.engine.snapshot.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
 
 
 class ChangeQueue:
@@ -96,7 +100,7 @@ class ChangeQueue:
     def _ranks(self, runs: Iterable[Run]) -> list[Rank]:
         card = self._snapshot()
         others = [each.change for each in (*self._queue, *([self._running] if self._running else []))]
-        return [rank(each, card=card, others=others) for each in runs]
+        return [_rank(each, card=card, others=others) for each in runs]
 
     def pause(self, run: Run) -> None:
         """Keep a change that waits for another attempt, while others use the card."""
@@ -171,7 +175,12 @@ class ChangeQueue:
         """End the changes whose question was not answered in time."""
         with self._lock:
             for run in self._asked.take_due():
-                run.fail(download_answers.unanswered(run))
+                try:
+                    error: LpadError = download_answers.unanswered(run)
+                except Exception as mistake:  # the others must end, too
+                    log.exception("change %d: internal-error", run.change.id)
+                    error = internal_error("waiting for an answer", mistake)
+                run.fail(error)
 
     def release(self, *reasons: PauseReason) -> None:
         """Continue the changes that wait for one of these reasons."""
@@ -198,7 +207,10 @@ class ChangeQueue:
         with self._lock:
             for run in self._paused.take_due():
                 run.renew()
-                run.awaits_turn()
+                try:
+                    run.awaits_turn()
+                except Exception:  # only the measured time is wrong then
+                    log.exception("change %d: internal-error", run.change.id)
                 self._queue.append(run)
 
     def next(self) -> Run | None:
@@ -238,7 +250,10 @@ class ChangeQueue:
             switched = ran is not None and ran.change.kind in SWITCHES
             waiting = self._paused.put_off() if switched else []
         for run in waiting:
-            run.await_quiet(until_quiet(run.change))
+            try:
+                run.await_quiet(until_quiet(run.change))
+            except Exception:  # the others must be shown with their new time, too
+                log.exception("change %d: internal-error", run.change.id)
 
     @property
     def running(self) -> Run | None:
@@ -312,3 +327,12 @@ class ChangeQueue:
         for run in runs:
             run.fail(no_card(self._euicc))
         self._interrupted.give_up(no_card(self._euicc))
+
+
+def _rank(run: Run, *, card: Snapshot, others: Iterable[Change]) -> Rank:
+    """Return a change's place in the order; an odd change has the last one, and never stops the queue."""
+    try:
+        return rank(run, card=card, others=others)
+    except Exception:
+        log.exception("change %d: cannot determine its precedence: internal-error", run.change.id)
+        return Rank.OTHER

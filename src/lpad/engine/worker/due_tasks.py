@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+REST = 60.0
+"""Seconds after an internal error in a task until it is due again; it may not have changed its due time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +34,37 @@ class DueTask:
 
 
 class DueTasks:
-    """All tasks of a worker; of two due ones, the first in the list runs first."""
+    """All tasks of a worker; of two due ones, the first in the list runs first.
+
+    An internal error in one of them never keeps another from its turn.
+    """
 
     def __init__(self, *due_tasks: DueTask) -> None:
         self._due_tasks = due_tasks
+        self._rests_until: dict[DueTask, float] = {}
 
     def due(self) -> DueTask | None:
         """Return the task to run now."""
         now = time.monotonic()
-        return next(
-            (each for each in self._due_tasks if (at := each.due_at()) is not None and at <= now), None
+        task = next(
+            (each for each in self._due_tasks if (at := self._due_at(each)) is not None and at <= now), None
         )
+        return None if task is None else replace(task, run=partial(self._run, task))
 
     def seconds(self) -> float | None:
         """Return the seconds until the next one is due; None: none is."""
-        moments = [at for each in self._due_tasks if (at := each.due_at()) is not None]
+        moments = [at for each in self._due_tasks if (at := self._due_at(each)) is not None]
         return max(0.0, min(moments) - time.monotonic()) if moments else None
+
+    def _run(self, task: DueTask) -> None:
+        self._rests_until[task] = time.monotonic() + REST
+        task.run()
+        del self._rests_until[task]
+
+    def _due_at(self, task: DueTask) -> float | None:
+        try:
+            at = task.due_at()
+        except Exception:
+            log.exception("cannot find out when a task is due: internal-error")
+            return None
+        return None if at is None else max(at, self._rests_until.get(task, -math.inf))

@@ -74,8 +74,12 @@ class Executor:
                 self._carry_out(run)
             except Exception as error:
                 log.exception("change %d: internal-error", run.change.id)
-                if run.change.pause is None and run.change.question is None and not run.change.state.ended:
-                    run.fail(internal_error(run.change.kind, error))
+                self.end(run, error)
+
+    def end(self, run: Run, error: Exception) -> None:
+        """End a run that has met an internal error, unless it has ended or waits."""
+        if run.change.pause is None and run.change.question is None and not run.change.state.ended:
+            run.fail(internal_error(run.change.kind, error))
 
     def refuse(self, run: Run, error: LpadError) -> None:
         """End a run that cannot be carried out now; a download with retries waits."""

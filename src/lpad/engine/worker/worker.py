@@ -236,6 +236,13 @@ class Worker:
             DueTask(lambda: self._reads_at if self._observer.ready else None, self._read_again),
             DueTask(self._gives_back_at, lambda: return_modem(self._context, self._ending)),
         )
+        self._sources_of_work = (
+            self._new_port,
+            self._due_rescue,
+            self._urgent_query,
+            self._next_change,
+            self._due_task,
+        )
         self._end_watch: Callable[[], None] | None = None
         self._thread = threading.Thread(target=self._run, name=f"card-{port.name}", daemon=True)
 
@@ -382,18 +389,18 @@ class Worker:
         self._guarded(self._look)
         self._guarded(self._review)
         self._guarded(self._tell_servers)
-        self._reports.follow()
+        self._guarded(self._reports.follow)
         while (act := self._next()) is not None:
             self._guarded(act)
-            self.queue.rest()
+            self._guarded(self.queue.rest)
             self._guarded(self._review)
             self._guarded(self._tell_servers)
-        self._reports.close()
-        self._card.give_back()
-        self._observer.let_go()
+        self._guarded(self._reports.close)
+        self._guarded(self._card.give_back)
+        self._guarded(self._observer.let_go)
         if self._leaving:
             self._guarded(self.queue.give_up)  # the work that was put back meanwhile
-            self._port_free()
+            self._guarded(self._port_free)
 
     def _next(self) -> Callable[[], None] | None:
         """Wait for work and return it: a change before any due task; None at the end."""
@@ -403,30 +410,61 @@ class Worker:
             self._stays_idle = False
             self.registration_query.accept()
             while not self._stopping:
-                if self._port is not self._card.port:
-                    return self._take_over
-                if self.rescue.is_due and not self.queue.goes_first:
-                    return self._rescue
-                if self.registration_query.goes_first and self._observer.ready:
-                    return self.registration_query.run
-                if (run := self.queue.next()) is not None:
-                    self.registration_query.refuse()
-                    return partial(self._carry_out, run)
-                task = self._due_tasks.due()
-                if task is not None:
-                    self._stays_idle = task.idle
-                    return task.run
-                self._reports.listen()
+                for find in self._sources_of_work:
+                    act = self._found(find)
+                    if act is not None:
+                        return act
+                self._guarded(self._reports.listen)
                 with resting():
                     self._condition.wait(self._due_tasks.seconds())
-                self._reports.pause()
+                self._guarded(self._reports.pause)
             self.registration_query.refuse(urgent=True)
         return None
 
+    def _found(self, find: Callable[[], Callable[[], None] | None]) -> Callable[[], None] | None:
+        """Return the work of one source; an internal error in it must not hide the other sources."""
+        try:
+            return find()
+        except Exception:
+            log.exception("%s: cannot look for work: internal-error", self._name)
+            return None
+
+    def _new_port(self) -> Callable[[], None] | None:
+        return self._take_over if self._port is not self._card.port else None
+
+    def _due_rescue(self) -> Callable[[], None] | None:
+        return self._rescue if self.rescue.is_due and not self.queue.goes_first else None
+
+    def _urgent_query(self) -> Callable[[], None] | None:
+        query = self.registration_query
+        return query.run if query.goes_first and self._observer.ready else None
+
+    def _next_change(self) -> Callable[[], None] | None:
+        run = self.queue.next()
+        if run is None:
+            return None
+        self.registration_query.refuse()
+        return partial(self._carry_out, run)
+
+    def _due_task(self) -> Callable[[], None] | None:
+        task = self._due_tasks.due()
+        if task is None:
+            return None
+        self._stays_idle = task.idle
+        return task.run
+
     def _carry_out(self, run: Run) -> None:
+        """Carry out a change; when this returns, it has ended or was put back."""
+        try:
+            self._carry_out_next(run)
+        except Exception as error:
+            log.exception("change %d: internal-error", run.change.id)
+            self._executor.end(run, error)
+
+    def _carry_out_next(self, run: Run) -> None:
         """Carry out a change; interrupted ones that wait for the card go before it."""
         if len(self._interrupted) and not self._observer.ready:
-            self._look()
+            self._guarded(self._look)
         if self._interrupted.awaits_card() and run.change.kind is not Kind.RESTART_MODEM:
             self._executor.refuse(
                 run,
@@ -493,14 +531,14 @@ class Worker:
             self._review_at = time.monotonic()
         if port.leads_where(self._card.port):
             self._card.port = port
-            self._reports.follow()
+            self._guarded(self._reports.follow)
             return
         log.info("%s: reopened with the new settings: %s", self._name, port.transport)
         if self._end_watch is not None:
             self._end_watch()
         self._card.give_back()
         self._card.port = port
-        self._reports.follow()
+        self._guarded(self._reports.follow)
         self._observer.placed()
         self._port_free()
         self._watch()
@@ -553,10 +591,9 @@ class Worker:
         """Decide whether the card now needs a rescue, a discovery or a first profile."""
         with self._condition:
             self._review_at = None
-        self.rescue.look(self.snapshot)
-        self._discovered.look(self.snapshot)
-        self._provisioning.look(self.snapshot)
-        self._drop_unused_settings()
+        for look in (self.rescue.look, self._discovered.look, self._provisioning.look):
+            self._guarded(partial(look, self.snapshot))
+        self._guarded(self._drop_unused_settings)
 
     def _drop_unused_settings(self) -> None:
         """Remove the network settings that came with orders whose profile never did."""

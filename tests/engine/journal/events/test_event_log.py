@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -230,3 +230,44 @@ def test_an_unwritable_journal_refuses_to_read_only_if_it_must(tmp_path: Path) -
     journal.close()
     with pytest.raises(JournalUnavailable):
         journal.events.after(0, limit=1)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_event_that_cannot_be_written_is_left_out(journal: Journal, *, late: bool) -> None:
+    """What it reports is stored, and the events beside it are written; it does not come back."""
+    odd = Happening(type=types.CARD_READY, data=CardData(euicc="\ud800"), euicc="\ud800")
+    if late:
+        journal.events.postpone([odd, profile()])
+    journal.memos.put("name", 1, happenings=[] if late else [odd, profile()])
+    assert journal.memos.get("name", int) == 1
+    assert [name for _, name in kept(journal)] == ["profile.enabled"]
+    journal.memos.put("name", 2)
+    assert journal.memos.get("name", int) == 2
+    assert not journal.events.unwritten
+
+
+def test_an_event_counts_as_awaited_if_that_cannot_be_found_out(journal: Journal) -> None:
+    """The outbox makes room all the same; unknown is never none."""
+
+    def fails(*_: object) -> NoReturn:
+        raise ValueError("a mistake in lpad")
+
+    journal.events.awaited_by.append(fails)
+    journal.events.most = 3
+    for number in range(5):
+        journal.events.record([profile(change=number)])
+    assert kept(journal)[-1][1] in ("profile.enabled", "events.dropped")
+    assert journal.events.dropped() == {types.PROFILE_ENABLED.name: 3}
+
+
+def test_a_listener_that_cannot_be_told_harms_nobody(journal: Journal) -> None:
+    """The others are told, and what was stored counts as stored."""
+
+    def fails() -> NoReturn:
+        raise RuntimeError("Event loop is closed")
+
+    told: list[None] = []
+    journal.events.on_news(fails)
+    journal.events.on_news(lambda: told.append(None))
+    journal.memos.put("name", 1, happenings=[profile()])
+    assert told == [None]

@@ -9,6 +9,7 @@ always the oldest first.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import uuid
 from collections import Counter, deque
@@ -18,14 +19,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
-from lpad.base.errors import JournalUnavailable
+from lpad.base.errors import JournalUnavailable, LpadError
 from lpad.engine.events import event_types
 from lpad.engine.events.cloud_event import Event, EventBody
 from lpad.engine.events.event_data import DroppedData
 from lpad.engine.events.happening import Happening
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
@@ -104,9 +104,9 @@ class EventLog:
             with self._file.writing(last_words=last_words) as db:
                 yield db
                 for each in (*late, *happenings):
-                    self._append(db, each)
+                    self._append_if_possible(db, each)
                 if lost:
-                    self._append(db, _dropped(lost))
+                    self._append_if_possible(db, _dropped(lost))
         except BaseException:
             with self._lock:
                 self._count = None
@@ -217,6 +217,19 @@ class EventLog:
         rows = self._file.rows("SELECT value FROM sound_memos WHERE name = ?", _DROPPED)
         return msgspec.json.decode(rows[0][0], type=dict[str, int]) if rows else {}
 
+    def _append_if_possible(self, db: sqlite3.Connection, happening: Happening) -> None:
+        """Write an event; an internal error in it does not prevent the record that it reports, nor others.
+
+        An error of the journal ends the transaction, and the event is written with a later one.
+        """
+        try:
+            self._append(db, happening)
+        except (sqlite3.Error, LpadError, OSError, MemoryError):
+            raise
+        except Exception:
+            self._count = None
+            log.exception("an event of the type '%s' is not written: internal-error", happening.type.name)
+
     def _append(self, db: sqlite3.Connection, happening: Happening) -> None:
         if happening.key is not None:
             news = _news(db, happening)
@@ -239,7 +252,7 @@ class EventLog:
         surplus = self._count - self.most + max(1, self.most // AT_ONCE)
         numbers = db.execute("SELECT id, type, droppable FROM events ORDER BY id").fetchall()
         awaited = {
-            number for number, type_, _ in numbers if any(waits(number, type_) for waits in self.awaited_by)
+            number for number, type_, _ in numbers if any(_waits(by, number, type_) for by in self.awaited_by)
         }
         order = sorted(numbers, key=lambda row: (row[0] in awaited, not row[2], row[0]))
         gone = order[:surplus]
@@ -267,7 +280,19 @@ class EventLog:
         with self._lock:
             listeners = list(self._listeners)
         for tell in listeners:
-            tell()
+            try:
+                tell()
+            except Exception:  # what was written is written
+                log.exception("cannot tell a listener of new events: internal-error")
+
+
+def _waits(by: Callable[[int, str], bool], number: int, type_: str) -> bool:
+    """Whether an event is awaited; it counts as awaited if this cannot be determined."""
+    try:
+        return by(number, type_)
+    except Exception:
+        log.exception("cannot determine whether event %d is awaited: internal-error", number)
+        return True
 
 
 def _news(db: sqlite3.Connection, happening: Happening) -> Happening | None:
