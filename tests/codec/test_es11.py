@@ -87,7 +87,15 @@ def test_a_list_of_thousands() -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"eventEntries": {"A": 1}}, {"eventEntries": "A-1"}, {"transactionId": 5}]
+    "fields",
+    [
+        {"eventEntries": {"A": 1}},
+        {"eventEntries": {}},
+        {"eventEntries": ""},
+        {"eventEntries": False},
+        {"eventEntries": "A-1"},
+        {"transactionId": 5},
+    ],
 )
 def test_not_an_answer(fields: dict[str, object]) -> None:
     """A list of another type, or an impossible transaction ID, is malformed."""

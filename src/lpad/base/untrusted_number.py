@@ -85,13 +85,24 @@ def json_number(text: str) -> int | float:
     return math.inf if value is None else value
 
 
+def json_text(value: Any) -> Any:
+    """Return a value of a JSON text, with each half of a character replaced by U+FFFD.
+
+    `json.loads` accepts a lone escape of a UTF-16 surrogate. Such a text can be neither sent nor stored, and
+    one odd text must not make the whole answer unusable.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return [json_text(each) for each in value] if isinstance(value, list) else value
+
+
 def json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of a JSON text, for `json.loads(object_pairs_hook=...)`.
+    """Return an object of a JSON text, for `json.loads(object_pairs_hook=...)`; see `json_text`.
 
     Raises:
         MalformedError: it has a field twice; readers differ in which of the two they use.
     """
-    fields = dict(pairs)
+    fields = {json_text(name): json_text(value) for name, value in pairs}
     if len(fields) < len(pairs):
         twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
         shown = f" '{twice}'" if twice.isalpha() and len(twice) <= _LONGEST_NAME else ""

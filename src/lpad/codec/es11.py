@@ -47,7 +47,9 @@ class EventEntries:
         Raises:
             MalformedError: the transaction ID is missing or impossible, or the list is not a list.
         """
-        listed = answer.fields.get(_ENTRIES) or []
+        listed = answer.fields.get(_ENTRIES)
+        if listed is None:
+            listed = []
         if not isinstance(listed, list):
             raise MalformedError(f"'{_ENTRIES}' is not a list")
         read = [_entry(each) for each in listed[:MOST_ENTRIES]]

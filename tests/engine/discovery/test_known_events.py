@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace as other
 
@@ -15,6 +16,7 @@ from lpad.engine.change.change import Change, Failure, Kind, State, now
 from lpad.engine.change.moment import EARLIEST, Moment
 from lpad.engine.change.params import DownloadParams, EventParams
 from lpad.engine.change.results import DownloadResult
+from lpad.engine.discovery.event_store import EventStore
 from lpad.engine.discovery.known_events import (
     MOST_ATTEMPTS,
     MOST_EVENTS,
@@ -26,9 +28,12 @@ from lpad.engine.discovery.known_events import (
     next_wanted,
     to_enable,
 )
+from lpad.engine.journal import Journal
 from lpad.lpa.discovery import AskedServer, Discovered, FoundEvent
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lpad.base.errors import LpadError
 
 SMDS, SMDP = ServerAddress("smds.example.com"), ServerAddress("smdp.example.com")
@@ -80,6 +85,29 @@ def test_a_look_installs_nothing() -> None:
     known = listed("A", "B", install=False)
     assert states(known) == {"A": EventState.LISTED, "B": EventState.LISTED}
     assert next_wanted(known) is None
+
+
+def test_a_list_that_is_not_whole_forgets_nothing() -> None:
+    """If entries could not be read, or were too many, a missing event may be among them."""
+    known = listed("A", "B")
+    partly = replace(found("A"), left_off=1)
+    kept = after_discovery(known, partly, discovery=8, install=True, at=later(DAY))
+    assert states(kept) == {"A": EventState.WANTED, "B": EventState.WANTED}
+    gone = after_discovery(kept, found("A"), discovery=9, install=True, at=later(2 * DAY))
+    assert states(gone) == {"A": EventState.WANTED}
+
+
+def test_an_odd_event_in_the_journal_hides_no_other(tmp_path: Path) -> None:
+    """An installed profile that was deleted since would otherwise come back."""
+    journal = Journal(tmp_path / "journal.db")
+    kept = KnownEvent(server=str(SMDP), event_id="A", listed_by=str(SMDS), state=EventState.INSTALLED)
+    written = [msgspec.to_builtins(kept), {"state": "of a later lpad"}, 7]
+    journal.memos.put("events 89", written)
+    store = EventStore(journal.memos)
+    assert store.known("89") == (kept,)
+    store.put("89", (*store.known("89"), other(kept, event_id="B")))
+    assert [each.event_id for each in store.known("89")] == ["A", "B"]
+    journal.close()
 
 
 def test_events_are_downloaded_one_by_one() -> None:

@@ -14,6 +14,7 @@ from lpad.engine.change.change import Kind
 from lpad.engine.journal import Journal
 from lpad.engine.journal.notifications import NewCopy, Notifications, Stage
 from lpad.engine.outbox import BACKOFF
+from lpad.engine.worker.worker import Worker
 from lpad.lpa import notification_delivery
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from lpad.simulator.smdp.store.metadata import ProfileMetadata, Recipient
@@ -284,3 +285,16 @@ def test_a_copy_that_cannot_be_stored_keeps_no_other_from_being_copied(
     assert lab.carry_out(Kind.ENABLE, iccid=iccid).error is None
     lab.until(lambda: pending(lab), lambda left: [each.seq for each in left] == [1, 3])
     assert [each.number for each in lab.card.notifications] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_card_that_let_go_of_everything_is_not_visited_again(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, *, alone: bool
+) -> None:
+    """Whether the notifications of a download were compared by one command or one by one."""
+    recipients = (Recipient(),) if alone else (Recipient(address=ELSEWHERE), Recipient())
+    visits: list[Worker] = []
+    monkeypatch.setattr(Worker, "tidy", visits.append)
+    lab.install(metadata=ProfileMetadata(iccid=FIRST, name="First", recipients=recipients))
+    assert len(lab.card.notifications) == (0 if alone else 1)
+    assert visits == []

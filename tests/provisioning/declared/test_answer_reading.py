@@ -119,3 +119,20 @@ def test_words_are_bounded() -> None:
 def test_an_iccid_without_its_padding(text: str | None, iccid: str | None) -> None:
     """Each form of a number is read, and invalid numbers never are."""
     assert reading.iccid(text) == iccid
+
+
+def test_half_a_character_is_replaced() -> None:
+    """It could be neither sent nor stored, and an order whose answer cannot be stored might be repeated."""
+    answer = reading.parsed(
+        b'{"id": "7\\ud800", "\\udfff": ["\\ud83d\\ude00", ["\\udc00"]], "a": {"b": "\\ud800x"}}'
+    )
+    assert answer == {"id": "7\ufffd", "\ufffd": ["\U0001f600", ["\ufffd"]], "a": {"b": "\ufffdx"}}
+    assert reading.parsed(b'["\\ud800"]') == ["\ufffd"]
+    assert reading.parsed(b'"\\ud800"') == "\ufffd"
+
+
+@pytest.mark.parametrize("smdp", ["https://[x", "http://[::1", "https://a\u2100b/", "https://[v9.x]/"])
+def test_an_address_that_is_not_a_url(smdp: str) -> None:
+    """It is the platform's mistake, not lpad's."""
+    with pytest.raises(MalformedError):
+        reading.ticket(code=None, smdp=smdp, matching="M", bound=False)

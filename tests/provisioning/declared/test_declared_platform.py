@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,7 @@ from lpad.base.errors import (
     ServerUnreachable,
 )
 from lpad.provisioning.platform_interface import Line, Stage
+from lpad.remote.https.connection import HttpAnswer, HttpsConnection
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.smdp.store.order import OrderState
 from provisioning.bench import EID, LIKES, OTHER_EID, SMDP, WISH, soon
@@ -379,3 +383,51 @@ def test_a_request_in_chunks(bench: Bench) -> None:
     assert (answer.status_code, answer.json()["eid"]) == (201, EID)
     assert session.post(url, data=iter([b"x" * (1 << 20), b"y"]), headers=form).status_code == 413
     assert server.orders == 1
+
+
+Altering = Callable[[HttpAnswer], HttpAnswer]
+
+
+@pytest.fixture
+def altering(monkeypatch: pytest.MonkeyPatch) -> Callable[[Altering], None]:
+    """Have a function alter each answer on its way."""
+    whole = HttpsConnection.send
+
+    def alter(by: Altering) -> None:
+        monkeypatch.setattr(HttpsConnection, "send", lambda *args, **rest: by(whole(*args, **rest)))
+
+    return alter
+
+
+def test_a_header_that_is_not_ascii(bench: Bench, altering: Callable[[Altering], None]) -> None:
+    """What no call reads harms no call."""
+    altering(lambda answer: replace(answer, headers=(*answer.headers, ("Server", "caf\xe9"))))
+    assert bench.opened(bench.platform("desk")).order(WISH, deadline=soon()).id
+
+
+@pytest.mark.parametrize("following", ["//[x", "https://[x/", "http://a\u2100b/", "https://\ufffd.example/"])
+def test_a_next_page_that_is_no_address(
+    bench: Bench, altering: Callable[[Altering], None], following: str
+) -> None:
+    """It is unclear where the list goes on, as with one at another host."""
+    said = json.dumps(following).encode()
+    altering(lambda answer: replace(answer, body=answer.body.replace(b'"next": null', b'"next": ' + said)))
+    with pytest.raises(PlatformUnclear, match="another server"):
+        bench.opened(bench.platform("desk")).find(WISH, deadline=soon())
+
+
+@pytest.mark.parametrize("token", ["a\r\nX-Other: 1", "\u20ac", "\x00", "\ud800"])
+def test_a_token_that_no_header_can_have(
+    bench: Bench, altering: Callable[[Altering], None], token: str
+) -> None:
+    """It is refused before it is sent, as a typed error."""
+    said = json.dumps(token).encode()
+    altering(
+        lambda answer: replace(
+            answer, body=re.sub(rb'("access_token": ?)"[^"]*"', lambda m: m[1] + said, answer.body)
+        )
+    )
+    server = bench.platform("kore")
+    with pytest.raises(PlatformUnclear):
+        bench.opened(server).find(WISH, deadline=soon())
+    assert server.calls["find"] == 0

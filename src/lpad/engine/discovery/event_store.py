@@ -37,7 +37,7 @@ class EventStore:
 
     def known(self, eid: str) -> tuple[KnownEvent, ...]:
         """Return the known events of a card."""
-        return self._memos.get(_events_of(eid), tuple[KnownEvent, ...]) or ()
+        return self._memos.get_each(_events_of(eid), KnownEvent)
 
     def put(self, eid: str, known: tuple[KnownEvent, ...]) -> None:
         """Store the known events of a card, if they differ.

@@ -130,7 +130,9 @@ def after_discovery(
     remembered = [
         each
         for each in before.values()
-        if at.since(each.seen) < REMEMBERED and (each.state.handled or each.listed_by not in answered)
+        if at.since(each.seen) < REMEMBERED
+        # Nothing follows from absence if entries could not be read, or were too many.
+        and (each.state.handled or found.left_off or each.listed_by not in answered)
     ]
     remembered.sort(key=lambda event: event.seen, reverse=True)
     return (*listed, *remembered)[:MOST_EVENTS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from lpad.engine.journal.events.event_log import EventLog
     from lpad.engine.journal.file.database import Database, Transaction
     from lpad.engine.journal.file.verification import Row
+
+log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
@@ -42,6 +45,17 @@ class NamedValues:
             return None if row is None else msgspec.json.decode(row[0], type=type_)
         except ValueError:
             return None
+
+    def get_each(self, name: str, type_: type[_T]) -> tuple[_T, ...]:
+        """Return the items of a stored list; an unreadable one does not hide the others."""
+        found = []
+        for each in self.get(name, list[msgspec.Raw]) or ():
+            try:
+                found.append(msgspec.json.decode(each, type=type_))
+            except ValueError:
+                kind = name.partition(" ")[0]
+                log.warning("an item of '%s' in the journal cannot be read; lpad leaves it out", kind)
+        return tuple(found)
 
     def names(self, prefix: str) -> list[str]:
         """Return the names that begin with a prefix of ASCII characters, in their order."""

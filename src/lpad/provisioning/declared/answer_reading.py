@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from lpad.base.activation_code import ActivationCode
 from lpad.base.errors import InvalidActivationCode, InvalidValue, MalformedError
 from lpad.base.server_address import ServerAddress
-from lpad.base.untrusted_number import json_object, whole_number
+from lpad.base.untrusted_number import json_object, json_text, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,12 +36,14 @@ def parsed(body: bytes) -> Any:
         MalformedError: it is not JSON in UTF-8, or has a field twice.
     """
     try:
-        return json.loads(
-            body.decode("utf-8-sig"),
-            object_pairs_hook=json_object,
-            parse_int=_digits,
-            parse_float=_digits,
-            parse_constant=_none,
+        return json_text(
+            json.loads(
+                body.decode("utf-8-sig"),
+                object_pairs_hook=json_object,
+                parse_int=_digits,
+                parse_float=_digits,
+                parse_constant=_none,
+            )
         )
     except (ValueError, RecursionError) as error:
         raise MalformedError("the answer is not JSON") from error
@@ -128,8 +130,10 @@ def ticket(*, code: str | None, smdp: str | None, matching: str | None, bound: b
 
 def _address(host: str) -> ServerAddress:
     if "://" in host:
-        parts = urlsplit(host)
-        host = parts.netloc
+        try:
+            host = urlsplit(host).netloc
+        except ValueError as error:
+            raise InvalidValue("the address is not a URL") from error
     return ServerAddress.parse(host.rstrip("/"))
 
 

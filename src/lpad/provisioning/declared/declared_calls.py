@@ -119,18 +119,23 @@ class Caller:
     ) -> tuple[Any, str | None, dict[str, str]]:
         """Return a page's answer, and the address and parameters of the next one, if there is one."""
         query = filled_tree(call.query, values) if first or call.next_header else {}
-        response = self._client.request(
-            call.method,
-            url,
-            params={**query, **extra} or None,
-            data=None if call.form is None else filled_tree(call.form, values),
-            content=None if call.json is None else json.dumps(filled_tree(call.json, values)).encode(),
-            headers={
-                **({"Content-Type": "application/json"} if call.json is not None else {}),
-                **filled_tree(call.headers, values),
-            },
-            extensions={DEADLINE: deadline, VALUES: values},
-        )
+        try:
+            response = self._client.request(
+                call.method,
+                url,
+                params={**query, **extra} or None,
+                data=None if call.form is None else filled_tree(call.form, values),
+                content=None if call.json is None else json.dumps(filled_tree(call.json, values)).encode(),
+                headers={
+                    **({"Content-Type": "application/json"} if call.json is not None else {}),
+                    **filled_tree(call.headers, values),
+                },
+                extensions={DEADLINE: deadline, VALUES: values},
+            )
+        except (UnicodeError, httpx.InvalidURL) as error:
+            raise self._unclear(
+                attempted, "a value has characters that a request's address or header cannot contain"
+            ) from error
         answer = judged(response, call, self._declaration, platform=self._platform, attempted=attempted)
         if call.next_header is not None:
             assert call.next_query is not None, "the declaration is checked"
@@ -139,10 +144,10 @@ class Caller:
         following = reading.text_at(call.next, answer) if call.next is not None else None
         if following is None:
             return answer, None, {}
-        following = urljoin(url, following)
         try:
+            following = urljoin(url, following)
             elsewhere = server_of(following) != self._server
-        except InvalidSettings:
+        except (InvalidSettings, ValueError):
             elsewhere = True
         if elsewhere:
             raise self._unclear(

@@ -83,6 +83,12 @@ class HttpsTransport(httpx.BaseTransport):
                 address, trust=self._trust, route=self._route, limits=self._limits
             )
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _OURS}
+        for name, value in headers.items():
+            if not value.isprintable():
+                raise PlatformUnclear(
+                    f"cannot ask {address}: the header '{name}' would contain a control character; check the"
+                    " platform's credentials and options in the settings",
+                )
         body = request.read()
         answer = connection.send(
             request.method,
@@ -106,7 +112,12 @@ class HttpsTransport(httpx.BaseTransport):
             )
         if answer.location is not None and _leads_elsewhere(answer, request, address):
             raise redirected(str(address), answer.status)
-        kept = [(name, value) for name, value in answer.headers if name.lower() not in _UNPACKED]
+        # As bytes, because httpx does not encode characters beyond ASCII, as in the name of a server.
+        kept = [
+            (name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in answer.headers
+            if name.lower() not in _UNPACKED
+        ]
         return httpx.Response(answer.status, headers=kept, content=answer.body, request=request)
 
     def close(self) -> None:
