@@ -108,11 +108,11 @@ def test_a_restart_is_no_end_of_it(tmp_path: Path, pki: Pki, monkeypatch: pytest
 def test_it_goes_before_downloads(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
     """The way home does not wait for a server that reports nothing, nor for the downloads behind that one."""
     with guarding(tmp_path, pki) as lab:
-        monkeypatch.setattr(rescue, "BACKOFF", Backoff((2.0,)))
+        codes = [lab.code(lab.order(iccid=THIRD)) for _ in range(3)]
+        monkeypatch.setattr(rescue, "BACKOFF", Backoff((5.0,)))
         stuck(lab)
         lab.card.faults.forget()
         with silent(lab, "initiateAuthentication") as asked:
-            codes = [lab.code(lab.order(iccid=THIRD)) for _ in range(3)]
             downloads = [lab.submit(Kind.DOWNLOAD, secrets={"activation_code": code}) for code in codes]
             assert asked.acquire(timeout=LONG)
             over(lab)
