@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import signal
 from typing import TYPE_CHECKING, Any
+from unittest.mock import MagicMock
 
 import pytest
 
+from lpad.mqtt.command_runner import CommandRunner
+from lpad.mqtt.mqtt_settings import TopicsSection
+from lpad.mqtt.topics import Topics
 from lpad.testing.simulated_gateway import CARD, Gateway
 from mqtt.conftest import PATIENCE, Bridge
 from mqtt.listener import Listener
@@ -258,3 +262,15 @@ def test_thin_edges_topics(gateway: Gateway, broker: Mosquitto, tmp_path: Path) 
         gateway.install_profile()
         backend.until(lambda: backend.at("te/device/main///e/org.lpad.profile.installed.v1"))
         assert states(backend, topic) == ["init", "executing", "successful"]
+
+
+@pytest.mark.parametrize(
+    "payload", [b"[" * 20_000, b'{"a":' * 5_000, b"\xff", b'{"card": "\\ud800"}', b"1" * 6_000]
+)
+def test_what_cannot_be_read_is_taken_on(payload: bytes) -> None:
+    """It is an empty command, which then fails in its own message; it does not stay without an answer."""
+    topics = Topics.of(TopicsSection())
+    runner = CommandRunner(MagicMock(), MagicMock(), topics, {"enable"})
+    topic = f"{topics.operation('enable')}/7"
+    runner.received(topic, payload)
+    assert runner._waiting.get_nowait() == (topic, {})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from lpad.base.deadline import Deadline
 from lpad.network.applier import Applied, Failed, TryAgain, Wanted
 from lpad.network.command_applier import CommandApplier
 from lpad.network.hook_runner_client import RunnerClient
+from lpad.network.hook_runner_messages import HEADER
 from network.applier_contract import (
     EID,
     EVERYTHING,
@@ -219,3 +222,57 @@ def _is_gone(pid: int) -> bool:
         if stat.rpartition(")")[2].split()[0] in ("Z", "X"):
             return True
     return False
+
+
+def _answering(path: Path, frame: bytes) -> threading.Thread:
+    """Answer one request at a socket with a frame, as another program than the runner might."""
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(path))
+    listening.listen()
+
+    def answer() -> None:
+        with listening:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(HEADER.pack(len(frame)) + frame)
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_runner_that_answers_at_length(tmp_path: Path) -> None:
+    """Its sentence is one printable line of limited length in what lpad tells and stores."""
+    frame = json.dumps({"ended": "failed", "told": "\x1b[2Jno\n" + "x" * 50_000}).encode()
+    thread = _answering(tmp_path / "s", frame)
+    outcome = CommandApplier(RunnerClient(str(tmp_path / "s"))).apply(wanted(), deadline=soon())
+    thread.join()
+    assert isinstance(outcome, Failed)
+    assert outcome.told.isprintable()
+    assert outcome.told.startswith(" [2Jno x")
+    assert len(outcome.told) <= 501
+
+
+@pytest.mark.parametrize(
+    "frame", [b"[" * 60_000, b'{"told":' * 7_000, b'{"ended": "done", "told": "\\ud800"}']
+)
+def test_what_no_runner_answers(tmp_path: Path, frame: bytes) -> None:
+    """It is a failure of the step, whatever is wrong with it."""
+    thread = _answering(tmp_path / "s", frame)
+    outcome = CommandApplier(RunnerClient(str(tmp_path / "s"))).apply(wanted(), deadline=soon())
+    thread.join()
+    assert isinstance(outcome, Failed)
+    assert "is not the runner" in outcome.told
+
+
+def test_a_request_that_is_nested_deeply_does_not_end_the_runner(serving: Runner) -> None:
+    """The next one is served."""
+    for body in (b"[" * 60_000, b'{"task":' * 8_000):
+        with socket.socket(socket.AF_UNIX) as odd:
+            odd.connect(serving.client.path)
+            odd.sendall(HEADER.pack(len(body)) + body)
+            odd.settimeout(30)
+            assert odd.recv(1) == b""
+    serving.script(serving.command, "exit 0")
+    assert isinstance(CommandApplier(serving.client).apply(wanted(), deadline=soon()), Applied)

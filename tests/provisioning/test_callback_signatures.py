@@ -156,3 +156,19 @@ def test_published_vectors(test_data: Path) -> None:
         headers = {"X-Twilio-Signature": each["signature"]}
         callback = Callback("POST", each["uri"], headers, urlencode(each["params"]).encode())
         verify("twilio", callback, secret=each["token"])
+
+
+@pytest.mark.parametrize("scheme", ["twilio", "kore", "standard-webhooks", "telnyx"])
+@pytest.mark.parametrize("odd", ["https://[x", "http://a\u2100b/", "\ud800", "https://a:99999999/"])
+def test_odd_texts_are_refused(scheme: str, odd: str) -> None:
+    """An address that is not a URL, or half a character in a header, vouches for nothing."""
+    names = (
+        "x-twilio-signature",
+        "kore-signature",
+        "webhook-id",
+        "webhook-signature",
+        "telnyx-signature-ed25519",
+    )
+    headers = dict.fromkeys(names, odd) | {"webhook-timestamp": str(NOW), "telnyx-timestamp": str(NOW)}
+    with pytest.raises(InvalidValue):
+        verify(scheme, Callback("POST", odd, headers, BODY), secret="c2VjcmV0")

@@ -98,7 +98,7 @@ class CommandRunner:
             return
         try:
             message = msgspec.json.decode(payload, type=dict[str, Any])
-        except ValueError:
+        except (ValueError, RecursionError):
             message = {}
         if message.get("status", INIT) not in (INIT, EXECUTING):
             return

@@ -43,7 +43,7 @@ class HookRunner:
             with connection:
                 try:
                     self.serve_one(connection)
-                except (OSError, MalformedError, ValueError) as error:
+                except (OSError, MalformedError, ValueError, RecursionError) as error:
                     log.warning("dropping a request: %s", error)
 
     def serve_one(self, connection: socket.socket) -> None:

@@ -25,6 +25,8 @@ SOCKET = "/run/lpad-hooks/runner.sock"
 _STOPPING = 1.0
 """Seconds of a deadline that are reserved for the runner to kill a program and report it."""
 _CULPRITS = {Task.HOOKS: OwnersProgram.HOOK, Task.COMMAND: OwnersProgram.COMMAND}
+_LONGEST_WORDS = 500
+"""The maximum number of characters that are kept of the runner's sentence."""
 _UNREACHABLE = (
     "the runner of the owner's programs cannot be reached at {path} ({why}); see 'systemctl status"
     " lpad-hooks.socket'"
@@ -65,7 +67,7 @@ class RunnerClient(Struct, frozen=True):
         except OSError as error:
             told = _UNREACHABLE.format(path=self.path, why=error.strerror or type(error).__name__)
             return Failed(layer=culprit, told=told)
-        except (MalformedError, ValueError):
+        except (MalformedError, ValueError, RecursionError):
             return Failed(
                 layer=culprit,
                 told=f"the process that answers at {self.path} is not the runner of the owner's programs",
@@ -102,11 +104,14 @@ def _await_data(connection: socket.socket, deadline: Deadline) -> None:
 
 
 def _outcome(answer: RunAnswer, culprit: OwnersProgram) -> Outcome:
+    # The sentence goes to the journal and to terminals, and the runner is another user's process.
+    printable = "".join(each if each.isprintable() else " " for each in answer.told[:_LONGEST_WORDS])
+    told = f"{printable}…" if len(answer.told) > _LONGEST_WORDS else printable
     if answer.ended is Ended.DONE:
-        return Applied(told=answer.told)
+        return Applied(told=told)
     if answer.ended is Ended.TRY_AGAIN:
-        return TryAgain(told=answer.told, layer=culprit, after=5.0)
-    return Failed(layer=culprit, told=answer.told)
+        return TryAgain(told=told, layer=culprit, after=5.0)
+    return Failed(layer=culprit, told=told)
 
 
 def environment(event: str, wanted: Wanted) -> dict[str, str]:

@@ -76,7 +76,10 @@ def verify(scheme: str, callback: Callback, *, secret: str) -> int | None:
     """
     if secret.strip() in ("", "whsec_"):
         raise InvalidValue("the secret is empty, so anyone could have made the signature")
-    return SCHEMES[scheme](callback, secret)
+    try:
+        return SCHEMES[scheme](callback, secret)
+    except ValueError as error:  # an address that is not a URL, or half a character in a header
+        raise InvalidValue("the callback's URL or one of its headers cannot be read") from error
 
 
 def _twilio(callback: Callback, secret: str) -> None:

@@ -56,3 +56,10 @@ def test_mistakes(tmp_path: Path, provisioning: dict[str, Any], told: str) -> No
         read(tmp_path, provisioning=provisioning)
     assert told in caught.value.sentence
     assert "provisioning." in caught.value.sentence
+
+
+@pytest.mark.parametrize("base", ["http://desk", "https://", "https://[x", "https://a\u2100b", "desk"])
+def test_an_address_of_a_platform_that_is_none(tmp_path: Path, base: str) -> None:
+    """It is reported with its line, as any other mistake."""
+    with pytest.raises(InvalidSettings, match="begins with https"):
+        read(tmp_path, platforms={"mine": {"like": "desk", "base": base}})

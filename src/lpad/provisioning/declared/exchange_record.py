@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.base.redaction import redacted
 from lpad.base.regular_file import REWRITE, open_regular
+from lpad.base.untrusted_number import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -70,7 +71,7 @@ class ExchangeRecord:
         if not body:
             return ""
         try:
-            return self._tree(json.loads(body))
+            return self._tree(json_text(json.loads(body)))
         except (ValueError, RecursionError):
             return self._masked(body.decode("utf-8", "replace"))
 

@@ -42,9 +42,15 @@ class PlatformSection(Section, frozen=True):
             report.wrong(
                 "give either 'like', with the name of one of lpad's descriptions, or 'file', with your own"
             )
-        if self.base is not None and (
-            urlsplit(self.base).scheme != "https" or not urlsplit(self.base).netloc
-        ):
+        if self.base is not None and not _is_https(self.base):
             report.wrong("a platform's address begins with https://", "base")
         if self.client_key is not None and self.client_certificate is None:
             report.wrong("'client_certificate' is missing; this belongs to it", "client_key")
+
+
+def _is_https(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as an IPv6 address without its closing bracket
+        return False
+    return parts.scheme == "https" and bool(parts.netloc)

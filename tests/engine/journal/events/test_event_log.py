@@ -271,3 +271,12 @@ def test_a_listener_that_cannot_be_told_harms_nobody(journal: Journal) -> None:
     journal.events.on_news(lambda: told.append(None))
     journal.memos.put("name", 1, happenings=[profile()])
     assert told == [None]
+
+
+@pytest.mark.parametrize("number", [1 << 80, -(1 << 80)])
+def test_a_position_of_any_size(journal: Journal, number: int) -> None:
+    """A listener or an endpoint may have noted a number that SQLite does not know."""
+    journal.events.record([profile()])
+    expected = 1 if number < 0 else 0
+    assert len(journal.events.after(number, limit=9)) == expected
+    assert journal.events.count(after=number) == expected

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import msgspec
 
 from lpad.base.errors import JournalUnavailable, LpadError
+from lpad.base.untrusted_number import LARGEST
 from lpad.engine.events import event_types
 from lpad.engine.events.cloud_event import Event, EventBody
 from lpad.engine.events.event_data import DroppedData
@@ -159,7 +160,7 @@ class EventLog:
         """
         rows = self._file.rows(
             "SELECT id, type, droppable, body FROM sound_events WHERE id > ? ORDER BY id LIMIT ?",
-            sequence,
+            _storable(sequence),
             limit,
         )
         return [
@@ -187,7 +188,7 @@ class EventLog:
         Raises:
             JournalUnavailable: the journal cannot be read.
         """
-        ((found,),) = self._file.rows("SELECT count(*) FROM sound_events WHERE id > ?", after)
+        ((found,),) = self._file.rows("SELECT count(*) FROM sound_events WHERE id > ?", _storable(after))
         return int(found)
 
     def last(self) -> int:
@@ -284,6 +285,11 @@ class EventLog:
                 tell()
             except Exception:  # what was written is written
                 log.exception("cannot tell a listener of new events: internal-error")
+
+
+def _storable(sequence: int) -> int:
+    """Return a number that SQLite accepts: a stored position may be any number of another release."""
+    return max(-LARGEST, min(sequence, LARGEST))
 
 
 def _waits(by: Callable[[int, str], bool], number: int, type_: str) -> bool:
