@@ -545,6 +545,18 @@ def test_another_card_is_there(desk: PlatformLab) -> None:
     assert (desk.engine._wishes.get(eid), desk.card.profiles) == (None, ())
 
 
+@pytest.mark.parametrize("told", [FIRST, FIRST[:-1], f"{FIRST}F"])
+def test_a_profile_that_is_there_already(desk: PlatformLab, told: str) -> None:
+    """It fulfils the wish after an end that was not noted, however the platform writes its ICCID."""
+    desk.install(iccid=FIRST)
+    kept = KeptReservation(id="7", profile="installed", iccid=told)
+    eid = str(desk.card.eid)
+    desk.engine._wishes.put(eid, WishRecord(platform=PLATFORM, reservation=kept, ordered_at=(1.0,)))
+    ended = desk.ended(desk.provision().id)
+    assert ended.error is None, ended.error
+    assert (desk.enabled, desk.platform.orders) == ([FIRST], 0)
+
+
 def test_what_takes_long_is_reported_once(desk: PlatformLab) -> None:
     """A pending profile in an unknown state is reported once for each of both, and lpad keeps looking."""
     openable = desk.openable()

@@ -168,9 +168,13 @@ def _check_card(wish: OpenWish) -> None:
 def _is_fulfilled(wish: OpenWish) -> bool:
     """Whether the card already contains the reserved profile, as after an unnoticed end."""
     reserved_iccid = wish.record.reservation.iccid if wish.record.reservation is not None else None
-    if reserved_iccid is None or wish.context.snapshot().listed.named(reserved_iccid) is None:
+    if reserved_iccid is None:
         return False
-    wish.run.note(noting(ProfileNotes, iccid=reserved_iccid))
+    held = [each.iccid for each in wish.context.snapshot().listed.profiles if each.iccid is not None]
+    found = [each for each in held if same_iccid(reserved_iccid, each)]
+    if len(found) != 1:
+        return False
+    wish.run.note(noting(ProfileNotes, iccid=found[0]))
     return True
 
 
