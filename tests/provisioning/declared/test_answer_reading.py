@@ -91,6 +91,7 @@ def test_no_ticket(told: dict[str, str]) -> None:
         ("8988307000012345678", "89883070000123456789", True),
         ("8988307000012345678", "8988307000012345679", False),
         ("89883", "898830", False),
+        ("8988 3070-0000 1234 567", "8988307000001234567", True),
     ],
 )
 def test_the_same_iccid(one: str, other: str, *, same: bool) -> None:

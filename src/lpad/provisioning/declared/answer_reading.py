@@ -26,6 +26,8 @@ _LONGEST_VALUE = 2048
 _LONGEST_NUMBER = 64
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _ICCID = re.compile(r"[0-9A-Ea-e]{10,20}[Ff]{0,10}")
+_BETWEEN = re.compile(r"[\s-]")
+"""What some platforms write between the digits of an ICCID."""
 _MISSING = object()
 
 
@@ -141,13 +143,13 @@ def iccid(text: str | None) -> str | None:
     """Return an ICCID without spaces and padding; None if the text is not an ICCID."""
     if text is None:
         return None
-    digits = re.sub(r"[\s-]", "", text)
+    digits = _BETWEEN.sub("", text)
     return digits.upper().rstrip("F") if _ICCID.fullmatch(digits) else None
 
 
 def same_iccid(one: str, other: str) -> bool:
     """Whether two ICCIDs belong to the same profile; platforms write them with or without the check digit."""
-    one, other = one.upper().rstrip("F"), other.upper().rstrip("F")
+    one, other = (_BETWEEN.sub("", each).upper().rstrip("F") for each in (one, other))
     shorter, longer = sorted((one, other), key=len)
     return one == other or (
         len(longer) - len(shorter) == 1 and len(shorter) >= 18 and longer.startswith(shorter)
