@@ -235,3 +235,14 @@ def test_a_full_disk_ends_no_listener(tmp_path: Path) -> None:
         made.close()
     with closing(Journal(path)) as journal:
         assert [each.position for each in listening(journal).all()] == [2]
+
+
+def test_the_latest_event_can_be_acknowledged(journal: Journal) -> None:
+    """It is there; only a later one is not there yet."""
+    made = listening(journal)
+    made.connect(NAME, USER, after=None)
+    journal.events.record([FAULTY])
+    acknowledged = made.acknowledge(NAME, USER, position=1)
+    assert (acknowledged.position, acknowledged.pending) == (1, 0)
+    with pytest.raises(InvalidValue):
+        made.acknowledge(NAME, USER, position=2)
