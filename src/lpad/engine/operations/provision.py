@@ -170,7 +170,7 @@ def _is_fulfilled(wish: OpenWish) -> bool:
     reserved_iccid = wish.record.reservation.iccid if wish.record.reservation is not None else None
     if reserved_iccid is None:
         return False
-    held = [each.iccid for each in wish.context.snapshot().listed.profiles if each.iccid is not None]
+    held = (each.iccid for each in wish.context.snapshot().listed.profiles)
     found = [each for each in held if same_iccid(reserved_iccid, each)]
     if len(found) != 1:
         return False

@@ -166,11 +166,12 @@ class Observer:
 
     def _follow_networks(self, eid: str, listed: ProfileList, before: Snapshot) -> None:
         """Remove the network settings of deleted profiles; a failed write is repeated next time."""
-        iccids = {each.iccid for each in listed.profiles}
-        if listed.complete and before.eid == eid:
-            self._deleted({each.iccid for each in before.profiles} - iccids)
         try:
+            iccids = {each.iccid for each in listed.profiles}
+            if listed.complete and before.eid == eid:
+                self._deleted({each.iccid for each in before.profiles} - iccids)
             gone = self._networks.follow(eid, iccids, complete=listed.complete)
+            self._deleted(gone)
         except LpadError as error:
             log.warning(
                 "%s: cannot remove network settings of deleted profiles: %s (%s)",
@@ -178,13 +179,13 @@ class Observer:
                 error,
                 error.kind,
             )
-            return
         except Exception:  # it must not make a failure of the change that the card was read for
             log.exception("%s: network settings of deleted profiles: internal-error", self._snapshot.name)
-            return
-        self._deleted(gone)
-        for iccid in gone:
-            log.info("%s: removed the network settings of the deleted profile %s", self._snapshot.name, iccid)
+        else:
+            for iccid in gone:
+                log.info(
+                    "%s: removed the network settings of the deleted profile %s", self._snapshot.name, iccid
+                )
 
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> None:
         """Copy new notifications to the outbox; those that cannot be listed or copied stay on the card.
