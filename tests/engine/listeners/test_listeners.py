@@ -244,5 +244,6 @@ def test_the_latest_event_can_be_acknowledged(journal: Journal) -> None:
     journal.events.record([FAULTY])
     acknowledged = made.acknowledge(NAME, USER, position=1)
     assert (acknowledged.position, acknowledged.pending) == (1, 0)
+    assert (made.awaits(1), made.awaits(2)) == (False, True)
     with pytest.raises(InvalidValue):
         made.acknowledge(NAME, USER, position=2)

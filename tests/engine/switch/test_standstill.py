@@ -193,3 +193,19 @@ def _notes(lab: Lab, change: Change, journal: Journal | None = None) -> SwitchNo
     notes = (journal or lab.engine._journal).changes.private(change).notes
     assert isinstance(notes, SwitchNotes)
     return notes
+
+
+def test_time_that_passes_with_signs_of_life_is_no_standstill(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it is; the thread's own look is the sign of life."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    watch = standstill.Standstill()
+    watch._thread = threading.current_thread()
+    watch._sign_of_life = now[0]
+    for _ in range(20):
+        now[0] += standstill.EVERY
+        watch._look()
+    assert watch.last == -math.inf
+    now[0] += standstill.EVERY + standstill.LEAST + 0.1
+    watch._look()
+    assert watch.last == now[0]

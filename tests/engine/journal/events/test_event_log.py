@@ -280,3 +280,14 @@ def test_a_position_of_any_size(journal: Journal, number: int) -> None:
     expected = 1 if number < 0 else 0
     assert len(journal.events.after(number, limit=9)) == expected
     assert journal.events.count(after=number) == expected
+
+
+def test_one_event_by_its_number(journal: Journal) -> None:
+    """A number that is gone, or was never given, is not the next event's."""
+    journal.events.most = 3
+    for number in range(6):
+        journal.events.record([profile(change=number)])
+    numbers = [number for number, _ in kept(journal)]
+    found = {number: journal.events.get(number) for number in range(8)}
+    assert [number for number, event in found.items() if event is not None] == numbers
+    assert all(event is None or event.sequence == number for number, event in found.items())
