@@ -46,3 +46,22 @@ def test_a_card_that_another_serves_is_looked_at_as_rarely_as_any(looking: Prese
     """A check may come between that worker's commands; the worker reports when it releases the card."""
     looking.missed(served=True)
     assert due_in(looking) > LATER
+
+
+def test_reports_on_the_port(looking: Presence) -> None:
+    """The port of a present card that goes is noted once; that of an absent one that comes is tried now."""
+    looking.found()
+    went = []
+    for there in (True, False, False):
+        looking.port_seen(there=there)
+        went.append(looking.port_went_at)
+    assert went[0] is None
+    assert went[1] is not None
+    assert went[2] == went[1]
+    assert looking.take_news() is False
+    looking.begins()
+    looking.missed()
+    looking.port_seen(there=False)
+    assert due_in(looking) > LATER / 2
+    looking.port_seen(there=True)
+    assert due_in(looking) <= 0
