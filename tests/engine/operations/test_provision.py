@@ -185,6 +185,15 @@ def test_a_reservation_that_is_there_is_adopted(lab: PlatformLab) -> None:
     assert (change.error, lab.platform.calls["order"]) == (None, 0)
 
 
+def test_one_available_needs_no_person(kore: PlatformLab) -> None:
+    """It is taken without a question, and nothing is ordered."""
+    made = kore.platform.stock.order(eid=str(kore.card.eid))
+    for _ in range(2):
+        kore.platform.stock.look(made)
+    change = kore.asked(kore.provision().id)
+    assert (change.question, change.error, kore.platform.calls["order"]) == (None, None, 0)
+
+
 def test_two_available_at_once(kore: PlatformLab) -> None:
     """Of two profiles that are available for this card lpad takes none without a person, then the oldest."""
     made = [kore.platform.stock.order(eid=str(kore.card.eid)) for _ in range(2)]
