@@ -57,7 +57,7 @@ SEES: dict[str, frozenset[str]] = {
         "card": "card/isdr card/at card/pcsc card/mbim card/qmi",
         "card/at": "card/channel card/link card/modem card/port",
         "card/pcsc": "card/channel card/link card/port",
-        "card/mbim": "card/link card/port card/quirks",
+        "card/mbim": "card/channel card/link card/modem card/port",
         "card/qmi": "card/link card/port card/quirks",
         "card/isdr": "card/channel card/link",
         "card/channel": "card/link",

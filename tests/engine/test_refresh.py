@@ -17,6 +17,7 @@ from lpad.card.at.at_link import open_at_link
 from lpad.card.channel.logical_channel import TERMINAL_CAPABILITY, RawLink
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.remembered_links import LinkMemory
+from lpad.card.modem.at_modem import AtModem
 from lpad.engine.change.change import Kind, State
 from lpad.engine.running.card.open_card import CardPort
 from lpad.engine.switch import card_request_retry
@@ -433,6 +434,7 @@ def test_what_a_killed_lpad_powered_down_is_powered_up_at_the_next_start(tmp_pat
         killed = open_at_link(str(tmp_path / "tty"), memory=memory)
         with killed.lend_modem(deadline=soon()) as lent:
             lent.powered_down.going_down(("AT+CFUN=1",))
+            assert isinstance(lent.modem, AtModem)
             lent.modem.ask(AtCommand("AT+CFUN=0"), patience=5, deadline=soon())
         killed.close()
         powered = [lab.modem.powered]

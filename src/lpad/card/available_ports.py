@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import CardError
 from lpad.card.pcsc.call_thread import CallThread, OverdueError
 from lpad.card.pcsc.calls import Context
+from lpad.card.port.port_protocol import PortProtocol, protocol_of
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
 
 _STABLE = ("serial/by-id/*",)
-_OTHERS = ("ttyUSB*", "ttyACM*", "wwan*at*")
+_OTHERS = ("ttyUSB*", "ttyACM*", "wwan*at*", "wwan*mbim*", "cdc-wdm*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """Serial ports by their paths, PC/SC readers by their names."""
+    """Modems' ports by their paths, PC/SC readers by their names."""
 
     serial: tuple[str, ...]
     """A lasting name replaces one that may change."""
@@ -31,7 +32,8 @@ class Ports:
 def find_ports(*, deadline: Deadline, devices: Path = Path("/dev")) -> Ports:
     """Find ports and readers; no port is opened."""
     stable = {str(path): str(path.resolve()) for pattern in _STABLE for path in devices.glob(pattern)}
-    others = {str(path) for pattern in _OTHERS for path in devices.glob(pattern)}
+    found = {str(path) for pattern in _OTHERS for path in devices.glob(pattern)}
+    others = {path for path in found if protocol_of(path) is not PortProtocol.QMI}
     ports = [*sorted(stable), *sorted(others - set(stable.values()))]
     try:
         readers, why = _readers(deadline=deadline), None

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError
-from lpad.card.modem.powered_down_note import Power, bring_up, send
+from lpad.card.modem.modem_answers import Power
+from lpad.card.modem.powered_down_note import bring_up, send
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Protocol
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardUnreachable
 from lpad.card.modem.cme_errors import how_to_unlock, lock_of
-from lpad.card.modem.iccid import ModemIccid, read_iccid
+from lpad.card.modem.iccid import read_iccid
+from lpad.card.modem.modem_answers import ModemIccid
 from lpad.card.modem.sim_lock import read_lock
 from lpad.card.modem_power import FIRST_PAUSE, LONGEST_PAUSE, LOOKING, soon, take_step
 from lpad.card.quirks.quirks import RefreshStep, Step

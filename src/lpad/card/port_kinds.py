@@ -1,4 +1,4 @@
-"""The two kinds of port behind which a card may be: the AT port of a modem, and a PC/SC reader.
+"""The kinds of port behind which a card may be: an AT or MBIM port of a modem, and a PC/SC reader.
 
 Each kind defines how its link is opened, watched and returned, so no other code depends on the kind.
 """
@@ -9,17 +9,22 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lpad.base.errors import CardUnreachable
 from lpad.card.at.at_link import open_at_link
+from lpad.card.mbim.mbim_link import open_mbim_link
 from lpad.card.pcsc.pcsc_link import open_pcsc_link
 from lpad.card.pcsc.reader_watch import watch_reader
 from lpad.card.port.lasting_names import PortNames
 from lpad.card.port.modem_manager_loan import PortLoan
+from lpad.card.port.port_protocol import PortProtocol, protocol_of
+from lpad.card.port.serial_line import SerialLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from lpad.base.deadline import Deadline
+    from lpad.card.at.at_link import OpenLine
     from lpad.card.link.link import Link
     from lpad.card.link.remembered_links import LinkMemory
     from lpad.card.port.hotplug import PortWatch
@@ -60,7 +65,7 @@ class Port(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModemPort:
-    """The AT port of a modem: a device, and the modem's settings."""
+    """An AT or MBIM port of a modem: a device, and the modem's settings."""
 
     path: str
     baud: int = 115200
@@ -76,17 +81,32 @@ class ModemPort:
     @property
     def transport(self) -> str:
         """The name of the port in messages."""
-        return f"AT modem on {self.name}"
+        return f"{protocol_of(self.path).value} modem on {self.name}"
 
     def way(self, *, memory: LinkMemory | None, folder: Path | None, watch: PortWatch) -> Way:
         """Return the way to the card (see `Port`)."""
         names = PortNames(self.path, folder=folder)
         loan = None if self.hold is None else PortLoan(self.path, hold=self.hold)
-        link = partial(open_at_link, baud=self.baud, memory=memory, overrides=self.quirks)
+        at_link = partial(open_at_link, baud=self.baud, memory=memory, overrides=self.quirks)
+        mbim_link = partial(open_mbim_link, memory=memory, overrides=self.quirks)
 
         def open_link(deadline: Deadline) -> Link:
-            borrowed = {} if loan is None else {"open_line": partial(loan.open_line, deadline=deadline)}
-            return names.open(partial(link, **borrowed), deadline=deadline)
+            open_line: OpenLine = SerialLine if loan is None else partial(loan.open_line, deadline=deadline)
+
+            def open_port(name: str) -> Link:
+                match protocol_of(name):
+                    case PortProtocol.MBIM:  # shared with ModemManager through mbim-proxy, so not borrowed
+                        return mbim_link(name)
+                    case PortProtocol.QMI:
+                        raise CardUnreachable(
+                            f"cannot use {name}: it is a QMI port, which lpad does not speak; use the modem's"
+                            " AT port, or switch the modem to MBIM",
+                            retryable=False,
+                        )
+                    case PortProtocol.AT:
+                        return at_link(name, open_line=open_line)
+
+            return names.open(open_port, deadline=deadline)
 
         return Way(open_link, partial(watch.watch, names.there), loan)
 

@@ -18,6 +18,7 @@ from lpad.card.isdr.found_isdrs import FoundIsdr, isdrs_of
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.diagnostics import LinkFacts, facts_of
 from lpad.card.link.isdr_aids import isdr_aids
+from lpad.card.modem.at_modem import AtModem
 from lpad.codec import es10
 from lpad.codec.messages.configured_addresses import GET_EUICC_CONFIGURED_ADDRESSES
 from lpad.codec.messages.euicc_info import GET_EUICC_INFO1, GET_EUICC_INFO2, EuiccInfo2
@@ -205,8 +206,12 @@ class _Probe:
         with link.lend_modem(deadline=deadline) as lent:
             if lent is not None:
                 modem = lent.modem
-                with self._timed("AT"):
-                    modem.ask(AtCommand("AT"), patience=modem.patience.information, deadline=deadline)
+                if isinstance(modem, AtModem):
+                    with self._timed("AT"):
+                        modem.ask(AtCommand("AT"), patience=modem.patience.information, deadline=deadline)
+                else:
+                    with self._timed("the modem's SIM"):
+                        modem.iccid(deadline=deadline)
 
     def _ask_card(self, link: Link, aids: Sequence[Aid], *, block_size: int, deadline: Deadline) -> None:
         with ExitStack() as stack:

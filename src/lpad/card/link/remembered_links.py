@@ -42,6 +42,10 @@ class Remembered:
     """The ISD-R's name that answered, as hexadecimal digits."""
     le: bool = False
     """Whether commands must carry Le to be answered with data."""
+    select_p2: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
+    """P2 of SELECT with which a modem's MBIM port opens channels."""
+    class_byte_type: Annotated[int, msgspec.Meta(ge=0, le=1)] | None = None
+    """The type of class byte with which it passes ES10 commands on."""
 
 
 class _Writing(Struct, frozen=True):

@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardBusy, CardMalformed, CardUnreachable, MalformedError
+from lpad.card.modem.at_modem import AtModem
 from lpad.card.modem.cme_errors import lock_of
+from lpad.card.modem.modem_answers import ModemIccid
 from lpad.card.port.link_refused import LinkRefused
 from lpad.protocol.iccid_answer import SimLocked, iccid_command, iccid_report
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lpad.base.deadline import Deadline
     from lpad.card.modem.modem_of_link import LentModem
-    from lpad.protocol.iccid_answer import IccidReport
 
 _log = logging.getLogger(__name__)
 
 _SIM_PIN = "SIM PIN"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModemIccid:
-    """A modem's report on the ICCID that it reads."""
-
-    tells: bool
-    """Whether the modem knows a command for the ICCID."""
-    report: IccidReport | None = None
-    """None: the modem reads no ICCID at present."""
-    lock: str | None = None
-    """The lock that must be opened first, such as SIM PIN."""
-    garbled: bool = False
-    """Whether the modem answered, but not intelligibly."""
 
 
 def read_iccid(lent: LentModem, *, deadline: Deadline) -> ModemIccid:
@@ -43,12 +31,18 @@ def read_iccid(lent: LentModem, *, deadline: Deadline) -> ModemIccid:
     Raises:
         CardUnreachable: the port is gone or does not answer.
     """
-    patience = lent.modem.patience.information
+    if isinstance(lent.modem, AtModem):
+        return _ask(lent.modem, lent.quirks.iccid_commands, deadline=deadline)
+    return lent.modem.iccid(deadline=deadline)
+
+
+def _ask(modem: AtModem, commands: Sequence[str], *, deadline: Deadline) -> ModemIccid:
+    patience = modem.patience.information
     lock: str | None = None
     garbled = False
-    for text in lent.quirks.iccid_commands:
+    for text in commands:
         try:
-            report = iccid_report(lent.modem.ask(iccid_command(text), patience=patience, deadline=deadline))
+            report = iccid_report(modem.ask(iccid_command(text), patience=patience, deadline=deadline))
         except MalformedError as error:
             _log.debug("%s: %s", text, error)
             garbled = True

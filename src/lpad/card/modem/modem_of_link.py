@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lpad.card.modem.at_modem import AtModem
+    from lpad.card.modem.control_modem import ControlModem
     from lpad.card.modem.powered_down_note import PoweredDown
     from lpad.card.quirks.quirks import Quirks
 
@@ -15,6 +16,6 @@ if TYPE_CHECKING:
 class LentModem:
     """The modem, its quirks, and the note about its powered-down parts."""
 
-    modem: AtModem
+    modem: AtModem | ControlModem
     quirks: Quirks
     powered_down: PoweredDown

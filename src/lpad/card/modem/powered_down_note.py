@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 import os
-from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from lpad.base.errors import CardError, CardMalformed
 from lpad.base.regular_file import REWRITE, open_regular, read_regular
+from lpad.card.modem.at_modem import AtModem
+from lpad.card.modem.modem_answers import Power
 from lpad.card.port.link_refused import LinkRefused
 from lpad.protocol.at_dialogue import AtCommand
 from lpad.protocol.functionality_answer import FULL, functionality_command, functionality_told
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lpad.base.deadline import Deadline
-    from lpad.card.modem.at_modem import AtModem
+    from lpad.card.modem.control_modem import ControlModem
 
 _log = logging.getLogger(__name__)
 
@@ -83,17 +84,7 @@ class PoweredDown:
             return ()
 
 
-class Power(Enum):
-    """The result of a modem's power-up command."""
-
-    UP = auto()
-    DOWN = auto()
-    """The modem refuses, and reports that its radio is off."""
-    UNKNOWN = auto()
-    """The modem refuses, and does not report whether anything is off."""
-
-
-def bring_up(modem: AtModem, note: PoweredDown, *, deadline: Deadline) -> Power:
+def bring_up(modem: AtModem | ControlModem, note: PoweredDown, *, deadline: Deadline) -> Power:
     """Power up everything that the note lists as down; without a note, send nothing.
 
     A refusal alone proves nothing: some modems refuse while they start, and some refuse a level that they
@@ -120,7 +111,7 @@ def bring_up(modem: AtModem, note: PoweredDown, *, deadline: Deadline) -> Power:
     return power
 
 
-def send(modem: AtModem, text: str, *, deadline: Deadline) -> bool:
+def send(modem: AtModem | ControlModem, text: str, *, deadline: Deadline) -> bool:
     """Send a command without an information line in its answer; an unknown command is ignored.
 
     Returns:
@@ -130,6 +121,8 @@ def send(modem: AtModem, text: str, *, deadline: Deadline) -> bool:
         CardUnreachable: the modem does not answer, or the port is gone.
         CardBusy: the SIM is busy.
     """
+    if not isinstance(modem, AtModem):
+        return modem.take(text, deadline=deadline)
     try:
         modem.ask(AtCommand(text), patience=POWERING, deadline=deadline)
     except (LinkRefused, CardMalformed) as error:
@@ -138,7 +131,7 @@ def send(modem: AtModem, text: str, *, deadline: Deadline) -> bool:
     return True
 
 
-def _taken(modem: AtModem, text: str, *, deadline: Deadline) -> bool:
+def _taken(modem: AtModem | ControlModem, text: str, *, deadline: Deadline) -> bool:
     """Send a command that powers up; any refusal counts, even one because of a missing SIM."""
     try:
         return send(modem, text, deadline=deadline)
@@ -149,8 +142,10 @@ def _taken(modem: AtModem, text: str, *, deadline: Deadline) -> bool:
         return False
 
 
-def _power(modem: AtModem, refused: Sequence[str], *, deadline: Deadline) -> Power:
+def _power(modem: AtModem | ControlModem, refused: Sequence[str], *, deadline: Deadline) -> Power:
     """Find out whether the parts are up although the commands were refused."""
+    if not isinstance(modem, AtModem):
+        return modem.power(deadline=deadline)
     try:
         answer = modem.ask(functionality_command(), patience=modem.patience.information, deadline=deadline)
     except CardError as error:

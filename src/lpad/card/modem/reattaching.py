@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError
-from lpad.card.modem.powered_down_note import Power, bring_up, send
+from lpad.card.modem.at_modem import AtModem
+from lpad.card.modem.modem_answers import Power
+from lpad.card.modem.powered_down_note import bring_up, send
 
 if TYPE_CHECKING:
     from lpad.card.modem.modem_of_link import LentModem
@@ -27,7 +29,8 @@ def attach_anew(lent: LentModem, *, deadline: Deadline) -> bool:
     Raises:
         CardError: the modem does not answer, or the port is gone.
     """
-    for down, up in _WAYS:
+    modem = lent.modem
+    for down, up in _WAYS if isinstance(modem, AtModem) else modem.reattaching:
         lent.powered_down.going_down((up,))
         try:
             taken = send(lent.modem, down, deadline=deadline)

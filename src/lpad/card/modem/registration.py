@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardBusy, CardError, CardMalformed, CardUnreachable, MalformedError
+from lpad.card.modem.at_modem import AtModem
 from lpad.card.modem.sim_lock import read_lock
 from lpad.card.port.link_refused import LinkRefused
 from lpad.protocol.registration_answer import (
@@ -28,16 +29,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lpad.base.deadline import Deadline
-    from lpad.card.modem.at_modem import AtModem
+    from lpad.card.modem.control_modem import ControlModem
 
 _log = logging.getLogger(__name__)
 
+_ASKING = 5.0
 ASKED_AGAIN = 20.0
 """Seconds until a modem that announces nothing is asked again."""
 
 
 def registrations(
-    modem: AtModem, *, networks: Iterable[str] = NETWORKS, first: bool = False, deadline: Deadline
+    modem: AtModem | ControlModem,
+    *,
+    networks: Iterable[str] = NETWORKS,
+    first: bool = False,
+    deadline: Deadline,
 ) -> tuple[Registration, ...]:
     """Return the status of each kind of network that the modem has a command for; empty: it has no command.
 
@@ -52,6 +58,8 @@ def registrations(
     Raises:
         CardUnreachable: the port is gone or does not answer.
     """
+    if not isinstance(modem, AtModem):
+        return modem.registrations(deadline=deadline)
     found: list[Registration] = []
     for network in networks:
         command = registration_command(network)
@@ -76,7 +84,7 @@ def registrations(
 class RegistrationWatch:
     """Watches the registration of a modem while its port stays open."""
 
-    def __init__(self, modem: AtModem, *, deadline: Deadline) -> None:
+    def __init__(self, modem: AtModem | ControlModem, *, deadline: Deadline) -> None:
         """Ask once, and switch the announcements on.
 
         Raises:
@@ -111,6 +119,9 @@ class RegistrationWatch:
             CardUnreachable: the port is gone.
         """
         line = self._modem.wait_for(NETWORKS, deadline=deadline)
+        if line is not None and not isinstance(self._modem, AtModem):
+            self.ask(deadline=deadline.later(_ASKING))
+            return True
         told = registration_announced(line) if line is not None else None
         if told is None:
             return False
@@ -138,6 +149,8 @@ class RegistrationWatch:
                 return
 
     def _announce(self, network: str, level: int, *, deadline: Deadline) -> None:
+        if not isinstance(self._modem, AtModem):
+            return  # it announces by itself
         command = announcing_command(network, level)
         try:
             self._modem.ask(command, patience=self._modem.patience.information, deadline=deadline)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardError
+from lpad.card.modem.at_modem import AtModem
+from lpad.card.modem.modem_answers import RejectCause
 from lpad.protocol.at_dialogue import AtCommand
 from lpad.protocol.context_commands import ERROR_REPORT, esm_cause_told, reject_cause_told
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
-    from lpad.card.modem.at_modem import AtModem
+    from lpad.card.modem.control_modem import ControlModem
     from lpad.protocol.at_dialogue import AtAnswer
 
 _log = logging.getLogger(__name__)
@@ -20,17 +22,7 @@ ESM_FAILURE = 19
 """EMM: the attach was rejected because its bearer was (3GPP TS 24.301, 9.9.3.9)."""
 
 
-class RejectCause(NamedTuple):
-    """Causes from 1 to 255; None: not reported.
-
-    `esm` belongs to the bearer that is opened with the attach.
-    """
-
-    emm: int | None = None
-    esm: int | None = None
-
-
-def reject_cause(modem: AtModem, *, deadline: Deadline) -> RejectCause:
+def reject_cause(modem: AtModem | ControlModem, *, deadline: Deadline) -> RejectCause:
     """Ask a modem that is not registered for the causes.
 
     +CEREG reports the reject cause only at level 3 (TS 27.007, 10.1.22); the level is restored.
@@ -38,6 +30,8 @@ def reject_cause(modem: AtModem, *, deadline: Deadline) -> RejectCause:
     Raises:
         CardUnreachable: the port is gone or does not answer.
     """
+    if not isinstance(modem, AtModem):
+        return modem.reject_cause(deadline=deadline)
     emm = None
     if _ask(modem, AtCommand("AT+CEREG=3"), deadline) is not None:
         answer = _ask(modem, AtCommand("AT+CEREG?", prefix="+CEREG"), deadline)

@@ -19,6 +19,8 @@ class MbimHabits:
     """The values of ClassByteType that reach the card; another one is answered 6E00."""
     builds_class: bool = True
     """Whether it builds the class byte from type and channel, or passes the host's on."""
+    refuses_channel_in_class: bool = False
+    """Whether an APDU whose class byte names a channel fails as if there were no channel (lpac#114)."""
     fetches_response: bool = True
     """Whether it turns 61xx into GET RESPONSE and 6Cxx into the right Le, or passes them on."""
     channels: int = 19

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lpad.codec.mbim.statuses import Status
 from lpad.codec.mbim.uicc_access import OpenChannelAnswer, status_number
-from lpad.protocol.apdu import class_byte
+from lpad.protocol.apdu import channel_of, class_byte
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,13 +82,14 @@ class UiccChannels:
         if accepted is None or request.select_p2 in accepted:
             head = bytes([class_byte(0, number), 0xA4, 0x04, request.select_p2, len(request.aid)])
             answer = self._transmit(head + request.aid)
-            if answer[-2] == 0x61:
-                answer = self._transmit(bytes([class_byte(0, number), 0xC0, 0, 0, answer[-1]]))
         if answer[-2] not in _SUCCESS:
             self._close_on_card(number)
             raise UiccRefusedError(Status.SELECT_FAILED)
         self._open[number] = _Open(request.group)
-        return OpenChannelAnswer(status=status_number(answer[-2:]), channel=number, response=answer[:-2])
+        response = answer[:-2]
+        if answer[-2] == 0x61:  # the application is selected, whatever becomes of its description
+            response = self._transmit(bytes([class_byte(0, number), 0xC0, 0, 0, answer[-1]]))[:-2]
+        return OpenChannelAnswer(status=status_number(b"\x90\x00"), channel=number, response=response)
 
     def close(self, channel: int, group: int) -> bytes:
         """Close a channel, or with 0 all of a group; return the card's status word.
@@ -116,6 +117,8 @@ class UiccChannels:
             raise UiccRefusedError(Status.INVALID_LOGICAL_CHANNEL)
         if len(request.apdu) < 4:
             raise UiccRefusedError(Status.INVALID_PARAMETERS)
+        if self._habits.refuses_channel_in_class and channel_of(request.apdu[0]):
+            raise UiccRefusedError(Status.INVALID_LOGICAL_CHANNEL)
         if request.class_byte_type not in self._habits.class_byte_types:
             return _NO_CLASS
         apdu = request.apdu

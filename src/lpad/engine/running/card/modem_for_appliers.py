@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lpad.card.modem.at_modem import AtModem
 from lpad.card.modem.reattaching import attach_anew
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class ModemDialogue:
     """A modem's AT port while lpad holds it."""
 
     _lent: LentModem
+    _modem: AtModem
 
     @property
     def authentication_command(self) -> AuthenticationCommand:
@@ -40,8 +42,7 @@ class ModemDialogue:
         Raises:
             CardUnreachable: no answer in time, or the port is gone.
         """
-        modem = self._lent.modem
-        return modem.converse(command, patience=modem.patience.information, deadline=deadline)
+        return self._modem.converse(command, patience=self._modem.patience.information, deadline=deadline)
 
     def attach_anew(self, *, deadline: Deadline) -> bool:
         """Make the modem detach and attach; return whether it accepted the commands.
@@ -77,4 +78,6 @@ class ModemAtHand:
             yield None  # the modem is with its user, and borrowing it would end the connection
             return
         with self._card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
-            yield None if lent is None else ModemDialogue(lent)
+            modem = None if lent is None else lent.modem
+            # A modem on a control port takes no AT commands; other appliers do not need them.
+            yield ModemDialogue(lent, modem) if lent is not None and isinstance(modem, AtModem) else None

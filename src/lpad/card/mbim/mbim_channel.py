@@ -1,0 +1,159 @@
+"""One channel that an MBIM modem has opened, with its application selected."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import CardMalformed, CardUnreachable, InternalError, blamed_on
+from lpad.card.channel.lost_channel import LostChannel
+from lpad.card.mbim.mbim_refusals import is_status
+from lpad.codec.mbim.information_buffer import decode
+from lpad.codec.mbim.messages import Action
+from lpad.codec.mbim.services import UICC, Uicc
+from lpad.codec.mbim.statuses import Status
+from lpad.codec.mbim.uicc_access import ApduAnswer, ApduRequest, CloseChannelRequest, status_word
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.base.deadline import Deadline
+    from lpad.base.identifiers import Aid
+    from lpad.card.link.link import RawCard
+    from lpad.card.mbim.mbim_modem import MbimModem
+    from lpad.protocol.apdu import Apdu
+
+_log = logging.getLogger(__name__)
+
+_PROPRIETARY = 0x80
+_INTER_INDUSTRY, _EXTENDED = 0, 1
+_WRONG_CLASS = (b"\x6e\x00", b"\x68\x81")
+_NOT_ALLOWED = b"\x69\x85"
+
+
+class UiccChannel:
+    """Passes APDUs to one channel (see `RawCard`)."""
+
+    def __init__(
+        self, modem: MbimModem, number: int, *, class_byte_type: int | None, learn: Callable[[int], None]
+    ) -> None:
+        """Use an open channel.
+
+        Args:
+            number: 1 to 19.
+            class_byte_type: the type for ES10 commands that passed before; None: unknown, so 1 first.
+            learn: called with the type once it is known.
+        """
+        self.modem = modem
+        self.number = number
+        self._known = class_byte_type
+        self._learn = learn
+        self._carried = False
+        self._channel_in_class = True
+
+    def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
+        """Pass an APDU on.
+
+        The function builds the class byte from its type. By the letter ES10's 8x is type 1, extended, but
+        some firmware expects 0 (lpac sends 0 always). The first answer shows which.
+        """
+        if not apdu.command.cla & _PROPRIETARY:
+            return self._pass(apdu, _INTER_INDUSTRY, deadline=deadline)
+        if self._known is not None:
+            return self._pass(apdu, self._known, deadline=deadline)
+        answer = self._pass(apdu, _EXTENDED, deadline=deadline)
+        repeatable = apdu.command.intent.repeatable
+        if answer in _WRONG_CLASS or (answer == _NOT_ALLOWED and repeatable):
+            other = self._pass(apdu, _INTER_INDUSTRY, deadline=deadline)
+            if other in _WRONG_CLASS or other == answer:
+                return answer
+            self._is(_INTER_INDUSTRY)
+            return other
+        self._is(_EXTENDED)
+        return answer
+
+    def _is(self, class_byte_type: int) -> None:
+        self._known = class_byte_type
+        self._learn(class_byte_type)
+
+    def _pass(self, apdu: Apdu, class_byte_type: int, *, deadline: Deadline) -> bytes:
+        """Pass an APDU on with the channel in its class byte, for firmware that does not insert it.
+
+        Other firmware refuses such an APDU as for a channel that does not exist (Fibocom, lpac#114).
+        """
+        if not self._channel_in_class:
+            return self._send(apdu, class_byte_type, deadline=deadline)
+        try:
+            answer = self._send(apdu.on_channel(self.number), class_byte_type, deadline=deadline)
+        except CardUnreachable as error:
+            if self._carried or not is_status(error, Status.INVALID_LOGICAL_CHANNEL):
+                raise
+            answer = self._send(apdu, class_byte_type, deadline=deadline)
+            self._channel_in_class = False
+        self._carried = True
+        return answer
+
+    def _send(self, apdu: Apdu, class_byte_type: int, *, deadline: Deadline) -> bytes:
+        attempted = "cannot pass an APDU on"
+        answer = self.modem.dialogue.ask(
+            UICC,
+            Uicc.APDU,
+            ApduRequest(channel=self.number, class_byte_type=class_byte_type, apdu=bytes(apdu)),
+            action=Action.SET,
+            attempted=attempted,
+            patience=self.modem.patience.of(apdu.command.intent),
+            deadline=deadline,
+        )
+        with blamed_on(CardMalformed, attempted):
+            found = decode(ApduAnswer, answer)
+            return found.response + status_word(found.status)
+
+
+class MbimChannel:
+    """The channel with its application (see `Channel`)."""
+
+    def __init__(self, card: RawCard, uicc: UiccChannel, *, aid: Aid, group: int) -> None:
+        """Wrap an open channel.
+
+        Args:
+            card: passes APDUs to `uicc`, such as its trace.
+            group: the group in which it was opened.
+        """
+        self._card = card
+        self._uicc = uicc
+        self._group = group
+        self._open = True
+        self._lost = LostChannel()
+        self.aid = aid
+
+    def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
+        """Send an APDU on this channel (see `Channel`)."""
+        if not self._open:
+            raise InternalError("a closed channel was used")
+        self._lost.follow(apdu)
+        answer = self._card.transmit(apdu, deadline=deadline)
+        self._lost.heed(answer, lambda asked: self._card.transmit(asked, deadline=deadline))
+        return answer
+
+    def close(self, *, deadline: Deadline) -> None:
+        """Close the channel (see `Channel`); does nothing if the card has lost it."""
+        if not self._open:
+            return
+        self._open = False
+        try:
+            if self._lost.is_lost(lambda asked: self._card.transmit(asked, deadline=deadline)):
+                _log.debug("channel %d was lost when the card restarted", self._uicc.number)
+                return
+            self._uicc.modem.dialogue.ask(
+                UICC,
+                Uicc.CLOSE_CHANNEL,
+                CloseChannelRequest(channel=self._uicc.number, group=self._group),
+                action=Action.SET,
+                attempted="cannot close the channel",
+                patience=self._uicc.modem.patience.apdu,
+                deadline=deadline,
+            )
+        except CardUnreachable as error:
+            if not is_status(error, Status.INVALID_LOGICAL_CHANNEL):
+                raise
+            _log.debug("channel %d was lost when the modem reset the card", self._uicc.number)

@@ -1,0 +1,247 @@
+"""The dialogue with an MBIM function: one command at a time, each with its time limit, and typed refusals."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import TYPE_CHECKING
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardMalformed, CardUnreachable, InternalError
+from lpad.card.mbim.mbim_refusals import refusal_of
+from lpad.codec.mbim.framing import encode
+from lpad.codec.mbim.information_buffer import encode as encode_information
+from lpad.codec.mbim.messages import (
+    Action,
+    Close,
+    Command,
+    CommandDone,
+    FunctionError,
+    Indication,
+    Open,
+    OpenDone,
+)
+from lpad.codec.mbim.proxy_control import ProxyConfiguration
+from lpad.codec.mbim.reassembly import Receiver
+from lpad.codec.mbim.services import PROXY_CONTROL, Proxy
+from lpad.codec.mbim.statuses import ProtocolError, Status, error_name
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from lpad.card.port.control_port import ControlPort
+    from lpad.codec.mbim.information_buffer import Information
+    from lpad.codec.mbim.messages import Message
+
+_log = logging.getLogger(__name__)
+
+OPENING = 5.0
+"""Seconds for the answer to Open; it is sent again once, because a modem may have lost the first."""
+_PROXY_OPENING = 20
+_INDICATIONS_KEPT = 64
+_LAST_TRANSACTION = 0xFFFFFFFF
+_NOW = Deadline(0.0)
+
+
+class MbimDialogue:
+    """A function on a port that only this object uses."""
+
+    def __init__(self, port: ControlPort) -> None:
+        """Use a port; nothing is sent before the first command."""
+        self._port = port
+        self._receiver = Receiver()
+        self._transaction = 0
+        self._open = False
+        self._configured = False
+        self._heard: deque[Indication] = deque(maxlen=_INDICATIONS_KEPT)
+
+    @property
+    def name(self) -> str:
+        """The port's name in errors."""
+        return self._port.name
+
+    def ask(
+        self,
+        service: UUID,
+        cid: int,
+        information: Information | None = None,
+        *,
+        action: int = Action.QUERY,
+        attempted: str,
+        patience: float,
+        deadline: Deadline,
+    ) -> bytes:
+        """Send a command and return the information buffer of its answer.
+
+        If the function was reset in the meantime, it has not carried out the command: lpad opens it again and
+        repeats the command once.
+
+        Args:
+            information: what the command carries; None: nothing.
+            attempted: begins the sentence of an error.
+            patience: the maximum number of seconds to wait for the answer.
+            deadline: for the whole call; the earlier limit applies.
+
+        Raises:
+            CardUnreachable: no answer in time, the port is gone, or the function refuses (LinkRefused).
+            CardBusy: the modem or its SIM is busy.
+        """
+        info = b"" if information is None else encode_information(information)
+        for repeated in (False, True):
+            self._get_open(deadline=deadline)
+            self._check_time(attempted, deadline)
+            transaction = self._next_transaction()
+            command = Command(transaction=transaction, service=service, cid=cid, action=action, info=info)
+            until = deadline.within(patience)
+            self._send(command, deadline=until)
+            answer = self._answer(transaction, until)
+            if isinstance(answer, CommandDone):
+                if (answer.service, answer.cid) != (service, cid):
+                    raise CardMalformed(f"{attempted}: the modem answered another command")
+                if answer.status != Status.SUCCESS:
+                    raise refusal_of(answer.status, attempted=f"{attempted} at {self.name}")
+                return answer.info
+            if answer is None:
+                self._receiver.forget()
+                raise CardUnreachable(
+                    f"{attempted} at {self.name}: the modem did not answer in time; try again, or reset the"
+                    " modem"
+                )
+            self._open = False
+            if repeated or not _is_not_opened(answer):
+                raise CardUnreachable(
+                    f"{attempted} at {self.name}: the modem refuses the message ({_said(answer)}); try again,"
+                    " or reset the modem"
+                )
+            _log.info("%s: the modem was reset; lpad opens its port again", self.name)
+        raise InternalError("the second attempt returns or raises")
+
+    def forget_indications(self) -> None:
+        """Forget the indications so far."""
+        self._read(_NOW)
+        self._heard.clear()
+
+    def wait_for_indication(
+        self, wanted: frozenset[tuple[UUID, int]], *, deadline: Deadline
+    ) -> Indication | None:
+        """Wait for an indication, or return one received since `forget_indications`; None: none came in time.
+
+        Args:
+            wanted: service and command of each indication to wait for.
+
+        Raises:
+            CardUnreachable: the port is gone.
+        """
+        self._get_open(deadline=Deadline.after(OPENING))
+        while True:
+            while self._heard:
+                indication = self._heard.popleft()
+                if (indication.service, indication.cid) in wanted:
+                    return indication
+            if not self._read(deadline):
+                return None
+
+    def close(self) -> None:
+        """Release the port.
+
+        Close is not sent: it would end data connections that another program has made.
+        """
+        self._port.close()
+
+    def _get_open(self, *, deadline: Deadline) -> None:
+        if self._open:
+            return
+        if self._port.through_proxy and not self._configured:
+            self._configure_proxy(deadline)
+        self._check_time("cannot open the modem", deadline)
+        for again in (False, True):
+            if again and deadline.passed:
+                break
+            until = deadline.within(OPENING)
+            if again:  # the previous user may have left the function in the middle of something
+                self._send(Close(transaction=self._next_transaction()), deadline=until)
+            transaction = self._next_transaction()
+            message = Open(transaction=transaction, max_transfer=self._port.max_transfer)
+            self._send(message, deadline=until)
+            answer = self._answer(transaction, until)
+            if isinstance(answer, OpenDone):
+                if answer.status != Status.SUCCESS:
+                    raise refusal_of(answer.status, attempted=f"cannot open the modem at {self.name}")
+                self._open = True
+                return
+            self._receiver.forget()
+        raise CardUnreachable(
+            f"cannot open the modem at {self.name}: it does not answer MBIM's Open; check that this is an"
+            " MBIM port and not a QMI port, stop other programs that use it, or reset the modem"
+        )
+
+    def _configure_proxy(self, deadline: Deadline) -> None:
+        """Tell mbim-proxy which device to use; it opens the device once for all its users."""
+        self._check_time("cannot use mbim-proxy", deadline)
+        until = deadline.within(_PROXY_OPENING)
+        transaction = self._next_transaction()
+        wish = ProxyConfiguration(path=self.name, timeout=_PROXY_OPENING)
+        command = Command(
+            transaction=transaction,
+            service=PROXY_CONTROL,
+            cid=Proxy.CONFIGURATION,
+            action=Action.SET,
+            info=encode_information(wish),
+        )
+        self._send(command, deadline=until)
+        answer = self._answer(transaction, until)
+        if not isinstance(answer, CommandDone) or answer.status != Status.SUCCESS:
+            raise CardUnreachable(
+                f"cannot use {self.name} through mbim-proxy: the proxy cannot open it; check that the modem"
+                " is plugged in and that this is an MBIM port"
+            )
+        self._configured = True
+
+    def _check_time(self, attempted: str, deadline: Deadline) -> None:
+        if deadline.passed:
+            raise CardUnreachable(f"{attempted} at {self.name}: no time was left; try again")
+
+    def _next_transaction(self) -> int:
+        self._transaction = self._transaction % _LAST_TRANSACTION + 1
+        return self._transaction
+
+    def _send(self, message: Message, *, deadline: Deadline) -> None:
+        for fragment in encode(message, max_transfer=self._port.max_transfer):
+            self._port.write(fragment, deadline=deadline)
+
+    def _answer(self, transaction: int, deadline: Deadline) -> Message | None:
+        """Return the answer to a transaction; earlier ones that come late are dropped."""
+        while True:
+            data = self._port.read(deadline=deadline)
+            if not data:
+                return None
+            for message in self._take(data):
+                if message.transaction == transaction:
+                    return message
+                _log.debug("%s: a late %s", self.name, type(message).__name__)
+
+    def _read(self, deadline: Deadline) -> bool:
+        """Read what there is, for indications; return whether anything was read."""
+        data = self._port.read(deadline=deadline)
+        self._take(data)
+        return bool(data)
+
+    def _take(self, data: bytes) -> list[Message]:
+        """Set indications aside, and return the other messages."""
+        answers: list[Message] = []
+        for message in self._receiver.receive(data):
+            if isinstance(message, Indication):
+                self._heard.append(message)
+            else:
+                if _is_not_opened(message):
+                    self._open = False
+                answers.append(message)
+        return answers
+
+
+def _is_not_opened(message: Message) -> bool:
+    return isinstance(message, FunctionError) and message.error == ProtocolError.NOT_OPENED
+
+
+def _said(message: Message) -> str:
+    return error_name(message.error) if isinstance(message, FunctionError) else type(message).__name__

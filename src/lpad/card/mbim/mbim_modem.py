@@ -1,0 +1,203 @@
+"""A modem on an MBIM port: its IMEI, the SIM that it reads, its registration, and its power."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, TypeVar
+
+from lpad.base.errors import CardError, CardMalformed, InvalidValue, MalformedError, blamed_on
+from lpad.base.identifiers import Imei
+from lpad.card.modem.modem_answers import ModemIccid, Power, RejectCause
+from lpad.card.port.link_refused import LinkRefused
+from lpad.card.quirks.modem_identity import ModemIdentity
+from lpad.card.quirks.quirks import AtTimeouts, RefreshStep, Step
+from lpad.codec.mbim import basic_connect as basic
+from lpad.codec.mbim.basic_connect import ReadyState, RegisterState
+from lpad.codec.mbim.information_buffer import Information, decode
+from lpad.codec.mbim.messages import Action
+from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, Basic, Extended
+from lpad.protocol.at_dialogue import AtAnswer
+from lpad.protocol.iccid_answer import IccidReport, iccid_report
+from lpad.protocol.registration_answer import Registration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from lpad.base.deadline import Deadline
+    from lpad.card.mbim.mbim_dialogue import MbimDialogue
+
+_log = logging.getLogger(__name__)
+
+_I = TypeVar("_I", bound=Information)
+
+NETWORK = "+MBIM"
+"""In a `Registration`: MBIM reports one state for all kinds of network."""
+_REGISTRATION = {
+    RegisterState.DEREGISTERED: 0,
+    RegisterState.SEARCHING: 2,
+    RegisterState.HOME: 1,
+    RegisterState.ROAMING: 5,
+    RegisterState.PARTNER: 5,
+    RegisterState.DENIED: 3,
+}
+"""Statuses of 3GPP TS 27.007, 10.1.22, by MBIM's."""
+_UNKNOWN_REGISTRATION = 4
+_NEWS = {
+    (BASIC_CONNECT, Basic.SUBSCRIBER_READY_STATUS): "SUBSCRIBER_READY_STATUS",
+    (BASIC_CONNECT, Basic.REGISTER_STATE): "REGISTER_STATE",
+}
+RADIO_OFF, RADIO_ON, RESET = "MBIM radio off", "MBIM radio on", "MBIM reset"
+DETACH, ATTACH = "MBIM detach", "MBIM attach"
+LADDER = (
+    RefreshStep(step=Step.WAIT, seconds=15.0),
+    RefreshStep(step=Step.RADIO_CYCLE, down=(RADIO_OFF,), up=(RADIO_ON,), seconds=30.0),
+    RefreshStep(step=Step.MODEM_RESET, up=(RESET,), seconds=90.0, port_goes=True),
+)
+"""The steps that make a modem on an MBIM port notice another profile."""
+_ACTIONS: dict[str, tuple[UUID, int, Information | None]] = {
+    RADIO_OFF: (BASIC_CONNECT, Basic.RADIO_STATE, basic.SetRadioState(radio=0)),
+    RADIO_ON: (BASIC_CONNECT, Basic.RADIO_STATE, basic.SetRadioState(radio=1)),
+    RESET: (BASIC_CONNECT_EXTENSIONS, Extended.DEVICE_RESET, None),
+    DETACH: (BASIC_CONNECT, Basic.PACKET_SERVICE, basic.SetPacketService(action=1)),
+    ATTACH: (BASIC_CONNECT, Basic.PACKET_SERVICE, basic.SetPacketService(action=0)),
+}
+_POWERING = 40.0
+_MOST_CAUSE = 255
+
+
+class MbimModem:
+    """The modem behind a dialogue (see `ControlModem`)."""
+
+    reattaching: tuple[tuple[str, str], ...] = ((DETACH, ATTACH), (RADIO_OFF, RADIO_ON))
+
+    def __init__(self, dialogue: MbimDialogue) -> None:
+        """Use a dialogue; nothing is sent before the first question."""
+        self.dialogue = dialogue
+        self.patience = AtTimeouts()
+
+    def imei(self, *, deadline: Deadline) -> Imei | None:
+        """Return the modem's IMEI, or None if it reports no valid one."""
+        caps = self._caps(deadline)
+        try:
+            return None if caps is None else Imei.parse(caps.device_id.strip())
+        except InvalidValue as error:
+            _log.warning(
+                "%s: the modem's IMEI is unknown: %s; set it in the settings", self.dialogue.name, error
+            )
+            return None
+
+    def identity(self, *, deadline: Deadline) -> ModemIdentity:
+        """Return model and firmware, as far as the modem reports them."""
+        caps = self._caps(deadline)
+        if caps is None:
+            return ModemIdentity()
+        return ModemIdentity(model=caps.hardware, firmware=caps.firmware)
+
+    def iccid(self, *, deadline: Deadline) -> ModemIccid:
+        """Return the ICCID that the modem reads."""
+        status = self._asked(
+            basic.SubscriberReadyStatus,
+            Basic.SUBSCRIBER_READY_STATUS,
+            "cannot read the SIM's state",
+            deadline,
+        )
+        if status is None:
+            return ModemIccid(tells=False)
+        lock = None
+        if status.ready_state == ReadyState.DEVICE_LOCKED:
+            lock = self.lock(deadline=deadline) or "SIM PIN"
+        if not status.sim_iccid:
+            return ModemIccid(tells=True, lock=lock)
+        try:
+            report = iccid_report(AtAnswer((status.sim_iccid,), "OK"))
+        except MalformedError as error:
+            _log.debug("%s: %s", self.dialogue.name, error)
+            return ModemIccid(tells=lock is not None, lock=lock, garbled=True)
+        return ModemIccid(tells=True, report=report if isinstance(report, IccidReport) else None, lock=lock)
+
+    def registrations(self, *, deadline: Deadline) -> tuple[Registration, ...]:
+        """Return the registration; empty if the modem reports none."""
+        status = self._registration(deadline)
+        if status is None:
+            return ()
+        known = {state.value: number for state, number in _REGISTRATION.items()}
+        return (Registration(NETWORK, known.get(status.state, _UNKNOWN_REGISTRATION)),)
+
+    def lock(self, *, deadline: Deadline) -> str | None:
+        """Return the lock that the modem reports; None if there is none."""
+        status = self._asked(basic.PinStatus, Basic.PIN, "cannot read the SIM's lock", deadline)
+        if status is None or not status.pin_state:
+            return None
+        return basic.PIN_NAMES.get(status.pin_type)
+
+    def reject_cause(self, *, deadline: Deadline) -> RejectCause:
+        """Return the cause of the last rejected attach, if the modem reports one."""
+        status = self._registration(deadline)
+        if status is None or not 0 < status.network_error <= _MOST_CAUSE:
+            return RejectCause()
+        return RejectCause(emm=status.network_error)
+
+    def take(self, action: str, *, deadline: Deadline) -> bool:
+        """Carry out an action by its name; return whether the modem accepted it."""
+        if action not in _ACTIONS:
+            _log.warning("%s: '%s' is not an action of an MBIM modem", self.dialogue.name, action)
+            return False
+        service, cid, information = _ACTIONS[action]
+        try:
+            self.dialogue.ask(
+                service,
+                cid,
+                information,
+                action=Action.SET,
+                attempted=f"cannot carry out '{action}'",
+                patience=_POWERING,
+                deadline=deadline,
+            )
+        except (LinkRefused, CardMalformed) as error:
+            _log.warning("%s", error)
+            return False
+        return True
+
+    def power(self, *, deadline: Deadline) -> Power:
+        """Return whether the radio is on."""
+        state = self._asked(basic.RadioState, Basic.RADIO_STATE, "cannot read the radio's state", deadline)
+        if state is None:
+            return Power.UNKNOWN
+        return Power.UP if state.software else Power.DOWN
+
+    def forget_unsolicited(self) -> None:
+        """Forget the indications so far."""
+        self.dialogue.forget_indications()
+
+    def wait_for(self, beginnings: Sequence[str], *, deadline: Deadline) -> str | None:
+        """Wait for an indication about SIM or registration; return its name, or None if none came."""
+        del beginnings  # these are lines of AT ports
+        found = self.dialogue.wait_for_indication(frozenset(_NEWS), deadline=deadline)
+        return None if found is None else _NEWS[found.service, Basic(found.cid)]
+
+    def _caps(self, deadline: Deadline) -> basic.DeviceCaps | None:
+        return self._asked(basic.DeviceCaps, Basic.DEVICE_CAPS, "cannot read the modem's IMEI", deadline)
+
+    def _registration(self, deadline: Deadline) -> basic.RegistrationStatus | None:
+        return self._asked(
+            basic.RegistrationStatus, Basic.REGISTER_STATE, "cannot read the registration", deadline
+        )
+
+    def _asked(self, kind: type[_I], cid: Basic, attempted: str, deadline: Deadline) -> _I | None:
+        """Query the modem; None if it refuses or answers unintelligibly."""
+        try:
+            answer = self.dialogue.ask(
+                BASIC_CONNECT,
+                cid,
+                attempted=attempted,
+                patience=self.patience.information,
+                deadline=deadline,
+            )
+            with blamed_on(CardMalformed, attempted):
+                return decode(kind, answer)
+        except CardError as error:
+            if "modem_error" not in error.details and not isinstance(error, CardMalformed):
+                raise
+            _log.debug("%s", error)
+            return None

@@ -1,0 +1,59 @@
+"""A modem on a control port (MBIM), which answers questions as data in place of AT lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lpad.base.deadline import Deadline
+    from lpad.base.identifiers import Imei
+    from lpad.card.modem.modem_answers import ModemIccid, Power, RejectCause
+    from lpad.protocol.registration_answer import Registration
+
+
+class ControlModem(Protocol):
+    """The questions and actions for which an AT modem gets AT commands.
+
+    Every method raises CardUnreachable if the port is gone or does not answer.
+    """
+
+    reattaching: tuple[tuple[str, str], ...]
+    """Actions for `take` that detach and attach, gentlest first."""
+
+    def imei(self, *, deadline: Deadline) -> Imei | None:
+        """Return the modem's IMEI, or None if it reports no valid one."""
+        ...
+
+    def iccid(self, *, deadline: Deadline) -> ModemIccid:
+        """Return the ICCID that the modem reads."""
+        ...
+
+    def registrations(self, *, deadline: Deadline) -> tuple[Registration, ...]:
+        """Return the registration; empty if the modem reports none."""
+        ...
+
+    def lock(self, *, deadline: Deadline) -> str | None:
+        """Return the lock that the modem reports, under its name in AT+CPIN?; None if there is none."""
+        ...
+
+    def reject_cause(self, *, deadline: Deadline) -> RejectCause:
+        """Return the cause of the last rejected attach, if the modem reports one."""
+        ...
+
+    def take(self, action: str, *, deadline: Deadline) -> bool:
+        """Carry out an action of a refresh ladder by its name; return whether the modem accepted it."""
+        ...
+
+    def power(self, *, deadline: Deadline) -> Power:
+        """Return whether the radio is on."""
+        ...
+
+    def forget_unsolicited(self) -> None:
+        """Forget the indications so far; `wait_for` considers only later ones."""
+        ...
+
+    def wait_for(self, beginnings: Sequence[str], *, deadline: Deadline) -> str | None:
+        """Wait for an indication about SIM or registration; return its name, or None if none came."""
+        ...

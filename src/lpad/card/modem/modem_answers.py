@@ -1,0 +1,44 @@
+"""A modem's answers, in the same form from AT ports and control ports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from lpad.protocol.iccid_answer import IccidReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModemIccid:
+    """A modem's report on the ICCID that it reads."""
+
+    tells: bool
+    """Whether the modem knows a command for the ICCID."""
+    report: IccidReport | None = None
+    """None: the modem reads no ICCID at present."""
+    lock: str | None = None
+    """The lock that must be opened first, such as SIM PIN."""
+    garbled: bool = False
+    """Whether the modem answered, but not intelligibly."""
+
+
+class RejectCause(NamedTuple):
+    """Causes from 1 to 255; None: not reported.
+
+    `esm` belongs to the bearer that is opened with the attach.
+    """
+
+    emm: int | None = None
+    esm: int | None = None
+
+
+class Power(Enum):
+    """The result of a modem's power-up command."""
+
+    UP = auto()
+    DOWN = auto()
+    """The modem refuses, and reports that its radio is off."""
+    UNKNOWN = auto()
+    """The modem refuses, and does not report whether anything is off."""

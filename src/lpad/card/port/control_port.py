@@ -1,0 +1,200 @@
+"""A modem's control port (MBIM), opened directly or through mbim-proxy, for the exchange of bytes.
+
+Two programs that read one control port steal each other's answers, so all share mbim-proxy, as ModemManager
+does. lpad uses it if it runs, and otherwise opens the port itself, with a lock.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import math
+import os
+import select
+import socket
+import stat
+import struct
+import termios
+import tty
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import CardBusy, CardUnreachable
+from lpad.card.port.holders import held_elsewhere
+
+if TYPE_CHECKING:
+    from lpad.base.deadline import Deadline
+
+PROXY = "\0mbim-proxy"
+"""The abstract socket of libmbim's proxy."""
+DEFAULT_TRANSFER = 4096
+_LARGEST_COMMAND = 0x800248A0
+"""IOCTL_WDM_MAX_COMMAND: the port's largest message, as a number of 2 bytes."""
+_CHUNK = 65_536
+
+
+class ControlPort:
+    """An open control port or connection to a proxy; messages are written whole."""
+
+    def __init__(self, fd: int, *, name: str, through_proxy: bool) -> None:
+        """Take over a descriptor, which does not block.
+
+        Args:
+            fd: closed with this object.
+            name: the port's name in errors.
+            through_proxy: whether it leads to mbim-proxy, which first needs the name of the device.
+        """
+        self._fd = fd
+        self.name = name
+        self.through_proxy = through_proxy
+        self.max_transfer = _max_transfer(fd)
+        """Bytes of the largest message or fragment."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._fd < 0
+
+    def write(self, data: bytes, *, deadline: Deadline) -> None:
+        """Write one message or fragment.
+
+        Raises:
+            CardUnreachable: the port is gone, or accepts no message until the deadline.
+        """
+        while data:
+            if not self._wait(select.POLLOUT, deadline):
+                raise CardUnreachable(
+                    f"cannot write to {self.name}: the modem accepts no messages; restart the modem"
+                )
+            try:
+                data = data[os.write(self._fd, data) :]
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise self._gone() from error
+
+    def read(self, *, deadline: Deadline) -> bytes:
+        """Return received bytes as soon as there are any; empty only when the deadline has passed.
+
+        Raises:
+            CardUnreachable: the port is gone, or the proxy has closed the connection.
+        """
+        while self._wait(select.POLLIN, deadline):
+            try:
+                data = os.read(self._fd, _CHUNK)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise self._gone() from error
+            if data:
+                return data
+            raise self._gone()
+        return b""
+
+    def close(self) -> None:
+        """Release the port; never raises, and a second call does nothing."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with suppress(OSError):
+                os.close(fd)
+
+    def _wait(self, event: int, deadline: Deadline) -> bool:
+        if self.closed:
+            raise self._gone()
+        poll = select.poll()
+        poll.register(self._fd, event)
+        return bool(poll.poll(math.ceil(deadline.remaining() * 1000)))
+
+    def _gone(self) -> CardUnreachable:
+        if self.through_proxy:
+            return CardUnreachable(
+                f"mbim-proxy has closed the connection for {self.name}: the modem was reset or unplugged, or"
+                " the proxy refuses this user, because it accepts only root; try again, and if it happens"
+                " again, run lpad as root or stop the program that uses the proxy, such as ModemManager"
+            )
+        return CardUnreachable(
+            f"the port {self.name} has disappeared: the modem was reset or unplugged; try again once the"
+            " modem is back"
+        )
+
+
+def open_control_port(port: str, *, proxy: str = PROXY) -> ControlPort:
+    """Open a modem's MBIM port.
+
+    Args:
+        port: device, such as /dev/cdc-wdm0 or /dev/wwan0mbim0; or the path of a Unix socket.
+        proxy: the proxy's abstract socket, which is used if it accepts connections.
+
+    Raises:
+        CardUnreachable: no such port, no permission, or not a port.
+        CardBusy: another program has locked it.
+    """
+    try:
+        mode = os.stat(port).st_mode  # noqa: PTH116 - the argument is a text
+    except OSError as error:
+        raise _not_opened(port, error) from error
+    if stat.S_ISSOCK(mode):
+        return ControlPort(_connected(port, port), name=port, through_proxy=False)
+    if not stat.S_ISCHR(mode):
+        raise CardUnreachable(f"cannot open {port}: it is not a device", retryable=False)
+    shared = _proxy_connection(proxy)
+    if shared is not None:
+        return ControlPort(shared, name=port, through_proxy=True)
+    try:
+        fd = os.open(port, os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _not_opened(port, error) from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.isatty(fd):  # a simulated modem's
+            tty.setraw(fd)
+    except (OSError, termios.error) as error:
+        os.close(fd)
+        if isinstance(error, BlockingIOError):
+            raise CardBusy(f"cannot open {port}: {held_elsewhere(port)}") from error
+        raise CardUnreachable(f"cannot open {port}: {error}") from error
+    return ControlPort(fd, name=port, through_proxy=False)
+
+
+def _proxy_connection(proxy: str) -> int | None:
+    """Return a connection to the proxy; None if it does not run."""
+    try:
+        return _connected(proxy, "mbim-proxy")
+    except CardUnreachable:
+        return None
+
+
+def _connected(address: str, name: str) -> int:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
+        try:
+            connection.connect(address)
+        except OSError as error:
+            raise _not_opened(name, error) from error
+        connection.setblocking(False)
+        return connection.detach()
+
+
+def _max_transfer(fd: int) -> int:
+    """Return the port's limit; sockets, ptys and WWAN ports state none."""
+    answer = bytearray(2)
+    try:
+        fcntl.ioctl(fd, _LARGEST_COMMAND, answer)
+    except OSError:
+        return DEFAULT_TRANSFER
+    limit: int = struct.unpack("=H", answer)[0]
+    return limit if limit >= 64 else DEFAULT_TRANSFER
+
+
+def _not_opened(port: str, error: OSError) -> CardUnreachable:
+    if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ECONNREFUSED):
+        return CardUnreachable(
+            f"cannot open {port}: there is no such port; is the modem plugged in and switched on?"
+            " 'lpad probe' lists the existing ports"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return CardUnreachable(
+            f"cannot open {port}: permission denied; control ports belong to root: run lpad as root, or give"
+            " the user that lpad runs as access with a udev rule",
+            retryable=False,
+        )
+    return CardUnreachable(f"cannot open {port}: {os.strerror(error.errno or 0)}")

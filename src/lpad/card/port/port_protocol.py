@@ -1,0 +1,63 @@
+"""The protocol that a modem's port speaks, as the kernel states it.
+
+cdc-wdm ports belong to the driver cdc_mbim or qmi_wwan (/sys/class/usbmisc), WWAN ports have a type
+(/sys/class/wwan, Linux 5.14). If neither says anything, the name does.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from pathlib import Path
+
+SYSFS = Path("/sys")
+
+
+class PortProtocol(Enum):
+    """The protocols of a modem's ports."""
+
+    AT = "AT"
+    MBIM = "MBIM"
+    QMI = "QMI"
+
+
+_DRIVERS = {"cdc_mbim": PortProtocol.MBIM, "qmi_wwan": PortProtocol.QMI, "option": PortProtocol.AT}
+_NAMES = (
+    (re.compile(r"wwan[0-9]+mbim[0-9]+"), PortProtocol.MBIM),
+    (re.compile(r"wwan[0-9]+qmi[0-9]+"), PortProtocol.QMI),
+    # The driver is unknown: lpad asks by sending Open, because MBIM is the usual protocol of such ports.
+    (re.compile(r"cdc-wdm[0-9]+"), PortProtocol.MBIM),
+)
+
+
+def protocol_of(port: str, *, sysfs: Path = SYSFS) -> PortProtocol:
+    """Return the protocol of a port, without opening it.
+
+    Args:
+        port: a device, a link to one, or the path of a Unix socket, which is a simulated modem's MBIM port.
+    """
+    path = Path(port)
+    if path.is_socket():
+        return PortProtocol.MBIM
+    device = path.resolve().name
+    told = _told_type(sysfs / "class" / "wwan" / device / "type") or _driver_of(sysfs, device)
+    if told is not None:
+        return told
+    for name in (device, path.name):
+        for pattern, protocol in _NAMES:
+            if pattern.fullmatch(name):
+                return protocol
+    return PortProtocol.AT
+
+
+def _told_type(file: Path) -> PortProtocol | None:
+    try:
+        told = file.read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return None
+    return PortProtocol.__members__.get(told)
+
+
+def _driver_of(sysfs: Path, device: str) -> PortProtocol | None:
+    driver = sysfs / "class" / "usbmisc" / device / "device" / "driver"
+    return _DRIVERS.get(driver.resolve().name) if driver.exists() else None

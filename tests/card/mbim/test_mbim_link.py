@@ -1,0 +1,220 @@
+"""The link over MBIM, through the contract that all links share, before the simulated modem's port."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from card.link_contract import EID, GET_EID, LinkContract, Rig, soon
+from card.scripted_card import ScriptedCard
+from lpad.base.errors import CardBusy, CardError, CardStatus, CardUnreachable
+from lpad.base.identifiers import ISD_R
+from lpad.card.isdr.isdr import isdr_session
+from lpad.card.link.remembered_links import LinkMemory
+from lpad.card.mbim.mbim_link import GROUP, MbimLink, open_mbim_link
+from lpad.codec import es10
+from lpad.codec.mbim.messages import Command
+from lpad.codec.mbim.services import UICC, Uicc
+from lpad.simulator.mbim.control_port import MbimModem
+from lpad.simulator.mbim.habits import MbimHabits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def rig_with(
+    path: str, card: ScriptedCard | None = None, **habits: Any
+) -> Iterator[tuple[MbimModem, MbimLink]]:
+    card = card or ScriptedCard(answers={GET_EID: EID})
+    with MbimModem(card, path=path, habits=MbimHabits(**habits)) as modem:
+        link = open_mbim_link(modem.path)
+        try:
+            yield modem, link
+        finally:
+            link.close()
+
+
+def get_eid(link: MbimLink) -> bytes:
+    with isdr_session(link, deadline=soon()) as isdr:
+        return isdr.command(GET_EID, intent=es10.GET_EID, deadline=soon())
+
+
+HABITS: dict[str, dict[str, Any]] = {
+    "by the letter": {},
+    "fragments": {"max_transfer": 64},
+    "passes 61xx on": {"fetches_response": False},
+    "class byte of the host": {"builds_class": False, "fetches_response": False},
+    "no channel in the class byte": {"refuses_channel_in_class": True},
+    "only P2 0C": {"select_p2": (12,)},
+    "only class byte type 0": {"class_byte_types": (0,)},
+    "no extensions": {"extensions": False},
+    "without indications": {"indication_delay": None},
+}
+
+
+@pytest.mark.parametrize(
+    ("habits", "place"), [*((each, "cdc-wdm0") for each in HABITS), ("by the letter", "unix:")]
+)
+class TestContract(LinkContract):
+    """Each habit on a pty, and a socket."""
+
+    @pytest.fixture
+    def rig(self, habits: str, place: str, tmp_path: Path) -> Iterator[Rig]:
+        where = f"unix:{tmp_path}/mbim" if place == "unix:" else str(tmp_path / place)
+        card = ScriptedCard()
+        with rig_with(where, card, **HABITS[habits]) as (_, link):
+            yield Rig(link, card)
+
+    def test_gives_up_on_an_answer_without_end(self, rig: Rig) -> None:
+        """A function that fetches the answer itself gives up, too, and passes the last status word on."""
+        rig.card.endless = True
+        rig.card.answers[GET_EID] = EID
+        with pytest.raises(CardError):
+            self.command(rig, GET_EID)
+        assert rig.card.open == set()
+
+
+def test_channels_of_a_killed_process_are_closed_at_the_start(tmp_path: Path) -> None:
+    """Lpad's own group is closed before the first channel; other programs' channels stay open."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    with rig_with(str(tmp_path / "cdc-wdm0"), card, leaked_channels=3, leaked_group=GROUP) as (modem, link):
+        assert card.free_channels == []
+        assert get_eid(link) == EID
+        assert modem.function.channels.open == {}
+    with rig_with(str(tmp_path / "cdc-wdm1"), leaked_channels=1, leaked_group=1) as (modem, link):
+        assert get_eid(link) == EID
+        assert list(modem.function.channels.open.values()) == [1]
+
+
+def test_what_the_firmware_wants_is_remembered(tmp_path: Path) -> None:
+    """The second link needs no attempt that fails."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    habits = MbimHabits(select_p2=(4,), class_byte_types=(0,))
+    with MbimModem(card, path=tmp_path / "cdc-wdm0", habits=habits) as modem:
+        for expected in (3, 1):
+            link = open_mbim_link(modem.path, memory=LinkMemory(tmp_path / "links"))
+            before = opened_channels(modem)
+            assert get_eid(link) == EID
+            link.close()
+            assert opened_channels(modem) - before == expected
+    assert "490154203237518" not in "".join(path.read_text() for path in (tmp_path / "links").iterdir())
+
+
+def test_a_reset_modem_is_opened_again(tmp_path: Path) -> None:
+    """NotOpened between two sessions costs nothing; within one, the session is lost and may be repeated."""
+    with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
+        assert get_eid(link) == EID
+        modem.do(lambda function: function.lose_power())
+        assert get_eid(link) == EID
+        with isdr_session(link, deadline=soon()) as isdr:
+            isdr.command(GET_EID, intent=es10.GET_EID, deadline=soon())
+            modem.do(lambda function: function.lose_power())
+            with pytest.raises(CardUnreachable, match="channel was lost") as caught:
+                isdr.command(GET_EID, intent=es10.GET_EID, deadline=soon())
+            assert caught.value.retryable
+        assert get_eid(link) == EID
+
+
+def test_a_lost_answer_ends_in_time_and_the_next_command_works(tmp_path: Path) -> None:
+    """A modem that loses one transaction is an error after the time for an APDU, not a wait for ever."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    with MbimModem(card, path=tmp_path / "cdc-wdm0") as modem:
+        link = open_mbim_link(modem.path, overrides={"patience": {"apdu": 0.3, "information": 0.3}})
+        modem.once(UICC, Uicc.APDU, lost=True)
+        with pytest.raises(CardUnreachable, match="did not answer in time"):
+            get_eid(link)
+        assert get_eid(link) == EID
+        link.close()
+
+
+def test_a_late_answer_is_not_taken_for_the_next_one(tmp_path: Path) -> None:
+    """Answers are told apart by their transaction."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    with MbimModem(card, path=tmp_path / "cdc-wdm0") as modem:
+        link = open_mbim_link(modem.path, overrides={"patience": {"apdu": 0.3}})
+        assert get_eid(link) == EID
+        modem.once(UICC, Uicc.CLOSE_CHANNEL, delay=0.6)
+        get_eid(link)
+        link._quirks = link._quirks.merged({"patience": {"apdu": 30.0}})
+        link._modem.patience = link._quirks.patience
+        assert get_eid(link) == EID
+        link.close()
+
+
+def test_noise_before_an_answer_is_skipped(tmp_path: Path) -> None:
+    """Bytes of a message whose beginning was lost do not hide the answer."""
+    with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
+        modem.once(UICC, Uicc.APDU, before=b"\xff" * 37)
+        assert get_eid(link) == EID
+
+
+def test_a_silent_modem_is_named(tmp_path: Path) -> None:
+    """Without an answer to Open the error names the port and what to check."""
+    with MbimModem(ScriptedCard(), path=tmp_path / "cdc-wdm0") as modem:
+        link = open_mbim_link(modem.path)
+        for _ in range(4):
+            modem.once(executed=False, lost=True)
+        with pytest.raises(CardUnreachable, match="does not answer MBIM's Open; check that this is an MBIM"):
+            link.imei(deadline=soon().within(3))
+        link.close()
+
+
+def test_a_vanished_port_is_named_and_comes_back(tmp_path: Path) -> None:
+    """A modem that leaves the bus ends the session at once; a new link works once it is back."""
+    with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
+        get_eid(link)
+        modem.once(UICC, Uicc.APDU, vanish=True)
+        with pytest.raises(CardUnreachable, match="has disappeared"):
+            get_eid(link)
+        with pytest.raises(CardUnreachable, match="no such port"):
+            open_mbim_link(modem.path)
+        modem.come_back()
+        again = open_mbim_link(modem.path)
+        assert get_eid(again) == EID
+        again.close()
+
+
+def test_a_port_in_use_is_busy(tmp_path: Path) -> None:
+    """Two direct readers would steal each other's answers, so the second is refused."""
+    with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, _), pytest.raises(CardBusy, match="holds it"):
+        open_mbim_link(modem.path)
+
+
+def test_a_missing_card_is_reported_with_the_slots(tmp_path: Path) -> None:
+    """The error names the slot that has the card."""
+    with (
+        rig_with(str(tmp_path / "cdc-wdm0"), slots=2, card_slot=1) as (_, link),
+        pytest.raises(CardUnreachable, match=r"slot 1 \(active\) is empty, slot 2 has a card"),
+    ):
+        get_eid(link)
+
+
+def test_a_card_without_isdr_is_told_from_a_full_one(tmp_path: Path) -> None:
+    """SelectFailed for every name and P2 means that there is no ISD-R."""
+    with (
+        rig_with(str(tmp_path / "cdc-wdm0"), ScriptedCard(applications=())) as (_, link),
+        pytest.raises(CardStatus, match="not an eUICC"),
+    ):
+        link.open_channel((ISD_R,), deadline=soon())
+
+
+def test_a_session_sends_one_message_for_each_apdu(tmp_path: Path) -> None:
+    """Once the modem is known, a session is a channel, its APDUs, and the channel's end."""
+    with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
+        get_eid(link)
+        modem.received.clear()
+        get_eid(link)
+        asked = [each.cid for each in modem.received if isinstance(each, Command)]
+        assert asked == [Uicc.OPEN_CHANNEL, Uicc.APDU, Uicc.CLOSE_CHANNEL]
+        assert len(modem.received) == len(asked)
+
+
+def opened_channels(modem: MbimModem) -> int:
+    return sum(
+        isinstance(each, Command) and (each.service, each.cid) == (UICC, Uicc.OPEN_CHANNEL)
+        for each in modem.received
+    )

@@ -1,0 +1,102 @@
+"""lpad's MBIM link through Debian's mbim-proxy, next to mbimcli, and through one that refuses."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+import uuid
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from card.link_contract import EID, GET_EID, soon
+from card.scripted_card import ScriptedCard
+from lpad.base.errors import CardUnreachable
+from lpad.card.mbim.mbim_link import open_mbim_link
+from lpad.card.port.control_port import open_control_port
+from lpad.simulator.mbim.control_port import MbimModem
+from mbim_namespace import MbimNamespace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SESSIONS = """
+import sys
+from lpad.base.deadline import Deadline
+from lpad.card.isdr.isdr import isdr_session
+from lpad.card.mbim.mbim_link import open_mbim_link
+from lpad.codec import es10
+deadline = Deadline.after(60)
+link = open_mbim_link(sys.argv[1])
+assert link._modem.dialogue._port.through_proxy
+print(link.imei(deadline=deadline))
+for _ in range(20):
+    with isdr_session(link, deadline=deadline) as isdr:
+        print(isdr.command(bytes.fromhex("BF3E035C015A"), intent=es10.GET_EID, deadline=deadline).hex())
+link.close()
+"""
+
+
+@pytest.mark.programs("mbimcli")
+def test_lpad_and_mbimcli_share_the_proxy(tmp_path: Path) -> None:
+    """Twenty sessions of lpad and the questions of mbimcli do not take each other's answers."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    with MbimModem(card, path=tmp_path / "cdc-wdm0") as modem, MbimNamespace() as namespace:
+        asked: list[str] = []
+        done = threading.Event()
+
+        def ask_in_turns() -> None:
+            while not done.is_set():
+                told = namespace.run("mbimcli", "-d", modem.path, "-p", "--query-device-caps")
+                asked.append(told.stdout)
+
+        other = threading.Thread(target=ask_in_turns)
+        other.start()
+        try:
+            ours = namespace.run(sys.executable, "-c", SESSIONS, modem.path, seconds=100)
+        finally:
+            done.set()
+            other.join()
+        assert ours.stdout.split() == ["490154203237518", *[EID.hex()] * 20], ours.stderr
+        assert asked
+        assert all("490154203237518" in each for each in asked)
+        assert modem.function.channels.open == {}
+
+
+def test_a_proxy_that_refuses_is_named(tmp_path: Path) -> None:
+    """mbim-proxy closes the connection of every user but root; the error says so."""
+    name = f"\0lpad-test-{uuid.uuid4()}"
+    with (
+        MbimModem(ScriptedCard(), path=tmp_path / "cdc-wdm0") as modem,
+        socket.socket(socket.AF_UNIX) as listener,
+    ):
+        listener.bind(name)
+        listener.listen()
+
+        def refuse() -> None:
+            connection, _ = listener.accept()
+            connection.close()
+
+        accepting = threading.Thread(target=refuse)
+        accepting.start()
+        link = open_mbim_link(modem.path, open_port=partial(open_control_port, proxy=name))
+        with pytest.raises(CardUnreachable, match="accepts only root"):
+            link.imei(deadline=soon())
+        link.close()
+        accepting.join()
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "nothing"])
+def test_what_is_no_port_is_named(kind: str, tmp_path: Path) -> None:
+    """A path to something else is refused before anything is sent."""
+    path = tmp_path / "cdc-wdm0"
+    if kind == "file":
+        path.write_bytes(b"")
+    elif kind == "folder":
+        path.mkdir()
+    says = "no such port" if kind == "nothing" else "not a device"
+    with pytest.raises(CardUnreachable, match=says):
+        open_mbim_link(os.fspath(path))

@@ -1,0 +1,41 @@
+"""A gateway whose daemon reaches the card through the modem's MBIM port."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from journeys.gateway import Gateway
+from lpad.simulator.mbim.control_port import MbimModem
+from lpad.simulator.mbim.habits import MbimHabits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lpad.simulator.modem.personality import ModemPersonality
+
+HURRIED_LADDER = [
+    {"step": "wait", "seconds": 0.5},
+    {"step": "radio-cycle", "down": ["MBIM radio off"], "up": ["MBIM radio on"], "seconds": 0.5},
+    {"step": "modem-reset", "up": ["MBIM reset"], "seconds": 20, "port_goes": True},
+]
+"""The ladder of MBIM modems, for those that need not be given half a minute."""
+
+
+@contextmanager
+def mbim_gateway(
+    *,
+    personality: ModemPersonality | None = None,
+    ladder: list[dict[str, Any]] | None = None,
+    **habits: Any,
+) -> Iterator[tuple[Gateway, MbimModem]]:
+    """Start a gateway; its AT port leads to the same card, but is in no settings."""
+    euicc: dict[str, Any] = {"quirks": {} if ladder is None else {"refresh_ladder": ladder}}
+    gateway = Gateway(personality=personality, euicc=euicc)
+    path = gateway.folder / "cdc-wdm0"
+    euicc["port"] = str(path)
+    made = MbimHabits(**habits)
+    with MbimModem(gateway.card, path=path, personality=personality, habits=made) as modem, gateway:
+        yield gateway, modem
+        assert modem.received, "the daemon has used the MBIM port"
+        assert not gateway.modem.received, "and not the AT port"

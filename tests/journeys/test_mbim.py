@@ -1,0 +1,102 @@
+"""The whole life of a profile, and guarded switches, through the daemon and a modem's MBIM port."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from journeys.gateway import CARD, PATIENCE, Gateway
+from journeys.mbim_gateway import HURRIED_LADDER, mbim_gateway
+from lpad.base.identifiers import Iccid
+from lpad.simulator.modem.personality import DENIED, ModemPersonality, Notices
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.simulator.mbim.control_port import MbimModem
+
+FIRST, SECOND = "8900101000000000017", "8900101000000000025"
+
+HABITS: dict[str, dict[str, Any]] = {
+    "by the letter": {},
+    "as Fibocom L860": {"select_p2": (12,), "builds_class": False, "fetches_response": False},
+    "fragments": {"max_transfer": 64},
+    "without indications": {"indication_delay": None, "extensions": False},
+}
+
+
+def installed(gateway: Gateway) -> None:
+    gateway.ready()
+    for iccid in (FIRST, SECOND):
+        gateway.install_profile(iccid=Iccid.parse(iccid))
+
+
+@pytest.mark.parametrize("habits", list(HABITS))
+def test_a_profile_lives_on_an_mbim_modem(habits: str, profile: Callable[[], bytes]) -> None:
+    """Downloaded, enabled, switched, disabled, deleted, notifications delivered; no channel stays open."""
+    with mbim_gateway(**HABITS[habits]) as (gateway, modem):
+        client = gateway.client
+        gateway.ready()
+        first, second = (
+            str((gateway.download(gateway.order(profile())).check().result or {})["iccid"]) for _ in range(2)
+        )
+        client.enable(CARD, first, wait=PATIENCE).check()
+        client.enable(CARD, second, wait=PATIENCE).check()
+        assert {each.iccid: each.state for each in client.profiles(CARD)} == {
+            first: "disabled",
+            second: "enabled",
+        }
+        client.disable(CARD, second, accept_offline=True, wait=PATIENCE).check()
+        client.delete(CARD, first, wait=PATIENCE).check()
+        client.delete(CARD, second, wait=PATIENCE).check()
+        assert gateway.card.profiles == ()
+        gateway.until(lambda: not gateway.card.notifications)
+        told = {(each.event, each.iccid) for each in gateway.server.notifications if each.verified}
+        assert told >= {
+            (event, iccid)
+            for event in ("install", "enable", "disable", "delete")
+            for iccid in (first, second)
+        }
+        gateway.until(lambda: modem.function.channels.open == {} and gateway.card.open_channels == ())
+
+
+@pytest.mark.parametrize("notices", [Notices.REFRESH, Notices.RADIO_CYCLE, Notices.RESET], ids=str)
+def test_a_switch_lasts_until_the_modem_reads_the_profile(notices: Notices) -> None:
+    """The ICCID in the subscriber's state is the proof; a modem that sleeps is cycled, then reset."""
+    personality = ModemPersonality(notices=notices, away_after_reset=0.2)
+    with mbim_gateway(personality=personality, ladder=HURRIED_LADDER) as (gateway, modem):
+        installed(gateway)
+        for iccid in (FIRST, SECOND):
+            gateway.client.enable(CARD, iccid, wait=PATIENCE).check()
+            assert read_by(modem) == iccid
+
+
+def read_by(modem: MbimModem) -> str:
+    found: list[str] = []
+    modem.do(lambda function: found.append(str(function.modem.radio.iccid())))
+    return found[0]
+
+
+def test_a_switch_is_kept_once_the_modem_is_registered() -> None:
+    """The guard asks MBIM's register state, and its indication ends the wait."""
+    personality = ModemPersonality(registers_after=0.5)
+    with mbim_gateway(personality=personality) as (gateway, modem):
+        installed(gateway)
+        gateway.client.enable(CARD, FIRST, wait=PATIENCE).check()
+        change = gateway.client.enable(CARD, SECOND, guard=("registered",), within=60.0, wait=PATIENCE)
+        change.check()
+        assert str(gateway.card.enabled_iccid) == SECOND
+        assert modem.function.opened
+
+
+def test_a_denied_profile_is_rolled_back() -> None:
+    """A network that denies the new profile has lpad return to the old one."""
+    personality = ModemPersonality(registration={SECOND: DENIED})
+    with mbim_gateway(personality=personality) as (gateway, _):
+        installed(gateway)
+        gateway.client.enable(CARD, FIRST, wait=PATIENCE).check()
+        change = gateway.client.enable(CARD, SECOND, guard=("registered",), within=3.0, wait=PATIENCE)
+        assert change.error is not None
+        assert change.error.kind == "switch-rolled-back"
+        assert str(gateway.card.enabled_iccid) == FIRST
