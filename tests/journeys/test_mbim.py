@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -100,3 +102,21 @@ def test_a_denied_profile_is_rolled_back() -> None:
         assert change.error is not None
         assert change.error.kind == "switch-rolled-back"
         assert str(gateway.card.enabled_iccid) == FIRST
+
+
+def test_the_probe_reports_the_link() -> None:
+    """The daemon's report names the link and the modem; so does `lpad probe` without the daemon."""
+    with mbim_gateway() as (gateway, modem):
+        gateway.ready()
+        result = gateway.client.probe(CARD, wait=PATIENCE).check().result or {}
+        assert {key: result[key] for key in ("link", "model", "error")} == {
+            "link": "mbim",
+            "model": "lpad PtyModem",
+            "error": None,
+        }
+        gateway.stop()
+        command = [sys.executable, "-m", "lpad.cli.lpad", "probe", "--port", modem.path, "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+        assert done.returncode == 0, done.stderr
+        assert '"mbim"' in done.stdout
+        gateway.start()
