@@ -18,7 +18,7 @@ from card.link_contract import EID, GET_EID, soon
 from card.private_pcscd import FIRST, SECOND, PrivatePcscd, Slot, wait_for_cards, wait_until_free
 from card.scripted_card import ScriptedCard
 from lpad.base.deadline import Deadline
-from lpad.base.errors import CardBusy, CardUnreachable
+from lpad.base.errors import CardBusy, CardError, CardUnreachable
 from lpad.base.identifiers import ISD_R
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.pcsc.calls import CARD_PRESENT, Connection, Context
@@ -242,18 +242,18 @@ def test_a_card_reset_by_another_program(bench: Bench, shared: PcscLink) -> None
 
 @contextmanager
 def suppress_reset() -> Iterator[None]:
-    """Let a session fail, if it does, because the card was reset."""
+    """Let a session fail, if it does, as one that is worth another attempt."""
     try:
         yield
-    except CardBusy as error:
-        if "another program has reset the card; try again" not in str(error):
+    except CardError as error:
+        if not error.retryable:
             raise
 
 
 def test_a_program_that_dies_in_its_turn(shared: PcscLink) -> None:
     """The turn of a program that is gone ends: pcscd resets the card, perhaps in the turn that follows.
 
-    A session that the reset meets says so, with the right remedy; the next one works.
+    A session that the reset meets fails as one to repeat; the next one works.
     """
     for _ in range(5):
         with other_program("shared") as other:
