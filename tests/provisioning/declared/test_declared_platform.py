@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from lpad.base.errors import (
@@ -401,7 +402,7 @@ def altering(monkeypatch: pytest.MonkeyPatch) -> Callable[[Altering], None]:
 
 def test_a_header_that_is_not_ascii(bench: Bench, altering: Callable[[Altering], None]) -> None:
     """What no call reads harms no call."""
-    altering(lambda answer: replace(answer, headers=(*answer.headers, ("Server", "caf\xe9"))))
+    altering(lambda answer: msgspec.structs.replace(answer, headers=(*answer.headers, ("Server", "caf\xe9"))))
     assert bench.opened(bench.platform("desk")).order(WISH, deadline=soon()).id
 
 
@@ -411,7 +412,11 @@ def test_a_next_page_that_is_no_address(
 ) -> None:
     """It is unclear where the list goes on, as with one at another host."""
     said = json.dumps(following).encode()
-    altering(lambda answer: replace(answer, body=answer.body.replace(b'"next": null', b'"next": ' + said)))
+    altering(
+        lambda answer: msgspec.structs.replace(
+            answer, body=answer.body.replace(b'"next": null', b'"next": ' + said)
+        )
+    )
     with pytest.raises(PlatformUnclear, match="another server"):
         bench.opened(bench.platform("desk")).find(WISH, deadline=soon())
 
@@ -423,7 +428,7 @@ def test_a_token_that_no_header_can_have(
     """It is refused before it is sent, as a typed error."""
     said = json.dumps(token).encode()
     altering(
-        lambda answer: replace(
+        lambda answer: msgspec.structs.replace(
             answer, body=re.sub(rb'("access_token": ?)"[^"]*"', lambda m: m[1] + said, answer.body)
         )
     )
