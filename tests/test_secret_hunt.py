@@ -33,6 +33,7 @@ STARTING = re.compile(
 )
 MAY_START_PROCESSES = {
     "cli/session/qr_code_picture.py",
+    "cli/setup/service.py",
     "cli/simulated/demo.py",
     "network/owner_program.py",
     "testing/daemon_process.py",
@@ -117,7 +118,7 @@ def test_what_is_heard(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_daemon_starts_no_processes() -> None:
-    """Others do: the demonstration, the fixtures, and the runner of programs, a unit of its own."""
+    """Others do: commands at a terminal, fixtures, and the unit that runs the owner's programs."""
     found = {
         str(path.relative_to(SOURCES))
         for path in SOURCES.rglob("*.py")

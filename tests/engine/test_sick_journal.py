@@ -267,8 +267,9 @@ def test_damage_while_it_is_open(tmp_path: Path) -> None:
     journal = Journal(path)
     for _ in range(50):
         journal.changes.add("modem", RenameParams(iccid="8", nickname="y" * 2000), secrets={})
-    change = journal.changes.latest(limit=1)[0]
-    journal.changes.save(change.run().done(RefreshResult()))  # empties the write-ahead log into the file
+    change = journal.changes.add("modem", RenameParams(iccid="8", nickname="y"), secrets={"code": "1234"})
+    # the end of a change with a secret empties the write-ahead log into the file
+    journal.changes.save(change.run().done(RefreshResult()))
     size = path.stat().st_size
     with path.open("r+b") as file:
         file.seek(4096)

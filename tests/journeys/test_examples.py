@@ -248,6 +248,8 @@ def test_every_example_is_run() -> None:
     """A new example is added above, and to the table that readers see."""
     files = {path.name for path in EXAMPLES.iterdir()} - {"README.md"}
     receivers = {f"webhook_receiver.{each}" for each in ("py", "js")}
-    assert files == {f"download.{each}" for each in ("sh", "py", "js", "go", "c")} | receivers
+    downloads = {f"download.{each}" for each in ("sh", "py", "js", "go", "c")}
+    agents = {"aws_jobs_agent.py"}  # run by tests/mqtt/test_aws_jobs.py
+    assert files == downloads | receivers | agents
     table = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     assert all(f"({name})" in table for name in files)

@@ -246,7 +246,7 @@ def test_a_doubted_link_is_kept_where_nothing_else_works() -> None:
 
 
 def test_nothing_works_and_each_link_says_why() -> None:
-    """The error names each attempt with its failure, not only the last one."""
+    """The error names each attempt with its failure, not only the last one (lpac#434)."""
     with modem_with(card_with_eid(), csim=Csim.NO_MANAGE_CHANNEL) as modem, opened(modem) as link:
         with pytest.raises(LinkRefused) as caught:
             get_eid(link)

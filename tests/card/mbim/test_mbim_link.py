@@ -202,6 +202,20 @@ def test_a_card_without_isdr_is_told_from_a_full_one(tmp_path: Path) -> None:
         link.open_channel((ISD_R,), deadline=soon())
 
 
+def test_an_apdu_with_the_channel_in_its_class_byte_that_is_refused(tmp_path: Path) -> None:
+    """The channel's first APDU is repeated without it, and those after it need no attempt (lpac#114)."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    with rig_with(str(tmp_path / "cdc-wdm0"), card, refuses_channel_in_class=True) as (modem, link):
+        assert get_eid(link) == EID
+        asked = [each.cid for each in modem.received if isinstance(each, Command) and each.service == UICC]
+        assert asked.count(Uicc.APDU) == 2
+        modem.received.clear()
+        with isdr_session(link, deadline=soon()) as isdr:
+            assert isdr.command(GET_EID, deadline=soon()) == isdr.command(GET_EID, deadline=soon()) == EID
+        asked = [each.cid for each in modem.received if isinstance(each, Command) and each.service == UICC]
+        assert asked.count(Uicc.APDU) == 3
+
+
 def test_a_session_sends_one_message_for_each_apdu(tmp_path: Path) -> None:
     """Once the modem is known, a session is a channel, its APDUs, and the channel's end."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):

@@ -17,11 +17,11 @@ from lpad.card.pcsc.failure import (
     NOT_TRANSACTED,
     PROTO_MISMATCH,
     REFUSED,
-    RESET_CARD,
     SUCCESS,
     TIMEOUT,
     UNKNOWN_READER,
     failure,
+    protocol_lost,
 )
 
 if TYPE_CHECKING:
@@ -198,9 +198,7 @@ class Connection:
         code, answer = self._scard.SCardTransmit(self._handle, pci, list(apdu))
         attempted = f"cannot send an APDU to the card in '{self.reader}'"
         if code & _UNSIGNED == PROTO_MISMATCH:
-            # The card lost its protocol in this turn: pcscd resets it when another program dies, even if
-            # the turn has passed on meanwhile.
-            raise failure(RESET_CARD, attempted)
+            raise protocol_lost(attempted)
         self._context.check(code, attempted)
         if not answer:  # a driver's possible answer when the card is removed (vsmartcard-vpcd 3.3)
             raise failure(NOT_TRANSACTED, attempted)

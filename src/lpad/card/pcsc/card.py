@@ -10,7 +10,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy, CardError, CardUnreachable
 from lpad.card.pcsc.call_thread import CallThread, OverdueError
 from lpad.card.pcsc.calls import Context
-from lpad.card.pcsc.failure import RESET_CARD, failure, is_lost, was_reset
+from lpad.card.pcsc.failure import is_lost, protocol_lost, was_reset
 from lpad.card.pcsc.other_programs import programs_using_pcsc
 from lpad.card.pcsc.reader_choice import choose_reader
 
@@ -86,7 +86,7 @@ class PcscCard:
         if seat is None:
             attempted = f"cannot send an APDU to {self._name}"
             if self._was_reset:
-                raise failure(RESET_CARD, attempted)
+                raise protocol_lost(attempted)
             raise CardUnreachable(f"{attempted}: the connection to the card was lost; try again")
         connection = seat.connection
         fit = _for_blocks(apdu) if connection.block_oriented else _for_characters(apdu)

@@ -103,6 +103,7 @@ _FAILURES = {
         retryable=False,
     ),
 }
+_RESETS = (f"{RESET_CARD:08X}", f"{PROTO_MISMATCH:08X}")
 _HARMLESS = (SHARING_VIOLATION, CANCELLED, TIMEOUT, INVALID_PARAMETER, INSUFFICIENT_BUFFER)
 """After these errors the connection still works."""
 
@@ -128,9 +129,22 @@ def failure(code: int, attempted: str) -> CardError:
     )
 
 
+def protocol_lost(attempted: str) -> CardError:
+    """Return the error for a connected card that no longer has a protocol.
+
+    pcscd resets the card when another program dies, even if the turn has passed on, and when the card's
+    contacts were lost for a moment.
+    """
+    return CardBusy(
+        f"{attempted}: the card was reset meanwhile, because another program ended or the contact was lost"
+        f" for a moment; try again (PC/SC {PROTO_MISMATCH:08X})",
+        pcsc=f"{PROTO_MISMATCH:08X}",
+    )
+
+
 def was_reset(error: CardError) -> bool:
-    """Return whether an error of `failure` means that another program has reset the card."""
-    return error.details.get("pcsc") == f"{RESET_CARD:08X}"
+    """Return whether an error of this module means that something else has reset the connected card."""
+    return error.retryable and error.details.get("pcsc") in _RESETS
 
 
 def is_lost(error: CardError) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lpad.base.deadline import Deadline
+from lpad.base.untrusted_number import whole_number
 from lpad.card.available_ports import find_ports
 from lpad.cli.setup import obstacles, service, settings_text
 from lpad.cli.setup.port_trial import Place, try_place
@@ -197,9 +198,10 @@ def _chosen(working: Sequence[Trial], *, yes: bool) -> list[Trial]:
         )
     while True:
         told = click.prompt("Which of them? Several numbers with commas", default=default, err=True)
-        numbers = [int(each) for each in str(told).replace(",", " ").split() if each.isdecimal()]
-        if numbers and all(0 < each <= len(working) for each in numbers):
-            picked = [working[each - 1] for each in dict.fromkeys(numbers)]
+        words = str(told).replace(",", " ").split()
+        numbers = [whole_number(each, least=1, most=len(working)) for each in words]
+        if numbers and None not in numbers:
+            picked = [working[each - 1] for each in dict.fromkeys(numbers) if each is not None]
             if len({trial.report.eid for trial in picked}) == len(picked):
                 return picked
             _OUT.note("two of these ports lead to the same card: choose one of them")
