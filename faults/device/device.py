@@ -301,9 +301,14 @@ class Device:
         """Wait until the card is ready.
 
         Raises:
-            Late: the card is not ready in time.
+            Late: the card is not ready in time; with the state and the error that the daemon reports.
         """
-        self.until("the card is ready", lambda: self.client.euicc(CARD).state == "ready")
+        try:
+            self.until("the card is ready", lambda: self.client.euicc(CARD).state == "ready")
+        except Late as late:
+            seen = self.client.euicc(CARD)
+            error = "" if seen.error is None else f": {seen.error.sentence}"
+            raise Late(f"{late}; it is {seen.state}{error}") from None
 
     def go_offline(self) -> None:
         """Turn the network off."""

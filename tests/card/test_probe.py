@@ -169,6 +169,7 @@ def test_redaction() -> None:
         ("/dev/ttyUSB2", "/dev/ttyUSB2"),
         ("usb-SimTech_SIM7600_0123456789ABCDEF-if02-port0", "usb-SimTech_SIM7600_…EF-if02-port0"),
         ("Gemalto PC Twin Reader (5A3B1234) 00 00", "Gemalto PC Twin Reader (…34) 00 00"),
+        ("pcscd is not running (PC/SC 8010001D)", "pcscd is not running (PC/SC 8010001D)"),
         ("the modem answered +CME ERROR: 100", "the modem answered +CME ERROR: 100"),
         ("deadbeefcafe is not a number", "deadbeefcafe is not a number"),
     ],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_SERIAL_NUMBER = re.compile(r"(?=[A-Fa-f]*\d)[0-9A-Fa-f]{8,}")
+_SERIAL_NUMBER = re.compile(r"(?<!PC/SC )(?=[A-Fa-f]*\d)[0-9A-Fa-f]{8,}")
+"""All but the codes of PC/SC errors, which have eight digits."""
 
 # EIDs, IMSIs and IMEIs are decimal; each of the up to 20 digits of an ICCID may be A to E, and F is padding.
 # AIDs, transaction IDs and hashes are longer, and ordinary words of these letters are shorter.

@@ -12,7 +12,7 @@ import lpad
 from lpad.base.errors import LpadError
 from lpad.cli import extras
 from lpad.cli.terminal import exit_codes
-from lpad.cli.terminal.complete_help import CompleteHelpGroup
+from lpad.cli.terminal.other_program import ProgramGroup
 from lpad.cli.terminal.output import Output, OutputLostError, end_without_output
 
 
@@ -49,7 +49,7 @@ def _sim() -> click.Command:
 _LOADED_WHEN_CALLED = {"demo": _demo, "platform": _platform, "probe": _probe, "setup": _setup, "sim": _sim}
 
 
-class _LazyGroup(CompleteHelpGroup):
+class _LazyGroup(ProgramGroup):
     """A group whose commands are imported when called, because the daemon must not load a simulator."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
