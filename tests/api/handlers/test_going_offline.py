@@ -11,6 +11,7 @@ from engine.lab import CARD, FIRST, SECOND
 from lpad.engine.change.change import RESCUE, Kind
 from lpad.engine.change.params import DisableParams
 from lpad.engine.policy.switching import SwitchPolicy
+from lpad.engine.running.answer import Answer
 
 if TYPE_CHECKING:
     from api.gateway import Gateway
@@ -106,6 +107,18 @@ def test_rescue_is_exempt(online: Gateway) -> None:
     lab = online.lab
     change = lab.engine.submit(CARD, DisableParams(iccid=FIRST), origin=RESCUE).change
     assert lab.ended(change.id).error is None
+    assert lab.card.enabled_iccid is None
+
+
+def test_a_rollback_is_exempt(online: Gateway) -> None:
+    """It goes back to no profile if none was enabled before the guarded switch."""
+    lab = online.lab
+    lab.carry_out(Kind.DISABLE, iccid=FIRST, accept_offline=True)
+    change = lab.asked(lab.submit(Kind.ENABLE, iccid=SECOND, guard={"until": ["confirm"]}).id)
+    lab.engine.answer(change.id, Answer(confirm=False))
+    ended = lab.ended(change.id)
+    assert ended.error is not None
+    assert (ended.error.kind, ended.error.details["enabled"]) == ("switch-rolled-back", "")
     assert lab.card.enabled_iccid is None
 
 

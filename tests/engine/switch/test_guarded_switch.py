@@ -30,6 +30,7 @@ from lpad.engine.change.guard import TRANSITIONS, Guard, Phase, Turn
 from lpad.engine.policy.installing import Policies
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.running.answer import Answer
+from lpad.engine.running.run import Run
 from lpad.engine.switch import condition_watch
 from lpad.engine.switch.guarded_switch import check_guard
 from lpad.lpa.install_policy import Asking, InstallPolicy
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.lab import Lab
+    from lpad.base.deadline import Deadline
     from lpad.simulator.pki.pki import Pki
 
 ENABLE = 0xBF31
@@ -275,6 +277,27 @@ def test_a_confirmation_keeps_the_profile(tmp_path: Path, pki: Pki) -> None:
         assert enabled(lab) == SECOND
         lab.engine.answer(change.id, Answer(confirm=True))
         assert lab.ended(change.id).error is None
+
+
+@pytest.mark.parametrize("confirm", [True, False])
+def test_an_answer_that_comes_just_before_the_pause(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, *, confirm: bool
+) -> None:
+    """It ends the pause at once, although the watch has looked for an answer already."""
+    answered: list[bool] = []
+    paused = Run.pause
+
+    def answer_first(run: Run, *, considered: Answer | None, deadline: Deadline) -> None:
+        if not answered:
+            answered.append(confirm)
+            lab.engine.answer(run.change.id, Answer(confirm=confirm))
+        paused(run, considered=considered, deadline=deadline)
+
+    monkeypatch.setattr(Run, "pause", answer_first)
+    with guarding(tmp_path, pki) as lab:
+        ended = lab.ended(guarded(lab, "confirm", within=1000).id)
+        assert answered == [confirm]
+        assert (ended.error is None) == confirm
 
 
 def test_a_confirmation_may_come_before_the_rest(tmp_path: Path, pki: Pki) -> None:

@@ -355,12 +355,17 @@ class Run(RunRecord):
         with self._condition:
             self._go_on()
 
-    def pause(self, *, deadline: Deadline) -> None:
-        """Wait until the deadline; an answer or a cancellation ends it early."""
+    def pause(self, *, considered: Answer | None, deadline: Deadline) -> None:
+        """Wait until the deadline; an answer or a cancellation ends it early.
+
+        Args:
+            considered: the answer that the caller last saw in `given`. If there is another one by now, this
+                returns immediately: it may have arrived since.
+            deadline: the end of the wait.
+        """
         with self._condition:
-            before = self._answer
             self._condition.wait_for(
-                lambda: self._answer is not before or self._cancelled is not None, deadline.remaining()
+                lambda: self._answer is not considered or self._cancelled is not None, deadline.remaining()
             )
 
     def answer(self, answer: Answer) -> None:

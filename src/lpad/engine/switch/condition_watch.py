@@ -43,6 +43,7 @@ from lpad.network.network_cause import Cause, Procedure
 if TYPE_CHECKING:
     from lpad.card.modem.modem_of_link import LentModem
     from lpad.engine.change.guard import Guard
+    from lpad.engine.running.answer import Answer
     from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
     from lpad.engine.switch.network_steps import NetworkSteps
@@ -121,6 +122,8 @@ class ConditionWatch:
             Source.CALLER: self._ask_caller,
         }
         self._next_pause = FIRST_PAUSE
+        self._considered: Answer | None = None
+        """The latest answer that a check saw, or that has ended a pause before one."""
         self.guard = guard
         """The guard with the observations so far."""
 
@@ -192,7 +195,7 @@ class ConditionWatch:
             raise Suspended("lpad is stopping during a guarded switch")
         if self._run.taken_back is not None:
             raise UnmetError("taken-back", "the switch was cancelled")
-        given = self._run.given
+        self._considered = given = self._run.given
         if given is not None and given.confirm is False:
             raise UnmetError("refused", "the confirming program answered no")
         if self._deadline.passed:
@@ -239,7 +242,8 @@ class ConditionWatch:
         return self._looked_at.get(str(condition), -math.inf)
 
     def _rest(self) -> None:
-        self._run.pause(deadline=self._deadline.within(self._next_pause))
+        self._run.pause(considered=self._considered, deadline=self._deadline.within(self._next_pause))
+        self._considered = self._run.given
         self._next_pause = min(self._next_pause * 2, LONGEST_PAUSE)
 
     def _pose(self) -> None:
@@ -365,7 +369,7 @@ class ConditionWatch:
         if given is not None and given.confirm:
             return Look(met=True, seen="confirmed")
         self._check()
-        self._run.pause(deadline=deadline)
+        self._run.pause(considered=given, deadline=deadline)
         return Look(met=False, seen=_NOBODY)
 
 
