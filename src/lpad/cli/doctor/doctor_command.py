@@ -59,7 +59,7 @@ def doctor(session: Session, config: Path) -> None:
 
 def _findings(session: Session, config: Path) -> Iterator[Finding]:
     from lpad.cli.doctor import daemon_findings, device_findings  # noqa: PLC0415 - only this command needs them
-    from lpad.cli.doctor.finding import Finding, Verdict  # noqa: PLC0415 - likewise
+    from lpad.cli.doctor.finding import Finding, Verdict  # noqa: PLC0415 - only this command needs it
 
     client = session.client
     system: System | None = None
