@@ -71,7 +71,8 @@ SEES: dict[str, frozenset[str]] = {
         "provisioning/declared": "provisioning",
         "engine": "engine/worker engine/unattended engine/webhooks engine/listeners engine/event_recording",
         "engine/event_recording": "engine/journal",
-        "engine/worker": "engine/operations engine/switch engine/recovery engine/unattended",
+        "engine/worker": "engine/worker/queue engine/switch engine/unattended",
+        "engine/worker/queue": "engine/operations engine/recovery",
         "engine/operations": "engine/fulfilment engine/switch engine/recovery",
         "engine/fulfilment": "engine/running",
         "engine/switch": "engine/running",
@@ -126,7 +127,8 @@ SEES: dict[str, frozenset[str]] = {
         "simulator/euicc/chip": "simulator/asn1 simulator/pki",
         "simulator/smdp": "simulator/smdp/http",
         "simulator/smdp/http": "simulator/smdp/functions",
-        "simulator/smdp/functions": "simulator/smdp/store simulator/pki simulator/profile_package",
+        "simulator/smdp/functions": "simulator/smdp/call simulator/smdp/store simulator/pki"
+        " simulator/profile_package",
     }.items()
 }
 """The rooms of its own floor that a room sees; what those see, it sees, too."""
@@ -149,7 +151,14 @@ ONLY: dict[str, frozenset[str]] = {
 """Rooms that see less of the other floors than they could: these folders or rooms and nothing else."""
 
 INDOORS = frozenset(
-    {"engine/worker", "engine/operations", "engine/recovery", "engine/outbox", "card/channel"}
+    {
+        "engine/worker",
+        "engine/worker/queue",
+        "engine/operations",
+        "engine/recovery",
+        "engine/outbox",
+        "card/channel",
+    }
 )
 """Rooms that are seen from within their floor only."""
 

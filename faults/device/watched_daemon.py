@@ -74,7 +74,8 @@ def shorten() -> None:
     from lpad.engine.provisioning import look_times  # noqa: PLC0415 - likewise
     from lpad.engine.switch import condition_watch  # noqa: PLC0415 - after SQLite is watched
     from lpad.engine.unattended import rescue  # noqa: PLC0415 - after SQLite is watched
-    from lpad.engine.worker import awaiting_retry, presence, retry_rules  # noqa: PLC0415 - after SQLite is watched
+    from lpad.engine.worker import presence  # noqa: PLC0415 - after SQLite is watched
+    from lpad.engine.worker.queue import awaiting_retry, retry_rules  # noqa: PLC0415 - after SQLite is watched
 
     overtaking.QUIET = 1.0
     for backoff in (

@@ -18,7 +18,7 @@ from lpad.api.request.peer import Peer
 from lpad.api.server import connection
 from lpad.api.server.connection import LARGEST_HEAD, MOST_CONNECTIONS
 from lpad.card.available_ports import Ports
-from lpad.engine.worker.queue_shares import PLACES
+from lpad.engine.worker.queue.queue_shares import PLACES
 
 if TYPE_CHECKING:
     from api.gateway import Gateway

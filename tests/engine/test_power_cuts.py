@@ -14,7 +14,7 @@ from engine.lab import FIRST, Lab
 from lpad.base.backoff import Backoff
 from lpad.engine.change.change import Change, Kind, State
 from lpad.engine.journal.file.database import Database
-from lpad.engine.worker import retry_rules
+from lpad.engine.worker.queue import retry_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -28,7 +28,7 @@ from lpad.protocol.download_session import Step
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.route import Route
-from lpad.simulator.smdp.functions.faults import Fault, FaultKind, TlsIdentity
+from lpad.simulator.smdp.call.faults import Fault, FaultKind, TlsIdentity
 from lpad.simulator.smds.server import events_of, make_smds
 
 if TYPE_CHECKING:

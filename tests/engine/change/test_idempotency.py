@@ -15,7 +15,7 @@ from lpad.engine.change.idempotency import IdempotencyKey
 from lpad.engine.change.params import DownloadParams, RefreshParams
 from lpad.engine.journal import keyed_requests
 from lpad.engine.running.answer import Answer
-from lpad.engine.worker.queue_shares import PLACES
+from lpad.engine.worker.queue.queue_shares import PLACES
 
 if TYPE_CHECKING:
     from engine.lab import Lab

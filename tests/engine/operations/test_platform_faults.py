@@ -21,7 +21,7 @@ from lpad.engine.change.change import Kind, QuestionKind, State
 from lpad.engine.change.params import GuardParams
 from lpad.engine.journal import Journal
 from lpad.engine.provisioning import look_times
-from lpad.engine.worker import retry_rules
+from lpad.engine.worker.queue import retry_rules
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.platform.reservations import Line
 from lpad.simulator.smdp.store.order import OrderState

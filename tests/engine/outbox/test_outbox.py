@@ -16,7 +16,7 @@ from lpad.engine.journal.notifications import NewCopy, Notifications, Stage
 from lpad.engine.outbox import BACKOFF
 from lpad.engine.worker.worker import Worker
 from lpad.lpa import notification_delivery
-from lpad.simulator.smdp.functions.faults import Fault, FaultKind
+from lpad.simulator.smdp.call.faults import Fault, FaultKind
 from lpad.simulator.smdp.store.metadata import ProfileMetadata, Recipient
 
 if TYPE_CHECKING:

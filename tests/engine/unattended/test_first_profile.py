@@ -16,7 +16,7 @@ from lpad.engine.change.change import Change, Kind, PauseReason, State
 from lpad.engine.policy.provisioning import FROM_DEFAULT_SMDP, NO_PROVISIONING
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.unattended import first_profile
-from lpad.simulator.smdp.functions.faults import Fault, FaultKind
+from lpad.simulator.smdp.call.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from lpad.engine.running.card.open_card import CardPort
@@ -160,7 +160,7 @@ def test_without_a_network_it_waits_for_one(lab: Lab) -> None:
         lambda seen: bool(seen and seen[0].pause and seen[0].pause.reason is PauseReason.NETWORK),
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lpad.engine.worker.awaiting_retry.REST", 0.0)
+        patch.setattr("lpad.engine.worker.queue.awaiting_retry.REST", 0.0)
         lab.engine.network_is_back()
     assert ended(lab).state is State.DONE
     assert len(asked(lab)) == 1

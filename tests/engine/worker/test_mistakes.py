@@ -24,14 +24,15 @@ from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.switch import standstill
 from lpad.engine.unattended.discovered_events import DiscoveredEvents
 from lpad.engine.unattended.rescue import Rescue
-from lpad.engine.worker import change_precedence, change_queue, due_tasks
-from lpad.engine.worker.change_queue import ChangeQueue
+from lpad.engine.worker import due_tasks
 from lpad.engine.worker.due_tasks import DueTask, DueTasks
 from lpad.engine.worker.hung_modem import HungModem
-from lpad.simulator.smdp.functions.faults import Fault, FaultKind
+from lpad.engine.worker.queue import change_precedence, change_queue
+from lpad.engine.worker.queue.change_queue import ChangeQueue
+from lpad.simulator.smdp.call.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
-    from lpad.engine.worker.change_precedence import Rank
+    from lpad.engine.worker.queue.change_precedence import Rank
 
 
 def _fails(*_: object, **__: object) -> NoReturn:
@@ -153,7 +154,7 @@ def test_one_decision_hides_no_other(lab: Lab, monkeypatch: pytest.MonkeyPatch, 
 def test_a_pause_that_cannot_be_counted(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """The change continues all the same, and so do those that waited with it."""
     _ready(lab)
-    monkeypatch.setattr("lpad.engine.worker.awaiting_retry.REST", 0.0)
+    monkeypatch.setattr("lpad.engine.worker.queue.awaiting_retry.REST", 0.0)
     changes = []
     for iccid in (FIRST, SECOND):
         code = lab.code(lab.order(iccid=iccid))

@@ -28,7 +28,7 @@ from lpad.engine.operations.settled_change import finish
 from lpad.engine.recovery import reconcile
 from lpad.engine.running.run import Postponed, Suspended
 from lpad.engine.switch.guarded_switch import return_from_unreadable
-from lpad.engine.worker.retry_rules import doubted, is_of_dates, retry_after, retry_after_stop
+from lpad.engine.worker.queue.retry_rules import doubted, is_of_dates, retry_after, retry_after_stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -38,12 +38,12 @@ from lpad.engine.unattended.discovered_events import DiscoveredEvents
 from lpad.engine.unattended.first_profile import Provisioning
 from lpad.engine.unattended.rescue import Rescue
 from lpad.engine.worker.card_observer import Observer
-from lpad.engine.worker.change_queue import ChangeQueue
 from lpad.engine.worker.connection_reports import ConnectionReports
 from lpad.engine.worker.due_tasks import DueTask, DueTasks
 from lpad.engine.worker.executor import Executor
 from lpad.engine.worker.hung_modem import HungModem
 from lpad.engine.worker.presence import Presence
+from lpad.engine.worker.queue.change_queue import ChangeQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

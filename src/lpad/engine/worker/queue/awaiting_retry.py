@@ -10,7 +10,7 @@ from lpad.engine.change import overtaking
 from lpad.engine.change.change import PauseReason
 from lpad.engine.change.moment import LATEST
 from lpad.engine.provisioning.planned_look import may_be_hastened
-from lpad.engine.worker import retry_rules
+from lpad.engine.worker.queue import retry_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from engine.lab import CARD, FIRST, Lab
 from lpad.base.errors import TooManyChanges
 from lpad.engine.change.change import CALLER, FAILOVER, RESCUE, Change, Kind, now
 from lpad.engine.change.params import DisableParams, RefreshParams
-from lpad.engine.worker.queue_shares import PLACES, ROOT, ROOT_RESERVE, SWITCH_RESERVE, check_place
+from lpad.engine.worker.queue.queue_shares import PLACES, ROOT, ROOT_RESERVE, SWITCH_RESERVE, check_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,10 +13,10 @@ from lpad.engine.operations import download_answers
 from lpad.engine.operations.operations import TAKEN_BACK
 from lpad.engine.running.change_store import no_card
 from lpad.engine.running.run import Run
-from lpad.engine.worker.awaiting_answer import AwaitingAnswer
-from lpad.engine.worker.awaiting_retry import AwaitingRetry
-from lpad.engine.worker.change_precedence import Rank, rank
-from lpad.engine.worker.queue_shares import check_place
+from lpad.engine.worker.queue.awaiting_answer import AwaitingAnswer
+from lpad.engine.worker.queue.awaiting_retry import AwaitingRetry
+from lpad.engine.worker.queue.change_precedence import Rank, rank
+from lpad.engine.worker.queue.queue_shares import check_place
 
 if TYPE_CHECKING:
     import threading
