@@ -243,7 +243,9 @@ _MBIM: tuple[type[Any], ...] = tuple(
     each
     for module in (basic_connect, proxy_control, uicc_access)
     for each in vars(module).values()
-    if isinstance(each, type) and "FIELDS" in vars(each)
+    if isinstance(each, type)
+    and issubclass(each, information_buffer.Information)
+    and each is not information_buffer.Information
 )
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, ClassVar
 
-from lpad.codec.mbim.information_buffer import Kind
+from lpad.codec.mbim.information_buffer import (
+    U32,
+    U64,
+    Information,
+    Ipv4Addresses,
+    Ipv6Addresses,
+    Numbers,
+    Text,
+    Texts,
+    Uuid,
+)
 from lpad.codec.mbim.services import INTERNET
-
-if TYPE_CHECKING:
-    from ipaddress import IPv4Address, IPv6Address
-    from uuid import UUID
-
-_Fields = tuple[tuple[str, Kind], ...]
 
 
 class ReadyState(IntEnum):
@@ -77,83 +80,59 @@ class SlotState(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceCaps:
+class DeviceCaps(Information):
     """The modem's description; `device_id` is its IMEI."""
 
-    FIELDS: ClassVar[_Fields] = (
-        ("device_type", Kind.U32),
-        ("cellular_class", Kind.U32),
-        ("voice_class", Kind.U32),
-        ("sim_class", Kind.U32),
-        ("data_class", Kind.U32),
-        ("sms_caps", Kind.U32),
-        ("control_caps", Kind.U32),
-        ("max_sessions", Kind.U32),
-        ("custom_data_class", Kind.TEXT),
-        ("device_id", Kind.TEXT),
-        ("firmware", Kind.TEXT),
-        ("hardware", Kind.TEXT),
-    )
-    device_id: str
-    firmware: str = ""
-    hardware: str = ""
-    custom_data_class: str = ""
-    device_type: int = 1
-    cellular_class: int = 1
-    voice_class: int = 1
-    sim_class: int = 2
-    data_class: int = 0x3F
-    sms_caps: int = 0
-    control_caps: int = 1
-    max_sessions: int = 8
+    device_type: U32 = 1
+    cellular_class: U32 = 1
+    voice_class: U32 = 1
+    sim_class: U32 = 2
+    data_class: U32 = 0x3F
+    sms_caps: U32 = 0
+    control_caps: U32 = 1
+    max_sessions: U32 = 8
+    custom_data_class: Text = ""
+    device_id: Text
+    firmware: Text = ""
+    hardware: Text = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriberReadyStatus:
+class SubscriberReadyStatus(Information):
     """The SIM that the modem reads."""
 
-    FIELDS: ClassVar[_Fields] = (
-        ("ready_state", Kind.U32),
-        ("subscriber_id", Kind.TEXT),
-        ("sim_iccid", Kind.TEXT),
-        ("ready_info", Kind.U32),
-        ("telephone_numbers", Kind.TEXTS),
-    )
-    ready_state: int
+    ready_state: U32
     """One of `ReadyState`, or a later version's."""
-    subscriber_id: str = ""
-    sim_iccid: str = ""
-    ready_info: int = 0
-    telephone_numbers: tuple[str, ...] = ()
+    subscriber_id: Text = ""
+    sim_iccid: Text = ""
+    ready_info: U32 = 0
+    telephone_numbers: Texts = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RadioState:
+class RadioState(Information):
     """Whether the radio is on, by its switch and by the host's wish; 1: on."""
 
-    FIELDS: ClassVar[_Fields] = (("hardware", Kind.U32), ("software", Kind.U32))
-    hardware: int
-    software: int
+    hardware: U32
+    software: U32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SetRadioState:
+class SetRadioState(Information):
     """Switches the radio on (1) or off (0)."""
 
-    FIELDS: ClassVar[_Fields] = (("radio", Kind.U32),)
-    radio: int
+    radio: U32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PinStatus:
+class PinStatus(Information):
     """The lock that the modem asks for."""
 
-    FIELDS: ClassVar[_Fields] = (("pin_type", Kind.U32), ("pin_state", Kind.U32), ("attempts", Kind.U32))
-    pin_type: int
+    pin_type: U32
     """A key of `PIN_NAMES`, or another number."""
-    pin_state: int
+    pin_state: U32
     """0: unlocked, 1: locked."""
-    attempts: int = 0xFFFFFFFF
+    attempts: U32 = 0xFFFFFFFF
 
 
 PIN_NAMES = {
@@ -175,179 +154,117 @@ PIN_NAMES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegistrationStatus:
+class RegistrationStatus(Information):
     """The modem's registration; `network_error` is the cause of a rejection (3GPP TS 24.008), 0: none."""
 
-    FIELDS: ClassVar[_Fields] = (
-        ("network_error", Kind.U32),
-        ("state", Kind.U32),
-        ("mode", Kind.U32),
-        ("data_classes", Kind.U32),
-        ("cellular_class", Kind.U32),
-        ("provider_id", Kind.TEXT),
-        ("provider_name", Kind.TEXT),
-        ("roaming_text", Kind.TEXT),
-        ("flags", Kind.U32),
-    )
-    state: int
+    network_error: U32 = 0
+    state: U32
     """One of `RegisterState`."""
-    network_error: int = 0
-    mode: int = 1
-    data_classes: int = 0
-    cellular_class: int = 1
-    provider_id: str = ""
-    provider_name: str = ""
-    roaming_text: str = ""
-    flags: int = 0
+    mode: U32 = 1
+    data_classes: U32 = 0
+    cellular_class: U32 = 1
+    provider_id: Text = ""
+    provider_name: Text = ""
+    roaming_text: Text = ""
+    flags: U32 = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PacketServiceStatus:
+class PacketServiceStatus(Information):
     """Whether the modem is attached."""
 
-    FIELDS: ClassVar[_Fields] = (
-        ("network_error", Kind.U32),
-        ("state", Kind.U32),
-        ("data_class", Kind.U32),
-        ("uplink_speed", Kind.U64),
-        ("downlink_speed", Kind.U64),
-    )
-    state: int
+    network_error: U32 = 0
+    state: U32
     """One of `PacketServiceState`."""
-    network_error: int = 0
-    data_class: int = 0
-    uplink_speed: int = 0
-    downlink_speed: int = 0
+    data_class: U32 = 0
+    uplink_speed: U64 = 0
+    downlink_speed: U64 = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SetPacketService:
+class SetPacketService(Information):
     """Attaches the modem (0) or detaches it (1)."""
 
-    FIELDS: ClassVar[_Fields] = (("action", Kind.U32),)
-    action: int
+    action: U32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectStatus:
+class ConnectStatus(Information):
     """A session's state; to query it, all fields but `session` are ignored."""
 
-    FIELDS: ClassVar[_Fields] = (
-        ("session", Kind.U32),
-        ("activation", Kind.U32),
-        ("voice_call_state", Kind.U32),
-        ("ip_type", Kind.U32),
-        ("context_type", Kind.UUID),
-        ("network_error", Kind.U32),
-    )
-    session: int = 0
-    activation: int = 0
+    session: U32 = 0
+    activation: U32 = 0
     """One of `ActivationState`."""
-    voice_call_state: int = 0
-    ip_type: int = 0
+    voice_call_state: U32 = 0
+    ip_type: U32 = 0
     """0: the default, 1: IPv4, 2: IPv6, 3: both in one, 4: both in two."""
-    context_type: UUID = INTERNET
-    network_error: int = 0
+    context_type: Uuid = INTERNET
+    network_error: U32 = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Connect:
+class Connect(Information):
     """Activates a session (1) or deactivates it (0)."""
 
-    FIELDS: ClassVar[_Fields] = (
-        ("session", Kind.U32),
-        ("activate", Kind.U32),
-        ("apn", Kind.TEXT),
-        ("user_name", Kind.TEXT),
-        ("password", Kind.TEXT),
-        ("compression", Kind.U32),
-        ("authentication", Kind.U32),
-        ("ip_type", Kind.U32),
-        ("context_type", Kind.UUID),
-    )
-    activate: int
-    apn: str = ""
-    user_name: str = ""
-    password: str = ""
-    session: int = 0
-    compression: int = 0
-    authentication: int = 0
+    session: U32 = 0
+    activate: U32
+    apn: Text = ""
+    user_name: Text = ""
+    password: Text = ""
+    compression: U32 = 0
+    authentication: U32 = 0
     """0: none, 1: PAP, 2: CHAP, 3: MS-CHAPv2."""
-    ip_type: int = 0
-    context_type: UUID = INTERNET
+    ip_type: U32 = 0
+    context_type: Uuid = INTERNET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IpConfiguration:
+class IpConfiguration(Information):
     """A session's addresses. Gateways and name servers follow them in the buffer, and are left out."""
 
-    FIELDS: ClassVar[_Fields] = (
-        ("session", Kind.U32),
-        ("ipv4_available", Kind.U32),
-        ("ipv6_available", Kind.U32),
-        ("ipv4", Kind.IPV4_ELEMENTS),
-        ("ipv6", Kind.IPV6_ELEMENTS),
-        ("ipv4_gateway", Kind.U32),
-        ("ipv6_gateway", Kind.U32),
-        ("ipv4_dns_count", Kind.U32),
-        ("ipv4_dns", Kind.U32),
-        ("ipv6_dns_count", Kind.U32),
-        ("ipv6_dns", Kind.U32),
-        ("ipv4_mtu", Kind.U32),
-        ("ipv6_mtu", Kind.U32),
-    )
-    session: int = 0
-    ipv4: tuple[IPv4Address, ...] = ()
-    ipv6: tuple[IPv6Address, ...] = ()
-    ipv4_available: int = 0
-    ipv6_available: int = 0
-    ipv4_gateway: int = 0
-    ipv6_gateway: int = 0
-    ipv4_dns_count: int = 0
-    ipv4_dns: int = 0
-    ipv6_dns_count: int = 0
-    ipv6_dns: int = 0
-    ipv4_mtu: int = 0
-    ipv6_mtu: int = 0
+    session: U32 = 0
+    ipv4_available: U32 = 0
+    ipv6_available: U32 = 0
+    ipv4: Ipv4Addresses = ()
+    ipv6: Ipv6Addresses = ()
+    ipv4_gateway: U32 = 0
+    ipv6_gateway: U32 = 0
+    ipv4_dns_count: U32 = 0
+    ipv4_dns: U32 = 0
+    ipv6_dns_count: U32 = 0
+    ipv6_dns: U32 = 0
+    ipv4_mtu: U32 = 0
+    ipv6_mtu: U32 = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SysCaps:
+class SysCaps(Information):
     """How many slots the modem has, and how many of them it can use at the same time."""
 
-    FIELDS: ClassVar[_Fields] = (
-        ("executors", Kind.U32),
-        ("slots", Kind.U32),
-        ("concurrency", Kind.U32),
-        ("modem_id", Kind.U64),
-    )
-    slots: int
-    executors: int = 1
-    concurrency: int = 1
-    modem_id: int = 0
+    executors: U32 = 1
+    slots: U32
+    concurrency: U32 = 1
+    modem_id: U64 = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlotMappings:
+class SlotMappings(Information):
     """The physical slot of each executor, from 0."""
 
-    FIELDS: ClassVar[_Fields] = (("slots", Kind.NUMBERS),)
-    slots: tuple[int, ...]
+    slots: Numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlotRequest:
+class SlotRequest(Information):
     """Asks about a slot, from 0."""
 
-    FIELDS: ClassVar[_Fields] = (("slot", Kind.U32),)
-    slot: int
+    slot: U32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlotInfo:
+class SlotInfo(Information):
     """The state of a slot."""
 
-    FIELDS: ClassVar[_Fields] = (("slot", Kind.U32), ("state", Kind.U32))
-    slot: int
-    state: int
+    slot: U32
+    state: U32
     """One of `SlotState`."""

@@ -1,17 +1,16 @@
 """Information buffers: fixed fields in front, and behind them the parts of variable size that they point at.
 
-A type lists its fields in `FIELDS`. A pointer is an offset from the start of the buffer and a size in bytes.
-Most services write the offset first; Microsoft's low-level UICC access writes the size first. Parts are
-padded to 4 bytes. Bytes behind the known fields are ignored, because later versions append fields.
+A pointer is an offset from the start of the buffer and a size in bytes. Most services write the offset first;
+Microsoft's low-level UICC access writes the size first. Parts are padded to 4 bytes. Bytes behind the known
+fields are ignored, because later versions append fields.
 """
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from enum import Enum, auto
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_type_hints
 from uuid import UUID
 
 from lpad.base.errors import MalformedError
@@ -21,55 +20,6 @@ if TYPE_CHECKING:
 
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
-
-
-class Kind(Enum):
-    """The kinds of field, each with its type in Python."""
-
-    U32 = auto()
-    U64 = auto()
-    UUID = auto()
-    TEXT = auto()
-    """str: offset, size; UTF-16LE."""
-    DATA_SIZE_FIRST = auto()
-    """bytes: size, offset."""
-    TEXTS = auto()
-    """tuple of str: count, then offset and size of each."""
-    NUMBERS = auto()
-    """tuple of int: count, then offset and size of each; 4 bytes each."""
-    OBJECTS_SIZE_FIRST = auto()
-    """tuple of bytes: count, then size and offset of each."""
-    IPV4_ELEMENTS = auto()
-    """tuple of IPv4Address: count, offset; each a prefix length and an address."""
-    IPV6_ELEMENTS = auto()
-    """tuple of IPv6Address: count, offset; each a prefix length and an address."""
-
-
-class Information(Protocol):
-    """A type that lists its fields."""
-
-    FIELDS: ClassVar[tuple[tuple[str, Kind], ...]]
-
-
-_I = TypeVar("_I", bound=Information)
-
-
-def decode(kind: type[_I], buffer: bytes) -> _I:
-    """Read an information buffer.
-
-    Raises:
-        MalformedError: the buffer is too short, or a pointer leads out of it.
-    """
-    reader = _Reader(buffer)
-    return kind(**{name: _FORMS[each].read(reader) for name, each in kind.FIELDS})
-
-
-def encode(information: Information) -> bytes:
-    """Write an information buffer."""
-    writer = _Writer()
-    for name, kind in information.FIELDS:
-        _FORMS[kind].write(writer, getattr(information, name))
-    return writer.finish()
 
 
 class _Reader:
@@ -201,23 +151,70 @@ def _addresses(size: int) -> _Form:
     return _Form(read, write)
 
 
-_FORMS: dict[Kind, _Form] = {
-    Kind.U32: _Form(_Reader.u32, _Writer.u32),
-    Kind.U64: _Form(lambda r: _U64.unpack(r.fixed(8))[0], lambda w, number: w.fixed(_U64.pack(number))),
-    Kind.UUID: _Form(lambda r: UUID(bytes=r.fixed(16)), lambda w, uuid: w.fixed(uuid.bytes)),
-    Kind.TEXT: _Form(lambda r: _text(r.offset_first()), lambda w, text: w.offset_first(_raw(text))),
-    Kind.DATA_SIZE_FIRST: _Form(_Reader.size_first, _Writer.size_first),
-    Kind.TEXTS: _Form(
+U32 = Annotated[int, _Form(_Reader.u32, _Writer.u32)]
+U64 = Annotated[
+    int, _Form(lambda r: _U64.unpack(r.fixed(8))[0], lambda w, number: w.fixed(_U64.pack(number)))
+]
+Uuid = Annotated[UUID, _Form(lambda r: UUID(bytes=r.fixed(16)), lambda w, uuid: w.fixed(uuid.bytes))]
+Text = Annotated[str, _Form(lambda r: _text(r.offset_first()), lambda w, text: w.offset_first(_raw(text)))]
+"""Offset, size; UTF-16LE."""
+Data = Annotated[bytes, _Form(_Reader.size_first, _Writer.size_first)]
+"""Size, offset."""
+Texts = Annotated[
+    tuple[str, ...],
+    _Form(
         lambda r: tuple(map(_text, r.several(r.offset_first))),
         lambda w, texts: w.several(tuple(map(_raw, texts)), w.offset_first),
     ),
-    Kind.NUMBERS: _Form(
+]
+"""Count, then offset and size of each."""
+Numbers = Annotated[
+    tuple[int, ...],
+    _Form(
         lambda r: tuple(map(_number, r.several(r.offset_first))),
         lambda w, numbers: w.several(tuple(map(_U32.pack, numbers)), w.offset_first),
     ),
-    Kind.OBJECTS_SIZE_FIRST: _Form(
-        lambda r: r.several(r.size_first), lambda w, objects: w.several(objects, w.size_first)
-    ),
-    Kind.IPV4_ELEMENTS: _addresses(4),
-    Kind.IPV6_ELEMENTS: _addresses(16),
-}
+]
+"""Count, then offset and size of each; 4 bytes each."""
+Objects = Annotated[
+    tuple[bytes, ...],
+    _Form(lambda r: r.several(r.size_first), lambda w, objects: w.several(objects, w.size_first)),
+]
+"""Count, then size and offset of each."""
+Ipv4Addresses = Annotated[tuple[IPv4Address, ...], _addresses(4)]
+"""Count, offset; each a prefix length and an address."""
+Ipv6Addresses = Annotated[tuple[IPv6Address, ...], _addresses(16)]
+"""Count, offset; each a prefix length and an address."""
+
+
+class Information:
+    """The base of the types of buffers: dataclasses whose fields, in their order, have the types above."""
+
+    __slots__ = ()
+    forms: ClassVar[dict[str, _Form]] = {}
+
+    def __init_subclass__(cls) -> None:
+        """Collect the forms of the fields."""
+        hints = get_type_hints(cls, include_extras=True)
+        cls.forms = {name: hints[name].__metadata__[0] for name in cls.__annotations__}
+
+
+_I = TypeVar("_I", bound=Information)
+
+
+def decode(kind: type[_I], buffer: bytes) -> _I:
+    """Read an information buffer.
+
+    Raises:
+        MalformedError: the buffer is too short, or a pointer leads out of it.
+    """
+    reader = _Reader(buffer)
+    return kind(**{name: form.read(reader) for name, form in kind.forms.items()})
+
+
+def encode(information: Information) -> bytes:
+    """Write an information buffer."""
+    writer = _Writer()
+    for name, form in information.forms.items():
+        form.write(writer, getattr(information, name))
+    return writer.finish()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-from lpad.codec.mbim.information_buffer import Kind
+from lpad.codec.mbim.information_buffer import U32, Information, Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProxyConfiguration:
+class ProxyConfiguration(Information):
     """Names the device for the proxy, which opens it once for all clients."""
 
-    FIELDS: ClassVar[tuple[tuple[str, Kind], ...]] = (("path", Kind.TEXT), ("timeout", Kind.U32))
-    path: str
+    path: Text
     """The device, such as /dev/cdc-wdm0."""
-    timeout: int
+    timeout: U32
     """Seconds that the proxy may take to open it."""

@@ -6,123 +6,97 @@ In this service the size of a part stands before its offset.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from lpad.base.errors import MalformedError
-from lpad.codec.mbim.information_buffer import Kind
+from lpad.codec.mbim.information_buffer import U32, Data, Information, Objects
 
 LONGEST_APDU = 261
 """Bytes: a header, Lc, 255 bytes of data and Le."""
 LONGEST_AID = 32
 
-_Fields = tuple[tuple[str, Kind], ...]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Atr:
+class Atr(Information):
     """The card's answer to reset, at most 33 bytes."""
 
-    FIELDS: ClassVar[_Fields] = (("atr", Kind.DATA_SIZE_FIRST),)
-    atr: bytes
+    atr: Data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenChannelRequest:
+class OpenChannelRequest(Information):
     """Opens a channel and selects an application on it."""
 
-    FIELDS: ClassVar[_Fields] = (
-        ("aid", Kind.DATA_SIZE_FIRST),
-        ("select_p2", Kind.U32),
-        ("group", Kind.U32),
-    )
-    aid: bytes
-    select_p2: int
+    aid: Data
+    select_p2: U32
     """P2 of SELECT."""
-    group: int
+    group: U32
     """A number other than 0 for all channels of one user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenChannelAnswer:
+class OpenChannelAnswer(Information):
     """The channel's number, 1 to 19, and the card's answer to SELECT."""
 
-    FIELDS: ClassVar[_Fields] = (
-        ("status", Kind.U32),
-        ("channel", Kind.U32),
-        ("response", Kind.DATA_SIZE_FIRST),
-    )
-    status: int
+    status: U32
     """See `status_word`."""
-    channel: int
+    channel: U32
     """0: the channel could not be opened."""
-    response: bytes = b""
+    response: Data = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CloseChannelRequest:
+class CloseChannelRequest(Information):
     """Closes a channel, or with channel 0 each one of the group."""
 
-    FIELDS: ClassVar[_Fields] = (("channel", Kind.U32), ("group", Kind.U32))
-    channel: int
-    group: int
+    channel: U32
+    group: U32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CloseChannelAnswer:
+class CloseChannelAnswer(Information):
     """The card's status word."""
 
-    FIELDS: ClassVar[_Fields] = (("status", Kind.U32),)
-    status: int
+    status: U32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApduRequest:
+class ApduRequest(Information):
     """Sends an APDU on a channel. The function builds the class byte itself, by the letter."""
 
-    FIELDS: ClassVar[_Fields] = (
-        ("channel", Kind.U32),
-        ("secure_messaging", Kind.U32),
-        ("class_byte_type", Kind.U32),
-        ("apdu", Kind.DATA_SIZE_FIRST),
-    )
-    channel: int
-    class_byte_type: int
+    channel: U32
+    secure_messaging: U32 = 0
+    class_byte_type: U32
     """0: inter-industry, as GET RESPONSE is; 1: extended (8x, Cx), as ES10's STORE DATA is."""
-    apdu: bytes = field(repr=False)
-    secure_messaging: int = 0
+    apdu: Data = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApduAnswer:
+class ApduAnswer(Information):
     """The card's answer without its status word, which is in `status`."""
 
-    FIELDS: ClassVar[_Fields] = (("status", Kind.U32), ("response", Kind.DATA_SIZE_FIRST))
-    status: int
-    response: bytes = field(default=b"", repr=False)
+    status: U32
+    response: Data = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TerminalCapability:
+class TerminalCapability(Information):
     """The objects in TERMINAL CAPABILITY's tag A9, each with its tag (ETSI TS 102 221, 11.1.19)."""
 
-    FIELDS: ClassVar[_Fields] = (("objects", Kind.OBJECTS_SIZE_FIRST),)
-    objects: tuple[bytes, ...]
+    objects: Objects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResetRequest:
+class ResetRequest(Information):
     """Restarts the card; 1 then keeps the modem's own telephony off it."""
 
-    FIELDS: ClassVar[_Fields] = (("pass_through", Kind.U32),)
-    pass_through: int
+    pass_through: U32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResetAnswer:
+class ResetAnswer(Information):
     """Whether the modem's own telephony is kept off the card."""
 
-    FIELDS: ClassVar[_Fields] = (("pass_through", Kind.U32),)
-    pass_through: int
+    pass_through: U32
 
 
 def status_word(status: int) -> bytes:
