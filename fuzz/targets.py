@@ -66,6 +66,7 @@ from lpad.remote.trust.anchor_named_by_card import find_anchor, trace
 from lpad.settings import Settings
 from lpad.settings.parsing.conversion import to_section
 from lpad.settings.parsing.yaml_document import Document
+from lpad.simulator.mbim import data_connection
 from lpad.simulator.profile_package import saip
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ def _apdu(data: bytes) -> None:
 
 _MBIM: tuple[type[Any], ...] = tuple(
     each
-    for module in (basic_connect, proxy_control, uicc_access)
+    for module in (basic_connect, data_connection, proxy_control, uicc_access)
     for each in vars(module).values()
     if isinstance(each, type)
     and issubclass(each, information_buffer.Information)

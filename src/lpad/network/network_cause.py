@@ -9,9 +9,6 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-MOST_CODE = 255
-"""A cause is one octet."""
-
 
 class Procedure(enum.StrEnum):
     """The procedure of the network to which a cause belongs."""

@@ -62,8 +62,6 @@ class PdpContext(Struct, frozen=True):
 
 
 CONTEXTS = AtCommand("AT+CGDCONT?", prefix="+CGDCONT")
-ATTACH = AtCommand("AT+CGATT=1")
-DETACH = AtCommand("AT+CGATT=0")
 ATTACHED = AtCommand("AT+CGATT?", prefix="+CGATT")
 ACTIVE = AtCommand("AT+CGACT?", prefix="+CGACT")
 ERROR_REPORT = AtCommand("AT+CEER", prefix="+CEER")

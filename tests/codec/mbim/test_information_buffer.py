@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 from lpad.base.errors import MalformedError
 from lpad.codec.mbim import basic_connect, proxy_control, uicc_access
 from lpad.codec.mbim.basic_connect import (
-    ConnectStatus,
     DeviceCaps,
-    IpConfiguration,
     RegistrationStatus,
     SlotMappings,
     SubscriberReadyStatus,
@@ -48,10 +46,12 @@ from lpad.codec.mbim.uicc_access import (
     status_number,
     status_word,
 )
+from lpad.simulator.mbim import data_connection
+from lpad.simulator.mbim.data_connection import ConnectStatus, IpConfiguration
 
 TYPES: list[type[Any]] = [
     each
-    for module in (basic_connect, uicc_access, proxy_control)
+    for module in (basic_connect, uicc_access, proxy_control, data_connection)
     for each in vars(module).values()
     if isinstance(each, type) and issubclass(each, Information) and each is not Information
 ]

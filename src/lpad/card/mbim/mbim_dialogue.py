@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from lpad.base.deadline import Deadline
-from lpad.base.errors import CardMalformed, CardUnreachable, InternalError
+from lpad.base.errors import CardError, CardMalformed, CardUnreachable, InternalError, blamed_on
 from lpad.card.mbim.mbim_refusals import refusal_of
 from lpad.codec.mbim.framing import encode
+from lpad.codec.mbim.information_buffer import Information, decode
 from lpad.codec.mbim.information_buffer import encode as encode_information
 from lpad.codec.mbim.messages import (
     Action,
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from lpad.card.port.control_port import ControlPort
-    from lpad.codec.mbim.information_buffer import Information
     from lpad.codec.mbim.messages import Message
 
 _log = logging.getLogger(__name__)
+
+_I = TypeVar("_I", bound=Information)
 
 OPENING = 5.0
 """Seconds for the answer to Open; it is sent again once, because a modem may have lost the first."""
@@ -115,6 +117,30 @@ class MbimDialogue:
                 )
             _log.info("%s: the modem was reset; lpad opens its port again", self.name)
         raise InternalError("the second attempt returns or raises")
+
+    def read(
+        self,
+        kind: type[_I],
+        service: UUID,
+        cid: int,
+        information: Information | None = None,
+        *,
+        attempted: str,
+        patience: float,
+        deadline: Deadline,
+    ) -> _I | None:
+        """Query the modem (see `ask`); None if it refuses or answers unintelligibly."""
+        try:
+            answer = self.ask(
+                service, cid, information, attempted=attempted, patience=patience, deadline=deadline
+            )
+            with blamed_on(CardMalformed, attempted):
+                return decode(kind, answer)
+        except CardError as error:
+            if "modem_error" not in error.details and not isinstance(error, CardMalformed):
+                raise
+            _log.debug("%s", error)
+            return None
 
     def forget_indications(self) -> None:
         """Forget the indications so far."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
-from lpad.base.errors import CardError, CardMalformed, InvalidValue, MalformedError, blamed_on
+from lpad.base.errors import CardMalformed, InvalidValue, MalformedError
 from lpad.base.identifiers import Imei
 from lpad.card.modem.modem_answers import ModemIccid, Power, RejectCause
 from lpad.card.port.link_refused import LinkRefused
@@ -13,7 +13,7 @@ from lpad.card.quirks.modem_identity import ModemIdentity
 from lpad.card.quirks.quirks import AtTimeouts, RefreshStep, Step
 from lpad.codec.mbim import basic_connect as basic
 from lpad.codec.mbim.basic_connect import ReadyState, RegisterState
-from lpad.codec.mbim.information_buffer import Information, decode
+from lpad.codec.mbim.information_buffer import Information
 from lpad.codec.mbim.messages import Action
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, Basic, Extended
 from lpad.protocol.at_dialogue import AtAnswer
@@ -185,19 +185,7 @@ class MbimModem:
         )
 
     def _asked(self, kind: type[_I], cid: Basic, attempted: str, deadline: Deadline) -> _I | None:
-        """Query the modem; None if it refuses or answers unintelligibly."""
-        try:
-            answer = self.dialogue.ask(
-                BASIC_CONNECT,
-                cid,
-                attempted=attempted,
-                patience=self.patience.information,
-                deadline=deadline,
-            )
-            with blamed_on(CardMalformed, attempted):
-                return decode(kind, answer)
-        except CardError as error:
-            if "modem_error" not in error.details and not isinstance(error, CardMalformed):
-                raise
-            _log.debug("%s", error)
-            return None
+        patience = self.patience.information
+        return self.dialogue.read(
+            kind, BASIC_CONNECT, cid, attempted=attempted, patience=patience, deadline=deadline
+        )

@@ -6,9 +6,9 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from lpad.base.errors import CardError, CardMalformed, CardUnreachable, blamed_on
+from lpad.base.errors import CardError, CardUnreachable
 from lpad.codec.mbim.basic_connect import SlotInfo, SlotMappings, SlotRequest, SlotState, SysCaps
-from lpad.codec.mbim.information_buffer import Information, decode
+from lpad.codec.mbim.information_buffer import Information
 from lpad.codec.mbim.services import BASIC_CONNECT_EXTENSIONS, Extended
 
 if TYPE_CHECKING:
@@ -79,20 +79,12 @@ class SimSlots:
     def _asked(
         self, kind: type[_I], cid: Extended, information: Information | None, deadline: Deadline
     ) -> _I | None:
-        attempted = "cannot read the SIM slots"
-        try:
-            answer = self._dialogue.ask(
-                BASIC_CONNECT_EXTENSIONS,
-                cid,
-                information,
-                attempted=attempted,
-                patience=self._patience,
-                deadline=deadline,
-            )
-            with blamed_on(CardMalformed, attempted):
-                return decode(kind, answer)
-        except CardError as error:
-            if "modem_error" not in error.details and not isinstance(error, CardMalformed):
-                raise
-            _log.debug("%s", error)
-            return None
+        return self._dialogue.read(
+            kind,
+            BASIC_CONNECT_EXTENSIONS,
+            cid,
+            information,
+            attempted="cannot read the SIM slots",
+            patience=self._patience,
+            deadline=deadline,
+        )

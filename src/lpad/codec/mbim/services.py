@@ -15,8 +15,6 @@ PROXY_CONTROL = UUID("838cf7fb-8d0d-4d7f-871e-d71dbefbb39b")
 """mbim-proxy's own."""
 INTERNET = UUID("7e5e2a7e-4e6f-7272-736b-656e7e5e2a7e")
 """The type of a context that leads to the internet (MBIM 1.0, 10.5.12, table 10-54)."""
-NO_CONTEXT = UUID("b43f758c-a560-4b46-b35e-c5869641fb54")
-"""The type of a session without a context."""
 
 
 class Basic(IntEnum):

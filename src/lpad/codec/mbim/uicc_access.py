@@ -12,7 +12,6 @@ from lpad.codec.mbim.information_buffer import U32, Data, Information, Objects
 
 LONGEST_APDU = 261
 """Bytes: a header, Lc, 255 bytes of data and Le."""
-LONGEST_AID = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,6 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _ICCID = re.compile(r"[0-9A-Ea-e]{10,20}[Ff]{0,10}")
 _BETWEEN = re.compile(r"[\s-]")
 """What some platforms write between the digits of an ICCID."""
-_MISSING = object()
 
 
 def parsed(body: bytes) -> Any:

@@ -24,6 +24,14 @@ from lpad.codec.mbim.messages import (
 )
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, UICC, Basic, Extended, Uicc
 from lpad.codec.mbim.statuses import ProtocolError, Status
+from lpad.simulator.mbim.data_connection import (
+    ActivationState,
+    Connect,
+    ConnectStatus,
+    IpConfiguration,
+    PacketServiceState,
+    PacketServiceStatus,
+)
 from lpad.simulator.mbim.habits import MbimHabits
 from lpad.simulator.mbim.uicc_channels import UiccChannels, UiccRefusedError
 from lpad.simulator.modem.commands import CommandSet
@@ -290,13 +298,13 @@ class MbimFunction:
             contexts.attached = decode(basic.SetPacketService, command.info).action == 0
             contexts.attaches += 1
         attached = contexts.attached and self.modem.registration.status() in (HOME, ROAMING)
-        state = basic.PacketServiceState.ATTACHED if attached else basic.PacketServiceState.DETACHED
-        return basic.PacketServiceStatus(state=state)
+        state = PacketServiceState.ATTACHED if attached else PacketServiceState.DETACHED
+        return PacketServiceStatus(state=state)
 
     def _connect(self, command: Command) -> Information:
         contexts = self.modem.contexts
         if command.action == Action.SET:
-            wish = decode(basic.Connect, command.info)
+            wish = decode(Connect, command.info)
             if not wish.activate:
                 contexts.bearer = None
             else:
@@ -307,11 +315,11 @@ class MbimFunction:
                 contexts.attaches += 1
         registered = self.modem.registration.status() in (HOME, ROAMING)
         active = contexts.bearer is not None and registered
-        told = basic.ConnectStatus(
-            activation=basic.ActivationState.ACTIVATED if active else basic.ActivationState.DEACTIVATED,
+        told = ConnectStatus(
+            activation=ActivationState.ACTIVATED if active else ActivationState.DEACTIVATED,
             network_error=0 if active else contexts.esm_cause or 0,
         )
-        if command.action == Action.SET and not active and decode(basic.Connect, command.info).activate:
+        if command.action == Action.SET and not active and decode(Connect, command.info).activate:
             raise _RefusedError(Status.FAILURE, told)
         return told
 
@@ -319,7 +327,7 @@ class MbimFunction:
         found = [ip_address(each) for each in self.modem.contexts.addresses]
         ipv4 = tuple(each for each in found if isinstance(each, IPv4Address))
         ipv6 = tuple(each for each in found if isinstance(each, IPv6Address))
-        return basic.IpConfiguration(
+        return IpConfiguration(
             ipv4=ipv4, ipv6=ipv6, ipv4_available=int(bool(ipv4)), ipv6_available=int(bool(ipv6))
         )
 

@@ -1,0 +1,90 @@
+"""The information buffers of the data connection, which lpad leaves to other programs (MBIM 1.0, 10.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from lpad.codec.mbim.information_buffer import U32, U64, Information, Ipv4Addresses, Ipv6Addresses, Text, Uuid
+from lpad.codec.mbim.services import INTERNET
+
+
+class PacketServiceState(IntEnum):
+    """Whether the modem is attached (MBIM 1.0, 10.5.11)."""
+
+    UNKNOWN = 0
+    ATTACHING = 1
+    ATTACHED = 2
+    DETACHING = 3
+    DETACHED = 4
+
+
+class ActivationState(IntEnum):
+    """The state of a session (MBIM 1.0, 10.5.12)."""
+
+    UNKNOWN = 0
+    ACTIVATED = 1
+    ACTIVATING = 2
+    DEACTIVATED = 3
+    DEACTIVATING = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PacketServiceStatus(Information):
+    """Whether the modem is attached."""
+
+    network_error: U32 = 0
+    state: U32
+    """One of `PacketServiceState`."""
+    data_class: U32 = 0
+    uplink_speed: U64 = 0
+    downlink_speed: U64 = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectStatus(Information):
+    """A session's state; to query it, all fields but `session` are ignored."""
+
+    session: U32 = 0
+    activation: U32 = 0
+    """One of `ActivationState`."""
+    voice_call_state: U32 = 0
+    ip_type: U32 = 0
+    """0: the default, 1: IPv4, 2: IPv6, 3: both in one, 4: both in two."""
+    context_type: Uuid = INTERNET
+    network_error: U32 = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connect(Information):
+    """Activates a session (1) or deactivates it (0)."""
+
+    session: U32 = 0
+    activate: U32
+    apn: Text = ""
+    user_name: Text = ""
+    password: Text = ""
+    compression: U32 = 0
+    authentication: U32 = 0
+    """0: none, 1: PAP, 2: CHAP, 3: MS-CHAPv2."""
+    ip_type: U32 = 0
+    context_type: Uuid = INTERNET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IpConfiguration(Information):
+    """A session's addresses. Gateways and name servers follow them in the buffer, and are left out."""
+
+    session: U32 = 0
+    ipv4_available: U32 = 0
+    ipv6_available: U32 = 0
+    ipv4: Ipv4Addresses = ()
+    ipv6: Ipv6Addresses = ()
+    ipv4_gateway: U32 = 0
+    ipv6_gateway: U32 = 0
+    ipv4_dns_count: U32 = 0
+    ipv4_dns: U32 = 0
+    ipv6_dns_count: U32 = 0
+    ipv6_dns: U32 = 0
+    ipv4_mtu: U32 = 0
+    ipv6_mtu: U32 = 0
