@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lpad.card.port.port_opener_messages import SOCKET as OPENER
 from lpad.cli.terminal import exit_codes
 from lpad.client import DEFAULT_SOCKET
 from lpad.mqtt.main import EXIT_SETTINGS
@@ -102,6 +103,21 @@ def test_the_runner_obeys_lpad_alone() -> None:
     """The members of lpad's group may not ask for the owner's programs, which may run as root."""
     socket = directives("lpad-hooks.socket", "Socket")
     assert socket["ListenStream"] == [SOCKET]
+    assert (socket["SocketUser"], socket["SocketMode"]) == (["lpad"], ["0600"])
+
+
+def test_the_port_opener_exposes_little() -> None:
+    """It is root's, without capabilities and other devices, and only lpad can ask it."""
+    said = run(
+        "systemd-analyze", "security", "--offline=true", "--no-pager", str(UNITS / "lpad-ports.service")
+    )
+    exposure = re.search(r"exposure level for lpad-ports.service: ([0-9.]+)", said)
+    assert exposure is not None, said
+    assert float(exposure[1]) <= MOST_EXPOSED
+    service, socket = directives("lpad-ports.service", "Service"), directives("lpad-ports.socket", "Socket")
+    assert service["CapabilityBoundingSet"] == [""]
+    assert service["DeviceAllow"] == ["char-usb rw", "char-wwan_port rw"]
+    assert socket["ListenSequentialPacket"] == [OPENER]
     assert (socket["SocketUser"], socket["SocketMode"]) == (["lpad"], ["0600"])
 
 

@@ -116,6 +116,14 @@ def hook_runner(path: Path | None, command: Path, hooks: Path) -> None:
     run(path, command=command, hooks=hooks)
 
 
+@cli.command("port-opener")
+def port_opener() -> None:
+    """Open modems' control ports for the daemon, as root; systemd starts this process with its socket."""
+    from lpad.daemon.port_opener_process import run  # noqa: PLC0415 - the other commands need none of it
+
+    run()
+
+
 @cli.command("check-config")
 @click.argument("file", type=click.Path(path_type=Path), default=Path("/etc/lpad/lpad.yaml"))
 def check_config(file: Path) -> None:

@@ -1,7 +1,8 @@
 """A modem's control port (MBIM), opened directly or through mbim-proxy, for the exchange of bytes.
 
 Two programs that read one control port steal each other's answers, so all share mbim-proxy, as ModemManager
-does. lpad uses it if it runs, and otherwise opens the port itself, with a lock.
+does. lpad uses it if it runs, and otherwise opens the port itself, with a lock. What needs root, the port
+opener does for an lpad that runs as another user.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardBusy, CardUnreachable
 from lpad.card.port.holders import held_elsewhere
+from lpad.card.port.port_opener_client import PortOpenerClient
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
@@ -31,6 +33,10 @@ DEFAULT_TRANSFER = 4096
 _LARGEST_COMMAND = 0x800248A0
 """IOCTL_WDM_MAX_COMMAND: the port's largest message, as a number of 2 bytes."""
 _CHUNK = 65_536
+START_OPENER = "start lpad's port opener ('systemctl enable --now lpad-ports.socket')"
+"""The remedy if only root may do something, for an lpad that runs as another user."""
+_OPENER = PortOpenerClient()
+_FLAGS = os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class ControlPort:
@@ -110,7 +116,8 @@ class ControlPort:
             return CardUnreachable(
                 f"mbim-proxy has closed the connection for {self.name}: the modem was reset or unplugged, or"
                 " the proxy refuses this user, because it accepts only root; try again, and if it happens"
-                " again, run lpad as root or stop the program that uses the proxy, such as ModemManager"
+                f" again, {START_OPENER}, run lpad as root, or stop the program that uses the proxy, such as"
+                " ModemManager"
             )
         return CardUnreachable(
             f"the port {self.name} has disappeared: the modem was reset or unplugged; try again once the"
@@ -118,12 +125,20 @@ class ControlPort:
         )
 
 
-def open_control_port(port: str, *, proxy: str = PROXY) -> ControlPort:
+def open_control_port(
+    port: str,
+    *,
+    proxy: str = PROXY,
+    opener: PortOpenerClient = _OPENER,
+    privileged: bool | None = None,
+) -> ControlPort:
     """Open a modem's MBIM port.
 
     Args:
         port: device, such as /dev/cdc-wdm0 or /dev/wwan0mbim0; or the path of a Unix socket.
         proxy: the proxy's abstract socket, which is used if it accepts connections.
+        opener: opens what this process may not open.
+        privileged: whether the proxy serves this process; None: if it is root's.
 
     Raises:
         CardUnreachable: no such port, no permission, or not a port.
@@ -137,11 +152,12 @@ def open_control_port(port: str, *, proxy: str = PROXY) -> ControlPort:
         return ControlPort(_connected(port, port), name=port, through_proxy=False)
     if not stat.S_ISCHR(mode):
         raise CardUnreachable(f"cannot open {port}: it is not a device", retryable=False)
-    shared = _proxy_connection(proxy)
+    own = os.geteuid() == 0 if privileged is None else privileged
+    shared = _proxy_connection(proxy, opener=None if own else opener)
     if shared is not None:
         return ControlPort(shared, name=port, through_proxy=True)
     try:
-        fd = os.open(port, os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        fd = _opened_device(port, opener)
     except OSError as error:
         raise _not_opened(port, error) from error
     try:
@@ -156,12 +172,40 @@ def open_control_port(port: str, *, proxy: str = PROXY) -> ControlPort:
     return ControlPort(fd, name=port, through_proxy=False)
 
 
-def _proxy_connection(proxy: str) -> int | None:
-    """Return a connection to the proxy; None if it does not run."""
+def _opened_device(port: str, opener: PortOpenerClient) -> int:
     try:
-        return _connected(proxy, "mbim-proxy")
+        return os.open(port, _FLAGS)
+    except PermissionError:
+        opened = opener.open(os.path.realpath(port))
+        if opened is None:
+            raise
+        return opened
+
+
+def _proxy_connection(proxy: str, *, opener: PortOpenerClient | None) -> int | None:
+    """Return a connection to the proxy; None if it does not run.
+
+    Args:
+        opener: makes the connection in place of this process, which the proxy would refuse; without an
+            opener the attempt is made nevertheless, because a proxy may be built for another user than root.
+    """
+    name = proxy.removeprefix("\0")
+    try:
+        own = _connected(proxy, name)
     except CardUnreachable:
         return None
+    try:
+        passed = None if opener is None else opener.open(name)
+    except OSError as error:
+        os.close(own)
+        raise _not_opened(name, error) from error
+    except BaseException:
+        os.close(own)
+        raise
+    if passed is None:
+        return own
+    os.close(own)
+    return passed
 
 
 def _connected(address: str, name: str) -> int:
@@ -193,8 +237,8 @@ def _not_opened(port: str, error: OSError) -> CardUnreachable:
         )
     if error.errno in (errno.EACCES, errno.EPERM):
         return CardUnreachable(
-            f"cannot open {port}: permission denied; control ports belong to root: run lpad as root, or give"
-            " the user that lpad runs as access with a udev rule",
+            f"cannot open {port}: permission denied; control ports belong to root: {START_OPENER}, run lpad"
+            " as root, or give the user that lpad runs as access with a udev rule",
             retryable=False,
         )
     return CardUnreachable(f"cannot open {port}: {os.strerror(error.errno or 0)}")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import click
 
 COMMANDS = {
-    "lpad": ("check-config", "demo", "hook-runner", "platform", "serve", "setup", "sim"),
+    "lpad": ("check-config", "demo", "hook-runner", "platform", "port-opener", "serve", "setup", "sim"),
     "lpactl": (
         *("answer", "cancel", "changes", "close-wish", "code", "confirm", "default-smdp", "delete"),
         *("disable", "discover", "doctor", "download", "enable", "events", "info", "line", "listeners"),

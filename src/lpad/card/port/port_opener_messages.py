@@ -1,0 +1,24 @@
+"""The messages between the daemon and the port opener: one packet each way on a Unix socket (SOCK_SEQPACKET).
+
+A request is the name of what to open: a device's path or a proxy. An answer is `0` with the open descriptor
+(SCM_RIGHTS), the number of the system's error, or a word of `Refusal`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+SOCKET = "/run/lpad-ports/opener.sock"
+LONGEST_REQUEST = 64
+"""Bytes; the longest device path has far fewer."""
+LONGEST_ANSWER = 16
+OPENED = b"0"
+
+
+class Refusal(Enum):
+    """The reasons for which the opener itself refuses."""
+
+    NOT_ALLOWED = b"not-allowed"
+    """The request names neither a control port of a modem nor a proxy."""
+    UNTRUSTED = b"untrusted"
+    """The proxy's socket belongs to a user who is not trusted."""

@@ -1,0 +1,186 @@
+"""The port opener over a real socket: what it opens, and what it refuses."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pty
+import re
+import socket
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.base.errors import CardUnreachable
+from lpad.card.port.port_opener import DEVICES, PROXIES, PortOpener
+from lpad.card.port.port_opener_client import PortOpenerClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+OWN = frozenset({os.geteuid()})
+
+
+@contextmanager
+def serving(folder: Path, opener: PortOpener) -> Iterator[PortOpenerClient]:
+    """Run an opener, as systemd does: again and again."""
+    path = folder / "opener.sock"
+    done = threading.Event()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        listening.bind(str(path))
+        listening.listen()
+
+        def serve() -> None:
+            while not done.is_set():
+                opener.serve(listening, idle=0.05)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield PortOpenerClient(str(path))
+        finally:
+            done.set()
+            thread.join()
+
+
+@contextmanager
+def listener(folder: Path) -> Iterator[tuple[str, socket.socket]]:
+    """A proxy in its listening socket's place."""
+    address = str(folder / "proxy.sock")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        listening.bind(address)
+        listening.listen()
+        yield address, listening
+
+
+def test_a_device_is_opened(tmp_path: Path) -> None:
+    """The descriptor works in both directions, does not block, and is not inherited by programs."""
+    master, slave = pty.openpty()
+    opener = PortOpener(users=OWN, devices=re.compile(r"/dev/pts/[0-9]+"))
+    with serving(tmp_path, opener) as client:
+        opened = client.open(os.ttyname(slave))
+        assert opened is not None
+        assert not os.get_inheritable(opened)
+        assert not os.get_blocking(opened)
+        os.write(opened, b"hello\n")
+        assert os.read(master, 100).startswith(b"hello")
+    for each in (opened, master, slave):
+        os.close(each)
+
+
+def test_a_proxy_is_connected(tmp_path: Path) -> None:
+    """The connection is that of the opener's user, to whom the proxy says yes."""
+    with listener(tmp_path) as (address, listening):
+        opener = PortOpener(users=OWN, proxies={"mbim-proxy": address})
+        with serving(tmp_path, opener) as client:
+            opened = client.open("mbim-proxy")
+            assert opened is not None
+            connection, _ = listening.accept()
+            with connection, socket.socket(fileno=opened) as passed:
+                passed.setblocking(True)
+                passed.sendall(b"open")
+                assert connection.recv(10) == b"open"
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        *("/dev/ttyUSB0", "/dev/mem", "/dev/sda", "/dev/wwan0at0", "/dev/cdc-wdm", "/dev/cdc-wdm0/../mem"),
+        *(
+            "/dev/../etc/shadow",
+            "/etc/shadow",
+            "/dev/cdc-wdm0\n",
+            "/dev/cdc-wdm٣",
+            "cdc-wdm0",
+            "\0mbim-proxy",
+        ),
+        *("ssh-agent", "/dev/cdc-wdm0 /dev/mem", "/dev/cdc-wdm" + "0" * 60),
+    ],
+)
+def test_nothing_else_is_opened(wanted: str, tmp_path: Path) -> None:
+    """Any other path or name is refused by its form alone."""
+    with (
+        serving(tmp_path, PortOpener(users=OWN)) as client,
+        pytest.raises(CardUnreachable, match="only control ports") as found,
+    ):
+        client.open(wanted)
+    assert not found.value.retryable
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link", "socket", "fifo"])
+def test_only_a_character_device_is_opened(kind: str, tmp_path: Path) -> None:
+    """A name that fits is not enough; another kind of file is not even opened."""
+    place = tmp_path / "cdc-wdm0"
+    if kind == "file":
+        place.write_bytes(b"secret")
+    elif kind == "folder":
+        place.mkdir()
+    elif kind == "link":
+        place.symlink_to("/dev/zero")
+    elif kind == "fifo":
+        os.mkfifo(place)
+    opener = PortOpener(users=OWN, devices=re.compile(rf"{re.escape(str(tmp_path))}/cdc-wdm[0-9]+"))
+    with socket.socket(socket.AF_UNIX) as listening:
+        if kind == "socket":
+            listening.bind(str(place))
+        with serving(tmp_path, opener) as client, pytest.raises(CardUnreachable, match="only control ports"):
+            client.open(str(place))
+
+
+def test_a_missing_device_and_a_missing_proxy_are_told(tmp_path: Path) -> None:
+    """The system's own reason arrives."""
+    opener = PortOpener(users=OWN, proxies={"qmi-proxy": str(tmp_path / "none")})
+    with serving(tmp_path, opener) as client:
+        for wanted in ("/dev/cdc-wdm999", "qmi-proxy"):
+            with pytest.raises(FileNotFoundError) as found:
+                client.open(wanted)
+            assert found.value.errno == errno.ENOENT
+
+
+def test_other_users_are_dropped(tmp_path: Path) -> None:
+    """Whoever reaches the socket and is neither lpad nor root gets no answer; the next one is served."""
+    with serving(tmp_path, PortOpener(users=frozenset({os.geteuid() + 1}))) as client:
+        for _ in range(2):
+            with pytest.raises(CardUnreachable, match="systemctl status lpad-ports"):
+                client.open("mbim-proxy")
+
+
+def test_a_proxy_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An abstract address belongs to the first who takes it, so a forged proxy must not get the port."""
+    own = os.geteuid()
+    with listener(tmp_path) as (address, _):
+        opener = PortOpener(users=frozenset({own}), proxies={"mbim-proxy": address})
+        monkeypatch.setattr(os, "geteuid", lambda: own + 1)  # the listener is then another user's
+        with (
+            serving(tmp_path, opener) as client,
+            pytest.raises(CardUnreachable, match="may be a forgery") as found,
+        ):
+            client.open("mbim-proxy")
+        assert not found.value.retryable
+
+
+def test_a_client_that_asks_nothing_does_not_stop_the_others(tmp_path: Path) -> None:
+    """One that leaves without a word is forgotten."""
+    with serving(tmp_path, PortOpener(users=OWN, proxies={})) as client:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as silent:
+            silent.connect(client.path)
+        with pytest.raises(FileNotFoundError):
+            client.open("/dev/cdc-wdm999")
+
+
+def test_an_opener_that_nobody_needs_ends(tmp_path: Path) -> None:
+    """Its socket stays with systemd, which starts it again."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        listening.bind(str(tmp_path / "opener.sock"))
+        listening.listen()
+        PortOpener(users=OWN).serve(listening, idle=0.05)
+
+
+def test_what_is_allowed_is_what_is_documented() -> None:
+    """The pattern accepts the kernel's names of MBIM and QMI ports."""
+    for path in ("/dev/cdc-wdm0", "/dev/cdc-wdm12", "/dev/wwan0mbim0", "/dev/wwan1qmi0"):
+        assert DEVICES.fullmatch(path)
+    assert set(PROXIES) == {"mbim-proxy", "qmi-proxy"}

@@ -1,0 +1,121 @@
+"""A control port of root, and mbim-proxy, which serves only root: the confined daemon uses both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from system.gateway import LPAD_SIM, SIM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from system.gateway import Gateway
+
+PORT = "/dev/cdc-wdm0"
+NAME = "mbim"
+OPENER = "lpad-ports.service"
+_MODEM = f"""\
+[Service]
+ExecStart={LPAD_SIM} euicc {SIM}/mbim-card --mbim {SIM}/mbim --pki {SIM}/pki
+# The pty appears as a device of root's, as cdc_mbim makes it.
+ExecStartPost=/bin/sh -c 'until [ -e {SIM}/mbim ]; do sleep 0.1; done; touch {PORT}; \\
+    mount --bind $(readlink -f {SIM}/mbim) {PORT}; chown root:root {PORT}; chmod 600 {PORT}'
+"""
+
+
+@pytest.fixture(scope="module")
+def mbim(gateway: Gateway) -> Iterator[Gateway]:
+    """A gateway whose card is behind an MBIM port."""
+    gateway.write("/etc/systemd/system/sim-mbim.service", _MODEM)
+    gateway.run("systemctl", "daemon-reload")
+    gateway.run("systemctl", "start", "sim-mbim.service")
+    gateway.write_settings(euiccs={NAME: {"port": PORT}})
+    gateway.run("systemctl", "restart", "lpad.service")
+    yield gateway
+    gateway.write_settings()
+    gateway.run("systemctl", "restart", "lpad.service")
+
+
+def state(gateway: Gateway) -> str:
+    """The card's state."""
+    return str(gateway.curl(f"/v1/euiccs/{NAME}", user="rita")[1]["state"])
+
+
+def ready(gateway: Gateway) -> None:
+    gateway.until(lambda: state(gateway) == "ready", "the card behind the MBIM port")
+
+
+def test_the_opener_waits_for_requests(mbim: Gateway) -> None:
+    """The package enables its socket; the opener itself needs no place at boot."""
+    assert mbim.run("systemctl", "is-enabled", "lpad-ports.socket").strip() == "enabled"
+    assert mbim.active("lpad-ports.socket") == "active"
+    assert mbim.run("systemctl", "is-enabled", OPENER, check=False).strip() == "static"
+
+
+def test_a_port_of_root_is_used(mbim: Gateway) -> None:
+    """Lpad downloads and enables a profile over a port that its own user cannot open."""
+    assert "Permission denied" in mbim.run("sh", "-c", f": <{PORT}", user="lpad", code=2)
+    ready(mbim)
+    iccid = mbim.lpactl("download", mbim.order())["result"]["iccid"]
+    mbim.lpactl("enable", iccid)
+    listed = mbim.curl(f"/v1/euiccs/{NAME}/profiles", user="root")[1]["profiles"]
+    assert {each["iccid"]: each["state"] for each in listed}[iccid] == "enabled"
+    assert mbim.active(OPENER) == "active"
+    uid = mbim.run("ps", "-o", "user=", "-p", str(mbim.pid())).strip()
+    assert uid == "lpad"
+
+
+def test_the_proxy_is_shared(mbim: Gateway) -> None:
+    """With mbim-proxy in between, lpad and mbimcli use the modem at the same time."""
+    mbim.run("systemctl", "stop", "lpad.service")
+    proxy = ("/usr/libexec/mbim-proxy", "--no-exit", "--verbose")
+    mbim.run("systemd-run", "--unit=mbim-proxy", "--collect", *proxy)
+    mbim.until(lambda: "@mbim-proxy" in mbim.run("cat", "/proc/net/unix"), "mbim-proxy")
+    try:
+        mbim.run("systemctl", "start", "lpad.service")
+        ready(mbim)
+        for _ in range(5):
+            assert "490154203237518" in mbim.run("mbimcli", "-d", PORT, "-p", "--query-device-caps")
+            mbim.lpactl("info", "--refresh")
+        mbim.run("journalctl", "--sync")
+        assert "client" in mbim.journal("--unit=mbim-proxy")
+    finally:
+        mbim.run("systemctl", "stop", "mbim-proxy.service")
+
+
+@pytest.mark.parametrize("user", ["ada", "mallory"])
+def test_nobody_else_can_ask_the_opener(mbim: Gateway, user: str) -> None:
+    """Only lpad can use its socket; an administrator of cards is not one of the gateway."""
+    asks = (
+        "import socket; socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)"
+        ".connect('/run/lpad-ports/opener.sock')"
+    )
+    assert "PermissionError" in mbim.run("python3", "-c", asks, user=user, code=1)
+
+
+def test_lpad_itself_gets_nothing_else(mbim: Gateway) -> None:
+    """An attacker who controls the daemon cannot have other files opened."""
+    asks = (
+        "from lpad.card.port.port_opener_client import PortOpenerClient\n"
+        "for wanted in ('/dev/kmsg', '/etc/shadow', '/dev/cdc-wdm0/../kmsg', '/dev/cdc-wdm1'):\n"
+        "    try:\n"
+        "        print(PortOpenerClient().open(wanted))\n"
+        "    except Exception as error:\n"
+        "        print(type(error).__name__)\n"
+    )
+    said = mbim.run("/usr/lib/lpad/bin/python3", "-c", asks, user="lpad")
+    assert said.split() == ["CardUnreachable"] * 3 + ["FileNotFoundError"]
+
+
+def test_without_the_opener_the_error_names_it(mbim: Gateway) -> None:
+    """The remedy works, and lpad goes on by itself."""
+    mbim.run("systemctl", "stop", "lpad.service", "lpad-ports.socket", OPENER)
+    mbim.run("systemctl", "start", "lpad.service")
+    mbim.until(lambda: state(mbim) not in {"ready", "unknown", "reading"}, "the refusal")
+    error = mbim.curl(f"/v1/euiccs/{NAME}", user="rita")[1]["error"]
+    assert error["kind"] == "card-unreachable"
+    assert "systemctl enable --now lpad-ports.socket" in str(error)
+    mbim.run("systemctl", "enable", "--now", "lpad-ports.socket")
+    ready(mbim)
