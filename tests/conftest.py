@@ -80,7 +80,7 @@ def lab(tmp_path: Path, pki: Pki) -> Iterator[Lab]:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In CI everything runs: a skipped test fails the run. So does a secret in what was logged, anywhere."""
+    """In CI a skipped test fails the run, and so does a secret in anything that was logged."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:  # one of several processes: what it has found goes to the one that judges
         output["hunt"] = HUNT.report()
@@ -94,14 +94,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take what a process of a parallel run has found; one that crashed has failed a test anyway."""
+    """Collect what a process of a parallel run has found; a crashed one has failed a test anyway."""
     report = getattr(node, "workeroutput", {}).get("hunt")
     if report is not None:
         HUNT.take(report)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what the hunt for secrets has found."""
+    """Report the result of the hunt for secrets."""
     for line in HUNT.found():
         terminalreporter.write_line(f"SECRET LOGGED: {line}", red=True)
     terminalreporter.write_line(HUNT.summary)

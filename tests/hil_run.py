@@ -17,7 +17,7 @@ PATIENCE = 300.0
 
 
 class Run:
-    """A run of the bench, begun."""
+    """A started run of the bench."""
 
     def __init__(self, bench: Path, *arguments: str) -> None:
         self.bench = bench
@@ -33,7 +33,7 @@ class Run:
         self.output = ""
 
     def until(self, holds: Callable[[], bool]) -> None:
-        """Wait for what the run brings about, as long as it lives and a busy machine may need."""
+        """Wait for a condition that the run brings about, as long as it lives and a busy machine may need."""
         end = time.monotonic() + PATIENCE
         while not holds():
             assert self.process.poll() is None, f"it has ended: {self.end()}\n{self.output}"

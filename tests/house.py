@@ -37,14 +37,14 @@ FLOORS = {
     "cli": 9,
     "testing": 10,
 }
-"""The folders of the package, and how high they stand; network, provisioning and iot are to come."""
+"""The folders of the package, and their floors."""
 
 APART: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "client": (frozenset(), frozenset({"cli", "mqtt", "testing"})),
     "mqtt": (frozenset({"base", "client", "settings"}), frozenset()),
     "simulator": (frozenset({"base", "codec", "protocol"}), frozenset({"cli", "testing"})),
 }
-"""Folders on no floor: what they see, and by what they are seen."""
+"""Folders on no floor: the folders that they see, and those that see them."""
 
 SEES: dict[str, frozenset[str]] = {
     room: frozenset(seen.split())
@@ -131,7 +131,7 @@ SEES: dict[str, frozenset[str]] = {
         " simulator/profile_package",
     }.items()
 }
-"""The rooms of its own floor that a room sees; what those see, it sees, too."""
+"""The rooms of its own floor that a room sees; it also sees the rooms that those see."""
 
 ONLY: dict[str, frozenset[str]] = {
     "cli/commands": frozenset({"base", "client"}),
@@ -148,7 +148,7 @@ ONLY: dict[str, frozenset[str]] = {
     "provisioning/http": frozenset({"base", "remote"}),
     "testing": frozenset({"client", "simulator", "cli"}),
 }
-"""Rooms that see less of the other floors than they could: these folders or rooms and nothing else."""
+"""Rooms that may see less of the other floors: only these folders or rooms."""
 
 INDOORS = frozenset(
     {
@@ -160,7 +160,7 @@ INDOORS = frozenset(
         "card/channel",
     }
 )
-"""Rooms that are seen from within their floor only."""
+"""Rooms that are seen only from within their floor."""
 
 HOMES: dict[str, frozenset[str]] = {
     library: frozenset(homes.split())
@@ -192,18 +192,18 @@ HOMES: dict[str, frozenset[str]] = {
 """The home of each foreign library, where its exceptions become ours."""
 
 EVERYWHERE = frozenset({"msgspec"})
-"""It types what crosses a border, whichever."""
+"""A library for types, which may be imported everywhere."""
 
 FACES = frozenset({"client", "settings", "engine/journal", "engine/outbox"})
-"""Folders whose `__init__.py` states what is public of them; every other one is empty."""
+"""Folders whose `__init__.py` defines their public names; every other one is empty."""
 
 MOST_MODULES = 16
 
 HIDDEN = frozenset({"import_module", "__import__"})
-"""Calls that import a module by a name that need not are in the source."""
+"""Calls that import a module by a name that may be computed."""
 
 BESIDE = ("hil", "faults", "bench", "fuzz")
-"""Folders next to the package, which use it. They keep to the rules that need no floors (`BESIDE_RULES`)."""
+"""Folders next to the package, which use it. They keep the rules that need no floors (`BESIDE_RULES`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ class House:
     """A tree of sources: modules by their path below the package, as in `engine/worker/worker.py`."""
 
     def __init__(self, sources: Mapping[str, str], *, package: str = PACKAGE) -> None:
-        """Take the sources as they are, and the name that their imports begin with."""
+        """Take the sources, and the package name that their imports begin with."""
         self.sources = dict(sources)
         self.package = package
 
@@ -287,7 +287,7 @@ class House:
                 yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
 
     def _path(self, name: str) -> str | None:
-        """Return the path of the module that a dotted name leads to: itself, or what holds the symbol."""
+        """Return the path of the module that a dotted name leads to: itself, or the module of the symbol."""
         parts = name.split(".")[1:]
         for end in range(len(parts), -1, -1):
             below = "/".join(parts[:end])
@@ -308,7 +308,7 @@ def floor_of(room: str) -> str:
 
 
 def seen_from(room: str) -> frozenset[str]:
-    """Return the rooms of its own floor that a room sees, the doors' neighbours and theirs included."""
+    """Return the rooms of its own floor that a room sees, directly or through others."""
     found: set[str] = set()
     ahead = list(SEES.get(room, ()))
     while ahead:
@@ -320,20 +320,20 @@ def seen_from(room: str) -> frozenset[str]:
 
 
 def empty_root(house: House) -> Iterator[str]:
-    """The package's root holds its `__init__.py` and nothing else."""
+    """The package's root contains only its `__init__.py`."""
     for path in house.rooms.get("", []):
         yield f"{path} is in the package's root: give it a room"
 
 
 def known_folders(house: House) -> Iterator[str]:
-    """Each folder is a floor, or stands apart."""
+    """Each folder is on a floor, or stands apart."""
     for room in house.rooms:
         if room and floor_of(room) not in {*FLOORS, *APART}:
             yield f"{room} is on no floor: add {floor_of(room)} to the plan"
 
 
 def floors(house: House) -> Iterator[str]:
-    """Rule 1: a module imports from lower floors or its own folder; rule 2: floors' neighbours are blind."""
+    """Rule 1: imports lead to lower floors or the own folder; rule 2: folders on one floor are separate."""
     for each in house.imports:
         here, there = floor_of(room_of(each.importer)), floor_of(room_of(each.imported))
         if here not in FLOORS or there not in FLOORS or here == there:
@@ -345,7 +345,7 @@ def floors(house: House) -> Iterator[str]:
 
 
 def apart(house: House) -> Iterator[str]:
-    """Rule 3: client and simulator see, and are seen by, what the plan says and nothing else."""
+    """Rule 3: client and simulator see, and are seen by, only the folders in the plan."""
     for each in house.imports:
         here, there = floor_of(room_of(each.importer)), floor_of(room_of(each.imported))
         if here == there or not there:
@@ -357,7 +357,7 @@ def apart(house: House) -> Iterator[str]:
 
 
 def sight(house: House) -> Iterator[str]:
-    """Rules 4 and 5: of its own floor a room sees what the plan says; some see less of others, too."""
+    """Rules 4 and 5: a room sees the rooms of its floor in the plan; some rooms see less of other floors."""
     for each in house.imports:
         here, there = room_of(each.importer), room_of(each.imported)
         if here == there or not there:
@@ -370,7 +370,7 @@ def sight(house: House) -> Iterator[str]:
 
 
 def indoors(house: House) -> Iterator[str]:
-    """Rule 7: some rooms are seen from within their floor only."""
+    """Rule 7: some rooms are seen only from within their floor."""
     for each in house.imports:
         there = room_of(each.imported)
         if there in INDOORS and floor_of(there) != floor_of(room_of(each.importer)):
@@ -378,7 +378,7 @@ def indoors(house: House) -> Iterator[str]:
 
 
 def room_circles(house: House) -> Iterator[str]:
-    """Rule 5: no two rooms import each other, however long the way round."""
+    """Rule 5: no two rooms import each other, not even through others."""
     edges: dict[str, dict[str, Import]] = defaultdict(dict)
     for each in house.imports:
         here, there = room_of(each.importer), room_of(each.imported)
@@ -388,7 +388,7 @@ def room_circles(house: House) -> Iterator[str]:
 
 
 def module_circles(house: House) -> Iterator[str]:
-    """Rules 5 and 6: no two modules import each other, in functions and for type checking neither."""
+    """Rules 5 and 6: no two modules import each other, not even in functions or for type checking."""
     edges: dict[str, dict[str, Import]] = defaultdict(dict)
     for each in house.imports:
         edges[each.importer].setdefault(each.imported, each)
@@ -396,7 +396,7 @@ def module_circles(house: House) -> Iterator[str]:
 
 
 def open_imports(house: House) -> Iterator[str]:
-    """Rule 6: each import is written out, so that the other rules see it."""
+    """Rule 6: each import is written out, so that the other rules find it."""
     for path, nodes in house.nodes.items():
         for node in nodes:
             if isinstance(node, ast.ImportFrom) and node.level:
@@ -406,7 +406,7 @@ def open_imports(house: House) -> Iterator[str]:
 
 
 def homes(house: House) -> Iterator[str]:
-    """Rule 8: a foreign library is imported in its home only."""
+    """Rule 8: a foreign library is imported only in its home."""
     for each in house.foreign:
         at_home = HOMES.get(each.imported)
         if each.imported in EVERYWHERE:

@@ -1,4 +1,4 @@
-"""Made-up CIs that lpad knows by name for as long as a test lasts."""
+"""Made-up CIs that lpad knows by name during a test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def knowing(folder: Path, *, production: bytes, test: bytes) -> Iterator[None]:
-    """Put two CIs, by their key identifiers, in the place of lpad's own table."""
+    """Replace lpad's own table with two CIs, by their key identifiers."""
     table = folder / "certificate_issuers.tsv"
     table.write_text(
         f"{production.hex()}\tSome CI\tproduction\n{test.hex()}\tSome other CI\ttest\n", encoding="utf-8"

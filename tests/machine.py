@@ -1,4 +1,4 @@
-"""The tests' requirements of a machine, checked before the first test; each lack is one sentence."""
+"""The tests' requirements for a machine, checked before the first test; each missing one is one sentence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOM = 500_000_000
-"""Bytes: journals, package trees and captures of a whole run, with some to spare."""
+"""Bytes for the journals, package trees and captures of a whole run, with some to spare."""
 LONGEST_FOLDER = 40
 """Characters of the temporary folder's path: a socket's path holds 107, and tests make folders in it."""
 LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))

@@ -1,4 +1,4 @@
-"""Debian's mbim-proxy and mbimcli in a network namespace of their own, in which nothing else is."""
+"""Debian's mbim-proxy and mbimcli, alone in their own network namespace."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class MbimNamespace:
     """A network namespace with mbim-proxy in it, whose abstract socket belongs to the namespace."""
 
     def __init__(self, *, proxy: bool = True) -> None:
-        """Start the namespace, with the proxy or with nothing."""
+        """Start the namespace, with the proxy or empty."""
         own = ["unshare", "--map-root-user", "--net"]
         command = [PROXY, "--no-exit"] if proxy else ["sleep", "infinity"]
         self._process = subprocess.Popen([*own, *command], stderr=subprocess.DEVNULL)

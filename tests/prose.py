@@ -60,12 +60,12 @@ EDITED = (
     "script/*",
     "src/lpad/**/*.py",
 )
-"""Texts that were edited and must stay so, as patterns; every text that is edited is added."""
+"""Edited texts, as patterns; every text that is edited is added."""
 
 
 @dataclass(frozen=True, slots=True)
 class Habit:
-    """One habit: how it is found, and what to write instead."""
+    """One habit: its pattern, and what to write instead."""
 
     pattern: re.Pattern[str]
     instead: str
@@ -168,7 +168,7 @@ def edited() -> list[Path]:
 
 
 def broken(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str, Habit]]:
-    """Return each place that a line break divides, with the number of its first line."""
+    """Return each match that a line break divides, with the number of its first line."""
     for (number, line), (following, second) in pairwise(lines):
         first = line.rstrip()
         if following != number + 1 or not first or not (rest := _MARGIN.sub("", second)):

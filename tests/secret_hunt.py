@@ -1,4 +1,4 @@
-"""A hunt for secrets through all that the whole suite has ever logged.
+"""A hunt for secrets in everything that the whole suite has logged.
 
 Every order, card, modem and request that a test makes up is a source of secrets (`secret_sources`). Every
 line that lpad logs in the tests' own process, traces included, the sentence of every error, metrics, the
@@ -25,10 +25,10 @@ _RUN = re.compile(r"[0-9A-Za-z+/=_-]{12,}")
 _SHORTEST = 8
 """Characters of a made-up code that cannot are in a line for any other reason."""
 _SHORTEST_HEX = 14
-"""The same for digits inside a longer word, such as an APDU, of which there are millions."""
+"""The same for digits inside a longer word, such as an APDU; there are millions of those."""
 _HEX = re.compile(r"[0-9A-Fa-f]*")
 _VARIOUS = 4
-"""Different characters that a secret has; garbage that tests make up may be all zeros."""
+"""The number of different characters of a secret; made-up garbage may be all zeros."""
 _NO_SECRETS = frozenset({"DECLINED", "confirmed"})
 
 
@@ -43,13 +43,13 @@ class Hunt:
         self._others: list[dict[str, Any]] = []
 
     def learn(self, what: str, secret: str) -> None:
-        """Seek a secret from now on, also in what was heard before."""
+        """Search for a secret from now on, and in everything recorded before."""
         if _telling(secret) and secret not in _NO_SECRETS and secret not in self.secrets:
             self._kinds.setdefault(what, set()).add(secret)
             self.secrets |= dict.fromkeys(filter(_telling, spellings(secret)), what)
 
     def hear(self, text: str) -> None:
-        """Take a log."""
+        """Record a log."""
         test = os.environ.get("PYTEST_CURRENT_TEST", "")
         for line in text.splitlines():
             self._lines += 1
@@ -79,7 +79,7 @@ class Hunt:
         self._others.append(report)
 
     def has_heard(self, word: str) -> bool:
-        """Whether a word, or a run of what hex, base64 and paths are made of, was in anything heard."""
+        """Return whether a word, or a run of characters of hex, base64 and paths, was recorded anywhere."""
         return word in self._heard
 
     @property
@@ -93,7 +93,7 @@ class Hunt:
         return f"hunt for secrets: {kinds or 'none'}, in {lines} lines"
 
     def _held_by(self, word: str, beginnings: dict[str, list[str]]) -> str | None:
-        """Return what a word holds: a secret as the whole of it, or anywhere in it."""
+        """Return the secrets in a word: as the whole of it, or anywhere in it."""
         if word in self.secrets:
             return self.secrets[word]
         for at in range(len(word) - _SHORTEST + 1):
@@ -104,7 +104,7 @@ class Hunt:
 
 
 def spellings(secret: str) -> Iterator[str]:
-    """How a secret may are in a log: as text, in hex and in base64, and digits also in BCD.
+    """Return the forms that a secret may have in a log: text, hex and base64, and for digits also BCD.
 
     An ICCID's digits may be hexadecimal.
     """
@@ -129,7 +129,7 @@ def spellings(secret: str) -> Iterator[str]:
 
 
 def _telling(spelling: str) -> bool:
-    """Whether a text is long and various enough not to are in a line by chance."""
+    """Return whether a text is long and varied enough not to be in a line by chance."""
     return len(spelling) >= _SHORTEST and len(set(spelling)) >= _VARIOUS
 
 

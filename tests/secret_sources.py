@@ -1,4 +1,4 @@
-"""The sources of the suite's secrets, and the places where lpad could reveal them: the hunt's ears.
+"""The sources of the suite's secrets, and hooks at the places where lpad could reveal them.
 
 They are put on functions of lpad's and of its simulators before the first test, and hear all tests.
 """
@@ -48,7 +48,7 @@ _IMEI = re.compile(r'"imei": *"([0-9]{14,16})"')
 
 
 def listen() -> None:
-    """Learn from now on of each secret as it is made up, and hear what is said."""
+    """Learn each secret from now on when it is made up, and record all output."""
     for owner, name, secrets_of in _SOURCES:
         setattr(owner, name, _learning(getattr(owner, name), secrets_of))
     for owner, name in _REQUESTS:
@@ -62,7 +62,7 @@ def listen() -> None:
 
 
 class _Ear(logging.Handler):
-    """Hears what lpad logs in the tests' own process."""
+    """A handler that records what lpad logs in the tests' own process."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ def _sentence(_none: None, error: LpadError, *_: object, **_more: object) -> str
 
 
 def _event(body: EventBody, *_: object, **_more: object) -> str:
-    """Return an event as an endpoint gets it that is to see no identifiers: nothing else may be a secret."""
+    """Return an event as an endpoint with redaction gets it: nothing else in it may be a secret."""
     event = Event(sequence=0, type="", droppable=False, body=body)
     return event.structured(Identifiers.REDACTED).decode()
 
@@ -150,7 +150,7 @@ def _log(_none: None, gateway: Gateway) -> str:
 
 
 def _arguments(_none: None, _process: object, arguments: Any, *_: object, **_more: object) -> str:
-    """Return those of a process that lpad itself has started; what tests type they may."""
+    """Return the arguments of a process that lpad itself has started; tests may use secrets there."""
     caller: FrameType | None = sys._getframe(2)
     while caller is not None and caller.f_globals.get("__name__") == "subprocess":
         caller = caller.f_back
@@ -195,7 +195,7 @@ def _learning(function: Any, secrets_of: Callable[..., Secrets]) -> Any:
 
 
 def _learning_first(function: Any) -> Any:
-    """Learn from what is asked for, whatever becomes of it."""
+    """Learn from the arguments, whatever the call's result."""
 
     @wraps(function)
     def call(*words: Any, **more: Any) -> Any:
@@ -207,7 +207,7 @@ def _learning_first(function: Any) -> Any:
 
 
 def _scraping(stop: Any) -> Any:
-    """Have each engine's figures told once before it ends."""
+    """Have each engine's metrics read once before it ends."""
 
     @wraps(stop)
     def call(engine: Engine, **more: Any) -> Any:

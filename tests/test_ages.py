@@ -1,4 +1,4 @@
-"""Ages never come from the wall clock, which people and time servers set, but from the steady clock."""
+"""Ages never come from the wall clock, which users and time servers set, but from the steady clock."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ CLOCKS = {
 
 
 def test_the_wall_clock_is_read_in_few_places() -> None:
-    """Each place in the engine and below is known, with its reason."""
+    """Each place in the engine and below that reads it is listed, with its reason."""
     found = {place for file, tree in _trees() for place in _readings(file, tree)}
     assert found == READING.keys(), "ask the steady clock, or give the reason in READING"
 
@@ -90,7 +90,7 @@ def test_the_wall_clock_tells_no_age() -> None:
     ],
 )
 def test_what_counts_as_reading(text: str) -> None:
-    """Calls, references and imports by name are found, also where the module has another name in front."""
+    """Calls, references and imports by name are found, even if the module has a prefix."""
     assert list(_readings("a.py", ast.parse(text)))
 
 
@@ -158,7 +158,7 @@ def _comparisons(file: str, tree: ast.Module) -> Iterator[tuple[str, str, str]]:
 
 
 def _is_reading(node: ast.expr) -> bool:
-    """Whether an expression is a reading of the wall clock."""
+    """Return whether an expression is a reading of the wall clock."""
     if isinstance(node, ast.Attribute):
         return node.attr == "wall"
     return isinstance(node, ast.Call) and ast.unparse(node.func) in ("now", "time.time", "datetime.now")

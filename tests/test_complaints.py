@@ -21,7 +21,7 @@ NUMBERS = {
     "K": range(1, 15),
     "Q": range(1, 13),
 }
-"""The reports that were collected, by theme; those between are about servers and notifications."""
+"""The collected reports, by theme; the others are about servers and notifications."""
 CITED = "ABFGI"
 """The themes whose reports have a number at a project, which a test can cite."""
 
@@ -38,7 +38,7 @@ class Row:
 
 
 def rows() -> list[Row]:
-    """The page, read."""
+    """Return the rows of the page."""
     page = (ROOT / "docs" / "complaints.md").read_text(encoding="utf-8")
     found = []
     for number, reported, shown in re.findall(
@@ -52,7 +52,7 @@ def rows() -> list[Row]:
 
 @cache
 def docstrings(file: str) -> dict[str, str]:
-    """The tests of a file, or of a class in it, with what they say."""
+    """Return the tests of a file, or of a class in it, with their docstrings."""
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     return {
         node.name: ast.get_docstring(node) or ""
@@ -62,7 +62,7 @@ def docstrings(file: str) -> dict[str, str]:
 
 
 def test_every_report_is_on_the_page() -> None:
-    """No number is missing, and none is there twice."""
+    """Every number is there, exactly once."""
     assert sorted(row.number for row in rows()) == sorted(
         f"{theme}{number}" for theme, numbers in NUMBERS.items() for number in numbers
     )
@@ -70,7 +70,7 @@ def test_every_report_is_on_the_page() -> None:
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.number)
 def test_a_complaint_is_answered(row: Row) -> None:
-    """By tests that exist, of which one at least cites each report, or by a line that gives the reason."""
+    """Existing tests answer a report, and at least one cites it, or a line gives the reason."""
     assert row.tests or row.out_of_scope
     for file, name in row.tests:
         assert name in docstrings(file), f"{file} has no {name}"
@@ -84,6 +84,6 @@ def test_a_complaint_is_answered(row: Row) -> None:
 
 @pytest.mark.parametrize("row", [row for row in rows() if row.out_of_scope], ids=lambda row: row.number)
 def test_what_is_left_alone_has_its_reason(row: Row) -> None:
-    """docs/out-of-scope.md has a line for each report, or for the number where there is no report."""
+    """docs/out-of-scope.md has a line for each report, or for its number if there is no report."""
     for report in row.reports or (row.number,):
         assert report in OUT_OF_SCOPE

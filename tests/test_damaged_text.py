@@ -1,4 +1,4 @@
-"""JSON that is not UTF-8 is damaged like any other, whichever release of msgspec reads it.
+"""JSON that is not UTF-8 is treated as damaged, whichever release of msgspec reads it.
 
 Until 0.22, msgspec raised a UnicodeDecodeError for it, which is not one of its own; both are ValueErrors.
 """
@@ -19,7 +19,7 @@ TOO_NARROW = {"MsgspecError", "DecodeError"}
 
 
 def caught_too_narrowly(source: str) -> Iterator[int]:
-    """Yield the lines that catch msgspec's own errors, and let the other one through."""
+    """Yield the lines that catch only msgspec's own errors, and miss the other one."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ExceptHandler) and node.type is not None:
             for each in ast.walk(node.type):
@@ -30,14 +30,14 @@ def caught_too_narrowly(source: str) -> Iterator[int]:
 
 @pytest.mark.parametrize("name", ["MsgspecError", "DecodeError"])
 def test_the_rule_finds_its_kind(name: str) -> None:
-    """Alone and among others."""
+    """The rule finds them alone and among others."""
     assert [*caught_too_narrowly(f"try:\n f()\nexcept msgspec.{name}:\n pass")] == [3]
     assert [*caught_too_narrowly(f"try:\n f()\nexcept (OSError, msgspec.{name}) as e:\n pass")] == [3]
     assert not [*caught_too_narrowly("try:\n f()\nexcept (ValueError, msgspec.ValidationError):\n pass")]
 
 
 def test_no_damaged_text_is_let_through() -> None:
-    """The places where lpad reads JSON of the disk, of a peer or of a caller."""
+    """This covers the places where lpad reads JSON from the disk, a peer or a caller."""
     found = [
         f"{path.relative_to(SOURCES)}:{line}"
         for path in SOURCES.rglob("*.py")

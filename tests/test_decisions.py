@@ -16,14 +16,14 @@ ROWS = [
 
 
 def test_each_file_has_a_row() -> None:
-    """Numbers begin at 1 and leave nothing out; each row names one file, in the order of numbers."""
+    """Numbers begin at 1 without gaps; each row names one file, in the order of numbers."""
     assert [int(row[1]) for row in ROWS] == list(range(1, len(ROWS) + 1))
     assert [row[3] for row in ROWS] == [path.name for path in FILES]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[3])
 def test_a_file_says_what_its_row_says(row: re.Match[str]) -> None:
-    """Number, title, date and what has replaced it are the same in table and file."""
+    """Number, title, date and successor are the same in table and file."""
     number, title, name, date, state = row.groups()
     heading, _, dated, *_ = (FOLDER / name).read_text("utf-8").splitlines()
     assert name.startswith(f"{int(number):03}-")

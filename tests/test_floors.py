@@ -1,4 +1,4 @@
-"""The house keeps to its plan, and each rule of the plan is shown to fail where it is broken."""
+"""The house follows its plan, and each rule of the plan is shown to fail if it is broken."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_tests_mirror_the_folders_beside(folder: str) -> None:
 
 
 def test_the_plan_names_real_places() -> None:
-    """Each room, face and library in the plan exists, except those that are kept free for what is to come."""
+    """Each room, face and library in the plan exists, except for rooms that are kept free."""
     to_come = {"network", "provisioning", "iot"}
     kept_free = {
         "codec/mbim",
@@ -204,13 +204,13 @@ def test_each_rule_can_fail(
 
 
 def test_each_rule_is_shown_to_fail() -> None:
-    """No rule is without a house that breaks it."""
+    """Each rule has a house that breaks it."""
     assert {rule for rule, _, _ in BROKEN} == {*plan.RULES, *plan.BESIDE_RULES}
 
 
 @pytest.mark.parametrize("room", sorted(plan.INDOORS))
 def test_what_is_seen_from_within_its_floor_only(room: str) -> None:
-    """Each room of rule 7 is refused to the floor above, in a function and for type checking, too."""
+    """Each room of rule 7 is refused to the floor above, even in a function or for type checking."""
     for source in ("import {}", "def f():\n    import {}", "if TYPE_CHECKING:\n    import {}"):
         name = f"lpad.{room}.x".replace("/", ".")
         (breach,) = plan.indoors(plan.House({"daemon/d.py": source.format(name), f"{room}/x.py": ""}))
@@ -221,7 +221,7 @@ def test_what_is_seen_from_within_its_floor_only(room: str) -> None:
 def test_what_stands_apart_sees_what_is_written_and_no_more(
     folder: str, plan_of: tuple[frozenset[str], frozenset[str]]
 ) -> None:
-    """Client and simulator see, and are seen by, the folders that the plan names, and no others."""
+    """Client and simulator see, and are seen by, only the folders that the plan names."""
     sees, seen_by = plan_of
     others = {*plan.FLOORS, *plan.APART} - {folder}
     refused = {
@@ -248,7 +248,7 @@ def test_what_stands_apart_sees_what_is_written_and_no_more(
     ],
 )
 def test_a_test_out_of_place_is_told(path: str, said: str | None) -> None:
-    """A test that bears its module's name is in that module's room; journeys stand where they like."""
+    """A test with the name of a module must be in that module's room; journeys may be anywhere."""
     house = plan.House({"engine/worker/worker.py": ""})
     breaches = list(plan.mirrored(house, {path}))
     assert [said in breach for breach in breaches if said] == ([True] if said else [])

@@ -25,7 +25,7 @@ def said(
 
 
 def test_a_good_machine_lacks_nothing() -> None:
-    """The machine that runs this has all that the tests need."""
+    """The machine that runs this has everything that the tests need."""
     assert said(programs=machine.PROGRAMS) == []
 
 
@@ -42,7 +42,7 @@ def test_a_missing_localhost(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_a_loopback_that_is_down(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    """A loopback address that takes no connection is named, with the command that helps."""
+    """A loopback address that accepts no connection is named, with the command that helps."""
     listen = socket.create_server
 
     def refuse(where: tuple[str, int], **options: Any) -> socket.socket:
@@ -57,7 +57,7 @@ def test_a_loopback_that_is_down(monkeypatch: pytest.MonkeyPatch, address: str) 
 
 
 def test_a_full_disk() -> None:
-    """Too little room is said in megabytes, with what is needed."""
+    """Missing space is reported in megabytes, with the required amount."""
     (sentence,) = said(room=10**18)
     assert "the tests need 1000000000000 MB" in sentence
 
@@ -81,7 +81,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_the_folder_that_was_asked_for_is_looked_at() -> None:
-    """A TMPDIR that cannot be used is named, though Python would take another folder silently."""
+    """An unusable TMPDIR is named, although Python would silently use another folder."""
     done = subprocess.run(
         [sys.executable, machine.__file__],
         env=os.environ | {"TMPDIR": "/nowhere"},
@@ -93,7 +93,7 @@ def test_the_folder_that_was_asked_for_is_looked_at() -> None:
 
 
 def test_a_long_path() -> None:
-    """A path in which no socket fits is said to be too long, before a test fails over it."""
+    """A path that is too long for a socket is reported before a test fails because of it."""
     assert "set TMPDIR to a shorter path" in said(temporary=Path("/" + "x" * 60))[0]
 
 

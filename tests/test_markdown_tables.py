@@ -1,4 +1,4 @@
-"""Tables in texts are tables: each row has a line of its own, with as many cells as the head.
+"""Tables in texts are complete: each row has its own line, with as many cells as the head.
 
 A program that wraps prose runs the rows together, and the page then shows one paragraph full of bars.
 """
@@ -36,7 +36,7 @@ FENCE = re.compile(r"\s*(```|~~~)")
 
 
 def broken(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """Yield the numbers of the lines that break a table, from 1, and what is wrong with each."""
+    """Yield the numbers of the lines that break a table, from 1, with the reason."""
     fenced = False
     cells = 0
     for number, line in enumerate(lines, start=1):
@@ -82,7 +82,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def test_no_table_is_broken() -> None:
-    """Neither in a page nor in a text that a program writes into one."""
+    """This covers pages and texts that a program writes into one."""
     seen = 0
     found = []
     for place, lines in texts(ROOT):
@@ -105,5 +105,5 @@ def test_no_table_is_broken() -> None:
     ],
 )
 def test_what_is_broken(text: str, lines: list[int]) -> None:
-    """Rows in one line, a row over several, and a wrong number of cells are found; code is not a table."""
+    """Rows in one line, a row over several lines, and a wrong number of cells are found; code is ignored."""
     assert [number for number, _ in broken(text.splitlines())] == lines

@@ -1,4 +1,4 @@
-"""No text from outside is turned into a number past `base/untrusted_number.py`."""
+"""No text from outside is converted to a number except in `base/untrusted_number.py`."""
 
 from __future__ import annotations
 
@@ -70,17 +70,17 @@ DIGITS = {
     "protocol/iccid_answer.py": "compared, and not converted",
     "base/redaction.py": "hidden, and not converted",
 }
-"""Files that search for digits of any script, each with their use."""
+"""Files that search for digits of any script, each with the reason."""
 
 
 def test_numbers_are_read_in_one_place() -> None:
-    """Each int() and float() is in the bounded reader, or its argument is known not to be outside text."""
+    """Each int() and float() is in the bounded reader, or its argument is known not to come from outside."""
     bypassing = sorted(call for call in _calls() if call not in KNOWN)
     assert not bypassing, f"read these with {READER}, or say in KNOWN what they are: {bypassing}"
 
 
 def test_digits_are_ascii() -> None:
-    """Patterns spell digits [0-9], and nothing that takes digits of other scripts is converted."""
+    """Patterns spell digits [0-9], and no text with digits of other scripts is converted."""
     loose = {
         file
         for file, text in _texts()
@@ -156,7 +156,7 @@ REFUSING: dict[str, tuple[Callable[[str], object], type[LpadError]]] = {
 @pytest.mark.parametrize("digits", [LONG, ARABIC, LARGE], ids=["long", "Arabic", "large"])
 @pytest.mark.parametrize("name", REFUSING)
 def test_number_that_cannot_be_meant(name: str, digits: str) -> None:
-    """A number of 5,000 digits, one of 30, and one in another script get the error of their place."""
+    """A number of 5,000 digits, one of 30, and one in another script lead to the error of their place."""
     read, error = REFUSING[name]
     with pytest.raises(error) as raised:
         read(digits)
@@ -165,7 +165,7 @@ def test_number_that_cannot_be_meant(name: str, digits: str) -> None:
 
 @pytest.mark.parametrize("digits", [LONG, ARABIC, LARGE], ids=["long", "Arabic", "large"])
 def test_environment(digits: str) -> None:
-    """A patience of the watchdog or a number of sockets that cannot be meant is ignored."""
+    """An impossible watchdog time or number of sockets is ignored."""
     assert watchdog_interval(environment={"WATCHDOG_USEC": digits}) is None
     assert inherited_sockets(environment={"LISTEN_FDS": digits, "LISTEN_PID": str(os.getpid())}) == []
 
@@ -174,21 +174,21 @@ def test_environment(digits: str) -> None:
     "digits", [LONG, "0x" + "F" * 5000, "0" + "7" * 5000, ":".join(["59"] * 2000), LARGE]
 )
 def test_settings(digits: str) -> None:
-    """A number in the settings that nothing could hold is a mistake with its line, in whatever base it is."""
+    """A number in the settings that is too large is reported with its line, in any base."""
     document = Document.parse(f"one: 1\ntwo: {digits}\n".encode())
     assert document.value == {"one": 1, "two": None}
     assert [mistake.line for mistake in document.report.mistakes] == [2]
 
 
 def test_server_answer() -> None:
-    """A long number next to what an SM-DP+ has to say does not make its answer unreadable."""
+    """A long number in an SM-DP+'s answer does not make the rest unreadable."""
     header = '{"functionExecutionStatus": {"status": "Executed-Success"}}'
     answer = Answer.decode(f'{{"header": {header}, "extra": {LONG}, "transactionId": "00"}}'.encode())
     assert answer.fields["transactionId"] == "00"
 
 
 def test_processes(tmp_path: Path) -> None:
-    """A file in /proc whose name begins with a digit and is not a process number hides no process."""
+    """A file in /proc whose name begins with a digit but is not a process number hides no process."""
     for name in ("12", "7", "1x", LONG[:200], ARABIC):
         (tmp_path / name).mkdir()
         (tmp_path / name / "comm").write_text("pcsc_scan\n", encoding="utf-8")
@@ -198,7 +198,7 @@ def test_processes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("odd", [None, "12", "x", 10**400, -1, [], True])
 @pytest.mark.parametrize("name", ["seconds", "wall", "boot"])
 def test_damaged_time_limit(name: str, odd: Any) -> None:
-    """A limit whose record was damaged has passed, and raises nothing."""
+    """A limit whose record was damaged has passed, and raises no error."""
     moment = Moment(wall=1_800_000_000.0, boot=50.0, boot_id="a")
     noted = msgspec.to_builtins(TimeLimit.starting(60.0, at=moment).noted())
     whole = {**noted, name: odd, "boot_id": "b" if name == "wall" else "a"}
@@ -210,6 +210,6 @@ def test_damaged_time_limit(name: str, odd: Any) -> None:
 
 
 def test_announced_registration() -> None:
-    """A status that no standard knows, in an unsolicited line, is another line."""
+    """A status that no standard has, in an unsolicited line, makes it another line."""
     assert registration_announced(f"+CEREG: {LONG}") is None
     assert registration_announced(f"+CEREG: {ARABIC}") is None

@@ -1,4 +1,4 @@
-"""The check of wording finds the habits that it is for, and leaves their plain forms alone."""
+"""The check of wording finds its habits, and accepts their plain forms."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ PAIRS = [
 
 @pytest.mark.parametrize(("odd", "plain"), PAIRS[:-2])
 def test_a_habit_is_found_and_its_plain_form_is_not(odd: str, plain: str) -> None:
-    """A sentence with the habit is reported with what to write; the plain sentence passes."""
+    """A sentence with the habit is reported with the plain form; the plain sentence passes."""
     assert [habit.instead for _, habit in prose.found(odd)]
     assert list(prose.found(plain)) == []
 
@@ -76,7 +76,7 @@ def test_code_is_no_prose(tmp_path: Path) -> None:
 
 
 def test_a_habit_across_a_line_break_is_found(tmp_path: Path) -> None:
-    """Words that a line break divides are found like those in one line; a paragraph's end divides them."""
+    """Words that a line break divides are found; the end of a paragraph divides them."""
     module = tmp_path / "module.py"
     text = '"""It ends at\n    once.\n\n    at\n\n    once\n"""\n# at\n# once\n'
     module.write_text(text, encoding="utf-8")
@@ -85,6 +85,6 @@ def test_a_habit_across_a_line_break_is_found(tmp_path: Path) -> None:
 
 
 def test_edited_texts_stay_so() -> None:
-    """No text that was edited has a habit again."""
+    """No edited text has a habit again."""
     assert all(any(prose.ROOT.glob(pattern)) for pattern in prose.EDITED)
     assert list(prose.reports(prose.edited())) == []

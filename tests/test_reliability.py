@@ -15,13 +15,13 @@ NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", TEXT)))
 
 @pytest.mark.parametrize(("path", "name"), NAMED, ids=[f"{path}::{name}" for path, name in NAMED])
 def test_a_named_test_exists(path: str, name: str) -> None:
-    """A promise is worth as much as the test that shows it."""
+    """Each test that a promise names exists."""
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
 def test_every_promise_names_a_test() -> None:
-    """No row of a table of promises is without one."""
+    """No row of a table of promises lacks one."""
     rows = []
     shown = False
     for line in TEXT.splitlines():

@@ -1,4 +1,4 @@
-"""The scripts that a newcomer meets state what they do."""
+"""The scripts that a newcomer uses explain what they do."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_help_is_printed_and_nothing_done(tmp_path: Path, name: str, option: str
     ("module", "option"), [("bench", "--load"), ("bench", "--json"), ("faults", "--only"), ("hil", "--bench")]
 )
 def test_what_has_options_of_its_own_lists_them(module: str, option: str) -> None:
-    """After an installation, the help of a script with a command line is that of its command line."""
+    """After an installation, a script with a command line prints the help of that command line."""
     done = subprocess.run(
         [sys.executable, "-m", module, "--help"],
         cwd=ROOT,
@@ -51,7 +51,7 @@ def test_what_has_options_of_its_own_lists_them(module: str, option: str) -> Non
     ("name", "told"), [("demo", "runs a profile's life cycle"), ("build-deb", "builds the Debian package")]
 )
 def test_what_takes_long_says_first_what_it_does(tmp_path: Path, name: str, told: str) -> None:
-    """One line, before anything is installed; here nothing can be."""
+    """The script prints one line before it installs anything; here nothing can be installed."""
     programs = tmp_path / "programs"
     programs.mkdir()
     for each in ("dirname", "sed"):

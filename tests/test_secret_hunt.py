@@ -1,4 +1,4 @@
-"""The hunt for secrets finds what it is to find, wherever lpad could let it out."""
+"""The hunt for secrets finds them wherever lpad could reveal them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ MAY_START_PROCESSES = {
     ],
 )
 def test_what_is_found(secret: str, line: str) -> None:
-    """Secrets are found in text, hex, BCD and base64, alone and inside, whether learned before or after."""
+    """Secrets are found in text, hex, BCD and base64, alone and inside, learned before or after."""
     before, after = Hunt(), Hunt()
     before.learn("it", secret)
     for hunt in (before, after):
@@ -81,7 +81,7 @@ def test_what_is_not_found() -> None:
 
 
 def test_it_is_on() -> None:
-    """The whole suite is hunted through; a run with a finding fails (tests/conftest.py)."""
+    """The hunt covers the whole suite; a run with a finding fails (tests/conftest.py)."""
     assert "hunt for secrets: " in HUNT.summary
 
 
@@ -91,7 +91,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 
 
 def test_what_is_learned(tmp_path: Path, pki: Pki) -> None:
-    """Cards, modems, orders, profiles and requests teach the hunt what to seek."""
+    """Cards, modems, orders, profiles and requests add their secrets to the hunt."""
     with Lab(tmp_path, pki, personality=ModemPersonality(imei=IMEI)) as lab:
         package = made_up_profile(Iccid.parse(ICCID), imsi=IMSI, size=3000)
         order = lab.server.orders.add_order(package, confirmation_code="hunted-code")
@@ -104,7 +104,7 @@ def test_what_is_learned(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_what_is_heard(tmp_path: Path, pki: Pki) -> None:
-    """Errors' sentences, traces, metrics and the arguments of lpad's own processes are listened to."""
+    """Errors' sentences, traces, metrics and the arguments of lpad's own processes are searched."""
     InvalidValue("there is no plugh-xyzzy")
     assert HUNT.has_heard("plugh-xyzzy")
     with Lab(tmp_path, pki) as lab:
@@ -118,7 +118,7 @@ def test_what_is_heard(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_daemon_starts_no_processes() -> None:
-    """Others do: commands at a terminal, fixtures, and the unit that runs the owner's programs."""
+    """Only other programs do: commands at a terminal, fixtures, and the unit of the owner's programs."""
     found = {
         str(path.relative_to(SOURCES))
         for path in SOURCES.rglob("*.py")

@@ -1,4 +1,4 @@
-"""docs/security.md says of each attack which test shows its result."""
+"""docs/security.md names for each attack the test that shows its result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TEXT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 
 
 def test_every_attack_has_a_test_that_is_there() -> None:
-    """A row whose test was renamed or taken away is found out."""
+    """A row whose test was renamed or removed is found."""
     table = TEXT.partition("<!-- table of attacks: begin -->")[2].partition("<!-- table of attacks: end -->")[
         0
     ]

@@ -1,4 +1,4 @@
-"""The libraries that all threads of the daemon share survive their first use by several at the same time."""
+"""The libraries that all threads of the daemon share can be used first by several at the same time."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ OF_THE_CLIENT = {"daemon-unreachable"}
 
 
 def test_every_kind_has_a_symptom() -> None:
-    """The last column of the tables names exactly the kinds that lpad has."""
+    """The last column of the tables has exactly the kinds of lpad."""
     told = {
         kind
         for line in PAGE.splitlines()

@@ -47,7 +47,7 @@ def directives(unit: str, section: str) -> dict[str, list[str]]:
 
 
 def test_the_service_exposes_little() -> None:
-    """By systemd's own measure, what the daemon could do to the system is little."""
+    """By systemd's own measure, the daemon can do little to the system."""
     said = run("systemd-analyze", "security", "--offline=true", "--no-pager", str(UNITS / "lpad.service"))
     exposure = re.search(r"exposure level for lpad.service: ([0-9.]+)", said)
     assert exposure is not None, said
@@ -55,7 +55,7 @@ def test_the_service_exposes_little() -> None:
 
 
 def test_systemd_knows_every_word(tmp_path: Path) -> None:
-    """The units hold no key and no value that systemd would pass over."""
+    """The units contain no key and no value that systemd would ignore."""
     here = tmp_path / "etc" / "systemd" / "system"
     shutil.copytree(UNITS, here)
     for unit in here.glob("lpad*.*"):
@@ -69,7 +69,7 @@ def test_systemd_knows_every_word(tmp_path: Path) -> None:
 
 
 def test_the_units_agree_with_the_daemon() -> None:
-    """The units name the socket, the state folder and the exit code that lpad has."""
+    """The units have the socket, the state folder and the exit code of lpad."""
     service, socket = directives("lpad.service", "Service"), directives("lpad.socket", "Socket")
     assert socket["ListenStream"] == [DEFAULT_SOCKET] == [Settings().socket]
     assert [f"/var/lib/{name}" for name in service["StateDirectory"]] == [Settings().state_folder]
@@ -77,7 +77,7 @@ def test_the_units_agree_with_the_daemon() -> None:
 
 
 def test_the_bridge_exposes_little() -> None:
-    """lpad-mqtt talks to a network; it can do as little to the system as the daemon."""
+    """lpad-mqtt uses a network, and can do as little to the system as the daemon."""
     said = run(
         "systemd-analyze", "security", "--offline=true", "--no-pager", str(UNITS / "lpad-mqtt.service")
     )
@@ -100,7 +100,7 @@ def test_the_socket_is_closed_to_others() -> None:
 
 
 def test_the_runner_obeys_lpad_alone() -> None:
-    """The members of lpad's group may not ask for the owner's programs, which may run as root."""
+    """The members of lpad's group may not use the runner, because the owner's programs may run as root."""
     socket = directives("lpad-hooks.socket", "Socket")
     assert socket["ListenStream"] == [SOCKET]
     assert (socket["SocketUser"], socket["SocketMode"]) == (["lpad"], ["0600"])
@@ -154,7 +154,7 @@ console.log(JSON.stringify(JSON.parse(process.argv[2]).map(([id, user]) => ask(i
     ],
 )
 def test_polkit_lets_lpad_pass_and_nobody_else(action: str) -> None:
-    """The user lpad may borrow modems, use readers and connect; others are left to the system's own rules."""
+    """The user lpad may borrow modems, use readers and connect; others keep the system's own rules."""
     asked = [[action, "lpad"], [action, "alice"], ["org.freedesktop.login1.reboot", "lpad"]]
     rules = ROOT / "config" / "polkit" / "50-lpad.rules"
     assert json.loads(run("node", "-e", POLKIT, str(rules), json.dumps(asked))) == ["yes", None, None]

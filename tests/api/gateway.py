@@ -1,4 +1,4 @@
-"""A daemon's shell in this process: a real engine behind a real server on a real Unix socket."""
+"""The daemon's API in this process: a real engine behind a real server on a real Unix socket."""
 
 from __future__ import annotations
 

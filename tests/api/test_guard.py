@@ -73,7 +73,7 @@ def test_a_guard_that_can_t_be_is_refused(gateway: Gateway, guard: Any) -> None:
 
 
 def test_a_download_takes_a_guard_for_its_switch(gateway: Gateway) -> None:
-    """The same as enabling takes, and refused in the same cases; without a switch it would guard nothing."""
+    """A download takes the same guards as enabling; a guard on a download without a switch is refused."""
     downloads = f"/v1/euiccs/{CARD}/downloads"
     code = gateway.lab.code(gateway.lab.order())
     for body in (

@@ -20,7 +20,7 @@ EUICC = f"/v1/euiccs/{CARD}"
 
 
 def test_a_repeated_post_starts_nothing_twice(gateway: Gateway) -> None:
-    """The answer is the first one's change and reports this; another request with that key is 422."""
+    """The answer is the first request's change and reports this; another request with that key gets 422."""
     body = {"activation_code": gateway.lab.code(gateway.lab.order())}
     headers = {"Idempotency-Key": "5f0c"}
     first = gateway.http.post(f"{EUICC}/downloads", json=body, headers=headers)
@@ -45,7 +45,7 @@ def test_a_key_that_is_none(gateway: Gateway, key: str) -> None:
 
 
 class Lossy:
-    """Stands between client and daemon, and loses the first answers."""
+    """A proxy between client and daemon that loses the first answers."""
 
     def __init__(self, path: Path, daemon: Path, *, losses: int) -> None:
         self.path = path
@@ -85,7 +85,7 @@ class Lossy:
 
 
 def test_the_client_repeats_after_a_lost_answer(gateway: Gateway) -> None:
-    """Once, with the same key: what it asked for is done once, and it never learns of the loss."""
+    """The client repeats the request once, with the same key; it is carried out once, without an error."""
     with (
         Lossy(gateway.lab.folder / "lossy", gateway.path, losses=1) as lossy,
         Client(str(lossy.path)) as client,
@@ -97,7 +97,7 @@ def test_the_client_repeats_after_a_lost_answer(gateway: Gateway) -> None:
 
 
 def test_the_client_gives_up_after_the_second_loss(gateway: Gateway) -> None:
-    """A daemon that answers nothing is unreachable; what cannot be repeated is not."""
+    """A daemon that never answers counts as unreachable; requests that must not be repeated are sent once."""
     with (
         Lossy(gateway.lab.folder / "lossy", gateway.path, losses=9) as lossy,
         Client(str(lossy.path)) as client,

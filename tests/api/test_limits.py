@@ -26,7 +26,7 @@ def _connect(gateway: Gateway) -> socket.socket:
 
 
 def test_a_user_can_hold_so_many_connections_and_no_more(gateway: Gateway) -> None:
-    """Those beyond are answered 503 and closed; when the others are gone, new ones are let in."""
+    """Connections beyond the limit get 503 and are closed; once others have ended, new ones are accepted."""
     gateway.http.close()
     with ExitStack() as stack:
         for _ in range(MOST_CONNECTIONS):
@@ -54,7 +54,7 @@ def test_numbers_too_long_are_the_callers_mistake(gateway: Gateway, query: str) 
 
 @pytest.mark.parametrize("ending", [DIGITS, "1%0Adata: {}", "1%0D%0Aevent: change", "x"])
 def test_an_event_id_that_is_none_is_not_repeated(gateway: Gateway, ending: str) -> None:
-    """The stream states its beginning in a separate ID, and that events are lost."""
+    """The stream begins with an ID of its own, and reports that events are lost."""
     gateway.http.post(f"/v1/euiccs/{CARD}/refresh?wait=120")
     with gateway.http.stream("GET", "/v1/events") as response:
         run = next(response.iter_lines()).removeprefix("id: ").partition("-")[0]

@@ -52,7 +52,7 @@ def problem(answer: bytes) -> tuple[int, str]:
 
 
 def test_two_hundred_clients_at_once(gateway: Gateway) -> None:
-    """All of them, connected together, are answered."""
+    """All clients, connected at the same time, are answered."""
     with ExitStack() as stack:
         clients = [stack.enter_context(connect(gateway)) for _ in range(200)]
         for each in clients:
@@ -125,7 +125,7 @@ def test_slow_writers_are_told_and_closed(
 
 
 def test_half_open_connections_are_closed(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that reports nothing at all is hung up on, without an answer to a question that was never put."""
+    """A connection on which no request arrives is closed without an answer."""
     monkeypatch.setattr(connection, "SPEAKING", 0.5)
     with ExitStack() as stack:
         mute = [stack.enter_context(connect(gateway)) for _ in range(50)]
@@ -133,7 +133,7 @@ def test_half_open_connections_are_closed(gateway: Gateway, monkeypatch: pytest.
 
 
 def test_a_body_that_stops_in_the_middle(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The handler does not wait for the rest forever, nor does the log call it lpad's mistake."""
+    """The handler does not wait for the rest forever, and the log does not report an error of lpad's."""
     monkeypatch.setattr(connection, "SPEAKING", 0.5)
     with connect(gateway) as half:
         half.sendall(
@@ -198,7 +198,7 @@ def test_an_answer_that_nobody_reads(gateway: Gateway, monkeypatch: pytest.Monke
 
 
 def test_reading_never_waits_for_the_card(gateway: Gateway) -> None:
-    """During a download, the API answers for profiles and card from the last reading."""
+    """During a download, the API answers requests about profiles and the card from the last reading."""
     first = gateway.lab.install()
     order = gateway.lab.order(iccid=SECOND)
     body = {"activation_code": gateway.lab.code(order), "confirm": True}
@@ -238,7 +238,7 @@ def test_a_full_queue_is_429_and_others_are_answered(gateway: Gateway) -> None:
 
 
 def test_ports_are_listed_once_for_all_who_ask(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pcscd that hangs takes one thread, however many ask; other requests that need one are answered."""
+    """A hanging pcscd occupies one thread, however many clients ask; other requests still get a thread."""
     go_on = threading.Event()
     calls: list[None] = []
 

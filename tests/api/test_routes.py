@@ -1,4 +1,4 @@
-"""The API over its Unix socket, as curl or any language speaks it."""
+"""The API over its Unix socket, as curl or a program in any language uses it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_cards(gateway: Gateway) -> None:
 
 
 def test_the_whole_life_of_a_profile(gateway: Gateway) -> None:
-    """Download, look, rename, enable, disable and delete, all through the socket."""
+    """A profile is downloaded, read, renamed, enabled, disabled and deleted, all through the socket."""
     change = done(download(gateway))
     assert change["result"]["iccid"] == FIRST
     profile = f"{EUICC}/profiles/{FIRST}"
@@ -113,7 +113,7 @@ def test_a_change_is_accepted_at_once(gateway: Gateway) -> None:
 
 
 def test_a_change_waits_for_an_answer(gateway: Gateway) -> None:
-    """Waiting ends with the question, the answer lets the change continue."""
+    """Waiting ends with the question; the answer lets the change continue."""
     response = download(gateway, order={"confirmation_code": "code-1234"})
     assert response.status_code == 202
     change = response.json()
@@ -174,7 +174,7 @@ def test_a_wrong_activation_code_is_told_at_once(gateway: Gateway) -> None:
 
 
 def test_the_default_address(gateway: Gateway) -> None:
-    """PATCH writes the address into the card, tidied; an impossible one is refused."""
+    """PATCH writes the normalized address to the card; an impossible one is refused."""
     done(gateway.http.patch(f"{EUICC}?wait=120", json={"default_smdp": " SMDP.Example.com "}))
     assert gateway.get(EUICC)["addresses"]["default_smdp"] == "smdp.example.com"
     problem(gateway.http.patch(EUICC, json={"default_smdp": "https://x"}), 400, "invalid-value")
@@ -183,7 +183,7 @@ def test_the_default_address(gateway: Gateway) -> None:
 
 
 def test_a_reset_names_what_it_takes(gateway: Gateway) -> None:
-    """An empty reset is refused; one with a class deletes its profiles."""
+    """A reset without a class is refused; one with a class deletes the profiles of that class."""
     done(download(gateway))
     problem(gateway.http.post(f"{EUICC}/reset"), 400, "invalid-value")
     done(gateway.http.post(f"{EUICC}/reset?wait=120", json={"operational_profiles": True}))
@@ -215,7 +215,7 @@ def test_notifications(gateway: Gateway) -> None:
 
 
 def test_one_notification(gateway: Gateway) -> None:
-    """One can be retried by its number, or given up; a missing one is refused immediately."""
+    """A notification can be retried, or dropped, by its number; a missing one is refused immediately."""
     done(download(gateway))
     gateway.lab.until_true(lambda: gateway.lab.card.notifications == ())
     gateway.lab.server.stop()
@@ -249,7 +249,7 @@ def test_unknown_paths_are_problems(gateway: Gateway, path: str) -> None:
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_other_methods_are_problems(gateway: Gateway, route: Any) -> None:
-    """Each path refuses methods that it has not, and names those that it has."""
+    """Each path refuses unsupported methods, and names the supported ones."""
     path = route.path.format(name=CARD, iccid=FIRST, id=1, seq=1)
     response = gateway.http.request("PROPFIND", path)
     problem(response, 405, "conflict")
@@ -271,7 +271,7 @@ def test_unknown_fields_and_parameters_are_named(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"null", b'{"default": true', b"[" * 5000])
 def test_bodies_that_are_no_json(gateway: Gateway, body: bytes) -> None:
-    """Garbage is a problem of the caller's, never of the server's."""
+    """Malformed JSON is reported as the caller's mistake, never as the server's."""
     problem(gateway.http.post(f"{EUICC}/downloads", content=body), 400, "invalid-value")
 
 

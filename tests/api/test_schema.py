@@ -85,7 +85,7 @@ def test_the_pattern_of_a_profile_s_name(name: str) -> None:
 
 
 def test_every_schema_is_described() -> None:
-    """Its description is a docstring without the indentation of the source, with any msgspec."""
+    """Each description is a docstring without the indentation of the source, with any version of msgspec."""
     schemas = document(ROUTES)["components"]["schemas"]
     told = {name: each["description"] for name, each in schemas.items() if "description" in each}
     assert len(told) > len(schemas) / 2
@@ -94,7 +94,7 @@ def test_every_schema_is_described() -> None:
 
 @pytest.mark.parametrize("name", ["", "89F1", "FFFF", "89/44", "8" * 21, "8" * 34, "G"])
 def test_what_is_no_profile_s_name(name: str) -> None:
-    """Neither the document nor the daemon takes it for one."""
+    """Both the document and the daemon refuse these texts as the name of a profile."""
     with pytest.raises(InvalidValue):
         profile_target(name)
     assert not re.fullmatch(_pattern(), name)

@@ -76,7 +76,7 @@ def test_the_matching_id_keeps_its_case() -> None:
 
 
 def test_a_port_is_kept() -> None:
-    """A lab's server may listen elsewhere than on 443."""
+    """A lab's server may use a port other than 443."""
     assert ActivationCode.parse("LPA:1$localhost:8443$X").address.port == 8443
 
 

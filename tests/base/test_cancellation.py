@@ -15,7 +15,7 @@ from lpad.base.errors import Cancelled
 
 
 def test_ends_a_wait_for_a_socket() -> None:
-    """A wait for a silent peer ends when another thread cancels, long before its time is over."""
+    """A wait for a silent peer ends when another thread cancels, long before its deadline."""
     cancellation = Cancellation()
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -84,6 +84,6 @@ def test_deadline_carries_it_on() -> None:
 
 
 def test_later_puts_off() -> None:
-    """A deadline that is put off has that many seconds more."""
+    """A postponed deadline has that many more seconds."""
     deadline = Deadline(100.0)
     assert deadline.later(2.5) == Deadline(102.5)

@@ -24,7 +24,7 @@ from lpad.base.guard_condition import Condition, ConditionKind
     ],
 )
 def test_reads_a_condition(text: str, fields: dict[str, object]) -> None:
-    """Each form, with and without the optional parts; the text stays unchanged."""
+    """Each form is read, with and without its optional parts; the text stays unchanged."""
     condition = Condition.parse(text)
     assert {name: getattr(condition, name) for name in fields} == fields
     assert str(condition) == text
@@ -53,6 +53,6 @@ def test_reads_a_condition(text: str, fields: dict[str, object]) -> None:
     ],
 )
 def test_refuses_what_is_none(text: str) -> None:
-    """A mistake is found when the guard is asked for, and not when the way home is lost."""
+    """A mistake is found when the guard is requested, not after the connection is lost."""
     with pytest.raises(InvalidValue):
         Condition.parse(text)

@@ -37,7 +37,7 @@ def test_eid_check_digits(first: str) -> None:
 
 
 def test_eid_with_wrong_check_digits_is_still_one() -> None:
-    """Some test cards have wrong check digits: that is for a warning, not an error."""
+    """Some test cards have wrong check digits, so such an EID is accepted."""
     assert not Eid.parse(TEST_EID[:-1] + "6").check_digits_right
 
 
@@ -160,7 +160,7 @@ def test_bytes_that_are_no_imei(data: str) -> None:
 
 
 def test_transaction_id() -> None:
-    """Servers write it in either case; it is the same 1 to 16 bytes."""
+    """Servers write a transaction ID in either case; it is the same 1 to 16 bytes."""
     assert TransactionId.from_hex("aB01") == TransactionId(b"\xab\x01")
     assert str(TransactionId(b"\xab\x01")) == "AB01"
     for text in ("", "A", "XY", "AB" * 17, "AB 01"):

@@ -22,7 +22,7 @@ class Run(Protocol):
 
 @pytest.fixture
 def run() -> Iterator[Run]:
-    """Runs something in a watched thread, which then sits in a call that ends with the test only."""
+    """Return a function that runs something in a watched thread, which then blocks until the test ends."""
     end = threading.Event()
     threads = []
 
@@ -58,7 +58,7 @@ def test_a_thread_before_its_deadline_is_well(run: Run) -> None:
 
 
 def test_a_thread_beyond_its_deadline_is_stuck(run: Run) -> None:
-    """It is named with how long it has been stuck, and with the place in the code."""
+    """The report names the thread, the time since its deadline, and the place in the code."""
     run(lambda: Deadline.after(-100).remaining())
     (found,) = stuck(grace=60)
     assert found.name == "a worker"
@@ -67,7 +67,7 @@ def test_a_thread_beyond_its_deadline_is_stuck(run: Run) -> None:
 
 
 def test_the_last_deadline_counts(run: Run) -> None:
-    """A short step inside long work is over when the long deadline is read again."""
+    """A short step's deadline no longer counts once the deadline of the whole work is read again."""
 
     def act() -> None:
         whole = Deadline.after(1000)

@@ -13,7 +13,7 @@ from lpad.base.regular_file import open_regular, read_regular
 
 
 def test_a_regular_file_is_read(tmp_path: Path) -> None:
-    """All of it, or as much as is asked for, also through a symbolic link."""
+    """The whole file, or the requested part of it, is read, even through a symbolic link."""
     file = tmp_path / "file"
     file.write_bytes(b"content")
     (tmp_path / "link").symlink_to(file)

@@ -26,7 +26,7 @@ from lpad.base.server_address import ServerAddress
     ],
 )
 def test_addresses(text: str, host: str, port: int) -> None:
-    """A name or name:port in any case, with stray blanks, international names included."""
+    """A name, or name:port, is accepted in any case and with stray blanks, international names included."""
     assert ServerAddress.parse(text) == ServerAddress(host, port)
 
 
@@ -68,7 +68,7 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
 
 
 def test_a_server_may_name_itself_without_its_port() -> None:
-    """The name in a signed answer may differ in case and leave out the port, but not be another."""
+    """The name in a signed answer may differ in case and leave out the port, but must be the same name."""
     address = ServerAddress.parse("smdp.example.com:8443")
     assert address.names("SMDP.EXAMPLE.COM")
     assert address.names("smdp.example.com:8443")

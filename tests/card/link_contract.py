@@ -157,13 +157,13 @@ class LinkContract:
         assert len([command for command in rig.card.sent if command.ins == 0xE2]) == 1
 
     def test_takes_a_pending_proactive_command_for_success(self, rig: Rig) -> None:
-        """91xx is the card's yes, with a REFRESH to come."""
+        """91xx means success, with a REFRESH to follow."""
         rig.card.status = 0x910B
         rig.card.answers[GET_EID] = EID
         assert self.command(rig, GET_EID) == EID
 
     def test_gives_up_on_an_answer_without_end(self, rig: Rig) -> None:
-        """A card that promises data forever is malformed, not waited for."""
+        """A card that promises data without end is reported as malformed."""
         rig.card.endless = True
         rig.card.answers[GET_EID] = EID
         with pytest.raises(CardMalformed, match="returns none"):
@@ -180,7 +180,7 @@ class LinkContract:
         assert rig.card.open == set()
 
     def test_refuses_a_command_too_long_before_sending_any(self, rig: Rig) -> None:
-        """256 blocks are all that P2 can count; one byte more and nothing is sent."""
+        """P2 can count 256 blocks; a command that needs more is refused before anything is sent."""
         with pytest.raises(InvalidValue, match="block size"):
             self.command(rig, bytes(63 * 256 + 1), block_size=63)
         assert all(command.ins != 0xE2 for command in rig.card.sent)
@@ -195,7 +195,7 @@ class LinkContract:
 
     @pytest.mark.parametrize("blocks", [1, 2], ids=["between commands", "inside a command"])
     def test_tells_a_card_that_was_started_anew(self, rig: Rig, blocks: int) -> None:
-        """A channel that carried commands and is gone: the card was lost, and can be tried again."""
+        """If a channel that carried commands is gone, the card was lost; the error allows another attempt."""
 
         def restart(_sent: int) -> None:
             rig.card.reset()
@@ -222,7 +222,7 @@ class LinkContract:
         assert rig.card.open == set()
 
     def test_sends_nothing_after_the_deadline(self, rig: Rig) -> None:
-        """A deadline that has passed lets no APDU out."""
+        """After the deadline no APDU is sent."""
         with isdr_session(rig.link, deadline=soon()) as isdr:
             before = len(rig.card.sent)
             with pytest.raises(CardUnreachable):

@@ -63,7 +63,7 @@ class PrivatePcscd:
         self.kill()
 
     def start(self, *, reader: str = READER) -> None:
-        """Start pcscd and wait until it answers; its readers are called so, and 00 00 or 00 01."""
+        """Start pcscd and wait until it answers; its readers have this name, followed by 00 00 or 00 01."""
         pcscd = shutil.which("pcscd", path=os.environ.get("PATH", "") + ":/usr/sbin")
         assert pcscd, MISSING
         assert DRIVER.exists(), MISSING
@@ -94,7 +94,7 @@ class PrivatePcscd:
             assert len(context.readers()) == 2, (FOLDER / "log").read_text()
 
     def kill(self) -> None:
-        """Stop pcscd silently to its clients."""
+        """Stop pcscd without notice to its clients."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()

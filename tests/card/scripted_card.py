@@ -168,15 +168,15 @@ class ScriptedCard:
 
 
 class BenchDevice:
-    """The device around a card on the bench: an IMEI and a lid."""
+    """The device around a card on the bench, with an IMEI."""
 
     def __init__(self) -> None:
         self.closed = 0
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
-        """Tell the IMEI."""
+        """Return the IMEI."""
         return IMEI
 
     def close(self) -> None:
-        """Count how often."""
+        """Count the calls."""
         self.closed += 1

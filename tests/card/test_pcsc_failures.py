@@ -284,7 +284,7 @@ def test_a_reset_while_a_channel_is_opened(
 def test_resets_without_end_while_a_channel_is_opened(
     shared: PcscLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The attempts are limited, and the error says what another program does; a retry is worth it."""
+    """The attempts are limited; the error explains what another program does, and may be retried."""
     assert works(shared)
     monkeypatch.setattr(scard, "SCardTransmit", lambda *_: (PROTO_MISMATCH - (1 << 32), []))
     with pytest.raises(CardBusy, match="the card was reset meanwhile") as refused:
@@ -364,7 +364,7 @@ def test_card_pulled_in_a_session(bench: Bench, link: PcscLink) -> None:
 
 
 class MuteCard(ScriptedCard):
-    """A card that stops answering until it is let."""
+    """A card that does not answer until the test allows it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -467,7 +467,7 @@ def test_pcscd_restarted_between_sessions(bench: Bench, link: PcscLink) -> None:
 
 
 def test_reader_unplugged(bench: Bench, link: PcscLink) -> None:
-    """A reader that is gone is not a dead entry: it is reported with those that are left (PCSC#261)."""
+    """A missing reader is reported, with the readers that are left (PCSC#261)."""
     assert works(link)
     bench.pcscd.kill()
     bench.pcscd.start(reader="another reader")
@@ -476,7 +476,7 @@ def test_reader_unplugged(bench: Bench, link: PcscLink) -> None:
 
 
 def test_no_time_left(bench: Bench, link: PcscLink) -> None:
-    """A deadline that has passed lets no call out and does no harm."""
+    """After the deadline no call is made, and the link can still be used."""
     before = len(bench.card.sent)
     with pytest.raises(CardUnreachable, match="no time was left"):
         link.open_channel((ISD_R,), deadline=Deadline.after(0))

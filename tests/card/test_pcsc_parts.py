@@ -41,7 +41,7 @@ READERS = (
     ids=["name", "position", "digits", "serial-number", "any-case", "brackets"],
 )
 def test_a_reader_is_chosen(wanted: str | int, found: int) -> None:
-    """By name, by a pattern that one name fits, or by position; brackets in it are only brackets."""
+    """A reader is chosen by name, by a pattern that fits one name, or by position; brackets are literal."""
     assert choose_reader(wanted, READERS) == READERS[found]
 
 
@@ -146,7 +146,7 @@ def test_calls_return_what_they_return() -> None:
 
 
 def test_an_overdue_call_is_abandoned() -> None:
-    """The caller continues; the thread ends itself, farewell included, when the call returns."""
+    """The caller continues; the thread cleans up and ends when the call returns."""
     returns, left = threading.Event(), threading.Event()
     thread = CallThread("calls", farewell=left.set)
     with pytest.raises(OverdueError):

@@ -71,7 +71,7 @@ class TestPersonality(LinkContract):
 
 
 def test_half_a_second_for_each_answer() -> None:
-    """A slow modem is waited for, as long as the caller likes; makers' manuals promise 300 ms."""
+    """Lpad waits for a slow modem as long as the caller allows; makers' manuals promise 300 ms."""
     slow = find_personality("slow")
     card = card_of(slow)
     card.answers[GET_EID] = EID

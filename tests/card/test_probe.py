@@ -135,7 +135,7 @@ def test_failure_is_part_of_the_report() -> None:
 
 
 def test_no_such_port() -> None:
-    """A port that is not there makes a report, too."""
+    """A missing port leads to a report, too."""
     report = probe(
         lambda: open_at_link("/dev/serial/by-id/usb-Maker_0123456789ABCDEF-if02"),
         port="/dev/serial/by-id/usb-Maker_0123456789ABCDEF-if02",
@@ -149,7 +149,7 @@ def test_no_such_port() -> None:
 
 
 def test_redaction() -> None:
-    """Nothing that names the card or the device alone is in a report, unless it is asked for."""
+    """A report contains nothing that identifies the card or the device, unless this is requested."""
     card = ScriptedCard(answers={GET_EID: EID})
     with PtyModem(card, personality=ModemPersonality(imei=IMEI)) as modem:
         report = probed(modem)

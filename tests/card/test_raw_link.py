@@ -51,7 +51,7 @@ class TestRawLink(LinkContract):
 
 
 class TestRawLinkDataAtOnce(LinkContract):
-    """The same with FCI immediately and a card that requires TERMINAL CAPABILITY."""
+    """The contract on a card that returns FCI immediately and requires TERMINAL CAPABILITY."""
 
     @pytest.fixture
     def rig(self, slot: Slot) -> Rig:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def bench(name: str, card: ScriptedCard | None = None, **overrides: Any) -> Iterator[tuple[PtyModem, AtLink]]:
-    """Put a card into a modem of the table, and lpad before it."""
+    """Put a card into a modem of the table, and open lpad's link to it."""
     card = card or ScriptedCard(answers={GET_EID: EID})
     with PtyModem(card, personality=find_personality(name).modem) as modem:
         link = open_at_link(modem.path, overrides=overrides)
@@ -150,7 +150,7 @@ def test_a_modem_that_gives_no_access_says_so_for_each_link() -> None:
 
 
 def test_a_missing_port_says_where_ports_are_listed(tmp_path: Path) -> None:
-    """Which of the ttyUSBs? /dev/serial/by-id names them permanently (lpac#73)."""
+    """The error points to /dev/serial/by-id, which names the ports permanently (lpac#73)."""
     with pytest.raises(CardUnreachable, match="/dev/serial/by-id"):
         open_at_link(str(tmp_path / "ttyUSB7"))
 
@@ -213,7 +213,7 @@ def test_a_session_left_by_a_crash_is_closed_before_the_next(tmp_path: Path) -> 
 
 
 def test_all_channels_taken_by_crashes_are_freed() -> None:
-    """A peer leaks a channel whenever SELECT fails; three of them and the card is blocked (OpenEUICC)."""
+    """Three leaked channels block a card; lpad frees them (OpenEUICC leaks one whenever SELECT fails)."""
     card = ScriptedCard(answers={GET_EID: EID})
     with bench("strict-csim", card) as (_, link):
         for _ in range(3):
@@ -282,7 +282,7 @@ def test_l850_and_t77w968_are_refreshed_without_modemmanager() -> None:
 
 
 def test_an_18_digit_iccid_has_10_bytes() -> None:
-    """One byte short, and the card knows no such profile (luci-app-5gmodem#30, lpac#457)."""
+    """With a byte less, the card would not know the profile (luci-app-5gmodem#30, lpac#457)."""
     iccid = Iccid.parse("890490320012345678")
     assert len(bytes(iccid)) == 10
     assert Iccid.from_bytes(bytes(iccid)) == iccid

@@ -60,7 +60,7 @@ def test_the_simulators_commands_say_what_to_install(gateway: Path, arguments: t
 
 
 def test_the_platforms_command_says_what_to_install(gateway: Path) -> None:
-    """So does a command of another extra."""
+    """A command of another extra also names the package to install."""
     done = run(gateway, "platform", "list", "--help")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
@@ -70,7 +70,7 @@ def test_the_platforms_command_says_what_to_install(gateway: Path) -> None:
 
 
 def test_the_help_lists_them_all_the_same(gateway: Path) -> None:
-    """A command that is not there is known, with what it needs."""
+    """The help lists a missing command, with the extra that it needs."""
     done = run(gateway, "--help")
     assert done.returncode == 0
     assert done.stdout.count("pip install 'lpad[sim]'") == 2
@@ -78,7 +78,7 @@ def test_the_help_lists_them_all_the_same(gateway: Path) -> None:
 
 
 def test_a_gateway_needs_none_of_them(gateway: Path, tmp_path: Path) -> None:
-    """The daemon's modules, its settings' check and lpactl do without the extras."""
+    """The daemon's modules, the check of its settings, and lpactl work without the extras."""
     path = tmp_path / "lpad.yaml"
     path.write_text("euiccs: {modem: {port: /dev/null}, reader: {reader: 0}}\n", encoding="utf-8")
     assert run(gateway, "check-config", str(path)).returncode == 0

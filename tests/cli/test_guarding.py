@@ -50,7 +50,7 @@ def test_a_guard_that_is_not_met(two: Terminal) -> None:
 
 
 def test_a_confirmation(two: Terminal) -> None:
-    """Shown by status, changes and the change itself; confirmed with its number."""
+    """The question is shown by status, changes and the change; it is confirmed by the change's number."""
     asked = two.lpactl("enable", "Second", "--guard", "confirm", "--no-wait", "--json")
     number = json.loads(asked.out)["id"]
     two.lab.asked(number)
@@ -65,7 +65,7 @@ def test_a_confirmation(two: Terminal) -> None:
 
 
 def test_a_download_under_a_guard(two: Terminal) -> None:
-    """The profile that was downloaded is on trial, and stays installed where it is taken back."""
+    """The downloaded profile is on trial; after a rollback it stays installed."""
     code = two.lab.code(two.lab.order(iccid=THIRD, name="Third"))
     asked = two.lpactl(
         "download", code, "--enable", "--guard", "confirm", "--within", "60", "--no-wait", "--json"
@@ -85,14 +85,14 @@ def test_a_download_under_a_guard(two: Terminal) -> None:
     [(("--guard", "confirm"), "give both"), (("--enable", "--within", "60"), "needs --guard")],
 )
 def test_a_guard_of_nothing(two: Terminal, arguments: tuple[str, ...], says: str) -> None:
-    """A guard needs a switch, and a limit a guard."""
+    """A guard without a switch is refused, and so is a limit without a guard."""
     refused = two.lpactl("download", "--default", *arguments)
     assert refused.code == exit_codes.USAGE
     assert says in refused.err
 
 
 def test_a_refusal(two: Terminal) -> None:
-    """`confirm --no` goes back immediately."""
+    """`confirm --no` rolls back immediately."""
     asked = two.lpactl("enable", "Second", "--guard", "confirm", "--no-wait", "--json")
     number = json.loads(asked.out)["id"]
     two.lab.asked(number)
@@ -112,7 +112,7 @@ def test_a_refusal(two: Terminal) -> None:
     ],
 )
 def test_a_guard_that_can_t_be(two: Terminal, arguments: tuple[str, ...], says: str) -> None:
-    """Nothing is switched."""
+    """An impossible guard is refused, and nothing is switched."""
     refused = two.lpactl("enable", "Second", *arguments)
     assert refused.code == exit_codes.USAGE
     assert says in refused.err

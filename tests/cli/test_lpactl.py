@@ -131,7 +131,7 @@ def test_questions_are_told_where_nobody_can_be_asked(terminal: Terminal) -> Non
 
 
 def test_what_a_change_is_behind_is_told(terminal: Terminal) -> None:
-    """A change behind a switch whose confirmation is awaited reports this, and begins when it has come."""
+    """A change behind a switch that awaits its confirmation reports this, and begins afterwards."""
     iccid = terminal.lab.install()
     params = EnableParams(iccid=iccid, guard=GuardParams(until=("confirm",), within=60))
     asking = terminal.lab.engine.submit(CARD, params).change.id
@@ -168,7 +168,7 @@ def test_a_change_that_waits_for_an_answer_holds_nobody_up(terminal: Terminal) -
 
 
 def test_a_change_is_taken_back(terminal: Terminal) -> None:
-    """--no-wait returns immediately, cancel ends the change."""
+    """--no-wait returns immediately, and cancel ends the change."""
     code = terminal.lab.code(terminal.lab.order())
     assert terminal.lpactl("download", code, "--confirm", "--no-wait").ok().out.startswith("change 1: ")
     assert "cancelled" in terminal.lpactl("cancel", "1").ok().out
@@ -193,7 +193,7 @@ def test_ctrl_c_leaves_the_change_alone(terminal: Terminal) -> None:
 
 
 def test_events_come_as_they_happen(terminal: Terminal) -> None:
-    """Events prints a line for each, or JSON lines."""
+    """`events` prints a line for each event, or JSON lines."""
     with subprocess.Popen(
         [*terminal.command, "events"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -243,7 +243,7 @@ def test_nobody_there(tmp_path: Path) -> None:
 
 
 def test_several_cards_must_be_told_apart(terminal: Terminal) -> None:
-    """An unknown card is not found, and the error names those that there are."""
+    """An unknown card is not found, and the error names the known ones."""
     done = terminal.lpactl("--euicc", "nix", "profiles")
     assert done.code == exit_codes.STATE
     assert CARD in done.err
@@ -314,7 +314,7 @@ class TestOnATerminal:
 
 
 def test_a_download_for_when_there_is_a_network(terminal: Terminal) -> None:
-    """It is left to lpad immediately, shows what it waits for, and can be taken back."""
+    """The command returns immediately; the download shows what it waits for, and can be cancelled."""
     lab = terminal.lab
     code = lab.code(lab.order())
     lab.server.stop()
@@ -328,7 +328,7 @@ def test_a_download_for_when_there_is_a_network(terminal: Terminal) -> None:
 
 
 def test_a_download_that_waits_says_so(terminal: Terminal) -> None:
-    """The output shows what the change waits for, and that it was done in the end."""
+    """The output shows what the change waits for, and in the end that it is done."""
     lab = terminal.lab
     code = lab.code(lab.order())
     lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.REFUSE, value="8.8/4.4"))

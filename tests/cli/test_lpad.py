@@ -31,7 +31,7 @@ LPAD = [sys.executable, "-m", "lpad.cli.lpad"]
 
 @pytest.fixture
 def playing() -> Iterator[list[subprocess.Popen[str]]]:
-    """Simulators that a test has started; ended with SIGTERM, which must leave exit status 0."""
+    """Simulators that a test has started; SIGTERM ends them, and their exit status must be 0."""
     started: list[subprocess.Popen[str]] = []
     yield started
     for process in started:
@@ -56,7 +56,7 @@ def test_versions() -> None:
 
 
 def test_check_config(tmp_path: Path) -> None:
-    """A right file is 0, a wrong one is 2 with the mistake, a missing CA file is one too."""
+    """A valid file ends with 0, a wrong one with 2 and the mistake; a missing CA file is a mistake, too."""
     path = tmp_path / "lpad.yaml"
     path.write_text("euiccs: {modem: {port: /dev/nothing}}\n", encoding="utf-8")
     done = run([*LPAD, "check-config", str(path)]).ok()
@@ -115,7 +115,7 @@ def test_the_daemon_loads_no_simulator_and_no_rich() -> None:
 
 
 def test_a_simulated_card_behind_a_port(tmp_path: Path, playing: list[subprocess.Popen[str]]) -> None:
-    """The port is where it was asked for, and a card answers there; its memory is the folder."""
+    """The port has the requested name, and a card answers there; its memory is the folder."""
     path = tmp_path / "tty"
     told = start(
         playing, "euicc", str(tmp_path / "card"), "--pty", str(path), "--behaviour", '{"channels": 1}'
@@ -131,7 +131,7 @@ def test_a_simulated_card_behind_a_port(tmp_path: Path, playing: list[subprocess
 
 
 def test_a_simulated_modem_with_a_personality(tmp_path: Path, playing: list[subprocess.Popen[str]]) -> None:
-    """A name stands for a modem's habits, and single ones can be changed."""
+    """A name selects a modem's habits, and single habits can be changed."""
     path = tmp_path / "tty"
     folder = str(tmp_path / "card")
     start(
@@ -147,7 +147,7 @@ def test_a_simulated_modem_with_a_personality(tmp_path: Path, playing: list[subp
 
 
 def test_orders_at_a_running_server(tmp_path: Path, playing: list[subprocess.Popen[str]]) -> None:
-    """Another process adds orders: for a matching ID, for an EID, with a confirmation code, of a file."""
+    """Another process adds orders: for a matching ID, for an EID, with a confirmation code, from a file."""
     folder = str(tmp_path / "smdp")
     assert run([*LPAD, "sim", "order", folder]).code == 3
     told = start(playing, "smdp", folder)
@@ -178,7 +178,7 @@ def test_wrong_behaviours_are_named(tmp_path: Path) -> None:
 
 
 def test_the_demo_ends_well_and_leaves_nothing(tmp_path: Path) -> None:
-    """Each step is printed with its time, the exit code is 0, no file and no process stays."""
+    """Each step is printed with its time, the exit code is 0, and no file or process is left."""
     done = subprocess.run(
         [*LPAD, "demo"], capture_output=True, text=True, check=False, timeout=PATIENCE,
         env={**os.environ, "TMPDIR": str(tmp_path)},
@@ -202,7 +202,7 @@ def test_the_demo_without_a_touch() -> None:
 
 
 def test_the_demo_can_be_kept() -> None:
-    """--keep ends and leaves everything up, with three commands that work, until its process is ended."""
+    """--keep leaves everything running, with three commands that work, until its process is ended."""
     lines = [line.strip() for line in run([*LPAD, "demo", "--keep"]).ok().out.splitlines()]
     process = int(next(line for line in lines if "until: kill " in line).rsplit(" ", 1)[1])
     try:

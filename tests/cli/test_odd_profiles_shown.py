@@ -67,7 +67,7 @@ def test_an_unreadable_profile_is_shown(two: tuple[Terminal, Gateway]) -> None:
 
 
 def test_lpactl_addresses_by_aid(two: tuple[Terminal, Gateway]) -> None:
-    """A name, or the AID in either case, leads to a profile whose ICCID the card does not tell."""
+    """A name, or the AID in either case, leads to a profile whose ICCID the card does not report."""
     terminal, _ = two
     lab = terminal.lab
     lab.card.distort(SECOND, told=NO_ICCID)
@@ -146,7 +146,7 @@ def test_requests_for_an_ambiguous_iccid_do_not_keep_the_card_busy(
 
 
 def test_what_cannot_be_told_is_unknown(two: tuple[Terminal, Gateway]) -> None:
-    """With no enabled profile that can be read, status says unknown and not none."""
+    """If no enabled profile can be read, status shows unknown, not none."""
     terminal, gateway = two
     terminal.lab.card.distort(FIRST, without=(STATE,), told=NO_ICCID)
     read(terminal.lab)
@@ -157,7 +157,7 @@ def test_what_cannot_be_told_is_unknown(two: tuple[Terminal, Gateway]) -> None:
 
 
 def test_the_client_lists_both(two: tuple[Terminal, Gateway]) -> None:
-    """`profiles` gives what can be read, as ever; `profile_list` gives all."""
+    """`profiles` returns the readable ones as before; `profile_list` returns all."""
     terminal, _ = two
     terminal.lab.card.distort(FIRST, told=NO_ICCID)
     read(terminal.lab)

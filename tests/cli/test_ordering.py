@@ -49,7 +49,7 @@ def order(folder: Path, *options: str) -> tuple[Order, str]:
 
 
 def test_what_an_operator_can_say(folder: Path) -> None:
-    """Each option reaches the order."""
+    """Each option of the command reaches the order."""
     made, code = order(
         folder,
         *("--confirmation-code", "1234", "--confirmation-limit", "2", "--attempts", "4", "--oid"),
@@ -134,7 +134,7 @@ def test_what_makes_no_sense(folder: Path, options: list[str], told: str) -> Non
 
 
 def test_an_order_held_back_is_released(folder: Path) -> None:
-    """By its matching ID, once."""
+    """An order that was held back is released once, by its matching ID."""
     order(folder, "--matching-id", "HELD", "--not-released")
     command = [*LPAD, "sim", "release", str(folder), "HELD"]
     assert run(command).ok().out == "released\n"
@@ -151,7 +151,7 @@ def test_a_made_up_profile_belongs_to_its_owner(folder: Path) -> None:
 
 
 def test_a_server_with_other_names(tmp_path: Path, playing: list[subprocess.Popen[str]]) -> None:
-    """Aliases, curve and address are the server's; a taken port is an error, no traceback."""
+    """Aliases, curve and address reach the server; a taken port leads to an error, not to a traceback."""
     told = start(
         playing, "smdp", str(tmp_path / "smdp"), "--alias", "other.example.com",
         "--curve", "brainpool", "--bind", "127.0.0.2",
@@ -166,7 +166,7 @@ def test_a_server_with_other_names(tmp_path: Path, playing: list[subprocess.Pope
 
 
 def test_a_confirmation_limit_of_a_card_that_tries(folder: Path) -> None:
-    """The server can read back the written files as JSON."""
+    """The server can read the written limits back as JSON."""
     order(folder, "--confirmation-code", "1", "--confirmation-limit", "1", "--expires", "1d")
     written: dict[str, Any] = json.loads(next((folder / "orders").glob("*.json")).read_text())
     assert written["confirmation_limit"] == 1
@@ -210,7 +210,7 @@ def test_an_event_is_for_a_card(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_sm_ds_of_the_command_line(tmp_path: Path) -> None:
-    """`lpad sim smds` says its address and OID, as the SM-DP+ does."""
+    """`lpad sim smds` prints its address and OID, as the SM-DP+ does."""
     command = [sys.executable, "-m", "lpad.cli.lpad", "sim", "smds", str(tmp_path / "smds"), "--alternative"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -26,7 +26,7 @@ SIM = [sys.executable, "-m", "lpad.cli.lpad", "sim", "euicc"]
 
 @pytest.mark.parametrize(("options", "status"), [([], 1), (["--without-service", FIRST], 2)])
 def test_a_profile_without_service(tmp_path: Path, pki: Pki, options: list[str], status: int) -> None:
-    """The modem searches forever with it, and is at home with the others."""
+    """With this profile the modem searches forever; with the others it registers at home."""
     with Lab(tmp_path, pki) as lab:
         lab.install()
         assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
@@ -47,5 +47,5 @@ def test_a_profile_without_service(tmp_path: Path, pki: Pki, options: list[str],
 
 
 def test_what_is_no_iccid_is_refused(tmp_path: Path) -> None:
-    """Before anything is played."""
+    """An invalid ICCID is refused before the simulator starts."""
     assert run([*SIM, str(tmp_path / "card"), "--without-service", "1X"]).code == 2

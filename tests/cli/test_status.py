@@ -48,7 +48,7 @@ def test_a_switch_that_ended_stuck(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_failed_layer_of_the_last_switch(tmp_path: Path, pki: Pki) -> None:
-    """A line of its own names it with the network's cause, until a switch succeeds."""
+    """A line names the layer with the network's cause, until a switch succeeds."""
     rejecting = {SECOND: Subscription(emm_cause=11)}
     with guarding(tmp_path, pki, subscriptions=rejecting) as lab, Gateway(lab) as gateway:
         terminal = Terminal(lab, gateway.path)
@@ -97,7 +97,7 @@ def test_a_hook_that_stops_a_switch(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_program_that_fails_is_no_layer(tmp_path: Path, pki: Pki) -> None:
-    """The program of the applier `command` is named with its step."""
+    """The program of the applier `command` is named with its step, not as a layer."""
     (tmp_path / "runner").mkdir()
     with runner(tmp_path / "runner") as serving, guarding(tmp_path, pki) as lab:
         serving.script(serving.command, '[ "$LPAD_EVENT" != apply ]')

@@ -69,7 +69,7 @@ def test_a_reader_that_has_gone(terminal: Terminal, arguments: tuple[str, ...]) 
 
 @pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
 def test_closed_streams(terminal: Terminal, closed: str) -> None:
-    """Started without a stream, as from some cron, lpactl does what it is reported."""
+    """If it is started without a stream, as by some cron, lpactl carries out its command."""
     iccid = terminal.lab.install()
     assert shell(terminal, f'"$@" {closed}', "enable", iccid).code == exit_codes.DONE
     assert str(terminal.lab.card.enabled_iccid) == iccid
@@ -78,7 +78,7 @@ def test_closed_streams(terminal: Terminal, closed: str) -> None:
 
 
 def test_notes_do_not_spoil_the_result(terminal: Terminal) -> None:
-    """Without a stream for notes they are left out, and not printed among the JSON."""
+    """Without a stream for notes, they are left out, and not printed among the JSON."""
     iccid = terminal.lab.install()
     done = shell(terminal, '"$@" 2>&-', "enable", iccid, "--json")
     assert json.loads(done.out)["state"] == "done"
@@ -86,7 +86,7 @@ def test_notes_do_not_spoil_the_result(terminal: Terminal) -> None:
 
 
 def test_an_address_with_a_blank_inside_is_a_slip(terminal: Terminal) -> None:
-    """The card is not told to trust two words glued together."""
+    """An address with a blank inside is refused: the two words are not joined into another address."""
     done = terminal.lpactl("default-smdp", "smdp example.com")
     assert done.code == exit_codes.USAGE
     assert "must not contain spaces" in done.err

@@ -55,7 +55,7 @@ def test_the_life_of_a_profile(lab: Lab, client: Client) -> None:
 
 
 def test_questions_are_answered(lab: Lab, client: Client) -> None:
-    """Wait returns with the question; the answer lets the change continue."""
+    """`wait` returns with the question; the answer lets the change continue."""
     order = lab.order(confirmation_code="code-1234")
     change = client.download(CARD, activation_code=lab.code(order), confirm=True)
     change = client.wait(change.id)
@@ -70,7 +70,7 @@ def test_questions_are_answered(lab: Lab, client: Client) -> None:
 
 
 def test_failed_changes_raise_when_asked(client: Client) -> None:
-    """Check turns a failed change into an error with its kind."""
+    """`check` turns a failed change into an error with its kind."""
     change = client.enable(CARD, FIRST, wait=WAIT)
     assert change.state == "failed"
     with pytest.raises(ApiError) as caught:
@@ -89,7 +89,7 @@ def test_problems_are_errors(client: Client) -> None:
 
 
 def test_following_ends_with_the_change(lab: Lab, client: Client) -> None:
-    """Follow yields the record as it is, each event, and the last record; an ended change yields itself."""
+    """`follow` yields the record as it is, each event, and the last record; an ended change yields itself."""
     change = client.download(CARD, activation_code=lab.code(lab.order()))
     events = list(client.follow(change.id))
     assert events[0].type == "change"

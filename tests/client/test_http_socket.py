@@ -89,7 +89,7 @@ def test_requests_share_a_connection(tmp_path: Path, serve: Serve) -> None:
 
 
 def test_an_answer_may_come_in_chunks(tmp_path: Path, serve: Serve) -> None:
-    """Also after an informational answer; the connection then serves the next request."""
+    """A chunked answer is read, even after an informational one; the connection serves the next request."""
     chunked = b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     server = serve(lambda _number, _request: chunked + b'5\r\n{"eui\r\n8\r\nccs":[]}\r\n0\r\n\r\n')
     with client(tmp_path) as lpad:
@@ -99,7 +99,7 @@ def test_an_answer_may_come_in_chunks(tmp_path: Path, serve: Serve) -> None:
 
 
 def test_a_connection_that_the_daemon_closed_is_replaced(tmp_path: Path, serve: Serve) -> None:
-    """Because nothing was sent on it yet, no request is repeated."""
+    """A connection that the daemon has closed is replaced, without a repeated request."""
     closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(CARDS), CARDS)
     server = serve(lambda _number, _request: Last(closing))
     with client(tmp_path) as lpad:
@@ -110,7 +110,7 @@ def test_a_connection_that_the_daemon_closed_is_replaced(tmp_path: Path, serve: 
 
 @pytest.mark.parametrize("lost", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{", b"no HTTP\r\n\r\n"])
 def test_a_lost_answer_is_asked_for_again(tmp_path: Path, serve: Serve, lost: bytes) -> None:
-    """A change too, because its key makes the repetition harmless."""
+    """Even a change is requested again, because its key makes the repetition harmless."""
 
     def answer(number: int, _request: bytes) -> bytes:
         return Last(lost) if number == 1 else b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
@@ -124,7 +124,7 @@ def test_a_lost_answer_is_asked_for_again(tmp_path: Path, serve: Serve, lost: by
 
 
 def test_a_request_without_a_key_is_sent_once(tmp_path: Path, serve: Serve) -> None:
-    """It may have been carried out."""
+    """A request without a key is not repeated, because it may have been carried out."""
     server = serve(lambda _number, _request: Last())
     with client(tmp_path) as lpad, pytest.raises(DaemonUnreachable, match="closed"):
         lpad.clear_network("modem", "8900101000000000017")
@@ -132,7 +132,7 @@ def test_a_request_without_a_key_is_sent_once(tmp_path: Path, serve: Serve) -> N
 
 
 def test_a_mute_daemon_costs_the_patience(tmp_path: Path, serve: Serve) -> None:
-    """Whether it reports nothing, or stops within an answer."""
+    """The wait is limited, whether the daemon sends nothing or stops within an answer."""
     serve(lambda number, _request: b"" if number == 1 else b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
     path = str(tmp_path / "lpad.sock")
     with closing(HttpSocket(path, patience=5)) as http, pytest.raises(NoAnswerError):
@@ -144,7 +144,7 @@ def test_a_mute_daemon_costs_the_patience(tmp_path: Path, serve: Serve) -> None:
 
 
 def test_a_head_has_a_limit(tmp_path: Path, serve: Serve) -> None:
-    """A head without end is not an answer."""
+    """A head without an end is refused."""
     serve(lambda _number, _request: b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50_000)
     path = str(tmp_path / "lpad.sock")
     with closing(HttpSocket(path, patience=5)) as http, pytest.raises(ConnectionBrokenError):

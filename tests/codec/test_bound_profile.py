@@ -80,7 +80,7 @@ def test_segments() -> None:
 
 
 def test_without_replaced_keys() -> None:
-    """A2 may be missing: then the profile is protected with the session's own keys."""
+    """If A2 is missing, the profile is protected with the session's own keys."""
     bound = BoundProfile.parse(package(SECURE_CHANNEL, a0(CONFIGURE), a1(STORE), a3(*LOAD)))
     assert SegmentKind.REPLACE_SESSION_KEYS not in {segment.kind for segment in bound.segments}
 
@@ -167,7 +167,7 @@ def test_published_packages(test_data: Path, number: int) -> None:
 
 @pytest.mark.test_data
 def test_published_metadata(test_data: Path) -> None:
-    """The metadata of a real package is read, fields for other readers than us included."""
+    """The metadata of a real package are read, including fields that lpad does not use."""
     raw = base64.b64decode((test_data / "bpp" / "bpp-2.b64").read_text())
     metadata = BoundProfile.parse(raw).metadata
     assert (str(metadata.iccid), metadata.name) == ("89852245280007179998", "RedteaGO")

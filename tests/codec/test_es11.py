@@ -43,7 +43,7 @@ def test_no_event_waits(fields: dict[str, object]) -> None:
 
 
 def test_an_answer_without_events_is_an_sm_dp_plus_answer() -> None:
-    """Only an answer that names the list, and no profile, is an SM-DS's."""
+    """Only an answer that has the list, and no profile, is an SM-DS's."""
     assert not lists_events(answered(profileMetadata="AAAA"))
     assert not lists_events(answered(profileMetadata="AAAA", eventEntries=[]))
     assert not lists_events(answered())

@@ -70,14 +70,14 @@ def test_refusal_without_identifier_and_message() -> None:
 
 
 def test_codes_of_another_type_are_dropped() -> None:
-    """A code sent as a number is not a code: 4.10 would have become 4.1 on the way."""
+    """A code sent as a number is dropped, because 4.10 would have become 4.1."""
     refusal = Answer.decode(body("Failed", {"subjectCode": "8.8.5", "reasonCode": 4.1})).refusal
     assert refusal is not None
     assert refusal.reason_code == ""
 
 
 def test_messages_are_fit_for_a_terminal() -> None:
-    """Control characters go, length is bounded: a server's message ends up in logs and on terminals."""
+    """Control characters are removed and the length is limited, because messages reach logs and terminals."""
     data = {"subjectCode": "1.6", "reasonCode": "2.1", "message": "\x1b[31mred\nline\x00 " + "x" * 1000}
     refusal = Answer.decode(body("Failed", data)).refusal
     assert refusal is not None
@@ -88,7 +88,7 @@ def test_messages_are_fit_for_a_terminal() -> None:
 
 @pytest.mark.parametrize("empty", [b"", b"\r\n", b"  "])
 def test_empty_body_is_executed(empty: bytes) -> None:
-    """An empty body, as with 204, has no fields and is not valid JSON error."""
+    """An empty body, as with 204, has no fields and counts as executed."""
     assert Answer.decode(empty) == Answer(None, {})
 
 

@@ -81,7 +81,7 @@ def test_unknown_subject_falls_back_to_its_parent() -> None:
 
 
 def test_unknown_reason_and_subject_still_read() -> None:
-    """Nonsense gives a sentence, not an exception."""
+    """Unknown codes lead to a sentence, not to an exception."""
     assert meaning_of("77", "99.9").sentence == "something is at fault"
 
 

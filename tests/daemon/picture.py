@@ -1,4 +1,4 @@
-"""A picture of an object: every plain value that hangs on it, by the way there."""
+"""A picture of an object: every plain value that can be reached from it, by its path."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _PLAIN = (type(None), bool, int, float, str, bytes, enum.Enum, Path, type)
 _INPUT = (Section, SettingsFile, CardPorts)
-"""The settings themselves and what compares them: to hold a setting is not an effect."""
+"""The settings themselves and the code that compares them: storing a setting is not an effect."""
 
 
 def picture(**roots: object) -> dict[str, str]:

@@ -40,7 +40,7 @@ def card_ports(folder: Path, text: str) -> list[CardPort]:
 
 
 def each_answers(ports: Iterable[CardPort]) -> None:
-    """Open all, have a session with each under its own name, and close them."""
+    """Open all ports, have a session with each under its own name, and close them."""
     with ExitStack() as stack:
         for port, link in [(port, stack.enter_context(closing(port.open_link(soon())))) for port in ports]:
             with isdr_session(link, aids=port.aids, deadline=soon()) as isdr:
@@ -49,14 +49,14 @@ def each_answers(ports: Iterable[CardPort]) -> None:
 
 
 def test_names_of_the_isdr_are_added(tmp_path: Path) -> None:
-    """The standard's name, those of the settings, those of vendors."""
+    """The AIDs are the standard's, those of the settings, and those of vendors."""
     (port,) = card_ports(tmp_path, f"euiccs: {{a: {{port: x, aids: ['{OTHER}']}}}}")
     assert port.aids[:2] == (ISD_R, OTHER)
     assert ESTK_SE0 in port.aids
 
 
 def test_one_name_is_the_only_one(tmp_path: Path) -> None:
-    """With `aid` nothing else is tried."""
+    """With `aid`, no other AID is tried."""
     (port,) = card_ports(tmp_path, f"euiccs: {{a: {{port: x, aid: '{OTHER}'}}}}")
     assert port.aids == (OTHER,)
 
@@ -107,7 +107,7 @@ def test_a_card_with_two_euiccs_is_two_cards(tmp_path: Path, name: str) -> None:
 def test_what_reaches_a_card_stays_while_the_settings_say_the_same(
     tmp_path: Path, *, more: str, stays: bool
 ) -> None:
-    """Only keys of the way to the card have it opened again; the others take effect on the open one."""
+    """Only a changed way to the card has it opened again; other keys take effect on the open port."""
     ports = CardPorts(tmp_path)
     (before,) = ports.of(settings(tmp_path, "euiccs: {a: {port: x}}"))
     (after,) = ports.of(settings(tmp_path, f"euiccs: {{a: {{port: x, {more}}}}}"))

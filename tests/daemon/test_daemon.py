@@ -38,7 +38,7 @@ def until_step(client: Client, change: Change, step: str) -> None:
 
 
 def test_the_whole_way_through_the_socket(lab: Lab) -> None:
-    """A profile is downloaded and enabled by a daemon of its own, and SIGTERM ends it with 0."""
+    """A daemon downloads and enables a profile, and SIGTERM ends it with 0."""
     with Daemon(lab) as daemon, daemon.client() as client:
         code = lab.code(lab.order())
         change = client.download(CARD, activation_code=code, enable=True, wait=PATIENCE).check()
@@ -124,7 +124,7 @@ def test_stopping_with_listeners_and_a_waiting_change(lab: Lab) -> None:
 
 
 def test_a_second_daemon_is_refused(lab: Lab) -> None:
-    """It ends with an error that names the first, and the first continues."""
+    """A second daemon ends with an error that names the first, and the first continues."""
     with Daemon(lab) as daemon, daemon.client() as client:
         second = subprocess.run(
             [sys.executable, "-m", "lpad.cli.lpad", "serve", "--config", str(daemon.config)],

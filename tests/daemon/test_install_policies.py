@@ -27,7 +27,7 @@ def test_without_a_word_it_is_lpads_own() -> None:
 
 
 def test_a_card_has_its_own_in_the_place_of_what_all_have(tmp_path: Path) -> None:
-    """Key by key: what a card's part does not say is as for all."""
+    """Keys that are missing from a card's part are as for all cards."""
     settings = read(
         tmp_path,
         """
@@ -46,7 +46,7 @@ euiccs:
 
 
 def test_a_card_s_own_counts_from_a_reload(tmp_path: Path) -> None:
-    """A change of a card's own settings is noticed, and does not wait for a restart."""
+    """A change of a card's own settings takes effect at a reload, without a restart."""
     before = read(tmp_path, "euiccs: {modem: {port: a}}")
     after = read(tmp_path, "{socket: s, euiccs: {modem: {port: a, policy: {classes: [test]}}}}")
     assert changed(before, after) == ("euiccs.modem.policy.classes", "socket")
@@ -70,7 +70,7 @@ def test_a_card_s_own_counts_from_a_reload(tmp_path: Path) -> None:
     ],
 )
 def test_what_fits_nothing_is_a_mistake(tmp_path: Path, line: str, told: str) -> None:
-    """A pattern that no server, OID or operator can fit would silently forbid all."""
+    """A pattern that fits no server, OID or operator is refused, because it would silently forbid all."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, f"policy:\n  {line}\n")
     assert told in caught.value.sentence

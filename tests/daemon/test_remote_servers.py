@@ -44,7 +44,7 @@ def test_trust_d(tmp_path: Path) -> None:
 
 
 def test_what_is_trusted_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The log states how much the operator's files contain, and nothing if there are no files."""
+    """The log states the number of the operator's certificates, and nothing if there are no files."""
     with caplog.at_level(logging.INFO, logger="lpad.daemon.remote_servers"):
         load_trust(read(tmp_path, ""))
         assert caplog.messages == []
@@ -55,7 +55,7 @@ def test_what_is_trusted_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixtur
 
 
 def test_a_bad_file_in_trust_d(tmp_path: Path) -> None:
-    """A file in trust.d that holds nothing of the kind is named."""
+    """A file in trust.d without a certificate or revocation list is named."""
     (tmp_path / "trust.d").mkdir()
     (tmp_path / "trust.d" / "bad.pem").write_text("nothing")
     with pytest.raises(InvalidSettings, match=r"bad\.pem"):
@@ -72,7 +72,7 @@ def test_the_systems_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_oldest_tls(tmp_path: Path) -> None:
-    """The oldest TLS is 1.2, or 1.3 where the settings ask for it."""
+    """The oldest TLS is 1.2, or 1.3 if the settings require it."""
     for text, version in (
         ("", ssl.TLSVersion.TLSv1_2),
         ('remote: {minimum_tls: "1.3"}', ssl.TLSVersion.TLSv1_3),

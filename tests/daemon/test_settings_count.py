@@ -1,4 +1,4 @@
-"""Each setting counts: what changes in the file changes the daemon that is built, and the one that runs."""
+"""Each setting has an effect: a change in the file changes the daemon that is built, and the running one."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ BASE: dict[str, Any] = {
     },
     "webhooks": {"modem": {"url": "https://hooks.example.com/", "keys": ["webhook-key"]}},
 }
-"""A file in which every setting has a place to be changed at."""
+"""A file that contains every setting, so that each can be changed."""
 
 PLACES = {
     "euiccs.NAME.reader": "euiccs.reading.reader",
@@ -169,7 +169,7 @@ OTHERS: dict[str, Any] = {
     "access.admin.users": [4711],
     "access.admin.groups": [4711],
 }
-"""Another value for each setting whose type alone does not say one."""
+"""Another value for each setting whose type alone does not suggest one."""
 
 LEAVES = {
     path: each.type
@@ -181,12 +181,12 @@ LEAVES = {
 
 
 def keys(path: str) -> list[str]:
-    """Return the way to a setting in BASE."""
+    """Return the path of a setting in BASE."""
     return PLACES.get(path, path).replace("NAME", "modem").split(".")
 
 
 def other(path: str, type_: Any) -> object:
-    """Return a value that the setting has not in BASE, and that it may have."""
+    """Return a valid value that the setting does not have in BASE."""
     if path in OTHERS:
         return OTHERS[path]
     value: Any = msgspec.convert(BASE, Settings)
@@ -270,7 +270,7 @@ def reload(made: Built, file: SettingsFile) -> None:
 
 
 def seen(made: Built) -> dict[str, str]:
-    """Return all that the settings have made of a daemon."""
+    """Return everything in a daemon that comes from the settings."""
     root = logging.getLogger()
     (handler,) = root.handlers
     return picture(
@@ -285,7 +285,7 @@ def seen(made: Built) -> dict[str, str]:
 
 
 def differences(one: dict[str, str], another: dict[str, str], steady: set[str]) -> set[str]:
-    """Return where two pictures differ, except for what is never the same."""
+    """Return where two pictures differ, except in values that always differ."""
     appeared = one.keys() ^ another.keys()
     return appeared | {path for path in steady & one.keys() & another.keys() if one[path] != another[path]}
 
@@ -301,7 +301,7 @@ def taken_twice(folder: Path) -> tuple[dict[str, str], set[str]]:
 
 
 def test_each_setting_counts(folder: Path) -> None:
-    """A daemon that is built with another value is another daemon."""
+    """A daemon that is built with another value differs."""
     base, steady = taken_twice(folder)
     without_effect = []
     for path in LEAVES:
@@ -312,7 +312,7 @@ def test_each_setting_counts(folder: Path) -> None:
 
 
 def test_each_setting_counts_when_it_says_so(folder: Path) -> None:
-    """A daemon that runs is another one after a reload, except for the keys that wait for the next start."""
+    """A running daemon differs after a reload, except for the keys that wait for the next start."""
     _, steady = taken_twice(folder)
     wrong = []
     for path in LEAVES:
@@ -327,7 +327,7 @@ def test_each_setting_counts_when_it_says_so(folder: Path) -> None:
 
 
 def test_the_picture_of_one_setting_is_steady(folder: Path) -> None:
-    """Nothing differs without a reason, and nearly nothing is too unsteady to be compared."""
+    """Nothing differs without a reason, and hardly any value is too unsteady to be compared."""
     base, steady = taken_twice(folder)
     with built(settings_file(folder, BASE)) as made:
         assert differences(base, seen(made), steady) == set()
@@ -342,7 +342,7 @@ def test_each_timeout_has_its_setting() -> None:
 
 @pytest.mark.parametrize("name", [each.name for each in fields(Timeouts)])
 def test_each_timeout_is_kept(name: str) -> None:
-    """Something in the engine reads it; one that is only handed on has no effect."""
+    """Something in the engine reads each timeout; one that is only passed on has no effect."""
     assert {(name, "timeouts"), (name, "_timeouts")} & READ
 
 
@@ -355,7 +355,7 @@ def test_each_timeout_is_kept(name: str) -> None:
     ],
 )
 def test_what_the_settings_become_is_read(class_: type, name: str) -> None:
-    """Each field of what the daemon hands to the engine and to servers is read by something below it."""
+    """Each field that the daemon passes to the engine and to servers is read by something below it."""
     assert name in {read for read, _ in READ}, class_
 
 

@@ -16,12 +16,12 @@ NO_CARD = "no card is configured; run 'lpad setup'"
 
 
 def test_without_a_card() -> None:
-    """The remedy is named."""
+    """The line names the remedy for a missing card."""
     assert status_line((), (), Configuration(), journal=JournalHealth()) == NO_CARD
 
 
 def test_a_journal_that_cannot_be_written(tmp_path: Path) -> None:
-    """Its state is named as such, and what follows from it."""
+    """The line names the journal's state and its consequence."""
     journal = Journal(tmp_path / "missing" / "journal.db")
     line = status_line((), (), Configuration(), journal=journal.health)
     assert line == f"{NO_CARD}; the journal is unwritable, so lpad changes no card"
@@ -31,6 +31,6 @@ def test_a_journal_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_a_clock_that_is_not_set() -> None:
-    """Nothing is downloaded until it is."""
+    """The line reports that nothing is downloaded until the clock is set."""
     line = status_line((), (), Configuration(), journal=JournalHealth(), clock_set=False)
     assert line == f"{NO_CARD}; the clock is not set, so lpad contacts no server"

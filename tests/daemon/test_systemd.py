@@ -43,7 +43,7 @@ def test_without_a_manager_nothing_happens(tmp_path: Path) -> None:
 def test_a_manager_that_does_not_read_holds_nobody_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A message that does not fit into the queue is given up after a moment."""
+    """A message that does not fit into the queue is dropped after a moment."""
     monkeypatch.setattr(systemd, "PATIENCE", 0.05)
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as manager:
         manager.bind(str(tmp_path / "notify"))
@@ -55,7 +55,7 @@ def test_a_manager_that_does_not_read_holds_nobody_up(
 
 
 def test_the_watchdog_is_fed_in_half_its_patience() -> None:
-    """The interval is half of what the manager allows, and none for another process or without one."""
+    """The interval is half of the manager's limit; there is none for another process or without a manager."""
     pid = str(os.getpid())
     environment = {"WATCHDOG_USEC": "180000000", "WATCHDOG_PID": pid}
     assert systemd.watchdog_interval(environment=environment) == 90.0
@@ -76,7 +76,7 @@ print([each.getsockname() for each in found], [os.get_inheritable(each.fileno())
 
 
 def test_sockets_are_inherited(tmp_path: Path) -> None:
-    """Listening sockets that the manager opened are taken over, and not passed on to children."""
+    """Listening sockets of the manager are taken over, and not passed on to children."""
     path = str(tmp_path / "lpad.sock")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
@@ -94,6 +94,6 @@ def test_sockets_are_inherited(tmp_path: Path) -> None:
 
 
 def test_sockets_of_another_process_are_left_alone() -> None:
-    """Variables that were meant for a parent mean nothing."""
+    """Variables that were meant for a parent process are ignored."""
     assert systemd.inherited_sockets(environment={"LISTEN_FDS": "1", "LISTEN_PID": "1"}) == []
     assert systemd.inherited_sockets(environment={}) == []

@@ -1,4 +1,4 @@
-"""A message bus of a test's own, and programs on it that answer as the test says."""
+"""A message bus of a test's own, and programs on it that answer as the test defines."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def private_bus(folder: Path) -> Iterator[str]:
 
 
 class ScriptedService:
-    """A program on the bus, in a thread of its own; what it answers is a function of the test."""
+    """A program on the bus, in a thread of its own; a function of the test gives its answers."""
 
     def __init__(self, address: str, name: str, answer: Callable[[Message], Message | None]) -> None:
         """Take a name.
@@ -73,7 +73,7 @@ class ScriptedService:
         self.do(lambda: [self._bus.send(message) for message in messages])
 
     def hear(self, sender: str, member: str, then: Callable[[Message], None]) -> None:
-        """Have signals of a name handed over, in the service's thread."""
+        """Have signals of a name passed on, in the service's thread."""
 
         async def asked() -> None:
             rule = f"type='signal',sender='{sender}',member='{member}'"
@@ -86,7 +86,7 @@ class ScriptedService:
         asyncio.run_coroutine_threadsafe(asked(), self._loop).result(PATIENCE)
 
     def do(self, what: Callable[[], object]) -> None:
-        """Do something in the service's thread, and wait until it is done."""
+        """Run a function in the service's thread, and wait until it returns."""
 
         async def asked() -> None:
             what()

@@ -66,7 +66,7 @@ def service(address: str) -> Iterator[ScriptedService]:
 
 @pytest.fixture
 def bus(service: ScriptedService) -> Iterator[Bus]:
-    """A connection."""
+    """A connection to the bus."""
     with Bus(deadline=soon()) as made:
         yield made
 
@@ -107,14 +107,14 @@ def test_nobody_has_the_name(bus: Bus) -> None:
 
 
 def test_mute(bus: Bus) -> None:
-    """A program that does not answer costs the deadline, and the connection continues."""
+    """A program that does not answer costs the time until the deadline, and the connection continues."""
     with pytest.raises(BusUnanswered):
         bus.call(call("Mute"), deadline=Deadline.after(0.05))
     assert bus.call(call("Echo", "s", "a"), deadline=soon()) == ("a",)
 
 
 def test_cancelled(bus: Bus, service: ScriptedService) -> None:
-    """Another thread ends a call that waits."""
+    """Another thread can end a waiting call."""
     cancellation = Cancellation()
 
     def cancel_once_asked() -> None:
@@ -189,7 +189,7 @@ def test_asks_from_a_listener(bus: Bus, service: ScriptedService) -> None:
     [("unix:path=/nowhere/at/all", False), ("unix:abstract=somewhere", True), ("tcp:host=bus", True)],
 )
 def test_can_ask(monkeypatch: pytest.MonkeyPatch, address: str, there: bool) -> None:  # noqa: FBT001 - pytest gives it by name
-    """The socket shows whether there is a bus, if it is in the file system."""
+    """The check finds whether the bus has a socket in the file system."""
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
     assert can_ask() is there
 
@@ -202,5 +202,5 @@ def test_without_the_extra(address: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_call_prints_no_arguments() -> None:
-    """Arguments may hold a password, and are not in what is printed of a call or a signal."""
+    """A printed call or signal does not contain the arguments, which may include a password."""
     assert "hunter2" not in f"{call('Connect', 's', 'hunter2')} {Signal(PATH, NAME, 'Changed', ('hunter2',))}"

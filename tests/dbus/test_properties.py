@@ -1,4 +1,4 @@
-"""Properties that are missing, or of another type than any version of a daemon had so far."""
+"""Properties that are missing, or of another type than in any version of a daemon so far."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ODD: list[Any] = [
 
 
 def test_reads_what_is_there() -> None:
-    """Each kind of property is read in its type, whether or not a variant is around it."""
+    """Each kind of property is read in its type, with or without a variant around it."""
     read = Properties(
         {
             "Device": Variant("s", "/sys/1"),
@@ -75,7 +75,7 @@ def test_odd_values_are_unknown(odd: Any) -> None:
 
 @pytest.mark.parametrize("odd", ODD, ids=repr)
 def test_odd_objects_hide_no_others(odd: Any) -> None:
-    """An object or interface that makes no sense is empty, and the others are there."""
+    """An object or interface that cannot be read is empty, and the others are read."""
     found = of_objects({"/odd": odd, 7: {}, "/modem": {"Modem": {"Device": Variant("s", "uid")}, "Odd": odd}})
     assert found["/modem"]["Modem"].text("Device") == "uid"
     assert isinstance(of_objects(odd), dict)
@@ -83,5 +83,5 @@ def test_odd_objects_hide_no_others(odd: Any) -> None:
 
 
 def test_plain() -> None:
-    """Types are taken off at any depth."""
+    """Types are removed at any depth."""
     assert plain({"a": Variant("a{sv}", {"b": Variant("as", ["c"])})}) == {"a": {"b": ["c"]}}

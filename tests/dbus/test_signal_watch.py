@@ -1,4 +1,4 @@
-"""A watch for signals that outlives the bus: it connects again, and only its owner's thread does so."""
+"""A watch for signals that outlives the bus: it reconnects, but only in its owner's thread."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PATH = "/org/lpad/Test"
 
 
 class Watched:
-    """A watch, and what it has told."""
+    """A watch, and what it has reported."""
 
     def __init__(self) -> None:
         self.heard: queue.Queue[Signal] = queue.Queue()
@@ -57,7 +57,7 @@ def changed(value: str) -> Message:
 
 
 def test_it_connects_again(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bus that ends is told once; from then on the watch is due, until it has found the bus again."""
+    """The end of a bus is reported once; then the watch is due until it has found the bus again."""
     with TemporaryDirectory() as folder:
         for _ in range(2):
             with private_bus(Path(folder)) as address:
@@ -77,7 +77,7 @@ def test_it_connects_again(watched: Watched, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_closed_watch_tells_nothing(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its owner has ended it, so that is no loss; and it is not due any more."""
+    """A watch that its owner has closed reports no loss, and is no longer due."""
     with TemporaryDirectory() as folder, private_bus(Path(folder)) as address:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
         assert watched.watch.open()
@@ -88,7 +88,7 @@ def test_a_closed_watch_tells_nothing(watched: Watched, monkeypatch: pytest.Monk
 
 
 def test_a_bus_that_is_not_there_is_no_error(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a gateway without a bus: there is only another attempt, later each time."""
+    """Without a bus, as on some gateways, the watch only tries again, each time later."""
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere/bus")
     for _ in range(3):
         assert not watched.watch.open()

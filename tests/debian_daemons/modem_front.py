@@ -48,11 +48,11 @@ class ModemFront:
         self._modem = modem
         self._changed = threading.Condition()
         self.contexts: dict[str, str] = {}
-        """The arguments of +CGDCONT behind each context's number, as they were written last."""
+        """The latest arguments of +CGDCONT after each context's number."""
         self.received: list[str] = []
         """Command lines, oldest first."""
         self.answers: dict[str, tuple[str, ...]] = dict(_ANSWERS)
-        """The lines before OK, by the command without AT; a test may add to them."""
+        """The lines before OK, for each command without AT; a test may add to them."""
         self._dialled: list[str] = []
         self._refused: dict[str, str] = {}
         self._connections: set[socket.socket] = set()
@@ -76,11 +76,11 @@ class ModemFront:
             return list(self._dialled)
 
     def refuse(self, apn: str, answer: str) -> None:
-        """Have the network refuse an APN: what dialling a context with it is answered."""
+        """Have the network refuse an APN, with this answer to dialling a context with it."""
         self._refused[apn] = answer
 
     def wait_for(self, holds: Callable[[], bool]) -> None:
-        """Wait until something holds that a command brings about."""
+        """Wait until a condition holds that a command brings about."""
         with self._changed:
             assert self._changed.wait_for(holds, PATIENCE), self.received[-20:]
 
@@ -130,7 +130,7 @@ class ModemFront:
         return None
 
     def _from_modem(self, line: str) -> list[str]:
-        """Have the modem's own thread answer, as on another of its ports."""
+        """Have the modem's own thread answer, as if on another of its ports."""
         replies: list[Reply | None] = []
         self._modem._do(lambda: replies.append(self._modem._commands.answer(line)))
         reply = replies[0] if replies else None

@@ -69,7 +69,7 @@ _MOUNTS = "mount -t tmpfs tmpfs /run; mkdir /run/NetworkManager; mount -t tmpfs 
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
-    """Wait for what no signal reports."""
+    """Wait for a condition that no signal reports."""
     end = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < end, f"waited {PATIENCE:.0f} s for {what}"
@@ -81,7 +81,7 @@ def soon() -> Deadline:
 
 
 class IccidCard:
-    """A card with nothing on it but an ICCID, which a test may change as a profile switch does."""
+    """A card with only an ICCID, which a test may change as a profile switch does."""
 
     def __init__(self, iccid: str) -> None:
         self.iccid = iccid
@@ -93,12 +93,12 @@ class IccidCard:
         return b"\x90\x00" if apdu[1] == 0xA4 else b"\x6d\x00"
 
     def reset(self) -> bytes:
-        """Start again."""
+        """Reset the card."""
         return bytes.fromhex("3B9F96801FC78031E073FE211B63")
 
 
 class Rig:
-    """Start with `with`."""
+    """A rig of both daemons and a modem; a context manager that stops them."""
 
     def __init__(self, iccid: str, *, modem: PtyModem | None = None) -> None:
         """Prepare.
@@ -158,7 +158,7 @@ class Rig:
         until(self._network_manager_answers, "NetworkManager's objects")
 
     def keyfile(self, name: str, **sections: dict[str, str]) -> None:
-        """Write a connection as the owner of a gateway does; before NetworkManager starts."""
+        """Write a connection as the owner of a gateway does, before NetworkManager starts."""
         lines = [
             line
             for section, values in sections.items()
@@ -176,7 +176,7 @@ class Rig:
         return found
 
     def settle(self) -> None:
-        """Wait until ModemManager has enabled the modem, and asks the card nothing more."""
+        """Wait until ModemManager has enabled the modem and sends the card no more commands."""
 
         def registered() -> bool:
             path = "/org/freedesktop/ModemManager1"
@@ -186,13 +186,13 @@ class Rig:
         until(registered, "ModemManager to enable the modem")
 
     def switch(self, iccid: str) -> None:
-        """Have another profile enabled, as lpad does: ModemManager keeps off meanwhile."""
+        """Have another profile enabled, as lpad does, while ModemManager is inhibited."""
         with self.inhibited():
             self.card.iccid = iccid
 
     @contextmanager
     def inhibited(self) -> Iterator[None]:
-        """Have ModemManager keep off the modem."""
+        """Have ModemManager release the modem."""
         uid = "/virtual/rig"
         with Bus(deadline=soon()) as bus:
             call = Call(
@@ -207,16 +207,16 @@ class Rig:
             yield
 
     def log(self, program: str) -> str:
-        """Return all that a program has said."""
+        """Return the whole log of a program."""
         return (self.folder / f"{program}.log").read_text(encoding="utf-8", errors="replace")
 
     def said(self) -> list[tuple[str, str]]:
-        """Return the last of what each program has said, and what ModemManager asked the modem."""
+        """Return the end of each program's log, and ModemManager's commands to the modem."""
         logs = [(path.name, self.log(path.stem)[-_TAIL:]) for path in sorted(self.folder.glob("*.log"))]
         return [*logs, ("AT commands", "\n".join(self.front.received[-60:]))]
 
     def _network_manager_answers(self) -> bool:
-        """It takes its name before it shows anything."""
+        """Return whether NetworkManager answers: it takes its name before it shows anything."""
         path = "/org/freedesktop/NetworkManager"
         with suppress(BusRefused):
             return "Version" in self.bus.properties(NETWORK_MANAGER, path, NETWORK_MANAGER, deadline=soon())

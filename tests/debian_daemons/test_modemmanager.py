@@ -58,7 +58,7 @@ def test_a_switch_and_back(rig_of: Callable[..., Rig]) -> None:
 
 
 def test_its_signals(rig_of: Callable[..., Rig]) -> None:
-    """A connection that is made, and a modem that goes, are signals that lpad listens to."""
+    """A new connection, and a modem that disappears, are signals that lpad hears."""
     rig = rig_of(A)
     heard: queue.Queue[Signal] = queue.Queue()
     applier = ModemManagerApplier(connects=True)
@@ -74,7 +74,7 @@ def test_its_signals(rig_of: Callable[..., Rig]) -> None:
 
 
 def test_the_networks_cause(rig_of: Callable[..., Rig]) -> None:
-    """An APN that the network refuses is a failure of the bearer with its cause, which is seen afterwards."""
+    """An APN that the network refuses is a failure of the bearer with its cause."""
     rig = rig_of(B)
     rig.front.refuse("b.example", "+CME ERROR: 133")
     applier = ModemManagerApplier(connects=True)
@@ -93,7 +93,7 @@ def test_an_initial_bearer_that_cannot_be_set(rig_of: Callable[..., Rig]) -> Non
 
 
 def test_a_stale_modem_is_probed_again(rig_of: Callable[..., Rig]) -> None:
-    """A modem whose card changed without ModemManager's noticing is probed again, and then connected."""
+    """A modem whose card changed without ModemManager's notice is probed again, and then connected."""
     rig = rig_of(A)
     rig.modem_path()
     rig.card.iccid = B

@@ -50,7 +50,7 @@ BACK = wanted(A, SETTINGS_A, previous=B)
 
 @pytest.fixture
 def rig(rig_of: Callable[..., Rig]) -> Rig:
-    """A gateway whose owner has a connection of his own, for any SIM, that does not autoconnect."""
+    """A gateway whose owner has a connection for any SIM that does not autoconnect."""
     rig = rig_of(A)
     rig.keyfile(
         "foreign",
@@ -63,7 +63,7 @@ def rig(rig_of: Callable[..., Rig]) -> Rig:
 
 
 def ends_at_ppp(outcome: object) -> bool:
-    """Whether an activation came as far as it can here; the carrier may be gone before PPP has given up."""
+    """Whether an activation came as far as it can here; the carrier may end before PPP has given up."""
     if not isinstance(outcome, Failed) or outcome.layer is not Layer.BEARER:
         return False
     return "PPP" in outcome.told or "no carrier" in outcome.told
@@ -86,7 +86,7 @@ def autoconnects(rig: Rig) -> dict[str, str]:
 
 
 def test_a_switch_and_back(rig: Rig) -> None:
-    """The modem gets each profile's APN, the old connection keeps quiet, and the owner's is never touched."""
+    """The modem gets each profile's APN, the old connection stays off, and the owner's is never changed."""
     before = (rig.connections / "foreign.nmconnection").read_bytes()
     applier = NetworkManagerApplier()
     assert isinstance(applier.prepare(TO_A, deadline=soon()), Applied)

@@ -1,4 +1,4 @@
-"""The commands in docs/network.md for NetworkManager and ModemManager, run as they are there."""
+"""The commands in docs/network.md for NetworkManager and ModemManager, run literally."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rig itself, and what NetworkManager does of its own accord; docs/network.md builds on it."""
+"""The rig itself, and NetworkManager's own behaviour, on which docs/network.md relies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole daemon with Debian's NetworkManager and ModemManager: a switch, and what the modem dials then."""
+"""The whole daemon with Debian's NetworkManager and ModemManager: switches, and the dialled contexts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SETTINGS: dict[str, Any] = {
     "modem_manager": {"inhibit": "never"},
 }
 ICCIDS = (Iccid.parse("8900101000000000017"), Iccid.parse("8900101000000000025"))
-"""Made-up ones can end alike, and connections are named by the ends."""
+"""Made-up ICCIDs can end alike, and connections are named by their ends."""
 
 
 def test_data_follows_the_card(rig_of: Callable[..., Rig]) -> None:

@@ -1,4 +1,4 @@
-"""The clocks of a device that a test sets, jumps and boots."""
+"""The clocks of a device that a test sets, and whose boots it decides."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ YEAR = 365 * DAY
 
 
 class Clocks:
-    """A device whose time passes when a test reports this."""
+    """A device whose time passes only when a test asks for it."""
 
     def __init__(self, *, wall: float = TODAY) -> None:
         self.wall = wall
@@ -26,13 +26,13 @@ class Clocks:
         return SteadyClock(read=self.read, running=lambda: self._running)
 
     def pass_by(self, seconds: float) -> None:
-        """Let time go by."""
+        """Let time pass."""
         self.wall += seconds
         self._boot += seconds
         self._running += seconds
 
     def reboot(self, *, off: float = 0.0, wall: float | None = None, boot: float = 20.0) -> None:
-        """Switch the device off and on again; its clock shows `wall` then, or what it should."""
+        """Switch the device off and on again; its clock then shows `wall`, or the right time."""
         self.wall = self.wall + off + boot if wall is None else wall
         self._boots += 1
         self._boot = boot

@@ -50,7 +50,7 @@ class Daemon:
         HUNT.hear(self.log())
 
     def start(self) -> None:
-        """Start it and wait for READY=1, as the service manager does."""
+        """Start the daemon and wait for READY=1, as the service manager does."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
             path = self.folder / "notify"
             path.unlink(missing_ok=True)
@@ -68,13 +68,13 @@ class Daemon:
         assert told.startswith(b"READY=1"), self.log()
 
     def stop(self) -> int:
-        """End it as the service manager does and return its exit status."""
+        """End the daemon as the service manager does, and return its exit status."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(PATIENCE)
 
     def kill(self) -> None:
-        """End it as a power cut does."""
+        """End the daemon as a power cut does."""
         assert self.process is not None
         self.process.kill()
         self.process.wait(PATIENCE)

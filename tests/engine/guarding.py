@@ -61,7 +61,7 @@ def guarding(
 
 
 def ladder(patience: float = UNHURRIED, *, notice_in: float | None = None) -> list[dict[str, Any]]:
-    """Return two steps that help a modem, of so many seconds each."""
+    """Return two steps that help a modem, each lasting so many seconds."""
     return [
         {"step": "wait", "seconds": patience if notice_in is None else notice_in},
         {"step": "radio-cycle", "down": ["AT+CFUN=0"], "up": ["AT+CFUN=1"], "seconds": patience},
@@ -84,19 +84,19 @@ def port(
 
 
 def guarded(lab: Lab, *until: str, within: float = 20.0, iccid: str = SECOND) -> Change:
-    """Ask for a guarded switch, and return the change immediately."""
+    """Request a guarded switch, and return the change immediately."""
     return lab.submit(Kind.ENABLE, iccid=iccid, guard={"until": list(until), "within": within})
 
 
 def ended(lab: Lab, *until: str, within: float = 20.0, iccid: str = SECOND) -> Change:
-    """Ask for a guarded switch, and return the change once it has ended."""
+    """Request a guarded switch, and return the change once it has ended."""
     return lab.ended(guarded(lab, *until, within=within, iccid=iccid).id)
 
 
 def out_of_time(
     lab: Lab, pass_by: Callable[[float], None], *until: str, seen: str, iccid: str = SECOND
 ) -> Change:
-    """Ask for a guarded switch, let its time pass once it tells `seen`, and return the ended change."""
+    """Request a guarded switch, let its time pass once it reports `seen`, and return the ended change."""
     change = guarded(lab, *until, within=600, iccid=iccid)
     told(lab, change, seen)
     pass_by(600)
@@ -104,7 +104,7 @@ def out_of_time(
 
 
 def told(lab: Lab, change: Change, seen: str) -> None:
-    """Wait until a change's guard tells that something was seen."""
+    """Wait until a change's guard reports this."""
     lab.until(
         lambda: lab.engine.change(change.id),
         lambda now: now.guard is not None and seen in now.guard.told(),
@@ -123,7 +123,7 @@ def steps(change: Change) -> list[str]:
 
 @contextmanager
 def listening() -> Iterator[int]:
-    """Listen on a TCP port, for a probe to reach."""
+    """Listen on a TCP port that a probe can reach."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         yield server.getsockname()[1]
 
@@ -136,7 +136,7 @@ def unused_port() -> int:
 
 
 def rolled_back(change: Change) -> dict[str, object]:
-    """The details of a switch that was taken back."""
+    """Return the details of a switch that was rolled back."""
     assert change.state is State.FAILED, change
     assert change.error is not None
     assert change.error.kind == "switch-rolled-back", change.error
@@ -152,7 +152,7 @@ def watched(lab: Lab, change_id: int) -> Change:
 
 
 def stuck(lab: Lab) -> Change:
-    """Have a guarded switch end with no profile enabled, and the card refuse each one from then on."""
+    """Have a guarded switch end with no profile enabled, and the card refuse each further one."""
     change = lab.asked(guarded(lab, "confirm", within=60).id)
     lab.card.faults.refuse(ENABLE, DISALLOWED, times=1000)
     disabled_by_another_program(lab, SECOND)
@@ -164,7 +164,7 @@ def stuck(lab: Lab) -> Change:
 
 
 def disabled_by_another_program(lab: Lab, iccid: str) -> None:
-    """Leave the card without an enabled profile, as no command of lpad's does."""
+    """Leave the card without an enabled profile, as another program would."""
     target = tlv.encode(0xA0, tlv.encode(0x5A, bytes(Iccid.parse(iccid))))
     request = tlv.encode(0xBF32, target + tlv.encode(0x81, b"\x00"))
     lab.card.transmit(bytes.fromhex("00A4040010A0000005591010FFFFFFFF8900000100"))
@@ -173,7 +173,7 @@ def disabled_by_another_program(lab: Lab, iccid: str) -> None:
 
 
 def deleted_by_another_program(lab: Lab, iccid: str) -> None:
-    """Delete a disabled profile behind lpad's back."""
+    """Delete a disabled profile without lpad's knowledge."""
     request = tlv.encode(0xBF33, tlv.encode(0x5A, bytes(Iccid.parse(iccid))))
     lab.card.transmit(bytes.fromhex("00A4040010A0000005591010FFFFFFFF8900000100"))
     lab.card.transmit(bytes([0x80, 0xE2, 0x91, 0x00, len(request)]) + request + b"\x00")

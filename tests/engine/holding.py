@@ -1,4 +1,4 @@
-"""Holding a card or a server back, so that something can happen just then."""
+"""Holding a card or a server back, so that something can happen at that moment."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def held(lab: Lab) -> Iterator[None]:
-    """Keep the card with a change that does not end before this is left."""
+    """Occupy the card with a change that does not end before the context is left."""
     begun, go_on = threading.Event(), threading.Event()
     probe = OPERATIONS[Kind.PROBE]
 

@@ -1,4 +1,4 @@
-"""A journal's file in a test's hands: written to as lpad writes, or as a later lpad would."""
+"""A journal's file that a test writes to, as lpad does, or as a later lpad would."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def sealed(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def become_newer(path: Path) -> None:
-    """Have a file be that of the next version, as far as this lpad can know."""
+    """Turn a file into one of the next version, as far as this lpad can know."""
     with sealed(path) as db:
         db.execute("UPDATE about SET value = ? WHERE name = 'format'", (SCHEMA_VERSION + 1,))
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")

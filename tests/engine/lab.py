@@ -56,7 +56,7 @@ LONG = 120.0
 
 
 def params_of(kind: Kind, **fields: object) -> Params:
-    """Return the request of a kind that a test is given."""
+    """Return the request of a kind for given parameters."""
     return msgspec.convert(fields, KINDS[kind].params)
 
 
@@ -150,7 +150,7 @@ class Lab:
             self._engine = None
 
     def patient(self, **seconds: float) -> None:
-        """Set other times before the engine starts."""
+        """Set other timeouts before the engine starts."""
         self.timeouts = replace(self.timeouts, **seconds)
 
     def order(
@@ -195,7 +195,7 @@ class Lab:
         )
 
     def until(self, look: Callable[[], _T], good: Callable[[_T], bool]) -> _T:
-        """Look after each event until what is seen is good."""
+        """Wait until what is seen satisfies a condition; it is checked after each event."""
         news = threading.Event()
         subscription = self.engine.subscribe(news.set)
         deadline = Deadline.after(LONG)
@@ -211,7 +211,7 @@ class Lab:
 
     @staticmethod
     def until_true(holds: Callable[[], bool]) -> None:
-        """Wait for what is not an event of the engine's."""
+        """Wait for a condition that is not an event of the engine."""
         deadline = Deadline.after(LONG)
         while not holds():
             assert not deadline.passed, "waited without success"

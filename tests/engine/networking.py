@@ -1,4 +1,4 @@
-"""A lab whose card is in a modem with network settings, and an applier that answers what a test says."""
+"""A lab whose card is in a modem with network settings, and an applier whose answers a test defines."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PATTERNS = (
 
 @dataclass
 class Spy:
-    """An applier that notes what it is asked, and answers what a test says."""
+    """An applier that records its calls, and gives the test's answers."""
 
     asked: list[tuple[str, str]] = field(default_factory=list)
     answers: dict[str, list[Outcome]] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from lpad.engine.journal import Journal
 
 
 def fill(path: Path) -> None:
-    """Leave no byte free."""
+    """Fill the disk to the last byte."""
     with path.open("ab", buffering=0) as file:
         for size in (65536, 4096, 1):
             try:
@@ -30,7 +30,7 @@ def fill(path: Path) -> None:
 
 
 def refused(journal: Journal) -> str | None:
-    """Return why nothing new is taken on."""
+    """Return the reason why new changes are refused."""
     try:
         journal.changes.add("modem", RefreshParams(), secrets={})
     except JournalUnavailable as error:
@@ -39,7 +39,7 @@ def refused(journal: Journal) -> str | None:
 
 
 def main(folder: Path) -> dict[str, object]:
-    """Run a change on a disk that fills up, and look into the journal as after a power cut."""
+    """Run a change on a disk that fills up, and read the journal as after a power cut."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(folder)]
     subprocess.run(mount, check=True)
     journal = Journal(folder / "journal.db")

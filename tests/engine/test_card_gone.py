@@ -1,4 +1,4 @@
-"""The card goes away under a change that was sent to it: the change ends as is true when the card is back."""
+"""The card goes away after a change was sent to it: once it is back, the change ends by its true state."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CASES: dict[str, tuple[Kind, dict[str, Any], str]] = {
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a switch give its card up soon."""
+    """Let a switch stop waiting for its card soon."""
     monkeypatch.setattr(modem_refresh, "_PORT_AWAY", 0.2)
     monkeypatch.setattr(modem_refresh, "RESTART", 0.5)
 
@@ -56,7 +56,7 @@ def both(lab: Lab) -> Lab:
 
 
 def gone(lab: Lab, case: str, *, executed: bool) -> Change:
-    """Ask for something, have the port go in place of the answer, and return the change as it waits."""
+    """Request something, remove the port in place of the answer, and return the waiting change."""
     kind, params, command = CASES[case]
     lab.until_true(lambda: lab.card.open_channels == ())
     lab.modem.once(command, executed=executed, vanish=True)
@@ -72,7 +72,7 @@ def gone(lab: Lab, case: str, *, executed: bool) -> Change:
 
 
 def gone_while_loading(lab: Lab, *, installed: bool, **params: Any) -> Change:
-    """Have the port go in place of the answer to an early segment, or to the last."""
+    """Remove the port in place of the answer to an early segment, or to the last."""
     lab.until_true(lambda: lab.card.open_channels == ())
     lab.modem.received.clear()
     lab.modem.once(SEGMENT, delay=0.3, executed=installed, vanish=not installed)
@@ -87,13 +87,13 @@ def gone_while_loading(lab: Lab, *, installed: bool, **params: Any) -> Change:
 
 
 def back(lab: Lab) -> None:
-    """Bring the port back, as a modem does that was started again."""
+    """Bring the port back, as a modem that has restarted does."""
     lab.card.reset()
     lab.modem.come_back()
 
 
 def interrupted(change: Change) -> str:
-    """Return what a change says that ended without its wish."""
+    """Return the report of a change that ended unfulfilled."""
     assert change.state is State.FAILED
     assert change.error is not None
     assert change.error.details["interrupted"] is True
@@ -102,7 +102,7 @@ def interrupted(change: Change) -> str:
 
 @pytest.mark.parametrize("case", CASES)
 def test_what_the_card_did_is_done(both: Lab, case: str) -> None:
-    """The change waits, and is done when the card is back and holds what was wanted."""
+    """The change waits, and is done when the card is back and in the wanted state."""
     change = gone(both, case, executed=True)
     back(both)
     both.carry_out(Kind.REFRESH)
@@ -162,7 +162,7 @@ def test_a_profile_that_was_half_loaded(lab: Lab, *, restarted: bool) -> None:
 
 
 def test_a_download_that_was_to_be_enabled_too(lab: Lab) -> None:
-    """The card went before that: the error names the profile that is there."""
+    """The card went away before the enable: the error names the installed profile."""
     change = gone_while_loading(lab, installed=True, enable=True)
     back(lab)
     lab.carry_out(Kind.REFRESH)
@@ -173,7 +173,7 @@ def test_a_download_that_was_to_be_enabled_too(lab: Lab) -> None:
 
 
 def test_a_download_that_is_tried_again_is_not_left_to_the_card(lab: Lab) -> None:
-    """It is taken up when the card is back, and done with what the attempt before has left."""
+    """It is resumed when the card is back, and done with what the previous attempt has left."""
     change = gone_while_loading(lab, installed=True, retry_for=3600, enable=True)
     assert change.pause is not None
     assert change.pause.retry_at is not None
@@ -185,7 +185,7 @@ def test_a_download_that_is_tried_again_is_not_left_to_the_card(lab: Lab) -> Non
 
 
 def test_a_download_before_its_loading_fails_at_once(lab: Lab) -> None:
-    """Nothing was sent that could have installed anything."""
+    """Nothing was sent that could have installed a profile."""
     lab.modem.once('AT+CSIM=520,"81E21100FFBF38', vanish=True)
     order = lab.order()
     change = lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)})
@@ -216,7 +216,7 @@ def test_it_waits_for_the_card_alone(both: Lab) -> None:
 
 
 def test_a_command_that_was_not_sent_fails_at_once(both: Lab) -> None:
-    """The port goes before: nothing was done, and the caller may ask again."""
+    """The port disappears first: nothing was done, and the caller may try again."""
     both.until_true(lambda: both.card.open_channels == ())
     both.modem.once("AT+CSIM", vanish=True)
     change = both.carry_out(Kind.DELETE, iccid=SECOND)
@@ -226,7 +226,7 @@ def test_a_command_that_was_not_sent_fails_at_once(both: Lab) -> None:
 
 
 def test_a_card_that_is_there_again_is_asked_at_once(both: Lab) -> None:
-    """An answer that was lost while the port stayed is neither a failure nor a reason to wait."""
+    """A lost answer from a card whose port stayed is neither a failure nor a reason to wait."""
     both.patient(read=3)
     both.stop()
     both.start()
@@ -258,7 +258,7 @@ def test_a_restart_in_between(both: Lab) -> None:
 
 
 def test_it_waits_without_a_disk_too(both: Lab, tmp_path: Path) -> None:
-    """The sent command is in the journal already; the wait need not be."""
+    """The sent command is in the journal already; the wait need not be stored."""
     kind, params, command = CASES["enable"]
     both.until_true(lambda: both.card.open_channels == ())
     both.modem.received.clear()
@@ -288,7 +288,7 @@ def test_another_card_tells_nothing(both: Lab, tmp_path: Path, pki: Pki) -> None
 
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_card_that_stays_away(both: Lab, *, restarted: bool) -> None:
-    """The wait has an end, even across restarts; the error then states that the outcome is unknown."""
+    """The wait is limited, even across restarts; the error then states that the outcome is unknown."""
     both.patient(absence=3)
     both.stop()
     both.start()

@@ -1,4 +1,4 @@
-"""Consent without a user: what the policy refuses, what it has confirmed, and what is reported about both."""
+"""Consent without a user: what the policy refuses, what it confirms, and the reports on both."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LOCKED = ProfileMetadata(
 
 
 class Heard(logging.Handler):
-    """The fields that the journal would get."""
+    """The fields that the journal would receive."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ def decisions(subscription: Subscription) -> list[Event]:
 
 
 def test_a_refusal_is_logged_as_a_decision_and_told(lab: Lab, heard: Heard) -> None:
-    """The change fails with the rule's name; log and events say once who decided what."""
+    """The change fails with the rule's name; log and events state the decision and its rule once."""
     lab.policies.become(Policies(InstallPolicy(operators=("262-*",))))
     lab.start()
     subscription = lab.engine.subscribe(lambda: None)
@@ -114,7 +114,7 @@ def test_rules_of_the_card_are_decisions_too(lab: Lab, heard: Heard) -> None:
 def test_a_local_program_confirms(
     lab: Lab, heard: Heard, decision: str, state: State, reason: str | None
 ) -> None:
-    """It is shown what is to be installed; what it says is what happens, and is logged."""
+    """The program is shown the offered profile; its answer is carried out and logged."""
     lab.policies.become(Policies(InstallPolicy(confirm=Asking.ALWAYS)))
     order = lab.order(metadata=LOCKED)
     asked = lab.asked(submitted(lab, order).id)
@@ -146,7 +146,7 @@ def test_nobody_answers(lab: Lab, heard: Heard) -> None:
 
 
 def test_what_carries_no_rules_is_not_asked_about(lab: Lab, heard: Heard) -> None:
-    """By default a profile without policy rules is installed without consent."""
+    """By default a profile without policy rules is installed without a question."""
     lab.install()
     assert heard.decisions == []
 
@@ -164,6 +164,6 @@ def test_settings_read_anew_count_for_the_next_download(lab: Lab) -> None:
 
 
 def test_a_card_s_own_policy_is_only_its_own(lab: Lab) -> None:
-    """Another card's policy, or one for a card that is not there, reports nothing about this one."""
+    """Another card's policy, or one for an absent card, has no effect on this one."""
     lab.policies.become(Policies(own={"other": InstallPolicy(classes=())}))
     lab.install()

@@ -58,7 +58,7 @@ def states(lab: Lab) -> dict[str, str | None]:
 
 
 def test_a_card_is_read_when_the_engine_starts(lab: Lab) -> None:
-    """EID, memory, addresses and the modem's IMEI are known without anything being asked."""
+    """EID, memory, addresses and the modem's IMEI are known without a request."""
     seen = ready(lab)
     assert seen.eid == str(lab.card.eid)
     assert seen.imei == "490154203237518"
@@ -101,7 +101,7 @@ def test_steps_and_bytes_are_told(lab: Lab) -> None:
 
 
 def test_verbs_are_idempotent(lab: Lab) -> None:
-    """Enabling the enabled, disabling the disabled and renaming to the same name are done, not errors."""
+    """Enabling the enabled, disabling the disabled and renaming to the same name are done, not refused."""
     iccid = lab.install()
     verbs: tuple[tuple[Kind, dict[str, Any]], ...] = (
         (Kind.ENABLE, {}),
@@ -132,7 +132,7 @@ def test_without_refresh_the_switch_is_verified_as_well(lab: Lab) -> None:
 
 
 def test_a_card_that_hides_its_profiles_during_the_switch(tmp_path: Path, pki: Pki) -> None:
-    """ProfileChangeOngoing is waited out."""
+    """Lpad waits while the card answers ProfileChangeOngoing."""
     with Lab(tmp_path, pki, behaviour=CardBehaviour(profiles_hidden_during_switch=True)) as lab:
         iccid = lab.install()
         good(lab.carry_out(Kind.ENABLE, iccid=iccid))
@@ -140,7 +140,7 @@ def test_a_card_that_hides_its_profiles_during_the_switch(tmp_path: Path, pki: P
 
 
 def test_an_answer_lost_on_the_way_is_no_failure(lab: Lab) -> None:
-    """When the modem reports nothing after EnableProfile, the card's state tells that it was enabled."""
+    """If the modem reports nothing after EnableProfile, the card's state shows that it was enabled."""
     iccid = lab.install()
     lab.card.faults.corrupt(0xBF31, lambda _answer: 0x6F00)
     change = good(lab.carry_out(Kind.ENABLE, iccid=iccid))
@@ -160,7 +160,7 @@ def test_a_switch_that_the_card_refuses(lab: Lab) -> None:
 
 
 def test_an_enabled_profile_is_not_deleted(lab: Lab) -> None:
-    """The error says to disable it first; the profile stays."""
+    """The error explains that it must be disabled first; the profile stays."""
     iccid = lab.install()
     good(lab.carry_out(Kind.ENABLE, iccid=iccid))
     change = lab.carry_out(Kind.DELETE, iccid=iccid)
@@ -180,7 +180,7 @@ def test_a_profile_is_deleted(lab: Lab) -> None:
 
 
 def test_what_is_not_there(lab: Lab) -> None:
-    """Verbs on a profile that the card does not hold are not-found; deleting it may be allowed to be done."""
+    """Verbs on a missing profile lead to not-found; deleting one may be allowed to succeed."""
     for kind in (Kind.ENABLE, Kind.DISABLE, Kind.DELETE):
         assert failure(lab.carry_out(kind, iccid=FIRST)) == "not-found"
     assert failure(lab.carry_out(Kind.RENAME, iccid=FIRST, nickname="x")) == "not-found"
@@ -209,7 +209,7 @@ def test_the_default_smdp_of_the_card_is_used(lab: Lab) -> None:
 
 
 def test_the_settings_default_smdp_comes_first(lab: Lab) -> None:
-    """The address in the settings takes the place of the card's."""
+    """The address in the settings replaces the card's."""
     lab.start(replace(lab.port, default_smdp=ServerAddress.parse(lab.server.address)))
     lab.order(eid=lab.card.eid)
     good(lab.carry_out(Kind.DOWNLOAD, default=True))
@@ -229,7 +229,7 @@ class TestQuestions:
         good(lab.ended(change.id))
 
     def test_a_refused_confirmation_code_is_asked_for_again(self, lab: Lab) -> None:
-        """A wrong code opens a new session with the next one, and the question reports this."""
+        """A wrong code leads to a new session with the next one, and the question reports this."""
         order = lab.order(confirmation_code="code-1234")
         secrets = {"activation_code": lab.code(order), "confirmation_code": "0000"}
         change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets=secrets).id)
@@ -239,7 +239,7 @@ class TestQuestions:
         good(lab.ended(change.id))
 
     def test_nobody_answers(self, lab: Lab) -> None:
-        """When the time to answer is over the change fails and the order stays open for another try."""
+        """Once the time to answer has passed, the change fails; the order stays open for another attempt."""
         lab.patient(answer=0.05)
         order = lab.order(confirmation_code="code-1234")
         change = lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)})
@@ -248,7 +248,7 @@ class TestQuestions:
         good(lab.carry_out(Kind.DOWNLOAD, secrets=secrets))
 
     def test_consent_shows_the_profile(self, lab: Lab) -> None:
-        """A change that is to be confirmed waits with the profile's name and number."""
+        """A change with `confirm` waits with the profile's name and number."""
         order = lab.order()
         change = lab.asked(
             lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True).id
@@ -288,7 +288,7 @@ class TestQuestions:
         good(lab.ended(change.id))
 
     def test_answers_that_do_not_fit(self, lab: Lab) -> None:
-        """A code where consent is asked, a second answer, and an answer to an ended change are conflicts."""
+        """A code in place of consent, a second answer, and an answer to an ended change are conflicts."""
         order = lab.order()
         change = lab.asked(
             lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True).id
@@ -305,7 +305,7 @@ class TestQuestions:
             lab.engine.answer(999, Answer(decision="accept"))
 
     def test_secrets_are_in_no_record_and_no_event(self, lab: Lab) -> None:
-        """Neither the code nor the matching ID appears in what is shown or told."""
+        """Neither the code nor the matching ID appears in anything that is shown or reported."""
         subscription = lab.engine.subscribe(lambda: None)
         order = lab.order(confirmation_code="code-9137")
         secrets = {"activation_code": lab.code(order), "confirmation_code": "code-9137"}
@@ -316,10 +316,10 @@ class TestQuestions:
 
 
 class TestCancelling:
-    """Changes that are taken back."""
+    """Changes that are cancelled."""
 
     def test_a_queued_change_is_cancelled_at_once(self, lab: Lab) -> None:
-        """It never runs."""
+        """A cancelled queued change never runs."""
         order = lab.order()
         first = lab.asked(
             lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True).id
@@ -353,7 +353,7 @@ class TestCancelling:
         answering.join()
 
     def test_a_waiting_change_is_cancelled_and_the_session_too(self, lab: Lab) -> None:
-        """The server hears of it, and the order can be downloaded afterwards."""
+        """The server is informed, and the order can be downloaded afterwards."""
         order = lab.order()
         secrets = {"activation_code": lab.code(order)}
         change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True).id)
@@ -366,7 +366,7 @@ class TestCancelling:
             lab.engine.cancel(change.id)
 
     def test_a_change_is_cancelled_between_two_segments(self, lab: Lab) -> None:
-        """Taken back while bytes flow, the profile is not installed, and the next download is."""
+        """If it is cancelled while bytes flow, the profile is not installed, and the next download works."""
         order = lab.order(size=60_000)
         secrets = {"activation_code": lab.code(order)}
         change = lab.submit(Kind.DOWNLOAD, secrets=secrets)
@@ -392,7 +392,7 @@ class TestCancelling:
         good(lab.ended(change.id))
 
     def test_what_is_queued_stays_queued_over_a_restart(self, lab: Lab) -> None:
-        """A change that never ran is carried out after the next start, secrets and all."""
+        """A change that never ran is carried out after the next start, with its secrets."""
         order = lab.order(iccid=SECOND, name="Second")
         lab.engine  # noqa: B018 - starts it
         blocking = lab.order()
@@ -408,7 +408,7 @@ class TestCancelling:
 
 
 class TestAbsence:
-    """Cards that are not there."""
+    """Cards that are absent."""
 
     def test_an_absent_card_is_a_state(self, lab: Lab) -> None:
         """The engine runs, the card's state states the reason, and a change fails with the same error."""
@@ -423,7 +423,7 @@ class TestAbsence:
         assert change.error.retryable
 
     def test_the_next_change_finds_a_card_that_came_back(self, lab: Lab) -> None:
-        """The card is available immediately, and not only at the next check."""
+        """The card is available immediately, not only at the next check."""
         lab.modem.vanish()
         lab.start()
         lab.until(lambda: lab.engine.snapshot(CARD), lambda s: s.state is CardState.ABSENT)
@@ -432,7 +432,7 @@ class TestAbsence:
         assert ready(lab).eid == str(lab.card.eid)
 
     def test_a_port_that_goes_away_during_a_change(self, lab: Lab) -> None:
-        """The change fails, the card is absent, and with its return the next change works."""
+        """The change fails, the card is absent, and after its return the next change works."""
         iccid = lab.install()
         lab.modem.once("AT+CSIM", vanish=True)
         assert failure(lab.carry_out(Kind.ENABLE, iccid=iccid)) == "card-unreachable"
@@ -457,7 +457,7 @@ class TestAbsence:
         assert lab.engine.healthy
 
     def test_opening_may_fail_in_any_way(self, lab: Lab) -> None:
-        """A link that cannot be opened with an error of its own kind leaves the engine working."""
+        """Whatever error a link raises when it is opened, the engine continues to work."""
         attempts = []
 
         def open_link(_deadline: Deadline) -> Link:
@@ -497,7 +497,7 @@ def test_two_cards_work_in_parallel(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_an_unknown_card(lab: Lab) -> None:
-    """A name that the settings do not have is not found, and the error lists those that they have."""
+    """A name that the settings do not have is not found, and the error lists the names that they have."""
     with pytest.raises(NotFound, match=CARD):
         lab.engine.snapshot("nix")
     with pytest.raises(NotFound):
@@ -505,7 +505,7 @@ def test_an_unknown_card(lab: Lab) -> None:
 
 
 def test_icons_are_kept(lab: Lab) -> None:
-    """A profile's picture is at hand after the download, and after a restart is read from the card."""
+    """A profile's picture is available after the download, and is read from the card after a restart."""
     picture = b"\x89PNG\r\n\x1a\n" + bytes(200)
     lab.install(metadata=ProfileMetadata(iccid=FIRST, name="First", icon=picture))
     assert lab.engine.icon(CARD, FIRST).data == picture

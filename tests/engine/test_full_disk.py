@@ -48,7 +48,7 @@ def no_space(beyond: Path | int = 0) -> Iterator[None]:
 
 
 def test_the_journal_can_be_written_again_once_there_is_space(tmp_path: Path) -> None:
-    """A transaction that fails halfway, or at its end, leaves nothing behind that bars the next."""
+    """A transaction that fails halfway, or at its end, leaves nothing that blocks the next one."""
     journal = Journal(tmp_path / "journal.db")
     change = journal.changes.add("modem", RefreshParams(), secrets={})
     for _ in range(3):
@@ -63,7 +63,7 @@ def test_the_journal_can_be_written_again_once_there_is_space(tmp_path: Path) ->
 
 
 def test_a_change_that_ends_while_the_disk_is_full_has_ended(lab: Lab) -> None:
-    """Its end is seen immediately, and written as soon as there is space again; secrets go with it."""
+    """The end is visible immediately, and written as soon as there is space; secrets go with it."""
     order = lab.order()
     asked = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True)
     assert lab.asked(asked.id).question is not None
@@ -83,7 +83,7 @@ def test_a_change_that_ends_while_the_disk_is_full_has_ended(lab: Lab) -> None:
 
 
 def test_an_answer_reaches_the_worker_though_it_cant_be_written(lab: Lab) -> None:
-    """The caller's no is carried out; nothing waits until the time to answer is over."""
+    """The caller's no is carried out; nothing waits for the end of the time to answer."""
     order = lab.order()
     asked = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True)
     question = lab.asked(asked.id).question
@@ -112,11 +112,11 @@ def test_nothing_irreversible_is_done_that_cant_be_written_down(lab: Lab) -> Non
 
 
 SOON = {course: Backoff((0.3,)) for course in retry_rules.BACKOFF} | {Course.JOURNAL: Backoff((3600.0,))}
-"""Between two attempts, except for the journal's, which is waited for."""
+"""The wait between two attempts, except for the journal's, which the test waits for."""
 
 
 def download(lab: Lab, **params: bool) -> Change:
-    """Ask for a download that is tried again for hours."""
+    """Request a download that is retried for hours."""
     code = lab.code(lab.order())
     return lab.submit(Kind.DOWNLOAD, secrets={"activation_code": code}, retry_for=36000, **params)
 
@@ -140,7 +140,7 @@ def tried_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
 
 
 def test_a_waiting_download_whose_turn_comes_without_space_goes_on_waiting(tried_again: Lab) -> None:
-    """It states what it waits for, and continues as soon as the journal can be written."""
+    """The download states what it waits for, and continues as soon as the journal can be written."""
     lab = tried_again
     lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.HTTP_STATUS, value=503))
     change = download(lab)
@@ -153,7 +153,7 @@ def test_a_waiting_download_whose_turn_comes_without_space_goes_on_waiting(tried
 
 
 def test_a_download_that_was_taken_on_and_can_t_be_begun_waits_too(tried_again: Lab) -> None:
-    """Changes that are queued on the disk are carried out in the end, even by the next run of lpad."""
+    """Changes that are queued on the disk are carried out in the end, if need be by the next run of lpad."""
     lab = tried_again
     other = lab.asked(download(lab, confirm=True).id)
     change = download(lab)
@@ -166,7 +166,7 @@ def test_a_download_that_was_taken_on_and_can_t_be_begun_waits_too(tried_again: 
 
 
 def test_a_download_that_loses_its_space_on_the_way_waits_too(tried_again: Lab) -> None:
-    """It begins again once there is space, and asks nothing that was answered."""
+    """The download begins again once there is space, and does not repeat answered questions."""
     lab = tried_again
     change = lab.asked(download(lab, confirm=True).id)
     with no_space(SMALL):  # the card's own memory has space

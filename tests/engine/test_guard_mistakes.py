@@ -51,7 +51,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def failing_after(act: Callable[..., Any], *, which: int = 1) -> Callable[..., Any]:
-    """Return what does the same, and makes a mistake at the end of one call."""
+    """Return a function that does the same, and raises an error at the end of one call."""
     calls = 0
 
     def broken(*arguments: Any, **options: Any) -> Any:
@@ -66,7 +66,7 @@ def failing_after(act: Callable[..., Any], *, which: int = 1) -> Callable[..., A
 
 
 def test_a_card_that_has_switched_and_refuses_to_tell_is_taken_back(tmp_path: Path, pki: Pki) -> None:
-    """That it refuses its list is not a refusal to switch: the new profile must not stay unguarded."""
+    """A refusal to list is not a refusal to switch: the new profile must not stay unguarded."""
     with guarding(tmp_path, pki, patience=2) as lab:
 
         def refuse(answer: bytes) -> bytes:
@@ -82,7 +82,7 @@ def test_a_card_that_has_switched_and_refuses_to_tell_is_taken_back(tmp_path: Pa
 def test_a_mistake_in_lpad_behind_the_switch_takes_it_back(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Also before the guard is awaited: the card has switched by then."""
+    """This holds even before the guard is awaited, because the card has switched already."""
     with guarding(tmp_path, pki) as lab:
         monkeypatch.setattr(guarded_switch, "switch", failing_after(switch.switch))
         assert rolled_back(ended(lab, REGISTERED))["reason"] == "internal-error"
@@ -91,7 +91,7 @@ def test_a_mistake_in_lpad_behind_the_switch_takes_it_back(
 
 
 def test_a_switch_whose_parameters_cannot_be_read_is_taken_back(tmp_path: Path, pki: Pki) -> None:
-    """A guard of a later lpad: its profile must not stay, since no condition is checked."""
+    """A later lpad's guard cannot be checked here, so its profile must not stay."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         lab.stop()
@@ -106,7 +106,7 @@ def test_a_switch_whose_parameters_cannot_be_read_is_taken_back(tmp_path: Path, 
 def test_a_mistake_in_lpad_on_the_way_back_leads_to_the_next_profile(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If one profile cannot be enabled, the next one of the fallback order may be."""
+    """If one profile cannot be enabled, the next one of the fallback order is tried."""
     policy = SwitchPolicy(fallback=(THIRD,))
     with time_lapse() as pass_by, guarding(tmp_path, pki, registration={SECOND: 2}, policy=policy) as lab:
         lab.install(iccid=THIRD, name="Third")
@@ -117,7 +117,7 @@ def test_a_mistake_in_lpad_on_the_way_back_leads_to_the_next_profile(
 
 
 def test_a_full_disk_and_a_port_that_goes_do_not_end_the_way_back(tmp_path: Path, pki: Pki) -> None:
-    """Data that could not be written are remembered as long as lpad runs."""
+    """Data that could not be written are kept in memory as long as lpad runs."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         with no_space(tmp_path / "journal.db-wal"):
@@ -132,7 +132,7 @@ def test_a_full_disk_and_a_port_that_goes_do_not_end_the_way_back(tmp_path: Path
 def test_stopped_while_the_card_is_looked_for_nothing_is_begun(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither what was to be done next nor the switch that goes before it: both wait for the next start."""
+    """Neither the next change nor the switch that precedes it begins: both wait for the next start."""
     with guarding(tmp_path, pki) as lab:
         trial = lab.asked(guarded(lab, "confirm", within=60).id)
         lab.stop()
@@ -160,7 +160,7 @@ def _stopping(lab: Lab, read: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def test_a_patient_download_outwaits_the_way_back(tmp_path: Path, pki: Pki) -> None:
-    """While a guarded switch waits for its card, what may be tried again waits as well, and does not fail."""
+    """While a guarded switch waits for its card, a download that may be retried waits as well."""
     with guarding(tmp_path, pki) as lab:
         trial = lab.asked(guarded(lab, "confirm", within=60).id)
         lab.stop()

@@ -1,4 +1,4 @@
-"""Guarded switches in trouble: ports that go, stops, full disks, mistakes, other cards."""
+"""Guarded switches in trouble: ports that disappear, stops, full disks, mistakes, other cards."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_port_that_goes_under_the_guard_and_comes_back_is_waited_for(tmp_path:
 
 
 def test_a_port_that_is_gone_when_the_time_is_over(tmp_path: Path, pki: Pki) -> None:
-    """The change does not end before the profile before is enabled, however long that takes."""
+    """The change does not end before the previous profile is enabled, however long that takes."""
     with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
         change = guarded(lab, REGISTERED, within=3)
         watched(lab, change.id)
@@ -88,7 +88,7 @@ def test_a_port_that_is_gone_when_the_time_is_over(tmp_path: Path, pki: Pki) -> 
 
 
 def test_stopped_under_the_guard_it_goes_on_with_the_next_start(tmp_path: Path, pki: Pki) -> None:
-    """SIGTERM neither ends the change nor takes the profile back; the rest of the time is left."""
+    """SIGTERM neither ends the change nor rolls back the switch; the remaining time is kept."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         lab.stop()
@@ -103,7 +103,7 @@ def test_stopped_under_the_guard_it_goes_on_with_the_next_start(tmp_path: Path, 
 
 
 def test_stopped_and_started_too_late_it_goes_back(tmp_path: Path, pki: Pki) -> None:
-    """The time continues while lpad is down."""
+    """The limit continues while lpad is down."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=2).id)
         lab.stop()
@@ -114,7 +114,7 @@ def test_stopped_and_started_too_late_it_goes_back(tmp_path: Path, pki: Pki) -> 
 
 
 def test_another_card_is_left_alone(tmp_path: Path, pki: Pki) -> None:
-    """A card that was swapped in the middle has nothing to do with the switch."""
+    """A card that was swapped in the middle does not belong to the switch."""
     with guarding(tmp_path, pki) as lab, _other(tmp_path, pki) as other:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         lab.stop()
@@ -126,7 +126,7 @@ def test_another_card_is_left_alone(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_full_disk_does_not_keep_the_device_from_its_way_home(tmp_path: Path, pki: Pki) -> None:
-    """The intent is in the journal; what cannot be written after it is not needed."""
+    """The intent is in the journal; later records that cannot be written are not needed."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         with no_space(tmp_path / "journal.db-wal"):
@@ -165,7 +165,7 @@ def test_a_mistake_in_lpad_takes_the_switch_back(
 
 
 class Lender:
-    """ModemManager, as far as a card knows it."""
+    """ModemManager, as far as the engine uses it for a card."""
 
     def __init__(self) -> None:
         self.given_back = 0
@@ -177,7 +177,7 @@ class Lender:
 
 
 def test_a_borrowed_modem_is_given_back_for_the_probes(tmp_path: Path, pki: Pki) -> None:
-    """The program that makes the modem's connections cannot do so while lpad holds the port."""
+    """The program that makes the modem's connections needs the port, so lpad releases it."""
     lender = Lender()
     with guarding(tmp_path, pki) as lab, listening() as number:
         lab.stop()
@@ -193,7 +193,7 @@ def test_a_borrowed_modem_is_given_back_for_the_probes(tmp_path: Path, pki: Pki)
 
 
 def cut_off_while_switching(lab: Lab) -> Change:
-    """Return a guarded switch of which the journal says that the profile is just being enabled."""
+    """Return a guarded switch that, by the journal, was cut off while it enabled the profile."""
     change = lab.asked(guarded(lab, "confirm", within=60).id)
     lab.stop()
     with sealed(lab.folder / "journal.db") as journal:
@@ -209,7 +209,7 @@ def cut_off_while_switching(lab: Lab) -> Change:
 
 
 def test_taken_back_while_the_switch_is_taken_up(tmp_path: Path, pki: Pki) -> None:
-    """The change does not end before the switch is taken back, too."""
+    """The change does not end before the switch is rolled back, too."""
     with guarding(tmp_path, pki) as lab:
         change = cut_off_while_switching(lab)
         lab.engine.cancel(change.id)
@@ -219,7 +219,7 @@ def test_taken_back_while_the_switch_is_taken_up(tmp_path: Path, pki: Pki) -> No
 
 
 def test_stopped_while_the_switch_is_taken_up(tmp_path: Path, pki: Pki) -> None:
-    """It is taken up once more."""
+    """The switch is resumed once more."""
     with guarding(tmp_path, pki) as lab:
         change = cut_off_while_switching(lab)
         lab.stop()
@@ -232,7 +232,7 @@ def test_stopped_while_the_switch_is_taken_up(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_taken_back_before_it_is_taken_up(tmp_path: Path) -> None:
-    """A switch on trial cannot end where it stands; any other change can."""
+    """A switch on trial cannot be ended without a rollback; any other change can."""
     journal = Journal(tmp_path / "journal.db")
     store = ChangeStore(journal, Hub(), Counters())
     plain = store.save(store.add("modem", EnableParams(iccid="8900101000000000017"), secrets={}).run())
@@ -250,7 +250,7 @@ def test_taken_back_before_it_is_taken_up(tmp_path: Path) -> None:
 
 
 def test_a_busy_card_is_one_switch(tmp_path: Path, pki: Pki) -> None:
-    """Asked again and again, it does not use up the day's limit, nor what the guard goes back to."""
+    """Repeated attempts do not use up the day's limit, nor change the profile that the guard returns to."""
     with guarding(tmp_path, pki, policy=SwitchPolicy(per_day=2)) as lab:
         lab.card.faults.cat_busy = 2
         change = lab.asked(guarded(lab, "confirm").id)
@@ -260,7 +260,7 @@ def test_a_busy_card_is_one_switch(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_card_that_answers_nonsense_on_the_way_back_is_asked_again(tmp_path: Path, pki: Pki) -> None:
-    """It may just have been reset; only a clear refusal skips the previous profile."""
+    """The card may just have been reset; only a clear refusal skips the previous profile."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm").id)
         lab.card.faults.status(0xBF2D, 0x6F00)

@@ -30,7 +30,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def download(lab: Lab, *until: str, within: float = 20.0, **order: Any) -> Change:
-    """Ask for a third profile, enabled under a guard, and return the change immediately."""
+    """Request a third profile, enabled under a guard, and return the change immediately."""
     code = lab.code(lab.order(iccid=THIRD, name="Third", **order))
     guard = {"until": list(until), "within": within}
     return lab.submit(Kind.DOWNLOAD, secrets={"activation_code": code}, enable=True, guard=guard)
@@ -53,7 +53,7 @@ def test_a_profile_that_registers_is_kept(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_one_that_does_not_register_is_taken_back_and_stays_installed(tmp_path: Path, pki: Pki) -> None:
-    """The error says both."""
+    """The error states both."""
     with guarding(tmp_path, pki, registration={THIRD: 3}) as lab:
         change = lab.ended(download(lab, REGISTERED, within=2).id)
         details = rolled_back(change)
@@ -65,7 +65,7 @@ def test_one_that_does_not_register_is_taken_back_and_stays_installed(tmp_path: 
 
 
 def test_it_is_not_downloaded_again(tmp_path: Path, pki: Pki) -> None:
-    """Downloads are tried again, but what was taken back is not put on trial once more."""
+    """Downloads are retried, but a profile that was rolled back is not put on trial again."""
     with guarding(tmp_path, pki) as lab:
         lab.stop()
         lab.patient(retry=3600)
@@ -78,7 +78,7 @@ def test_it_is_not_downloaded_again(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_taking_the_change_back_takes_the_switch_back(tmp_path: Path, pki: Pki) -> None:
-    """And leaves what was installed."""
+    """The installed profile stays."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(download(lab, "confirm").id)
         lab.engine.cancel(change.id)
@@ -117,7 +117,7 @@ def test_stopped_under_the_guard_it_goes_on_with_the_next_start(
 
 
 def test_a_port_that_goes_under_the_guard_is_waited_for(tmp_path: Path, pki: Pki) -> None:
-    """As with any guarded switch, the change does not end before the way back is gone."""
+    """As with any guarded switch, the change waits until the switch has been rolled back."""
     with guarding(tmp_path, pki, registration={THIRD: 2}) as lab:
         change = download(lab, REGISTERED, within=3)
         watched(lab, change.id)
@@ -129,7 +129,7 @@ def test_a_port_that_goes_under_the_guard_is_waited_for(tmp_path: Path, pki: Pki
 
 
 def test_what_cant_be_guarded_is_not_downloaded(tmp_path: Path, pki: Pki) -> None:
-    """A modem that tells no registration: refused before any server is spoken to."""
+    """With a modem that reports no registration, it is refused before any server is contacted."""
     with guarding(tmp_path, pki, registration_commands=()) as lab:
         change = lab.ended(download(lab, REGISTERED).id)
         assert change.error is not None
@@ -139,7 +139,7 @@ def test_what_cant_be_guarded_is_not_downloaded(tmp_path: Path, pki: Pki) -> Non
 
 
 def test_a_profile_without_a_way_back_is_installed_and_not_enabled(tmp_path: Path, pki: Pki) -> None:
-    """That its operator forbids to disable it is known only when it is there."""
+    """Whether its operator forbids disabling it is known only once it is installed."""
     rules = (ProfilePolicyRule.PPR1,)
     metadata = ProfileMetadata(iccid=THIRD, name="Third", rules=rules, owner=Owner("00101"))
     with guarding(tmp_path, pki, behaviour=PERMITS_PPR1) as lab:

@@ -1,4 +1,4 @@
-"""Ports that go and come back, and cards that are swapped, as the engine lives through them."""
+"""Ports that disappear and return, and cards that are swapped, as seen by the engine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OTHER_EID = "89049032000000000000000000000105"
 
 
 class Kernel:
-    """Tells of ports as the kernel does."""
+    """Reports ports as the kernel does."""
 
     def __init__(self) -> None:
         self.notify: Callable[[bool], None] | None = None
@@ -70,7 +70,7 @@ def test_a_port_that_goes_while_nobody_works_is_noticed_at_once(lab: Lab) -> Non
 
 
 def test_a_port_that_was_away_for_a_moment_is_opened_anew(lab: Lab) -> None:
-    """Gone and back unseen: the card is read again (luci-app-5gmodem#2, openmptcprouter#3050)."""
+    """If the port was away unnoticed, the card is read again (luci-app-5gmodem#2, openmptcprouter#3050)."""
     with watched(lab) as kernel:
         lab.modem.vanish()
         lab.modem.come_back()
@@ -123,7 +123,7 @@ def test_another_cards_change_is_not_carried_out(lab: Lab, tmp_path: Path, pki: 
 def test_a_switch_is_not_made_on_another_card_with_the_same_profile(
     lab: Lab, tmp_path: Path, pki: Pki
 ) -> None:
-    """The ICCID alone does not state which card is meant."""
+    """The ICCID alone does not identify the intended card."""
     iccid = lab.install()
     with SoftCard(tmp_path / "other", pki=pki, eid=Eid.parse(OTHER_EID)) as other:
         lab.modem.swap_card(other)
@@ -138,7 +138,7 @@ def test_a_switch_is_not_made_on_another_card_with_the_same_profile(
 def test_a_swapped_card_gets_no_profile_that_was_meant_for_another(
     lab: Lab, tmp_path: Path, pki: Pki
 ) -> None:
-    """A download is bound to the card that the caller saw, too."""
+    """A download is also bound to the card that the caller saw."""
     lab.engine  # noqa: B018 - starts it
     becomes(lab, CardState.READY)
     order = lab.order(iccid=FIRST)

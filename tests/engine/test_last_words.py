@@ -1,4 +1,4 @@
-"""A disk that is really full: how a change has ended is written nevertheless, in space kept for it."""
+"""A disk that is really full: the end of a change is written nevertheless, in reserved space."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
 
 
 def test_what_has_ended_is_on_the_disk(seen: dict[str, object]) -> None:
-    """A power cut before there is space again finds a switch that was kept as kept."""
+    """After a power cut before there is space again, a kept switch counts as kept."""
     assert seen["full"] == "journal-full"
     assert seen["states"] == [State.DONE, State.FAILED]
 
 
 def test_the_space_for_last_words_is_for_nothing_else(seen: dict[str, object]) -> None:
-    """Nothing new is taken on until the disk has room, and the reserve is kept again."""
+    """No new change is accepted until the disk has room, and the reserve exists again."""
     assert seen["after last words"] == seen["still"] == "journal-full"
     assert seen["tried again"] is False
     assert seen["space again"] is True
@@ -48,12 +48,12 @@ def test_the_space_for_last_words_is_for_nothing_else(seen: dict[str, object]) -
 
 
 def test_a_channel_that_is_open_is_noted(seen: dict[str, object]) -> None:
-    """The note has its room from one time to the next: a killed lpad leaves no channel open."""
+    """The space for the note is reserved in advance: a killed lpad leaves no channel open."""
     assert seen["channel"] == "12"
 
 
 def test_a_disk_without_room_for_a_reserve(tmp_path: Path) -> None:
-    """The journal does without."""
+    """The journal works without the reserve."""
     (tmp_path / "journal.reserve").mkdir()
     journal = Journal(tmp_path / "journal.db")
     assert journal.health.ok

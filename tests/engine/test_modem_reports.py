@@ -29,7 +29,7 @@ FORMS = {
     "EID above": ("{name}: {eid}", "{swapped}"),
     "another name": ("+ICCID: {iccid},{eid}",),
 }
-"""More of them are tried in tests/protocol/test_iccid_answer.py."""
+"""tests/protocol/test_iccid_answer.py tests more of them."""
 LIES = {
     "another card's": ("{name}: 8988211000000000011",),
     "a part of it": ("{name}: {iccid:.15}",),
@@ -45,7 +45,7 @@ def hint(change: Change) -> str:
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_an_iccid_in_any_form_is_that_iccid(tmp_path: Path, pki: Pki, form: tuple[str, ...]) -> None:
-    """A modem that spells ICCIDs in its own way is not taken for one that reads another profile."""
+    """A modem that spells ICCIDs in its own way does not count as reading another profile."""
     with bench(tmp_path, pki, iccid_commands=("+CCID",), iccid_answer=form) as lab:
         both(lab)
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
@@ -56,7 +56,7 @@ def test_an_iccid_in_any_form_is_that_iccid(tmp_path: Path, pki: Pki, form: tupl
 
 
 def test_a_modem_that_is_behind_is_helped_whatever_its_form(tmp_path: Path, pki: Pki) -> None:
-    """In its own spelling it names the other profile of this card: that is not a spelling of the new one."""
+    """In its own spelling the modem names the card's other profile, not the new one."""
     habits: dict[str, Any] = {"iccid_commands": ("+CCID",), "iccid_answer": ("{name}: {swapped}",)}
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, **habits) as lab:
         both(lab)
@@ -82,7 +82,7 @@ def test_no_modem_is_restarted_for_what_nobody_understands(
 def test_a_modem_that_begins_to_lie_with_the_switch_is_not_restarted(
     tmp_path: Path, pki: Pki, line: str
 ) -> None:
-    """It told the old profile rightly, and invalid data from the new one on; the result reports this."""
+    """It reported the old profile correctly, then invalid data for the new one; the result reports this."""
     with bench(tmp_path, pki, iccid_commands=("+CCID",), quirks={"iccid_commands": ["AT+CCID"]}) as lab:
         both(lab)
         lab.modem.once("AT+CCID")  # before the switch
@@ -95,7 +95,7 @@ def test_a_modem_that_begins_to_lie_with_the_switch_is_not_restarted(
 
 
 def test_the_next_command_is_asked_where_one_tells_nonsense(tmp_path: Path, pki: Pki) -> None:
-    """A modem whose +CCID tells the EID alone still tells the ICCID by +CRSM, and is helped by that."""
+    """If a modem's +CCID returns the EID, lpad reads the ICCID by +CRSM, and acts on that."""
     habits: dict[str, Any] = {"iccid_commands": ("+CCID", "+CRSM"), "iccid_answer": ("{name}: {eid}",)}
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, **habits) as lab:
         both(lab)
@@ -111,7 +111,7 @@ def test_a_locked_profile_is_switched_to_and_its_pin_is_told(
     pki: Pki,
     hides: bool,  # noqa: FBT001 - from parametrize
 ) -> None:
-    """The card's word counts, no modem is restarted, and the result states what to enter where."""
+    """The card's report counts, no modem is restarted, and the result states what to enter, and how."""
     habits: dict[str, Any] = {"pin_locked": (SECOND,), "pin_hides_iccid": hides}
     with bench(tmp_path, pki, **habits) as lab:
         both(lab)
@@ -127,7 +127,7 @@ def test_a_locked_profile_is_switched_to_and_its_pin_is_told(
 
 
 def test_a_locked_profile_that_is_enabled_already_restarts_nothing(tmp_path: Path, pki: Pki) -> None:
-    """Asked for once more, as rescue does, it is done."""
+    """A repeated request for it, as by rescue, is done."""
     with bench(tmp_path, pki) as lab:
         both(lab)
         lab.modem.lock_sim(FIRST)
@@ -138,7 +138,7 @@ def test_a_locked_profile_that_is_enabled_already_restarts_nothing(tmp_path: Pat
 
 
 def test_a_guard_names_the_pin_that_keeps_the_modem_from_its_network(tmp_path: Path, pki: Pki) -> None:
-    """It is taken back, and what was seen says SIM PIN."""
+    """The switch is rolled back, and the report of what was seen names the SIM PIN."""
     with bench(tmp_path, pki, pin_locked=(SECOND,)) as lab:
         both(lab)
         guard: dict[str, Any] = {"until": ["registered"], "within": 2.0}
@@ -151,7 +151,7 @@ def test_a_guard_names_the_pin_that_keeps_the_modem_from_its_network(tmp_path: P
 
 
 def test_a_card_behind_a_pin_is_left_alone(tmp_path: Path, pki: Pki) -> None:
-    """A modem that passes nothing to the card before the PIN is not restarted for it."""
+    """A modem that passes nothing to the card before the PIN is not restarted for that."""
     with bench(tmp_path, pki, quirks={"iccid_commands": ["AT+CCID"]}) as lab:
         both(lab)
         lab.modem.once("AT+CCID")
@@ -171,7 +171,7 @@ def test_a_card_behind_a_pin_is_left_alone(tmp_path: Path, pki: Pki) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not to wait for a port that does not go."""
+    """Do not wait for a port that does not disappear."""
     monkeypatch.setattr(modem_power, "_GOING", 0.2)
 
 
@@ -203,7 +203,7 @@ def test_a_modem_that_never_notices_is_restarted_so_often_and_no_more(tmp_path: 
 
 @pytest.mark.usefixtures("quick")
 def test_a_modem_that_each_switch_needs_a_restart_for_gets_it(tmp_path: Path, pki: Pki) -> None:
-    """A restart that has helped does not count."""
+    """A successful restart does not count."""
     with bench(
         tmp_path, pki, notices=Notices.RESET, quirks={"refresh_ladder": [WAIT, {**RESET, "seconds": 0.5}]}
     ) as lab:
@@ -218,7 +218,7 @@ def test_a_modem_that_each_switch_needs_a_restart_for_gets_it(tmp_path: Path, pk
 def test_what_is_sent_after_each_switch_is_bound_too(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After three restarts that cost a modem its card, the next switch is done without."""
+    """After three restarts that cost the modem its card, lpad makes the next switch without them."""
     quirks = {"after_switch": ["AT+CFUN=1,1"], "refresh_ladder": [{**WAIT, "seconds": 0.3}]}
     with bench(tmp_path, pki, quirks=quirks) as lab:
         both(lab)
@@ -244,7 +244,7 @@ def test_what_is_sent_after_each_switch_is_bound_too(
 def test_rescue_does_not_restart_a_modem_forever(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After attempts without success the modem is restarted no more, and rescue continues without."""
+    """After attempts without success lpad no longer restarts the modem, and rescue continues without it."""
     monkeypatch.setattr(rescue, "BACKOFF", Backoff((0.1,)))
     monkeypatch.setattr(rescue, "REST", 0.1)
     quirks = {"refresh_ladder": [WAIT, {**RESET, "seconds": 0.3}]}

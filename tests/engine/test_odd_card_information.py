@@ -1,4 +1,4 @@
-"""Unreadable information of a card about itself prevents nothing else."""
+"""If a card's information about itself cannot be read, everything else still works."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALWAYS = 1_000_000
 
 
 def switched(lab: Lab) -> None:
-    """See that two profiles are switched in turns."""
+    """Check that two profiles are switched in turn."""
     for iccid in (FIRST, SECOND, FIRST):
         change = lab.carry_out(Kind.ENABLE, iccid=iccid)
         assert change.state is State.DONE, change.error
@@ -30,7 +30,7 @@ def switched(lab: Lab) -> None:
 @pytest.mark.parametrize("tag", [INFO2, ADDRESSES])
 @pytest.mark.parametrize("answer", [0x6F00, b"\x00", b"\xbf\x23\x00"])
 def test_card_that_tells_nonsense(lab: Lab, tag: int, answer: bytes | int) -> None:
-    """A card whose information or addresses cannot be read is ready, and is switched."""
+    """A card whose information or addresses cannot be read is ready, and can be switched."""
     lab.install()
     lab.install(iccid=SECOND)
     lab.stop()
@@ -47,7 +47,7 @@ def test_card_that_tells_nonsense(lab: Lab, tag: int, answer: bytes | int) -> No
 
 
 def test_default_smdp_with_five_thousand_digits(lab: Lab) -> None:
-    """A default SM-DP+ address that cannot be one is shown as it is; only a download from it fails."""
+    """An impossible default SM-DP+ address is shown as it is; only a download from it fails."""
     lab.install()
     lab.install(iccid=SECOND)
     lab.stop()
@@ -68,7 +68,7 @@ def test_default_smdp_with_five_thousand_digits(lab: Lab) -> None:
 
 
 def test_mistake_in_lpad_over_one_profile(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A record over which lpad makes a mistake counts as unreadable; the others are shown and switched."""
+    """A record over which lpad raises an error counts as unreadable; the others are shown and switched."""
     lab.install()
     lab.install(iccid=SECOND)
     lab.stop()
@@ -87,7 +87,7 @@ def test_mistake_in_lpad_over_one_profile(lab: Lab, monkeypatch: pytest.MonkeyPa
 
 
 def test_mistake_in_lpad_over_a_policy(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mistake while the day's switches are counted does not keep a device from its way home."""
+    """A mistake while the day's switches are counted does not prevent a rollback."""
     lab.install()
     monkeypatch.setattr(SwitchPolicy, "check_limit", lambda *_, **__: 1 // 0)
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE

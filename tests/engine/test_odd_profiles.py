@@ -1,4 +1,4 @@
-"""Profiles that cannot be read, or that share an ICCID: addressed by AID, and never taken for missing."""
+"""Profiles that cannot be read, or that share an ICCID: addressed by AID, and never treated as missing."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def read(lab: Lab) -> ProfileList:
 
 
 def sent(lab: Lab, tag: int) -> bool:
-    """Whether any command of this tag has gone to the card since the modem's lines were last cleared."""
+    """Return whether a command with this tag was sent to the card since the modem's lines were cleared."""
     return any(f"{tag:04X}" in line for line in lab.modem.received)
 
 
@@ -65,7 +65,7 @@ def error_of(change: Change) -> str:
 
 
 def test_two_profiles_with_one_iccid_are_told_apart_by_aid(tmp_path: Path, pki: Pki) -> None:
-    """The ICCID alone is refused with the candidates; each verb works by AID, and reports tell the AID."""
+    """The ICCID alone is refused with the candidates; each verb works by AID, and reports contain the AID."""
     with guarding(tmp_path, pki) as lab:
         first, second = aid(lab, FIRST), aid(lab, SECOND)
         lab.card.distort(SECOND, told=bytes(Iccid.parse(FIRST)))
@@ -110,7 +110,7 @@ def test_a_guarded_switch_returns_by_aid(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_guarded_switch_between_twins_returns_by_aid(tmp_path: Path, pki: Pki) -> None:
-    """Two profiles with one ICCID are left and entered under a guard, too."""
+    """A guard also works on both switches between two profiles with one ICCID."""
     with guarding(tmp_path, pki) as lab:
         lab.card.distort(SECOND, told=bytes(Iccid.parse(FIRST)))
         read(lab)
@@ -120,7 +120,7 @@ def test_a_guarded_switch_between_twins_returns_by_aid(tmp_path: Path, pki: Pki)
 
 
 def test_the_way_back_is_found_by_aid_once_the_iccid_is_gone(tmp_path: Path, pki: Pki) -> None:
-    """A profile whose entry turns odd while another is on trial is enabled again nevertheless."""
+    """A profile whose entry becomes unreadable while another is on trial is enabled again nevertheless."""
     with guarding(tmp_path, pki) as lab:
         change = guarded_change(lab, "confirm", within=60)
         watched(lab, change.id)
@@ -160,7 +160,7 @@ def test_without_a_known_way_back_a_guarded_switch_is_refused(
 
 
 def test_no_profile_before_is_not_concluded(tmp_path: Path, pki: Pki) -> None:
-    """With nothing enabled that can be read, an unreadable entry may be what is enabled."""
+    """If no enabled profile can be read, an unreadable entry may be the enabled one."""
     with guarding(tmp_path, pki) as lab:
         assert lab.carry_out(Kind.DISABLE, iccid=FIRST).error is None
         lab.card.distort(FIRST, without=(0x5A, STATE))
@@ -170,7 +170,7 @@ def test_no_profile_before_is_not_concluded(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_broken_entry_is_no_goal_of_a_guarded_switch(tmp_path: Path, pki: Pki) -> None:
-    """Its operator may forbid to disable it; without a guard it is enabled by its AID."""
+    """Its operator may forbid disabling it; without a guard it is enabled by its AID."""
     with guarding(tmp_path, pki) as lab:
         lab.card.distort(SECOND, tail=BROKEN)
         read(lab)
@@ -187,7 +187,7 @@ def test_a_broken_entry_is_no_goal_of_a_guarded_switch(tmp_path: Path, pki: Pki)
 def test_a_profile_with_rules_that_cannot_be_read_takes_no_guard(
     tmp_path: Path, pki: Pki, rules: str
 ) -> None:
-    """Its operator may forbid to disable it, so nothing is sent; without a guard it is enabled."""
+    """Its operator may forbid disabling it, so nothing is sent; without a guard it is enabled."""
     with guarding(tmp_path, pki) as lab:
         lab.card.distort(SECOND, without=(RULES,), tail=bytes.fromhex(rules))
         change = ended(lab, "confirm")
@@ -198,7 +198,7 @@ def test_a_profile_with_rules_that_cannot_be_read_takes_no_guard(
 
 
 def test_a_profile_without_a_state_is_switched(tmp_path: Path, pki: Pki) -> None:
-    """Both ways the card is asked, and its word counts; asked again it says that nothing was to do."""
+    """In both directions the card is asked, and its answer counts; repeated, it reports nothing to do."""
     with guarding(tmp_path, pki) as lab:
         lab.card.distort(SECOND, without=(STATE,))
         assert not read(lab).complete
@@ -210,7 +210,7 @@ def test_a_profile_without_a_state_is_switched(tmp_path: Path, pki: Pki) -> None
 
 
 def test_what_cannot_be_read_is_deleted_by_aid(tmp_path: Path, pki: Pki) -> None:
-    """It is not taken for gone before: not by its ICCID, nor where a missing one is welcome."""
+    """It does not count as deleted, neither by its ICCID nor with `missing_ok`."""
     with guarding(tmp_path, pki) as lab:
         lab.card.distort(SECOND, told=NO_ICCID)
         for missing_ok in (False, True):
@@ -229,7 +229,7 @@ def test_what_cannot_be_read_is_deleted_by_aid(tmp_path: Path, pki: Pki) -> None
 
 
 def test_a_reset_takes_unreadable_profiles_too(tmp_path: Path, pki: Pki) -> None:
-    """People may reset a card whose list cannot be read."""
+    """Users may reset a card whose list cannot be read."""
     with guarding(tmp_path, pki, policy=SwitchPolicy(keep_enabled=True)) as lab:
         lab.card.distort(FIRST, without=(0x5A, AID, STATE))
         lab.card.distort(SECOND, tail=BROKEN)
@@ -278,7 +278,7 @@ def test_failover_names_profiles_by_aid(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_people_switch_a_card_whose_list_cannot_be_read_at_all(tmp_path: Path, pki: Pki) -> None:
-    """The card is asked for what is named, and its word counts; what it does not know is not a success."""
+    """The command names the profile, and the card's answer counts; an unknown profile is not a success."""
     with guarding(tmp_path, pki) as lab:
         second = aid(lab, SECOND)
         lab.card.faults.corrupt(LIST, lambda _: bytes.fromhex("BF2D03A0FF13"), times=10_000)
@@ -295,7 +295,7 @@ def test_people_switch_a_card_whose_list_cannot_be_read_at_all(tmp_path: Path, p
 
 
 def test_a_guarded_switch_returns_though_the_list_cannot_be_read(tmp_path: Path, pki: Pki) -> None:
-    """The way back needs no list: the profile before is asked for by the AID that it had."""
+    """The rollback needs no list: the previous profile is enabled by its AID."""
     with guarding(tmp_path, pki) as lab:
         change = guarded_change(lab, "confirm", within=60)
         watched(lab, change.id)
@@ -307,7 +307,7 @@ def test_a_guarded_switch_returns_though_the_list_cannot_be_read(tmp_path: Path,
 
 @pytest.mark.parametrize("tail", [BROKEN, b""])
 def test_no_profile_is_downloaded_onto_a_card_that_cannot_be_read(lab: Lab, tail: bytes) -> None:
-    """An entry that cannot be read may be the profile at work: `provision: on_empty` waits."""
+    """An unreadable entry may be the enabled profile: `provision: on_empty` waits."""
     lab.install()
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
     lab.card.distort(FIRST, told=NO_ICCID, tail=tail)
@@ -322,7 +322,7 @@ def test_no_profile_is_downloaded_onto_a_card_that_cannot_be_read(lab: Lab, tail
 
 
 def test_what_a_list_lacks(tmp_path: Path, pki: Pki) -> None:
-    """An entry that cannot be read may be any profile, unless its AID is another's."""
+    """An unreadable entry may be any profile, unless its AID is another's."""
     with guarding(tmp_path, pki) as lab:
         second = aid(lab, SECOND)
         lab.card.distort(SECOND, told=NO_ICCID)
@@ -341,13 +341,13 @@ B = Profile(iccid=SECOND, isdp_aid="A0000005591010FFFFFFFF8900001200", state="di
 
 
 def test_two_enabled_profiles_with_one_iccid_are_two() -> None:
-    """Which of them is enabled is unknown, though they have one ICCID; one that is listed twice is one."""
+    """Which of them is enabled is unknown, although they share an ICCID; one that is listed twice is one."""
     assert ProfileList((A, replace(A, isdp_aid=B.isdp_aid))).contested
     assert not ProfileList((A, A)).contested
 
 
 def test_addresses() -> None:
-    """A profile has the ICCID that is its alone, or the AID that is; a broken entry rather its AID."""
+    """A profile is addressed by an ICCID or AID that no other has; an unreadable entry by its AID."""
     twin = replace(B, iccid=FIRST)
     assert ProfileList((A, B)).address(A) == FIRST
     assert ProfileList((A, twin)).address(A) == A.isdp_aid
@@ -365,7 +365,7 @@ def test_addresses() -> None:
 
 
 def test_steps_of_a_switch_by_aid(tmp_path: Path, pki: Pki) -> None:
-    """A profile without an ICCID is asked for by AID immediately."""
+    """A profile without an ICCID is addressed by AID immediately."""
     with guarding(tmp_path, pki) as lab:
         lab.card.distort(SECOND, told=NO_ICCID)
         change = lab.carry_out(Kind.ENABLE, iccid=aid(lab, SECOND))
@@ -378,7 +378,7 @@ HEX, SHORT = "898600B5000000E00015", "8944"
 
 
 def test_the_settings_name_profiles_by_odd_iccids(tmp_path: Path, pki: Pki) -> None:
-    """ICCIDs with digits from A to E, or of four digits, are protected, returned to and fallen back on."""
+    """ICCIDs with digits from A to E, or of four digits, work for protection, rollback and fallback."""
     with guarding(tmp_path, pki, registration={SECOND: DENIED}) as lab:
         lab.install(iccid=HEX, name="Third")
         lab.install(iccid=SHORT, name="Fourth")
@@ -399,7 +399,7 @@ def test_the_settings_name_profiles_by_odd_iccids(tmp_path: Path, pki: Pki) -> N
 
 
 def test_failover_leaves_and_enters_profiles_with_odd_iccids(tmp_path: Path, pki: Pki) -> None:
-    """Their rules are found by what the card says, however short, and with digits from A to E."""
+    """Their rules are found by the ICCID that the card reports, even if it is short or has digits A to E."""
     with guarding(tmp_path, pki, registration={SHORT: DENIED}) as lab:
         lab.install(iccid=HEX, name="Third")
         lab.install(iccid=SHORT, name="Fourth")

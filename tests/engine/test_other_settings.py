@@ -1,4 +1,4 @@
-"""Cards that come, go and change while the engine runs, as the settings are read again."""
+"""Cards that are added, removed and changed while the engine runs, when the settings are read again."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ IMEI = "356938035643809"
 
 
 class Counted:
-    """Opens the lab's modem and counts how often."""
+    """Opens the lab's modem and counts the openings."""
 
     def __init__(self, lab: Lab) -> None:
         self.path = str(lab.folder / "tty")
@@ -80,7 +80,7 @@ def asking(lab: Lab) -> int:
 
 
 def test_a_card_comes(lab: Lab, port: CardPort, way: Counted, other: CardPort) -> None:
-    """It has a worker of its own immediately; the others' changes continue, and their ports stay open."""
+    """The card gets its own worker immediately; the others' changes continue, and their ports stay open."""
     lab.start(port)
     asks = asking(lab)
     events = lab.engine.subscribe(lambda: None)
@@ -97,7 +97,7 @@ def test_a_card_comes(lab: Lab, port: CardPort, way: Counted, other: CardPort) -
 
 
 def test_a_card_goes(lab: Lab, port: CardPort, other: CardPort) -> None:
-    """Its change under way is taken back, those queued are ended, all with the reason; the port is closed."""
+    """Its current change is cancelled, and queued ones are ended, all with the reason; the port is closed."""
     lab.start(port, other)
     ready(lab, OTHER)
     asks = asking(lab)
@@ -132,7 +132,7 @@ def test_a_change_of_a_card_that_goes_can_be_answered_until_it_has_ended(lab: La
 
 
 def test_a_card_goes_and_comes_back(lab: Lab, port: CardPort) -> None:
-    """However fast the settings change: the new worker has the card as soon as the old one has released."""
+    """However fast the settings change, the new worker gets the card once the old one has released it."""
     lab.start(port)
     asks = asking(lab)
     lab.engine.become([])
@@ -143,7 +143,7 @@ def test_a_card_goes_and_comes_back(lab: Lab, port: CardPort) -> None:
 
 
 class Slow:
-    """A way to the lab's modem that is released only after another worker was refused it."""
+    """A connection to the lab's modem that is released only after another worker was refused it."""
 
     def __init__(self, lab: Lab) -> None:
         self.path = str(lab.folder / "tty")
@@ -170,7 +170,7 @@ class Slow:
 
 @pytest.mark.parametrize("name", [CARD, OTHER])
 def test_a_port_that_is_let_go_late(lab: Lab, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """The refused worker has it immediately, under the same name or another, before the next check."""
+    """The refused worker gets the port immediately, under the same name or another, before the next check."""
     monkeypatch.setattr(presence, "REOPENING", (3600,))
     slow = Slow(lab)
     lab.start(replace(lab.port, open_link=slow.open))
@@ -182,7 +182,7 @@ def test_a_port_that_is_let_go_late(lab: Lab, monkeypatch: pytest.MonkeyPatch, n
 
 
 def test_cards_that_change_places(lab: Lab, monkeypatch: pytest.MonkeyPatch, other: CardPort) -> None:
-    """Each has the other's port as soon as it is free, whichever of them releases it last."""
+    """Each gets the other's port as soon as it is free, whichever of them releases it last."""
     monkeypatch.setattr(presence, "REOPENING", (3600,))
     slow = Slow(lab)
     lab.start(replace(lab.port, open_link=slow.open), other)
@@ -221,7 +221,7 @@ def test_what_takes_effect_on_an_open_card(lab: Lab, port: CardPort, way: Counte
 def test_a_way_that_is_another_waits_for_the_change(
     lab: Lab, port: CardPort, way: Counted, other: CardPort
 ) -> None:
-    """The change under way ends on the old way, the next one begins on the new, and so finds another card."""
+    """The current change ends on the old port; the next one begins on the new one, and finds another card."""
     lab.start(port)
     asks = asking(lab)
     before = lab.engine.snapshot(CARD).eid
@@ -239,7 +239,7 @@ def test_a_way_that_is_another_waits_for_the_change(
 
 
 def test_failover_comes_and_goes(lab: Lab, port: CardPort) -> None:
-    """A policy that is new begins to look, the same one continues, one that is gone ends."""
+    """A new policy starts the checks, the same one continues them, and without one they end."""
     rules = tuple(
         HealthRule(iccid=iccid, conditions=(Condition.parse("registered"),), interval=60, lasting=600)
         for iccid in (FIRST, FIRST[:-1] + "0")

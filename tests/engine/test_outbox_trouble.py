@@ -1,4 +1,4 @@
-"""Notifications in trouble: servers that hang or refuse, odd cards, swapped cards, cuts in the middle."""
+"""Notifications in trouble: servers that hang or refuse, odd cards, swapped cards, interruptions."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def mute() -> Iterator[str]:
-    """The address of a server that takes connections and never says a word."""
+    """The address of a server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
@@ -71,7 +71,7 @@ def set_aside(lab: Lab) -> None:
 
 
 def test_thirty_days_and_more() -> None:
-    """The waits never end, are spread, and the first thirty days see dozens of attempts."""
+    """The waits never end and are spread; in the first thirty days there are dozens of attempts."""
     waits = [BACKOFF.after(number) for number in range(1, 60)]
     assert sum(waits[:50]) > 30 * 24 * 3600
     assert max(waits) <= BACKOFF.longest
@@ -80,7 +80,7 @@ def test_thirty_days_and_more() -> None:
 
 
 def test_a_recipient_that_hangs_holds_up_nobody(lab: Lab, mute: str) -> None:
-    """While one server keeps lpad waiting the others have theirs already."""
+    """While one server keeps lpad waiting, the others have already received theirs."""
     lab.patient(delivery=2)
     told = lab.engine.subscribe(lambda: None)
     lab.install(metadata=metadata(Recipient(address=mute), Recipient()))
@@ -104,7 +104,7 @@ def test_a_recipient_that_hangs_holds_up_nobody(lab: Lab, mute: str) -> None:
 
 
 def test_one_that_is_refused_for_good_is_set_aside(lab: Lab) -> None:
-    """After some refusals it is set aside on the card and in the outbox, with the reason, and not resent."""
+    """After some refusals it is set aside, with the reason, stays on the card, and is not resent."""
     set_aside(lab)
     (stored,) = pending(lab)
     assert (stored.stage, stored.attempts) == (Stage.REFUSED, delivery.REFUSALS)
@@ -121,7 +121,7 @@ def test_one_that_is_refused_for_good_is_set_aside(lab: Lab) -> None:
 
 
 def test_one_that_was_set_aside_is_retried_by_hand(lab: Lab) -> None:
-    """The server may have come to its senses: a retry sends it and takes it off the card."""
+    """The server may accept it later: a retry sends it and removes it from the card."""
     set_aside(lab)
     (stored,) = pending(lab)
     change = lab.carry_out(Kind.DELIVER_NOTIFICATIONS, seq=stored.seq)
@@ -146,7 +146,7 @@ def test_one_that_was_set_aside_is_dropped_by_hand(lab: Lab) -> None:
 
 
 def test_an_address_that_is_none_is_set_aside_at_once(lab: Lab) -> None:
-    """Nothing can ever come of it; the reason reports this, and the rest goes out."""
+    """A delivery can never succeed; the reason states this, and the rest is sent."""
     lab.install(metadata=metadata(Recipient(address="https://nowhere/"), Recipient()))
     left = lab.until(lambda: pending(lab), lambda left: [each.stage for each in left] == [Stage.REFUSED])
     assert left[0].last_error is not None
@@ -154,7 +154,7 @@ def test_an_address_that_is_none_is_set_aside_at_once(lab: Lab) -> None:
 
 
 def test_a_server_error_for_one_of_them_does_not_bury_the_rest(lab: Lab) -> None:
-    """Some servers answer 500 to what they cannot read: after some tries the later ones are sent past it."""
+    """Some servers answer 500 to what they cannot read: after some attempts the later ones overtake it."""
     lab.server.faults.add(
         Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=500, times=delivery.PATIENT_TRIES)
     )
@@ -181,7 +181,7 @@ def test_days_without_a_network_do_not_count_against_a_notification(lab: Lab) ->
 
 @pytest.mark.parametrize("limit", ["MOST_OF_A_CARD", "MOST_OF_ALL"])
 def test_a_card_that_lists_ever_more(lab: Lab, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
-    """Only so many copies fill the disk; the rest stays on the card and is delivered when these have gone."""
+    """Only a limited number of copies is kept; the rest stays on the card until these are delivered."""
     monkeypatch.setattr(collection, limit, 2)
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=100))
     lab.install(metadata=metadata(Recipient()))
@@ -228,7 +228,7 @@ def test_number_0_and_a_card_that_forgets(tmp_path: Path, pki: Pki, *, error: bo
 
 
 def test_an_address_with_blanks_and_capitals(lab: Lab) -> None:
-    """Spelled otherwise it is the same recipient, with one queue."""
+    """In another spelling it is the same recipient, with one queue."""
     odd = f" {lab.server.address.upper()} "
     lab.install(metadata=metadata(Recipient(address=odd), Recipient()))
     lab.until(lambda: lab.server.notifications, lambda found: len(found) == 3)
@@ -237,7 +237,7 @@ def test_an_address_with_blanks_and_capitals(lab: Lab) -> None:
 
 
 def test_another_cards_numbers_mean_nothing(lab: Lab, pki: Pki) -> None:
-    """A card that was swapped in loses nothing to what was accepted of the other."""
+    """A card that was swapped in keeps notifications whose numbers were accepted for another card."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=503, times=100))
     lab.install(metadata=metadata())
     failed_once(lab)
@@ -261,7 +261,7 @@ def test_another_cards_numbers_mean_nothing(lab: Lab, pki: Pki) -> None:
 
 @pytest.mark.parametrize("stage", [Stage.SENDING, Stage.REMOVING])
 def test_cut_off_in_the_middle(lab: Lab, stage: Stage) -> None:
-    """One that was being sent is sent again, for the server may not have it; one being removed is removed."""
+    """One that was being sent is sent again, as the server may lack it; one being removed is removed."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install(metadata=metadata())
     failed_once(lab)
@@ -281,7 +281,7 @@ def test_cut_off_in_the_middle(lab: Lab, stage: Stage) -> None:
 
 
 def due_without_engine(lab: Lab) -> tuple[Journal, Outbox]:
-    """Stop the engine, and return its journal, in which all is due, with an outbox that is not started."""
+    """Stop the engine, and return its journal, in which all are due, with an outbox that is not started."""
     lab.stop()
     journal = lab.journal()
     journal.notifications.make_due(at=0.0)
@@ -297,7 +297,7 @@ def due_without_engine(lab: Lab) -> tuple[Journal, Outbox]:
 
 
 def test_nothing_is_sent_that_cant_be_written_down(lab: Lab) -> None:
-    """On a full disk a notification stays where it is: neither sent nor taken off the card."""
+    """On a full disk a notification is neither sent nor removed from the card."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install(metadata=metadata())
     stored = failed_once(lab)
@@ -312,7 +312,7 @@ def test_nothing_is_sent_that_cant_be_written_down(lab: Lab) -> None:
 def test_what_cant_be_written_down_is_not_tried_over_and_over(
     lab: Lab, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A full disk is not a reason to try again immediately."""
+    """On a full disk lpad does not try again immediately."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install(metadata=metadata())
     failed_once(lab)
@@ -338,7 +338,7 @@ def test_what_cant_be_written_down_is_not_tried_over_and_over(
 def test_what_goes_wrong_in_lpad_is_not_tried_over_and_over(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, place: type, name: str, error: Exception
 ) -> None:
-    """After any error of its own the outbox waits for its turn, and does not try again immediately."""
+    """After any internal error the outbox waits for the next attempt, and does not try again immediately."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install(metadata=metadata())
     failed_once(lab)
@@ -383,7 +383,7 @@ def years_later(stored: StoredNotification) -> Moment:
 
 
 def test_a_clock_that_is_set_sets_nothing_aside(lab: Lab) -> None:
-    """A notification copied in 1970 is not 56 years old once the clock is right; 30 days make it old."""
+    """A notification copied in 1970 is not 56 years old once the clock is right; 30 days count as 30."""
     clocks = Clocks(wall=100.0)
     lab.clocks = clocks
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
@@ -399,7 +399,7 @@ def test_a_clock_that_is_set_sets_nothing_aside(lab: Lab) -> None:
 
 
 def test_thirty_days_count_from_the_first_answer(lab: Lab) -> None:
-    """After months without a network a few errors set nothing aside; 30 days of errors do."""
+    """After months without a network, a few errors set nothing aside; 30 days of errors do."""
     lab.clocks = clocks = Clocks(wall=TODAY)
     lab.server.faults.add(
         Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1),
@@ -431,7 +431,7 @@ def test_thirty_days_count_from_the_first_answer(lab: Lab) -> None:
     ],
 )
 def test_who_is_set_aside(lab: Lab, error: LpadError, *, aside: bool) -> None:
-    """Only what is refused permanently, and often enough, is set aside; a server that is away never is."""
+    """Only a permanent refusal, repeated often enough, sets one aside; a server that is away never does."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install(metadata=metadata())
     stored = failed_once(lab)

@@ -1,4 +1,4 @@
-"""Power goes right after each write to the journal: a copy of all memories is started, and must end well."""
+"""Power fails after each write to the journal: a copy of all memories is started, and must end well."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Scenario:
     kind: Kind
     on_empty_card: bool
     fewest: int
-    """Writes that there are at least."""
+    """The minimum number of writes."""
     true: Callable[[Lab, Change], bool]
 
 
@@ -73,7 +73,7 @@ SCENARIOS = {
 
 
 class Camera:
-    """Copies the memories of card, server and lpad each time that the journal was written."""
+    """Copies the memories of card, server and lpad after each write to the journal."""
 
     def __init__(self, folder: Path, images: Path) -> None:
         self._folder = folder
@@ -95,7 +95,7 @@ class Camera:
 
 @pytest.fixture
 def camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Camera:
-    """A camera behind the journal."""
+    """A camera for the journal."""
     made = Camera(tmp_path / "lab", tmp_path / "images")
     write = Database.writing
 
@@ -118,7 +118,7 @@ def at_rest(lab: Lab) -> None:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_each_copy_ends_well(tmp_path: Path, pki: Pki, camera: Camera, name: str) -> None:
-    """The change ends with what is true of the card, and the server has all notifications, in their order."""
+    """The change ends by the true state of the card, and the server has all notifications, in order."""
     scenario = SCENARIOS[name]
     with Lab(tmp_path / "lab", pki) as lab:
         lab.patient(retry=3600)

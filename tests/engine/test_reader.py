@@ -30,7 +30,7 @@ def pcscd() -> Iterator[PrivatePcscd]:
 
 
 def start(lab: Lab, folder: Path, more: str = "") -> None:
-    """Start an engine on what the settings say."""
+    """Start an engine with the given settings."""
     path = folder / "lpad.yaml"
     path.write_text(
         f"state_folder: state\neuiccs: {{{CARD}: {{reader: '{READER}'{more}}}}}\n", encoding="utf-8"
@@ -43,7 +43,7 @@ def becomes(lab: Lab, state: CardState) -> None:
 
 
 def test_a_card_in_a_reader_comes_and_goes(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    """The change is noticed without a request; in between the reader does all that a modem does."""
+    """The change is noticed without a request; in between, the reader works like a modem."""
     start(lab, tmp_path)
     becomes(lab, CardState.ABSENT)
     for iccid in (FIRST, SECOND, FIRST):
@@ -61,7 +61,7 @@ def test_a_card_in_a_reader_comes_and_goes(lab: Lab, pcscd: PrivatePcscd, tmp_pa
 def test_a_device_without_imei_has_the_tac_of_its_settings(
     lab: Lab, pcscd: PrivatePcscd, tmp_path: Path
 ) -> None:
-    """A reader tells no IMEI; the order is for devices of this type only."""
+    """A reader reports no IMEI; the order is only for devices of this type."""
     with VirtualReaderCard(lab.card, port=pcscd.port):
         wait_for_cards(present={READER})
         start(lab, tmp_path, ", tac: '35290611'")
@@ -72,7 +72,7 @@ def test_a_device_without_imei_has_the_tac_of_its_settings(
 
 
 def test_a_card_pulled_while_a_profile_is_loaded(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    """The change waits for the card, whose own word it ends with; then the next one is carried out."""
+    """The change waits for the card, and ends by its report; then the next one is carried out."""
     with VirtualReaderCard(lab.card, port=pcscd.port) as inserted:
         wait_for_cards(present={READER})
         start(lab, tmp_path)
@@ -100,7 +100,7 @@ def test_a_card_pulled_while_a_profile_is_loaded(lab: Lab, pcscd: PrivatePcscd, 
 
 
 class Jolted:
-    """A card whose contacts break once, for so short a time that pcscd does not notice."""
+    """A card whose contacts are interrupted so briefly that pcscd does not notice."""
 
     def __init__(self, card: SoftCard, *, after: int) -> None:
         self._card = card
@@ -135,7 +135,7 @@ def test_a_switch_in_a_reader_has_no_default_guard(lab: Lab, pcscd: PrivatePcscd
 def test_a_card_that_is_reset_while_a_profile_is_loaded(
     lab: Lab, pcscd: PrivatePcscd, tmp_path: Path, retry_for: int
 ) -> None:
-    """A reset like that of a pulled card: lpad asks the card again, or reports the card's answer."""
+    """After a reset, like one of a pulled card, lpad asks the card again, or reports the card's answer."""
     with VirtualReaderCard(Jolted(lab.card, after=20), port=pcscd.port):
         wait_for_cards(present={READER})
         start(lab, tmp_path)
@@ -155,7 +155,7 @@ def test_a_card_that_is_reset_while_a_profile_is_loaded(
 
 
 def test_a_pcscd_that_dies_is_an_absent_card(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    """And a present one for the next change after it is back."""
+    """After pcscd is back, the card is present for the next change."""
     with VirtualReaderCard(lab.card, port=pcscd.port):
         wait_for_cards(present={READER})
         start(lab, tmp_path)
@@ -170,7 +170,7 @@ def test_a_pcscd_that_dies_is_an_absent_card(lab: Lab, pcscd: PrivatePcscd, tmp_
 
 
 def test_a_guarded_switch_in_a_reader(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    """No modem, no registration: said before anything is sent. A confirmation guards it nevertheless."""
+    """Without a modem there is no registration: such a guard is refused, but a confirmation works."""
     with VirtualReaderCard(lab.card, port=pcscd.port):
         wait_for_cards(present={READER})
         start(lab, tmp_path)

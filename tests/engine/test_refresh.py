@@ -1,4 +1,4 @@
-"""After a switch: modems that notice late or never, cards that refuse or are busy, ports that go."""
+"""After a switch: modems that notice late or never, cards that refuse or are busy, ports that disappear."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def bench(
     quirks: dict[str, Any] | None = None,
     **habits: Any,
 ) -> Iterator[Lab]:
-    """Make a lab whose modem has these habits, and lpad the ladder above."""
+    """Make a lab whose modem has these habits, with the ladder above."""
     with Lab(folder, pki, behaviour=behaviour, personality=ModemPersonality(**habits)) as lab:
         memory = LinkMemory(folder / "links")
         overrides = {"refresh_ladder": LADDER} | (quirks or {})
@@ -86,7 +86,7 @@ def steps(change: Change) -> list[str]:
 
 
 def power(lab: Lab) -> list[str]:
-    """The commands that power something up or down."""
+    """The commands that switch power on or off."""
     return [line for line in lab.modem.received if line.startswith(("AT+CFUN", "AT#SIMDET"))]
 
 
@@ -106,7 +106,7 @@ SWITCHED = ["ask-modem", "read-profiles", "enable-profile", "verify"]
 def test_a_modem_that_keeps_the_old_state_is_helped_step_by_step(
     tmp_path: Path, pki: Pki, name: str, rungs: list[str]
 ) -> None:
-    """Only as far up as it takes until the modem reads the new ICCID (lpac#450, openpilot#35279)."""
+    """Lpad climbs only until the modem reads the new ICCID (lpac#450, openpilot#35279)."""
     habits = {
         each.name: getattr(find_personality(name).modem, each.name) for each in fields(ModemPersonality)
     }
@@ -119,7 +119,7 @@ def test_a_modem_that_keeps_the_old_state_is_helped_step_by_step(
 
 
 def test_a_modem_that_does_not_know_its_familys_reset_is_reset_all_the_same(tmp_path: Path, pki: Pki) -> None:
-    """The command in the quirks is sent only where the modem refuses the usual one."""
+    """The command in the quirks is sent only if the modem refuses the usual one."""
     reset = {**RESET, "up": ["AT!RESET"], "instead": ["AT+CFUN=1,1"]}
     quirks = {"refresh_ladder": [WAIT, reset]}
     with bench(tmp_path, pki, quirks=quirks, notices=Notices.RESET, away_after_reset=0.5) as lab:
@@ -134,7 +134,7 @@ def test_a_modem_that_does_not_know_its_familys_reset_is_reset_all_the_same(tmp_
 
 
 def test_a_modem_that_never_notices_fails_the_change_and_stays_powered(tmp_path: Path, pki: Pki) -> None:
-    """The card has switched, the modem has not: that is not a success (openpilot#35279, openpilot#35324)."""
+    """The card has switched, the modem has not: that is no success (openpilot#35279, openpilot#35324)."""
     with bench(tmp_path, pki, notices=Notices.NEVER) as lab:
         lab.install()
         change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
@@ -149,7 +149,7 @@ def test_a_modem_that_never_notices_fails_the_change_and_stays_powered(tmp_path:
 def test_a_modem_that_is_behind_is_helped_where_nothing_is_to_be_switched(
     tmp_path: Path, pki: Pki, kind: Kind
 ) -> None:
-    """Already done for the card, not for the modem: an earlier switch was not completed."""
+    """The card has switched already, but not the modem: an earlier switch was not completed."""
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE) as lab:
         both(lab)
         lab.stop()
@@ -170,7 +170,7 @@ def test_a_modem_that_is_behind_is_helped_where_nothing_is_to_be_switched(
 
 
 def test_a_modem_that_reads_what_is_enabled_already_is_left_alone(tmp_path: Path, pki: Pki) -> None:
-    """Asking twice costs a look, and nothing else."""
+    """A repeated request costs one check, and nothing else."""
     with bench(tmp_path, pki) as lab:
         both(lab)
         change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
@@ -180,7 +180,7 @@ def test_a_modem_that_reads_what_is_enabled_already_is_left_alone(tmp_path: Path
 
 
 def test_a_modem_that_notices_without_refresh_is_left_alone(tmp_path: Path, pki: Pki) -> None:
-    """Refresh flag 0 where the quirks report this: nothing re-enumerates or is cycled (agnos-builder#556)."""
+    """With refresh flag 0 in the quirks, nothing re-enumerates or is power-cycled (agnos-builder#556)."""
     with bench(tmp_path, pki, quirks={"refresh_flag": False}, away_after_refresh=60.0) as lab:
         both(lab)
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
@@ -209,7 +209,7 @@ def test_an_iccid_with_its_padding_is_the_same_iccid(
 def test_a_profile_with_an_18_digit_iccid_is_switched_to(
     tmp_path: Path, pki: Pki, commands: tuple[str, ...]
 ) -> None:
-    """Asked for with 10 bytes, and known again in what the modem reads (luci-app-5gmodem#30, lpac#457)."""
+    """It is sent with 10 bytes, and recognised in the modem's report (luci-app-5gmodem#30, lpac#457)."""
     with bench(tmp_path, pki, iccid_commands=commands, iccid_padded=True) as lab:
         iccid = lab.install(iccid="890490320012345678")
         assert iccid == "890490320012345678"
@@ -222,7 +222,7 @@ def test_a_profile_with_an_18_digit_iccid_is_switched_to(
 def test_a_modem_that_tells_no_iccid_is_not_restarted(
     tmp_path: Path, pki: Pki, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Then the card's own word counts, and the log reports this."""
+    """The card's report counts, and the log states this."""
     caplog.set_level("INFO")
     with bench(tmp_path, pki, iccid_commands=()) as lab:
         both(lab)
@@ -233,7 +233,7 @@ def test_a_modem_that_tells_no_iccid_is_not_restarted(
 
 
 def test_a_card_that_waits_for_a_refresh_which_nobody_carries_out(tmp_path: Path, pki: Pki) -> None:
-    """It keeps the old profile, or says 6985, until its power is cycled (Iapyx onomondo-ipa#3)."""
+    """The card keeps the old profile, or answers 6985, until its power is cycled (Iapyx onomondo-ipa#3)."""
     waits = CardBehaviour(switch_waits_for_refresh=True, profiles_hidden_during_switch=True)
     with bench(tmp_path, pki, behaviour=waits, fetches_proactive=False) as lab:
         lab.install()
@@ -244,7 +244,7 @@ def test_a_card_that_waits_for_a_refresh_which_nobody_carries_out(tmp_path: Path
 
 
 def test_an_answer_that_was_lost_with_nothing_done_restarts_nothing(tmp_path: Path, pki: Pki) -> None:
-    """A card that says 6F00 and still holds what it held has done nothing: no power is cycled for it."""
+    """A card that answers 6F00 and is unchanged has done nothing: its power is not cycled."""
     with bench(tmp_path, pki) as lab:
         both(lab)
         lab.card.faults.status(0xBF31, 0x6F00)
@@ -254,7 +254,7 @@ def test_an_answer_that_was_lost_with_nothing_done_restarts_nothing(tmp_path: Pa
 
 
 def test_nothing_read_before_a_switch_is_used_after_it(tmp_path: Path, pki: Pki) -> None:
-    """Channels opened before it lead to the old state: each look opens its own (mdd-sim-gateway#3)."""
+    """Channels opened before it show the old state: each check opens its own (mdd-sim-gateway#3)."""
     with bench(tmp_path, pki, handles=Handles.NUMBER) as lab:
         both(lab)
         assert lab.carry_out(Kind.ENABLE, iccid=SECOND).error is None
@@ -268,7 +268,7 @@ def test_nothing_read_before_a_switch_is_used_after_it(tmp_path: Path, pki: Pki)
 def test_a_channel_that_is_the_modems_by_now_is_not_closed(
     tmp_path: Path, pki: Pki, handles: Handles | None
 ) -> None:
-    """The card that the modem has reset gives the same numbers again, to the modem's own applications."""
+    """After a reset by the modem, the card gives the same numbers to the modem's own applications."""
     habits: dict[str, Any] = {"handles": handles, "channels_after_refresh": 2}
     with bench(tmp_path, pki, notices=Notices.REFRESH, **habits) as lab:
         lab.install()
@@ -279,7 +279,7 @@ def test_a_channel_that_is_the_modems_by_now_is_not_closed(
 
 
 def test_a_disabled_profile_is_read_no_more(tmp_path: Path, pki: Pki) -> None:
-    """After disabling, a modem that still reads the profile is helped too."""
+    """If a modem still reads the profile after it was disabled, lpad refreshes it too."""
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE) as lab:
         both(lab)
         change = lab.carry_out(Kind.DISABLE, iccid=FIRST)
@@ -288,7 +288,7 @@ def test_a_disabled_profile_is_read_no_more(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_reset_is_noticed_too(tmp_path: Path, pki: Pki) -> None:
-    """A modem that reads a profile which the memory reset deleted is helped."""
+    """A modem that reads a profile which the memory reset deleted is refreshed."""
     with bench(tmp_path, pki, notices=Notices.SIM_POWER_CYCLE) as lab:
         both(lab)
         change = lab.carry_out(Kind.RESET, operational_profiles=True, test_profiles=False, default_smdp=False)
@@ -297,7 +297,7 @@ def test_a_reset_is_noticed_too(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_port_that_goes_after_the_refresh_and_comes_back_elsewhere(tmp_path: Path, pki: Pki) -> None:
-    """Its absence does not count against the modem's time, and nothing is climbed for it."""
+    """The absence does not use up the modem's time, and the ladder is not climbed for it."""
     with bench(tmp_path, pki, away_after_refresh=1.5, comes_back_elsewhere=True) as lab:
         both(lab)
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
@@ -313,7 +313,7 @@ def test_a_sim_that_is_busy_at_first_is_waited_for(tmp_path: Path, pki: Pki) -> 
 
 
 def test_what_a_modem_wants_after_each_switch_is_sent(tmp_path: Path, pki: Pki) -> None:
-    """Such as another operator's settings and a reset, through which it is waited (VoCat#110)."""
+    """Such commands load an operator's settings and reset the modem; lpad waits for it (VoCat#110)."""
     wanted = ['AT+QMBNCFG="Select","ROW_Generic_3GPP"', "AT+CFUN=1,1"]
     with bench(tmp_path, pki, quirks={"after_switch": wanted}, away_after_reset=0.5) as lab:
         both(lab)
@@ -324,7 +324,7 @@ def test_what_a_modem_wants_after_each_switch_is_sent(tmp_path: Path, pki: Pki) 
 
 
 def test_what_was_powered_down_is_powered_up_whatever_the_modem_answers(tmp_path: Path, pki: Pki) -> None:
-    """No answer to AT+CFUN=0, or to AT+CFUN=1, and the radio is on in the end (VoCat#82)."""
+    """Even without an answer to AT+CFUN=0, or to AT+CFUN=1, the radio is on in the end (VoCat#82)."""
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, quirks={"refresh_ladder": [WAIT, RADIO]}) as lab:
         both(lab)
         lab.modem.once("AT+CFUN=0", vanish=True)
@@ -353,7 +353,7 @@ def test_what_the_modem_refuses_to_power_up_is_powered_up_by_asking_again(
 
 
 def test_a_modem_that_refuses_a_level_that_it_has_is_believed(tmp_path: Path, pki: Pki) -> None:
-    """AT+CFUN=1 that is carried out and answered by ERROR is not repeated: the modem says that it is on."""
+    """If the modem answers ERROR to AT+CFUN=1 but reports the radio as on, the command is not repeated."""
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, quirks={"refresh_ladder": [WAIT, RADIO]}) as lab:
         both(lab)
         lab.modem.once("AT+CFUN=1", instead=("ERROR",))
@@ -367,7 +367,7 @@ def test_a_modem_that_refuses_a_level_that_it_has_is_believed(tmp_path: Path, pk
 def test_where_nobody_knows_whether_the_radio_is_on_the_card_stays_usable(
     tmp_path: Path, pki: Pki, answer: tuple[str, ...]
 ) -> None:
-    """The note stays, AT+CFUN=1 is sent again with the next session, and no change fails for it."""
+    """The note stays, AT+CFUN=1 is sent again with the next session, and no change fails because of it."""
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, quirks={"refresh_ladder": [WAIT, RADIO]}) as lab:
         both(lab)
         lab.modem.once("AT+CFUN=1", instead=("ERROR",))
@@ -381,7 +381,7 @@ def test_where_nobody_knows_whether_the_radio_is_on_the_card_stays_usable(
 def test_a_radio_that_stays_off_is_reset_by_the_next_step(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A refused step up is given up in the end, and does not are in the way of the modem's reset."""
+    """A refused step up is finally given up, and does not block the modem's reset."""
     monkeypatch.setattr(modem_power, "_BRINGING_UP", 0.5)
     refused = {**RADIO, "up": ["AT+CFUN=1,0"]}
     with bench(
@@ -398,7 +398,7 @@ def test_a_radio_that_stays_off_is_reset_by_the_next_step(
 
 
 def test_what_a_modem_does_not_know_is_not_owed(tmp_path: Path, pki: Pki) -> None:
-    """A modem that refuses to take its SIM's power away owes nothing when it refuses to give it back."""
+    """A modem that refused to switch its SIM off owes nothing if it refuses to switch it on."""
     unknown = {**SIM, "down": ["AT#NONE=0"], "up": ["AT#NONE=1"]}
     with bench(
         tmp_path, pki, notices=Notices.RADIO_CYCLE, quirks={"refresh_ladder": [unknown, RADIO]}
@@ -477,7 +477,7 @@ def test_what_a_killed_lpad_powered_down_is_powered_up_at_the_next_start(tmp_pat
 def test_a_card_that_refuses_one_way_is_asked_in_another(
     lab: Lab, code: int, times: int, asked: list[str]
 ) -> None:
-    """ICCID with refresh, without, AID with, without (lpac#13, SimAdmin#31, SimAdmin#33)."""
+    """The ways are ICCID with and without refresh, then AID likewise (lpac#13, SimAdmin#31, SimAdmin#33)."""
     iccid = lab.install()
     lab.card.faults.refuse(0xBF31, code, times=times)
     change = lab.carry_out(Kind.ENABLE, iccid=iccid)
@@ -486,14 +486,14 @@ def test_a_card_that_refuses_one_way_is_asked_in_another(
 
 
 def test_a_card_that_does_not_understand_is_asked_in_another_way(lab: Lab) -> None:
-    """6A80 instead of an error code."""
+    """This holds for 6A80 in place of an error code."""
     iccid = lab.install()
     lab.card.faults.status(0xBF31, 0x6A80)
     assert lab.carry_out(Kind.ENABLE, iccid=iccid).error is None
 
 
 def test_a_card_that_refuses_every_way_tells_its_first_reason(lab: Lab) -> None:
-    """Four ways, then the error."""
+    """After all four ways have failed, the error gives the first reason."""
     iccid = lab.install()
     lab.card.faults.refuse(0xBF31, 127, times=4)
     change = lab.carry_out(Kind.ENABLE, iccid=iccid)
@@ -522,7 +522,7 @@ def test_a_busy_card_is_asked_again(lab: Lab) -> None:
 def test_a_card_that_stays_busy_gets_its_modem_restarted(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last resort, once (openpilot)."""
+    """The restart is the last resort, and happens once (openpilot)."""
     monkeypatch.setattr(card_request_retry, "BUSY", 1.0)
     with bench(tmp_path, pki, away_after_reset=0.3) as lab:
         iccid = lab.install()

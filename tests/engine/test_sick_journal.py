@@ -1,4 +1,4 @@
-"""A journal that cannot be used: said clearly, never in the way of reading, and never a reason to guess."""
+"""A journal that cannot be used: reported clearly, harmless for reading, and never replaced by guesses."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def filled(path: Path) -> None:
 
 
 def refuses(journal: Journal, state: JournalState) -> None:
-    """See that the journal is in this state and takes nothing."""
+    """Check that the journal is in this state and accepts nothing."""
     assert journal.health.state is state
     assert journal.health.error is not None
     with pytest.raises(JournalUnavailable) as caught:
@@ -109,7 +109,7 @@ def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path) -> None:
 
 
 def test_a_page_of_rubbish_inside_is_noticed(tmp_path: Path) -> None:
-    """Damage is found at the opening; what is on other pages stays, and no number is given twice."""
+    """Damage is found at the opening; the content of other pages stays, and no number is assigned twice."""
     path = tmp_path / "journal.db"
     filled(path)
     content = bytearray(path.read_bytes())
@@ -124,7 +124,7 @@ def test_a_page_of_rubbish_inside_is_noticed(tmp_path: Path) -> None:
 
 
 def test_only_the_latest_damaged_files_are_kept(tmp_path: Path) -> None:
-    """A disk that damages the journal again and again does not fill up with what is set aside."""
+    """A disk that damages the journal repeatedly does not fill up with the files that are set aside."""
     path = tmp_path / "journal.db"
     for number in range(KEPT + 2):
         path.write_bytes(RUBBISH + bytes([number]))
@@ -134,7 +134,7 @@ def test_only_the_latest_damaged_files_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_newer_schema_is_not_misread(tmp_path: Path) -> None:
-    """A journal of a newer lpad is left as it is, and nothing is done that it ought to hold."""
+    """A newer lpad's journal is left as it is, and nothing is done that would have to be stored in it."""
     path = tmp_path / "journal.db"
     filled(path)
     become_newer(path)
@@ -164,7 +164,7 @@ def test_a_database_without_its_tables_is_set_aside(tmp_path: Path, version: int
 def test_a_record_that_cant_be_read_keeps_nothing_else_from_going_on(
     lab: Lab, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Such as one that an older bug has written: its checksum is right, and it is set aside with the file."""
+    """A record of an earlier bug has a right checksum; the file is set aside, and the others continue."""
     journal = lab.journal()
     unreadable = journal.changes.add(CARD, EnableParams(iccid="8900101000000000017"), secrets={})
     other = journal.changes.add(CARD, RefreshParams(), secrets={})
@@ -185,7 +185,7 @@ def test_a_record_that_cant_be_read_keeps_nothing_else_from_going_on(
 
 
 def test_a_change_of_a_later_lpads_kind_stays_for_it(lab: Lab) -> None:
-    """An older lpad does not carry it out, show it, or take the journal for damaged because of it."""
+    """An older lpad does not carry it out, show it, or treat the journal as damaged because of it."""
     journal = lab.journal()
     later = journal.changes.add(CARD, EnableParams(iccid="8900101000000000017"), secrets={})
     other = journal.changes.add(CARD, RefreshParams(), secrets={})
@@ -217,7 +217,7 @@ def test_a_journal_in_use_elsewhere_is_not_touched(tmp_path: Path) -> None:
 
 
 def test_a_file_that_may_not_be_written_is_read(public: Path) -> None:
-    """Without the right to write, changes are listed as they were, and none is taken."""
+    """Without the right to write, changes are listed as they were, and none is accepted."""
     path = public / "journal.db"
     filled(path)
     path.chmod(0o644)
@@ -234,7 +234,7 @@ def test_a_file_that_may_not_be_written_is_read(public: Path) -> None:
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
-    """A journal that cannot be made states the reason, and is made once its folder is there."""
+    """If the journal cannot be made, the reason is reported; it is made once its folder is there."""
     journal = Journal(tmp_path / "missing" / "journal.db")
     refuses(journal, JournalState.UNWRITABLE)
     assert "No such file" in str(journal.health.error)
@@ -244,7 +244,7 @@ def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_a_process_out_of_descriptors_takes_nothing_for_damaged(tmp_path: Path) -> None:
-    """The journal can be neither opened nor read then: it stays as it is, and is used once that is over."""
+    """The journal can then be neither opened nor read: it is left as it is, and is used later."""
     path = tmp_path / "journal.db"
     filled(path)
     before = path.read_bytes()
@@ -287,7 +287,7 @@ def test_damage_while_it_is_open(tmp_path: Path) -> None:
 
 
 def test_the_card_is_read_all_the_same(lab: Lab) -> None:
-    """With a journal that cannot be used the card is read and shown, and nothing that alters it is taken."""
+    """With an unusable journal the card is read and shown, and no change that alters it is accepted."""
     iccid = lab.install()
     lab.stop()
     become_newer(lab.folder / "journal.db")
@@ -301,7 +301,7 @@ def test_the_card_is_read_all_the_same(lab: Lab) -> None:
 
 
 def test_what_a_locked_journal_holds_is_taken_up_later(lab: Lab) -> None:
-    """Once another program releases the journal, what it holds is settled, and changes are taken again."""
+    """Once another program releases the journal, its changes are settled, and new ones are accepted."""
     iccid = lab.install()
     lab.stop()
     other = lab.journal()
@@ -331,7 +331,7 @@ def test_after_damage_the_card_fills_the_outbox_again(lab: Lab) -> None:
 
 @contextmanager
 def no_space_at_the_server(lab: Lab) -> Iterator[None]:
-    """Let the server be out of order for a while."""
+    """Let the server fail for a while."""
     lab.server.faults.add(
         Fault(function="handleNotification", kind=FaultKind.HTTP_STATUS, value=503, times=1)
     )
@@ -340,7 +340,7 @@ def no_space_at_the_server(lab: Lab) -> Iterator[None]:
 
 
 def test_a_disk_without_space_is_a_state(lab: Lab) -> None:
-    """The state reports this while it lasts, events report both ends, and it passes by itself."""
+    """The state is reported while it lasts, events report its start and end, and it passes by itself."""
     lab.carry_out(Kind.REFRESH)
     seen = lab.engine.subscribe(lambda: None)
     with no_space():

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lpad.card.link.link import Link
 
 SHORT = 1.0
-"""Seconds in which the engine is to stop: as good as over once a stuck worker was waited for."""
+"""Seconds in which the engine has to stop; nearly all are used up if it waits for a stuck worker."""
 
 
 class Swallowing:

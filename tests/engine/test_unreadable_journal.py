@@ -1,4 +1,4 @@
-"""A journal that can be neither read nor written: the card is shown, and nothing is taken for none."""
+"""A journal that can be neither read nor written: the card is shown; unknown does not count as none."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def away(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a journal that is away, as on a disk that is not mounted."""
+    """The folder of a missing journal, as on a disk that is not mounted."""
     folder = lab.folder / "not-mounted"
     monkeypatch.setattr(lab, "journal", lambda: Journal(folder / "journal.db"))
     return folder

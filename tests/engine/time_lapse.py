@@ -1,4 +1,4 @@
-"""A clock that a test moves ahead: what waits until a moment finds it over when it looks next."""
+"""A clock that a test moves ahead: a wait until a moment ends at its next check."""
 
 from __future__ import annotations
 

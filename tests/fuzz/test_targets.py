@@ -1,4 +1,4 @@
-"""Every parser of foreign bytes, fed with what it knows and with what that becomes when it is damaged."""
+"""Every parser of foreign bytes, with valid input and with damaged input."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ def seeds(name: str) -> list[bytes]:
 
 
 def test_every_target_has_seeds() -> None:
-    """There is a folder of seeds for each target, and none for what is not a target."""
+    """Each target has a folder of seeds, and each folder of seeds has a target."""
     assert {path.name for path in CORPUS.iterdir()} == set(TARGETS)
     assert sum(path.stat().st_size for path in CORPUS.rglob("*")) < 500_000
 
 
 @every_target
 def test_seeds_are_borne(name: str) -> None:
-    """The seeds: the simulator's answers, known difficult inputs, and all earlier findings."""
+    """No seed causes an error: the simulator's answers, known difficult inputs, and all earlier findings."""
     for seed in seeds(name):
         TARGETS[name].run(seed)
 
 
 def test_a_good_conversation_ends_well() -> None:
-    """The recorded conversation is a download that works: damage to it is damage to something whole."""
+    """The recorded conversation is a successful download, so that damage is done to valid data."""
     hold_conversation((CORPUS / "conversation" / "00").read_bytes())
 
 
 def test_a_good_discovery_ends_well() -> None:
-    """The recorded discovery follows a cascade to an event, and leaves a forbidden server alone."""
+    """The recorded discovery follows a cascade to an event, and does not contact a forbidden server."""
     found = hold_discovery((CORPUS / "discovery" / "00").read_bytes())
     assert [(each.entry.event_id, each.forbidden is None) for each in found.events] == [
         ("E-1", True),
@@ -71,7 +71,7 @@ def test_memory_is_bounded(name: str) -> None:
 
 @st.composite
 def damaged(draw: Any, known: list[bytes]) -> bytes:
-    """A seed with bytes changed, cut out, doubled, put in, or another seed's end."""
+    """A seed with bytes changed, removed, doubled or inserted, or with another seed's end."""
     data = bytearray(draw(st.sampled_from(known)))
     for _ in range(draw(st.integers(0, 5))):
         at = draw(st.integers(0, max(0, len(data) - 1)))

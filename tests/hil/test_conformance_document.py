@@ -1,4 +1,4 @@
-"""hil/conformance.md: each idea is tried where it says, or has a reason."""
+"""hil/conformance.md: each idea has a test at the named place, or a reason for its absence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("path", "name"), NAMED, ids=[f"{path}::{name}" for path, name in NAMED])
 def test_a_named_test_exists(path: str, name: str) -> None:
-    """A case that was renamed is renamed here too."""
+    """Each case that the document names exists."""
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
@@ -31,7 +31,7 @@ def test_nothing_is_left_open() -> None:
 
 
 def test_every_case_is_named() -> None:
-    """A case after SGP.23 is in the document."""
+    """Each case that follows SGP.23 is in the document."""
     for file in ("test_conformance.py", "test_server_mistakes.py"):
         tree = ast.parse((ROOT / "hil" / "cases" / file).read_text(encoding="utf-8"))
         cases = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}

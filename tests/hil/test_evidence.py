@@ -48,7 +48,7 @@ def runs(stage: Stage) -> list[Path]:
 
 
 def in_browser(page: Path, *, width: int) -> str:
-    """Return the page as it is once a browser has laid it out."""
+    """Return the page as laid out by a browser."""
     done = subprocess.run(
         [
             *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"),
@@ -63,7 +63,7 @@ def in_browser(page: Path, *, width: int) -> str:
 
 
 def test_all_places_at_once(runs: list[Path]) -> None:
-    """One suite a place in one JUnit file, and each place's own files next to it."""
+    """One JUnit file has a suite for each place, and each place's own files are next to it."""
     suites = ET.parse(runs[-1] / "junit.xml").getroot()
     assert {suite.get("name") for suite in suites} == set(EIDS)
     began = [json.loads((runs[-1] / name / "findings.json").read_text())["began"] for name in EIDS]
@@ -122,7 +122,7 @@ def test_the_recorded_cards_are_met_again(runs: list[Path], tmp_path: Path, plac
 
 
 def test_the_page_stands_alone(runs: list[Path]) -> None:
-    """Nothing is fetched from elsewhere: it can be sent as one file."""
+    """The page loads nothing from elsewhere, so it can be sent as one file."""
     text = (runs[-1] / "report.html").read_text(encoding="utf-8")
     assert not re.findall(r"""(?:src|href)=|url\(|@import|https?://""", text)
 
@@ -130,7 +130,7 @@ def test_the_page_stands_alone(runs: list[Path]) -> None:
 @pytest.mark.programs("chromium")
 @pytest.mark.parametrize("width", [1200, 500], ids=["a desk's screen", "a phone's"])
 def test_the_page_in_a_browser(runs: list[Path], tmp_path: Path, width: int) -> None:
-    """Everything is there, has a size, is in its picture, and nothing sticks out of the window."""
+    """Every element is shown, has a size and is within its picture, and nothing exceeds the window."""
     text = (runs[-1] / "report.html").read_text(encoding="utf-8")
     page = tmp_path / "report.html"
     page.write_text(text.replace("</body>", MEASURE + "</body>"), encoding="utf-8")

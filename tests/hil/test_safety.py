@@ -1,4 +1,4 @@
-"""The wrong card is left alone, the enabled profile comes back, what is not expendable stays."""
+"""The wrong card is not changed, the enabled profile is restored, and protected data stay."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_no_bench_file_no_run() -> None:
 
 @pytest.mark.parametrize("name", [PLACE, "first-reader"])
 def test_a_first_bench_file(stage: Stage, name: str) -> None:
-    """One is written for the card that is found, and can be run as it is; one that is there is left alone."""
+    """A file is written for the card that is found, and works unchanged; an existing file is not touched."""
     section = yaml.safe_load(stage.bench.read_text())["places"][name]
     where = section.get("port") or section["reader"]
     path = stage.folder / f"first-{name}.yaml"
@@ -105,7 +105,7 @@ def test_a_pool_without_codes(stage: Stage, options: tuple[str, ...], status: in
 
 
 def test_a_place_that_is_not_there(stage: Stage) -> None:
-    """After the step that failed its other cases are skipped with that reason; the other place continues."""
+    """After the failed step its other cases are skipped with that reason; the other place continues."""
     nowhere = str(stage.folder / "nowhere")
     run = Run(bench_with(stage, "nowhere", port=nowhere), "-k", "test_identity")
     assert run.end() == 1
@@ -126,7 +126,7 @@ def test_a_place_that_is_not_there(stage: Stage) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
 def test_interrupted(stage: Stage, how: signal.Signals) -> None:
-    """However a run is cut off while it switches, the profile that was enabled before is so again."""
+    """However a run is cut off while it switches, the previously enabled profile is enabled again."""
     card = stage.cards[PLACE]
     if card.enabled_iccid is None:
         enabled_before(stage)
@@ -147,7 +147,7 @@ def test_interrupted(stage: Stage, how: signal.Signals) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
 def test_a_changed_address(stage: Stage, how: signal.Signals) -> None:
-    """The default SM-DP+ that the card had is in it again, also after a run that was cut off with another."""
+    """The card gets its default SM-DP+ address back, even after a run that was cut off with another."""
     card = stage.cards[PLACE]
     run = Run(stage.bench, "--place", PLACE, "-k", "downloads and test_default_smdp")
     run.until(lambda: bool(card.default_dp_address))
@@ -161,7 +161,7 @@ def test_a_changed_address(stage: Stage, how: signal.Signals) -> None:
 
 
 def test_rules_that_nothing_but_a_reset_ends(stage: Stage) -> None:
-    """A run that is killed while a profile forbids to be disabled and deleted leaves none of it behind."""
+    """A killed run leaves no profile that forbids disabling and deleting."""
     card = stage.cards[OTHER]
 
     def bound() -> list[str]:
@@ -181,7 +181,7 @@ def test_rules_that_nothing_but_a_reset_ends(stage: Stage) -> None:
 
 
 def test_a_place_is_one_runs_at_a_time(stage: Stage) -> None:
-    """A run at a place is refused before it touches anything, while a process of another run lives."""
+    """A run at a place is refused before it changes anything, while a process of another run lives."""
     before = state_of(stage.cards[PLACE])
     claim = Claim(stage.folder / "state" / PLACE, place=PLACE)
     with subprocess.Popen(["sleep", "600"], pass_fds=(claim.fileno(),)) as orphan:
@@ -196,7 +196,7 @@ def test_a_place_is_one_runs_at_a_time(stage: Stage) -> None:
 
 
 def test_codes_of_two_runs(stage: Stage) -> None:
-    """Two runs with one pool, one of them killed in a download, use no code twice; nor does the next one."""
+    """Two runs with one pool, one of them killed in a download, use no code twice; neither does a third."""
     pool = stage.folder / "shared.yaml"
     codes = yaml.safe_load((stage.folder / "codes.yaml").read_text())["codes"]
     pool.write_text(yaml.safe_dump({"codes": codes[4:]}))  # those before are for `enabled_before`
@@ -225,7 +225,7 @@ def test_codes_of_two_runs(stage: Stage) -> None:
 
 
 def test_cut_off_altogether(stage: Stage) -> None:
-    """A run whose every process was killed is made up for by --restore."""
+    """--restore repairs the effects of a run whose every process was killed."""
     card = stage.cards[PLACE]
     if card.enabled_iccid is None:
         enabled_before(stage)
@@ -247,7 +247,7 @@ def has_rules(metadata: bytes) -> bool:
 
 
 def enabled_before(stage: Stage) -> None:
-    """Give the card two profiles of its owner's, and enable one, as a lab finds it."""
+    """Give the card two profiles of its owner's, and enable one, as in a lab."""
     content = yaml.safe_load(stage.bench.read_text())
     for code in yaml.safe_load((stage.folder / "codes.yaml").read_text())["codes"][2:4]:
         with Gateway(
@@ -259,7 +259,7 @@ def enabled_before(stage: Stage) -> None:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process's threads have started, and that run."""
+    """The running child processes of all threads of a process."""
     files = Path(f"/proc/{pid}/task").glob("*/children")
     return sorted({int(each) for file in files for each in file.read_text().split()})
 

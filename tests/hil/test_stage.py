@@ -29,7 +29,7 @@ def needs(function: ast.FunctionDef, module: ast.Module) -> set[str]:
 
 @pytest.mark.parametrize("path", CASES, ids=[each.stem for each in CASES])
 def test_each_case_runs_somewhere(path: Path) -> None:
-    """A case that no place has the features for would be tried on hardware first."""
+    """A case whose features no place has would run on hardware first."""
     places = [OF_ALL | set(FEATURES[name]) | {"reader" if name in READERS else "modem"} for name in FEATURES]
     module = ast.parse(path.read_text(encoding="utf-8"))
     cases = [

@@ -27,7 +27,7 @@ def gateway() -> Iterator[Gateway]:
 
 @pytest.fixture
 def own_gateway() -> Iterator[Gateway]:
-    """A gateway of the test's own, to be killed and broken."""
+    """A gateway for a single test, which may kill and break it."""
     with Gateway() as running:
         running.ready()
         yield running
@@ -35,5 +35,5 @@ def own_gateway() -> Iterator[Gateway]:
 
 @pytest.fixture
 def profile() -> Callable[[], bytes]:
-    """Make up another profile each time: small, with an ICCID of its own."""
+    """Return a function that makes up another profile each time: small, with its own ICCID."""
     return lambda: made_up_profile(Iccid.parse(f"89440000000000{next(_numbers):06}"), size=3000)

@@ -1,4 +1,4 @@
-"""Between modem and card: a gate that holds back an APDU, so that something can happen just then."""
+"""A gate between modem and card, which holds back an APDU so that something can happen at that moment."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Gate:
         self._go_on.set()
 
     def lose(self) -> None:
-        """Have the held APDU never reach the card, as when the power goes."""
+        """Drop the held APDU, as when the power fails."""
         self._lost = True
         self.go_on()
 
@@ -79,7 +79,7 @@ class Gated:
     gate: Gate
 
     def kill_while_loading(self, code: str) -> Change:
-        """Begin a download, and kill the daemon when the profile is on its way into the card."""
+        """Begin a download, and kill the daemon while the profile is sent to the card."""
         self.gate.hold(loading, after=False)
         change = self.gateway.client.download(CARD, activation_code=code)
         assert self.gate.held.wait(PATIENCE)

@@ -1,4 +1,4 @@
-"""A gateway's daemon as the service manager has it: its messages are kept, and its watchdog is armed."""
+"""A gateway's daemon as the service manager runs it: its messages are kept, and its watchdog is armed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Managed:
-    """Starts the gateway's daemon in the place of `Gateway.start`; a context manager that ends it."""
+    """Starts the gateway's daemon in place of `Gateway.start`; a context manager that ends it."""
 
     def __init__(
         self, gateway: Gateway, *, watchdog: float | None = None, environment: Mapping[str, str] | None = None
@@ -99,12 +99,12 @@ class Managed:
         return False
 
     def reload(self) -> list[dict[str, str]]:
-        """Write the gateway's settings again, have them read, and return what the daemon said."""
+        """Write the gateway's settings again, have them read, and return the daemon's messages."""
         self.gateway.write_settings()
         return self.hangup()
 
     def hangup(self) -> list[dict[str, str]]:
-        """Do as `systemctl reload` does, and return what the daemon said until it was ready again."""
+        """Do as `systemctl reload` does, and return the daemon's messages until it was ready again."""
         self.process.send_signal(signal.SIGHUP)
         return [*self.until("RELOADING"), *self.until("READY")]
 

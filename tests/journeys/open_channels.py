@@ -1,4 +1,4 @@
-"""Which channels a log leaves open, worked out from its lines alone: neither card nor modem is asked."""
+"""The channels that a log leaves open, derived from its lines alone, without the card or the modem."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CLOSE = 0x80
 
 
 def left_open_at(log: Iterable[str]) -> set[str]:
-    """Return what is open at the end of an AT port's log: handles of +CCHO, and channels opened by +CSIM."""
+    """Return the open channels at the end of an AT port's log: handles of +CCHO, and channels of +CSIM."""
     opened: set[str] = set()
     for command, answer, final in _exchanges(log):
         if _CARD_STARTED in command or (_POWER.fullmatch(command) and final == "OK"):
@@ -53,7 +53,7 @@ class ApduLog:
         return self._card.reset()
 
     def left_open(self) -> set[str]:
-        """Return what is open at the log's end."""
+        """Return the open channels at the log's end."""
         opened: set[str] = set()
         for entry in list(self.log):
             if entry is None:

@@ -1,4 +1,4 @@
-"""The promises of docs/compatibility.md for backups and downgrades, carried out by hand."""
+"""The promises of docs/compatibility.md for backups and downgrades, carried out by commands."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def gateway() -> Iterator[Gateway]:
 
 
 def test_a_restored_backup_believes_the_card(gateway: Gateway) -> None:
-    """After a restore lpad shows the profiles as the card has them, delivers everything and works."""
+    """After a restore lpad shows the profiles of the card, delivers everything and works."""
     state, backup = gateway.folder / "state", gateway.folder / "backup"
     home, work = (profile.iccid for profile in gateway.client.profiles(CARD))
     gateway.stop()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def test_life_by_the_cards_word(profile: Callable[[], bytes]) -> None:
-    """Downloads and notifications need no CA file; the way to the server is remembered over a restart."""
+    """Downloads and notifications need no CA file; the server's trust is remembered across a restart."""
     with Gateway(settings={"trust": {"system": False}}) as gateway:
         gateway.ready()
         counters = gateway.server.counters

@@ -1,4 +1,4 @@
-"""curl alone can do all of it, as docs/api.md shows."""
+"""curl alone can use the whole API, as docs/api.md shows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Curl:
         return json.loads(done.stdout)
 
     def lines(self, url: str, *, until: str) -> list[str]:
-        """Listen until a line holds `until`."""
+        """Listen until a line contains `until`."""
         heard: list[str] = []
         with subprocess.Popen(
             [*self._command, "--no-buffer", url], stdout=subprocess.PIPE, text=True
@@ -105,7 +105,7 @@ def test_problem(curl: Curl) -> None:
 
 
 def test_every_documented_path_is_served(curl: Curl) -> None:
-    """The table of paths in docs/api.md is the table that the daemon serves."""
+    """The table of paths in docs/api.md matches the daemon's table."""
     rows = re.findall(r"^\| (GET|POST|PUT|PATCH|DELETE) \| `([^`]+)` \|", DOCUMENT.read_text(), re.MULTILINE)
     documented = {(method, path) for method, path in rows}
     described = curl("http://lpad/v1/openapi.json")["paths"]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SECOND_SEGMENT = 'AT+CSIM=66,"81E291001CA01A'
-"""How the command begins that follows ES8+.InitialiseSecureChannel."""
+"""The beginning of the command that follows ES8+.InitialiseSecureChannel."""
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def gated() -> Iterator[Gated]:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the card enables", "after the card enabled"])
 def test_killed_while_enabling(profile: Callable[[], bytes], gated: Gated, *, after: bool) -> None:
-    """A daemon killed in the middle of a switch tells after its restart what the card really did."""
+    """A daemon killed in the middle of a switch reports after its restart what the card has done."""
     gateway, gate = gated.gateway, gated.gate
     iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
     gate.hold(enabling, after=after)
@@ -75,7 +75,7 @@ def test_killed_before_it_began(profile: Callable[[], bytes], gated: Gated) -> N
 
 
 def test_port_vanishes_while_loading(profile: Callable[[], bytes], gated: Gated) -> None:
-    """A port that vanishes in the middle leaves it to the card, which says no; the same code works then."""
+    """If a port vanishes in the middle, the card decides, here against it; the same code works afterwards."""
     gateway, gate = gated.gateway, gated.gate
     code = gateway.order(profile())
     gate.hold(loading, after=False)
@@ -99,7 +99,7 @@ def test_port_vanishes_while_loading(profile: Callable[[], bytes], gated: Gated)
 @pytest.mark.parametrize("executed", [True, False], ids=["after the card deleted", "before the card deletes"])
 @pytest.mark.parametrize("killed", [False, True], ids=["alive", "killed meanwhile"])
 def test_port_vanishes_while_deleting(profile: Callable[[], bytes], *, executed: bool, killed: bool) -> None:
-    """A deletion whose answer is lost waits for the card, and ends with what is true when it is back."""
+    """A deletion whose answer is lost waits for the card, and ends by the card's state when it is back."""
     with Gateway(settings={"deadlines": {"switch": 2}}) as gateway:
         gateway.ready()
         iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
@@ -158,7 +158,7 @@ def test_cancelled_while_loading(profile: Callable[[], bytes], gated: Gated) -> 
 
 
 def test_stopped_in_the_middle(own_gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """SIGTERM in the middle of a download ends the daemon in order and leaves no channel open."""
+    """SIGTERM in the middle of a download ends the daemon cleanly and leaves no channel open."""
     change = own_gateway.client.download(CARD, activation_code=own_gateway.order(profile()))
     for event in own_gateway.client.follow(change.id):
         if event.type == "progress":
@@ -171,7 +171,7 @@ def test_stopped_in_the_middle(own_gateway: Gateway, profile: Callable[[], bytes
 
 
 def test_channels_left_by_a_killed_daemon_do_not_add_up(profile: Callable[[], bytes], gated: Gated) -> None:
-    """A daemon that is killed again and again with its channel open still finds one after each restart."""
+    """A daemon that is killed repeatedly with an open channel still finds a free one after each restart."""
     gateway, gate = gated.gateway, gated.gate
     iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
     for number in range(5):

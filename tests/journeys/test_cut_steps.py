@@ -1,4 +1,4 @@
-"""The daemon killed at each step that cannot be taken back: it is in the journal, and its end is true."""
+"""The daemon killed at each irreversible step: the step is in the journal, and the change ends truthfully."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ DELAY = 2
 
 @pytest.fixture
 def gated() -> Iterator[Gated]:
-    """A gateway that tries downloads again, ready, with a gate between modem and card."""
+    """A gateway that retries downloads, ready, with a gate between modem and card."""
     with gated_gateway(settings={"downloads": {"retry_for": 3600}}) as made:
         yield made
 
 
 def asks(function: bytes) -> Callable[[bytes], bool]:
-    """Return what recognises the APDU of a function."""
+    """Return a function that recognises the APDU of an ES10 function."""
     return lambda apdu: apdu[1] == STORE_DATA and apdu[5:7] == function
 
 
@@ -46,7 +46,7 @@ def installed(gateway: Gateway, profile: bytes) -> str:
 
 
 def settled(gateway: Gateway, change_id: int, step: str) -> str:
-    """Check what a killed daemon left, start another, and return in what state the change ended."""
+    """Check the journal of a killed daemon, start another, and return the state in which the change ended."""
     journal = left(gateway)
     assert journal.changes.get(change_id).step == step
     journal.close()
@@ -108,7 +108,7 @@ def test_the_profile_on_its_way_into_the_card(profile: Callable[[], bytes], gate
 
 
 def test_a_notification_on_its_way(profile: Callable[[], bytes], gated: Gated) -> None:
-    """One that was being sent is marked so, and sent again: the server has it at least once."""
+    """A notification in transit is marked so, and sent again: the server gets it at least once."""
     gateway = gated.gateway
     iccid = installed(gateway, profile())
     before = len(gateway.server.notifications)
@@ -129,7 +129,7 @@ def test_a_notification_on_its_way(profile: Callable[[], bytes], gated: Gated) -
 def test_a_notification_on_its_way_off_the_card(
     profile: Callable[[], bytes], gated: Gated, *, after: bool
 ) -> None:
-    """One that was being taken off is marked so, is taken off after all, and is not sent again."""
+    """A notification whose removal was interrupted is marked so, is then removed, and is not sent again."""
     gateway, gate = gated.gateway, gated.gate
     iccid = installed(gateway, profile())
     gate.hold(asks(REMOVE), after=after)
@@ -149,7 +149,7 @@ def test_a_notification_on_its_way_off_the_card(
 
 
 def test_a_waiting_download_goes_on_after_a_power_cut(profile: Callable[[], bytes], gated: Gated) -> None:
-    """A download that waits for its server is there after a kill, and is done when the server is."""
+    """A download that waits for its server is kept across a kill, and is done once the server works."""
     gateway = gated.gateway
     code = gateway.order(profile())
     gateway.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.DROP_BEFORE, times=2))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def test_a_change_that_was_followed(
     own_gateway: Gateway, profile: Callable[[], bytes], end: Callable[[Gateway], None]
 ) -> None:
-    """A change that has not ended is not told as done: lpad is gone, and will state its result."""
+    """An unfinished change is not reported as done: lpad is gone, and will report the result later."""
     done = lpactl(own_gateway, end, "download", own_gateway.order(profile()), "--confirm", until="consent")
     assert "once lpad runs again, it reports the outcome of change 1 (daemon-unreachable)" in done
     assert "Error(" not in done
@@ -27,14 +27,14 @@ def test_a_change_that_was_followed(
 
 @pytest.mark.parametrize("end", [Gateway.stop, Gateway.kill], ids=["stopped", "killed"])
 def test_events(own_gateway: Gateway, end: Callable[[Gateway], None]) -> None:
-    """A program that waits for events is informed that there will be no more."""
+    """A program that waits for events is informed that no more will come."""
     done = lpactl(own_gateway, end, "events", until="listening")
     assert "(daemon-unreachable)" in done
     assert "Error(" not in done
 
 
 def lpactl(gateway: Gateway, end: Callable[[Gateway], None], *arguments: str, until: str) -> str:
-    """Run lpactl until it says something, end the daemon, and return what lpactl says then."""
+    """Run lpactl until it prints something, end the daemon, and return the rest of the output."""
     command = [sys.executable, "-m", "lpad.cli.lpactl", "--socket", str(gateway.socket), *arguments]
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

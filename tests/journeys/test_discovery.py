@@ -65,7 +65,7 @@ def test_an_empty_card_finds_its_profile(lab: DiscoveryLab, link: str) -> None:
 
 
 def test_a_daemon_that_is_killed_at_each_step(lab: DiscoveryLab) -> None:
-    """Whenever the power is cut between the event and the profile, there is one download that succeeds."""
+    """Whenever the power is cut between the event and the profile, one download succeeds."""
     order = lab.event(cascade=True)
     with Daemon(lab, **settings(lab)) as daemon:
         for requests in (1, 2, 4, 7):

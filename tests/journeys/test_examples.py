@@ -1,4 +1,4 @@
-"""The examples do what they say, against a real daemon, in each language that the machine has."""
+"""The examples work against a real daemon, in each language that the machine has."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Gateway]:
-    """One whose downloads are tried again, as they are where the settings do not say."""
+    """A gateway whose downloads are retried, as with default settings."""
     with Gateway(settings={"downloads": {"retry_for": 3600}}) as running:
         running.ready()
         yield running
@@ -245,7 +245,7 @@ def test_a_receiver_verifies_and_prints_events(
 
 
 def test_every_example_is_run() -> None:
-    """A new example is added above, and to the table that readers see."""
+    """Every example is run by a test above, and is in the readers' table."""
     files = {path.name for path in EXAMPLES.iterdir()} - {"README.md"}
     receivers = {f"webhook_receiver.{each}" for each in ("py", "js")}
     downloads = {f"download.{each}" for each in ("sh", "py", "js", "go", "c")}

@@ -28,7 +28,7 @@ def standing(gateway: Gateway) -> Failover:
 
 
 def test_the_way_home_is_found_without_anybody() -> None:
-    """The network rejects the profile in use: lpad enables the other one, and reports this everywhere."""
+    """The network rejects the current profile: lpad enables the other one, and reports this everywhere."""
     order = {"profiles": [healthy(FIRST), healthy(SECOND)], "within": 60, "cooldown": 3600}
     with Gateway(euicc={"failover": order}) as gateway:
         gateway.ready()

@@ -1,4 +1,4 @@
-"""Guarded switches over the whole daemon, which is killed at each moment that its journal knows."""
+"""Guarded switches with the whole daemon, which is killed at each step that its journal records."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Trial:
         gateway.client.enable(CARD, self.old, wait=PATIENCE).check()
 
     def begin(self, *until: str, within: float) -> Change:
-        """Ask for the switch to the second profile."""
+        """Request the switch to the second profile."""
         return self.gateway.client.enable(CARD, self.new, guard=until, within=within)
 
     def watched(self, change: Change) -> Change:
@@ -46,18 +46,18 @@ class Trial:
         return client.change(change.id)
 
     def again(self) -> None:
-        """Start lpad after it was killed."""
+        """Start lpad again after a kill."""
         self.gateway.start()
         self.gateway.ready()
 
     def ended(self, change: Change) -> Change:
-        """Return the change once it has ended; nothing is asked any longer."""
+        """Return the change once it has ended, without an open question."""
         client = self.gateway.client
         self.gateway.until(lambda: client.change(change.id).ended)
         return client.change(change.id)
 
     def is_back(self, change: Change) -> dict[str, Any]:
-        """See that the old profile is enabled, and that the change reports this; return its details."""
+        """Check that the old profile is enabled, and that the change reports this; return its details."""
         change = self.ended(change)
         assert change.error is not None, change
         assert change.error.kind == "switch-rolled-back", change.error
@@ -68,12 +68,12 @@ class Trial:
         return change.error.details
 
     def is_kept(self, change: Change) -> None:
-        """See that the new profile is enabled, and that the change is done."""
+        """Check that the new profile is enabled, and that the change is done."""
         assert self.ended(change).check().state == "done"
         assert str(self.gateway.card.enabled_iccid) == self.new
 
     def limit_of(self, change: Change, **fields: Any) -> None:
-        """Change what the journal of the daemon, which must not run, says of the guard's time limit."""
+        """Change the guard's time limit in the journal of the daemon, which must not run."""
         with sealed(self.gateway.folder / "state" / "journal.db") as journal:
             (private,) = journal.execute("SELECT private FROM changes WHERE id = ?", (change.id,)).fetchone()
             noted = msgspec.json.decode(private)
@@ -91,7 +91,7 @@ def trial(profile: Callable[[], bytes]) -> Iterator[Trial]:
 
 
 def test_a_switch_that_registers_and_is_confirmed(trial: Trial) -> None:
-    """The whole way, as a program on the device goes it."""
+    """The whole switch, as a program on the device requests it."""
     change = trial.begin("registered", "confirm", within=PATIENCE)
     trial.gateway.client.wait(change.id, seconds=PATIENCE)
     trial.gateway.client.confirm(change.id)
@@ -121,7 +121,7 @@ def test_killed_while_enabling(trial: Trial, *, after: bool, late: bool) -> None
 
 
 def test_the_power_fails_before_the_card_enables(trial: Trial) -> None:
-    """The journal states what was intended, the card that nothing came of it: the old profile stays."""
+    """The journal has the intent, the card has not carried it out: the old profile stays."""
     trial.gate.hold(enabling, after=False)
     change = trial.begin("registered", within=PATIENCE)
     assert trial.gate.held.wait(PATIENCE)
@@ -133,7 +133,7 @@ def test_the_power_fails_before_the_card_enables(trial: Trial) -> None:
 
 @pytest.mark.parametrize("late", [False, True], ids=["in time", "too late"])
 def test_killed_while_the_guard_is_awaited(trial: Trial, *, late: bool) -> None:
-    """In time the rest of the limit is awaited; after it lpad goes back as soon as it starts."""
+    """Within the limit lpad waits for the rest of it; afterwards lpad rolls back as soon as it starts."""
     change = trial.begin("confirm", within=4 if late else PATIENCE)
     trial.watched(change)
     trial.gateway.kill()
@@ -178,7 +178,7 @@ def test_killed_again_and_again_the_limit_stays_the_limit(trial: Trial) -> None:
 
 
 def test_killed_right_after_the_confirmation(trial: Trial) -> None:
-    """A confirmation that was answered counts, whatever happens to lpad then."""
+    """A confirmation that was answered counts, even if lpad is killed afterwards."""
     change = trial.begin("registered", "confirm", within=PATIENCE)
     trial.gateway.modem.register(trial.new, 2)
     trial.gateway.until(lambda: trial.gateway.client.change(change.id).question is not None)
@@ -191,7 +191,7 @@ def test_killed_right_after_the_confirmation(trial: Trial) -> None:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the card enables", "after the card enabled"])
 def test_killed_on_the_way_back(trial: Trial, *, after: bool) -> None:
-    """The way back is taken up again, from wherever it was cut off."""
+    """The rollback is resumed, wherever it was cut off."""
     change = trial.begin("confirm", within=PATIENCE)
     trial.watched(change)
     trial.gate.hold(enabling, after=after)
@@ -219,7 +219,7 @@ def test_rebooted_with_a_clock_that_was_set_back(trial: Trial) -> None:
 
 
 def test_rebooted_long_after_the_limit(trial: Trial) -> None:
-    """The wall clock tells, though the clock that counts from boot has begun again."""
+    """The wall clock decides, although the clock that counts from boot has restarted."""
     change = trial.begin("confirm", within=3600)
     trial.watched(change)
     trial.gateway.kill()
@@ -244,7 +244,7 @@ def test_the_port_goes_on_the_way_back(trial: Trial) -> None:
 
 
 def test_stopped_as_systemd_does(trial: Trial) -> None:
-    """SIGTERM ends lpad in order and leaves the guard to the next start."""
+    """SIGTERM ends lpad cleanly and leaves the guard to the next start."""
     change = trial.begin("registered", "confirm", within=PATIENCE)
     trial.watched(change)
     trial.gateway.stop()
@@ -255,7 +255,7 @@ def test_stopped_as_systemd_does(trial: Trial) -> None:
 
 
 def test_killed_while_a_download_is_on_trial(trial: Trial, profile: Callable[[], bytes]) -> None:
-    """The profile is not downloaded again; its switch continues, and is rolled back in the end."""
+    """The profile is not downloaded again; its switch continues, and is finally rolled back."""
     gateway = trial.gateway
     change = gateway.client.download(
         CARD, activation_code=gateway.order(profile()), enable=True, guard=["confirm"], within=PATIENCE
@@ -276,7 +276,7 @@ def test_killed_while_a_download_is_on_trial(trial: Trial, profile: Callable[[],
 
 
 def test_killed_in_the_middle_of_the_fallback_order() -> None:
-    """The profile before refuses, lpad dies while it enables the next one: it is enabled nevertheless."""
+    """The card refuses the previous profile, lpad dies while enabling the next: it is still enabled."""
     iccids = ("8900101000000000017", "8900101000000000025", "8900101000000000033")
     with gated_gateway(euicc={"switching": {"fallback": [iccids[2]]}}) as gated:
         gateway, gate = gated.gateway, gated.gate

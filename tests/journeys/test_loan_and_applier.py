@@ -1,4 +1,4 @@
-"""The whole daemon that borrows its modem from ModemManager, and has it connect once it was returned."""
+"""The whole daemon that borrows its modem from ModemManager, which connects once it has the modem back."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def borrowing(applier: str) -> Iterator[tuple[Gateway, GatewayDouble, Callable[[
 
 
 def _connected(double: GatewayDouble, apn: Callable[[], str], name: str) -> bool:
-    """Whether ModemManager has the modem, and a connection with this APN."""
+    """Return whether ModemManager has the modem, and a connection with this APN."""
     return not double.inhibited[-1] and apn() == name
 
 
 @pytest.mark.parametrize("applier", APPLIERS)
 def test_data_follows_the_card(applier: str) -> None:
-    """The modem is returned before it is to connect, and has a new object then; a rollback does the same."""
+    """The modem is returned before it has to connect, and has a new object then; so it is for a rollback."""
     with borrowing(applier) as (gateway, double, apn):
         client = gateway.client
         for iccid, name in ((FIRST, "a.example"), (SECOND, "b.example")):
@@ -81,7 +81,7 @@ def test_data_follows_the_card(applier: str) -> None:
 
 
 def test_a_lost_connection_is_no_dead_profile() -> None:
-    """A connection that ModemManager loses while the guard watches, without a cause, is made again."""
+    """A connection that ModemManager loses while the guard watches, without a cause, is restored."""
     with borrowing("modemmanager") as (gateway, double, apn):
         gateway.install_profile(iccid=FIRST)
         gateway.client.set_network(CARD, str(FIRST), apn="a.example")
@@ -94,7 +94,7 @@ def test_a_lost_connection_is_no_dead_profile() -> None:
 
 
 def test_a_restart_of_lpad_leaves_a_connection() -> None:
-    """Lpad reads the card when it starts, and has ModemManager connect again after that."""
+    """Lpad reads the card when it starts, and has ModemManager reconnect afterwards."""
     with borrowing("modemmanager") as (gateway, double, apn):
         gateway.install_profile(iccid=FIRST)
         gateway.client.set_network(CARD, str(FIRST), apn="a.example")

@@ -97,7 +97,7 @@ def test_no_secret_is_logged(level: str) -> None:
 
 
 def test_payloads_are_logged_on_request() -> None:
-    """With `redact: false` the same hunt finds its secrets: on a bench everything may be wanted."""
+    """With `redact: false` the same hunt finds the secrets, which may be wanted on a bench."""
     with Gateway(settings={"log": {"level": "trace", "redact": False}}) as gateway:
         gateway.ready()
         secrets = secrets_of(gateway, life(gateway))
@@ -130,7 +130,7 @@ def test_one_line_an_event() -> None:
 
 
 def times(line: str) -> int:
-    """Return how many lines one stands for: those that repeat are counted."""
+    """Return the number of lines that one stands for: repeated ones are counted."""
     count = re.search(r" \((once|\d+ times) more within a minute\)$", line)
     return 1 if count is None else int(count[1].replace("once", "1").split()[0])
 
@@ -145,7 +145,7 @@ main()
 
 
 def test_a_daemon_of_the_service_manager_logs_to_the_journal() -> None:
-    """Started with its standard error in the journal, it sends entries with fields, and no lines of text."""
+    """If its standard error is the journal, the daemon sends entries with fields, and no lines of text."""
     gateway = Gateway()
     gateway.start = lambda: None  # type: ignore[method-assign]  # it is started here
     with gateway:
@@ -181,7 +181,7 @@ def test_a_daemon_of_the_service_manager_logs_to_the_journal() -> None:
 
 
 def test_what_is_kept_is_for_lpad_alone() -> None:
-    """The journal holds codes while a download lasts; it is 0600, as are the files of SQLite next to it."""
+    """The journal contains codes during a download; it has mode 0600, like SQLite's files next to it."""
     with Gateway() as gateway:
         gateway.ready()
         life(gateway)

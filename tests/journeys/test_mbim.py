@@ -36,7 +36,7 @@ def installed(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("habits", list(HABITS))
 def test_a_profile_lives_on_an_mbim_modem(habits: str, profile: Callable[[], bytes]) -> None:
-    """Downloaded, enabled, switched, disabled, deleted, notifications delivered; no channel stays open."""
+    """It is downloaded, switched, disabled and deleted, notifications arrive, and no channel stays open."""
     with mbim_gateway(**HABITS[habits]) as (gateway, modem):
         client = gateway.client
         gateway.ready()
@@ -81,7 +81,7 @@ def read_by(modem: MbimModem) -> str:
 
 
 def test_a_switch_is_kept_once_the_modem_is_registered() -> None:
-    """The guard asks MBIM's register state, and its indication ends the wait."""
+    """The guard queries MBIM's register state, and its indication ends the wait."""
     personality = ModemPersonality(registers_after=0.5)
     with mbim_gateway(personality=personality) as (gateway, modem):
         installed(gateway)

@@ -73,7 +73,7 @@ def test_handed_back_when_stopped(bus: str) -> None:
 
 @pytest.mark.parametrize("inhibit", ["auto", "never"])
 def test_not_let_go(bus: str, inhibit: str) -> None:
-    """A modem that ModemManager keeps is absent, and the error states what can be done (meta-balena#3277)."""
+    """If ModemManager keeps the modem, it is absent, and the error states the remedy (meta-balena#3277)."""
     gateway = gateway_with(inhibit=inhibit)
     refusal = (f"{NAME}.Error.Core.Unauthorized", "PolicyKit authorization failed")
     with manager_of(gateway, bus, refusal=refusal), gateway:

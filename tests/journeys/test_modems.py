@@ -24,17 +24,17 @@ HURRY = {
         ]
     }
 }
-"""A ladder like that of the quirks, for modems that need not be given half a minute."""
+"""A ladder like that of the quirks, for modems that do not need half a minute for a step."""
 
 
 def channels_left(gateway: Gateway) -> list[object]:
-    """Return the channels that are open on the card, by its own table, and those in lpad's notes."""
+    """Return the open channels by the card's own table, and those in lpad's notes."""
     notes = (gateway.folder / "state" / "links").glob("*.open")
     return [*gateway.card.open_channels, *notes]
 
 
 def downloaded(gateway: Gateway, code: str, *, breaks: bool) -> str:
-    """Download; a modem that breaks in the middle does so once, and the same code works at the next try."""
+    """Download; if the modem breaks in the middle, it does so once, and the same code works afterwards."""
     change = gateway.download(code)
     if breaks:
         assert change.state == "failed"
@@ -50,7 +50,7 @@ def downloaded(gateway: Gateway, code: str, *, breaks: bool) -> str:
 
 @pytest.mark.parametrize("name", personality_names())
 def test_a_profile_lives_on_every_modem(name: str, profile: Callable[[], bytes]) -> None:
-    """Downloaded, enabled, switched, disabled, deleted, notifications delivered; no channel stays open."""
+    """It is downloaded, switched, disabled and deleted, notifications arrive, and no channel stays open."""
     personality = find_personality(name)
     modem = replace(personality.modem, answer_delay=min(personality.modem.answer_delay, 0.01))
     breaks = modem.cgla_breaks_at is not None
@@ -91,7 +91,7 @@ def test_a_profile_lives_on_every_modem(name: str, profile: Callable[[], bytes])
 def test_a_killed_daemon_leaves_no_channel_after_its_restart(
     name: str, at: int, profile: Callable[[], bytes]
 ) -> None:
-    """Killed with -9 within a download, the daemon closes after its restart what it had left open."""
+    """After kill -9 within a download, the restarted daemon closes the channels that it had left open."""
     personality = find_personality(name, modem={"answer_delay": 0.01})
     with Gateway(personality=personality.modem, behaviour=personality.card) as gateway:
         gateway.ready()

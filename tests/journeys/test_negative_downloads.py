@@ -1,4 +1,4 @@
-"""Downloads that fail: a typed error each, nothing half done, and the next download works."""
+"""Downloads that fail: each with a typed error, without partial results, and the next download works."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def failure(change: Change) -> tuple[str, dict[str, Any]]:
 
 @contextmanager
 def nothing_half_done(gateway: Gateway, profile: Callable[[], bytes]) -> Iterator[None]:
-    """See that the card holds what it held, no channel stays open, and the next download works."""
+    """Check that the card is unchanged, no channel stays open, and the next download works."""
     before = gateway.card.profiles
     yield
     gateway.server.faults.clear()
@@ -61,7 +61,7 @@ def test_used_matching_id(gateway: Gateway, profile: Callable[[], bytes]) -> Non
 
 
 def test_expired_order(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """An order whose time is over reports this."""
+    """An expired order is reported as such."""
     with nothing_half_done(gateway, profile):
         code = gateway.order(profile(), expires=datetime.now(UTC) - timedelta(days=1))
         kind, details = failure(gateway.download(code))
@@ -69,7 +69,7 @@ def test_expired_order(gateway: Gateway, profile: Callable[[], bytes]) -> None:
 
 
 def test_address_of_another_server(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """A server that is not the one that was meant refuses to be called by another's name."""
+    """A server that is called by another name refuses the request."""
     with nothing_half_done(gateway, profile):
         gateway.server.faults.add(
             Fault(kind=FaultKind.REFUSE, function="initiateAuthentication", value="8.8.1/3.8", times=2)
@@ -79,7 +79,7 @@ def test_address_of_another_server(gateway: Gateway, profile: Callable[[], bytes
 
 
 def test_address_where_nobody_listens(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """An address without a server is unreachable, and worth another try."""
+    """An address without a server is unreachable, and the error allows another attempt."""
     with nothing_half_done(gateway, profile):
         change = gateway.download("1$127.0.0.1:9$ABC")
         assert failure(change)[0] == "server-unreachable"
@@ -89,7 +89,7 @@ def test_address_where_nobody_listens(gateway: Gateway, profile: Callable[[], by
 
 @dataclass(frozen=True)
 class Wrong:
-    """Something that the server does wrong, and the error that it leads to."""
+    """A wrong behaviour of the server, and the error that it leads to."""
 
     fault: Fault
     kind: str
@@ -199,7 +199,7 @@ def test_server_gone(gateway: Gateway, profile: Callable[[], bytes], function: s
 def test_server_gone_at_the_notification(
     own_gateway: Gateway, profile: Callable[[], bytes], when: FaultKind
 ) -> None:
-    """A server gone at HandleNotification costs nothing: the profile is there, the outbox delivers later."""
+    """A server that fails at HandleNotification costs nothing: the delivery follows later."""
     own_gateway.server.faults.add(Fault(kind=when, function="handleNotification", times=2))
     own_gateway.download(own_gateway.order(profile())).check()
     waiting = own_gateway.client.notifications(CARD)
@@ -236,7 +236,7 @@ def test_server_gone_at_the_cancellation(gateway: Gateway, profile: Callable[[],
     ],
 )
 def test_nonsense(gateway: Gateway, profile: Callable[[], bytes], function: str, nonsense: FaultKind) -> None:
-    """Malformed JSON, base64 or DER in any answer is the server's error and ends the session."""
+    """Malformed JSON, base64 or DER in any answer is reported as the server's error and ends the session."""
     with nothing_half_done(gateway, profile):
         gateway.server.faults.add(Fault(kind=nonsense, function=function))
         kind, _ = failure(gateway.download(gateway.order(profile())))
@@ -244,7 +244,7 @@ def test_nonsense(gateway: Gateway, profile: Callable[[], bytes], function: str,
 
 
 def test_declined(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """The caller sees the metadata, says no, and the server learns that its order was rejected."""
+    """The caller sees the metadata and rejects it, and the server is informed that its order was rejected."""
     with nothing_half_done(gateway, profile):
         asking = gateway.download(gateway.order(profile(), matching_id="DECLINED"), confirm=True)
         assert asking.state == "waiting"
@@ -318,7 +318,7 @@ def test_card_full(profile: Callable[[], bytes]) -> None:
 
 
 def test_redirect_is_refused(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """A redirect is not followed: what was verified is the server that was asked."""
+    """A redirect is not followed, because only the requested server was verified."""
     with nothing_half_done(gateway, profile):
         gateway.server.faults.add(
             Fault(kind=FaultKind.REDIRECT, function="authenticateClient", value="https://evil.example.com/")
@@ -328,7 +328,7 @@ def test_redirect_is_refused(gateway: Gateway, profile: Callable[[], bytes]) -> 
 
 @pytest.mark.parametrize("status", [404, 500, 503])
 def test_http_error(gateway: Gateway, profile: Callable[[], bytes], status: int) -> None:
-    """An HTTP error is the server's, and the next download works."""
+    """An HTTP error is reported as the server's, and the next download works."""
     with nothing_half_done(gateway, profile):
         gateway.server.faults.add(
             Fault(kind=FaultKind.HTTP_STATUS, function="authenticateClient", value=status)

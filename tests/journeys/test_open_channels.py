@@ -29,13 +29,13 @@ LINKS = ["plain", "strict-csim", "cgla-number", "cgla-bare-number", "cgla-hex64"
 
 @dataclass
 class Bench:
-    """A gateway whose line to the card is written down, and which can be held at an APDU."""
+    """A gateway whose line to the card is recorded, and can be held at an APDU."""
 
     gateway: Gateway
     gate: Gate
     left_open: Callable[[], set[str]]
     away: Callable[[], None]
-    """Takes the port, or the card out of its reader, once the APDU that is held has gone on."""
+    """Removes the port, or the card from its reader, once the held APDU has continued."""
     back: Callable[[], None]
 
     def held(self, code: str) -> Change:
@@ -47,7 +47,7 @@ class Bench:
         return change
 
     def tidy(self) -> None:
-        """Wait until the log shows all closed, stop the daemon, and see that it still does."""
+        """Wait until the log shows all channels closed, stop the daemon, and check that this still holds."""
         self.gateway.until(lambda: not self.left_open())
         self.gateway.stop()
         assert self.left_open() == set()
@@ -101,7 +101,7 @@ def test_done(bench: Bench, profile: Callable[[], bytes]) -> None:
 
 @pytest.mark.parametrize("kind", [FaultKind.BPP_BIT_FLIP, FaultKind.HTTP_STATUS, FaultKind.DROP_BEFORE])
 def test_failed(bench: Bench, profile: Callable[[], bytes], kind: FaultKind) -> None:
-    """A download that the card, the server or the network ends."""
+    """The card, the server or the network ends a download."""
     value = {FaultKind.BPP_BIT_FLIP: 3, FaultKind.HTTP_STATUS: 404}.get(kind)
     bench.gateway.server.faults.add(Fault(function="getBoundProfilePackage", kind=kind, value=value, times=9))
     assert bench.gateway.download(bench.gateway.order(profile())).state == "failed"
@@ -109,7 +109,7 @@ def test_failed(bench: Bench, profile: Callable[[], bytes], kind: FaultKind) -> 
 
 
 def test_cancelled(bench: Bench, profile: Callable[[], bytes]) -> None:
-    """A download that is taken back while the profile flows."""
+    """A download is cancelled while the profile is sent."""
     change = bench.held(bench.gateway.order(profile()))
     bench.gateway.client.cancel(change.id)
     bench.gate.go_on()
@@ -118,7 +118,7 @@ def test_cancelled(bench: Bench, profile: Callable[[], bytes]) -> None:
 
 
 def test_terminated(bench: Bench, profile: Callable[[], bytes]) -> None:
-    """SIGTERM while the profile flows: the daemon closes what it has open before it goes."""
+    """After SIGTERM while the profile is sent, the daemon closes its open channels before it ends."""
     bench.held(bench.gateway.order(profile()))
     process = bench.gateway.process
     assert process is not None
@@ -129,7 +129,7 @@ def test_terminated(bench: Bench, profile: Callable[[], bytes]) -> None:
 
 
 def test_killed_while_loading(bench: Bench, profile: Callable[[], bytes]) -> None:
-    """Kill -9 while the profile flows: the next daemon closes what the last one had open."""
+    """After kill -9 while the profile is sent, the next daemon closes what the last one had open."""
     change = bench.held(bench.gateway.order(profile()))
     bench.gateway.kill()
     bench.gate.go_on()
@@ -140,7 +140,7 @@ def test_killed_while_loading(bench: Bench, profile: Callable[[], bytes]) -> Non
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the card acts", "after the card acted"])
 def test_killed_while_enabling(bench: Bench, profile: Callable[[], bytes], *, after: bool) -> None:
-    """Kill -9 around a switch, before the card does what it was told and after."""
+    """The daemon is killed around a switch, before and after the card has carried it out."""
     iccid = str((bench.gateway.download(bench.gateway.order(profile())).check().result or {})["iccid"])
     bench.gate.hold(enabling, after=after)
     change = bench.gateway.client.enable(CARD, iccid)
@@ -154,7 +154,7 @@ def test_killed_while_enabling(bench: Bench, profile: Callable[[], bytes], *, af
 
 
 def test_port_lost(bench: Bench, profile: Callable[[], bytes]) -> None:
-    """The port goes while the profile flows, or the card is pulled: closed once it is back."""
+    """If the port or the card disappears while the profile is sent, the channel is closed once it is back."""
     change = bench.held(bench.gateway.order(profile()))  # else it may be done before the port is gone
     bench.away()
     bench.gate.go_on()
@@ -166,7 +166,7 @@ def test_port_lost(bench: Bench, profile: Callable[[], bytes]) -> None:
 
 
 def test_a_log_that_shows_an_open_channel_is_told() -> None:
-    """The proof can fail: channels opened and not closed are found, in each form of a log."""
+    """The proof can fail: channels that are not closed are found, in each form of a log."""
     csim = ['> AT+CSIM=10,"0070000001"', '< +CSIM: 6,"029000"', "< +CREG: 1", "< OK"]
     assert left_open_at(csim) == {"channel 2"}
     assert left_open_at([*csim, '> AT+CSIM=8,"00708002"', '< +CSIM: 4,"9000"', "< OK"]) == set()

@@ -1,4 +1,4 @@
-"""Everything immediately that programs gone wild can do, against a whole daemon."""
+"""Everything that runaway programs can do at the same time, against a whole daemon."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_KIB = 96 * 1024
 
 
 def test_memory_is_bounded_and_others_are_answered(profile: Callable[[], bytes]) -> None:
-    """200 clients, 10,000 requests for one download, floods and deaf ones: one change, 96 MiB at most.
+    """200 clients, 10,000 requests for one download, floods and silent ones: one change, 96 MiB at most.
 
     The clients are those of script/bench: readers next to slow writers, half-open connections, bodies of
     100 MB, heads without end, and event streams without a reader.

@@ -80,7 +80,7 @@ def test_fit_for_a_bug_report(gateway: Gateway, profile: Callable[[], bytes]) ->
 
 
 def test_by_port(gateway: Gateway) -> None:
-    """The card is named by its port as well; one that the daemon does not have is said to be unknown."""
+    """The card can be named by its port, too; a port that the daemon does not have is reported as unknown."""
     port = str(gateway.folder / "port")
     assert json.loads(run(gateway, "probe", port, "--json"))["probe"]["port"].startswith("AT modem on ")
     run(gateway, "probe", "/dev/ttyUSB99", code=exit_codes.USAGE)
@@ -94,7 +94,7 @@ def test_ports(gateway: Gateway) -> None:
 
 
 def test_absent_card() -> None:
-    """A card that cannot be reached has a report, too: what was found, and what failed."""
+    """A card that cannot be reached has a report, too, with its findings and the failure."""
     with Gateway(euicc={"port": "/dev/serial/by-id/usb-None_0123456789ABCDEF"}) as gateway:
         text = run(gateway, "probe", code=exit_codes.CARD)
         assert "there is no such port" in text
@@ -103,7 +103,7 @@ def test_absent_card() -> None:
 
 
 def test_without_daemon() -> None:
-    """Lpad probe needs neither daemon nor settings."""
+    """`lpad probe` needs neither daemon nor settings."""
     gateway = Gateway(personality=find_personality("cgla-bare-number").modem)
     with gateway:
         gateway.stop()

@@ -34,7 +34,7 @@ def gateway_with(**habits: Any) -> Gateway:
     ],
 )
 def test_a_modem_that_notices_late(profile: Callable[[], bytes], notices: Notices, needed: list[str]) -> None:
-    """The change is done once the modem reads the new profile, and its steps state what that took."""
+    """The change is done once the modem reads the new profile, and its steps show how."""
     with gateway_with(notices=notices, away_after_reset=1.0, comes_back_elsewhere=True) as gateway:
         gateway.ready()
         first, second = (
@@ -49,7 +49,7 @@ def test_a_modem_that_notices_late(profile: Callable[[], bytes], notices: Notice
 
 
 def test_killed_between_power_down_and_power_up(profile: Callable[[], bytes]) -> None:
-    """The next start powers the radio up, before it asks anything else of the card (VoCat#82)."""
+    """The next start switches the radio on, before it asks anything else of the card (VoCat#82)."""
     with gateway_with(notices=Notices.RADIO_CYCLE) as gateway:
         gateway.ready()
         iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
@@ -65,7 +65,7 @@ def test_killed_between_power_down_and_power_up(profile: Callable[[], bytes]) ->
 
 
 def test_killed_in_the_middle_of_the_ladder(profile: Callable[[], bytes]) -> None:
-    """The next start climbs on until the modem reads the new profile, and the change reports this."""
+    """The next start continues the ladder until the modem reads the new profile; the change reports this."""
     with gateway_with(notices=Notices.RESET) as gateway:
         gateway.ready()
         iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
@@ -88,7 +88,7 @@ def test_killed_in_the_middle_of_the_ladder(profile: Callable[[], bytes]) -> Non
 
 
 def test_the_modem_is_restarted_on_request() -> None:
-    """`lpactl restart-modem` waits until the card can be read; no restart of lpad's own is counted."""
+    """`lpactl restart-modem` waits until the card can be read, and does not count as lpad's own restart."""
     with gateway_with(away_after_reset=0.5) as gateway:
         gateway.ready()
         command = [str(Path(sys.executable).with_name("lpactl")), "--socket", str(gateway.socket)]

@@ -1,4 +1,4 @@
-"""`systemctl reload`: what can be applied without dropping a card is, and the rest is named."""
+"""`systemctl reload`: settings are applied if no card has to be dropped, and the others are named."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SECOND_EID = "89049032123451234512345678901300"
 IMEI = "356938035643809"
 OUTSIDER = 54321
-"""A user ID without a user."""
+"""A user ID that belongs to no user."""
 CALLER = """
 import http.client, json, os, socket, sys
 path, uid = sys.argv[1], int(sys.argv[2])
@@ -60,7 +60,7 @@ def managed(gateway: Gateway) -> Iterator[Managed]:
 
 
 def test_the_manager_is_told(managed: Managed) -> None:
-    """RELOADING comes with the moment, READY when it is over, as sd_notify(3) wants it."""
+    """RELOADING has the time, and READY follows at the end, as sd_notify(3) requires."""
     before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
     said = managed.reload()
     (reloading,) = (each for each in said if "RELOADING" in each)
@@ -70,7 +70,7 @@ def test_the_manager_is_told(managed: Managed) -> None:
 
 
 def test_what_counts_at_once(gateway: Gateway, managed: Managed, profile: Callable[[], bytes]) -> None:
-    """A level, deadlines, hosts and trust count for what begins next; the card's port is never closed."""
+    """Log level, deadlines, hosts and trust take effect for new work; the card's port is never closed."""
     opened = gateway.log.count(" open")
     answering = gateway.client.download(
         CARD, activation_code=gateway.order(profile()), confirm=True, wait=PATIENCE
@@ -98,7 +98,7 @@ def test_what_counts_at_once(gateway: Gateway, managed: Managed, profile: Callab
 
 
 def test_what_needs_a_restart_is_named(gateway: Gateway, managed: Managed) -> None:
-    """Log, status and GET /v1/system name the keys that wait, until they are as they were."""
+    """Log, status and GET /v1/system name the waiting keys, until they have their old values."""
     gateway._settings = {
         "socket": str(gateway.folder / "other.sock"),
         "state_folder": str(gateway.folder / "elsewhere"),
@@ -118,7 +118,7 @@ def test_what_needs_a_restart_is_named(gateway: Gateway, managed: Managed) -> No
 
 
 def test_what_is_no_file_is_refused_at_once(gateway: Gateway, managed: Managed) -> None:
-    """A FIFO in the place of the settings or of a CA's file is an error, and later reloads work."""
+    """A FIFO in place of the settings or of a CA file is an error, and later reloads work."""
     settings = gateway.write_settings()
     whole = settings.read_text()
     settings.unlink()
@@ -145,7 +145,7 @@ def test_what_is_no_file_is_refused_at_once(gateway: Gateway, managed: Managed) 
 
 
 def test_a_reload_while_the_daemon_stops(gateway: Gateway, managed: Managed) -> None:
-    """Asked for both at the same time, it stops, and applies nothing to what is taken down."""
+    """If both are requested at the same time, the daemon stops, and applies nothing."""
     managed.process.send_signal(signal.SIGHUP)
     managed.process.send_signal(signal.SIGTERM)
     assert managed.process.wait(PATIENCE) == 0
@@ -156,7 +156,7 @@ def test_a_reload_while_the_daemon_stops(gateway: Gateway, managed: Managed) -> 
 def test_the_state_folder_stays_until_a_restart(
     gateway: Gateway, managed: Managed, profile: Callable[[], bytes]
 ) -> None:
-    """Knowledge about servers from after a reload is stored with the rest of the state."""
+    """After a reload, newly learnt data about servers are still stored with the rest of the state."""
     elsewhere = gateway.folder / "elsewhere"
     elsewhere.mkdir()
     gateway._settings = {"state_folder": str(elsewhere)}
@@ -187,7 +187,7 @@ def test_a_broken_file_changes_nothing(gateway: Gateway, managed: Managed) -> No
 
 
 def test_trust_that_cannot_be_read_changes_nothing(gateway: Gateway, managed: Managed) -> None:
-    """A CA file that is missing is found before anything is applied."""
+    """A missing CA file is found before anything is applied."""
     gateway._settings = {"log": "debug", "trust": {"extra_ca_files": ["missing.pem"]}}
     managed.reload()
     assert "missing.pem" in managed.status
@@ -195,7 +195,7 @@ def test_trust_that_cannot_be_read_changes_nothing(gateway: Gateway, managed: Ma
 
 
 def test_hangups_in_a_row_end_with_the_last_file(gateway: Gateway, managed: Managed) -> None:
-    """A file written while another is being read is read too."""
+    """A file that is written while another is being read is read as well."""
     for answer_within in range(1, 20):
         gateway._settings = {"log": "debug" if answer_within % 2 else "info"}
         gateway.write_settings()
@@ -221,7 +221,7 @@ def test_the_status_tells_what_happens(
 def test_the_end_while_a_change_waits(
     gateway: Gateway, managed: Managed, profile: Callable[[], bytes]
 ) -> None:
-    """Events of the engine after the end of the API delay nothing: SIGTERM ends the daemon with 0."""
+    """Events of the engine after the end of the API do not delay the end: SIGTERM ends the daemon with 0."""
     gateway.client.download(CARD, activation_code=gateway.order(profile()), confirm=True, wait=PATIENCE)
     managed.process.terminate()
     assert managed.process.wait(PATIENCE) == 0
@@ -259,7 +259,7 @@ def second(gateway: Gateway) -> Iterator[Path]:
 def test_a_card_comes_and_goes(
     gateway: Gateway, managed: Managed, second: Path, profile: Callable[[], bytes]
 ) -> None:
-    """A card that is added is served next to the first, whose download and port stay; then it is released."""
+    """An added card is served next to the first, whose download and port stay; then it is released."""
     opened = gateway.log.count(f"{CARD}: AT modem on")
     asks = gateway.client.download(
         CARD, activation_code=gateway.order(profile()), confirm=True, wait=PATIENCE
@@ -293,7 +293,7 @@ def test_a_card_comes_and_goes(
 
 
 def open_at_link_ends(port: Path) -> bool:
-    """Whether the port is free."""
+    """Return whether the port is free."""
     try:
         SerialLine(str(port)).close()
     except CardBusy:
@@ -322,7 +322,7 @@ def test_keys_of_a_card(gateway: Gateway, managed: Managed, profile: Callable[[]
 
 
 def test_who_may_connect(gateway: Gateway, managed: Managed) -> None:
-    """A user with a new role may connect, one without a role no longer may, as the socket's list shows."""
+    """A user with a new role may connect, and one without a role no longer, as the socket's list shows."""
     gateway._settings = {"access": {"read": {"users": [OUTSIDER]}}}
     managed.reload()
     assert OUTSIDER.to_bytes(4, "little") in access_list(gateway)
@@ -332,7 +332,7 @@ def test_who_may_connect(gateway: Gateway, managed: Managed) -> None:
 
 
 def test_a_role_that_is_taken_away_counts_on_open_connections(gateway: Gateway, managed: Managed) -> None:
-    """A user that kept its connection without a role gets 403 from the reload on.
+    """A user that kept its connection but lost its role gets 403 from the reload on.
 
     Only root can become another user: other users see that the owner may do all, before and after.
     """
@@ -364,7 +364,7 @@ def access_list(gateway: Gateway) -> bytes:
 
 
 def test_how_long_downloads_are_tried(gateway: Gateway, managed: Managed) -> None:
-    """A download that begins after the reload goes by the new time, as its record shows."""
+    """A download that begins after the reload uses the new time, as its record shows."""
     nowhere = "LPA:1$smdp.invalid$X"
     failed = gateway.client.download(CARD, activation_code=nowhere, wait=PATIENCE)
     assert failed.state == "failed"

@@ -23,7 +23,7 @@ PECULIAR = CardBehaviour(answers=Answers.CORRECTED, copies_unknown_parameters=Tr
 
 @pytest.fixture
 def recorded(tmp_path: Path, profile: Callable[[], bytes]) -> tuple[str, str, Path]:
-    """A peculiar card's EID, the ICCID of its profile, and what it was asked, a refusal among it."""
+    """A peculiar card's EID, the ICCID of its profile, and the recorded commands, including a refusal."""
     with Gateway(behaviour=PECULIAR, settings={"log": {"apdus": "apdus"}}) as gateway:
         gateway.ready()
         iccid = str((gateway.download(gateway.order(profile()), enable=True).check().result or {})["iccid"])

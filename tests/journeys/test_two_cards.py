@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 MUTE = "a-mute-one"
 QUEUED = 30
-"""Changes of the silent one: each takes as long as lpad waits for a modem to say OK."""
+"""The silent card's changes: each takes as long as lpad waits for a modem to answer OK."""
 BAUD = 38400
-"""So slow that closing a session takes longer than a process needs to exit."""
+"""A delay that makes closing a session slower than the end of a process."""
 
 
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
-    """The silent one stands first."""
+    """A gateway with the silent card first."""
     ours, theirs = os.openpty()
     try:
         made = Gateway(baud=BAUD, settings={})
@@ -36,7 +36,7 @@ def gateway() -> Iterator[Gateway]:
 
 
 def test_a_mute_modem_delays_no_other_card(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """While its changes wait for it, both are read, and the other downloads, switches and delivers."""
+    """While its changes wait, both cards are shown, and the other downloads, switches and delivers."""
     lpad = gateway.client
     stuck = [lpad.refresh(MUTE).id for _ in range(QUEUED)]
     assert [each.name for each in lpad.euiccs()] == [MUTE, CARD]
@@ -55,7 +55,7 @@ def test_a_mute_modem_delays_no_other_card(gateway: Gateway, profile: Callable[[
 def test_a_mute_modem_keeps_no_other_from_stopping_well(
     gateway: Gateway, profile: Callable[[], bytes]
 ) -> None:
-    """The channel of the other's download is closed before the daemon is gone; its question outlives that."""
+    """The channel of the other's download is closed before the daemon ends; its question survives."""
     for _ in range(QUEUED):
         gateway.client.refresh(MUTE)
     change = gateway.download(gateway.order(profile()), confirm=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_the_first_profile_comes_unasked(profile: Callable[[], bytes]) -> None:
-    """With `provision: on_empty` an empty card gets a profile enabled, once, and is left alone then."""
+    """With `provision: on_empty` an empty card gets an enabled profile, once, and no change after that."""
     with Gateway(settings={"provision": "on_empty"}) as gateway:
         gateway.ready()
         gateway.server.orders.add_order(profile(), eid=gateway.card.eid)
@@ -35,7 +35,7 @@ def test_the_first_profile_comes_unasked(profile: Callable[[], bytes]) -> None:
 
 
 def test_a_journal_of_a_newer_lpad(profile: Callable[[], bytes], own_gateway: Gateway) -> None:
-    """The daemon starts, shows the card, and takes nothing that alters it; the file stays as it is."""
+    """The daemon starts, shows the card, and accepts no change that alters it; the file stays as it is."""
     gateway = own_gateway
     iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
     gateway.stop()
@@ -57,7 +57,7 @@ def test_a_journal_of_a_newer_lpad(profile: Callable[[], bytes], own_gateway: Ga
 
 
 def test_a_journal_that_was_spoilt(profile: Callable[[], bytes], own_gateway: Gateway) -> None:
-    """The daemon begins a new journal, keeps the damaged one, and accepts the next change."""
+    """The daemon starts a new journal, keeps the damaged one, and accepts the next change."""
     gateway = own_gateway
     iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
     gateway.until(lambda: gateway.card.open_channels == () and gateway.card.notifications == ())

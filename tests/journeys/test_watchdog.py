@@ -1,4 +1,4 @@
-"""The watchdog is fed while the work makes progress, and starves when a thread is stuck."""
+"""The watchdog gets signs of life while the work makes progress, and none when a thread is stuck."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def hanging(path, *more, **rest):
 
 os.open = hanging
 """
-"""Has the daemon's open(2) not return for files whose names are in a folder, as on a failing memory card."""
+"""Makes the daemon's open(2) hang for the files named in a folder, as on a failing memory card."""
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def gateway() -> Iterator[Gateway]:
 
 
 class FailingMemoryCard:
-    """Files on it hang when they are opened, as soon as they are named here."""
+    """A folder whose files hang when they are opened, as soon as they are named here."""
 
     def __init__(self, folder: Path) -> None:
         self._names = folder / "names"
@@ -60,7 +60,7 @@ def memory_card(tmp_path: Path) -> FailingMemoryCard:
 
 
 def test_an_idle_daemon_is_well(gateway: Gateway) -> None:
-    """Resting is progress: the watchdog is fed twice in its time, though nothing happens."""
+    """Resting counts as progress: the watchdog gets two signs of life in its time, although lpad is idle."""
     with Managed(gateway, watchdog=WATCHDOG) as managed:
         gateway.ready()
         for _ in range(4):
@@ -68,7 +68,7 @@ def test_an_idle_daemon_is_well(gateway: Gateway) -> None:
 
 
 def test_waiting_for_an_answer_is_progress(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """A change may wait for its caller far longer than the watchdog's patience."""
+    """A change may wait for its caller far longer than the watchdog's time limit."""
     with Managed(gateway, watchdog=WATCHDOG) as managed:
         gateway.ready()
         change = gateway.client.download(
@@ -80,7 +80,7 @@ def test_waiting_for_an_answer_is_progress(gateway: Gateway, profile: Callable[[
 
 
 def test_a_stuck_worker_starves_the_watchdog(gateway: Gateway, memory_card: FailingMemoryCard) -> None:
-    """A call that no deadline ends stops the feeding; the log states who is stuck, and where."""
+    """A call that no deadline ends stops the signs of life; the log names the stuck thread and the place."""
     with Managed(gateway):
         gateway.ready()
     for known in (gateway.folder / "state" / "links").iterdir():
@@ -98,7 +98,7 @@ def test_a_stuck_worker_starves_the_watchdog(gateway: Gateway, memory_card: Fail
 def test_a_stuck_thread_behind_the_api_starves_the_watchdog(
     gateway: Gateway, memory_card: FailingMemoryCard
 ) -> None:
-    """An event loop blocked by a hanging call answers no request, so the daemon is not well."""
+    """An event loop blocked by a hanging call answers no request, so the signs of life stop."""
     with Managed(gateway, watchdog=WATCHDOG, environment=memory_card.environment) as managed:
         gateway.ready()
         managed.until("WATCHDOG")

@@ -68,7 +68,7 @@ def test_default_smdp(own_gateway: Gateway, profile: Callable[[], bytes]) -> Non
 
 
 def test_verbs_are_idempotent(own_gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """Enabling the enabled and disabling the disabled profile is done, and the operator hears nothing."""
+    """Enabling the enabled and disabling the disabled profile is done, without a notification."""
     client = own_gateway.client
     iccid = str((own_gateway.download(own_gateway.order(profile())).check().result or {})["iccid"])
     disable = partial(client.disable, accept_offline=True)
@@ -84,7 +84,7 @@ def test_verbs_are_idempotent(own_gateway: Gateway, profile: Callable[[], bytes]
 
 
 def test_reset_empties_the_card(own_gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """A memory reset takes operational profiles, also the enabled one, and their operators are reported."""
+    """A memory reset deletes operational profiles, even the enabled one, and their operators are notified."""
     client = own_gateway.client
     own_gateway.download(own_gateway.order(profile()), enable=True).check()
     client.reset(CARD, operational_profiles=True, accept_offline=True, wait=PATIENCE).check()
@@ -113,7 +113,7 @@ def test_made_up_profile_arrives_whole(gateway: Gateway, profile: Callable[[], b
 
 
 def test_progress_is_told_by_step_and_byte(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """A follower of a download gets each step and increasing byte counts up to the whole package."""
+    """A follower of a download gets each step, and increasing byte counts up to the whole package."""
     change = gateway.client.download(CARD, activation_code=gateway.order(profile()))
     events = list(gateway.client.follow(change.id))
     sent = [event.data["sent"] for event in events if event.type == "progress"]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lpad.simulator.platform.vendor import Faulty
 
 NO_LINES = ("soracom", "yoni")
-"""Platforms whose lines are live by themselves."""
+"""Platforms that activate lines by themselves."""
 REGISTERED = {"until": ["registered"], "within": PATIENCE}
 
 
@@ -91,7 +91,7 @@ def test_from_power_on_to_a_registered_profile(like: str) -> None:
 
 
 def test_a_restart_asks_for_nothing() -> None:
-    """A gateway that was provided for asks the platform for nothing after a restart."""
+    """After a restart, a provisioned gateway sends no request to the platform."""
     with provided("desk", on_empty=["mine"]) as (gateway, platform):
         assert provisioned(gateway).state == "done"
         gateway.stop()
@@ -141,10 +141,10 @@ def test_killed_while_waiting() -> None:
 
 
 class OnlyWay:
-    """The uplink of a gateway whose modem has the only one: it carries what the enabled profile is served."""
+    """The only uplink of a gateway, through its modem: it works if a network serves the enabled profile."""
 
     def __init__(self, gateway: Gateway, platform: SimulatedPlatform, *, bars_new: bool = False) -> None:
-        """Lead all requests over it; with `bars_new`, no network serves what the platform reserves."""
+        """Route all requests over it; with `bars_new`, no network serves the platform's profiles."""
         self.barred: set[str] = set()
         """ICCIDs of profiles that no network serves."""
         self.asked: list[str] = []
@@ -182,7 +182,7 @@ class OnlyWay:
         self.barred = set()
 
     def _serving(self) -> str:
-        """Return the profile that is served; without one the request does not arrive."""
+        """Return the served profile; without one the request does not arrive."""
         served = [each for each in self.enabled if each not in self.barred]
         if not served:
             raise ConnectionAbortedError
@@ -191,7 +191,7 @@ class OnlyWay:
 
 @pytest.mark.parametrize("like", ["desk", "kore", "soracom"])
 def test_over_the_profile_that_is_replaced(like: str) -> None:
-    """Without any other uplink, the bootstrap profile carries all until the new one serves the device."""
+    """Without another uplink, the bootstrap profile carries all requests until the new one works."""
     with provided(like) as (gateway, platform):
         gateway.ready()
         bootstrap = gateway.install_profile(enable=True)
@@ -210,7 +210,7 @@ def test_over_the_profile_that_is_replaced(like: str) -> None:
 
 
 def test_a_new_profile_that_no_network_serves() -> None:
-    """The bootstrap is enabled again before the device is lost; the next request tries the same profile."""
+    """The bootstrap profile is enabled again in time; the next request tries the same new profile."""
     with provided("desk") as (gateway, platform):
         gateway.ready()
         bootstrap = gateway.install_profile(enable=True)

@@ -1,4 +1,4 @@
-"""A simulated card and a simulated SM-DP+, joined by the real card floor, the real ES9+ and the LPA."""
+"""A simulated card and a simulated SM-DP+, connected by lpad's card code, its ES9+ and its LPA."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def soon() -> Deadline:
 
 
 class Contacts:
-    """The card's contacts as a raw card: no modem in between."""
+    """The card's contacts as a raw card, without a modem in between."""
 
     def __init__(self, card: SoftCard) -> None:
         self.card = card

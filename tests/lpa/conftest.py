@@ -50,6 +50,6 @@ def bench(make_bench: MakeBench) -> Iterator[Bench]:
 
 @pytest.fixture(params=list(Curve), ids=lambda curve: curve.name.lower())
 def curve(request: pytest.FixtureRequest) -> Curve:
-    """Either curve of SGP.22."""
+    """Each curve of SGP.22."""
     chosen: Curve = request.param
     return chosen

@@ -47,12 +47,12 @@ LATER = range(17, 33)  # of version 3: the sentence contains their names
     ids=repr,
 )
 def test_every_reason_has_its_sentence(code: ResultCode) -> None:
-    """A reason of version 2 is explained in words of its own, not in those for unknown ones."""
+    """A reason of version 2 has its own explanation, not that of unknown ones."""
     assert "only later or other specifications" not in refused(Intent("ES10"), code).sentence
 
 
 def test_a_reason_of_a_later_version_is_named() -> None:
-    """The name and number are reported if there are no words of our own."""
+    """The name and number are reported if lpad has no words for the reason."""
     error = refused(es10.LOAD_BOUND_PROFILE_PACKAGE, InstallationError.LPR_NOT_SUPPORTED)
     assert "(lprNotSupported, 23)" in error.sentence
     assert error.kind == "card-refused"

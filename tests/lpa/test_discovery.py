@@ -45,7 +45,7 @@ OTHER_EID = "89049032000000000000000000000000"
 
 
 class Lab:
-    """A card, an SM-DP+, a root and an alternative SM-DS, each under a name without a port."""
+    """A card, an SM-DP+, a root and an alternative SM-DS, each with a name without a port."""
 
     def __init__(self, bench: Bench, pki: Pki, folder: Path, running: ExitStack) -> None:
         self.bench = bench
@@ -120,7 +120,7 @@ def test_events_in_their_order(lab: Lab) -> None:
 
 
 def test_an_event_is_the_order_of_a_download(lab: Lab) -> None:
-    """The event's ID, as matching ID at its server, downloads the profile; discovery disturbs nothing."""
+    """The event's ID, as matching ID at its server, downloads the profile after a discovery."""
     order = lab.bench.order(matching_id="EVENT-7", eid=lab.bench.card.eid)
     lab.event("EVENT-7")
     (event,) = lab.discover().events
@@ -150,7 +150,7 @@ def test_a_cascade_keeps_the_place_of_its_event(lab: Lab) -> None:
 
 
 def test_an_sm_dp_plus_sees_no_card(lab: Lab) -> None:
-    """To know that a server is an SM-DP+, lpad reads its certificate; no attempt is counted."""
+    """Lpad reads a server's certificate to find out that it is an SM-DP+; no attempt is counted."""
     order = lab.bench.order(matching_id="E-1", eid=lab.bench.card.eid)
     lab.event("E-1")
     lab.event("E-2")
@@ -169,7 +169,7 @@ def test_a_loop_ends(lab: Lab) -> None:
 
 
 def test_two_sm_dss_that_lead_to_each_other(lab: Lab) -> None:
-    """The same question is asked once."""
+    """The same query is sent once."""
     lab.event("R-1", ALTERNATIVE)
     lab.event("R-1", ROOT, at=ALTERNATIVE)
     found = lab.discover()
@@ -187,7 +187,7 @@ def test_thousands_of_events(lab: Lab) -> None:
 
 
 def test_many_servers(lab: Lab) -> None:
-    """The questions of one discovery are limited; an event beyond them is still an event."""
+    """The number of queries of one discovery is limited; an event beyond the limit is still listed."""
     for place in range(MOST_SESSIONS + 4):
         lab.event(f"E-{place}", f"smdp{place}.invalid")
     found = lab.discover()
@@ -196,7 +196,7 @@ def test_many_servers(lab: Lab) -> None:
 
 
 def test_a_dead_server_hides_no_other(lab: Lab) -> None:
-    """The events of one server are found although those before it fail."""
+    """The events of one server are found although earlier servers fail."""
     lab.event("E-1", at=ALTERNATIVE)
     found = lab.discover("dead.invalid", ROOT, ALTERNATIVE)
     assert events(found) == [("E-1", SMDP)]
@@ -220,7 +220,7 @@ def test_a_server_that_the_policy_forbids(lab: Lab) -> None:
 
 
 def test_an_sm_ds_of_the_settings_is_allowed_in_a_cascade(lab: Lab) -> None:
-    """An SM-DS that the settings name needs no place in the policy for downloads."""
+    """An SM-DS that the settings name need not be in the policy for downloads."""
     lab.event("R-1", ALTERNATIVE)
     lab.event("E-1", SMDP, at=ALTERNATIVE, forwarded_as="R-1")
     found = lab.discover(ROOT, ALTERNATIVE, policy=InstallPolicy(servers=(SMDP,)))
@@ -256,7 +256,7 @@ def test_each_refusal_of_an_sm_ds(lab: Lab, code: str) -> None:
 
 @pytest.mark.parametrize("code", ["8.10.1/3.9", "8.1/6.1"])
 def test_a_lost_session_is_begun_again_once(lab: Lab, code: str) -> None:
-    """A transaction that the SM-DS no longer knows costs one more session, and no error."""
+    """A transaction that the SM-DS no longer knows costs one more session, and leads to no error."""
     lab.event("E-1")
     lab.root.faults.add(Fault(kind=FaultKind.REFUSE, function="authenticateClient", value=code))
     found = lab.discover()
@@ -307,7 +307,7 @@ def test_an_sm_ds_with_the_role_of_an_sm_dp_plus(lab: Lab) -> None:
     ],
 )
 def test_faulty_servers(lab: Lab, kind: FaultKind, function: str, error: type[Exception]) -> None:
-    """A mistake of an SM-DS is its failure, and the next server is asked."""
+    """A mistake of an SM-DS is reported as its failure, and the next server is asked."""
     lab.event("E-1", at=ALTERNATIVE)
     value = "other.example.com" if kind is FaultKind.SIGNED_ADDRESS else None
     lab.root.faults.add(Fault(kind=kind, function=function, value=value, times=0))
@@ -317,7 +317,7 @@ def test_faulty_servers(lab: Lab, kind: FaultKind, function: str, error: type[Ex
 
 
 def test_an_expired_certificate(lab: Lab) -> None:
-    """The TLS certificate of an SM-DS is verified as that of an SM-DP+."""
+    """The TLS certificate of an SM-DS is verified like that of an SM-DP+."""
     lab.root.show(TlsIdentity.EXPIRED)
     assert errors(lab.discover()) == {ROOT: "server-untrusted"}
 
@@ -338,7 +338,7 @@ def test_an_unreachable_sm_dp_plus_is_still_an_event(lab: Lab) -> None:
 
 
 def test_another_card(lab: Lab) -> None:
-    """A card that was swapped since the request is not asked about."""
+    """If the card was swapped since the request, lpad sends no query."""
     with pytest.raises(Conflict):
         lab.discover(eid=OTHER_EID)
 

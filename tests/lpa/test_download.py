@@ -1,4 +1,4 @@
-"""Downloads that succeed, and those that the caller or a policy ends, against simulated card and server."""
+"""Downloads that succeed, and those that the caller or a policy ends, on simulated card and server."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_each_command_carries_its_intent_to_the_port(bench: Bench) -> None:
 
 
 def test_a_card_that_does_not_name_its_profile(bench: Bench) -> None:
-    """A profile that is on the card has been downloaded, whatever the card's result leaves out."""
+    """A profile that is on the card counts as downloaded, whatever the card's result leaves out."""
 
     def without_details(answer: bytes) -> bytes:
         if not answer:
@@ -133,7 +133,7 @@ def test_by_default_smdp(bench: Bench) -> None:
 
 
 def test_server_behind_a_port_that_knows_its_bare_name(bench: Bench) -> None:
-    """If a name leads to another host, TLS and the address in the answers use the name."""
+    """If a name leads to another host, TLS and the address in the answers still use the name."""
     bench.download(bench.order(), address=f"testsmdpplus1.example.com:{bench.smdp.port}")
     assert installed(bench) == [ICCID]
 
@@ -166,7 +166,7 @@ def test_without_an_imei_the_sentence_says_so(bench: Bench) -> None:
 
 
 def test_later_radios_only_where_the_card_knows_them(bench: Bench) -> None:
-    """Capabilities of later versions go only to cards that report to understand them."""
+    """Capabilities of later versions go only to cards that report support for them."""
     device = DeviceInfo(
         tac=DEVICE.tac, capabilities=DeviceCapabilities(eutran_epc=release(15), nr_5gc=release(16))
     )
@@ -202,7 +202,7 @@ def test_offer_shows_the_profile(bench: Bench) -> None:
     ],
 )
 def test_declined(bench: Bench, decision: Decision, state: tuple[str, str]) -> None:
-    """A refused offer ends as Declined; the server is informed why, and the next download works."""
+    """A refused offer ends as Declined; the server gets the reason, and the next download works."""
     order = bench.order()
     caller = Caller(decision=decision)
     with pytest.raises(Declined) as caught:
@@ -223,7 +223,7 @@ def test_confirmation_code_given_beforehand(bench: Bench) -> None:
 
 
 def test_confirmation_code_asked_before_anything(bench: Bench) -> None:
-    """If the activation code announces a confirmation code, it is requested before the first contact."""
+    """If the activation code announces a confirmation code, lpad asks for it before the first contact."""
     caller = Caller()
     with pytest.raises(ConfirmationCodeRequired):
         bench.download(bench.order(confirmation_code="code-1234"), caller)
@@ -256,7 +256,7 @@ def test_confirmation_code_missing(bench: Bench, given: str | None) -> None:
 
 
 def test_wrong_confirmation_code_then_the_right_one(bench: Bench) -> None:
-    """A refused code takes another session; the profile is offered once only."""
+    """A refused code takes another session; the profile is offered only once."""
     caller = Caller(codes=["code-1234"])
     bench.download(bench.order(confirmation_code="code-1234"), caller, confirmation_code="code-4321")
     assert caller.asked == [True]
@@ -267,7 +267,7 @@ def test_wrong_confirmation_code_then_the_right_one(bench: Bench) -> None:
 
 @pytest.mark.parametrize("again", [None, "code-4321"])
 def test_wrong_confirmation_code_and_no_other(bench: Bench, again: str | None) -> None:
-    """Without another code, or with the refused one again, the refusal is final; attempts are not wasted."""
+    """Without another code, or with the same one again, the refusal is final; no attempt is wasted."""
     order = bench.order(confirmation_code="code-1234")
     with pytest.raises(ServerRefused) as caught:
         bench.download(order, Caller(codes=[again]), confirmation_code="code-4321")
@@ -307,7 +307,7 @@ def test_policy_rules_with_consent(bench: Bench) -> None:
     ],
 )
 def test_forbidden_policy_rules(make_bench: MakeBench, behaviour: CardBehaviour) -> None:
-    """Rules that the card does not allow this operator end the download before the caller is asked."""
+    """Rules that the card does not allow for this operator end the download before the caller is asked."""
     metadata = ProfileMetadata(iccid=ICCID, owner=Owner("00101"), rules=(ProfilePolicyRule.PPR2,))
     with make_bench(behaviour=behaviour) as bench:
         order = bench.order(metadata=metadata)
@@ -323,7 +323,7 @@ def test_forbidden_policy_rules(make_bench: MakeBench, behaviour: CardBehaviour)
 
 @pytest.mark.parametrize("step", GOOD_WAY)
 def test_cancelled_at_a_step(bench: Bench, step: Step) -> None:
-    """Taken back before any step, card and server are in order, the order is open, and the next try works."""
+    """After a cancellation before any step, card and server are clean, and the next attempt works."""
     order = bench.order()
     caller = Caller(cancel_at=step)
     with pytest.raises(Cancelled):
@@ -354,7 +354,7 @@ def test_cancelled_while_loading(bench: Bench) -> None:
 
 
 def test_cancelled_too_late(bench: Bench) -> None:
-    """Taken back within the last segment, the download has happened."""
+    """A cancellation within the last segment is too late: the download is done."""
     probe = Caller()
     bench.download(bench.order(), probe)
     _, total = probe.progress[-1]
@@ -363,7 +363,7 @@ def test_cancelled_too_late(bench: Bench) -> None:
 
 
 def test_cancelled_twice(bench: Bench) -> None:
-    """A caller that continues cancelling does not keep the session from being cancelled."""
+    """A caller that cancels repeatedly does not prevent the session from being cancelled."""
 
     class Stubborn(Caller):
         def step(self, step: Step) -> None:
@@ -378,7 +378,7 @@ def test_cancelled_twice(bench: Bench) -> None:
 
 
 def test_listener_that_fails(bench: Bench) -> None:
-    """An error of the caller leaves card and server in order, too, and is raised unchanged."""
+    """After an exception in the caller, card and server are clean; the exception is raised unchanged."""
 
     class Faulty(Caller):
         def confirm(self, _offer: object) -> Decision:

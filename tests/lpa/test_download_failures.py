@@ -60,7 +60,7 @@ def works(bench: Bench, order: ServersOrder | None = None) -> None:
 
 
 def test_wrong_matching_id(bench: Bench) -> None:
-    """A matching ID that the server does not know."""
+    """A matching ID that the server does not know is refused."""
     error = fails(
         bench,
         Order(matching_id="NO-SUCH-ID"),
@@ -75,7 +75,7 @@ def test_wrong_matching_id(bench: Bench) -> None:
 
 
 def test_used_matching_id(bench: Bench) -> None:
-    """A matching ID whose profile was downloaded and reported as installed."""
+    """A matching ID whose profile was downloaded and reported as installed is refused."""
     order = bench.order()
     bench.download(order)
     with bench.server() as server:
@@ -86,7 +86,7 @@ def test_used_matching_id(bench: Bench) -> None:
 
 
 def test_expired_order(bench: Bench) -> None:
-    """An order whose time has run out."""
+    """An expired order is refused."""
     order = bench.order(expires=datetime.now(UTC) - timedelta(days=1))
     fails(bench, order, ServerRefused, cancelled=True, subject_code="8.8.5", reason_code="4.10")
     works(bench)
@@ -102,7 +102,7 @@ def test_order_not_released(bench: Bench) -> None:
 
 
 def test_other_eid(bench: Bench) -> None:
-    """An order for another card."""
+    """An order for another card is refused."""
     other = bench.card.eid.with_check_digits("890490329999999999999999999999")
     order = bench.smdp.orders.add_order(made_up_profile(Iccid.parse(ICCID)), matching_id="X", eid=other)
     fails(bench, order, ServerRefused, cancelled=True, subject_code="8.1.1", reason_code="3.8")
@@ -110,7 +110,7 @@ def test_other_eid(bench: Bench) -> None:
 
 
 def test_wrong_address(make_bench: MakeBench) -> None:
-    """A server that denies being the addressed one; nothing is opened on the card."""
+    """If a server denies being the addressed one, nothing is opened on the card."""
     with make_bench(aliases=()) as bench:
         order = bench.order()
         with pytest.raises(ServerRefused) as caught:
@@ -129,7 +129,7 @@ def test_wrong_address(make_bench: MakeBench) -> None:
     ],
 )
 def test_tls(bench: Bench, identity: TlsIdentity, cause: str) -> None:
-    """A TLS certificate that is expired, for another name, or of an unknown CA."""
+    """A TLS certificate that is expired, for another name, or of an unknown CA is refused."""
     bench.smdp.show(identity)
     order = bench.order()
     fails(bench, order, ServerUntrusted, cancelled=False, cause=cause)
@@ -159,7 +159,7 @@ def test_lpas_own_checks(
 
 
 def test_signed_address_with_five_thousand_digits(bench: Bench) -> None:
-    """An address that cannot be read counts as another server's."""
+    """An address that cannot be read counts as that of another server."""
     bench.smdp.faults.add(
         Fault(kind=FaultKind.SIGNED_ADDRESS, function=INITIATE, value="smdp.example.com:" + "1" * 5000)
     )
@@ -188,7 +188,7 @@ def test_other_oid_than_the_activation_codes(bench: Bench) -> None:
     ],
 )
 def test_card_refuses_the_server(bench: Bench, fault: FaultKind, reason: str) -> None:
-    """A fault of the server that the card finds is reported with the card's code, without a cancellation."""
+    """A fault of the server that the card finds is reported with the card's code; nothing is cancelled."""
     bench.smdp.faults.add(Fault(kind=fault, function=INITIATE))
     order = bench.order()
     fails(bench, order, CardRefused, cancelled=False, function="ES10b.AuthenticateServer", reason=reason)
@@ -204,7 +204,7 @@ def test_other_server_binds(bench: Bench) -> None:
 
 
 def test_card_refuses_to_prepare(bench: Bench) -> None:
-    """A wrong second signature is the card's to find; the session is cancelled."""
+    """Only the card can find a wrong second signature; the session is cancelled."""
     bench.smdp.faults.add(Fault(kind=FaultKind.BAD_SIGNATURE, function=CLIENT))
     order = bench.order()
     fails(
@@ -251,7 +251,7 @@ def test_server_gone_at_cancel_session(bench: Bench) -> None:
     [FaultKind.BODY_MALFORMED, FaultKind.BODY_HTML, FaultKind.BODY_EMPTY, FaultKind.BODY_OVERSIZED],
 )
 def test_malformed_json(bench: Bench, function: str, fault: FaultKind) -> None:
-    """An answer that is not valid JSON, empty or huge is the server's fault."""
+    """An answer that is not valid JSON, empty or huge is reported as the server's fault."""
     bench.smdp.faults.add(Fault(kind=fault, function=function))
     fails(bench, bench.order(), ServerMalformed, cancelled=function != INITIATE)
     works(bench)
@@ -286,7 +286,7 @@ def test_malformed_json(bench: Bench, function: str, fault: FaultKind) -> None:
 )
 @pytest.mark.parametrize("fault", [FaultKind.FIELD_MISSING, FaultKind.BASE64_BROKEN, FaultKind.DER_BROKEN])
 def test_malformed_fields(bench: Bench, function: str, field: str, fault: FaultKind) -> None:
-    """Any field missing, no base64, or cut short, is found before the card gets it."""
+    """Any field that is missing, not base64, or cut short is found before the card gets it."""
     if field == "transactionId" and fault is not FaultKind.FIELD_MISSING:
         fault = FaultKind.WRONG_TRANSACTION_ID
     bench.smdp.faults.add(Fault(kind=fault, function=function, value=field))
@@ -310,7 +310,7 @@ def test_transaction_id_in_lower_case(bench: Bench) -> None:
 
 @pytest.mark.parametrize("word", ["ExecutedSuccess", "Executed-WithWarning"])
 def test_other_words_for_success(bench: Bench, word: str) -> None:
-    """Success in other words is success."""
+    """Success in other words counts as success."""
     bench.smdp.faults.add(Fault(kind=FaultKind.STATUS, value=word, times=0))
     works(bench)
 
@@ -353,7 +353,7 @@ def test_package_of_wrong_structure(bench: Bench, fault: FaultKind) -> None:
     ],
 )
 def test_card_refuses_the_package(bench: Bench, fault: FaultKind, command: str, reason: str) -> None:
-    """The card's early result stops the loading: no further segment, no cancellation, and its reason."""
+    """The card's early result stops the loading: no further segment, no cancellation, the card's reason."""
     bench.smdp.faults.add(Fault(kind=fault, function=PACKAGE, value=1))
     order = bench.order(size=20_000)
     caller = Caller()
@@ -401,14 +401,14 @@ def test_card_full(make_bench: MakeBench) -> None:
 
 
 def test_server_finds_the_card_full(make_bench: MakeBench) -> None:
-    """A server that knows that the profile will not fit reports this before anything is bound."""
+    """A server that knows that the profile will not fit reports this before the package is bound."""
     with make_bench(behaviour=CardBehaviour(memory=10_000), check_memory=True) as bench:
         error = fails(bench, bench.order(size=20_000), ServerRefused, cancelled=True, subject_code="8.1")
         assert "delete a profile" in error.sentence
 
 
 def test_other_iccid_inside(bench: Bench) -> None:
-    """A profile that contradicts its metadata is refused at its end."""
+    """The card refuses a profile that contradicts its metadata, at the end."""
     profile = made_up_profile(Iccid.parse(OTHER_ICCID))
     order = bench.order(profile=profile, metadata=ProfileMetadata(iccid=ICCID))
     fails(bench, order, CardRefused, cancelled=False, reason="installFailedDueToDataMismatch")
@@ -417,7 +417,7 @@ def test_other_iccid_inside(bench: Bench) -> None:
 
 @pytest.mark.parametrize("apdus", [20, 25, 30])
 def test_power_lost_while_loading(bench: Bench, apdus: int) -> None:
-    """A card that loses its power leaves an order that works after its reset."""
+    """After a power loss of the card, its order works again after the reset."""
     order = bench.order(size=20_000)
     bench.card.faults.lose_power_after(apdus)
     with pytest.raises(CardUnreachable):
@@ -431,7 +431,7 @@ def test_power_lost_while_loading(bench: Bench, apdus: int) -> None:
 def test_a_modem_that_is_late_while_loading(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, error: type[CardError], apdus: int
 ) -> None:
-    """A card that is there again immediately leaves an order that works: the session is only postponed."""
+    """If the card is back immediately, its order stays open: the session is only postponed."""
     order = bench.order(size=20_000)
     left = count(-apdus)
     transmit = bench.contacts.transmit
@@ -448,7 +448,7 @@ def test_a_modem_that_is_late_while_loading(
 
 
 def test_card_refuses_a_segment_without_result(bench: Bench) -> None:
-    """A status word in the place of the result makes the session be cancelled as a load error."""
+    """If a status word replaces the result, the session is cancelled as a load error."""
     order = bench.order()
     bench.card.faults.status(LOAD_BPP, 0x6985)
     fails(bench, order, CardStatus, cancelled=True)
@@ -474,7 +474,7 @@ def test_card_refuses_to_cancel(bench: Bench) -> None:
 
 @pytest.mark.parametrize("pair", ["8.8.2/3.1", "8.8.3/3.1", "8.8.4/3.7"])
 def test_server_has_nothing_for_the_card(bench: Bench, pair: str) -> None:
-    """A server that refuses at the first call is called no further."""
+    """A server that refuses the first call gets no further call."""
     bench.smdp.faults.add(Fault(kind=FaultKind.REFUSE, function=INITIATE, value=pair))
     subject, reason = pair.split("/")
     fails(bench, bench.order(), ServerRefused, cancelled=False, subject_code=subject, reason_code=reason)

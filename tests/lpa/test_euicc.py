@@ -129,7 +129,7 @@ def test_refusals(
 )
 @pytest.mark.parametrize("answer", ["", "30", "BF7F00", "BF3100", "FFFF"])
 def test_answers_that_cannot_be_read(act: Callable[[Euicc], Any], answer: str) -> None:
-    """An empty, broken or foreign answer is the card's fault, and the function is named."""
+    """An empty, broken or foreign answer is reported as the card's fault, with the name of the function."""
     with pytest.raises(CardMalformed, match=r"^ES10[abc]\.\w+: "):
         act(Euicc(ScriptedIsdr(answer)))
 
@@ -143,7 +143,7 @@ def test_errors_of_the_way_pass() -> None:
 
 
 def test_success_says_nothing() -> None:
-    """Functions that change something return when it is done."""
+    """Functions that change something return nothing when they have succeeded."""
     isdr = ScriptedIsdr(
         "BF3103800100", "BF3203800100", "BF3303800100", "BF2903800100", "BF3403800100", "BF3F03800100"
     )
@@ -181,7 +181,7 @@ FUNCTIONS: list[tuple[Callable[[Euicc], Any], Intent]] = [
 
 @pytest.mark.parametrize(("act", "intent"), FUNCTIONS, ids=[str(intent) for _, intent in FUNCTIONS])
 def test_each_function_states_its_intent(act: Callable[[Euicc], Any], intent: Intent) -> None:
-    """Function, alters, repeatable: a command carries its intent."""
+    """A command carries its function, whether it alters the card, and whether it may be repeated."""
     isdr = ScriptedIsdr("")
     with pytest.raises(CardMalformed, match=f"^{intent}: "):
         act(Euicc(isdr))
@@ -224,7 +224,7 @@ def test_a_card_that_chokes_on_tags(choked: str | CardStatus) -> None:
 
 @pytest.mark.parametrize("other", ["BF2D0381010B", CardStatus("being reset", sw="6F00")])
 def test_a_card_that_refuses_for_another_reason(other: str | CardStatus) -> None:
-    """A switch that is not finished, or a reset, has nothing to do with tags: nothing is asked again."""
+    """An unfinished switch, or a reset, has nothing to do with tags: the command is not repeated."""
     isdr = ScriptedIsdr(other)
     with pytest.raises((CardRefused, CardStatus)):
         Euicc(isdr).get_profiles_info(deadline=SOON)
@@ -262,7 +262,7 @@ def test_removing_a_notification() -> None:
 
 
 def test_notifications_by_event_and_number() -> None:
-    """The request contains what the caller asked for."""
+    """The request contains the caller's selection."""
     isdr = ScriptedIsdr("BF2802A000", "BF2B02A000", "BF2B02A000")
     euicc = Euicc(isdr)
     euicc.list_notification(events=(NotificationEvent.DELETE,), deadline=SOON)
@@ -334,7 +334,7 @@ def test_an_early_result_ends_the_loading() -> None:
     ("code", "retryable"), [(10, False), (11, True), (12, False), (127, False), (99, False)]
 )
 def test_what_may_be_tried_again_unchanged(code: int, retryable: bool) -> None:  # noqa: FBT001 # a table's column
-    """An interruption passes by itself; full memory does not."""
+    """An interruption may be retried unchanged; full memory may not."""
     sima = Schema.compile().encode("EUICCResponse", {"peStatus": [{"status": 3, "identification": 7}]})
     value = {"bppCommandId": 5, "errorReason": code, "simaResponse": sima}
     isdr = ScriptedIsdr(installation_result("errorResult", value))
@@ -344,14 +344,14 @@ def test_what_may_be_tried_again_unchanged(code: int, retryable: bool) -> None: 
 
 
 def test_a_card_that_never_tells() -> None:
-    """A card that takes everything without a result is at fault."""
+    """A card that accepts all segments without a result is at fault."""
     isdr = ScriptedIsdr(*[b""] * len(BOUND.segments))
     with pytest.raises(CardMalformed, match="did not report"):
         Euicc(isdr).load_bound_profile_package(BOUND, deadline=SOON)
 
 
 def test_an_answer_that_is_no_result() -> None:
-    """Data that is not a result ends the loading as the card's fault."""
+    """Data that are not a result end the loading as the card's fault."""
     isdr = ScriptedIsdr(b"", b"\x30\x00")
     with pytest.raises(CardMalformed, match="LoadBoundProfilePackage"):
         Euicc(isdr).load_bound_profile_package(BOUND, deadline=SOON)

@@ -38,7 +38,7 @@ def states(bench: Bench) -> dict[Iccid, ProfileState]:
 
 
 def test_information(bench: Bench) -> None:
-    """The card's own word on itself is read."""
+    """The card's information about itself is read."""
     with bench.euicc() as euicc:
         assert euicc.get_eid(deadline=soon()) == bench.card.eid
         info1 = euicc.get_euicc_info1(deadline=soon())
@@ -94,7 +94,7 @@ def test_switching(loaded: Bench) -> None:
 
 
 def test_switching_with_refresh(loaded: Bench) -> None:
-    """A switch with REFRESH is a success immediately and takes effect when the card restarts."""
+    """A switch with REFRESH succeeds immediately and takes effect when the card restarts."""
     with loaded.euicc() as euicc:
         euicc.enable_profile(SECOND, refresh=True, deadline=soon())
     loaded.card.reset()
@@ -131,7 +131,7 @@ def test_refusals(loaded: Bench) -> None:
 
 
 def test_nicknames(loaded: Bench) -> None:
-    """A name of up to 64 bytes is set and taken away."""
+    """A name of up to 64 bytes is set and removed."""
     name = "Fernwärme " * 5
     with loaded.euicc() as euicc:
         euicc.set_nickname(SECOND, name, deadline=soon())
@@ -141,7 +141,7 @@ def test_nicknames(loaded: Bench) -> None:
 
 
 def test_deleting_and_resetting(loaded: Bench) -> None:
-    """A disabled profile is deleted; a reset takes the enabled one too."""
+    """A disabled profile is deleted; a reset deletes even the enabled one."""
     with loaded.euicc() as euicc:
         euicc.delete_profile(SECOND, deadline=soon())
     assert list(states(loaded)) == [FIRST]

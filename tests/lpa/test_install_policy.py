@@ -1,4 +1,4 @@
-"""The owner's install policy: each rule at its moment, with its reason."""
+"""The owner's install policy: each rule at its time, with its reason."""
 
 from __future__ import annotations
 
@@ -102,14 +102,14 @@ def test_what_every_rule_allows(bench: Bench) -> None:
 
 
 def test_test_profiles_are_for_those_who_ask_for_them(bench: Bench) -> None:
-    """By default no test profile is installed: its keys are known to others."""
+    """By default no test profile is installed, because its keys are publicly known."""
     order = bench.order(metadata=ProfileMetadata(iccid=ICCID, profile_class=OfferedClass.TEST))
     with pytest.raises(PolicyRefused, match="class 'test'"):
         bench.download(order)
 
 
 def test_the_package_says_what_was_judged(bench: Bench) -> None:
-    """A package with other metadata than were judged is not handed to the card."""
+    """A package with other metadata than those that were checked does not reach the card."""
     bench.smdp.faults.add(Fault(kind=FaultKind.METADATA_MISMATCH, function="authenticateClient"))
     order = order_of(bench)
     with pytest.raises(ServerMalformed):
@@ -215,7 +215,7 @@ def test_servers(pattern: str, address: str, fits: bool) -> None:  # noqa: FBT00
 
 
 def test_what_a_server_says_can_stretch_nothing() -> None:
-    """A long name is refused immediately, and shortened and made printable in the error."""
+    """A long name is refused immediately, and is shortened and made printable in the error."""
     policy = InstallPolicy(providers=("a*a*a*a*a*a*a*b",))
     with pytest.raises(PolicyRefused) as caught:
         policy.check_metadata(read(service_provider_name="a\n" * 500_000))
@@ -241,7 +241,7 @@ def test_whom_to_ask(
     demanded_by_card: tuple[str, ...],
     asks: bool,  # noqa: FBT001  a table's column
 ) -> None:
-    """Consent that the card demands is always requested; the settings may demand more."""
+    """Consent that the card requires is always requested; the settings may require more."""
     caller = Caller()
     bench.download(bench.order(), caller)
     offer = replace(caller.offers[0], policy_rules=rules, rules_needing_consent=demanded_by_card)
@@ -268,5 +268,5 @@ def test_the_documentation_has_the_table() -> None:
     [("x" * 80, "x" * 80), ("x" * 81, "x" * 80 + "…"), ("a\nb\x1b[0m", "a?b?[0m"), ("", "")],
 )
 def test_what_a_server_says_is_fit_for_a_sentence(said: str, shown: str) -> None:
-    """At most 80 characters, without control characters for a terminal."""
+    """The text has at most 80 characters, without control characters for a terminal."""
     assert _shown(said) == shown

@@ -50,7 +50,7 @@ def test_a_profile_that_was_refused(bench: Bench) -> None:
 
 
 def test_a_card_that_keeps_no_result(bench: Bench) -> None:
-    """Without a result of this session anywhere the session is given up, on card and server."""
+    """Without a result of this session anywhere, the session is cancelled on card and server."""
     bench.card.faults.corrupt(LOAD_BPP, swallowed, times=100)
     bench.card.faults.answer(RETRIEVE, bytes.fromhex("BF2B02A000"))
     caller = Caller()

@@ -1,4 +1,4 @@
-"""Notifications from the card to the server, act by act."""
+"""Notifications from the card to the server, step by step."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_copy_deliver_remove(bench: Bench) -> None:
 
 
 def test_one_by_number(make_bench: MakeBench) -> None:
-    """A single notification is copied by its number, 0 included."""
+    """A single notification is copied by its number, even 0."""
     with make_bench(behaviour=CardBehaviour(first_notification=0)) as bench:
         bench.download(bench.order())
         with bench.euicc() as euicc:
@@ -75,7 +75,7 @@ def test_a_number_that_is_gone(make_bench: MakeBench, is_error: bool) -> None:  
 def test_not_accepted(
     bench: Bench, fault: FaultKind, value: str | int | None, error: type[ServerError]
 ) -> None:
-    """Unless the server accepts it, a notification raises; delivered again it is accepted."""
+    """Delivery raises an error unless the server accepts; delivered again, the notification is accepted."""
     bench.download(bench.order())
     bench.smdp.faults.add(Fault(kind=fault, function=HANDLE, value=value))
     with bench.euicc() as euicc, bench.server() as server:
@@ -88,7 +88,7 @@ def test_not_accepted(
 
 @pytest.mark.parametrize("fault", [FaultKind.BODY_EMPTY, FaultKind.BODY_SUCCESS])
 def test_accepted_with_200(bench: Bench, fault: FaultKind) -> None:
-    """200 with an empty body or a success is acceptance as 204 is."""
+    """200 with an empty body or a success counts as acceptance, like 204."""
     bench.download(bench.order())
     bench.smdp.faults.add(Fault(kind=fault, function=HANDLE))
     with bench.euicc() as euicc, bench.server() as server:
@@ -104,7 +104,7 @@ def test_recipient_as_cards_write_it(address: str) -> None:
 
 
 def test_recipient_with_port() -> None:
-    """A port is kept."""
+    """A port in the recipient's address is kept."""
     assert str(pending(1, "smdp.example.com:8443").recipient) == "smdp.example.com:8443"
 
 

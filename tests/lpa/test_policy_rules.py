@@ -10,7 +10,7 @@ from lpad.lpa.policy_rules import PolicyVerdict, judge
 
 
 def operator(mcc_mnc: str, gid1: bytes | None = b"", gid2: bytes | None = b"") -> OperatorId:
-    """A pattern; the digits in the order of TS 24.008: MCC 2, MCC 1, MNC 3, MCC 3, MNC 2, MNC 1."""
+    """Return a pattern, in the order of TS 24.008: MCC 2, MCC 1, MNC 3, MCC 3, MNC 2, MNC 1."""
     return OperatorId(bytes.fromhex(mcc_mnc), gid1, gid2)
 
 
@@ -47,7 +47,7 @@ CONSENT = PolicyVerdict(needing_consent=("ppr1",))
     ],
 )
 def test_the_first_fitting_row_decides(table: list[AuthorisationRule], verdict: PolicyVerdict) -> None:
-    """Rows are tried in order; E stands for any digit, the missing third digit of an MNC included."""
+    """Rows are tried in order; E matches any digit, even the missing third digit of an MNC."""
     assert judge(("ppr1",), OWNER, table=table) == verdict
 
 
@@ -84,11 +84,11 @@ def test_forbidden_by_the_card() -> None:
 
 
 def test_each_rule_is_judged_for_itself() -> None:
-    """One rule may be forbidden, another need consent."""
+    """One rule may be forbidden, and another may need consent."""
     table = [row(ANY, rules=("ppr2",), consent=True)]
     assert judge(("ppr1", "ppr2"), OWNER, table=table) == PolicyVerdict(("ppr1",), ("ppr2",))
 
 
 def test_no_rules() -> None:
-    """A profile without rules is allowed by an empty table."""
+    """A profile without rules is allowed even by an empty table."""
     assert judge((), None, table=[]) == ALLOWED

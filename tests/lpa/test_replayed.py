@@ -24,7 +24,7 @@ FUNCTIONS = ("initiateAuthentication", "authenticateClient", "getBoundProfilePac
 
 @contextmanager
 def between(server: Es9Plus, say: Callable[[str, HttpAnswer], HttpAnswer]) -> Iterator[None]:
-    """Sits between lpad and the server, behind TLS, like a hostile server."""
+    """A hostile server between lpad and the real one, behind TLS."""
     post = server._connection.post
 
     def said(path: str, *words: object, **more: object) -> HttpAnswer:
@@ -42,7 +42,7 @@ def download(bench: Bench, order: ServersOrder, say: Callable[[str, HttpAnswer],
 
 
 def answers_of_a_download(bench: Bench) -> dict[str, HttpAnswer]:
-    """The server's answers, function by function, in a download that worked."""
+    """The server's answers, by function, in a download that worked."""
     heard: dict[str, HttpAnswer] = {}
 
     def listen(function: str, answer: HttpAnswer) -> HttpAnswer:

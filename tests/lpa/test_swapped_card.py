@@ -20,7 +20,7 @@ def proof(eid: str | None) -> Any:
 
 
 def test_another_card_is_refused() -> None:
-    """Its own certificate states who it is."""
+    """The card's own certificate shows that it is another one."""
     with pytest.raises(Conflict, match="it has another EID"):
         check_proof(proof(OTHER), MEANT)
 

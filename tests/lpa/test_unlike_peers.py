@@ -1,4 +1,4 @@
-"""Downloads with cards and servers that do the same in another way, and many of them in a row."""
+"""Downloads with cards and servers that deviate in harmless ways, and many of them in a row."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def live(bench: Bench, *, size: int = 3000) -> None:
-    """Run a profile's life with this card: download, inform the server, switch, name, delete."""
+    """Run a profile's life with this card: download, inform the server, switch, rename, delete."""
     iccid = Iccid.parse(ICCID)
     profile = made_up_profile(iccid, size=size)
     bench.download(bench.order(profile=profile))
@@ -87,7 +87,7 @@ def test_habits_of_cards(make_bench: MakeBench, habits: dict[str, Any]) -> None:
     ids=repr,
 )
 def test_packages_of_any_make(bench: Bench, details: dict[str, Any]) -> None:
-    """Session keys or the profile's own, metadata in one piece or many: the profile arrives complete."""
+    """With session keys or the profile's own, and metadata in any pieces, the profile arrives complete."""
     profile = made_up_profile(Iccid.parse(ICCID), size=1500)
     bench.download(bench.order(profile=profile, **details))
     assert [stored.package for stored in bench.card.profiles] == [profile]
@@ -117,7 +117,7 @@ def test_a_confirmation_code_that_nobody_wants(bench: Bench, given: str | None) 
 
 
 def commands(apdus: list[bytes]) -> list[bytes]:
-    """Put the ES10 commands and segments together that were sent in STORE DATA blocks."""
+    """Return the ES10 commands and segments, put together from the sent STORE DATA blocks."""
     whole, pending = [], b""
     for apdu in apdus:
         if apdu[1] == 0xE2:

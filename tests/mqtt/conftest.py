@@ -55,14 +55,14 @@ class Bridge:
         self.stop()
 
     def start(self) -> None:
-        """Start it."""
+        """Start lpad-mqtt."""
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "lpad.mqtt.main", "--config", str(self.config)], stdout=log, stderr=log
             )
 
     def stop(self, number: int = signal.SIGTERM) -> int | None:
-        """End it with a signal, and return its exit code."""
+        """End lpad-mqtt with a signal, and return its exit code."""
         if self.process is None:
             return None
         os.kill(self.process.pid, number)
@@ -73,7 +73,7 @@ class Bridge:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Let it do nothing meanwhile."""
+        """Stop lpad-mqtt's process until the block ends."""
         assert self.process is not None
         os.kill(self.process.pid, signal.SIGSTOP)
         try:
@@ -83,17 +83,17 @@ class Bridge:
 
     @property
     def log(self) -> str:
-        """Its log, which the hunt for secrets searches at the end."""
+        """Return its log, which the hunt for secrets searches at the end."""
         return self._log.read_text()
 
     @property
     def position(self) -> int:
-        """The number that it has kept."""
+        """Return the stored event number."""
         path = self.state / "position"
         return int(path.read_text()) if path.exists() else 0
 
     def until_logged(self, text: str) -> None:
-        """Wait for words in the log."""
+        """Wait until the log contains these words."""
         end = time.monotonic() + PATIENCE
         while text not in self.log:
             assert time.monotonic() < end, self.log

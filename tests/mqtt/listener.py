@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 120.0
 _IDENTIFIER = re.compile(r"[0-9]{10,32}")
-"""The data that lpad-mqtt may publish in full; codes contain letters."""
+"""The data that lpad-mqtt may publish in full; codes, unlike them, contain letters."""
 
 
 class Listener:
@@ -82,7 +82,7 @@ class Listener:
         self._client.publish(topic, payload, qos=1, retain=True).wait_for_publish(PATIENCE)
 
     def until(self, found: Callable[[], Any]) -> Any:
-        """Wait until something is true, and return it."""
+        """Wait until a value is true, and return it."""
         end = time.monotonic() + PATIENCE
         with self._news:
             while not (value := found()):
@@ -92,7 +92,7 @@ class Listener:
             return value
 
     def at(self, topic: str) -> list[dict[str, Any]]:
-        """Return what has come on a topic, decoded, in order."""
+        """Return the messages of a topic, decoded, in order."""
         return [
             msgspec.json.decode(payload) for at, payload, _ in list(self.messages) if at == topic and payload
         ]

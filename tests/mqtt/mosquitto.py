@@ -15,7 +15,7 @@ MOSQUITTO = "/usr/sbin/mosquitto"
 
 
 class Mosquitto:
-    """A broker on a port of this machine; its state is kept over `stop` and `start`."""
+    """A broker on a port of this machine; its state is kept across `stop` and `start`."""
 
     def __init__(self, folder: Path, *lines: str, port: int | None = None, anonymous: bool = True) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ class Mosquitto:
         self.stop()
 
     def start(self) -> None:
-        """Start, and wait until it accepts connections."""
+        """Start the broker, and wait until it accepts connections."""
         state = self.folder / "state"
         state.mkdir(exist_ok=True)
         self._conf.write_text(
@@ -72,21 +72,21 @@ class Mosquitto:
                 return
 
     def stop(self) -> None:
-        """Stop; what is persistent is written."""
+        """Stop the broker, which then writes its state."""
         if self._process is not None:
             self._process.terminate()
             self._process.wait(30)
             self._process = None
 
     def kill(self) -> None:
-        """End as in a power cut."""
+        """End the broker as in a power cut."""
         if self._process is not None:
             self._process.kill()
             self._process.wait(30)
             self._process = None
 
     def logged(self) -> str:
-        """Its log."""
+        """Return the broker's log."""
         return self.log.read_text()
 
 

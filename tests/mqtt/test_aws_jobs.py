@@ -64,7 +64,7 @@ class JobsService:
         self._client.loop_stop()
 
     def create(self, job: str, document: dict[str, Any], *, number: int = 1) -> None:
-        """Queue an execution of a job, and tell the thing."""
+        """Queue an execution of a job, and notify the thing."""
         with self._news:
             self.states[f"{job}-{number}"] = ["QUEUED"]
             self.executions.append(
@@ -73,7 +73,7 @@ class JobsService:
             self._publish("notify-next", {"execution": self._next()})
 
     def cancel(self, job: str) -> None:
-        """Cancel an execution under way, as an operator may."""
+        """Cancel an execution in progress, as an operator may."""
         with self._news:
             self._find(job)["status"] = "CANCELED"
             following = self._next()
@@ -136,7 +136,7 @@ class JobsService:
 
 @contextmanager
 def agent(folder: Path, port: int) -> Iterator[None]:
-    """Run the example; its commands find a program `lpactl` that notes what it was asked."""
+    """Run the example; its commands find a program `lpactl` that records its arguments."""
     broker = {"host": "127.0.0.1", "port": port}
     settings = folder / "agent.json"
     settings.write_text(json.dumps({"thing": THING, "prefix": "lpad/gw", "aws": broker, "local": broker}))
@@ -155,7 +155,7 @@ def agent(folder: Path, port: int) -> Iterator[None]:
 
 
 def test_jobs_are_carried_out_as_commands(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """Each state of a command is one of the job's, with details that AWS accepts; nothing is done twice."""
+    """Each state of a command leads to one of the job's, with details that AWS accepts, and only once."""
     code = gateway.order_profile()
     download = {"operation": "download", "activation_code": code, "enable": True}
     with (
@@ -197,7 +197,7 @@ def _removed(backend: Listener, topic: str) -> bool:
 def test_the_agent_and_lpad_mqtt_are_lost_meanwhile(
     gateway: Gateway, broker: Mosquitto, tmp_path: Path
 ) -> None:
-    """A job that waits for a confirmation outlives both, is carried out once, and ends with its job."""
+    """A job that waits for a confirmation outlives both, is carried out once, and ends properly."""
     first, second = gateway.install_profile(enable=True), gateway.install_profile()
     enable = {"operation": "enable", "profile": second, "guard": ["confirm"], "within": 600}
     with (

@@ -58,7 +58,7 @@ def test_a_profile_is_downloaded_and_enabled(gateway: Gateway, broker: Mosquitto
 
 
 def test_a_repeated_command_is_carried_out_once(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """Even if it is published again after its end, or reaches a new lpad-mqtt."""
+    """It is not repeated even if it is published again after its end, or reaches a new lpad-mqtt."""
     with (
         Listener(broker.port) as backend,
         Bridge(tmp_path / "b", broker, gateway.socket, commands=ALL) as bridge,
@@ -79,7 +79,7 @@ def test_a_repeated_command_is_carried_out_once(gateway: Gateway, broker: Mosqui
 def test_a_command_survives_the_loss_of_everything(
     gateway: Gateway, broker: Mosquitto, tmp_path: Path
 ) -> None:
-    """The switch takes the link away and kills lpad-mqtt; the result comes over the next connection."""
+    """The switch interrupts the link and kills lpad-mqtt; the result comes over the next connection."""
     first, second = gateway.install_profile(enable=True), gateway.install_profile()
     with (
         Listener(broker.port) as backend,
@@ -118,7 +118,7 @@ def test_a_command_survives_the_loss_of_everything(
 def test_what_lpad_refuses(
     gateway_for_all: tuple[Gateway, Listener], operation: str, command: dict[str, Any], kind: str, reason: str
 ) -> None:
-    """The command fails with lpad's own sentence."""
+    """A refused command fails with lpad's own sentence."""
     _, backend = gateway_for_all
     topic = f"lpad/gw/cmd/{operation}/{kind}{len(str(command))}"
     backend.publish(topic, {"status": "init", **command})
@@ -147,7 +147,7 @@ def test_an_identifier_in_a_commands_id_is_shortened(
 def test_the_hunt_for_secrets_hears_the_log_and_the_messages(
     gateway: Gateway, broker: Mosquitto, tmp_path: Path
 ) -> None:
-    """A word that only the log has, and one that only a message has, are heard; as secrets they are found."""
+    """A word that only the log has, and one that only a message has, are found as secrets."""
     logged, published = "PLANTED-7Q2X9V", "PUBLISHED-4K8W3Z"
     with (
         Listener(broker.port) as backend,
@@ -231,7 +231,7 @@ def test_the_log_and_the_messages_contain_no_secret(
 
 
 def test_only_allowed_operations(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """An operation that the settings do not name is not heard, and none is there without settings."""
+    """An operation that the settings do not name is ignored, and without settings there are none."""
     with (
         Listener(broker.port) as backend,
         Bridge(tmp_path / "b", broker, gateway.socket, commands=["refresh"]),
@@ -268,7 +268,7 @@ def test_thin_edges_topics(gateway: Gateway, broker: Mosquitto, tmp_path: Path) 
     "payload", [b"[" * 20_000, b'{"a":' * 5_000, b"\xff", b'{"card": "\\ud800"}', b"1" * 6_000]
 )
 def test_what_cannot_be_read_is_taken_on(payload: bytes) -> None:
-    """It is an empty command, which then fails in its own message; it does not stay without an answer."""
+    """It counts as an empty command, which fails in its own message, so that it gets an answer."""
     topics = Topics.of(TopicsSection())
     runner = CommandRunner(MagicMock(), MagicMock(), topics, {"enable"})
     topic = f"{topics.operation('enable')}/7"

@@ -1,4 +1,4 @@
-"""The settings of lpad-mqtt: what is refused, and in which words."""
+"""The settings of lpad-mqtt: the refused ones, and the words of the refusal."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def written(tmp_path: Path) -> Callable[[str], Path]:
     ],
 )
 def test_mistakes(written: Callable[[str], Path], text: str, told: str) -> None:
-    """Each is reported with its line."""
+    """Each mistake is reported with its line."""
     with pytest.raises(InvalidSettings) as caught:
         read_settings(written(text))
     assert told in caught.value.sentence
@@ -96,14 +96,14 @@ def test_a_bad_password_file(
 
 
 def test_a_password(written: Callable[[str], Path], tmp_path: Path) -> None:
-    """The newline at its end, which an editor adds, is not part of it."""
+    """A password's trailing newline, which an editor adds, is not part of it."""
     settings = read_settings(written("broker: mqtts://b\nusername: u\npassword_file: secret"))
     (tmp_path / "secret").write_text(" with blanks \n")
     assert settings.password(tmp_path) == " with blanks "
 
 
 def test_the_example() -> None:
-    """The packaged file is right, and names every setting."""
+    """The packaged file is valid, and names every setting."""
     text = EXAMPLE.read_text()
     settings = read_settings(EXAMPLE)
     assert settings.commands == []

@@ -1,4 +1,4 @@
-"""lpad-mqtt as its owner sees it: events, states and commands, over a broker that fails in every way."""
+"""lpad-mqtt as its owner sees it: events, states and commands, over a broker with every kind of failure."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def types(backend: Listener) -> list[str]:
 
 
 def test_what_happens_reaches_the_broker(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """Events in order, each on the topic of its type; the card's state and lpad-mqtt's own are retained."""
+    """Events come in order, each on its type's topic; the states of card and lpad-mqtt are retained."""
     with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, gateway.socket) as bridge:
         backend.until(lambda: backend.at(HEALTH))
         iccid = installed(gateway)
@@ -75,7 +75,7 @@ def test_what_happens_reaches_the_broker(gateway: Gateway, broker: Mosquitto, tm
 
 
 def test_the_last_will_tells_of_a_sudden_end(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """The broker itself says that lpad-mqtt is gone."""
+    """The broker itself reports that lpad-mqtt is gone."""
     with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, gateway.socket) as bridge:
         backend.until(lambda: backend.at(HEALTH) == [{"status": "up"}])
         bridge.stop(signal.SIGKILL)
@@ -83,7 +83,7 @@ def test_the_last_will_tells_of_a_sudden_end(gateway: Gateway, broker: Mosquitto
 
 
 def test_nothing_is_lost_over_restarts(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """Not of the broker, of lpad-mqtt, or of lpad, whichever is away while something happens."""
+    """Events survive a restart of the broker, of lpad-mqtt, or of lpad, even if they occur meanwhile."""
     with Bridge(tmp_path / "b", broker, gateway.socket) as bridge, Listener(broker.port) as backend:
         iccid = installed(gateway)
         backend.until(lambda: "org.lpad.profile.installed.v1" in types(backend))
@@ -117,7 +117,7 @@ def keeping(request: pytest.FixtureRequest) -> Iterator[Gateway]:
 
 
 def record(gateway: Gateway, count: int, *, most: int) -> dict[str, int]:
-    """Write events into the outbox of a daemon that does not run, and return what was dropped and awaited."""
+    """Write events into the outbox of a stopped daemon, and return the dropped and the awaited ones."""
     journal = Journal(gateway.folder / "state" / "journal.db")
     journal.events.most = most
     listeners = Listeners(journal)
@@ -148,7 +148,7 @@ def test_ten_thousand_events(keeping: Gateway, broker: Mosquitto, tmp_path: Path
 
 @pytest.mark.parametrize("keeping", [100], indirect=True)
 def test_a_full_outbox_is_reported(keeping: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """Events that lpad no longer has are counted in the log, and the rest arrives."""
+    """Events that lpad no longer has are counted in the log, and the others arrive."""
     broker.stop()
     record(keeping, 300, most=100)
     keeping.start()
@@ -204,7 +204,7 @@ def test_lpad_mqtt_is_one_of_lpads_endpoints(keeping: Gateway, broker: Mosquitto
 
 
 def test_a_wrong_password(gateway: Gateway, tmp_path: Path) -> None:
-    """The log states what the broker said; with the right one it continues by itself."""
+    """The log has the broker's reason; with the right password lpad-mqtt continues by itself."""
     passwords = tmp_path / "passwords"
     _set_password(passwords, "gateway", "right one")
     _set_password(passwords, "backend", "b", create=False)
@@ -245,7 +245,7 @@ def test_both_versions(gateway: Gateway, broker: Mosquitto, tmp_path: Path, vers
 
 
 def test_a_refusing_access_list(gateway: Gateway, tmp_path: Path) -> None:
-    """Events wait, in order, until the broker's owner has mended the list."""
+    """Events wait, in order, until the broker's owner has corrected the list."""
     access = tmp_path / "acl"
     access.write_text("topic readwrite lpad/gw/health\ntopic read #\n")
     with (
@@ -266,7 +266,7 @@ def test_a_refusing_access_list(gateway: Gateway, tmp_path: Path) -> None:
 
 
 def test_a_session_that_is_taken_over(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """The log names the likely reason, and what to do; lpad-mqtt comes back."""
+    """The log names the likely reason and the remedy; lpad-mqtt reconnects."""
     with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, gateway.socket) as bridge:
         backend.until(lambda: backend.at(HEALTH))
         thief = PahoClient(CallbackAPIVersion.VERSION2, client_id="lpad-test", reconnect_on_failure=False)
@@ -279,7 +279,7 @@ def test_a_session_that_is_taken_over(gateway: Gateway, broker: Mosquitto, tmp_p
 
 
 def test_tls(gateway: Gateway, tmp_path: Path) -> None:
-    """The broker's certificate is checked, and the client's own is shown."""
+    """lpad-mqtt checks the broker's certificate, and shows its own."""
     files = TlsFiles.make(tmp_path / "tls")
     lines = (f"cafile {files.ca}", f"certfile {files.server}", f"keyfile {files.server_key}")
     tls: dict[str, Any] = {"ca": str(files.ca)}
@@ -299,7 +299,7 @@ def test_tls(gateway: Gateway, tmp_path: Path) -> None:
 
 
 def test_redacted_identifiers(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """If the owner wants it, no message has a whole EID or ICCID."""
+    """If the owner requires it, no message has a whole EID or ICCID."""
     with (
         Listener(broker.port) as backend,
         Bridge(tmp_path / "b", broker, gateway.socket, identifiers="redacted"),
@@ -315,7 +315,7 @@ def test_redacted_identifiers(gateway: Gateway, broker: Mosquitto, tmp_path: Pat
 
 
 def test_home_assistant(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """A card is a sensor whose topics exist."""
+    """Each card becomes a sensor with existing topics."""
     with (
         Listener(broker.port) as backend,
         Bridge(tmp_path / "b", broker, gateway.socket, home_assistant=True),
@@ -326,7 +326,7 @@ def test_home_assistant(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> 
 
 
 def test_wrong_settings(tmp_path: Path, broker: Mosquitto) -> None:
-    """They end the service permanently, with a line for each mistake."""
+    """Wrong settings end the service permanently, with a line for each mistake."""
     bridge = Bridge(
         tmp_path / "b", broker, tmp_path / "lpad.sock", broker="mqtt://broker.example.com", colour=1
     )

@@ -40,11 +40,11 @@ EVERYTHING = NetworkSettings(
 
 @dataclass(kw_only=True)
 class Bench:
-    """An applier, and what is at its other end."""
+    """An applier, and the program or modem at its other end."""
 
     applier: Applier
     apn: Callable[[], str | None]
-    """Returns the APN in force at the other end; empty: the network's default; None: it is left alone."""
+    """Returns the APN in force at the other end; empty: the network's default; None: not controlled."""
     modem: Modem | None = None
     disturb: Callable[[], None] | None = None
     """Makes the other end unreachable; None if that is impossible."""
@@ -59,7 +59,7 @@ class Bench:
         return Wanted(eid=EID, iccid=iccid, settings=settings, previous_iccid=previous, modem=self.modem)
 
     def back(self) -> Wanted:
-        """The way back: the old profile's settings, after the new one's."""
+        """The settings for a rollback: the old profile's, after the new one's."""
         return self.wanted(OLD_SETTINGS, iccid=OLD, previous=NEW)
 
 
@@ -69,7 +69,7 @@ def soon() -> Deadline:
 
 
 def whole_way(applier: Applier, wanted: Wanted) -> dict[str, str]:
-    """Do what a switch does, and return what `prepare` has remembered."""
+    """Take all steps of a switch, and return the data that `prepare` has stored."""
     before = applier.prepare(wanted, deadline=soon())
     assert isinstance(before, Applied), before
     for step in (applier.apply, applier.connect):
@@ -79,28 +79,28 @@ def whole_way(applier: Applier, wanted: Wanted) -> dict[str, str]:
 
 
 class ApplierContract:
-    """The contract; a subclass says with its fixture `bench` what it is tried on."""
+    """The contract; a subclass provides the applier with its fixture `bench`."""
 
     @pytest.fixture
     def bench(self) -> Bench:
         raise NotImplementedError
 
     def test_has_its_name_of_the_settings(self, bench: Bench) -> None:
-        """An applier is called as the settings file calls it."""
+        """An applier has the name that the settings file uses."""
         assert bench.applier.name in {"none", "networkmanager", "modemmanager", "at", "command"}
 
     @pytest.mark.parametrize(
         "settings", [NEW_SETTINGS, NetworkSettings(), WITH_SECRET, EVERYTHING], ids=lambda each: each.apn
     )
     def test_brings_settings_into_force(self, bench: Bench, settings: NetworkSettings) -> None:
-        """After prepare, apply and connect the other end uses the profile's APN, the empty one included."""
+        """After prepare, apply and connect the other end uses the profile's APN, even an empty one."""
         wanted = bench.wanted(settings)
         whole_way(bench.applier, wanted)
         assert bench.apn() in (settings.apn, None)
         assert isinstance(bench.applier.verify(wanted, deadline=soon()), Applied)
 
     def test_may_be_asked_again_at_each_step(self, bench: Bench) -> None:
-        """A power cut repeats a step: the second time ends as the first."""
+        """After a power cut a step is repeated: the second time ends like the first."""
         wanted = bench.wanted()
         for step in (bench.applier.prepare, bench.applier.apply, bench.applier.connect):
             for _ in range(2):
@@ -108,7 +108,7 @@ class ApplierContract:
         assert bench.apn() in (NEW_SETTINGS.apn, None)
 
     def test_applies_without_having_prepared(self, bench: Bench) -> None:
-        """After a restart, and on the way back, `apply` may come without `prepare`."""
+        """After a restart, and in a rollback, `apply` may come without `prepare`."""
         wanted = bench.wanted()
         assert isinstance(bench.applier.apply(wanted, deadline=soon()), Applied)
         assert isinstance(bench.applier.connect(wanted, deadline=soon()), Applied)
@@ -133,7 +133,7 @@ class ApplierContract:
         assert isinstance(bench.applier.verify(bench.back(), deadline=soon()), Applied)
 
     def test_goes_back_from_each_step(self, bench: Bench) -> None:
-        """A switch cut off after any step goes back nevertheless, with or without what was remembered."""
+        """A switch that was cut off after any step can be rolled back, with or without stored data."""
         applier = bench.applier
         wanted = bench.wanted()
         for steps in range(4):
@@ -205,7 +205,7 @@ class ApplierContract:
         assert applier.look(wanted, deadline=Deadline.after(2)).bearer.state is not State.UP
 
     def test_heeds_a_deadline_that_has_passed(self, bench: Bench) -> None:
-        """Without time left nothing waits, and no exception comes."""
+        """After the deadline nothing waits, and no exception is raised."""
         applier, wanted, over = bench.applier, bench.wanted(), Deadline(0.0)
         for step in (applier.prepare, applier.apply, applier.connect, applier.verify):
             assert isinstance(step(wanted, deadline=over), Applied | Failed | TryAgain)
@@ -213,7 +213,7 @@ class ApplierContract:
         assert isinstance(applier.look(wanted, deadline=over), Connection)
 
     def test_gives_up_on_a_mute_other_end(self, bench: Bench) -> None:
-        """An other end that takes requests and never answers costs the deadline, and no more."""
+        """If the other end never answers, the step costs the time until the deadline, and no more."""
         if bench.silence is None:
             return
         bench.silence()

@@ -40,7 +40,7 @@ Tree = dict[str, dict[str, Variant]]
 
 
 class ModemInSlot:
-    """The modem as who switches hands it in; appliers over D-Bus need its IMEI only."""
+    """The modem as a switch passes it to appliers; those over D-Bus need only its IMEI."""
 
     imei: str | None = IMEI
     port: str | None = "/dev/ttyUSB2"
@@ -83,7 +83,7 @@ class GatewayDouble:
         self.state = 8
         self.failed_reason = 0
         self.index = 0
-        """Of the modem's object: another after each probing."""
+        """The path of the modem's object, which changes with each probing."""
         self.initial: dict[str, Variant] = {}
         self.initial_error: str | None = None
         """The refusal of SetInitialEpsBearerSettings."""
@@ -91,13 +91,13 @@ class GatewayDouble:
         """The settings of the bearer; None if there is no bearer."""
         self.connected = False
         self.loses = 0
-        """How many connections are lost as soon as they are made."""
+        """The number of connections that are lost as soon as they are made."""
         self.connect_error: str | None = None
         """The error of a connection attempt."""
         self.reason: int | None = None
         """The reason with which an activation fails (NMDeviceStateReason); None: it succeeds."""
         self.hold = False
-        """Whether an activation stays under way."""
+        """Whether an activation never ends."""
         self.refuse: str | None = None
         """The error with which NetworkManager refuses every change."""
         self.stored: dict[str, Tree] = {}
@@ -132,7 +132,7 @@ class GatewayDouble:
         self.ended = True
 
     def begin_anew(self) -> None:
-        """Come back to the bus: what was changed in memory only is gone, and no connection is left."""
+        """Return to the bus: changes in memory are gone, and no connection is left."""
         self.stored = deepcopy(self._on_disk)
         self._borrower = None
         self.mute = self.ended = False
@@ -148,7 +148,7 @@ class GatewayDouble:
         self.nm.do(lambda: self._device_to(state, reason))
 
     def probe(self, iccid: str | None) -> None:
-        """Have ModemManager probe the modem again: another object, and what was connected is not."""
+        """Have ModemManager probe the modem again: it gets another object, and connections end."""
 
         def probed() -> None:
             self.iccid = iccid
@@ -200,7 +200,7 @@ class GatewayDouble:
 
     @property
     def modem(self) -> str:
-        """The path of the modem's present object."""
+        """The path of the modem's current object."""
         return f"{MM_ROOT}/Modem/{self.index}"
 
     # ModemManager
@@ -397,7 +397,7 @@ class GatewayDouble:
         return Message.new_method_return(message, "o", [ACTIVE])
 
     def _signal_error(self) -> None:
-        """Signal the error of it; NetworkManager deletes the bearer immediately, like the real one."""
+        """Signal the bearer's error; NetworkManager deletes the bearer immediately, like the real one."""
         if self.connect_error is None:
             return
         changed = {"ConnectionError": Variant("(ss)", [self.connect_error, ""])}
@@ -414,7 +414,7 @@ class GatewayDouble:
 
 
 class CardFollows:
-    """An applier whose card has the wanted profile from `apply` on, when the modem is probed again."""
+    """An applier whose card has the wanted profile from `apply` on, after the modem is probed again."""
 
     def __init__(self, applier: Applier, gateway: GatewayDouble) -> None:
         self._applier = applier

@@ -37,7 +37,7 @@ class IccidCard:
 
 @dataclass
 class Rig:
-    """The modem, and how an applier reaches it."""
+    """The modem, and the applier's access to it."""
 
     modem: PtyModem
     card: IccidCard
@@ -46,11 +46,11 @@ class Rig:
 
     @property
     def apn(self) -> str:
-        """The APN of the context that the modem attaches with."""
+        """The APN of the context with which the modem attaches."""
         return self.modem.contexts[1][1]
 
     def sent(self, beginning: str) -> list[str]:
-        """The commands that came so far and begin like this."""
+        """The received commands that begin like this."""
         return [each for each in self.modem.received if each.upper().startswith(beginning.upper())]
 
 

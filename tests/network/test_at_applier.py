@@ -55,7 +55,7 @@ class TestContract(ApplierContract):
 
 
 def test_stores_the_context_and_attaches_anew(tmp_path: Path) -> None:
-    """A changed context 1 counts from the next attach on, so the modem detaches and attaches."""
+    """A changed context 1 takes effect with the next attach, so the modem detaches and attaches."""
     with rig(tmp_path, stored_apn="old.example") as on:
         assert isinstance(apply(on), Applied)
         assert on.modem.contexts[1] == ("IPV4V6", "em")
@@ -74,7 +74,7 @@ def test_cycles_the_radio_of_a_modem_that_cannot_detach(tmp_path: Path) -> None:
 
 
 def test_attaches_a_modem_that_a_power_cut_left_detached(tmp_path: Path) -> None:
-    """A switch that was cut off between detach and attach is made good by the next attempt."""
+    """A switch that was cut off between detach and attach is completed by the next attempt."""
     with rig(tmp_path) as on:
         assert isinstance(apply(on), Applied)
         on.modem.say_raw(b"")
@@ -101,7 +101,7 @@ def test_attaches_a_modem_that_a_power_cut_left_detached(tmp_path: Path) -> None
 def test_writes_the_contexts_that_are_needed(
     tmp_path: Path, settings: NetworkSettings, contexts: dict[int, tuple[str, str]]
 ) -> None:
-    """Context 1 is the initial bearer's; an APN of the connection's own goes into context 2."""
+    """Context 1 is the initial bearer's; a different APN of the connection goes into context 2."""
     with rig(tmp_path, stored_apn="old.example") as on:
         assert isinstance(apply(on, settings), Applied)
         assert on.modem.contexts == contexts
@@ -119,7 +119,7 @@ def test_writes_the_contexts_that_are_needed(
 def test_speaks_each_familys_authentication(
     tmp_path: Path, manufacturer: str, command: str, *, swaps: bool
 ) -> None:
-    """User name and password reach the modem in the order of its family, and go with the next profile."""
+    """User name and password are sent in the form of each family, and removed with the next profile."""
     with rig(tmp_path, manufacturer=manufacturer, swaps_credentials=swaps) as on:
         assert isinstance(apply(on, WITH_SECRET), Applied)
         assert on.modem.credentials[1] == ("user", PASSWORD)
@@ -129,7 +129,7 @@ def test_speaks_each_familys_authentication(
 
 
 def test_refuses_what_an_at_command_cannot_carry(tmp_path: Path) -> None:
-    """A quote in a password would end the command: it is a failure, and nothing is sent."""
+    """A quote in a password would end the command: this is a failure, and nothing is sent."""
     settings = NetworkSettings(
         apn="em", username="user", password='pa"55', authentication=WITH_SECRET.authentication
     )
@@ -142,7 +142,7 @@ def test_refuses_what_an_at_command_cannot_carry(tmp_path: Path) -> None:
 
 
 def test_names_the_operator_configuration_that_overrides_the_apn(tmp_path: Path) -> None:
-    """A Quectel whose configuration follows the card takes the APN back: the failure states who did."""
+    """A Quectel whose configuration follows the card overrides the APN: the failure states the cause."""
     with rig(tmp_path, manufacturer="Quectel", autoselected={NEW: "operator.example"}) as on:
         outcome = apply(on)
         assert isinstance(outcome, Failed)
@@ -152,7 +152,7 @@ def test_names_the_operator_configuration_that_overrides_the_apn(tmp_path: Path)
 
 
 def test_fails_at_a_modem_without_contexts(tmp_path: Path) -> None:
-    """A modem that refuses +CGDCONT is a failure that states what else to do."""
+    """A modem that refuses +CGDCONT leads to a failure that states the alternatives."""
     with rig(tmp_path, context_commands=()) as on:
         outcome = apply(on)
         assert isinstance(outcome, Failed)
@@ -160,7 +160,7 @@ def test_fails_at_a_modem_without_contexts(tmp_path: Path) -> None:
 
 
 def test_a_card_in_a_reader_needs_no_apn() -> None:
-    """It has no modem that could be told one, and its switch must not fail for that."""
+    """It has no modem to get an APN, and its switch must not fail for that reason."""
     outcome = AtApplier().apply(Wanted(eid=EID, iccid=NEW, settings=EM), deadline=soon())
     assert isinstance(outcome, Applied)
     assert "reader" in outcome.told
@@ -192,7 +192,7 @@ def test_sees_why_the_network_refuses_the_bearer(tmp_path: Path, code: int) -> N
 
 
 def test_sees_addresses(tmp_path: Path) -> None:
-    """Both addresses of a dual-stack bearer are reported; a bearer without one is seen as that."""
+    """Both addresses of a dual-stack bearer are reported; a bearer without one is reported as such."""
     with rig(tmp_path, subscriptions={OLD: Subscription(addresses=False)}) as on:
         apply(on)
         seen = AtApplier().look(wanted(on), deadline=soon())
@@ -204,7 +204,7 @@ def test_sees_addresses(tmp_path: Path) -> None:
 
 
 def test_sees_nothing_where_it_may_not_look(tmp_path: Path) -> None:
-    """A modem without +CGACT, or without time, is unknown: neither up nor down."""
+    """Without +CGACT, or without time, the state is unknown: neither up nor down."""
     with rig(tmp_path, context_commands=("+CGDCONT", "+CGATT")) as on:
         assert AtApplier().look(wanted(on), deadline=soon()).bearer.state is State.UNKNOWN
         assert AtApplier().look(wanted(on), deadline=Deadline(0.0)).bearer.state is State.UNKNOWN

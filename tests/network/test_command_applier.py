@@ -55,7 +55,7 @@ def wanted() -> Wanted:
 
 
 class TestContract(ApplierContract):
-    """The applier `command` keeps the contract with the few lines of shell that the documentation shows."""
+    """The contract for the applier `command`, with the shell program from the documentation."""
 
     @pytest.fixture
     def bench(self, serving: Runner) -> Bench:
@@ -112,7 +112,7 @@ def test_hands_over_all_settings(serving: Runner) -> None:
     ],
 )
 def test_exit_codes(serving: Runner, text: str, expected: type, told: str) -> None:
-    """0 is done, 75 is to be tried again, all else has failed."""
+    """0 means done, 75 means try again, and any other code is a failure."""
     serving.script(serving.command, text)
     outcome = CommandApplier(serving.client).apply(wanted(), deadline=soon())
     assert isinstance(outcome, expected)
@@ -121,7 +121,7 @@ def test_exit_codes(serving: Runner, text: str, expected: type, told: str) -> No
 
 
 def test_a_program_that_hangs_is_killed_with_its_children(serving: Runner) -> None:
-    """Its whole process group goes at the limit."""
+    """Its whole process group is killed at the limit."""
     pids = serving.folder / "pids"
     serving.script(serving.command, f"sleep 600 & echo $! > {pids}; sleep 600")
     outcome = CommandApplier(serving.client).apply(wanted(), deadline=Deadline.after(2))
@@ -132,7 +132,7 @@ def test_a_program_that_hangs_is_killed_with_its_children(serving: Runner) -> No
 
 
 def test_a_program_that_prints_megabytes_is_no_trouble(serving: Runner) -> None:
-    """Its output is read and dropped beyond some kilobytes, and nothing of it is in the outcome."""
+    """Its output is read, dropped beyond some kilobytes, and never part of the outcome."""
     serving.script(serving.command, "head -c 5000000 /dev/zero | tr '\\0' 'x'; exit 3")
     outcome = CommandApplier(serving.client).apply(wanted(), deadline=soon())
     assert isinstance(outcome, Failed)
@@ -141,7 +141,7 @@ def test_a_program_that_prints_megabytes_is_no_trouble(serving: Runner) -> None:
 
 
 def test_a_child_that_keeps_the_output_open_does_not_hold_the_runner(serving: Runner) -> None:
-    """A program that leaves a child behind has ended, and the child goes."""
+    """A program that leaves a child behind has ended, and the child is killed."""
     pids = serving.folder / "pids"
     serving.script(serving.command, f"sleep 600 & echo $! > {pids}; exit 0")
     assert isinstance(CommandApplier(serving.client).apply(wanted(), deadline=soon()), Applied)
@@ -149,7 +149,7 @@ def test_a_child_that_keeps_the_output_open_does_not_hold_the_runner(serving: Ru
 
 
 def test_files_that_others_can_write_are_refused(serving: Runner) -> None:
-    """They would let others act as the runner's user; so would a folder that they can write."""
+    """Writable files would let other users act as the runner's user; so would a writable folder."""
     marker = serving.folder / "ran"
     path = serving.script(serving.command, f"touch {marker}")
     path.chmod(0o757)
@@ -168,7 +168,7 @@ def test_files_that_others_can_write_are_refused(serving: Runner) -> None:
 
 
 def test_another_users_file_is_refused(serving: Runner) -> None:
-    """Only root and the runner's own user may own what is run."""
+    """Only root and the runner's own user may own the programs."""
     path = serving.script(serving.command, "exit 0")
     if os.geteuid() == 0:
         os.chown(path, 65534, 65534)
@@ -187,7 +187,7 @@ def test_without_a_runner_the_failure_says_so(tmp_path: Path) -> None:
 
 
 def test_a_runner_whose_socket_is_full_is_tried_again(tmp_path: Path) -> None:
-    """It is busy, and not broken: connect() fails immediately although there is time."""
+    """A full socket means busy, not broken: connect() fails immediately although there is time."""
     path = str(tmp_path / "full.sock")
     with ExitStack() as opened:
         listening = opened.enter_context(socket.socket(socket.AF_UNIX))
@@ -204,7 +204,7 @@ def test_a_runner_whose_socket_is_full_is_tried_again(tmp_path: Path) -> None:
 
 
 def test_a_secret_is_in_no_outcome(serving: Runner) -> None:
-    """A program that prints its password lets it out to the runner's log only."""
+    """A password that a program prints reaches only the runner's log."""
     serving.script(serving.command, 'cat "$LPAD_PASSWORD_FILE"; exit 1')
     settings = Wanted(eid=EID, iccid=NEW, settings=WITH_SECRET)
     outcome = CommandApplier(serving.client).apply(settings, deadline=soon())
@@ -212,7 +212,7 @@ def test_a_secret_is_in_no_outcome(serving: Runner) -> None:
 
 
 def _is_gone(pid: int) -> bool:
-    """Whether a process ends; one that was killed and not yet reaped has."""
+    """Return whether a process has ended; a killed one that was not yet reaped counts."""
     deadline = soon()
     while not deadline.passed:
         try:
@@ -225,7 +225,7 @@ def _is_gone(pid: int) -> bool:
 
 
 def _answering(path: Path, frame: bytes) -> threading.Thread:
-    """Answer one request at a socket with a frame, as another program than the runner might."""
+    """Answer one request at a socket with a frame, as a program other than the runner might."""
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(str(path))
     listening.listen()
@@ -243,7 +243,7 @@ def _answering(path: Path, frame: bytes) -> threading.Thread:
 
 
 def test_a_runner_that_answers_at_length(tmp_path: Path) -> None:
-    """Its sentence is one printable line of limited length in what lpad tells and stores."""
+    """Its sentence becomes one printable line of limited length in lpad's reports and records."""
     frame = json.dumps({"ended": "failed", "told": "\x1b[2Jno\n" + "x" * 50_000}).encode()
     thread = _answering(tmp_path / "s", frame)
     outcome = CommandApplier(RunnerClient(str(tmp_path / "s"))).apply(wanted(), deadline=soon())
@@ -258,7 +258,7 @@ def test_a_runner_that_answers_at_length(tmp_path: Path) -> None:
     "frame", [b"[" * 60_000, b'{"told":' * 7_000, b'{"ended": "done", "told": "\\ud800"}']
 )
 def test_what_no_runner_answers(tmp_path: Path, frame: bytes) -> None:
-    """It is a failure of the step, whatever is wrong with it."""
+    """Any invalid answer is a failure of the step."""
     thread = _answering(tmp_path / "s", frame)
     outcome = CommandApplier(RunnerClient(str(tmp_path / "s"))).apply(wanted(), deadline=soon())
     thread.join()
@@ -267,7 +267,7 @@ def test_what_no_runner_answers(tmp_path: Path, frame: bytes) -> None:
 
 
 def test_a_request_that_is_nested_deeply_does_not_end_the_runner(serving: Runner) -> None:
-    """The next one is served."""
+    """The next request is served."""
     for body in (b"[" * 60_000, b'{"task":' * 8_000):
         with socket.socket(socket.AF_UNIX) as odd:
             odd.connect(serving.client.path)

@@ -1,4 +1,4 @@
-"""The layers of the way home."""
+"""The layers of the data connection."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from lpad.network.connection_layer import Layer, OwnersProgram
 
 
 def test_layers_stand_on_each_other() -> None:
-    """From below: card, modem, registered, bearer, address, path."""
+    """From the lowest: card, modem, registered, bearer, address, path."""
     assert not {*Layer} & {*OwnersProgram}
     assert [*Layer] == ["card", "modem", "registered", "bearer", "address", "path"]

@@ -37,7 +37,7 @@ def test_run_in_order_of_name(serving: Runner) -> None:
 
 
 def test_the_first_that_fails_ends_the_run(serving: Runner) -> None:
-    """It is named, and those behind it are not run."""
+    """It is named, and the later ones are not run."""
     out = serving.folder / "out"
     serving.script(serving.hooks / "10-first", "exit 9")
     serving.script(serving.hooks / "20-second", f"touch {out}")
@@ -49,7 +49,7 @@ def test_the_first_that_fails_ends_the_run(serving: Runner) -> None:
 
 
 def test_an_empty_folder_is_done(serving: Runner) -> None:
-    """Without hooks there is nothing to do, and without a runner nothing is asked."""
+    """Without hooks nothing is done, and without a runner nothing is requested."""
     assert isinstance(Hooks(serving.client).run(HookEvent.DELETED, WANTED, deadline=soon()), Applied)
     assert isinstance(NO_HOOKS.run(HookEvent.DELETED, WANTED, deadline=soon()), Applied)
 
@@ -69,7 +69,7 @@ def test_an_empty_folder_is_done(serving: Runner) -> None:
     ],
 )
 def test_garbage_does_not_end_the_runner(serving: Runner, data: bytes) -> None:
-    """Whatever comes over the socket, the next request is served."""
+    """Whatever arrives at the socket, the next request is served."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(serving.client.path)
         connection.sendall(data)
@@ -77,7 +77,7 @@ def test_garbage_does_not_end_the_runner(serving: Runner, data: bytes) -> None:
 
 
 def test_a_program_ends_with_who_asked_for_it(serving: Runner) -> None:
-    """If the daemon is killed in the middle, what it has asked for does not continue."""
+    """If the daemon is killed in the middle, the program that it requested does not continue."""
     started = serving.folder / "started"
     serving.script(serving.hooks / "10-slow", f"[ -e {started} ] && exit 0; touch {started}; sleep 600")
     body = b'{"task":"hooks","environment":{"LPAD_EVENT":"x"},"limit":600}'

@@ -10,7 +10,7 @@ from lpad.network.network_cause import Cause, Procedure
 @pytest.mark.parametrize("code", [27, 29, 33, 50, 51])
 @pytest.mark.parametrize("procedure", [Procedure.ESM, Procedure.FIVE_GSM])
 def test_some_causes_mean_wrong_settings(procedure: Procedure, code: int) -> None:
-    """An unknown APN, a refused password and a refused IP type are not a dead profile."""
+    """An unknown APN, a refused password and a refused IP type do not mean that the profile is dead."""
     assert Cause(procedure, code).wrong_settings
     assert Cause(procedure, code).wrong_ip_type is (code in (50, 51))
 

@@ -1,4 +1,4 @@
-"""Network settings: what they take, and what they refuse with a sentence."""
+"""Network settings: the valid ones, and the sentences that refuse others."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ def test_refuse_credentials_that_no_modem_takes(field: str, text: str) -> None:
 
 
 def test_refuse_credentials_without_a_way_to_use_them() -> None:
-    """A password with authentication 'none' would never be sent, so the caller is reported."""
+    """A password with authentication 'none' would never be sent, so it is refused."""
     with pytest.raises(InvalidValue, match="'pap' or 'chap'"):
         NetworkSettings(username="user", password="pa55")
 
 
 @pytest.mark.parametrize("mtu", [0, 575, 9001, -1])
 def test_bound_the_mtu(mtu: int) -> None:
-    """An MTU below IPv4's least packet or above any modem's is a mistake."""
+    """An MTU below IPv4's minimum packet size, or above any modem's, is refused."""
     with pytest.raises(InvalidValue, match="576 to 9000"):
         NetworkSettings(mtu=mtu)
 
 
 def test_choose_the_apn_of_the_initial_bearer() -> None:
-    """The initial bearer has the connection's APN, one of its own, or what the modem has stored."""
+    """The initial bearer has the connection's APN, one of its own, or the modem's stored one."""
     assert NetworkSettings(apn="a").attach_apn == "a"
     assert (
         NetworkSettings(apn="a", initial_bearer=InitialBearer.APN, initial_bearer_apn="b").attach_apn == "b"
@@ -70,6 +70,6 @@ def test_choose_the_apn_of_the_initial_bearer() -> None:
 
 
 def test_show_no_password() -> None:
-    """A log line of the settings holds no password."""
+    """A log line with the settings contains no password."""
     settings = NetworkSettings(username="user", password="pa55word", authentication=Authentication.CHAP)
     assert "pa55word" not in repr(settings)

@@ -1,4 +1,4 @@
-"""The recipes in docs/network.md, run as they are written there, with the programs of the device faked."""
+"""The recipes in docs/network.md, run literally, with fakes of the device's programs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def run(folder: Path, recipe: str, event: str, **more: str) -> int:
 
 
 def test_the_document_has_them() -> None:
-    """OpenWrt and a dialler of one's own each have a recipe."""
+    """There are recipes for OpenWrt and for an owner's own dialler."""
     assert len(RECIPES) == 2
     assert "uci set network.wwan.apn" in RECIPES[0]
     assert "/etc/ppp/apn" in RECIPES[1]
@@ -52,7 +52,7 @@ def test_the_document_has_them() -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=["OpenWrt", "dialler"])
 def test_a_recipe_keeps_the_contract(tmp_path: Path, recipe: str) -> None:
-    """Each event ends well, twice too, and `verify` knows whose APN is in force."""
+    """Each event succeeds, even twice, and `verify` knows whose APN is in force."""
     for event in ("prepare", "apply", "apply", "connect", "verify", "undo", "forget", "something-new"):
         assert run(tmp_path, recipe, event) == 0, event
     assert run(tmp_path, recipe, "verify", LPAD_APN="another.example") != 0

@@ -45,7 +45,7 @@ def test_every_setting_is_in_the_manual(path: str) -> None:
 
 
 def test_every_key_in_the_manual_is_a_setting() -> None:
-    """lpad.yaml(5) has no entry for a key that is gone."""
+    """lpad.yaml(5) has no entry for a removed key."""
     known = [re.escape(path).replace("NAME", r"[a-z0-9_.]+?") for path, _ in fields_below(Settings)]
     shown = plain("lpad.yaml.5").partition(".SH KEYS")[2].partition(".SH SEE")[0]
     for key in re.findall(r"^\.B (\S+)$", shown, re.MULTILINE):
@@ -59,13 +59,13 @@ def test_every_key_in_the_manual_is_a_setting() -> None:
     + [("lpactl.1", path) for path in commands(lpactl, "lpactl")],
 )
 def test_every_command_is_in_the_manual(name: str, path: str) -> None:
-    """lpad(8) and lpactl(1) report each command that there is."""
+    """lpad(8) and lpactl(1) describe each existing command."""
     assert re.search(rf"^\.SS {path} ", plain(name), re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_man_has_nothing_to_say_against_it(name: str, tmp_path: Path) -> None:
-    """Each page is formatted without a warning."""
+    """Man formats each page without a warning."""
     write(tmp_path)
     source = tmp_path / f"man{name[-1]}" / name
     found = subprocess.run(

@@ -1,4 +1,4 @@
-"""The alerts and the dashboard in package/monitoring ask for what lpad measures."""
+"""The alerts and the dashboard in package/monitoring query only existing metrics of lpad."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "package" / "monitoring"
 PARTS = ("_bucket", "_sum", "_count")
-"""The endings of a histogram's samples."""
+"""The suffixes of a histogram's samples."""
 
 
 def rules() -> list[dict[str, Any]]:
@@ -30,7 +30,7 @@ def rules() -> list[dict[str, Any]]:
 
 
 def expressions() -> Iterator[str]:
-    """Yield each question to Prometheus."""
+    """Yield each query to Prometheus."""
     yield from (rule["expr"] for rule in rules())
     dashboard = json.loads((FOLDER / "lpad-dashboard.json").read_text(encoding="utf-8"))
     for panel in dashboard["panels"]:
@@ -49,7 +49,7 @@ def base(name: str) -> str:
 
 
 def test_each_metric_exists(tmp_path: Path, pki: Pki) -> None:
-    """A running daemon has each metric that an alert or a panel asks for."""
+    """A running daemon has each metric that an alert or a panel uses."""
     with Lab(tmp_path, pki) as lab, Gateway(lab) as gateway:
         told = gateway.http.get("/v1/metrics").text
     existing = set(re.findall(r"^# TYPE (lpad_\w+) ", told, re.MULTILINE))
@@ -60,7 +60,7 @@ def test_each_metric_exists(tmp_path: Path, pki: Pki) -> None:
 
 @pytest.mark.parametrize("expression", list(expressions()))
 def test_each_label_exists(expression: str) -> None:
-    """A selector or a grouping names labels that the metric has: with another one it would find nothing."""
+    """A selector or a grouping names labels that the metric has; with another it would find nothing."""
     known = labels()
     names = [base(name) for name in re.findall(r"\blpad_\w+", expression)]
     assert names
@@ -71,7 +71,7 @@ def test_each_label_exists(expression: str) -> None:
 
 
 def test_each_alert_says_what_to_do() -> None:
-    """It has a severity, a summary and a remedy, and its summary uses labels of its metric."""
+    """Each alert has a severity, a summary and a remedy, and its summary uses labels of its metric."""
     known = labels()
     for rule in rules():
         assert rule["labels"]["severity"] in ("warning", "critical")

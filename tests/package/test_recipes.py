@@ -1,4 +1,4 @@
-"""The recipes of docs/fleet.md fit this release: files, settings and libraries that they name exist."""
+"""The recipes of docs/fleet.md fit this release: the files, settings and libraries in them exist."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def settings_in(found: object) -> list[Any]:
 
 @pytest.mark.parametrize("text", blocks("yaml"))
 def test_the_yaml_of_a_recipe_can_be_read(text: str) -> None:
-    """cloud-init, Ansible and Compose get what they expect: YAML."""
+    """The blocks for cloud-init, Ansible and Compose are valid YAML."""
     assert yaml.safe_load(text)
 
 
@@ -76,7 +76,7 @@ def test_the_container_is_made_of_existing_files() -> None:
 
 @pytest.mark.parametrize("recipe", ["openwrt/Makefile", "yocto/lpad.bb"])
 def test_a_recipe_names_every_library(recipe: str) -> None:
-    """A library that lpad needs is a dependency of the recipe, and the page lists it."""
+    """Each library that lpad needs is a dependency of the recipe, and is listed on the page."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     text = (ROOT / "package" / recipe).read_text(encoding="utf-8")
     for needed in project["dependencies"]:

@@ -14,7 +14,7 @@ PAGE = page(DOCUMENT)
 
 
 def test_each_operation_is_on_the_page() -> None:
-    """It has a heading, its words, its parameters and its examples."""
+    """Each operation has a heading, its description, its parameters and its examples."""
     for path, methods in DOCUMENT["paths"].items():
         for method, operation in methods.items():
             _, _, rest = PAGE.partition(f"\n### `{method.upper()} {path}`\n")
@@ -28,7 +28,7 @@ def test_each_operation_is_on_the_page() -> None:
 
 
 def test_each_schema_is_on_the_page() -> None:
-    """It has a heading, to which its mentions link, and a row for each field."""
+    """Each schema has a heading, to which its mentions link, and a row for each field."""
     headings = set(re.findall(r"^### (\w+)$", PAGE, re.MULTILINE))
     assert headings == DOCUMENT["components"]["schemas"].keys()
     assert set(re.findall(r"\]\(#(\w+)\)", PAGE)) <= {name.lower() for name in headings}

@@ -1,4 +1,4 @@
-"""script/release refuses what is not ready, before it builds or tags anything."""
+"""script/release refuses an unready release before it builds or tags anything."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_version_without_a_section_is_refused(checkout: Path, changelog: str) 
 
 
 def test_entries_that_were_left_under_unreleased_are_refused(checkout: Path) -> None:
-    """Released entries move out of the unreleased part, and its heading alone may stay."""
+    """Entries of the release move out of the unreleased part, where only the heading stays."""
     section = "## 1.2.3 (2026-11-29)\n\n- Something.\n"
     (checkout / "CHANGELOG.md").write_text(f"## Unreleased\n\n- A thing.\n\n{section}", encoding="utf-8")
     commit(checkout)
@@ -74,7 +74,7 @@ def test_entries_that_were_left_under_unreleased_are_refused(checkout: Path) -> 
 
 
 def test_a_tree_with_changes_is_refused(checkout: Path) -> None:
-    """Only committed files are built."""
+    """The tree must be committed, because only committed files are built."""
     (checkout / "new").touch()
     assert "not committed" in refused(checkout)
 

@@ -1,4 +1,4 @@
-"""The libraries that the Debian package holds."""
+"""The libraries in the Debian package."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PINNED = dict(
 
 
 def test_what_is_pinned_is_what_lpad_asks_for() -> None:
-    """Each library that pyproject.toml names for the package is pinned, in a version that is admitted."""
+    """Each library that pyproject.toml names for the package is pinned to an allowed version."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     packaged = [library for name in ("modemmanager", "mqtt", "pcsc", "platforms") for library in extras[name]]
@@ -35,7 +35,7 @@ def test_what_is_pinned_is_pinned_by_content() -> None:
 
 
 def test_advisories_that_were_looked_at() -> None:
-    """Each advisory that is ignored names a library that is pinned, and states the reason."""
+    """Each ignored advisory names a pinned library and states the reason."""
     lines = (ROOT / "package" / "advisories.txt").read_text(encoding="utf-8").splitlines()
     pinned = (ROOT / "package" / "requirements.txt").read_text(encoding="utf-8")
     for line in lines:

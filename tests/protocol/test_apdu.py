@@ -31,7 +31,7 @@ BLOCK = Command(0x80, 0xE2, 0x91, 0x00, b"\xbf\x2d\x00")
     [(0, 0x00, 0x80), (1, 0x01, 0x81), (3, 0x03, 0x83), (4, 0x40, 0xC0), (5, 0x41, 0xC1), (19, 0x4F, 0xCF)],
 )
 def test_class_bytes_of_channels(channel: int, interindustry: int, proprietary: int) -> None:
-    """Channels 0 to 3 are in two bits, 4 to 19 in four with a form of their own."""
+    """Channels 0 to 3 use two bits of the class byte, 4 to 19 four bits in another form."""
     assert class_byte(0x00, channel) == interindustry
     assert class_byte(0x80, channel) == proprietary
     assert channel_of(interindustry) == channel_of(proprietary) == channel
@@ -47,7 +47,7 @@ def test_channel_20_has_no_class_byte() -> None:
     "raw", ["00A40004", "0070000001", "80E2910003BF2D00", "80E2910003BF2D0000", "00C0000000"]
 )
 def test_commands_parse_and_print_alike(raw: str) -> None:
-    """All four cases of a short APDU survive a round."""
+    """Commands in all four cases of a short APDU are parsed and printed unchanged."""
     assert bytes(Command.parse(bytes.fromhex(raw))) == bytes.fromhex(raw)
 
 
@@ -58,7 +58,7 @@ def test_le_of_00_stands_for_256() -> None:
 
 @pytest.mark.parametrize("raw", ["", "00A400", "80E2910003BF2D", "80E2910000BF2D00", "80E2910001BF2D00"])
 def test_crooked_commands_are_malformed(raw: str) -> None:
-    """An APDU whose Lc contradicts its bytes is not read."""
+    """An APDU whose Lc contradicts its bytes is refused."""
     with pytest.raises(MalformedError):
         Command.parse(bytes.fromhex(raw))
 
@@ -92,7 +92,7 @@ def test_blocks_join_to_the_command(data: bytes, block_size: int) -> None:
 
 
 def test_256_blocks_are_the_most() -> None:
-    """P2 counts from 00 to FF; a command that needs more names the block size that would do."""
+    """P2 counts from 00 to FF; for a longer command, the error names the sufficient block size."""
     assert store_data(bytes(256 * 63), block_size=63)[-1].p2 == 0xFF
     with pytest.raises(InvalidValue, match="block size of 64"):
         store_data(bytes(256 * 63 + 1), block_size=63)
@@ -134,7 +134,7 @@ def test_61xx_is_followed_to_the_end() -> None:
 
 
 def test_data_may_come_with_61xx() -> None:
-    """Modems that fetch once by themselves hand over 256 bytes and the rest's length."""
+    """Modems that fetch data once by themselves return 256 bytes and the length of the rest."""
     exchange = Exchange(BLOCK)
     play(exchange, "AA" * 256 + "6101", "BB9000")
     assert exchange.response == Response(b"\xaa" * 256 + b"\xbb", 0x9000)
@@ -196,7 +196,7 @@ def test_6cxx_inside_a_chain_is_the_result() -> None:
 
 
 def test_6cxx_twice_is_malformed() -> None:
-    """A card that never likes the length that it named is not humoured."""
+    """A card that answers 6Cxx even to the length that it named is malformed."""
     with pytest.raises(MalformedError, match="another length"):
         play(Exchange(BLOCK), "6C03", "6C04")
 
@@ -208,7 +208,7 @@ def test_promises_without_data_are_malformed() -> None:
 
 
 def test_an_answer_without_end_is_malformed() -> None:
-    """Data forever is cut off."""
+    """Endless data are malformed."""
     exchange = Exchange(BLOCK)
     exchange.feed(b"\x61\x00")
 
@@ -262,21 +262,21 @@ def test_any_portions_join_to_the_answer(data: bytes, portion: int) -> None:
 
 
 def test_a_short_apdu_carries_255_bytes() -> None:
-    """One more is lpad's own mistake, not the card's."""
+    """One byte more is lpad's own mistake, not the card's."""
     assert bytes(Command(0x80, 0xE2, data=bytes(255)))[4] == 255
     with pytest.raises(InternalError, match="255"):
         bytes(Command(0x80, 0xE2, data=bytes(256)))
 
 
 def test_a_length_of_00_before_data_is_no_short_command() -> None:
-    """It begins an extended length, which lpad never sends; 01 is a length like any other."""
+    """00 begins an extended length, which lpad never sends; 01 is a length like any other."""
     with pytest.raises(MalformedError):
         Command.parse(bytes.fromhex("80E291000005"))
     assert Command.parse(bytes.fromhex("80E2910001AA")).data == b"\xaa"
 
 
 def test_nobody_looks_into_store_data_for_what_it_means() -> None:
-    """The instruction's number is in this one module; commands carry their intent."""
+    """Only this one module contains the instruction's number; commands carry their intent."""
     package = Path(lpad.__file__).parent
     knowing = {
         path.relative_to(package).as_posix()

@@ -1,4 +1,4 @@
-"""The AT dialogue: modems' output in any form and portions, and how it gets back into step."""
+"""The AT dialogue: modems' output in any form and portions, and the recovery of its synchronisation."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def response_to(data: bytes) -> bytes:
 
 
 def test_a_command_ends_with_carriage_return() -> None:
-    """The length counts hexadecimal characters, twice the bytes."""
+    """The command's length counts hexadecimal characters, twice the bytes."""
     assert AtDialogue().ask(csim(APDU)) == ECHO
 
 
@@ -59,7 +59,7 @@ def test_a_command_ends_with_carriage_return() -> None:
     ],
 )
 def test_every_form_of_an_answer_is_understood(data: bytes) -> None:
-    """Echo, blank lines, CR, LF or both, blank after the colon or none, quotes or none, prefix or none."""
+    """Echo, blank lines, CR, LF, a blank after the colon, quotes and prefix may be there or missing."""
     assert response_to(data) == b"\x01\x90\x00"
 
 
@@ -107,7 +107,7 @@ def test_unsolicited_lines_are_no_answer(urc: bytes) -> None:
     ],
 )
 def test_every_final_result_ends_a_command(final: str, error: str | None) -> None:
-    """A peer waits forever on +CME ERROR, since it takes only OK and ERROR for final."""
+    """Lpad accepts every final result; another program waits forever on +CME ERROR."""
     answer = answer_to(f"\r\n{final}\r\n".encode())
     assert answer is not None
     assert (answer.final, answer.error, answer.ok) == (final, error, False)
@@ -120,7 +120,7 @@ def test_leftovers_before_the_echo_are_dropped() -> None:
 
 
 def test_a_leftover_ok_is_not_the_answer() -> None:
-    """OK without the information that a command brings is an earlier command's; the answer follows."""
+    """OK without the expected information belongs to an earlier command; the answer follows."""
     dialogue = asked()
     dialogue.receive(b"\r\nOK\r\n")
     assert dialogue.answer is None
@@ -130,7 +130,7 @@ def test_a_leftover_ok_is_not_the_answer() -> None:
 
 
 def test_a_torn_echo_is_not_the_answer() -> None:
-    """An unsolicited line inside the echo leaves a piece that looks like an answer without prefix."""
+    """An unsolicited line inside the echo leaves a part that looks like an answer without prefix."""
     torn = b'AT+CSIM=\r\n+CREG: 1\r\n10,"0070000001"\r'
     assert response_to(torn + b'\r\n+CSIM: 6,"019000"\r\nOK\r\n') == b"\x01\x90\x00"
 
@@ -140,7 +140,7 @@ def test_a_torn_echo_is_not_the_answer() -> None:
     ['8,"019000"', '4,"019000"', '5,"01900"', '6,"01900G"', '"019000"', "6", "", '3,"019000"'],
 )
 def test_an_answer_that_contradicts_itself_is_malformed(line: str) -> None:
-    """The length is checked against the hex: characters get lost on ports that two programs read."""
+    """The length is checked against the hex, because ports that two programs read lose characters."""
     answer = answer_to(f"+CSIM: {line}\r\nOK\r\n".encode())
     assert answer is not None
     with pytest.raises(MalformedError):
@@ -151,14 +151,14 @@ def test_an_answer_that_contradicts_itself_is_malformed(line: str) -> None:
     "line", ["490154203237518", '"490154203237518"', "+CGSN: 490154203237518", '+CGSN:"490154203237518"']
 )
 def test_an_imei_comes_bare_or_with_prefix(line: str) -> None:
-    """AT+CGSN is answered in four forms in the field."""
+    """The four forms of the answer to AT+CGSN in the field are read."""
     answer = answer_to(f"\r\n+CREG: 1\r\n\r\n{line}\r\n\r\nOK\r\n".encode(), cgsn())
     assert answer is not None
     assert answer.lines[0].strip('"') == "490154203237518"
 
 
 def test_a_command_without_information_ends_with_ok() -> None:
-    """ATE0 needs no more than OK."""
+    """ATE0 ends with OK alone."""
     answer = answer_to(b"ATE0\r\r\nOK\r\n", AtCommand("ATE0"))
     assert answer == AtAnswer((), "OK")
 
@@ -182,7 +182,7 @@ LATE = b'\r\n+CSIM: 4,"9000"\r\n\r\nOK\r\n'
 
 
 def test_after_a_deadline_the_dialogue_is_out_of_step() -> None:
-    """While the answer to a given-up command is owed, no command can be asked."""
+    """While the answer to a given-up command is outstanding, no command can be sent."""
     dialogue = given_up()
     assert not dialogue.in_step
     with pytest.raises(InternalError):
@@ -198,7 +198,7 @@ def test_the_late_answer_itself_puts_in_step() -> None:
 
 
 def test_half_a_late_answer_does_not_put_in_step() -> None:
-    """Information without its final result leaves the result owed."""
+    """Information without its final result leaves the result outstanding."""
     dialogue = given_up()
     dialogue.receive(b'=4,"9000"\r\n\r\n+CSIM: 4,"9000"\r\n')
     assert not dialogue.in_step
@@ -231,7 +231,7 @@ def test_the_probe_puts_in_step(data: bytes) -> None:
 
 
 def test_one_final_result_and_silence_after_a_probe_put_in_step() -> None:
-    """Whichever of the two it was, the other will not come."""
+    """After one final result and silence, the other result will not come."""
     dialogue = given_up()
     dialogue.probe()
     dialogue.receive(LATE)
@@ -250,7 +250,7 @@ def test_silence_after_a_probe_leaves_out_of_step() -> None:
 
 
 def test_the_end_of_a_call_is_final_but_not_trusted() -> None:
-    """NO CARRIER may be a data call's that dropped: the answer proper may still come and must be dropped."""
+    """NO CARRIER may come from a data call: the proper answer may still come and must be dropped."""
     dialogue = asked()
     dialogue.receive(b"\r\nNO CARRIER\r\n")
     assert dialogue.answer == AtAnswer((), "NO CARRIER")
@@ -260,7 +260,7 @@ def test_the_end_of_a_call_is_final_but_not_trusted() -> None:
 
 
 def test_what_comes_while_idle_is_kept_apart() -> None:
-    """Lines between two commands answer neither."""
+    """Lines between two commands do not belong to either."""
     dialogue = AtDialogue()
     dialogue.receive(LATE + b"\r\nRING\r\n")
     dialogue.ask(csim(APDU))
@@ -270,7 +270,7 @@ def test_what_comes_while_idle_is_kept_apart() -> None:
 
 
 def test_a_line_begun_before_the_command_is_not_its_answer() -> None:
-    """Half a line, left over, does not become an answer when its end comes."""
+    """The end of half a line from before does not become the answer."""
     dialogue = AtDialogue()
     dialogue.receive(b"\r\nERR")
     dialogue.ask(csim(APDU))
@@ -279,7 +279,7 @@ def test_a_line_begun_before_the_command_is_not_its_answer() -> None:
 
 
 def test_every_state_knows_every_line() -> None:
-    """The table has no holes: any line may come at any time."""
+    """The table is complete: any line may come at any time."""
     assert set(AtDialogue._TRANSITIONS) == set(itertools.product(State, Line))
 
 
@@ -319,7 +319,7 @@ PARTS = st.sampled_from(
 
 @given(st.lists(PARTS, max_size=30).map(b"".join), st.lists(st.integers(0, 9999), max_size=20))
 def test_any_portions_give_the_same_answer(data: bytes, cuts: list[int]) -> None:
-    """How the stream is cut into portions, half lines or many lines immediately, makes no difference."""
+    """The division of the stream, into half lines or many lines together, makes no difference."""
     whole, cut = asked(), asked()
     whole.receive(data)
     places = sorted({0, len(data), *(place % (len(data) + 1) for place in cuts)})
@@ -335,7 +335,7 @@ STEPS = st.lists(st.one_of(st.binary(max_size=200), PARTS, st.sampled_from(["ask
 
 @given(STEPS)
 def test_garbage_never_crashes_the_dialogue(steps: list[bytes | str]) -> None:
-    """Any bytes in any state are borne, and the probe always offers a way back."""
+    """Any bytes in any state are accepted, and the probe always leads back."""
     dialogue = AtDialogue()
     for step in steps:
         if isinstance(step, bytes):
@@ -366,14 +366,14 @@ def test_lines_without_end_do_not_eat_the_memory() -> None:
 
 
 def test_what_comes_before_the_echo_belongs_to_an_earlier_command() -> None:
-    """Information without its prefix, too."""
+    """Information from before the echo belongs to an earlier command, even without its prefix."""
     command = AtCommand("AT+CCHO", prefix="+CCHO", bare=r"[0-9]+")
     assert answer_to(b"7\r\nAT+CCHO\r\n3\r\nOK\r\n", command) == AtAnswer(("3",), "OK")
     assert answer_to(b"+CCHO: 7\r\nAT+CCHO\r\n3\r\nOK\r\n", command) == AtAnswer(("3",), "OK")
 
 
 def test_an_echo_forgets_an_ok_that_came_alone() -> None:
-    """It was an earlier command's."""
+    """An OK that came alone before the echo belongs to an earlier command."""
     heard = []
     dialogue = asked(AtCommand("AT+CCHO", prefix="+CCHO"))
     for data in (b"OK\r\n", b"AT+CCHO\r\n"):
@@ -383,7 +383,7 @@ def test_an_echo_forgets_an_ok_that_came_alone() -> None:
 
 
 def test_a_new_dialogue_has_heard_nothing() -> None:
-    """No OK came alone before the first command."""
+    """No OK came before the first command."""
     assert not AtDialogue().lone_ok
 
 
@@ -397,6 +397,6 @@ def test_a_new_dialogue_has_heard_nothing() -> None:
     ],
 )
 def test_an_ok_alone_is_no_answer_to_a_question(command: AtCommand, *, informs: bool) -> None:
-    """In whichever form the information would come."""
+    """OK alone does not end a command that expects information, in whichever form."""
     assert command.informs is informs
     assert (answer_to(b"OK\r\n", command) is None) is informs

@@ -57,7 +57,7 @@ def test_stored_contexts() -> None:
     ],
 )
 def test_addresses(lines: tuple[str, ...], addresses: tuple[str, ...]) -> None:
-    """Both families, IPv6 in both spellings; an unset address is omitted."""
+    """Both families are read, IPv6 in both spellings; an unset address is omitted."""
     assert addresses_told(answer(*lines)) == addresses
 
 
@@ -73,7 +73,7 @@ def test_addresses(lines: tuple[str, ...], addresses: tuple[str, ...]) -> None:
     ],
 )
 def test_error_reports(text: str, code: int | None) -> None:
-    """The cause is found in each family's own words."""
+    """The cause is found in each family's own report."""
     assert esm_cause_told(answer(text)) == code
 
 
@@ -94,7 +94,7 @@ def test_reject_causes(text: str, code: int | None) -> None:
 
 
 def test_states() -> None:
-    """Whether a context is active, and whether the modem is attached."""
+    """The answers show whether a context is active, and whether the modem is attached."""
     assert is_active(answer("1,1", "2,0"), 1) is True
     assert is_active(answer("1,1", "2,0"), 2) is False
     assert is_active(answer("1,1"), 3) is None

@@ -38,7 +38,7 @@ GOOD_WAY = [
 
 
 def test_the_good_way() -> None:
-    """A download that meets no trouble passes each step once and ends installed."""
+    """A download without trouble passes each step once and ends as installed."""
     session = DownloadSession()
     for step, event in GOOD_WAY:
         assert session.step == step
@@ -72,7 +72,7 @@ def test_another_confirmation_code_takes_another_session() -> None:
 
 @pytest.mark.parametrize("state", State)
 def test_every_state_has_its_place(state: State) -> None:
-    """Every state has transitions or is an end, and a duty; every other state can be reached."""
+    """Every state has a duty, and either has transitions or is an end; every other state can be reached."""
     assert bool(TRANSITIONS[state]) is (state not in ENDS)
     assert state in DUTIES
     reached = {following for events in TRANSITIONS.values() for following in events.values()}
@@ -81,7 +81,7 @@ def test_every_state_has_its_place(state: State) -> None:
 
 
 def test_an_impossible_event_is_our_fault() -> None:
-    """An event that the table does not know in a state is lpad's own error, and changes nothing."""
+    """An event that the table does not have in a state is lpad's own error, and changes nothing."""
     session = DownloadSession()
     with pytest.raises(InternalError, match="started"):
         session.on(Event.RESULT_GOOD)
@@ -89,5 +89,5 @@ def test_an_impossible_event_is_our_fault() -> None:
 
 
 def test_the_document_is_fresh() -> None:
-    """docs/download-session.md is the drawing of the present table."""
+    """docs/download-session.md matches the present table."""
     assert DOCUMENT.read_text(encoding="utf-8") == document()

@@ -27,7 +27,7 @@ def answer(line: str) -> AtAnswer:
 
 
 def reported(command: str, text: str) -> IccidReport | SimLocked | None:
-    """The readings of the characters that a modem sends."""
+    """Return the readings of the characters that a modem sends."""
     dialogue = AtDialogue()
     dialogue.ask(iccid_command(command))
     dialogue.receive(text.encode())
@@ -67,7 +67,7 @@ def reported(command: str, text: str) -> IccidReport | SimLocked | None:
     ],
 )
 def test_forms_of_an_iccid(line: str) -> None:
-    """Quoted or not, padded or not, swapped or not, in groups, with slot number and EID next to it."""
+    """The ICCID may be quoted, padded, swapped or grouped, with slot number and EID next to it."""
     told = iccid_told(answer(line))
     assert told is not None
     assert str(told) == ICCID
@@ -96,7 +96,7 @@ def test_forms_of_an_iccid(line: str) -> None:
     ],
 )
 def test_lines_of_an_answer(lines: str) -> None:
-    """The ICCID may are on any line, under any name, with the EID before or after it."""
+    """The ICCID may be on any line, under any name, with the EID before or after it."""
     told = lines.format(iccid=ICCID, swapped=SWAPPED, eid=EID, padded=f"{ICCID}F")
     report = reported("AT+CCID", f"\r\n{told}\r\n\r\nOK\r\n")
     assert isinstance(report, IccidReport)
@@ -116,7 +116,7 @@ def test_lines_of_an_answer(lines: str) -> None:
     ],
 )
 def test_iccids_of_all_kinds(told: str, iccid: str) -> None:
-    """With hexadecimal digits, short, of 20 digits, and without 89 in front."""
+    """ICCIDs with hexadecimal digits, short ones, of 20 digits, and without 89 in front are read."""
     assert str(iccid_told(answer(told))) == iccid
     report = iccid_report(answer(told))
     assert isinstance(report, IccidReport)
@@ -128,7 +128,7 @@ def test_iccids_of_all_kinds(told: str, iccid: str) -> None:
     "line", ["{eid},{iccid}", "1,{iccid},{eid}", "{iccid} {eid}", "ICCID: {iccid}, EID: {eid}"]
 )
 def test_a_short_iccid_beside_an_eid(line: str, iccid: str) -> None:
-    """The EID's length does not make an ICCID of a few digits a slot's number."""
+    """Next to an EID, an ICCID of a few digits is not mistaken for a slot number."""
     report = iccid_report(answer(line.format(iccid=iccid, eid=EID)))
     assert isinstance(report, IccidReport)
     assert report.likeliest == Iccid.parse(iccid)
@@ -177,14 +177,14 @@ def test_89_decides_between_forms_and_nothing_more() -> None:
 
 @pytest.mark.parametrize("part", [ICCID[:-1], ICCID[:12], ICCID[1:], ICCID + "1"])
 def test_a_part_is_not_the_whole(part: str) -> None:
-    """A report that only begins like an ICCID, or lacks a digit, does not name it."""
+    """A report that only begins like an ICCID, or lacks a digit, does not match it."""
     report = iccid_report(answer(part))
     assert isinstance(report, IccidReport)
     assert not report.names(Iccid.parse(ICCID))
 
 
 def test_a_slots_number_is_no_iccid() -> None:
-    """Next to an ICCID, short numbers name nothing."""
+    """Next to an ICCID, short numbers are not ICCIDs."""
     report = iccid_report(answer(f"1,{ICCID},2"))
     assert isinstance(report, IccidReport)
     assert not report.names(Iccid.parse("1"))
@@ -199,7 +199,7 @@ def test_no_such_file(line: str) -> None:
 
 @pytest.mark.parametrize("line", ["105,130", "152,4", '152,64,""'])
 def test_a_card_that_wants_a_pin_first(line: str) -> None:
-    """Status words of a security condition are not those of a file that is not there."""
+    """Status words of a security condition differ from those of a missing file."""
     assert isinstance(iccid_report(answer(line)), SimLocked)
     assert iccid_told(answer(line)) is None
 
@@ -223,14 +223,14 @@ def test_a_card_that_wants_a_pin_first(line: str) -> None:
     ],
 )
 def test_what_is_no_iccid(line: str) -> None:
-    """Half a byte, too few bytes, padding alone, the EID alone and other than digits are malformed."""
+    """Half a byte, too few bytes, padding alone, the EID alone and other characters are malformed."""
     with pytest.raises(MalformedError):
         iccid_told(answer(line))
 
 
 @pytest.mark.parametrize("text", [ICCID, f"{ICCID}F", SWAPPED, SWAPPED.lower(), f'"{ICCID}"', f"{ICCID}f"])
 def test_a_programs_report_in_any_form(text: str) -> None:
-    """Reports like ModemManager's, which passes on the modem's text."""
+    """Reports like ModemManager's, which passes on the modem's text, are read."""
     assert is_reported(ICCID, text)
     assert not is_reported(OTHER, text)
 

@@ -1,4 +1,4 @@
-"""Proactive commands: read, judged, answered."""
+"""Proactive commands: read, classified, answered."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_reads_a_refresh() -> None:
 
 
 def test_reads_tags_without_comprehension_bit() -> None:
-    """The highest bit of the inner tags is a wish of the card's, not part of their meaning."""
+    """The highest bit of the inner tags has no effect on their meaning."""
     raw = bytes.fromhex("D00D 0103020300 02028182 04020114")
     assert ProactiveCommand.parse(raw) == ProactiveCommand.parse(POLL_INTERVAL)
 
@@ -48,7 +48,7 @@ def test_refuses_what_is_no_proactive_command(raw: str) -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_or_malformed(raw: bytes) -> None:
-    """Garbage never gets further than its error."""
+    """Any bytes are read, or lead to one kind of error."""
     with suppress(MalformedError):
         reaction_to(ProactiveCommand.parse(raw))
 
@@ -85,7 +85,7 @@ def test_any_bytes_are_read_or_malformed(raw: bytes) -> None:
     ],
 )
 def test_reactions(kind: int, qualifier: int, reaction: Reaction) -> None:
-    """An LPA refreshes, resets, and has neither screen nor radio; 'UICC reset' gets no answer but that."""
+    """An LPA refreshes, resets, and has neither screen nor radio; only the reset answers 'UICC reset'."""
     assert reaction_to(ProactiveCommand(1, kind, qualifier)) == reaction
 
 
@@ -105,10 +105,10 @@ def test_terminal_response_keeps_the_poll_interval() -> None:
 
 @pytest.mark.parametrize(("length", "le"), [(1, "01"), (11, "0b"), (255, "ff"), (256, "00")])
 def test_fetch(length: int, le: str) -> None:
-    """FETCH asks for as much as the status word promised."""
+    """FETCH requests the length that the status word announced."""
     assert bytes(fetch(length)).hex() == "80120000" + le
 
 
 def test_terminal_profile() -> None:
-    """The profile that offers REFRESH alone."""
+    """The terminal profile offers only REFRESH."""
     assert bytes(terminal_profile(REFRESH_ONLY)).hex() == "8010000003010080"

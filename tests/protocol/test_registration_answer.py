@@ -56,7 +56,7 @@ def test_an_answer_without_status_is_malformed(line: str) -> None:
     ],
 )
 def test_a_change_that_is_announced_begins_with_the_status(line: str, network: str, status: int) -> None:
-    """Without the level."""
+    """The announcement has no level before the status."""
     found = registration_announced(line)
     assert found is not None
     assert (found.network, found.status) == (network, status)
@@ -64,7 +64,7 @@ def test_a_change_that_is_announced_begins_with_the_status(line: str, network: s
 
 @pytest.mark.parametrize("line", ["+CREG: 1", "+CEREG: ", "+CPIN: READY", "RDY"])
 def test_other_lines_announce_nothing(line: str) -> None:
-    """+CREG least of all: it is about calls."""
+    """Other lines, such as +CREG, which is about calls, are not announcements."""
     assert registration_announced(line) is None
 
 

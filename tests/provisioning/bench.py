@@ -26,7 +26,7 @@ OTHER_EID = "89049032123451234512345678901326"
 SMDP = "smdp.example.com"
 WISH = Wish(reference="lpad-0123456789abcdef", eid=EID)
 LIKES = ("desk", "kore", "twilio")
-"""Platforms that find, activate and tell lines by ICCID."""
+"""Platforms that find, activate and report lines by ICCID."""
 ORDERING = (*LIKES, "soracom", "telnyx", "yoni")
 """Platforms that reserve profiles."""
 
@@ -71,5 +71,5 @@ class Bench:
 
 
 def soon() -> Deadline:
-    """Return a deadline that no test should need."""
+    """Return a deadline longer than any test needs."""
     return Deadline.after(30)

@@ -1,4 +1,4 @@
-"""The OpenAPI documents of platforms: the vendors' own if there are any at hand, otherwise lpad's."""
+"""The OpenAPI documents of platforms: the vendors' own if they are available, otherwise lpad's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 OWN = Path(__file__).with_name("own_openapi")
-"""Schemas that lpad's authors have written; each says after what."""
+"""Schemas by lpad's authors; each states its source."""
 _VENDORS = {
     "twilio": "twilio_supersim_esim.openapi.json",
     "kore": "kore_supersim_esim.openapi.json",
@@ -102,7 +102,7 @@ def _content(holder: dict[str, Any], found: dict[str, Any]) -> dict[str, Any] | 
 
 
 def _rooted(schema: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    """Return a schema that stands by itself, with OpenAPI's `nullable` in the words of JSON Schema."""
+    """Return a self-contained schema, with OpenAPI's `nullable` in the terms of JSON Schema."""
     components: dict[str, Any] = _converted(found.get("components", {}).get("schemas", {}))
     made: dict[str, Any] = _converted(schema)
     return {"allOf": [made], "components": {"schemas": components}}

@@ -1,4 +1,4 @@
-"""Other people's libraries and vectors agree with lpad's verdict on callbacks."""
+"""Other libraries and vectors agree with lpad's verdict on callbacks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TOKEN = "0123456789abcdef0123456789abcdef"
 TELNYX: list[dict[str, Any]] = json.loads(
     Path(__file__).with_name("telnyx_vectors.json").read_text(encoding="utf-8")
 )["telnyx_ed25519"]
-"""Vectors of lpad's own; the file states how they were made."""
+"""lpad's own vectors; the file explains how they were made."""
 
 _TEXTS = st.text(st.characters(codec="utf-8"), max_size=12)
 _FIELDS = st.lists(st.tuples(_TEXTS, _TEXTS), max_size=6)
@@ -42,7 +42,7 @@ class Form(dict[str, list[str]]):
             self.setdefault(name, []).append(value)
 
     def getlist(self, name: str) -> list[str]:
-        """Return a field's values."""
+        """Return the values of a field."""
         return self[name]
 
 
@@ -67,7 +67,7 @@ def test_twilios_validator_on_forms(
     *,
     altered: bool,
 ) -> None:
-    """Whatever the port and algorithm, lpad's verdict on a signature is that of Twilio's library."""
+    """Whatever the port and algorithm, lpad's verdict on a signature matches that of Twilio's library."""
     validator = RequestValidator(TOKEN)
     sent = sent if altered else signed
     signature = validator.compute_signature(signed_url, Form(signed), algorithm)
@@ -95,7 +95,7 @@ def test_twilios_validator_on_json(url: str, signed: str, *, altered: bool) -> N
 
 
 def test_an_algorithm_that_twilio_does_not_know() -> None:
-    """A signature by an algorithm that neither knows is refused by both."""
+    """A signature by an algorithm that both do not know is refused by both."""
     validator = RequestValidator(TOKEN)
     signature = validator.compute_signature("https://desk.example.com/", {})
     headers = {"X-Twilio-Signature": signature, "X-Twilio-Webhooks-Signature-Settings": "algorithm=HMAC_MD5"}
@@ -137,7 +137,7 @@ def test_the_standard_webhooks_library(key: bytes, body: str, sent: str, form: s
 
 @pytest.mark.parametrize("vector", TELNYX, ids=lambda each: each["what"])
 def test_telnyx_vectors(vector: dict[str, Any]) -> None:
-    """Our own vectors for Telnyx, right and wrong, get their verdict."""
+    """Lpad's own vectors for Telnyx, valid and invalid, get their verdict."""
     headers = {
         "telnyx-timestamp": vector["timestamp"],
         "telnyx-signature-ed25519": vector["signature"],

@@ -25,7 +25,7 @@ NOW = 1_700_000_000
 
 
 def signed(scheme: str) -> tuple[Callback, str]:
-    """Return a right callback and its secret, made here by the schemes' documents."""
+    """Return a valid callback and its secret, made here according to the schemes' documents."""
     if scheme == "twilio":
         form = urlencode({"Status": "available", "Sid": "HP1"}).encode()
         text = URL + "SidHP1Statusavailable"
@@ -76,7 +76,7 @@ def test_wrong(scheme: str, wrong: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["twilio", "kore", "standard-webhooks"])
 def test_a_signature_is_compared_in_constant_time(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`hmac.compare_digest` alone decides about each candidate, even after one that was right."""
+    """`hmac.compare_digest` alone decides about each candidate, even after a match."""
     callback, secret = signed(scheme)
     compared: list[tuple[bytes, bytes]] = []
 
@@ -129,7 +129,7 @@ def test_twilio_with_and_without_the_port() -> None:
 
 
 def test_an_empty_signature() -> None:
-    """KORE's header is empty until a secret exists, which proves nothing."""
+    """KORE's header is empty until a secret exists, and an empty header proves nothing."""
     with pytest.raises(InvalidValue, match="empty"):
         verify("kore", Callback("POST", URL, {"kore-signature": ""}, BODY), secret="secret")
 
@@ -145,7 +145,7 @@ def test_standard_webhooks_with_a_public_key() -> None:
 
 @pytest.mark.test_data
 def test_published_vectors(test_data: Path) -> None:
-    """KORE's three published examples, and Twilio's, are right."""
+    """KORE's three published examples, and Twilio's, are valid."""
     path = test_data / "platforms" / "signature_vectors.json"
     found: dict[str, list[dict[str, Any]]] = json.loads(path.read_text())
     for each in found["kore_webhook_sha256"]:
@@ -161,7 +161,7 @@ def test_published_vectors(test_data: Path) -> None:
 @pytest.mark.parametrize("scheme", ["twilio", "kore", "standard-webhooks", "telnyx"])
 @pytest.mark.parametrize("odd", ["https://[x", "http://a\u2100b/", "\ud800", "https://a:99999999/"])
 def test_odd_texts_are_refused(scheme: str, odd: str) -> None:
-    """An address that is not a URL, or half a character in a header, vouches for nothing."""
+    """An address that is not a URL, or half a character in a header, proves nothing."""
     names = (
         "x-twilio-signature",
         "kore-signature",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def client(tmp_path: Path) -> tuple[Path, Path]:
-    """A certificate that signs itself, and its key."""
+    """A self-signed certificate, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a device")])
     present = datetime.now(UTC)
@@ -50,7 +50,7 @@ def client(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.fixture
 def strict(bench: Bench, client: tuple[Path, Path]) -> SimulatedPlatform:
-    """A desk that talks to clients with this certificate only."""
+    """A desk that accepts only clients with this certificate."""
     desk = bench.platform("desk")
     desk._context.verify_mode = ssl.CERT_REQUIRED
     desk._context.load_verify_locations(cafile=client[0])

@@ -1,4 +1,4 @@
-"""docs/provisioning.md and the platforms' pages: each settings file in them is right, nothing is left out."""
+"""docs/provisioning.md and the platforms' pages: their settings files are valid, and nothing is left out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def settings_in(text: str) -> list[str]:
 
 @pytest.mark.parametrize("page", ["provisioning", *shipped()])
 def test_the_settings_are_right(tmp_path: Path, page: str) -> None:
-    """Each settings file in a page is read, and makes platforms, once its credentials are there."""
+    """Each settings file in a page is read and creates platforms, once its credentials exist."""
     text = GUIDE if page == "provisioning" else PAGES[page]
     found = settings_in(text)
     assert found
@@ -64,7 +64,7 @@ def test_every_key_of_a_description_is_named() -> None:
 
 
 def test_the_tests_that_are_named_exist() -> None:
-    """Each test that the guide cites is there."""
+    """Each test that the guide cites exists."""
     root = DOCS.parent
     cited = re.findall(r"`(tests/[a-z_/]+\.py)::(test_[a-z_]+)`", GUIDE)
     assert len(cited) > 30

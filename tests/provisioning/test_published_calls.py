@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def everything(bench: Bench, like: str) -> list[Request]:
-    """Make every call that a description declares; return the requests as they arrived."""
+    """Make every call that a description declares; return the received requests."""
     server = bench.platform(like)
     platform = bench.opened(server)
     wish = replace(WISH, imei="490154203237518")
@@ -60,7 +60,7 @@ def token_operations(like: str) -> list[Operation]:
 
 
 def made_by(method: str, path: str, found: list[Operation]) -> Operation:
-    """Return the operation that a request makes; there is exactly one."""
+    """Return the operation that a request matches; there is exactly one."""
     (operation,) = [each for each in found if each.method == method and re.fullmatch(each.path, path)]
     return operation
 
@@ -73,7 +73,7 @@ def check(value: Any, schema: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("like", shipped())
 def test_every_call_is_published(bench: Bench, like: str) -> None:
-    """Method, path, parameters and body of each request are as published, and no callback is asked for."""
+    """Method, path, parameters and body of each request are as published, and no callback is requested."""
     found = operations(document(like), prefix(like)) + token_operations(like)
     for each in everything(bench, like):
         operation = made_by(each.method, each.path, found)

@@ -1,4 +1,4 @@
-"""The descriptions of platforms that need no EID: each through its own life."""
+"""The descriptions of platforms that need no EID: each through a whole life cycle."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_telnyx_line(bench: Bench) -> None:
 
 
 def test_yoni_with_a_wrong_clock(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    """A device that is years behind signs with the platform's time after one refusal, and reports it once."""
+    """A device that is years behind signs with the platform's time after one refusal, reported once."""
     caplog.set_level(logging.WARNING, "lpad.provisioning")
     server = bench.platform("yoni")
     server.clock_offset = 3e8
@@ -145,7 +145,7 @@ def test_yoni_is_busy(bench: Bench) -> None:
 
 
 def test_things(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines are found by EID, activated, suspended and retired, and the IMEI is what the platform saw."""
+    """Lines are found by EID, activated, suspended and retired, and the IMEI is the platform's."""
     server = bench.platform("things")
     thing = server.stock.order(eid=EID)
     for _ in range(2):

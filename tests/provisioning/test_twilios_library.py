@@ -1,4 +1,4 @@
-"""Twilio's own Python library, as a client of the simulated platform and as a judge of callbacks."""
+"""Twilio's own Python library, as a client of the simulated platform, and for checking callbacks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def server(bench: Bench) -> SimulatedPlatform:
 
 @pytest.fixture
 def client(bench: Bench, server: SimulatedPlatform) -> Client:
-    """Twilio's client, on the way to the simulated platform."""
+    """Twilio's client, connected to the simulated platform."""
     http = TwilioHttpClient()
     http.session = session_for(server, bench.ca)
     return Client(ACCOUNT, AUTH_TOKEN, http_client=http)
@@ -66,7 +66,7 @@ def test_it_reads_all_pages(server: SimulatedPlatform, client: Client) -> None:
 
 
 def test_a_profile_with_a_matching_id(client: Client) -> None:
-    """A profile for any card has a matching ID and an activation code, as the library's types say."""
+    """A profile for any card has a matching ID and an activation code, in the library's types."""
     profiles = client.supersim.v1.esim_profiles
     seen = profiles.create(generate_matching_id=True)
     while seen.status != "available":

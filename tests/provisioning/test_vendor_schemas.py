@@ -1,4 +1,4 @@
-"""Requests that schemathesis makes up from the platforms' OpenAPI documents, good and bad."""
+"""Requests that schemathesis makes from the platforms' OpenAPI documents, valid and invalid."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _BY_EXPERIENCE = ("POST", "/v1/Sims")
 
 
 class Double:
-    """A simulated platform, with a session that its credentials admit, and things that can be asked for."""
+    """A simulated platform, with a session that has its credentials, and existing objects."""
 
     def __init__(self, bench: Bench, like: str) -> None:
         self.server: SimulatedPlatform = bench.platform(like)
@@ -43,7 +43,7 @@ class Double:
         self.prefix = prefix(like)
 
     def names(self, path: str) -> dict[str, str]:
-        """Return what the path parameters are for a new reservation."""
+        """Return the values of the path parameters for a new reservation."""
         each = self.server.stock.order(eid=EID, reference=secrets.token_hex(8), product="plan01s")
         while each.placed is None:
             self.server.stock.look(each)
@@ -116,7 +116,7 @@ _AUTH: dict[str, Callable[[Double], Any]] = {
 
 @pytest.fixture(scope="module")
 def doubles(tmp_path_factory: pytest.TempPathFactory, pki: Pki) -> Iterator[Callable[[str], Double]]:
-    """Return what starts a platform when it is first asked for."""
+    """Return a function that starts a platform at its first use."""
     with ExitStack() as stack:
         bench = Bench(pki, tmp_path_factory.mktemp("schemas"), stack)
         known: dict[str, Double] = {}

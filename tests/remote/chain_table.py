@@ -41,7 +41,7 @@ _TRUSTED = {
 
 
 def answer(name: str, world: World, folder: Path) -> str:
-    """Run a server that shows a case's chain, make lpad shake hands with it, and return the table's row."""
+    """Run a server with a case's chain, have lpad make a handshake with it, and return the table's row."""
     shown = CASES[name](world)
     trust = _trust(shown)
     listed = (world.ci.key_id, world.brainpool.key_id) if shown.listed is None else shown.listed

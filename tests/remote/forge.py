@@ -31,7 +31,7 @@ class Forged:
 
     @property
     def key_id(self) -> bytes:
-        """As RFC 5280 has it; the card's form for keys on curves."""
+        """Return the key identifier as in RFC 5280, or in the card's form for keys on curves."""
         return x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()).digest
 
     @property

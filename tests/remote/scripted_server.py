@@ -43,7 +43,7 @@ class Reply:
 
 
 class ScriptedServer(ThreadingHTTPServer):
-    """Answers each request with the result of `answer`."""
+    """A server that answers each request with the result of `answer`."""
 
     daemon_threads = True
 
@@ -81,7 +81,7 @@ class ScriptedServer(ThreadingHTTPServer):
         self.port: int = self.server_address[1]
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Shake hands in the connection's own thread."""
+        """Make the handshake in the connection's own thread."""
         self.connects += 1
         if self.below_tls:
             self.below_tls(request)

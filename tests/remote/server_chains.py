@@ -1,4 +1,4 @@
-"""Servers with all kinds of chains, good ones and each kind of bad one; `chain_table` tries them."""
+"""Servers with all kinds of chains, valid and invalid; `chain_table` tries them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ CASES: dict[str, Callable[[World], Shown]] = {}
 
 
 def case(name: str) -> Callable[[Callable[[World], Shown]], Callable[[World], Shown]]:
-    """Enter a function into the table under a name."""
+    """Enter a function into the table of cases under a name."""
 
     def enter(build: Callable[[World], Shown]) -> Callable[[World], Shown]:
         assert name not in CASES

@@ -1,4 +1,4 @@
-"""docs/security.md explains each cause for which a server is not spoken to."""
+"""docs/security.md explains each cause for which lpad does not trust a server."""
 
 from __future__ import annotations
 

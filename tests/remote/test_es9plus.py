@@ -193,7 +193,7 @@ def test_connection_close_is_honoured(bench: Bench) -> None:
     ],
 )
 def test_notification_accepted(bench: Bench, reply: Reply) -> None:
-    """Accepted means success without a body, with an empty object, or with a header Executed."""
+    """Success without a body, with an empty object, or with a header Executed, is acceptance."""
     notify(bench.client(bench.server(reply)))
 
 
@@ -248,7 +248,7 @@ def test_empty_answer_where_fields_are_due(bench: Bench) -> None:
 
 
 def test_refusal_says_all(bench: Bench) -> None:
-    """A refusal carries function, codes and remedy, our words and the server's."""
+    """A refusal has function, codes and remedy, in lpad's words and the server's."""
     client = bench.client(bench.server(Reply(body=failed("8.8.5", "4.10", "order\x07 12 is over"))))
     with pytest.raises(ServerRefused) as caught:
         initiate(client)
@@ -305,7 +305,7 @@ def test_bare_name_for_a_server_behind_a_port(bench: Bench) -> None:
 
 @pytest.mark.parametrize(("address", "asked"), [(NAME, 1), (f"{NAME}:8443", 2)])
 def test_wrong_address_stays_wrong(bench: Bench, address: str, asked: int) -> None:
-    """A server that is not the one meant refuses, after one try per form of the address."""
+    """If another server was meant, it refuses after one attempt with each form of the address."""
     server = bench.server(Reply(body=failed("8.8.1", "3.8")))
     with pytest.raises(ServerRefused, match="not its address"):
         initiate(bench.client(server, address=address))
@@ -316,7 +316,7 @@ def test_wrong_address_stays_wrong(bench: Bench, address: str, asked: int) -> No
     ("status", "retryable"), [(400, False), (401, False), (404, False), (408, True), (429, True)]
 )
 def test_http_status(bench: Bench, status: int, retryable: bool) -> None:  # noqa: FBT001  a table's column
-    """4xx are an unreachable server; which of them pass by themselves is reported."""
+    """4xx count as an unreachable server; the error states which of them are temporary."""
     client = bench.client(bench.server(Reply(status, b"<html>no</html>")))
     with pytest.raises(ServerUnreachable) as caught:
         notify(client)
@@ -326,7 +326,7 @@ def test_http_status(bench: Bench, status: int, retryable: bool) -> None:  # noq
 
 @pytest.mark.parametrize("status", [500, 502, 503, 599])
 def test_a_server_that_failed(bench: Bench, status: int) -> None:
-    """5xx means that the server is reachable and out of order, which is not the network's fault."""
+    """5xx means that the server is reachable but failing, which is not the network's fault."""
     client = bench.client(bench.server(Reply(status, b"<html>no</html>")))
     with pytest.raises(ServerFailed, match=f"failed.*{status}") as caught:
         notify(client)
@@ -336,14 +336,14 @@ def test_a_server_that_failed(bench: Bench, status: int) -> None:
 
 
 def test_codes_in_an_http_error(bench: Bench) -> None:
-    """Status codes that come with an HTTP error are understood."""
+    """Status codes in an HTTP error are understood."""
     client = bench.client(bench.server(Reply(500, failed("8.2.6", "3.8"))))
     with pytest.raises(ServerRefused, match="matching ID"):
         notify(client)
 
 
 def test_redirects_are_refused(bench: Bench) -> None:
-    """A redirect is followed nowhere."""
+    """No redirect is followed."""
     elsewhere = bench.server(Reply(204))
     location = f"https://127.0.0.1:{elsewhere.port}/gsma/rsp2/es9plus/handleNotification"
     client = bench.client(bench.server(Reply(302, b"", {"Location": location})))
@@ -355,14 +355,14 @@ def test_redirects_are_refused(bench: Bench) -> None:
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"header":{}}', b"\x1f\x8b\x08\x00"])
 def test_malformed_body(bench: Bench, body: bytes) -> None:
-    """A success that is not valid JSON answer is malformed, and names the function."""
+    """A successful answer that is not valid JSON is malformed, and the error names the function."""
     client = bench.client(bench.server(Reply(200, body)))
     with pytest.raises(ServerMalformed, match=r"ES9\+.InitiateAuthentication"):
         initiate(client)
 
 
 def test_oversized_body(bench: Bench) -> None:
-    """An answer beyond all reason is not read to its end, and the next request works."""
+    """A far too large answer is not read to its end, and the next request works."""
     replies = iter([Reply(200, b" " * 300_000), Reply(204)])
     client = bench.client(bench.server(lambda _: next(replies)))
     with pytest.raises(ServerMalformed, match="larger than"):
@@ -395,7 +395,7 @@ def test_a_gzip_bomb_is_not_unpacked(bench: Bench) -> None:
     ids=["chunks", "headers", "a header", "100 Continue"],
 )
 def test_an_answer_without_end(bench: Bench, raw: bytes) -> None:
-    """However an answer continues and on, it ends as a typed error."""
+    """However an endless answer continues, it leads to a typed error."""
     client = bench.client(bench.server(Reply(raw=raw, keep=False)))
     with pytest.raises(ServerError):
         initiate(client)
@@ -403,7 +403,7 @@ def test_an_answer_without_end(bench: Bench, raw: bytes) -> None:
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":', b'{"header":'])
 def test_nesting_without_end(bench: Bench, opening: bytes) -> None:
-    """JSON that is nested deeper than anything can read is malformed."""
+    """JSON that is nested too deeply is malformed."""
     client = bench.client(bench.server(Reply(200, opening * 25_000)))
     with pytest.raises(ServerMalformed):
         initiate(client)
@@ -438,7 +438,7 @@ def test_answer_cut_off(bench: Bench, raw: bytes) -> None:
 
 
 def test_no_request_is_sent_twice(bench: Bench) -> None:
-    """A request whose answer was cut off is not repeated behind the caller's back."""
+    """A request whose answer was cut off is not repeated without the caller's knowledge."""
     server = bench.server(Reply(raw=b"", keep=False))
     with pytest.raises(ServerUnreachable):
         notify(bench.client(server))
@@ -446,7 +446,7 @@ def test_no_request_is_sent_twice(bench: Bench) -> None:
 
 
 def test_silent_server(bench: Bench) -> None:
-    """A server that takes the request and reports nothing costs no more than the deadline."""
+    """A server that takes the request and stays silent costs only the time until the deadline."""
     release = threading.Event()
 
     def silent(_: Seen) -> Reply:
@@ -470,7 +470,7 @@ def test_silent_server(bench: Bench) -> None:
     ],
 )
 def test_dripping_server(bench: Bench, start: bytes) -> None:
-    """A server that sends a byte now and then, in status line, headers or body, is left at the deadline."""
+    """A server that sends a byte now and then, in any part of the answer, is abandoned at the deadline."""
     done = threading.Event()
 
     server = bench.server(Reply(204))
@@ -502,7 +502,7 @@ def test_deadline_that_has_passed(bench: Bench) -> None:
 
 
 def test_nobody_listens(trust: Trust) -> None:
-    """A refused connection is an unreachable server that a later try may find."""
+    """A refused connection means an unreachable server; a later attempt may succeed."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     hosts = HostOverrides.parse({NAME: f"127.0.0.1:{port}"})
@@ -515,7 +515,7 @@ def test_nobody_listens(trust: Trust) -> None:
 
 
 def test_name_that_does_not_exist(trust: Trust) -> None:
-    """A name that cannot be looked up is an unreachable server."""
+    """A name that cannot be looked up means an unreachable server."""
     with (
         Es9Plus(ServerAddress.parse("smdp.invalid"), trust=trust) as client,
         pytest.raises(ServerUnreachable, match=r"look up smdp\.invalid"),
@@ -524,7 +524,7 @@ def test_name_that_does_not_exist(trust: Trust) -> None:
 
 
 def test_environment_names_no_proxy(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proxies of the environment play no part."""
+    """Proxies in the environment are ignored."""
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     server = bench.server(Reply(204))

@@ -97,12 +97,12 @@ def test_news_are_passed_on_until_the_end() -> None:
 
 
 def test_a_system_that_tells_nothing() -> None:
-    """Without the socket there is nothing to end, and nothing is reported."""
+    """Without the socket, nothing has to be ended, and nothing is reported."""
     watch_network(lambda: None, news=lambda: None)()
 
 
 def test_a_mistake_over_the_news_does_not_end_the_watch() -> None:
-    """The next news arrive."""
+    """The next report still arrives."""
     kernel, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     told = threading.Semaphore(0)
 

@@ -1,4 +1,4 @@
-"""Unusual answers of servers, and of hosts before them: read as browsers do, or refused by name."""
+"""Unusual answers of servers, and of hosts in between: read as browsers do, or refused by name."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def answer(head: bytes, body: bytes = INITIATED) -> Reply:
     ],
 )
 def test_packed_unasked(bench: Bench, coding: str, body: bytes) -> None:
-    """Some servers pack each answer, whatever was asked for."""
+    """Some servers compress each answer, even if no compression was requested."""
     assert initiate(bench.client(bench.server(Reply(200, body, {"Content-Encoding": coding})))) == "aBcD"
 
 
 def test_packed_in_a_way_that_nobody_knows(bench: Bench) -> None:
-    """The sentence reports this, instead of calling the answer no JSON."""
+    """The sentence names the compression instead of calling the answer invalid JSON."""
     client = bench.client(bench.server(Reply(200, b"\x0b\x02", {"Content-Encoding": "br"})))
     with pytest.raises(ServerMalformed, match="compressed"):
         initiate(client)
@@ -63,7 +63,7 @@ def test_heads_that_every_browser_reads(bench: Bench, head: bytes) -> None:
 
 
 def test_a_transfer_coding_that_nobody_asked_for(bench: Bench) -> None:
-    """It is refused by its name."""
+    """The error names the unrequested coding."""
     client = bench.client(bench.server(answer(b"Transfer-Encoding: gzip, chunked\r\nX: %d\r\n")))
     with pytest.raises(ServerMalformed, match="gzip, chunked"):
         initiate(client)
@@ -78,7 +78,7 @@ def test_informational_heads_come_first(bench: Bench) -> None:
 
 @pytest.mark.parametrize("length", [b"Content-Length: 2\r\n", b""])
 def test_a_204_with_a_body(bench: Bench, length: bytes) -> None:
-    """It accepts, and its body is not taken for the next answer."""
+    """The 204 is an acceptance, and its body is not taken for the next answer."""
     raw = b"HTTP/1.1 204 No Content\r\n" + length + b"\r\n{}"
     server = bench.server(Reply(raw=raw))
     client = bench.client(server)
@@ -88,7 +88,7 @@ def test_a_204_with_a_body(bench: Bench, length: bytes) -> None:
 
 
 def test_cookies_last_for_a_session(bench: Bench) -> None:
-    """Some servers find a transaction by them; another session begins without."""
+    """Some servers find a transaction by cookies; another session begins without them."""
 
     def with_cookies(seen: Seen) -> Reply:
         function = seen.path.rpartition("/")[2]
@@ -112,7 +112,7 @@ def test_cookies_last_for_a_session(bench: Bench) -> None:
 
 @pytest.mark.parametrize("status", [307, 308])
 def test_the_same_request_elsewhere_on_the_same_server(bench: Bench, status: int) -> None:
-    """It is made again there, with its body, over the same connection."""
+    """The request is repeated there, with its body, over the same connection."""
 
     def moved(seen: Seen) -> Reply:
         if seen.path.startswith("/moved"):
@@ -130,7 +130,7 @@ def test_the_same_request_elsewhere_on_the_same_server(bench: Bench, status: int
 
 
 def test_redirections_without_end(bench: Bench) -> None:
-    """They end as an error, soon."""
+    """Endless redirections soon lead to an error."""
     server = bench.server(Reply(307, b"", {"Location": "/again"}))
     with pytest.raises(ServerUnreachable, match="redirects"):
         initiate(bench.client(server))
@@ -145,13 +145,13 @@ def test_redirections_without_end(bench: Bench) -> None:
     ],
 )
 def test_a_field_that_comes_twice(bench: Bench, body: bytes) -> None:
-    """Of two values readers differ in which they take, so the answer is refused."""
+    """Readers differ in which of two values they use, so the answer is refused."""
     with pytest.raises(ServerMalformed, match="twice"):
         initiate(bench.client(bench.server(Reply(200, body))))
 
 
 def test_a_number_of_a_million_digits(bench: Bench) -> None:
-    """In an unused field it costs nothing."""
+    """A huge number in an unused field costs nothing."""
     body = success(transactionId="aBcD", odd=0).replace(b'"odd": 0', b'"odd": ' + b"9" * 100_000)
     assert b"999" in body
     with pytest.raises(ServerMalformed, match="lacks the text"):
@@ -169,7 +169,7 @@ def test_a_length_beyond_all_reason_is_not_read(bench: Bench, length: bytes) -> 
 
 
 def test_half_read_connections_are_not_used_again(bench: Bench) -> None:
-    """Behind an answer that could not be read may stand anything: the next request has a new connection."""
+    """After an unreadable answer anything may follow, so the next request has a new connection."""
     replies = iter([Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{}more"), Reply(204)])
     client = bench.client(bench.server(lambda _: next(replies)))
     with pytest.raises(ServerMalformed):
@@ -179,7 +179,7 @@ def test_half_read_connections_are_not_used_again(bench: Bench) -> None:
 
 
 def test_a_refusal_by_redirected_request_is_one(bench: Bench) -> None:
-    """The server's answer at the other path counts."""
+    """The server's refusal at the other path counts."""
 
     def moved(seen: Seen) -> Reply:
         if seen.path == "/moved":

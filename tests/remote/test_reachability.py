@@ -31,7 +31,7 @@ def probe(text: str, deadline: Deadline | None = None) -> str:
 
 @contextmanager
 def tcp_server(answer: bytes | None = b"") -> Iterator[int]:
-    """Accept one connection after the other and answer each; None: never."""
+    """Accept one connection after the other, and answer each with `answer`; None: never."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         kept = []
 
@@ -86,12 +86,12 @@ def name_server(reply: Callable[[bytes], list[bytes]]) -> Iterator[int]:
 
 
 def answered(query: bytes, *, code: int = 0, answers: int = 1) -> bytes:
-    """A name server's answer, as far as lpad reads it."""
+    """A name server's answer, with the parts that lpad reads."""
     return query[:2] + bytes([0x81, 0x80 | code]) + query[4:6] + bytes([0, answers]) + query[8:]
 
 
 def test_a_connection_that_is_made_is_enough() -> None:
-    """Nothing is sent: any listening port will do."""
+    """The probe sends nothing, so any listening port is sufficient."""
     with tcp_server() as port:
         assert probe(f"tcp:127.0.0.1:{port}") == "connected"
         assert probe(f"tcp:localhost:{port}@lo") == "connected"
@@ -118,7 +118,7 @@ def test_an_interface_that_is_not_there_is_said() -> None:
 
 
 def test_a_probe_goes_through_its_interface_or_not_at_all() -> None:
-    """An address of another interface is out of reach although a route leads to it."""
+    """An address of another interface cannot be reached, although a route leads to it."""
     with tcp_server() as port, closing(socket.socket()) as spare:
         spare.connect(("127.0.0.1", port))
         other = next((name for _, name in socket.if_nameindex() if name != "lo"), None)
@@ -129,14 +129,14 @@ def test_a_probe_goes_through_its_interface_or_not_at_all() -> None:
 
 
 def test_a_name_that_leads_nowhere_is_said() -> None:
-    """As the resolver puts it."""
+    """The error has the resolver's reason."""
     with pytest.raises(ServerUnreachable, match="nowhere"):
         probe("tcp:nowhere.invalid:80")
 
 
 @pytest.mark.parametrize(("wanted", "status"), [("", 200), ("", 204), ("#204", 204), ("#302", 302)])
 def test_the_status_that_is_wanted(wanted: str, status: int) -> None:
-    """Any success unless one is named."""
+    """Any success is accepted unless the condition names a status."""
     with tcp_server(f"HTTP/1.1 {status} Whatever\r\n\r\n".encode()) as port:
         assert probe(f"http://127.0.0.1:{port}/x{wanted}@lo") == f"HTTP status {status}"
 
@@ -161,25 +161,25 @@ def test_informational_heads_are_no_answer() -> None:
     ],
 )
 def test_another_status_is_not_the_wanted_answer(wanted: str, answer: bytes, says: str) -> None:
-    """A portal that answers for all hosts is not the network."""
+    """A portal that answers for all hosts does not count as the network."""
     with tcp_server(answer) as port, pytest.raises(ServerMalformed, match=says):
         probe(f"http://127.0.0.1:{port}/{wanted}")
 
 
 def test_a_server_that_never_answers_ends_with_the_deadline() -> None:
-    """However long it keeps the connection."""
+    """The probe ends at the deadline, however long the server keeps the connection."""
     with tcp_server(None) as port, pytest.raises(ServerUnreachable, match="no answer in time"):
         probe(f"http://127.0.0.1:{port}/", Deadline.after(0.3))
 
 
 def test_a_server_that_is_not_trusted_is_not_reached() -> None:
-    """With https, TLS is verified as everywhere."""
+    """With https, a probe verifies TLS like any request."""
     with tcp_server(b"HTTP/1.1 200 OK\r\n\r\n") as port, pytest.raises(ServerUnreachable):
         probe(f"https://localhost:{port}/")
 
 
 def test_a_name_server_that_knows_the_name() -> None:
-    """An answer to another question, or one that was forged, is ignored."""
+    """An answer to another query, or a forged one, is ignored."""
 
     def reply(query: bytes) -> list[bytes]:
         forged = bytes([query[0] ^ 0xFF]) + answered(query)[1:]
@@ -208,7 +208,7 @@ def test_a_name_server_that_is_silent_ends_with_the_deadline() -> None:
 
 
 def test_the_system_s_name_servers_are_asked_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a server in the condition: those in resolv.conf, until one answers."""
+    """If the condition names no server, those in resolv.conf are asked until one answers."""
     with name_server(lambda query: [answered(query)]) as port:
         resolvers = tmp_path / "resolv.conf"
         resolvers.write_text("# none\nnameserver 127.0.0.2\nnameserver 127.0.0.1\noptions edns0\n")

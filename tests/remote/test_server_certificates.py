@@ -27,7 +27,7 @@ def made(
     ca: bool = False,
     purposes: tuple[x509.ObjectIdentifier, ...] = (SERVER, CLIENT),
 ) -> Credential:
-    """Make a certificate under `issuer`: a sub-CA, or a server's for some purposes."""
+    """Make a certificate under `issuer`, of a sub-CA or of a server, for the given purposes."""
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Sub-CA" if ca else NAME)])
@@ -78,6 +78,6 @@ def test_server_in_place_of_a_sub_ca(bench: Bench) -> None:
 
 
 def test_certificate_of_a_client(bench: Bench) -> None:
-    """A certificate for clients alone is not valid for a server."""
+    """A certificate that is only for clients is not valid for a server."""
     with pytest.raises(ServerUntrusted):
         notify(bench, made(bench.pki.ci[Curve.NIST], purposes=(CLIENT,)))

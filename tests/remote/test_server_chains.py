@@ -22,7 +22,7 @@ def world() -> World:
 
 
 def test_the_table_holds_all_cases() -> None:
-    """The table has a row for each case, in order, and no other."""
+    """The table has a row for each case, in order, and no other rows."""
     rows = TABLE.removeprefix(HEADINGS).splitlines()
     assert [re.split(r" ?\| ?", row)[1] for row in rows] == list(CASES)
     assert len(rows) >= 40
@@ -30,5 +30,5 @@ def test_the_table_holds_all_cases() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_answer(name: str, world: World, tmp_path: Path) -> None:
-    """A real server that shows the chain gets the answer that the table has, and no request."""
+    """A real server with the chain gets the table's verdict, and no request."""
     assert answer(name, world, tmp_path) in TABLE, "run python -m remote.chain_table in tests/"

@@ -41,7 +41,7 @@ def notify(client: Es9Plus, *, deadline: Deadline | None = None, payload: bytes 
 
 @contextmanager
 def behaving(server: ScriptedServer, act: Callable[[socket.socket, threading.Event], None]) -> Iterator[None]:
-    """Have a server act on each connection, TLS established, until the test ends."""
+    """Have a server act on each connection after the TLS handshake, until the test ends."""
     over = threading.Event()
 
     def below_tls(connection: socket.socket) -> None:
@@ -81,7 +81,7 @@ SILENT = [says_nothing, half_a_head, half_a_body]
 
 @pytest.mark.parametrize("act", SILENT)
 def test_silence_ends_a_request(bench: Bench, act: Callable[[socket.socket, threading.Event], None]) -> None:
-    """Whatever part of the answer is missing, lpad gives up a silent server long before the deadline."""
+    """Whatever part of the answer is missing, lpad abandons a silent server long before the deadline."""
     server = bench.server(Reply(204))
     deadline = Deadline.after(60)
     with behaving(server, act), pytest.raises(ServerUnreachable, match="silent for") as caught:
@@ -91,7 +91,7 @@ def test_silence_ends_a_request(bench: Bench, act: Callable[[socket.socket, thre
 
 
 def test_a_server_that_takes_nothing(bench: Bench) -> None:
-    """To stop reading is silence, too."""
+    """A server that stops reading counts as silent, too."""
     server = bench.server(Reply(204))
     with behaving(server, reads_nothing), pytest.raises(ServerUnreachable, match="silent for"):
         notify(bench.client(server, limits=SHORT), payload=LARGE)
@@ -114,7 +114,7 @@ def test_slowness_ends_a_request(bench: Bench) -> None:
 
 
 def test_a_slow_answer_within_the_limits_arrives(bench: Bench) -> None:
-    """Longer than the silence that is borne, but never silent for so long."""
+    """The answer takes longer than the limit for silence, but is never silent for so long."""
     server = bench.server(Reply(204))
 
     def slowly(connection: socket.socket, over: threading.Event) -> None:
@@ -128,7 +128,7 @@ def test_a_slow_answer_within_the_limits_arrives(bench: Bench) -> None:
 
 
 def test_informational_heads_without_end(bench: Bench) -> None:
-    """They are counted, however slowly they come."""
+    """Informational heads are counted, however slowly they come."""
     server = bench.server(Reply(204))
 
     def hints(connection: socket.socket, over: threading.Event) -> None:
@@ -141,7 +141,7 @@ def test_informational_heads_without_end(bench: Bench) -> None:
 
 
 def test_mute_before_tls(trust: Trust) -> None:
-    """A server, or a firewall, that takes the connection and reports nothing in the handshake."""
+    """A server, or a firewall, accepts the connection and stays silent in the handshake."""
     with mute("127.0.0.1") as port, pytest.raises(ServerUnreachable, match="silent for"):
         notify(_client(trust, port, SHORT))
 
@@ -153,14 +153,14 @@ def test_a_mute_proxy(trust: Trust) -> None:
 
 
 def test_a_mute_proxy_can_be_left(trust: Trust) -> None:
-    """As any other wait."""
+    """The wait for a silent proxy can be cancelled like any other."""
     with mute("127.0.0.1") as port:
         _check_cancelled(_client(trust, 1, LONG, proxy=port))
 
 
 @pytest.mark.parametrize("place", [mute, swallowing])
 def test_cancelled_before_there_is_a_connection(trust: Trust, place: Callable[[str], Iterator[int]]) -> None:
-    """In the handshake, and while the kernel still tries to connect."""
+    """The wait can be cancelled in the handshake, and while the kernel still connects."""
     with place("127.0.0.1") as port:  # type: ignore[attr-defined]
         _check_cancelled(_client(trust, port, LONG))
 
@@ -169,21 +169,21 @@ def test_cancelled_before_there_is_a_connection(trust: Trust, place: Callable[[s
 def test_cancelled_while_an_answer_is_awaited(
     bench: Bench, act: Callable[[socket.socket, threading.Event], None]
 ) -> None:
-    """The limit holds whatever part of the answer is missing."""
+    """A cancellation ends the wait, whatever part of the answer is missing."""
     server = bench.server(Reply(204))
     with behaving(server, act):
         _check_cancelled(bench.client(server, limits=LONG))
 
 
 def test_cancelled_while_sending(bench: Bench) -> None:
-    """To a server that takes nothing."""
+    """Sending to a server that does not read can be cancelled."""
     server = bench.server(Reply(204))
     with behaving(server, reads_nothing):
         _check_cancelled(bench.client(server, limits=LONG), payload=LARGE)
 
 
 def test_cancelled_while_answers_pour_in(bench: Bench) -> None:
-    """A body that arrives faster than it is read never blocks, and is cut off by the limit."""
+    """A body that arrives faster than it is read never blocks, and a cancellation still ends it."""
     server = bench.server(Reply(204))
 
     def pour(connection: socket.socket, over: threading.Event) -> None:
@@ -197,7 +197,7 @@ def test_cancelled_while_answers_pour_in(bench: Bench) -> None:
 
 
 def test_cancelled_while_trust_is_checked(trust: Trust) -> None:
-    """A handshake without a request obeys the limits as well."""
+    """A handshake without a request can be cancelled as well."""
     with mute("127.0.0.1") as port:
         client = _client(trust, port, LONG)
         cancellation = Cancellation()
@@ -219,7 +219,7 @@ def test_the_next_request_is_not_disturbed(bench: Bench) -> None:
 
 
 def test_another_address_has_its_turn_after_a_mute_one(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An address that accepts the connection but sends nothing does not use up the whole time limit."""
+    """An address that accepts the connection but stays silent does not use up the whole time limit."""
     monkeypatch.setattr("lpad.remote.https.timed_stream._HANDSHAKE_WITH_OTHERS", 0.3)
     server = bench.server(Reply(204))
     original = socket.getaddrinfo

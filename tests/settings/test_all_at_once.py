@@ -78,7 +78,7 @@ def test_no_yaml_has_a_line(tmp_path: Path) -> None:
 
 
 def test_other_encodings_have_a_line(tmp_path: Path) -> None:
-    """The first byte that is not valid UTF-8 is shown by its line; so is a character that YAML forbids."""
+    """The line of the first byte that is not valid UTF-8 is shown; so is that of a forbidden character."""
     assert told(tmp_path, b"socket: x\n\n# \xe4\n") == ["3: not UTF-8 text; save the file in that encoding"]
     assert told(tmp_path, "socket: x\n# \x07\n") == ["2: not YAML: the character U+0007 is not allowed"]
 
@@ -99,12 +99,12 @@ MERGES = "a: &a {k: v}\n" + "".join(
     ids=["aliases", "merges", "itself in a list", "itself in a mapping", "itself merged"],
 )
 def test_alias_bombs_are_bounded(tmp_path: Path, text: str) -> None:
-    """A few lines that would unfold to gigabytes, or without end, are refused without trying."""
+    """A few lines that would expand to gigabytes, or endlessly, are refused without an attempt."""
     assert "aliases (*name) expand to more than settings may contain" in told(tmp_path, text)[0]
 
 
 def test_deep_nesting_is_bounded(tmp_path: Path) -> None:
-    """Brackets without end end in an error, not in the parser's own depth."""
+    """Brackets without end lead to an error, not to the parser's own recursion limit."""
     assert "too deeply" in told(tmp_path, "[" * 5000)[0]
 
 
@@ -139,14 +139,14 @@ def test_traps_of_yaml(tmp_path: Path, text: str, expected: str) -> None:
 
 
 def test_keys_are_what_was_written(tmp_path: Path) -> None:
-    """A card named 'no' or '1' keeps its name, whatever YAML 1.1 thinks of it."""
+    """A card named 'no' or '1' keeps its name, in spite of YAML 1.1."""
     path = tmp_path / "lpad.yaml"
     path.write_text("euiccs: {no: {port: x}, 1: {port: y}}")
     assert list(SettingsFile.read(path).settings.euiccs) == ["no", "1"]
 
 
 def test_merged_keys(tmp_path: Path) -> None:
-    """Cards that are alike may share their settings with YAML's `<<`, and add their own."""
+    """Similar cards may share their settings with YAML's `<<`, and add their own."""
     path = tmp_path / "lpad.yaml"
     path.write_text("euiccs:\n  a: &a {port: x, baud: 9600}\n  b: {<<: *a, port: y}\n")
     euiccs = SettingsFile.read(path).settings.euiccs

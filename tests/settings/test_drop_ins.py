@@ -1,4 +1,4 @@
-"""Drop-ins: files beside the settings that change single values, merged in the order of their names."""
+"""Drop-ins: files next to the settings that change single values, merged in the order of their names."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def test_later_files_change_single_values(tmp_path: Path) -> None:
 
 
 def test_a_drop_in_can_return_to_the_default(tmp_path: Path) -> None:
-    """A section without a value takes the place of the earlier one, as an empty one in one file does."""
+    """A section without a value replaces the earlier one, as an empty one in a single file does."""
     assert read(tmp_path, a="euiccs:\n").settings.euiccs == {}
 
 
 def test_empty_and_other_files_change_nothing(tmp_path: Path) -> None:
-    """An empty drop-in, a file of another name and an editor's hidden copy are passed over."""
+    """An empty drop-in, a file with another suffix and an editor's hidden copy are ignored."""
     (tmp_path / "lpad.yaml.d").mkdir()
     for name in (".a.yaml", "a.yaml~", "README", "a.yml"):
         (tmp_path / "lpad.yaml.d" / name).write_text("soket: x", encoding="utf-8")
@@ -74,20 +74,20 @@ def test_a_mistake_names_its_own_file(tmp_path: Path) -> None:
 
 
 def test_a_mistake_between_two_files(tmp_path: Path) -> None:
-    """What is right in each file and wrong in both together is found, because all are checked as one."""
+    """Values that are valid in each file but not together are found, because all files are checked as one."""
     with pytest.raises(InvalidSettings, match=r"lpad\.yaml\.d/a\.yaml:1: .*port"):
         read(tmp_path, a="euiccs: {other: {port: /dev/ttyUSB2}}")
 
 
 def test_a_drop_in_that_cannot_be_read(tmp_path: Path) -> None:
-    """It is an error with its name, not a missing one: half of the settings would be a surprise."""
+    """An unreadable drop-in is an error with its name: it does not count as missing."""
     (tmp_path / "lpad.yaml.d" / "a.yaml").mkdir(parents=True)
     with pytest.raises(InvalidSettings, match=r"lpad\.yaml\.d/a\.yaml"):
         read(tmp_path)
 
 
 def test_too_many_drop_ins(tmp_path: Path) -> None:
-    """The number is bounded."""
+    """The number of drop-ins is limited."""
     with pytest.raises(InvalidSettings, match=f"at most {MOST_DROP_INS}"):
         read(tmp_path, **{f"n{number}": "" for number in range(MOST_DROP_INS + 1)})
 
@@ -106,7 +106,7 @@ def test_where_each_value_comes_from(tmp_path: Path) -> None:
 
 
 def test_a_note_names_its_own_file(tmp_path: Path) -> None:
-    """A port that is missing now is told with the drop-in that names it."""
+    """The note about a missing port names the drop-in that contains it."""
     file = read(tmp_path, a="euiccs: {modem: {port: /dev/nothing}}")
     (note,) = [each for each in notes(file) if "/dev/nothing" in str(each)]
     assert (note.file, note.line) == (tmp_path / "lpad.yaml.d" / "a.yaml", 1)

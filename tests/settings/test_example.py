@@ -25,12 +25,12 @@ FIELDS = dict(fields_below(Settings))
 
 
 def test_the_example_is_right() -> None:
-    """The commented example can be used as it is; a card is what 'lpad setup' adds."""
+    """The commented example can be used as it is; `lpad setup` adds a card."""
     assert SettingsFile.read(EXAMPLE).settings.euiccs == {}
 
 
 def test_what_it_shows_is_right(tmp_path: Path) -> None:
-    """Every setting that stands behind a # is accepted when the # is taken away."""
+    """Every setting behind a # is accepted when the # is removed."""
     (tmp_path / "lpad.yaml").write_text(SHOWN, encoding="utf-8")
     settings = SettingsFile.read(tmp_path / "lpad.yaml").settings
     assert settings.trust.extra_ca_files == ["/etc/lpad/trust"]
@@ -39,7 +39,7 @@ def test_what_it_shows_is_right(tmp_path: Path) -> None:
 
 
 def items(found: list[tuple[KeyPath, Any]]) -> list[tuple[KeyPath, Any]]:
-    """The items of lists."""
+    """Return the items of lists."""
     return [
         each
         for at, value in found
@@ -50,7 +50,7 @@ def items(found: list[tuple[KeyPath, Any]]) -> list[tuple[KeyPath, Any]]:
 
 
 def places(document: Document, path: str) -> list[tuple[KeyPath, Any]]:
-    """The place and value of a key; NAME stands for any key."""
+    """Return the place and value of a key; NAME is any key."""
     found: list[tuple[KeyPath, Any]] = [((), document.value)]
     for key in path.split("."):
         found = [
@@ -63,7 +63,7 @@ def places(document: Document, path: str) -> list[tuple[KeyPath, Any]]:
 
 
 def default_of(path: str) -> Any:
-    """A key's default; below NAME or in a list, the default of an entry."""
+    """Return a key's default; below NAME or in a list, the default of an entry."""
     above = path.rpartition(".")[0]
     if "NAME" not in path and get_origin(FIELDS[above].type if above else None) is not list:
         return attrgetter(path)(Settings())
@@ -73,7 +73,7 @@ def default_of(path: str) -> Any:
 
 @pytest.mark.parametrize("path", FIELDS)
 def test_every_key_is_shown_with_its_default(path: str) -> None:
-    """A key has its default behind it, or what the comment above it calls an example."""
+    """Each key is shown with its default, or with a value that the comment above calls an example."""
     document = Document.parse(SHOWN.encode())
     shown = places(document, path)
     assert shown, f"config/lpad.yaml does not show '{path}'"

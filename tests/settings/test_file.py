@@ -1,4 +1,4 @@
-"""The settings file: what is right is typed, what is wrong is named."""
+"""The settings file: valid values get types, and mistakes are reported."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read(folder: Path, text: str) -> SettingsFile:
 
 
 def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
-    """Without a word lpad listens where its documentation says, with no card."""
+    """Without any setting lpad listens at the documented place, with no card."""
     settings = read(tmp_path, "").settings
     assert (settings.socket, settings.state_folder) == ("/run/lpad/lpad.sock", "/var/lib/lpad")
     assert settings.access.admin.groups == settings.access.install.groups == ["lpad"]
@@ -29,12 +29,12 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
 
 
 def test_sections_may_be_empty(tmp_path: Path) -> None:
-    """A key with nothing behind it is as good as none."""
+    """A key without a value counts as missing."""
     assert read(tmp_path, "trust:\nremote:\neuiccs:\n").settings == read(tmp_path, "").settings
 
 
 def test_relative_paths_start_at_the_file(tmp_path: Path) -> None:
-    """A path is read from the folder of the settings, whatever the daemon's own folder is."""
+    """A path is relative to the folder of the settings, whatever the daemon's own folder is."""
     file = read(tmp_path, "socket: run/lpad.sock")
     assert file.resolve(file.settings.socket) == tmp_path / "run" / "lpad.sock"
     assert file.resolve("/run/x") == Path("/run/x")
@@ -95,7 +95,7 @@ def test_quirks_may_be_overridden(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_mistakes_are_named(tmp_path: Path, text: str, key: str, told: str) -> None:
-    """Each mistake is reported with the file, the key and what would be right."""
+    """Each mistake is reported with the file, the key and the right form."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, text)
     assert caught.value.details["key"] == key
@@ -137,7 +137,7 @@ def test_releases(release: str | float, expected: str) -> None:
 
 
 def test_capabilities_that_are_not_named_are_left_out() -> None:
-    """The device is said to support what the settings name, and nothing else."""
+    """The device supports exactly the capabilities that the settings name."""
     capabilities = device_capabilities({"gsm": 5, "eutran_epc": 15})
     assert capabilities.gsm == bytes([5, 0, 0])
     assert capabilities.eutran_epc == bytes([15, 0, 0])
@@ -161,26 +161,26 @@ def test_capabilities_that_are_not_named_are_left_out() -> None:
     ],
 )
 def test_what_contradicts_itself_is_refused(tmp_path: Path, text: str, key: str) -> None:
-    """Each section's own check is made, wherever the section stands."""
+    """Each section's own check is made, wherever the section is."""
     with pytest.raises(InvalidSettings, match=key.replace("[", r"\[").replace("]", r"\]")):
         read(tmp_path, text)
 
 
 def test_the_highest_port_is_one(tmp_path: Path) -> None:
-    """65535, and no higher."""
+    """The highest port is 65535."""
     hosts = read(tmp_path, "remote: {hosts: {smdp.example.com: 'x:65535'}}").settings.remote.hosts
     assert hosts == {"smdp.example.com": "x:65535"}
 
 
 def test_a_missing_key_has_the_line_of_its_parent(tmp_path: Path) -> None:
-    """And where nothing of it is in the file, the first."""
+    """If the parent is missing, too, the line is the first."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, "log: info\neuiccs:\n  a:\n    baud: 9600\n")
     assert caught.value.details["line"] == 3
 
 
 def test_a_socket_has_107_bytes_at_most(tmp_path: Path) -> None:
-    """As many as sun_path holds next to its NUL."""
+    """That is the size of sun_path without its NUL."""
     longest = "/" + "x" * 106
     assert read(tmp_path, f"socket: {longest}").settings.socket == longest
     with pytest.raises(InvalidSettings, match="at most 107 bytes"):
@@ -188,7 +188,7 @@ def test_a_socket_has_107_bytes_at_most(tmp_path: Path) -> None:
 
 
 def test_a_release_is_made_of_bytes() -> None:
-    """255 is the highest number in it."""
+    """255 is the highest number in a release."""
     assert version_bytes("255.255.255") == b"\xff\xff\xff"
     with pytest.raises(InvalidValue):
         version_bytes("256")

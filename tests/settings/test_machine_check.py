@@ -18,7 +18,7 @@ def noted(folder: Path, text: str) -> list[str]:
 
 
 def test_ports_users_and_groups_that_are_not_there(tmp_path: Path) -> None:
-    """Each has a note, in the order of the file; those that are there have none."""
+    """Each missing port, user or group has a note, in the order of the file; existing ones have none."""
     text = """\
 euiccs:
   gone: {port: /dev/no-such-port}
@@ -36,7 +36,7 @@ access:
 
 
 def test_a_record_without_a_folder(tmp_path: Path) -> None:
-    """If APDUs cannot be recorded, the settings would be refused; check-config reports this before."""
+    """The daemon would refuse such settings at its start; check-config reports this earlier."""
     text = "euiccs: {a: {port: /dev/null}}\nlog:\n  apdus: there/apdus\n"
     assert noted(tmp_path, text) == [
         f"3: 'log.apdus': the folder {tmp_path}/there does not exist; lpad refuses the settings until it does"
@@ -46,7 +46,7 @@ def test_a_record_without_a_folder(tmp_path: Path) -> None:
 
 
 def test_an_interface_that_is_not_there(tmp_path: Path) -> None:
-    """A modem's interface may come later, so it is noted only; one that is there is not."""
+    """A missing interface is only noted, because a modem's may come later; an existing one is not."""
     card = "euiccs: {there: {port: /dev/null}}\n"
     (note,) = noted(tmp_path, card + "remote: {interface: lpad-none0}")
     assert note.startswith("2: 'remote.interface': the network interface 'lpad-none0' does not exist now; ")

@@ -17,7 +17,7 @@ DOCUMENT = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encod
 
 
 def named_in(heading: str) -> set[str]:
-    """The names in the second column of the table under a heading."""
+    """Return the names in the second column of the table under a heading."""
     section = DOCUMENT.partition(f"## {heading}\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\|[^|]*\|(.*)\|$", section, re.MULTILINE)
     return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}

@@ -23,21 +23,21 @@ def entry(command: bytes, answer: str | None, **fields: Any) -> str:
 
 
 def test_answers_in_their_order() -> None:
-    """Equal commands get the answers that they got, one after the other, then from the beginning again."""
+    """Equal commands get the recorded answers in order, and then from the beginning again."""
     card = ReplayedCard([Exchange(GET_RESPONSE, b"\x01\x90\x00"), Exchange(GET_RESPONSE, b"\x02\x90\x00")])
     assert [card.transmit(GET_RESPONSE)[0] for _ in range(3)] == [1, 2, 1]
 
 
 @pytest.mark.parametrize("cla", [0x81, 0x82, 0xC1, 0xCF])
 def test_any_channel(cla: int) -> None:
-    """The channel may be another one than when it was recorded."""
+    """The channel may differ from the recorded one."""
     card = ReplayedCard([Exchange(GET_EID, b"\x61\x15")])
     assert card.transmit(bytes([cla]) + GET_EID[1:]) == b"\x61\x15"
     assert card.unheard == 0
 
 
 def test_content_that_differs() -> None:
-    """A command whose content is another in each session gets the answer to one of its kind."""
+    """A command whose content differs in each session gets the answer to one of the same kind."""
     card = ReplayedCard([Exchange(GET_EID, b"\x61\x15"), Exchange(AUTHENTICATE, b"\x61\x20")])
     assert card.transmit(AUTHENTICATE[:-1] + b"\x07") == b"\x61\x20"
     assert card.transmit(bytes.fromhex("81E2910003BF2D00")) == b"\x69\x85"
@@ -51,19 +51,19 @@ def test_a_card_that_fell_silent() -> None:
 
 
 def test_a_modem_on_its_way_out() -> None:
-    """A command that was answered at another time is answered here, too: the card was not the cause."""
+    """A command that was answered at another time is answered here, too: the modem was the cause."""
     card = ReplayedCard([Exchange(GET_EID, None), Exchange(GET_EID, b"\x61\x15")])
     assert [card.transmit(GET_EID) for _ in range(2)] == [b"\x61\x15"] * 2
 
 
 def test_what_a_modem_refused() -> None:
-    """A modem that passed no MANAGE CHANNEL on was another than the one that has the recorded card now."""
+    """A recorded refusal of MANAGE CHANNEL belongs to the old modem, and is not replayed."""
     card = ReplayedCard([Exchange(bytes.fromhex("0070000001"), None), Exchange(GET_EID, b"\x61\x15")])
     assert card.transmit(bytes.fromhex("0070000001")) == bytes.fromhex("019000")
 
 
 def test_what_a_modem_did_itself() -> None:
-    """Channels and SELECT succeed if the record lacks them."""
+    """Channels and SELECT succeed even if the record lacks them."""
     card = ReplayedCard([Exchange(GET_EID, b"\x61\x15")])
     assert card.transmit(bytes.fromhex("0070000001")) == bytes.fromhex("019000")
     assert card.transmit(bytes.fromhex("01A4040010") + bytes(16)) == bytes.fromhex("9000")
@@ -71,7 +71,7 @@ def test_what_a_modem_did_itself() -> None:
 
 
 def test_records_of_several_cards(tmp_path: Path) -> None:
-    """One of them is chosen by name; what was exchanged before a card had its turn goes with its place."""
+    """One card is selected by name; exchanges from before a card's turn belong to its place."""
     path = tmp_path / "apdus"
     path.write_text(
         "\n".join(
@@ -96,7 +96,7 @@ def test_records_of_several_cards(tmp_path: Path) -> None:
     "text", ["nonsense", "[]", '{"where": "x"}', '{"where": "x", "command": "80", "answer": ""}']
 )
 def test_files_that_are_no_record(tmp_path: Path, text: str) -> None:
-    """They are named, and nothing is played."""
+    """Such files are named, and nothing is replayed."""
     (tmp_path / "apdus").write_text(text)
     with pytest.raises(InvalidValue, match="not an APDU record"):
         ReplayedCard.read(tmp_path / "apdus")

@@ -1,4 +1,4 @@
-"""The card in a virtual reader, against a scripted driver that speaks vpcd's wire format."""
+"""The card in a virtual reader, with a scripted driver that uses vpcd's wire format."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Driver:
         self._line.settimeout(30)
 
     def tell(self, message: bytes) -> None:
-        """Send length and body apart, as the driver does."""
+        """Send length and body separately, as the driver does."""
         assert self._line is not None
         self._line.sendall(len(message).to_bytes(2, "big"))
         self._line.sendall(message)
@@ -103,7 +103,7 @@ def test_answers_apdus(driver: Driver, inserted: VirtualReaderCard) -> None:
 
 
 def test_tells_the_atr(driver: Driver, inserted: VirtualReaderCard) -> None:
-    """The ATR is there before power is switched on, and is that of the last reset."""
+    """The ATR is available before power is switched on, and is that of the last reset."""
     assert driver.ask(b"\x04") == ATR + b"\x01"
     driver.tell(b"\x01")
     assert driver.ask(b"\x04") == ATR + b"\x02"
@@ -124,14 +124,14 @@ def test_pulled_and_put_back(driver: Driver, inserted: VirtualReaderCard, card: 
 
 
 def test_looks_for_a_driver_that_has_gone(driver: Driver, inserted: VirtualReaderCard) -> None:
-    """When pcscd is restarted the card comes back by itself."""
+    """After a restart of pcscd the card returns by itself."""
     for _ in range(2):
         driver.accept()
         assert driver.ask(SELECT) == SELECT + b"\x90\x00"
 
 
 def test_a_driver_that_dies_in_a_message(driver: Driver, inserted: VirtualReaderCard) -> None:
-    """Half a message is not a message."""
+    """Half a message is ignored."""
     assert driver._line is not None
     driver._line.sendall(b"\x00\x05\x00")
     driver.accept()
@@ -178,7 +178,7 @@ def test_leaves_no_thread(driver: Driver, card: CountingCard) -> None:
     [("localhost:35964", ("localhost", 35964)), ("10.0.0.1", ("10.0.0.1", FIRST_PORT))],
 )
 def test_addresses(text: str, address: tuple[str, int]) -> None:
-    """HOST:PORT, or HOST alone for the first reader."""
+    """An address is HOST:PORT, or HOST alone for the first reader."""
     assert split_address(text) == address
 
 

@@ -1,4 +1,4 @@
-"""Runs with script/system-test alone, which makes the Debian and the package."""
+"""The fixtures for script/system-test, which makes the Debian and the package."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def gateway(bare: Gateway, package: Path) -> Gateway:
 def pytest_runtest_makereport(
     call: pytest.CallInfo[None],
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what the container states when a test has failed."""
+    """Show the state of the container after a failed test."""
     report = yield
     if call.excinfo is not None:
         for booted in _booted:

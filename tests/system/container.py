@@ -27,7 +27,7 @@ _ENVIRONMENT = {
 
 
 class Container:
-    """Start with `with`; what was written to it is gone afterwards."""
+    """A container; start it with `with`; everything written to it is gone afterwards."""
 
     def __init__(self, root: Path) -> None:
         """Prepare a container.
@@ -94,11 +94,11 @@ class Container:
         )
 
     def console(self) -> str:
-        """Return what the container said on its console."""
+        """Return the output on the container's console."""
         return (self._folder / "console").read_text(encoding="utf-8", errors="replace")
 
     def write(self, path: str, text: str, *, mode: int = 0o644) -> None:
-        """Write a file in the container; one that is there keeps its owner and mode."""
+        """Write a file in the container; an existing one keeps its owner and mode."""
         target = self.root / path.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         new = not target.exists()

@@ -49,7 +49,7 @@ class Gateway(Container):
     """A container in which the package can be installed and used."""
 
     def install(self, package: Path) -> str:
-        """Install a package file as an administrator does, and return what dpkg says."""
+        """Install a package file as an administrator does, and return dpkg's output."""
         shutil.copy(package, self.root / "root")
         return self.run("dpkg", "--install", f"/root/{package.name}")
 
@@ -70,7 +70,7 @@ class Gateway(Container):
         self.ready()
 
     def set_up_simulators(self, *, baud: int = BAUD) -> None:
-        """Play modem and server, and trust the server's CA."""
+        """Start modem and server, and trust the server's CA."""
         self.write("/etc/systemd/system/sim-card.service", _CARD_UNIT.replace("%BAUD%", str(baud)))
         self.write("/etc/systemd/system/sim-server.service", _SERVER_UNIT)
         environment = self.root / SIM.lstrip("/") / "environment"
@@ -98,7 +98,7 @@ class Gateway(Container):
         return self.run(*LPAD_SIM.split(), "order", f"{SIM}/smdp").strip()
 
     def lpactl(self, *arguments: str, user: str = "ada", code: int = 0) -> Any:
-        """Run lpactl as a user of the gateway and return what it says, as Python has it."""
+        """Run lpactl as a user of the gateway, and return its JSON output as Python values."""
         said = self.run("lpactl", "--json", *arguments, user=user, code=code)
         return json.loads(said) if code == 0 and said.strip() else said
 
@@ -123,7 +123,7 @@ class Gateway(Container):
         self.until(lambda: self.card()["state"] == "ready", "the card")
 
     def card(self) -> dict[str, Any]:
-        """Return what lpad knows of the card."""
+        """Return lpad's view of the card."""
         status, found = self.curl(f"/v1/euiccs/{CARD}", user="root")
         assert status == 200, found
         return dict(found)
@@ -147,7 +147,7 @@ class Gateway(Container):
         return self.show(unit, "ActiveState")["ActiveState"]
 
     def drop_in(self, text: str, *, unit: str = "lpad.service") -> None:
-        """Change a unit as `systemctl edit` does; "" takes the change back."""
+        """Change a unit as `systemctl edit` does; "" undoes the change."""
         folder = f"/etc/systemd/system/{unit}.d"
         self.run("rm", "-rf", folder)
         if text:
@@ -155,7 +155,7 @@ class Gateway(Container):
         self.run("systemctl", "daemon-reload")
 
     def client_waits(self, user: str = "rita") -> subprocess.Popen[str]:
-        """Start a program that asks lpad for its state, and has time."""
+        """Start a program that asks lpad for its state and waits."""
         return self.popen(
             *("curl", "--silent", "--show-error", "--max-time", "60", "--unix-socket", "/run/lpad/lpad.sock"),
             "http://lpad/v1/system",

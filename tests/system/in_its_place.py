@@ -1,4 +1,4 @@
-"""Tries, in the daemon's place, what it could do to the system, and prints its result."""
+"""Tries, in the daemon's place, possible attacks on the system, and prints their results."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def unshare() -> None:
 
 
 def outcome(what: Callable[[], object]) -> str:
-    """The result of it, in the system's words."""
+    """The result of an attempt, in the system's words."""
     try:
         what()
     except OSError as error:

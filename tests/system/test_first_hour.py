@@ -1,4 +1,4 @@
-"""docs/first-hour.md: a new user's hour on a fresh Debian, as it is; script/first-hour writes the page."""
+"""docs/first-hour.md: a new user's first hour on a fresh Debian; script/first-hour writes the page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUICK = frozenset(
         "deliver-notifications",
     )
 )
-"""Steps; one that is over at once may not be shown."""
+"""Steps that may be too short to be shown."""
 CODE = "LPA:1$localhost:8443$ABCD-1234"
 HEAD = """\
 # The first hour
@@ -39,7 +39,7 @@ differ from run to run.
 
 @dataclass(frozen=True)
 class Step:
-    """What the user does, why, and how it ends."""
+    """A step: the user's command, its reason, and its output."""
 
     why: str
     command: str
@@ -82,7 +82,7 @@ def transcript(gateway: Gateway) -> str:
 
 
 def kind(text: str) -> list[str]:
-    """Return the lines without what differs from run to run."""
+    """Return the lines without parts that differ from run to run."""
     lines = []
     for line in text.splitlines():
         plain = re.sub(r"kernel \S+", "kernel", line)

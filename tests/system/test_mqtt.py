@@ -1,4 +1,4 @@
-"""lpad-mqtt as its package brings it: a service of its own, between lpad and Debian's mosquitto."""
+"""lpad-mqtt as its package installs it: a separate service between lpad and Debian's mosquitto."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _READ = (
 
 
 def test_the_bridge(gateway: Gateway) -> None:
-    """It is off after the installation; started, it publishes the card with no more rights than it needs."""
+    """It is off after the installation; once started, it publishes the card with minimal rights."""
     assert gateway.show("lpad-mqtt.service", "UnitFileState")["UnitFileState"] == "disabled"
     assert gateway.active("lpad-mqtt.service") == "inactive"
     gateway.run("systemctl", "start", "mosquitto.service")

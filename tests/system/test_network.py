@@ -1,4 +1,4 @@
-"""The confined daemon's way to NetworkManager and ModemManager: the system bus, and polkit's rule."""
+"""The confined daemon's access to NetworkManager and ModemManager: the system bus, and polkit's rule."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def put(gateway: Gateway) -> str:
 
 
 def test_it_may_apply_network_settings(gateway: Gateway) -> None:
-    """In the daemon's place a connection is stored and changed, and both daemons answer."""
+    """In the daemon's place a connection can be stored and changed, and both daemons answer."""
     command = put(gateway)
     # Debian's ModemManager does without containers
     gateway.drop_in("[Unit]\nConditionVirtualization=\n", unit="ModemManager.service")

@@ -1,4 +1,4 @@
-"""The owner's programs in a booted gateway: the runner's unit runs them, as its user, if they are safe."""
+"""The owner's programs in a booted gateway: the runner's unit runs safe ones as its user."""
 
 from __future__ import annotations
 
@@ -51,19 +51,19 @@ def pair(owners: Gateway) -> tuple[str, str]:
 
 
 def now(gateway: Gateway) -> int:
-    """Return how many lines the programs have printed."""
+    """Return the number of lines that the programs have printed."""
     return len(told(gateway, 0))
 
 
 def told(gateway: Gateway, since: int) -> list[str]:
-    """Return what the programs have printed, without so many of the first lines."""
+    """Return the output of the programs, without the first lines."""
     gateway.run("journalctl", "--sync")
     lines = gateway.journal(f"--unit={UNIT}", "--output=cat").splitlines()
     return [line for line in lines if line.startswith(("network-command: ", "10-tell: "))][since:]
 
 
 def test_the_programs_follow_a_switch(owners: Gateway, pair: tuple[str, str]) -> None:
-    """Command and hook run as the runner's user, in the order of the steps, and alone get the password."""
+    """Command and hook run as the runner's user, in the order of the steps; only they get the password."""
     first, second = pair
     owners.lpactl("enable", first)
     since = now(owners)
@@ -85,7 +85,7 @@ def test_the_programs_follow_a_switch(owners: Gateway, pair: tuple[str, str]) ->
 
 
 def test_downloads_and_deletions_are_told(owners: Gateway, pair: tuple[str, str]) -> None:
-    """The hook hears of both, and the command forgets a deleted profile."""
+    """The hook is notified of both, and the command forgets a deleted profile."""
     assert pair
     since = now(owners)
     third = owners.lpactl("download", owners.order(), "--apn", "third.example")["result"]["iccid"]
@@ -98,7 +98,7 @@ def test_downloads_and_deletions_are_told(owners: Gateway, pair: tuple[str, str]
 
 
 def test_the_owner_names_another_user(owners: Gateway, pair: tuple[str, str]) -> None:
-    """With a drop-in, as the documentation has it, the programs run as root."""
+    """With a drop-in, as in the documentation, the programs run as root."""
     owners.drop_in("[Service]\nUser=root\n", unit=UNIT)
     owners.run("systemctl", "stop", UNIT)
     since = now(owners)
@@ -110,7 +110,7 @@ def test_the_owner_names_another_user(owners: Gateway, pair: tuple[str, str]) ->
 
 
 def test_programs_of_others_are_refused(owners: Gateway, pair: tuple[str, str]) -> None:
-    """A hook that others can write, or that belongs to one of them, stops an enable and is not run."""
+    """A hook that others can write, or that another user owns, stops an enable and is not run."""
     owners.lpactl("enable", pair[0])
     for wrong, right in (("chmod 757", "chmod 755"), ("chown mallory", "chown root")):
         owners.run(*wrong.split(), HOOK)
@@ -124,7 +124,7 @@ def test_programs_of_others_are_refused(owners: Gateway, pair: tuple[str, str]) 
 
 @pytest.mark.parametrize("user", ["ada", "mallory"])
 def test_nobody_else_can_ask_the_runner(owners: Gateway, user: str) -> None:
-    """Only lpad can use its socket; an administrator of cards is not one of the gateway."""
+    """Only lpad can use its socket; an administrator of cards has no rights on the gateway itself."""
     asks = "import socket; socket.socket(socket.AF_UNIX).connect('/run/lpad-hooks/runner.sock')"
     said = owners.run("python3", "-c", asks, user=user, code=1)
     assert "PermissionError" in said

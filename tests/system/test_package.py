@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from system.gateway import Gateway
 
 SLOW = 57_600
-"""Baud: a download takes long enough to break into it."""
+"""Baud rate at which a download lasts long enough to be interrupted."""
 END_STATES = {"done", "failed", "cancelled"}
 
 
 @pytest.fixture(scope="module")
 def newer(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same package with a higher version, and with one file less and one more."""
+    """The same package with a higher version, one file less and one more."""
     tree = tmp_path_factory.mktemp("newer") / "tree"
     subprocess.run(["dpkg-deb", "--raw-extract", str(package), str(tree)], check=True)
     control = tree / "DEBIAN" / "control"
@@ -39,14 +39,14 @@ def newer(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def installed(gateway: Gateway) -> str:
-    """State and version as dpkg has them; "" of a package that it does not know."""
+    """Return state and version as dpkg has them; "" for an unknown package."""
     return gateway.run(
         "dpkg-query", "--show", "--showformat=${db:Status-Abbrev}${Version}", "lpad", check=False
     )
 
 
 def test_lintian_has_nothing_to_say(package: Path) -> None:
-    """The package is made as Debian's are, but where its overrides state the reason not."""
+    """The package follows Debian's rules, except where its overrides give a reason."""
     found = subprocess.run(
         ["lintian", "--allow-root", "--fail-on", "error,warning", str(package)],
         capture_output=True,
@@ -57,7 +57,7 @@ def test_lintian_has_nothing_to_say(package: Path) -> None:
 
 
 def test_installed(bare: Gateway, package: Path) -> None:
-    """Installed without a network, lpad runs with its own settings, and no file is out of order."""
+    """Installed without a network, lpad runs with its own settings, and every file is in order."""
     bare.install(package)
     assert bare.active("lpad.service") == bare.active("lpad.socket") == "active"
     assert bare.run("lpactl", "status").startswith("lpad ")
@@ -68,19 +68,19 @@ def test_installed(bare: Gateway, package: Path) -> None:
 
 
 def test_the_demo_says_what_the_package_lacks(bare: Gateway) -> None:
-    """A gateway's package does without the simulators' libraries, and states how to get them."""
+    """A gateway's package lacks the simulators' libraries, and `lpad demo` explains how to get them."""
     assert "pip install 'lpad[sim]'" in bare.run("lpad", "demo", code=2)
 
 
 def test_nothing_is_compiled_on_the_gateway(bare: Gateway) -> None:
-    """After running, the daemon's folder holds what the package brought and nothing else."""
+    """After running, the daemon's folder holds only the package's files."""
     there = set(bare.run("find", "/usr/lib/lpad", "-type", "f").split())
     brought = set(bare.run("dpkg", "--listfiles", "lpad").splitlines())
     assert there <= brought
 
 
 def test_upgraded_in_the_middle_of_a_change(bare: Gateway, newer: Path) -> None:
-    """A change that runs is stopped, and settled by the new version; settings and state stay."""
+    """A running change is stopped, and settled by the new version; settings and state stay."""
     bare.set_up(baud=SLOW)
     eid = bare.card()["eid"]
     settings = (bare.root / "etc/lpad/lpad.yaml").read_text(encoding="utf-8")
@@ -107,7 +107,7 @@ def test_works_after_the_upgrade(bare: Gateway) -> None:
 
 
 def test_removed(bare: Gateway) -> None:
-    """Removed, nothing runs and no program is left, but settings and journal are."""
+    """After the removal nothing runs and no program is left, but settings and journal are."""
     bare.run("dpkg", "--remove", "lpad")
     assert installed(bare).startswith("rc ")
     assert (
@@ -121,14 +121,14 @@ def test_removed(bare: Gateway) -> None:
 
 
 def test_installed_again(bare: Gateway, package: Path) -> None:
-    """Installed again, lpad continues where it was: with its settings and its record of changes."""
+    """After another installation lpad continues with its settings and its record of changes."""
     bare.install(package)
     assert bare.active() == "active"
     assert {each["kind"] for each in bare.lpactl("changes")} >= {"download"}
 
 
 def test_purged(bare: Gateway) -> None:
-    """Purged, settings, certificates and journal are gone; the user stays."""
+    """After a purge, settings, certificates and journal are gone; the user stays."""
     bare.run("dpkg", "--purge", "lpad")
     assert installed(bare) == ""
     for path in ("etc/lpad", "var/lib/lpad", "usr/lib/lpad"):

@@ -1,4 +1,4 @@
-"""Requests of lpad to other daemons: cards of the system's pcscd, and polkit's permission."""
+"""lpad's use of other daemons: cards of the system's pcscd, and polkit's permission."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ ACTIONS = (
 
 
 def test_polkit_lets_lpad_pass(gateway: Gateway) -> None:
-    """The system's polkit gives lpad, and no other user, what other daemons ask for."""
+    """The system's polkit allows lpad, and no other user, the actions of other daemons that it needs."""
     for action in ACTIONS:
         gateway.write(f"/usr/share/polkit-1/actions/{action}.policy", _POLICY.format(action=action))
     gateway.run("systemctl", "restart", "polkit.service")

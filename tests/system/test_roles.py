@@ -1,4 +1,4 @@
-"""Users of each role, over the socket of a booted gateway: what they may do, and how they are refused."""
+"""Users of each role, over the socket of a booted gateway: their permissions, and the refusals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ JSON = ("--header", "Content-Type: application/json")
 
 @pytest.fixture(scope="module")
 def iccid(gateway: Gateway) -> str:
-    """A profile that ines, who may install, has downloaded; only the settings name her group."""
+    """The ICCID of a profile that ines (role install) has downloaded; only the settings name her group."""
     body = json.dumps({"activation_code": gateway.order()})
     path = f"/v1/euiccs/{CARD}/downloads?wait=60"
     status, change = gateway.curl(path, "--data", body, *JSON, user="ines")
@@ -28,7 +28,7 @@ def iccid(gateway: Gateway) -> str:
 
 
 def refused(answer: tuple[int, Any], role: str) -> bool:
-    """Whether an answer is the refusal that names a role."""
+    """Return whether an answer is the refusal that names a role."""
     status, problem = answer
     return status == 403 and problem["kind"] == "not-permitted" and f"'{role}'" in problem["detail"]
 
@@ -41,7 +41,7 @@ def test_install(gateway: Gateway, iccid: str) -> None:
 
 
 def test_switch(gateway: Gateway, iccid: str) -> None:
-    """A user with the role switch enables the profile, and downloads none."""
+    """A user with the role switch enables the profile, but cannot download one."""
     change = gateway.lpactl("enable", iccid, user="sam")
     assert change["state"] == "done"
     assert gateway.profiles()[iccid] == "enabled"
@@ -50,13 +50,13 @@ def test_switch(gateway: Gateway, iccid: str) -> None:
 
 
 def test_read(gateway: Gateway, iccid: str) -> None:
-    """A user with the role read sees the profiles, and alters nothing."""
+    """A user with the role read sees the profiles, but cannot change anything."""
     assert gateway.lpactl("profiles", user="rita")[0]["iccid"] == iccid
     assert refused(gateway.curl(f"{PROFILES}/{iccid}/disable", "--request", "POST", user="rita"), "switch")
 
 
 def test_admin(gateway: Gateway, iccid: str) -> None:
-    """A member of the group lpad may do all: here disable and delete."""
+    """A member of the group lpad has all permissions: here disable and delete."""
     assert gateway.lpactl("disable", iccid, "--accept-offline", user="ada")["state"] == "done"
     assert gateway.lpactl("delete", iccid, "--yes", user="ada")["state"] == "done"
     assert gateway.profiles() == {}

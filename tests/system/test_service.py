@@ -1,4 +1,4 @@
-"""The service as systemd runs it: confined, started by its socket, started again whatever happens to it."""
+"""The service under systemd: confined, started by its socket, and restarted after any failure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REFUSALS = {
 
 
 def served(client: subprocess.Popen[str]) -> bool:
-    """Whether a waiting client gets its answer."""
+    """Return whether a waiting client gets its answer."""
     said, complaint = finish(client)
     assert client.returncode == 0, complaint
     return "version" in json.loads(said)
@@ -60,7 +60,7 @@ def later_starts(gateway: Gateway) -> list[str]:
 
 
 def test_it_runs(gateway: Gateway) -> None:
-    """Service and socket are up, also after the next boot, and the socket is closed to others."""
+    """Service and socket are up, even after the next boot, and the socket is closed to others."""
     assert gateway.active("lpad.service") == gateway.active("lpad.socket") == "active"
     assert gateway.run("systemctl", "is-enabled", "lpad.service", "lpad.socket").split() == [
         "enabled",
@@ -88,7 +88,7 @@ def test_its_journal_has_fields(gateway: Gateway) -> None:
 
 
 def test_it_is_confined(gateway: Gateway) -> None:
-    """In the daemon's place nothing can be written, opened or gained but what lpad needs."""
+    """In the daemon's place only what lpad needs can be written, opened or gained."""
     found = in_its_place(gateway)
     status, tried = found["status"], found["attempts"]
     assert set(status.pop("Uid").split()) == {gateway.run("id", "-u", "lpad").strip()}
@@ -103,7 +103,7 @@ def test_it_is_confined(gateway: Gateway) -> None:
 
 
 def test_a_connection_starts_it(gateway: Gateway) -> None:
-    """With only a new socket there, the first caller is served, and lpad is up from then on."""
+    """If only the socket is up, the first caller is served, and lpad runs from then on."""
     gateway.run("systemctl", "stop", "lpad.service", "lpad.socket")
     gateway.run("systemctl", "start", "lpad.socket")
     assert gateway.active("lpad.service") == "inactive"
@@ -127,7 +127,7 @@ def test_a_caller_waits_out_a_restart(gateway: Gateway) -> None:
 
 
 def test_a_caller_waits_out_a_crash(gateway: Gateway) -> None:
-    """A killed lpad is started again, and who connects meanwhile is served."""
+    """A killed lpad is started again, and a program that connects meanwhile is served."""
     gateway.ready()
     before = gateway.pid()
     gateway.run("systemctl", "kill", "--signal=KILL", "--kill-who=main", "lpad.service")
@@ -170,7 +170,7 @@ def test_settings_are_reloaded(gateway: Gateway) -> None:
 
 
 def test_what_needs_a_restart_is_said(gateway: Gateway) -> None:
-    """A setting that cannot be applied immediately is named in the journal, and nothing else happens."""
+    """A setting that cannot be applied immediately is named in the journal; nothing else happens."""
     before = gateway.pid()
     gateway.write_settings(state_folder="/var/lib/lpad/elsewhere")
     gateway.run("systemctl", "reload", "lpad.service")
@@ -185,7 +185,7 @@ def test_what_needs_a_restart_is_said(gateway: Gateway) -> None:
 
 
 def test_a_mistake_in_the_settings_is_not_loaded(gateway: Gateway) -> None:
-    """`systemctl reload` fails with a wrong file, says every mistake, and lpad continues as it is."""
+    """`systemctl reload` fails with a wrong file and reports every mistake; lpad continues unchanged."""
     before = gateway.pid()
     gateway.write("/etc/lpad/lpad.yaml", "sockets: x\nanswer_within: soon\n")
     gateway.run("systemctl", "reload", "lpad.service", code=1)
@@ -211,7 +211,7 @@ def test_a_hopeless_start_is_not_repeated(gateway: Gateway) -> None:
 
 
 def test_restarts_have_a_limit_and_a_later_chance(gateway: Gateway) -> None:
-    """A daemon that crashes again and again is given up, and tried once more a while later."""
+    """After repeated crashes systemd stops restarting the daemon, and tries once more after a while."""
     gateway.drop_in("[Service]\nRestartSec=100ms\n")
     gateway.run("systemctl", "reset-failed", "lpad.service")
     gateway.run("systemctl", "restart", "lpad.service")
@@ -229,7 +229,7 @@ def test_restarts_have_a_limit_and_a_later_chance(gateway: Gateway) -> None:
 
 
 def test_udev_understands_the_rules(gateway: Gateway) -> None:
-    """An integrator's port is named for lpad and kept from ModemManager; no rule is ignored."""
+    """An integrator's port gets its name and is kept from ModemManager; no rule is ignored."""
     rule = 'SUBSYSTEM=="tty", KERNEL=="tty0", ENV{LPAD_PORT}="1"'
     gateway.write("/etc/udev/rules.d/69-lpad-port.rules", f"{rule}\n")
     said = gateway.run("sh", "-c", "udevadm test /sys/class/tty/tty0 2>&1")

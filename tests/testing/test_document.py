@@ -1,4 +1,4 @@
-"""The examples of docs/testing.md, run."""
+"""The examples of docs/testing.md are run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run_my_program(_option, socket, _verb, name):
 
 
 def test_examples(pytester: pytest.Pytester) -> None:
-    """Each example in the document passes as it is there."""
+    """Each example in the document passes unchanged."""
     examples = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
     pytester.makepyfile(PREAMBLE + "\n\n".join(examples))
     done = pytester.runpytest_subprocess("-p", "lpad.testing.plugin", "-W", "error", "--strict-markers")

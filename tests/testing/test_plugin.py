@@ -1,4 +1,4 @@
-"""The pytest plugin, in a pytest of its own as the author of a local program runs it."""
+"""The pytest plugin, in a separate pytest, as the author of a local program runs it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run(pytester: pytest.Pytester, program: str) -> pytest.RunResult:
 
 
 def test_one_fixture(pytester: pytest.Pytester) -> None:
-    """The fixture alone gives a daemon that downloads from a server into a card, and takes it all down."""
+    """The fixture alone starts a daemon that downloads from a server to a card, and stops everything."""
     done = run(
         pytester,
         """
@@ -59,7 +59,7 @@ def test_one_fixture(pytester: pytest.Pytester) -> None:
 
 
 def test_parts(pytester: pytest.Pytester) -> None:
-    """The other fixtures are parts of the same gateway; broken, they show what a program must bear."""
+    """The other fixtures are parts of the same gateway; a test may break them to try its program."""
     done = run(
         pytester,
         """
@@ -79,7 +79,7 @@ def test_parts(pytester: pytest.Pytester) -> None:
 
 
 def test_marker(pytester: pytest.Pytester) -> None:
-    """The marker chooses the modem and adds settings; unknown names are reported immediately."""
+    """The marker selects the modem and adds settings; unknown names are reported immediately."""
     done = run(
         pytester,
         """
@@ -106,7 +106,7 @@ def test_marker(pytester: pytest.Pytester) -> None:
 
 
 def test_costs_nothing_unused(pytester: pytest.Pytester) -> None:
-    """Projects that merely have lpad installed pay for no simulator: only the plugin itself is imported."""
+    """Projects that only have lpad installed load no simulator: only the plugin itself is imported."""
     done = run(
         pytester,
         """

@@ -1,4 +1,4 @@
-"""The OpenAPI document says all that a generator of clients, and a reader of the reference, need."""
+"""The OpenAPI document contains everything that client generators and readers of the reference need."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_document_has_each_operation_once() -> None:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_each_operation_is_described(name: str) -> None:
-    """It has a summary, a description that says more, a described group, and the problems of each call."""
+    """Each operation has a summary, a longer description, a described group, and the problems of a call."""
     operation = OPERATIONS[name]
     assert operation["summary"].endswith(".")
     assert len(operation["description"]) > 40
@@ -77,7 +77,7 @@ def test_each_example_has_the_form_of_its_schema(name: str) -> None:
 
 
 def test_no_request_carries_credentials() -> None:
-    """The document says so instead of leaving it open."""
+    """The document states explicitly that requests need no credentials."""
     assert DOCUMENT["security"] == []
     assert "credentials" in DOCUMENT["info"]["description"]
 
@@ -98,7 +98,7 @@ def test_a_default_is_for_requests() -> None:
 
 
 def test_an_answer_has_its_fields() -> None:
-    """A view always has all its fields; a change, whose fields have defaults, has them, too."""
+    """A view always has all its fields, and so does a change, although its fields have defaults."""
     for name in ("SystemView", "ProfileList", "DownloadChange", "ChangeList", "FailoverStatus"):
         assert set(SCHEMAS[name]["required"]) == SCHEMAS[name]["properties"].keys(), name
     result = SCHEMAS["SwitchResult"]

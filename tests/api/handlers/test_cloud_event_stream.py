@@ -54,7 +54,7 @@ def test_events_come_as_they_happen_and_again_after_a_restart(lab: Lab) -> None:
 
 
 def test_what_the_outbox_no_longer_has_is_told_as_lost(lab: Lab) -> None:
-    """It has the count of missing events; a number that was never assigned means another journal."""
+    """The report has the number of missing events; an ID that was never assigned means another journal."""
     lab.install()
     lab.until_true(lambda: lab.engine.events.last() >= 3)
     with lab.engine.events.writing([]) as db:
@@ -72,7 +72,7 @@ def test_what_the_outbox_no_longer_has_is_told_as_lost(lab: Lab) -> None:
 
 
 def test_filters(lab: Lab) -> None:
-    """A change's or a card's events only; each has the number that it has anyway."""
+    """A filter selects the events of one change or one card; each keeps its number."""
     lab.install()
     change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
     with Gateway(lab) as gateway:
@@ -86,7 +86,7 @@ def test_filters(lab: Lab) -> None:
 
 @pytest.mark.parametrize("form", ["", "CloudEvents", "xml"])
 def test_an_unknown_form_is_refused(gateway: Gateway, form: str) -> None:
-    """With those that there are."""
+    """The refusal lists the known forms."""
     response = gateway.http.get(f"/v1/events?form={form}")
     assert response.status_code == 400
     assert response.json()["kind"] == "invalid-value"

@@ -59,6 +59,6 @@ def test_an_event_becomes_a_download(lab: DiscoveryLab, gateway: Gateway) -> Non
     ],
 )
 def test_a_request_that_cannot_be(gateway: Gateway, path: str, body: dict[str, Any]) -> None:
-    """It is refused before a change is made."""
+    """An impossible request is refused before a change is created."""
     assert gateway.http.post(f"{EUICC}/{path}", json=body).status_code == 400
     assert gateway.get("/v1/changes")["changes"] == []

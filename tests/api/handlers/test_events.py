@@ -120,7 +120,7 @@ def test_stopping_ends_open_streams_and_waits(gateway: Gateway) -> None:
 
 
 def test_who_may_read_no_more_hears_no_more(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stream ends before the first event after its listener's role was taken away."""
+    """A stream ends before the first event that follows the loss of its listener's role."""
     listener = Peer(os.getpid(), os.geteuid() + 1, frozenset())
     monkeypatch.setattr(Peer, "of", lambda _: listener)
     rules = AccessRules({Role.READ: Holders(users=frozenset({listener.uid}))})

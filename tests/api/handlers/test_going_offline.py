@@ -40,7 +40,7 @@ def post(gateway: Gateway, path: str, **body: Any) -> Any:
     [(f"profiles/{FIRST}/disable", {}), ("reset", {"operational_profiles": True})],
 )
 def test_they_are_refused(online: Gateway, path: str, body: dict[str, Any]) -> None:
-    """The answer is 409, names the profile, and states how to ask; nothing is done."""
+    """The answer is 409, names the profile, and explains how to accept this; nothing is done."""
     response = post(online, path, **body)
     problem = response.json()
     assert (response.status_code, problem["kind"]) == (409, "would-go-offline")
@@ -59,7 +59,7 @@ def test_they_are_done_if_that_is_meant(online: Gateway, path: str, body: dict[s
 
 
 def test_what_leaves_the_enabled_profile_alone_is_done(online: Gateway) -> None:
-    """To disable a disabled profile, or to reset test profiles or an address, takes nothing offline."""
+    """Disabling a disabled profile, or resetting test profiles or an address, takes nothing offline."""
     assert post(online, f"profiles/{SECOND}/disable").json()["state"] == "done"
     assert post(online, "reset", test_profiles=True, default_smdp=True).json()["state"] == "done"
 
@@ -72,7 +72,7 @@ def test_a_card_in_a_reader_is_exempt(online: Gateway) -> None:
 
 
 def test_the_owner_of_a_bench_accepts_it_for_every_request(online: Gateway) -> None:
-    """The setting `switching.accept_offline` does, for benches and tests that have another way home."""
+    """The setting `switching.accept_offline` accepts them all, for benches that have another connection."""
     lab = online.lab
     policy = SwitchPolicy(accept_offline=True)
     lab.engine.become([replace(lab.port, device="/dev/ttyUSB2", policy=policy)])
@@ -81,7 +81,7 @@ def test_the_owner_of_a_bench_accepts_it_for_every_request(online: Gateway) -> N
 
 
 def test_it_is_checked_again_when_it_runs(online: Gateway) -> None:
-    """A request that was harmless when it was made is refused if the profile is the enabled one by then."""
+    """A request that was harmless at first is refused if its profile is enabled when the change runs."""
     lab = online.lab
     enabling = lab.submit(Kind.ENABLE, iccid=SECOND)
     change = lab.submit(Kind.DISABLE, iccid=SECOND)
@@ -103,7 +103,7 @@ def test_a_card_that_was_moved_to_a_reader_is_exempt_when_it_runs(online: Gatewa
 
 
 def test_rescue_is_exempt(online: Gateway) -> None:
-    """It goes back to no profile if none was enabled before the switch that ended stuck."""
+    """Rescue may return to no profile if none was enabled before the switch that ended stuck."""
     lab = online.lab
     change = lab.engine.submit(CARD, DisableParams(iccid=FIRST), origin=RESCUE).change
     assert lab.ended(change.id).error is None
@@ -111,7 +111,7 @@ def test_rescue_is_exempt(online: Gateway) -> None:
 
 
 def test_a_rollback_is_exempt(online: Gateway) -> None:
-    """It goes back to no profile if none was enabled before the guarded switch."""
+    """A rollback may return to no profile if none was enabled before the guarded switch."""
     lab = online.lab
     lab.carry_out(Kind.DISABLE, iccid=FIRST, accept_offline=True)
     change = lab.asked(lab.submit(Kind.ENABLE, iccid=SECOND, guard={"until": ["confirm"]}).id)
@@ -123,7 +123,7 @@ def test_a_rollback_is_exempt(online: Gateway) -> None:
 
 
 def test_a_repetition_is_no_new_request(online: Gateway) -> None:
-    """The same request with the same key leads to the same change, whatever is enabled by then."""
+    """The same request with the same key leads to the same change, whatever was enabled in the meantime."""
     headers = {"Idempotency-Key": "once-and-only-once"}
     path = f"{EUICC}/profiles/{SECOND}/disable?wait=30"
     first = online.http.post(path, headers=headers, json={}).json()

@@ -1,4 +1,4 @@
-"""Named listeners over the API: their place in the stream, their acknowledgement, and who may."""
+"""Named listeners over the API: their positions, their acknowledgements, and the roles that they need."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def one(gateway: Gateway) -> dict[str, Any]:
 
 
 def test_a_listener_continues_where_it_was(lab: Lab) -> None:
-    """It needs no position of its own: lpad's lasts over connections and a restart of lpad."""
+    """A listener need not store its position: lpad keeps it across connections and restarts."""
     lab.install()
     lab.until_true(lambda: lab.engine.events.last() >= 3)
     with Gateway(lab) as gateway:
@@ -66,7 +66,7 @@ def test_a_listener_continues_where_it_was(lab: Lab) -> None:
 
 
 def test_what_a_full_outbox_drops_is_counted_for_it(lab: Lab) -> None:
-    """Until it has acknowledged; the outbox does not grow for it."""
+    """Dropped events count until the listener acknowledges the latest; the outbox does not grow for it."""
     lab.start()
     lab.engine.events.most = 100
     with Gateway(lab) as gateway:
@@ -105,7 +105,7 @@ def test_another_journal(lab: Lab) -> None:
     ],
 )
 def test_what_does_not_fit_a_named_listener(gateway: Gateway, path: str) -> None:
-    """It is refused before anything is noted."""
+    """Parameters that do not fit a named listener are refused before anything is stored."""
     response = gateway.http.get(path)
     assert (response.status_code, response.json()["kind"]) == (400, "invalid-value")
     assert gateway.get(PATH) == {"listeners": []}
@@ -113,7 +113,7 @@ def test_what_does_not_fit_a_named_listener(gateway: Gateway, path: str) -> None
 
 @pytest.mark.parametrize("position", [-1, 10**18, 10**17])
 def test_no_position_of_an_event(lab: Lab, position: int) -> None:
-    """A number that no event has yet acknowledges nothing."""
+    """A number that no event has yet cannot be acknowledged."""
     lab.start()
     with Gateway(lab) as gateway:
         with listening(gateway, f"{STREAM}&after=0") as events:
@@ -124,7 +124,7 @@ def test_no_position_of_an_event(lab: Lab, position: int) -> None:
 
 
 def test_who_may(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader has listeners of its own, a few; those of another user only an administrator touches."""
+    """A reader may have a few listeners; only an administrator may change those of another user."""
     lab.start()
     with Gateway(lab) as gateway:
         with ExitStack() as stack:

@@ -115,7 +115,7 @@ def code_of(gateway: Gateway) -> str:
 
 
 def test_guarded_switches_are_counted(gateway: Gateway) -> None:
-    """Failovers are counted by outcome; for a card without failover it is off."""
+    """A rollback is counted by its outcome; a card without failover has the standing `off`."""
     assert (
         gateway.http.post(
             f"/v1/euiccs/{CARD}/downloads?wait=120", json={"activation_code": code_of(gateway)}
@@ -131,7 +131,7 @@ def test_guarded_switches_are_counted(gateway: Gateway) -> None:
 
 
 def test_a_rescue_is_told(gateway: Gateway, tmp_path: Path, pki: Pki) -> None:
-    """Whether a rescue is in progress for a card."""
+    """A metric shows whether a rescue is in progress for a card."""
     assert scraped(gateway)[sample("lpad_rescue", euicc=CARD)] == 0
     with guarding(tmp_path / "stuck", pki) as lab, Gateway(lab) as other:
         stuck(lab)
@@ -139,7 +139,7 @@ def test_a_rescue_is_told(gateway: Gateway, tmp_path: Path, pki: Pki) -> None:
 
 
 def test_an_empty_card_is_told(tmp_path: Path, pki: Pki) -> None:
-    """How often its default SM-DP+ was asked without success."""
+    """A metric shows how often the default SM-DP+ of an empty card was asked without success."""
     with Lab(tmp_path, pki) as lab:
         lab.start(
             replace(

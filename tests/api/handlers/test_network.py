@@ -41,7 +41,7 @@ def put(gateway: Gateway, iccid: str, **body: Any) -> dict[str, Any]:
 
 
 def test_a_profile_without_settings_has_the_networks_default(gateway: Gateway) -> None:
-    """Nothing is set: the answer reports this, and why."""
+    """The answer reports that nothing is set, and why."""
     shown = gateway.get(network(FIRST))
     assert (shown["given_by"], shown["apn"], shown["ip"], shown["roaming"]) == ("nothing", "", "ipv4v6", True)
     assert "default" in shown["why"]
@@ -80,7 +80,7 @@ def test_the_password_never_comes_back(gateway: Gateway) -> None:
     ],
 )
 def test_what_cannot_be_is_refused(gateway: Gateway, body: dict[str, Any], told: str) -> None:
-    """A mistake is named with its field, and nothing is kept."""
+    """The error names the wrong field, and nothing is stored."""
     response = gateway.http.put(network(FIRST), json=body)
     assert (response.status_code, response.json()["kind"]) == (400, "invalid-value")
     assert told in response.json()["detail"]
@@ -88,7 +88,7 @@ def test_what_cannot_be_is_refused(gateway: Gateway, body: dict[str, Any], told:
 
 
 def test_a_pattern_of_the_settings_applies(gateway: Gateway) -> None:
-    """The settings file's table, by ICCID and provider, counts unless the owner has set something."""
+    """The settings file's table, by ICCID and provider, applies unless the owner has set something."""
     lab = gateway.lab
     patterns = (
         Pattern(iccid=FIRST[:-1], settings=NetworkSettings(apn="by-prefix")),
@@ -102,7 +102,7 @@ def test_a_pattern_of_the_settings_applies(gateway: Gateway) -> None:
 
 
 def test_settings_come_with_the_download(gateway: Gateway) -> None:
-    """The order's settings are there before the first enable; the change shows them without the password."""
+    """The order's settings are stored before the profile is first enabled; the change hides the password."""
     body = {
         "activation_code": gateway.lab.code(gateway.lab.order()),
         "network": {**FULL, "password": PASSWORD},
@@ -120,7 +120,7 @@ def test_settings_come_with_the_download(gateway: Gateway) -> None:
 
 
 def test_a_download_with_wrong_settings_is_refused(gateway: Gateway) -> None:
-    """Settings that cannot be are refused before anything is downloaded."""
+    """Impossible settings are refused before anything is downloaded."""
     body = {"activation_code": gateway.lab.code(gateway.lab.order()), "network": {"apn": "a b"}}
     response = gateway.http.post(f"{EUICC}/downloads", json=body)
     assert (response.status_code, response.json()["kind"]) == (400, "invalid-value")

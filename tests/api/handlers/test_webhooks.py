@@ -1,4 +1,4 @@
-"""The endpoints over the API: shown, tested, paused, resumed, and sent to once more."""
+"""The webhook endpoints over the API: shown, tested, paused, resumed, and sent an event again."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def one(gateway: Gateway) -> dict[str, Any]:
 
 
 def test_an_endpoint_is_shown_without_secrets(lab: Lab, receiver: Receiver) -> None:
-    """Its server, not its path, which may be a secret; and the public key that a receiver needs."""
+    """The answer has the endpoint's server and public key, but not its path, which may be a secret."""
     key = AsymmetricKey(Ed25519Key(bytes(32)))
     lab.engine.webhooks.become([endpoint(receiver.url("/secret-path"), keys=(key,))])
     with Gateway(lab) as gateway:
@@ -51,7 +51,7 @@ def test_an_endpoint_is_shown_without_secrets(lab: Lab, receiver: Receiver) -> N
 
 
 def test_the_whole_way_of_an_event(lab: Lab, receiver: Receiver) -> None:
-    """From a change on the card to the receiver, and the endpoint's record of it."""
+    """An event goes from a change on the card to the receiver, and the endpoint's record shows it."""
     lab.engine.webhooks.become([endpoint(receiver, types=("org.lpad.profile.*",))])
     receiver.answers.put(Answer(500))
     with Gateway(lab) as gateway:
@@ -92,12 +92,12 @@ def test_test_pause_and_resume(lab: Lab, receiver: Receiver) -> None:
 
 @pytest.mark.parametrize("action", ["test", "pause", "resume", "redeliver"])
 def test_an_unknown_endpoint(gateway: Gateway, action: str) -> None:
-    """The answer names those that there are; so does one for an event that is not kept."""
+    """The answer lists the endpoints of the settings, or states that there are none."""
     assert "none" in post(gateway, f"other/{action}", status=404)["detail"]
 
 
 def test_who_may(lab: Lab, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader sees; only an administrator pauses, resumes and has events sent once more."""
+    """A reader may view endpoints; only an administrator may pause or resume them, or send events again."""
     lab.engine.webhooks.become([endpoint(receiver)])
     monkeypatch.setattr(AccessRules, "roles", lambda _self, _peer: frozenset({Role.READ, Role.SWITCH}))
     with Gateway(lab) as gateway:

@@ -77,5 +77,5 @@ def test_what_is_no_json(body: bytes, why: str) -> None:
 
 
 def test_an_empty_body_has_no_fields() -> None:
-    """Requests that need nothing may come with nothing."""
+    """A request without required fields may have an empty body."""
     assert decoded(b" \n", EnableRequest) == EnableRequest()

@@ -26,7 +26,7 @@ EUICC = f"/v1/euiccs/{CARD}"
     ],
 )
 def test_nothing_has_changed(gateway: Gateway, path: str) -> None:
-    """With the ETag of the first answer the second is 304, without a body; with another it is complete."""
+    """With the ETag of the first answer, the second is 304 without a body; with another it is complete."""
     gateway.lab.install()
     gateway.lab.until_true(lambda: gateway.lab.engine.gauges.unfinished() == {CARD: 0})
     first = gateway.http.get(path)
@@ -50,7 +50,7 @@ def test_something_has_changed(gateway: Gateway, path: str) -> None:
 
 
 def test_changes_are_listed_in_pages(gateway: Gateway) -> None:
-    """However many there are, the list is one, newest first, for all cards or one."""
+    """All pages together are one list, newest first, for all cards or for one."""
     assert gateway.get("/v1/changes") == {"changes": [], "next": None}
     numbers = [gateway.http.post(f"{EUICC}/refresh").json()["id"] for _ in range(45)]
     for path in ("/v1/changes", f"/v1/changes?euicc={CARD}"):

@@ -68,7 +68,7 @@ sys.stdout.buffer.write(answer)
     ],
 )
 def test_roles_add_up(uid: int, groups: tuple[int, ...], roles: str) -> None:
-    """Root and the daemon's user have all roles; others have those of user and groups; any role may read."""
+    """Root and the daemon's user have all roles, others those of their user and groups; any role may read."""
     peer = Peer(1, uid, frozenset(groups))
     assert RULES.roles(peer) == set(roles.split())
     for role in Role:
@@ -167,7 +167,7 @@ def test_callers_of_other_users(lab: Lab, caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_a_wish_is_closed_by_an_administrator(lab: Lab) -> None:
-    """Whoever may install may ask for a profile, and cancel that, but not abandon an order that is paid."""
+    """A user with the role install may request a profile and cancel this, but not abandon a paid order."""
     rules = AccessRules(
         {Role.INSTALL: Holders(users=frozenset({OTHER})), Role.ADMIN: Holders(users=frozenset({OTHER - 1}))}
     )
@@ -182,7 +182,7 @@ def test_a_wish_is_closed_by_an_administrator(lab: Lab) -> None:
 
 
 def test_a_change_is_taken_back_by_those_who_may_ask_for_it(lab: Lab) -> None:
-    """Cancelling and answering need the role of the change's kind; other users learn of no change.
+    """Cancelling and answering need the role of the change's kind; a user without a role gets no details.
 
     Only root can become another user: for other users there is nothing to check here.
     """

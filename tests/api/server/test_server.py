@@ -39,7 +39,7 @@ def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_live_socket_is_not_taken(tmp_path: Path) -> None:
-    """A second daemon is informed that the first one answers there, which stays reachable."""
+    """A second daemon reports that the first one answers there; the first one stays reachable."""
     path = tmp_path / "lpad.sock"
     with listen(path):
         with pytest.raises(Conflict, match="another process"):
@@ -49,7 +49,7 @@ def test_a_live_socket_is_not_taken(tmp_path: Path) -> None:
 
 
 def test_a_live_socket_whose_queue_is_full_is_not_taken(tmp_path: Path) -> None:
-    """A process that listens and accepts no connection is reported immediately, and its socket stays."""
+    """A process that listens but accepts no connection is reported immediately, and its socket stays."""
     path = tmp_path / "lpad.sock"
     with closing(socket.socket(socket.AF_UNIX)) as other, ExitStack() as waiting:
         other.bind(str(path))

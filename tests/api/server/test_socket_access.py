@@ -1,4 +1,4 @@
-"""The list of those who may connect, as the kernel keeps it; script/system-test connects."""
+"""The socket's access control list, as the kernel keeps it; script/system-test makes connections."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def entries(path: Path) -> set[str]:
 
 
 def test_who_is_named_may_connect(path: Path) -> None:
-    """Named users and groups may connect next to the socket's own; others may not."""
+    """Named users and groups may connect in addition to the socket's owner and group; others may not."""
     admit(path, users=[61002, 61001], groups=[61003])
     assert entries(path) == OWN | {"user:61001:rw-", "user:61002:rw-", "group:61003:rw-", "mask::rw-"}
 

@@ -31,7 +31,7 @@ def stopped() -> Iterator[None]:
 
 
 def test_it_is_whole(tmp_path: Path) -> None:
-    """Every command and answer, with its card and change; only the owner may read the file."""
+    """The record has every command and answer, with card and change; only the owner may read the file."""
     path = tmp_path / "apdus"
     record_apdus(path)
     card = TracedCard(ScriptedCard(answers={GET_EID: EID}), name="ttyX")
@@ -49,7 +49,7 @@ def test_it_is_whole(tmp_path: Path) -> None:
 
 
 def test_a_card_that_goes_away(tmp_path: Path) -> None:
-    """A command without an answer is there as such."""
+    """A command without an answer is recorded as such."""
 
     class Gone(ScriptedCard):
         def transmit(self, apdu: bytes, *, deadline: object = None) -> bytes:
@@ -70,7 +70,7 @@ def test_a_place_that_can_not_be_written(tmp_path: Path) -> None:
 
 
 def test_a_file_that_takes_no_more(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The record ends, the card's work does not."""
+    """The record ends; the work with the card continues."""
     record_apdus(tmp_path / "record")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
@@ -102,7 +102,7 @@ def test_a_file_with_another_name_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
-    """Neither to a file that is there nor to one that would be made."""
+    """No symbolic link is followed, neither to an existing file nor to a new one."""
     (tmp_path / "record").symlink_to(tmp_path / "elsewhere")
     for there in (False, True):
         if there:

@@ -63,13 +63,13 @@ def opened(modem: PtyModem, folder: Path | None = None, **overrides: Any) -> Ite
 
 
 def sent(modem: PtyModem) -> list[str]:
-    """The commands without their parameters, in turn, each run of equal ones once."""
+    """Return the sent commands in order, without their parameters and without immediate repetitions."""
     heads = [line.partition("=")[0] for line in modem.received]
     return [head for index, head in enumerate(heads) if index == 0 or heads[index - 1] != head]
 
 
 def test_what_works_is_remembered_and_tried_first(tmp_path: Path) -> None:
-    """The second time nothing is searched, and the modem is not asked for its identity."""
+    """The second link does not search, and does not ask the modem for its identity."""
     card = card_with_eid()
     with modem_with(card, csim=Csim.BASIC_CHANNEL_ONLY, handles=Handles.HEX64) as modem:
         with opened(modem, tmp_path, links=["csim", "cgla"]) as link:
@@ -153,7 +153,7 @@ def test_blocks_begin_as_the_quirks_say() -> None:
 
 
 def test_the_block_size_that_works_is_remembered(tmp_path: Path) -> None:
-    """A modem with short lines refuses once in its life."""
+    """A modem with short lines refuses a long block only once."""
     card = card_with_eid()
     with modem_with(card, line_limit=300) as modem:
         for expected in (255, 120):
@@ -181,7 +181,7 @@ def test_the_isdr_that_answered_is_asked_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("aid", [ESTK_SE0, ESTK_SE1])
 def test_each_of_two_secure_elements_can_be_named(aid: object) -> None:
-    """Cards with two eUICCs have two ISD-Rs; the one that is asked for is selected."""
+    """Cards with two eUICCs have two ISD-Rs; the requested one is selected."""
     card = card_with_eid()
     card.applications = (bytes(ESTK_SE0), bytes(ESTK_SE1))
     assert aid in (ESTK_SE0, ESTK_SE1)
@@ -195,7 +195,7 @@ def test_each_of_two_secure_elements_can_be_named(aid: object) -> None:
 
 
 def test_the_names_are_tried_in_their_order() -> None:
-    """The standard's, those of the settings, the vendors', each once."""
+    """The order is the standard's AID, those of the settings, then the vendors', each once."""
     assert isdr_aids()[0] == ISD_R
     assert isdr_aids((OTHER_ISD_R,))[:2] == (ISD_R, OTHER_ISD_R)
     assert len(isdr_aids((OTHER_ISD_R, ISD_R))) == len(isdr_aids())
@@ -212,7 +212,7 @@ def test_a_link_that_cannot_close_its_channels_is_not_taken() -> None:
 
 
 def test_a_refusal_inside_a_command_is_final_and_the_next_command_takes_another_link(tmp_path: Path) -> None:
-    """No APDU inside a chain is sent again; the link is doubted, also by the next process."""
+    """No APDU inside a chain is sent again; the next command uses another link, even in another process."""
     card = card_with_eid()
     habits = find_personality("cgla-breaks-in-profile").modem
     with modem_with(card, habits, model="X") as modem:
@@ -264,7 +264,7 @@ def test_a_card_that_is_no_euicc_is_told_as_that() -> None:
 
 
 def test_a_mute_modem_is_not_searched_on() -> None:
-    """A modem that answers nothing to one command is not asked ten others."""
+    """A modem that does not answer one command is not asked ten others."""
     with modem_with(card_with_eid()) as modem, opened(modem) as link:
         link.imei(deadline=soon())
         modem.once("AT+CCHO", instead=())
@@ -274,7 +274,7 @@ def test_a_mute_modem_is_not_searched_on() -> None:
 
 
 def test_a_busy_sim_is_waited_for_until_the_deadline() -> None:
-    """'SIM busy' is not a failure while there is time, and a clear one when there is none."""
+    """Lpad waits for a busy SIM while there is time; at the deadline, it reports this clearly."""
     card = card_with_eid()
     with modem_with(card, busy=3) as modem, opened(modem) as link:
         with pytest.raises(CardBusy, match="a few seconds"):
@@ -283,7 +283,7 @@ def test_a_busy_sim_is_waited_for_until_the_deadline() -> None:
 
 
 def test_handles_are_text_to_be_said_back() -> None:
-    """A 64-bit name comes back as the modem spelt it, leading zeros and case included."""
+    """A 64-bit handle is sent back as the modem wrote it, with its leading zeros and in its case."""
     with modem_with(card_with_eid(), handles=Handles.HEX64, csim=Csim.ABSENT) as modem:
         with opened(modem) as link:
             get_eid(link)

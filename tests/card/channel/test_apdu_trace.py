@@ -51,7 +51,7 @@ def test_debug_does_not_show_apdus(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_an_error_is_traced(caplog: pytest.LogCaptureFixture) -> None:
-    """A command without answer leaves its mark."""
+    """A command without an answer is traced with its error."""
 
     class Gone(ScriptedCard):
         def transmit(self, apdu: bytes, *, deadline: object = None) -> bytes:

@@ -26,7 +26,7 @@ CLOSE = Apdu(Command(0, 0x70, 0x80, 1))
 
 
 class Picky(ScriptedCard):
-    """A card whose link refuses commands of some lengths, or that calls them wrong."""
+    """A card whose link refuses commands of some lengths, or that reports some lengths as wrong."""
 
     refused: tuple[int, ...] = ()
     wrong: tuple[int, ...] = ()
@@ -83,7 +83,7 @@ def test_a_port_that_goes_is_no_refusal() -> None:
 
 @pytest.mark.parametrize("refusal", [3, 50, 100, None])
 def test_modems_that_take_ten_characters_at_least(refusal: int | None) -> None:
-    """AT+CSIM of 8 characters is refused by some: lpad sends 10, and leaks no channel in many sessions."""
+    """Some modems refuse AT+CSIM with 8 characters: lpad sends 10, and leaks no channel in many sessions."""
     card = ScriptedCard()
     habits = ModemPersonality(csim_least=10, csim_refusal=refusal)
     with PtyModem(card, personality=habits) as modem:

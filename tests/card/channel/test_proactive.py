@@ -57,7 +57,7 @@ def served(card: WishfulCard) -> ProactiveCard:
 
 
 def test_nothing_is_done_where_nothing_is_wanted() -> None:
-    """9000 passes, and so do errors."""
+    """9000 and errors are passed on unchanged."""
     card = WishfulCard()
     assert served(card).transmit(STORE_DATA, deadline=soon()) == b"\x90\x00"
     assert card.heard == [0xE2]
@@ -89,7 +89,7 @@ def test_several_wishes() -> None:
 
 
 def test_a_card_that_never_has_enough(caplog: pytest.LogCaptureFixture) -> None:
-    """After sixteen wishes in a row the card is left to itself."""
+    """After sixteen proactive commands in a row, lpad serves no more of them."""
     card = WishfulCard(*[DISPLAY] * 100)
     served(card).transmit(STORE_DATA, deadline=soon())
     assert len(card.responses) == 16
@@ -133,7 +133,7 @@ def test_odd_answers(caplog: pytest.LogCaptureFixture, ins: int, answer: bytes) 
 
 
 def test_malformed_answers_pass() -> None:
-    """An answer without status word is not this layer's to judge."""
+    """An answer without a status word is passed on: this layer does not judge it."""
     card = WishfulCard()
     card.status_of[0xE2] = b"\x91"
     assert served(card).transmit(STORE_DATA, deadline=soon()) == b"\x91"

@@ -24,7 +24,7 @@ OTHER_EID = bytes.fromhex("BF3E125A1089044045930000000000001111111111")
 
 
 class TwoElements(ScriptedCard):
-    """A card with two secure elements; the first has an old name too."""
+    """A card with two secure elements; the first has a second, older AID."""
 
     def transmit(self, apdu: bytes, **_: object) -> bytes:
         answer = super().transmit(apdu)
@@ -34,7 +34,7 @@ class TwoElements(ScriptedCard):
 
 
 def test_both_secure_elements_are_found_once_each() -> None:
-    """Two names for one eUICC are one; two eUICCs are two."""
+    """Two AIDs of one eUICC count once; two eUICCs count twice."""
     old = Aid(bytes.fromhex("A06573746B6D65FFFFFFFF4953442D52"))
     card = TwoElements(applications=(bytes(ESTK_SE0), bytes(ESTK_SE1), bytes(old)))
     found = isdrs_of(RawLink(card, device=BenchDevice()), isdr_aids(), deadline=soon())
@@ -50,7 +50,7 @@ def test_no_isdr_is_an_empty_answer() -> None:
 
 
 def test_a_modems_refusal_is_a_name_that_is_not_known() -> None:
-    """+CCHO gives no reason; a port that is gone is a different case."""
+    """A refusal of +CCHO counts as an unknown AID, because it has no reason; a missing port is an error."""
 
     class Refusing(RawLink):
         error: Exception = LinkRefused("ERROR", modem_error="ERROR")
@@ -74,7 +74,7 @@ def test_a_strange_answer_is_malformed(answer: str) -> None:
 
 
 def test_another_status_word_is_an_error() -> None:
-    """No free channel is not 'no eUICC'."""
+    """A card without a free channel is not reported as one without an eUICC."""
     card = ScriptedCard(taken={1, 2, 3})
     card.free_channels.clear()
     with pytest.raises(CardStatus):

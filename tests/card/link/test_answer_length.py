@@ -31,12 +31,12 @@ def session(path: str, memory: LinkMemory, *commands: bytes) -> list[bytes]:
 
 
 def lengths(card: ScriptedCard) -> list[int | None]:
-    """Le of each command to the ISD-R; 256 is the byte 00."""
+    """Return the Le of each command to the ISD-R; the byte 00 means 256."""
     return [command.le for command in card.sent if command.ins == 0xE2]
 
 
 def test_a_question_that_brings_nothing_is_asked_with_le(tmp_path: Path) -> None:
-    """One empty answer to GetEID, and Le is sent from there on, also after a restart of lpad."""
+    """After one empty answer to GetEID, lpad sends Le from then on, even after a restart."""
     card = ScriptedCard(answers={GET_EID: EID}, needs_le=True)
     with PtyModem(card) as modem:
         assert session(modem.path, LinkMemory(tmp_path), GET_EID) == [EID]
@@ -54,7 +54,7 @@ def test_what_alters_the_card_is_never_sent_twice(tmp_path: Path) -> None:
 
 
 def test_another_card_that_refuses_le_gets_none(tmp_path: Path) -> None:
-    """A card put in later that calls the length wrong is asked without, and so are all questions after it."""
+    """If a card inserted later reports a wrong length, this and all further commands are sent without Le."""
 
     class Refusing(ScriptedCard):
         def transmit(self, apdu: bytes, *, deadline: Deadline | None = None) -> bytes:

@@ -37,7 +37,7 @@ def test_a_modem_that_is_another_each_time(tmp_path: Path) -> None:
     "old", [b"{}", b'{"link": "csim"}', b'{"written": 1e99}', b'{"written": -1}', b"\xff"]
 )
 def test_a_file_without_a_place_in_the_order_goes_first(tmp_path: Path, old: bytes) -> None:
-    """One that an earlier lpad wrote, or that is damaged, is forgotten before the others."""
+    """A file from an earlier version, or a damaged one, is forgotten before the others."""
     memory = LinkMemory(tmp_path)
     (tmp_path / "old.json").write_bytes(old)
     for number in range(MOST):
@@ -46,7 +46,7 @@ def test_a_file_without_a_place_in_the_order_goes_first(tmp_path: Path, old: byt
 
 
 def test_the_last_number_there_is_forgets_nothing_that_was_just_written(tmp_path: Path) -> None:
-    """A number that a worn disk has made the largest keeps no modem from being remembered."""
+    """If a worn disk has turned a number into the largest one, other modems are still remembered."""
     memory = LinkMemory(tmp_path)
     (tmp_path / "worn.json").write_text(json.dumps({"written": 1 << 53}), encoding="ascii")
     for number in range(MOST + 5):

@@ -33,7 +33,7 @@ class Bench:
 
 
 class TestSharedLink(LinkContract):
-    """The contract, next to another user."""
+    """The contract of links, while another user shares the port."""
 
     @pytest.fixture
     def rig(self) -> Rig:
@@ -50,7 +50,7 @@ class TestSharedLink(LinkContract):
 
 
 def test_the_port_is_opened_once_and_closed_after_the_last() -> None:
-    """Two links, one port."""
+    """Two links open the port once."""
     bench = Bench()
     first, second = bench.shared.open_link(soon()), bench.shared.open_link(soon())
     for link, aid in ((first, ESTK_SE0), (second, ESTK_SE1)):
@@ -86,7 +86,7 @@ def test_one_waits_while_the_other_works() -> None:
 
 
 def test_waiting_ends_with_the_deadline() -> None:
-    """A user that waits without success is informed what it has waited for."""
+    """A user that waits without success gets an error that names the reason."""
     bench = Bench()
     first, second = bench.shared.open_link(soon()), bench.shared.open_link(soon())
     with isdr_session(first, aids=(ESTK_SE0,), deadline=soon()):

@@ -60,7 +60,7 @@ HABITS: dict[str, dict[str, Any]] = {
     ("habits", "place"), [*((each, "cdc-wdm0") for each in HABITS), ("by the letter", "unix:")]
 )
 class TestContract(LinkContract):
-    """Each habit on a pty, and a socket."""
+    """The contract of links, for each habit on a pty, and on a socket."""
 
     @pytest.fixture
     def rig(self, habits: str, place: str, tmp_path: Path) -> Iterator[Rig]:
@@ -91,7 +91,7 @@ def test_channels_of_a_killed_process_are_closed_at_the_start(tmp_path: Path) ->
 
 
 def test_what_the_firmware_wants_is_remembered(tmp_path: Path) -> None:
-    """The second link needs no attempt that fails."""
+    """The second link makes no attempt that fails."""
     card = ScriptedCard(answers={GET_EID: EID})
     habits = MbimHabits(select_p2=(4,), class_byte_types=(0,))
     with MbimModem(card, path=tmp_path / "cdc-wdm0", habits=habits) as modem:
@@ -105,7 +105,7 @@ def test_what_the_firmware_wants_is_remembered(tmp_path: Path) -> None:
 
 
 def test_a_reset_modem_is_opened_again(tmp_path: Path) -> None:
-    """NotOpened between two sessions costs nothing; within one, the session is lost and may be repeated."""
+    """A reset between two sessions costs nothing; within one, the session is lost and may be repeated."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         assert get_eid(link) == EID
         modem.do(lambda function: function.lose_power())
@@ -120,7 +120,7 @@ def test_a_reset_modem_is_opened_again(tmp_path: Path) -> None:
 
 
 def test_a_lost_answer_ends_in_time_and_the_next_command_works(tmp_path: Path) -> None:
-    """A modem that loses one transaction is an error after the time for an APDU, not a wait for ever."""
+    """If a modem loses one transaction, the error comes after the time for an APDU."""
     card = ScriptedCard(answers={GET_EID: EID})
     with MbimModem(card, path=tmp_path / "cdc-wdm0") as modem:
         link = open_mbim_link(modem.path, overrides={"patience": {"apdu": 0.3, "information": 0.3}})
@@ -164,7 +164,7 @@ def test_a_silent_modem_is_named(tmp_path: Path) -> None:
 
 
 def test_a_vanished_port_is_named_and_comes_back(tmp_path: Path) -> None:
-    """A modem that leaves the bus ends the session at once; a new link works once it is back."""
+    """A modem that leaves the bus ends the session immediately; a new link works once it is back."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         get_eid(link)
         modem.once(UICC, Uicc.APDU, vanish=True)
@@ -217,7 +217,7 @@ def test_an_apdu_with_the_channel_in_its_class_byte_that_is_refused(tmp_path: Pa
 
 
 def test_a_session_sends_one_message_for_each_apdu(tmp_path: Path) -> None:
-    """Once the modem is known, a session is a channel, its APDUs, and the channel's end."""
+    """With a known modem, a session sends the opening of the channel, its APDUs, and the closing."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         get_eid(link)
         modem.received.clear()

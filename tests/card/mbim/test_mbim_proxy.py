@@ -67,7 +67,7 @@ def test_lpad_and_mbimcli_share_the_proxy(tmp_path: Path) -> None:
 
 
 def test_a_proxy_that_refuses_is_named(tmp_path: Path) -> None:
-    """mbim-proxy closes the connection of every user but root; the error says so."""
+    """mbim-proxy closes the connection of every user but root; the error reports this."""
     name = f"\0lpad-test-{uuid.uuid4()}"
     with (
         MbimModem(ScriptedCard(), path=tmp_path / "cdc-wdm0") as modem,
@@ -91,7 +91,7 @@ def test_a_proxy_that_refuses_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["file", "folder", "nothing"])
 def test_what_is_no_port_is_named(kind: str, tmp_path: Path) -> None:
-    """A path to something else is refused before anything is sent."""
+    """A path to anything but a port is refused before anything is sent."""
     path = tmp_path / "cdc-wdm0"
     if kind == "file":
         path.write_bytes(b"")

@@ -73,7 +73,7 @@ def test_the_modem_is_set_up_once() -> None:
 
 
 def test_a_modem_that_refuses_the_set_up_is_used_all_the_same() -> None:
-    """ATE0 and AT+CMEE=1 are wishes."""
+    """A modem that refuses ATE0 or AT+CMEE=1 is used nevertheless."""
     with bench() as (modem, link, _):
         modem.once("ATE0", instead=("ERROR",), executed=False)
         modem.once("AT+CMEE=1", instead=("+CME ERROR: 4",), executed=False)
@@ -113,7 +113,7 @@ def test_a_refusal_becomes_a_sentence_at_once(told: str, error: type[CardError],
 
 
 def test_csim_that_cannot_open_a_channel_is_told_as_that() -> None:
-    """Some modems block MANAGE CHANNEL on +CSIM: a clear refusal, and no retry by itself would help."""
+    """If a modem blocks MANAGE CHANNEL on +CSIM, the error suggests another link and is not retryable."""
     with bench() as (modem, link, card):
         modem.once("AT+CSIM", instead=("+CME ERROR: 3",), executed=False)
         with pytest.raises(LinkRefused, match="use another link") as caught:
@@ -123,7 +123,7 @@ def test_csim_that_cannot_open_a_channel_is_told_as_that() -> None:
 
 
 def test_csim_that_fails_on_logical_channels_leaks_none() -> None:
-    """Modems that open a channel and then fail on it (+CME ERROR: 0 to SELECT) get it back closed."""
+    """If a modem opens a channel and then fails on it (+CME ERROR: 0 to SELECT), lpad closes the channel."""
     with bench() as (modem, link, card):
         modem.once('AT+CSIM=42,"01A404', instead=("+CME ERROR: 0",), executed=False)
         with pytest.raises(LinkRefused, match="phone failure"):
@@ -247,7 +247,7 @@ def test_half_an_answer_does_not_spoil_the_next() -> None:
 
 
 def test_a_late_answer_that_has_come_makes_the_probe_needless() -> None:
-    """Once the late answer is there, nothing is owed and nothing more is sent than needed."""
+    """Once the late answer has come, lpad sends no probe."""
     with bench() as (modem, link, _), isdr_session(link, deadline=soon()) as isdr:
         modem.once("AT+CSIM", instead=())
         with pytest.raises(CardUnreachable):
@@ -272,7 +272,7 @@ def test_a_modem_that_stays_mute_is_unreachable_and_then_found_again() -> None:
 
 
 def test_ok_without_the_result_is_malformed_before_long() -> None:
-    """OK alone is waited upon as long as information may take, not as long as an APDU."""
+    """After OK without a result, lpad waits only as long as information may take, not as long as an APDU."""
     patience = AtTimeouts(information=0.3, apdu=60)
     with bench(patience=patience) as (modem, link, _):
         link.imei(deadline=soon())
@@ -394,7 +394,7 @@ def test_a_modem_that_never_stops_talking_ends_with_the_deadline() -> None:
     ],
 )
 def test_hears_reports_on_the_connection(lines: str, *, reports: bool) -> None:
-    """Lines about the registration and the contexts, once; any other line is no report."""
+    """Lines about registration and contexts are reported once; other lines are not reports."""
     host, modem = pty.openpty()
     tty.setraw(modem)
     try:

@@ -74,7 +74,7 @@ def test_asks_for_no_further_network_than_the_first_that_registered_it() -> None
 
 
 def test_a_modem_without_any_of_the_commands_tells_nothing() -> None:
-    """With an empty list, a caller can refuse a guard."""
+    """The list of registrations is empty, so that a caller can refuse a guard."""
     with bench(registration_commands=()) as (_, host, _card):
         assert registrations(host, deadline=soon()) == ()
 
@@ -99,7 +99,7 @@ def test_a_modem_that_swallows_what_it_does_not_know_is_asked_for_that_once() ->
 
 
 def test_hears_that_the_modem_has_registered() -> None:
-    """A change comes of its own accord: the question was put once."""
+    """The modem announces a change itself: lpad asks only once."""
     with bench(registers_after=0.3) as (modem, host, _):
         watch = RegistrationWatch(host, deadline=soon())
         assert heard(watch) == ["CEREG 2 (searching)", "CGREG 2 (searching)"]

@@ -1,4 +1,4 @@
-"""News of devices from the kernel and from udev, and who is reported."""
+"""Device events from the kernel and from udev, and the watches that they wake."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_system_that_tells_nothing_is_no_error(told: queue.SimpleQueue[bool], 
 
 
 def test_the_kernels_socket_opens_or_not() -> None:
-    """On this system, one or the other, without an exception."""
+    """On every system the kernel's socket either opens or does not, without an exception."""
     uevents = open_uevents()
     if uevents is not None:
         uevents.close()
@@ -101,14 +101,14 @@ def test_the_kernels_socket_opens_or_not() -> None:
     ("message", "subsystem"), [(KERNEL, b"tty"), (UDEV, b"tty"), (b"add@/x\0ACTION=add\0", None)]
 )
 def test_the_subsystem_is_read_from_either_form(message: bytes, subsystem: bytes | None) -> None:
-    """A header stands before the properties in one, a line in the other."""
+    """In one form a header precedes the properties, in the other a line."""
     assert subsystem_of(message) == subsystem
 
 
 def test_a_watch_that_fails_ends_no_other(
     kernel: tuple[socket.socket, PortWatch], told: queue.SimpleQueue[bool], tmp_path: Path
 ) -> None:
-    """Neither for this report nor for later ones."""
+    """The other watches get this report, and later ones."""
 
     def fails(*_: object) -> bool:
         raise PermissionError("a folder that may not be read")

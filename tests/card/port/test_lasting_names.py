@@ -55,7 +55,7 @@ def modem(serial: Path) -> Iterator[PtyModem]:
 
 
 def names(port: str, serial: Path) -> PortNames:
-    """Make them again each time, as after a restart."""
+    """Return a function that makes the names again, as after a restart."""
     return PortNames(port, folder=serial.parent / "links", serial=serial)
 
 
@@ -66,7 +66,7 @@ def opened(port: PortNames) -> AtLink:
 
 
 def test_a_port_under_another_number_is_found_by_its_lasting_name(modem: PtyModem, serial: Path) -> None:
-    """The name it had when it was last opened leads to it, restart in between or not."""
+    """The lasting name from the last opening leads to the port, even after a restart."""
     port = modem.device
     opened(names(port, serial))
     modem.vanish()

@@ -282,7 +282,7 @@ def test_a_huge_refusal_is_told_in_brief(bus: str, port: str) -> None:
 
 
 def test_mute(bus: str, port: str) -> None:
-    """A ModemManager that does not answer is an error, and no endless wait."""
+    """A ModemManager that does not answer leads to an error, not to an endless wait."""
     with ModemManagerDouble(bus, {UID: port}) as manager:
         manager.process.send_signal(signal.SIGSTOP)
         with pytest.raises(CardBusy, match="did not answer in time"):

@@ -46,7 +46,7 @@ def alarm(rings: Rings) -> Iterator[PortAlarm]:
 
 @pytest.fixture
 def port() -> Iterator[tuple[int, int]]:
-    """The reading and the writing end of what stands for a port."""
+    """The reading and the writing end of a pty, in place of a port."""
     ours, theirs = os.openpty()
     yield ours, theirs
     os.close(ours)
@@ -54,7 +54,7 @@ def port() -> Iterator[tuple[int, int]]:
 
 
 def test_it_rings_once(alarm: PortAlarm, rings: Rings, port: tuple[int, int]) -> None:
-    """Whatever more arrives, until it is set again; and what has arrived is still there to read."""
+    """The alarm rings once until it is set again, whatever arrives; the received bytes can still be read."""
     ours, theirs = port
     alarm.arm(ours)
     os.write(theirs, b"+CEREG: 1\n")
@@ -69,7 +69,7 @@ def test_it_rings_once(alarm: PortAlarm, rings: Rings, port: tuple[int, int]) ->
 
 
 def test_a_port_in_use_does_not_ring(alarm: PortAlarm, rings: Rings, port: tuple[int, int]) -> None:
-    """Its owner reads it; another port rings nevertheless."""
+    """The alarm ignores a port whose owner reads it, and rings for another one."""
     ours, theirs = port
     alarm.arm(ours)
     alarm.disarm(ours)
@@ -84,7 +84,7 @@ def test_a_port_in_use_does_not_ring(alarm: PortAlarm, rings: Rings, port: tuple
 
 
 def test_a_port_that_went_away_rings(alarm: PortAlarm, rings: Rings) -> None:
-    """The read that follows finds out what happened; a closed descriptor can be passed over."""
+    """The alarm rings, so that the next read finds the cause; a closed descriptor can be disarmed."""
     ours, theirs = os.openpty()
     alarm.arm(ours)
     os.close(theirs)

@@ -117,7 +117,7 @@ def test_every_vendors_command_was_seen_somewhere(file: str) -> None:
 
 @pytest.mark.parametrize(("file", "entry"), ENTRIES, ids=lambda value: str(value)[:40])
 def test_nothing_rests_on_an_unconfirmed_command(file: str, entry: dict[str, Any]) -> None:
-    """Next to each stands one that 3GPP has: another ICCID command, another reset."""
+    """For each unconfirmed command there is one of 3GPP: another ICCID command, another reset."""
     doubtful = entry.get("unconfirmed", [])
     quirks = entry.get("quirks") or {}
     assert set(doubtful) <= set(commands_of(quirks)), file
@@ -211,7 +211,7 @@ class TestMerged:
         assert quirks.iccid_commands == ("AT+X",)
 
     def test_nothing_to_override_changes_nothing(self) -> None:
-        """No overrides, same quirks."""
+        """Without overrides the quirks stay the same."""
         assert Quirks().merged({}) == Quirks()
 
     @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""lpactl changes: the history in pages, narrowed down, and with who asked for what."""
+"""lpactl changes: the history in pages, its filters, and the user who requested each change."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_list_names_profile_state_and_requester(terminal: Terminal) -> None:
 
 
 def test_a_list_is_narrowed_down(terminal: Terminal) -> None:
-    """By number, state and time, in any combination; the number counts what is shown."""
+    """The list is narrowed by number, state and time, in any combination; the number limits the result."""
     for _ in range(3):
         terminal.lpactl("info", "--refresh").ok()
     assert terminal.lpactl("enable", "8900101000000000999").code != 0
@@ -51,7 +51,7 @@ def test_a_list_is_narrowed_down(terminal: Terminal) -> None:
 
 
 def test_a_history_of_several_pages(terminal: Terminal) -> None:
-    """It is read page by page, and each change comes once."""
+    """A long history is read page by page, and each change appears once."""
     for _ in range(changes_command.PAGE + 5):
         terminal.lab.engine._journal.changes.add(CARD, RefreshParams(), secrets={})
     found = [each["id"] for each in terminal.lpactl("changes", "--json").ok().json]

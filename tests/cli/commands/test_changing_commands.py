@@ -43,7 +43,7 @@ def online(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 def test_an_enable_ends_with_one_line(online: Terminal) -> None:
-    """Profile, operator, registration and address, as far as lpad has seen them."""
+    """The line has profile, operator, registration and address, as far as lpad has seen them."""
     last = online.lpactl("enable", SECOND).ok().out.splitlines()[-1]
     assert last.startswith(
         "profile Second; operator lpad simulator; registration CEREG 1 (registered at home)"
@@ -114,7 +114,7 @@ def test_an_answer_with_a_wrong_code(terminal: Terminal) -> None:
 
 
 def test_a_server_that_does_not_resolve(terminal: Terminal) -> None:
-    """After the first failure: how long lpad keeps trying, how to stop it, and how to watch it."""
+    """After the first failure, the output states how long lpad retries, and how to stop or watch it."""
     with subprocess.Popen(
         [*terminal.command, "download", "LPA:1$smdp.does-not-exist.invalid$X", "--retry-for", "7200"],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -130,7 +130,7 @@ def test_a_server_that_does_not_resolve(terminal: Terminal) -> None:
 
 
 def test_steps_in_the_users_words(terminal: Terminal) -> None:
-    """A change's steps are told in words, and with -v under lpad's own names."""
+    """A change's steps are shown in plain words, and with -v under lpad's own names."""
     done = terminal.lpactl("download", terminal.lab.code(terminal.lab.order())).ok()
     assert "installing the profile" in done.err
     assert "load-bound-profile-package" not in done.err

@@ -17,7 +17,7 @@ PASSWORD = "pa55-of-lpactl"
 
 
 def test_a_profiles_settings(terminal: Terminal, tmp_path: Path) -> None:
-    """Set before the profile is there, shown with source and reason, cleared."""
+    """Settings can be set before the profile exists, shown with source and reason, and cleared."""
     file = tmp_path / "password"
     file.write_text(f"{PASSWORD}\n")
     shown = terminal.lpactl(
@@ -38,14 +38,14 @@ def test_a_profiles_settings(terminal: Terminal, tmp_path: Path) -> None:
 
 
 def test_a_profile_on_the_card_is_named_as_always(terminal: Terminal) -> None:
-    """The last digits or the name will do for a profile that the card holds."""
+    """The last digits, or the name, identify a profile that the card has."""
     terminal.lab.install()
     assert FIRST in terminal.lpactl("network", "set", FIRST[-6:], "--apn", "em").ok().out
     assert "em" in terminal.lpactl("network", "show", "First").ok().out
 
 
 def test_nothing_to_set_is_a_mistake(terminal: Terminal) -> None:
-    """Without an option nothing is set; an empty APN is something."""
+    """Without an option the command is refused; an empty APN is a valid setting."""
     assert terminal.lpactl("network", "set", FIRST).code == exit_codes.USAGE
     assert "default" in terminal.lpactl("network", "set", FIRST, "--apn", "").ok().out
 

@@ -1,4 +1,4 @@
-"""The outbox at the terminal: what waits, how long, why; and what people can do about it."""
+"""The outbox at the terminal: pending notifications with age and reason, and the actions on them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def test_what_waits_is_shown_and_acted_upon(terminal: Terminal) -> None:
-    """Age, tries, next try and last error are there; one is retried by its number, or dropped."""
+    """The list has age, tries, next try and last error; one can be retried or dropped by its number."""
     lab = terminal.lab
     lab.install()
     lab.until_true(lambda: lab.card.notifications == ())
@@ -34,7 +34,7 @@ def test_what_waits_is_shown_and_acted_upon(terminal: Terminal) -> None:
 
 
 def test_numbers_belong_to_some_actions_only(terminal: Terminal) -> None:
-    """A number that is missing, unknown or too many is said immediately."""
+    """A missing, unknown or superfluous number is reported immediately."""
     assert terminal.lpactl("notifications", "retry").code == exit_codes.USAGE
     assert terminal.lpactl("notifications", "deliver", "1").code == exit_codes.USAGE
     assert terminal.lpactl("notifications", "retry", "99").code == exit_codes.STATE
@@ -42,7 +42,7 @@ def test_numbers_belong_to_some_actions_only(terminal: Terminal) -> None:
 
 
 def test_a_negative_number_is_a_number(terminal: Terminal) -> None:
-    """A copy whose number the card has given away is listed under one, and dropped by it."""
+    """A copy whose number the card has reused is listed under a negative number, and dropped by it."""
     lab = terminal.lab
     lab.install()
     lab.until_true(lambda: lab.card.notifications == ())

@@ -58,7 +58,7 @@ def test_a_code_in_the_terminal_and_as_svg() -> None:
 
 
 def test_a_code_from_its_parts() -> None:
-    """Host and matching ID may be given apart, the ID not alone."""
+    """Host and matching ID may be given separately, but not the ID alone."""
     parts = show("--smdp", "smdp.example.com", "--matching-id", "AB_C.d", "--json")
     assert json.loads(parts.stdout)["activation_code"] == "LPA:1$smdp.example.com$AB_C.d"
     alone = show("--matching-id", "ABC")
@@ -77,7 +77,7 @@ def test_a_code_from_its_parts() -> None:
     ],
 )
 def test_what_cannot_be_shown(arguments: list[str], said: str) -> None:
-    """A mistake ends with 2 and a sentence, not with a traceback."""
+    """A mistake ends with exit code 2 and a sentence, not with a traceback."""
     done = show(*arguments)
     assert done.returncode == 2
     assert said in done.stderr.decode()

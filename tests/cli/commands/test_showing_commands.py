@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def test_a_change_shows_what_was_asked_for(terminal: Terminal) -> None:
-    """Its parameters and its steps with their times; the guard in words of its own, and not as data."""
+    """A change is shown with parameters and timed steps; its guard is described in words, not as data."""
     terminal.lab.install()
     with socket.create_server(("127.0.0.1", 0)) as server:
         guard = f"tcp:127.0.0.1:{server.getsockname()[1]}"
@@ -46,7 +46,7 @@ def test_a_change_that_waits_shows_for_what(terminal: Terminal) -> None:
 
 
 def test_a_change_that_failed_shows_why(terminal: Terminal) -> None:
-    """Sentence and kind; without an attempt that is to be repeated there is no count of them."""
+    """A failed change shows sentence and kind; without a repeated attempt, it shows no number of attempts."""
     code = terminal.lab.code(terminal.lab.order())
     terminal.lab.server.stop()
     terminal.lpactl("download", code)
@@ -55,7 +55,7 @@ def test_a_change_that_failed_shows_why(terminal: Terminal) -> None:
 
 
 def test_a_repaired_journal_is_told_in_a_line() -> None:
-    """The number of losses; a repair without losses is reported as such."""
+    """One line has the number of losses; a repair without losses is reported as such."""
     at = datetime(2026, 11, 29, 12, tzinfo=UTC)
     repair = JournalRepair(at=at, cause="a wrong bit", lost={"changes": 2}, lost_changes=(3, 4))
     assert repair_line(repair).endswith("at 2026-11-29 12:00:00 UTC; lost: 2 changes (changes 3, 4)")

@@ -64,7 +64,7 @@ def test_check_of_no_address(card_alone: Terminal) -> None:
 
 
 def test_info_names_cis(terminal: Terminal, pki: Pki) -> None:
-    """Each CI of the card is in a line of its own, with what it is for."""
+    """Each CI of the card is in a line of its own, with its purposes."""
     out = terminal.lpactl("info").ok().out
     for ci in pki.ci.values():
         assert f"{ci.key_id.hex()}  unknown name (verification, signing)" in out
@@ -86,7 +86,7 @@ def test_info_names_cis_that_are_known(terminal: Terminal, pki: Pki, tmp_path: P
 
 
 def test_info_points_out_risks(terminal: Terminal) -> None:
-    """A factory test profile is a note for people and an entry for programs; others are neither."""
+    """A factory test profile leads to a note for people and an entry for programs; others to neither."""
     terminal.lab.install()
     done = terminal.lpactl("info").ok()
     assert done.err == ""

@@ -1,4 +1,4 @@
-"""lpactl discover, as a process against a daemon's shell."""
+"""lpactl discover, as a process against the daemon's API."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def terminal(lab: DiscoveryLab) -> Iterator[Terminal]:
 
 
 def test_from_looking_to_the_handled_event(lab: DiscoveryLab, terminal: Terminal) -> None:
-    """Nothing waits; then an event is shown, installed, hidden as handled, and shown with --all."""
+    """At first no event waits; then one is shown, installed, hidden as handled, and shown with --all."""
     assert "no profile waits for this card" in terminal.lpactl("discover").ok().out
     lab.event(cascade=True)
     out = terminal.lpactl("discover").ok().out
@@ -59,7 +59,7 @@ def test_one_event_is_downloaded(lab: DiscoveryLab, terminal: Terminal) -> None:
 
 
 def test_an_sm_ds_that_fails(lab: DiscoveryLab, terminal: Terminal) -> None:
-    """The error stands next to what others list; `--confirm` without `--install` is a mistake."""
+    """The error is shown next to other servers' events; `--confirm` without `--install` is a mistake."""
     lab.event()
     servers = ("--server", "smds.invalid", "--server", lab.root.address)
     done = terminal.lpactl("discover", *servers).ok()
@@ -83,7 +83,7 @@ def test_the_downloads_are_followed(lab: DiscoveryLab, terminal: Terminal) -> No
 
 
 def test_no_download_succeeds(lab: DiscoveryLab, terminal: Terminal) -> None:
-    """Then the exit code is that of the first failure."""
+    """If no download succeeds, the exit code is that of the first failure."""
     events_of(lab.root.folder).register(
         eid=lab.card.eid.digits, address=lab.server.address, event_id="EVENT-3"
     )

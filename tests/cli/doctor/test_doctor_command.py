@@ -38,7 +38,7 @@ def verdicts(done: Finished) -> dict[str, str]:
 
 
 def test_a_device_that_is_well(terminal: Terminal, tmp_path: Path) -> None:
-    """Each subject has its line, and nothing is wrong."""
+    """Each subject has its line, and no problem is reported."""
     terminal.lpactl("default-smdp", str(terminal.lab.server.address)).ok()
     done = page(terminal, tmp_path, "--json")
     assert done.code == 0, done.out
@@ -69,7 +69,7 @@ def test_no_secret_is_shown(terminal: Terminal, tmp_path: Path) -> None:
 
 
 def test_what_is_wrong(terminal: Terminal, tmp_path: Path) -> None:
-    """A server that does not resolve, and mistakes in the file, have their verdict; the exit code says so."""
+    """A server that does not resolve, and mistakes in the file, have a verdict; the exit code shows them."""
     terminal.lpactl("default-smdp", "smdp.does-not-exist.invalid").ok()
     (tmp_path / "settings.yaml").write_text("soket: x\n", encoding="utf-8")
     done = page(terminal, tmp_path, "--json")
@@ -80,7 +80,7 @@ def test_what_is_wrong(terminal: Terminal, tmp_path: Path) -> None:
 
 
 def test_without_a_daemon(tmp_path: Path, terminal: Terminal) -> None:
-    """What can be found out without it is shown."""
+    """Everything that can be found out without the daemon is shown."""
     elsewhere = Terminal(terminal.lab, tmp_path / "none.sock")
     done = page(elsewhere, tmp_path)
     assert done.code == exit_codes.DAEMON

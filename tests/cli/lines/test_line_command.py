@@ -63,7 +63,7 @@ def test_a_line_is_shown(lab: LineLab, terminal: Terminal) -> None:
 
 
 def test_a_line_is_suspended_and_activated(lab: LineLab, terminal: Terminal) -> None:
-    """Each ends with the state of the line; a repetition says that it was so before."""
+    """Each command ends with the state of the line; a repeated one reports that the state is as before."""
     assert "is idle ('SUSPENDED') (mine)" in terminal.lpactl("line", "suspend", "Second").ok().out
     assert ", as before" in terminal.lpactl("line", "suspend", "Second").ok().out
     assert "is live ('ACTIVE') (mine)" in terminal.lpactl("line", "activate", "Second").ok().out
@@ -111,7 +111,7 @@ def test_the_enabled_profiles_line_at_a_terminal(
 def test_a_script_must_accept_that_the_device_goes_offline(
     lab: LineLab, terminal: Terminal, action: str
 ) -> None:
-    """Without a terminal, --yes does not stand for --accept-offline."""
+    """Without a terminal, --yes does not imply --accept-offline."""
     options = ("--yes",) if action == "retire" else ()
     refused = terminal.lpactl("line", action, "First", *options)
     assert refused.code == exit_codes.STATE

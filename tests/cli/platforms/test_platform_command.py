@@ -47,7 +47,7 @@ def desk(tmp_path: Path, pki: Pki) -> Iterator[SimulatedPlatform]:
 
 
 def test_check(tmp_path: Path) -> None:
-    """A right file is right; a wrong one has a line for each mistake, and exit code 2."""
+    """A valid file is accepted; a wrong one gets a line for each mistake, and exit code 2."""
     assert lpad("platform", "check", "kore").returncode == 0
     path = tmp_path / "mine.yaml"
     path.write_text("like: twilio\nprofile: {new: null}\n")

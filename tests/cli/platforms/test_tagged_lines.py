@@ -62,7 +62,7 @@ def iccid(each: Reserved) -> str:
 
 
 def test_lines_with_a_tag_are_shown(things: SimulatedPlatform, tmp_path: Path) -> None:
-    """Each with its state; those with another tag are not there, and nothing is changed."""
+    """Each line with the tag is shown with its state, other lines are not, and nothing is changed."""
     done = lpad(*lines(tmp_path, "--tag", TAG))
     header, *rows = done.stdout.splitlines()
     assert header.split() == ["ICCID", "LINE", "STATE", "SEEN", "IN", "IMEI"]
@@ -73,7 +73,7 @@ def test_lines_with_a_tag_are_shown(things: SimulatedPlatform, tmp_path: Path) -
 
 
 def test_they_are_changed_together(things: SimulatedPlatform, tmp_path: Path) -> None:
-    """At a terminal the command asks; elsewhere it needs --yes; a tag that only begins alike is another."""
+    """At a terminal the command asks; elsewhere it needs --yes; only the whole tag matches."""
     refused = lpad(*lines(tmp_path, "suspend", "--tag", TAG))
     assert (refused.returncode, "add --yes" in refused.stderr) == (exit_codes.USAGE, True)
     command = [sys.executable, "-m", "lpad.cli.lpad", *lines(tmp_path, "retire", "--tag", TAG)]

@@ -109,7 +109,7 @@ def test_a_picture_without_a_code_is_refused(read: Callable[[bytes], str], data:
 
 
 def test_two_codes_in_a_picture_are_refused(read: Callable[[bytes], str]) -> None:
-    """Which of two orders is meant is for the user to say."""
+    """The user must state which of two orders is meant."""
     page = page_with(drawn())
     page.paste(drawn("LPA:1$smdp.example.com$OTHER"), (10, 10))
     with pytest.raises(click.UsageError, match="several activation codes"):

@@ -1,4 +1,4 @@
-"""What keeps the service from a port that root can use."""
+"""Obstacles that keep the service from a port that root can use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOBODY = "nobody"
 
 
 def test_folders_of_the_service_alone() -> None:
-    """A port in /tmp or in a home is one that the service does not see."""
+    """The service does not see a port in /tmp or in a home folder."""
     told = hidden_from_service("/tmp/modem")
     assert told is not None
     assert "its own /tmp (PrivateTmp) and does not see /tmp/modem" in told

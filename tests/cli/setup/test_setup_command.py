@@ -1,4 +1,4 @@
-"""lpad setup: what it finds is tried, shown and written, and what is in the way is explained."""
+"""lpad setup: each card that it finds is tried, shown and written; obstacles are explained."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def test_a_modem_is_found_and_written(tmp_path: Path, card: SoftCard, port: Path
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path, port: Path) -> None:
-    """The file is shown only, and nobody is asked."""
+    """The file is only shown, and no question is asked."""
     done = setup(tmp_path, "--port", str(port), "--dry-run").ok()
     assert f"+    port: {port}" in done.out
     assert not (tmp_path / "lpad.yaml").exists()
 
 
 def test_without_a_terminal_it_needs_yes(tmp_path: Path, port: Path) -> None:
-    """A script that does not say --yes gets no file, and is told so."""
+    """Without --yes a script gets no file, and the output states this."""
     done = setup(tmp_path, "--port", str(port))
     assert done.code == exit_codes.USAGE
     assert "add --yes" in done.err
@@ -155,7 +155,7 @@ def test_a_locked_port_is_explained(tmp_path: Path, port: Path) -> None:
 
 
 def test_a_missing_card_is_explained(tmp_path: Path, card: SoftCard) -> None:
-    """An empty modem says so."""
+    """A modem without a card is reported as such."""
     path = tmp_path / "modem"
     with PtyModem(card, path=path) as modem:
         modem.once("AT+CCHO", instead=("+CME ERROR: 10",))
@@ -175,7 +175,7 @@ def test_a_reader(tmp_path: Path, card: SoftCard) -> None:
 
 
 def test_without_the_right_to_write(tmp_path: Path) -> None:
-    """Nothing is tried before the file can be written."""
+    """If the file cannot be written, nothing is tried."""
     done = run([*LPAD, "setup", "--config", str(tmp_path / "none" / "lpad.yaml"), "--yes"])
     assert done.code == exit_codes.USAGE
     assert "there is no such folder; --dry-run" in done.err

@@ -1,4 +1,4 @@
-"""Exit codes: one table, in the documents and in the help, and each code is what some command ends with."""
+"""Exit codes: one table, in the documents and in the help, and some command ends with each code."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def kinds(class_: type[LpadError]) -> Iterator[str]:
 
 
 class _ReadersOnly(AccessRules):
-    """Every caller may read; root, who runs these tests, is another user."""
+    """Access rules by which every caller may read; root, who runs these tests, counts as another user."""
 
     def roles(self, peer: Peer) -> frozenset[Role]:
         return frozenset({Role.READ})
@@ -105,7 +105,7 @@ REACHED: dict[int, Callable[[Terminal], Finished]] = {
     exit_codes.INTERRUPTED: _interrupted,
     exit_codes.READER_GONE: _into_a_pipe_without_reader,
 }
-"""For each code, what ends with it."""
+"""For each code, a command that ends with it."""
 
 
 @pytest.mark.parametrize("code", MEANINGS)
@@ -141,7 +141,7 @@ def test_the_help_has_the_table(program: str) -> None:
 
 @pytest.mark.parametrize("kind", sorted(set(kinds(LpadError)) - {LpadError.kind}))
 def test_each_kind_of_error_has_its_code(kind: str) -> None:
-    """No kind ends as 'lpad itself is wrong' for want of a row."""
+    """No kind of error lacks a row, and so ends as 'lpad itself is wrong'."""
     expected = {
         exit_codes.CARD: kinds(CardError),
         exit_codes.SERVER: kinds(ServerError),

@@ -25,7 +25,7 @@ def test_the_table_has_each_command_of_one_program_alone() -> None:
     ("program", "name", "right"), [("lpactl", "setup", "lpad"), ("lpad", "status", "lpactl")]
 )
 def test_the_right_command_line_is_shown(program: str, name: str, right: str) -> None:
-    """Not a similar command of the same program, which might be 'reset'."""
+    """The hint names the command of the other program, not a similar command of the same one."""
     told = run([sys.executable, "-m", f"lpad.cli.{program}", name])
     assert told.code == exit_codes.USAGE
     assert f"'{name}' is a command of {right}: run '{right} {name}'" in told.err

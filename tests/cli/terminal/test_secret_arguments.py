@@ -41,7 +41,7 @@ def mute(tmp_path: Path) -> Iterator[Path]:
     ],
 )
 def test_codes_leave_the_list_of_processes(mute: Path, arguments: list[str], secret: str) -> None:
-    """While lpactl waits for the daemon, ps shows where the code was, and no code."""
+    """While lpactl waits for the daemon, ps shows that there was a code, but not the code."""
     process = subprocess.Popen(
         [sys.executable, "-m", "lpad.cli.lpactl", "--socket", str(mute), "--euicc", "modem", *arguments],
         stdin=subprocess.PIPE,

@@ -55,7 +55,7 @@ def at_a_terminal(script: str, columns: int = 80, environment: dict[str, str] | 
 
 
 def test_identifiers_are_whole_at_80_columns() -> None:
-    """What does not fit is dropped in its order, and names are broken instead of identifiers."""
+    """Columns that do not fit are dropped in order, and names are broken instead of identifiers."""
     text = shown(wide=False)
     assert EID in text
     assert ICCID in text
@@ -79,7 +79,7 @@ def test_wide_drops_nothing() -> None:
 
 @pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_no_color(variables: dict[str, str], *, coloured: bool) -> None:
-    """NO_COLOR leaves no colours; the heading may still be bold."""
+    """NO_COLOR removes the colours; the heading may still be bold."""
     script = (
         "from lpad.cli.terminal.output import Output; Output().table(('STATE',), [('enabled',)], empty='')"
     )

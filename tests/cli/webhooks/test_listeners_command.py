@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_listeners_are_shown_and_forgotten(terminal: Terminal) -> None:
-    """The status names one that is away while events wait for it."""
+    """The status names a listener that is away while events wait for it."""
     lab = terminal.lab
     lab.until_true(lambda: lab.engine.snapshot(CARD).eid is not None)
     lab.until_true(lambda: lab.engine.events.last() >= 1)
@@ -37,6 +37,6 @@ def test_listeners_are_shown_and_forgotten(terminal: Terminal) -> None:
 
 
 def test_what_is_no_action(terminal: Terminal) -> None:
-    """A name that is missing or too many is said immediately."""
+    """A missing or superfluous name is reported immediately."""
     for arguments in (("forget",), ("list", "lpad-mqtt")):
         assert terminal.lpactl("listeners", *arguments).code == exit_codes.USAGE

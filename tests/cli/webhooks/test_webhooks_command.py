@@ -41,7 +41,7 @@ def test_endpoints_are_shown_and_acted_upon(terminal: Terminal) -> None:
 
 
 def test_what_is_no_action(terminal: Terminal) -> None:
-    """A name that is missing or too many is said immediately."""
+    """A missing or superfluous name is reported immediately."""
     for arguments in (("test",), ("list", "backend"), ("pause", "backend", "3"), ("redeliver",)):
         assert terminal.lpactl("webhooks", *arguments).code == exit_codes.USAGE
     assert terminal.lpactl("webhooks", "pause", "backend").code == exit_codes.STATE

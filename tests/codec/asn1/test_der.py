@@ -79,7 +79,7 @@ def test_members_in_another_order_are_read() -> None:
 
 
 def test_the_first_of_two_counts() -> None:
-    """A member that comes twice counts once."""
+    """If a member comes twice, the first one counts."""
     data = tlv.encode(0xE3, tlv.encode(0x92, b"first"), tlv.encode(0x92, b"second"))
     assert der.decode("ProfileInfo", data) == {"profileName": "first"}
 
@@ -170,7 +170,7 @@ def test_other_types_are_refused() -> None:
 
 
 def test_lists_hold_one_kind() -> None:
-    """A list with an element of another kind is an error, or without it when lenient."""
+    """A list with an element of another kind is an error; if lenient, the element is left out."""
     data = tlv.encode(0xBF2D, tlv.encode(0xA0, tlv.encode(0x30), tlv.encode(0xE3)))
     with pytest.raises(MalformedError, match="an unexpected element 30"):
         der.decode("ProfileInfoListResponse", data)

@@ -19,7 +19,7 @@ def test_bits_are_trimmed(bits: tuple[int, ...], encoded: str) -> None:
 
 @pytest.mark.parametrize("encoded", ["0780", "0080", "0480", "008000", "07FF"])
 def test_all_spellings_of_one_bit(encoded: str) -> None:
-    """Trimmed, whole bytes, zeros at the end, garbage in the unused bits: the set bits are the same."""
+    """Trimmed, in whole bytes, with final zeros, or garbage in unused bits: the set bits are the same."""
     content = bytes.fromhex(encoded)
     raw = bytes.fromhex("BF28") + bytes([len(content) + 2, 0x81, len(content)]) + content
     value = der.decode("ListNotificationRequest", raw)["profileManagementOperation"]
@@ -32,12 +32,12 @@ def test_names() -> None:
 
 
 def test_numbers_within_the_bytes() -> None:
-    """A count that exceeds the bytes reads no further than they go."""
+    """A bit count that exceeds the bytes does not lead beyond their end."""
     assert named_bits.numbers((b"\x01", 30)) == (7,)
 
 
 def test_more_bits_than_anyone_names() -> None:
-    """Of a hundred thousand bits those are read that can have a name: they must not fill the memory."""
+    """Of a hundred thousand bits, only those that can have a name are read, so that memory does not fill."""
     value = (b"\xff" * 12_500, 100_000)
     assert named_bits.numbers(value) == tuple(range(named_bits.MOST))
     assert len(named_bits.names(value, ("first",))) == named_bits.MOST

@@ -21,7 +21,7 @@ from lpad.codec.asn1 import object_identifier
     ],
 )
 def test_there_and_back(text: str, data: str) -> None:
-    """Dotted text and bytes are one, for first arcs of 0, 1 and 2 and second arcs above 39."""
+    """Dotted text and bytes convert into each other, for first arcs 0, 1 and 2 and second arcs above 39."""
     assert object_identifier.encode(text).hex().upper() == data
     assert object_identifier.decode(bytes.fromhex(data)) == text
 
@@ -34,6 +34,6 @@ def test_too_long() -> None:
 
 @pytest.mark.parametrize("data", ["", "88", "2A86"])
 def test_cut_short(data: str) -> None:
-    """No bytes, or a last number without its end, is malformed."""
+    """An identifier without bytes, or whose last number is incomplete, is malformed."""
     with pytest.raises(MalformedError, match="ends too early"):
         object_identifier.decode(bytes.fromhex(data))

@@ -83,7 +83,7 @@ def test_broken_elements_are_named(data: str, said: str) -> None:
 
 
 def test_first_and_rest() -> None:
-    """The first element and the bytes behind it come apart."""
+    """The first element is separated from the bytes behind it."""
     element, rest = tlv.parse_first(bytes.fromhex("020105FF"))
     assert (element.value, rest) == (b"\x05", b"\xff")
 

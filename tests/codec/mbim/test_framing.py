@@ -1,4 +1,4 @@
-"""Messages and fragments as bytes: by the letter of MBIM 1.0, back and forth, and whatever else arrives."""
+"""MBIM messages and fragments as bytes: exact (MBIM 1.0), in both directions, and with arbitrary input."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_writes_and_reads_each_message_by_the_letter(message: Message, octets: s
 
 @given(MESSAGES, st.integers(LEAST_TRANSFER, DEFAULT_TRANSFER), st.integers(1, 64))
 def test_every_message_comes_back_whole(message: Message, most: int, piece: int) -> None:
-    """Whatever the size of fragments, and of the pieces in which they arrive."""
+    """Each message is put together again, whatever the size of fragments and of the pieces that arrive."""
     fragments = encode(message, max_transfer=most)
     assert all(len(each) <= most for each in fragments)
     stream = b"".join(fragments)
@@ -131,7 +131,7 @@ def test_finds_the_next_message_after_noise(messages: list[Message], noise: byte
 
 @given(st.binary(max_size=400))
 def test_any_bytes_are_a_message_or_an_error(raw: bytes) -> None:
-    """A parser of foreign bytes raises one error only, and a receiver none."""
+    """For foreign bytes the parser raises one kind of error only, and the receiver none."""
     receiver = Receiver(types=ALL_TYPES)
     receiver.receive(raw)
     with suppress(MalformedError):
@@ -191,7 +191,7 @@ def test_fragments_of_two_messages_may_take_turns() -> None:
 
 
 def test_unfinished_messages_do_not_pile_up() -> None:
-    """A function that never finishes its messages costs no memory without end."""
+    """A function that never finishes its messages costs a limited amount of memory."""
     receiver = Receiver()
     for transaction in range(1, 1000):
         head = encode(

@@ -136,7 +136,7 @@ def test_any_bytes_are_information_or_an_error(kind: type[Any], raw: bytes) -> N
 
 @pytest.mark.parametrize("information", [each for each, _ in VECTORS], ids=lambda each: type(each).__name__)
 def test_a_cut_buffer_is_an_error(information: Any) -> None:
-    """Four bytes less are more than padding, and are noticed."""
+    """A buffer that lacks more than its padding is refused."""
     raw = encode(information)
     for size in range(len(raw) - 3):
         with pytest.raises(MalformedError):
@@ -190,7 +190,7 @@ def test_addresses_are_read_from_their_elements() -> None:
 
 
 def test_a_registration_is_read_behind_its_strings() -> None:
-    """The flags stand behind the pointers to three strings."""
+    """The flags follow the pointers to three strings."""
     status = RegistrationStatus(state=3, provider_id="26201", provider_name="Test", flags=2)
     assert decode(RegistrationStatus, encode(status)) == status
 
@@ -204,13 +204,13 @@ def test_the_status_word_has_sw1_in_the_lowest_byte(sw: str) -> None:
 
 
 def test_no_status_word_is_an_error() -> None:
-    """A modem that leaves the field empty has not reported the card's answer."""
+    """A modem that leaves the field empty has not reported the card's answer, which is an error."""
     with pytest.raises(MalformedError):
         status_word(0)
 
 
 def test_statuses_have_words() -> None:
-    """An unknown number is shown as it is."""
+    """Statuses have names; an unknown number is shown as it is."""
     assert status_name(Status.SELECT_FAILED) == "select failed"
     assert status_name(77) == "status 77"
     assert status_name(0x87430009) == "status 0x87430009"

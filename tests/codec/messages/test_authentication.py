@@ -68,7 +68,7 @@ def test_device_info() -> None:
 
 @pytest.mark.parametrize(("matching_id", "sent"), [(None, False), ("", True), ("X", True)])
 def test_matching_id_missing_or_empty(matching_id: str | None, *, sent: bool) -> None:
-    """No matching ID is left out, an empty one is sent empty."""
+    """A missing matching ID is left out; an empty one is sent empty."""
     raw = CtxParams1(matching_id, DeviceInfo(IMEI.tac, DeviceCapabilities())).encode()
     found = tlv.parse(raw).find(0x80)
     assert (found is not None) is sent

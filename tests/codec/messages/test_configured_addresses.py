@@ -37,7 +37,7 @@ def test_addresses_of_version_3() -> None:
 
 
 def test_setting_the_default_address() -> None:
-    """An address is set, an empty one clears it."""
+    """An address is set; an empty one clears it."""
     assert SetDefaultDpAddressRequest("ab").encode().hex() == "bf3f0480026162"
     assert SetDefaultDpAddressRequest("").encode().hex() == "bf3f028000"
     assert SetDefaultDpAddressResult.decode(bytes.fromhex("BF3F0380017F")).reason == "undefinedError"

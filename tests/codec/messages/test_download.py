@@ -44,7 +44,7 @@ def test_confirmation_code_vector(code: str, hashed: str) -> None:
 
 
 def test_confirmation_codes_are_text() -> None:
-    """Leading zeros, letters and other alphabets count."""
+    """Leading zeros, letters and other alphabets are part of a confirmation code."""
     hashes = {
         hash_confirmation_code(code, TRANSACTION_ID) for code in ("0012", "12", "012", "zwölf", "ZWÖLF", "")
     }
@@ -53,7 +53,7 @@ def test_confirmation_codes_are_text() -> None:
 
 @pytest.mark.parametrize("hash_cc", [None, bytes(range(32))])
 def test_prepare_download(hash_cc: bytes | None) -> None:
-    """The server's elements stand byte for byte, the hash before the certificate."""
+    """The server's elements are sent byte for byte, with the hash before the certificate."""
     signed = bytes.fromhex("3081028000")
     request = PrepareDownloadRequest(
         signed, tlv.encode(0x5F37, bytes(64)), bytes.fromhex("30020500"), hash_cc

@@ -136,7 +136,7 @@ def test_memory_that_cannot_be() -> None:
     ("type_name", "names"), [("UICCCapability", UICC_CAPABILITIES), ("RspCapability", RSP_CAPABILITIES)]
 )
 def test_capability_names_are_those_of_the_schema(type_name: str, names: tuple[str, ...]) -> None:
-    """The names of the bits are in rsp.asn and here, alike."""
+    """The names of the bits in rsp.asn and in lpad are the same."""
     bits = parse()["RSPDefinitions"]["types"][type_name]["named-bits"]
     assert [name for name, _ in bits] == list(names)
     assert [int(bit) for _, bit in bits] == list(range(len(names)))

@@ -51,7 +51,7 @@ def test_success() -> None:
 
 @pytest.mark.parametrize("aid", ["", "01020304", "A0" * 17])
 def test_success_with_an_odd_aid(aid: str) -> None:
-    """The profile is on the card, whatever it calls the profile's security domain."""
+    """The profile counts as installed, whatever AID the card reports for its security domain."""
     signed = tlv.encode(
         0xBF27,
         tlv.encode(0xBF2F, b"\x80\x01\x05"),
@@ -64,7 +64,7 @@ def test_success_with_an_odd_aid(aid: str) -> None:
 
 
 def test_failure_without_a_reason() -> None:
-    """A card that reports only a failure has failed for an unknown reason."""
+    """If a card reports only a failure, its reason is unknown."""
     signed = tlv.encode(0xBF27, tlv.encode(0xBF2F, b"\x80\x01\x05"), tlv.encode(0xA2, tlv.encode(0xA1)))
     read = ProfileInstallationResult.decode(tlv.encode(0xBF37, signed))
     assert not read.succeeded
@@ -88,7 +88,7 @@ def test_undocumented_failures() -> None:
 
 
 def test_what_may_pass() -> None:
-    """Only lack of memory and interruptions pass."""
+    """Only lack of memory and interruptions are temporary."""
     assert [error.name for error in InstallationError if error.temporary] == [
         "INSUFFICIENT_MEMORY",
         "INTERRUPTION",

@@ -64,7 +64,7 @@ def test_the_least_metadata() -> None:
 
 
 def test_metadata_beyond_all_reason() -> None:
-    """Names, rules and a picture need a kilobyte or two; hundreds of them would be kept with each change."""
+    """Metadata need a kilobyte or two; more is refused, because it would be kept with each change."""
     largest = Schema.compile().encode("StoreMetadataRequest", METADATA | {"icon": bytes(16_000)})
     assert ProfileMetadata.decode(largest).icon == bytes(16_000)
     with pytest.raises(MalformedError, match="bytes"):
@@ -101,13 +101,13 @@ def test_what_is_no_metadata(data: str) -> None:
     ],
 )
 def test_operator_codes(data: str, mcc: str, mnc: str) -> None:
-    """Country and network code are in TS 24.008's order, with 2 or 3 digits, E for any."""
+    """Country and network codes are read in TS 24.008's order, with 2 or 3 digits; E means any."""
     operator = OperatorId(bytes.fromhex(data))
     assert (operator.mcc, operator.mnc) == (mcc, mnc)
 
 
 def test_events() -> None:
-    """Events and their bits are one; bits that no event has are unknown events."""
+    """Events and their bits correspond; a bit without an event is an unknown event."""
     everything = tuple(event for event in NotificationEvent if event is not NotificationEvent.UNKNOWN)
     assert event_bits(everything) == (b"\xf0", 4)
     assert events_of((b"\xf0", 4)) == everything

@@ -80,7 +80,7 @@ def test_event_spellings(bits: str) -> None:
 
 @pytest.mark.parametrize("bits", ["00", "0308"])
 def test_events_without_a_name(bits: str) -> None:
-    """No bit, or one of a later version, is an unknown event."""
+    """A notification without a bit, or with one of a later version, has an unknown event."""
     raw = tlv.encode(0xBF2F, b"\x80\x01\x05", tlv.encode(0x81, bytes.fromhex(bits)), b"\x0c\x01a")
     assert NotificationMetadata.decode(raw).event is NotificationEvent.UNKNOWN
 
@@ -94,7 +94,7 @@ def test_a_card_that_says_little() -> None:
 
 
 def test_list_requests() -> None:
-    """All, or those of some events."""
+    """The request is for all notifications, or for those of some events."""
     assert ListNotificationRequest().encode().hex() == "bf2800"
     some = ListNotificationRequest((NotificationEvent.INSTALL, NotificationEvent.DELETE))
     assert some.encode().hex() == "bf280481020490"
@@ -109,13 +109,13 @@ def test_lists_ascend() -> None:
 
 @pytest.mark.parametrize("empty", ["BF2802A000", "BF2800"])
 def test_an_empty_list(empty: str) -> None:
-    """An empty list, with the list's own element or without."""
+    """An empty list is read, with the list's own element or without."""
     answer = ListNotificationResponse.decode(bytes.fromhex(empty))
     assert (answer.notifications, answer.unreadable, answer.error) == ((), 0, None)
 
 
 def test_an_entry_without_number() -> None:
-    """An entry that nothing can be asked of is counted, not listed, and does not hide the others."""
+    """An entry without a number is counted, not listed, and does not hide the others."""
     answer = ListNotificationResponse.decode(listed(tlv.encode(0xBF2F, b"\x0c\x01a"), metadata(7)))
     assert [entry.sequence_number for entry in answer.notifications] == [7]
     assert answer.unreadable == 1
@@ -129,7 +129,7 @@ def test_no_list() -> None:
 
 
 def test_retrieve_requests() -> None:
-    """One, all, or those of some events."""
+    """The request is for one notification, for all, or for those of some events."""
     assert RetrieveNotificationsListRequest(5).encode().hex() == "bf2b05a003800105"
     assert RetrieveNotificationsListRequest().encode().hex() == "bf2b00"
     some = RetrieveNotificationsListRequest(events=(NotificationEvent.ENABLE,))
@@ -162,7 +162,7 @@ def test_a_bare_list() -> None:
 
 @pytest.mark.parametrize("data", ["BF2B02A000", "BF2B00", "BF2B03810101"])
 def test_a_number_that_is_gone(data: str) -> None:
-    """For a number that is gone, cards answer with an empty list, nothing, or error 1."""
+    """For a number that it no longer has, a card answers with an empty list, nothing, or error 1."""
     answer = RetrieveNotificationsListResponse.decode(bytes.fromhex(data))
     assert (answer.notifications, answer.error) == ((), None)
 
@@ -175,7 +175,7 @@ def test_nothing_retrieved() -> None:
 
 @pytest.mark.parametrize(("code", "result"), [(0, "OK"), (1, "NOTHING_TO_DELETE"), (127, "UNDEFINED_ERROR")])
 def test_removal(code: int, result: str) -> None:
-    """Removed, gone already, or refused."""
+    """A notification was removed, was gone already, or its removal is refused."""
     assert NotificationSentResult.decode(bytes([0xBF, 0x30, 3, 0x80, 1, code])).name == result
 
 

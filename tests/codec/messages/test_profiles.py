@@ -69,7 +69,7 @@ AID = Aid.parse("A0000005591010FFFFFFFF8900001100")
     ],
 )
 def test_requests_on_the_wire(request_: Any, wire: str) -> None:
-    """Requests are the bytes that were seen to work."""
+    """Requests have exactly the bytes that worked with real cards."""
     assert request_.encode().hex().upper() == wire
 
 
@@ -132,7 +132,7 @@ def listed(*profiles: dict[str, Any]) -> bytes:
 
 
 def test_a_profile_with_everything() -> None:
-    """All that a card reports a profile is read."""
+    """All that a card reports about a profile is read."""
     answer = ProfileInfoListResponse.decode(listed(FULL))
     assert answer.profiles == (
         ProfileInfo(
@@ -163,7 +163,7 @@ def test_a_profile_with_nothing() -> None:
 
 
 def test_many_profiles_and_none() -> None:
-    """A list may be empty, without its own element even, and twenty profiles keep their order."""
+    """A list may be empty, even without its own element, and twenty profiles keep their order."""
     for empty in ("BF2D02A000", "BF2D00"):
         answer = ProfileInfoListResponse.decode(bytes.fromhex(empty))
         assert (answer.profiles, answer.unreadable, answer.error) == ((), 0, None)
@@ -218,7 +218,7 @@ def test_names_as_the_card_wrote_them() -> None:
 
 
 def test_profiles_without_iccid_are_counted() -> None:
-    """A profile that nothing can be asked of is counted, not listed, and does not hide the others."""
+    """A profile without an ICCID is counted, not listed, and does not hide the others."""
     answer = ProfileInfoListResponse.decode(
         listed({"profileName": "?"}, {"iccid": b"\xff"}, {"iccid": bytes(ICCID)})
     )

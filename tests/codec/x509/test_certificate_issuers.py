@@ -13,7 +13,7 @@ UNKNOWN = bytes(range(20))
 
 
 def test_the_table() -> None:
-    """The table has complete identifiers, names, and both kinds."""
+    """The table has complete identifiers, names, and both kinds of issuers."""
     known = known_issuers()
     assert all(len(key_id) == 20 and issuer.name for key_id, issuer in known.items())
     assert {issuer.test for issuer in known.values()} == {True, False}
@@ -51,7 +51,7 @@ def test_not_named() -> None:
     ],
 )
 def test_what_proves(listed: bytes, key_id: bytes, *, proves: bool) -> None:
-    """Many bytes are sufficient alone, a few only if they begin a known identifier, none never."""
+    """Many bytes are sufficient alone; a few only if they begin a known identifier; no bytes never are."""
     assert names_key(listed, key_id) is proves
 
 

@@ -1,4 +1,4 @@
-"""How a certificate hangs in its chain, and revocation lists: read as the cryptography library reads them."""
+"""A certificate's place in its chain, and revocation lists: read as the cryptography library reads them."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_names_that_drive_terminals() -> None:
 
 
 def test_revocation_list() -> None:
-    """A list's entries and the time of the next are read; one without entries is fine."""
+    """A list's entries and the time of the next list are read; a list without entries is valid."""
     read = RevocationList.decode(revocation_list(1, 2**150))
     assert read.serial_numbers == {1, 2**150}
     assert read.next_update == WHEN + dt.timedelta(days=9)
@@ -82,7 +82,7 @@ SAMPLES = (CI.der, profile.make_dp_tls(CI, "a.example").der, revocation_list(1, 
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(SAMPLES), st.data())
 def test_damaged(sample: bytes, data: st.DataObject) -> None:
-    """Foreign bytes are read or refused, in no other way."""
+    """Arbitrary bytes are either read or refused with one kind of error."""
     raw = bytearray(sample)
     for _ in range(data.draw(st.integers(1, 4))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))

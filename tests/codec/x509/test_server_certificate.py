@@ -75,7 +75,7 @@ def test_identity() -> None:
 
 
 def test_without_extensions() -> None:
-    """A certificate may lack every one of them."""
+    """A certificate without any of the extensions is read."""
     read = Certificate.decode(certificate())
     assert (read.registered_ids, read.dns_names, read.policies, read.roles) == ((), (), (), ())
     assert read.subject_key_identifier is None
@@ -93,7 +93,7 @@ def test_without_extensions() -> None:
     ],
 )
 def test_roles(oid: str, role: Role) -> None:
-    """A role's old and new object identifiers both stand for it."""
+    """Both the old and the new object identifier of a role are recognised."""
     assert Certificate.decode(certificate(policies(oid))).roles == (role,)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def parsed(content: bytes) -> dict[str, str]:
-    """Read a datagram as systemd.io/JOURNAL_NATIVE_PROTOCOL has it."""
+    """Parse a datagram by systemd.io/JOURNAL_NATIVE_PROTOCOL."""
     fields: dict[str, str] = {}
     rest = content
     while rest:
@@ -81,7 +81,7 @@ def log(journal: Journal) -> Iterator[logging.Logger]:
 
 
 def test_an_entry_has_fields(journal: Journal, log: logging.Logger) -> None:
-    """Text, priority and place are there, the card and the change of the thread, and the error's kind."""
+    """An entry has text, priority, place, the thread's card and change, and the error's kind."""
     with logged_with(euicc="modem"), logged_with(change_id=7, change_kind="enable"):
         log.warning("not ready: %s", CardBusy("ModemManager holds it"))
     entry = journal.entry()
@@ -116,7 +116,7 @@ def test_a_traceback_is_one_entry(journal: Journal, log: logging.Logger) -> None
 
 
 def test_what_no_datagram_holds_goes_by_file(journal: Journal, log: logging.Logger) -> None:
-    """A trace of megabytes arrives whole, in a sealed file of memory."""
+    """A trace of megabytes arrives whole, in a sealed memory file."""
     text = "x" * (4 << 20)
     log.log(TRACE, text)
     assert journal.entry()["MESSAGE"] == text
@@ -149,12 +149,12 @@ def test_a_journal_that_does_not_read_delays_nothing_for_long(journal: Journal, 
      (TRACE, 7)],
 )  # fmt: skip
 def test_priorities(level: int, expected: int) -> None:
-    """Levels are syslog's priorities; a trace is a debug message there."""
+    """Levels become syslog's priorities; a trace becomes a debug message."""
     assert priority(level) == expected
 
 
 def test_the_journal_is_known_by_its_file(tmp_path: Path) -> None:
-    """$JOURNAL_STREAM counts only while it names the file that standard error is."""
+    """$JOURNAL_STREAM counts only while it names the file of standard error."""
     with (tmp_path / "stderr").open("w") as stream:
         there = os.fstat(stream.fileno())
         environment = {"JOURNAL_STREAM": f"{there.st_dev}:{there.st_ino}"}

@@ -40,7 +40,7 @@ def test_identifiers_keep_their_last_digits(text: str, expected: str) -> None:
 
 
 def test_arguments_and_tracebacks_are_redacted_too() -> None:
-    """The whole line goes through, whatever part of it holds the number."""
+    """The whole line is redacted, whatever part of it contains the number."""
     error = ValueError("8900101000000000017")
     trace = (ValueError, error, None)
     record = logging.LogRecord("lpad", logging.ERROR, "x.py", 1, "%s", ("490154203237518",), trace)

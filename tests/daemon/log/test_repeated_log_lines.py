@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Log(logging.Handler):
-    """A log with a clock of its own; keeps lines, and what journald would be told next to them."""
+    """A log with its own clock, which keeps lines and the fields for journald."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ def log() -> Iterator[Log]:
 
 
 def test_the_same_line_is_told_once(log: Log) -> None:
-    """The first immediately; the others as a count, after a minute."""
+    """The first line is logged immediately, the others as a count, after a minute."""
     for _ in range(5):
         log.logger.warning("%s is absent", "modem")
     assert log.lines == ["modem is absent"]
@@ -60,7 +60,7 @@ def test_the_same_line_is_told_once(log: Log) -> None:
 
 
 def test_a_line_that_goes_on_is_told_once_a_minute(log: Log) -> None:
-    """Each minute with its own count, and afresh once it has been quiet for one."""
+    """A repeated line is counted once a minute, and is logged again after a minute without it."""
     for _ in range(3 * 60):
         log.logger.info("again")
         log.now += 1
@@ -77,7 +77,7 @@ def test_a_line_that_goes_on_is_told_once_a_minute(log: Log) -> None:
 
 
 def test_other_lines_pass(log: Log) -> None:
-    """Another text, level, card, change or error is another line."""
+    """A line with another text, level, card, change or error counts as another line."""
     log.logger.info("one")
     log.logger.warning("one")
     log.logger.info("two")
@@ -89,7 +89,7 @@ def test_other_lines_pass(log: Log) -> None:
 
 
 def test_a_count_says_whose_it_is(log: Log) -> None:
-    """The fields of an entry are those of the lines that it counts, whichever thread logs it."""
+    """The fields of a count are those of the lines that it counts, whichever thread logs it."""
     with logged_with(euicc="a", change_id=7):
         for _ in range(2):
             log.logger.warning("%s", CardBusy("in use"))
@@ -102,14 +102,14 @@ def test_a_count_says_whose_it_is(log: Log) -> None:
 
 
 def test_each_line_of_a_trace_counts(log: Log) -> None:
-    """Equal APDUs are not noise in a trace."""
+    """Each line of a trace is logged, even if APDUs are equal."""
     for _ in range(3):
         log.logger.debug("> 00A4")
     assert log.lines == ["> 00A4"] * 3
 
 
 def test_what_was_counted_is_told_without_another_line(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A timer runs only while there is something to tell."""
+    """A timer runs only while there is a count to report."""
     log.logger.info("first")
     assert log.repeats._timer is None
     monkeypatch.setattr(repeated_log_lines, "MINUTE", 0.05)
@@ -128,7 +128,7 @@ def waiting(log: Log) -> threading.Timer:
 
 
 def test_an_end_tells_what_was_counted(log: Log) -> None:
-    """Nothing is lost with the process."""
+    """When the process ends, the counts are logged."""
     log.logger.info("one")
     log.logger.info("one")
     log.repeats.flush()
@@ -136,7 +136,7 @@ def test_an_end_tells_what_was_counted(log: Log) -> None:
 
 
 def test_a_flood_of_different_lines_fills_no_memory(log: Log) -> None:
-    """The oldest is forgotten, and told if it was counted."""
+    """The oldest line is forgotten, and its count is logged."""
     log.logger.info("oldest")
     log.logger.info("oldest")
     for number in range(2 * MOST):
@@ -146,7 +146,7 @@ def test_a_flood_of_different_lines_fills_no_memory(log: Log) -> None:
 
 
 def test_a_traceback_is_told_whole_the_first_time(log: Log) -> None:
-    """The same error at the same place is counted."""
+    """The same error at the same place is only counted after the first time."""
     for _ in range(2):
         try:
             [].pop()
@@ -158,7 +158,7 @@ def test_a_traceback_is_told_whole_the_first_time(log: Log) -> None:
 
 
 def test_a_line_that_cannot_be_formatted_harms_nobody(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
-    """What logs goes on; Python reports the mistake on standard error."""
+    """The program that logs continues; Python reports the mistake on standard error."""
     for _ in range(2):  # pytest's own handler would raise
         log.handle(log.logger.makeRecord("lpad", logging.INFO, "", 0, "%d is no number", ("x",), None))
     assert log.lines == []

@@ -1,4 +1,4 @@
-"""From settings to endpoints: keys from files, a named CA, and the way."""
+"""From settings to endpoints: keys from files, a named CA, and the route."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def sent(file: SettingsFile) -> Outcome:
 
 
 def test_a_named_ca_takes_the_place_of_the_public_ones(tmp_path: Path, pki: Pki) -> None:
-    """With it the receiver is trusted, under its name; without it, it is not, and gets nothing."""
+    """With the CA, the receiver is trusted under its name; without it, the receiver gets nothing."""
     credential = pki.dp_tls(NAME)
     pem = tmp_path / "server.pem"
     pem.write_bytes(

@@ -57,7 +57,7 @@ def test_waiting_shows_the_question_until_it_runs_again() -> None:
 
 
 def test_steps_are_closed_with_their_duration() -> None:
-    """A step that ended has its seconds, the one under way has none."""
+    """A step that has ended has its duration; the current one has none."""
     change = make().run().at_step("read").at_step("write")
     assert [step.seconds is None for step in change.steps] == [False, True]
     assert change.step == "write"
@@ -65,7 +65,7 @@ def test_steps_are_closed_with_their_duration() -> None:
 
 
 def test_steps_last_as_long_as_the_steady_clock_says() -> None:
-    """A wall clock that jumps by 56 years in a step makes none of it, and each step is timed once."""
+    """A wall clock that jumps by 56 years changes no duration, and each step is timed once."""
     first = make().run().at_step("read").timed(1000.0, before=None)
     long_ago = replace(first, steps=(replace(first.steps[0], at=datetime.fromtimestamp(0, UTC)),))
     second = long_ago.at_step("write").timed(1002.5, before=long_ago)
@@ -76,7 +76,7 @@ def test_steps_last_as_long_as_the_steady_clock_says() -> None:
 
 
 def test_a_failed_change_keeps_what_the_error_says() -> None:
-    """Kind, sentence, details and whether a retry helps are in the record."""
+    """The record has kind, sentence and details of the error, and whether a retry helps."""
     error = CardRefused("no", function="ES10c.EnableProfile", code=3, reason="disallowedByPolicy")
     failed = make().run().failed(error)
     assert failed.error is not None

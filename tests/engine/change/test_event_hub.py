@@ -9,7 +9,7 @@ from lpad.engine.change.event_hub import PATIENCE, REMEMBERED, Hub
 
 
 def nothing() -> None:
-    """Be woken and do nothing."""
+    """Do nothing when woken."""
 
 
 def test_a_listener_gets_what_comes_after_it_began() -> None:
@@ -33,7 +33,7 @@ def test_a_listener_is_woken() -> None:
 
 
 def test_a_listener_that_cannot_be_woken_harms_nobody() -> None:
-    """Its publisher goes on, and the others get the event; it gets its own when it asks."""
+    """The publisher continues, and the others get the event; the broken listener gets it when it asks."""
 
     def fails(*_: object) -> NoReturn:
         raise RuntimeError("Event loop is closed")

@@ -1,4 +1,4 @@
-"""The guard: kept only if every condition was seen met."""
+"""The guard: a switch is kept only after every condition was seen to be met."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _guard(*conditions: str) -> Guard:
 
 
 def test_a_guard_is_kept_once_all_was_met() -> None:
-    """Met is met permanently; what is seen later changes the words alone."""
+    """A met condition stays met; later observations change only its words."""
     guard = _guard("registered", "confirm").saw("registered", met=True, seen="home")
     guard = guard.saw("registered", met=False, seen="the port is gone").saw("confirm", met=True, seen="yes")
     assert guard.met
@@ -23,7 +23,7 @@ def test_a_guard_is_kept_once_all_was_met() -> None:
 
 
 def test_a_guard_with_anything_unmet_is_not_kept() -> None:
-    """The table alone does not decide which request leads to a phase."""
+    """A guard with an unmet condition is not kept, whichever request is made."""
     guard = _guard("registered", "confirm").saw("confirm", met=True, seen="yes")
     assert not guard.met
     with pytest.raises(InternalError, match="registered: not seen yet"):
@@ -31,6 +31,6 @@ def test_a_guard_with_anything_unmet_is_not_kept() -> None:
 
 
 def test_a_guard_without_conditions_is_never_met() -> None:
-    """One that lost them, in a damaged journal, protects nothing."""
+    """A guard that lost its conditions in a damaged journal is never met."""
     with pytest.raises(InternalError, match="no condition"):
         _guard().after(Turn.MET)

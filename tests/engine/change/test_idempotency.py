@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.lab import Lab
 
 MOST_KEYS = 30
-"""In the place of lpad's own limit: each key is a write to the disk."""
+"""A limit in place of lpad's own, because each key is a write to the disk."""
 
 
 def key(name: str, *, uid: int = 0, request: bytes = b"r") -> IdempotencyKey:
@@ -29,7 +29,7 @@ def key(name: str, *, uid: int = 0, request: bytes = b"r") -> IdempotencyKey:
 
 
 def test_the_same_key_leads_to_the_same_change(lab: Lab) -> None:
-    """Whether the change is under way or ended, and for its caller alone."""
+    """The key leads to the change while it is in progress and after its end, but only for the same caller."""
     first = lab.engine.submit(CARD, RefreshParams(), key=key("a"))
     again = lab.engine.submit(CARD, RefreshParams(), key=key("a"))
     assert (first.repeated, again.repeated, again.change.id) == (False, True, first.change.id)
@@ -70,7 +70,7 @@ def test_one_key_from_many_threads_is_one_change(lab: Lab) -> None:
 
 
 def test_an_answer_is_taken_once(lab: Lab) -> None:
-    """The repetition of an answer whose answer was lost is not a conflict."""
+    """A repeated answer, whose confirmation was lost, is not a conflict."""
     secrets = {"activation_code": lab.code(lab.order())}
     change = lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True)
     lab.asked(change.id)
@@ -82,7 +82,7 @@ def test_an_answer_is_taken_once(lab: Lab) -> None:
 
 
 def test_a_download_under_way_is_not_begun_twice(lab: Lab) -> None:
-    """The same order in the same words is that change; other words, and one that ended, are a new one."""
+    """The same order in the same words leads to that change; other words, or an ended one, to a new one."""
     secrets = {"activation_code": lab.code(lab.order())}
     first = lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True)
     lab.asked(first.id)
@@ -110,13 +110,13 @@ def test_a_download_that_is_being_taken_back_is_begun_anew(lab: Lab) -> None:
 
 
 def test_other_changes_may_be_asked_for_twice(lab: Lab) -> None:
-    """A to B to A is three switches: only downloads are recognised by what they ask for."""
+    """A to B to A is three switches: only downloads are recognised by their content."""
     first = lab.submit(Kind.ENABLE, iccid="8900101000000000017")
     assert lab.submit(Kind.ENABLE, iccid="8900101000000000017").id != first.id
 
 
 def test_the_queue_and_the_keys_have_an_end(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full queue refuses a change, and a change keys beyond number; repetitions get through."""
+    """A full queue refuses a change, and a change more than a number of keys; repetitions are accepted."""
     monkeypatch.setattr(keyed_requests, "MOST_KEYS", MOST_KEYS)
     secrets = {"activation_code": lab.code(lab.order())}
     with held(lab):

@@ -103,7 +103,7 @@ def record(kind: str, params: object, result: object = None) -> bytes:
 
 
 def test_every_kind_has_its_types_an_operation_and_a_judge() -> None:
-    """The operation's result is what the table says, and each kind is asked for in its own way."""
+    """The operation's result has the type of the table, and each kind has its own form of request."""
     assert KINDS.keys() == OPERATIONS.keys() == JUDGES.keys() == set(Kind)
     for kind, row in KINDS.items():
         told = str(OPERATIONS[kind].__annotations__["return"])
@@ -112,7 +112,7 @@ def test_every_kind_has_its_types_an_operation_and_a_judge() -> None:
 
 
 def params_like(type_: type[msgspec.Struct]) -> Any:
-    """Params of a type, whatever they ask for."""
+    """Params of a type, with any content."""
     return type_(**dict.fromkeys((each.name for each in msgspec.structs.fields(type_) if each.required), ""))
 
 
@@ -154,7 +154,7 @@ def test_what_does_not_fit_is_kept(params: dict[str, Any]) -> None:
 
 
 def test_what_does_not_fit_keeps_nothing_else_from_its_end(lab: Lab) -> None:
-    """Of two changes, the one that can be read is done, and the other fails with a sentence."""
+    """Of two changes, the readable one is done, and the other fails with a sentence."""
     journal = lab.journal()
     odd = journal.changes.add(CARD, EnableParams(iccid=FIRST), secrets={})
     other = journal.changes.add(CARD, RefreshParams(), secrets={})
@@ -188,7 +188,7 @@ def test_notes_of_another_version_stay(tmp_path: Path) -> None:
 
 
 def test_a_note_that_does_not_fit_hides_no_other() -> None:
-    """It counts as none."""
+    """A note that does not fit is ignored, and the others are read."""
     notes = read_notes(Kind.ENABLE, {"aid": 7, "previous_aid": "A0", "candidate": "x", "confirmed": True})
     assert notes == SwitchNotes(previous_aid="A0", confirmed=True)
 
@@ -203,7 +203,7 @@ def test_notes_belong_to_their_kind() -> None:
 
 
 def test_a_result_without_a_value_differs_from_one_that_has_none() -> None:
-    """A guarded switch tells that no profile was enabled before; a plain one shows nothing of it."""
+    """A guarded switch reports that no profile was enabled before; a plain one omits this."""
     assert b"previous" not in msgspec.json.encode(DownloadResult(iccid=FIRST))
     assert b'"previous":null' in msgspec.json.encode(SwitchResult(iccid=FIRST, guard="met", previous=None))
 

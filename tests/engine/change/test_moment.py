@@ -1,4 +1,4 @@
-"""The steady clock: it continues with each boot, and over a reboot by what can be believed."""
+"""The steady clock: it continues with each boot, and across a reboot by the clocks that can be trusted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_it_begins_with_the_wall_clock() -> None:
 
 @pytest.mark.parametrize("jump", [2 * YEAR, -2 * YEAR, -TODAY])
 def test_a_wall_clock_that_jumps_moves_nothing(jump: float) -> None:
-    """Within a boot only the time counts that passes."""
+    """Within a boot, only elapsed time counts."""
     clocks = Clocks()
     clock = clocks.clock()
     before = clock.now()
@@ -34,7 +34,7 @@ def test_a_wall_clock_that_jumps_moves_nothing(jump: float) -> None:
 
 
 def test_a_restart_within_the_boot() -> None:
-    """The clock that counts from boot states how long lpad was away, whatever the wall clock says."""
+    """The clock that counts from boot shows how long lpad was away, whatever the wall clock shows."""
     clocks = Clocks()
     last = clocks.clock().now()
     clocks.pass_by(3600)
@@ -64,7 +64,7 @@ def test_a_restart_within_the_boot() -> None:
     ],
 )
 def test_a_reboot(before: float, off: float, now: float | None, aged: float) -> None:
-    """Being off counts by a wall clock that was set, for a day at most; the time since boot counts always."""
+    """A power-off counts by a set wall clock, for a day at most; the time since boot always counts."""
     clocks = Clocks(wall=before)
     last = clocks.clock().now()
     clocks.reboot(off=off, wall=now)
@@ -86,7 +86,7 @@ def test_time_adds_up_over_boots_that_all_begin_in_1970() -> None:
 
 
 def test_how_long_lpad_ran_does_not_count_what_it_was_away() -> None:
-    """Neither a night without lpad nor a jump of the wall clock is its running time."""
+    """Neither a night without lpad nor a jump of the wall clock counts as running time."""
     clocks = Clocks()
     clock = clocks.clock()
     clocks.pass_by(60)
@@ -109,7 +109,7 @@ def test_how_long_lpad_ran_does_not_count_what_it_was_away() -> None:
     ],
 )
 def test_the_journal_of_an_lpad_without_such_a_clock(latest: float, expected: float) -> None:
-    """Nothing in it ages by more than a day only because lpad was brought up to date under a wrong clock."""
+    """No entry of such a journal ages by more than a day because lpad was updated under a wrong clock."""
     clock = Clocks().clock()
     clock.begin_after(latest)
     assert clock.now().steady == pytest.approx(expected)
@@ -136,7 +136,7 @@ def test_dates_for_people_follow_the_wall_clock() -> None:
 
 
 def test_the_devices_own_clocks() -> None:
-    """Read twice, they continue, in the same boot."""
+    """The device's clocks are in the same boot, and continue between two readings."""
     clock = SteadyClock()
     first, second = clock.now(), clock.now()
     assert first.steady <= second.steady

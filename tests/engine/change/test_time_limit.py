@@ -14,12 +14,12 @@ LIMIT = TimeLimit.starting(180, at=BEGAN)
 
 
 def later(seconds: float, *, wall: float | None = None) -> Moment:
-    """In the same boot."""
+    """Return the present time, later in the same boot."""
     return replace(BEGAN, boot=BEGAN.boot + seconds, wall=BEGAN.wall + (seconds if wall is None else wall))
 
 
 def rebooted(wall: float, boot_id: str = "second") -> Moment:
-    """After a reboot, with a clock that shows so many seconds after the beginning."""
+    """Return the present time after a reboot, with a clock that shows so many seconds after the beginning."""
     return Moment(wall=BEGAN.wall + wall, boot=12.0, boot_id=boot_id)
 
 
@@ -37,13 +37,13 @@ def test_within_one_boot_nobody_minds_the_wall_clock(wall: float) -> None:
 
 @pytest.mark.parametrize(("wall", "left"), [(0, 180), (100, 80), (180, 0), (1e9, 0)])
 def test_after_a_reboot_the_wall_clock_decides(wall: float, left: float) -> None:
-    """Also where it was set forward in between: at worst a good profile is taken back."""
+    """This holds even if the clock was set forward in between: at worst a good profile is rolled back."""
     assert LIMIT.left(rebooted(wall)) == pytest.approx(left)
     assert LIMIT.carried_on(rebooted(wall)).left(rebooted(wall)) == pytest.approx(left)
 
 
 def test_a_clock_that_was_set_back_grants_the_limit_once_more() -> None:
-    """A board without a clock of its own does not know how long it was off: it may have been a second."""
+    """A board without its own clock cannot know how long it was off: it may have been a second."""
     again = LIMIT.carried_on(rebooted(-3600))
     assert again.renewed
     assert again.left(rebooted(-3600)) == 180
@@ -51,14 +51,14 @@ def test_a_clock_that_was_set_back_grants_the_limit_once_more() -> None:
 
 
 def test_but_only_once() -> None:
-    """A device that dies again and again under the new profile gets back to the old one."""
+    """A device that restarts repeatedly under the new profile returns to the previous one."""
     again = LIMIT.carried_on(rebooted(-3600))
     assert again.left(rebooted(-7200, "third")) == 0
     assert again.left(rebooted(-3590, "third")) == pytest.approx(170)  # a clock that continues counts
 
 
 def test_what_was_left_is_not_given_back_by_a_reboot() -> None:
-    """After a reboot within the limit only the rest remains, also over several of them."""
+    """After a reboot within the limit only the rest remains, even after several reboots."""
     second = LIMIT.carried_on(rebooted(100))
     assert second.seconds == pytest.approx(80)
     third = second.carried_on(rebooted(150, "third"))
@@ -66,25 +66,25 @@ def test_what_was_left_is_not_given_back_by_a_reboot() -> None:
 
 
 def test_in_the_same_boot_nothing_is_renewed() -> None:
-    """However often lpad is killed."""
+    """The limit is not renewed in the same boot, however often lpad is killed."""
     assert LIMIT.carried_on(later(60, wall=-1e6)) == LIMIT
 
 
 def test_a_kernel_without_boot_id_leaves_the_wall_clock() -> None:
-    """Two boots without a name are not taken for one."""
+    """Two boots without an ID do not count as the same one."""
     nameless = TimeLimit.starting(180, at=replace(BEGAN, boot_id=""))
     assert nameless.left(replace(later(60), boot_id="")) == pytest.approx(120)
     assert nameless.left(Moment(wall=BEGAN.wall + 170, boot=1.0, boot_id="")) == pytest.approx(10)
 
 
 def test_survives_the_journal() -> None:
-    """The noted limit is read back."""
+    """The stored limit is read back."""
     limit = LIMIT.carried_on(rebooted(-3600))
     assert TimeLimit.read(limit.noted()) == limit
 
 
 def test_the_clocks_are_read() -> None:
-    """On this machine they continue, and the boot has a name."""
+    """On this machine the clocks continue, and the boot has an ID."""
     first, second = Moment.now(), Moment.now()
     assert second.boot >= first.boot
     assert first.boot_id == second.boot_id != ""

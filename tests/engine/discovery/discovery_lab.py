@@ -67,7 +67,7 @@ class DiscoveryLab(Lab):
         return self.carry_out(Kind.DISCOVER, **params)
 
     def downloads(self, number: int = 1) -> list[Change]:
-        """Return the downloads that follow from discoveries, oldest first, once there are so many ended."""
+        """Return the downloads that follow from discoveries, oldest first, once so many have ended."""
 
         def look() -> list[Change]:
             return [each for each in reversed(self.engine.changes()) if each.kind is Kind.DOWNLOAD]

@@ -81,7 +81,7 @@ def states(known: tuple[KnownEvent, ...]) -> dict[str, EventState]:
 
 
 def test_a_look_installs_nothing() -> None:
-    """Without `install` events are listed, and nothing is wanted."""
+    """Without `install`, events are listed, and none is wanted."""
     known = listed("A", "B", install=False)
     assert states(known) == {"A": EventState.LISTED, "B": EventState.LISTED}
     assert next_wanted(known) is None
@@ -98,7 +98,7 @@ def test_a_list_that_is_not_whole_forgets_nothing() -> None:
 
 
 def test_an_odd_event_in_the_journal_hides_no_other(tmp_path: Path) -> None:
-    """An installed profile that was deleted since would otherwise come back."""
+    """Otherwise an installed profile that was deleted since would be installed again."""
     journal = Journal(tmp_path / "journal.db")
     kept = KnownEvent(server=str(SMDP), event_id="A", listed_by=str(SMDS), state=EventState.INSTALLED)
     written = [msgspec.to_builtins(kept), {"state": "of a later lpad"}, 7]
@@ -140,7 +140,7 @@ def test_the_next_is_enabled_only_if_the_first_fails() -> None:
 
 
 def test_an_enabled_profile_of_another_discovery_counts_not() -> None:
-    """A later discovery enables what it brings, as its caller wants."""
+    """A later discovery enables its profile, if its caller wants that."""
     known = listed("A")
     result = DownloadResult(iccid=ICCID, enabled=True)
     known = after_downloads(known, [download("A", State.DONE, result=result)], at=START)
@@ -159,7 +159,7 @@ def test_an_installed_event_is_not_tried_again() -> None:
 
 
 def test_an_installed_event_is_forgotten_when_it_is_no_longer_listed() -> None:
-    """A month after the SM-DS has stopped listing it."""
+    """An installed event is forgotten a month after the SM-DS has stopped listing it."""
     result = DownloadResult(iccid=ICCID)
     known = after_downloads(listed("A"), [download("A", State.DONE, result=result)], at=START)
     assert states(listed(known=known, at=later(REMEMBERED - 1))) == {"A": EventState.INSTALLED}
@@ -167,7 +167,7 @@ def test_an_installed_event_is_forgotten_when_it_is_no_longer_listed() -> None:
 
 
 def test_a_failed_event_is_tried_again_but_not_forever() -> None:
-    """Each failure makes the wait longer, and after the last only a caller's request helps."""
+    """Each failure makes the wait longer, and after the last only a user's request helps."""
     known, at, number = listed("A"), START, 8
     for attempt in range(1, MOST_ATTEMPTS + 1):
         change = download("A", State.FAILED, number=number, **failed(ServerUnreachable("no answer")))
@@ -190,7 +190,7 @@ def test_a_cancelled_event_does_not_come_back() -> None:
 
 
 def test_a_forbidden_event() -> None:
-    """It is never wanted, and is listed again once the settings allow its server."""
+    """A forbidden event is never wanted, and is listed again once the settings allow its server."""
     known = after_discovery((), found("A", forbidden=True), discovery=7, install=True, at=START)
     assert (states(known), next_wanted(known)) == ({"A": EventState.FORBIDDEN}, None)
     assert known[0].why == "the settings do not allow it"
@@ -220,7 +220,7 @@ def test_a_download_whose_record_is_gone() -> None:
 
 @pytest.mark.parametrize("state", [EventState.INSTALLED, EventState.LISTED])
 def test_what_is_remembered_is_bounded(state: EventState) -> None:
-    """Thousands of events do not fill the journal; what is listed now comes first."""
+    """Thousands of events do not fill the journal; currently listed ones take precedence."""
     old = tuple(
         KnownEvent(server="x.example", event_id=f"{n}", listed_by="y.example", state=state, seen=START.steady)
         for n in range(3 * MOST_EVENTS)

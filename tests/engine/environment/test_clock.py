@@ -1,4 +1,4 @@
-"""The device's clock: whether it is set, and the news that it was."""
+"""The device's clock: whether it is set, and the notice that it was set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LATER = time.time() + 3600
 
 
 def test_a_clock_that_is_set() -> None:
-    """This machine knows the time, and nothing is said against it."""
+    """This machine's clock is set, and no problem is reported."""
     clock = Clock()
     assert clock.is_set
     clock.check()
@@ -32,7 +32,7 @@ def test_a_clock_that_is_not_set_is_said_so() -> None:
 
 
 def test_it_listens_without_polling_until_it_is_stopped() -> None:
-    """One thread sleeps until the kernel says that the clock was set; asked twice, it is still one."""
+    """One thread sleeps until the kernel reports a set clock; after a second request, it is still one."""
     clock = Clock(unset_before=LATER)
     clock.await_set()
     clock.await_set()
@@ -43,7 +43,7 @@ def test_it_listens_without_polling_until_it_is_stopped() -> None:
 
 
 def test_whether_a_time_server_was_heard_can_be_asked() -> None:
-    """The kernel is asked, and whatever it says is an answer."""
+    """The kernel reports whether a time server was heard, and any answer of its is understood."""
     assert Clock().synchronised in (True, False)
 
 

@@ -121,7 +121,7 @@ def test_a_card_that_goes_comes_and_is_exchanged(tmp_path: Path) -> None:
 def test_other_states(
     tmp_path: Path, type_: str, data: dict[str, Json], becomes: tuple[str, dict[str, Json]]
 ) -> None:
-    """Told once each, without the sentences that the hub's event may have."""
+    """Each of the other states is reported once, without the sentences of the hub's event."""
     with recording(tmp_path) as (hub, _):
         hub.publish(type_, data)
         hub.publish(type_, data)
@@ -129,7 +129,7 @@ def test_other_states(
 
 
 def test_what_is_no_event(tmp_path: Path) -> None:
-    """Progress and the like are not; an incomplete one is ignored, and none is fatal."""
+    """Progress and the like are not recorded; an incomplete event is ignored, and none is fatal."""
     with recording(tmp_path) as (hub, _):
         hub.publish("progress", {"id": 1, "sent": 1, "total": 2})
         hub.publish("line", {"platform": "desk"})
@@ -141,7 +141,7 @@ def test_what_is_no_event(tmp_path: Path) -> None:
 
 
 def test_a_repair_is_told_after_the_restart_that_made_it(tmp_path: Path) -> None:
-    """Once: the next restart shows nothing."""
+    """A repair is reported once: the next restart records nothing."""
     with recording(tmp_path) as (hub, _):
         card(hub, "ready")
     path = tmp_path / "journal.db"

@@ -1,4 +1,4 @@
-"""The events of changes, on a software eUICC behind a modem: each once, with what it is about."""
+"""The events of changes, on a software eUICC behind a modem: each once, with its subject."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_guarded_switch_that_is_kept(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_guarded_switch_that_is_rolled_back(tmp_path: Path, pki: Pki) -> None:
-    """The event has the profile that is enabled now, the layer that failed, and why, in a word."""
+    """The event has the profile that is enabled now, the layer that failed, and the reason in a word."""
     with guarding(tmp_path, pki, registration={SECOND: 3}) as lab:
         before = lab.engine.events.last()
         change = ended(lab, REGISTERED, within=1)
@@ -80,7 +80,7 @@ def test_a_guarded_switch_that_is_rolled_back(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_switch_that_is_stuck(tmp_path: Path, pki: Pki) -> None:
-    """It has begun, and has its own end."""
+    """A switch that is stuck has a beginning, and an end of its own kind."""
     with guarding(tmp_path, pki) as lab:
         before = lab.engine.events.last()
         change = stuck(lab)
@@ -109,7 +109,7 @@ def test_a_guarded_download_that_is_rolled_back(tmp_path: Path, pki: Pki) -> Non
 
 
 def test_a_reset_deletes_each_profile(lab: Lab) -> None:
-    """One event for each."""
+    """A reset has one event for each deleted profile."""
     lab.install()
     lab.install(iccid=SECOND, name="Second")
     before = lab.engine.events.last()

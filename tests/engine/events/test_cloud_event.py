@@ -1,4 +1,4 @@
-"""An event as it leaves the device."""
+"""An event in the form in which it leaves the device."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_structured_form() -> None:
 
 
 def test_redacted_identifiers_keep_their_last_digits() -> None:
-    """The other fields stay."""
+    """A redacted identifier keeps its last digits, and the other fields stay."""
     data = event().data(Identifiers.REDACTED)
     assert data == {"euicc": "modem", "eid": "…0017", "iccid": "…0017", "change": 7}
 
@@ -66,5 +66,5 @@ def test_a_time_of_an_unset_clock_is_marked() -> None:
 
 
 def test_each_happening_has_its_own_id() -> None:
-    """Two events of the same content are two events."""
+    """Two events with the same content have different IDs."""
     assert event().body.id != event().body.id

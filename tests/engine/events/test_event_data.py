@@ -18,7 +18,7 @@ def smallest(kind: type[Payload]) -> Payload:
 
 
 def test_there_are_some() -> None:
-    """The tests below see all of them."""
+    """The table of payloads that the other tests use is not empty."""
     assert len(KINDS) > 10
 
 
@@ -31,7 +31,7 @@ def test_an_empty_field_does_not_appear(kind: type[Payload]) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_event_does_not_change_on_its_way(kind: type[Payload]) -> None:
-    """Several threads hold the same one."""
+    """Event data cannot be modified, because several threads share them."""
     made = smallest(kind)
     name = kind.__struct_fields__[0]
     with pytest.raises(AttributeError):

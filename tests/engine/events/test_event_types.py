@@ -16,18 +16,18 @@ from lpad.engine.events.events_page import events_page
 PAGE = Path(__file__).parents[3] / "docs" / "events.md"
 
 WORDS = frozenset({"euicc", "endpoint", "layer", "cause", "stage", "event", "platform", "profile", "line"})
-"""Fields with a word: the owner's name of a card, a platform or an endpoint, or one of a small set."""
+"""Fields with a word: the owner's name of a card, platform or endpoint, or one word of a small set."""
 
 
 def test_the_page_is_current() -> None:
-    """docs/events.md lists what the table lists."""
+    """docs/events.md lists the types of the table."""
     assert PAGE.read_text(encoding="utf-8") == events_page(), (
         "write it again: python -m lpad.engine.events.events_page > docs/events.md"
     )
 
 
 def test_every_type_has_a_row() -> None:
-    """A type that the code can name is in the table, once."""
+    """Each type in the code is in the table, once."""
     named = [each for each in vars(event_types).values() if isinstance(each, EventType)]
     assert len(BY_NAME) == len(EVENT_TYPES)
     assert {each.name for each in named} == set(BY_NAME)

@@ -1,4 +1,4 @@
-"""The journal: on disk when a call returns, private, and clear about what is wrong with it."""
+"""The journal: on disk when a call returns, private, and clear about its faults."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def files(folder: Path) -> bytes:
 
 
 def test_what_was_written_survives_kill_9(tmp_path: Path) -> None:
-    """A process that is killed the moment a call returned has lost nothing of it."""
+    """A process that is killed at the moment when a call returns has lost nothing."""
     path = tmp_path / "journal.db"
     with subprocess.Popen(
         [sys.executable, "-c", WRITER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -147,7 +147,7 @@ def test_a_failure_postpones_those_behind_it(journal: Journal) -> None:
 
 
 def test_a_new_notification_makes_the_queue_before_it_due(journal: Journal) -> None:
-    """News for a recipient lets what waits for it be tried with it, so that order is kept."""
+    """A new notification has earlier ones for its recipient tried with it, so that the order is kept."""
     journal.notifications.keep(eid="89", seq=1, event="enable", address="a.b", iccid=None, raw=b"x", at=1.0)
     journal.notifications.mark_failed(journal.notifications.all()[0].id, error="e", next_attempt_at=99.0)
     journal.notifications.keep(eid="89", seq=2, event="enable", address="a.b", iccid=None, raw=b"x", at=5.0)
@@ -177,7 +177,7 @@ PRAGMA user_version = 1;
 
 
 def test_a_file_of_the_first_version_opens(tmp_path: Path) -> None:
-    """Changes and notifications that the first lpad wrote are there, with what it knew of them."""
+    """The records of the first lpad are there, with everything that it knew about them."""
     path = tmp_path / "journal.db"
     db = sqlite3.connect(path)
     db.executescript(FIRST_VERSION)

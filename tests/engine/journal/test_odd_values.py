@@ -1,4 +1,4 @@
-"""Stored values that are whole and make no sense: of another release, or of a mistake."""
+"""Stored values that are intact but invalid: from another release, or from a mistake."""
 
 from __future__ import annotations
 

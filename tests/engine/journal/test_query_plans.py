@@ -26,7 +26,7 @@ WHOLE_TABLES = {
     "sqlite_sequence": "has a row for each table",
     "events": "read whole only if the outbox is full, whose size is limited",
 }
-"""Tables that a statement may read from end to end, and why."""
+"""Tables that a statement may read completely, and why."""
 
 
 class Traced:

@@ -1,4 +1,4 @@
-"""The steady clock across restarts: its marks in the journal, and what is old by it."""
+"""The steady clock across restarts: its marks in the journal, and the ages that follow from it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEY = IdempotencyKey.of(0, "the request's", request=b"")
 
 
 def opened(folder: Path, clocks: Clocks) -> Journal:
-    """Open the journal as a lpad does that is started now."""
+    """Open the journal as an lpad does that starts now."""
     journal = Journal(folder / "journal.db", retention=KEEP, clock=clocks.clock())
     journal.start()
     return journal
@@ -51,7 +51,7 @@ def test_it_goes_on_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_killed_lpad_loses_little(tmp_path: Path) -> None:
-    """Without a last word the latest mark counts, which is written with changes."""
+    """After a kill, the latest mark counts, which is written with changes."""
     clocks = Clocks()
     journal = opened(tmp_path, clocks)
     clocks.pass_by(3600)
@@ -87,7 +87,7 @@ def test_a_clock_that_jumps_forgets_nothing(tmp_path: Path, jump: float, *, rest
 
 
 def test_changes_grow_old_with_the_time_that_passes(tmp_path: Path) -> None:
-    """A change goes so many days after its end, with the keys that led to it."""
+    """A change is removed so many days after its end, with the keys that led to it."""
     clocks = Clocks()
     journal = opened(tmp_path, clocks)
     first = ended(journal, KEY)

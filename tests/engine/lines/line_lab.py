@@ -1,4 +1,4 @@
-"""A lab with two profiles, of which a platform knows the lines, and a modem that registers as a test says."""
+"""A lab with two profiles whose lines a platform knows, and a modem whose registration a test controls."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from lpad.simulator.pki.pki import Pki
 
 WORDS = {Line.IDLE: "SUSPENDED", Line.LIVE: "ACTIVE", Line.ENDED: "RETIRED"}
-"""The words of a platform for lines only."""
+"""The declaration of a platform that only knows lines."""
 
 
 class LineLab(PlatformLab):
-    """Its platform knows lines by ICCID and nothing else."""
+    """A lab with a platform that knows lines by ICCID and nothing else."""
 
     def set_line(self, iccid: str, line: Line, *, imei: str | None = None) -> Reserved:
         """Give a profile a line at the platform, or change it there."""
@@ -36,7 +36,7 @@ class LineLab(PlatformLab):
         return each
 
     def known(self, iccid: str, line: str) -> LineRecord:
-        """Return what lpad knows of a line once it knows that it is so."""
+        """Return lpad's record of a line once it satisfies a condition."""
         found = self.until(
             lambda: self.engine.line(iccid), lambda seen: seen is not None and seen.line == line
         )

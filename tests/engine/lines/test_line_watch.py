@@ -36,7 +36,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def look_now(lab: LineLab, iccid: str) -> None:
-    """Have the watch ask for a line, as if something had happened to its profile."""
+    """Have the watch query a line, as if something had happened to its profile."""
     lab.engine._line_watch._urgent.add(iccid)
     lab.engine._line_watch._news.set()
 
@@ -50,7 +50,7 @@ def test_new_profiles_are_looked_up(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_known_line_is_asked_for_daily(tmp_path: Path, pki: Pki) -> None:
-    """A restart asks nothing again; what is due is asked."""
+    """After a restart, only lines that are due are queried."""
     with lines(tmp_path, pki) as lab:
         lab.known(FIRST, Line.LIVE)
         lab.known(SECOND, Line.LIVE)
@@ -87,7 +87,7 @@ def test_the_cause_in_a_switchs_error(tmp_path: Path, pki: Pki, line: Line, caus
 
 
 def test_a_live_line_is_no_cause(tmp_path: Path, pki: Pki) -> None:
-    """The error reports nothing of a line that is live."""
+    """The error does not mention a live line."""
     with lines(tmp_path, pki, registration={SECOND: 3}) as lab:
         lab.known(SECOND, Line.LIVE)
         change = guarded(lab, REGISTERED, within=2)
@@ -97,7 +97,7 @@ def test_a_live_line_is_no_cause(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_cause_in_failover(tmp_path: Path, pki: Pki) -> None:
-    """A profile that falls ill is looked up immediately, and failover names its line as the likely cause."""
+    """A failing profile's line is queried immediately, and failover names it as the likely cause."""
     with lines(tmp_path, pki) as lab:
         lab.known(FIRST, Line.LIVE)
         rules = [
@@ -131,7 +131,7 @@ def test_a_platform_that_does_not_answer(tmp_path: Path, pki: Pki, monkeypatch: 
 def test_a_line_that_changes_is_looked_at_again(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A line that changes is followed until it does not."""
+    """A changing line is queried repeatedly until it no longer changes."""
     monkeypatch.setattr(line_watch, "CHANGING", Backoff((0.01,)))
     with lines(tmp_path, pki, like="desk") as lab:
         lab.known(FIRST, Line.LIVE)
@@ -154,7 +154,7 @@ def test_a_line_that_the_operator_deletes(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_without_platforms_there_is_no_thread(tmp_path: Path, pki: Pki) -> None:
-    """The watch begins with the first platform that knows lines, as after a reload."""
+    """The watch starts with the first platform that knows lines, as after a reload."""
     with lines(tmp_path, pki) as lab:
         lab.stop()
         lab.platforms.become([])

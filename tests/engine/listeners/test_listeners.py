@@ -35,7 +35,7 @@ NAME = "lpad-mqtt"
 
 
 class Runs:
-    """The seconds that lpad runs, turned on by hand; the wall clock may say anything."""
+    """The running time of lpad, set by hand; the wall clock may show anything."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -76,7 +76,7 @@ def commits(journal: Journal) -> list[str]:
 
 
 def test_what_a_listener_has_not_acknowledged_is_awaited(journal: Journal) -> None:
-    """A full outbox counts and reports it, and does not grow; what is acknowledged goes uncounted."""
+    """A full outbox counts and reports dropped events that were not acknowledged, but does not grow."""
     journal.events.most = 100
     made = listening(journal)
     journal.events.record([FAULTY] * 101)
@@ -97,7 +97,7 @@ def test_what_a_listener_has_not_acknowledged_is_awaited(journal: Journal) -> No
 
 
 def test_the_position_lasts(tmp_path: Path) -> None:
-    """Across restarts; a connection may set an earlier one, an acknowledgement only a later one."""
+    """It survives restarts; a connection may set an earlier position, an acknowledgement only a later one."""
     path = tmp_path / "journal.db"
     with closing(Journal(path)) as journal:
         made = listening(journal)
@@ -120,13 +120,13 @@ def test_the_position_lasts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "A", ".a", "a b", "a/b", "a" * 33, "ä", "a\n"])
 def test_a_name_is_bounded(journal: Journal, name: str) -> None:
-    """It is short, and safe in a path, a log and a metric."""
+    """A name must be short, and safe in a path, a log and a metric."""
     with pytest.raises(InvalidValue, match="1 to 32"):
         listening(journal).connect(name, ADMIN, after=None)
 
 
 def test_the_number_is_bounded(journal: Journal) -> None:
-    """For each user and in all; a known name needs no new place, and a forgotten one makes room."""
+    """Listeners are limited per user and in all; a known name needs no place, a forgotten one makes room."""
     made = listening(journal)
     for number in range(MOST_OF_A_USER):
         made.connect(f"u{number}", USER, after=None)
@@ -145,7 +145,7 @@ def test_the_number_is_bounded(journal: Journal) -> None:
 
 
 def test_a_listener_belongs_to_its_user(journal: Journal) -> None:
-    """Another one can neither move nor forget it; an administrator can."""
+    """Another user can neither move nor forget a listener; an administrator can."""
     made = listening(journal)
     made.connect(NAME, USER, after=None)
     with pytest.raises(NotPermitted, match="belongs to user 1001"):
@@ -161,7 +161,7 @@ def test_a_listener_belongs_to_its_user(journal: Journal) -> None:
 
 
 def test_a_connected_listener_is_not_forgotten(journal: Journal) -> None:
-    """It would be back with its next connection, so the request is refused until its program has stopped."""
+    """Forgetting a connected listener is refused, because it would return with its next connection."""
     made = listening(journal)
     made.connect(NAME, USER, after=None)
     with made.listening(NAME):
@@ -173,7 +173,7 @@ def test_a_connected_listener_is_not_forgotten(journal: Journal) -> None:
 
 
 def test_a_long_absence_ends_it(journal: Journal, runs: Runs) -> None:
-    """By the time that lpad runs, which no clock makes jump; a connected one stays."""
+    """A listener ends after a long absence in lpad's running time; a connected one stays."""
     made = listening(journal)
     made.connect("here", USER, after=None)
     made.connect("away", USER, after=None)
@@ -191,7 +191,7 @@ def test_a_long_absence_ends_it(journal: Journal, runs: Runs) -> None:
 
 
 def test_no_listener_keeps_the_journal_busy(journal: Journal, runs: Runs) -> None:
-    """However often it acknowledges, comes and goes, there is one commit in ten seconds."""
+    """However often a listener acknowledges, comes and goes, there is one commit in ten seconds."""
     journal.events.record([FAULTY] * 100)
     made = listening(journal)
     seen = commits(journal)
@@ -210,7 +210,7 @@ def test_no_listener_keeps_the_journal_busy(journal: Journal, runs: Runs) -> Non
 def test_what_is_not_written_at_once_is_written_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without another request."""
+    """An acknowledgement that was not written immediately is written later, without another request."""
     monkeypatch.setattr(module, "KEPT_EVERY", 0.5)
     with closing(Journal(tmp_path / "journal.db")) as journal:
         made = listening(journal)
@@ -224,7 +224,7 @@ def test_what_is_not_written_at_once_is_written_later(
 
 
 def test_a_full_disk_ends_no_listener(tmp_path: Path) -> None:
-    """It continues from memory, and is written once there is room."""
+    """A listener continues from memory, and is written once there is room."""
     path = tmp_path / "journal.db"
     with closing(Journal(path)) as journal:
         journal.events.record([FAULTY] * 3)
@@ -238,7 +238,7 @@ def test_a_full_disk_ends_no_listener(tmp_path: Path) -> None:
 
 
 def test_the_latest_event_can_be_acknowledged(journal: Journal) -> None:
-    """It is there; only a later one is not there yet."""
+    """The latest event can be acknowledged; a later number cannot."""
     made = listening(journal)
     made.connect(NAME, USER, after=None)
     journal.events.record([FAULTY])

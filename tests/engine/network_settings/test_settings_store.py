@@ -69,7 +69,7 @@ def test_settings_are_on_the_disk(networks: NetworkStore, restarted: Callable[[]
 
 
 def test_clearing_leaves_what_the_order_brought(networks: NetworkStore) -> None:
-    """The owner takes back what the owner has set."""
+    """Clearing removes only the owner's settings."""
     networks.put(FIRST, FULL)
     networks.put_ordered(FIRST, SHORT, change=7, eid=EID)
     networks.clear(FIRST)
@@ -78,7 +78,7 @@ def test_clearing_leaves_what_the_order_brought(networks: NetworkStore) -> None:
 
 
 def test_they_go_with_the_profile(networks: NetworkStore, restarted: Callable[[], NetworkStore]) -> None:
-    """A profile that its card no longer holds takes them along, after a power cut in between, too."""
+    """Settings are deleted with a profile that its card no longer has, even after a power cut in between."""
     networks.put(FIRST, FULL)
     assert networks.follow(EID, {FIRST, SECOND}, complete=True) == ()
     again = restarted()
@@ -94,7 +94,7 @@ def test_a_profile_to_come_keeps_them(networks: NetworkStore) -> None:
 
 
 def test_nothing_follows_from_a_list_that_cannot_be_read(networks: NetworkStore) -> None:
-    """A profile that is missing in an incomplete list, or on another card, may be there."""
+    """If a list is incomplete, or of another card, a profile that is missing in it may exist."""
     networks.put(FIRST, FULL)
     networks.follow(EID, {FIRST}, complete=True)
     assert networks.follow(EID, set(), complete=False) == ()
@@ -105,7 +105,7 @@ def test_nothing_follows_from_a_list_that_cannot_be_read(networks: NetworkStore)
 def test_an_order_that_failed_takes_its_own_along(
     networks: NetworkStore, restarted: Callable[[], NetworkStore]
 ) -> None:
-    """Once its change has ended, and its card certainly lacks the profile; the owner's settings stay."""
+    """An order's settings go once its change has failed and the card certainly lacks the profile."""
     networks.put(FIRST, FULL)
     networks.put_ordered(FIRST, SHORT, change=7, eid=EID)
     for eid, gone, over in ((OTHER, FIRST, 7), (EID, SECOND, 7), (EID, FIRST, 8)):

@@ -64,7 +64,7 @@ class Shelf:
 
 
 class SlowStock(Stock):
-    """Has a profile ready some seconds after its order."""
+    """An SM-DP+ that has a profile ready some seconds after its order."""
 
     seconds = 0.0
 
@@ -91,7 +91,7 @@ class CrowdedPlatform(httpx.BaseTransport):
         self._retry_after = retry_after
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer a request, or say "later"."""
+        """Answer a request, or refuse it until later."""
         minute = int(self.now // MINUTE)
         if self.answered[minute] >= self._per_minute:
             self.refused.append(self.now)
@@ -185,9 +185,9 @@ class Fleet:
     ) -> None:
         self.platform = platform
         self.ended: list[float] = []
-        """When each device had its profile."""
+        """The time at which each device had its profile."""
         self.early: list[float] = []
-        """Seconds by which a refused device calls again before the time that the platform has named."""
+        """Seconds by which a refused device calls earlier than the platform's `Retry-After`."""
         self.refusals: Counter[int] = Counter()
         """Turns that ended with a refusal, by device."""
         monkeypatch.setattr(openable_platform, "HttpsTransport", lambda **_: platform)

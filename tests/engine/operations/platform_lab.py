@@ -53,7 +53,7 @@ class PlatformLab(Lab):
         self.platforms = Platforms([self.openable()])
 
     def openable(self, **changes: Any) -> OpenablePlatform:
-        """Return the platform as the daemon makes it of settings; between two looks nothing is waited."""
+        """Return the platform as the daemon creates it, but without a wait between two queries."""
         ca = self.folder / "ca.der"
         ca.write_bytes(next(iter(self.pki.ci.values())).der)
         settings: dict[str, Any] = {
@@ -74,16 +74,16 @@ class PlatformLab(Lab):
 
     @property
     def port(self) -> CardPort:
-        """The card's port, with what the settings say about provisioning."""
+        """The card's port, with the settings for provisioning."""
         return replace(super().port, provisioning=self.provisioning)
 
     def provision(self, **params: object) -> Change:
-        """Ask for a profile; return the change as it was queued."""
+        """Request a profile; return the queued change."""
         self.until(lambda: self.engine.snapshot(CARD), lambda seen: seen.eid is not None)
         return self.submit(Kind.PROVISION, secrets=None, **{"platform": PLATFORM, **params})
 
     def asked_or_paused(self, change_id: int) -> Change:
-        """Return a change once it waits for an answer, for the platform, or has ended."""
+        """Return a change once it waits for an answer or the platform, or has ended."""
         return self.until(
             lambda: self.engine.change(change_id),
             lambda change: change.state.ended or change.question is not None or change.pause is not None,

@@ -97,7 +97,7 @@ def test_from_an_empty_card_over_an_event_to_an_enabled_profile(lab: EventLab) -
 
 
 def test_the_event_is_late(lab: EventLab) -> None:
-    """Without an event the wish waits, says for what, and outlives a restart; there is one order."""
+    """Without an event the wish waits, gives the reason, and survives a restart; there is one order."""
     lab.silent = True
     change = lab.provision()
     waiting = lab.paused(change.id, "no SM-DS lists an event for it yet")
@@ -111,7 +111,7 @@ def test_the_event_is_late(lab: EventLab) -> None:
 
 
 def test_a_restart_in_the_middle_of_the_download(lab: EventLab) -> None:
-    """The event that was begun is continued: it is neither taken for handled nor downloaded twice."""
+    """The begun event is continued: it neither counts as handled nor is downloaded twice."""
     lab.server.faults.add(Fault(kind=FaultKind.DROP_AFTER, function="authenticateClient"))
     change = lab.provision()
     lab.until_true(lambda: (wish := lab.engine.wish(CARD)) is not None and wish.event is not None)
@@ -130,7 +130,7 @@ def test_a_stale_event_hides_no_other(lab: EventLab) -> None:
 
 
 def test_an_event_for_another_profile(lab: EventLab) -> None:
-    """What it brings is installed, reported and not enabled; lpad does not take it for the ordered one."""
+    """Its profile is installed and reported but not enabled, and does not count as the ordered one."""
     other = lab.order(iccid=FIRST, matching_id="OTHER-1", eid=lab.card.eid)
     lab.event(other)
     ended = lab.ended(lab.provision().id)
@@ -175,7 +175,7 @@ def test_a_server_that_the_policy_forbids(lab: EventLab) -> None:
 
 
 def test_a_platform_that_never_fails_over_to_an_event(lab: EventLab) -> None:
-    """A profile that counts as installed elsewhere, without an event that was begun, needs a person."""
+    """A profile that counts as installed elsewhere, without a begun event, needs a user's decision."""
     lab.silent = True
     change = lab.provision()
     lab.paused(change.id, "no SM-DS lists an event")

@@ -72,7 +72,7 @@ def test_from_the_root_to_an_enabled_profile(lab: DiscoveryLab) -> None:
 
 
 def test_of_several_events_the_first_is_enabled(lab: DiscoveryLab) -> None:
-    """All are installed one after the other, in the order of the list; only the first is enabled."""
+    """All profiles are installed one after the other, in the order of the list; only the first is enabled."""
     lab.event()
     lab.event(SECOND, "EVENT-2")
     lab.start(lab.policy())
@@ -131,7 +131,7 @@ def test_a_caller_retries_an_event(lab: DiscoveryLab) -> None:
 
 
 def test_a_server_that_the_policy_forbids(lab: DiscoveryLab) -> None:
-    """Its event is shown as forbidden with the reason, and the server is never contacted."""
+    """A forbidden server's event is shown with the reason, and the server is never contacted."""
     lab.event()
     lab.policies = Policies(InstallPolicy(servers=("*.operator.example",)))
     lab.start(lab.policy())
@@ -154,7 +154,7 @@ def test_one_failing_server_hides_no_other(lab: DiscoveryLab) -> None:
 
 
 def test_if_no_server_answers_the_change_fails(lab: DiscoveryLab) -> None:
-    """With the error of the first one."""
+    """The change fails with the error of the first server."""
     lab.root.faults.add(Fault(kind=FaultKind.HTTP_STATUS, value=503, times=0))
     lab.start(lab.policy())
     change = lab.discover()
@@ -171,7 +171,7 @@ def test_without_an_address_there_is_nobody_to_ask(lab: DiscoveryLab) -> None:
 
 
 def test_lpad_asks_unasked(lab: DiscoveryLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A periodic discovery asks, downloads what the policy allows, and keeps its plan across restarts."""
+    """A periodic discovery queries, downloads what the policy allows, and keeps its plan across restarts."""
     lab.event()
     monkeypatch.setattr(random, "uniform", lambda *_: 0.0)
     port = lab.policy(every=86_400.0, install=Install.ALLOWED)

@@ -1,4 +1,4 @@
-"""A fleet that boots immediately: a thousand wishes in simulated time, within what the platform allows."""
+"""A fleet that boots at one moment: a thousand wishes in simulated time, within the platform's limits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BOOTING = 5.0
 def test_a_thousand_devices_at_once(
     monkeypatch: pytest.MonkeyPatch, like: str, retry_after: int | None, ready: float
 ) -> None:
-    """Each gets one profile, with one order; nearly all are refused once, few again, none calls too early."""
+    """Each device gets one profile with one order; most are refused once, few again, none calls too early."""
     monkeypatch.setattr("lpad.base.backoff.random", random.Random(7))
     monkeypatch.setattr(look_times, "random", random.Random(8))
     platform = CrowdedPlatform(like, per_minute=PER_MINUTE, retry_after=retry_after, ready=ready)
@@ -44,7 +44,7 @@ def test_no_two_devices_wait_alike() -> None:
 
 
 def test_a_crowd_spreads() -> None:
-    """Each refusal for too many calls widens the waits, up to an hour; after a short Retry-After less."""
+    """Each refusal for too many calls widens the waits, up to an hour, or less after a short Retry-After."""
     assert look_times.wider(0, told=None) == 900.0
     assert look_times.wider(900.0, told=None) == 2700.0
     assert look_times.wider(2700.0, told=60) == 3600.0

@@ -1,4 +1,4 @@
-"""A message "look now": another request for a wish that lpad already has, and at most one look a minute."""
+"""The message `look now`: another request for an open wish, and at most one query a minute."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def waiting(lab: PlatformLab) -> Change:
 
 
 def test_a_second_hint_within_the_minute_waits(lab: PlatformLab) -> None:
-    """It is answered with the change as it is, and the time of the next look; more of them change nothing."""
+    """The answer has the unchanged change and the time of the next query; further hints change nothing."""
     first = waiting(lab)
     looks = lab.platform.calls["look"]
     again = lab.provision()
@@ -106,7 +106,7 @@ def test_the_limit_holds_for_the_api(lab: PlatformLab) -> None:
 
 
 def test_a_hint_ends_no_other_wait(lab: PlatformLab) -> None:
-    """After an error lpad waits as long as it must: a platform that is busy is not asked earlier."""
+    """After an error lpad waits as before: a busy platform is not queried earlier."""
     lab.platform.faults.add(PlatformFault.BUSY, call="look", times=0)
     change = lab.asked_or_paused(lab.provision().id)
     left = seconds_left(change)

@@ -74,7 +74,7 @@ def line_of(lab: PlatformLab) -> Reserved:
 
 
 def ask(lab: PlatformLab, action: str) -> Change:
-    """Ask for something of the line of the enabled profile; return the ended change."""
+    """Request something for the line of the enabled profile; return the ended change."""
     return lab.carry_out(Kind.LINE, iccid=lab.enabled[0], action=action)
 
 
@@ -124,7 +124,7 @@ def test_a_retired_line_has_ended(
 
 
 def test_the_platforms_own_word_is_kept(things: PlatformLab) -> None:
-    """The result says the state in lpad's word and in the platform's."""
+    """The result has the state in lpad's word and in the platform's."""
     suspended = result_of(ask(things, "suspend"))
     assert (suspended["line"], suspended["word"]) == ("idle", "SUSPENDED")
 
@@ -187,7 +187,7 @@ def test_a_refusal_has_the_platforms_words(desk: PlatformLab) -> None:
 
 
 def test_the_second_platform_knows_it(desk: PlatformLab) -> None:
-    """The platforms are asked in turn until one has the line, and that one comes first from then on."""
+    """Platforms are queried in turn until one has the line; that one comes first from then on."""
     other = desk.openable(name="other", credentials={"key": "wrong"})
     desk.platforms.become([other, desk.openable()])
     assert result_of(ask(desk, "show"))["platform"] == PLATFORM

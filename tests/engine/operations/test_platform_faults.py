@@ -1,4 +1,4 @@
-"""Trouble for a wish: old journals, dead lines, a single way out, hints, and a full disk."""
+"""Trouble for a wish: old journals, ended lines, a single route, hints, and a full disk."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_another_version_of_lpad(lab: PlatformLab, other: str) -> None:
 
 
 def test_an_activation_that_is_never_answered(lab: PlatformLab) -> None:
-    """Whether a line was activated shows when lpad looks; the request is not repeated for a served line."""
+    """A query shows whether a line was activated; the request is not repeated for a served line."""
     lab.platform.faults.add(PlatformFault.LOST_ANSWER, call="activate", times=0)
     ended = lab.ended(lab.provision().id)
     assert (ended.error, lab.platform.orders, lab.platform.calls["activate"]) == (None, 1, 1)
@@ -123,7 +123,7 @@ def test_a_line_that_is_refused_is_activated_later(lab: PlatformLab) -> None:
 
 @pytest.mark.parametrize("dropped", [False, True])
 def test_a_line_that_stays_scheduled(lab: PlatformLab, *, dropped: bool) -> None:
-    """Without service the guard goes back; later the same profile is enabled, and an idle line activated."""
+    """Without service the guard rolls back; later the same profile is enabled, and an idle line activated."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         address = found.getsockname()
     guard = GuardParams(until=(f"tcp:127.0.0.1:{address[1]}@lo",), within=1.0)
@@ -145,7 +145,7 @@ def test_a_line_that_stays_scheduled(lab: PlatformLab, *, dropped: bool) -> None
 
 
 def test_over_the_bootstrap_alone(kore: PlatformLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All is asked over the profile that is to be replaced; reports arrive over the new one."""
+    """All requests use the profile that is to be replaced; reports arrive over the new one."""
     bootstrap = kore.install()
     assert kore.carry_out(Kind.ENABLE, iccid=bootstrap).error is None
     kore.until_true(lambda: kore.card.notifications == ())
@@ -256,7 +256,7 @@ def test_a_draft_that_dies(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyP
 def test_a_package_that_is_lost_on_its_way(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, like: str
 ) -> None:
-    """A profile that counts as downloaded and is not on the card is downloaded again, without a person."""
+    """A profile that counts as downloaded but is not on the card is downloaded again, without a question."""
     hurry(monkeypatch)
     monkeypatch.setattr(retry_rules, "BACKOFF", dict.fromkeys(retry_rules.BACKOFF, Backoff((0.01,))))
     with PlatformLab(tmp_path, pki, like=like) as lab:

@@ -80,7 +80,7 @@ def test_from_an_empty_card_to_an_enabled_profile(lab: PlatformLab) -> None:
 def test_the_other_platforms(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, like: str, *, lost: bool
 ) -> None:
-    """Each other platform provides an empty card by a code, with one order, also if an answer is lost."""
+    """Each other platform provides a code for an empty card, with one order, even if an answer is lost."""
     hurry(monkeypatch)
     with PlatformLab(tmp_path, pki, like=like) as lab:
         if lost:
@@ -170,7 +170,7 @@ def test_an_order_that_never_arrived_is_made(lab: PlatformLab) -> None:
 )
 @pytest.mark.parametrize("call", ["find", "order", "look", "activate"])
 def test_trouble_that_passes(desk: PlatformLab, fault: PlatformFault, call: str) -> None:
-    """Whatever a platform sends in place of an answer, at any call: one order, one enabled profile."""
+    """Whatever a platform sends instead of an answer, at any call, there is one order and one profile."""
     desk.platform.faults.add(fault, call=call)
     change = desk.ended(desk.provision().id)
     assert change.error is None, change.error
@@ -186,7 +186,7 @@ def test_a_reservation_that_is_there_is_adopted(lab: PlatformLab) -> None:
 
 
 def test_one_available_needs_no_person(kore: PlatformLab) -> None:
-    """It is taken without a question, and nothing is ordered."""
+    """The only available profile is taken without a question, and nothing is ordered."""
     made = kore.platform.stock.order(eid=str(kore.card.eid))
     for _ in range(2):
         kore.platform.stock.look(made)
@@ -195,7 +195,7 @@ def test_one_available_needs_no_person(kore: PlatformLab) -> None:
 
 
 def test_two_available_at_once(kore: PlatformLab) -> None:
-    """Of two profiles that are available for this card lpad takes none without a person, then the oldest."""
+    """Of two profiles that are available for this card, lpad asks the user; a yes takes the oldest."""
     made = [kore.platform.stock.order(eid=str(kore.card.eid)) for _ in range(2)]
     for each in made * 2:
         kore.platform.stock.look(each)
@@ -209,7 +209,7 @@ def test_two_available_at_once(kore: PlatformLab) -> None:
 
 
 def test_a_profile_that_fails_needs_a_person(lab: PlatformLab) -> None:
-    """A second order is made only once a person has said yes, and the day's limit allows it."""
+    """A second order is made only after a user has agreed, and if the day's limit allows it."""
     lab.provisioning = ProvisioningPolicy(most_orders=2)
     lab.platform.faults.add(PlatformFault.FAILS, call="order")
     change = lab.asked(lab.provision().id)
@@ -223,7 +223,7 @@ def test_a_profile_that_fails_needs_a_person(lab: PlatformLab) -> None:
 
 
 def test_a_question_outlives_a_restart(desk: PlatformLab) -> None:
-    """A question about money is still asked after a restart, and nothing was ordered meanwhile."""
+    """A question about an order is still open after a restart, and nothing was ordered meanwhile."""
     desk.provisioning = ProvisioningPolicy(most_orders=2)
     desk.platform.faults.add(PlatformFault.FAILS, call="order")
     change = desk.asked(desk.provision().id)
@@ -237,7 +237,7 @@ def test_a_question_outlives_a_restart(desk: PlatformLab) -> None:
 
 
 def test_a_person_says_no(desk: PlatformLab) -> None:
-    """No closes the wish; the next request begins another one."""
+    """A no closes the wish; the next request begins another one."""
     desk.platform.faults.add(PlatformFault.FAILS, call="order")
     change = desk.asked(desk.provision().id)
     desk.engine.answer(change.id, Answer(confirm=False))
@@ -300,7 +300,7 @@ def test_a_card_that_refuses_the_profile(
     ],
 )
 def test_refusals_end_the_change(desk: PlatformLab, fault: PlatformFault, cause: str) -> None:
-    """A refusal ends the change with cause and words; nothing was ordered, and the next request may."""
+    """A refusal ends the change with cause and words; nothing was ordered, and a later request may work."""
     desk.platform.faults.add(fault, call="order")
     ended = desk.ended(desk.provision().id)
     assert ended.error is not None
@@ -327,7 +327,7 @@ def test_a_status_that_goes_backwards(lab: PlatformLab) -> None:
 
 
 def test_one_wish_at_a_time(desk: PlatformLab) -> None:
-    """A second request while one is under way is the same change."""
+    """A second request while one is in progress leads to the same change."""
     desk.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     first = desk.provision()
     desk.asked_or_paused(first.id)
@@ -336,7 +336,7 @@ def test_one_wish_at_a_time(desk: PlatformLab) -> None:
 
 
 def test_cancelling_releases(desk: PlatformLab) -> None:
-    """A change that is taken back while it waits gives its reservation back."""
+    """If a waiting change is cancelled, its reservation is released."""
     desk.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     change = desk.asked_or_paused(desk.provision().id)
     desk.engine.cancel(change.id)
@@ -377,7 +377,7 @@ def test_what_cannot_be_released_is_resumed(kore: PlatformLab) -> None:
 def test_a_person_closes_a_paid_wish(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, like: str
 ) -> None:
-    """A wish that waits for ever can be closed; its order stays, and a later request uses it: one order."""
+    """A wish that waits forever can be closed; its order stays, and a later request uses it: one order."""
     hurry(monkeypatch)
     with PlatformLab(tmp_path, pki, like=like) as lab:
         lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
@@ -403,7 +403,7 @@ def test_a_person_closes_a_paid_wish(
 
 
 def test_closing_waits_for_the_journal(desk: PlatformLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wish that the disk cannot forget stays open, and the caller learns it."""
+    """If the disk cannot be written, the wish stays open, and the caller gets the error."""
     desk.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     change = desk.asked_or_paused(desk.provision().id)
     desk.engine.cancel(change.id, undo=False)
@@ -414,7 +414,7 @@ def test_closing_waits_for_the_journal(desk: PlatformLab, monkeypatch: pytest.Mo
 
 
 def test_a_restart_while_waiting(lab: PlatformLab) -> None:
-    """A wish outlives a restart, and the order is not made again."""
+    """A wish survives a restart, and is not ordered again."""
     lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     change = lab.asked_or_paused(lab.provision().id)
     lab.stop()
@@ -484,7 +484,7 @@ def test_no_order_goes_out_that_is_not_noted(desk: PlatformLab, monkeypatch: pyt
 
 
 def test_events_tell_the_phases_and_no_secret(desk: PlatformLab) -> None:
-    """Each phase is an event; the activation code is in none of them, nor in the change."""
+    """Each phase is an event; neither the events nor the change contain the activation code."""
     subscription = desk.engine.subscribe(lambda: None)
     change = desk.ended(desk.provision().id)
     events = subscription.take()
@@ -494,7 +494,7 @@ def test_events_tell_the_phases_and_no_secret(desk: PlatformLab) -> None:
 
 
 def test_the_platforms_apn_is_kept(desk: PlatformLab) -> None:
-    """The APN that a platform tells is kept for the profile, as one that came with the order."""
+    """The APN that a platform reports is stored for the profile, as if it came with the order."""
     change = desk.ended(desk.provision().id)
     assert change.result is not None
     chosen = desk.engine.network(CARD, desk.enabled[0])
@@ -556,7 +556,7 @@ def test_another_card_is_there(desk: PlatformLab) -> None:
 
 @pytest.mark.parametrize("told", [FIRST, FIRST[:-1], f"{FIRST}F"])
 def test_a_profile_that_is_there_already(desk: PlatformLab, told: str) -> None:
-    """It fulfils the wish after an end that was not noted, however the platform writes its ICCID."""
+    """An existing profile fulfils the wish after an unrecorded end, whatever form its ICCID has."""
     desk.install(iccid=FIRST)
     kept = KeptReservation(id="7", profile="installed", iccid=told)
     eid = str(desk.card.eid)
@@ -567,7 +567,7 @@ def test_a_profile_that_is_there_already(desk: PlatformLab, told: str) -> None:
 
 
 def test_what_takes_long_is_reported_once(desk: PlatformLab) -> None:
-    """A pending profile in an unknown state is reported once for each of both, and lpad keeps looking."""
+    """A pending profile, and one in an unknown state, are each reported once, and lpad continues to query."""
     openable = desk.openable()
     openable.can = replace(openable.can, look_for=0.0)
     openable.declaration = msgspec.structs.replace(

@@ -1,4 +1,4 @@
-"""Each kind of refusal: the platform's own words, lpad's cause, what to do, and what stays of the wish."""
+"""Each kind of refusal: the platform's own words, lpad's cause, the remedy, and the state of the wish."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_wish_whose_order_was_paid_stays_open(desk: PlatformLab) -> None:
 
 
 def test_a_used_code(desk: PlatformLab) -> None:
-    """The question about another order has the SM-DP+'s words, and says that it may cost money."""
+    """The question about another order has the SM-DP+'s words, and warns that it may cost money."""
     desk.platform.faults.add(PlatformFault.BUSY, call="activate", value="0", times=0)
     change = desk.provision()
     desk.until_true(lambda: len(desk.server.orders.all()) == 1)
@@ -80,7 +80,7 @@ def test_a_used_code(desk: PlatformLab) -> None:
 
 
 def test_a_card_that_was_exchanged(desk: PlatformLab) -> None:
-    """The sentence says that another card is there, and what was done with the reservation."""
+    """The sentence states that another card is there, and what happened to the reservation."""
     eid = "89049032123451234512345678901326"
     made = desk.platform.stock.order(eid=eid, reference="lpad-other")
     desk.until(lambda: desk.engine.snapshot(CARD), lambda seen: seen.eid is not None)

@@ -20,7 +20,7 @@ from lpad.engine.running.run import Postponed
 
 
 def main(folder: Path) -> dict[str, object]:
-    """Ask for a profile while the disk is full, and once there is space."""
+    """Request a profile while the disk is full, and again once there is space."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(folder)]
     subprocess.run(mount, check=True)
     journal = Journal(folder / "journal.db")

@@ -1,4 +1,4 @@
-"""Which of a card's notifications may leave it, on a card that uses a number several times."""
+"""The notifications that may be removed from a card which uses a number several times."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ICCIDS = ("8900101000000000017", "8900101000000000025")
 
 @pytest.fixture
 def copies(tmp_path: Path) -> tuple[StoredNotification, StoredNotification]:
-    """Two copies of one card, which has numbered both 1; the second has taken the number from the first."""
+    """Two copies of a card's notifications, both numbered 1; the second has taken the first one's number."""
     with closing(Journal(tmp_path / "journal.db")) as journal:
         for number, iccid in enumerate(ICCIDS):
             journal.notifications.keep(
@@ -44,7 +44,7 @@ def listed(iccid: str) -> NotificationMetadata:
 def test_all_of_a_number_leave_or_none(
     copies: tuple[StoredNotification, StoredNotification], *, first: bool, second: bool
 ) -> None:
-    """The card removes all of a number, so each of them must have been accepted."""
+    """The card removes all notifications of a number, so each of them must have been accepted."""
     stages = [next(iter(REMOVABLE if accepted else UNSENT)) for accepted in (first, second)]
     kept = [replace(copy, stage=stage) for copy, stage in zip(copies, stages, strict=True)]
     assert [each.displaced for each in kept] == [True, False]
@@ -56,7 +56,7 @@ def test_all_of_a_number_leave_or_none(
 def test_a_listed_one_without_a_copy_keeps_its_number(
     copies: tuple[StoredNotification, StoredNotification],
 ) -> None:
-    """It would leave together with the accepted one, before anybody has it."""
+    """Otherwise it would be removed together with the accepted one, before any server has it."""
     accepted = replace(copies[1], stage=next(iter(REMOVABLE)))
     found = ListedCopies([accepted])
     assert [found.copy_of(listed(iccid)) for iccid in ICCIDS] == [None, accepted]

@@ -30,7 +30,7 @@ ELSEWHERE = "smdp-address-placeholder.invalid"
 
 
 def _asks_for_notifications(line: str) -> bool:
-    """Whether a line to the modem begins this function, and does not contain its tag by chance."""
+    """Return whether a line to the modem is this request, and does not only contain its tag by chance."""
     return re.search("E29100..BF2B", line) is not None
 
 
@@ -70,7 +70,7 @@ def test_what_waited_is_delivered_in_order_and_then_removed(lab: Lab) -> None:
 
 
 def test_a_request_during_an_attempt_makes_one_of_its_own(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The attempt that was under way fails after the request; the request is not done before its own one."""
+    """The attempt in progress fails after the request, which is done only after an attempt of its own."""
     attempted, may_fail = threading.Event(), threading.Event()
     deliver = notification_delivery.deliver
 
@@ -94,7 +94,7 @@ def test_a_request_during_an_attempt_makes_one_of_its_own(lab: Lab, monkeypatch:
 
 
 def test_all_that_leave_the_card_are_compared_by_one_command(lab: Lab) -> None:
-    """If the card holds nothing else, lpad asks for all of them immediately before it removes them."""
+    """If the card has no others, lpad retrieves all of them immediately before it removes them."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=503, times=100))
     iccid = lab.install()
     assert lab.carry_out(Kind.ENABLE, iccid=iccid).error is None
@@ -114,7 +114,7 @@ def test_all_that_leave_the_card_are_compared_by_one_command(lab: Lab) -> None:
 
 @pytest.mark.parametrize("answer", [0x6A80, bytes.fromhex("BF2B03810101"), bytes.fromhex("BF2B00")])
 def test_a_card_that_does_not_give_all_at_once_is_asked_for_each(lab: Lab, answer: bytes | int) -> None:
-    """An error, a status word or an empty answer to the one command keeps none of them on the card."""
+    """After an error, a status word or an empty answer to the one command, none of them stays on the card."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=503, times=100))
     lab.install()
     lab.stop()
@@ -130,7 +130,7 @@ def test_a_card_that_does_not_give_all_at_once_is_asked_for_each(lab: Lab, answe
 
 
 def test_what_is_still_to_be_sent_is_not_asked_for_with_them(lab: Lab) -> None:
-    """Otherwise a card full of undelivered notifications would give all of them each time."""
+    """Otherwise a card full of undelivered notifications would return all of them each time."""
     recipients = (Recipient(address=ELSEWHERE), Recipient())
     iccid = lab.install(metadata=ProfileMetadata(iccid=FIRST, name="First", recipients=recipients))
     lab.carry_out(Kind.ENABLE, iccid=iccid)
@@ -141,7 +141,7 @@ def test_what_is_still_to_be_sent_is_not_asked_for_with_them(lab: Lab) -> None:
 
 
 def test_an_outbox_that_cannot_deliver_says_so(lab: Lab) -> None:
-    """The change that asked for delivery fails with the server's error, and everything is kept."""
+    """The change that requested the delivery fails with the server's error, and everything is kept."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=500, times=100))
     lab.install()
     change = lab.carry_out(Kind.DELIVER_NOTIFICATIONS)
@@ -152,7 +152,7 @@ def test_an_outbox_that_cannot_deliver_says_so(lab: Lab) -> None:
 
 
 def test_news_bring_what_waited_along(lab: Lab) -> None:
-    """The next notification for a recipient lets its whole queue be tried, the oldest first."""
+    """The next notification for a recipient has its whole queue tried, the oldest first."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     iccid = lab.install()
     failed_once(lab)
@@ -227,14 +227,14 @@ def test_a_kept_copy_outlives_the_card_entry(lab: Lab, lost: str) -> None:
 
 
 def _take_off_by_hand(lab: Lab) -> None:
-    """Remove the notifications as another program would that speaks to the card."""
+    """Remove the notifications from the card, as another program would."""
     for number in (1, 2):
         lab.card.transmit(bytes.fromhex("00A4040010A0000005591010FFFFFFFF8900000100"))
         lab.card.transmit(bytes.fromhex(f"80E2910006BF30038001{number:02X}"))
 
 
 def test_what_the_card_did_not_let_go_of_at_the_end_of_a_download_goes_later(lab: Lab) -> None:
-    """A card that is out of reach for that moment is asked again by itself, not with the next change."""
+    """A card that is unreachable at that moment is tried again by itself, not with the next change."""
     lab.card.faults.status(0xBF30, 0x6F00)
     lab.install()
     lab.until_true(lambda: lab.card.notifications == () and lab.card.open_channels == ())
@@ -243,7 +243,7 @@ def test_what_the_card_did_not_let_go_of_at_the_end_of_a_download_goes_later(lab
 
 
 def test_notifications_share_transactions(tmp_path: Path) -> None:
-    """What no step lies between is one transaction: copies, the next attempt, a removal, the end of it."""
+    """Copies, the next attempt, a removal and its end share a transaction if no step is between them."""
     journal = Journal(tmp_path / "journal")
     copies = [
         NewCopy(eid="8" * 32, seq=seq, event="enable", address="a.example", iccid=None, raw=b"%d" % seq, at=1)
@@ -291,7 +291,7 @@ def test_a_copy_that_cannot_be_stored_keeps_no_other_from_being_copied(
 def test_a_card_that_let_go_of_everything_is_not_visited_again(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, *, alone: bool
 ) -> None:
-    """Whether the notifications of a download were compared by one command or one by one."""
+    """This holds whether the notifications were compared by one command or one by one."""
     recipients = (Recipient(),) if alone else (Recipient(address=ELSEWHERE), Recipient())
     visits: list[Worker] = []
     monkeypatch.setattr(Worker, "tidy", visits.append)

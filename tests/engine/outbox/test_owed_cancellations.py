@@ -1,4 +1,4 @@
-"""Servers are informed of sessions that were given up, by a thread of that time only."""
+"""Servers are informed of abandoned sessions, by a thread that exists only meanwhile."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def given_up(lab: Lab) -> Order:
-    """Take a download back while its server reports nothing."""
+    """Cancel a download while its server does not answer."""
     order = lab.order()
     with silent(lab, "authenticateClient") as asked:
         change = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)})
@@ -44,7 +44,7 @@ def none_owed(lab: Lab) -> None:
 
 
 def test_told_once_the_server_answers(lab: Lab) -> None:
-    """Attempts that fail are repeated, until the server has heard that the order is free again."""
+    """Failed attempts are repeated until the server knows that the order is free again."""
     lab.server.faults.add(Fault(function="cancelSession", kind=FaultKind.DROP_BEFORE, times=2))
     order = given_up(lab)
     lab.until_true(lambda: lab.server.orders.get(order.id).reason == "postponed")
@@ -53,7 +53,7 @@ def test_told_once_the_server_answers(lab: Lab) -> None:
 
 
 def test_no_attempt_without_end(lab: Lab) -> None:
-    """A server that does not answer has to forget the session by itself."""
+    """After the last attempt, the server has to forget the session by itself."""
     lab.server.faults.add(Fault(function="cancelSession", kind=FaultKind.DROP_BEFORE, times=99))
     given_up(lab)
     lab.until_true(lambda: told(lab) == TRIES)

@@ -34,7 +34,7 @@ def back(lab: Lab) -> None:
 
 
 def made_anew(lab: Lab) -> None:
-    """Have the card forget its notifications and count from the start."""
+    """Have the card forget its notifications and count from the start again."""
     lab.card._chip.state.notifications = []
     lab.card._chip.state.next_notification = 1
 
@@ -59,7 +59,7 @@ def test_numbers_that_run_backwards(lab: Lab) -> None:
 
 
 def test_the_same_event_under_the_same_number(lab: Lab) -> None:
-    """A list cannot tell the two apart; before anything leaves the card it is compared."""
+    """A list cannot distinguish the two; before one is removed from the card, lpad compares it."""
     lab.install()
     lab.until_true(lambda: lab.card.notifications == () and not pending(lab))
     away(lab)
@@ -77,7 +77,7 @@ def test_the_same_event_under_the_same_number(lab: Lab) -> None:
 
 
 def test_one_number_for_all(lab: Lab) -> None:
-    """A card whose counter stands still lists several under one number: each is copied, sent and removed."""
+    """A card with a stuck counter lists several under one number: each is copied, sent and removed."""
     away(lab)
     lab.install()
     for kind in (Kind.ENABLE, Kind.DISABLE, Kind.ENABLE):
@@ -93,7 +93,7 @@ def test_one_number_for_all(lab: Lab) -> None:
 
 
 def test_a_copy_without_a_number_of_its_own_can_be_dropped(lab: Lab) -> None:
-    """It is listed under a number of lpad's, and what has its old number stays."""
+    """It is listed under one of lpad's own numbers, and the notification with its old number stays."""
     away(lab)
     lab.install()
     made_anew(lab)
@@ -150,7 +150,7 @@ def test_no_copy_is_overwritten(tmp_path: Path, stage: Stage) -> None:
 
 
 def test_what_was_accepted_makes_room(tmp_path: Path) -> None:
-    """A copy that only waits to leave the card does not take the number from what has it now."""
+    """A copy that only has to be removed from the card does not keep its number from a new notification."""
     notifications = Journal(tmp_path / "journal.db").notifications
     for raw in (b"first", b"second"):
         assert notifications.keep(eid=EID, seq=7, event="enable", address="a", iccid=None, raw=raw, at=1.0)

@@ -1,4 +1,4 @@
-"""Notifications that cannot be read, copied or delivered: shown, dropped on request, and never in the way."""
+"""Notifications that cannot be read, copied or delivered: shown, dropped on request, and harmless."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def away(lab: Lab) -> None:
 
 
 def of_number(number: int, act: Callable[[bytes], bytes | int]) -> Callable[[bytes], bytes | int]:
-    """Put the card's answer about one notification through `act`, and leave the others as they are."""
+    """Pass the card's answer about one notification through `act`, and leave the others as they are."""
     element = tlv.encode(0x80, bytes([number]))
     return lambda answer: act(answer) if element in answer else answer
 
@@ -76,7 +76,7 @@ def test_address_with_five_thousand_digits(lab: Lab) -> None:
     ids=["6F00", "memory", "nothing", "garbage", "undefined", "cut", "without metadata"],
 )
 def test_card_that_does_not_give_one(lab: Lab, act: Callable[[bytes], bytes | int]) -> None:
-    """Whatever a card returns instead of one: the rest is copied, switches work, and it can be dropped."""
+    """Whatever a card returns for one, the rest is copied, switches work, and it can be dropped."""
     away(lab)
     lab.install()
     odd = lab.card.notifications[-1].number + 1
@@ -100,7 +100,7 @@ def test_card_that_does_not_give_one(lab: Lab, act: Callable[[bytes], bytes | in
 
 
 def test_one_that_can_be_copied_again(lab: Lab) -> None:
-    """A retry asks the card again immediately; what it gives then is delivered."""
+    """A retry reads the card again immediately, and delivers what it returns."""
     lab.install()
     lab.until_true(lambda: lab.card.notifications == ())
     lab.card.faults.status(RETRIEVE, 0x6F00)
@@ -148,7 +148,7 @@ def test_card_that_hangs_over_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_card_that_is_gone_over_one(lab: Lab) -> None:
-    """A card that answers nothing any more is absent, and not a card with an odd notification."""
+    """A card that no longer answers at all is absent; it does not count as having an odd notification."""
     lab.patient(switch=3, read=3, open=3)
     away(lab)
     lab.install()
@@ -185,7 +185,7 @@ def test_mistake_in_lpad_over_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_mistake_in_lpad_over_the_list(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An internal error in all that concerns notifications leaves switches alone."""
+    """Internal errors in all code for notifications do not affect switches."""
     lab.install()
     monkeypatch.setattr(collection.Collection, "collect", lambda *_, **__: 1 // 0)
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
@@ -238,7 +238,7 @@ def test_dropping_what_the_card_does_not_hold(lab: Lab) -> None:
 
 
 def test_an_entry_that_cannot_be_read_is_counted(lab: Lab) -> None:
-    """It hides no other, has no number to be shown by, and nothing copied is forgotten for it."""
+    """An unreadable entry hides no other, has no number to show, and has no copied one forgotten."""
     away(lab)
     lab.install()
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE

@@ -1,4 +1,4 @@
-"""The order of failover: round and round, past what the card does not hold."""
+"""The order of failover: cyclic, without profiles that the card does not have."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def listed(*iccids: str, enabled: str | None) -> ProfileList:
     ],
 )
 def test_the_next_one(after: str, installed: set[str], enabled: str, wanted: str | None) -> None:
-    """The one behind the last that was tried, if the card holds it; never the one that is given up."""
+    """It is the one after the last that was tried, if the card has it, but never the rejected one."""
     found = POLICY.following(after, listed=listed(*installed, enabled=enabled), enabled=enabled)
     assert (None if found is None else found.iccid) == wanted
 
 
 def test_a_profile_has_its_own_rule() -> None:
-    """One that is not in the order has none, nor has no profile at all."""
+    """A profile that is not in the order has no rule, and neither has a missing profile."""
     assert POLICY.rule(listed(FIRST, SECOND, enabled=SECOND)) is ORDER[1]
     assert POLICY.rule(listed(FIRST, STRANGER, enabled=STRANGER)) is None
     assert POLICY.rule(listed(FIRST, SECOND, enabled=None)) is None

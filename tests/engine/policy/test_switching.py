@@ -34,13 +34,13 @@ def failure(change: Change) -> str:
 
 
 def reset(lab: Lab, **taken: bool) -> Change:
-    """Reset the card's memory, of what is named."""
+    """Reset the named part of the card's memory."""
     names = ("operational_profiles", "test_profiles", "default_smdp")
     return lab.carry_out(Kind.RESET, **{name: taken.get(name, False) for name in names})  # type: ignore[arg-type]  # JSON
 
 
 def test_a_protected_profile_is_never_deleted(tmp_path: Path, pki: Pki) -> None:
-    """Not even while another is enabled; those next to it are."""
+    """A protected profile is not even deleted while another is enabled; unprotected ones are."""
     with guarding(tmp_path, pki, policy=SwitchPolicy(protected=(SECOND,))) as lab:
         change = lab.carry_out(Kind.DELETE, iccid=SECOND)
         assert failure(change) == "protected"
@@ -52,7 +52,7 @@ def test_a_protected_profile_is_never_deleted(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_reset_does_not_take_a_protected_profile(tmp_path: Path, pki: Pki) -> None:
-    """Nor any other then: the card deletes by class, all or none."""
+    """No profile is deleted then: the card deletes by class, all or none."""
     with guarding(tmp_path, pki, policy=SwitchPolicy(protected=(SECOND,))) as lab:
         assert failure(reset(lab, operational_profiles=True)) == "protected"
         assert len(lab.card.profiles) == 2
@@ -70,7 +70,7 @@ def test_a_protected_profile_is_disabled_by_enabling_another_only(tmp_path: Path
 
 
 def test_a_card_that_must_have_one_enabled_is_never_left_without(tmp_path: Path, pki: Pki) -> None:
-    """Neither by disabling nor by a reset; a reset that takes no profile is let through."""
+    """It is never left without one by a disable or a reset; a reset that deletes no profile is allowed."""
     with guarding(tmp_path, pki, policy=SwitchPolicy(keep_enabled=True)) as lab:
         assert failure(lab.carry_out(Kind.DISABLE, iccid=FIRST)) == "protected"
         assert failure(reset(lab, operational_profiles=True)) == "protected"
@@ -80,7 +80,7 @@ def test_a_card_that_must_have_one_enabled_is_never_left_without(tmp_path: Path,
 
 
 def test_the_limit_of_a_day(tmp_path: Path, pki: Pki) -> None:
-    """Further switches are refused with the moment of the next one; what is so already needs none."""
+    """Further switches are refused with the time of the next one; a switch without effect is allowed."""
     with guarding(tmp_path, pki, policy=SwitchPolicy(per_day=2)) as lab:  # one was needed to enable the first
         assert lab.carry_out(Kind.ENABLE, iccid=SECOND).error is None
         change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
@@ -95,7 +95,7 @@ def test_the_limit_of_a_day(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_limit_is_kept_over_restarts(tmp_path: Path, pki: Pki) -> None:
-    """It is counted in the journal."""
+    """Switches are counted in the journal."""
     policy = SwitchPolicy(per_day=1)
     with guarding(tmp_path, pki, policy=policy) as lab:
         lab.stop()
@@ -126,7 +126,7 @@ def test_a_download_that_enables_counts(tmp_path: Path, pki: Pki) -> None:
 
 
 def made(at: datetime, step: str = "enable-profile") -> Change:
-    """A change that took a step at that moment."""
+    """Return a change that took a step at that moment."""
     params = EnableParams(iccid="8900101000000000017")
     change = Change(id=1, euicc="modem", kind=Kind.ENABLE, params=params, created_at=at)
     return replace(change, steps=(Step(name="read-profiles", at=at), Step(name=step, at=at)))
@@ -150,7 +150,7 @@ def test_what_counts_is_within_a_day(hours: list[float], *, allowed: bool) -> No
 
 
 def test_a_clock_that_was_set_back_does_not_lock_the_card() -> None:
-    """Switches that lie in the future: near ones count for a day at most, and far ones not at all."""
+    """Of switches that lie in the future, near ones count for a day at most, and far ones not at all."""
     policy = SwitchPolicy(per_day=1)
     policy.check_limit([made(NOON + timedelta(days=400))], present=AT_NOON)
     with pytest.raises(SwitchLimit) as caught:
@@ -179,7 +179,7 @@ def test_other_steps_are_no_switches() -> None:
 
 
 def test_a_reset_leaves_the_enabled_profile_only_where_one_must_be() -> None:
-    """Disabled profiles, and those of a class that the reset leaves, do not prevent it."""
+    """Disabled profiles, and those of a class that the reset spares, do not prevent a reset."""
     on = Profile(iccid=FIRST, state="enabled")
     off = Profile(iccid=SECOND, state="disabled")
     SwitchPolicy().check_reset([on, off], doomed={"operational"})
@@ -191,7 +191,7 @@ def test_a_reset_leaves_the_enabled_profile_only_where_one_must_be() -> None:
 
 
 def test_an_entry_that_cannot_be_read_is_not_the_profile_that_must_stay_enabled() -> None:
-    """Neither may the last readable one be disabled for its sake, nor does it keep a card from a reset."""
+    """It prevents disabling the last readable profile, but not a reset."""
     odd = UnreadableProfile(isdp_aid="A0000005591010FFFFFFFF8900001000")
     on, off = Profile(iccid=FIRST, state="enabled"), Profile(iccid=SECOND, state="disabled")
     keep = SwitchPolicy(keep_enabled=True)
@@ -216,7 +216,7 @@ def test_an_entry_that_cannot_be_read_counts_as_not_enabled_whatever_its_state_s
 
 @pytest.mark.parametrize("ago", [A_DAY, -A_DAY])
 def test_a_switch_counts_for_less_than_a_day(ago: timedelta) -> None:
-    """One that is exactly a day old is a day old, whichever way the clock was set since."""
+    """A switch that is exactly a day old no longer counts, whichever way the clock was set since."""
     policy = SwitchPolicy(per_day=1)
     policy.check_limit([made(NOON - ago)], present=AT_NOON)
     second = timedelta(seconds=1) if ago > timedelta() else timedelta(seconds=-1)

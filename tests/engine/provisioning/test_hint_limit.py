@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Turns the monotonic clock forward; the wall clock is a year ahead, and jumps back with each reading."""
+    """Advances the monotonic clock; the wall clock is a year ahead, and jumps back with each reading."""
     moment, wall = [1000.0], [4e9]
 
     def read_wall() -> float:
@@ -32,7 +32,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 
 def test_one_look_a_minute(passes: Callable[[float], None]) -> None:
-    """The first hint leads to a look now, each later one to a place after it; platforms are apart."""
+    """The first hint leads to a query now, later ones to one after it; platforms are counted separately."""
     limit = HintLimit()
     assert limit.take("a", 0.0) == 0.0
     assert limit.take("b", 0.0) == 0.0
@@ -55,7 +55,7 @@ def test_a_planned_look_counts(passes: Callable[[float], None]) -> None:
 
 
 def test_a_platform_may_ask_for_longer(passes: Callable[[float], None]) -> None:
-    """Its own pause between two looks counts if it is longer than a minute."""
+    """The platform's own pause between two queries applies if it is longer than a minute."""
     limit = HintLimit()
     limit.looked("a")
     passes(EVERY)

@@ -48,7 +48,7 @@ def cut_off(
     at: Callable[[Change], Change] = Change.run,
     **params: Any,
 ) -> Change:
-    """Write down a change as a daemon leaves it that is killed, start again, and return it settled."""
+    """Write a change as a killed daemon leaves it, start again, and return the settled change."""
     lab.stop()
     journal = lab.journal()
     change = journal.changes.add(CARD, params_of(kind, **params), secrets={})
@@ -77,7 +77,7 @@ def was_interrupted(change: Change) -> bool:
     ],
 )
 def test_a_switch(lab: Lab, wanted: Kind, found: Kind | None, *, done: bool) -> None:
-    """A switch is done where the card is in the wanted state, and failed where it is not."""
+    """A switch is done if the card is in the wanted state, and failed if it is not."""
     iccid = lab.install()
     if found is not None:
         lab.carry_out(found, iccid=iccid)
@@ -87,7 +87,7 @@ def test_a_switch(lab: Lab, wanted: Kind, found: Kind | None, *, done: bool) -> 
 
 
 def test_a_deletion(lab: Lab) -> None:
-    """A deleted profile is gone, one that is still there was not deleted."""
+    """A profile that is gone was deleted; one that is still there was not."""
     iccid = lab.install()
     assert was_interrupted(cut_off(lab, Kind.DELETE, iccid=iccid))
     assert cut_off(lab, Kind.DELETE, iccid="8900101000000000090").state is State.DONE
@@ -103,7 +103,7 @@ def test_a_deletion(lab: Lab) -> None:
 def test_a_deleted_profile_is_forgotten(
     tmp_path: Path, pki: Pki, kind: Kind, notes: Noting, params: dict[str, Any]
 ) -> None:
-    """If a cut follows the deletion, the applier and the hooks hear of it at the next start."""
+    """If a cut follows the deletion, the applier and the hooks are notified at the next start."""
     out = tmp_path / "out"
     (tmp_path / "runner").mkdir()
     spy = Spy()
@@ -128,7 +128,7 @@ def test_a_profile_that_is_still_there_is_not_forgotten(tmp_path: Path, pki: Pki
 
 
 def test_the_end_of_lpad_does_not_hide_a_deletion(tmp_path: Path, pki: Pki) -> None:
-    """A hook that is killed with lpad hears of the deletion again at the next start."""
+    """A hook that is killed with lpad is notified of the deletion again at the next start."""
     out = tmp_path / "out"
     (tmp_path / "runner").mkdir()
     with runner(tmp_path / "runner") as serving:
@@ -144,7 +144,7 @@ def test_the_end_of_lpad_does_not_hide_a_deletion(tmp_path: Path, pki: Pki) -> N
 
 
 def test_hooks_hear_of_a_download_that_arrived(tmp_path: Path, pki: Pki) -> None:
-    """If a cut follows the installation, the hooks hear of it at the next start."""
+    """If a cut follows the installation, the hooks are notified at the next start."""
     out = tmp_path / "out"
     (tmp_path / "runner").mkdir()
     with runner(tmp_path / "runner") as serving:
@@ -156,7 +156,7 @@ def test_hooks_hear_of_a_download_that_arrived(tmp_path: Path, pki: Pki) -> None
 
 
 def test_a_name(lab: Lab) -> None:
-    """A nickname is compared with what the card holds."""
+    """A nickname is compared with the one on the card."""
     iccid = lab.install()
     assert was_interrupted(cut_off(lab, Kind.RENAME, iccid=iccid, nickname="home"))
     lab.carry_out(Kind.RENAME, iccid=iccid, nickname="home")
@@ -164,14 +164,14 @@ def test_a_name(lab: Lab) -> None:
 
 
 def test_an_address(lab: Lab) -> None:
-    """The default SM-DP+ address is compared with what the card holds."""
+    """The default SM-DP+ address is compared with the one on the card."""
     assert was_interrupted(cut_off(lab, Kind.SET_DEFAULT_SMDP, default_smdp="a.example.com"))
     lab.carry_out(Kind.SET_DEFAULT_SMDP, default_smdp="a.example.com")
     assert cut_off(lab, Kind.SET_DEFAULT_SMDP, default_smdp="a.example.com").state is State.DONE
 
 
 def test_a_reset(lab: Lab) -> None:
-    """A reset is done when none of the profiles it takes is left and it had begun."""
+    """A reset is done if it had begun and none of its profiles is left."""
     what: dict[str, Any] = {"operational_profiles": True, "test_profiles": False, "default_smdp": False}
     assert cut_off(lab, Kind.RESET, notes=noting(ResetNotes, reset=True), **what).state is State.DONE
     assert was_interrupted(cut_off(lab, Kind.RESET, **what))
@@ -190,7 +190,7 @@ def test_a_download_that_arrived(lab: Lab) -> None:
 
 
 def test_a_download_that_arrived_but_was_not_enabled(lab: Lab) -> None:
-    """Half of what was wanted is not done: the error states what is left to do."""
+    """A half-done request fails: the error states what is left to do."""
     iccid = lab.install()
     change = cut_off(
         lab, Kind.DOWNLOAD, notes=noting(DownloadNotes, iccid=iccid, held_before=False), enable=True
@@ -203,7 +203,7 @@ def test_a_download_that_arrived_but_was_not_enabled(lab: Lab) -> None:
 
 @pytest.mark.parametrize("announced", [False, True])
 def test_the_hooks_hear_of_each_installed_profile_once(lab: Lab, *, announced: bool) -> None:
-    """Even if the change fails because the profile is not enabled; but not of what they have heard before."""
+    """This holds even if the change fails because the profile is not enabled; none is reported twice."""
     iccid = lab.install()
     (lab.folder / "runner").mkdir()
     with runner(lab.folder / "runner") as serving:
@@ -219,7 +219,7 @@ def test_the_hooks_hear_of_each_installed_profile_once(lab: Lab, *, announced: b
 
 
 def test_a_download_that_did_not_arrive(lab: Lab) -> None:
-    """Without the profile on the card the change failed and can be asked for again."""
+    """Without the profile on the card the change failed, and can be requested again."""
     assert was_interrupted(
         cut_off(lab, Kind.DOWNLOAD, notes=noting(DownloadNotes, iccid=FIRST, held_before=False))
     )
@@ -276,7 +276,7 @@ def test_a_question_of_an_earlier_release(lab: Lab) -> None:
 
 
 def test_settling_waits_for_the_card(lab: Lab) -> None:
-    """While the card is absent nothing can be said; when it comes back the change is settled."""
+    """While the card is absent the result is unknown; when the card is back, the change is settled."""
     iccid = lab.install()
     lab.stop()
     lab.modem.vanish()
@@ -372,7 +372,7 @@ def _noted(lab: Lab, change: Change) -> NotedLimit:
 
 
 def test_reading_and_delivering_need_no_settling(lab: Lab) -> None:
-    """A refresh that was cut off is done by the start itself; a delivery can be asked for again."""
+    """A refresh that was cut off is completed by the start itself; a delivery can be requested again."""
     assert cut_off(lab, Kind.REFRESH).state is State.DONE
     assert was_interrupted(cut_off(lab, Kind.DELIVER_NOTIFICATIONS))
     assert was_interrupted(cut_off(lab, Kind.PROBE))

@@ -1,4 +1,4 @@
-"""The change store: what an earlier run left is taken over once, and belongs to one card."""
+"""The change store: an earlier run's changes are taken over once, each for its own card."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_what_an_earlier_run_left_is_adopted_once(journal: Journal) -> None:
 
 
 def test_nothing_is_adopted_while_its_end_could_not_be_written(journal: Journal, tmp_path: Path) -> None:
-    """It would be done again after the next start."""
+    """It would be carried out again after the next start."""
     left = add(store_on(journal))
     store = store_on(journal)
     with no_space(tmp_path / "journal.db-wal"):
@@ -71,7 +71,7 @@ def test_nothing_is_adopted_while_its_end_could_not_be_written(journal: Journal,
 
 
 def test_an_end_is_written_once(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even if two threads find that the journal can be written again: its events must not occur twice."""
+    """Even if two threads find the journal writable again, its events must not occur twice."""
     store = store_on(journal)
     change = store.save(add(store).run())
     save = journal.changes.save
@@ -100,7 +100,7 @@ def test_an_end_is_written_once(journal: Journal, monkeypatch: pytest.MonkeyPatc
 
 
 def test_only_orphans_are_ended(journal: Journal) -> None:
-    """A card that the settings name keeps its changes."""
+    """The changes of a card that the settings name are kept."""
     add(store_on(journal))
     orphan = add(store_on(journal), "gone")
     store = store_on(journal)
@@ -110,7 +110,7 @@ def test_only_orphans_are_ended(journal: Journal) -> None:
 
 
 def test_the_same_is_under_way_only_if_all_of_it_is_the_same(journal: Journal) -> None:
-    """Card, kind, what is asked, secrets; and it must not have ended."""
+    """Card, kind, parameters and secrets must be equal, and the change must not have ended."""
     store = store_on(journal)
     change = add(store)
     assert store.under_way("modem", ASKED, secrets={}) == [change]
@@ -123,7 +123,7 @@ def test_the_same_is_under_way_only_if_all_of_it_is_the_same(journal: Journal) -
 
 
 def test_progress_is_seen_and_not_written(journal: Journal) -> None:
-    """A number of bytes is in memory until the next record."""
+    """A number of bytes stays in memory until the next record."""
     store = store_on(journal)
     change = store.save(add(store).run())
     assert store.show_progress(change, Progress(sent=1, total=2)).progress == Progress(sent=1, total=2)

@@ -23,13 +23,13 @@ EYES = dict.fromkeys(Source, _sees)
 
 
 def test_every_kind_has_a_source() -> None:
-    """Probes are what the table of probes holds, and the network alone reports them."""
+    """Probes are exactly those in the table of probes, and only the network reports them."""
     assert set(SOURCES) == set(ConditionKind)
     assert {kind for kind in SOURCES if SOURCES[kind] is Source.NETWORK} == set(PROBES)
 
 
 def test_a_known_kind_is_asked_of_its_source() -> None:
-    """And of no other."""
+    """A known kind is evaluated by its own source only."""
     condition = Condition.parse("registered")
     assert look(condition, {Source.MODEM: _sees}, deadline=Deadline.after(1)).met is True
     assert (
@@ -38,7 +38,7 @@ def test_a_known_kind_is_asked_of_its_source() -> None:
 
 
 def test_an_unknown_kind_is_not_evaluated() -> None:
-    """Every set of sources is covered."""
+    """This holds with every set of sources."""
     found = look(UNKNOWN, EYES, deadline=Deadline.after(1))
     assert found.met is None
     assert "cannot evaluate" in found.seen

@@ -20,7 +20,7 @@ def test_durations_are_sorted_into_classes() -> None:
 
 
 def test_changes_are_counted_by_kind_and_outcome() -> None:
-    """Each pair counts for itself."""
+    """Each pair of kind and outcome is counted separately."""
     counters = Counters()
     counters.change_ended("enable", "done")
     counters.change_ended("enable", "done")

@@ -24,14 +24,14 @@ def profile(iccid: str = "8900101000000000017", *, state: str = "disabled", **ot
     ],
 )
 def test_what_is_known_against_a_profile(suspect: Profile, risk: str, told: str) -> None:
-    """A word for programs and a sentence for people state what it is."""
+    """A word for programs and a sentence for people describe the risk."""
     (found,) = known_risks([profile(), suspect])
     assert (found.iccid, found.risk, found.enabled) == (suspect.iccid, risk, False)
     assert told in found.sentence
 
 
 def test_an_enabled_one_is_worse() -> None:
-    """That it is in use is said."""
+    """The report states that the profile is enabled."""
     (found,) = known_risks([profile("8949449999999990023", state="enabled")])
     assert found.enabled
 

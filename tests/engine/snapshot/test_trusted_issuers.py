@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def test_a_download_by_the_cards_word(lab: Lab) -> None:
-    """The first download takes one handshake more than usual, later ones and their notifications none."""
+    """The first download takes an extra handshake; later downloads and their notifications take none."""
     lab.trust = Trust(use_system_roots=False, memory=TrustMemory(lab.folder / "servers.json"))
     lab.install()
     counters = lab.server.counters
@@ -41,7 +41,7 @@ def test_a_forbidden_ci(lab: Lab, pki: Pki) -> None:
 
 
 def test_a_card_that_was_not_read_yet() -> None:
-    """Before a card is read, nothing is known of whom it trusts; what it said last is asked for."""
+    """Before a card is read, its trusted CIs are unknown; its last report is looked up."""
     assert card_trust("89", [Snapshot(name="modem", transport="AT")]) == CardTrust("89", None)
 
 
@@ -53,7 +53,7 @@ def info(key_id: str) -> CardInfo:
 
 
 def test_another_cards_word_does_not_count() -> None:
-    """Only what the card of this EID said, and only once its information was read."""
+    """Only a report by the card with this EID counts, once its information has been read."""
     read = replace(Snapshot(name="modem", transport="AT"), eid="89", info=info("aa" * 20))
     other = replace(read, eid="88", info=info("bb" * 20))
     unread = replace(read, info=None)

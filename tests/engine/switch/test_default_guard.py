@@ -1,4 +1,4 @@
-"""The default guard: which switches get it, and what the result says of those that do not."""
+"""The default guard: the switches that get it, and the result's report on the others."""
 
 from __future__ import annotations
 
@@ -77,14 +77,14 @@ def test_an_installed_profile_is_guarded_too(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_null_means_none(tmp_path: Path, pki: Pki) -> None:
-    """A request that reports this is carried out without any guard, and without a reason."""
+    """A request with null is carried out without any guard, and without a reason."""
     with defaulting(tmp_path, pki, registration={SECOND: SEARCHING}) as lab:
         assert unguarded(lab.carry_out(Kind.ENABLE, iccid=SECOND, unguarded=True)) == ""
         assert enabled(lab) == SECOND
 
 
 def test_a_modem_that_was_not_registered_gives_no_guard(tmp_path: Path, pki: Pki) -> None:
-    """There is nothing to lose, and the result states the reason the switch was not guarded."""
+    """There is nothing to lose, and the result states why the switch was not guarded."""
     with defaulting(tmp_path, pki, registration={FIRST: DENIED, SECOND: SEARCHING}) as lab:
         assert "not registered before" in unguarded(lab.carry_out(Kind.ENABLE, iccid=SECOND))
 
@@ -111,21 +111,21 @@ def test_without_a_profile_to_go_back_to_there_is_no_guard(tmp_path: Path, pki: 
 
 
 def test_an_enabled_profile_is_neither_guarded_nor_told_why(tmp_path: Path, pki: Pki) -> None:
-    """Enabling the enabled profile is done immediately."""
+    """Enabling the enabled profile is done immediately, without a guard and without a reason."""
     with defaulting(tmp_path, pki) as lab:
         change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
         assert unguarded(change) == ""
 
 
 def test_a_rescue_is_never_guarded(tmp_path: Path, pki: Pki) -> None:
-    """The way home must not be barred by a network that is slow."""
+    """A slow network must not prevent a rescue."""
     with defaulting(tmp_path, pki, registration={SECOND: SEARCHING}) as lab:
         asked = lab.engine.submit("modem", EnableParams(iccid=SECOND), origin=RESCUE).change
         assert unguarded(lab.ended(asked.id)) == ""
 
 
 def test_a_failover_without_a_rule_has_it(tmp_path: Path, pki: Pki) -> None:
-    """Failover brings the guard of the profile's rule; without one, the default guard applies."""
+    """Failover uses the guard of the profile's rule; without a rule, the default guard applies."""
     with defaulting(tmp_path, pki, within=2, registration={SECOND: SEARCHING}) as lab:
         asked = lab.engine.submit("modem", EnableParams(iccid=SECOND), origin=FAILOVER).change
         rolled_back(lab.ended(asked.id))
@@ -141,7 +141,7 @@ def test_a_locked_sim_ends_the_watch_at_once(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_it_survives_a_restart(tmp_path: Path, pki: Pki) -> None:
-    """A default guard that was cut off is awaited again, and decides."""
+    """A default guard that was cut off is awaited again, and takes effect."""
     with defaulting(tmp_path, pki, within=60, registration={SECOND: SEARCHING}) as lab:
         ports = [replace(port(lab), policy=DEFAULT, device="/dev/x")]
         change = lab.submit(Kind.ENABLE, iccid=SECOND)

@@ -1,4 +1,4 @@
-"""Guarded switches: kept when all conditions are met, else taken back."""
+"""Guarded switches: kept if all conditions are met, otherwise rolled back."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def install_locked(lab: Lab) -> None:
 def test_a_mute_probe_holds_nobody_up(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """While its socket waits, a "no" and a change of mind take the switch back immediately."""
+    """While its socket waits, a no or a cancellation rolls back the switch immediately."""
     monkeypatch.setattr(condition_watch, "_PROBE", 1000.0)
     with socket.create_server(("127.0.0.1", 0)) as mute, guarding(tmp_path, pki) as lab:
         probe = f"http://127.0.0.1:{mute.getsockname()[1]}/"
@@ -86,7 +86,7 @@ def test_a_mute_probe_holds_nobody_up(
 
 
 def test_a_profile_that_registers_is_kept(tmp_path: Path, pki: Pki) -> None:
-    """After a while of searching; the modem is asked, then heard."""
+    """It is kept after a while of searching; the modem is asked first, then reports by itself."""
     with guarding(tmp_path, pki, registers_after=1.0) as lab:
         change = ended(lab, REGISTERED)
         assert change.error is None, change.error
@@ -105,7 +105,7 @@ def test_a_profile_that_registers_is_kept(tmp_path: Path, pki: Pki) -> None:
 def test_a_profile_that_does_not_register_is_taken_back(
     tmp_path: Path, pki: Pki, status: int, word: str
 ) -> None:
-    """The profile before is enabled, card and modem agree on it, and the error states what was seen."""
+    """The previous profile is enabled, card and modem agree on it, and the error states what was seen."""
     with time_lapse() as pass_by, guarding(tmp_path, pki, registration={SECOND: status}) as lab:
         change = out_of_time(lab, pass_by, REGISTERED, seen=word)
         details = rolled_back(change)
@@ -121,7 +121,7 @@ def test_a_profile_that_does_not_register_is_taken_back(
 
 
 def test_where_nothing_was_enabled_nothing_is_afterwards(tmp_path: Path, pki: Pki) -> None:
-    """Back to none, if there was none."""
+    """The rollback leaves no profile enabled if none was enabled before."""
     with time_lapse() as pass_by, guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
         lab.carry_out(Kind.DISABLE, iccid=FIRST)
         details = rolled_back(out_of_time(lab, pass_by, REGISTERED, seen="searching"))
@@ -130,7 +130,7 @@ def test_where_nothing_was_enabled_nothing_is_afterwards(tmp_path: Path, pki: Pk
 
 
 def test_a_modem_that_keeps_the_old_state_is_helped_back_too(tmp_path: Path, pki: Pki) -> None:
-    """The way back has the whole ladder, as the way there."""
+    """The rollback uses the whole ladder, like the switch itself."""
     habits: dict[str, Any] = {"registration": {SECOND: 2}, "notices": Notices.RADIO_CYCLE}
     with time_lapse() as pass_by, guarding(tmp_path, pki, notice_in=0.3, **habits) as lab:
         change = out_of_time(lab, pass_by, REGISTERED, seen="searching")
@@ -140,7 +140,7 @@ def test_a_modem_that_keeps_the_old_state_is_helped_back_too(tmp_path: Path, pki
 
 
 def test_a_switch_that_does_not_come_up_is_taken_back_at_once(tmp_path: Path, pki: Pki) -> None:
-    """Such as by a card that says yes and stays as it was: no guard is awaited."""
+    """If a card reports success and stays as it was, no guard is awaited."""
     with guarding(tmp_path, pki, patience=2) as lab:
         lab.card.faults.refuse(ENABLE, 0)
         details = rolled_back(ended(lab, REGISTERED, within=300))
@@ -149,7 +149,7 @@ def test_a_switch_that_does_not_come_up_is_taken_back_at_once(tmp_path: Path, pk
 
 
 def test_less_than_a_second_is_no_damage(tmp_path: Path, pki: Pki) -> None:
-    """A noted time limit below the shortest that callers may ask for is not replaced by a longer one."""
+    """A stored time limit below the shortest that callers may request is not replaced by a longer one."""
     with guarding(tmp_path, pki, registration={SECOND: 3}) as lab:
         change = ended(lab, REGISTERED, within=0.5)
         rolled_back(change)
@@ -172,7 +172,7 @@ def test_a_card_that_refuses_has_nothing_to_take_back(tmp_path: Path, pki: Pki) 
 
 
 def test_a_profile_without_a_way_back_takes_no_guard(tmp_path: Path, pki: Pki) -> None:
-    """One whose operator forbids to disable it could not be taken back: nothing is sent."""
+    """If its operator forbids disabling it, the switch could not be rolled back: nothing is sent."""
     with guarding(tmp_path, pki, behaviour=PERMITS_PPR1) as lab:
         install_locked(lab)
         change = ended(lab, REGISTERED, iccid=THIRD)
@@ -183,14 +183,14 @@ def test_a_profile_without_a_way_back_takes_no_guard(tmp_path: Path, pki: Pki) -
 
 
 def test_enabling_the_enabled_profile_puts_nothing_on_trial(tmp_path: Path, pki: Pki) -> None:
-    """It is done, whatever the guard."""
+    """The request is done immediately, whatever its guard."""
     with guarding(tmp_path, pki, registration={FIRST: 2}) as lab:
         change = ended(lab, REGISTERED, iccid=FIRST)
         assert result_of(change) == {"iccid": FIRST, "already": True}
 
 
 def test_a_modem_that_tells_no_registration_takes_no_such_guard(tmp_path: Path, pki: Pki) -> None:
-    """It is said before anything is sent."""
+    """The refusal comes before anything is sent."""
     with guarding(tmp_path, pki, registration_commands=()) as lab:
         change = ended(lab, REGISTERED)
         assert change.error is not None
@@ -201,7 +201,7 @@ def test_a_modem_that_tells_no_registration_takes_no_such_guard(tmp_path: Path, 
 def test_a_modem_still_in_the_old_network_does_not_pass(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It says for a moment that it is registered, from before the switch, and then that it is not."""
+    """For a moment it still reports the registration from before the switch, and then that it is lost."""
     monkeypatch.setattr(condition_watch, "STEADY", 600.0)
     with time_lapse() as pass_by, guarding(tmp_path, pki) as lab:
         change = guarded(lab, REGISTERED, within=600)
@@ -213,7 +213,7 @@ def test_a_modem_still_in_the_old_network_does_not_pass(
 
 
 def test_a_card_without_a_modem_takes_no_guard_by_registration(tmp_path: Path, pki: Pki) -> None:
-    """As in a reader: it is said before anything is sent; a confirmation guards it nevertheless."""
+    """A card in a reader is refused such a guard before anything is sent; a confirmation still works."""
     with guarding(tmp_path, pki) as lab:
         lab.stop()
         lab.start(lab.port)  # a raw card, of which lpad is the only reader
@@ -228,7 +228,7 @@ def test_a_card_without_a_modem_takes_no_guard_by_registration(tmp_path: Path, p
 
 
 def test_a_probe_that_is_reached_keeps_the_profile(tmp_path: Path, pki: Pki) -> None:
-    """Through the named interface."""
+    """The probe goes through the named interface."""
     with guarding(tmp_path, pki) as lab, listening() as number:
         change = ended(lab, f"tcp:127.0.0.1:{number}@lo")
         assert change.error is None, change.error
@@ -236,7 +236,7 @@ def test_a_probe_that_is_reached_keeps_the_profile(tmp_path: Path, pki: Pki) -> 
 
 
 def test_a_probe_that_is_reached_late_keeps_the_profile(tmp_path: Path, pki: Pki) -> None:
-    """It is tried again and again."""
+    """The probe is repeated until it reaches the host."""
     number = unused_port()
     with guarding(tmp_path, pki) as lab:
         change = guarded(lab, f"tcp:127.0.0.1:{number}")
@@ -249,7 +249,7 @@ def test_a_probe_that_is_reached_late_keeps_the_profile(tmp_path: Path, pki: Pki
 
 
 def test_a_probe_that_is_not_reached_takes_it_back(tmp_path: Path, pki: Pki) -> None:
-    """And its last error is reported."""
+    """The error reports the probe's last failure."""
     number = unused_port()
     with time_lapse() as pass_by, guarding(tmp_path, pki) as lab:
         change = out_of_time(lab, pass_by, f"tcp:127.0.0.1:{number}@lo", seen="refused")
@@ -259,7 +259,7 @@ def test_a_probe_that_is_not_reached_takes_it_back(tmp_path: Path, pki: Pki) -> 
 
 
 def test_all_conditions_are_needed(tmp_path: Path, pki: Pki) -> None:
-    """Those that were met are not told of; those that were not are."""
+    """The error names the conditions that were not met, and omits the others."""
     number = unused_port()
     probe = f"tcp:127.0.0.1:{number}"
     with time_lapse() as pass_by, guarding(tmp_path, pki) as lab:
@@ -283,7 +283,7 @@ def test_a_confirmation_keeps_the_profile(tmp_path: Path, pki: Pki) -> None:
 def test_an_answer_that_comes_just_before_the_pause(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, *, confirm: bool
 ) -> None:
-    """It ends the pause at once, although the watch has looked for an answer already."""
+    """The answer ends the pause immediately, although the watch has already looked for an answer."""
     answered: list[bool] = []
     paused = Run.pause
 
@@ -301,7 +301,7 @@ def test_an_answer_that_comes_just_before_the_pause(
 
 
 def test_a_confirmation_may_come_before_the_rest(tmp_path: Path, pki: Pki) -> None:
-    """A program that knows already need not wait."""
+    """A program may confirm before the other conditions are met."""
     with guarding(tmp_path, pki, registers_after=1.5) as lab:
         change = lab.asked(guarded(lab, REGISTERED, "confirm").id)
         lab.engine.answer(change.id, Answer(confirm=True))
@@ -310,7 +310,7 @@ def test_a_confirmation_may_come_before_the_rest(tmp_path: Path, pki: Pki) -> No
 
 
 def test_a_no_takes_it_back_at_once(tmp_path: Path, pki: Pki) -> None:
-    """Long before the time has passed."""
+    """The rollback begins long before the time has passed."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=600).id)
         lab.engine.answer(change.id, Answer(confirm=False))
@@ -319,7 +319,7 @@ def test_a_no_takes_it_back_at_once(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_another_answer_does_not_fit(tmp_path: Path, pki: Pki) -> None:
-    """A confirmation is asked for, and no decision."""
+    """Only a confirmation is accepted, not a decision."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm").id)
         with pytest.raises(Conflict, match="waits for another answer: confirmation"):
@@ -329,7 +329,7 @@ def test_another_answer_does_not_fit(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_taking_the_change_back_takes_the_switch_back(tmp_path: Path, pki: Pki) -> None:
-    """The change is cancelled, and the profile before is enabled."""
+    """The change is cancelled, and the previous profile is enabled."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=600).id)
         lab.engine.cancel(change.id)
@@ -354,7 +354,7 @@ def test_other_changes_wait_and_reads_do_not(tmp_path: Path, pki: Pki) -> None:
 def test_where_the_profile_before_does_not_enable_the_fallback_order_is_tried(
     tmp_path: Path, pki: Pki
 ) -> None:
-    """In the settings' order; those that the card does not hold are ignored."""
+    """The settings' order applies; profiles that the card does not have are skipped."""
     policy = SwitchPolicy(fallback=("8900101000000000041", SECOND, THIRD))
     with guarding(tmp_path, pki, policy=policy) as lab:
         lab.install(iccid=THIRD, name="Third")
@@ -372,7 +372,7 @@ def test_where_the_profile_before_does_not_enable_the_fallback_order_is_tried(
 
 
 def test_a_previous_profile_that_no_longer_registers_stays(tmp_path: Path, pki: Pki) -> None:
-    """It may only be a weak signal: the order of fallbacks is for cards that refuse, not for networks."""
+    """The cause may be a weak signal: the fallback order is for cards that refuse, not for networks."""
     policy = SwitchPolicy(fallback=(THIRD,))
     with guarding(tmp_path, pki, policy=policy) as lab:
         lab.install(iccid=THIRD, name="Third")
@@ -389,7 +389,7 @@ def test_a_previous_profile_that_no_longer_registers_stays(tmp_path: Path, pki: 
 
 
 def test_without_any_profile_to_go_back_to_the_new_one_stays(tmp_path: Path, pki: Pki) -> None:
-    """Better than none, and the error states what is enabled."""
+    """The new one is better than none, and the error states what is enabled."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         lab.card.faults.refuse(ENABLE, DISALLOWED, times=100)
@@ -405,7 +405,7 @@ def test_without_any_profile_to_go_back_to_the_new_one_stays(tmp_path: Path, pki
 def test_a_card_that_must_have_a_profile_enabled_falls_back_instead_of_to_none(
     tmp_path: Path, pki: Pki
 ) -> None:
-    """`keep_enabled` counts on the way back, too."""
+    """`keep_enabled` also applies to a rollback."""
     with guarding(tmp_path, pki, policy=SwitchPolicy(fallback=(FIRST,))) as lab:
         lab.carry_out(Kind.DISABLE, iccid=FIRST)
         lab.stop()
@@ -416,7 +416,7 @@ def test_a_card_that_must_have_a_profile_enabled_falls_back_instead_of_to_none(
 
 
 def test_cards_that_switch_only_with_refresh(tmp_path: Path, pki: Pki) -> None:
-    """Forth and back with a card that hides its profiles meanwhile."""
+    """The switch and its rollback work on a card that hides its profiles meanwhile."""
     behaviour = CardBehaviour(profiles_hidden_during_switch=True)
     registration = {SECOND: 2}
     with (
@@ -428,7 +428,7 @@ def test_cards_that_switch_only_with_refresh(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_events_tell_how_far_the_guard_has_got(tmp_path: Path, pki: Pki) -> None:
-    """Begun, what was seen, going back, back."""
+    """The events are the beginning, each observation, the start of the rollback, and its end."""
     with time_lapse() as pass_by, guarding(tmp_path, pki, registration={SECOND: 3}) as lab:
         subscription = lab.engine.subscribe(lambda: None)
         change = out_of_time(lab, pass_by, REGISTERED, seen="denied")

@@ -1,4 +1,4 @@
-"""The layers of the connection as events: of the hub's stream, and in the outbox of events."""
+"""The layers of the connection as events, in the hub's stream and in the outbox of events."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def heard(lab: Lab) -> Iterator[Told]:
 
 
 def test_a_kept_switch(tmp_path: Path, pki: Pki) -> None:
-    """Each layer comes up once, from below, and a repeated state is not reported."""
+    """Each layer comes up once, the lowest first, and a repeated state is not reported."""
     with networking(tmp_path, pki) as lab, heard(lab) as told, listening() as at:
         change = ended(lab, REGISTERED, "bearer", "address", f"tcp:127.0.0.1:{at}")
         assert change.error is None, change.error
@@ -101,7 +101,7 @@ def test_a_switch_that_is_rolled_back(
 
 
 def test_an_unanswered_probe(tmp_path: Path, pki: Pki) -> None:
-    """However often it is tried, the path goes down once; one of two probes is not yet the path."""
+    """However often the probe is tried, the path goes down once; one of two probes is not yet the path."""
     with networking(tmp_path, pki) as lab, heard(lab) as told, listening() as at:
         conditions = (REGISTERED, f"tcp:127.0.0.1:{at}", f"tcp:127.0.0.1:{unused_port()}")
         rolled_back(ended(lab, *conditions, within=4))
@@ -118,7 +118,7 @@ def test_without_an_applier(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_modem_that_still_searches(tmp_path: Path, pki: Pki) -> None:
-    """It is shown so, and the layer is not down: it may be registered in a moment."""
+    """The layer is reported as searching, not as down: the modem may register in a moment."""
     with guarding(tmp_path, pki, registration={SECOND: 2}) as lab, heard(lab) as told:
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
         assert result_of(change)["registration"].startswith("CEREG 2 (searching)")

@@ -1,4 +1,4 @@
-"""The network settings within a switch: which APN the modem has, and the result of each layer."""
+"""The network settings within a switch: the modem's APN, and the result of each layer."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_without_settings_the_modem_gets_the_networks_default(tmp_path: Path, pk
 
 
 def test_a_guarded_switch_is_kept_with_its_apn(tmp_path: Path, pki: Pki) -> None:
-    """The network lets the new profile in with its own APN only, which is set before the guard looks."""
+    """The network accepts the new profile only with its own APN, which is set before the guard checks."""
     subscriptions = {SECOND: Subscription(apns=("second.example",))}
     with networking(tmp_path, pki, subscriptions=subscriptions) as lab:
         change = ended(lab, REGISTERED, "bearer", "address")
@@ -166,7 +166,7 @@ def test_wrong_settings_are_not_a_dead_profile(
 
 
 def test_a_cut_while_the_guard_is_awaited_ends_with_the_right_settings(tmp_path: Path, pki: Pki) -> None:
-    """After a restart in the middle, the profile that is enabled in the end has its own APN."""
+    """After a restart in the middle, the profile that is finally enabled has its own APN."""
     for confirm, iccid, wanted in ((True, SECOND, "second.example"), (False, FIRST, "first.example")):
         folder = tmp_path / iccid
         folder.mkdir()
@@ -182,7 +182,7 @@ def test_a_cut_while_the_guard_is_awaited_ends_with_the_right_settings(tmp_path:
 
 
 def test_a_failure_before_an_ordinary_enable_stops_it(tmp_path: Path, pki: Pki) -> None:
-    """Nothing is switched, what was made ready is taken back, and the error states how to continue."""
+    """Nothing is switched, the preparations are undone, and the error states how to continue."""
     spy = Spy(answers={"prepare": [NO]})
     with networking(tmp_path, pki, spy) as lab:
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
@@ -254,7 +254,7 @@ def test_what_is_not_ready_is_tried_again(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_what_was_not_ready_in_time_is_settled_after_the_switch(tmp_path: Path, pki: Pki) -> None:
-    """If the port was away until the step's time was over, the settings are applied once it is back."""
+    """If the port is away until the step's time has passed, the settings are applied once it is back."""
     away = TryAgain(layer=Layer.MODEM, told="the port is away", after=3600)
     spy = Spy(answers={"apply": [away]})
     with networking(tmp_path, pki, spy) as lab:
@@ -359,7 +359,7 @@ def test_a_deleted_profile_is_forgotten_later(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_profile_that_another_program_deleted_is_forgotten(tmp_path: Path, pki: Pki) -> None:
-    """The applier hears of it as soon as lpad sees that the profile is gone."""
+    """The applier is notified as soon as lpad sees that the profile is gone."""
     spy = Spy()
     with networking(tmp_path, pki, spy) as lab:
         lab.carry_out(Kind.REFRESH)  # lpad has seen the profile
@@ -395,7 +395,7 @@ TELLS = 'echo "$LPAD_EVENT $LPAD_ICCID $LPAD_APN" >> {}'
 
 
 def test_hooks_are_told_how_it_ended(tmp_path: Path, pki: Pki) -> None:
-    """A kept switch is confirmed, and one that is taken back is reported with the profile enabled then."""
+    """Hooks are notified that a switch is kept, or rolled back, with the profile that is then enabled."""
     (tmp_path / "runner").mkdir()
     out = tmp_path / "out"
     with runner(tmp_path / "runner") as serving:
@@ -442,7 +442,7 @@ def test_the_time_of_other_settings_is_part_of_the_guards(tmp_path: Path, pki: P
 
 @dataclass
 class Rejected(Spy):
-    """An applier whose connection the network rejects because of its APN, and the time that it had."""
+    """An applier whose connection the network rejects because of its APN, and the time that it was given."""
 
     left: list[tuple[str, float]] = field(default_factory=list)
 

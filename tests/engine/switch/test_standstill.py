@@ -1,4 +1,4 @@
-"""Guards whose time runs out while lpad stands still, or is away: one more look, and only one."""
+"""Guards whose time runs out while lpad stands still, or is away: one more check, and only one."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def slow_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that takes longer than the limit to write that the guard is awaited."""
+    """A disk that takes longer than the limit to record that the guard is awaited."""
     save = Changes.save
 
     def slowly(self: Changes, change: Change, **written: Any) -> None:
@@ -83,7 +83,7 @@ def test_a_profile_that_does_not_work_is_taken_back_after_the_look(tmp_path: Pat
 
 @pytest.mark.usefixtures("slow_disk")
 def test_one_condition_that_is_not_met_is_enough(tmp_path: Path, pki: Pki) -> None:
-    """A registration that came in time does not keep a profile through which nothing is reached."""
+    """A registration that came in time does not keep a profile over which no host is reached."""
     with guarding(tmp_path, pki) as lab:
         condition = f"tcp:127.0.0.1:{unused_port()}"
         details = rolled_back(lab.ended(guarded(lab, REGISTERED, condition, within=LIMIT).id))
@@ -123,7 +123,7 @@ def test_a_restart_over_the_limit(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_last_look_is_taken_once(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A device that dies again in its last look is back on the old profile after the next start."""
+    """A device that dies again during its last check is back on the old profile after the next start."""
     monkeypatch.setattr(condition_watch, "LAST_LOOK", 30.0)
     with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
         change = guarded(lab, REGISTERED, within=5)
@@ -167,7 +167,7 @@ def test_a_confirmation_that_was_given_in_time_leaves_the_look_to_the_others(
 
 
 def test_a_standstill_is_known_before_its_own_thread_has_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a freeze the switch's thread may run first; it must not end the guard as if it had looked."""
+    """After a freeze the switch's thread may run first; it must not end the guard without that check."""
     ahead = [0.0]
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead[0])
     monkeypatch.setattr(standstill, "time", clock)
@@ -196,7 +196,7 @@ def _notes(lab: Lab, change: Change, journal: Journal | None = None) -> SwitchNo
 
 
 def test_time_that_passes_with_signs_of_life_is_no_standstill(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long it is; the thread's own look is the sign of life."""
+    """This holds however long the time is; the thread's own check is the sign of life."""
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     watch = standstill.Standstill()

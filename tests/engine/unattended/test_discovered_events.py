@@ -60,19 +60,19 @@ def asked(
 
 
 def busiest(moments: list[float], seconds: float = MINUTE) -> int:
-    """Return the most questions in one minute."""
+    """Return the largest number of queries in one minute."""
     return max(Counter(int(each // seconds) for each in moments).values())
 
 
 def test_a_fleet_is_spread_over_the_day() -> None:
-    """10,000 devices that start immediately ask 10,000 times a day, and at most 25 times in any minute."""
+    """10,000 devices that start together query 10,000 times a day, and at most 25 times in any minute."""
     moments = asked(3)
     assert len(moments) == 3 * DEVICES
     assert busiest(moments) <= 25
 
 
 def test_a_fleet_that_was_without_power() -> None:
-    """After ten hours without power the overdue ones ask within the jitter: at most 110 times in a minute."""
+    """After ten hours without power, overdue devices query within the jitter: at most 110 in a minute."""
     moments = asked(2, off=(DAY, DAY + 10 * HOUR))
     after = [each for each in moments if DAY + 10 * HOUR <= each < DAY + 11 * HOUR]
     assert len(after) < 0.5 * DEVICES
@@ -80,7 +80,7 @@ def test_a_fleet_that_was_without_power() -> None:
 
 
 def test_a_server_that_is_down() -> None:
-    """While a server fails for a day, each device asks it at most four times, and not at one moment."""
+    """While a server fails for a day, each device queries it at most four times, at different moments."""
     moments = asked(2, fails=lambda moment: moment >= 0 and moment < DAY)
     assert len([each for each in moments if each < DAY]) <= 4 * DEVICES
     assert busiest(moments) <= 60
@@ -95,7 +95,7 @@ def test_a_shorter_period() -> None:
 
 
 def test_a_success_ends_the_failures() -> None:
-    """A discovery that succeeded keeps the plan, and the next failure is the first one again."""
+    """A successful discovery keeps the plan, and the next failure counts as the first again."""
     known = DiscoveryTime(next_at=START + DAY, change=7, failures=3)
     assert next_time(known, every=DAY, jitter=HOUR, failed=False, now=START) == DiscoveryTime(
         next_at=START + DAY

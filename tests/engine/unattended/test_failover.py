@@ -1,4 +1,4 @@
-"""Failover: a profile that is not well for long gives way to the next one."""
+"""Failover: a profile that is unhealthy for long is replaced by the next one."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ CONNECTED = policy(rule(FIRST, "bearer", "address"), rule(SECOND, "bearer", "add
 
 
 class WatchedLab(Lab):
-    """A lab that misses no standing, however short it was and however slow the machine is."""
+    """A lab that records each standing, however short it is and however slow the machine is."""
 
     def start(self, *ports: CardPort) -> Engine:
         engine = super().start(*ports)
@@ -88,7 +88,7 @@ class WatchedLab(Lab):
         self.all_told: list[Event] = []
 
     def stands(self, standing: Standing) -> FailoverStatus:
-        """Return the status once it stands so, or has stood so since the last that was asked for."""
+        """Return the status once it has this standing, or has had it since the last call."""
         deadline = Deadline.after(LONG)
         while True:
             self._news.clear()
@@ -143,7 +143,7 @@ def test_a_profile_that_is_well_is_left_alone(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_profile_that_is_ill_for_long_gives_way(tmp_path: Path, pki: Pki) -> None:
-    """The next one is enabled under a guard of its own health rule, as a change that states who asked."""
+    """The next one is enabled under a guard of its own health rule; the change's origin is failover."""
     with bench(tmp_path, pki, BOTH) as lab:
         lab.stands(Standing.WELL)
         lab.modem.register(FIRST, 3)
@@ -173,7 +173,7 @@ def test_a_lost_bearer_is_an_illness(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_short_illness_changes_nothing(tmp_path: Path, pki: Pki) -> None:
-    """Only what lasts does."""
+    """Only a lasting illness leads to a switch."""
     with bench(tmp_path, pki, policy(rule(FIRST, lasting=60), rule(SECOND))) as lab:
         lab.stands(Standing.WELL)
         lab.modem.register(FIRST, 2)
@@ -197,7 +197,7 @@ def test_a_probe_tells_of_health_too(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_what_cant_be_told_hides_no_fault(tmp_path: Path, pki: Pki) -> None:
-    """A modem that cannot be asked and a network that leads nowhere: that is ill."""
+    """A modem that cannot be queried does not hide a network over which no host is reached."""
     unknown = Condition(kind=cast("ConditionKind", "ping"), text="ping:example.com")
     first = replace(rule(FIRST, f"tcp:127.0.0.1:{unused_port()}@lo"), lasting=60)
     first = replace(first, conditions=(unknown, *first.conditions))
@@ -206,7 +206,7 @@ def test_what_cant_be_told_hides_no_fault(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_what_was_not_evaluated_is_not_well(tmp_path: Path, pki: Pki) -> None:
-    """A condition that lpad cannot evaluate neither makes a profile well nor gives it up."""
+    """A condition that lpad cannot evaluate neither makes a profile healthy nor has it replaced."""
     unknown = Condition(kind=cast("ConditionKind", "ping"), text="ping:example.com")
     first = replace(rule(FIRST, lasting=0), conditions=(unknown, Condition.parse(REGISTERED)))
     with bench(tmp_path, pki, policy(first, rule(SECOND))) as lab:
@@ -235,7 +235,7 @@ def test_where_the_next_one_is_no_better_the_one_after_it_is_tried(tmp_path: Pat
 
 
 def test_the_cool_down_is_kept(tmp_path: Path, pki: Pki) -> None:
-    """Also where the new profile falls ill immediately, and over a restart of lpad."""
+    """The cool-down is kept even if the new profile fails immediately, and across a restart of lpad."""
     order = policy(rule(FIRST), rule(SECOND), cooldown=3600)
     with bench(tmp_path, pki, order) as lab:
         lab.modem.register(FIRST, 3)
@@ -251,7 +251,7 @@ def test_the_cool_down_is_kept(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_cool_down_goes_on_over_boots_that_all_begin_in_1970(tmp_path: Path, pki: Pki) -> None:
-    """The rest of it decreases with each boot, and setting the clock in the end does not end it."""
+    """Its rest decreases with each boot, and setting the clock in the end does not end it."""
     order = policy(rule(FIRST), rule(SECOND), cooldown=3600)
     with bench(tmp_path, pki, order) as lab:
         lab.modem.register(FIRST, 3)
@@ -274,7 +274,7 @@ def test_the_cool_down_goes_on_over_boots_that_all_begin_in_1970(tmp_path: Path,
 
 
 def test_without_another_profile_nothing_is_done(tmp_path: Path, pki: Pki) -> None:
-    """The order names profiles that the card does not hold yet."""
+    """The order names profiles that the card does not have yet."""
     with bench(tmp_path, pki, policy(rule(FIRST), rule(THIRD), cooldown=60)) as lab:
         lab.modem.register(FIRST, 3)
         lab.stands(Standing.RESTING)
@@ -339,7 +339,7 @@ def test_a_download_whose_server_says_nothing_is_overtaken(
 def test_no_download_makes_way_for_a_look_that_would_be_in_vain(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A modem that does not report its registration while lpad is idle is not borrowed for it."""
+    """A modem that does not report its registration while lpad is idle is not borrowed for that."""
     monkeypatch.setattr(failover, "BLIND", 0.1)
     with bench(tmp_path, pki, BOTH) as lab:
         lab.stands(Standing.WELL)
@@ -375,7 +375,7 @@ def test_killed_on_trial_it_is_taken_up_and_rests_afterwards(tmp_path: Path, pki
 
 
 def test_a_stop_in_the_very_moment_is_not_missed(tmp_path: Path, pki: Pki) -> None:
-    """It comes between the look whether to stop and the waiting: nothing else would wake the thread."""
+    """The stop comes between the check for it and the wait: nothing else would wake the thread."""
     with bench(tmp_path, pki, policy(rule(SECOND))) as lab:
         lab.stands(Standing.UNWATCHED)
         (failover,) = lab.engine._failovers._failovers.values()
@@ -392,7 +392,7 @@ def test_a_stop_in_the_very_moment_is_not_missed(tmp_path: Path, pki: Pki) -> No
 
 
 def test_a_look_at_a_mute_place_ends_with_the_daemon(tmp_path: Path, pki: Pki) -> None:
-    """Whatever the probe's socket waits for, the end of lpad does not wait for it."""
+    """The end of lpad does not wait for the probe's socket."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
         probe = f"http://127.0.0.1:{mute.getsockname()[1]}/"
         with bench(tmp_path, pki, policy(rule(FIRST, probe), rule(SECOND))) as lab:
@@ -414,7 +414,7 @@ def test_off_it_has_neither_thread_nor_status(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_events_tell_each_standing(tmp_path: Path, pki: Pki) -> None:
-    """Once each, and not with each look."""
+    """Each standing is one event, not one for each check."""
     with bench(tmp_path, pki, policy(rule(FIRST), rule(SECOND), cooldown=60)) as lab:
         subscription = lab.engine.subscribe(lambda: None)
         lab.stands(Standing.WELL)
@@ -453,7 +453,7 @@ def test_a_look_at_the_health_tells_the_layers(tmp_path: Path, pki: Pki) -> None
 
 
 def test_every_standing_can_be_left() -> None:
-    """The table has a way out of each, and a way into each."""
+    """The table has a transition from each standing, and one to each."""
     assert {before for before, _ in TRANSITIONS} == set(Standing)
     assert set(TRANSITIONS.values()) == set(Standing)
     assert {sign for _, sign in TRANSITIONS} == set(Sign)
@@ -470,7 +470,7 @@ def test_every_standing_can_be_left() -> None:
     ],
 )
 def test_the_order_goes_round(tried: str, installed: set[str], following: str | None) -> None:
-    """Past what the card lacks and what is given up."""
+    """The order skips profiles that the card lacks, and the one that is to be left."""
     order = policy(rule(FIRST), rule(SECOND), rule(THIRD))
     listed = ProfileList(tuple(Profile(iccid=iccid, state="disabled") for iccid in sorted(installed)))
     found = order.following(tried, listed=listed, enabled=FIRST)

@@ -88,7 +88,7 @@ def test_the_wish_is_provisioned(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_without_leave_nothing_is_ordered(tmp_path: Path, pki: Pki) -> None:
-    """Without `provisioning.on_failover` the order is gone through again, and nothing is requested."""
+    """Without `provisioning.on_failover` the order starts again, and nothing is requested."""
     with failing(tmp_path, pki, allowed=False) as lab:
         lab.until(lambda: switches(lab), lambda found: len(found) >= 2)
         assert requests(lab) == []
@@ -105,7 +105,7 @@ def test_the_one_open_wish_is_resumed(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_an_earlier_wish_is_resumed(tmp_path: Path, pki: Pki) -> None:
-    """A wish that a person had begun, and whose change was cancelled, is the one that failover resumes."""
+    """Failover resumes a wish that a user had begun, and whose change was cancelled."""
     with failing(tmp_path, pki) as lab:
         made = lab.platform.stock.order(eid=str(lab.card.eid), reference="lpad-earlier")
         kept = KeptReservation(id=made.reference, profile="pending")

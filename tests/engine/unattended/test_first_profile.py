@@ -45,7 +45,7 @@ def offer(lab: Lab) -> None:
 
 
 def test_an_empty_card_gets_its_profile(lab: Lab) -> None:
-    """At the first start the default SM-DP+ is asked, and what comes is enabled; all of it is a change."""
+    """At the first start lpad contacts the default SM-DP+ and enables the profile; all of it is a change."""
     offer(lab)
     lab.start(empty(lab))
     change = ended(lab)
@@ -84,7 +84,7 @@ def test_without_an_address_nobody_is_asked(lab: Lab) -> None:
 
 
 def test_the_cards_own_address_is_asked(lab: Lab) -> None:
-    """The address in the card serves where the settings name none, as soon as it is there."""
+    """The address in the card is used if the settings name none, as soon as it is there."""
     offer(lab)
     lab.start(empty(lab, default=False))
     lab.carry_out(Kind.SET_DEFAULT_SMDP, default_smdp=lab.server.address)
@@ -92,7 +92,7 @@ def test_the_cards_own_address_is_asked(lab: Lab) -> None:
 
 
 def test_a_restart_does_not_ask_again(lab: Lab) -> None:
-    """How often was asked, and when it is next, outlives the daemon: each start is not the first."""
+    """The number of attempts and the time of the next one survive a restart."""
     lab.start(empty(lab))
     assert ended(lab).state is State.FAILED  # no order waits for this card
     before = lab.engine.provisioning(CARD)
@@ -108,7 +108,7 @@ def test_a_restart_does_not_ask_again(lab: Lab) -> None:
 
 
 def test_it_asks_again_later(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An attempt that failed is followed by another when its time has come, and that may succeed."""
+    """A failed attempt is followed by another when it is due, and that one may succeed."""
     monkeypatch.setattr(first_profile, "BACKOFF", Backoff((0.5,)))
     lab.start(empty(lab))
     assert ended(lab).state is State.FAILED
@@ -124,7 +124,7 @@ def test_it_asks_again_later(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_jump_of_the_clock_during_the_first_attempt_moves_no_other(
     lab: Lab, before: float, after: float
 ) -> None:
-    """The next attempt is minutes away and takes place, however the clock is set meanwhile."""
+    """The next attempt takes place minutes later, however the clock is set meanwhile."""
     clocks = lab.clocks = Clocks(wall=before)
     with silent(lab, "initiateAuthentication") as reached:
         lab.start(empty(lab))
@@ -143,7 +143,7 @@ def test_a_jump_of_the_clock_during_the_first_attempt_moves_no_other(
 
 
 def test_intervals_grow() -> None:
-    """From minutes to a day, spread so that a fleet does not ask at one moment."""
+    """Intervals grow from minutes to a day, and are spread so that a fleet does not ask at one moment."""
     waits = [first_profile.BACKOFF.seconds[number] for number in range(4)]
     assert waits == sorted(waits)
     assert waits[-1] == 24 * 3600
@@ -151,7 +151,7 @@ def test_intervals_grow() -> None:
 
 
 def test_without_a_network_it_waits_for_one(lab: Lab) -> None:
-    """An attempt that finds no network is not over: it continues when there is one, and counts once."""
+    """An attempt without a network continues when there is one, and counts once."""
     offer(lab)
     lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.DROP_BEFORE))
     lab.start(empty(lab))
@@ -177,7 +177,7 @@ def test_an_attempt_that_was_taken_back_is_not_repeated_at_once(lab: Lab) -> Non
 
 
 def test_a_journal_that_cant_be_read_hides_no_card(lab: Lab) -> None:
-    """The card is shown without an attempt so far."""
+    """The card is shown as having had no attempt so far."""
     offer(lab)
     lab.start(empty(lab))
     assert ended(lab).state is State.DONE

@@ -1,4 +1,4 @@
-"""Appliers and hooks in every kind of trouble: they stop neither a failover nor a rescue."""
+"""Appliers and hooks with every kind of fault: they stop neither a failover nor a rescue."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(params=[*APPLIERS, *HOOKS])
 def troubled(tmp_path: Path, pki: Pki, request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """A lab whose applier is in trouble, or whose hooks are, at every step from now on."""
+    """A lab whose applier, or whose hooks, fail at every step from now on."""
     with trouble(tmp_path, pki, request.param) as lab:
         yield lab
 

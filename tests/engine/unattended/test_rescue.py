@@ -1,4 +1,4 @@
-"""A guarded switch that ended stuck: lpad continues by itself until a profile that was wanted is enabled."""
+"""A guarded switch that ended stuck: lpad continues by itself until a wanted profile is enabled."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def attempts(lab: Lab) -> list[Change]:
-    """Return what lpad tried by itself, the oldest first."""
+    """Return lpad's own attempts, the oldest first."""
     return [change for change in reversed(lab.engine.changes()) if change.origin == RESCUE]
 
 
@@ -64,7 +64,7 @@ def over(lab: Lab) -> None:
 
 
 def test_it_goes_on_until_the_profile_before_is_enabled(tmp_path: Path, pki: Pki) -> None:
-    """Attempt after attempt, each a change and shown; the one that succeeds is the last."""
+    """Each attempt is a visible change; the successful one is the last."""
     with guarding(tmp_path, pki) as lab:
         change = stuck(lab)
         assert change.error is not None
@@ -106,7 +106,7 @@ def test_a_restart_is_no_end_of_it(tmp_path: Path, pki: Pki, monkeypatch: pytest
 
 
 def test_it_goes_before_downloads(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The way home does not wait for a server that reports nothing, nor for the downloads behind that one."""
+    """The rescue does not wait for a server that does not answer, nor for the downloads behind it."""
     with guarding(tmp_path, pki) as lab:
         codes = [lab.code(lab.order(iccid=THIRD)) for _ in range(3)]
         monkeypatch.setattr(rescue, "BACKOFF", Backoff((5.0,)))
@@ -128,7 +128,7 @@ def test_it_goes_before_downloads(tmp_path: Path, pki: Pki, monkeypatch: pytest.
 def test_a_card_that_comes_back_is_tried_at_once(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The restart may have removed the obstacle."""
+    """The card's restart may have removed the obstacle."""
     monkeypatch.setattr(rescue, "BACKOFF", NEVER)
     with guarding(tmp_path, pki) as lab:
         stuck(lab)
@@ -156,7 +156,7 @@ def test_somebodys_own_switch_ends_it(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_none_is_wanted_where_none_was(tmp_path: Path, pki: Pki) -> None:
-    """A card that had no profile enabled before is to have none: the profile on trial is disabled."""
+    """If the card had no profile enabled before, the profile on trial is disabled."""
     with guarding(tmp_path, pki) as lab:
         assert lab.carry_out(Kind.DISABLE, iccid=FIRST).state is State.DONE
         lab.card.faults.refuse(DISABLE, DISALLOWED, times=1000)
@@ -171,7 +171,7 @@ def test_none_is_wanted_where_none_was(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_what_the_card_does_not_hold_is_not_tried(tmp_path: Path, pki: Pki) -> None:
-    """A deleted profile is no longer wanted; without any there is nothing to try."""
+    """A deleted profile is no longer wanted; without any wanted profile, nothing is tried."""
     with guarding(tmp_path, pki) as lab:
         stuck(lab)
         assert lab.carry_out(Kind.DELETE, iccid=FIRST).state is State.DONE
@@ -179,7 +179,7 @@ def test_what_the_card_does_not_hold_is_not_tried(tmp_path: Path, pki: Pki) -> N
 
 
 def test_without_anything_to_go_back_to_nothing_is_tried(tmp_path: Path, pki: Pki) -> None:
-    """With `keep_enabled`, nothing enabled before and no order, the new one stays, as the error says."""
+    """With `keep_enabled`, nothing enabled before and no order, the new one stays, as the error reports."""
     with guarding(tmp_path, pki) as lab:
         assert lab.carry_out(Kind.DISABLE, iccid=FIRST).state is State.DONE
         lab.stop()
@@ -193,7 +193,7 @@ def test_without_anything_to_go_back_to_nothing_is_tried(tmp_path: Path, pki: Pk
 
 
 def test_without_a_journal_it_waits_for_one(tmp_path: Path, pki: Pki) -> None:
-    """An attempt that cannot be written is not begun, and not forgotten either."""
+    """An attempt that cannot be written is neither begun nor forgotten."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         lab.card.faults.refuse(ENABLE, DISALLOWED, times=1000)
@@ -221,7 +221,7 @@ def test_a_journal_that_cant_be_read_hides_no_card(tmp_path: Path) -> None:
 
 
 def test_intervals_grow() -> None:
-    """From half a minute to an hour, after each round through the order."""
+    """Intervals grow from half a minute to an hour, after each round through the order."""
     assert INTERVALS[0] == 30
     assert list(INTERVALS) == sorted(INTERVALS)
     assert INTERVALS[-1] == 3600

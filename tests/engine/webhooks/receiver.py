@@ -1,4 +1,4 @@
-"""A receiver of webhooks on this device: answers what a test tells it to, and keeps what it got."""
+"""A receiver of webhooks on this device, which gives the test's answers and keeps the requests."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def open_plain(url: EndpointUrl) -> HttpsConnection:
@@ -143,7 +143,7 @@ def endpoint(receiver: Receiver | str, name: str = "backend", **settings: Any) -
 
 @contextmanager
 def holding() -> Iterator[threading.Event]:
-    """Hold answers back until the block ends, whatever happens in it."""
+    """Delay answers until the block ends, even by an exception."""
     event = threading.Event()
     try:
         yield event

@@ -39,7 +39,7 @@ def event(source: str = "gateway-17", *, euicc: str = "modem", at: float = 1_800
 @pytest.mark.parametrize("structured", [True, False])
 @given(euicc=st.text(min_size=1, max_size=20), unset=st.booleans())
 def test_the_cloudevents_library_reads_what_is_sent(*, structured: bool, euicc: str, unset: bool) -> None:
-    """In both modes, with all attributes and extensions, whatever the card is called."""
+    """It reads both modes, with all attributes and extensions, whatever the card's name is."""
     if any("\ud800" <= c <= "\udfff" for c in euicc):
         return
     sent = event(euicc=euicc, at=0.0 if unset else 1_800_000_000.0)
@@ -67,7 +67,7 @@ def test_headers_are_printable() -> None:
 
 
 def test_redacted_identifiers() -> None:
-    """An endpoint that is to know less gets the last digits only."""
+    """An endpoint with redaction gets only the last digits."""
     _, body = endpoint("http://localhost/", identifiers=Identifiers.REDACTED).request(event(), at=0.0)
     assert json.loads(body)["data"] == {"euicc": "modem", "eid": "…0017", "iccid": "…0017", "change": 7}
 
@@ -85,7 +85,7 @@ def test_redacted_identifiers() -> None:
     ],
 )
 def test_filters(patterns: tuple[str, ...], *, wanted: bool) -> None:
-    """One fitting pattern is enough."""
+    """One matching pattern is enough."""
     assert endpoint("http://localhost/", types=patterns).wants("org.lpad.profile.enabled.v1") is wanted
 
 
@@ -100,7 +100,7 @@ def test_filters(patterns: tuple[str, ...], *, wanted: bool) -> None:
     ],
 )
 def test_addresses(url: str, server: str, target: str, *, encrypted: bool) -> None:
-    """Https anywhere, http on this device only."""
+    """An endpoint may use https anywhere, and http on this device only."""
     found = EndpointUrl.parse(url)
     assert (str(found.server), found.target, found.encrypted) == (server, target, encrypted)
 
@@ -123,7 +123,7 @@ def test_addresses(url: str, server: str, target: str, *, encrypted: bool) -> No
     ],
 )
 def test_what_is_no_address(url: str) -> None:
-    """Refused with a reason, before anything is sent."""
+    """It is refused with a reason, before anything is sent."""
     with pytest.raises(InvalidValue):
         EndpointUrl.parse(url)
 

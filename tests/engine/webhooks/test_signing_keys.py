@@ -70,7 +70,7 @@ def test_cryptography_makes_the_same_signature(message: bytes, seed: bytes) -> N
 
 @pytest.mark.parametrize(("seed", "public", "message", "first", "rest"), VECTORS)
 def test_the_vectors_of_the_standard(seed: str, public: str, message: str, first: str, rest: str) -> None:
-    """RFC 8032's, the signature in two parts."""
+    """The signature matches RFC 8032's vectors."""
     key = Ed25519Key(bytes.fromhex(seed))
     assert key.public.hex() == public
     assert key.sign(bytes.fromhex(message)).hex() == first + rest
@@ -123,6 +123,6 @@ def test_what_is_no_key(text: str) -> None:
 
 
 def test_a_key_shows_nothing_of_itself() -> None:
-    """Neither in a log nor in a trace."""
+    """The key appears neither in a log nor in a traceback."""
     keys = (HmacKey(b"s" * 32), AsymmetricKey(Ed25519Key(SEED)))
     assert [repr(each) for each in keys] == ["HmacKey()", "AsymmetricKey()"]

@@ -1,4 +1,4 @@
-"""Endpoints that accept, refuse, stay silent and lie: order, retries, and nothing lost across restarts."""
+"""Endpoints that accept, refuse, hang and answer wrongly: order, retries, and no loss across restarts."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ class Bench:
         return self.webhooks.get(name).progress
 
     def until(self, good: Callable[[Progress], bool], name: str = "backend") -> Progress:
-        """Return an endpoint's progress once it is good."""
+        """Return an endpoint's progress once it satisfies a condition."""
         deadline = Deadline.after(LONG)
         while not good(self.progress(name)):
             assert not deadline.passed, self.progress(name)
         return self.progress(name)
 
     def tried(self, times: int) -> Progress:
-        """Return the progress once an event was tried so often, or given up."""
+        """Return the progress once an event was tried so many times, or was given up."""
         return self.until(lambda now: now.attempts >= times or now.given_up > 0)
 
     def pass_by(self, seconds: float) -> None:
@@ -105,7 +105,7 @@ def receivers(*answers: Answer, number: int = 1) -> Iterator[list[Receiver]]:
 
 
 def test_events_arrive_in_order_and_signed(bench: Bench) -> None:
-    """From the moment on when the endpoint is named; what happened before is not sent."""
+    """An endpoint gets the events that follow its first appearance in the settings, not earlier ones."""
     bench.happen(1)
     with Receiver() as receiver:
         bench.serve(endpoint(receiver))
@@ -120,7 +120,7 @@ def test_events_arrive_in_order_and_signed(bench: Bench) -> None:
 
 
 def test_filters_are_each_endpoints_own(bench: Bench) -> None:
-    """Each gets its types, in their order, and neither waits for the other's."""
+    """Each endpoint gets its types, in order, and none waits for the events of another."""
     with receivers(number=2) as (one, other):
         bench.serve(
             endpoint(one, "one", types=("org.lpad.profile.enabled.v1",)),
@@ -136,7 +136,7 @@ def test_filters_are_each_endpoints_own(bench: Bench) -> None:
 
 @pytest.mark.parametrize("status", [300, 301, 307, 308, 400, 401, 403, 404, 422, 429, 500, 502, 503])
 def test_any_other_answer_is_tried_again(bench: Bench, status: int) -> None:
-    """With the same ID and content, before later events, and what it answered can be seen."""
+    """The event is sent again with the same ID and content, before later ones, and the answer is shown."""
     moved = {"Location": "/elsewhere"} if 300 <= status < 400 else {}
     with Receiver(Answer(status, moved)) as receiver:
         bench.serve(endpoint(receiver))
@@ -161,7 +161,7 @@ def test_any_2xx_accepts(bench: Bench, status: int) -> None:
 
 
 def test_pauses_grow_as_standard_webhooks_wants(bench: Bench) -> None:
-    """Its table from the second attempt on, spread by a fifth so that a fleet does not come at one moment."""
+    """They follow its table from the second attempt on, spread by a fifth for the devices of a fleet."""
     table: tuple[float, ...] = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
     assert BACKOFF.seconds == table
     with Receiver(*[Answer(500)] * 6) as receiver:
@@ -179,7 +179,7 @@ def test_pauses_grow_as_standard_webhooks_wants(bench: Bench) -> None:
 
 
 def test_retry_after_is_obeyed(bench: Bench) -> None:
-    """If it is longer than the table's pause; at most a day, whatever it says."""
+    """It applies if it is longer than the table's pause, but for a day at most."""
     for header, wait in (("3600", 3600), ("1", 5), ("99999999999", DAY), ("nonsense", 5)):
         with Receiver(Answer(503, {"Retry-After": header})) as receiver:
             bench.serve(endpoint(receiver, header.lower()))
@@ -247,7 +247,7 @@ def test_after_five_days_the_next_event_is_sent(bench: Bench) -> None:
 
 
 def test_a_jump_of_the_clock_sets_nothing_aside(bench: Bench) -> None:
-    """Neither forwards by a year nor a week without power: only the time that lpad runs counts."""
+    """Neither a jump by a year nor a week without power counts: only lpad's running time does."""
     with Receiver(*[Answer(500)] * 9) as receiver:
         bench.serve(endpoint(receiver))
         bench.happen(1)
@@ -264,7 +264,7 @@ def test_a_jump_of_the_clock_sets_nothing_aside(bench: Bench) -> None:
 
 
 def test_what_no_network_let_through_comes_by_itself(bench: Bench) -> None:
-    """An endpoint that was not reached for five days gets the event once it accepts another one."""
+    """An endpoint that could not be reached for five days gets the event once it accepts another one."""
     with Receiver() as receiver:
         address = receiver.url()
     bench.serve(endpoint(address))
@@ -278,7 +278,7 @@ def test_what_no_network_let_through_comes_by_itself(bench: Bench) -> None:
 
 
 def test_a_network_that_is_back_is_used_at_once(bench: Bench) -> None:
-    """Unless the endpoint was just tried; one that answers has its own time."""
+    """The attempt is immediate unless the endpoint was just tried; one that answers keeps its own time."""
     with Receiver() as receiver:
         address = receiver.url()
     bench.serve(endpoint(address))
@@ -292,7 +292,7 @@ def test_a_network_that_is_back_is_used_at_once(bench: Bench) -> None:
 
 
 def test_a_restart_repeats_nothing_and_forgets_nothing(bench: Bench) -> None:
-    """Also the pause between two attempts continues."""
+    """The pause between two attempts also continues after a restart."""
     with Receiver(Answer(204), Answer(500)) as receiver:
         bench.serve(endpoint(receiver))
         bench.happen(1, 2)
@@ -308,7 +308,7 @@ def test_a_restart_repeats_nothing_and_forgets_nothing(bench: Bench) -> None:
 def test_what_cannot_be_noted_is_repeated_with_the_same_id(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on a full disk, or after a kill: once more after a restart, not lost."""
+    """On a full disk, or after a kill, an event is sent once more after a restart, and not lost."""
 
     def full(*_: object) -> None:
         raise JournalUnavailable("no space", reason="journal-full")
@@ -359,7 +359,7 @@ def test_one_event_is_sent_once_more(bench: Bench) -> None:
 
 
 def test_a_test_says_what_the_endpoint_answers(bench: Bench) -> None:
-    """Even while it is paused; it is signed, has no number, and is not in the outbox."""
+    """A test works even if the endpoint is paused; it is signed, has no number, and is not in the outbox."""
     with Receiver(Answer(200), Answer(401)) as receiver:
         bench.serve(endpoint(receiver))
         bench.webhooks.pause("backend")
@@ -387,7 +387,7 @@ def test_a_test_says_what_the_endpoint_answers(bench: Bench) -> None:
     ids=["hangs up", "noise", "endless head", "endless 1xx", "odd status"],
 )
 def test_a_hostile_endpoint_harms_itself_only(bench: Bench, answer: Answer) -> None:
-    """It counts as a failure, and another endpoint gets everything meanwhile."""
+    """Its answer counts as a failure, and another endpoint gets all events meanwhile."""
     with Receiver(answer) as hostile, Receiver() as other:
         bench.serve(endpoint(hostile, "hostile"), endpoint(other, "other"))
         bench.happen(1, 2)
@@ -417,7 +417,7 @@ def test_the_status_suffices(bench: Bench, raw: bytes) -> None:
 
 
 def test_a_mute_endpoint_delays_no_other_and_no_stop(bench: Bench) -> None:
-    """Nor those that write events."""
+    """The threads that write events are not delayed either."""
     with holding() as event, Receiver(Answer(until=event)) as mute, Receiver() as other:
         bench.serve(endpoint(mute, "mute"), endpoint(other, "other"))
         bench.happen(1)
@@ -430,7 +430,7 @@ def test_a_mute_endpoint_delays_no_other_and_no_stop(bench: Bench) -> None:
 
 
 def test_a_reload_keeps_each_endpoints_place(bench: Bench) -> None:
-    """One with other settings continues where it was; one that is no longer named is forgotten."""
+    """An endpoint with other settings continues at its place; one that is no longer named is forgotten."""
     with Receiver() as receiver:
         bench.serve(endpoint(receiver))
         bench.happen(1)
@@ -464,7 +464,7 @@ def test_nothing_is_sent_before_the_clock_is_set(tmp_path: Path) -> None:
 
 
 def test_a_full_outbox_says_what_an_endpoint_missed(bench: Bench) -> None:
-    """Dropped are those that no endpoint waits for, then droppable ones; the drop is an event and a count."""
+    """Unawaited events are dropped first, then droppable ones; the drop is an event and a count."""
     with Receiver() as receiver:
         bench.serve(endpoint(receiver, types=("org.lpad.profile.*", "org.lpad.events.dropped.v1")))
         bench.webhooks.pause("backend")
@@ -482,7 +482,7 @@ def test_a_full_outbox_says_what_an_endpoint_missed(bench: Bench) -> None:
 
 
 def test_many_endpoints(bench: Bench) -> None:
-    """Thirty of them, a third of which fail: each of the others gets all, in order."""
+    """Of thirty endpoints, a third of which fail, each of the others gets all events, in order."""
     with receivers(number=30) as found:
         for bad in found[::3]:
             for _ in range(5):

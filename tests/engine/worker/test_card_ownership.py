@@ -27,7 +27,7 @@ EID = "89049032123451234512345678901235"
 
 @pytest.fixture
 def other(lab: Lab) -> Iterator[CardPort]:
-    """Another way to the same card."""
+    """Another port that leads to the same card."""
     path = str(lab.folder / "other-tty")
     with PtyModem(lab.card, path=path):
         yield replace(lab.port, name=OTHER, open_link=lambda _deadline: open_csim_link(path))
@@ -55,7 +55,7 @@ def refused_as_served(lab: Lab) -> None:
 
 
 def test_the_first_has_the_card() -> None:
-    """The second worker is refused with the name of the first, as often as it asks."""
+    """The second worker is refused with the name of the first, however often it asks."""
     ownership, told = CardOwnership(), list[str]()
     one, two = (Claimant(name, lambda name=name: told.append(name)) for name in ("one", "two"))  # type: ignore[misc]  # name is bound
     ownership.claim(EID, one)
@@ -90,7 +90,7 @@ def test_who_serves_another_card_lets_the_first_go() -> None:
 
 
 def test_who_waits_goes_on_waiting_while_it_cannot_reach_the_card() -> None:
-    """A worker that finds another card meanwhile is still informed; one that has left is not."""
+    """A worker that finds another card meanwhile is still notified; one that has left is not."""
     ownership, told = CardOwnership(), list[str]()
     one, two, three = (
         Claimant(name, lambda name=name: told.append(name))  # type: ignore[misc]  # name is bound
@@ -107,7 +107,7 @@ def test_who_waits_goes_on_waiting_while_it_cannot_reach_the_card() -> None:
 
 
 def test_two_of_one_name_are_two() -> None:
-    """A worker that ends late takes nothing from the one that was hired in its place."""
+    """A worker that ends late takes nothing from its successor."""
     ownership = CardOwnership()
     before, after = (Claimant("one", lambda: None) for _ in range(2))
     ownership.claim(EID, before)
@@ -121,7 +121,7 @@ def test_two_of_one_name_are_two() -> None:
 
 
 def test_a_card_with_two_names_is_served_once(lab: Lab, other: CardPort) -> None:
-    """The second says whose it is, its changes fail for that reason, and notifications leave once."""
+    """The second name refers to the first, its changes fail for that reason, and notifications leave once."""
     first = lab.port
     lab.start(first)
     served(lab)

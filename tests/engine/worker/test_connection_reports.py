@@ -1,4 +1,4 @@
-"""Reports between two changes: of the modem on its port, and of the applier's program on the bus."""
+"""Reports between two changes: from the modem on its port, and from the applier's program on the bus."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_modem_that_reports_its_registration(tmp_path: Path, pki: Pki) -> None:
-    """What it announces on the idle port is looked at once, and told as the layer's new state."""
+    """A report on the idle port leads to one check, and is published as the layer's new state."""
     with guarding(tmp_path, pki) as lab:
         lab.carry_out(Kind.REFRESH)
         with heard(lab) as told:
@@ -52,7 +52,7 @@ def test_a_modem_that_reports_its_registration(tmp_path: Path, pki: Pki) -> None
 
 
 def test_a_report_during_a_change_is_not_lost(tmp_path: Path, pki: Pki) -> None:
-    """It arrives between the answers to lpad's commands, and is looked at after the change."""
+    """A report between the answers to lpad's commands leads to a check after the change."""
     with guarding(tmp_path, pki) as lab:
         lab.carry_out(Kind.REFRESH)
         with heard(lab) as told:
@@ -64,7 +64,7 @@ def test_a_report_during_a_change_is_not_lost(tmp_path: Path, pki: Pki) -> None:
 
 @dataclass
 class Signalled(Spy):
-    """An applier whose program tells of changes on the bus."""
+    """An applier whose program reports changes on the bus."""
 
     signals: tuple[Rule, ...] = (Rule(sender=NM, interface=f"{NM}.Device"), owner_changed(NM))  # type: ignore[assignment]  # as an applier has them
     up: bool = True
@@ -92,7 +92,7 @@ def signalled(
 
 
 def test_signals_of_the_appliers_program(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each group of them leads to one look, whose result is told; without them there is none."""
+    """Each group of signals leads to one check, whose result is published; without signals there is none."""
     with signalled(tmp_path, pki, monkeypatch) as (lab, spy, gateway):
         lab.until_true(lambda: bearer(lab) == ["up"])
         looks = spy.looks
@@ -112,7 +112,7 @@ def bearer(lab: Lab) -> list[str]:
 def test_a_program_that_is_back_forgets_at_once(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What could not be removed while it was away is removed as soon as it is on the bus again."""
+    """Data that could not be removed while it was away are removed as soon as it is back on the bus."""
     with signalled(tmp_path, pki, monkeypatch) as (lab, spy, gateway):
         spy.answers["forget"] = [NO]
         gateway.end()
@@ -123,7 +123,7 @@ def test_a_program_that_is_back_forgets_at_once(
 
 
 def test_other_settings_end_the_watch(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An applier without signals is not told of any."""
+    """An applier without signals gets none."""
     with signalled(tmp_path, pki, monkeypatch) as (lab, spy, gateway):
         lab.engine.become([replace(port(lab))])
         lab.carry_out(Kind.REFRESH)

@@ -39,14 +39,14 @@ def ready(lab: Lab) -> bool:
 
 
 def hang(lab: Lab, *, times: int = 500, error: str = "+CME ERROR: 0") -> None:
-    """Have everything for the card refused, whatever is done to the modem."""
+    """Have everything for the card refused, whatever happens to the modem."""
     for command in ("AT+CSIM", "AT+CCHO"):
         for _ in range(times):
             lab.modem.once(command, instead=(error,), executed=False)
 
 
 def test_a_modem_that_hangs_after_a_hot_swap_gets_its_radio_cycled(tmp_path: Path, pki: Pki) -> None:
-    """After a few looks that it refuses, one step of the ladder, and the card is ready; nothing is leaked."""
+    """After a few refused checks, one step of the ladder makes the card ready; no channel is leaked."""
     with bench(tmp_path, pki, quirks=QUIRKS, hot_swap_hangs=True) as lab:
         both(lab)
         lab.modem.swap_card(lab.card)
@@ -58,7 +58,7 @@ def test_a_modem_that_hangs_after_a_hot_swap_gets_its_radio_cycled(tmp_path: Pat
 
 
 def test_a_modem_that_hangs_forever_is_not_restarted_forever(tmp_path: Path, pki: Pki) -> None:
-    """Three steps immediately, then pauses; the card's view has how often, and when again."""
+    """There are three steps immediately, then pauses; the card's view has their number and the next time."""
     with bench(tmp_path, pki, quirks=QUIRKS) as lab:
         both(lab)
         hang(lab)
@@ -77,7 +77,7 @@ def test_a_modem_that_hangs_forever_is_not_restarted_forever(tmp_path: Path, pki
 def test_what_was_put_right_counts_until_it_has_held(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A modem that hangs again and again is bound, too; one that stays well begins again."""
+    """A modem that hangs repeatedly is limited, too; one that stays healthy starts again from zero."""
     with bench(tmp_path, pki, quirks=QUIRKS, hot_swap_hangs=True) as lab:
         both(lab)
         for steady, times in ((600.0, 1), (600.0, 2), (0.0, 0)):
@@ -91,7 +91,7 @@ def test_what_was_put_right_counts_until_it_has_held(
 
 @pytest.mark.parametrize("error", ["+CME ERROR: 10", "+CME ERROR: 11", "ERROR", "+CME ERROR: 3"])
 def test_no_modem_is_restarted_for_another_refusal(tmp_path: Path, pki: Pki, error: str) -> None:
-    """No SIM, a SIM that wants its PIN, a command that the modem lacks: a restart changes none of these."""
+    """A missing SIM, a required PIN, or an unknown command: a restart changes none of these."""
     with bench(tmp_path, pki, quirks=QUIRKS) as lab:
         both(lab)
         hang(lab, error=error)
@@ -105,7 +105,7 @@ def test_no_modem_is_restarted_for_another_refusal(tmp_path: Path, pki: Pki, err
 
 
 def test_a_person_has_the_modem_restarted(tmp_path: Path, pki: Pki) -> None:
-    """A modem that does not notice a switch does so then, and what lpad did before counts no more."""
+    """A modem that does not notice a switch does so then, and lpad's earlier restarts no longer count."""
     with bench(tmp_path, pki, quirks={"refresh_ladder": [WAIT]}, notices=Notices.RADIO_CYCLE) as lab:
         both_behind(lab)
         lab.stop()
@@ -135,7 +135,7 @@ def lab_ports(lab: Lab, quirks: dict[str, Any]) -> list[Any]:
 def test_a_hanging_modem_is_restarted_on_request_although_its_card_is_absent(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The order needs no card, and does not wait for what lpad would do by itself."""
+    """The request needs no card, and does not wait for lpad's own next restart."""
     monkeypatch.setattr(hung_modem, "LOOKS", 10_000)
     with bench(tmp_path, pki, quirks=QUIRKS, hot_swap_hangs=True) as lab:
         both(lab)
@@ -147,7 +147,7 @@ def test_a_hanging_modem_is_restarted_on_request_although_its_card_is_absent(
 
 
 def test_a_card_that_stays_away_after_the_restart_fails_it(tmp_path: Path, pki: Pki) -> None:
-    """The error says that the modem was restarted, and what it answers."""
+    """The error states that the modem was restarted, and its answer."""
     with bench(tmp_path, pki, quirks=QUIRKS) as lab:
         both(lab)
         hang(lab)
@@ -157,7 +157,7 @@ def test_a_card_that_stays_away_after_the_restart_fails_it(tmp_path: Path, pki: 
 
 
 def test_it_is_refused_while_a_change_runs(tmp_path: Path, pki: Pki) -> None:
-    """A switch that is watched, and whatever else runs, is not disturbed: 409 with the change's number."""
+    """A watched switch, or any other running change, is not disturbed: 409 with the change's number."""
     with bench(tmp_path, pki, quirks=QUIRKS) as lab:
         both(lab)
         guard: dict[str, Any] = {"until": ["confirm"], "within": 60.0}
@@ -171,7 +171,7 @@ def test_it_is_refused_while_a_change_runs(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_it_goes_before_queued_downloads(tmp_path: Path, pki: Pki) -> None:
-    """Like a switch: what a person orders to get the device back waits for no server."""
+    """Like a switch, a user's restart of the modem waits for no server."""
     with bench(tmp_path, pki, quirks=QUIRKS) as lab:
         both(lab)
         lab.stop()
@@ -186,7 +186,7 @@ def test_it_goes_before_queued_downloads(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_ladder_without_a_restart_leaves_nothing_to_order(tmp_path: Path, pki: Pki) -> None:
-    """The owner's settings may forbid it: then the order is refused, and nothing is sent."""
+    """The owner's settings may forbid it: then the request is refused, and nothing is sent."""
     with bench(tmp_path, pki, quirks={"refresh_ladder": [WAIT]}) as lab:
         both(lab)
         change = lab.carry_out(Kind.RESTART_MODEM)

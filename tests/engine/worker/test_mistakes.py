@@ -1,4 +1,4 @@
-"""A mistake in lpad over a convenience costs the convenience: never a change, the queue, or a thread."""
+"""A mistake in lpad in a convenience costs only the convenience: no change, no queue, no thread."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _ready(lab: Lab) -> None:
 
 
 def test_a_change_without_a_rank(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is carried out in the order of requests, and so are the others."""
+    """The change is carried out in the order of requests, and so are the others."""
     lab.install()
     whole = change_precedence.rank
 
@@ -68,7 +68,7 @@ def test_a_change_without_a_rank(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )
 def test_a_task_whose_time_is_unknown(lab: Lab, monkeypatch: pytest.MonkeyPatch, of: type, name: str) -> None:
-    """The worker goes on with its changes, and with its other tasks."""
+    """The worker continues with its changes, and with its other tasks."""
     _ready(lab)
     monkeypatch.setattr(of, name, property(_fails))
     assert lab.carry_out(Kind.REFRESH).state is State.DONE
@@ -114,7 +114,7 @@ def test_a_due_time_that_fails_hides_no_other() -> None:
 
 
 def test_what_follows_a_change(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A queue that cannot be told that the change is over does not end the worker."""
+    """If the queue cannot be notified of a change's end, the worker continues."""
     _ready(lab)
     monkeypatch.setattr(ChangeQueue, "rest", _fails)
     assert lab.carry_out(Kind.REFRESH).state is State.DONE
@@ -122,7 +122,7 @@ def test_what_follows_a_change(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_change_that_cannot_be_begun_ends(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It does not stay queued for ever, and those behind it are carried out."""
+    """It does not stay queued forever, and the changes behind it are carried out."""
     _ready(lab)
     with monkeypatch.context() as broken:
         broken.setattr(Rescue, "overtaking", _fails)
@@ -133,7 +133,7 @@ def test_a_change_that_cannot_be_begun_ends(lab: Lab, monkeypatch: pytest.Monkey
 
 
 def test_settings_of_deleted_profiles(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mistake while they are tidied after a switch does not make a failure of the switch."""
+    """An error while they are removed after a switch does not make the switch fail."""
     lab.install()
     monkeypatch.setattr(NetworkStore, "follow", _fails)
     change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
@@ -152,7 +152,7 @@ def test_one_decision_hides_no_other(lab: Lab, monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_a_pause_that_cannot_be_counted(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The change continues all the same, and so do those that waited with it."""
+    """The change continues nevertheless, and so do those that waited with it."""
     _ready(lab)
     monkeypatch.setattr("lpad.engine.worker.queue.awaiting_retry.REST", 0.0)
     changes = []
@@ -167,7 +167,7 @@ def test_a_pause_that_cannot_be_counted(lab: Lab, monkeypatch: pytest.MonkeyPatc
 
 
 def test_news_of_the_network_reach_every_part(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mistake in one part keeps the news from none of the others, nor ends the thread that brings them."""
+    """A mistake in one part keeps the news from no other part, and does not end the thread."""
     _ready(lab)
     released = threading.Event()
     monkeypatch.setattr(Outbox, "network_is_back", _fails)
@@ -177,7 +177,7 @@ def test_news_of_the_network_reach_every_part(lab: Lab, monkeypatch: pytest.Monk
 
 
 def test_an_event_that_cannot_be_announced(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The change is done and its event is in the outbox, though a listener could not be woken."""
+    """The change is done and its event is in the outbox, even if a listener could not be woken."""
     lab.install()
     lab.engine.events.on_news(_fails)
     change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
@@ -187,7 +187,7 @@ def test_an_event_that_cannot_be_announced(lab: Lab, monkeypatch: pytest.MonkeyP
 
 
 def test_an_event_that_cannot_be_written(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The change is stored and done without it."""
+    """The change is stored and done without the event."""
     lab.install()
     monkeypatch.setattr(EventLog, "_append", _fails)
     change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
@@ -199,7 +199,7 @@ def test_an_event_that_cannot_be_written(lab: Lab, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_metric_that_cannot_be_counted(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a card's command nor a server's answer is lost over it."""
+    """Neither a card's command nor a server's answer is lost because of it."""
     monkeypatch.setattr(lab.counters, "apdu", _fails)
     monkeypatch.setattr(lab.counters, "server", _fails)
     lab.install()
@@ -236,7 +236,7 @@ def test_a_journal_that_fails_oddly_is_tried_again(lab: Lab, monkeypatch: pytest
 
 
 def test_no_thread_for_standstills(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A device without a free thread switches all the same; standstills are then seen by those who ask."""
+    """A device without a free thread still switches; a standstill is then found at the next check."""
 
     def start(_: threading.Thread) -> NoReturn:
         raise RuntimeError("can't start new thread")

@@ -41,7 +41,7 @@ def switched(lab: Lab, iccid: str) -> Change:
 
 
 def download(lab: Lab, **params: object) -> Change:
-    """Ask for a third profile, which is tried once."""
+    """Request a third profile, whose download is tried once."""
     order = lab.order(iccid=THIRD, name="Third", size=20_000)
     return lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, **params)
 
@@ -77,7 +77,7 @@ def test_a_switch_overtakes_a_download_that_waits_for_its_server(lab: Lab, funct
 def test_a_switch_overtakes_a_download_whose_session_the_card_prepares(
     lab: Lab, tag: int, sessions: int
 ) -> None:
-    """A switch that is asked for while the card answers goes first, too, and costs no attempt."""
+    """A switch that is requested while the card answers goes first, too, and costs no attempt."""
     two(lab)
     lab.timeouts.retry = 0
     switches = []
@@ -100,7 +100,7 @@ def test_a_switch_overtakes_a_download_whose_session_the_card_prepares(
 
 
 def test_a_download_whose_segments_flow_is_not_overtaken(lab: Lab) -> None:
-    """From the first segment on the card has something to lose: the switch comes after it."""
+    """From the first segment on, an interruption would harm the card: the switch comes after the download."""
     two(lab)
     change = download(lab)
     lab.until(lambda: lab.engine.change(change.id), lambda seen: seen.progress is not None)
@@ -125,7 +125,7 @@ def test_a_switch_does_not_wait_for_a_notification_s_server(lab: Lab) -> None:
 
 
 def test_three_times_and_then_a_quiet_time(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server counts attempts: the third overtaking makes the download wait until no switch was made."""
+    """A server counts attempts: after the third overtaking the download waits until no switch was made."""
     two(lab)
     monkeypatch.setattr(overtaking, "QUIET", 3600.0)
     with silent(lab, "authenticateClient", times=3) as asked:
@@ -181,7 +181,7 @@ def test_being_overtaken_outlives_a_restart(lab: Lab) -> None:
 
 
 def test_other_changes_wait_for_a_running_download(lab: Lab) -> None:
-    """Only a switch is so urgent: a refresh comes after the download that it finds under way."""
+    """Only a switch is so urgent: a refresh comes after the running download."""
     two(lab)
     with silent(lab, "authenticateClient") as asked:
         change = download(lab)

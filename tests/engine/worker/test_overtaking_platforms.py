@@ -1,4 +1,4 @@
-"""A switch or a cancellation while a platform or an SM-DS is mute, or while a person is asked about money."""
+"""A switch or a cancellation while a platform or an SM-DS hangs, or while a user is asked about money."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CALLS = ("find", "order", "look")
 
 @contextmanager
 def mute_platform(platform: SimulatedPlatform, call: str) -> Iterator[threading.Semaphore]:
-    """Have a platform carry out a call and then say nothing, once, until this is left."""
+    """Have a platform carry out a call and then not answer, once, until the block ends."""
     asked, end, left = threading.Semaphore(0), threading.Event(), [1]
     whole = platform.carry_out
 
@@ -61,7 +61,7 @@ def mute_platform(platform: SimulatedPlatform, call: str) -> Iterator[threading.
 
 @contextmanager
 def mute_server(server: SmDp, function: str) -> Iterator[threading.Semaphore]:
-    """Have an SM-DS carry out a function and then say nothing, once, until this is left."""
+    """Have an SM-DS carry out a function and then not answer, once, until the block ends."""
     asked, end, left = threading.Semaphore(0), threading.Event(), [1]
     whole = server.carry_out
 
@@ -113,7 +113,7 @@ def discovery(tmp_path: Path, pki: Pki) -> Iterator[DiscoveryLab]:
 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_switch_overtakes_a_wish(desk: PlatformLab, call: str) -> None:
-    """It is done while the platform says nothing; then the wish goes on, with one order."""
+    """The switch is done while the platform does not answer; then the wish continues, with one order."""
     with mute_platform(desk.platform, call) as asked:
         change = desk.provision()
         assert asked.acquire(timeout=LONG)
@@ -125,7 +125,7 @@ def test_a_switch_overtakes_a_wish(desk: PlatformLab, call: str) -> None:
 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_wish_is_cancelled_while_its_platform_is_mute(desk: PlatformLab, call: str) -> None:
-    """It ends at once, and what was ordered is given back."""
+    """The change ends immediately, and the order is released."""
     with mute_platform(desk.platform, call) as asked:
         change = desk.provision()
         assert asked.acquire(timeout=LONG)
@@ -136,7 +136,7 @@ def test_a_wish_is_cancelled_while_its_platform_is_mute(desk: PlatformLab, call:
 def test_a_switch_overtakes_a_request_about_a_line(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The line is then asked for again."""
+    """The request about the line is repeated afterwards."""
     with with_profile(tmp_path, pki, monkeypatch, "desk") as lab:
         own = lab.enabled[0]
         lab.install(iccid=SECOND)
@@ -163,7 +163,7 @@ def test_a_switch_overtakes_a_discovery(discovery: DiscoveryLab, function: str) 
 
 @pytest.mark.parametrize("function", ["initiateAuthentication", "authenticateClient"])
 def test_a_discovery_is_cancelled_while_its_server_is_mute(discovery: DiscoveryLab, function: str) -> None:
-    """The card is free at once."""
+    """The card is free immediately."""
     with mute_server(discovery.root, function) as asked:
         change = discovery.submit(Kind.DISCOVER)
         assert asked.acquire(timeout=LONG)
@@ -172,7 +172,7 @@ def test_a_discovery_is_cancelled_while_its_server_is_mute(discovery: DiscoveryL
 
 
 def test_a_question_about_money_holds_no_card(desk: PlatformLab) -> None:
-    """Other changes run while a person thinks; the answer is taken afterwards."""
+    """Other changes run while a user decides; the answer is accepted afterwards."""
     desk.provisioning = ProvisioningPolicy(most_orders=2)
     desk.stop()
     desk.start(desk.port)

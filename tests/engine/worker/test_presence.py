@@ -14,7 +14,7 @@ LATER = 3600.0
 
 @pytest.fixture
 def looking(monkeypatch: pytest.MonkeyPatch) -> Presence:
-    """A lookout that is in the middle of its first look, and puts off the second by an hour, or two."""
+    """A presence in the middle of its first check, which postpones the second by an hour, or two."""
     monkeypatch.setattr(presence, "REOPENING", (LATER, 2 * LATER))
     looking = Presence()
     looking.begins()
@@ -27,7 +27,7 @@ def due_in(looking: Presence) -> float:
 
 
 def test_without_news_the_next_look_is_put_off(looking: Presence) -> None:
-    """A card that cannot be reached is not asked again and again."""
+    """A card that cannot be reached is not tried continuously."""
     looking.missed()
     assert LATER / 2 < due_in(looking) <= LATER
 
@@ -49,7 +49,7 @@ def test_a_card_that_another_serves_is_looked_at_as_rarely_as_any(looking: Prese
 
 
 def test_reports_on_the_port(looking: Presence) -> None:
-    """The port of a present card that goes is noted once; that of an absent one that comes is tried now."""
+    """A present card's lost port is recorded once; an absent card's new port has the card tried now."""
     looking.found()
     went = []
     for there in (True, False, False):

@@ -1,4 +1,4 @@
-"""A change that waits for an answer leaves the card to others, and then asks nothing twice."""
+"""A change that waits for an answer releases the card, and asks nothing twice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CODE = "code-1234"
 
 
 def asking(lab: Lab, order: Order, **params: object) -> Change:
-    """Return a download once it waits for an answer; no confirmation code is asked for before the session."""
+    """Return a download once it waits for an answer; no confirmation code is requested before the session."""
     secrets = {"activation_code": lab.code(order).removesuffix("$$1")}
     change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets=secrets, **params).id)
     assert change.question is not None, change.error
@@ -33,7 +33,7 @@ def sessions(lab: Lab) -> int:
 
 
 def released(lab: Lab, change: Change) -> Change:
-    """Have another change carried out, and return the one that waits."""
+    """Have another change carried out, and return the waiting one."""
     assert lab.carry_out(Kind.REFRESH).state is State.DONE
     waiting = lab.engine.change(change.id)
     assert waiting.state is State.WAITING
@@ -55,7 +55,7 @@ def test_answered_while_nobody_wants_the_card(lab: Lab) -> None:
 
 
 def test_a_confirmation_code_after_others_had_the_card(lab: Lab) -> None:
-    """The server hears that the session is given up; the answer starts another, without a question."""
+    """The server is informed that the session is given up; the answer starts another, without a question."""
     order = lab.order(confirmation_code=CODE)
     change = released(lab, asking(lab, order))
     lab.until_true(lambda: lab.server.orders.get(order.id).reason == "postponed")
@@ -73,7 +73,7 @@ def test_consent_after_others_had_the_card(lab: Lab) -> None:
 
 
 def test_consent_and_code_are_asked_once_each(lab: Lab) -> None:
-    """A profile that was accepted is not shown again for the sake of its code."""
+    """An accepted profile is not shown again when its code is requested."""
     change = released(lab, asking(lab, lab.order(confirmation_code=CODE), confirm=True))
     lab.engine.answer(change.id, Answer(decision="accept"))
     change = lab.asked(change.id)
@@ -100,7 +100,7 @@ def test_another_profile_is_shown_again(lab: Lab) -> None:
 
 
 def test_a_refused_code_is_asked_for_again(lab: Lab) -> None:
-    """The next code is tried in another session; the refused one is not, for the server counts."""
+    """The next code is tried in another session; the refused one is not, because the server counts."""
     change = released(lab, asking(lab, lab.order(confirmation_code=CODE)))
     lab.engine.answer(change.id, Answer(confirmation_code="0000"))
     again = lab.asked(change.id)
@@ -154,7 +154,7 @@ def test_no_code_after_others_had_the_card(lab: Lab) -> None:
 
 
 def test_nobody_answers_after_others_had_the_card(lab: Lab) -> None:
-    """The time to answer passes without a request; the order stays open."""
+    """The time to answer passes, and the order stays open."""
     lab.patient(answer=2)
     order = lab.order()
     change = released(lab, asking(lab, order, confirm=True))
@@ -165,13 +165,13 @@ def test_nobody_answers_after_others_had_the_card(lab: Lab) -> None:
 
 
 def test_taken_back_after_others_had_the_card(lab: Lab) -> None:
-    """It ends immediately."""
+    """The change ends immediately."""
     change = released(lab, asking(lab, lab.order(), confirm=True))
     assert lab.engine.cancel(change.id).state is State.CANCELLED
 
 
 def test_answered_and_restarted(lab: Lab) -> None:
-    """An answer that was given is not asked for again, even if lpad ends before it makes use of it."""
+    """An answer is not requested again, even if lpad ends before it uses it."""
     lab.install(iccid=SECOND, name="Second")
     change = released(lab, asking(lab, lab.order(confirmation_code=CODE), confirm=True))
     with silent(lab, "initiateAuthentication") as asked:
@@ -190,7 +190,7 @@ def test_answered_and_restarted(lab: Lab) -> None:
 
 
 def test_the_code_of_the_activation_code(lab: Lab) -> None:
-    """A code that is asked for before anything is sent holds neither card nor server."""
+    """A code that is requested before anything is sent occupies neither card nor server."""
     order = lab.order(confirmation_code=CODE)
     change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}).id)
     released(lab, change)

@@ -1,4 +1,4 @@
-"""A worker and its changes continue under bugs, runaway callers and other settings."""
+"""A worker and its changes continue in spite of bugs, runaway callers and other settings."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _ready(lab: Lab) -> None:
 def test_a_change_ends_though_the_card_cant_be_read_any_more(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A mistake in lpad, met again when the card is read afterwards, ends the change and names no secret."""
+    """A mistake in lpad that recurs when the card is read afterwards ends the change and names no secret."""
     _ready(lab)
     with monkeypatch.context() as broken:
         broken.setattr(reading, "read_card", _fails)
@@ -50,7 +50,7 @@ def test_a_change_ends_though_the_card_cant_be_read_any_more(
 
 
 def test_changes_of_a_card_that_the_settings_name_no_more_are_ended(lab: Lab) -> None:
-    """They would stay forever with their secrets, or be carried out unexpectedly."""
+    """Otherwise they would stay forever with their secrets, or be carried out unexpectedly."""
     journal = lab.journal()
     change = journal.changes.add("gone", DownloadParams(), secrets={"activation_code": "x"})
     journal.close()
@@ -62,7 +62,7 @@ def test_changes_of_a_card_that_the_settings_name_no_more_are_ended(lab: Lab) ->
 
 
 def test_what_cant_be_judged_keeps_nothing_else_from_its_end(lab: Lab) -> None:
-    """Of two changes that were cut off, both end, though settling the first meets a mistake in lpad."""
+    """Two changes that were cut off both end, although lpad makes a mistake while it settles the first."""
     journal = lab.journal()
     first = journal.changes.add(
         CARD, EnableParams(iccid="8900101000000000017"), secrets={}
@@ -77,7 +77,7 @@ def test_what_cant_be_judged_keeps_nothing_else_from_its_end(lab: Lab) -> None:
 
 
 def _with_mistake(monkeypatch: pytest.MonkeyPatch, number: int, *states: State) -> None:
-    """Have storing a change meet a mistake in lpad in these states."""
+    """Have lpad make a mistake when it stores a change in one of these states."""
     whole = Changes.save
 
     def save(changes: Changes, change: Change, **rest: Any) -> None:
@@ -92,7 +92,7 @@ def _with_mistake(monkeypatch: pytest.MonkeyPatch, number: int, *states: State) 
 def test_a_change_that_cant_be_stored_as_begun_ends(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, states: list[State]
 ) -> None:
-    """A mistake in lpad while a record is stored leaves no change queued forever, nor those behind it."""
+    """A mistake in lpad while it stores a record leaves neither this change nor later ones queued forever."""
     _ready(lab)
     before = lab.carry_out(Kind.REFRESH)
     _with_mistake(monkeypatch, before.id + 1, *states)
@@ -106,7 +106,7 @@ def test_a_change_that_cant_be_stored_as_begun_ends(
 
 
 def test_a_mistake_after_a_failure_ends_the_change(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even where the change's own error was just being handled."""
+    """The change ends even if its own error was just being handled."""
     _ready(lab)
     with monkeypatch.context() as broken:
         broken.setattr(Observer, "look", _fails)

@@ -1,4 +1,4 @@
-"""Trials with network settings and hooks: every step of a switch is cut at, and a wrong end is found."""
+"""Trials with network settings and hooks: every step of a switch is cut, and a wrong end is found."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def prepared(stage: Stage, key: str) -> Stage:
 
 @pytest.mark.parametrize("key", STEPS)
 def test_every_step_has_cuts(stage: Stage, key: str) -> None:
-    """Each step of the sequence is under way at one of the points at which the daemon is cut off."""
+    """Each step of the sequence is in progress at one of the points at which the daemon is cut off."""
     prepared(stage, key)
     seen: set[str] = set()
     with stage._device(key, "steps", small_disk=False) as device, Client(str(device.socket)) as other:
@@ -83,14 +83,14 @@ def test_every_step_has_cuts(stage: Stage, key: str) -> None:
     ],
 )
 def test_lpad_recovers(stage: Stage, key: str, cut: str) -> None:
-    """A hook that was cut off with lpad runs again, and in the end all know the enabled profile."""
+    """A hook that was cut off with lpad runs again, and all finally know the enabled profile."""
     outcome = prepared(stage, key).run(key, Cut.parse(cut))
     assert outcome.met
     assert outcome.violations == (), outcome.log
 
 
 def test_a_deletion_that_no_hook_heard_of_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hooks have written nothing down."""
+    """The trial reports that the hooks have recorded nothing."""
     monkeypatch.setattr(WatchedRunner, "events", lambda _runner, _name: [])
     outcome = prepared(stage, "delete").run("delete", Cut.parse("kill-run:1"))
     assert any("have not heard" in each for each in outcome.violations), outcome

@@ -35,14 +35,14 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 
 @pytest.mark.parametrize("cut", ["kill-sent:3", "server-after:3:stalled"])
 def test_one_order(stage: Stage, cut: str) -> None:
-    """The third message is the order; all cuts are made by script/faults."""
+    """A cut at the order leads to one order; script/faults makes all cuts."""
     outcome = stage.run(SCENARIO, Cut.parse(cut))
     assert outcome.met
     assert outcome.violations == (), outcome.log
 
 
 def test_a_second_order_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A platform at which an order was made twice is reported."""
+    """A platform with two orders for one wish is reported."""
     carry_out = WatchedPlatform.carry_out
 
     def twice(platform: WatchedPlatform, request: Request) -> tuple[Answer, Faulty]:

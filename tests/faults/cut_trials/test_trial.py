@@ -1,4 +1,4 @@
-"""Trials: a cut falls where it is to, lpad recovers, and what would be wrong is found."""
+"""Trials: a cut happens at its place, lpad recovers, and a wrong end would be found."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STEPS: Mapping[Counted, int] = {
     Counted.LINES: 20,
     Counted.MESSAGES: 2,
 }
-"""Fewer than a switch takes."""
+"""The minimum number of steps of a switch."""
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_the_steps_are_counted(stage: Stage) -> None:
     ],
 )  # fmt: skip
 def test_lpad_recovers(stage: Stage, cut: str) -> None:
-    """From one cut of each kind; all of them are made by script/faults."""
+    """Lpad recovers from one cut of each kind; script/faults makes all of them."""
     outcome = stage.run("enable", Cut.parse(cut))
     assert outcome.met
     assert outcome.violations == (), outcome.log
@@ -65,7 +65,7 @@ def test_lpad_recovers(stage: Stage, cut: str) -> None:
 @pytest.mark.parametrize("scenario", ["webhook", "webhook-offline"])
 @pytest.mark.parametrize("cut", ["kill-write:12", "torn-write:6", "disk-kill:5", "mains:14"])
 def test_no_event_is_lost(stage: Stage, scenario: str, cut: str) -> None:
-    """A guarded switch that is cut off: the backend gets each event in order, always with one ID."""
+    """After a cut in a guarded switch, the backend gets each event in order, always with one ID."""
     if not (stage.bases / scenario).exists():
         stage.prepare(scenario)
     outcome = stage.run(scenario, Cut.parse(cut))
@@ -74,7 +74,7 @@ def test_no_event_is_lost(stage: Stage, scenario: str, cut: str) -> None:
 
 
 def test_a_lost_event_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The backend has no record of one of them."""
+    """An event that the backend has not recorded is reported."""
     if not (stage.bases / "webhook").exists():
         stage.prepare("webhook")
     kept = vars(WebhookReceiver)["reported"].fget
@@ -86,14 +86,14 @@ def test_a_lost_event_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_cut_that_is_never_come_to_is_told(stage: Stage) -> None:
-    """A table must not count what did not happen."""
+    """A table must not count a cut that did not happen."""
     outcome = stage.run("enable", Cut.parse("kill-apdu:5000"))
     assert not outcome.met
     assert outcome.violations == ()
 
 
 def test_a_lost_notification_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server has no record of the last one that the card issued."""
+    """The last notification, which the server has not recorded, is reported."""
     kept = vars(WatchedServer)["received"].fget
     monkeypatch.setattr(
         WatchedServer,
@@ -105,7 +105,7 @@ def test_a_lost_notification_is_found(stage: Stage, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_wrong_order_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server got the latest one first."""
+    """The trial reports that the server got the latest notification first."""
     kept = vars(WatchedServer)["received"].fget
     monkeypatch.setattr(
         WatchedServer,
@@ -117,7 +117,7 @@ def test_a_wrong_order_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_untrue_outcome_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The change is done, and the card holds no such profile."""
+    """The trial reports a done change whose profile the card does not have."""
     monkeypatch.setattr(SoftCard, "profiles", property(lambda _card: ()))
     outcome = stage.run("enable", Cut.parse("kill-sent:1"))
     assert any("contradicts this" in each for each in outcome.violations), outcome

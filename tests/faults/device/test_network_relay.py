@@ -1,4 +1,4 @@
-"""The network of the trials: each outage is what its name says."""
+"""The network of the trials: each outage does what its name says."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def network() -> Iterator[Network]:
-    """A network in front of a server that says everything twice."""
+    """A network in front of a server that repeats everything it receives."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve(connection: socket.socket) -> None:
@@ -47,13 +47,13 @@ def connected(network: Network) -> socket.socket:
 
 
 def hear_one(network: Network) -> bytes:
-    """Connect and listen; a reset may come with the connection or right behind it."""
+    """Connect and listen; a reset may come with the connection or right after it."""
     with socket.create_connection(network.address, timeout=10) as fresh:
         return fresh.recv(1)
 
 
 def test_reset(network: Network) -> None:
-    """Connections that stand are reset, and so are new ones."""
+    """Existing connections are reset, and so are new ones."""
     with closing(connected(network)) as standing:
         network.fail(Outage.RESET)
         with pytest.raises(ConnectionResetError):
@@ -63,14 +63,14 @@ def test_reset(network: Network) -> None:
 
 
 def test_refused(network: Network) -> None:
-    """Without a listener."""
+    """New connections are refused, as without a listener."""
     network.fail(Outage.REFUSED)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(network.address, timeout=10)
 
 
 def test_stalled(network: Network) -> None:
-    """Connections stand, and nothing comes through any longer, also when others work again."""
+    """Existing connections stay, and nothing comes through them, even when new ones work again."""
     with closing(connected(network)) as standing:
         network.fail(Outage.STALLED)
         network.come_back()
@@ -82,7 +82,7 @@ def test_stalled(network: Network) -> None:
 
 
 def test_no_tls(network: Network) -> None:
-    """Something else answers."""
+    """Something that does not speak TLS answers."""
     network.fail(Outage.TLS)
     with socket.create_connection(network.address, timeout=10) as fresh:
         assert fresh.recv(5, socket.MSG_WAITALL) == b"HTTP/"
@@ -90,7 +90,7 @@ def test_no_tls(network: Network) -> None:
 
 @pytest.mark.parametrize("outage", [Outage.REFUSED, Outage.RESET, Outage.STALLED, Outage.TLS])
 def test_it_comes_back(network: Network, outage: Outage) -> None:
-    """New connections work as before."""
+    """After an outage, new connections work as before."""
     network.fail(outage)
     network.come_back()
     connected(network).close()

@@ -1,4 +1,4 @@
-"""Flips: chosen alike each time, handled by lpad, and found where they are not."""
+"""Flips: chosen reproducibly, handled by lpad, and found if they are not handled."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SIZES = {JOURNAL: 100, f"{JOURNAL}-wal": 50}
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> FlipStage:
-    """Journals to be spoilt."""
+    """Journals to be damaged."""
     folder = tmp_path_factory.mktemp("flips")
     return FlipStage(folder, folder / "trial", make(folder))
 
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    """Keep thousands of repairs out of the report."""
+    """Keep thousands of repairs out of the log."""
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
@@ -44,13 +44,13 @@ def test_a_flip_is_read_as_it_is_printed() -> None:
 
 @pytest.mark.parametrize("text", ["other:1:1", f"{JOURNAL}:1:8", f"{JOURNAL}:-1:0", f"{JOURNAL}:1", "x"])
 def test_what_is_no_flip_is_refused(text: str) -> None:
-    """A slip of the hand is not taken for another flip."""
+    """A typing error does not lead to another flip."""
     with pytest.raises(ValueError):  # noqa: PT011 - of Python's own making
         Flip.parse(text)
 
 
 def test_flips_are_chosen_from_all_bits_and_alike_each_time() -> None:
-    """No bit twice, all of them in the end, and the same ones for a seed."""
+    """No bit comes twice, all of them come in the end, and a seed always leads to the same ones."""
     assert len(set(chosen(SIZES, 10_000, 1))) == 150 * 8
     assert chosen(SIZES, 20, 1) == chosen(SIZES, 20, 1)
     assert chosen(SIZES, 20, 1) != chosen(SIZES, 20, 2)
@@ -61,14 +61,14 @@ def test_flips_are_chosen_from_all_bits_and_alike_each_time() -> None:
 
 @pytest.mark.parametrize("name", [CLOSED, KILLED])
 def test_lpad_handles_them(stage: FlipStage, name: str) -> None:
-    """From a sample; script/faults makes many more."""
+    """This is a sample; script/faults makes many more."""
     outcomes = [stage.run(name, flip) for flip in chosen(stage.sizes[name], 60, 5)]
     assert [each for each in outcomes if each.violations] == []
     assert any(each.repaired for each in outcomes)
 
 
 def test_what_is_not_handled_is_found(stage: FlipStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without examination and repair, rows are wrong or missing, and nothing is said of it."""
+    """Without examination and repair, wrong or missing rows are reported."""
     monkeypatch.setattr(database, "examine", lambda *_: None)
     monkeypatch.setattr(database, "examine_header", lambda *_: None)
     monkeypatch.setattr(database.Database, "_mend", lambda _self, damage: (_ for _ in ()).throw(damage))
@@ -77,14 +77,14 @@ def test_what_is_not_handled_is_found(stage: FlipStage, monkeypatch: pytest.Monk
 
 
 def test_what_is_raised_is_found(stage: FlipStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An exception of whatever kind that gets out of the journal was not handled."""
+    """Any exception that leaves the journal counts as not handled."""
     monkeypatch.setattr(journal, "CHECKS", {"changes": lambda row: 1 / 0})
     outcome = stage.run(CLOSED, Flip(JOURNAL, 60, 0))
     assert outcome.violations
 
 
 def test_they_are_made_side_by_side(tmp_path: Path) -> None:
-    """Each is reported once, and the report counts their results."""
+    """Each flip is reported once, and the report counts the results."""
     outcomes = list(flip_outcomes(tmp_path, number=8, seed=1, jobs=2))
     assert len({(each.folder, each.flip) for each in outcomes}) == 8
     assert {each.folder for each in outcomes} == {CLOSED, KILLED}

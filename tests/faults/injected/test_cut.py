@@ -1,4 +1,4 @@
-"""Cuts: as text, and all of them."""
+"""Cuts: their form as text, and the list of all cuts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_cut_is_read_as_it_is_printed() -> None:
 
 
 def test_every_step_is_cut_at() -> None:
-    """Each write, APDU, line and message by each kind, with each outage on both sides of a message."""
+    """Writes, APDUs, lines and messages are cut by each kind, with each outage on both sides of a message."""
     cuts = every_cut(COUNTS)
     assert len(set(cuts)) == len(cuts)
     assert [cut.place for cut in cuts if cut.kind is Kind.KILL_APDU] == [1, 2, 3]
@@ -35,7 +35,7 @@ def test_every_step_is_cut_at() -> None:
 
 
 def test_half_of_a_write_reaches_the_disk() -> None:
-    """From the middle of what changed on, in whole sectors, the file is as it was before."""
+    """From the middle of the change on, in whole sectors, the file is as it was before."""
     before = bytes(4096)
     after = bytes(1024) + bytes([1]) * 2048 + bytes(1024)
     assert torn(before, after) == bytes(1024) + bytes([1]) * 1024 + bytes(2048)
@@ -45,6 +45,6 @@ def test_half_of_a_write_reaches_the_disk() -> None:
 
 @pytest.mark.parametrize("text", ["kill-apdu", "kill-apdu:x", "nothing:1", "server-after:1:nothing"])
 def test_what_is_no_cut_is_refused(text: str) -> None:
-    """A slip of the hand is not taken for another cut."""
+    """A typing error does not lead to another cut."""
     with pytest.raises(ValueError):  # noqa: PT011 - of Python's own making
         Cut.parse(text)

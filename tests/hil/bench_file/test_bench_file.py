@@ -23,7 +23,7 @@ def read(tmp_path: Path, **places: dict[str, Any]) -> BenchFile:
 
 
 def test_the_example_is_right() -> None:
-    """The example can be read as it is, and what it leaves out stays off."""
+    """The example can be read unchanged, and omitted features stay off."""
     file = BenchFile.read(EXAMPLE)
     assert file.features("desk-reader") >= {"reader", "pcsc"}
     assert "power" in file.features("quectel")
@@ -44,13 +44,13 @@ def test_the_example_is_right() -> None:
     ],
 )
 def test_mistakes(tmp_path: Path, section: dict[str, Any], told: str) -> None:
-    """Each is reported in words that name it; a feature that is misspelt would leave tests out unseen."""
+    """Each mistake is reported by name; a misspelt feature would silently leave tests out."""
     with pytest.raises(InvalidSettings, match=told):
         read(tmp_path, place=section)
 
 
 def test_all_at_once(tmp_path: Path) -> None:
-    """One run tells all mistakes, and two places cannot have one card."""
+    """One run reports all mistakes, and two places cannot have the same card."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, UPPER=RIGHT, other=RIGHT | {"features": ["x"]})
     assert len(caught.value.sentence.splitlines()) == 3

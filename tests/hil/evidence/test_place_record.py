@@ -47,7 +47,7 @@ def test_no_fixture(nobodys):
 
 
 def test_the_reason_of_a_failure(tmp_path: Path) -> None:
-    """The first line of the assertion or exception, and none that explains where a value came from."""
+    """The reason is the first line of the assertion or exception, not one that explains a value's origin."""
     (tmp_path / "conftest.py").write_text(LISTENER)
     (tmp_path / "test_it.py").write_text(FAILING)
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The page's words: what failed and why, and what turned since the last run."""
+"""The page's words: failures with their reasons, and changes since the last run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def words(html: str) -> str:
 
 
 def test_a_failure() -> None:
-    """It is reported with its place, its case and its reason, which drives no browser."""
+    """A failure is reported with place, case and reason, in which nothing is active in a browser."""
     outcome = Outcome(
         "switching · ten_switches", "failed", 3.0, "AssertionError: <b>the card & the modem</b>"
     )
@@ -46,7 +46,7 @@ def test_a_failure() -> None:
 
 
 def test_a_place_that_broke() -> None:
-    """Its reason stands at the place, and what was skipped for it has a mark of its own."""
+    """The place shows its reason, and the cases skipped because of it have a mark of their own."""
     reason = "off to powered failed: no card is in the reader"
     skipped = Outcome("identity · eid", "skipped", 0.0, f"desk: {reason}")
     html = page(BEGAN, [findings("desk", skipped, broken=reason)], before=[])
@@ -55,7 +55,7 @@ def test_a_place_that_broke() -> None:
 
 
 def test_compared_with_the_last_run() -> None:
-    """Cases that turned are listed, slower switches told with both times, guarded ones left out."""
+    """Changed cases are listed, and slower switches with both times, but not guarded ones."""
     good, bad = (Outcome("identity · eid", outcome) for outcome in ("passed", "failed"))
     html = page(
         BEGAN,
@@ -71,7 +71,7 @@ def test_compared_with_the_last_run() -> None:
 
 
 def test_an_empty_run() -> None:
-    """A run in which nothing was done is a page nevertheless."""
+    """A run without cases has a page nevertheless."""
     text = words(page(BEGAN, [], before=[]))
     assert "0 places, no case" in text
     assert "Nothing was downloaded." in text

@@ -1,4 +1,4 @@
-"""The pool: no code is handed out twice, whatever is cut off."""
+"""The pool: no code is given out twice, whatever is interrupted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def spend_one(folder: Path) -> str | None:
 
 
 def hold_one(folder: Path) -> None:
-    """Lease a code and end silently."""
+    """Lease a code and end without returning it."""
     assert pool(folder).lease() is not None
 
 
@@ -43,7 +43,7 @@ def test_each_once(tmp_path: Path) -> None:
 
 
 def test_a_lease_is_alone(tmp_path: Path) -> None:
-    """A leased code belongs to one test; returned unspent it is free again, spent it is used up."""
+    """A leased code belongs to one test; if it is returned unspent it is free again, otherwise used up."""
     codes = pool(tmp_path, {"code": "1$s$A"})
     lease = codes.lease()
     assert lease is not None
@@ -69,7 +69,7 @@ def test_a_holder_that_died(tmp_path: Path) -> None:
 
 
 def test_a_line_that_was_cut_off(tmp_path: Path) -> None:
-    """Half a line at the end stands for nothing, and spoils none after it."""
+    """Half a line at the end is ignored, and spoils none after it."""
     codes = pool(tmp_path, {"code": "1$s$A"}, {"code": "1$s$B"})
     first = codes.lease()
     assert first is not None
@@ -83,7 +83,7 @@ def test_a_line_that_was_cut_off(tmp_path: Path) -> None:
 
 
 def test_leases_hold_no_codes(tmp_path: Path) -> None:
-    """The file of leases does not reveal a code."""
+    """The file of leases does not contain a code."""
     lease = pool(tmp_path, {"code": "1$smdp.example.com$SECRET", "confirmation_code": "4711"}).lease(
         confirmation=True
     )
@@ -95,7 +95,7 @@ def test_leases_hold_no_codes(tmp_path: Path) -> None:
 
 
 def test_kinds(tmp_path: Path) -> None:
-    """A code is found by what a test needs, a place's own order by that place; some can be used again."""
+    """A code is found by a test's needs, a place's own order by its place; some can be used again."""
     orders: list[dict[str, Any]] = [
         {"code": "1$s$A$$1", "confirmation_code": "1"},
         {"default_smdp": "s", "place": "b"},
@@ -118,6 +118,6 @@ def test_kinds(tmp_path: Path) -> None:
     "order", [{}, {"code": "1$s$A", "default_smdp": "s"}, {"default_smdp": "s"}, {"cod": "x"}]
 )
 def test_mistakes(tmp_path: Path, order: dict[str, Any]) -> None:
-    """A pool that is wrong is refused before a card is touched."""
+    """A wrong pool is refused before a card is touched."""
     with pytest.raises(InvalidSettings):
         pool(tmp_path, order)

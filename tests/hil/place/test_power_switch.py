@@ -1,4 +1,4 @@
-"""Power switches, each by what it leaves outside."""
+"""Power switches: each with a double only of what is outside lpad."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lpad.testing.simulated_gateway import Gateway
 
 
 def test_a_command(tmp_path: Path) -> None:
-    """The user's own command gets on and off, and its report of a failure is passed on."""
+    """The user's own command gets `on` and `off`, and its failure is reported."""
     switch = power_switch(Power(command=["/bin/sh", "-c", f"echo {{state}} >>{tmp_path}/said"]))
     switch.off()
     switch.on()
@@ -37,7 +37,7 @@ Sent power {state} request
 New status for hub 1-1.3 [2109:2822 VIA Labs, Inc. USB2.0 Hub, USB 2.10, 4 ports, ppps]
   Port 3: {usb2}
 """
-"""As uhubctl 2.5 speaks of a USB 3 hub (mvp/uhubctl#613)."""
+"""Output of uhubctl 2.5 for a USB 3 hub (mvp/uhubctl#613)."""
 OFF = SAYS.format(before="0103 power", state="off", usb3="00a0 off", usb2="0000 off")
 ON = SAYS.format(
     before="0000 off", state="on", usb3="02a0 power 5gbps Rx.Detect", usb2="0101 power connect []"
@@ -47,7 +47,7 @@ STUCK = SAYS.format(before="0103 power", state="off", usb3="00a0 off", usb2="010
 
 @pytest.fixture
 def uhubctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A program of that name, which states what is in the files on and off, and notes its arguments."""
+    """A program of that name, which prints the content of the files on and off, and records its arguments."""
     program = tmp_path / "uhubctl"
     program.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\ncat "{tmp_path}/$6"\n')
     program.chmod(0o755)
@@ -74,7 +74,7 @@ def test_uhubctl(uhubctl: Path) -> None:
     ids=["half of it", "all of it", "silent"],
 )
 def test_a_hub_that_does_nothing(uhubctl: Path, said: str, told: str) -> None:
-    """Uhubctl exits with 0 anyway (mvp/uhubctl#146); a power cut that did not happen would prove nothing."""
+    """Uhubctl ends with 0 even if nothing was switched (mvp/uhubctl#146); the bench reports a failure."""
     (uhubctl / "off").write_text(said)
     with pytest.raises(CardUnreachable, match=told):
         power_switch(Power(uhubctl="1-1.3:3")).off()
@@ -82,7 +82,7 @@ def test_a_hub_that_does_nothing(uhubctl: Path, said: str, told: str) -> None:
 
 @pytest.mark.programs("uhubctl")
 def test_the_real_uhubctl() -> None:
-    """It understands what it is reported: there is no hub 9-9, and that is all it has against it."""
+    """The real uhubctl accepts the arguments: its only complaint is that there is no hub 9-9."""
     with pytest.raises(CardUnreachable, match=r"ended with 1: .*(at location 9-9|permission)"):
         power_switch(Power(uhubctl="9-9:3")).off()
 

@@ -1,4 +1,4 @@
-"""The strategy: step by step, and no further after a failure."""
+"""The strategy: step by step, and no further step after a failure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Steps:
 
 
 def test_up_and_down() -> None:
-    """Each stand is reached over those between, and nothing is done twice."""
+    """Each state is reached through those in between, and no step is repeated."""
     steps = Steps()
     strategy = Strategy(steps)
     strategy.to(Stand.KNOWN_CARD)
@@ -59,7 +59,7 @@ def test_a_failed_transition() -> None:
 
 
 def test_a_card_that_was_lost() -> None:
-    """After a power cut the card is known again; the daemon stays."""
+    """After a power cut the card is identified again; the daemon stays."""
     steps = Steps()
     strategy = Strategy(steps)
     strategy.to(Stand.KNOWN_CARD)

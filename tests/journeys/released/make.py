@@ -64,12 +64,12 @@ def schema_of(db: sqlite3.Connection) -> tuple[int, dict[str, list[str]]]:
 
 
 def api(gateway: Gateway) -> httpx.Client:
-    """Return a client that shows the API's own words."""
+    """Return a client that returns the API's own words."""
     return httpx.Client(transport=httpx.HTTPTransport(uds=str(gateway.socket)), base_url="http://lpad")
 
 
 def _fill(gateway: Gateway) -> dict[str, Any]:
-    """Bring about one of each kind of row, and return the reports on them."""
+    """Bring about one of each kind of row, and return the API's reports on them."""
     gateway.ready()
     home = gateway.install_profile(enable=True, name="Home")
     work = gateway.install_profile(name="Work")

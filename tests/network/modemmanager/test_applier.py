@@ -51,7 +51,7 @@ class TestContract(ApplierContract):
 
 
 class TestInitialBearerOnly(ApplierContract):
-    """It keeps the contract if another program connects; then the initial bearer's APN is what it sets."""
+    """The contract without `connect`: another program connects, and the initial bearer gets the APN."""
 
     @pytest.fixture
     def bench(self, gateway: GatewayDouble) -> Bench:
@@ -81,7 +81,7 @@ def plain(values: dict[str, Variant] | None) -> dict[str, Any]:
 
 
 def test_what_modem_manager_gets(gateway: GatewayDouble) -> None:
-    """ModemManager gets APN, authentication, IP type and roaming in its own numbers."""
+    """ModemManager gets APN, authentication, IP type and roaming as its own numbers."""
     gateway.probe(NEW)
     ModemManagerApplier(connects=True).connect(wanted(EVERYTHING), deadline=soon())
     secrets = {"user": "user", "password": PASSWORD, "allowed-auth": 2, "ip-type": 2}
@@ -136,7 +136,7 @@ def test_failures_name_their_layer(
 
 
 def test_no_network_yet(gateway: GatewayDouble) -> None:
-    """Without a registration another attempt makes sense."""
+    """Without a registration the failure allows another attempt."""
     gateway.probe(NEW)
     gateway.connect_error = f"{EQUIPMENT}.NoNetwork"
     outcome = ModemManagerApplier(connects=True).connect(wanted(), deadline=soon())
@@ -169,7 +169,7 @@ def test_sees_bearer_and_address(gateway: GatewayDouble) -> None:
 
 
 class AnyModem(ModemInSlot):
-    """A modem that tells no IMEI."""
+    """A modem that reports no IMEI."""
 
     imei = None
 
@@ -198,7 +198,7 @@ def test_follows_the_modem(gateway: GatewayDouble) -> None:
 def test_the_modem_does_not_read_the_profile(
     gateway: GatewayDouble, iccid: str | None, state: int, reason: int, told: str
 ) -> None:
-    """A modem that has not read the profile is waited for, and the sentence states what is wrong with it."""
+    """Lpad waits for a modem that has not read the profile, and the sentence states what is wrong."""
     gateway.probe(iccid)
     gateway.state, gateway.failed_reason = state, reason
     outcome = ModemManagerApplier(connects=True).connect(wanted(), deadline=Deadline.after(0.2))
@@ -209,14 +209,14 @@ def test_the_modem_does_not_read_the_profile(
 
 @pytest.mark.parametrize("form", ["{iccid}F", "{iccid}f", "{swapped}"])
 def test_an_iccid_in_another_form(gateway: GatewayDouble, form: str) -> None:
-    """ModemManager may show an ICCID as it is in the file: padded, and with each two digits exchanged."""
+    """ModemManager may show an ICCID as in the file: padded, and with swapped digits."""
     swapped = swap_nibbles(bytes.fromhex(f"{NEW}F")).hex()
     gateway.probe(form.format(iccid=NEW, swapped=swapped))
     assert isinstance(ModemManagerApplier(connects=True).connect(wanted(), deadline=soon()), Applied)
 
 
 def test_a_stale_modem_is_probed_again(gateway: GatewayDouble, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A modem that ModemManager continues showing with the previous profile is probed again, once."""
+    """A modem that ModemManager still shows with the previous profile is probed again, once."""
     monkeypatch.setattr("lpad.network.modemmanager.applier.STALE", 0.0)
     gateway.card = NEW
     assert isinstance(ModemManagerApplier(connects=True).connect(wanted(), deadline=soon()), Applied)

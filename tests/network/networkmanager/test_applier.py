@@ -56,7 +56,7 @@ class TestContract(ApplierContract):
 
 @pytest.fixture
 def applier() -> NetworkManagerApplier:
-    """The applier by itself; the test has the card follow."""
+    """The applier by itself; the test switches the card."""
     return NetworkManagerApplier()
 
 
@@ -102,7 +102,7 @@ def test_the_old_connection_does_not_come_back(
 
 
 def test_another_euiccs_connections_stay(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
-    """A gateway with two modems keeps the other one's connection as it is."""
+    """On a gateway with two modems, the other one's connection stays as it is."""
     other = wanted(
         OLD_SETTINGS, iccid="8988211000000000007", previous=None, eid="89049032000000000000000000000777"
     )
@@ -135,7 +135,7 @@ def test_settings_of_the_connection(gateway: GatewayDouble, applier: NetworkMana
 
 
 def test_without_a_password_none_is_asked_for(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
-    """A connection without a password requires none, or the activation would wait for an agent."""
+    """A connection without a password requires none; otherwise the activation would wait for an agent."""
     applier.apply(wanted(NetworkSettings()), deadline=soon())
     gsm = values(gateway, NEW, "gsm")
     assert (gsm["password-flags"], gsm["pin-flags"]) == (4, 4)
@@ -155,7 +155,7 @@ def test_newer_versions_get_the_initial_bearer(address: str, applier: NetworkMan
 def test_older_versions_have_modem_manager_set_it(
     gateway: GatewayDouble, applier: NetworkManagerApplier
 ) -> None:
-    """Below NetworkManager 1.44 ModemManager sets the initial EPS bearer, and need not be able to."""
+    """Below NetworkManager 1.44 ModemManager sets the initial EPS bearer, but may be unable to."""
     gateway.probe(NEW)
     applier.apply(wanted(), deadline=soon())
     assert isinstance(applier.connect(wanted(), deadline=soon()), Applied)
@@ -166,7 +166,7 @@ def test_older_versions_have_modem_manager_set_it(
 
 
 def test_what_the_owner_added_stays(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
-    """A change of lpad's own connection keeps what the owner has set in it, such as a route metric."""
+    """A change of lpad's own connection keeps the owner's additions, such as a route metric."""
     applier.apply(wanted(EVERYTHING), deadline=soon())
     tree = gateway.named(NEW)
     assert tree is not None
@@ -214,7 +214,7 @@ def test_the_active_connection_is_compared(gateway: GatewayDouble, applier: Netw
 
 
 def test_changed_settings_are_activated_anew(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
-    """An active connection whose settings were changed since is activated again; an unchanged one is left."""
+    """An active connection whose settings were changed is activated again; an unchanged one is left."""
     gateway.probe(NEW)
     for settings, activations in ((NEW_SETTINGS, 1), (NEW_SETTINGS, 1), (NetworkSettings(apn="b"), 2)):
         applier.apply(wanted(settings), deadline=soon())
@@ -224,7 +224,7 @@ def test_changed_settings_are_activated_anew(gateway: GatewayDouble, applier: Ne
 
 
 def test_waits_for_the_modem(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
-    """A modem that ModemManager is still probing is waited for, and found under its new path by its IMEI."""
+    """Lpad waits for a modem that is still being probed, and finds it under its new path by its IMEI."""
     applier.apply(wanted(), deadline=soon())
     later = threading.Timer(0.3, gateway.probe, (NEW,))
     later.start()
@@ -267,7 +267,7 @@ def test_the_owners_connection_serves_a_profile_without_settings(
 
 
 def test_goes_back_to_the_owners_connection(gateway: GatewayDouble) -> None:
-    """A connection of the owner's that was active before the switch is active again after a rollback."""
+    """If the owner's connection was active before the switch, it is active again after a rollback."""
     foreign = gateway.add("any-sim", gsm={"apn": "own.example"})
     gateway.active, gateway.applied, gateway.device_state = foreign, gateway.stored[foreign], (100, 0)
     first = NetworkManagerApplier()
@@ -371,7 +371,7 @@ def test_deletes_the_connection_with_the_profile(
 def test_refusals(
     gateway: GatewayDouble, applier: NetworkManagerApplier, refusal: str, kind: type, told: str
 ) -> None:
-    """A refusal states what the owner can do, and whether another attempt makes sense."""
+    """A refusal states what the owner can do, and whether another attempt is useful."""
     gateway.refuse = refusal
     outcome = applier.apply(wanted(WITH_SECRET), deadline=soon())
     assert isinstance(outcome, kind)
@@ -379,14 +379,14 @@ def test_refusals(
 
 
 def test_an_apn_too_long(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
-    """An APN that NetworkManager would refuse is refused before, with the limit."""
+    """An APN that NetworkManager would refuse is refused earlier, with the limit."""
     outcome = applier.apply(wanted(NetworkSettings(apn="a" * 65)), deadline=soon())
     assert isinstance(outcome, Failed)
     assert "64 characters" in outcome.told
 
 
 def test_an_unmanaged_device(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
-    """A device that NetworkManager was told to leave alone is a failure with that reason."""
+    """A device that NetworkManager does not manage is a failure with that reason."""
     applier.apply(wanted(), deadline=soon())
     gateway.probe(NEW)
     gateway.device_state = (10, 3)
@@ -412,7 +412,7 @@ def _odd_modem(gateway: GatewayDouble) -> None:
 def test_odd_answers(
     gateway: GatewayDouble, applier: NetworkManagerApplier, disturb: Callable[[GatewayDouble], None]
 ) -> None:
-    """A version, connection or property that makes no sense does not hide the rest."""
+    """An invalid version, connection or property does not hide the others."""
     gateway.probe(NEW)
     disturb(gateway)
     applier.prepare(wanted(), deadline=soon())

@@ -23,7 +23,7 @@ from lpad.provisioning.declared import answer_reading as reading
     ],
 )
 def test_paths(path: str, found: str | None) -> None:
-    """A path leads through objects and lists; what is null, empty or no scalar is nothing."""
+    """A path leads through objects and lists; null, empty and non-scalar values count as missing."""
     answer = reading.parsed(
         b'{"a": {"b": 1}, "list": [{"x": 0}, {"x": 2}], "null": null, "empty": "", "yes": true}'
     )
@@ -31,7 +31,7 @@ def test_paths(path: str, found: str | None) -> None:
 
 
 def test_numbers_keep_their_digits() -> None:
-    """An ICCID that comes as a number has all its digits, also beyond what a float or 64 bits can hold."""
+    """An ICCID that comes as a number keeps all its digits, even beyond the range of floats or 64 bits."""
     answer = reading.parsed(b'{"iccid": 89883070000123456789, "huge": 1e999, "nan": NaN}')
     assert reading.text_at("iccid", answer) == "89883070000123456789"
     assert reading.text_at("nan", answer) is None
@@ -48,7 +48,7 @@ def test_no_json(body: bytes) -> None:
     "body", [b'{"status": "new", "status": "active"}', b'{"sims": [{"id": 1, "id": 2}]}']
 )
 def test_a_field_that_comes_twice(body: bytes) -> None:
-    """Of two values readers differ in which they take, so the answer is refused."""
+    """Readers differ in which of two values they use, so the answer is refused."""
     with pytest.raises(MalformedError, match="twice"):
         reading.parsed(body)
 
@@ -69,7 +69,7 @@ def test_a_field_that_comes_twice(body: bytes) -> None:
     ],
 )
 def test_tickets(told: dict[str, object], code: str | None) -> None:
-    """A whole code, or host and matching ID; without one the host suffices if the EID finds the profile."""
+    """A code may be whole, or host and matching ID; the host suffices if the EID finds the profile."""
     parts: dict[str, object] = {"code": None, "smdp": None, "matching": None, "bound": False, **told}
     ticket = reading.ticket(**parts)  # type: ignore[arg-type]  # of the table
     assert (None if ticket is None else str(ticket)) == code
@@ -101,7 +101,7 @@ def test_the_same_iccid(one: str, other: str, *, same: bool) -> None:
 
 
 def test_words_are_bounded() -> None:
-    """A platform's words come in one line of bounded length."""
+    """A platform's words are reduced to one line of limited length."""
     assert reading.said("a\r\nb\x00c") == "a b c"
     assert len(reading.said("x" * 10_000)) == reading.LONGEST_WORDS + 1
 
@@ -123,7 +123,7 @@ def test_an_iccid_without_its_padding(text: str | None, iccid: str | None) -> No
 
 
 def test_half_a_character_is_replaced() -> None:
-    """It could be neither sent nor stored, and an order whose answer cannot be stored might be repeated."""
+    """It could not be sent or stored, and an order whose answer cannot be stored might be repeated."""
     answer = reading.parsed(
         b'{"id": "7\\ud800", "\\udfff": ["\\ud83d\\ude00", ["\\udc00"]], "a": {"b": "\\ud800x"}}'
     )
@@ -134,6 +134,6 @@ def test_half_a_character_is_replaced() -> None:
 
 @pytest.mark.parametrize("smdp", ["https://[x", "http://[::1", "https://a\u2100b/", "https://[v9.x]/"])
 def test_an_address_that_is_not_a_url(smdp: str) -> None:
-    """It is the platform's mistake, not lpad's."""
+    """An invalid address is reported as the platform's mistake, not lpad's."""
     with pytest.raises(MalformedError):
         reading.ticket(code=None, smdp=smdp, matching="M", bound=False)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def available(platform: DeclaredPlatform) -> Reservation:
-    """Order, and look until the profile can be downloaded."""
+    """Order, and query until the profile can be downloaded."""
     reservation = platform.order(WISH, deadline=soon())
     for _ in range(5):
         if reservation.profile is Stage.AVAILABLE:
@@ -75,7 +75,7 @@ def test_a_whole_life(bench: Bench, like: str) -> None:
 
 
 def test_a_desk_repeats_no_wish(bench: Bench) -> None:
-    """The same reference is the same wish: a repeated order makes no second one."""
+    """An order with the same reference is the same order: a repetition makes no second one."""
     server = bench.platform("desk")
     platform = bench.opened(server)
     first = platform.order(WISH, deadline=soon())
@@ -94,7 +94,7 @@ def test_a_desk_takes_a_wish_back(bench: Bench) -> None:
 
 
 def test_products(bench: Bench) -> None:
-    """A desk lists what can be ordered, with price and validity; what is not on the list is refused."""
+    """A desk lists its products with price and validity; an unlisted product is refused."""
     platform = bench.opened(bench.platform("desk"))
     products = platform.products(deadline=soon())
     assert [(each.id, each.price, each.validity) for each in products] == [
@@ -116,7 +116,7 @@ def test_a_call_that_is_not_declared(bench: Bench) -> None:
 
 
 def test_others_are_not_found(bench: Bench) -> None:
-    """A platform that ignores the filter and lists everything leads to no other card's order."""
+    """Even if a platform ignores the filter and lists everything, another card's order is not used."""
     server = bench.platform("twilio")
     server.stock.order(eid=OTHER_EID)
     platform = bench.opened(server)
@@ -139,7 +139,7 @@ def test_pages(bench: Bench) -> None:
 @pytest.mark.parametrize("like", ["desk", "twilio"])
 @pytest.mark.parametrize("fault", [PlatformFault.NEXT_ELSEWHERE, PlatformFault.NEXT_LOOP])
 def test_pages_that_lead_astray(bench: Bench, like: str, fault: PlatformFault) -> None:
-    """A next page at another host, or one that was read already, ends the search as unclear."""
+    """A next page on another host, or one that was already read, ends the search as unclear."""
     server = bench.platform(like)
     server.faults.add(fault, call="find", times=0)
     with pytest.raises(PlatformUnclear, match=r"another server|leads back"):
@@ -168,7 +168,7 @@ def test_pages_that_lead_astray(bench: Bench, like: str, fault: PlatformFault) -
 def test_no_answer_that_says_so(
     bench: Bench, fault: PlatformFault, value: str, error: type[Exception]
 ) -> None:
-    """Lost, empty, cut off, huge, in another charset, from another host: an order's outcome is open."""
+    """If the answer is lost, empty, cut off, huge, or from another host, an order's outcome is open."""
     server = bench.platform("twilio")
     server.faults.add(fault, call="order", value=value)
     with pytest.raises(error) as caught:
@@ -190,7 +190,7 @@ def test_no_answer_that_says_so(
 )
 @pytest.mark.parametrize("call", ["token", "order"])
 def test_busy(bench: Bench, call: str, value: str, seconds: int | None) -> None:
-    """429 means later, even for a token; Retry-After is bounded, and invalid values are ignored."""
+    """429 means later, even for a token; Retry-After is limited, and invalid values are ignored."""
     server = bench.platform("kore")
     server.faults.add(PlatformFault.BUSY, call=call, value=value)
     with pytest.raises(PlatformBusy) as caught:
@@ -235,7 +235,7 @@ def test_wrong_credentials(bench: Bench, like: str) -> None:
 
 @pytest.mark.parametrize("like", LIKES)
 def test_a_state_that_no_table_has(bench: Bench, like: str) -> None:
-    """An unknown word is `unknown`, with the word, and never a failure; the next look may know better."""
+    """An unknown word leads to `unknown`, with the word, and never to a failure; later queries may differ."""
     server = bench.platform(like)
     platform = bench.opened(server)
     ordered = platform.order(WISH, deadline=soon())
@@ -299,7 +299,7 @@ def test_a_line_that_is_refused(bench: Bench) -> None:
 
 
 def test_an_answer_that_leads_to_its_result(bench: Bench) -> None:
-    """A redirection at the platform itself is success if the call accepts it; elsewhere it stays unclear."""
+    """A redirection at the platform itself is success if the call allows it; elsewhere it is unclear."""
     server = bench.platform("twilio")
     path = bench.folder / "redirecting.yaml"
     path.write_text("like: twilio\ncalls: {activate: {accepts: [302]}}\n")
@@ -318,7 +318,7 @@ def test_an_answer_that_leads_to_its_result(bench: Bench) -> None:
 
 
 def test_a_token_that_is_redirected(bench: Bench) -> None:
-    """A log-in page in place of a token reports nothing about the credentials."""
+    """A log-in page in place of a token shows nothing about the credentials."""
     server = bench.platform("kore")
     server.faults.add(PlatformFault.REDIRECT, call="token", value="/login")
     with pytest.raises(PlatformUnclear, match="redirection"):
@@ -326,7 +326,7 @@ def test_a_token_that_is_redirected(bench: Bench) -> None:
 
 
 def test_kores_token(bench: Bench) -> None:
-    """One token serves many calls; a refused one is renewed once, a second refusal ends it."""
+    """One token serves many calls; a refused one is renewed once, and a second refusal is final."""
     server = bench.platform("kore")
     platform = bench.opened(server)
     reservation = platform.order(WISH, deadline=soon())
@@ -343,7 +343,7 @@ def test_kores_token(bench: Bench) -> None:
 
 
 def test_a_token_outlives_the_daemon(bench: Bench) -> None:
-    """A token is kept in a file that only lpad can read, and serves after a restart; not for others."""
+    """A token is kept in a file that only lpad can read, and is used after a restart, for its platform."""
     server = bench.platform("kore")
     folder = bench.folder / "tokens"
     folder.mkdir()
@@ -401,7 +401,7 @@ def altering(monkeypatch: pytest.MonkeyPatch) -> Callable[[Altering], None]:
 
 
 def test_a_header_that_is_not_ascii(bench: Bench, altering: Callable[[Altering], None]) -> None:
-    """What no call reads harms no call."""
+    """A header that no call reads has no effect."""
     altering(lambda answer: msgspec.structs.replace(answer, headers=(*answer.headers, ("Server", "caf\xe9"))))
     assert bench.opened(bench.platform("desk")).order(WISH, deadline=soon()).id
 
@@ -410,7 +410,7 @@ def test_a_header_that_is_not_ascii(bench: Bench, altering: Callable[[Altering],
 def test_a_next_page_that_is_no_address(
     bench: Bench, altering: Callable[[Altering], None], following: str
 ) -> None:
-    """It is unclear where the list goes on, as with one at another host."""
+    """It is unclear where the list continues, as with a page on another host."""
     said = json.dumps(following).encode()
     altering(
         lambda answer: msgspec.structs.replace(
@@ -425,7 +425,7 @@ def test_a_next_page_that_is_no_address(
 def test_a_token_that_no_header_can_have(
     bench: Bench, altering: Callable[[Altering], None], token: str
 ) -> None:
-    """It is refused before it is sent, as a typed error."""
+    """The token is refused before it is sent, with a typed error."""
     said = json.dumps(token).encode()
     altering(
         lambda answer: msgspec.structs.replace(

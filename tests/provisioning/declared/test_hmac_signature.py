@@ -26,7 +26,7 @@ def _yoni(app_id: str, secret: str, now_ms: str, path: str) -> str:
 
 
 def test_yonis_signature() -> None:
-    """Yoni's description signs as its documentation says: hex HMAC-SHA256 of id, time and path."""
+    """Yoni's description signs as documented: hex HMAC-SHA256 of id, time and path."""
     path = "/v1/order/e-sim"
     expected = hmac.new(b"secret-1", f"app-1&1700000000000&{path}".encode(), hashlib.sha256).hexdigest()
     assert _yoni("app-1", "secret-1", "1700000000000", path) == expected == _CHECK
@@ -34,7 +34,7 @@ def test_yonis_signature() -> None:
 
 @pytest.mark.test_data
 def test_published_signatures(test_data: Path) -> None:
-    """The signatures in the test data that were published or computed for Yoni are made, too."""
+    """Lpad makes the signatures in the test data that were published or computed for Yoni."""
     found: dict[str, list[dict[str, Any]]] = json.loads(
         (test_data / "platforms" / "signature_vectors.json").read_text()
     )

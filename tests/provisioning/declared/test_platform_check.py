@@ -26,7 +26,7 @@ RIGHT: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", shipped())
 def test_the_shipped_ones_are_right(name: str) -> None:
-    """Each description that comes with lpad is right, and its samples show every state of its tables."""
+    """Each description that comes with lpad is valid, and its samples show every state of its tables."""
     described = read_declaration(shipped()[name])
     assert check(described) == []
     assert described.samples
@@ -37,7 +37,7 @@ def test_the_shipped_ones_are_right(name: str) -> None:
 
 
 def test_right() -> None:
-    """A small description is right."""
+    """A small valid description has no mistakes."""
     assert check(declaration(RIGHT, where="test")) == []
 
 

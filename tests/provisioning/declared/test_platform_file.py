@@ -1,4 +1,4 @@
-"""Platforms' files: inheritance, and mistakes that are named before anything is sent."""
+"""Platforms' files: inheritance, and mistakes that are reported before anything is sent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_shipped_files() -> None:
 
 
 def test_inheritance(tmp_path: Path) -> None:
-    """`like` takes over a shipped description; what the file says continues top, and null takes away."""
+    """`like` inherits a shipped description; the file's own values replace others, and null removes them."""
     path = tmp_path / "mine.yaml"
     path.write_text("like: kore\nbase: https://kore.example.com\nheaders: {X-Owner: me}\nwords: null\n")
     mine, kore = read_declaration(path), read_declaration(shipped()["kore"])
@@ -52,7 +52,7 @@ def test_inheritance(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes(tmp_path: Path, text: str, told: str) -> None:
-    """A file that describes no platform is refused with what is wrong."""
+    """A file that does not describe a platform is refused with the reason."""
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises(InvalidSettings, match=told):

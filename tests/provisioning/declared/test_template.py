@@ -8,7 +8,7 @@ from lpad.provisioning.declared.template import Missing, filled, filled_path, fi
 
 
 def test_filled() -> None:
-    """Placeholders are filled, optional ones may be missing, and a value is never read again."""
+    """Placeholders are filled, optional ones may be missing, and values are not expanded again."""
     assert filled("a {eid} b {option.x?}", {"eid": "{id}", "id": "9"}) == "a {id} b "
     assert filled("{option.email?}", {}) is None
     with pytest.raises(Missing, match="--option fleet=VALUE"):
@@ -21,7 +21,7 @@ def test_paths() -> None:
 
 
 def test_trees() -> None:
-    """JSON keeps its types, and loses what is optional and has no value."""
+    """JSON keeps its types, and loses optional members without a value."""
     tree = {"a": "{eid}", "b": "{option.b?}", "c": ["{option.c?}", 1], "d": {"e": True}}
     assert filled_tree(tree, {"eid": "8"}) == {"a": "8", "c": [1], "d": {"e": True}}
 

@@ -1,4 +1,4 @@
-"""The way to platforms: https only, lpad's limits, client certificates, and nothing that is loaded early."""
+"""The transport to platforms: https only, lpad's limits, client certificates, and late imports."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from remote.dead_address import behind_dead_addresses
     ],
 )
 def test_https_only(url: str) -> None:
-    """An address that is not https, or has credentials in it, is refused, without what follows a `?`."""
+    """An address with another scheme, or with credentials, is refused, and is shown without its query."""
     with pytest.raises(InvalidSettings):
         server_of(f"{url}?key=s3cret")
 
 
 def test_the_public_cas_do_not_vouch_for_all(bench: Bench) -> None:
-    """A platform whose CA is not named and not public is untrusted, and is sent nothing."""
+    """A platform whose CA is neither named nor public is untrusted, and gets no request."""
     server = bench.platform("desk")
     with pytest.raises(ServerUntrusted):
         bench.opened(server, ca_files=()).order(WISH, deadline=Deadline.after(30))

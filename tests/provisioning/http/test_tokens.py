@@ -37,14 +37,14 @@ def test_nothing_shows_it() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b'{"value": 1}'])
 def test_a_spoilt_file(tmp_path: Path, content: bytes) -> None:
-    """A file that a power cut spoilt is as if there were none."""
+    """A file that a power cut has damaged counts as missing."""
     path = tmp_path / "token.json"
     path.write_bytes(content)
     assert Tokens(path).current() is None
 
 
 def test_forgotten(tmp_path: Path) -> None:
-    """A token that was refused is gone, after a restart as well."""
+    """A refused token is deleted, even after a restart."""
     path = tmp_path / "token.json"
     tokens = Tokens(path, account="me")
     tokens.keep("a", "", seconds=3600)

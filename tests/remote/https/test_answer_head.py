@@ -1,4 +1,4 @@
-"""The head of an answer: bounded, and tidied before the HTTP library reads it."""
+"""The head of an answer: limited, and normalized before the HTTP library reads it."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def test_fields_are_tidied(lines: bytes, read: bytes) -> None:
 @pytest.mark.parametrize("portion", [1, 2, 3, 7])
 @pytest.mark.parametrize("end", [b"\r\n", b"\n"])
 def test_a_head_in_portions(portion: int, end: bytes) -> None:
-    """However the bytes are cut, the same is read; informational heads are left out."""
+    """However the bytes are divided, the same head is read; informational heads are left out."""
     raw = end.join([b"HTTP/1.1 103 Early Hints", b"Link: </x>", b"", b"HTTP/1.1 200 OK", b"Y: 2", b"", b"{}"])
     assert tidied(raw, portion=portion) == OK + b"Y: 2\r\n\r\n{}"
 
 
 def test_bytes_behind_the_head_are_left_alone() -> None:
-    """A body may look like a head, and be larger than any."""
+    """A body may look like a head, and be larger than any head."""
     head = AnswerHead()
     body = OK + b"\r\n" * LARGEST_HEAD
     assert head.feed(OK + b"\r\n" + body).endswith(b"\r\n\r\n" + body)
@@ -73,7 +73,7 @@ def test_a_204_with_a_body(raw: bytes) -> None:
 
 
 def test_a_204_keeps_its_connection() -> None:
-    """As one does that has no body, or reports this."""
+    """A 204 without a body keeps its connection."""
     assert b"close" not in tidied(b"HTTP/1.1 204 No Content\r\n\r\n")
     assert b"close" not in tidied(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n")
 
@@ -98,13 +98,13 @@ def test_a_204_keeps_its_connection() -> None:
 )
 @pytest.mark.parametrize("portion", [None, 1000])
 def test_a_head_that_is_none(raw: bytes, says: str, portion: int | None) -> None:
-    """It is refused as early as possible, and the sentence states the reason."""
+    """An invalid head is refused as early as possible, and the sentence states the reason."""
     with pytest.raises(MalformedError, match=says):
         tidied(raw, portion=portion)
 
 
 def test_informational_heads_up_to_the_limit() -> None:
-    """Some are borne, and do not count towards the size of the answer's own."""
+    """Some informational heads are accepted, and do not count towards the size of the answer's own head."""
     filler = b"HTTP/1.1 103 Early Hints\r\nX: " + b"a" * 10_000 + b"\r\n\r\n"
     assert tidied(filler * MOST_INFORMATIONAL + OK + b"\r\n") == OK + b"\r\n"
 

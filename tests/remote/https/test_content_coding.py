@@ -20,13 +20,13 @@ DEFLATED = BARE.compress(TEXT) + BARE.flush()
     [("", []), ("identity", []), ("GZIP", ["gzip"]), ("deflate, x-gzip", ["x-gzip", "deflate"])],
 )
 def test_codings_in_the_order_in_which_they_are_undone(header: str, named: list[str]) -> None:
-    """The last that was applied is undone first."""
+    """The coding that was applied last is removed first."""
     assert codings(header) == named
 
 
 @pytest.mark.parametrize("header", ["br", "zstd", "gzip, br", ", ".join(["gzip"] * 20)])
 def test_codings_that_are_not_undone(header: str) -> None:
-    """The sentence names the compression of the answer."""
+    """The sentence names the answer's compression."""
     with pytest.raises(MalformedError, match="compressed"):
         codings(header)
 
@@ -42,13 +42,13 @@ def test_codings_that_are_not_undone(header: str) -> None:
     ],
 )
 def test_unpacked(body: bytes, coding: str) -> None:
-    """Each kind that servers use gives the bytes again."""
+    """Each coding that servers use is decoded to the original bytes."""
     assert unpacked(body, coding, limit=10_000) == TEXT
 
 
 @pytest.mark.parametrize("kind", [gzip.compress, zlib.compress])
 def test_a_bomb(kind: object) -> None:
-    """No more than a byte beyond the limit is made."""
+    """At most one byte beyond the limit is produced."""
     assert callable(kind)
     coding = "gzip" if kind is gzip.compress else "deflate"
     assert len(unpacked(kind(bytes(1 << 20)), coding, limit=1000)) == 1001

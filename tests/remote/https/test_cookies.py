@@ -46,7 +46,7 @@ def test_what_is_sent_again(told: str, sent: str | None) -> None:
 
 
 def test_several() -> None:
-    """The last of a name counts, a longer path comes first, and a server can take one back."""
+    """The last cookie with a name counts, a longer path comes first, and a server can delete one."""
     cookies = Cookies("smdp.example.com")
     for told in ("A=1; Path=/", "B=2; Path=/gsma", "A=3; Path=/", "C=4", "C=; Max-Age=0"):
         cookies.take(told, path=PATH)
@@ -54,7 +54,7 @@ def test_several() -> None:
 
 
 def test_cookies_without_end() -> None:
-    """A server that sets ever more of them does not fill the memory."""
+    """A server that sets more and more cookies does not fill the memory."""
     cookies = Cookies("smdp.example.com")
     for number in range(1000):
         cookies.take(f"N{number}={number}", path=PATH)

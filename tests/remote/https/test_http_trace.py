@@ -55,7 +55,7 @@ def test_statuses_are_shown(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.usefixtures("payloads")
 def test_payloads_are_shown_on_request(caplog: pytest.LogCaptureFixture) -> None:
-    """All values are there then, except for those as long as certificates and packages."""
+    """All values are then shown, except for those as long as certificates and packages."""
     with caplog.at_level(TRACE, logger=LOG):
         trace_answer("smdp", 200, {}, json.dumps({**BODY, "package": "A" * 50_000}).encode(), 0)
     assert '"transactionId": "SECRET"' in caplog.text
@@ -72,7 +72,7 @@ def test_failures_leave_a_mark(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_debug_shows_no_traffic(caplog: pytest.LogCaptureFixture) -> None:
-    """The trace is a level of its own below debug."""
+    """The trace has its own level below debug."""
     with caplog.at_level(logging.DEBUG, logger=LOG):
         trace_request("smdp", "POST", "/", {}, b"{}")
         trace_answer("smdp", 200, {}, b"{}", 0)

@@ -26,7 +26,7 @@ SERVER = ServerAddress.parse("smdp.example.com")
     ],
 )
 def test_followed(status: int, location: str, target: str) -> None:
-    """Any path of the same server."""
+    """A redirection to any path of the same server is followed."""
     assert repeated_at(status, location, target=TARGET, server=SERVER) == target
 
 
@@ -48,18 +48,18 @@ def test_followed(status: int, location: str, target: str) -> None:
     ],
 )
 def test_not_followed(location: str | None) -> None:
-    """Another server, another scheme, or no address at all."""
+    """A redirection to another server or scheme, or without a valid address, is not followed."""
     assert repeated_at(307, location, target=TARGET, server=SERVER) is None
 
 
 @pytest.mark.parametrize("status", [200, 301, 302, 303, 304, 400])
 def test_other_statuses_repeat_nothing(status: int) -> None:
-    """They would turn the POST into a GET, or are not redirections at all."""
+    """Other statuses would turn the POST into a GET, or are not redirections at all."""
     assert repeated_at(status, "/x", target=TARGET, server=SERVER) is None
 
 
 def test_a_server_behind_a_port() -> None:
-    """The port is part of who it is."""
+    """The port is part of a server's identity."""
     server = ServerAddress.parse("smdp.example.com:8443")
     assert repeated_at(308, "https://smdp.example.com:8443/x", target=TARGET, server=server) == "/x"
     assert repeated_at(308, "https://smdp.example.com/x", target=TARGET, server=server) is None

@@ -1,4 +1,4 @@
-"""The way to servers: through a proxy, over one network interface."""
+"""The route to servers: through a proxy, or over one network interface."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_proxy_that_intercepts(bench: Bench) -> None:
 
 
 def test_credentials(bench: Bench) -> None:
-    """User and password go to the proxy alone."""
+    """User and password go only to the proxy."""
     server = bench.server(ACCEPTED)
     with proxy_double.Proxy(server.port) as proxy:
         route = through(proxy, ("gateway", "se:cret"))
@@ -96,7 +96,7 @@ def test_credentials(bench: Bench) -> None:
 
 @pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "403 Forbidden", "502 Bad Gateway"])
 def test_a_proxy_that_refuses(bench: Bench, status: str) -> None:
-    """The proxy's answer is reported with the person to ask, and without the password."""
+    """The proxy's answer is reported with the person to contact, and without the password."""
     server = bench.server(ACCEPTED)
     with (
         proxy_double.Proxy(server.port, status=status) as proxy,
@@ -110,7 +110,7 @@ def test_a_proxy_that_refuses(bench: Bench, status: str) -> None:
 
 
 def test_a_proxy_that_says_nothing(bench: Bench) -> None:
-    """A proxy that takes the connection and is silent costs no more than the deadline."""
+    """A proxy that accepts the connection and stays silent costs only the time until the deadline."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
         route = Route(proxy=Proxy.parse(f"http://127.0.0.1:{mute.getsockname()[1]}"))
         with Es9Plus(SERVER, trust=bench.trust, route=route) as client, pytest.raises(ServerUnreachable):
@@ -118,7 +118,7 @@ def test_a_proxy_that_says_nothing(bench: Bench) -> None:
 
 
 def test_no_proxy_there(bench: Bench) -> None:
-    """A proxy that does not answer is named as such."""
+    """An unreachable proxy is named as such."""
     with proxy_double.Proxy(1) as proxy:
         route = through(proxy)
     with pytest.raises(ServerUnreachable, match=r"the proxy 127\.0\.0\.1"):
@@ -137,14 +137,14 @@ def test_no_proxy_there(bench: Bench) -> None:
     ],
 )
 def test_bad_proxy(url: str) -> None:
-    """A text that is not a proxy's address is refused, and so is a password in the settings."""
+    """An invalid proxy address is refused, and so is a password in the settings."""
     with pytest.raises(InvalidValue) as caught:
         Proxy.parse(url)
     assert "u:p" not in caught.value.sentence
 
 
 def test_credentials_file(tmp_path: Path) -> None:
-    """User and password are read from a file, which others must not be able to read."""
+    """User and password are read from a file, which other users must not be able to read."""
     path = tmp_path / "proxy"
     path.write_text("gateway:se:cret\n")
     path.chmod(0o600)
@@ -171,7 +171,7 @@ def test_over_an_interface(bench: Bench) -> None:
 
 
 def test_no_such_interface(bench: Bench) -> None:
-    """An interface that is not there, or not yet, is named; a later try can succeed."""
+    """A missing interface is named; a later attempt can succeed."""
     server = bench.server(ACCEPTED)
     hosts = HostOverrides.parse({NAME: f"127.0.0.1:{server.port}"})
     with pytest.raises(ServerUnreachable, match="'wwan7'") as caught:
@@ -183,6 +183,6 @@ def test_no_such_interface(bench: Bench) -> None:
 
 @pytest.mark.parametrize("name", ["", "a/b", "a b", ".", "..", "x" * 16, "ü"])
 def test_bad_interface(name: str) -> None:
-    """A name that no interface can have is refused."""
+    """An impossible interface name is refused."""
     with pytest.raises(InvalidValue):
         check_interface(name)

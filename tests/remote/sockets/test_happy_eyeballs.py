@@ -1,4 +1,4 @@
-"""Names with several addresses: they race, and dead ones cost next to nothing."""
+"""Names with several addresses: they race, and dead ones cost almost no time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def six(host: str = "::1") -> tuple[Any, ...]:
 
 
 class Names:
-    """A name server: each kind of address has its answer, and may have to wait for it."""
+    """A name server with an answer for each address family, which may be delayed."""
 
     def __init__(self) -> None:
         self.all: list[tuple[Any, ...]] | OSError = []
@@ -59,7 +59,7 @@ class Names:
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
-    """The arguments of getaddrinfo."""
+    """The names in calls of getaddrinfo."""
     names = Names()
     monkeypatch.setattr("lpad.remote.sockets.name_resolution.socket.getaddrinfo", names.getaddrinfo)
     monkeypatch.setattr(name_resolution, "ALONE", 0.05)
@@ -108,7 +108,7 @@ def test_dead_addresses_cost_no_deadline(names: Names) -> None:
 
 
 def test_the_other_family_is_second(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Families alternate: an IPv4 address does not wait for all IPv6 addresses that lead nowhere."""
+    """Families alternate: an IPv4 address does not wait for all dead IPv6 addresses."""
     monkeypatch.setattr(happy_eyeballs, "DELAY", 0.1)
     memory = AddressMemory()
     found = [Address(*each) for each in (six("::1"), six("::2"), six("::3"), four("127.0.0.1"))]
@@ -121,7 +121,7 @@ def test_the_other_family_is_second(names: Names, monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_family_that_worked_is_first_the_next_time(names: Names) -> None:
-    """A network whose IPv6 leads nowhere is met once; each interface has its own network."""
+    """A network with dead IPv6 costs time once; each interface counts as its own network."""
     memory = AddressMemory()
     names.all = [six(), four("127.0.0.1")]
     with listening("127.0.0.1") as port, swallowing("::1", port):
@@ -132,7 +132,7 @@ def test_the_family_that_worked_is_first_the_next_time(names: Names) -> None:
 
 
 def test_a_name_with_one_family_proves_nothing(names: Names) -> None:
-    """The success of IPv4 with a server without IPv6 proves nothing about IPv6."""
+    """A success over IPv4 with a server without IPv6 says nothing about IPv6."""
     memory = AddressMemory()
     names.all = [four("127.0.0.1")]
     with listening("127.0.0.1") as port:
@@ -142,7 +142,7 @@ def test_a_name_with_one_family_proves_nothing(names: Names) -> None:
 
 
 def test_an_address_that_said_nothing_comes_last(names: Names) -> None:
-    """It took the connection, so the race alone would choose it again and again."""
+    """It accepted the connection, so the race alone would choose it again and again."""
     memory = AddressMemory()
     names.all = [four("127.0.0.1"), four("127.0.0.2")]
     with listening("127.0.0.1") as port, listening("127.0.0.2", port):
@@ -166,14 +166,14 @@ def test_refused_everywhere(names: Names) -> None:
 
 
 def test_one_refuses_and_the_next_takes_it(names: Names) -> None:
-    """Without waiting for anything."""
+    """The next address is tried without a wait."""
     names.all = [four("127.0.0.1"), four("127.0.0.2")]
     with listening("127.0.0.2") as port:
         assert connected(port).address.to[0] == "127.0.0.2"
 
 
 def test_all_are_silent(names: Names) -> None:
-    """The time without progress ends it, or the deadline if that is earlier."""
+    """The race ends after a time without progress, or at the deadline if that is earlier."""
     names.all = [four("127.0.0.1"), four("127.0.0.2")]
     with swallowing("127.0.0.1") as port, swallowing("127.0.0.2", port):
         with pytest.raises(SilenceError):
@@ -192,7 +192,7 @@ def test_a_name_server_that_never_answers_for_one_family(names: Names) -> None:
 
 
 def test_addresses_that_come_late_take_part(names: Names) -> None:
-    """IPv6 was found first and leads nowhere: the IPv4 address is still tried when it is found."""
+    """IPv6 was found first and is dead: the IPv4 address is still tried when it is found."""
     names.all = [six(), four("127.0.0.1")]
     names.holds = {socket.AF_UNSPEC, socket.AF_INET}
     with listening("127.0.0.1") as port, swallowing("::1", port):
@@ -203,7 +203,7 @@ def test_addresses_that_come_late_take_part(names: Names) -> None:
 
 
 def test_an_answer_may_come_between_two_looks(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The name server's thread may finish at any moment, also while the wait is being planned."""
+    """The name server's thread may finish at any moment, even while the wait is being planned."""
     again_at = vars(name_resolution.Resolution)["again_at"].fget
     looks: list[float | None] = []
 
@@ -220,7 +220,7 @@ def test_an_answer_may_come_between_two_looks(names: Names, monkeypatch: pytest.
 
 
 def test_an_answer_may_come_just_after_none_was_taken(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer between the reading of addresses and the check for open queries is used, and not lost."""
+    """An answer between the reading of addresses and the check for open queries is used."""
     take = name_resolution.Resolution.take
     takes: list[int] = []
 
@@ -250,7 +250,7 @@ def test_a_mute_name_server_ends_with_the_silence(names: Names) -> None:
 
 
 def test_a_late_answer_serves_the_next(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name server that is slower than an attempt is asked once, and the next attempt can connect."""
+    """If a name server is slower than an attempt, it is asked once, and the next attempt can connect."""
     monkeypatch.setattr(name_resolution, "SLOW", 0.05)
     names.all = [four("127.0.0.1")]
     names.holds = {socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6}
@@ -273,7 +273,7 @@ def test_a_late_answer_serves_the_next(names: Names, monkeypatch: pytest.MonkeyP
 
 
 def test_a_name_that_is_none(names: Names) -> None:
-    """The resolver's word is the cause."""
+    """The error gives the resolver's reason."""
     names.all = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     with pytest.raises(LookUpError) as caught:
         connected(1)
@@ -296,7 +296,7 @@ def test_cancelled(names: Names, what: str) -> None:
 
 
 def test_nothing_is_left_open(names: Names) -> None:
-    """Those that lose the race are closed."""
+    """Connections that lose the race are closed."""
     names.all = [four("127.0.0.1"), four("127.0.0.2"), four("127.0.0.3")]
     with listening("127.0.0.3") as port, swallowing("127.0.0.1", port), swallowing("127.0.0.2", port):
         before = len(list(OPEN.iterdir()))

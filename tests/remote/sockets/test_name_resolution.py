@@ -1,4 +1,4 @@
-"""Addresses of a name: which are kept or forgotten, and why there are none."""
+"""Addresses of a name: those that are kept or forgotten, and the reason for none."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FOUND = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 443))
 
 
 class Resolver:
-    """A resolver that answers, and a clock that stands still until it is set."""
+    """A resolver with fixed answers, and a clock that stands still until it is set."""
 
     def __init__(self) -> None:
         self.now = 5000.0
@@ -50,7 +50,7 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
 
 
 def taken(host: str = HOST, port: int = 443) -> list[Any]:
-    """Look a name up to the end."""
+    """Take all addresses of a name."""
     with closing(Resolution(host, port)) as resolution:
         if not resolution.finished:  # an answer that was kept rings no bell
             select.select([resolution.bell], [], [], 30)
@@ -70,7 +70,7 @@ def test_addresses_are_taken_once(resolver: Resolver) -> None:
     [(socket.gaierror(-2, "Name or service not known"), "not known"), (UnicodeError(), "impossible name")],
 )
 def test_a_name_without_addresses_says_why(resolver: Resolver, error: Exception, words: str) -> None:
-    """Also one that cannot be a name, which Python's encoding refuses in its own way."""
+    """This includes an invalid name, which Python's encoding refuses in its own way."""
     resolver.answer = error
     with pytest.raises(OSError, match=words):
         taken()
@@ -83,7 +83,7 @@ def test_a_name_without_addresses_says_why(resolver: Resolver, error: Exception,
 def test_a_slow_answer_serves_the_next_attempt(
     resolver: Resolver, takes: float, later: float, asked: int
 ) -> None:
-    """For a minute, so that its time is left for the connection; a quick one is asked for again."""
+    """It is reused for a minute, which saves time for the connection; a quick one is requested again."""
     resolver.takes = takes
     taken()
     resolver.now += later
@@ -92,7 +92,7 @@ def test_a_slow_answer_serves_the_next_attempt(
 
 
 def test_what_leads_nowhere_is_forgotten(resolver: Resolver) -> None:
-    """And only that: another port is another question."""
+    """Only that address is forgotten: another port is another query."""
     resolver.takes = SLOW + 1
     taken()
     forget(HOST, 444)

@@ -50,18 +50,18 @@ def notify(
 
 @pytest.fixture
 def remembering(tmp_path: Path) -> Trust:
-    """No anchors except the card's; the findings are stored in a file."""
+    """No anchors except the card's; the results are stored in a file."""
     return Trust(use_system_roots=False, memory=TrustMemory(tmp_path / "servers.json"))
 
 
 def again(tmp_path: Path) -> Trust:
-    """The same after a restart."""
+    """Trust with the same file, as after a restart."""
     return Trust(use_system_roots=False, memory=TrustMemory(tmp_path / "servers.json"))
 
 
 @pytest.mark.parametrize("curve", list(Curve))
 def test_the_card_vouches(bench: Bench, remembering: Trust, curve: Curve, tmp_path: Path) -> None:
-    """A server under a CI that the card names is trusted; only the first visit costs more handshakes."""
+    """A server under a CI that the card names is trusted; only the first visit costs extra handshakes."""
     server = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, curve=curve))
     card = card_of(*bench.pki.ci.values())
     notify(bench, server, card, remembering)
@@ -103,7 +103,7 @@ def test_a_card_that_is_out(bench: Bench, remembering: Trust, tmp_path: Path) ->
 
 
 def test_the_certificate_changes(bench: Bench, remembering: Trust) -> None:
-    """A renewed certificate is found out about again, and remembered in the place of the old one."""
+    """A renewed certificate is examined again, and replaces the stored one."""
     card = card_of(*bench.pki.ci.values())
     notify(bench, bench.server(ACCEPTED), card, remembering)
     renewed = profile.make_dp_tls(bench.pki.ci[Curve.NIST], NAME)
@@ -115,7 +115,7 @@ def test_the_certificate_changes(bench: Bench, remembering: Trust) -> None:
 
 
 def test_a_sub_ca_is_renewed(bench: Bench, remembering: Trust) -> None:
-    """A sub-CA's new certificate with the same key takes the place of the remembered one that has expired."""
+    """A sub-CA's new certificate with the same key replaces the stored one that has expired."""
     ci = bench.pki.ci[Curve.NIST]
     old = authority("Sub-CA", issuer=ci, start=-9 * DAY, end=2 * DAY)
     expired = authority("Sub-CA", issuer=ci, key=old.key, start=-9 * DAY, end=-DAY)
@@ -128,7 +128,7 @@ def test_a_sub_ca_is_renewed(bench: Bench, remembering: Trust) -> None:
 
 
 def test_an_anchor_that_is_right_is_kept(bench: Bench, remembering: Trust) -> None:
-    """Another fault of a server under a remembered anchor is reported after one handshake."""
+    """Another fault of a server under a stored anchor is reported after one handshake."""
     ci = bench.pki.ci[Curve.NIST]
     sub_ca = authority("Sub-CA", issuer=ci)
     remembering.memory.remember_anchor(NAME, Anchor(sub_ca.der, ci.key_id))
@@ -141,7 +141,7 @@ def test_an_anchor_that_is_right_is_kept(bench: Bench, remembering: Trust) -> No
 
 
 def test_a_server_moves_to_the_webs_pki(bench: Bench, tmp_path: Path) -> None:
-    """A remembered anchor that serves no more makes room for the usual ones."""
+    """A stored anchor that no longer matches is replaced by the usual ones."""
     own = bench.pki.strangers_tls(NAME)
     trust = Trust([own.der], use_system_roots=False, memory=TrustMemory(tmp_path / "servers.json"))
     card = card_of(*bench.pki.ci.values())
@@ -154,7 +154,7 @@ def test_a_server_moves_to_the_webs_pki(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_clock_never_set(bench: Bench, remembering: Trust, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a board without a clock, the clock is the cause even if only the card confirms the server."""
+    """Without a set clock, the error blames the clock even if only the card confirms the server."""
     long_ago = datetime(1970, 1, 2, tzinfo=UTC).timestamp()
     server = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, expired=True))
     monkeypatch.setattr(time, "time", lambda: long_ago)
@@ -175,7 +175,7 @@ def test_what_failed_is_not_remembered(bench: Bench, remembering: Trust, tmp_pat
 
 
 def test_brainpool_given_up(bench: Bench, remembering: Trust) -> None:
-    """A server that needed brainpool and now speaks TLS 1.3 only is found out about again."""
+    """A server that needed brainpool and now speaks only TLS 1.3 is examined again."""
     card = card_of(*bench.pki.ci.values())
     old = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, curve=Curve.BRAINPOOL))
     notify(bench, old, card, remembering)
@@ -196,7 +196,7 @@ def test_first_bytes_of_an_identifier(bench: Bench, remembering: Trust, length: 
 
 @pytest.mark.parametrize("length", [0, 3, 4, 8, 15])
 def test_too_few_bytes_of_an_identifier(bench: Bench, remembering: Trust, length: int) -> None:
-    """An identifier of so few bytes proves nothing, because a key with these bytes can be searched for."""
+    """A few bytes prove nothing, because a key with these bytes can be found by search."""
     ci = bench.pki.ci[Curve.NIST]
     with pytest.raises(ServerUntrusted):
         notify(bench, bench.server(ACCEPTED), CardTrust(EID, (ci.key_id[:length],)), remembering)
@@ -219,7 +219,7 @@ def test_published_certificates_by_few_bytes(
 
 
 def test_memory_file(bench: Bench, remembering: Trust, tmp_path: Path) -> None:
-    """The file is the daemon's alone and names no card."""
+    """Only the daemon can read the file, which names no card."""
     notify(bench, bench.server(ACCEPTED), card_of(*bench.pki.ci.values()), remembering)
     path = tmp_path / "servers.json"
     assert path.stat().st_mode & 0o777 == 0o600
@@ -231,7 +231,7 @@ def test_memory_file(bench: Bench, remembering: Trust, tmp_path: Path) -> None:
     ["", "[]", "{", '{"format": 1}', '{"format": 9}', '{"format":1,"anchors":[1],"cards":{},"brainpool":[]}'],
 )
 def test_memory_damaged(bench: Bench, tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A damaged file, or one of another format, is begun again: all in it can be found out again."""
+    """A damaged file, or one of another format, is started again: its content can be found out again."""
     path = tmp_path / "servers.json"
     path.write_text(content)
     with caplog.at_level(logging.WARNING):
@@ -243,7 +243,7 @@ def test_memory_damaged(bench: Bench, tmp_path: Path, content: str, caplog: pyte
 def test_memory_that_cannot_be_written(
     bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without a place to write, things are remembered until lpad ends."""
+    """Without a place to write, the results are kept until lpad ends."""
     trust = Trust(use_system_roots=False, memory=TrustMemory(tmp_path / "no" / "servers.json"))
     server = bench.server(ACCEPTED)
     for _ in range(2):
@@ -253,7 +253,7 @@ def test_memory_that_cannot_be_written(
 
 
 def test_memory_is_bounded(tmp_path: Path) -> None:
-    """However many servers and cards there are, the file stays small; the oldest go first."""
+    """However many servers and cards there are, the file stays small; the oldest entries go first."""
     memory = TrustMemory(tmp_path / "servers.json")
     for number in range(100):
         memory.remember_anchor(f"s{number}.example", Anchor(b"\x30" * 900, bytes(20)))

@@ -30,13 +30,13 @@ SIGNED = SignedCertificate.decode(profile.make_ci(Curve.NIST).der)
 
 
 def signer_ids(raw: bytes) -> set[str]:
-    """The key identifiers that can have signed the certificate `raw`."""
+    """Return the identifiers of the keys that may have signed the certificate `raw`."""
     return {key_id.hex() for key_id in trace([raw])[0].issuer_key_ids}
 
 
 @pytest.mark.parametrize("curve", list(Curve))
 def test_issuer_is_among_the_candidates(pki: Pki, curve: Curve) -> None:
-    """The CI's key is recovered from each certificate that it signed, its own included, on either curve."""
+    """The CI's key is recovered from each certificate that it signed, even its own, on either curve."""
     ci = pki.ci[curve]
     for signed in (ci, pki.dp_auth[curve], pki.dp_tls("a.example", curve=curve)):
         candidates = signer_ids(signed.der)

@@ -1,4 +1,4 @@
-"""Certificates that their issuer took back, by CRL files."""
+"""Certificates that their issuer has revoked, by CRL files."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def notify(bench: Bench, credential: Credential, trust: Trust) -> None:
 @pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
 @pytest.mark.parametrize("days", [30, -1])
 def test_revoked(bench: Bench, tmp_path: Path, encoding: Encoding, days: int) -> None:
-    """A certificate in its CI's list is refused, whose only trace here is its key; an old list counts too."""
+    """A certificate in its CI's list is refused, even if only its key is known; an old list counts, too."""
     ci = bench.pki.ci[Curve.NIST]
     bad, good = bench.pki.dp_tls(NAME), profile.make_dp_tls(ci, NAME)
     trust = trust_with(tmp_path / "trust.d", crl(ci, bad, days=days), encoding)

@@ -50,7 +50,7 @@ def failed(code: int) -> ssl.SSLCertVerificationError:
     ],
 )
 def test_each_verdict_has_its_cause(code: int, cause: str) -> None:
-    """The numbers of openssl/x509_vfy.h; other numbers give OpenSSL's text."""
+    """The numbers of openssl/x509_vfy.h have their causes; other numbers have OpenSSL's text."""
     found = untrusted(failed(code), server="smdp.example.com")
     assert found.details["cause"] == cause
     assert ("OpenSSL's own words" in found.sentence) is (cause == "certificate-invalid")
@@ -70,7 +70,7 @@ def test_each_verdict_has_its_cause(code: int, cause: str) -> None:
 def test_a_clock_that_was_never_set_is_blamed(
     monkeypatch: pytest.MonkeyPatch, code: int, seconds: int, cause: str
 ) -> None:
-    """For what depends on it alone, and only if it says a time before lpad itself was made."""
+    """It is blamed only for failures that depend on it, and only if it is before lpad's own release."""
     now = CLOCK_UNSET_BEFORE + seconds
     monkeypatch.setattr(tls_failure, "time", SimpleNamespace(time=lambda: now))
     found = untrusted(failed(code), server="smdp.example.com")
@@ -79,5 +79,5 @@ def test_a_clock_that_was_never_set_is_blamed(
 
 
 def test_the_clock_was_unset_before_the_month_of_this_version() -> None:
-    """A date in the past of every device on which it runs."""
+    """The date is in the past of every device on which this version runs."""
     assert datetime.fromtimestamp(CLOCK_UNSET_BEFORE, tz=UTC) == datetime(2026, 11, 1, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""TLS: which servers are trusted, and the errors for the others."""
+"""TLS: the trusted servers, and the errors for the others."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def cause_of(bench: Bench, server: ScriptedServer) -> ServerUntrusted:
 
 
 def test_expired(bench: Bench) -> None:
-    """An expired certificate is named as such, and as the operator's affair."""
+    """An expired certificate is named as such, and as the operator's responsibility."""
     error = cause_of(bench, bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, expired=True)))
     assert error.details == {"cause": "certificate-expired"}
     assert "renew" in error.sentence
@@ -65,7 +65,7 @@ def test_unknown_ca(bench: Bench) -> None:
 
 @pytest.mark.parametrize("year", [1970, 2000])
 def test_clock_never_set(bench: Bench, monkeypatch: pytest.MonkeyPatch, year: int) -> None:
-    """On a board whose clock was never set, the clock is blamed and a later try is worth it."""
+    """On a board whose clock was never set, the error blames the clock and allows another attempt."""
     long_ago = datetime(year, 1, 2, tzinfo=UTC).timestamp()
     server = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, expired=True))
     monkeypatch.setattr(time, "time", lambda: long_ago)
@@ -118,14 +118,14 @@ def test_brainpool_where_one_curve_can_be_named(bench: Bench, monkeypatch: pytes
 
 
 def test_brainpool_is_verified(bench: Bench) -> None:
-    """The second handshake verifies as the first does."""
+    """The second handshake verifies the certificate like the first."""
     credential = bench.pki.dp_tls("other.example.com", curve=Curve.BRAINPOOL)
     error = cause_of(bench, bench.server(ACCEPTED, credential=credential))
     assert error.details == {"cause": "certificate-for-other-name"}
 
 
 def test_no_shared_cipher(bench: Bench) -> None:
-    """A server with nothing to share is refused after both offers, and not taken for a brainpool one."""
+    """A server without a common cipher is refused after both offers, and not stored as a brainpool one."""
     server = bench.server(ACCEPTED, version=ssl.TLSVersion.TLSv1_2)
     server.context.set_ciphers("ECDHE-RSA-AES256-GCM-SHA384")
     assert cause_of(bench, server).details == {"cause": "tls-failed"}
@@ -146,7 +146,7 @@ def test_plain_http(bench: Bench) -> None:
 
 
 def test_closed_in_the_handshake(bench: Bench) -> None:
-    """A connection closed during the handshake proves nothing about trust: unreachable."""
+    """A connection closed during the handshake means an unreachable server, not an untrusted one."""
     server = bench.server(ACCEPTED)
 
     def leave(connection: socket.socket) -> None:
@@ -168,7 +168,7 @@ def test_extra_ca_file(bench: Bench, tmp_path: Path, encoding: Encoding) -> None
 
 
 def test_extra_ca_folder(bench: Bench, tmp_path: Path) -> None:
-    """A folder stands for the certificates in it; a file of another kind next to them does no harm."""
+    """A folder represents the certificates in it; other files next to them do no harm."""
     folder = tmp_path / "trust"
     folder.mkdir()
     (folder / "README").write_text("put CA certificates here")
@@ -183,7 +183,7 @@ def test_extra_ca_folder(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_several_certificates_in_a_file(bench: Bench, tmp_path: Path) -> None:
-    """A bundle is read to its end."""
+    """All certificates of a bundle are read."""
     path = tmp_path / "bundle.pem"
     path.write_bytes(
         b"\n".join(bench.pki.ci[curve].certificate.public_bytes(Encoding.PEM) for curve in Curve)
@@ -218,7 +218,7 @@ def test_bad_ca_file(tmp_path: Path, content: bytes) -> None:
 
 
 def test_missing_ca_file(tmp_path: Path) -> None:
-    """A file that is not there is named when the settings are read."""
+    """A missing file is named when the settings are read."""
     with pytest.raises(InvalidSettings, match=r"missing\.pem"):
         Trust.load([tmp_path / "missing.pem"])
 

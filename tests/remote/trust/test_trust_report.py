@@ -109,7 +109,7 @@ def test_nobody_vouches(bench: Bench) -> None:
 
 
 def test_a_forbidden_ci(bench: Bench) -> None:
-    """If the settings forbid the CI, the report refers to the setting."""
+    """If the settings forbid the CI, the report names the setting."""
     ci = bench.pki.ci[Curve.NIST]
     trust = Trust(use_system_roots=False, forbidden=[ci.key_id])
     found = checked(bench, bench.server(ACCEPTED), ci.key_id, trust=trust)

@@ -7,7 +7,7 @@ from lpad.settings import Settings
 
 
 def test_a_mute_server_costs_less_than_a_minute() -> None:
-    """Without a setting: 45 s of silence, and 5 minutes for a whole answer, of a download's quarter hour."""
+    """The defaults are 45 s of silence and 5 minutes for a whole answer, of a download's 15 minutes."""
     by_default = Settings().deadlines
     assert (by_default.silence, by_default.request) == (45, 300)
     assert Limits(silence=by_default.silence, request=by_default.request) == Limits()

@@ -1,4 +1,4 @@
-"""`network` in the settings: the table of patterns, and what is wrong with a line of it."""
+"""`network` in the settings: the table of patterns, and mistakes in its lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def read(folder: Path, section: str) -> NetworkPolicy:
-    """Return what a file with this section says of its card."""
+    """Return the network settings of the card in a file with this section."""
     path = folder / "lpad.yaml"
     path.write_text(f"state_folder: .\neuiccs: {{modem: {{port: /dev/x}}}}\nnetwork:\n{section}\n")
     (port,) = CardPorts(folder / "state").of(SettingsFile.read(path).settings)
@@ -40,7 +40,7 @@ def test_each_applier_has_its_name(tmp_path: Path, applier: str) -> None:
 
 
 def test_a_table_of_patterns(tmp_path: Path) -> None:
-    """Each line has the settings of the profiles that fit it, in the file's order."""
+    """Each line has the settings of the matching profiles, in the file's order."""
     policy = read(
         tmp_path,
         "  patterns:\n"
@@ -60,7 +60,7 @@ def test_a_table_of_patterns(tmp_path: Path) -> None:
 
 
 def test_a_pattern_of_hexadecimal_digits(tmp_path: Path) -> None:
-    """It fits in either case, as ICCIDs may be written everywhere."""
+    """The pattern matches in either case, like ICCIDs everywhere."""
     (pattern,) = read(tmp_path, "  patterns: [{iccid: '898600b5', apn: x}]").patterns
     assert pattern.fits("898600B5000000000015", None)
     assert not pattern.fits("898600A5000000000015", None)

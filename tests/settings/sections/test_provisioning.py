@@ -1,4 +1,4 @@
-"""The settings on where lpad gets a profile by itself."""
+"""The settings for the sources from which lpad gets a profile by itself."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def read(folder: Path, **settings: Any) -> SettingsFile:
 
 
 def test_sources_in_order(tmp_path: Path) -> None:
-    """A card asks where `on_empty` says, in this order; one that never asks has no source."""
+    """A card uses the sources of `on_empty` in this order; without `on_empty` it has no source."""
     cards = {"modem": {"port": "/dev/ttyUSB2"}, "other": {"port": "/dev/ttyUSB3", "provision": "never"}}
     file = read(tmp_path, provisioning={"on_empty": ["my_desk", "default-smdp"]}, euiccs=cards)
     found = {name: file.settings.sources(card) for name, card in file.settings.euiccs.items()}
@@ -51,7 +51,7 @@ def test_the_older_form(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes(tmp_path: Path, provisioning: dict[str, Any], told: str) -> None:
-    """A source or condition that cannot be is refused, with the place and what can be."""
+    """An impossible source or condition is refused, with its place and the possible ones."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, provisioning=provisioning)
     assert told in caught.value.sentence
@@ -60,6 +60,6 @@ def test_mistakes(tmp_path: Path, provisioning: dict[str, Any], told: str) -> No
 
 @pytest.mark.parametrize("base", ["http://desk", "https://", "https://[x", "https://a\u2100b", "desk"])
 def test_an_address_of_a_platform_that_is_none(tmp_path: Path, base: str) -> None:
-    """It is reported with its line, as any other mistake."""
+    """An invalid address is reported with its line, like any other mistake."""
     with pytest.raises(InvalidSettings, match="begins with https"):
         read(tmp_path, platforms={"mine": {"like": "desk", "base": base}})

@@ -1,4 +1,4 @@
-"""rsp.asn through asn1tools, and the table that is written from it."""
+"""rsp.asn through asn1tools, and the table that is generated from it."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ WIRE = [
 
 @pytest.mark.parametrize(("type_name", "value", "wire"), WIRE)
 def test_wire_examples(type_name: str, value: object, wire: str) -> None:
-    """The examples from the field are encoded and decoded as they stand."""
+    """The examples from the field are encoded and decoded unchanged."""
     assert Schema.compile().encode(type_name, value).hex().upper() == wire
     assert Schema.compile().decode(type_name, bytes.fromhex(wire)) == value
 
 
 @pytest.mark.parametrize("oid", ["2.999.10", "2.999.12", "1.3.6.1.4.1.31746", "0.0", "1.39.1", "2.23.146.1"])
 def test_object_identifiers(oid: str) -> None:
-    """Object identifiers survive, those below 2.40 and above included."""
+    """Object identifiers are preserved, even below 2.40 and above."""
     value = {"dpOid": oid}
     data = Schema.compile().encode("DpProprietaryData", value)
     assert Schema.compile().decode("DpProprietaryData", data) == value
 
 
 def test_signed_parts_stay_bytes() -> None:
-    """Signed data come out as the bytes that went in, whatever their form."""
+    """Signed data are returned as the same bytes, whatever their form."""
     value = {
         "euiccCancelSessionSigned": bytes.fromhex("308103020105"),
         "euiccCancelSessionSignature": bytes(64),
@@ -83,7 +83,7 @@ def test_the_table_is_fresh() -> None:
 
 
 def test_the_daemon_codec_does_without_asn1tools() -> None:
-    """Nothing that the daemon imports to read and write ES10 messages imports asn1tools."""
+    """No module that the daemon imports for ES10 messages imports asn1tools."""
     program = (
         "import sys, lpad.lpa.euicc, lpad.codec.bound_profile, lpad.codec.x509.server_certificate;"
         " sys.exit(any(name in sys.modules for name in ('asn1tools', 'pyparsing', 'cryptography')))"

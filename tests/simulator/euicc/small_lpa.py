@@ -22,7 +22,7 @@ class StatusError(Exception):
 
 
 class SmallLpa:
-    """Opens a logical channel to ISD-R and talks ES10."""
+    """Opens a logical channel to the ISD-R and sends ES10 commands."""
 
     def __init__(self, card: SoftCard, *, block_size: int = 255, select: bool = True) -> None:
         self.card = card

@@ -54,7 +54,7 @@ def signature(data: bytes) -> bytes:
 
 @dataclass
 class SmallServer:
-    """One download; a test's change before a step takes effect in that step."""
+    """One download; a test's change to a step takes effect in that step."""
 
     pki: Pki
     curve: Curve = Curve.NIST

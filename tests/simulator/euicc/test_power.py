@@ -30,7 +30,7 @@ TESTS = Path(__file__).parents[2]
 
 
 def test_kept(make_card: MakeCard, server: SmallServer) -> None:
-    """Everything that a card keeps outlasts the process."""
+    """A card's data survive the end of the process."""
     lpa = SmallLpa(make_card())
     server.download(lpa)
     lpa.enable(bytes(ICCID))
@@ -60,7 +60,7 @@ def test_kept(make_card: MakeCard, server: SmallServer) -> None:
 
 
 def test_identity_kept(tmp_path: Path, server: SmallServer, pki: Pki) -> None:
-    """A card keeps its certificates: opened again it needs no infrastructure, and another changes nothing."""
+    """A card keeps its certificates: opened again, it needs no infrastructure, and ignores another one."""
     SoftCard(tmp_path / "card", pki=pki).close()
     with SoftCard(tmp_path / "card") as card:
         assert server.download(SmallLpa(card))[0] == "successResult"
@@ -69,14 +69,14 @@ def test_identity_kept(tmp_path: Path, server: SmallServer, pki: Pki) -> None:
 
 
 def test_locked(tmp_path: Path, pki: Pki) -> None:
-    """One card has power once."""
+    """A card can be powered only once at a time."""
     with SoftCard(tmp_path, pki=pki), pytest.raises(CardBusy, match="in use"):
         SoftCard(tmp_path, pki=pki)
     SoftCard(tmp_path, pki=pki).close()
 
 
 def test_no_card(tmp_path: Path, pki: Pki) -> None:
-    """A folder that cannot be opened is reported, and is free again."""
+    """A folder that cannot be opened is reported and released."""
     with pytest.raises(InvalidValue, match="nor a PKI"):
         SoftCard(tmp_path)
     SoftCard(tmp_path, pki=pki).close()
@@ -91,7 +91,7 @@ def test_no_card(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_lost_keys(tmp_path: Path, pki: Pki) -> None:
-    """A card without its keys reports this."""
+    """A card with missing keys reports this."""
     SoftCard(tmp_path, pki=pki).close()
     for key in (tmp_path / "credentials").glob("EUM*"):
         key.unlink()
@@ -100,7 +100,7 @@ def test_lost_keys(tmp_path: Path, pki: Pki) -> None:
 
 
 class _NoMorePower(BaseException):
-    """The machine under the card loses power: nothing runs on."""
+    """The machine of the card loses power: no further code runs."""
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def live(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def check_whole(card: SoftCard, pki: Pki) -> None:
-    """See that the card is right, and works."""
+    """Check that the card is consistent, and works."""
     for profile in card.profiles:
         assert parse(profile.package).header_iccid == profile.iccid
     kept = {path.name for path in (card._folder.path / "profiles").glob("*")}
@@ -155,7 +155,7 @@ def check_whole(card: SoftCard, pki: Pki) -> None:
 
 
 def test_power_lost_at_any_write(tmp_path: Path, pki: Pki, failing_disk: list[int]) -> None:
-    """Whichever write is the last, the card is consistent, and a cut installation is reported."""
+    """Whichever write is the last, the card is consistent, and an interrupted installation is reported."""
     moment = 0
     interrupted = 0
     lost = True
@@ -182,7 +182,7 @@ def test_power_lost_at_any_write(tmp_path: Path, pki: Pki, failing_disk: list[in
 
 
 def test_power_lost_while_made(tmp_path: Path, pki: Pki, failing_disk: list[int]) -> None:
-    """A card whose making was cut off is made again."""
+    """A card whose creation was interrupted is created again."""
     for moment in range(1, 20):
         folder = tmp_path / str(moment)
         failing_disk[0] = moment
@@ -224,7 +224,7 @@ def test_killed(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_faults_answer(lpa: SmallLpa) -> None:
-    """A function can be made to answer something, a status word, or something changed, so many times."""
+    """A fault makes a function return other bytes, a status word, or a changed answer, so many times."""
     faults = lpa.card.faults
     faults.answer(0xBF3E, bytes.fromhex("BF3E00"))
     assert lpa.command("BF3E035C015A").hex() == "bf3e00"
@@ -246,7 +246,7 @@ def test_faults_answer(lpa: SmallLpa) -> None:
 
 
 def test_fault_while_loading(lpa: SmallLpa, server: SmallServer) -> None:
-    """A segment can be made to fail without a result; the installation continues where the LPA does."""
+    """A segment can fail without a result; the installation continues where the LPA continues."""
     server.authenticate(lpa)
     server.prepare(lpa)
     lpa.card.faults.status(0xBF36, 0x6985)
@@ -260,7 +260,7 @@ def test_fault_while_loading(lpa: SmallLpa, server: SmallServer) -> None:
 
 @pytest.mark.parametrize("executed", [False, True])
 def test_power_lost_at_apdu(lpa: SmallLpa, executed: bool) -> None:  # noqa: FBT001 - a table's column
-    """The power fails at the chosen APDU, carried out or not; the card is silent until a reset."""
+    """The power fails at the chosen APDU, before or after it; the card is silent until a reset."""
     lpa.card.faults.lose_power_after(1, executed=executed)
     address = bytes.fromhex("BF3F068004") + b"addr"
     assert lpa.card.transmit(bytes.fromhex("00A4000C023F00")) == b"\x90\x00"

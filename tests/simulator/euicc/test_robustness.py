@@ -51,7 +51,7 @@ def sent(lpa: SmallLpa, data: bytes) -> None:
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_any_apdu(pki: Pki, data: st.DataObject) -> None:
-    """Any APDU gets an answer."""
+    """Any APDU gets an answer with a status word."""
     with fresh(pki) as lpa:
         for _ in range(20):
             apdu = bytes(
@@ -72,7 +72,7 @@ def with_length(body: bytes) -> bytes:
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_any_command(pki: Pki, data: st.DataObject) -> None:
-    """Any content under any function's tag gets an answer, in any stage of a session."""
+    """Any content with any function's tag gets an answer, in any stage of a session."""
     with fresh(pki) as lpa:
         server = SmallServer(pki)
         server.authenticate(lpa)

@@ -49,7 +49,7 @@ def send(function: MbimFunction, channel: int, apdu: str, *, kind: int = 1) -> u
 
 
 def test_nothing_is_answered_before_open() -> None:
-    """A function that was reset, or closed, answers that it is not opened."""
+    """A function that was reset or closed answers NotOpened."""
     function = MbimFunction(ScriptedCard())
     command = Command(transaction=4, service=BASIC_CONNECT, cid=Basic.DEVICE_CAPS)
     refusal = FunctionError(transaction=4, error=ProtocolError.NOT_OPENED)
@@ -60,13 +60,13 @@ def test_nothing_is_answered_before_open() -> None:
 
 
 def test_an_unknown_command_is_refused() -> None:
-    """A service or a command that the function lacks has a status of its own."""
+    """A service or a command that the function lacks has its own status."""
     assert ask(opened(), BASIC_CONNECT, 77).status == Status.NO_DEVICE_SUPPORT
     assert ask(opened(extensions=False), BASIC_CONNECT_EXTENSIONS, 7).status == Status.NO_DEVICE_SUPPORT
 
 
 def test_a_wrong_information_buffer_is_refused() -> None:
-    """A pointer out of the buffer is an invalid parameter."""
+    """A pointer out of the buffer leads to InvalidParameters."""
     request = basic.SlotRequest(slot=0xFFFFFFFF)
     assert ask(opened(), UICC, Uicc.OPEN_CHANNEL, request).status == Status.INVALID_PARAMETERS
 
@@ -84,7 +84,7 @@ def test_the_function_builds_the_class_byte() -> None:
 
 @pytest.mark.parametrize("kind", [0, 1])
 def test_a_function_may_refuse_a_class_byte_type(kind: int) -> None:
-    """Some firmware takes only one of the two."""
+    """Some firmware accepts only one of the two types."""
     function = opened(class_byte_types=(1 - kind,))
     number = decode(uicc.OpenChannelAnswer, open_channel(function).info).channel
     assert send(function, number, "80E2910003BF2000", kind=kind).status == 0x6E
@@ -113,7 +113,7 @@ def test_channels_run_out_and_a_group_closes_its_own() -> None:
 
 @pytest.mark.parametrize("fetches", [True, False])
 def test_61xx_is_fetched_or_passed_on(fetches: bool) -> None:  # noqa: FBT001 - a parameter of the table
-    """By the letter the function fetches the answer itself; some pass the status word on."""
+    """By the specification the function fetches the answer itself; some pass the status word on."""
     card = ScriptedCard(portion=8)
     card.answers[bytes.fromhex("BF2000")] = bytes(20)
     function = opened(card, fetches_response=fetches)
@@ -123,7 +123,7 @@ def test_61xx_is_fetched_or_passed_on(fetches: bool) -> None:  # noqa: FBT001 - 
 
 
 def test_a_forgetful_function_must_be_opened_again() -> None:
-    """After a few commands it restarts unannounced, and its channels are gone."""
+    """After a few commands it restarts without notice, and its channels are gone."""
     function = opened(forgets_open=2)
     open_channel(function)
     ask(function, BASIC_CONNECT, Basic.DEVICE_CAPS)
@@ -133,7 +133,7 @@ def test_a_forgetful_function_must_be_opened_again() -> None:
 
 
 def test_another_slot_has_no_card() -> None:
-    """The mapping names the slot that the modem uses; the card is in one only."""
+    """The mapping names the modem's slot; only one slot has the card."""
     function = opened(slots=2, card_slot=1)
     assert open_channel(function).status == Status.SIM_NOT_INSERTED
     told = ask(
@@ -146,7 +146,7 @@ def test_another_slot_has_no_card() -> None:
 
 @pytest.mark.parametrize(("delay", "count"), [(0.0, 1), (None, 0), (3600.0, 0)])
 def test_indications_come_late_or_not_at_all(delay: float | None, count: int) -> None:
-    """After a radio cycle the modem has read its SIM again."""
+    """Even without the indication, the modem has read its SIM again after a radio cycle."""
     function = opened(indication_delay=delay)
     for on in (0, 1):
         ask(function, BASIC_CONNECT, Basic.RADIO_STATE, basic.SetRadioState(radio=on))

@@ -1,4 +1,4 @@
-"""The simulated MBIM modem before Debian's mbimcli, alone and behind the real mbim-proxy."""
+"""The simulated MBIM modem with Debian's mbimcli, directly and through the real mbim-proxy."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ READINGS = {
 
 @dataclass
 class Rig:
-    """A simulated modem, and mbimcli before it."""
+    """A simulated modem, and mbimcli as its host."""
 
     modem: MbimModem
     namespace: MbimNamespace
@@ -49,7 +49,7 @@ class Rig:
 
 @pytest.fixture(params=[(False, 4096), (False, 64), (True, 4096), (True, 64)], ids=str)
 def mbimcli(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
-    """Mbimcli alone and through mbim-proxy, with answers that are whole or in fragments of 64 bytes."""
+    """Mbimcli alone and through mbim-proxy, with whole answers or fragments of 64 bytes."""
     proxy, most = request.param
     habits = MbimHabits(slots=2, max_transfer=most)
     with (
@@ -60,13 +60,13 @@ def mbimcli(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
 
 
 def test_mbimcli_reads_the_modem(mbimcli: Rig) -> None:
-    """IMEI, SIM, registration, bearer and slots are what the simulated modem has."""
+    """IMEI, SIM, registration, bearer and slots match the simulated modem."""
     for question, says in READINGS.items():
         assert says in mbimcli(question)
 
 
 def test_mbimcli_uses_the_card(mbimcli: Rig) -> None:
-    """A channel to the ISD-R, an APDU on it, and the end of its group."""
+    """Mbimcli opens a channel to the ISD-R, sends an APDU, and closes the group."""
     aid = bytes(ISD_R).hex()
     wish = f"--ms-set-uicc-open-channel=application-id={aid},selectp2arg=4,channel-group=3"
     opened = mbimcli(wish, "--no-close").lower()

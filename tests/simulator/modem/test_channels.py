@@ -45,7 +45,7 @@ class Card:
 
 
 class Port:
-    """A host's end of the line."""
+    """The host's end of the line."""
 
     def __init__(self, modem: PtyModem) -> None:
         self.modem = modem
@@ -82,7 +82,7 @@ def port_of(card: Card, **habits: Any) -> Iterator[Port]:
     ],
 )
 def test_channels_are_named_in_each_form(handles: Handles, told: str) -> None:
-    """A number, a bare number, 64-bit hexadecimal, the channel's number."""
+    """The forms are a number, a bare number, 64-bit hexadecimal, and the channel's number."""
     with port_of(Card(), handles=handles) as port:
         name, final = port.ask(OPEN)
         assert name == told
@@ -94,7 +94,7 @@ def test_channels_are_named_in_each_form(handles: Handles, told: str) -> None:
 
 
 def test_class_bytes_are_patched() -> None:
-    """The channel's number is the modem's business, whatever the host puts there."""
+    """The modem inserts the channel's number, whatever the host sends."""
     card = Card()
     with port_of(card, handles=Handles.HEX64) as port:
         port.ask(OPEN)
@@ -145,7 +145,7 @@ class WaitingCard(Card):
 
 
 def test_a_refresh_that_waits_is_served_whatever_the_modem_asks() -> None:
-    """91xx to opening a channel is a yes, and ends in a reset that takes the channel with it."""
+    """91xx to opening a channel means success, and ends in a reset that closes the channel."""
     card = WaitingCard()
     with port_of(card, handles=Handles.NUMBER) as port:
         assert port.ask(OPEN) == ["+CCHO: 1", "OK"]
@@ -177,13 +177,13 @@ def test_a_refresh_that_waits_is_served_whatever_the_modem_asks() -> None:
     ],
 )
 def test_what_a_modem_refuses(habits: dict[str, Any], command: str, told: str) -> None:
-    """Each habit has its refusal."""
+    """Each habit has its own refusal."""
     with port_of(Card(), **habits) as port:
         assert port.ask(command) == [told]
 
 
 def test_a_chain_breaks_where_that_is_the_habit() -> None:
-    """From the given STORE DATA on, the channel answers ERROR; another channel begins again."""
+    """From the given STORE DATA on, the channel answers ERROR; another channel starts again."""
     with port_of(Card(), handles=Handles.NUMBER, cgla_breaks_at=2) as port:
         for name in ("1", "2"):
             port.ask(OPEN)
@@ -192,7 +192,7 @@ def test_a_chain_breaks_where_that_is_the_habit() -> None:
 
 
 def test_lines_come_around_the_answer_where_that_is_the_habit() -> None:
-    """Before it, before its OK, and after it."""
+    """Lines come before the answer, before its OK, and after it."""
     habits = {
         "urcs_before_answer": ("A",),
         "urcs_before_ok": ("B",),
@@ -205,7 +205,7 @@ def test_lines_come_around_the_answer_where_that_is_the_habit() -> None:
 
 
 def test_personalities_are_many_and_each_is_described() -> None:
-    """Fourteen at least, each with a sentence, each within the habits' types."""
+    """There are at least fourteen, each with a sentence, and each with valid values."""
     names = personality_names()
     assert len(names) >= 14
     for name in names:
@@ -213,7 +213,7 @@ def test_personalities_are_many_and_each_is_described() -> None:
 
 
 def test_a_personality_can_be_changed() -> None:
-    """Single habits beat the table's."""
+    """Single habits override the table's."""
     personality = find_personality("slow", modem={"answer_delay": 2.0}, card={"channels": 1})
     assert personality.modem.answer_delay == 2.0
     assert personality.modem.handles is Handles.NUMBER
@@ -230,6 +230,6 @@ def test_a_personality_can_be_changed() -> None:
     ],
 )
 def test_wrong_personalities_are_named(name: str, modem: dict[str, Any], says: str) -> None:
-    """A mistake is an error that names it."""
+    """The error names the mistake."""
     with pytest.raises(InvalidValue, match=says):
         find_personality(name, modem=modem)

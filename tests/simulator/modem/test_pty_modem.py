@@ -35,7 +35,7 @@ class Card:
 
 
 class Port:
-    """A host's end of the line."""
+    """The host's end of the line."""
 
     def __init__(self, path: str) -> None:
         self._serial = serial.Serial(path, timeout=10, exclusive=True)
@@ -65,7 +65,7 @@ def port(modem: PtyModem) -> Iterator[Port]:
 
 
 def test_echoes_until_told_not_to(port: Port) -> None:
-    """After power-on a modem echoes its input; ATE0 ends that and ATE1 begins it again."""
+    """After power-on a modem echoes its input; ATE0 ends this and ATE1 starts it again."""
     assert port.ask("AT") == b"AT\r\r\nOK\r\n"
     assert port.ask("ATE0") == b"ATE0\r\r\nOK\r\n"
     assert port.ask("AT") == b"\r\nOK\r\n"
@@ -96,7 +96,7 @@ def test_knows_its_commands(port: Port, command: str, told: bytes) -> None:
 
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_errors_are_told_as_cmee_asks(port: Port, level: int) -> None:
-    """ERROR, a number or words, for a length that contradicts the hex."""
+    """A length that contradicts the hex leads to ERROR, a number or words, as AT+CMEE selects."""
     port.ask("ATE0")
     port.ask(f"AT+CMEE={level}")
     told = ["ERROR", "+CME ERROR: 50", "+CME ERROR: Incorrect parameters"][level]
@@ -106,7 +106,7 @@ def test_errors_are_told_as_cmee_asks(port: Port, level: int) -> None:
 
 @pytest.mark.parametrize("command", ["AT+FOO", "AT+CCHO=1", "ATD123", "AT+CSIM", 'AT+CSIM=4,"0070"'])
 def test_says_error_to_what_it_does_not_know(port: Port, command: str) -> None:
-    """Unknown or broken commands get ERROR; characters that are not a command get nothing."""
+    """Unknown or broken commands get ERROR; characters that are not a command get no answer."""
     port.ask("ATE0")
     assert port.ask(f"hello\r{command}", until=b"\r\nERROR\r\n") == b"\r\nERROR\r\n"
 
@@ -118,7 +118,7 @@ def test_lines_glued_together_are_served_in_turn(port: Port) -> None:
 
 
 def test_counts_what_passes(modem: PtyModem, port: Port) -> None:
-    """Characters each way and commands, echo included."""
+    """The counters have the characters in each direction and the commands, echo included."""
     port.ask("ATE0")
     port.ask("AT+CGMI")
     assert modem.counters.characters_in == len("ATE0\rAT+CGMI\r")
@@ -133,7 +133,7 @@ def test_counts_what_passes(modem: PtyModem, port: Port) -> None:
 
 
 def test_answers_in_its_own_style() -> None:
-    """Quotes, case, blank, prefix and line ends are a matter of personality."""
+    """Quotes, case, blanks, prefix and line ends depend on the personality."""
     habits = ModemPersonality(
         quoted=False, lower_case=True, blank_after_colon=False, line_end="\n", echo=False, bare_imei=False
     )
@@ -145,7 +145,7 @@ def test_answers_in_its_own_style() -> None:
 
 
 def test_fetches_data_where_that_is_its_habit() -> None:
-    """61xx is turned into GET RESPONSE on the command's channel; the rest stays for the host."""
+    """61xx leads to GET RESPONSE on the command's channel; the rest stays for the host."""
     card = Card("6100", "AA" * 256 + "6110")
     with PtyModem(card, personality=ModemPersonality(echo=False, fetches_response=True)) as modem:
         port = Port(modem.path)
@@ -177,7 +177,7 @@ def test_serves_a_refresh_itself(qualifier: str) -> None:
 
 
 def test_serves_other_proactive_commands_without_a_reset() -> None:
-    """A proactive command other than REFRESH is answered, and so is the next one that waits."""
+    """A proactive command other than REFRESH is answered, and so is the next pending one."""
     card = Card("910B", "D009810301250082028182" + "9000", "910B", "D009810301250082028182" + "9000")
     with PtyModem(card) as modem:
         port = Port(modem.path)
@@ -188,7 +188,7 @@ def test_serves_other_proactive_commands_without_a_reset() -> None:
 
 
 def test_leaves_proactive_commands_alone_where_that_is_its_habit() -> None:
-    """A raw reader does not fetch."""
+    """A raw reader does not fetch proactive commands."""
     card = Card("910B")
     with PtyModem(card, personality=ModemPersonality(fetches_proactive=False)) as modem:
         port = Port(modem.path)
@@ -223,7 +223,7 @@ def test_vanishes_and_comes_back(tmp_path: Path) -> None:
 
 
 def test_is_away_after_a_refresh_where_that_is_its_habit(tmp_path: Path) -> None:
-    """USB modems that reset with the card come back after a while."""
+    """USB modems that reset with the card return after a while."""
     card = Card("910B", REFRESH + "9000")
     with PtyModem(
         card, path=tmp_path / "modem", personality=ModemPersonality(away_after_refresh=0.05)
@@ -241,7 +241,7 @@ def test_is_away_after_a_refresh_where_that_is_its_habit(tmp_path: Path) -> None
 
 
 def test_replaces_a_stale_link_but_nothing_else(tmp_path: Path) -> None:
-    """A link left behind by a killed simulator is not an obstacle; a file is."""
+    """A link of a killed simulator is replaced; a file is not."""
     stale = tmp_path / "stale"
     stale.symlink_to("/dev/pts/99999")
     with PtyModem(Card(), path=stale) as modem:
@@ -255,7 +255,7 @@ def test_replaces_a_stale_link_but_nothing_else(tmp_path: Path) -> None:
 
 
 def test_faults_are_armed_for_one_command(modem: PtyModem, port: Port) -> None:
-    """Each fault is used up by the first command that it names; others pass."""
+    """Each fault is used up by the first matching command; others pass."""
     port.ask("ATE0")
     modem.once("AT+CGMM", instead=("+CME ERROR: 14",), executed=False)
     modem.once("AT+CGMI", before=("RING",))
@@ -266,7 +266,7 @@ def test_faults_are_armed_for_one_command(modem: PtyModem, port: Port) -> None:
 
 
 def test_an_emulated_baud_rate_takes_its_time() -> None:
-    """At 9600 baud 960 characters need a second at least; how much more depends on the machine."""
+    """At 9600 baud 960 characters need at least a second; the upper limit depends on the machine."""
     with PtyModem(Card(), baud=9600, personality=ModemPersonality(echo=False)) as modem:
         port = Port(modem.path)
         started = time.monotonic()
@@ -278,7 +278,7 @@ def test_an_emulated_baud_rate_takes_its_time() -> None:
 
 
 def test_a_mute_card_is_a_sim_failure() -> None:
-    """A card without power makes the modem report this, in the command and in its own toolkit."""
+    """If the card has no power, the modem reports this in the command's answer and in its own toolkit."""
 
     class Mute(Card):
         def transmit(self, apdu: bytes) -> bytes:

@@ -45,7 +45,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 @pytest.mark.parametrize("curve", Curve)
 @pytest.mark.parametrize("role", ROLES)
 def test_certificates_have_their_roles(pki: Pki, role: str, curve: Curve) -> None:
-    """Policy OID, its criticality, registered ID, usage and curve are the role's."""
+    """Policy OID, its criticality, registered ID, usage and curve match the role."""
     pick, policy, critical, oid = ROLES[role]
     credential = pick(pki, curve)
     extensions = credential.certificate.extensions
@@ -88,7 +88,7 @@ def test_chains_verify(pki: Pki, role: str, curve: Curve) -> None:
 
 
 def test_eum_may_issue_for_its_own_cards_only(pki: Pki) -> None:
-    """Name constraints contain its organisation and IIN, and the path ends with it."""
+    """Name constraints contain its organisation and IIN, and the path length ends with it."""
     extensions = pki.eum[Curve.NIST].certificate.extensions
     constraints = extensions.get_extension_for_class(x509.NameConstraints)
     assert constraints.critical
@@ -101,7 +101,7 @@ def test_eum_may_issue_for_its_own_cards_only(pki: Pki) -> None:
 
 
 def test_euicc_is_named_by_its_eid(pki: Pki) -> None:
-    """Organisation of the EUM, serialNumber the EID, in its range, with right check digits."""
+    """The organisation is the EUM's, the serialNumber the EID, in its range and with valid check digits."""
     subject = pki.issue_euicc().certificate.subject
     assert subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value == "RSP Test EUM"
     assert subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)[0].value == DEFAULT_EID.digits
@@ -120,7 +120,7 @@ def test_tls_certificate_is_a_web_servers(pki: Pki) -> None:
 
 
 def test_tls_certificates_are_made_for_other_names(pki: Pki) -> None:
-    """Host names and IP addresses, in time or too late."""
+    """Certificates are made for host names and IP addresses, valid or expired."""
     made = pki.dp_tls("127.0.0.1", "dp.example.com", expired=True).certificate
     names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["dp.example.com"]
@@ -131,7 +131,7 @@ def test_tls_certificates_are_made_for_other_names(pki: Pki) -> None:
 
 
 def test_pki_is_read_back_from_its_folder(tmp_path: Path) -> None:
-    """The second time nothing is made: same certificates, same keys, also the card's."""
+    """The second time nothing is made: certificates and keys are the same, including the card's."""
     first = Pki.open(tmp_path / "pki")
     card = first.issue_euicc()
     second = Pki.open(tmp_path / "pki")
@@ -142,7 +142,7 @@ def test_pki_is_read_back_from_its_folder(tmp_path: Path) -> None:
 
 
 def test_folder_is_laid_out_like_sgp26(tmp_path: Path) -> None:
-    """File names are the published ones; private keys are for their owner alone."""
+    """File names are the published ones; only the owner can read private keys."""
     Pki.open(tmp_path / "pki")
     names = {
         str(path.relative_to(tmp_path / "pki")) for path in (tmp_path / "pki").rglob("*.*") if path.is_file()
@@ -178,7 +178,7 @@ def test_parties_that_start_together_share_one_pki(tmp_path: Path) -> None:
 
 
 def test_making_that_was_cut_off_is_done_again(tmp_path: Path) -> None:
-    """A folder without its roots is unfinished, whatever else is in it."""
+    """A folder without its roots is unfinished, whatever else it contains."""
     first = Pki.open(tmp_path / "pki")
     (tmp_path / "pki" / "ci").rename(tmp_path / "pki" / "ci.unfinished")
     second = Pki.open(tmp_path / "pki")
@@ -203,7 +203,7 @@ def test_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.test_data
 def test_published_pki_is_read(test_data: Path, tmp_path: Path) -> None:
-    """SGP.26's folder gives its roles; what is missing there is reported on request."""
+    """SGP.26's folder gives its roles; missing ones are reported on request."""
     pki = Pki.open(test_data / "sgp26", minted=tmp_path)
     assert pki.ci[Curve.NIST].key_id.hex() == "f54172bdf98a95d65cbeb88a38a1c11d800a85c3"
     assert pki.ci[Curve.BRAINPOOL].key_id.hex() == "c0bc70ba36929d43b467ff57570530e57ab8fcd8"
@@ -232,7 +232,7 @@ def test_published_eum_issues_our_card(test_data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.test_data
 def test_published_tls_certificates_are_used_for_their_name(test_data: Path, tmp_path: Path) -> None:
-    """The valid one and the expired one for SGP.26's name; a new one for localhost."""
+    """SGP.26's name has the valid and the expired certificate; localhost has a new one."""
     pki = Pki.open(test_data / "sgp26", minted=tmp_path)
     name = "testsmdpplus1.example.com"
     folder = test_data / "sgp26" / "dptls"

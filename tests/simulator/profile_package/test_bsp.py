@@ -45,7 +45,7 @@ def test_session_keys(secret: str, host: str, eid: str, chaining: str, enc: str,
 
 
 def test_first_configure_isdp() -> None:
-    """An empty ConfigureISDP becomes the published bytes and comes back from them."""
+    """An empty ConfigureISDP is encoded to the published bytes and decoded from them."""
     protected = bytes.fromhex("8718f6fe031e4b9cfe87c8e1e62f3fde85c49412d7722a6a2d89")
     assert Bsp(KEYS).protect(0x87, bytes.fromhex("bf2400")) == protected
     assert Bsp(KEYS).unprotect(protected) == bytes.fromhex("bf2400")
@@ -53,7 +53,7 @@ def test_first_configure_isdp() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from([0x86, 0x87, 0x88]), st.binary(max_size=1007)), max_size=6))
 def test_both_ends(messages: list[tuple[int, bytes]]) -> None:
-    """Whatever one end protects, in whatever order, the other end reads."""
+    """One end reads everything that the other end protects, in any order."""
     sender, receiver = Bsp(KEYS), Bsp(KEYS)
     for tag, plaintext in messages:
         assert receiver.unprotect(sender.protect(tag, plaintext)) == plaintext
@@ -68,7 +68,7 @@ def test_largest() -> None:
 
 
 def test_replaced_keys_count_anew() -> None:
-    """After ReplaceSessionKeys the counter starts again at 1."""
+    """After ReplaceSessionKeys the counter restarts at 1."""
     sender = Bsp(KEYS)
     fresh = sender.protect(0x87, b"first")
     sender.replace_session_keys(KEYS)
@@ -85,7 +85,7 @@ def test_flipped_bit(place: int) -> None:
 
 
 def test_wrong_padding() -> None:
-    """A MAC that is right over a body without padding is a security error."""
+    """A valid MAC over a body without padding is a security error."""
     keys = BspKeys(KEYS.chaining, KEYS.s_enc, KEYS.s_mac)
     sender = Bsp(keys)
     sender._encrypt = lambda plaintext: Bsp(keys)._cipher(1).encryptor().update(plaintext)  # type: ignore[method-assign]  # a sender that forgets to pad
@@ -105,6 +105,6 @@ def test_wrong_padding() -> None:
     ],
 )
 def test_wrong_structure(protected: str) -> None:
-    """Another tag, a length without room for the MAC, broken blocks or too long: a structure error."""
+    """Another tag, a length without room for the MAC, and broken or long blocks are structure errors."""
     with pytest.raises(BspStructureError):
         Bsp(KEYS).unprotect(bytes.fromhex(protected))

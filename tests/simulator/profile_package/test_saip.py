@@ -39,7 +39,7 @@ def elements(package: bytes = PACKAGE) -> list[bytes]:
     ],
 )
 def test_published(test_data: Path, file: str, iccid: str, services: set[int]) -> None:
-    """The TS.48 test profiles are read, their header and EF.ICCID agree."""
+    """The TS.48 test profiles are read, and their header and EF.ICCID agree."""
     profile = parse((test_data / "upp" / file).read_bytes())
     assert profile.header_iccid == Iccid.parse(iccid)
     assert profile.ef_iccid == bytes(Iccid.parse(iccid))
@@ -62,14 +62,14 @@ def test_made_up() -> None:
 
 @pytest.mark.parametrize("size", [1_800, 2_727, 2_728, 3_001, 12_000, 70_000, 900_000])
 def test_made_up_size(size: int) -> None:
-    """A made-up profile has the size that was asked for."""
+    """A made-up profile has the requested size."""
     package = made_up_profile(ICCID, size=size)
     assert len(package) == size
     assert parse(package).imsi == "001010123456789"
 
 
 def test_made_up_smallest() -> None:
-    """Asked for too little, a made-up profile has no filler."""
+    """With too small a size, a made-up profile has no filler."""
     assert len(made_up_profile(ICCID, size=0)) < 1500
 
 
@@ -82,7 +82,7 @@ def test_made_up_out_of_range(wrong: dict[str, str | int]) -> None:
 
 @pytest.mark.parametrize("step", [1, 7, 1007])
 def test_pieces(step: int) -> None:
-    """The pieces may end anywhere."""
+    """The pieces may end at any byte."""
     stream = ProfileStream()
     for start in range(0, len(PACKAGE), step):
         assert not stream.complete
@@ -130,7 +130,7 @@ def swapped(first: int, second: int) -> bytes:
     ],
 )
 def test_broken(package: bytes, status: PeStatus) -> None:
-    """A package that is out of order, incomplete or unsupported is refused with the element's status."""
+    """A package with wrong order, missing or unsupported elements is refused with the element's status."""
     with pytest.raises(ProfileElementError) as caught:
         parse(package)
     assert caught.value.status == status
@@ -157,13 +157,13 @@ def test_keys_of_an_operator() -> None:
 
 
 def test_an_offset_out_of_any_file() -> None:
-    """A few bytes that ask for gigabytes of padding get none."""
+    """A few bytes that require gigabytes of padding are refused."""
     with pytest.raises(MalformedError):
         parse(FOUND.read_bytes())
 
 
 def test_group_identifiers() -> None:
-    """Group identifiers are found in the optional files, offsets in a file read as FF."""
+    """Group identifiers are found in the optional files; gaps in a file are read as FF."""
     files = bytes.fromhex("A5068304AABBFFFFA60C820101830101820102830103")
     header = bytes.fromhex("A00481020320")
     package = b"".join([*elements()[:-1], tlv.encode(0xB4, header, files), elements()[-1]])
@@ -172,12 +172,12 @@ def test_group_identifiers() -> None:
 
 
 def without(*kinds: int) -> bytes:
-    """Return the made-up package without its elements of some kinds."""
+    """Return the made-up package without elements of some kinds."""
     return b"".join(raw for raw in elements() if raw[0] not in kinds)
 
 
 def replaced(old: str, new: str) -> bytes:
-    """Return the made-up package with bytes of the same number in the place of others."""
+    """Return the made-up package with bytes replaced by as many others."""
     assert bytes.fromhex(old) in PACKAGE
     return PACKAGE.replace(bytes.fromhex(old), bytes.fromhex(new))
 
@@ -208,7 +208,7 @@ EF = "6213 82024121 83026F7F 8B032F060A 80020010 8800"
     ],
 )  # fmt: skip
 def test_what_a_strict_card_refuses(package: bytes, said: str) -> None:
-    """Files in missing directories, rules that are in no EF.ARR and undefined PINs are refused."""
+    """Files in missing directories, rules missing in EF.ARR and undefined PINs are refused."""
     with pytest.raises(ProfileElementError, match=said) as caught:
         parse(package)
     assert caught.value.status == PeStatus.INVALID_PARAMETER
@@ -218,7 +218,7 @@ def test_what_a_strict_card_refuses(package: bytes, said: str) -> None:
 
 
 def test_directories_made_by_file_management() -> None:
-    """A directory that a package makes itself can be filled, and a path from the MF down leads there."""
+    """Files can be put into a directory that the package creates, and a path from the MF leads there."""
     directory = "6211 82027821 83025F7E 8B032F060E C602010A"
     parse(
         with_files(

@@ -1,4 +1,4 @@
-"""A card and an LPA in miniature, done by hand: what the server is tried against.
+"""A small card and LPA, written out step by step, to test the server with.
 
 The card's messages are encoded and the server's are read with the schema (asn1tools), a codec that
 the server itself does not use.
@@ -41,7 +41,7 @@ def decoded(type_name: str, text: str) -> Any:
 
 
 def status_of(answer: Fields) -> str:
-    """The status pair of an answer, or its status word."""
+    """Return the status pair of an answer, or its status word."""
     execution = answer["header"]["functionExecutionStatus"]
     data = execution.get("statusCodeData")
     return f"{data['subjectCode']}/{data['reasonCode']}" if data else execution["status"]
@@ -81,7 +81,7 @@ class Connection:
 
 @dataclass
 class TestCard:
-    """The card's part of a session, with every value open to change."""
+    """The card's part of a session, with every value changeable."""
 
     __test__ = False
 

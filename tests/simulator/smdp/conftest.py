@@ -47,5 +47,5 @@ def connection(smdp: SmDp, pki: Pki) -> Iterator[Connection]:
 
 @pytest.fixture
 def visit(smdp: SmDp, card: TestCard, connection: Connection) -> Visit:
-    """The card at the server."""
+    """A visit of the card at the server."""
     return Visit(smdp, card, connection)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def test_whole_download_delivers_profile(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """A card with the right matching ID gets the very profile, and its report ends the order."""
+    """A card with the right matching ID gets exactly the ordered profile, and its report ends the order."""
     order = visit.smdp.orders.add_order(profile)
     opened = visit.card.load(visit.up_to_package(order.matching_id), pki.dp_pb[Curve.NIST])
     assert b"".join(opened["profilePieces"]) == profile
@@ -63,7 +63,7 @@ def test_one_connection_serves_whole_download(visit: Visit, profile: bytes) -> N
 
 
 def test_server_signs_what_it_says(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """Both server signatures are valid, with the keys of DPauth and DPpb, over the sent data."""
+    """Both server signatures are valid over the sent data, with the keys of DPauth and DPpb."""
     order = visit.smdp.orders.add_order(profile)
     answer = visit.up_to_metadata(order.matching_id)
     dp_auth, dp_pb = pki.dp_auth[Curve.NIST], pki.dp_pb[Curve.NIST]
@@ -90,7 +90,7 @@ def test_transaction_ids_and_challenges_are_never_repeated(visit: Visit) -> None
 
 
 def test_brainpool_is_used_from_end_to_end(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """A card that knows the brainpool CI only gets certificates and keys of that curve."""
+    """A card that knows only the brainpool CI gets certificates and keys of that curve."""
     visit.card = TestCard.of(pki, curve=Curve.BRAINPOOL)
     order = visit.smdp.orders.add_order(profile)
     opened = visit.card.load(visit.up_to_package(order.matching_id), pki.dp_pb[Curve.BRAINPOOL])
@@ -99,7 +99,7 @@ def test_brainpool_is_used_from_end_to_end(visit: Visit, pki: Pki, profile: byte
 
 
 def test_card_prefers_by_order_of_its_lists(visit: Visit, pki: Pki) -> None:
-    """The first CI that both know is taken, for signing and for verification on their own."""
+    """The first common CI is chosen, separately for signing and for verification."""
     nist, brainpool = pki.ci[Curve.NIST].key_id, pki.ci[Curve.BRAINPOOL].key_id
     visit.card.signing = [bytes(20), brainpool, nist]
     visit.card.verification = [bytes(20), nist, brainpool]
@@ -117,7 +117,7 @@ def test_default_smdp_finds_order_by_eid(visit: Visit, profile: bytes, matching_
 
 
 def test_orders_of_one_eid_come_oldest_first(visit: Visit, profile: bytes) -> None:
-    """A card with two orders waiting gets the older one, and after that the other."""
+    """A card with two waiting orders gets the older one first, then the other."""
     first = visit.smdp.orders.add_order(profile, eid=visit.card.eid)
     second = visit.smdp.orders.add_order(profile, eid=visit.card.eid)
     visit.up_to_package()
@@ -128,7 +128,7 @@ def test_orders_of_one_eid_come_oldest_first(visit: Visit, profile: bytes) -> No
 
 
 def test_metadata_tells_all_that_the_order_says(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """Names, icon, class, owner, rules and recipients arrive as ordered, shown and bound alike."""
+    """Names, icon, class, owner, rules and recipients arrive as ordered, both as shown and as bound."""
     metadata = ProfileMetadata(
         iccid="8949000000000000015",
         service_provider="Opérateur",
@@ -162,7 +162,7 @@ def test_metadata_tells_all_that_the_order_says(visit: Visit, pki: Pki, profile:
 
 
 def test_package_is_made_as_cards_expect(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """Pieces are 1020 bytes with the last one shorter; ConfigureISDP names the server's OID."""
+    """Pieces have 1020 bytes, the last one fewer; ConfigureISDP contains the server's OID."""
     order = visit.smdp.orders.add_order(profile)
     opened = visit.card.load(visit.up_to_package(order.matching_id), pki.dp_pb[Curve.NIST])
     *whole, last = opened["pieceLengths"]
@@ -173,7 +173,7 @@ def test_package_is_made_as_cards_expect(visit: Visit, pki: Pki, profile: bytes)
 
 
 def test_package_is_cut_into_segments_by_the_lpa(visit: Visit, profile: bytes) -> None:
-    """The LPA's own reader of packages agrees: transaction, metadata, and one segment for each piece."""
+    """The LPA's own package reader agrees: transaction, metadata, and one segment for each piece."""
     order = visit.smdp.orders.add_order(profile, replace_session_keys=True)
     bound = BoundProfile.parse(visit.up_to_package(order.matching_id))
     assert bytes(bound.transaction_id) == visit.transaction_id
@@ -181,7 +181,7 @@ def test_package_is_cut_into_segments_by_the_lpa(visit: Visit, profile: bytes) -
 
 
 def test_profile_may_bring_its_own_session_keys(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """With ReplaceSessionKeys in the package, the profile opens with the keys that it carries."""
+    """With ReplaceSessionKeys in the package, the profile is decrypted with the keys in it."""
     order = visit.smdp.orders.add_order(profile, replace_session_keys=True, profile_piece=500)
     package = visit.up_to_package(order.matching_id)
     assert tlv.parse(package).find(0xA2) is not None
@@ -193,14 +193,14 @@ def test_profile_may_bring_its_own_session_keys(visit: Visit, pki: Pki, profile:
     "told", ["{host}:{port}", "LocalHost:{port}", "localhost", "TESTSMDPPLUS1.example.com"]
 )
 def test_own_address_is_known_in_every_form(visit: Visit, told: str) -> None:
-    """With or without port, in any case, under each of its names; the answer has the client's form."""
+    """Any of its names, with or without port, in any case, is accepted; the answer has the client's form."""
     visit.address = told.format(host="localhost", port=visit.smdp.port)
     signed = decoded("ServerSigned1", visit.initiate()["serverSigned1"])
     assert signed["serverAddress"] == visit.address.lower()
 
 
 def test_retry_with_same_one_time_key_gets_same_package(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """The card is offered its one-time key; used again, only the first element is made again."""
+    """If the card uses the offered one-time key again, only the first element of the package is new."""
     order = visit.smdp.orders.add_order(profile)
     first = visit.up_to_package(order.matching_id)
     second = visit.up_to_package(order.matching_id)
@@ -215,7 +215,7 @@ def test_retry_with_same_one_time_key_gets_same_package(visit: Visit, pki: Pki, 
 
 
 def test_another_one_time_key_gets_another_package(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """A card that refuses the offered key gets the profile bound again."""
+    """If a card refuses the offered key, the profile is bound again."""
     order = visit.smdp.orders.add_order(profile)
     first = visit.up_to_package(order.matching_id)
     visit.card.one_time = None
@@ -226,7 +226,7 @@ def test_another_one_time_key_gets_another_package(visit: Visit, pki: Pki, profi
 
 
 def test_answer_that_was_lost_can_be_asked_for_again(visit: Visit, profile: bytes) -> None:
-    """A card that asks for its package twice in a session gets it twice."""
+    """A card that requests its package twice in a session gets it twice."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_package(order.matching_id)
     assert status_of(visit.get_package()) == "Executed-Success"
@@ -248,7 +248,7 @@ def test_orders_of_another_process_are_seen(visit: Visit, profile: bytes) -> Non
 
 
 def test_server_goes_on_where_it_was_stopped(visit: Visit, pki: Pki, profile: bytes, tmp_path: Path) -> None:
-    """A report on a download of before the restart is verified and ends the order."""
+    """A report on a download from before the restart is verified and ends the order."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_package(order.matching_id)
     visit.connection.close()

@@ -29,13 +29,13 @@ NOTIFY = "handleNotification"
 
 
 def fault(visit: Visit, kind: FaultKind, function: str | None = None, value: Any = None) -> None:
-    """Let one thing fail."""
+    """Arm one fault."""
     visit.smdp.faults.add(Fault(kind=kind, function=function, value=value))
 
 
 @pytest.mark.parametrize("kind", [FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER])
 def test_connection_is_cut(visit: Visit, profile: bytes, kind: FaultKind) -> None:
-    """The client sees the connection end; whether the request counted depends on the kind."""
+    """The client sees the end of the connection; the kind decides whether the request counted."""
     order = visit.smdp.orders.add_order(profile)
     visit.initiate()
     fault(visit, kind)
@@ -47,7 +47,7 @@ def test_connection_is_cut(visit: Visit, profile: bytes, kind: FaultKind) -> Non
 
 
 def test_answer_is_late(visit: Visit) -> None:
-    """A delayed answer is still right."""
+    """A delayed answer is still correct."""
     fault(visit, FaultKind.DELAY, value=0.01)
     assert status_of(visit.initiate()) == "Executed-Success"
 
@@ -66,7 +66,7 @@ def test_answer_is_late(visit: Visit) -> None:
 def test_http_answer_is_another(
     visit: Visit, kind: FaultKind, value: Any, status: int, body: bytes | None
 ) -> None:
-    """Status, redirect and bodies are as asked for; the connection stays usable."""
+    """Status, redirect and bodies are as requested; the connection stays usable."""
     fault(visit, kind, NOTIFY, value)
     sent = json.dumps({"pendingNotification": "AA=="}).encode()
     if kind is FaultKind.BODY_SUCCESS:
@@ -83,7 +83,7 @@ def test_http_answer_is_another(
 
 
 def test_body_is_cut_short(visit: Visit) -> None:
-    """Headers promise more than comes."""
+    """The headers announce more bytes than arrive."""
     fault(visit, FaultKind.BODY_TRUNCATED)
     with pytest.raises((http.client.IncompleteRead, OSError)):
         visit.initiate()
@@ -91,7 +91,7 @@ def test_body_is_cut_short(visit: Visit) -> None:
 
 
 def test_body_is_oversized(visit: Visit) -> None:
-    """Valid JSON, but far more of it than anyone needs."""
+    """The body is valid JSON, but far too long."""
     fault(visit, FaultKind.BODY_OVERSIZED, value=100_000)
     response = visit.connection.post(INITIATE, b"{}")
     body = response.read()
@@ -107,13 +107,13 @@ def test_refusal_of_any_code(visit: Visit) -> None:
 
 @pytest.mark.parametrize("word", ["ExecutedSuccess", "Executed-WithWarning"])
 def test_status_word_is_another(visit: Visit, word: str) -> None:
-    """Some servers write success in their own way."""
+    """Some servers use another word for success."""
     fault(visit, FaultKind.STATUS, value=word)
     assert status_of(visit.initiate()) == word
 
 
 def test_transaction_id_in_json_is_wrong(visit: Visit) -> None:
-    """It differs from the one that is signed."""
+    """It differs from the signed one."""
     fault(visit, FaultKind.WRONG_TRANSACTION_ID)
     answer = visit.initiate()
     signed = decoded("ServerSigned1", answer["serverSigned1"])
@@ -121,7 +121,7 @@ def test_transaction_id_in_json_is_wrong(visit: Visit) -> None:
 
 
 def test_transaction_id_in_json_is_lower_case(visit: Visit, profile: bytes) -> None:
-    """The same number in other letters, and cancelled in these letters."""
+    """The number is the same in lower case, which also works for the cancellation."""
     order = visit.smdp.orders.add_order(profile)
     visit.smdp.faults.add(Fault(kind=FaultKind.LOWER_CASE_TRANSACTION_ID, times=0))
     visit.up_to_package(order.matching_id)
@@ -132,7 +132,7 @@ def test_transaction_id_in_json_is_lower_case(visit: Visit, profile: bytes) -> N
     ("value", "missing"), [("serverSigned1", "serverSigned1"), (None, "serverCertificate")]
 )
 def test_field_is_missing(visit: Visit, value: str | None, missing: str) -> None:
-    """The named field, otherwise the last one."""
+    """The named field is missing, or else the last one."""
     fault(visit, FaultKind.FIELD_MISSING, value=value)
     assert missing not in visit.initiate()
 
@@ -151,7 +151,7 @@ def test_base64_is_unusual_but_right(visit: Visit, pki: Pki) -> None:
 
 
 def test_base64_is_broken(visit: Visit) -> None:
-    """No decoder takes it."""
+    """No decoder accepts it."""
     fault(visit, FaultKind.BASE64_BROKEN, value="serverSigned1")
     with pytest.raises(binascii.Error):
         base64.b64decode(visit.initiate()["serverSigned1"], validate=True)
@@ -197,7 +197,7 @@ def _certificate(visit: Visit) -> x509.Certificate:
 def test_signed_part_is_wrong_but_signed_right(
     visit: Visit, kind: FaultKind, value: Any, member: str, right: str | None
 ) -> None:
-    """Only a check of the content finds it."""
+    """Only a check of the content finds the fault."""
     fault(visit, kind, INITIATE, value)
     visit.initiate()
     signed = decoded("ServerSigned1", visit.initiated["serverSigned1"])
@@ -223,7 +223,7 @@ def test_certificate_is_not_signed_by_its_ci(visit: Visit, pki: Pki) -> None:
 
 
 def test_another_server_of_the_ci_answers(visit: Visit, pki: Pki) -> None:
-    """Everything is right but the OID."""
+    """Everything is right except for the OID."""
     fault(visit, FaultKind.OTHER_OID)
     visit.initiate()
     certificate = _certificate(visit)
@@ -233,7 +233,7 @@ def test_another_server_of_the_ci_answers(visit: Visit, pki: Pki) -> None:
 
 
 def test_another_role_signs(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """DPpb in the place of DPauth, and DPauth in the place of DPpb."""
+    """DPpb signs in place of DPauth, and DPauth in place of DPpb."""
     order = visit.smdp.orders.add_order(profile)
     visit.smdp.faults.add(Fault(kind=FaultKind.OTHER_ROLE, times=0))
     visit.up_to_metadata(order.matching_id)
@@ -264,7 +264,7 @@ def _package(visit: Visit, profile: bytes, kind: FaultKind, value: Any = None) -
 
 
 def test_one_bit_of_the_package_is_wrong(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """The chosen piece fails its MAC, the ones before it open."""
+    """The chosen piece fails its MAC, but not the ones before it."""
     package = _package(visit, profile, FaultKind.BPP_BIT_FLIP, 2)
     with pytest.raises(BspSecurityError, match="element 4"):  # 87, 88, first 86, then this one
         visit.card.load(package, pki.dp_pb[Curve.NIST])
@@ -291,7 +291,7 @@ def test_package_and_its_length_disagree(visit: Visit, profile: bytes, kind: Fau
     ("kind", "tag"), [(FaultKind.BPP_NO_METADATA, 0xA1), (FaultKind.BPP_NO_PROFILE, 0xA3)]
 )
 def test_package_lacks_an_element(visit: Visit, profile: bytes, kind: FaultKind, tag: int) -> None:
-    """The element is missing, the rest is well-formed."""
+    """One element is missing, and the rest is well-formed."""
     package = tlv.parse(_package(visit, profile, kind))
     assert package.find(tag) is None
     assert package.find(0xA0) is not None
@@ -309,7 +309,7 @@ def test_package_lacks_an_element(visit: Visit, profile: bytes, kind: FaultKind,
 def test_first_element_of_the_package_is_wrong(
     visit: Visit, pki: Pki, profile: bytes, kind: FaultKind, *, signed: bool
 ) -> None:
-    """One field is wrong and signed right, or the signature is wrong itself."""
+    """One field is wrong but correctly signed, or the signature itself is wrong."""
     channel = tlv.parse(_package(visit, profile, kind)).get(0xBF23)
     told = SCHEMA.decode("InitialiseSecureChannelRequest", channel.raw)
     *fields, signature = channel.children()

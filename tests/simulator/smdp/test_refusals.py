@@ -26,7 +26,7 @@ OTHER_EID = Eid.with_check_digits("890490321234512345123456789999")
 
 
 def test_address_of_another_server_is_refused_first(visit: Visit) -> None:
-    """8.8.1/3.8, although version and CIs are wrong as well."""
+    """8.8.1/3.8 comes first, even if version and CIs are wrong as well."""
     visit.address = "elsewhere.example.com"
     visit.card.svn = bytes(3)
     visit.card.signing = []
@@ -73,12 +73,12 @@ def test_server_of_one_curve_refuses_the_other(pki: Pki, card: TestCard, tmp_pat
     ],
 )
 def test_malformed_request_is_invalid(visit: Visit, changes: dict[str, object]) -> None:
-    """1.6/2.1 for fields that are missing, of another type, no base64 or no such element."""
+    """1.6/2.1 for fields that are missing, of another type, not base64, or not the expected element."""
     assert status_of(visit.initiate(**changes)) == "1.6/2.1"
 
 
 def test_unknown_fields_and_blanks_in_base64_are_passed_over(visit: Visit) -> None:
-    """Newer LPAs send more, older tools wrap their base64 or leave the padding out."""
+    """Newer LPAs send more fields, and older tools wrap their base64 or leave the padding out."""
     challenge = b64(visit.card.challenge).rstrip("=")
     answer = visit.initiate(
         euiccChallenge=f"{challenge[:5]}\n {challenge[5:]}\r\n", lpaRspCapability="AA==", matchingId="X"
@@ -105,7 +105,7 @@ def test_unknown_transaction_is_refused(
 
 
 def test_functions_come_in_their_order(visit: Visit, profile: bytes) -> None:
-    """8.10.1/3.9 for a package before authentication, and for authentication a second time."""
+    """8.10.1/3.9 for a package before authentication, and for a second authentication."""
     order = visit.smdp.orders.add_order(profile)
     visit.initiate()
     name = {"transactionId": visit.initiated["transactionId"]}
@@ -151,7 +151,7 @@ def test_eum_certificate_must_be_signed_by_the_ci(visit: Visit, pki: Pki) -> Non
 
 
 def test_eum_certificate_must_have_its_role(visit: Visit, pki: Pki) -> None:
-    """8.1.2/6.1 when the certificate in the EUM's place is of another role."""
+    """8.1.2/6.1 when the certificate in the EUM's place has another role."""
     visit.card.eum = pki.dp_auth[Curve.NIST]
     assert status_of(visit.up_to_metadata("X")) == "8.1.2/6.1"
 
@@ -170,7 +170,7 @@ def test_euicc_certificate_must_be_signed_by_the_eum(visit: Visit, pki: Pki) -> 
 
 
 def test_euicc_certificate_may_expire(visit: Visit, pki: Pki) -> None:
-    """8.1.3/6.3 after its end, though most never end."""
+    """8.1.3/6.3 after its end, although most never expire."""
     visit.card.credential = certificate_profile.make_euicc(
         pki.eum[Curve.NIST], visit.card.eid, validity=Validity.past()
     )
@@ -178,26 +178,26 @@ def test_euicc_certificate_may_expire(visit: Visit, pki: Pki) -> None:
 
 
 def test_eid_must_be_in_the_range_of_its_eum(visit: Visit, pki: Pki) -> None:
-    """8.1.3/6.1 when the EUM issued for a number that is not its own."""
+    """8.1.3/6.1 when the EUM has issued for a number outside its range."""
     foreign = Eid.with_check_digits("890330231234512345123456789012")
     visit.card.credential = certificate_profile.make_euicc(pki.eum[Curve.NIST], foreign)
     assert status_of(visit.up_to_metadata("X")) == "8.1.3/6.1"
 
 
 def test_euicc_signature_must_be_right(visit: Visit, pki: Pki) -> None:
-    """8.1/6.1 when the card signed with another key than its certificate's."""
+    """8.1/6.1 when the card signed with a key other than its certificate's."""
     other = certificate_profile.make_euicc(pki.eum[Curve.NIST], visit.card.eid)
     visit.card.credential = Credential(visit.card.credential.certificate, other.key)
     assert status_of(visit.up_to_metadata("X")) == "8.1/6.1"
 
 
 def test_server_challenge_must_come_back(visit: Visit) -> None:
-    """8.1/6.1 for another challenge, though signed."""
+    """8.1/6.1 for another challenge, even if it is signed."""
     assert status_of(visit.up_to_metadata("X", serverChallenge=bytes(16))) == "8.1/6.1"
 
 
 def test_signed_transaction_must_be_the_session(visit: Visit) -> None:
-    """8.10.1/3.9 when JSON and the signed part name two transactions."""
+    """8.10.1/3.9 when JSON and the signed part have different transactions."""
     assert status_of(visit.up_to_metadata("X", transactionId=bytes(16))) == "8.10.1/3.9"
 
 
@@ -219,7 +219,7 @@ def test_malformed_card_answer_is_invalid(visit: Visit, response: bytes) -> None
 
 
 def test_wrong_matching_id_is_refused(visit: Visit, profile: bytes) -> None:
-    """8.2.6/3.8 for an unknown token, and for none when no order is for this card."""
+    """8.2.6/3.8 for an unknown token, and for an empty one without an order for this card."""
     visit.smdp.orders.add_order(profile)
     assert status_of(visit.up_to_metadata("WRONG")) == "8.2.6/3.8"
     assert status_of(visit.up_to_metadata()) == "8.2.6/3.8"
@@ -232,7 +232,7 @@ def test_order_for_another_card_is_refused(visit: Visit, profile: bytes) -> None
 
 
 def test_profile_that_went_to_one_card_is_refused_to_another(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """8.1.1/3.8 once a card has the package: it opens for no other."""
+    """8.1.1/3.8 once another card has the package, which no other card can decrypt."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_package(order.matching_id)
     visit.card = TestCard.of(pki, eid=OTHER_EID)
@@ -247,7 +247,7 @@ def test_expired_order_is_refused(visit: Visit, profile: bytes) -> None:
 
 
 def test_order_may_expire_before_the_package(visit: Visit, profile: bytes) -> None:
-    """8.8.5/4.10 when time runs out while the user thinks."""
+    """8.8.5/4.10 when time runs out while the user decides."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_metadata(order.matching_id)
     visit.smdp.orders.change(order.id, expires=datetime.now(UTC))
@@ -255,7 +255,7 @@ def test_order_may_expire_before_the_package(visit: Visit, profile: bytes) -> No
 
 
 def test_attempts_are_limited(visit: Visit, profile: bytes) -> None:
-    """8.8.5/6.4 after as many sessions as the order allows, and ever after."""
+    """8.8.5/6.4 after as many sessions as the order allows, and for all later ones."""
     order = visit.smdp.orders.add_order(profile, attempt_limit=2)
     told = [status_of(visit.up_to_metadata(order.matching_id)) for _ in range(4)]
     assert told == ["Executed-Success"] * 2 + ["8.8.5/6.4"] * 2
@@ -263,7 +263,7 @@ def test_attempts_are_limited(visit: Visit, profile: bytes) -> None:
 
 
 def test_unreleased_profile_is_refused_until_released(visit: Visit, profile: bytes) -> None:
-    """8.2/1.2, and success once the operator releases it."""
+    """8.2/1.2 before the operator releases it, and success afterwards."""
     order = visit.smdp.orders.add_order(profile, released=False)
     assert status_of(visit.up_to_metadata(order.matching_id)) == "8.2/1.2"
     visit.smdp.orders.release(order.id)
@@ -302,7 +302,7 @@ def test_memory_is_left_to_the_card_otherwise(visit: Visit, profile: bytes) -> N
     [("53926011", "Executed-Success"), ("35290611", "Executed-Success"), ("00000000", "8.2.5/4.3")],
 )
 def test_order_may_be_for_some_devices_only(visit: Visit, profile: bytes, tac: str, told: str) -> None:
-    """8.2.5/4.3 for another type of device; the type's digits may come swapped or not."""
+    """8.2.5/4.3 for another type of device; the type's digits may be swapped or not."""
     order = visit.smdp.orders.add_order(profile, tacs=("35290611",))
     assert status_of(visit.up_to_metadata(order.matching_id, tac=tac)) == told
 
@@ -316,7 +316,7 @@ def test_rules_that_the_card_forbids_make_it_not_eligible(visit: Visit, profile:
 
 
 def test_confirmation_code_is_asked_for_and_limited(visit: Visit, profile: bytes) -> None:
-    """8.2.7/2.2 without a code, 8.2.7/3.8 for wrong ones, 8.2.7/6.4 at the limit, then no order."""
+    """8.2.7/2.2 without a code, 8.2.7/3.8 for wrong ones, 8.2.7/6.4 at the limit, then the order is gone."""
     order = visit.smdp.orders.add_order(profile, confirmation_code="1234", confirmation_limit=3)
     visit.up_to_metadata(order.matching_id)
     assert status_of(visit.get_package()) == "8.2.7/2.2"
@@ -329,7 +329,7 @@ def test_confirmation_code_is_asked_for_and_limited(visit: Visit, profile: bytes
 
 
 def test_right_code_after_a_wrong_one_is_accepted_in_the_same_session(visit: Visit, profile: bytes) -> None:
-    """A wrong code leaves the session standing."""
+    """A wrong code leaves the session open."""
     order = visit.smdp.orders.add_order(profile, confirmation_code="1234")
     visit.up_to_metadata(order.matching_id)
     assert status_of(visit.get_package(code="1235")) == "8.2.7/3.8"
@@ -376,7 +376,7 @@ def test_card_that_refused_to_prepare_gets_no_package(visit: Visit, profile: byt
 def test_certificates_with_version_3_roles_are_accepted(
     visit: Visit, pki: Pki, profile: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The roles have other OIDs in version 3 and mean the same."""
+    """The roles have other OIDs in version 3, with the same meaning."""
     monkeypatch.setattr(certificate_profile, "ROLE_EUM", "2.23.146.1.2.1.0.0.0")
     monkeypatch.setattr(certificate_profile, "ROLE_EUICC", "2.23.146.1.2.1.0.0.0.0.0")
     eum = _eum(pki)

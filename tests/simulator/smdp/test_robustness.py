@@ -34,7 +34,7 @@ def standing(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vis
 
 
 def mangled(data: bytes, place: int, value: int, cut: int) -> bytes:
-    """Return `data` with one byte another and some bytes less."""
+    """Return `data` with one changed byte and some bytes less."""
     altered = bytearray(data)
     altered[place % len(data)] = value
     return bytes(altered[: len(data) - cut])
@@ -50,7 +50,7 @@ MANGLING = (st.integers(0, 5000), st.integers(0, 255), st.integers(0, 3))
 @settings(deadline=None, max_examples=40)
 @given(st.text(max_size=20), st.binary(max_size=20), st.binary(max_size=60))
 def test_any_first_request(standing: Visit, address: str, challenge: bytes, info1: bytes) -> None:
-    """Addresses, challenges and EUICCInfo1 of any kind."""
+    """Addresses, challenges and EUICCInfo1 of any kind get an answer."""
     fields = {"smdpAddress": address, "euiccChallenge": b64(challenge), "euiccInfo1": b64(info1)}
     assert answered(standing, "initiateAuthentication", fields) == 200
 
@@ -58,7 +58,7 @@ def test_any_first_request(standing: Visit, address: str, challenge: bytes, info
 @settings(deadline=None, max_examples=80)
 @given(*MANGLING)
 def test_any_authentication(standing: Visit, place: int, value: int, cut: int) -> None:
-    """A card's answer with one byte another, or cut short, is refused or accepted, never an accident."""
+    """A card's answer with one byte changed, or cut short, is refused or accepted, without an accident."""
     standing.initiate()
     response = standing.card.authenticate_server(standing.initiated, matching_id="FUZZ")
     fields = {
@@ -71,7 +71,7 @@ def test_any_authentication(standing: Visit, place: int, value: int, cut: int) -
 @settings(deadline=None, max_examples=40)
 @given(*MANGLING)
 def test_any_preparation(standing: Visit, place: int, value: int, cut: int) -> None:
-    """The same for the one-time key."""
+    """The same holds for the one-time key."""
     standing.up_to_metadata("FUZZ")
     response = standing.card.prepare_download(standing.authenticated)
     fields = {
@@ -84,7 +84,7 @@ def test_any_preparation(standing: Visit, place: int, value: int, cut: int) -> N
 @settings(deadline=None, max_examples=100)
 @given(place=MANGLING[0], value=MANGLING[1], cut=MANGLING[2], result=st.booleans())
 def test_any_notification(standing: Visit, place: int, value: int, cut: int, *, result: bool) -> None:
-    """The same for both kinds of notification: taken, or a bad request."""
+    """Both kinds of notification are accepted, or lead to a bad request."""
     card = standing.card
     whole = (
         card.installation_result(bytes(16), "x")
@@ -98,5 +98,5 @@ def test_any_notification(standing: Visit, place: int, value: int, cut: int, *, 
 @settings(deadline=None, max_examples=100)
 @given(st.binary(max_size=100) | st.just(b"[" * 100_000))
 def test_any_body(standing: Visit, body: bytes) -> None:
-    """Bytes that are hardly ever JSON."""
+    """Bytes that are hardly ever JSON get an answer."""
     assert standing.smdp.carry_out("cancelSession", body, ActiveFaults()).status in (200, 400)

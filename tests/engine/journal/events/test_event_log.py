@@ -38,7 +38,7 @@ def profile(type_: EventType = types.PROFILE_ENABLED, change: int = 1) -> Happen
 
 
 def ready(euicc: str = "modem", state: str = "") -> Happening:
-    """An event that may be dropped; with a state, one only if that is new."""
+    """An event that may be dropped; with a state, it counts only if the state is new."""
     key = f"card:{euicc}" if state else None
     return Happening(type=types.CARD_READY, data=CardData(euicc=euicc), euicc=euicc, key=key, state=state)
 
@@ -70,7 +70,7 @@ def test_events_are_numbered_in_order_across_restarts(tmp_path: Path) -> None:
 
 
 def test_an_event_is_there_with_its_cause_or_not_at_all(journal: Journal) -> None:
-    """A transaction that fails leaves neither."""
+    """A failed transaction leaves neither the record nor the event."""
     change = journal.changes.add("modem", EnableParams(iccid=ICCID), secrets={})
 
     def fail() -> None:
@@ -113,7 +113,7 @@ def test_a_state_is_an_event_once(tmp_path: Path) -> None:
 
 
 def test_a_full_outbox_drops_what_nobody_waits_for_first(journal: Journal) -> None:
-    """Then droppable ones, then the others, the oldest first; without endpoints nothing is missed."""
+    """Unawaited events go first, then droppable ones, then the others, each the oldest first."""
     journal.events.most = 4
     journal.events.record([profile(), ready(), profile(), ready()])
     journal.events.record([profile()])
@@ -143,7 +143,7 @@ def test_what_an_endpoint_waits_for_is_counted_and_reported(journal: Journal) ->
 
 
 def test_a_full_disk_delays_no_change(tmp_path: Path) -> None:
-    """An event that has no room waits in memory, and is written with the next transaction, in its order."""
+    """Without room on the disk, an event waits in memory, and is written later, in order."""
     with closing(Journal(tmp_path / "journal.db")) as journal:
         with no_space(tmp_path / "journal.db-wal"):
             journal.events.record([profile(change=1)])
@@ -160,7 +160,7 @@ def test_a_full_disk_delays_no_change(tmp_path: Path) -> None:
 def test_a_record_is_written_even_if_its_event_is_not(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on a disk with room for one of them: the change continues, and the event follows."""
+    """If the disk has room for the record only, the change continues, and the event follows."""
     change = journal.changes.add("modem", EnableParams(iccid=ICCID), secrets={}).run()
 
     def no_room(*_: object) -> None:
@@ -180,7 +180,7 @@ def test_a_record_is_written_even_if_its_event_is_not(
 def test_memory_is_bounded_while_the_journal_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The droppable ones go first, and the loss is an event as soon as there is room."""
+    """Droppable events go first, and the loss is an event as soon as there is room."""
     monkeypatch.setattr(event_log, "UNWRITTEN", 3)
     with closing(Journal(tmp_path / "journal.db")) as journal:
         with no_space(tmp_path / "journal.db-wal"):
@@ -195,7 +195,7 @@ def test_memory_is_bounded_while_the_journal_cannot_be_written(
 
 
 def test_a_listener_is_told_once_an_event_can_be_read(journal: Journal) -> None:
-    """Not before the transaction ends, and not after it has stopped to listen."""
+    """A listener is not notified before the transaction ends, nor after it has stopped listening."""
     seen: list[int] = []
     forget = journal.events.on_news(lambda: seen.append(journal.events.last()))
     with journal.events.writing([profile()]):
@@ -234,7 +234,7 @@ def test_an_unwritable_journal_refuses_to_read_only_if_it_must(tmp_path: Path) -
 
 @pytest.mark.parametrize("late", [False, True])
 def test_an_event_that_cannot_be_written_is_left_out(journal: Journal, *, late: bool) -> None:
-    """What it reports is stored, and the events beside it are written; it does not come back."""
+    """The change is stored, and the other events are written; the omitted one does not come back."""
     odd = Happening(type=types.CARD_READY, data=CardData(euicc="\ud800"), euicc="\ud800")
     if late:
         journal.events.postpone([odd, profile()])
@@ -247,7 +247,7 @@ def test_an_event_that_cannot_be_written_is_left_out(journal: Journal, *, late: 
 
 
 def test_an_event_counts_as_awaited_if_that_cannot_be_found_out(journal: Journal) -> None:
-    """The outbox makes room all the same; unknown is never none."""
+    """If it is unknown whether an event is awaited, it counts as awaited; the outbox still makes room."""
 
     def fails(*_: object) -> NoReturn:
         raise ValueError("a mistake in lpad")
@@ -261,7 +261,7 @@ def test_an_event_counts_as_awaited_if_that_cannot_be_found_out(journal: Journal
 
 
 def test_a_listener_that_cannot_be_told_harms_nobody(journal: Journal) -> None:
-    """The others are told, and what was stored counts as stored."""
+    """The others are notified, and what was stored counts as stored."""
 
     def fails() -> NoReturn:
         raise RuntimeError("Event loop is closed")
@@ -275,7 +275,7 @@ def test_a_listener_that_cannot_be_told_harms_nobody(journal: Journal) -> None:
 
 @pytest.mark.parametrize("number", [1 << 80, -(1 << 80)])
 def test_a_position_of_any_size(journal: Journal, number: int) -> None:
-    """A listener or an endpoint may have noted a number that SQLite does not know."""
+    """A listener or an endpoint may have stored a number that is too large for SQLite."""
     journal.events.record([profile()])
     expected = 1 if number < 0 else 0
     assert len(journal.events.after(number, limit=9)) == expected
@@ -283,7 +283,7 @@ def test_a_position_of_any_size(journal: Journal, number: int) -> None:
 
 
 def test_one_event_by_its_number(journal: Journal) -> None:
-    """A number that is gone, or was never given, is not the next event's."""
+    """A missing or future number does not lead to the next event."""
     journal.events.most = 3
     for number in range(6):
         journal.events.record([profile(change=number)])

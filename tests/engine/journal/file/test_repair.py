@@ -59,12 +59,12 @@ sys.addaudithook(count)
 Journal(Path(sys.argv[1]))
 os._exit(0)
 """
-"""Opens a journal, and ends as by a power cut at a step of its work with files."""
+"""Open a journal in a process, and end it as by a power cut at one step of its work with files."""
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, Contents]]:
-    """Journals with all that one can hold."""
+    """Journals with everything that one can contain."""
     folder = tmp_path_factory.mktemp("worn") / "bases"
     folder.mkdir()
     return folder, make(folder)
@@ -78,7 +78,7 @@ def worn(made: tuple[Path, Mapping[str, Contents]], tmp_path: Path) -> Path:
 
 
 def spoil(path: Path, pattern: bytes, *, which: int = 0, behind: int = 0, bit: int = 0) -> None:
-    """Make a bit wrong near some bytes of a file."""
+    """Flip a bit near some bytes of a file."""
     content = path.read_bytes()
     at = -1
     for _ in range(which + 1):
@@ -87,7 +87,7 @@ def spoil(path: Path, pattern: bytes, *, which: int = 0, behind: int = 0, bit: i
 
 
 def holds_all(journal: Journal, said: Contents) -> None:
-    """Check that nothing is missing."""
+    """Check that no entry is missing."""
     assert {each.id: each for each in journal.changes.latest()} == said.changes
     assert {each.id: journal.changes.private(each) for each in journal.changes.unfinished()} == said.private
     assert {each.id: each for each in journal.notifications.all()} == said.notifications
@@ -134,7 +134,7 @@ def test_no_copy_is_for_others(worn: Path) -> None:
 def test_a_wrong_bit_outside_the_rows_loses_nothing(
     worn: Path, made: tuple[Path, Mapping[str, Contents]], pattern: bytes, behind: int, bit: int
 ) -> None:
-    """Such as in the version, the file's format or a table's description: all rows are in the new file."""
+    """With a wrong bit in the version, the format or a table's description, all rows are in the new file."""
     damaged = worn.read_bytes()
     spoil(worn, pattern, behind=behind, bit=bit)
     damaged = worn.read_bytes()
@@ -154,7 +154,7 @@ def test_a_wrong_bit_outside_the_rows_loses_nothing(
 def test_a_row_that_cant_be_believed_is_dropped_and_named(
     worn: Path, made: tuple[Path, Mapping[str, Contents]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its neighbours stay; what was lost is in the log once, and in the health from then on."""
+    """Its neighbours stay; the loss is logged once, and is reported in the health from then on."""
     said = made[1][CLOSED]
     spoil(worn, b'"name":"prepare-download"', which=3, behind=9, bit=7)
     journal = Journal(worn)
@@ -172,7 +172,7 @@ def test_a_row_that_cant_be_believed_is_dropped_and_named(
 
 
 def test_a_wrong_due_time_is_not_believed(worn: Path, made: tuple[Path, Mapping[str, Contents]]) -> None:
-    """A number can be wrong and still be one: its row's checksum tells, and the card has the notification."""
+    """A damaged number can look valid: the row's checksum shows it, and the card has the notification."""
     said = made[1][CLOSED]
     with sqlite3.connect(worn) as db:
         db.execute("UPDATE notifications SET next_attempt_at = next_attempt_at * 1024 WHERE seq = 4")
@@ -190,7 +190,7 @@ def test_a_wrong_due_time_is_not_believed(worn: Path, made: tuple[Path, Mapping[
 def test_what_a_device_cant_do_without_has_a_second_copy(
     worn: Path, made: tuple[Path, Mapping[str, Contents]], table: str
 ) -> None:
-    """A switch on trial, with what leads back, keys of requests and memos survive the loss of their rows."""
+    """A switch on trial, the way back, keys of requests and memos survive the loss of their rows."""
     said = made[1][CLOSED]
     condition = f"id = {said.on_trial}" if table == "changes" else "1"
     with sqlite3.connect(worn) as db:
@@ -203,7 +203,7 @@ def test_what_a_device_cant_do_without_has_a_second_copy(
 
 
 def test_second_copies_go_with_what_they_are_of(tmp_path: Path) -> None:
-    """A switch that has ended leaves no secrets behind, and a memo that was dropped does not come back."""
+    """An ended switch leaves no secrets, and a dropped memo does not come back."""
     journal = Journal(tmp_path / JOURNAL)
     params = EnableParams(iccid="8900101000000000017", guard=GuardParams(until=("confirm",)))
     change = journal.changes.add("modem", params, secrets={"code": "SECRET-ONE"})
@@ -258,7 +258,7 @@ def test_a_log_that_a_power_cut_tore_is_no_damage(
 def test_a_journal_whose_file_is_gone_and_whose_log_is_there(
     made: tuple[Path, Mapping[str, Contents]], tmp_path: Path
 ) -> None:
-    """SQLite would remove the log; what is in it is saved."""
+    """SQLite would remove the log; its content is saved."""
     shutil.copytree(made[0] / KILLED, tmp_path / "state")
     path = tmp_path / "state" / JOURNAL
     path.write_bytes(b"")
@@ -271,7 +271,7 @@ def test_a_journal_whose_file_is_gone_and_whose_log_is_there(
 
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
 def test_a_damaged_file_of_an_earlier_version(tmp_path: Path, version: int) -> None:
-    """Its rows are saved by their checksums; without checksums, by whether they look right."""
+    """Its rows are saved by their checksums; without checksums, by whether they look valid."""
     path = tmp_path / JOURNAL
     db = sqlite3.connect(path, isolation_level=None)
     migrate(db, to=version)
@@ -321,7 +321,7 @@ def test_a_migration_seals_no_damaged_row(tmp_path: Path, version: int) -> None:
 
 
 def test_a_power_cut_at_any_step_of_a_repair(worn: Path, made: tuple[Path, Mapping[str, Contents]]) -> None:
-    """The next start has all rows, and at most one file more was kept than without the cut."""
+    """The next start has all rows, and keeps at most one file more than without the cut."""
     spoil(worn, b"SQLite format 3", behind=60)
     base = worn.parent
     for step in range(200):
@@ -347,7 +347,7 @@ def test_a_power_cut_at_any_step_of_a_repair(worn: Path, made: tuple[Path, Mappi
 def test_something_else_in_a_files_place(
     worn: Path, made: tuple[Path, Mapping[str, Contents]], part: str, thing: str
 ) -> None:
-    """It is moved away, nothing waits for it, and the rows are where they were if they can be read."""
+    """The other object is moved away without a wait, and the readable rows stay at their place."""
     place = worn.with_name(worn.name + part)
     put(place, thing)
     journal = Journal(worn)
@@ -367,7 +367,7 @@ def test_something_else_in_a_files_place(
 def test_something_else_beside_it(
     worn: Path, made: tuple[Path, Mapping[str, Contents]], name: str, thing: str
 ) -> None:
-    """Names that lpad uses now and then may be taken: a damaged journal is repaired nevertheless."""
+    """If names that lpad uses occasionally are taken, a damaged journal is repaired nevertheless."""
     put(worn.with_name(name), thing)
     spoil(worn, b"SQLite format 3", behind=60)
     journal = Journal(worn)
@@ -405,13 +405,13 @@ def test_a_link_is_followed_and_stays(
 
 
 def test_where_no_file_is_none_is_kept(tmp_path: Path) -> None:
-    """A journal that was removed leaves no empty file that looks like a damaged one."""
+    """A removed journal leaves no empty file that looks like a damaged one."""
     assert file_replacement.set_aside(tmp_path / JOURNAL) is None
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
-    """Of a file that no journal can be only the beginning is kept."""
+    """Of a file that cannot be a journal, only the beginning is kept."""
     path = tmp_path / JOURNAL
     with path.open("wb") as file:
         file.write(b"no journal")
@@ -439,7 +439,7 @@ def test_no_space_for_a_repair(worn: Path, made: tuple[Path, Mapping[str, Conten
 
 
 def test_two_that_repair_at_the_same_time(worn: Path) -> None:
-    """The second one waits: what the first has just put in place is not replaced."""
+    """The second one waits, so that it does not replace the file that the first has just written."""
     spoil(worn, b"SQLite format 3", behind=60)
     with file_replacement.alone(worn):
         journal = Journal(worn)
@@ -460,7 +460,7 @@ def others(public: Path) -> Path:
 
 
 def test_what_cant_be_written_for_long_is_damage(others: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After five minutes in which a new file next to it could be written, all rows are in the new one."""
+    """After five minutes in which a new file could be written next to it, all rows are in the new one."""
     moment = time.monotonic()
     monkeypatch.setattr("time.monotonic", lambda: moment)
     with as_nobody():
@@ -514,7 +514,7 @@ def test_a_journal_that_cant_be_read_is_an_error_and_not_empty(public: Path) -> 
 def test_a_log_that_may_not_be_read_is_not_empty(
     made: tuple[Path, Mapping[str, Contents]], public: Path
 ) -> None:
-    """The log alone is there, and belongs to someone else: no new journal is begun in its place."""
+    """Only the log exists, and belongs to another user: lpad does not start a new journal in its place."""
     log = public / f"{JOURNAL}-wal"
     shutil.copyfile(made[0] / KILLED / log.name, log)
     log.chmod(0)
@@ -534,7 +534,7 @@ def test_a_log_that_may_not_be_read_is_not_empty(
 def test_a_number_that_is_damaged_is_no_later_lpad(
     worn: Path, made: tuple[Path, Mapping[str, Contents]]
 ) -> None:
-    """The version is noted with a checksum as well: only both together are a later lpad's."""
+    """The version has a checksum, too: only if both agree, the file is a later lpad's."""
     with sqlite3.connect(worn) as db:
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     db.close()

@@ -1,4 +1,4 @@
-"""The write-ahead log read without SQLite: whatever bit is wrong, each page has its content."""
+"""The write-ahead log, read without SQLite: whatever bit is wrong, each page has its content."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.mark.parametrize("part", [0, 1, 2, 3])
 def test_a_wrong_bit_in_a_page_number(log: bytes, part: int) -> None:
-    """The checksum states which page the content is of, even if the wrong number is that of another page."""
+    """The checksum shows the page of the content, even if the wrong number is that of another page."""
     right = read_log(log)
     assert not right.damaged
     found = 0
@@ -42,7 +42,7 @@ def test_a_wrong_bit_in_a_page_number(log: bytes, part: int) -> None:
 
 
 def test_content_that_looks_like_a_wrong_page_number(log: bytes) -> None:
-    """SQLite's checksum cannot tell some bits of a page from bits of its number: both readings are there."""
+    """SQLite's checksum confuses some bits of a page with bits of its number: both readings are kept."""
     right = read_log(log)
     unclear = 0
     for frame in (20, 34):
@@ -56,7 +56,7 @@ def test_content_that_looks_like_a_wrong_page_number(log: bytes) -> None:
 
 
 def test_the_first_sector_is_gone(log: bytes) -> None:
-    """Without the log's header and its first frame's, the frames behind them still say whose they are."""
+    """Without the header and the first frame, the later frames still identify their log."""
     right = read_log(log)
     read = read_log(bytes(512) + log[512:])
     assert read.damaged
@@ -66,7 +66,7 @@ def test_the_first_sector_is_gone(log: bytes) -> None:
 
 @pytest.mark.parametrize("frames", [2, 6, 16])
 def test_frames_of_an_earlier_round_stay_out(log: bytes, frames: int) -> None:
-    """Behind the new frames of a log that was begun again are earlier ones, whose pages are outdated."""
+    """After the new frames of a restarted log there are earlier ones, whose pages are outdated."""
     salt = int.from_bytes(log[16:20], "big")
     earlier = (salt - 1).to_bytes(4, "big") + bytes(4)
     content = bytearray(bytes(512) + log[512:])

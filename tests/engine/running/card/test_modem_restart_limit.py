@@ -1,4 +1,4 @@
-"""How often a modem is restarted, on a clock that a test moves."""
+"""The limit on restarts of a modem, on a clock that a test moves."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def climb(resets: ModemRestartLimit) -> bool:
 
 
 def test_a_modem_that_nothing_helps_is_left_alone_in_the_end(journal: Journal, clocks: Clocks) -> None:
-    """Asked for a year, lpad restarts it as often as the bound says, further and further apart."""
+    """In a year of requests, lpad restarts it no more often than the limit, at growing intervals."""
     resets = resets_of(journal)
     at = []
     for _ in range(365 * 24 * 6):
@@ -61,7 +61,7 @@ def test_a_modem_that_nothing_helps_is_left_alone_in_the_end(journal: Journal, c
 
 
 def test_a_crash_loop_is_bound_too(journal: Journal, clocks: Clocks) -> None:
-    """A daemon that dies after each restart of the modem finds what its predecessors did."""
+    """A daemon that dies after each restart of the modem counts its predecessors' restarts."""
     climbed = 0
     for _ in range(50):
         climbed += resets_of(journal).ascend()
@@ -74,7 +74,7 @@ def test_a_crash_loop_is_bound_too(journal: Journal, clocks: Clocks) -> None:
 def test_a_device_that_reboots_again_and_again_is_bound_too(
     tmp_path: Path, clocks: Clocks, wall: float | None
 ) -> None:
-    """Each boot may forget how late it is, not how often."""
+    """A boot may lose the time since the last restart, but not the count."""
     climbed = 0
     for _ in range(100):
         kept = Journal(tmp_path / "journal.db", clock=clocks.clock())
@@ -108,7 +108,7 @@ def test_a_persons_order_begins_anew(journal: Journal, clocks: Clocks) -> None:
 
 
 def test_it_says_when_it_goes_on(journal: Journal, clocks: Clocks) -> None:
-    """The sentence has the number, the moment and the order that does it now."""
+    """The sentence has the number, the time of the next restart, and the command that restarts it now."""
     resets = resets_of(journal)
     for _ in range(3):
         assert climb(resets)
@@ -135,7 +135,7 @@ def test_each_time_is_told(journal: Journal, clocks: Clocks) -> None:
 def test_without_a_journal_only_a_switch_goes_on(
     journal: Journal, clocks: Clocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A count that cannot be written limits a switch from memory; lpad alone then takes no step."""
+    """If the count cannot be written, a switch is limited from memory; lpad by itself restarts nothing."""
 
     def full(*_: object) -> None:
         raise JournalUnavailable("full", reason="full")

@@ -40,7 +40,7 @@ class Queue:
 
 
 def accepted(ask: Callable[[], None]) -> int:
-    """Ask until it is refused, and return how many were accepted."""
+    """Request changes until one is refused, and return how many were accepted."""
     for number in range(2 * PLACES):
         try:
             ask()
@@ -50,7 +50,7 @@ def accepted(ask: Callable[[], None]) -> int:
 
 
 def test_one_user_leaves_half_to_the_others() -> None:
-    """The next ones get half of what is left, each."""
+    """Each further user gets half of the remaining places."""
     queue = Queue()
     assert accepted(lambda: queue.ask(1000)) == PLACES // 2
     assert accepted(lambda: queue.ask(1001)) == PLACES // 4
@@ -70,7 +70,7 @@ def test_root_finds_a_place_whoever_fills_the_rest() -> None:
 
 @pytest.mark.parametrize("user", [ROOT, 1000])
 def test_a_switch_finds_a_place(user: int) -> None:
-    """Even if its own user has filled everything with downloads; but not without end."""
+    """It finds one even if its own user has filled everything with downloads, but not without limit."""
     queue = Queue()
     accepted(lambda: queue.ask(user))
     assert accepted(lambda: queue.ask(user, Kind.ENABLE)) == SWITCH_RESERVE

@@ -1,4 +1,4 @@
-"""Downloads that meet what passes: tried again by class of error, across restarts, never twice installed."""
+"""Downloads with temporary errors: retried by class of error, across restarts, never installed twice."""
 
 from __future__ import annotations
 
@@ -101,18 +101,18 @@ def fault(
     ],
 )
 def test_each_class_of_error_has_its_course(error: LpadError, course: Course) -> None:
-    """Network and server pass, sessions begin again, and what only people can mend ends immediately."""
+    """Network and server errors pass, sessions begin again, and errors that need a person end immediately."""
     assert course_of(error) is course
 
 
 def test_dates_are_doubted_while_nobody_has_told_the_time() -> None:
-    """A certificate that seems to be of tomorrow is waited for where no time server set the clock."""
+    """Lpad retries a certificate that seems to be valid only later if no time server has set the clock."""
     error = ServerUntrusted("dates", cause="certificate-not-yet-valid")
     assert course_of(error, synchronised=False) is Course.TIME
 
 
 def test_a_certificate_that_had_expired_before_lpad_was_made_is_expired() -> None:
-    """No clock can be to blame for that, whether a time server was heard or not."""
+    """No clock can be the cause of that, whether a time server was heard or not."""
     error = ServerUntrusted("dates", cause="certificate-expired", certain=True)
     assert course_of(error, synchronised=False) is Course.STOP
 
@@ -163,7 +163,7 @@ class Tried:
         )
 
     def fails(self, error: LpadError, *, card_there: bool = True, synchronised: bool = True) -> Retry | None:
-        """Let an attempt fail; return what follows."""
+        """Let an attempt fail; return what the rules decide."""
         moment = self.clock.now()
         uncounted = self.waits.take(self.change)
         retry = retry_after(
@@ -204,7 +204,7 @@ def wait_of(retry: Retry | None) -> float:
 
 
 def test_patience_has_an_end() -> None:
-    """Tried for `retry_for` seconds of running, with the last attempt at their end, and no longer."""
+    """It is tried for `retry_for` seconds of running time, the last time at their end, and no longer."""
     tried = Tried(retry_for=300)
     attempts = 0
     while (retry := tried.fails(NO_ROUTE)) is not None:
@@ -215,7 +215,7 @@ def test_patience_has_an_end() -> None:
 
 
 def test_a_network_that_comes_and_goes_uses_up_only_the_time_that_passes() -> None:
-    """News of a network every ten seconds end pauses that were meant to be long; 300 s stay 300 s."""
+    """A new network every ten seconds ends long pauses early; 300 s of `retry_for` stay 300 s."""
     tried = Tried(retry_for=300)
     for _ in range(30):
         assert tried.fails(NO_ROUTE) is not None
@@ -235,7 +235,7 @@ def test_a_clock_that_jumps_neither_ends_nor_prolongs_it(jump: float) -> None:
 
 
 def test_the_time_is_summed_over_restarts() -> None:
-    """Neither the night nor the clock that begins in 1970 counts; what lpad ran before does."""
+    """Neither the night nor the clock that begins in 1970 counts; lpad's earlier running time does."""
     tried = Tried(retry_for=300)
     for _ in range(3):
         assert tried.fails(NO_ROUTE) is not None
@@ -246,7 +246,7 @@ def test_the_time_is_summed_over_restarts() -> None:
 
 
 def test_what_waits_for_an_answer_or_its_turn_is_not_counted() -> None:
-    """Neither a caller who thinks nor a queue before it uses up a download's time."""
+    """Neither the caller's time to answer nor the queue uses up a download's time."""
     tried = Tried(retry_for=300)
     tried.fails(LATER)
     tried.clocks.pass_by(30)
@@ -277,7 +277,7 @@ def test_a_network_that_is_waited_for_is_not_counted() -> None:
 
 
 def test_a_wait_for_the_clock_is_none_of_the_attempts() -> None:
-    """A board that does not know the time has tried nothing yet, however long that lasts."""
+    """A board without the time has made no attempt yet, however long that lasts."""
     tried = Tried(wall=100.0, retry_for=300)
     assert tried.fails(ClockNotSet("1970")) is not None
     tried.clocks.pass_by(3600)
@@ -289,14 +289,14 @@ def test_a_wait_for_the_clock_is_none_of_the_attempts() -> None:
 
 
 def test_what_an_earlier_lpad_noted_counts() -> None:
-    """The pauses that it had added up are taken for time."""
+    """The pauses that an earlier lpad has summed count as elapsed time."""
     tried = Tried(retry_for=300)
     tried.notes = DownloadNotes(waited=290.0)
     assert wait_of(tried.fails(NO_ROUTE)) <= 10
 
 
 def test_a_card_is_waited_for_as_long_as_all_is() -> None:
-    """A card that never comes back ends the download in the end; one that comes leaves it the rest."""
+    """An absent card finally ends the download; a card that comes back leaves it the rest of its time."""
     gone = CardUnreachable("gone")
     tried = Tried(retry_for=60)
     assert wait_of(tried.fails(gone, card_there=False)) == pytest.approx(60)
@@ -327,7 +327,7 @@ def test_a_card_is_waited_for_as_long_as_all_is() -> None:
 def test_what_passes_is_tried_again(
     patient: Lab, function: str, kind: FaultKind, value: str | int | None
 ) -> None:
-    """A download that met it continues by itself with a new session, and installs its profile once."""
+    """After a temporary error the download continues with a new session, and installs its profile once."""
     fault(patient, function, kind, value)
     change = patient.ended(download(patient).id)
     assert change.state is State.DONE, change.error
@@ -345,7 +345,7 @@ def test_a_session_is_begun_anew_once(patient: Lab) -> None:
 
 
 def test_a_refusal_for_good_ends_at_once(patient: Lab) -> None:
-    """The sentence states what helps, and nothing is tried again."""
+    """The sentence states the remedy, and nothing is retried."""
     fault(patient, AUTHENTICATE, FaultKind.REFUSE, "8.2.6/3.8")
     change = patient.ended(download(patient).id)
     assert change.attempts == 0
@@ -387,7 +387,7 @@ def test_a_waiting_download_survives_restarts(patient: Lab) -> None:
 
 @pytest.mark.usefixtures("soon")
 def test_a_network_that_comes_ends_the_wait(patient: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A download for when there is a network waits for news of one, however long, and not for its turn."""
+    """Such a download waits for the report of a network, however long, and not for a time."""
     monkeypatch.setattr(retry_rules, "BACKOFF", {course: Backoff((3600,)) for course in BACKOFF})
     fault(patient, INITIATE, FaultKind.DROP_BEFORE)
     change = paused_for(patient, download(patient, when_online=True), PauseReason.NETWORK)
@@ -398,7 +398,7 @@ def test_a_network_that_comes_ends_the_wait(patient: Lab, monkeypatch: pytest.Mo
 
 @pytest.mark.usefixtures("soon")
 def test_a_card_that_comes_back_is_looked_at_first(patient: Lab) -> None:
-    """A download waits for a port that has disappeared, then continues and ends with one profile."""
+    """A download waits for a port that has disappeared, then continues, and installs one profile."""
     order = patient.order(size=20000)
     change = patient.submit(Kind.DOWNLOAD, secrets={"activation_code": patient.code(order)})
     patient.until(
@@ -418,7 +418,7 @@ def test_a_card_that_comes_back_is_looked_at_first(patient: Lab) -> None:
 
 
 def cut_off(lab: Lab, notes: Noting, **params: Any) -> Change:
-    """Write down a download as a daemon leaves it that is killed, start again, and return it settled."""
+    """Write a download as a killed daemon leaves it, start again, and return it settled."""
     order = lab.order()
     lab.stop()
     journal = lab.journal()
@@ -447,7 +447,7 @@ def test_cut_off_before_the_card_answered(patient: Lab, notes: Noting) -> None:
 
 
 def test_cut_off_after_the_card_installed(patient: Lab) -> None:
-    """A profile that is there was installed: no server is asked again, and what was wanted of it is done."""
+    """An installed profile is not requested again, and the rest of the request is carried out."""
     patient.install()
     notes = noting(DownloadNotes, iccid=FIRST, held_before=False, last_number=-1, sessions=1)
     change = cut_off(patient, notes, enable=True)
@@ -459,7 +459,7 @@ def test_cut_off_after_the_card_installed(patient: Lab) -> None:
 
 
 def test_cut_off_after_the_card_refused(patient: Lab) -> None:
-    """The card's own word in its list decides: what it refused permanently is not tried again."""
+    """The card's own list decides: a download that it refused permanently is not tried again."""
     patient.install()
     patient.carry_out(Kind.DELETE, iccid=FIRST)
     fault(patient, "handleNotification", FaultKind.DROP_BEFORE, times=9)
@@ -477,7 +477,7 @@ def test_cut_off_after_the_card_refused(patient: Lab) -> None:
 
 @pytest.mark.usefixtures("soon")
 def test_what_the_card_said_of_an_earlier_attempt_counts_no_more(patient: Lab) -> None:
-    """An old refusal in the card's list does not end the attempt that came after it."""
+    """An old refusal in the card's list does not end a later attempt."""
     fault(patient, "handleNotification", FaultKind.DROP_BEFORE, times=9)
     fault(patient, GET, FaultKind.BPP_BIT_FLIP, 3)
     order = patient.order()
@@ -489,7 +489,7 @@ def test_what_the_card_said_of_an_earlier_attempt_counts_no_more(patient: Lab) -
 
 
 def test_one_that_ends_the_daemon_each_time_is_judged_in_the_end(patient: Lab) -> None:
-    """A download is not taken up forever: after some restarts it fails, and reports this."""
+    """A download is not resumed forever: after some restarts it fails, and reports this."""
     change = cut_off(patient, noting(Notes, restarts=10, sessions=1))
     assert change.state is State.FAILED
     assert change.error is not None
@@ -498,7 +498,7 @@ def test_one_that_ends_the_daemon_each_time_is_judged_in_the_end(patient: Lab) -
 
 
 def test_stopped_in_the_middle(patient: Lab) -> None:
-    """A download that lpad's own end takes back continues after the next start, as after a power cut."""
+    """A download that lpad's own end interrupts continues after the next start, as after a power cut."""
     order = patient.order()
     secrets = {"activation_code": patient.code(order)}
     fault(patient, AUTHENTICATE, FaultKind.DELAY, 1)
@@ -531,7 +531,7 @@ def test_without_a_clock_a_download_waits(patient: Lab) -> None:
 
 
 class UnconfirmedClock(Clock):
-    """A clock that is right, on a device that no time server was heard on."""
+    """A clock that is right, on a device that has heard no time server."""
 
     @property
     def synchronised(self) -> bool:
@@ -539,7 +539,7 @@ class UnconfirmedClock(Clock):
 
 
 def test_an_expired_certificate_under_an_unconfirmed_clock_says_how_to_find_out(patient: Lab) -> None:
-    """The sentence names what the clock shows, and what follows if that is right, or wrong."""
+    """The sentence names the clock's time, and the consequence if it is right, or wrong."""
     patient.environment = Environment(clock=UnconfirmedClock())
     patient.server.show(TlsIdentity.EXPIRED)
     change = paused_for(patient, download(patient), PauseReason.TIME)
@@ -551,7 +551,7 @@ def test_an_expired_certificate_under_an_unconfirmed_clock_says_how_to_find_out(
 
 
 def installations(lab: Lab) -> list[StoredNotification]:
-    """Return the copies of what the card said of installations."""
+    """Return the copies of the card's installation results."""
     return lab.until(
         lambda: [each for each in lab.engine.notifications(CARD) if each.event == "install"], bool
     )

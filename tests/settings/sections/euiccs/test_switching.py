@@ -31,7 +31,7 @@ def read(folder: Path, section: str) -> CardPort:
 
 
 def test_what_may_be_switched(tmp_path: Path) -> None:
-    """ICCIDs in any form that people write."""
+    """ICCIDs are accepted in any form that people write."""
     lists = f"protected: ['8900 1010 0000 0000 017'], fallback: ['{SECOND}F']"
     policy = read(tmp_path, f"switching: {{{lists}, keep_enabled: true, per_day: 5}}").policy
     assert (policy.protected, policy.fallback) == ((FIRST,), (SECOND,))
@@ -39,14 +39,14 @@ def test_what_may_be_switched(tmp_path: Path) -> None:
 
 
 def test_by_default_everything_may_be_switched_and_nothing_fails_over(tmp_path: Path) -> None:
-    """Both are for those who ask for them."""
+    """By default every profile may be switched, and there is no failover."""
     port = read(tmp_path, "baud: 9600")
     assert (port.policy.protected, port.policy.keep_enabled, port.policy.per_day) == ((), False, None)
     assert port.failover is None
 
 
 def test_failover(tmp_path: Path) -> None:
-    """The order with its health rules."""
+    """The order is read, with its health rules."""
     failover = read(tmp_path, f"failover: {{{ORDER}, within: 60, cooldown: 120}}").failover
     assert failover is not None
     assert [rule.iccid for rule in failover.rules] == [FIRST, SECOND]
@@ -88,7 +88,7 @@ def test_failover(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_are_told_with_their_key(tmp_path: Path, section: str, key: str, says: str) -> None:
-    """Before the daemon starts, and not when the device needs its way home."""
+    """Mistakes are found before the daemon starts, not when the device needs a fallback."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, section)
     told = [line for line in caught.value.sentence.splitlines() if f"'euiccs.modem.{key}'" in line]

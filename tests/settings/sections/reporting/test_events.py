@@ -21,13 +21,13 @@ def read(folder: Path, text: str) -> SettingsFile:
 
 @pytest.mark.parametrize("name", ["gateway-17", "urn:example:gw:17", "https://example.com/gw/17", "a"])
 def test_names_that_can_be_a_source(tmp_path: Path, name: str) -> None:
-    """Each kind of reference to a secret."""
+    """Each kind of URI reference is accepted."""
     assert read(tmp_path, f"events: {{device: '{name}'}}").settings.events.device == name
 
 
 @pytest.mark.parametrize("name", ["", "gate way", "-x", "gäteway", "a" * 129, "{{name}}"])
 def test_names_that_cannot(tmp_path: Path, name: str) -> None:
-    """The mistake names the line."""
+    """The error names the line."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, f"events:\n  device: '{name}'\n")
     assert "2" in str(caught.value)

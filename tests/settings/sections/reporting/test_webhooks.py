@@ -30,7 +30,7 @@ def read(folder: Path, name: str, section: str) -> SettingsFile:
     ],
 )
 def test_what_can_be(tmp_path: Path, section: str) -> None:
-    """https, or http on this device; any number of patterns; keys by file."""
+    """Accepted are https, or http on this device; any number of patterns; keys by file."""
     assert list(read(tmp_path, "backend", section).settings.webhooks) == ["backend"]
 
 
@@ -50,7 +50,7 @@ def test_what_can_be(tmp_path: Path, section: str) -> None:
     ],
 )
 def test_what_cannot(tmp_path: Path, name: str, section: str, told: str) -> None:
-    """Each mistake names its line and what would be right."""
+    """Each mistake is reported with its line and the right form."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, name, section)
     assert told in str(caught.value)

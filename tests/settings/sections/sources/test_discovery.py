@@ -1,4 +1,4 @@
-"""`discovery`: what is read, and which combinations are refused."""
+"""`discovery`: the accepted settings, and the refused combinations."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def test_it_is_off_by_default(tmp_path: Path) -> None:
     ],
 )
 def test_the_period(tmp_path: Path, section: dict[str, Any], every: float | None) -> None:
-    """Only `daily` and `interval` have one."""
+    """Only `daily` and `interval` have a period."""
     assert read(tmp_path, discovery=section).settings.discovery.every == every
 
 
 def test_on_empty_is_a_source(tmp_path: Path) -> None:
-    """It comes last, unless the list of sources gives it another place."""
+    """SM-DSs come last, unless the list of sources gives them another place."""
     discovery = {"when": "on_empty", "install": "ask"}
     assert sources(read(tmp_path, discovery=discovery)) == ("discovery",)
     assert sources(read(tmp_path, discovery=discovery, provision="on_empty")) == ("default-smdp", "discovery")
@@ -70,14 +70,14 @@ def test_on_empty_is_a_source(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes(tmp_path: Path, discovery: dict[str, Any], told: str) -> None:
-    """Each is refused with its place."""
+    """Each mistake is refused with its place."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, discovery=discovery)
     assert told in caught.value.sentence
 
 
 def test_allowed_needs_named_servers(tmp_path: Path) -> None:
-    """In the general policy and in each card's own."""
+    """This holds in the general policy and in each card's own."""
     file = read(tmp_path, discovery={"install": "allowed"}, policy=NAMED)
     assert file.settings.discovery.install == "allowed"
     cards = {"modem": {**CARD, "policy": {"servers": ["*"]}}}

@@ -88,7 +88,7 @@ def test_right(pki: Pki, curve: Curve) -> None:
 
 
 def test_through_subordinate(ci: Credential) -> None:
-    """A chain may go through a SubCA that came along, and not through one that did not."""
+    """A chain may go through a SubCA that was sent along, and not through a missing one."""
     subordinate = made(ci, ca=True)
     server = made(subordinate)
     found = check_chain(server.der, trusted=[ci], others=[subordinate.der])
@@ -98,13 +98,13 @@ def test_through_subordinate(ci: Credential) -> None:
 
 
 def test_subordinate_that_is_none(ci: Credential) -> None:
-    """A server's certificate cannot are in for a SubCA's."""
+    """A server's certificate cannot replace a SubCA's."""
     middle = made(ci)
     assert fault(made(middle).der, ci, (middle.der,)) is CertificateFault.INVALID
 
 
 def test_endless_chain(ci: Credential) -> None:
-    """A chain that leads back into itself ends."""
+    """A chain that leads back to itself is refused without an endless loop."""
     stranger = certificate_profile.make_ci(Curve.NIST)
     loop = made(stranger, ca=True)
     looped = made(Credential(loop.certificate, loop.private_key), key=loop.private_key, ca=True)
@@ -112,7 +112,7 @@ def test_endless_chain(ci: Credential) -> None:
 
 
 def test_expired(pki: Pki, ci: Credential) -> None:
-    """A card has no clock: an expired certificate is right."""
+    """A card has no clock, so it accepts an expired certificate."""
     del pki
     expired = certificate_profile.make_dp(
         ci, certificate_profile.ROLE_DP_AUTH, oid="2.999.10", validity=Validity.past()
@@ -121,7 +121,7 @@ def test_expired(pki: Pki, ci: Credential) -> None:
 
 
 def test_wrong_signature(ci: Credential) -> None:
-    """A certificate that the CI did not sign, though it reports this, is invalid."""
+    """A certificate that names the CI but was not signed by it is refused."""
     der = bytearray(made(ci).der)
     der[-1] ^= 1
     assert fault(bytes(der), ci) is CertificateFault.INVALID
@@ -137,7 +137,7 @@ def test_wrong_signature(ci: Credential) -> None:
     ],
 )
 def test_invalid(ci: Credential, wrong: dict[str, Any]) -> None:
-    """Wrong or missing key usage, an unknown critical extension, or no owner: invalid."""
+    """Wrong or missing key usage, an unknown critical extension, or a missing owner is refused."""
     assert fault(made(ci, **wrong).der, ci) is CertificateFault.INVALID
 
 

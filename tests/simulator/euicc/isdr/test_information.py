@@ -43,7 +43,7 @@ def test_info1(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_ci_order(make_card: MakeCard, pki: Pki) -> None:
-    """Which CIs the card trusts and signs for, and which it prefers, is its habit."""
+    """The CIs that the card trusts and signs for, and their order of preference, depend on its habits."""
     card = make_card(verification_curves=(Curve.BRAINPOOL, Curve.NIST), signing_curves=(Curve.BRAINPOOL,))
     info = SmallLpa(card).call("GetEuiccInfo1Request", {}, "EUICCInfo1")
     assert info["euiccCiPKIdListForVerification"] == [
@@ -62,7 +62,7 @@ def test_version_3(make_card: MakeCard) -> None:
 
 
 def test_info2_resources(lpa: SmallLpa, server: SmallServer) -> None:
-    """Free memory shrinks with an installation, and the number of profiles grows."""
+    """Free memory decreases with an installation, and the number of profiles increases."""
 
     def resources() -> dict[int, int]:
         info = lpa.call("GetEuiccInfo2Request", {}, "EUICCInfo2")
@@ -84,7 +84,7 @@ def test_forbidden_rules(make_card: MakeCard) -> None:
 
 
 def test_default_dp_address(lpa: SmallLpa) -> None:
-    """The default SM-DP+ address is set, kept through a reset, and cleared."""
+    """The default SM-DP+ address is set, survives a reset, and is cleared."""
 
     def addresses() -> dict[str, str]:
         got = lpa.call("EuiccConfiguredAddressesRequest", {}, "EuiccConfiguredAddressesResponse")
@@ -111,7 +111,7 @@ def test_default_dp_address(lpa: SmallLpa) -> None:
 
 
 def test_empty_default_dp_address(make_card: MakeCard) -> None:
-    """Some cards answer an empty address instead of omitting it."""
+    """Some cards return an empty address instead of omitting it."""
     lpa = SmallLpa(make_card(empty_optional_fields=True))
     got = lpa.call("EuiccConfiguredAddressesRequest", {}, "EuiccConfiguredAddressesResponse")
     assert got["defaultDpAddress"] == ""

@@ -98,7 +98,7 @@ def test_published_profile(lpa: SmallLpa, server: SmallServer, test_data: Path, 
 @pytest.mark.parametrize("piece", [None, 16, 100, 1000])
 @pytest.mark.parametrize("keys", [None, PROFILE_KEYS])
 def test_pieces(lpa: SmallLpa, server: SmallServer, piece: int | None, keys: BspKeys | None) -> None:
-    """Metadata and profile come in pieces of any size, under session keys or the profile's own."""
+    """Metadata and profile come in pieces of any size, with session keys or the profile's own."""
     server.piece = piece
     server.replaced_keys = keys
     server.metadata = metadata(iconType=1, icon=bytes(1024))
@@ -108,7 +108,7 @@ def test_pieces(lpa: SmallLpa, server: SmallServer, piece: int | None, keys: Bsp
 
 
 def test_several(lpa: SmallLpa, server: SmallServer) -> None:
-    """Each profile gets an application identifier of its own, also after one was deleted."""
+    """Each profile gets its own AID, even after one was deleted."""
     server.download(lpa)
     first = lpa.card.profiles[0].aid
     assert lpa.delete(bytes(ICCID)) == 0
@@ -130,7 +130,7 @@ def test_several(lpa: SmallLpa, server: SmallServer) -> None:
 def test_secure_channel_values(
     lpa: SmallLpa, server: SmallServer, wrong: dict[str, Any], reason: Reason
 ) -> None:
-    """Another operation or other keys than the card knows end the installation before it began."""
+    """An operation or keys other than the card's end the installation before it begins."""
     prepared(lpa, server)
     for name, value in wrong.items():
         setattr(server, name, value)
@@ -148,7 +148,7 @@ def test_secure_channel_values(
 def test_secure_channel_request(
     lpa: SmallLpa, server: SmallServer, wrong: dict[str, Any], reason: Reason
 ) -> None:
-    """Another transaction, a wrong signature, a point next to the curve: each has its reason."""
+    """A wrong transaction, a wrong signature, and a point outside the curve each have their own reason."""
     prepared(lpa, server)
     answer = server.load(lpa, secure_channel=server.secure_channel_request(**wrong))
     assert failed(lpa, answer) == (Command.INITIALISE_SECURE_CHANNEL, reason, None)
@@ -172,12 +172,12 @@ def glued(segments: list[bytes]) -> list[bytes]:
 
 
 def longer(segments: list[bytes]) -> list[bytes]:
-    """Say more bytes in all than there are."""
+    """State more bytes in total than there are."""
     return [bytes.fromhex("BF3682FFFF") + segments[0][5:], *segments[1:]]
 
 
 def shorter(segments: list[bytes]) -> list[bytes]:
-    """Say fewer bytes in all than the first element has."""
+    """State fewer bytes in total than the first element has."""
     return [bytes.fromhex("BF3605") + segments[0][5:]]
 
 
@@ -317,7 +317,7 @@ def test_undisablable_beside_another(make_card: MakeCard, server: SmallServer) -
 
 
 def test_same_iccid(lpa: SmallLpa, server: SmallServer) -> None:
-    """A profile that is there already is not installed again, and the one that is there stays."""
+    """A profile that the card already has is not installed again, and the existing one stays."""
     server.download(lpa)
     kind, value = server.download(lpa)
     assert kind == "errorResult"
@@ -353,7 +353,7 @@ def test_memory_full(
     ],
 )
 def test_broken_package(lpa: SmallLpa, server: SmallServer, package: bytes, status: str) -> None:
-    """A profile element that is wrong, or the lack of an end, is reported with its status."""
+    """A wrong profile element, or a missing end, is reported with its status."""
     server.package = package
     prepared(lpa, server)
     command, reason, sima = failed(lpa, server.load(lpa))
@@ -365,7 +365,7 @@ def test_broken_package(lpa: SmallLpa, server: SmallServer, package: bytes, stat
 
 
 def test_early_result(lpa: SmallLpa, server: SmallServer) -> None:
-    """The result comes with the piece that is wrong, not with the last one."""
+    """The result comes with the wrong piece, not with the last one."""
     server.package = b"\xa0\x03\x80\x01\x09" + bytes(5000)
     prepared(lpa, server)
     segments = server.segments(bytes(lpa.card.eid))
@@ -399,7 +399,7 @@ def test_mismatch(lpa: SmallLpa, server: SmallServer, wrong: dict[str, bytes]) -
 
 
 def test_test_profile(make_card: MakeCard, server: SmallServer) -> None:
-    """A test profile needs a card that takes some, and test keys."""
+    """A test profile needs a card that accepts test profiles, and test keys."""
     server.metadata = metadata(profileClass=0)
     good, server.package = server.package, server.package.replace(bytes(range(16)), bytes(range(1, 17)))
     lpa = SmallLpa(make_card())
@@ -424,7 +424,7 @@ def test_test_profile(make_card: MakeCard, server: SmallServer) -> None:
     ],
 )
 def test_configuration(lpa: SmallLpa, server: SmallServer, configuration: str, oid: str | None) -> None:
-    """Proprietary data of any maker are kept; those that are too long are refused."""
+    """Proprietary data of any maker are kept; data that are too long are refused."""
     server.configuration = bytes.fromhex(configuration)
     prepared(lpa, server)
     answer = server.load(lpa)
@@ -456,7 +456,7 @@ def test_strict_files(make_card: MakeCard, server: SmallServer) -> None:
 
 
 def test_long_segments(make_card: MakeCard, server: SmallServer) -> None:
-    """Segments of 1,036 bytes, as a public server sends them, are refused, or taken as a card's habit."""
+    """Segments of 1,036 bytes, as from a public server, are refused or accepted, by the card's habit."""
     server.piece = 1023
     lpa = SmallLpa(make_card())
     prepared(lpa, server)
@@ -468,7 +468,7 @@ def test_long_segments(make_card: MakeCard, server: SmallServer) -> None:
 
 
 def test_not_prepared(lpa: SmallLpa, server: SmallServer) -> None:
-    """No segment is taken before a download is prepared, nor after its result."""
+    """No segment is accepted before a download is prepared, nor after its result."""
     for segment in ("BF3600", "A000", "8600"):
         with pytest.raises(StatusError, match="6985"):
             lpa.command(segment)
@@ -487,7 +487,7 @@ def begun(lpa: SmallLpa, server: SmallServer) -> list[bytes]:
 
 
 def test_other_commands_meanwhile(lpa: SmallLpa, server: SmallServer) -> None:
-    """Another function in the midst of an installation does not disturb it."""
+    """Another function in the middle of an installation does not disturb it."""
     rest = begun(lpa, server)
     assert lpa.profiles() == []
     for segment in rest:
@@ -496,7 +496,7 @@ def test_other_commands_meanwhile(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 def test_no_other_commands_meanwhile(make_card: MakeCard, server: SmallServer) -> None:
-    """Some cards refuse it, and continue with the installation."""
+    """Some cards refuse other functions, and continue with the installation."""
     lpa = SmallLpa(make_card(other_commands_while_loading="6985"))
     rest = begun(lpa, server)
     with pytest.raises(StatusError, match="6985"):
@@ -520,7 +520,7 @@ def test_cancelled(lpa: SmallLpa, server: SmallServer) -> None:
 
 @pytest.mark.parametrize("how", ["challenge", "reset", "close"])
 def test_interrupted(make_card: MakeCard, server: SmallServer, how: str) -> None:
-    """A new session or loss of power in the midst of an installation leaves a result with reason 11."""
+    """A new session, or a loss of power, during an installation leaves a result with reason 11."""
     lpa = SmallLpa(make_card())
     begun(lpa, server)
     if how == "challenge":
@@ -539,7 +539,7 @@ def test_interrupted(make_card: MakeCard, server: SmallServer, how: str) -> None
 
 
 def test_notified(lpa: SmallLpa, server: SmallServer) -> None:
-    """Next to the result, each address that asks for installations gets a notification."""
+    """In addition to the result, each address that asks for installations gets a notification."""
     entries = [*everything_notified("a.example.com"), *everything_notified("b.example.com")]
     server.metadata = metadata(notificationConfigurationInfo=entries)
     server.download(lpa)

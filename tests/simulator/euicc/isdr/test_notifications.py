@@ -1,4 +1,4 @@
-"""Notifications of the simulated card: which, numbered, signed, kept."""
+"""Notifications of the simulated card: which ones exist, their numbers, signatures and storage."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_unconfigured(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 def test_test_profile(lpa: SmallLpa, server: SmallServer) -> None:
-    """A test profile is silent whatever its metadata say."""
+    """A test profile causes no notification, whatever its metadata contain."""
     install(lpa, server, ICCID, profileClass=0, **TELL_ALL)
     lpa.enable(bytes(ICCID))
     lpa.reset_memory(1)
@@ -88,7 +88,7 @@ def test_test_profile(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 def test_chosen_events(lpa: SmallLpa, server: SmallServer) -> None:
-    """Each address gets the events that it asked for."""
+    """Each address gets the requested events."""
     entries = [
         {"profileManagementOperation": bit_string([ENABLE]), "notificationAddress": "one.example.com"},
         {
@@ -106,7 +106,7 @@ def test_chosen_events(lpa: SmallLpa, server: SmallServer) -> None:
 
 @pytest.mark.parametrize("curve", Curve)
 def test_signed(lpa: SmallLpa, pki: Pki, curve: Curve) -> None:
-    """A notification is signed with the key of the CI of its profile, and carries the certificates."""
+    """A notification is signed with the key of the CI of its profile, and contains the certificates."""
     install(lpa, SmallServer(pki, curve), ICCID, **TELL_ALL)
     lpa.enable(bytes(ICCID))
     signed = SCHEMA.decode("OtherSignedNotification", lpa.retrieve()[-1])
@@ -139,14 +139,14 @@ def test_filters(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 def test_empty(lpa: SmallLpa) -> None:
-    """An empty list is a list."""
+    """An empty list is returned as a list."""
     assert lpa.command("BF2800").hex() == "bf2802a000"
     assert lpa.command("BF2B00").hex() == "bf2b02a000"
     assert lpa.command("BF2B05A003800105").hex() == "bf2b02a000"
 
 
 def test_unknown_is_an_error(make_card: MakeCard) -> None:
-    """Some cards answer an error to a number that is not there."""
+    """Some cards return an error for a missing number."""
     lpa = SmallLpa(make_card(unknown_notification_is_error=True))
     assert lpa.command("BF2B05A003800105").hex() == "bf2b03810101"
     assert lpa.command("BF2B00").hex() == "bf2b02a000"
@@ -165,7 +165,7 @@ def test_removed(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 def test_large_numbers(make_card: MakeCard, server: SmallServer) -> None:
-    """Numbers grow beyond one byte and two."""
+    """Numbers may need more than one or two bytes."""
     for folder, number in (("a", 127), ("b", 128), ("c", 32768), ("d", 2**31 - 1)):
         lpa = SmallLpa(make_card(folder, first_notification=number))
         install(lpa, server, ICCID, **TELL_ALL)

@@ -22,14 +22,14 @@ from lpad.simulator.euicc.isdr.policy_rules import (
 
 @given(st.frozensets(st.integers(0, 31)))
 def test_bits(bits: frozenset[int]) -> None:
-    """A set of bits survives its string, and the string ends with the last bit that is set."""
+    """A set of bits survives its bit string, which ends with the last bit that is set."""
     data, count = bit_string(bits)
     assert bits_of((data, count)) == bits
     assert count == max(bits, default=-1) + 1
 
 
 def test_bits_of_nothing() -> None:
-    """No string, and untrimmed strings, are understood."""
+    """A missing string, and untrimmed strings, are understood."""
     assert bits_of(None) == frozenset()
     assert bits_of((b"\x80\x00", 16)) == {0}
 

@@ -43,13 +43,13 @@ def enabled(card: SoftCard) -> list[Iccid]:
 
 
 def refresh(card: SoftCard, response: str = PERFORMED) -> None:
-    """Do as a modem does with 91xx."""
+    """Answer 91xx as a modem does."""
     assert card.transmit(bytes.fromhex(FETCH)).hex() == "d0098103010104820281829000"
     assert card.transmit(bytes.fromhex(response)) == b"\x90\x00"
 
 
 def test_list(lpa: SmallLpa, pki: Pki) -> None:
-    """Without a tag list the card reports those of the default fields that are set."""
+    """Without a tag list the card reports the default fields that are set."""
     assert lpa.profiles() == []
     a = install(
         lpa, pki, A, iconType=0, icon=b"\xff\xd8", notificationConfigurationInfo=everything_notified()
@@ -77,7 +77,7 @@ def test_list(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_search(lpa: SmallLpa, pki: Pki) -> None:
-    """Profiles are found by ICCID, AID and class; nothing found is an empty list."""
+    """Profiles are found by ICCID, AID and class; a search without a match returns an empty list."""
     a = install(lpa, pki, A)
     b = install(lpa, pki, B, profileClass=TEST)
     aid = bytes(lpa.card.profiles[0].aid)
@@ -89,7 +89,7 @@ def test_search(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_tag_list(lpa: SmallLpa, pki: Pki) -> None:
-    """A tag list chooses the fields, also those beyond the default; unknown tags are ignored."""
+    """A tag list selects the fields, even beyond the default; unknown tags are ignored."""
     entries = everything_notified()
     install(lpa, pki, A, notificationConfigurationInfo=entries, **ruled(1))
     (found,) = lpa.profiles(tagList=bytes.fromhex("5AB6B7999F709F44BF22"))
@@ -107,7 +107,7 @@ def test_tag_list(lpa: SmallLpa, pki: Pki) -> None:
 
 @pytest.mark.parametrize("wrong", ["BF2D035C019F", "BF2D025C00", "BF2D03A00101", "BF2D05A003960102"])
 def test_wrong_request(lpa: SmallLpa, wrong: str) -> None:
-    """A tag list or a search that breaks its grammar: incorrectInputValues."""
+    """A tag list or a search with wrong grammar leads to incorrectInputValues."""
     assert lpa.command(wrong).hex() == "bf2d03810101"
 
 
@@ -189,7 +189,7 @@ def test_switch_with_refresh(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_switch_by_reset(lpa: SmallLpa, pki: Pki) -> None:
-    """A terminal that resets the card in the place of a response has refreshed it."""
+    """A terminal that resets the card instead of a response has refreshed it."""
     a = install(lpa, pki, A)
     assert lpa.enable(a, refresh=True) == 0
     lpa.card.reset()
@@ -215,7 +215,7 @@ def test_refresh_failed(lpa: SmallLpa, pki: Pki) -> None:
     "response", ["801400000C810301210402028281830100", "8014000003818301", "8014000009810301010402028281"]
 )
 def test_wrong_terminal_response(lpa: SmallLpa, pki: Pki, response: str) -> None:
-    """A terminal response to something else, or without a result, is refused."""
+    """A terminal response to another command, or without a result, is refused."""
     install(lpa, pki, A)
     lpa.enable(bytes(A), refresh=True)
     lpa.card.transmit(bytes.fromhex(FETCH))
@@ -257,7 +257,7 @@ def test_busy_during_switch(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_cat_busy(lpa: SmallLpa, pki: Pki) -> None:
-    """A busy toolkit is reported as such, as often as the fault says, after the other rules."""
+    """A busy toolkit is reported as often as the fault requires, after the other rules."""
     a = install(lpa, pki, A)
     lpa.card.faults.cat_busy = 3
     assert lpa.enable(bytes(B)) == 1
@@ -271,7 +271,7 @@ def test_cat_busy(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_enable_rules(lpa: SmallLpa, pki: Pki) -> None:
-    """Unknown, already enabled, or protected by a rule: each case has its code."""
+    """An unknown, an enabled, and a protected profile each lead to their own code."""
     a, b = install(lpa, pki, A, **ruled(1)), install(lpa, pki, B)
     assert lpa.enable(bytes(C)) == 1
     assert lpa.enable(a) == 0
@@ -282,14 +282,14 @@ def test_enable_rules(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_disable_rules(lpa: SmallLpa, pki: Pki) -> None:
-    """Unknown or disabled already: each has its code."""
+    """An unknown and a disabled profile each lead to their own code."""
     a = install(lpa, pki, A)
     assert lpa.disable(bytes(C)) == 1
     assert lpa.disable(a) == 2
 
 
 def test_delete_rules(lpa: SmallLpa, pki: Pki) -> None:
-    """Unknown, enabled, or protected by a rule: each has its code; a deleted profile's memory is free."""
+    """An unknown, an enabled, and a protected profile have their own codes; a deletion frees memory."""
     a, b = install(lpa, pki, A), install(lpa, pki, B, **ruled(2))
     assert lpa.delete(bytes(C)) == 1
     assert lpa.enable(a) == 0
@@ -303,7 +303,7 @@ def test_delete_rules(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_test_profile(lpa: SmallLpa, pki: Pki) -> None:
-    """A test profile gives way only to another one, or to the profile that it took the place of."""
+    """A test profile is replaced only by another one, or by the profile that it had replaced."""
     a, b = install(lpa, pki, A), install(lpa, pki, B)
     c, d = install(lpa, pki, C, profileClass=TEST), install(lpa, pki, D, profileClass=TEST)
     assert lpa.enable(a) == 0
@@ -315,7 +315,7 @@ def test_test_profile(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_test_profile_disabled(lpa: SmallLpa, pki: Pki) -> None:
-    """When a test profile is disabled the one before it comes back."""
+    """When a test profile is disabled, the previous one is enabled again."""
     a, c = install(lpa, pki, A, **ruled(1)), install(lpa, pki, C, profileClass=TEST)
     assert lpa.enable(a) == 0
     assert lpa.enable(c) == 0  # a test profile may, though the enabled one cannot be disabled
@@ -338,7 +338,7 @@ def test_test_profile_alone(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_provisioning_profile(lpa: SmallLpa, pki: Pki) -> None:
-    """An enabled provisioning profile always gives way."""
+    """An enabled provisioning profile can always be replaced."""
     a, b = install(lpa, pki, A, profileClass=PROVISIONING, **ruled(1)), install(lpa, pki, B)
     assert lpa.enable(a) == 0
     assert lpa.enable(b) == 0
@@ -363,7 +363,7 @@ def test_memory_reset(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_memory_reset_address(make_card: MakeCard) -> None:
-    """A memory reset brings back the address that the card was made with."""
+    """A memory reset restores the original address of the card."""
     lpa = SmallLpa(make_card(default_dp_address="factory.example.com"))
 
     def address() -> str:

@@ -87,7 +87,7 @@ def test_invalid_role(lpa: SmallLpa, server: SmallServer, pki: Pki, role: str) -
 
 
 def test_wrong_signature(lpa: SmallLpa, server: SmallServer) -> None:
-    """serverSignature1 that is not the certificate's: invalidSignature, with the transaction's ID."""
+    """A serverSignature1 with another key leads to invalidSignature, with the transaction ID."""
     kind, value = server.authenticate(lpa, bad_signature=True)
     assert (kind, value) == (
         "authenticateResponseError",
@@ -96,7 +96,7 @@ def test_wrong_signature(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 def test_unknown_ci(lpa: SmallLpa, server: SmallServer) -> None:
-    """A server of a CI that the card does not know: ciPKUnknown."""
+    """A server of a CI that the card does not know leads to ciPKUnknown."""
     stranger = certificate_profile.make_ci(Curve.NIST)
     own = certificate_profile.make_dp(stranger, certificate_profile.ROLE_DP_AUTH, oid="2.999.10")
     _, value = server.authenticate(lpa, certificate=own)
@@ -104,14 +104,14 @@ def test_unknown_ci(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 def test_no_key_for_ci(make_card: MakeCard, server: SmallServer, pki: Pki) -> None:
-    """A CI for which the card cannot sign: ciPKUnknown."""
+    """A CI for which the card cannot sign leads to ciPKUnknown."""
     lpa = SmallLpa(make_card(signing_curves=(Curve.NIST,)))
     _, value = server.authenticate(lpa, ci=pki.ci[Curve.BRAINPOOL].key_id)
     assert value["authenticateErrorCode"] == 7
 
 
 def test_no_session(lpa: SmallLpa, server: SmallServer) -> None:
-    """Without a challenge there is no session; one challenge is good for one authentication."""
+    """Without a challenge there is no session; one challenge is valid for one authentication."""
 
     def code(challenge: bytes) -> int:
         answer = lpa.command(server.authenticate_request(challenge))
@@ -125,7 +125,7 @@ def test_no_session(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 def test_wrong_challenge(lpa: SmallLpa, server: SmallServer) -> None:
-    """Another challenge than the card's: euiccChallengeMismatch; the session lives on."""
+    """A challenge other than the card's leads to euiccChallengeMismatch; the session continues."""
     challenge = lpa.call("GetEuiccChallengeRequest", {}, "GetEuiccChallengeResponse")["euiccChallenge"]
     wrong = SCHEMA.decode("AuthenticateServerResponse", lpa.command(server.authenticate_request(bytes(16))))
     assert wrong[1]["authenticateErrorCode"] == 6
@@ -144,7 +144,7 @@ def test_error_ends_session(make_card: MakeCard, server: SmallServer) -> None:
 
 
 def test_malformed_request(lpa: SmallLpa) -> None:
-    """A request that is not one gets a status word, no error code."""
+    """A malformed request gets a status word, not an error code."""
     lpa.command("BF2E00")
     for request in ("BF3800", "BF380530003000", "BF2103300030", "BF410100"):
         with pytest.raises(StatusError, match="6A80"):
@@ -169,7 +169,7 @@ def test_echoed_parameters(make_card: MakeCard, server: SmallServer) -> None:
 @pytest.mark.parametrize("curve", Curve)
 @pytest.mark.parametrize("hash_cc", [None, bytes(range(32))])
 def test_prepared(lpa: SmallLpa, pki: Pki, curve: Curve, hash_cc: bytes | None) -> None:
-    """The card answers a one-time key on the binding certificate's curve, signed with smdpSignature2."""
+    """The card returns a one-time key on the binding certificate's curve, signed with smdpSignature2."""
     server = SmallServer(pki, curve)
     _, authenticated = server.authenticate(lpa)
     kind, value = server.prepare(lpa, hash_cc=hash_cc)
@@ -243,7 +243,7 @@ def test_cancelled(lpa: SmallLpa, server: SmallServer, reason: int) -> None:
 
 
 def test_cancel_without_session(lpa: SmallLpa, server: SmallServer) -> None:
-    """Another transaction's ID, or no open transaction: invalidTransactionId."""
+    """Another transaction's ID, or no open transaction, leads to invalidTransactionId."""
     assert cancel(lpa, b"\x01", 0) == ("cancelSessionResponseError", 5)
     server.authenticate(lpa)
     assert cancel(lpa, b"\x01", 0) == ("cancelSessionResponseError", 5)
@@ -252,7 +252,7 @@ def test_cancel_without_session(lpa: SmallLpa, server: SmallServer) -> None:
 
 @pytest.mark.parametrize("reason", [0, 1, 2, 5])
 def test_one_time_key_kept(lpa: SmallLpa, server: SmallServer, reason: int) -> None:
-    """Postponed or timed out, a download's next attempt may use the same one-time key, also after a reset."""
+    """After a postponement or timeout, the next attempt may use the same one-time key, even after a reset."""
     server.authenticate(lpa)
     server.prepare(lpa)
     first = server.euicc_point
@@ -266,7 +266,7 @@ def test_one_time_key_kept(lpa: SmallLpa, server: SmallServer, reason: int) -> N
 
 
 def test_one_time_key_used_once(lpa: SmallLpa, server: SmallServer) -> None:
-    """A one-time key that a package was bound to is never used again."""
+    """A one-time key to which a package was bound is never used again."""
     server.authenticate(lpa)
     server.prepare(lpa)
     first = server.euicc_point
@@ -303,7 +303,7 @@ def test_no_one_time_keys(make_card: MakeCard, server: SmallServer) -> None:
 
 
 def test_reset_ends_session(lpa: SmallLpa, server: SmallServer) -> None:
-    """Without power there is no session."""
+    """A loss of power ends the session."""
     server.authenticate(lpa)
     lpa.card.reset()
     lpa.open()
@@ -312,7 +312,7 @@ def test_reset_ends_session(lpa: SmallLpa, server: SmallServer) -> None:
 
 @pytest.mark.parametrize("ends", [False, True])
 def test_channel_closed(make_card: MakeCard, server: SmallServer, ends: bool) -> None:  # noqa: FBT001 - a table's column
-    """Whether a session outlives its channel is the card's habit."""
+    """The card's habit decides whether a session survives its channel."""
     lpa = SmallLpa(make_card(session_ends_with_channel=ends))
     server.authenticate(lpa)
     lpa.apdu(bytes([0, 0x70, 0x80, lpa.channel]))
@@ -322,7 +322,7 @@ def test_channel_closed(make_card: MakeCard, server: SmallServer, ends: bool) ->
 
 
 def test_server_of_version_3(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
-    """A server whose certificates have the role OIDs of version 3 is as good."""
+    """A server whose certificates have the role OIDs of version 3 is accepted."""
     ci = pki.ci[Curve.NIST]
     auth = certificate_profile.make_dp(ci, "2.23.146.1.2.1.0.0.1.1", oid="2.999.231")
     binding = certificate_profile.make_dp(ci, "2.23.146.1.2.1.0.0.1.2", oid="2.999.231")
@@ -331,7 +331,7 @@ def test_server_of_version_3(lpa: SmallLpa, server: SmallServer, pki: Pki) -> No
 
 
 def test_discovery_server(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
-    """An SM-DS is authenticated likewise."""
+    """An SM-DS is authenticated like an SM-DP+."""
     discovery = certificate_profile.make_dp(pki.ci[Curve.NIST], "2.23.146.1.2.1.7", oid="2.999.15")
     assert server.authenticate(lpa, certificate=discovery)[0] == "authenticateResponseOk"
 

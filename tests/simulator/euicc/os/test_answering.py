@@ -38,7 +38,7 @@ def test_fetched(make_card: MakeCard, cla: str) -> None:
 
 
 def test_forgotten(make_card: MakeCard) -> None:
-    """Another command in between makes the card forget its answer."""
+    """Another command in between removes the card's answer."""
     lpa = opened(make_card)
     assert sent(lpa, STORE) == "6115"
     assert sent(lpa, "00A4000C023F00") == "9000"
@@ -58,7 +58,7 @@ def test_at_once(make_card: MakeCard) -> None:
 
 
 def test_corrected(make_card: MakeCard) -> None:
-    """6Cxx gives the length, and the same command with it returns the data; nothing is carried out twice."""
+    """6Cxx gives the length, and the repeated command returns the data; nothing is carried out twice."""
     lpa = opened(make_card, answers=Answers.CORRECTED)
     assert sent(lpa, STORE + "00") == "6c15"
     assert sent(lpa, STORE + "10") == "6c15"
@@ -74,7 +74,7 @@ def test_corrected(make_card: MakeCard) -> None:
 @pytest.mark.parametrize("answers", Answers)
 @pytest.mark.parametrize("portion", [1, 16, 255, 256])
 def test_portions(make_card: MakeCard, answers: Answers, portion: int) -> None:
-    """In portions of any size the whole answer arrives."""
+    """With portions of any size the whole answer arrives."""
     lpa = opened(make_card, answers=answers, portion=portion)
     assert lpa.command(GET_EID).hex() == EID
     assert len(lpa.call("GetEuiccInfo2Request", {}, "EUICCInfo2")) > 8

@@ -38,7 +38,7 @@ def selected(lpa: SmallLpa, identifier: str) -> dict[int, bytes]:
 
 
 def records(lpa: SmallLpa, identifier: str) -> list[bytes]:
-    """Read a file's records as its control parameters announce them."""
+    """Read a file's records by its control parameters."""
     descriptor = selected(lpa, identifier)[0x82]
     assert descriptor[:2] == bytes.fromhex("4221")
     length, count = int.from_bytes(descriptor[2:4], "big"), descriptor[4]
@@ -109,7 +109,7 @@ def test_filler_is_in_telecom(enabled: SmallLpa) -> None:
     ],
 )
 def test_reading_that_is_refused(enabled: SmallLpa, apdu: str, expected: str) -> None:
-    """A file with records and one without are read in their own ways."""
+    """A file with records and one without refuse each other's way of reading."""
     selected(enabled, "2F00")
     assert status(enabled.card, apdu) == expected
     selected(enabled, "2FE2")

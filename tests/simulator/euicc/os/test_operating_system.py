@@ -26,7 +26,7 @@ def status(card: SoftCard, apdu: str) -> str:
 
 
 def test_channels(card: SoftCard) -> None:
-    """Channels are handed out from 1, refused when none is left, and closed by number."""
+    """Channels are assigned from 1, refused when none is left, and closed by number."""
     lpa = SmallLpa(card, select=False)
     assert [lpa.apdu("0070000001") for _ in range(3)] == [b"\x01", b"\x02", b"\x03"]
     assert list(card.open_channels) == [1, 2, 3]
@@ -87,7 +87,7 @@ def test_refused(card: SoftCard, apdu: str, expected: str) -> None:
 
 
 def test_start_up(card: SoftCard) -> None:
-    """The first commands of terminals are understood."""
+    """The card understands the first commands of terminals."""
     for apdu in ("00A4000C023F00", "80AA00000AA9088100820101830107", "80100000020000", "80F2000C"):
         assert status(card, apdu) == "9000"
     lpa = SmallLpa(card, select=False)
@@ -112,13 +112,13 @@ def test_deselected_isdr(lpa: SmallLpa) -> None:
 
 
 def test_isdr_on_basic_channel(make_card: MakeCard) -> None:
-    """Whether ISD-R may be selected on the basic channel is the card's habit."""
+    """The card's habit decides whether the ISD-R may be selected on the basic channel."""
     assert status(make_card(), SELECT_ISDR) == "6121"
     assert status(make_card(isdr_on_basic_channel=False), SELECT_ISDR) == "6a82"
 
 
 def test_isdr_under_another_name(make_card: MakeCard) -> None:
-    """A card of a maker who gave ISD-R a name of his own knows that one only."""
+    """A card whose maker renamed the ISD-R knows only that AID."""
     card = make_card(isdr_aid="A0000005591010000000008900000300")
     assert status(card, SELECT_ISDR) == "6a82"
     assert status(card, "00A4040010A0000005591010000000008900000300") == "6121"
@@ -126,7 +126,7 @@ def test_isdr_under_another_name(make_card: MakeCard) -> None:
 
 @pytest.mark.parametrize("first", [1, 3, 5, 19])
 def test_high_channels(make_card: MakeCard, first: int) -> None:
-    """On channels above 3 the class bytes are others, and all of ES10 works."""
+    """Channels above 3 have other class bytes, and all of ES10 works on them."""
     lpa = SmallLpa(make_card(first_channel=first, channels=1))
     assert lpa.channel == first
     assert lpa.command(GET_EID)[-16:] == bytes(lpa.card.eid)
@@ -151,7 +151,7 @@ def test_wrong_block_number(lpa: SmallLpa) -> None:
 
 @pytest.mark.parametrize("p1", ["00", "80", "90", "12", "93"])
 def test_wrong_kind_of_block(lpa: SmallLpa, p1: str) -> None:
-    """P1 must be 11 or 91."""
+    """P1 of a block must be 11 or 91."""
     assert status(lpa.card, f"81E2{p1}0006BF3E035C015A") == "6a86"
 
 
@@ -162,7 +162,7 @@ def test_empty_block(lpa: SmallLpa) -> None:
 
 @pytest.mark.parametrize("largest", [255, 256])
 def test_longest_chain(make_card: MakeCard, largest: int) -> None:
-    """A chain has 255 or 256 blocks, as the card's habit is."""
+    """A chain has 255 or 256 blocks, by the card's habit."""
     lpa = SmallLpa(make_card(largest_chain=largest))
     for number in range(largest):
         assert status(lpa.card, f"81E211{number:02X}0100") == "9000"
@@ -210,7 +210,7 @@ def test_reset(lpa: SmallLpa) -> None:
 
 @pytest.mark.parametrize("p2", ["02", "03"])
 def test_no_second_isdr(lpa: SmallLpa, p2: str) -> None:
-    """There is no next or previous application of ISD-R's name; the last is the first."""
+    """The ISD-R's name leads to no next or previous application; the last is the first."""
     assert status(lpa.card, f"00A404{p2}10A0000005591010FFFFFFFF8900000100") == "6a82"
     assert lpa.command(GET_EID)
     assert lpa.apdu("00A4040110A0000005591010FFFFFFFF890000010000").hex().startswith("6f")

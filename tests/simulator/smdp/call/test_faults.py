@@ -9,7 +9,7 @@ from lpad.simulator.smdp.call.faults import Fault, FaultKind, FaultPlan
 
 
 def test_faults_wait_for_their_function() -> None:
-    """A fault affects its own function, and one without a function affects any."""
+    """A fault affects only its own function, and one without a function affects any."""
     plan = FaultPlan((Fault(kind=FaultKind.DROP_BEFORE, function="cancelSession"),))
     plan.add(Fault(kind=FaultKind.DELAY, value=0.5))
     assert FaultKind.DROP_BEFORE not in plan.take("handleNotification")
@@ -18,7 +18,7 @@ def test_faults_wait_for_their_function() -> None:
 
 
 def test_counted_faults_come_one_after_the_other() -> None:
-    """The second waits until the first has befallen all its requests."""
+    """The second fault waits until the first has affected all its requests."""
     plan = FaultPlan(
         (
             Fault(kind=FaultKind.HTTP_STATUS, value=503, times=2),
@@ -30,7 +30,7 @@ def test_counted_faults_come_one_after_the_other() -> None:
 
 
 def test_lasting_faults_come_with_every_request() -> None:
-    """A fault of 0 times stays until the plan is cleared, next to a counted one."""
+    """A fault of 0 times stays until the plan is cleared, even with a counted one."""
     plan = FaultPlan((Fault(kind=FaultKind.BASE64_NEWLINES, times=0),))
     plan.add(Fault(kind=FaultKind.STATUS, value="ExecutedSuccess"))
     assert len(plan.take("x").faults) == 2
@@ -40,7 +40,7 @@ def test_lasting_faults_come_with_every_request() -> None:
 
 
 def test_faults_are_read_from_json() -> None:
-    """The command line gives them as a JSON list."""
+    """The command line passes faults as a JSON list."""
     plan = FaultPlan.from_json('[{"function": "getBoundProfilePackage", "kind": "bpp-bit-flip", "value": 3}]')
     assert plan.pending == (Fault(kind=FaultKind.BPP_BIT_FLIP, function="getBoundProfilePackage", value=3),)
 

@@ -1,4 +1,4 @@
-"""Sessions that the card calls off, and the result of their orders."""
+"""Sessions that the card cancels, and the state of their orders afterwards."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_reason_decides_what_becomes_of_the_order(
 
 
 def test_postponed_download_offers_the_one_time_key_again(visit: Visit, profile: bytes) -> None:
-    """A package that was bound and put off is there for the next session."""
+    """A package that was bound and postponed is available to the next session."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_package(order.matching_id)
     visit.cancel(1)
@@ -53,13 +53,13 @@ def test_postponed_download_offers_the_one_time_key_again(visit: Visit, profile:
 
 
 def test_nothing_to_cancel_before_the_card_is_known(visit: Visit) -> None:
-    """8.10.1/3.9 after initiateAuthentication alone: there is no certificate to verify with."""
+    """8.10.1/3.9 after initiateAuthentication alone: no certificate is available for verification."""
     visit.initiate()
     assert status_of(visit.cancel(0)) == "8.10.1/3.9"
 
 
 def test_cancellation_must_be_signed_by_the_card(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """8.1/6.1 for another signature; the session continues."""
+    """Another signature leads to 8.1/6.1; the session continues."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_metadata(order.matching_id)
     right = visit.card.credential
@@ -71,14 +71,14 @@ def test_cancellation_must_be_signed_by_the_card(visit: Visit, pki: Pki, profile
 
 
 def test_cancellation_must_be_for_this_server(visit: Visit, profile: bytes) -> None:
-    """8.8/3.10 when the card signed another SM-DP+'s OID."""
+    """A cancellation signed for another SM-DP+'s OID leads to 8.8/3.10."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_metadata(order.matching_id)
     assert status_of(visit.cancel(0, oid="2.999.12")) == "8.8/3.10"
 
 
 def test_card_that_refused_to_cancel_changes_nothing(visit: Visit, profile: bytes) -> None:
-    """8.1/6.1 for the card's error answer, which is not signed."""
+    """The card's error answer, which is not signed, leads to 8.1/6.1."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_metadata(order.matching_id)
     response = SCHEMA.encode("CancelSessionResponse", ("cancelSessionResponseError", 5))

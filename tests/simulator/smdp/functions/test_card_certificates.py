@@ -41,7 +41,7 @@ def renamed(ci: Credential) -> Credential:
 
 @pytest.mark.parametrize("curve", Curve)
 def test_older_eum_under_newer_ci(pki: Pki, curve: Curve) -> None:
-    """An EUM that was certified under an older certificate of the same CI key is known by the key."""
+    """An EUM that was certified under an older certificate of the same CI key is recognised by the key."""
     ci = pki.ci[curve]
     eum = profile.make_eum(renamed(ci))
     card = profile.make_euicc(eum, DEFAULT_EID)

@@ -33,14 +33,14 @@ def test_notification_is_verified_by_its_own_chain(visit: Visit, event: int, nam
 
 @pytest.mark.parametrize("iccid", [bytes(ICCID)[:8] + b"\xff\x10", b"\xff" * 10])
 def test_notification_with_an_odd_iccid(visit: Visit, iccid: bytes) -> None:
-    """An ICCID that is not a number is left out; the rest is verified and taken."""
+    """An ICCID that is not a number is left out; the rest is verified and stored."""
     assert visit.notify(visit.card.other_notification("x.example.com", 1, iccid=iccid)) == 204
     (told,) = visit.smdp.notifications
     assert (told.iccid, told.verified) == (None, True)
 
 
 def test_notification_with_a_wrong_signature_is_noted_as_such(visit: Visit, pki: Pki) -> None:
-    """204 in this case, too, because otherwise the card's copy would stay forever."""
+    """The answer is 204 in this case, too, because otherwise the card's copy would stay forever."""
     right = visit.card.credential
     other = make_euicc(pki.eum[Curve.NIST], visit.card.eid)
     visit.card.credential = Credential(right.certificate, other.key)
@@ -66,7 +66,7 @@ def test_duplicates_are_taken_and_marked(visit: Visit) -> None:
 
 
 def test_result_of_an_unknown_transaction_is_taken(visit: Visit) -> None:
-    """204 for a report on a session that this server never had; nothing can verify it."""
+    """A report on a session that this server never had gets 204; it cannot be verified."""
     assert visit.notify(visit.card.installation_result(bytes(16), "x.example.com")) == 204
     assert [one.verified for one in visit.smdp.notifications] == [False]
 
@@ -95,7 +95,7 @@ def test_failure_ends_the_order_unless_it_may_pass(
 
 
 def test_forged_result_does_not_end_the_order(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """Another key's signature over the right transaction is noted and has no effect."""
+    """A signature with another key over the right transaction is stored and has no effect."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_package(order.matching_id)
     other = make_euicc(pki.eum[Curve.NIST], visit.card.eid)
@@ -124,7 +124,7 @@ def test_late_result_of_an_earlier_session_changes_nothing(visit: Visit, profile
     ],
 )
 def test_unreadable_notification_is_a_bad_request(visit: Visit, fields: dict[str, str]) -> None:
-    """400 with 1.6/2.1 for what is not a notification at all."""
+    """Bytes that are not a notification at all get 400 with 1.6/2.1."""
     response = visit.connection.post("handleNotification", json.dumps(fields).encode())
     assert response.status == 400
     assert status_of(json.loads(response.read())) == "1.6/2.1"

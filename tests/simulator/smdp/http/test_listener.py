@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def test_server_is_verified_by_name_with_the_ci_alone(smdp: SmDp, pki: Pki) -> None:
-    """A default TLS client that knows the CI accepts it as localhost and by SGP.26's name."""
+    """A default TLS client with the CI accepts it as localhost and by SGP.26's name."""
     for name in ("localhost", "testsmdpplus1.example.com"):
         connection = Connection(smdp, pki, name=name)
         assert connection.post("handleNotification", b"{}").status == 400
@@ -40,7 +40,7 @@ def test_server_is_verified_by_name_with_the_ci_alone(smdp: SmDp, pki: Pki) -> N
 def test_unfit_certificate_is_noticed_by_clients(
     smdp: SmDp, pki: Pki, identity: TlsIdentity, reason: str
 ) -> None:
-    """Each identity fails for its own reason only, and the good one is back when asked for."""
+    """Each unfit identity fails only for its own reason, and the valid one can be restored."""
     smdp.show(identity)
     connection = Connection(smdp, pki)
     with pytest.raises(ssl.SSLCertVerificationError, match=reason):
@@ -52,7 +52,7 @@ def test_unfit_certificate_is_noticed_by_clients(
 
 
 def test_old_tls_is_refused(smdp: SmDp, pki: Pki) -> None:
-    """TLS 1.1 is too old."""
+    """TLS 1.1 is refused."""
     context = ssl.create_default_context(cadata=pki.ci[Curve.NIST].der)
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
     for bound in ("minimum_version", "maximum_version"):
@@ -66,7 +66,7 @@ def test_old_tls_is_refused(smdp: SmDp, pki: Pki) -> None:
 
 
 def test_answers_carry_the_headers_of_the_binding(connection: Connection) -> None:
-    """JSON type, and the protocol version that the client speaks."""
+    """An answer has the type JSON, and the protocol version of the client."""
     response = connection.post("cancelSession", b"{}", **{"X-Admin-Protocol": "gsma/rsp/v2.3.0"})
     body = json.loads(response.read())
     assert response.status == 200
@@ -79,7 +79,7 @@ def test_answers_carry_the_headers_of_the_binding(connection: Connection) -> Non
 
 
 def test_empty_answer_has_a_type_too(visit: Visit) -> None:
-    """204 to a notification carries the JSON type: a client in the field insists on the header."""
+    """204 to a notification has the type JSON, because a client in the field requires the header."""
     notification = visit.card.installation_result(bytes(16), "x")
     body = json.dumps({"pendingNotification": b64(notification)}).encode()
     response = visit.connection.post("handleNotification", body)
@@ -89,7 +89,7 @@ def test_empty_answer_has_a_type_too(visit: Visit) -> None:
 
 
 def test_client_without_the_version_header_is_served(connection: Connection) -> None:
-    """The server then names its own."""
+    """The server then reports its own version."""
     response = connection.post("cancelSession", b"{}", **{"X-Admin-Protocol": ""})
     response.read()
     assert response.headers["X-Admin-Protocol"].startswith("gsma/rsp/v2.")
@@ -97,14 +97,14 @@ def test_client_without_the_version_header_is_served(connection: Connection) -> 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe"])
 def test_body_that_is_no_json_object_is_a_bad_request(connection: Connection, body: bytes) -> None:
-    """400 with a JSON header with 1.6/2.1."""
+    """Such a body gets 400 with a JSON header with 1.6/2.1."""
     response = connection.post("initiateAuthentication", body)
     assert response.status == 400
     assert status_of(json.loads(response.read())) == "1.6/2.1"
 
 
 def test_connection_survives_failures(visit: Visit) -> None:
-    """Refusals, unknown paths and other methods leave the connection usable."""
+    """The connection stays usable after refusals, unknown paths and other methods."""
     http = visit.connection
     for function in ("nothing", "../es2plus/downloadOrder"):
         response = http.post(function, b"{}")
@@ -118,7 +118,7 @@ def test_connection_survives_failures(visit: Visit) -> None:
 
 
 def test_oversized_request_is_refused(connection: Connection) -> None:
-    """413 before the body is read."""
+    """An oversized request gets 413 before the body is read."""
     connection.post("initiateAuthentication", b"{}").read()
     connection.connection.putrequest("POST", PREFIX + "initiateAuthentication")
     connection.connection.putheader("Content-Length", "2000000")
@@ -127,7 +127,7 @@ def test_oversized_request_is_refused(connection: Connection) -> None:
 
 
 def test_chunked_request_is_read(visit: Visit, card: TestCard) -> None:
-    """Some HTTP libraries send no length."""
+    """Chunks are read, because some HTTP libraries send no length."""
     fields = {"smdpAddress": visit.smdp.address, "euiccChallenge": "AA==", "euiccInfo1": "AA=="}
     body = json.dumps(fields).encode()
     visit.connection.post("cancelSession", b"{}").read()
@@ -142,7 +142,7 @@ def test_chunked_request_is_read(visit: Visit, card: TestCard) -> None:
     ("size", "status"), [(b"zz", 400), (b"-5", 400), (b"", 400), (b"0x2", 400), (b"FFFFFFFF", 413)]
 )
 def test_chunks_of_an_impossible_size(visit: Visit, size: bytes, status: int) -> None:
-    """400 for a chunk whose size is not a number, 413 for one beyond any request; the connection ends."""
+    """A chunk size that is not a number gets 400, a far too large one 413; the connection ends."""
     http = visit.connection.connection
     visit.connection.post("cancelSession", b"{}").read()
     http.putrequest("POST", PREFIX + "cancelSession")
@@ -161,7 +161,7 @@ def test_parallel_connections_are_served(smdp: SmDp, pki: Pki) -> None:
 
 
 def test_stop_cuts_connections_and_ends_all_threads(pki: Pki, tmp_path: Path) -> None:
-    """Nothing of a server is left after stop, even with clients connected; its port is free again."""
+    """After stop nothing of a server is left, even with clients connected; its port is free again."""
     before = threading.active_count()
     server = SmDp(tmp_path / "smdp", pki=pki)
     server.start()
@@ -179,7 +179,7 @@ def test_stop_cuts_connections_and_ends_all_threads(pki: Pki, tmp_path: Path) ->
 
 
 def test_folder_tells_how_to_reach_the_server(smdp: SmDp) -> None:
-    """Programs that add orders from outside read address and OID there."""
+    """Programs that add orders read the address and OID in the folder."""
     told = AddressFile.read(smdp.folder)
     assert (told.address, told.oid) == (smdp.address, "2.999.10")
     assert smdp.address == f"localhost:{smdp.port}"

@@ -40,14 +40,14 @@ def test_order_survives_its_file(orders: Orders, profile: bytes) -> None:
 
 
 def test_iccid_comes_from_the_header_of_the_profile(orders: Orders, profile: bytes) -> None:
-    """The header writes it straight, metadata in EF form; the number is the same."""
+    """The header has the digits in order, the metadata in EF form; the number is the same."""
     assert iccid_of(profile) == Iccid.parse("8949000000000000015")
     assert orders.add_order(profile).metadata.iccid == "8949000000000000015"
 
 
 @pytest.mark.test_data
 def test_iccid_of_published_profiles(test_data: Path) -> None:
-    """The TS.48 profiles carry the numbers that they are published with."""
+    """The TS.48 profiles have their published numbers."""
     numbers = {str(iccid_of(path.read_bytes())) for path in (test_data / "upp").glob("*.der")}
     assert len(numbers) == 3
     assert all(number.startswith("8949449999999990") for number in numbers)
@@ -55,13 +55,13 @@ def test_iccid_of_published_profiles(test_data: Path) -> None:
 
 @pytest.mark.parametrize("profile", [b"", b"PK\x03\x04", b"\xa0\x05\x80\x01\x02"])
 def test_file_that_is_no_profile_is_refused(orders: Orders, profile: bytes) -> None:
-    """An order for any other file reports this."""
+    """An order for a file that is not a profile is refused with this reason."""
     with pytest.raises(InvalidValue, match="not a profile package"):
         orders.add_order(profile)
 
 
 def test_activation_code_says_what_the_order_wants(orders: Orders, profile: bytes) -> None:
-    """Address and token always; OID and the flag for a confirmation code only if ordered."""
+    """The code always has address and token; OID and the flag for a confirmation code only if ordered."""
     plain = orders.add_order(profile, matching_id="A-1")
     assert plain.activation_code("localhost:8443", "2.999.10") == "LPA:1$localhost:8443$A-1"
     named = orders.add_order(profile, matching_id="A-2", oid_in_code=True)
@@ -73,7 +73,7 @@ def test_activation_code_says_what_the_order_wants(orders: Orders, profile: byte
 
 
 def test_random_matching_ids_keep_the_alphabet(orders: Orders, profile: bytes) -> None:
-    """Capitals, digits and dashes, each one new."""
+    """Matching IDs have capitals, digits and dashes, and each one is new."""
     made = {orders.add_order(profile).matching_id for _ in range(5)}
     assert len(made) == 5
     assert all(re.fullmatch(r"[0-9A-Z-]+", one) for one in made)
@@ -88,7 +88,7 @@ def test_confirmation_code_is_not_kept(orders: Orders, profile: bytes, tmp_path:
 
 
 def test_open_matching_id_is_taken_once(orders: Orders, profile: bytes) -> None:
-    """A token in use is refused to another order, and free again once its order has ended."""
+    """A token in use is refused for another order, and is free again once its order has ended."""
     first = orders.add_order(profile, matching_id="TWICE")
     with pytest.raises(Conflict, match="has this matching ID"):
         orders.add_order(profile, matching_id="TWICE")
@@ -104,14 +104,14 @@ def test_order_that_no_card_would_find_is_refused(orders: Orders, profile: bytes
 
 
 def test_order_by_eid_is_found_by_that_card_only(orders: Orders, profile: bytes) -> None:
-    """Without a token, the EID decides."""
+    """Without a token, the EID decides which card finds the order."""
     order = orders.add_order(profile, eid=DEFAULT_EID)
     assert orders.find("", DEFAULT_EID) == order
     assert orders.find("", Eid("0" * 32)) is None
 
 
 def test_unknown_order_is_not_found(orders: Orders) -> None:
-    """Orders are changed by their id."""
+    """Orders can be changed only by an existing id."""
     with pytest.raises(NotFound):
         orders.change("nothing", attempts=1)
 
@@ -127,13 +127,13 @@ def test_damaged_order_is_named(orders: Orders, tmp_path: Path) -> None:
     ("digits", "coded"), [("26201", "62f210"), ("310260", "130062"), ("00101", "00f110")]
 )
 def test_operator_is_coded_as_networks_do(digits: str, coded: str) -> None:
-    """MCC and MNC in the order of TS 24.008, two-digit MNC filled with F."""
+    """MCC and MNC are coded in the order of TS 24.008, two-digit MNCs filled with F."""
     assert Owner(digits).encode().hex() == f"b7058003{coded}"
 
 
 @pytest.mark.parametrize("digits", ["2620", "2620123", "26x01"])
 def test_operator_of_another_length_is_refused(digits: str) -> None:
-    """Five or six digits."""
+    """Only five or six digits are accepted."""
     with pytest.raises(InvalidValue):
         Owner(digits)
 
@@ -151,5 +151,5 @@ def test_operator_of_another_length_is_refused(digits: str) -> None:
     ],
 )
 def test_bits_are_read_trimmed_or_not(content: str, bits: set[int]) -> None:
-    """Cards send the trimmed and the complete form."""
+    """Both forms that cards send are read, the trimmed and the complete one."""
     assert bits_of(bytes.fromhex(content)) == bits
