@@ -177,10 +177,11 @@ class Lab:
         """Submit a change and return it once it has ended."""
         return self.ended(self.submit(kind, secrets=secrets, **params).id)
 
-    def install(self, **order: object) -> str:
+    def install(self, *, retry_for: float | None = None, **order: object) -> str:
         """Download a profile and return its ICCID."""
         made = self.order(**order)  # type: ignore[arg-type]  # passed on
-        change = self.carry_out(Kind.DOWNLOAD, secrets={"activation_code": self.code(made)})
+        code = self.code(made)
+        change = self.carry_out(Kind.DOWNLOAD, secrets={"activation_code": code}, retry_for=retry_for)
         assert change.error is None, change.error
         return str(result_of(change)["iccid"])
 

@@ -140,6 +140,51 @@ def test_data_may_come_with_61xx() -> None:
     assert exchange.response == Response(b"\xaa" * 256 + b"\xbb", 0x9000)
 
 
+def test_a_lost_answer_is_asked_for_again() -> None:
+    """A card that refuses GET RESPONSE after another program's command gets a repeatable command again."""
+    exchange = Exchange(replace(BLOCK, intent=es10.GET_PROFILES_INFO))
+    sent = play(exchange, "6110", "6985", "6102", "BBBB9000")
+    assert sent == ["80E2910003BF2D00", "00C0000010", "80E2910003BF2D00", "00C0000002"]
+    assert exchange.response == Response(b"\xbb\xbb", 0x9000)
+
+
+def test_an_answer_that_is_lost_in_the_middle() -> None:
+    """The portions before the loss do not count."""
+    exchange = Exchange(replace(BLOCK, intent=es10.GET_PROFILES_INFO))
+    play(exchange, "6110", "AAAA6102", "6985", "6104", "BBBBBBBB9000")
+    assert exchange.response == Response(b"\xbb" * 4, 0x9000)
+
+
+def test_an_answer_that_is_lost_each_time() -> None:
+    """After three repetitions the status word is the answer."""
+    exchange = Exchange(replace(BLOCK, intent=es10.GET_PROFILES_INFO))
+    play(exchange, *["6110", "6985"] * 4)
+    assert exchange.response == Response(b"", 0x6985)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        BLOCK,
+        replace(BLOCK, intent=es10.DELETE_PROFILE),
+        replace(BLOCK, p2=1, intent=es10.GET_PROFILES_INFO),
+    ],
+    ids=["unstated", "altering", "second-block"],
+)
+def test_only_a_repeatable_command_is_sent_again(command: Command) -> None:
+    """What alters the card, or is the end of a chain, ends with the status word of GET RESPONSE."""
+    exchange = Exchange(command)
+    play(exchange, "6110", "6985")
+    assert exchange.response == Response(b"", 0x6985)
+
+
+def test_a_refused_command_is_not_sent_again() -> None:
+    """Only an answer that the card announced can be lost."""
+    exchange = Exchange(replace(BLOCK, intent=es10.GET_PROFILES_INFO))
+    play(exchange, "6985")
+    assert exchange.response == Response(b"", 0x6985)
+
+
 def test_get_response_on_a_further_channel_has_its_class_byte() -> None:
     """Channel 5 is 41 for interindustry commands, C1 for proprietary ones."""
     sent = play(Exchange(BLOCK.on_channel(5)), "6110", "9000")

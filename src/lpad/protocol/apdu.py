@@ -30,6 +30,8 @@ _GET_RESPONSE = 0xC0
 _MORE_BLOCKS = 0x11
 _NO_MORE_BLOCKS = 0x80
 _LAST_BLOCK = 0x91
+_REPETITIONS = 3
+"""How often a command is sent again because its answer was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,11 @@ class Command:
     def unfinished(self) -> bool:
         """Whether more blocks of the same ES10 command follow."""
         return self.block is not None and not self.p1 & _NO_MORE_BLOCKS
+
+    @property
+    def repeatable_alone(self) -> bool:
+        """Whether the command can be sent again by itself without changing anything."""
+        return self.intent.repeatable and self.block in (None, 0) and not self.unfinished
 
 
 class Apdu(bytes):
@@ -224,7 +231,9 @@ class _At(Enum):
 class Exchange:
     """One command and the further commands that fetch its whole answer.
 
-    Send `to_send` and feed the answer, until `response` is set.
+    Send `to_send` and feed the answer, until `response` is set. A card keeps an answer only until its next
+    command. If another program of the same modem sends one between 61xx and GET RESPONSE, the card refuses
+    GET RESPONSE, mostly with 6985; a command that may be repeated is then sent again.
     """
 
     def __init__(self, command: Command) -> None:
@@ -238,6 +247,7 @@ class Exchange:
         self._command = command
         self._at = _At.COMMAND
         self._data = bytearray()
+        self._lost = 0
         self.to_send: Command | None = command
         self.response: Response | None = None
 
@@ -273,6 +283,15 @@ class Exchange:
             f"the card requests another length ({answer.sw:04X}) than the length that it announced"
         )
 
+    def _finish_fetch(self, answer: Response) -> None:
+        if answer.ok or not self._command.repeatable_alone or self._lost == _REPETITIONS:
+            self._finish(answer)
+            return
+        self._lost += 1
+        self._data.clear()
+        self._at = _At.COMMAND
+        self.to_send = self._command
+
     def _finish(self, answer: Response) -> None:
         self._collect(answer)
         self._at = _At.END
@@ -293,8 +312,8 @@ class Exchange:
         (_At.COMMAND_AGAIN, _Said.DONE): _finish,
         (_At.FETCH, _Said.MORE): _fetch_more,
         (_At.FETCH, _Said.WRONG_LENGTH): _repeat,
-        (_At.FETCH, _Said.DONE): _finish,
+        (_At.FETCH, _Said.DONE): _finish_fetch,
         (_At.FETCH_AGAIN, _Said.MORE): _fetch_more,
         (_At.FETCH_AGAIN, _Said.WRONG_LENGTH): _refuse_again,
-        (_At.FETCH_AGAIN, _Said.DONE): _finish,
+        (_At.FETCH_AGAIN, _Said.DONE): _finish_fetch,
     }

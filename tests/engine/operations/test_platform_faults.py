@@ -126,9 +126,9 @@ def test_a_line_that_stays_scheduled(lab: PlatformLab, *, dropped: bool) -> None
     """Without service the guard rolls back; later the same profile is enabled, and an idle line activated."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         address = found.getsockname()
-    guard = GuardParams(until=(f"tcp:127.0.0.1:{address[1]}@lo",), within=1.0)
+    path = (f"tcp:127.0.0.1:{address[1]}@lo",)
     lab.platform.faults.add(PlatformFault.LINE_STUCK, call="activate")
-    first = lab.ended(lab.provision(guard=guard).id)
+    first = lab.ended(lab.provision(guard=GuardParams(until=path, within=1.0)).id)
     assert first.error is not None
     assert (first.error.kind, lab.enabled, len(lab.card.profiles)) == ("switch-rolled-back", [], 1)
     (reserved,) = lab.platform.stock.reserved
@@ -137,7 +137,7 @@ def test_a_line_that_stays_scheduled(lab: PlatformLab, *, dropped: bool) -> None
     if dropped:
         reserved.line = Line.IDLE
     with socket.create_server(address):
-        again = lab.ended(lab.provision(guard=guard).id)
+        again = lab.ended(lab.provision(guard=GuardParams(until=path, within=60.0)).id)
     assert (again.error, lab.platform.orders) == (None, 1)
     assert (len(lab.enabled), len(lab.card.profiles)) == (1, 1)
     assert lab.platform.calls["activate"] == 1 + dropped
