@@ -30,6 +30,14 @@ from lpad.codec.mbim.services import BASIC_CONNECT, UICC
 from lpad.codec.mbim.uicc_access import ApduAnswer, OpenChannelAnswer, TerminalCapability
 from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo
 from lpad.codec.messages.download import CancelSessionReason
+from lpad.codec.qmi import card as qmi_card
+from lpad.codec.qmi import control as qmi_control
+from lpad.codec.qmi import device as qmi_device
+from lpad.codec.qmi import framing as qmi_framing
+from lpad.codec.qmi import network as qmi_network
+from lpad.codec.qmi import values as qmi_values
+from lpad.codec.qmi.framing import Kind as QmiKind
+from lpad.codec.qmi.framing import Message as QmiMessage
 from lpad.lpa.discovery import Discovery
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.euicc import Euicc
@@ -50,6 +58,7 @@ if TYPE_CHECKING:
 
     from lpad.codec.es10 import Intent
     from lpad.codec.mbim.information_buffer import Information
+    from lpad.codec.qmi.values import Body
     from lpad.lpa.download import Offer
     from lpad.protocol.download_session import Step
     from lpad.remote.https.connection import HttpAnswer
@@ -244,6 +253,7 @@ def _seeds() -> dict[str, list[bytes]]:
         "at": list(_AT),
         "apdu": list(_APDU),
         "mbim": _mbim(),
+        "qmi": _qmi(),
         "http-head": list(_HEADS),
         "activation-code": [each.encode() for each in _CODES],
         "identifiers": [each.encode() for each in _IDENTIFIERS],
@@ -280,6 +290,52 @@ def _mbim() -> list[bytes]:
         b"\x40" + b"".join(framing.encode(Indication(service=BASIC_CONNECT, cid=2, info=bytes(28)))),
         b"\x00" + struct.pack("<IIIII", 0x80000003, 64, 7, 0xFFFFFFFF, 0) + bytes(44),
     ]
+
+
+def _qmi() -> list[bytes]:
+    """Return messages of a modem; the first byte cuts the stream."""
+    slot = qmi_card.PhysicalSlot(card=2, active=1, logical=1, iccid=bytes.fromhex("98001001000000000071"))
+    usim = qmi_card.App(type=qmi_card.AppType.USIM, state=qmi_card.AppState.READY, aid=bytes(7))
+    bodies: tuple[Body, ...] = (
+        qmi_control.AllocatedClient(client=qmi_control.Client(service=11, client=4)),
+        qmi_control.VersionInfo(services=(qmi_control.Version(service=11, major=1, minor=47),)),
+        qmi_device.Ids(imei="490154203237518"),
+        qmi_network.ServingSystemStatus(
+            system=qmi_network.ServingSystem(
+                registration=1, circuit_switched=1, packet_switched=1, radio_interfaces=(8,)
+            ),
+            roaming=1,
+        ),
+        qmi_card.CardStatus(
+            status=qmi_card.Cards(cards=(qmi_card.Card(state=qmi_card.CardState.PRESENT, apps=(usim,)),))
+        ),
+        qmi_card.SlotStatus(slots=(slot,), eids=(bytes(16),)),
+        qmi_card.OpenedLogicalChannel(channel=1, sw=qmi_card.StatusWord(sw1=0x90, sw2=0)),
+        qmi_card.ApduAnswer(response=bytes(100)),
+        qmi_card.ApduAnswer(long=qmi_card.LongResponse(total=300, token=7)),
+    )
+    event = qmi_card.RefreshIndication(event=qmi_card.RefreshEvent(stage=1, mode=0, session=0))
+    streams = [_frame(each, QmiKind.RESPONSE, qmi_values.encode_result(0)) for each in bodies]
+    return [
+        *(b"\x10" + each for each in streams),
+        b"\x08" + _frame(event, QmiKind.INDICATION) + b"noise" + streams[0],
+        b"\x06" + _frame(qmi_control.Sync(), QmiKind.INDICATION),
+    ]
+
+
+def _frame(body: Body, kind: QmiKind, *before: tuple[int, bytes]) -> bytes:
+    client = 4 if body.SERVICE else 0
+    parameters = (*before, *qmi_values.encode(body))
+    return qmi_framing.encode(
+        QmiMessage(
+            kind=kind,
+            service=body.SERVICE,
+            client=client,
+            transaction=7,
+            number=body.MESSAGE,
+            parameters=parameters,
+        )
+    )
 
 
 def _unpacked(text: str) -> bytes:

@@ -48,6 +48,14 @@ from lpad.codec.messages import (
     profiles,
     rules_authorisation_table,
 )
+from lpad.codec.qmi import card as qmi_card
+from lpad.codec.qmi import control as qmi_control
+from lpad.codec.qmi import device as qmi_device
+from lpad.codec.qmi import framing as qmi_framing
+from lpad.codec.qmi import network as qmi_network
+from lpad.codec.qmi import values as qmi_values
+from lpad.codec.qmi.framing import Kind as QmiKind
+from lpad.codec.qmi.reassembly import Receiver as QmiReceiver
 from lpad.codec.x509.chain_certificate import SignedCertificate
 from lpad.codec.x509.revocation_list import RevocationList
 from lpad.codec.x509.server_certificate import Certificate, subject_serial_number
@@ -270,6 +278,34 @@ def _mbim(data: bytes) -> None:
                 information_buffer.decode(kind, buffer)
 
 
+_QMI: tuple[type[Any], ...] = tuple(
+    each
+    for module in (qmi_card, qmi_control, qmi_device, qmi_network)
+    for each in vars(module).values()
+    if isinstance(each, type) and issubclass(each, qmi_values.Body) and each is not qmi_values.Body
+)
+
+
+def _qmi(data: bytes) -> None:
+    """Receive a stream in two pieces, and read the parameters of each message in it as every type.
+
+    The first byte gives the length of the first piece.
+    """
+    if not data:
+        return
+    cut, heard = data[0], data[1:]
+    receiver = QmiReceiver()
+    found = receiver.receive(heard[:cut]) + receiver.receive(heard[cut:])
+    assert receiver.noise <= len(heard)
+    for message in found:
+        assert message.kind is QmiKind.REQUEST or qmi_framing.decode(qmi_framing.encode(message)) == message
+        with suppress(MalformedError):
+            qmi_values.result_of(message.parameters)
+        for kind in _QMI:
+            with suppress(MalformedError):
+                qmi_values.encode(qmi_values.decode(kind, message.parameters))
+
+
 def _http_head(data: bytes) -> None:
     """Parse an answer as a whole and in two pieces.
 
@@ -355,6 +391,7 @@ TARGETS = {
         Target("at", _at),
         Target("apdu", _apdu),
         Target("mbim", _mbim),
+        Target("qmi", _qmi),
         Target("http-head", _http_head, limit=70_000),
         Target("activation-code", _text(ActivationCode.parse, ServerAddress.parse), limit=512),
         Target(

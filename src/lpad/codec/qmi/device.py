@@ -1,0 +1,118 @@
+"""The messages of the device service (libqmi, `qmi-service-dms.json`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar
+
+from lpad.codec.qmi.services import Dms, Service
+from lpad.codec.qmi.values import Body, Kind, Parameters
+
+_NAME: Parameters = ((0x01, "name", Kind.TEXT),)
+
+
+class OperatingMode(IntEnum):
+    """The power of the modem."""
+
+    ONLINE = 0
+    LOW_POWER = 1
+    FACTORY_TEST = 2
+    OFFLINE = 3
+    RESET = 4
+    SHUTTING_DOWN = 5
+    PERSISTENT_LOW_POWER = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetIds(Body):
+    """Ask for the modem's serial numbers."""
+
+    SERVICE, MESSAGE = Service.DMS, Dms.GET_IDS
+    PARAMETERS: ClassVar[Parameters] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ids(Body):
+    """The modem's serial numbers, as digits."""
+
+    SERVICE, MESSAGE = Service.DMS, Dms.GET_IDS
+    PARAMETERS: ClassVar[Parameters] = ((0x11, "imei", Kind.TEXT),)
+    imei: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetManufacturer(Body):
+    """Ask for the manufacturer."""
+
+    SERVICE, MESSAGE = Service.DMS, Dms.GET_MANUFACTURER
+    PARAMETERS: ClassVar[Parameters] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manufacturer(Body):
+    """The manufacturer's name."""
+
+    SERVICE, MESSAGE = Service.DMS, Dms.GET_MANUFACTURER
+    PARAMETERS: ClassVar[Parameters] = _NAME
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetModel(Body):
+    """Ask for the model."""
+
+    SERVICE, MESSAGE = Service.DMS, Dms.GET_MODEL
+    PARAMETERS: ClassVar[Parameters] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model(Body):
+    """The model's name."""
+
+    SERVICE, MESSAGE = Service.DMS, Dms.GET_MODEL
+    PARAMETERS: ClassVar[Parameters] = _NAME
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetRevision(Body):
+    """Ask for the firmware."""
+
+    SERVICE, MESSAGE = Service.DMS, Dms.GET_REVISION
+    PARAMETERS: ClassVar[Parameters] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision(Body):
+    """The firmware's name."""
+
+    SERVICE, MESSAGE = Service.DMS, Dms.GET_REVISION
+    PARAMETERS: ClassVar[Parameters] = _NAME
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetOperatingMode(Body):
+    """Ask for the power of the modem."""
+
+    SERVICE, MESSAGE = Service.DMS, Dms.GET_OPERATING_MODE
+    PARAMETERS: ClassVar[Parameters] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresentOperatingMode(Body):
+    """The power of the modem, one of `OperatingMode`."""
+
+    SERVICE, MESSAGE = Service.DMS, Dms.GET_OPERATING_MODE
+    PARAMETERS: ClassVar[Parameters] = ((0x01, "mode", Kind.U8),)
+    mode: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetOperatingMode(Body):
+    """Change the power of the modem, or reset it."""
+
+    SERVICE, MESSAGE = Service.DMS, Dms.SET_OPERATING_MODE
+    PARAMETERS: ClassVar[Parameters] = ((0x01, "mode", Kind.U8),)
+    mode: int

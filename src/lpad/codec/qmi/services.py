@@ -1,0 +1,77 @@
+"""The services of a QMI modem that lpad uses, and their messages."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Service(IntEnum):
+    """The services, by their numbers in a frame."""
+
+    CTL = 0x00
+    """Control: it gives out clients of the others."""
+    DMS = 0x02
+    """The device: its numbers, names and power."""
+    NAS = 0x03
+    """The network: the registration."""
+    UIM = 0x0B
+    """The card: slots, channels and APDUs."""
+
+
+class Ctl(IntEnum):
+    """Messages of `Service.CTL`."""
+
+    GET_VERSION_INFO = 0x0021
+    ALLOCATE_CLIENT = 0x0022
+    RELEASE_CLIENT = 0x0023
+    SYNC = 0x0027
+    """Frees all clients of all programs: lpad never sends it. As an indication: the modem was reset."""
+    PROXY_OPEN = 0xFF00
+    """qmi-proxy's own: the device that a program wants to use."""
+
+
+class Dms(IntEnum):
+    """Messages of `Service.DMS`."""
+
+    GET_MANUFACTURER = 0x0021
+    GET_MODEL = 0x0022
+    GET_REVISION = 0x0023
+    GET_IDS = 0x0025
+    GET_OPERATING_MODE = 0x002D
+    SET_OPERATING_MODE = 0x002E
+
+
+class Nas(IntEnum):
+    """Messages of `Service.NAS`."""
+
+    REGISTER_INDICATIONS = 0x0003
+    ATTACH_DETACH = 0x0023
+    GET_SERVING_SYSTEM = 0x0024
+    """Also the indication of a change."""
+
+
+class Uim(IntEnum):
+    """Messages of `Service.UIM`."""
+
+    RESET = 0x0000
+    READ_TRANSPARENT = 0x0020
+    REFRESH_COMPLETE = 0x002C
+    REGISTER_EVENTS = 0x002E
+    GET_CARD_STATUS = 0x002F
+    POWER_OFF = 0x0030
+    POWER_ON = 0x0031
+    CARD_STATUS = 0x0032
+    """An indication."""
+    REFRESH = 0x0033
+    """An indication."""
+    CHANGE_PROVISIONING_SESSION = 0x0038
+    SEND_APDU = 0x003B
+    """Also the indication with a piece of a long answer."""
+    CLOSE_LOGICAL_CHANNEL = 0x003F
+    GET_ATR = 0x0041
+    OPEN_LOGICAL_CHANNEL = 0x0042
+    REFRESH_REGISTER_ALL = 0x0044
+    SWITCH_SLOT = 0x0046
+    GET_SLOT_STATUS = 0x0047
+    SLOT_STATUS = 0x0048
+    """An indication."""

@@ -1,0 +1,207 @@
+"""The parameters of messages: tables of the fields in each parameter.
+
+A type of message lists its parameters in `PARAMETERS`: the parameter's type, the name of the attribute, and
+its form. A form is a `Kind`, a type of record that lists its fields in `FIELDS`, or `Several` of one.
+Unknown parameters are ignored, and so are bytes after the known fields, because later firmware adds both.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import MISSING, Field, dataclass, fields
+from enum import Enum
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+
+from lpad.base.errors import InternalError, MalformedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_RESULT = 0x02
+_RESULT_FORM = struct.Struct("<HH")
+
+
+class Kind(Enum):
+    """The kinds of field, each with its type in Python; the value is the form of its number or length."""
+
+    U8 = "B"
+    U16 = "<H"
+    U32 = "<I"
+    DATA8 = "data B"
+    """bytes after a length of 1 byte."""
+    DATA16 = "data <H"
+    """bytes after a length of 2 bytes."""
+    REST = "rest"
+    """bytes: the rest of the parameter."""
+    TEXT = "text"
+    """str: the rest of the parameter, without a zero at its end."""
+
+
+class Record(Protocol):
+    """A type that lists its fields."""
+
+    FIELDS: ClassVar[tuple[tuple[str, Form], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """A tuple of one form, after their number."""
+
+    form: Kind | type[Record]
+    count: Kind = Kind.U8
+
+
+Form = Kind | Several | type[Record]
+Parameters = tuple[tuple[int, str, Form], ...]
+
+
+class Body:
+    """The parameters of a message; its subclasses are frozen types.
+
+    An attribute with a default is optional; one that is None is not sent.
+    """
+
+    __slots__ = ()
+
+    SERVICE: ClassVar[int]
+    MESSAGE: ClassVar[int]
+    PARAMETERS: ClassVar[Parameters]
+
+
+_B = TypeVar("_B", bound=Body)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The result in each response."""
+
+    failed: bool
+    error: int
+
+
+def encode(body: Body) -> tuple[tuple[int, bytes], ...]:
+    """Write a message's parameters."""
+    found = []
+    for kind, name, form in body.PARAMETERS:
+        value = getattr(body, name)
+        if value is not None:
+            found.append((kind, _written(form, value)))
+    return tuple(found)
+
+
+def decode(kind: type[_B], parameters: Sequence[tuple[int, bytes]]) -> _B:
+    """Read a message's parameters; of several with one type, the first counts.
+
+    Raises:
+        MalformedError: one is missing, or too short for its fields.
+    """
+    given: dict[int, bytes] = {}
+    for number, value in parameters:
+        given.setdefault(number, value)
+    optional = {
+        each.name
+        for each in _fields(kind)
+        if each.default is not MISSING or each.default_factory is not MISSING
+    }
+    values = {}
+    for number, name, form in kind.PARAMETERS:
+        if number in given:
+            values[name] = _Reader(given[number], number).read(form)
+        elif name not in optional:
+            raise MalformedError(f"a QMI message lacks its parameter {number:#04x}")
+    made: Any = kind
+    body: _B = made(**values)
+    return body
+
+
+def encode_result(error: int) -> tuple[int, bytes]:
+    """Write the result of a response; 0 is success."""
+    return _RESULT, _RESULT_FORM.pack(int(error != 0), error)
+
+
+def result_of(parameters: Sequence[tuple[int, bytes]]) -> Result:
+    """Return the result in a response.
+
+    Raises:
+        MalformedError: there is none.
+    """
+    for number, value in parameters:
+        if number == _RESULT and len(value) >= _RESULT_FORM.size:
+            status, error = _RESULT_FORM.unpack_from(value)
+            return Result(status != 0, error)
+    raise MalformedError("a QMI response has no result")
+
+
+def _fields(kind: Any) -> tuple[Field[Any], ...]:
+    return fields(kind)
+
+
+class _Reader:
+    """Reads the fields of one parameter one after the other."""
+
+    def __init__(self, raw: bytes, number: int) -> None:
+        self._raw = raw
+        self._at = 0
+        self._number = number
+
+    def read(self, form: Form) -> Any:
+        if isinstance(form, Several):
+            count = self._count(form.count)
+            return tuple(self.read(form.form) for _ in range(count))
+        if isinstance(form, Kind):
+            return self._field(form)
+        made: Any = form
+        return made(**{name: self.read(each) for name, each in form.FIELDS})
+
+    def _count(self, kind: Kind) -> int:
+        count: int = self._field(kind)
+        if count > len(self._raw) - self._at:  # each has one byte at least
+            raise MalformedError(
+                f"parameter {self._number:#04x} of a QMI message announces {count} parts, more than it has"
+            )
+        return count
+
+    def _field(self, kind: Kind) -> Any:
+        match kind:
+            case Kind.U8 | Kind.U16 | Kind.U32:
+                return struct.unpack(kind.value, self._bytes(struct.calcsize(kind.value)))[0]
+            case Kind.DATA8 | Kind.DATA16:
+                return self._bytes(self._field(_LENGTHS[kind]))
+            case Kind.REST:
+                return self._bytes(len(self._raw) - self._at)
+            case Kind.TEXT:
+                # An invalid byte must not hide the others.
+                return self._bytes(len(self._raw) - self._at).rstrip(b"\0").decode("utf-8", "replace")
+
+    def _bytes(self, size: int) -> bytes:
+        found = self._raw[self._at : self._at + size]
+        if len(found) < size:
+            raise MalformedError(
+                f"parameter {self._number:#04x} of a QMI message has {len(self._raw)} bytes, too few for its"
+                " fields"
+            )
+        self._at += size
+        return found
+
+
+def _written(form: Form, value: Any) -> bytes:
+    if isinstance(form, Several):
+        return _written(form.count, len(value)) + b"".join(_written(form.form, each) for each in value)
+    if not isinstance(form, Kind):
+        return b"".join(_written(each, getattr(value, name)) for name, each in form.FIELDS)
+    match form:
+        case Kind.U8 | Kind.U16 | Kind.U32:
+            try:
+                return struct.pack(form.value, value)
+            except struct.error as error:
+                raise InternalError(f"{value} does not fit into a field of a QMI message") from error
+        case Kind.DATA8 | Kind.DATA16:
+            return _written(_LENGTHS[form], len(value)) + bytes(value)
+        case Kind.REST:
+            return bytes(value)
+        case Kind.TEXT:
+            text: str = value
+            return text.encode()
+
+
+_LENGTHS = {Kind.DATA8: Kind.U8, Kind.DATA16: Kind.U16}
