@@ -18,7 +18,7 @@ from lpad.base.errors import CardUnreachable
 from lpad.card.mbim.mbim_link import open_mbim_link
 from lpad.card.port.control_port import open_control_port
 from lpad.simulator.mbim.control_port import MbimModem
-from mbim_namespace import MbimNamespace
+from proxy_namespace import ProxyNamespace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ link.close()
 def test_lpad_and_mbimcli_share_the_proxy(tmp_path: Path) -> None:
     """Twenty sessions of lpad and the questions of mbimcli do not take each other's answers."""
     card = ScriptedCard(answers={GET_EID: EID})
-    with MbimModem(card, path=tmp_path / "cdc-wdm0") as modem, MbimNamespace() as namespace:
+    with MbimModem(card, path=tmp_path / "cdc-wdm0") as modem, ProxyNamespace("mbim-proxy") as namespace:
         asked: list[str] = []
         done = threading.Event()
 

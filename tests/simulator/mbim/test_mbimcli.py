@@ -11,7 +11,7 @@ from card.scripted_card import ScriptedCard
 from lpad.base.identifiers import ISD_R
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.mbim.habits import MbimHabits
-from mbim_namespace import MbimNamespace
+from proxy_namespace import ProxyNamespace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ class Rig:
     """A simulated modem, and mbimcli as its host."""
 
     modem: MbimModem
-    namespace: MbimNamespace
+    namespace: ProxyNamespace
     through: tuple[str, ...]
 
     def __call__(self, *arguments: str) -> str:
@@ -54,7 +54,7 @@ def mbimcli(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
     habits = MbimHabits(slots=2, max_transfer=most)
     with (
         MbimModem(ScriptedCard(fci_waits=False), path=tmp_path / "cdc-wdm0", habits=habits) as modem,
-        MbimNamespace(proxy=proxy) as namespace,
+        ProxyNamespace("mbim-proxy" if proxy else None) as namespace,
     ):
         yield Rig(modem, namespace, ("-p",) if proxy else ())
 

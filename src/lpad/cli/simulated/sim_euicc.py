@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
-from lpad.base.errors import InvalidValue
 from lpad.base.identifiers import Eid, Iccid
+from lpad.cli.simulated.control_ports import ControlOptions, control_options, json_object
 from lpad.cli.simulated.folder_options import FOLDER, PKI, beside
 from lpad.cli.simulated.stop_signals import stop_on_signals
 from lpad.cli.terminal.output import Output
 from lpad.simulator.euicc.card import SoftCard
-from lpad.simulator.mbim.control_port import MbimModem
-from lpad.simulator.mbim.habits import MbimHabits
 from lpad.simulator.modem.personality import SEARCHING
 from lpad.simulator.modem.pty_modem import PtyModem
 from lpad.simulator.personalities import find_personality, personality_names
@@ -34,13 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--pty", metavar="PATH", help="Path of the link to the modem's AT port; lpad.service does not see /tmp."
 )
-@click.option(
-    "--mbim",
-    "mbim_path",
-    metavar="PATH",
-    help="Path of the link to the modem's MBIM port, or unix: and the path of a socket, in place of the"
-    " AT port.",
-)
+@control_options
 @PKI
 @click.option("--eid", help="EID of a new card, 32 digits.")
 @click.option("--baud", type=int, help="Speed of the emulated serial port in baud.")
@@ -51,7 +41,6 @@ if TYPE_CHECKING:
 )
 @click.option("--behaviour", metavar="JSON", help="Override a card behaviour.")
 @click.option("--modem", metavar="JSON", help="Override a modem behaviour.")
-@click.option("--mbim-habits", metavar="JSON", help="Override a behaviour of the MBIM port.")
 @click.option(
     "--without-service",
     "unserved",
@@ -77,18 +66,17 @@ if TYPE_CHECKING:
 def euicc(
     folder: Path | None,
     pty: str | None,
-    mbim_path: str | None,
     pki_folder: Path | None,
     eid: str | None,
     baud: int | None,
     personality: str | None,
     behaviour: str | None,
     modem: str | None,
-    mbim_habits: str | None,
     unserved: tuple[str, ...],
     replay: Path | None,
     replay_euicc: str | None,
     vpcd: str | None,
+    **control_ports: str | None,
 ) -> None:
     """Run a simulated eUICC in a modem or a PC/SC reader until Ctrl-C. FOLDER contains its memory."""
     if (folder is None) == (replay is None):
@@ -97,22 +85,20 @@ def euicc(
         raise click.UsageError(
             "--replay answers from the recording: --pki, --eid and --behaviour have no effect"
         )
-    if vpcd is not None and (pty, mbim_path, baud, modem, unserved) != (None, None, None, None, ()):
+    control = ControlOptions(**control_ports)
+    if vpcd is not None and (pty, control.given, baud, modem, unserved) != (None, False, None, None, ()):
         raise click.UsageError(
-            "--vpcd puts the card into a reader: --pty, --mbim, --baud, --modem and --without-service are"
-            " only for a modem"
+            "--vpcd puts the card into a reader: --pty, --mbim, --qmi, --baud, --modem and --without-service"
+            " are only for a modem"
         )
-    if mbim_path is not None and (pty, baud) != (None, None):
-        raise click.UsageError("--mbim gives the modem an MBIM port: --pty and --baud are for an AT port")
-    if mbim_habits is not None and mbim_path is None:
-        raise click.UsageError("--mbim-habits needs --mbim")
+    control.check(serial=(pty, baud) != (None, None))
     reader = split_address(vpcd) if vpcd is not None else None
     stop = stop_on_signals()
-    asked = _json(modem, "--modem")
+    asked = json_object(modem, "--modem")
     if unserved:
         searching = {str(Iccid.parse(iccid)): SEARCHING for iccid in unserved}
         asked["registration"] = asked.get("registration", {}) | searching
-    habits = find_personality(personality or "plain", modem=asked, card=_json(behaviour, "--behaviour"))
+    habits = find_personality(personality or "plain", modem=asked, card=json_object(behaviour, "--behaviour"))
     with ExitStack() as stack:
         card: Card
         if replay is not None:
@@ -130,29 +116,11 @@ def euicc(
         if reader is not None:
             stack.enter_context(VirtualReaderCard(card, host=reader[0], port=reader[1]))
             Output().line(f"virtual reader at {reader[0]}:{reader[1]}")
-        elif mbim_path is not None:
-            control = MbimModem(
-                card, path=mbim_path, personality=habits.modem, habits=_mbim_habits(mbim_habits)
-            )
-            Output().line(f"MBIM port {stack.enter_context(control).path}")
+        elif control.given:
+            running = control.start(card, habits.modem)
+            stack.enter_context(running)
+            Output().line(f"{control.name} port {running.path}")
         else:
             port = stack.enter_context(PtyModem(card, path=pty, baud=baud, personality=habits.modem))
             Output().line(f"AT port {pty or port.path}")
         stop.wait()
-
-
-def _mbim_habits(text: str | None) -> MbimHabits:
-    try:
-        return msgspec.convert(_json(text, "--mbim-habits"), MbimHabits)
-    except msgspec.ValidationError as error:
-        raise InvalidValue(f"--mbim-habits: {error}") from error
-
-
-def _json(text: str | None, option: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text or "{}")
-    except ValueError as error:
-        raise InvalidValue(f"{option} is not valid JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise InvalidValue(f"{option} must be a JSON object, such as {{}}")
-    return found

@@ -44,6 +44,7 @@ from lpad.simulator.modem.personality import (
     SEARCHING,
     ModemPersonality,
 )
+from lpad.simulator.modem.watched_card import WatchedCard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,22 +75,6 @@ class _RefusedError(Exception):
         self.information = information
 
 
-class _WatchedCard:
-    """The card, with a listener for its resets."""
-
-    def __init__(self, card: Card, on_reset: Callable[[], None]) -> None:
-        self.card = card
-        self._on_reset = on_reset
-
-    def transmit(self, apdu: bytes) -> bytes:
-        return self.card.transmit(apdu)
-
-    def reset(self) -> bytes:
-        atr = self.card.reset()
-        self._on_reset()
-        return atr
-
-
 class MbimFunction:
     """One modem's control function."""
 
@@ -105,7 +90,7 @@ class MbimFunction:
         """
         self._personality = personality or ModemPersonality()
         self.habits = habits or MbimHabits()
-        self._card = _WatchedCard(card, self._card_was_reset)
+        self._card = WatchedCard(card, self._card_was_reset)
         self.modem = CommandSet(self._card, self._personality)
         self.channels = UiccChannels(self._transmit, self.habits)
         self._capabilities: tuple[bytes, ...] = ()
@@ -145,6 +130,10 @@ class MbimFunction:
         """Restart the whole modem unannounced: the host's Open and all channels are forgotten."""
         self.opened = False
         self.modem.radio.reset()
+
+    def disconnect(self) -> None:
+        """Forget the host's Open: the port has disappeared."""
+        self.opened = False
 
     def settle(self) -> None:
         """Do what a modem does by itself after an answer: fetch what the card announces."""

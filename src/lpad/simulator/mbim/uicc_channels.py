@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lpad.codec.mbim.statuses import Status
 from lpad.codec.mbim.uicc_access import OpenChannelAnswer, status_number
 from lpad.protocol.apdu import channel_of, class_byte
+from lpad.simulator.modem.card_channels import SUCCESS, CardChannels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
     from lpad.codec.mbim.uicc_access import ApduRequest, OpenChannelRequest
     from lpad.simulator.mbim.habits import MbimHabits
 
-_SUCCESS = (0x90, 0x91, 0x61)
-_MOST_RESPONSES = 300
-_STORE_DATA = 0xE2
-_LAST_BLOCK = 0x80
 _NO_CLASS = b"\x6e\x00"
 
 
@@ -47,6 +44,7 @@ class UiccChannels:
         """
         self._transmit = transmit
         self._habits = habits
+        self._on_card = CardChannels(transmit)
         self._open: dict[int, _Open] = {}
 
     @property
@@ -61,9 +59,9 @@ class UiccChannels:
     def leak(self) -> None:
         """Open channels as an earlier host has left them."""
         for _ in range(self._habits.leaked_channels):
-            opened = self._transmit(bytes.fromhex("0070000001"))
-            if opened[-2] in _SUCCESS:
-                self._open[opened[0]] = _Open(self._habits.leaked_group)
+            number = self._on_card.open()
+            if number is not None:
+                self._open[number] = _Open(self._habits.leaked_group)
 
     def open_channel(self, request: OpenChannelRequest) -> OpenChannelAnswer:
         """Open a channel and select an application.
@@ -73,22 +71,19 @@ class UiccChannels:
         """
         if len(self._open) >= self._habits.channels:
             raise UiccRefusedError(Status.NO_LOGICAL_CHANNELS)
-        opened = self._transmit(bytes.fromhex("0070000001"))
-        if opened[-2] not in _SUCCESS:
+        number = self._on_card.open()
+        if number is None:
             raise UiccRefusedError(Status.NO_LOGICAL_CHANNELS)
-        number = opened[0]
         accepted = self._habits.select_p2
         answer = b"\x6a\x86"
         if accepted is None or request.select_p2 in accepted:
-            head = bytes([class_byte(0, number), 0xA4, 0x04, request.select_p2, len(request.aid)])
-            answer = self._transmit(head + request.aid)
-        if answer[-2] not in _SUCCESS:
-            self._close_on_card(number)
+            answer = self._on_card.select(number, request.aid, request.select_p2)
+        if answer[-2] not in SUCCESS:
+            self._on_card.close(number)
             raise UiccRefusedError(Status.SELECT_FAILED)
         self._open[number] = _Open(request.group)
-        response = answer[:-2]
-        if answer[-2] == 0x61:  # the application is selected, whatever becomes of its description
-            response = self._transmit(bytes([class_byte(0, number), 0xC0, 0, 0, answer[-1]]))[:-2]
+        # The application is selected, whatever becomes of its description.
+        response = self._on_card.fetched(answer, number)
         return OpenChannelAnswer(status=status_number(b"\x90\x00"), channel=number, response=response)
 
     def close(self, channel: int, group: int) -> bytes:
@@ -99,13 +94,13 @@ class UiccChannels:
         """
         if channel == 0:
             for number in [number for number, each in self._open.items() if each.group == group]:
-                self._close_on_card(number)
+                self._on_card.close(number)
                 del self._open[number]
             return b"\x90\x00"
         if channel not in self._open:
             raise UiccRefusedError(Status.INVALID_LOGICAL_CHANNEL)
         del self._open[channel]
-        return self._close_on_card(channel)
+        return self._on_card.close(channel)
 
     def transmit(self, request: ApduRequest) -> bytes:
         """Pass an APDU to an open channel; return data and status word.
@@ -126,19 +121,6 @@ class UiccChannels:
             kind = 0x80 if request.class_byte_type == 1 else apdu[0] & 0x80
             apdu = bytes([class_byte(kind, request.channel)]) + apdu[1:]
         answer = self._transmit(apdu)
-        return self._whole(apdu, answer, request.channel) if self._habits.fetches_response else answer
-
-    def _whole(self, apdu: bytes, answer: bytes, channel: int) -> bytes:
-        within_chain = apdu[1] == _STORE_DATA and not apdu[2] & _LAST_BLOCK
-        if answer[-2] == 0x6C and not within_chain:
-            answer = self._transmit(apdu[: 5 + apdu[4]] + answer[-1:])
-        data = b""
-        for _ in range(_MOST_RESPONSES):
-            if answer[-2] != 0x61:
-                break
-            data += answer[:-2]
-            answer = self._transmit(bytes([class_byte(0, channel), 0xC0, 0, 0, answer[-1]]))
-        return data + answer
-
-    def _close_on_card(self, number: int) -> bytes:
-        return self._transmit(bytes([0x00, 0x70, 0x80, number]))[-2:]
+        if not self._habits.fetches_response:
+            return answer
+        return self._on_card.whole(apdu, answer, request.channel)

@@ -53,6 +53,11 @@ class RadioAndSim:
         """The answer to AT+CFUN?: 0 and 4 are off, 1 is on."""
         return self._function
 
+    @property
+    def sim_power(self) -> bool:
+        """Whether the SIM has power."""
+        return self._sim_power
+
     def iccid(self) -> Iccid | None:
         """Return the ICCID that the modem has read; None if it has found none."""
         if not self._known or self._habits.notices is Notices.AT_ONCE:

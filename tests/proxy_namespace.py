@@ -1,4 +1,4 @@
-"""Debian's mbim-proxy and mbimcli, alone in their own network namespace."""
+"""Debian's mbim-proxy and qmi-proxy, alone in their own network namespace."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import subprocess
 import threading
 from typing import Self
 
-PROXY = "/usr/libexec/mbim-proxy"
+FOLDER = "/usr/libexec"
 
 
-class MbimNamespace:
-    """A network namespace with mbim-proxy in it, whose abstract socket belongs to the namespace."""
+class ProxyNamespace:
+    """A network namespace with a proxy in it, whose abstract socket belongs to the namespace."""
 
-    def __init__(self, *, proxy: bool = True) -> None:
-        """Start the namespace, with the proxy or empty."""
+    def __init__(self, proxy: str | None) -> None:
+        """Start the namespace.
+
+        Args:
+            proxy: mbim-proxy or qmi-proxy; None: it stays empty.
+        """
         own = ["unshare", "--map-root-user", "--net"]
-        command = [PROXY, "--no-exit"] if proxy else ["sleep", "infinity"]
+        command = ["sleep", "infinity"] if proxy is None else [f"{FOLDER}/{proxy}", "--no-exit"]
         self._process = subprocess.Popen([*own, *command], stderr=subprocess.DEVNULL)
-        ready = "mbim-proxy" if proxy else "Path"
-        while ready not in self.run("cat", "/proc/net/unix").stdout:
+        while (proxy or "Path") not in self.run("cat", "/proc/net/unix").stdout:
             assert self._process.poll() is None, f"{command[0]} has ended"
             threading.Event().wait(0.05)
 

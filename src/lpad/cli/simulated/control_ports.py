@@ -1,0 +1,117 @@
+"""The control ports that `lpad sim euicc` can give a modem in place of its AT port."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+import msgspec
+
+from lpad.base.errors import InvalidValue
+from lpad.simulator.mbim.control_port import MbimModem
+from lpad.simulator.mbim.habits import MbimHabits
+from lpad.simulator.qmi.control_port import QmiModem
+from lpad.simulator.qmi.habits import QmiHabits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.simulator.modem.commands import Card
+    from lpad.simulator.modem.personality import ModemPersonality
+
+    _F = TypeVar("_F", bound=Callable[..., Any])
+
+_H = TypeVar("_H")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlOptions:
+    """The options of both kinds of control port, as given."""
+
+    mbim: str | None
+    mbim_habits: str | None
+    qmi: str | None
+    qmi_habits: str | None
+
+    @property
+    def given(self) -> bool:
+        """Whether the modem has a control port."""
+        return self.mbim is not None or self.qmi is not None
+
+    def check(self, *, serial: bool) -> None:
+        """Refuse options that contradict each other.
+
+        Args:
+            serial: whether there are options for an AT port.
+
+        Raises:
+            click.UsageError: they contradict each other.
+        """
+        for option, path, habits, kind in (
+            ("--mbim", self.mbim, self.mbim_habits, "an MBIM"),
+            ("--qmi", self.qmi, self.qmi_habits, "a QMI"),
+        ):
+            if path is not None and serial:
+                raise click.UsageError(
+                    f"{option} gives the modem {kind} port: --pty and --baud are for an AT port"
+                )
+            if habits is not None and path is None:
+                raise click.UsageError(f"{option}-habits needs {option}")
+        if self.mbim is not None and self.qmi is not None:
+            raise click.UsageError("give either --mbim or --qmi: the modem has one control port")
+
+    def start(self, card: Card, personality: ModemPersonality) -> MbimModem | QmiModem:
+        """Switch a modem with the control port on.
+
+        Raises:
+            InvalidValue: something else is at the path, or the habits are wrong.
+        """
+        if self.mbim is not None:
+            mbim = _habits(self.mbim_habits, MbimHabits, "--mbim-habits")
+            return MbimModem(card, path=self.mbim, personality=personality, habits=mbim)
+        qmi = _habits(self.qmi_habits, QmiHabits, "--qmi-habits")
+        return QmiModem(card, path=self.qmi, personality=personality, habits=qmi)
+
+    @property
+    def name(self) -> str:
+        """The name of the port's protocol."""
+        return "MBIM" if self.mbim is not None else "QMI"
+
+
+def control_options(command: _F) -> _F:
+    """Add the options of control ports to a command."""
+    for name, kind, other in (("qmi", "a QMI", "QMI"), ("mbim", "an MBIM", "MBIM")):
+        command = click.option(
+            f"--{name}-habits", metavar="JSON", help=f"Override a behaviour of the {other} port."
+        )(command)
+        command = click.option(
+            f"--{name}",
+            metavar="PATH",
+            help=f"Path of the link to the modem's {other} port, or unix: and the path of a socket; gives"
+            f" the modem {kind} port in place of the AT port.",
+        )(command)
+    return command
+
+
+def json_object(text: str | None, option: str) -> dict[str, Any]:
+    """Read the value of an option as a JSON object; empty if the option is missing.
+
+    Raises:
+        InvalidValue: it is not a JSON object.
+    """
+    try:
+        found = json.loads(text or "{}")
+    except ValueError as error:
+        raise InvalidValue(f"{option} is not valid JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise InvalidValue(f"{option} must be a JSON object, such as {{}}")
+    return found
+
+
+def _habits(text: str | None, kind: type[_H], option: str) -> _H:
+    try:
+        return msgspec.convert(json_object(text, option), kind)
+    except msgspec.ValidationError as error:
+        raise InvalidValue(f"{option}: {error}") from error

@@ -1,0 +1,288 @@
+"""The control port of a simulated modem in a thread of its own, with faults to arm; MBIM and QMI share it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import select
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
+
+from lpad.base.errors import InternalError
+from lpad.simulator.modem.control_wire import make_wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lpad.simulator.modem.commands import CommandSet
+    from lpad.simulator.modem.personality import ModemPersonality
+
+_log = logging.getLogger(__name__)
+
+_REMEMBERED = 65_536
+_PATIENCE_WITH_THREAD = 30.0
+
+_M = TypeVar("_M")
+
+
+class ControlFunction(Protocol[_M]):
+    """What answers the messages of a control port, without I/O."""
+
+    modem: CommandSet
+    restarts: bool
+    """Whether the modem was told to restart, so that its port disappears."""
+
+    @property
+    def due(self) -> float | None:
+        """The time of the next indication; None: none is due."""
+
+    def receive(self, message: _M) -> list[_M]:
+        """Process a message of the host; return the answers."""
+
+    def settle(self) -> None:
+        """Do what a modem does by itself after an answer."""
+
+    def indications(self) -> list[_M]:
+        """Return the indications that are due."""
+
+    def lose_power(self) -> None:
+        """Restart unannounced."""
+
+    def disconnect(self) -> None:
+        """Forget everything about the host: the port has disappeared."""
+
+
+_F = TypeVar("_F")
+
+
+class MessageReceiver(Protocol[_M]):
+    """Finds messages in a stream of bytes."""
+
+    def receive(self, data: bytes) -> list[_M]:
+        """Return the messages that are complete now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault(Generic[_M]):
+    """A fault for the next message that it concerns."""
+
+    concerns: Callable[[_M], bool]
+    executed: bool = True
+    """Whether the message is processed."""
+    lost: bool = False
+    """Whether its answer is never sent."""
+    delay: float = 0.0
+    """Seconds by which the answer is delayed."""
+    before: bytes = b""
+    """Bytes sent before the answer, such as noise."""
+    vanish: bool = False
+    """Whether the port disappears in place of the answer."""
+    restarts: bool = False
+    """Whether the modem restarts unannounced, before it processes the message."""
+
+
+class _SwitchedOffError(Exception):
+    """The modem was closed while its thread was waiting."""
+
+
+class ControlPort(Generic[_M, _F]):
+    """A modem in its own thread, which sleeps until the host writes; a context manager switches it off."""
+
+    def __init__(
+        self,
+        function: _F,
+        *,
+        receiver: MessageReceiver[_M],
+        encode: Callable[[_M], Iterable[bytes]],
+        path: str | os.PathLike[str] | None,
+        personality: ModemPersonality | None,
+    ) -> None:
+        """Switch a modem on.
+
+        Args:
+            function: answers the messages.
+            receiver: finds messages in the host's bytes.
+            encode: returns the pieces of a message, each of which is sent with one write.
+            path: where to put a symbolic link to the port's pty, or `unix:` and the path of a socket; None:
+                the pty's own name only.
+            personality: the modem's habits; those of an AT port have no effect.
+
+        Raises:
+            InvalidValue: something else is at `path`.
+        """
+        self.function = function
+        self._function: ControlFunction[_M] = function  # type: ignore[assignment]  # subclasses name its type
+        self._encode = encode
+        self._away = None if personality is None else personality.away_after_reset
+        self._away_after_refresh = None if personality is None else personality.away_after_refresh
+        self._requests: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._faults: deque[Fault[_M]] = deque()
+        self._receiver = receiver
+        self._stopping = False
+        self._crash: Exception | None = None
+        self.received: deque[_M] = deque(maxlen=_REMEMBERED)
+        """The latest messages of the host, oldest first."""
+        self._wire = make_wire(None if path is None else os.fspath(path))
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK)
+        self._thread = threading.Thread(target=self._run, name="control-port", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def path(self) -> str:
+        """The port to open."""
+        return self._wire.path
+
+    def close(self) -> None:
+        """Switch off; the port disappears.
+
+        Raises:
+            InternalError: the card, or the modem itself, had crashed.
+        """
+        if self._stopping:
+            return
+        self._stopping = True
+        os.eventfd_write(self._wake, 1)
+        self._thread.join(_PATIENCE_WITH_THREAD)
+        self._wire.vanish()
+        os.close(self._wake)
+        if self._crash is not None:
+            raise InternalError("the simulated card or modem crashed") from self._crash
+
+    def arm(self, fault: Fault[_M]) -> None:
+        """Arm a fault; several are used up in order."""
+        self._do(lambda: self._faults.append(fault))
+
+    def say(self, message: _M) -> None:
+        """Send a message without a request."""
+        self._do(lambda: self._say(message))
+
+    def do(self, what: Callable[[_F], None]) -> None:
+        """Change the function, in the modem's thread; indications follow."""
+        self._do(lambda: what(self.function))
+
+    def vanish(self) -> None:
+        """Make the port disappear, with everything that the function knows of its host."""
+
+        def go() -> None:
+            self._wire.vanish()
+            self._function.disconnect()
+
+        self._do(go)
+
+    def come_back(self) -> None:
+        """Make the port reappear."""
+        self._do(self._wire.come_back)
+
+    # From here on: the modem's thread.
+
+    def _run(self) -> None:
+        try:
+            while True:
+                due = self._function.due
+                self._sleep(None if due is None else max(0.0, due - time.monotonic()), listen=True)
+                for message in self._receiver.receive(self._wire.read()):
+                    self._serve(message)
+                self._settle()
+        except _SwitchedOffError:
+            pass
+        except Exception as crash:  # noqa: BLE001 - kept for close(), which raises it where a test sees it
+            self._crash = crash
+            self._wire.vanish()
+            _log.exception("the simulated modem crashed")
+
+    def _settle(self) -> None:
+        self._function.settle()
+        for indication in self._function.indications():
+            self._say(indication)
+
+    def _serve(self, message: _M) -> None:
+        self.received.append(message)
+        fault = self._fault_for(message)
+        if fault is not None and fault.restarts:
+            self._function.lose_power()
+        answers = [] if fault is not None and not fault.executed else self._function.receive(message)
+        if fault is not None and fault.delay:
+            self._wait(fault.delay)
+        if fault is not None and fault.vanish:
+            self._wire.vanish()
+            self._function.disconnect()
+        elif fault is None or not fault.lost:
+            self._wire.send(b"" if fault is None else fault.before)
+            for answer in answers:
+                self._say(answer)
+        self._restart_if_told()
+
+    def _restart_if_told(self) -> None:
+        before = self._function.modem.radio.restarts
+        self._function.settle()
+        refreshed = self._function.modem.radio.restarts != before
+        if self._function.restarts:
+            self._function.restarts = False
+            self._function.lose_power()
+            self._go_away(self._away)
+        elif refreshed and self._away_after_refresh is not None:
+            self._function.disconnect()
+            self._go_away(self._away_after_refresh)
+
+    def _go_away(self, seconds: float | None) -> None:
+        if seconds is not None:
+            self._wire.vanish()
+            self._wait(seconds)
+            self._wire.come_back()
+
+    def _say(self, message: _M) -> None:
+        for piece in self._encode(message):
+            self._wire.send(piece)
+
+    def _fault_for(self, message: _M) -> Fault[_M] | None:
+        for fault in self._faults:
+            if fault.concerns(message):
+                self._faults.remove(fault)
+                return fault
+        return None
+
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._sleep(left, listen=False)
+
+    def _sleep(self, seconds: float | None, *, listen: bool) -> None:
+        watched = [self._wake, *(self._wire.descriptors() if listen else ())]
+        ready, _, _ = select.select(watched, [], [], seconds)
+        if self._wake in ready:
+            os.eventfd_read(self._wake)
+        if self._stopping:
+            raise _SwitchedOffError
+        with suppress(queue.Empty):
+            while True:
+                self._requests.get_nowait()()
+
+    # The other side.
+
+    def _do(self, what: Callable[[], None]) -> None:
+        """Run a function in the modem's thread, and wait until it is done."""
+        done = threading.Event()
+
+        def request() -> None:
+            try:
+                what()
+            finally:
+                done.set()
+
+        if not self._thread.is_alive():
+            return
+        self._requests.put(request)
+        os.eventfd_write(self._wake, 1)
+        if not done.wait(_PATIENCE_WITH_THREAD) and self._thread.is_alive():
+            raise InternalError("the simulated modem does not listen: its card never answers")

@@ -1,0 +1,88 @@
+"""The control port of a simulated QMI modem, on a pty or on a Unix socket, with faults."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.codec.qmi.framing import Direction, Message, encode
+from lpad.codec.qmi.reassembly import Receiver
+from lpad.simulator.modem.control_port import ControlPort, Fault
+from lpad.simulator.qmi.function import QmiFunction
+
+if TYPE_CHECKING:
+    import os
+
+    from lpad.codec.qmi.values import Body
+    from lpad.simulator.modem.commands import Card
+    from lpad.simulator.modem.personality import ModemPersonality
+    from lpad.simulator.qmi.habits import QmiHabits
+
+
+class QmiModem(ControlPort[Message, QmiFunction]):
+    """A modem in its own thread (see `ControlPort`)."""
+
+    def __init__(
+        self,
+        card: Card,
+        *,
+        path: str | os.PathLike[str] | None = None,
+        personality: ModemPersonality | None = None,
+        habits: QmiHabits | None = None,
+    ) -> None:
+        """Switch a modem on.
+
+        Args:
+            card: the card in its slot.
+            path: where to put a symbolic link to the port's pty, or `unix:` and the path of a socket; None:
+                the pty's own name only.
+            personality: the modem's habits; those of an AT port have no effect.
+            habits: the control port's habits.
+
+        Raises:
+            InvalidValue: something else is at `path`.
+        """
+        super().__init__(
+            QmiFunction(card, personality=personality, habits=habits),
+            receiver=Receiver(Direction.TO_MODEM),
+            encode=lambda message: (encode(message),),
+            path=path,
+            personality=personality,
+        )
+
+    def once(
+        self,
+        request: type[Body] | None = None,
+        *,
+        executed: bool = True,
+        lost: bool = False,
+        delay: float = 0.0,
+        before: bytes = b"",
+        vanish: bool = False,
+        restarts: bool = False,
+    ) -> None:
+        """Arm a fault for the next request of a kind; several are used up in order.
+
+        Args:
+            request: its type; None: any.
+            executed: whether it is carried out.
+            lost: whether its answer is never sent.
+            delay: seconds by which the answer is delayed.
+            before: bytes sent before the answer, such as noise.
+            vanish: whether the port disappears in place of the answer.
+            restarts: whether the modem restarts before it, and has forgotten all clients.
+        """
+
+        def concerns(message: Message) -> bool:
+            return request is None or (message.service, message.number) == (request.SERVICE, request.MESSAGE)
+
+        self.arm(
+            Fault(
+                concerns=concerns,
+                executed=executed,
+                lost=lost,
+                delay=delay,
+                before=before,
+                vanish=vanish,
+                restarts=restarts,
+            )
+        )

@@ -1,0 +1,578 @@
+"""A simulated QMI modem around any card: messages in, messages out, without I/O."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from lpad.base.errors import CardUnreachable, MalformedError
+from lpad.codec.qmi import card as uim
+from lpad.codec.qmi import control, device, network
+from lpad.codec.qmi.framing import Kind, Message
+from lpad.codec.qmi.results import Error
+from lpad.codec.qmi.services import Service
+from lpad.codec.qmi.values import decode, encode, encode_result
+from lpad.protocol.apdu import class_byte
+from lpad.simulator.modem.card_channels import SUCCESS, CardChannels
+from lpad.simulator.modem.commands import CommandSet
+from lpad.simulator.modem.personality import (
+    DENIED,
+    HOME,
+    NOT_REGISTERED,
+    ROAMING,
+    SEARCHING,
+    ModemPersonality,
+    Notices,
+)
+from lpad.simulator.modem.watched_card import WatchedCard
+from lpad.simulator.qmi.habits import QmiHabits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.codec.qmi.values import Body
+    from lpad.simulator.modem.commands import Card
+
+_STATES = {
+    NOT_REGISTERED: network.RegistrationState.NOT_REGISTERED,
+    HOME: network.RegistrationState.REGISTERED,
+    SEARCHING: network.RegistrationState.SEARCHING,
+    DENIED: network.RegistrationState.DENIED,
+    ROAMING: network.RegistrationState.REGISTERED,
+}
+_VERSIONS = ((Service.CTL, 1, 5), (Service.DMS, 1, 14), (Service.NAS, 1, 25), (Service.UIM, 1, 46))
+_ANNOUNCED = "+CEREG"
+_SLOT = 1
+_LTE = 8
+_USIM = bytes.fromhex("A0000000871002FFFFFFFF8907090000")
+_EF_ICCID = 0x2FE2
+_SELECT_P2 = {None: 0x00, 0: 0x0C, 1: 0x04}
+_ISD_R = bytes.fromhex("A0000005591010")
+_RESET_MODE = 0
+
+
+class _RefusedError(Exception):
+    """The modem refuses a request with an error, and perhaps parameters."""
+
+    def __init__(self, error: Error, body: Body | None = None) -> None:
+        super().__init__(error)
+        self.error = error
+        self.body = body
+
+
+@dataclass(slots=True)
+class QmiClient:
+    """A client that a host has allocated, and what it wants to hear."""
+
+    events: int = 0
+    refresh: bool = False
+    serving_system: bool = False
+
+
+@dataclass(slots=True)
+class _Refreshing:
+    """A refresh that waits for the clients that have registered for it."""
+
+    length: int
+    waiting: set[tuple[int, int]]
+    until: float
+
+
+class QmiFunction:
+    """One modem's control port."""
+
+    def __init__(
+        self, card: Card, *, personality: ModemPersonality | None = None, habits: QmiHabits | None = None
+    ) -> None:
+        """Switch on.
+
+        Args:
+            card: the card in the slot `card_slot` of the habits.
+            personality: the modem's habits; those of its AT port have no effect.
+            habits: the control port's own habits.
+        """
+        self._personality = personality or ModemPersonality()
+        self.habits = habits or QmiHabits()
+        self._card = WatchedCard(card, self._card_was_reset)
+        self.modem = CommandSet(self._card, self._personality)
+        self._on_card = CardChannels(self._transmit)
+        self.clients: dict[tuple[int, int], QmiClient] = {}
+        """The allocated clients, by service and number."""
+        self.channels: set[int] = set()
+        """The numbers of the open channels."""
+        self._slot = self.habits.mapped_slot
+        self._waiting: int | None = None
+        self._refreshing: _Refreshing | None = None
+        self.refreshes_unanswered = 0
+        """Refreshes for which a registered client did not answer in time."""
+        self._pending: list[tuple[float, Callable[[], list[Message]]]] = []
+        self._token = 0
+        self._messages = 0
+        self.restarts = False
+        """Whether the modem was told to restart, so that its port disappears."""
+        self._offline = False
+        self._atr = self._card.reset()
+        for service in (Service.DMS, Service.NAS, Service.UIM):
+            for number in range(1, self.habits.leaked_clients + 1):
+                self.clients[service, number] = QmiClient()
+        for _ in range(self.habits.leaked_channels):
+            opened = self._on_card.open()
+            if opened is not None:
+                self.channels.add(opened)
+        self._read = self.modem.radio.restarts
+
+    def receive(self, message: Message) -> list[Message]:
+        """Process a message of the host; return the modem's answers."""
+        if message.kind is not Kind.REQUEST:
+            return []
+        self._messages += 1
+        if self._messages - 1 == self.habits.resets_after:
+            self.lose_power()
+        body: Body | None = None
+        error = Error.NONE
+        known = self._HANDLERS.get((message.service, message.number))
+        if message.service != Service.CTL and (message.service, message.client) not in self.clients:
+            error = Error.INVALID_CLIENT_ID
+        elif known is None:
+            error = Error.INVALID_QMI_COMMAND
+        else:
+            kind, handler = known
+            try:
+                body = handler(self, decode(kind, message.parameters), message)
+            except _RefusedError as refusal:
+                error, body = refusal.error, refusal.body
+            except MalformedError:
+                error = Error.MISSING_ARGUMENT
+            except CardUnreachable:
+                error = Error.INTERNAL
+        parameters = (encode_result(error), *(() if body is None else encode(body)))
+        return [
+            Message(
+                kind=Kind.RESPONSE,
+                service=message.service,
+                client=message.client,
+                transaction=message.transaction,
+                number=message.number,
+                parameters=parameters,
+            )
+        ]
+
+    def lose_power(self) -> None:
+        """Restart the whole modem unannounced: clients and channels are forgotten."""
+        self.disconnect()
+        self.modem.radio.reset()
+        self._offline = False
+        if self.habits.announces_reset:
+            self._pending.append((0.0, lambda: [_indication(control.Sync(), 0)]))
+
+    def disconnect(self) -> None:
+        """Forget all clients: the port has disappeared, or the modem was reset."""
+        self.clients.clear()
+        self._pending.clear()
+        self._refreshing = None
+
+    def settle(self) -> None:
+        """Do what a modem does by itself after an answer: fetch what the card announces."""
+        if self._waiting is not None:
+            length, self._waiting = self._waiting, None
+            if self._personality.fetches_proactive:
+                self._refresh(length)
+        refreshing = self._refreshing
+        if refreshing is not None:
+            late = time.monotonic() >= refreshing.until
+            if late or not refreshing.waiting:
+                self.refreshes_unanswered += late
+                self._refreshing = None
+                self.modem.serve_proactive(refreshing.length)
+                self._announce_refresh(uim.RefreshStage.END_SUCCESS)
+        if self.modem.radio.restarts != self._read:
+            self._read = self.modem.radio.restarts
+            self._announce_card()
+
+    @property
+    def due(self) -> float | None:
+        """The time of the next indication, or until which a refresh waits; None: none is due."""
+        times = [at for at, _ in self._pending]
+        if self._refreshing is not None:
+            times.append(self._refreshing.until)
+        registration = self.modem.registration.due
+        if registration is not None and self.habits.indication_delay is not None:
+            times.append(registration)
+        return min(times, default=None)
+
+    def indications(self) -> list[Message]:
+        """Return the indications that are due."""
+        if self.modem.registration.news():
+            self._announce(self._serving_system_indications)
+        now = time.monotonic()
+        ready = [make for at, make in self._pending if at <= now]
+        self._pending = [each for each in self._pending if each[0] > now]
+        return [message for make in ready for message in make()]
+
+    def swap_card(self, card: Card) -> None:
+        """Insert another card."""
+        self._card.card = card
+        self._atr = card.reset()
+        self.channels.clear()
+        self.modem.swap_card(self._card)
+
+    def _refresh(self, length: int) -> None:
+        """Fetch now, or after the clients that have registered for a refresh have agreed."""
+        waiting = {key for key, client in self.clients.items() if client.refresh}
+        if not waiting:
+            self.modem.serve_proactive(length)
+            return
+        self._announce_refresh(uim.RefreshStage.START)
+        self._refreshing = _Refreshing(length, waiting, time.monotonic() + self.habits.refresh_patience)
+
+    def _announce_refresh(self, stage: uim.RefreshStage) -> None:
+        event = uim.RefreshIndication(
+            event=uim.RefreshEvent(stage=stage, mode=_RESET_MODE, session=uim.PRIMARY_SESSION)
+        )
+        self._announce(
+            lambda: [_indication(event, number) for (_, number), each in self.clients.items() if each.refresh]
+        )
+
+    def _announce_card(self) -> None:
+        self._announce(
+            lambda: [
+                _indication(body, number)
+                for (_, number), each in self.clients.items()
+                for wanted, body in (
+                    (uim.Events.CARD_STATUS, uim.CardStatusIndication(status=self._cards())),
+                    (uim.Events.SLOT_STATUS, uim.SlotStatusIndication(slots=self._slots())),
+                )
+                if each.events & wanted
+            ]
+        )
+
+    def _serving_system_indications(self) -> list[Message]:
+        status = self._registration()
+        return [
+            _indication(status, number) for (_, number), each in self.clients.items() if each.serving_system
+        ]
+
+    def _announce(self, make: Callable[[], list[Message]]) -> None:
+        if self.habits.indication_delay is not None:
+            self._pending.append((time.monotonic() + self.habits.indication_delay, make))
+
+    def _card_was_reset(self) -> None:
+        self.channels.clear()
+
+    def _transmit(self, apdu: bytes) -> bytes:
+        answer = self._card.transmit(apdu)
+        if answer[-2] == 0x91:
+            self._waiting = answer[-1]
+        return answer
+
+    @property
+    def _has_card(self) -> bool:
+        return self._slot == self.habits.card_slot
+
+    def _need_card(self, slot: int) -> None:
+        if slot != _SLOT:
+            raise _RefusedError(Error.INVALID_ARGUMENT)
+        if not self._has_card or not self.modem.radio.sim_power:
+            raise _RefusedError(Error.NO_SIM)
+
+    # Control.
+
+    def _version_info(self, _: Any, __: Message) -> Body:
+        return control.VersionInfo(
+            services=tuple(
+                control.Version(service=service, major=major, minor=minor)
+                for service, major, minor in _VERSIONS
+            )
+        )
+
+    def _allocate(self, request: control.AllocateClient, _: Message) -> Body:
+        if request.service not in (Service.DMS, Service.NAS, Service.UIM):
+            raise _RefusedError(Error.INVALID_ARGUMENT)
+        for number in range(1, self.habits.clients + 1):
+            if (request.service, number) not in self.clients:
+                self.clients[request.service, number] = QmiClient()
+                return control.AllocatedClient(client=control.Client(service=request.service, client=number))
+        raise _RefusedError(Error.CLIENT_IDS_EXHAUSTED)
+
+    def _release(self, request: control.ReleaseClient, _: Message) -> Body:
+        key = (request.client.service, request.client.client)
+        if self.clients.pop(key, None) is None:
+            raise _RefusedError(Error.INVALID_CLIENT_ID)
+        if self._refreshing is not None:
+            self._refreshing.waiting.discard(key)
+        return request
+
+    def _sync(self, _: Any, __: Message) -> None:
+        self.disconnect()
+
+    # Device.
+
+    def _ids(self, _: Any, __: Message) -> Body:
+        return device.Ids(imei=self._personality.imei)
+
+    def _manufacturer(self, _: Any, __: Message) -> Body:
+        return device.Manufacturer(name=self._personality.manufacturer)
+
+    def _model(self, _: Any, __: Message) -> Body:
+        return device.Model(name=self._personality.model)
+
+    def _revision(self, _: Any, __: Message) -> Body:
+        return device.Revision(name=self._personality.firmware)
+
+    def _operating_mode(self, _: Any, __: Message) -> Body:
+        if self._offline:
+            return device.PresentOperatingMode(mode=device.OperatingMode.OFFLINE)
+        on = self.modem.radio.function == 1
+        mode = device.OperatingMode.ONLINE if on else device.OperatingMode.LOW_POWER
+        return device.PresentOperatingMode(mode=mode)
+
+    def _set_operating_mode(self, request: device.SetOperatingMode, _: Message) -> None:
+        modes = device.OperatingMode
+        if request.mode == modes.RESET:
+            if self.habits.reset_needs_offline and not self._offline:
+                raise _RefusedError(Error.INCOMPATIBLE_STATE)
+            self.restarts = True
+        elif request.mode == modes.ONLINE and not self._offline:
+            self.modem.radio.set_function(1)
+        elif request.mode in (modes.LOW_POWER, modes.PERSISTENT_LOW_POWER, modes.OFFLINE):
+            self._offline = self._offline or request.mode == modes.OFFLINE
+            self.modem.radio.set_function(4)
+        else:
+            raise _RefusedError(Error.INCOMPATIBLE_STATE)  # only a reset leaves the mode offline
+
+    # Network.
+
+    def _serving_system(self, _: Any, __: Message) -> Body:
+        return self._registration()
+
+    def _registration(self) -> network.ServingSystemStatus:
+        status = self.modem.registration.status() if self._has_card else NOT_REGISTERED
+        registered = status in (HOME, ROAMING)
+        attached = registered and self.modem.contexts.attached
+        state = network.Attached.ATTACHED if attached else network.Attached.DETACHED
+        return network.ServingSystemStatus(
+            system=network.ServingSystem(
+                registration=_STATES[status],
+                circuit_switched=state,
+                packet_switched=state,
+                selected_network=int(registered),
+                radio_interfaces=(_LTE,) if registered else (0,),
+            ),
+            roaming=int(status != ROAMING) if registered else None,
+        )
+
+    def _register_indications(self, request: network.RegisterIndications, message: Message) -> None:
+        self.clients[message.service, message.client].serving_system = bool(request.serving_system)
+        if self.modem.registration.knows(_ANNOUNCED):
+            self.modem.registration.set_level(_ANNOUNCED, 1)
+
+    def _attach_detach(self, request: network.AttachDetach, _: Message) -> None:
+        self.modem.contexts.attached = request.action == network.ATTACH
+        self.modem.contexts.attaches += 1
+
+    # Card.
+
+    def _cards(self) -> uim.Cards:
+        if not self._has_card or not self.modem.radio.sim_power:
+            return uim.Cards(cards=(uim.Card(state=uim.CardState.ABSENT),))
+        iccid = self.modem.radio.iccid()
+        if iccid is None:
+            return uim.Cards(cards=(uim.Card(state=uim.CardState.PRESENT),))
+        state = uim.AppState.PIN_REQUIRED if str(iccid) in self.modem.pin_locked else uim.AppState.READY
+        usim = uim.App(type=uim.AppType.USIM, state=state, aid=_USIM)
+        return uim.Cards(cards=(uim.Card(state=uim.CardState.PRESENT, apps=(usim,)),), primary=0)
+
+    def _iccid(self) -> bytes:
+        """Return the ICCID as in the card's file; empty if the modem has read none."""
+        iccid = self.modem.radio.iccid() if self.modem.radio.sim_power else None
+        if iccid is None or (str(iccid) in self.modem.pin_locked and self._personality.pin_hides_iccid):
+            return b""
+        return bytes(iccid)
+
+    def _slots(self) -> tuple[uim.PhysicalSlot, ...]:
+        slots = []
+        for number in range(1, self.habits.slots + 1):
+            active = number == self._slot
+            has = number == self.habits.card_slot
+            slots.append(
+                uim.PhysicalSlot(
+                    card=uim.PhysicalCard.PRESENT if has else uim.PhysicalCard.ABSENT,
+                    active=int(active),
+                    logical=int(active),
+                    iccid=self._iccid() if has and active else b"",
+                )
+            )
+        return tuple(slots)
+
+    def _card_status(self, _: Any, __: Message) -> Body:
+        return uim.CardStatus(status=self._cards())
+
+    def _slot_status(self, _: Any, __: Message) -> Body:
+        if not self.habits.slot_status:
+            raise _RefusedError(Error.NOT_SUPPORTED)
+        information = tuple(
+            uim.SlotInformation(protocol=2, apps=1, atr=self._atr, euicc=1)
+            if number == self.habits.card_slot
+            else uim.SlotInformation(protocol=0, apps=0, atr=b"", euicc=0)
+            for number in range(1, self.habits.slots + 1)
+        )
+        return uim.SlotStatus(slots=self._slots(), information=information)
+
+    def _switch_slot(self, request: uim.SwitchSlot, _: Message) -> None:
+        if request.logical != _SLOT or not 1 <= request.physical <= self.habits.slots:
+            raise _RefusedError(Error.INVALID_ARGUMENT)
+        if request.physical == self._slot:
+            raise _RefusedError(Error.NO_EFFECT)
+        self._slot = request.physical
+        self._card.reset()
+        self.modem.radio.happened(Notices.RESET)
+
+    def _register_events(self, request: uim.RegisterEvents, message: Message) -> Body:
+        granted = request.mask & (uim.Events.CARD_STATUS | uim.Events.SLOT_STATUS)
+        self.clients[message.service, message.client].events = granted
+        return uim.RegisteredEvents(mask=granted)
+
+    def _refresh_register(self, request: uim.RefreshRegisterAll, message: Message) -> None:
+        self.clients[message.service, message.client].refresh = bool(request.register)
+
+    def _refresh_complete(self, _: uim.RefreshComplete, message: Message) -> None:
+        if self._refreshing is None:
+            raise _RefusedError(Error.NO_EFFECT)
+        self._refreshing.waiting.discard((message.service, message.client))
+
+    def _power_off(self, request: uim.PowerOff, _: Message) -> None:
+        if request.slot != _SLOT:
+            raise _RefusedError(Error.INVALID_ARGUMENT)
+        if not self.modem.radio.sim_power:
+            raise _RefusedError(Error.NO_EFFECT)
+        self.modem.radio.set_sim_power(on=False)
+        self.channels.clear()
+
+    def _power_on(self, request: uim.PowerOn, _: Message) -> None:
+        if request.slot != _SLOT:
+            raise _RefusedError(Error.INVALID_ARGUMENT)
+        if self.modem.radio.sim_power:
+            raise _RefusedError(Error.NO_EFFECT)
+        self.modem.radio.set_sim_power(on=True)
+
+    def _change_session(self, request: uim.ChangeProvisioningSession, _: Message) -> None:
+        self._need_card(_SLOT)
+        if request.session.activate:
+            if request.app is None or request.app.aid != _USIM:
+                raise _RefusedError(Error.INVALID_ARGUMENT)
+            self.modem.radio.happened(Notices.REFRESH)
+
+    def _read_transparent(self, request: uim.ReadTransparent, _: Message) -> Body:
+        self._need_card(_SLOT)
+        iccid = self._iccid()
+        if request.file.number != _EF_ICCID or not iccid:
+            sw = uim.StatusWord(sw1=0x6A, sw2=0x82)
+            raise _RefusedError(Error.SIM_FILE_NOT_FOUND, uim.FileContent(sw=sw))
+        return uim.FileContent(sw=uim.StatusWord(sw1=0x90, sw2=0), data=iccid)
+
+    def _get_atr(self, request: uim.GetAtr, _: Message) -> Body:
+        self._need_card(request.slot)
+        return uim.Atr(atr=self._atr)
+
+    def _open_channel(self, request: uim.OpenLogicalChannel, _: Message) -> Body:
+        self._need_card(request.slot)
+        if self.habits.bars_isdr and request.aid.startswith(_ISD_R):
+            raise _RefusedError(Error.ACCESS_DENIED)
+        number = self._on_card.open() if len(self.channels) < self.habits.channels else None
+        if number is None:
+            raise _RefusedError(Error.INSUFFICIENT_RESOURCES)
+        answer = self._on_card.select(number, request.aid, _SELECT_P2.get(request.file_control, 0x00))
+        if answer[-2] not in SUCCESS:
+            self._on_card.close(number)
+            sw = uim.StatusWord(sw1=answer[-2], sw2=answer[-1]) if self.habits.tells_status_word else None
+            raise _RefusedError(Error.SIM_FILE_NOT_FOUND, uim.OpenedLogicalChannel(sw=sw))
+        self.channels.add(number)
+        return uim.OpenedLogicalChannel(
+            channel=number,
+            sw=uim.StatusWord(sw1=0x90, sw2=0),
+            response=self._on_card.fetched(answer, number),
+        )
+
+    def _close_channel(self, request: uim.CloseLogicalChannel, _: Message) -> Body:
+        self._need_card(request.slot)
+        if request.channel not in self.channels:
+            raise _RefusedError(Error.INVALID_ARGUMENT)
+        self.channels.discard(request.channel)
+        sw = self._on_card.close(request.channel)
+        return uim.ClosedLogicalChannel(sw=uim.StatusWord(sw1=sw[0], sw2=sw[1]))
+
+    def _send_apdu(self, request: uim.SendApdu, message: Message) -> Body:
+        self._need_card(request.slot)
+        number = request.channel
+        if number is None or number not in self.channels or len(request.apdu) < 4:
+            raise _RefusedError(Error.INVALID_ARGUMENT)
+        apdu = request.apdu
+        if self.habits.builds_class:
+            apdu = bytes([class_byte(apdu[0] & 0x80, number)]) + apdu[1:]
+        answer = self._transmit(apdu)
+        if self.habits.fetches_response:
+            answer = self._on_card.whole(apdu, answer, number)
+        limit = self.habits.long_response
+        if limit is None or len(answer) <= limit:
+            return uim.ApduAnswer(response=answer)
+        self._token += 1
+        self._say_in_pieces(answer, message.client, limit)
+        told = uim.ApduAnswer(long=uim.LongResponse(total=len(answer), token=self._token))
+        if self.habits.long_response_fails:
+            raise _RefusedError(Error.INSUFFICIENT_RESOURCES, told)
+        return told
+
+    def _say_in_pieces(self, answer: bytes, client: int, size: int) -> None:
+        starts = list(range(0, len(answer), size))
+        for at in starts[: -1 if self.habits.loses_piece else None]:
+            piece = uim.ResponsePiece(
+                token=self._token, total=len(answer), offset=at, data=answer[at : at + size]
+            )
+            made = _indication(uim.ApduIndication(piece=piece), client)
+            self._pending.append((0.0, lambda made=made: [made]))  # type: ignore[misc]  # bound now
+
+    _HANDLERS: ClassVar[dict[tuple[int, int], tuple[type[Any], Callable[..., Body | None]]]] = {
+        (kind.SERVICE, kind.MESSAGE): (kind, handler)
+        for kind, handler in (
+            (control.GetVersionInfo, _version_info),
+            (control.AllocateClient, _allocate),
+            (control.ReleaseClient, _release),
+            (control.Sync, _sync),
+            (device.GetIds, _ids),
+            (device.GetManufacturer, _manufacturer),
+            (device.GetModel, _model),
+            (device.GetRevision, _revision),
+            (device.GetOperatingMode, _operating_mode),
+            (device.SetOperatingMode, _set_operating_mode),
+            (network.GetServingSystem, _serving_system),
+            (network.RegisterIndications, _register_indications),
+            (network.AttachDetach, _attach_detach),
+            (uim.GetCardStatus, _card_status),
+            (uim.GetSlotStatus, _slot_status),
+            (uim.SwitchSlot, _switch_slot),
+            (uim.RegisterEvents, _register_events),
+            (uim.RefreshRegisterAll, _refresh_register),
+            (uim.RefreshComplete, _refresh_complete),
+            (uim.PowerOff, _power_off),
+            (uim.PowerOn, _power_on),
+            (uim.ChangeProvisioningSession, _change_session),
+            (uim.ReadTransparent, _read_transparent),
+            (uim.GetAtr, _get_atr),
+            (uim.OpenLogicalChannel, _open_channel),
+            (uim.CloseLogicalChannel, _close_channel),
+            (uim.SendApdu, _send_apdu),
+        )
+    }
+
+
+def _indication(body: Body, client: int) -> Message:
+    """Return an indication for a client; 0 is the control service's."""
+    return Message(
+        kind=Kind.INDICATION,
+        service=body.SERVICE,
+        client=client,
+        transaction=0,
+        number=body.MESSAGE,
+        parameters=encode(body),
+    )

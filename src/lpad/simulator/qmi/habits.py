@@ -1,0 +1,50 @@
+"""The behaviour of a simulated QMI modem, as data: each field is a difference between real modems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QmiHabits:
+    """A control port's behaviour in addition to that of its modem; the defaults are a common modem."""
+
+    clients: int = 16
+    """The number of clients of each service; one more fails with ClientIdsExhausted."""
+    leaked_clients: int = 0
+    """Clients of each service that an earlier host has left at the start."""
+    channels: int = 19
+    """The number of channels that it opens at most; one more fails with InsufficientResources."""
+    leaked_channels: int = 0
+    """Channels that an earlier host has left open at the start."""
+    builds_class: bool = True
+    """Whether it inserts the channel into class bytes, or passes the host's on."""
+    fetches_response: bool = False
+    """Whether it turns 61xx into GET RESPONSE and 6Cxx into the right Le, or passes them on."""
+    bars_isdr: bool = False
+    """Whether the firmware refuses to select the ISD-R (SIM7600G-H, LE910C4: AccessDenied)."""
+    tells_status_word: bool = True
+    """Whether a failed selection has the card's status word next to the error."""
+    long_response: int | None = None
+    """Bytes of an answer above which it follows in indications with pieces of this size; None: never."""
+    long_response_fails: bool = False
+    """Whether such an answer is announced in a failed response (InsufficientResources)."""
+    loses_piece: bool = False
+    """Whether the last piece never comes."""
+    indication_delay: float | None = 0.0
+    """Seconds from an event to its indication; None: it sends no indications of events."""
+    announces_reset: bool = True
+    """Whether it says Sync after it was reset."""
+    refresh_patience: float = 3.0
+    """Seconds for which a refresh waits for the clients that have registered for it."""
+    slot_status: bool = True
+    """Whether it reports its slots (NotSupported otherwise, as on modems with one slot)."""
+    slots: int = 1
+    card_slot: int = 1
+    """The physical slot with the card, from 1; the others are empty."""
+    mapped_slot: int = 1
+    """The physical slot that the modem uses at the start."""
+    reset_needs_offline: bool = False
+    """Whether a reset fails with IncompatibleState unless the modem is offline."""
+    resets_after: int | None = None
+    """The number of messages after which it restarts unannounced, once; None: never."""

@@ -1,0 +1,96 @@
+"""The simulated QMI modem before Debian's qmicli, alone and behind the real qmi-proxy.
+
+Debian 12's qmicli has no command for APDUs, so channels are not among what it can prove.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from card.scripted_card import ScriptedCard
+from lpad.simulator.modem.personality import ModemPersonality
+from lpad.simulator.qmi.control_port import QmiModem
+from lpad.simulator.qmi.habits import QmiHabits
+from proxy_namespace import ProxyNamespace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.programs("qmicli")
+
+READINGS = {
+    "--get-service-version-info": "uim (1.46)",
+    "--dms-get-ids": "IMEI: '490154203237518'",
+    "--dms-get-manufacturer": "Manufacturer: 'lpad'",
+    "--dms-get-model": "Model: 'PtyModem'",
+    "--dms-get-revision": "Revision: '1.0'",
+    "--dms-get-operating-mode": "Mode: 'online'",
+    "--nas-get-serving-system": "Registration state: 'not-registered'",
+    "--uim-get-card-status": "Card state: 'present'",
+    "--uim-get-slot-status": "Is eUICC: yes",
+}
+
+
+@dataclass
+class Rig:
+    """A simulated modem, and qmicli before it."""
+
+    modem: QmiModem
+    namespace: ProxyNamespace
+    through: tuple[str, ...]
+
+    def __call__(self, *arguments: str) -> str:
+        done = self.namespace.run("qmicli", "-d", self.modem.path, *self.through, *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(params=[False, True], ids=["alone", "qmi-proxy"])
+def qmicli(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
+    """Qmicli alone and through qmi-proxy."""
+    personality = ModemPersonality()
+    habits = QmiHabits(slots=2)
+    with (
+        QmiModem(ScriptedCard(), path=tmp_path / "cdc-wdm0", habits=habits, personality=personality) as modem,
+        ProxyNamespace("qmi-proxy" if request.param else None) as namespace,
+    ):
+        yield Rig(modem, namespace, ("--device-open-qmi", *(("-p",) if request.param else ())))
+
+
+def test_qmicli_reads_the_modem(qmicli: Rig) -> None:
+    """Names, IMEI, registration, card and slots are what the simulated modem has."""
+    for question, says in READINGS.items():
+        assert says in qmicli(question)
+    assert qmicli.modem.function.clients == {}
+
+
+def test_qmicli_powers_the_card(qmicli: Rig) -> None:
+    """Off, the card is absent; on, it was restarted."""
+    restarts = qmicli.modem.function.modem.radio.restarts
+    qmicli("--uim-sim-power-off=1")
+    assert "Card state: 'absent'" in qmicli("--uim-get-card-status")
+    qmicli("--uim-sim-power-on=1")
+    assert "Card state: 'present'" in qmicli("--uim-get-card-status")
+    assert qmicli.modem.function.modem.radio.restarts > restarts
+
+
+def test_qmicli_switches_the_radio_and_the_slot(qmicli: Rig) -> None:
+    """Both are the modem's own states, and the other slot is empty."""
+    qmicli("--dms-set-operating-mode=low-power")
+    assert "Mode: 'low-power'" in qmicli("--dms-get-operating-mode")
+    qmicli("--dms-set-operating-mode=online")
+    qmicli("--uim-switch-slot=2")
+    assert "Card state: 'absent'" in qmicli("--uim-get-card-status")
+
+
+def test_qmicli_is_refused_by_name(qmicli: Rig) -> None:
+    """A file that is not there has the error that libqmi knows for it."""
+    done = qmicli.namespace.run(
+        "qmicli", "-d", qmicli.modem.path, *qmicli.through, "--uim-read-transparent=0x3F00,0x2F05"
+    )
+    assert done.returncode != 0
+    assert "SimFileNotFound" in done.stderr
