@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lpad.base.errors import InternalError, MalformedError
@@ -119,12 +119,14 @@ TO_HOST = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(TO_HOST)
 def test_what_is_written_is_read(sent: Message) -> None:
     """Every message of every service comes back as it was."""
     assert decode(encode(sent)) == sent
 
 
+@settings(deadline=None)
 @given(st.lists(TO_HOST, max_size=4), st.integers(1, 40))
 def test_a_stream_is_cut_at_its_lengths(sent: list[Message], size: int) -> None:
     """Reads of any size return the same messages in their order."""
@@ -170,6 +172,7 @@ def test_what_is_no_frame_is_refused(text: str) -> None:
         decode(raw(text))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 200))
 def test_nothing_that_arrives_raises(noise: bytes, cut: int) -> None:
     """Whatever the port returns, the receiver goes on, and finds the message after it once it was told."""

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lpad.base.errors import InternalError, MalformedError
@@ -188,6 +188,7 @@ KINDS: list[Any] = [
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@settings(deadline=None)
 @given(data=st.binary(max_size=60))
 def test_no_parameter_raises_anything_else(kind: Any, data: bytes) -> None:
     """Whatever is in a parameter, it is read or refused as malformed."""
