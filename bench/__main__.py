@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from bench import download_minimum
 from bench.api_load import load
+from bench.control_messages import control_messages
 from bench.counts import counts
 from bench.figure import Figure
 from bench.instructions import instructions
@@ -49,9 +50,9 @@ def main() -> int:
     if asked.load:
         figures = load(BAUD)
     elif asked.counts:
-        figures = [*counts(), *instructions()]
+        figures = [*counts(), *control_messages(), *instructions()]
     else:
-        figures = [*counts(), *instructions(), *_download(), _start(), *load(BAUD)]
+        figures = [*counts(), *control_messages(), *instructions(), *_download(), _start(), *load(BAUD)]
     if asked.json:
         print(
             json.dumps([asdict(each) | {"ratio": each.ratio, "met": each.met} for each in figures], indent=2)

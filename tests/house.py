@@ -58,7 +58,7 @@ SEES: dict[str, frozenset[str]] = {
         "card/at": "card/channel card/link card/modem card/port",
         "card/pcsc": "card/channel card/link card/port",
         "card/mbim": "card/channel card/link card/modem card/port",
-        "card/qmi": "card/link card/port card/quirks",
+        "card/qmi": "card/channel card/link card/modem card/port",
         "card/isdr": "card/channel card/link",
         "card/channel": "card/link",
         "card/link": "card/modem card/quirks",

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import CardError
 from lpad.card.pcsc.call_thread import CallThread, OverdueError
 from lpad.card.pcsc.calls import Context
-from lpad.card.port.port_protocol import PortProtocol, protocol_of
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
 
 _STABLE = ("serial/by-id/*",)
-_OTHERS = ("ttyUSB*", "ttyACM*", "wwan*at*", "wwan*mbim*", "cdc-wdm*")
+_OTHERS = ("ttyUSB*", "ttyACM*", "wwan*at*", "wwan*mbim*", "wwan*qmi*", "cdc-wdm*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +32,7 @@ def find_ports(*, deadline: Deadline, devices: Path = Path("/dev")) -> Ports:
     """Find ports and readers; no port is opened."""
     stable = {str(path): str(path.resolve()) for pattern in _STABLE for path in devices.glob(pattern)}
     found = {str(path) for pattern in _OTHERS for path in devices.glob(pattern)}
-    others = {path for path in found if protocol_of(path) is not PortProtocol.QMI}
-    ports = [*sorted(stable), *sorted(others - set(stable.values()))]
+    ports = [*sorted(stable), *sorted(found - set(stable.values()))]
     try:
         readers, why = _readers(deadline=deadline), None
     except CardError as error:

@@ -1,4 +1,4 @@
-"""The kinds of port behind which a card may be: an AT or MBIM port of a modem, and a PC/SC reader.
+"""The kinds of port behind which a card may be: an AT, MBIM or QMI port of a modem, and a PC/SC reader.
 
 Each kind defines how its link is opened, watched and returned, so no other code depends on the kind.
 """
@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lpad.base.errors import CardUnreachable
 from lpad.card.at.at_link import open_at_link
 from lpad.card.mbim.mbim_link import open_mbim_link
 from lpad.card.pcsc.pcsc_link import open_pcsc_link
@@ -65,7 +64,7 @@ class Port(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModemPort:
-    """An AT or MBIM port of a modem: a device, and the modem's settings."""
+    """An AT, MBIM or QMI port of a modem: a device, and the modem's settings."""
 
     path: str
     baud: int = 115200
@@ -81,7 +80,8 @@ class ModemPort:
     @property
     def transport(self) -> str:
         """The name of the port in messages."""
-        return f"{protocol_of(self.path).value} modem on {self.name}"
+        protocol = protocol_of(self.path)
+        return f"{'' if protocol is None else f'{protocol.value} '}modem on {self.name}"
 
     def way(self, *, memory: LinkMemory | None, folder: Path | None, watch: PortWatch) -> Way:
         """Return the way to the card (see `Port`)."""
@@ -89,20 +89,25 @@ class ModemPort:
         loan = None if self.hold is None else PortLoan(self.path, hold=self.hold)
         at_link = partial(open_at_link, baud=self.baud, memory=memory, overrides=self.quirks)
         mbim_link = partial(open_mbim_link, memory=memory, overrides=self.quirks)
+        asked: dict[str, PortProtocol] = {}
 
         def open_link(deadline: Deadline) -> Link:
             open_line: OpenLine = SerialLine if loan is None else partial(loan.open_line, deadline=deadline)
 
             def open_port(name: str) -> Link:
-                match protocol_of(name):
-                    case PortProtocol.MBIM:  # shared with ModemManager through mbim-proxy, so not borrowed
+                protocol = protocol_of(name) or asked.get(name)
+                if protocol is None:
+                    from lpad.card.port.port_question import ask_protocol  # noqa: PLC0415 - hardly ever
+
+                    protocol = asked[name] = ask_protocol(name, deadline=deadline)
+                match protocol:
+                    # Control ports are shared with ModemManager through proxies, so they are not borrowed.
+                    case PortProtocol.MBIM:
                         return mbim_link(name)
                     case PortProtocol.QMI:
-                        raise CardUnreachable(
-                            f"cannot use {name}: it is a QMI port, which lpad does not speak; use the modem's"
-                            " AT port, or switch the modem to MBIM",
-                            retryable=False,
-                        )
+                        from lpad.card.qmi.qmi_link import open_qmi_link  # noqa: PLC0415 - for QMI alone
+
+                        return open_qmi_link(name, memory=memory, overrides=self.quirks)
                     case PortProtocol.AT:
                         return at_link(name, open_line=open_line)
 

@@ -139,8 +139,8 @@ def test_a_late_answer_is_not_taken_for_the_next_one(tmp_path: Path) -> None:
         assert get_eid(link) == EID
         modem.once(UICC, Uicc.CLOSE_CHANNEL, delay=0.6)
         get_eid(link)
-        link._quirks = link._quirks.merged({"patience": {"apdu": 30.0}})
-        link._modem.patience = link._quirks.patience
+        link.quirks = link.quirks.merged({"patience": {"apdu": 30.0}})
+        link.modem.patience = link.quirks.patience
         assert get_eid(link) == EID
         link.close()
 

@@ -31,7 +31,7 @@ from lpad.card.mbim.mbim_link import open_mbim_link
 from lpad.codec import es10
 deadline = Deadline.after(60)
 link = open_mbim_link(sys.argv[1])
-assert link._modem.dialogue._port.through_proxy
+assert link.modem.dialogue._port.through_proxy
 print(link.imei(deadline=deadline))
 for _ in range(20):
     with isdr_session(link, deadline=deadline) as isdr:

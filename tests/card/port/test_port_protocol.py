@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from card.link_contract import EID, GET_EID, soon
-from card.scripted_card import ScriptedCard
+from card.scripted_card import IMEI, ScriptedCard
 from lpad.base.errors import CardUnreachable
 from lpad.card.available_ports import find_ports
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.diagnostics import facts_of
 from lpad.card.port.hotplug import PortWatch
 from lpad.card.port.port_protocol import PortProtocol, protocol_of
+from lpad.card.port.port_question import ask_protocol
 from lpad.card.port_kinds import ModemPort
+from lpad.codec.qmi.control import GetVersionInfo
 from lpad.simulator.mbim.control_port import MbimModem
+from lpad.simulator.qmi.control_port import QmiModem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,43 +56,72 @@ def test_the_type_of_a_wwan_port_tells(protocol: PortProtocol, tmp_path: Path) -
         ("/dev/wwan0mbim0", PortProtocol.MBIM),
         ("/dev/wwan0qmi0", PortProtocol.QMI),
         ("/dev/wwan0at0", PortProtocol.AT),
-        ("/dev/cdc-wdm3", PortProtocol.MBIM),
+        ("/dev/cdc-wdm3", None),
         ("/dev/ttyUSB2", PortProtocol.AT),
         ("/dev/serial/by-id/usb-Quectel-if02", PortProtocol.AT),
     ],
 )
-def test_otherwise_the_name_tells(port: str, protocol: PortProtocol, tmp_path: Path) -> None:
-    """Without sysfs a cdc-wdm device is asked by MBIM's Open."""
+def test_otherwise_the_name_tells(port: str, protocol: PortProtocol | None, tmp_path: Path) -> None:
+    """Without sysfs a cdc-wdm device speaks either protocol, so the modem is asked."""
     assert protocol_of(port, sysfs=tmp_path) is protocol
 
 
-def test_a_way_leads_through_an_mbim_port(tmp_path: Path) -> None:
-    """The path of the port is enough; a Unix socket is a simulated modem's port."""
-    for path in ("cdc-wdm0", f"unix:{tmp_path}/mbim"):
-        place = path if path.startswith("unix:") else str(tmp_path / path)
-        with MbimModem(ScriptedCard(answers={GET_EID: EID}), path=place) as modem:
-            port = ModemPort(path=modem.path)
-            assert port.transport == f"MBIM modem on {modem.path}"
-            way = port.way(memory=None, folder=None, watch=PortWatch())
+@pytest.mark.parametrize("place", ["cdc-wdm0", "unix:"])
+@pytest.mark.parametrize("kind", ["mbim", "qmi"])
+def test_a_way_leads_through_a_control_port(kind: str, place: str, tmp_path: Path) -> None:
+    """The path of the port is enough: the modem is asked once, and the answer is kept."""
+    path = f"unix:{tmp_path}/port" if place == "unix:" else str(tmp_path / place)
+    card = ScriptedCard(answers={GET_EID: EID})
+    modem = MbimModem(card, path=path) if kind == "mbim" else QmiModem(card, path=path)
+    with modem:
+        port = ModemPort(path=modem.path)
+        assert port.transport == f"modem on {modem.path}"
+        way = port.way(memory=None, folder=None, watch=PortWatch())
+        for _ in range(2):
             link = way.open_link(soon())
             with isdr_session(link, deadline=soon()) as isdr:
                 assert isdr.command(GET_EID, deadline=soon()) == EID
-            assert facts_of(link).kind == "mbim"
+            assert facts_of(link).kind == kind
             link.close()
-            way.give_back()
+        way.give_back()
+    if isinstance(modem, QmiModem):
+        assert questions(modem) == 1
 
 
-def test_a_qmi_port_is_refused_with_a_remedy(tmp_path: Path) -> None:
-    """Lpad does not speak QMI, and says what to use in its place."""
-    way = ModemPort(path=str(tmp_path / "wwan0qmi0")).way(memory=None, folder=None, watch=PortWatch())
-    with pytest.raises(CardUnreachable, match="QMI port, which lpad does not speak") as caught:
-        way.open_link(soon())
-    assert not caught.value.retryable
+def questions(modem: QmiModem) -> int:
+    """Count lpad's questions for the protocol."""
+    asked = (GetVersionInfo.SERVICE, GetVersionInfo.MESSAGE)
+    return [(each.service, each.number) for each in modem.received].count(asked)
 
 
-def test_mbim_ports_are_listed_and_qmi_ports_are_not(tmp_path: Path) -> None:
+def test_a_modem_that_speaks_neither_is_named(tmp_path: Path) -> None:
+    """The error says what was asked, and it may be tried again."""
+    with MbimModem(ScriptedCard(), path=tmp_path / "cdc-wdm0") as modem:
+        modem.once(executed=False, lost=True)
+        with pytest.raises(CardUnreachable, match="neither in QMI nor in MBIM") as caught:
+            ask_protocol(modem.path, deadline=soon())
+        assert caught.value.retryable
+
+
+def test_the_name_of_a_qmi_port_is_enough(tmp_path: Path) -> None:
+    """A WWAN port is not asked."""
+    with QmiModem(ScriptedCard(answers={GET_EID: EID}), path=tmp_path / "wwan0qmi0") as modem:
+        port = ModemPort(path=modem.path)
+        assert port.transport == f"QMI modem on {modem.path}"
+        link = port.way(memory=None, folder=None, watch=PortWatch()).open_link(soon())
+        assert link.imei(deadline=soon()) == IMEI
+        link.close()
+        assert questions(modem) == 0
+
+
+def test_control_ports_are_listed(tmp_path: Path) -> None:
     """`lpad probe` lists the ports that it can use."""
-    for name in ("cdc-wdm0", "wwan0mbim0", "wwan0qmi0", "ttyUSB0"):
+    for name in ("cdc-wdm0", "wwan0mbim0", "wwan0qmi0", "ttyUSB0", "wwan0"):
         (tmp_path / name).touch()
     found = find_ports(deadline=soon(), devices=tmp_path).serial
-    assert [each.removeprefix(f"{tmp_path}/") for each in found] == ["cdc-wdm0", "ttyUSB0", "wwan0mbim0"]
+    assert [each.removeprefix(f"{tmp_path}/") for each in found] == [
+        "cdc-wdm0",
+        "ttyUSB0",
+        "wwan0mbim0",
+        "wwan0qmi0",
+    ]

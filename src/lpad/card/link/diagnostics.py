@@ -11,7 +11,7 @@ class LinkFacts:
     """How a card is reached; fields are None or empty if unknown, or meaningless for this kind of link."""
 
     kind: str | None = None
-    """cgla, cgla-channel-in-class, csim, mbim, pcsc-t0 or pcsc-t1."""
+    """cgla, cgla-channel-in-class, csim, mbim, qmi, pcsc-t0 or pcsc-t1."""
     doubted: str | None = None
     """The kind that failed in the middle of a command, so that others are tried before it."""
     manufacturer: str | None = None

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from lpad.base.regular_file import REWRITE, open_regular, read_regular
+from lpad.card.link.held_clients import HeldClients
 from lpad.card.modem.powered_down_note import PoweredDown
 from lpad.card.quirks.modem_identity import UNKNOWN_MODEM, ModemIdentity
 from lpad.card.quirks.quirks import LinkKind
@@ -118,6 +119,11 @@ class LinkMemory:
     def open_channel(self, key: str) -> OpenChannel:
         """Return the note about the open channel of a modem."""
         return OpenChannel(None if self._folder is None else self._folder / f"{key}.open")
+
+    def held_clients(self, key: str, *, port: str) -> HeldClients:
+        """Return the note about the clients that are held at a modem's QMI port."""
+        path = None if self._folder is None else self._folder / f"{key}.clients"
+        return HeldClients(path, port=port)
 
     def powered_down(self, key: str) -> PoweredDown:
         """Return the note about powered-down parts of a modem."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
-from lpad.base.errors import CardMalformed, CardUnreachable, InternalError, blamed_on
-from lpad.card.channel.lost_channel import LostChannel
+from lpad.base.errors import CardMalformed, CardUnreachable, blamed_on
 from lpad.card.mbim.mbim_refusals import is_status
 from lpad.codec.mbim.information_buffer import decode
 from lpad.codec.mbim.messages import Action
@@ -18,12 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.base.deadline import Deadline
-    from lpad.base.identifiers import Aid
-    from lpad.card.link.link import RawCard
     from lpad.card.mbim.mbim_modem import MbimModem
     from lpad.protocol.apdu import Apdu
-
-_log = logging.getLogger(__name__)
 
 _PROPRIETARY = 0x80
 _INTER_INDUSTRY, _EXTENDED = 0, 1
@@ -93,6 +87,22 @@ class UiccChannel:
         self._carried = True
         return answer
 
+    def close(self, deadline: Deadline, *, group: int) -> None:
+        """Have the modem close the channel.
+
+        Raises:
+            CardUnreachable: it does not answer, or refuses.
+        """
+        self.modem.dialogue.ask(
+            UICC,
+            Uicc.CLOSE_CHANNEL,
+            CloseChannelRequest(channel=self.number, group=group),
+            action=Action.SET,
+            attempted="cannot close the channel",
+            patience=self.modem.patience.apdu,
+            deadline=deadline,
+        )
+
     def _send(self, apdu: Apdu, class_byte_type: int, *, deadline: Deadline) -> bytes:
         attempted = "cannot pass an APDU on"
         answer = self.modem.dialogue.ask(
@@ -107,53 +117,3 @@ class UiccChannel:
         with blamed_on(CardMalformed, attempted):
             found = decode(ApduAnswer, answer)
             return found.response + status_word(found.status)
-
-
-class MbimChannel:
-    """The channel with its application (see `Channel`)."""
-
-    def __init__(self, card: RawCard, uicc: UiccChannel, *, aid: Aid, group: int) -> None:
-        """Wrap an open channel.
-
-        Args:
-            card: passes APDUs to `uicc`, such as its trace.
-            group: the group in which it was opened.
-        """
-        self._card = card
-        self._uicc = uicc
-        self._group = group
-        self._open = True
-        self._lost = LostChannel()
-        self.aid = aid
-
-    def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Send an APDU on this channel (see `Channel`)."""
-        if not self._open:
-            raise InternalError("a closed channel was used")
-        self._lost.follow(apdu)
-        answer = self._card.transmit(apdu, deadline=deadline)
-        self._lost.heed(answer, lambda asked: self._card.transmit(asked, deadline=deadline))
-        return answer
-
-    def close(self, *, deadline: Deadline) -> None:
-        """Close the channel (see `Channel`); does nothing if the card has lost it."""
-        if not self._open:
-            return
-        self._open = False
-        try:
-            if self._lost.is_lost(lambda asked: self._card.transmit(asked, deadline=deadline)):
-                _log.debug("channel %d was lost when the card restarted", self._uicc.number)
-                return
-            self._uicc.modem.dialogue.ask(
-                UICC,
-                Uicc.CLOSE_CHANNEL,
-                CloseChannelRequest(channel=self._uicc.number, group=self._group),
-                action=Action.SET,
-                attempted="cannot close the channel",
-                patience=self._uicc.modem.patience.apdu,
-                deadline=deadline,
-            )
-        except CardUnreachable as error:
-            if not is_status(error, Status.INVALID_LOGICAL_CHANNEL):
-                raise
-            _log.debug("channel %d was lost when the modem reset the card", self._uicc.number)

@@ -76,6 +76,10 @@ class MbimModem:
         self.dialogue = dialogue
         self.patience = AtTimeouts()
 
+    def close(self) -> None:
+        """Release the port."""
+        self.dialogue.close()
+
     def imei(self, *, deadline: Deadline) -> Imei | None:
         """Return the modem's IMEI, or None if it reports no valid one."""
         caps = self._caps(deadline)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from lpad.base.errors import CardError, CardUnreachable
+from lpad.card.modem.sim_slot import Slot
 from lpad.codec.mbim.basic_connect import SlotInfo, SlotMappings, SlotRequest, SlotState, SysCaps
 from lpad.codec.mbim.information_buffer import Information
 from lpad.codec.mbim.services import BASIC_CONNECT_EXTENSIONS, Extended
@@ -21,20 +20,6 @@ _I = TypeVar("_I", bound=Information)
 
 _MOST = 8
 _WITHOUT_CARD = (SlotState.UNKNOWN, SlotState.OFF_EMPTY, SlotState.EMPTY)
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A physical slot, from 1, as printed on devices."""
-
-    number: int
-    active: bool
-    card: bool | None
-    """Whether a card is in it; None: the modem does not say."""
-
-    def __str__(self) -> str:
-        has = {True: "has a card", False: "is empty", None: "is in an unknown state"}[self.card]
-        return f"slot {self.number}{' (active)' if self.active else ''} {has}"
 
 
 class SimSlots:
@@ -63,18 +48,6 @@ class SimSlots:
             )
             slots.append(Slot(index + 1, index in mapped.slots, known))
         return tuple(slots)
-
-    def explained(self, error: CardError, *, deadline: Deadline) -> CardError:
-        """Return an error about a missing SIM with the state of all slots, if there are several."""
-        slots = self.read(deadline=deadline)
-        if len(slots) < 2:
-            return error
-        told = ", ".join(map(str, slots))
-        return CardUnreachable(
-            f"{error.sentence}: {told}",
-            retryable=error.retryable,
-            modem_error=str(error.details["modem_error"]),
-        )
 
     def _asked(
         self, kind: type[_I], cid: Extended, information: Information | None, deadline: Deadline

@@ -1,4 +1,4 @@
-"""A modem on a control port (MBIM), which answers questions as data in place of AT lines."""
+"""A modem on a control port (MBIM, QMI), which answers questions as data in place of AT lines."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Imei
     from lpad.card.modem.modem_answers import ModemIccid, Power, RejectCause
+    from lpad.card.quirks.modem_identity import ModemIdentity
+    from lpad.card.quirks.quirks import AtTimeouts
     from lpad.protocol.registration_answer import Registration
 
 
@@ -21,6 +23,17 @@ class ControlModem(Protocol):
 
     reattaching: tuple[tuple[str, str], ...]
     """Actions for `take` that detach and attach, gentlest first."""
+
+    patience: AtTimeouts
+    """The time to wait for answers."""
+
+    def close(self) -> None:
+        """Release the port; never raises, and a second call does nothing."""
+        ...
+
+    def identity(self, *, deadline: Deadline) -> ModemIdentity:
+        """Return model and firmware, as far as the modem reports them."""
+        ...
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
         """Return the modem's IMEI, or None if it reports no valid one."""

@@ -1,8 +1,8 @@
-"""A modem's control port (MBIM), opened directly or through mbim-proxy, for the exchange of bytes.
+"""A modem's control port (MBIM, QMI), opened directly or through its proxy, for the exchange of bytes.
 
-Two programs that read one control port steal each other's answers, so all share mbim-proxy, as ModemManager
-does. lpad uses it if it runs, and otherwise opens the port itself, with a lock. What needs root, the port
-opener does for an lpad that runs as another user.
+Two programs that read one control port steal each other's answers, so all share mbim-proxy or qmi-proxy, as
+ModemManager does. lpad uses it if it runs, and otherwise opens the port itself, with a lock. What needs root,
+the port opener does for an lpad that runs as another user.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 PROXY = "\0mbim-proxy"
 """The abstract socket of libmbim's proxy."""
+QMI_PROXY = "\0qmi-proxy"
+"""The abstract socket of libqmi's proxy."""
 DEFAULT_TRANSFER = 4096
 _LARGEST_COMMAND = 0x800248A0
 """IOCTL_WDM_MAX_COMMAND: the port's largest message, as a number of 2 bytes."""
@@ -42,19 +44,25 @@ _FLAGS = os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 class ControlPort:
     """An open control port or connection to a proxy; messages are written whole."""
 
-    def __init__(self, fd: int, *, name: str, through_proxy: bool) -> None:
+    def __init__(self, fd: int, *, name: str, proxy: str | None) -> None:
         """Take over a descriptor, which does not block.
 
         Args:
             fd: closed with this object.
             name: the port's name in errors.
-            through_proxy: whether it leads to mbim-proxy, which first needs the name of the device.
+            proxy: the name of the proxy to which it leads, which first needs the name of the device; None: it
+                leads to the modem.
         """
         self._fd = fd
         self.name = name
-        self.through_proxy = through_proxy
+        self._proxy = proxy
         self.max_transfer = _max_transfer(fd)
         """Bytes of the largest message or fragment."""
+
+    @property
+    def through_proxy(self) -> bool:
+        """Whether it leads to a proxy."""
+        return self._proxy is not None
 
     @property
     def closed(self) -> bool:
@@ -97,6 +105,16 @@ class ControlPort:
             raise self._gone()
         return b""
 
+    def fileno(self) -> int:
+        """Return the descriptor, to wait until there is something to read.
+
+        Raises:
+            CardUnreachable: the port is closed.
+        """
+        if self.closed:
+            raise self._gone()
+        return self._fd
+
     def close(self) -> None:
         """Release the port; never raises, and a second call does nothing."""
         fd, self._fd = self._fd, -1
@@ -114,8 +132,8 @@ class ControlPort:
     def _gone(self) -> CardUnreachable:
         if self.through_proxy:
             return CardUnreachable(
-                f"mbim-proxy has closed the connection for {self.name}: the modem was reset or unplugged, or"
-                " the proxy refuses this user, because it accepts only root; try again, and if it happens"
+                f"{self._proxy} has closed the connection for {self.name}: the modem was reset or unplugged,"
+                " or the proxy refuses this user, because it accepts only root; try again, and if it happens"
                 f" again, {START_OPENER}, run lpad as root, or stop the program that uses the proxy, such as"
                 " ModemManager"
             )
@@ -128,15 +146,15 @@ class ControlPort:
 def open_control_port(
     port: str,
     *,
-    proxy: str = PROXY,
+    proxy: str | None = PROXY,
     opener: PortOpenerClient = _OPENER,
     privileged: bool | None = None,
 ) -> ControlPort:
-    """Open a modem's MBIM port.
+    """Open a modem's control port.
 
     Args:
         port: device, such as /dev/cdc-wdm0 or /dev/wwan0mbim0; or the path of a Unix socket.
-        proxy: the proxy's abstract socket, which is used if it accepts connections.
+        proxy: the proxy's abstract socket, which is used if it accepts connections; None: none is used.
         opener: opens what this process may not open.
         privileged: whether the proxy serves this process; None: if it is root's.
 
@@ -149,13 +167,14 @@ def open_control_port(
     except OSError as error:
         raise _not_opened(port, error) from error
     if stat.S_ISSOCK(mode):
-        return ControlPort(_connected(port, port), name=port, through_proxy=False)
+        return ControlPort(_connected(port, port), name=port, proxy=None)
     if not stat.S_ISCHR(mode):
         raise CardUnreachable(f"cannot open {port}: it is not a device", retryable=False)
     own = os.geteuid() == 0 if privileged is None else privileged
-    shared = _proxy_connection(proxy, opener=None if own else opener)
-    if shared is not None:
-        return ControlPort(shared, name=port, through_proxy=True)
+    if proxy is not None:
+        shared = _proxy_connection(proxy, opener=None if own else opener)
+        if shared is not None:
+            return ControlPort(shared, name=port, proxy=proxy.removeprefix("\0"))
     try:
         fd = _opened_device(port, opener)
     except OSError as error:
@@ -169,7 +188,7 @@ def open_control_port(
         if isinstance(error, BlockingIOError):
             raise CardBusy(f"cannot open {port}: {held_elsewhere(port)}") from error
         raise CardUnreachable(f"cannot open {port}: {error}") from error
-    return ControlPort(fd, name=port, through_proxy=False)
+    return ControlPort(fd, name=port, proxy=None)
 
 
 def _opened_device(port: str, opener: PortOpenerClient) -> int:

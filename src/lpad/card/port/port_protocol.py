@@ -1,7 +1,8 @@
 """The protocol that a modem's port speaks, as the kernel states it.
 
 cdc-wdm ports belong to the driver cdc_mbim or qmi_wwan (/sys/class/usbmisc), WWAN ports have a type
-(/sys/class/wwan, Linux 5.14). If neither says anything, the name does.
+(/sys/class/wwan, Linux 5.14). If neither says anything, the name does; for names that both kinds of control
+port have, lpad asks the modem (`port_question.py`).
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ _DRIVERS = {"cdc_mbim": PortProtocol.MBIM, "qmi_wwan": PortProtocol.QMI, "option
 _NAMES = (
     (re.compile(r"wwan[0-9]+mbim[0-9]+"), PortProtocol.MBIM),
     (re.compile(r"wwan[0-9]+qmi[0-9]+"), PortProtocol.QMI),
-    # The driver is unknown: lpad asks by sending Open, because MBIM is the usual protocol of such ports.
-    (re.compile(r"cdc-wdm[0-9]+"), PortProtocol.MBIM),
 )
+_EITHER = re.compile(r"cdc-wdm[0-9]+")
+"""The name of MBIM and of QMI ports."""
 
 
-def protocol_of(port: str, *, sysfs: Path = SYSFS) -> PortProtocol:
-    """Return the protocol of a port, without opening it.
+def protocol_of(port: str, *, sysfs: Path = SYSFS) -> PortProtocol | None:
+    """Return the protocol of a port, without opening it; None: a control port of an unknown protocol.
 
     Args:
-        port: a device, a link to one, or the path of a Unix socket, which is a simulated modem's MBIM port.
+        port: a device, a link to one, or the path of a Unix socket: a simulated modem's control port.
     """
     path = Path(port)
     if path.is_socket():
-        return PortProtocol.MBIM
+        return None
     device = path.resolve().name
     told = _told_type(sysfs / "class" / "wwan" / device / "type") or _driver_of(sysfs, device)
     if told is not None:
@@ -47,7 +48,7 @@ def protocol_of(port: str, *, sysfs: Path = SYSFS) -> PortProtocol:
         for pattern, protocol in _NAMES:
             if pattern.fullmatch(name):
                 return protocol
-    return PortProtocol.AT
+    return None if _EITHER.fullmatch(device) or _EITHER.fullmatch(path.name) else PortProtocol.AT
 
 
 def _told_type(file: Path) -> PortProtocol | None:

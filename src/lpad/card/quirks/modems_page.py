@@ -14,6 +14,8 @@ This page lists the known quirks of modems. `python -m lpad.card.quirks.modems_p
 files in `src/lpad/card/quirks/`. The page promises nothing: lpad detects which link works with a modem, and
 remembers it. lpad treats an unlisted modem as the generic one.
 
+Many modems have several kinds of port; [a table](mbim.md#which-port-for-which-modem) shows which one to use.
+
 Reports are cited as repository#number. Please report lpad's findings on your modem in an issue.
 """
 

@@ -116,7 +116,7 @@ def decode(kind: type[_B], parameters: Sequence[tuple[int, bytes]]) -> _B:
 
 def encode_result(error: int) -> tuple[int, bytes]:
     """Write the result of a response; 0 is success."""
-    return _RESULT, _RESULT_FORM.pack(int(error != 0), error)
+    return _RESULT, _RESULT_FORM.pack(error != 0, error)
 
 
 def result_of(parameters: Sequence[tuple[int, bytes]]) -> Result:

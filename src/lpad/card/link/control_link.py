@@ -1,0 +1,175 @@
+"""The card in a modem behind a control port (MBIM, QMI), on channels that the modem opens."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from lpad.base.errors import CardBusy, InternalError
+from lpad.card.link.answer_length import AnswerLengthChannel
+from lpad.card.link.diagnostics import LinkFacts, handle_form
+from lpad.card.link.isdr_aids import remembered_first
+from lpad.card.link.remembered_links import LinkMemory, Remembered
+from lpad.card.modem.control_modem import ControlModem
+from lpad.card.modem.modem_of_link import LentModem
+from lpad.card.modem.powered_down_note import PoweredDown, bring_up
+from lpad.card.port.lasting_names import device_key
+from lpad.card.quirks.quirks import Quirks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lpad.base.deadline import Deadline
+    from lpad.base.identifiers import Aid, Imei
+    from lpad.card.link.link import Channel
+    from lpad.card.quirks.quirks import RefreshStep
+
+_log = logging.getLogger(__name__)
+
+_SIM_BUSY = 30.0
+_BETWEEN_QUESTIONS = 1.0
+
+_M = TypeVar("_M", bound=ControlModem)
+
+
+class ControlLink(ABC, Generic[_M]):
+    """A link that remembers with the modem what its firmware requires."""
+
+    kind: ClassVar[str]
+    """The name of the kind of link, such as mbim."""
+
+    def __init__(
+        self,
+        modem: _M,
+        *,
+        name: str,
+        ladder: tuple[RefreshStep, ...],
+        memory: LinkMemory,
+        overrides: Mapping[str, Any] | None = None,
+        unredacted: bool = False,
+    ) -> None:
+        """Use a modem; nothing is sent before the first channel is opened or the IMEI is read.
+
+        Args:
+            modem: used by this link alone; closed with it.
+            name: name of the port, for the log.
+            ladder: the steps that make a modem of this kind notice another profile.
+            memory: the remembered modems.
+            overrides: the settings' quirks; those for AT commands have no effect.
+        """
+        self.modem = modem
+        self.name = name
+        self._memory = memory
+        self.unredacted = unredacted
+        self.quirks = Quirks(refresh_ladder=ladder, announcements=(), iccid_commands=()).merged(
+            overrides or {}
+        )
+        modem.patience = self.quirks.patience
+        self.remembered = Remembered()
+        self._powered_down = PoweredDown(None)
+        self._key: str | None = None
+        self._imei: Imei | None = None
+        self.channel: int | None = None
+        self.channels_closed = 0
+
+    @property
+    def block_size(self) -> int:
+        """The size in bytes of the largest STORE DATA block that is known, or assumed, to pass."""
+        return self.remembered.block_size or self.quirks.block_size
+
+    @block_size.setter
+    def block_size(self, size: int) -> None:
+        self.remember(block_size=size)
+
+    def describe(self) -> LinkFacts:
+        """Return the link's description of itself."""
+        identity = self.remembered.identity
+        return LinkFacts(
+            kind=self.kind,
+            model=identity.model or None,
+            firmware=identity.firmware or None,
+            handle=None if self.channel is None else handle_form(str(self.channel)),
+            channels_closed=self.channels_closed,
+        )
+
+    def imei(self, *, deadline: Deadline) -> Imei | None:
+        """Return the modem's IMEI (see `Device`)."""
+        self._get_acquainted(deadline=deadline)
+        return self._imei
+
+    def close(self) -> None:
+        """Release the port."""
+        self.modem.close()
+
+    @contextmanager
+    def lend_modem(self, *, deadline: Deadline) -> Iterator[LentModem]:
+        """Lend the modem (see `Link`)."""
+        self._get_acquainted(deadline=deadline)
+        yield LentModem(modem=self.modem, quirks=self.quirks, powered_down=self._powered_down)
+
+    def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
+        """Open a channel to the ISD-R (see `Link`)."""
+        if not aids:
+            raise InternalError("the AID of the application to select is missing")
+        if self._key is not None:
+            bring_up(self.modem, self._powered_down, deadline=deadline)
+        self._get_acquainted(deadline=deadline)
+        channel = self._open_once_ready(remembered_first(aids, self.remembered.isdr_aid), deadline=deadline)
+        if len(aids) > 1:
+            self.remember(isdr_aid=str(channel.aid))
+        return AnswerLengthChannel(
+            channel, needed=self.remembered.le, learn=lambda needed: self.remember(le=needed)
+        )
+
+    def _get_acquainted(self, *, deadline: Deadline) -> None:
+        """Identify the modem, once per opened port, and close the channels of a process that was killed."""
+        if self._key is not None:
+            return
+        self._imei = self.modem.imei(deadline=deadline)
+        key = device_key(None, f"{self.kind} {self.name if self._imei is None else self._imei}")
+        remembered = self._memory.get(key)
+        identity = self.modem.identity(deadline=deadline)
+        if remembered is not None and remembered.identity == identity:
+            self.remembered = remembered
+        else:
+            self.remembered = Remembered(identity=identity)
+        self._powered_down = self._memory.powered_down(key)
+        bring_up(self.modem, self._powered_down, deadline=deadline)
+        self.close_leftovers(deadline=deadline)
+        self._key = key
+        self.remember()
+        _log.info("%s: %s modem %s", self.name, self.kind.upper(), identity)
+
+    @abstractmethod
+    def close_leftovers(self, *, deadline: Deadline) -> None:
+        """Close the channels of a process that was killed; called once per opened port."""
+
+    @abstractmethod
+    def open_first(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
+        """Open a channel to the first of `aids` that the card knows (see `Link`).
+
+        Raises:
+            CardBusy: the modem is starting up; the call is repeated.
+        """
+
+    def _open_once_ready(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
+        """Open a channel; repeat while the modem reports that the SIM is busy, as after a switch."""
+        until = deadline.within(_SIM_BUSY)
+        while True:
+            self.modem.forget_unsolicited()
+            try:
+                return self.open_first(aids, deadline=deadline)
+            except CardBusy as error:
+                if until.remaining() <= _BETWEEN_QUESTIONS:
+                    raise
+                _log.info("%s: %s; waiting", self.name, error)
+            self.modem.wait_for((), deadline=until.within(_BETWEEN_QUESTIONS))
+
+    def remember(self, **what: Any) -> None:
+        """Keep fields of `Remembered` with the modem."""
+        self.remembered = replace(self.remembered, **what)
+        if self._key is not None:
+            self._memory.put(self._key, self.remembered)

@@ -1,0 +1,92 @@
+"""The clients that lpad holds at a modem's QMI port, noted on disk so that a killed process leaves none."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from msgspec import Struct
+
+from lpad.base.regular_file import open_regular, read_regular
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_log = logging.getLogger(__name__)
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_Number = Annotated[int, msgspec.Meta(ge=1, le=255)]
+
+
+class _Clients(Struct, frozen=True):
+    device: str
+    clients: Annotated[tuple[tuple[_Number, _Number], ...], msgspec.Meta(max_length=255)] = ()
+
+
+class HeldClients:
+    """A small expendable file with service and number of each client.
+
+    A modem keeps a client until it is given back or the modem is reset. After a reset the same number may
+    belong to another program; then the kernel has made the device again, and the note no longer counts. It is
+    not synced: after a loss of power the modem has forgotten its clients, too.
+    """
+
+    def __init__(self, path: Path | None, *, port: str) -> None:
+        """Keep the note at `path`; None: keep none.
+
+        Args:
+            port: the device at which the clients are held.
+        """
+        self._path = path
+        self._port = port
+
+    def left_over(self) -> tuple[tuple[int, int], ...]:
+        """Return service and number of the clients that an earlier process has left."""
+        if self._path is None:
+            return ()
+        try:
+            noted = msgspec.json.decode(read_regular(self._path), type=_Clients)
+        except FileNotFoundError:
+            return ()
+        except (OSError, ValueError) as error:
+            _log.warning("%s cannot be read: %s", self._path, error)
+            return ()
+        return noted.clients if noted.device == _device(self._port) else ()
+
+    def keep(self, clients: Mapping[int, int]) -> None:
+        """Note the clients held now, by service; an unwritable folder only causes a warning."""
+        if self._path is None:
+            return
+        if not clients:
+            self.clear()
+            return
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fresh = self._path.with_suffix(".new")
+            with os.fdopen(open_regular(fresh, os.O_WRONLY | os.O_CREAT), "wb") as file:
+                file.write(msgspec.json.encode(_Clients(_device(self._port), tuple(clients.items()))))
+                file.truncate()
+            fresh.replace(self._path)
+        except OSError as error:
+            _log.warning("%s cannot be written: %s", self._path, error)
+
+    def clear(self) -> None:
+        """Note that no client is held."""
+        if self._path is not None:
+            try:
+                self._path.unlink(missing_ok=True)
+            except OSError as error:
+                _log.warning("%s cannot be removed: %s", self._path, error)
+
+
+def _device(port: str) -> str:
+    """Return a name of the device node that differs after a restart of the modem or the host."""
+    try:
+        found = os.stat(port)  # noqa: PTH116 - the argument is a text
+        boot = _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+    return f"{boot} {found.st_dev} {found.st_ino}"

@@ -1,0 +1,50 @@
+"""The refusals of a modem on a control port as errors with a remedy; each protocol has a table of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import CardBusy, CardError
+from lpad.card.port.link_refused import LinkRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The error for one kind of refusal, and what the user can do."""
+
+    error: type[CardError]
+    remedy: str
+    retryable: bool | None = None
+    lock: str | None = None
+
+
+WAIT = Refusal(CardBusy, "the modem is starting up or its SIM is in use; try again in a few seconds")
+OTHER = Refusal(LinkRefused, "a modem reset may help")
+"""Every refusal without a remedy of its own."""
+
+
+def refusal_error(refusal: Refusal, words: str, *, attempted: str, protocol: str) -> CardError:
+    """Return the error; its details contain `modem_error`.
+
+    Args:
+        words: the modem's reason, such as "sim not inserted".
+        attempted: the command and the port.
+        protocol: MBIM or QMI.
+    """
+    error = refusal.error(
+        f"{attempted}: the modem answered '{words}'; {refusal.remedy}",
+        retryable=refusal.retryable,
+        modem_error=f"{protocol} {words}",
+    )
+    if refusal.lock is not None:
+        error.details["modem_lock"] = refusal.lock
+    return error
+
+
+def was_refused(error: CardError, words: Iterable[str], *, protocol: str) -> bool:
+    """Return whether an error is for one of these reasons."""
+    return error.details.get("modem_error") in {f"{protocol} {each}" for each in words}

@@ -1,0 +1,39 @@
+"""A physical SIM slot of a modem on a control port."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import CardUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lpad.base.errors import CardError
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A physical slot, from 1, as printed on devices."""
+
+    number: int
+    active: bool
+    card: bool | None
+    """Whether a card is in it; None: the modem does not say."""
+
+    def __str__(self) -> str:
+        has = {True: "has a card", False: "is empty", None: "is in an unknown state"}[self.card]
+        return f"slot {self.number}{' (active)' if self.active else ''} {has}"
+
+
+def explained(error: CardError, slots: Sequence[Slot]) -> CardError:
+    """Return an error about a missing SIM with the state of all slots, if there are several."""
+    if len(slots) < 2:
+        return error
+    told = ", ".join(map(str, slots))
+    return CardUnreachable(
+        f"{error.sentence}: {told}",
+        retryable=error.retryable,
+        modem_error=str(error.details["modem_error"]),
+    )

@@ -1,0 +1,387 @@
+"""The dialogue with a QMI modem: clients, one request at a time with its time limit, and indications."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, TypeVar
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardError, CardMalformed, CardUnreachable, MalformedError, blamed_on
+from lpad.card.qmi.long_responses import LongResponses
+from lpad.card.qmi.qmi_refusals import refusal_of
+from lpad.codec.qmi import card, control, network
+from lpad.codec.qmi.framing import (
+    BROADCAST,
+    MOST_CONTROL_TRANSACTION,
+    MOST_TRANSACTION,
+    Kind,
+    Message,
+    encode,
+)
+from lpad.codec.qmi.reassembly import Receiver
+from lpad.codec.qmi.results import Error
+from lpad.codec.qmi.services import Ctl, Nas, Service, Uim
+from lpad.codec.qmi.values import Body, decode, result_of
+from lpad.codec.qmi.values import encode as encode_parameters
+
+if TYPE_CHECKING:
+    from lpad.card.link.held_clients import HeldClients
+    from lpad.card.port.control_port import ControlPort
+
+_log = logging.getLogger(__name__)
+
+_B = TypeVar("_B", bound=Body)
+
+OPENING = 5.0
+"""Seconds for the answer of the control service; the first request is sent again once."""
+_PROXY_OPENING = 20.0
+_RELEASING = 1.0
+_INDICATIONS_KEPT = 64
+_NOW = Deadline(0.0)
+_PRIMARY = card.Session(kind=card.PRIMARY_SESSION)
+_SUBSCRIPTIONS: dict[int, tuple[Body, ...]] = {
+    Service.UIM: (
+        card.RegisterEvents(mask=card.Events.CARD_STATUS | card.Events.SLOT_STATUS),
+        card.RefreshRegisterAll(session=_PRIMARY, register=1),
+    ),
+    Service.NAS: (network.RegisterIndications(),),
+}
+"""What a new client asks to be informed of; firmware that refuses one has lpad ask from time to time."""
+
+
+class QmiDialogue:
+    """A modem on a port that only this object uses."""
+
+    def __init__(self, port: ControlPort, held: HeldClients) -> None:
+        """Use a port; nothing is sent before the first request.
+
+        Args:
+            held: the note of the clients that a process holds at this port.
+        """
+        self._port = port
+        self._held = held
+        self._receiver = Receiver()
+        self._begun = False
+        self._clients: dict[int, int] = {}
+        self._control_transaction = 0
+        self._transaction = 0
+        self._abandoned: set[int] = set()
+        self._resets = 0
+        self._long = LongResponses()
+        self._heard: deque[Message] = deque(maxlen=_INDICATIONS_KEPT)
+        self._reported = False
+
+    @property
+    def name(self) -> str:
+        """The port's name in errors."""
+        return self._port.name
+
+    @property
+    def reported(self) -> bool:
+        """Whether an indication has reported on the registration since `hear`."""
+        return self._reported
+
+    def ask(
+        self, request: Body, kind: type[_B], *, attempted: str, patience: float, deadline: Deadline
+    ) -> _B:
+        """Send a request and return its answer (see `exchange`).
+
+        Raises:
+            CardUnreachable, CardBusy: as in `exchange`, or the modem refuses (LinkRefused).
+            CardMalformed: the answer breaks QMI's grammar.
+        """
+        answer = self.exchange(request, attempted=attempted, patience=patience, deadline=deadline)
+        self.check(answer, attempted=attempted)
+        return self.read(answer, kind, attempted=attempted)
+
+    def order(self, request: Body, *, attempted: str, patience: float, deadline: Deadline) -> None:
+        """Send a request whose answer has no content (see `ask`)."""
+        answer = self.exchange(request, attempted=attempted, patience=patience, deadline=deadline)
+        self.check(answer, attempted=attempted)
+
+    def check(self, answer: Message, *, attempted: str) -> None:
+        """Raise the error of a failed answer."""
+        error = self.error_of(answer, attempted=attempted)
+        if error != Error.NONE:
+            raise refusal_of(error, attempted=f"{attempted} at {self.name}")
+
+    def error_of(self, answer: Message, *, attempted: str) -> int:
+        """Return the error in an answer, 0 if it is successful.
+
+        Raises:
+            CardMalformed: it has no result.
+        """
+        with blamed_on(CardMalformed, attempted):
+            result = result_of(answer.parameters)
+        return (result.error or Error.INTERNAL) if result.failed else Error.NONE
+
+    def read(self, answer: Message, kind: type[_B], *, attempted: str) -> _B:
+        """Return the content of an answer.
+
+        Raises:
+            CardMalformed: it breaks QMI's grammar.
+        """
+        with blamed_on(CardMalformed, attempted):
+            return decode(kind, answer.parameters)
+
+    def exchange(self, request: Body, *, attempted: str, patience: float, deadline: Deadline) -> Message:
+        """Send a request and return its answer, which may be a refusal.
+
+        If the modem was reset in the meantime, it knows none of the clients and has not carried out the
+        request: lpad allocates a client again and repeats the request once.
+
+        Args:
+            attempted: begins the sentence of an error.
+            patience: the maximum number of seconds to wait for the answer.
+            deadline: for the whole call; the earlier limit applies.
+
+        Raises:
+            CardUnreachable: no answer in time, the port is gone, or the modem was reset while it worked.
+        """
+        answer = self._exchange_once(request, attempted=attempted, patience=patience, deadline=deadline)
+        if self.error_of(answer, attempted=attempted) != Error.INVALID_CLIENT_ID:
+            return answer
+        _log.info("%s: the modem was reset; lpad allocates its clients again", self.name)
+        self._forget_clients()
+        return self._exchange_once(request, attempted=attempted, patience=patience, deadline=deadline)
+
+    def long_response(
+        self, announced: card.LongResponse, *, attempted: str, patience: float, deadline: Deadline
+    ) -> bytes:
+        """Return an answer of the card that comes in pieces.
+
+        Raises:
+            CardUnreachable: a piece did not come in time.
+        """
+        until = deadline.within(patience)
+        while True:
+            whole = self._long.take(announced)
+            if whole is not None:
+                return whole
+            if not self._read(until):
+                raise CardUnreachable(
+                    f"{attempted} at {self.name}: the modem did not send all of a long answer; try again, or"
+                    " reset the modem"
+                )
+
+    def forget_indications(self) -> None:
+        """Forget the indications so far."""
+        self._read(_NOW)
+        self._heard.clear()
+
+    def wait_for_indication(
+        self, wanted: frozenset[tuple[int, int]], *, deadline: Deadline
+    ) -> tuple[int, int] | None:
+        """Wait for an indication, or return one received since `forget_indications`; None: none came in time.
+
+        Args:
+            wanted: service and number of each indication to wait for.
+
+        Raises:
+            CardUnreachable: the port is gone.
+        """
+        while True:
+            while self._heard:
+                message = self._heard.popleft()
+                if (message.service, message.number) in wanted:
+                    return message.service, message.number
+            if not self._read(deadline):
+                return None
+
+    def fileno(self) -> int:
+        """Return the port's descriptor (see `Listening`)."""
+        return self._port.fileno()
+
+    def hear(self) -> bool:
+        """Read what has arrived, and return whether it reported on the registration since the last call."""
+        self._read(_NOW)
+        reported, self._reported = self._reported, False
+        return reported
+
+    def close(self) -> None:
+        """Give the clients back and release the port; never raises."""
+        try:
+            while self._clients and not self._port.closed:
+                service, client = self._clients.popitem()
+                self._release(service, client, deadline=Deadline.after(_RELEASING))
+                self._held.keep(self._clients)
+        except CardError as error:
+            _log.debug("%s", error)  # the modem was reset or unplugged, which ends the clients
+        self._clients.clear()
+        self._port.close()
+
+    def _exchange_once(
+        self, request: Body, *, attempted: str, patience: float, deadline: Deadline
+    ) -> Message:
+        self._begin(deadline)
+        self._read(_NOW)  # a reset may have been announced
+        client = self._client_of(request.SERVICE, deadline=deadline)
+        self._check_time(attempted, deadline)
+        resets = self._resets
+        answer = self._sent(request, client, deadline=deadline.within(patience))
+        if answer is not None:
+            return answer
+        if self._resets != resets:
+            raise CardUnreachable(f"{attempted} at {self.name}: the modem was reset; try again")
+        self._receiver.forget()
+        raise CardUnreachable(
+            f"{attempted} at {self.name}: the modem did not answer in time; try again, or reset the modem"
+        )
+
+    def _begin(self, deadline: Deadline) -> None:
+        """Name the device for the proxy, and give back the clients of a process that was killed.
+
+        qmi-proxy 1.32 does not do that for its users, so lpad does it through the proxy, too.
+        """
+        if self._begun:
+            return
+        self._check_time("cannot open the modem", deadline)
+        if self._port.through_proxy:
+            self._open_by_proxy(deadline)
+        for service, client in self._held.left_over():
+            self._release(service, client, deadline=deadline.within(_RELEASING))
+        self._held.clear()
+        self._begun = True
+
+    def _open_by_proxy(self, deadline: Deadline) -> None:
+        """Tell qmi-proxy which device to use; it opens the device once for all its users."""
+        answer = self._sent(control.ProxyOpen(path=self.name), 0, deadline=deadline.within(_PROXY_OPENING))
+        attempted = f"cannot use {self.name} through qmi-proxy"
+        if answer is None or self.error_of(answer, attempted=attempted) != Error.NONE:
+            raise CardUnreachable(
+                f"{attempted}: the proxy cannot open it; check that the modem is plugged in and that this is"
+                " a QMI port"
+            )
+
+    def _client_of(self, service: int, *, deadline: Deadline) -> int:
+        """Return lpad's client of a service, and allocate one if there is none."""
+        if service == Service.CTL:
+            return 0
+        if service in self._clients:
+            return self._clients[service]
+        answer = self._first_answer(control.AllocateClient(service=service), deadline=deadline)
+        attempted = "cannot open the modem"
+        self.check(answer, attempted=attempted)
+        client = self.read(answer, control.AllocatedClient, attempted=attempted).client.client
+        self._clients[service] = client
+        self._held.keep(self._clients)
+        for subscription in _SUBSCRIPTIONS.get(service, ()):
+            self._check_time(attempted, deadline)
+            told = self._sent(subscription, client, deadline=deadline.within(OPENING))
+            if told is None or self.error_of(told, attempted=attempted) != Error.NONE:
+                _log.info("%s: the modem refuses %s", self.name, type(subscription).__name__)
+        return client
+
+    def _first_answer(self, request: control.AllocateClient, *, deadline: Deadline) -> Message:
+        for _ in range(2):
+            self._check_time("cannot open the modem", deadline)
+            answer = self._sent(request, 0, deadline=deadline.within(OPENING))
+            if answer is not None:
+                return answer
+            self._abandoned.add(self._control_transaction)  # an answer that comes late leaks no client
+            self._receiver.forget()
+        raise CardUnreachable(
+            f"cannot open the modem at {self.name}: it does not answer QMI's request for a client; check that"
+            " this is a QMI port and not an MBIM port, stop other programs that use it, or reset the modem"
+        )
+
+    def _release(self, service: int, client: int, *, deadline: Deadline) -> None:
+        given = control.Client(service=service, client=client)
+        if self._sent(control.ReleaseClient(client=given), 0, deadline=deadline) is None:
+            _log.info("%s: client %d of service %#04x may be lost", self.name, client, service)
+
+    def _check_time(self, attempted: str, deadline: Deadline) -> None:
+        if deadline.passed:
+            raise CardUnreachable(f"{attempted} at {self.name}: no time was left; try again")
+
+    def _sent(self, request: Body, client: int, *, deadline: Deadline) -> Message | None:
+        """Send a request and return its answer; None: none came in time, or the modem was reset."""
+        transaction = self._send(request, client, deadline=deadline)
+        wanted = (request.SERVICE, client, transaction, request.MESSAGE)
+        resets = self._resets
+        while self._resets == resets or request.SERVICE == Service.CTL:
+            data = self._port.read(deadline=deadline)
+            if not data:
+                return None
+            for message in self._take(data):
+                if (message.service, message.client, message.transaction, message.number) == wanted:
+                    return message
+                _log.debug("%s: a late %r", self.name, message)
+        return None
+
+    def _send(self, request: Body, client: int, *, deadline: Deadline) -> int:
+        if request.SERVICE == Service.CTL:
+            transaction = self._control_transaction = self._control_transaction % MOST_CONTROL_TRANSACTION + 1
+        else:
+            transaction = self._transaction = self._transaction % MOST_TRANSACTION + 1
+        message = Message(
+            kind=Kind.REQUEST,
+            service=request.SERVICE,
+            client=client,
+            transaction=transaction,
+            number=request.MESSAGE,
+            parameters=encode_parameters(request),
+        )
+        self._port.write(encode(message), deadline=deadline)
+        return transaction
+
+    def _read(self, deadline: Deadline) -> bool:
+        """Read what there is, for indications; return whether anything was read."""
+        data = self._port.read(deadline=deadline)
+        self._take(data)
+        return bool(data)
+
+    def _take(self, data: bytes) -> list[Message]:
+        """Set indications aside, and return the answers."""
+        answers: list[Message] = []
+        for message in self._receiver.receive(data):
+            if message.kind is Kind.RESPONSE:
+                if not self._is_abandoned(message):
+                    answers.append(message)
+            elif message.service == Service.CTL:
+                if message.number == Ctl.SYNC:
+                    _log.info("%s: the modem was reset", self.name)
+                    self._forget_clients()
+            elif message.client in (BROADCAST, self._clients.get(message.service)):
+                self._indicated(message)
+        return answers
+
+    def _is_abandoned(self, message: Message) -> bool:
+        """Give back a client whose allocation was answered too late."""
+        allocates = (message.service, message.number) == (Service.CTL, Ctl.ALLOCATE_CLIENT)
+        if not allocates or message.transaction not in self._abandoned:
+            return False
+        self._abandoned.discard(message.transaction)
+        try:
+            client = decode(control.AllocatedClient, message.parameters).client
+        except MalformedError:
+            return True  # it was refused
+        self._send(control.ReleaseClient(client=client), 0, deadline=Deadline.after(_RELEASING))
+        return True
+
+    def _indicated(self, message: Message) -> None:
+        where = (message.service, message.number)
+        try:
+            if where == (Service.UIM, Uim.SEND_APDU):
+                self._long.add(decode(card.ApduIndication, message.parameters).piece)
+                return
+            if where == (Service.UIM, Uim.REFRESH):
+                self._answer_refresh(decode(card.RefreshIndication, message.parameters).event)
+        except MalformedError as error:
+            _log.debug("%s: %s", self.name, error)
+        self._reported = self._reported or where == (Service.NAS, Nas.GET_SERVING_SYSTEM)
+        self._heard.append(message)
+
+    def _answer_refresh(self, event: card.RefreshEvent) -> None:
+        """Let a refresh continue: the modem waits for each client that has registered for it."""
+        if event.stage not in (card.RefreshStage.WAIT_FOR_OK, card.RefreshStage.START):
+            return
+        done = card.RefreshComplete(session=card.Session(kind=event.session, aid=event.aid))
+        self._send(done, self._clients[Service.UIM], deadline=Deadline.after(_RELEASING))
+
+    def _forget_clients(self) -> None:
+        self._resets += 1
+        self._clients.clear()
+        self._long.forget()
+        self._held.clear()

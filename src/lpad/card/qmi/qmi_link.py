@@ -1,0 +1,176 @@
+"""The card in a modem, over its QMI port, on channels that the modem opens (UIM service)."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from lpad.base.errors import CardError
+from lpad.card.channel.apdu_trace import TracedCard
+from lpad.card.channel.owned_channel import OwnedChannel
+from lpad.card.channel.status_words import no_isdr, status_error
+from lpad.card.link.control_link import ControlLink
+from lpad.card.link.remembered_links import LinkMemory
+from lpad.card.modem.sim_slot import explained
+from lpad.card.port.control_port import QMI_PROXY, open_control_port
+from lpad.card.port.lasting_names import device_key
+from lpad.card.port.link_refused import LinkRefused
+from lpad.card.qmi.qmi_channel import UimChannel
+from lpad.card.qmi.qmi_dialogue import QmiDialogue
+from lpad.card.qmi.qmi_modem import LADDER, SLOT, QmiModem
+from lpad.card.qmi.qmi_refusals import is_refusal
+from lpad.card.quirks.quirks import Quirks
+from lpad.codec.qmi.card import OpenedLogicalChannel, OpenLogicalChannel
+from lpad.codec.qmi.results import Error
+from lpad.protocol.apdu import MOST_CHANNELS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from lpad.base.deadline import Deadline
+    from lpad.base.identifiers import Aid
+    from lpad.card.port.control_port import ControlPort
+
+_log = logging.getLogger(__name__)
+
+_OPEN_PORT = partial(open_control_port, proxy=QMI_PROXY)
+_GUESSED = (1, 2, 3)
+"""Channels that a killed process may have left open."""
+_NOT_FOUND, _NO_CHANNEL = 0x6A82, (0x6A81, 0x6881)
+
+
+class QmiLink(ControlLink[QmiModem]):
+    """A link that remembers with the modem what its firmware requires."""
+
+    kind = "qmi"
+
+    def __init__(
+        self,
+        modem: QmiModem,
+        *,
+        name: str,
+        memory: LinkMemory,
+        overrides: Mapping[str, Any] | None = None,
+        unredacted: bool = False,
+    ) -> None:
+        """Use a modem (see `ControlLink`)."""
+        super().__init__(
+            modem, name=name, ladder=LADDER, memory=memory, overrides=overrides, unredacted=unredacted
+        )
+
+    @property
+    def reported(self) -> bool:
+        """Whether an indication has reported on the connection (see `Listening`)."""
+        return self.modem.dialogue.reported
+
+    def fileno(self) -> int:
+        """Return the port's descriptor (see `Listening`)."""
+        return self.modem.dialogue.fileno()
+
+    def hear(self, *, deadline: Deadline) -> bool:
+        """Read the indications (see `Listening`); a refresh is answered, so that it continues."""
+        del deadline
+        return self.modem.dialogue.hear()
+
+    def close_leftovers(self, *, deadline: Deadline) -> None:
+        """Do nothing: QMI does not report whose a channel is, so lpad closes some only if none is free."""
+
+    def open_first(self, aids: Sequence[Aid], *, deadline: Deadline) -> OwnedChannel:
+        """Open a channel to the first of `aids` that the card knows (see `ControlLink`)."""
+        for aid in aids:
+            channel = self._open(aid, deadline=deadline)
+            if channel is not None:
+                return channel
+        raise no_isdr()
+
+    def _open(self, aid: Aid, *, deadline: Deadline) -> OwnedChannel | None:
+        """Open a channel; None if the card does not know the application."""
+        for closed in (False, True):
+            try:
+                return self._opened(aid, deadline=deadline)
+            except CardError as error:
+                sw = error.details.get("sw")
+                if is_refusal(error, Error.NO_SIM):
+                    raise explained(error, self.modem.slots(deadline=deadline)) from error
+                if is_refusal(error, Error.SIM_FILE_NOT_FOUND) or sw == f"{_NOT_FOUND:04X}":
+                    return None
+                if not is_refusal(error, Error.INSUFFICIENT_RESOURCES):
+                    raise
+                if closed or not self._close_guessed(deadline=deadline):
+                    raise status_error("cannot open a logical channel", _NO_CHANNEL[0]) from error
+        return None
+
+    def _opened(self, aid: Aid, *, deadline: Deadline) -> OwnedChannel:
+        attempted = "cannot open a channel to the ISD-R"
+        dialogue = self.modem.dialogue
+        answer = dialogue.exchange(
+            OpenLogicalChannel(slot=SLOT, aid=bytes(aid)),
+            attempted=attempted,
+            patience=self.quirks.patience.apdu,
+            deadline=deadline,
+        )
+        found = dialogue.read(answer, OpenedLogicalChannel, attempted=attempted)
+        if dialogue.error_of(answer, attempted=attempted) != Error.NONE and found.sw is not None:
+            sw = found.sw.sw1 << 8 | found.sw.sw2
+            if sw not in (0x0000, 0x9000):  # the card's reason says more than the modem's
+                raise status_error(attempted, sw)
+        dialogue.check(answer, attempted=attempted)
+        number = found.channel
+        if number is None or not 1 <= number < MOST_CHANNELS:
+            raise LinkRefused(
+                f"{attempted} at {self.name}: the modem named channel {number}, which is not from 1 to 19;"
+                " reset the modem",
+                modem_error=f"QMI channel {number}",
+            )
+        self.channel = number
+        uim = UimChannel(self.modem, number)
+        return OwnedChannel(
+            TracedCard(uim, name=self.name, unredacted=self.unredacted),
+            aid=aid,
+            number=number,
+            close=uim.close,
+            unknown=lambda error: is_refusal(error, Error.INVALID_ARGUMENT),
+        )
+
+    def _close_guessed(self, *, deadline: Deadline) -> bool:
+        """Close the channels that a killed process may have left open; return whether one was closed."""
+        closed = False
+        for number in _GUESSED:
+            try:
+                UimChannel(self.modem, number).close(deadline)
+                closed = True
+                self.channels_closed += 1
+            except CardError as error:
+                if "modem_error" not in error.details:
+                    raise
+                _log.debug("%s", error)
+        return closed
+
+
+def open_qmi_link(
+    port: str,
+    *,
+    memory: LinkMemory | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    unredacted: bool = False,
+    open_port: Callable[[str], ControlPort] = _OPEN_PORT,
+) -> QmiLink:
+    """Open the link to the card in a modem, over its QMI port or qmi-proxy.
+
+    Args:
+        port: such as /dev/cdc-wdm0, locked until the link is closed, or shared through qmi-proxy.
+        memory: the modems remembered across restarts; None: none.
+        overrides: the settings' quirks; see `Quirks.merged`.
+        open_port: opens the port.
+
+    Raises:
+        InvalidValue: the overrides name an unknown quirk or a value out of range.
+        CardUnreachable: no such port, or no permission.
+        CardBusy: another program uses the port.
+    """
+    Quirks().merged(overrides or {})
+    memory = memory or LinkMemory(None)
+    held = memory.held_clients(device_key(None, f"qmi {port}"), port=port)
+    modem = QmiModem(QmiDialogue(open_port(port), held))
+    return QmiLink(modem, name=port, memory=memory, overrides=overrides, unredacted=unredacted)

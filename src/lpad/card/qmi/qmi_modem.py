@@ -1,0 +1,293 @@
+"""A modem on a QMI port: its IMEI, the SIM that it reads, its registration, and its power."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, TypeVar
+
+from lpad.base.errors import CardError, CardMalformed, InvalidValue, MalformedError
+from lpad.base.identifiers import Imei
+from lpad.card.modem.modem_answers import ModemIccid, Power, RejectCause
+from lpad.card.qmi.qmi_refusals import is_refusal
+from lpad.card.qmi.sim_slots import slots_of
+from lpad.card.quirks.modem_identity import ModemIdentity
+from lpad.card.quirks.quirks import AtTimeouts, RefreshStep, Step
+from lpad.codec.qmi import card, device, network
+from lpad.codec.qmi.card import AppState, AppType, CardState
+from lpad.codec.qmi.device import OperatingMode
+from lpad.codec.qmi.network import RegistrationState
+from lpad.codec.qmi.results import Error
+from lpad.codec.qmi.services import Nas, Service, Uim
+from lpad.codec.qmi.values import Body
+from lpad.protocol.at_dialogue import AtAnswer
+from lpad.protocol.iccid_answer import IccidReport, iccid_report
+from lpad.protocol.registration_answer import Registration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lpad.base.deadline import Deadline
+    from lpad.card.modem.sim_slot import Slot
+    from lpad.card.qmi.qmi_dialogue import QmiDialogue
+
+_log = logging.getLogger(__name__)
+
+_B = TypeVar("_B", bound=Body)
+
+SLOT = 1
+"""The logical slot: modems that switch between two cards use the first one for either."""
+NETWORK = "+QMI"
+"""In a `Registration`: QMI reports one state for all kinds of network."""
+_REGISTRATION = {
+    RegistrationState.NOT_REGISTERED: 0,
+    RegistrationState.REGISTERED: 1,
+    RegistrationState.SEARCHING: 2,
+    RegistrationState.DENIED: 3,
+}
+"""Statuses of 3GPP TS 27.007, 10.1.22, by QMI's."""
+_ROAMING, _ROAMING_STATUS = 0, 5
+_UNKNOWN_REGISTRATION = 4
+_LOCKS = {AppState.PIN_REQUIRED: "SIM PIN", AppState.PUK_REQUIRED: "SIM PUK"}
+_NEWS: dict[tuple[int, int], str] = {
+    (Service.UIM, Uim.CARD_STATUS): "CARD_STATUS",
+    (Service.UIM, Uim.SLOT_STATUS): "SLOT_STATUS",
+    (Service.UIM, Uim.REFRESH): "REFRESH",
+    (Service.NAS, Nas.GET_SERVING_SYSTEM): "SERVING_SYSTEM",
+}
+_CARD_SESSION = 6
+"""The session of the card in the first slot, for files outside its applications."""
+_EF_ICCID = card.File(number=0x2FE2, path=(0x3F00).to_bytes(2, "little"))
+
+SESSION_OFF, SESSION_ON = "QMI session off", "QMI session on"
+SIM_OFF, SIM_ON = "QMI SIM off", "QMI SIM on"
+RADIO_OFF, RADIO_ON, RESET = "QMI radio off", "QMI radio on", "QMI reset"
+DETACH, ATTACH = "QMI detach", "QMI attach"
+LADDER = (
+    RefreshStep(step=Step.WAIT, seconds=15.0),
+    RefreshStep(step=Step.SIM_POWER_CYCLE, down=(SESSION_OFF,), up=(SESSION_ON,), seconds=10.0),
+    RefreshStep(step=Step.SIM_POWER_CYCLE, down=(SIM_OFF,), up=(SIM_ON,), seconds=20.0),
+    RefreshStep(step=Step.RADIO_CYCLE, down=(RADIO_OFF,), up=(RADIO_ON,), seconds=30.0),
+    RefreshStep(step=Step.MODEM_RESET, up=(RESET,), seconds=90.0, port_goes=True),
+)
+"""The steps that make a modem on a QMI port notice another profile."""
+_ACTIONS: dict[str, tuple[Body, ...]] = {
+    SESSION_OFF: (
+        card.ChangeProvisioningSession(
+            session=card.ProvisioningSession(kind=card.PRIMARY_SESSION, activate=0)
+        ),
+    ),
+    SIM_OFF: (card.PowerOff(slot=SLOT),),
+    SIM_ON: (card.PowerOn(slot=SLOT),),
+    RADIO_OFF: (device.SetOperatingMode(mode=OperatingMode.LOW_POWER),),
+    RADIO_ON: (device.SetOperatingMode(mode=OperatingMode.ONLINE),),
+    # Some firmware resets only from the mode offline, and others know no such mode.
+    RESET: (
+        device.SetOperatingMode(mode=OperatingMode.OFFLINE),
+        device.SetOperatingMode(mode=OperatingMode.RESET),
+    ),
+    DETACH: (network.AttachDetach(action=network.DETACH),),
+    ATTACH: (network.AttachDetach(action=network.ATTACH),),
+}
+"""The requests of each action; the last one decides whether the modem accepted it."""
+_POWERING = 40.0
+
+
+class QmiModem:
+    """The modem behind a dialogue (see `ControlModem`)."""
+
+    reattaching: tuple[tuple[str, str], ...] = ((DETACH, ATTACH), (RADIO_OFF, RADIO_ON))
+
+    def __init__(self, dialogue: QmiDialogue) -> None:
+        """Use a dialogue; nothing is sent before the first question."""
+        self.dialogue = dialogue
+        self.patience = AtTimeouts()
+
+    def close(self) -> None:
+        """Give the clients back and release the port."""
+        self.dialogue.close()
+
+    def imei(self, *, deadline: Deadline) -> Imei | None:
+        """Return the modem's IMEI, or None if it reports no valid one."""
+        ids = self._asked(device.GetIds(), device.Ids, "cannot read the modem's IMEI", deadline)
+        if ids is None or ids.imei is None:
+            return None
+        try:
+            return Imei.parse(ids.imei.strip())
+        except InvalidValue as error:
+            _log.warning(
+                "%s: the modem's IMEI is unknown: %s; set it in the settings", self.dialogue.name, error
+            )
+            return None
+
+    def identity(self, *, deadline: Deadline) -> ModemIdentity:
+        """Return model and firmware, as far as the modem reports them."""
+        attempted = "cannot read the modem's name"
+        maker = self._asked(device.GetManufacturer(), device.Manufacturer, attempted, deadline)
+        model = self._asked(device.GetModel(), device.Model, attempted, deadline)
+        revision = self._asked(device.GetRevision(), device.Revision, attempted, deadline)
+        return ModemIdentity(
+            manufacturer="" if maker is None else maker.name,
+            model="" if model is None else model.name,
+            firmware="" if revision is None else revision.name,
+        )
+
+    def iccid(self, *, deadline: Deadline) -> ModemIccid:
+        """Return the ICCID that the modem reads: that of its active slot, or else of the card's file."""
+        status = self._cards(deadline)
+        lock = _lock_of(status)
+        raw = self._iccid_of_slot(deadline)
+        if raw is None:
+            raw = self._iccid_of_file(deadline)
+        if raw is None:
+            return ModemIccid(tells=lock is not None, lock=lock)
+        if not raw:
+            return ModemIccid(tells=True, lock=lock)
+        try:
+            report = iccid_report(AtAnswer((raw.hex().upper(),), "OK"))
+        except MalformedError as error:
+            _log.debug("%s: %s", self.dialogue.name, error)
+            return ModemIccid(tells=lock is not None, lock=lock, garbled=True)
+        return ModemIccid(tells=True, report=report if isinstance(report, IccidReport) else None, lock=lock)
+
+    def registrations(self, *, deadline: Deadline) -> tuple[Registration, ...]:
+        """Return the registration; empty if the modem reports none."""
+        status = self._asked(
+            network.GetServingSystem(),
+            network.ServingSystemStatus,
+            "cannot read the registration",
+            deadline,
+        )
+        if status is None:
+            return ()
+        known = {state.value: number for state, number in _REGISTRATION.items()}
+        number = known.get(status.system.registration, _UNKNOWN_REGISTRATION)
+        if number == known[RegistrationState.REGISTERED] and status.roaming == _ROAMING:
+            number = _ROAMING_STATUS
+        return (Registration(NETWORK, number),)
+
+    def lock(self, *, deadline: Deadline) -> str | None:
+        """Return the lock that the modem reports; None if there is none."""
+        return _lock_of(self._cards(deadline))
+
+    def reject_cause(self, *, deadline: Deadline) -> RejectCause:
+        """Return no cause: lpad does not ask for it over QMI."""
+        del deadline
+        return RejectCause()
+
+    def take(self, action: str, *, deadline: Deadline) -> bool:
+        """Carry out an action by its name; return whether the modem accepted it."""
+        if action == SESSION_ON:
+            return self._start_session(deadline)
+        if action not in _ACTIONS:
+            _log.warning("%s: '%s' is not an action of a QMI modem", self.dialogue.name, action)
+            return False
+        accepted = [self._order(request, action, deadline) for request in _ACTIONS[action]]
+        return accepted[-1]
+
+    def power(self, *, deadline: Deadline) -> Power:
+        """Return whether radio and SIM are on."""
+        attempted = "cannot read the radio's state"
+        mode = self._asked(device.GetOperatingMode(), device.PresentOperatingMode, attempted, deadline)
+        if mode is None:
+            return Power.UNKNOWN
+        if mode.mode != OperatingMode.ONLINE:
+            return Power.DOWN
+        status = self._cards(deadline)
+        present = status is not None and any(each.state == CardState.PRESENT for each in status.cards)
+        return Power.UP if present else Power.UNKNOWN
+
+    def slots(self, *, deadline: Deadline) -> tuple[Slot, ...]:
+        """Return the modem's physical slots; empty if it does not report them."""
+        status = self._slot_status(deadline)
+        return () if status is None else slots_of(status.slots)
+
+    def forget_unsolicited(self) -> None:
+        """Forget the indications so far."""
+        self.dialogue.forget_indications()
+
+    def wait_for(self, beginnings: Sequence[str], *, deadline: Deadline) -> str | None:
+        """Wait for an indication about SIM or registration; return its name, or None if none came."""
+        del beginnings  # these are lines of AT ports
+        found = self.dialogue.wait_for_indication(frozenset(_NEWS), deadline=deadline)
+        return None if found is None else _NEWS[found]
+
+    def _cards(self, deadline: Deadline) -> card.Cards | None:
+        told = self._asked(card.GetCardStatus(), card.CardStatus, "cannot read the SIM's state", deadline)
+        return None if told is None else told.status
+
+    def _slot_status(self, deadline: Deadline) -> card.SlotStatus | None:
+        return self._asked(card.GetSlotStatus(), card.SlotStatus, "cannot read the SIM slots", deadline)
+
+    def _iccid_of_slot(self, deadline: Deadline) -> bytes | None:
+        """Return the ICCID of the active slot, empty if there is none; None: the modem reports no slots."""
+        status = self._slot_status(deadline)
+        active = [] if status is None else [each for each in status.slots if each.active == 1]
+        return active[0].iccid if active else None
+
+    def _iccid_of_file(self, deadline: Deadline) -> bytes | None:
+        """Return the content of EF_ICCID, empty if it does not exist; None: the modem does not read files."""
+        attempted = "cannot read the ICCID"
+        request = card.ReadTransparent(session=card.Session(kind=_CARD_SESSION), file=_EF_ICCID)
+        try:
+            return self.dialogue.ask(
+                request,
+                card.FileContent,
+                attempted=attempted,
+                patience=self.patience.information,
+                deadline=deadline,
+            ).data
+        except CardError as error:
+            if "modem_error" not in error.details and not isinstance(error, CardMalformed):
+                raise
+            _log.debug("%s", error)
+            missing = is_refusal(error, Error.SIM_FILE_NOT_FOUND, Error.NO_SIM, Error.INTERNAL)
+            return b"" if missing else None
+
+    def _start_session(self, deadline: Deadline) -> bool:
+        """Have the modem use the card's USIM again."""
+        status = self._cards(deadline)
+        apps = [app for each in (() if status is None else status.cards) for app in each.apps]
+        usims = [app.aid for app in apps if app.type == AppType.USIM and app.aid]
+        if not usims:
+            _log.info("%s: the card has no USIM to use", self.dialogue.name)
+            return False
+        request = card.ChangeProvisioningSession(
+            session=card.ProvisioningSession(kind=card.PRIMARY_SESSION, activate=1),
+            app=card.ProvisioningApp(slot=SLOT, aid=usims[0]),
+        )
+        return self._order(request, SESSION_ON, deadline)
+
+    def _order(self, request: Body, action: str, deadline: Deadline) -> bool:
+        try:
+            self.dialogue.order(
+                request, attempted=f"cannot carry out '{action}'", patience=_POWERING, deadline=deadline
+            )
+        except CardError as error:
+            if is_refusal(error, Error.NO_EFFECT):
+                return True  # the state is already as requested
+            if "modem_error" not in error.details and not isinstance(error, CardMalformed):
+                raise
+            _log.warning("%s", error)
+            return False
+        return True
+
+    def _asked(self, request: Body, kind: type[_B], attempted: str, deadline: Deadline) -> _B | None:
+        """Ask the modem; None if it refuses or answers unintelligibly."""
+        try:
+            return self.dialogue.ask(
+                request, kind, attempted=attempted, patience=self.patience.information, deadline=deadline
+            )
+        except CardError as error:
+            if "modem_error" not in error.details and not isinstance(error, CardMalformed):
+                raise
+            if is_refusal(error, Error.CLIENT_IDS_EXHAUSTED):
+                raise
+            _log.debug("%s", error)
+            return None
+
+
+def _lock_of(status: card.Cards | None) -> str | None:
+    """Return the lock of the first application that requires a code."""
+    locks = {state.value: name for state, name in _LOCKS.items()}
+    apps = [app for each in (() if status is None else status.cards) for app in each.apps]
+    return next((locks[app.state] for app in apps if app.state in locks), None)

@@ -1,0 +1,326 @@
+"""The link over QMI, through the contract that all links share, before the simulated modem's port."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from card.link_contract import EID, GET_EID, LinkContract, Rig, soon
+from card.scripted_card import ScriptedCard
+from lpad.base.errors import CardBusy, CardError, CardStatus, CardUnreachable
+from lpad.base.identifiers import ISD_R
+from lpad.card.isdr.isdr import isdr_session
+from lpad.card.link.remembered_links import LinkMemory
+from lpad.card.qmi.qmi_link import QmiLink, open_qmi_link
+from lpad.codec import es10
+from lpad.codec.qmi import card as uim
+from lpad.codec.qmi import control, device
+from lpad.codec.qmi.services import Service
+from lpad.simulator.qmi.control_port import QmiModem
+from lpad.simulator.qmi.function import QmiClient
+from lpad.simulator.qmi.habits import QmiHabits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+QUICK = {"patience": {"apdu": 2.0}}
+REFRESH = bytes.fromhex("D009810301010482028182")
+
+
+@contextmanager
+def rig_with(
+    path: str, card: ScriptedCard | None = None, *, quirks: dict[str, Any] | None = None, **habits: Any
+) -> Iterator[tuple[QmiModem, QmiLink]]:
+    card = card or ScriptedCard(answers={GET_EID: EID})
+    with QmiModem(card, path=path, habits=QmiHabits(**habits)) as modem:
+        link = open_qmi_link(modem.path, overrides=quirks)
+        try:
+            yield modem, link
+        finally:
+            link.close()
+            assert modem.function.clients == {}
+
+
+def get_eid(link: QmiLink) -> bytes:
+    with isdr_session(link, deadline=soon()) as isdr:
+        return isdr.command(GET_EID, intent=es10.GET_EID, deadline=soon())
+
+
+def sent(modem: QmiModem) -> list[tuple[int, int]]:
+    return [(each.service, each.number) for each in modem.received]
+
+
+HABITS: dict[str, dict[str, Any]] = {
+    "passes 61xx on": {},
+    "fetches the answer": {"fetches_response": True},
+    "class byte of the host": {"builds_class": False},
+    "no status word": {"tells_status_word": False},
+    "long answers": {"fetches_response": True, "long_response": 64},
+    "long answers in refusals": {"long_response": 100, "long_response_fails": True},
+    "no slot status": {"slot_status": False},
+    "without indications": {"indication_delay": None},
+}
+
+
+@pytest.mark.parametrize(
+    ("habits", "place"), [*((each, "cdc-wdm0") for each in HABITS), ("passes 61xx on", "unix:")]
+)
+class TestContract(LinkContract):
+    """Each habit on a pty, and a socket."""
+
+    @pytest.fixture
+    def rig(self, habits: str, place: str, tmp_path: Path) -> Iterator[Rig]:
+        where = f"unix:{tmp_path}/qmi" if place == "unix:" else str(tmp_path / place)
+        card = ScriptedCard()
+        with rig_with(where, card, **HABITS[habits]) as (_, link):
+            yield Rig(link, card)
+
+    def test_gives_up_on_an_answer_without_end(self, rig: Rig) -> None:
+        """A modem that fetches the answer itself gives up, too, and passes the last status word on."""
+        rig.card.endless = True
+        rig.card.answers[GET_EID] = EID
+        with pytest.raises(CardError):
+            self.command(rig, GET_EID)
+        assert rig.card.open == set()
+
+
+def test_a_session_sends_one_message_for_each_apdu(tmp_path: Path) -> None:
+    """Once the modem is known, a session is a channel, its APDUs, and the channel's end."""
+    with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
+        get_eid(link)
+        modem.received.clear()
+        get_eid(link)
+        bodies = (uim.OpenLogicalChannel, uim.SendApdu, uim.CloseLogicalChannel)
+        assert sent(modem) == [(each.SERVICE, each.MESSAGE) for each in bodies]
+
+
+def test_clients_are_given_back_and_sync_is_never_sent(tmp_path: Path) -> None:
+    """A hundred links leave no client, and those of other programs stay."""
+    with QmiModem(ScriptedCard(answers={GET_EID: EID}), path=tmp_path / "cdc-wdm0") as modem:
+        modem.do(lambda function: function.clients.update({(Service.UIM, 9): QmiClient()}))
+        for _ in range(20):
+            link = open_qmi_link(modem.path)
+            assert get_eid(link) == EID
+            link.close()
+        assert set(modem.function.clients) == {(Service.UIM, 9)}
+        assert (control.Sync.SERVICE, control.Sync.MESSAGE) not in sent(modem)
+
+
+def test_clients_of_a_killed_process_are_given_back(tmp_path: Path) -> None:
+    """The note on disk names them; the next process releases exactly these."""
+    memory = LinkMemory(tmp_path / "links")
+    with QmiModem(
+        ScriptedCard(answers={GET_EID: EID}), path=tmp_path / "cdc-wdm0", habits=QmiHabits(clients=2)
+    ) as modem:
+        for _ in range(5):
+            killed = open_qmi_link(modem.path, memory=memory)
+            assert get_eid(killed) == EID
+            killed.modem.dialogue._port.close()
+        assert len(modem.function.clients) == 2
+        link = open_qmi_link(modem.path, memory=memory)
+        assert get_eid(link) == EID
+        link.close()
+        assert modem.function.clients == {}
+        assert list((tmp_path / "links").glob("*.clients")) == []
+
+
+def test_clients_noted_before_a_reset_are_left_alone(tmp_path: Path) -> None:
+    """After a reset the same numbers may belong to another program; the device is then another one."""
+    memory = LinkMemory(tmp_path / "links")
+    with QmiModem(ScriptedCard(answers={GET_EID: EID}), path=tmp_path / "cdc-wdm0") as modem:
+        killed = open_qmi_link(modem.path, memory=memory)
+        assert get_eid(killed) == EID
+        killed.modem.dialogue._port.close()
+        (note,) = (tmp_path / "links").glob("*.clients")
+        noted = note.read_text()
+        before = str((tmp_path / "cdc-wdm0").stat().st_ino)
+        assert before in noted
+        note.write_text(noted.replace(f" {before}", " 999999999"))
+        link = open_qmi_link(modem.path, memory=memory)
+        assert get_eid(link) == EID
+        link.close()
+        assert set(modem.function.clients) == {(Service.DMS, 1), (Service.UIM, 1)}
+
+
+def test_exhausted_clients_are_named(tmp_path: Path) -> None:
+    """Only a reset of the modem helps, and the error says so."""
+    habits = QmiHabits(clients=2, leaked_clients=2)
+    with QmiModem(ScriptedCard(), path=tmp_path / "cdc-wdm0", habits=habits) as modem:
+        link = open_qmi_link(modem.path)
+        with pytest.raises(CardUnreachable, match="used up the modem's clients; reset the modem"):
+            link.imei(deadline=soon())
+        link.close()
+        assert len(modem.function.clients) == 6
+
+
+def test_a_lost_answer_leaks_no_client(tmp_path: Path) -> None:
+    """The answer to the first request comes too late: its client is given back, and the second is used."""
+    with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
+        modem.once(control.AllocateClient, delay=5.5)
+        assert get_eid(link) == EID
+        assert sorted(modem.function.clients) == [(Service.DMS, 2), (Service.UIM, 1)]
+
+
+@pytest.mark.parametrize("announces", [True, False])
+def test_a_reset_modem_gets_new_clients(announces: bool, tmp_path: Path) -> None:  # noqa: FBT001 - of the table
+    """Between two sessions it costs nothing; within one, the session is lost and may be repeated."""
+    with rig_with(str(tmp_path / "cdc-wdm0"), announces_reset=announces) as (modem, link):
+        assert get_eid(link) == EID
+        modem.do(lambda function: function.lose_power())
+        assert get_eid(link) == EID
+        with isdr_session(link, deadline=soon()) as isdr:
+            isdr.command(GET_EID, intent=es10.GET_EID, deadline=soon())
+            modem.do(lambda function: function.lose_power())
+            with pytest.raises(CardUnreachable, match="channel was lost") as caught:
+                isdr.command(GET_EID, intent=es10.GET_EID, deadline=soon())
+            assert caught.value.retryable
+        assert get_eid(link) == EID
+
+
+def test_a_reset_during_a_request_ends_it_at_once(tmp_path: Path) -> None:
+    """The modem says Sync in place of an answer: lpad does not wait for the answer."""
+    with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
+        get_eid(link)
+        modem.once(uim.SendApdu, restarts=True, executed=False)
+        with pytest.raises(CardUnreachable, match="the modem was reset; try again"):
+            get_eid(link)
+        assert get_eid(link) == EID
+
+
+def test_a_lost_answer_ends_in_time_and_the_next_request_works(tmp_path: Path) -> None:
+    """A modem that loses one transaction is an error after the time for an APDU, not a wait for ever."""
+    with rig_with(str(tmp_path / "cdc-wdm0"), quirks=QUICK) as (modem, link):
+        get_eid(link)
+        modem.once(uim.SendApdu, lost=True)
+        with pytest.raises(CardUnreachable, match="did not answer in time"):
+            get_eid(link)
+        assert get_eid(link) == EID
+
+
+def test_a_late_answer_is_no_answer_to_the_next_request(tmp_path: Path) -> None:
+    """The transaction decides, so two equal requests do not mix up."""
+    with rig_with(str(tmp_path / "cdc-wdm0"), quirks=QUICK) as (modem, link):
+        get_eid(link)
+        modem.once(uim.SendApdu, delay=2.5)
+        with pytest.raises(CardUnreachable, match="did not answer in time"):
+            get_eid(link)
+        assert get_eid(link) == EID
+
+
+def test_noise_before_an_answer_is_skipped(tmp_path: Path) -> None:
+    """Bytes that begin no frame do not hide the answer."""
+    with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
+        modem.once(device.GetIds, before=b"\x01\xff\r\nRDY\r\n")
+        assert get_eid(link) == EID
+
+
+def test_a_silent_modem_is_named(tmp_path: Path) -> None:
+    """Twice no answer to the request for a client: the error says what to check."""
+    with QmiModem(ScriptedCard(), path=tmp_path / "cdc-wdm0") as modem:
+        link = open_qmi_link(modem.path)
+        for _ in range(4):
+            modem.once(executed=False, lost=True)
+        with pytest.raises(CardUnreachable, match="a QMI port and not an MBIM port"):
+            link.imei(deadline=soon().within(11))
+        link.close()
+
+
+def test_a_vanished_port_is_named_and_comes_back(tmp_path: Path) -> None:
+    """A modem that leaves the bus ends the session at once; a new link works once it is back."""
+    with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
+        get_eid(link)
+        modem.once(uim.SendApdu, vanish=True)
+        with pytest.raises(CardUnreachable, match="has disappeared"):
+            get_eid(link)
+        with pytest.raises(CardUnreachable, match="no such port"):
+            open_qmi_link(modem.path)
+        modem.come_back()
+        again = open_qmi_link(modem.path)
+        assert get_eid(again) == EID
+        again.close()
+
+
+def test_a_port_in_use_is_busy(tmp_path: Path) -> None:
+    """Two direct readers would steal each other's answers, so the second is refused."""
+    with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, _), pytest.raises(CardBusy, match="holds it"):
+        open_qmi_link(modem.path)
+
+
+def test_a_missing_card_is_reported_with_the_slots(tmp_path: Path) -> None:
+    """The error names the slot that has the card."""
+    with (
+        rig_with(str(tmp_path / "cdc-wdm0"), slots=2, card_slot=2) as (_, link),
+        pytest.raises(CardUnreachable, match=r"slot 1 \(active\) is empty, slot 2 has a card"),
+    ):
+        get_eid(link)
+
+
+def test_firmware_that_bars_the_isdr_is_named(tmp_path: Path) -> None:
+    """SIM7600G-H and LE910C4 answer AccessDenied: another port may work, another attempt does not."""
+    with (
+        rig_with(str(tmp_path / "cdc-wdm0"), bars_isdr=True) as (_, link),
+        pytest.raises(CardUnreachable, match="firmware does not let programs select the ISD-R") as caught,
+    ):
+        get_eid(link)
+    assert not caught.value.retryable
+
+
+def test_channels_of_a_killed_process_are_closed_if_none_is_free(tmp_path: Path) -> None:
+    """Only then, because QMI does not report whose a channel is."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    with rig_with(str(tmp_path / "cdc-wdm0"), card, leaked_channels=3) as (modem, link):
+        assert get_eid(link) == EID
+        assert modem.function.channels == set()
+        assert link.describe().channels_closed == 3
+    card = ScriptedCard(answers={GET_EID: EID})
+    with rig_with(str(tmp_path / "cdc-wdm1"), card, leaked_channels=2) as (modem, link):
+        assert get_eid(link) == EID
+        assert len(modem.function.channels) == 2
+
+
+def test_a_piece_that_never_comes_is_an_error(tmp_path: Path) -> None:
+    """A long answer without its end is no answer."""
+    card = ScriptedCard(answers={GET_EID: bytes(300)})
+    habits = {"long_response": 100, "loses_piece": True, "fetches_response": True}
+    with (
+        rig_with(str(tmp_path / "cdc-wdm0"), card, quirks=QUICK, **habits) as (_, link),
+        pytest.raises(CardUnreachable, match="did not send all of a long answer"),
+    ):
+        get_eid(link)
+
+
+def test_a_refresh_does_not_wait_for_lpad(tmp_path: Path) -> None:
+    """The link registers for refreshes and answers them, within a session and while it is idle."""
+    card = ScriptedCard(answers={GET_EID: EID}, proactive=REFRESH, status=0x910B, fci_waits=False)
+    with rig_with(str(tmp_path / "cdc-wdm0"), card, refresh_patience=20.0) as (modem, link):
+        resets = card.resets
+        get_eid(link)
+        assert card.resets > resets
+        link.hear(deadline=soon())
+        assert modem.function.refreshes_unanswered == 0
+
+
+def test_an_idle_link_hears_the_modem(tmp_path: Path) -> None:
+    """Its descriptor becomes readable when the modem reports a refresh, and hearing answers it."""
+    with rig_with(str(tmp_path / "cdc-wdm0"), refresh_patience=20.0) as (modem, link):
+        get_eid(link)
+        assert link.fileno() > 0
+        modem.do(lambda function: function.swap_card(ScriptedCard(answers={GET_EID: EID})))
+        assert link.hear(deadline=soon()) is False
+        assert link.reported is False
+        assert get_eid(link) == EID
+
+
+def test_no_channel_stays_open_after_a_refusal(tmp_path: Path) -> None:
+    """A card without ISD-R keeps its channels, whether the modem names the status word or not."""
+    for tells in (True, False):
+        card = ScriptedCard(applications=())
+        with (
+            rig_with(str(tmp_path / f"cdc-wdm{tells:d}"), card, tells_status_word=tells) as (_, link),
+            pytest.raises(CardStatus, match="not an eUICC"),
+        ):
+            link.open_channel((ISD_R,), deadline=soon())
+        assert card.open == set()

@@ -1,0 +1,114 @@
+"""lpad's QMI link through Debian's qmi-proxy, next to qmicli, and through one that refuses."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import uuid
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from card.link_contract import EID, GET_EID, soon
+from card.scripted_card import ScriptedCard
+from lpad.base.errors import CardUnreachable
+from lpad.card.port.control_port import open_control_port
+from lpad.card.qmi.qmi_link import open_qmi_link
+from lpad.codec.qmi import control
+from lpad.simulator.qmi.control_port import QmiModem
+from proxy_namespace import ProxyNamespace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SESSIONS = """
+import os, sys
+from pathlib import Path
+from lpad.base.deadline import Deadline
+from lpad.card.isdr.isdr import isdr_session
+from lpad.card.link.remembered_links import LinkMemory
+from lpad.card.qmi.qmi_link import open_qmi_link
+from lpad.codec import es10
+deadline = Deadline.after(60)
+link = open_qmi_link(sys.argv[1], memory=LinkMemory(Path(sys.argv[4])))
+assert link.modem.dialogue._port.through_proxy
+print(link.imei(deadline=deadline))
+for _ in range(int(sys.argv[2])):
+    with isdr_session(link, deadline=deadline) as isdr:
+        print(isdr.command(bytes.fromhex("BF3E035C015A"), intent=es10.GET_EID, deadline=deadline).hex())
+if sys.argv[3] == "killed":
+    sys.stdout.flush()
+    os.kill(os.getpid(), 9)
+link.close()
+"""
+
+
+@pytest.mark.programs("qmicli")
+def test_lpad_and_qmicli_share_the_proxy(tmp_path: Path) -> None:
+    """Twenty sessions of lpad and the questions of qmicli do not take each other's answers."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    with QmiModem(card, path=tmp_path / "cdc-wdm0") as modem, ProxyNamespace("qmi-proxy") as namespace:
+        asked: list[str] = []
+        done = threading.Event()
+
+        def ask_in_turns() -> None:
+            while not done.is_set():
+                told = namespace.run("qmicli", "-d", modem.path, "-p", "--device-open-qmi", "--dms-get-ids")
+                asked.append(told.stdout)
+
+        other = threading.Thread(target=ask_in_turns)
+        other.start()
+        try:
+            ours = namespace.run(
+                sys.executable, "-c", SESSIONS, modem.path, "20", "closed", str(tmp_path), seconds=100
+            )
+        finally:
+            done.set()
+            other.join()
+        assert ours.stdout.split() == ["490154203237518", *[EID.hex()] * 20], ours.stderr
+        assert asked
+        assert all("490154203237518" in each for each in asked)
+        assert modem.function.channels == set()
+        assert modem.function.clients == {}
+        sent = {(each.service, each.number) for each in modem.received}
+        assert (control.Sync.SERVICE, control.Sync.MESSAGE) not in sent
+
+
+@pytest.mark.programs("qmicli")
+def test_clients_of_a_killed_process_are_given_back_through_the_proxy(tmp_path: Path) -> None:
+    """qmi-proxy 1.32 leaves them allocated, so the next process of lpad releases those in its note."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    folder = str(tmp_path / "links")
+    with QmiModem(card, path=tmp_path / "cdc-wdm0") as modem, ProxyNamespace("qmi-proxy") as namespace:
+        for _ in range(3):
+            ours = namespace.run(sys.executable, "-c", SESSIONS, modem.path, "1", "killed", folder)
+            assert EID.hex() in ours.stdout, ours.stderr
+        assert len(modem.function.clients) == 2
+        ours = namespace.run(sys.executable, "-c", SESSIONS, modem.path, "1", "closed", folder)
+        assert EID.hex() in ours.stdout, ours.stderr
+        assert modem.function.clients == {}
+
+
+def test_a_proxy_that_refuses_is_named(tmp_path: Path) -> None:
+    """qmi-proxy closes the connection of every user but root; the error says so."""
+    name = f"\0lpad-test-{uuid.uuid4()}"
+    with (
+        QmiModem(ScriptedCard(), path=tmp_path / "cdc-wdm0") as modem,
+        socket.socket(socket.AF_UNIX) as listener,
+    ):
+        listener.bind(name)
+        listener.listen()
+
+        def refuse() -> None:
+            connection, _ = listener.accept()
+            connection.close()
+
+        accepting = threading.Thread(target=refuse)
+        accepting.start()
+        link = open_qmi_link(modem.path, open_port=partial(open_control_port, proxy=name))
+        with pytest.raises(CardUnreachable, match="accepts only root"):
+            link.imei(deadline=soon())
+        link.close()
+        accepting.join()

@@ -1,0 +1,43 @@
+"""A gateway whose daemon reaches the card through the modem's QMI port."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from journeys.gateway import Gateway
+from lpad.simulator.qmi.control_port import QmiModem
+from lpad.simulator.qmi.habits import QmiHabits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lpad.simulator.modem.personality import ModemPersonality
+
+HURRIED_LADDER = [
+    {"step": "wait", "seconds": 0.5},
+    {"step": "sim-power-cycle", "down": ["QMI session off"], "up": ["QMI session on"], "seconds": 0.5},
+    {"step": "sim-power-cycle", "down": ["QMI SIM off"], "up": ["QMI SIM on"], "seconds": 0.5},
+    {"step": "radio-cycle", "down": ["QMI radio off"], "up": ["QMI radio on"], "seconds": 0.5},
+    {"step": "modem-reset", "up": ["QMI reset"], "seconds": 20, "port_goes": True},
+]
+"""The ladder of QMI modems, for those that need not be given half a minute."""
+
+
+@contextmanager
+def qmi_gateway(
+    *,
+    personality: ModemPersonality | None = None,
+    ladder: list[dict[str, Any]] | None = None,
+    **habits: Any,
+) -> Iterator[tuple[Gateway, QmiModem]]:
+    """Start a gateway; its AT port leads to the same card, but is in no settings."""
+    euicc: dict[str, Any] = {"quirks": {} if ladder is None else {"refresh_ladder": ladder}}
+    gateway = Gateway(personality=personality, euicc=euicc)
+    path = gateway.folder / "wwan0qmi0"
+    euicc["port"] = str(path)
+    made = QmiHabits(**habits)
+    with QmiModem(gateway.card, path=path, personality=personality, habits=made) as modem, gateway:
+        yield gateway, modem
+        assert modem.received, "the daemon has used the QMI port"
+        assert not gateway.modem.received, "and not the AT port"

@@ -1,0 +1,137 @@
+"""The whole life of a profile, and guarded switches, through the daemon and a modem's QMI port."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from journeys.gateway import CARD, PATIENCE, Gateway
+from journeys.qmi_gateway import HURRIED_LADDER, qmi_gateway
+from lpad.base.identifiers import Iccid
+from lpad.simulator.modem.personality import DENIED, ModemPersonality, Notices
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.simulator.qmi.control_port import QmiModem
+
+FIRST, SECOND = "8900101000000000017", "8900101000000000025"
+
+HABITS: dict[str, dict[str, Any]] = {
+    "as most": {},
+    "fetches, long answers": {"fetches_response": True, "long_response": 200},
+    "one slot, no indications": {"slot_status": False, "indication_delay": None, "builds_class": False},
+}
+
+
+def installed(gateway: Gateway) -> None:
+    gateway.ready()
+    for iccid in (FIRST, SECOND):
+        gateway.install_profile(iccid=Iccid.parse(iccid))
+
+
+@pytest.mark.parametrize("habits", list(HABITS))
+def test_a_profile_lives_on_a_qmi_modem(habits: str, profile: Callable[[], bytes]) -> None:
+    """It is downloaded, switched, deleted, and leaves no channel (openwrt/packages#26232)."""
+    with qmi_gateway(**HABITS[habits]) as (gateway, modem):
+        client = gateway.client
+        gateway.ready()
+        first, second = (
+            str((gateway.download(gateway.order(profile())).check().result or {})["iccid"]) for _ in range(2)
+        )
+        client.enable(CARD, first, wait=PATIENCE).check()
+        client.enable(CARD, second, wait=PATIENCE).check()
+        assert {each.iccid: each.state for each in client.profiles(CARD)} == {
+            first: "disabled",
+            second: "enabled",
+        }
+        client.disable(CARD, second, accept_offline=True, wait=PATIENCE).check()
+        client.delete(CARD, first, wait=PATIENCE).check()
+        client.delete(CARD, second, wait=PATIENCE).check()
+        assert gateway.card.profiles == ()
+        gateway.until(lambda: not gateway.card.notifications)
+        told = {(each.event, each.iccid) for each in gateway.server.notifications if each.verified}
+        assert told >= {
+            (event, iccid)
+            for event in ("install", "enable", "disable", "delete")
+            for iccid in (first, second)
+        }
+        gateway.until(lambda: modem.function.channels == set() and gateway.card.open_channels == ())
+        if "indication_delay" not in HABITS[habits]:
+            assert modem.function.refreshes_unanswered == 0
+
+
+@pytest.mark.parametrize("notices", list(Notices)[1:5], ids=str)
+def test_a_switch_lasts_until_the_modem_reads_the_profile(notices: Notices) -> None:
+    """The ICCID of the active slot is the proof; a modem that sleeps is woken in steps."""
+    personality = ModemPersonality(notices=notices, away_after_reset=0.2)
+    with qmi_gateway(personality=personality, ladder=HURRIED_LADDER) as (gateway, modem):
+        installed(gateway)
+        for iccid in (FIRST, SECOND):
+            gateway.client.enable(CARD, iccid, wait=PATIENCE).check()
+            assert read_by(modem) == iccid
+
+
+def read_by(modem: QmiModem) -> str:
+    found: list[str] = []
+    modem.do(lambda function: found.append(str(function.modem.radio.iccid())))
+    return found[0]
+
+
+def test_a_switch_is_kept_once_the_modem_is_registered() -> None:
+    """The guard asks the network service, and its indication ends the wait."""
+    personality = ModemPersonality(registers_after=0.5)
+    with qmi_gateway(personality=personality) as (gateway, _):
+        installed(gateway)
+        gateway.client.enable(CARD, FIRST, wait=PATIENCE).check()
+        change = gateway.client.enable(CARD, SECOND, guard=("registered",), within=60.0, wait=PATIENCE)
+        change.check()
+        assert str(gateway.card.enabled_iccid) == SECOND
+
+
+def test_a_denied_profile_is_rolled_back() -> None:
+    """A network that denies the new profile has lpad return to the old one."""
+    personality = ModemPersonality(registration={SECOND: DENIED})
+    with qmi_gateway(personality=personality) as (gateway, _):
+        installed(gateway)
+        gateway.client.enable(CARD, FIRST, wait=PATIENCE).check()
+        change = gateway.client.enable(CARD, SECOND, guard=("registered",), within=3.0, wait=PATIENCE)
+        assert change.error is not None
+        assert change.error.kind == "switch-rolled-back"
+        assert str(gateway.card.enabled_iccid) == FIRST
+
+
+def test_a_modem_reset_in_the_middle_of_a_guard_is_survived() -> None:
+    """Clients and channels are gone, and the switch ends as it should."""
+    personality = ModemPersonality(registers_after=2.0)
+    with qmi_gateway(personality=personality) as (gateway, modem):
+        installed(gateway)
+        gateway.client.enable(CARD, FIRST, wait=PATIENCE).check()
+        change = gateway.client.enable(CARD, SECOND, guard=("registered",), within=60.0)
+        gateway.until(lambda: str(gateway.card.enabled_iccid) == SECOND)
+        modem.do(lambda function: function.lose_power())
+        gateway.client.wait(change.id, seconds=PATIENCE).check()
+        assert str(gateway.card.enabled_iccid) == SECOND
+
+
+def test_the_probe_reports_the_link() -> None:
+    """The daemon's report names the link and the modem; so does `lpad probe` without the daemon."""
+    with qmi_gateway() as (gateway, modem):
+        gateway.ready()
+        result = gateway.client.probe(CARD, wait=PATIENCE).check().result or {}
+        assert {key: result[key] for key in ("link", "model", "error")} == {
+            "link": "qmi",
+            "model": "PtyModem",
+            "error": None,
+        }
+        gateway.stop()
+        assert modem.function.clients == {}
+        command = [sys.executable, "-m", "lpad.cli.lpad", "probe", "--port", modem.path, "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+        assert done.returncode == 0, done.stderr
+        assert '"qmi"' in done.stdout
+        assert modem.function.clients == {}
+        gateway.start()
