@@ -73,6 +73,23 @@ def test_an_odd_entry_hides_no_other(odd: object) -> None:
     assert found.unreadable == 1
 
 
+def test_an_answer_of_version_3() -> None:
+    """The signed list and what else version 3 adds are ignored, in the answer and in each entry."""
+    listed = answered(
+        eventEntries=[
+            entry("A-1", hashedIccids=["AA=="], serviceProviderName="x"),
+            entry("B-2", eventType=3),
+        ],
+        smdsSigned2="MAA=",
+        smdsSignature2="XzcA",
+        pushServiceRefreshTime="2026-11-30T00:00:00Z",
+    )
+    found = EventEntries.of(listed)
+    assert [each.event_id for each in found.entries] == ["A-1", "B-2"]
+    assert found.unreadable == 0
+    assert lists_events(listed)
+
+
 def test_the_same_event_twice() -> None:
     """An event that is listed twice is one event."""
     found = EventEntries.of(answered(eventEntries=[entry(), entry(), entry("event-1")]))

@@ -117,7 +117,7 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
 def gateway_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, Listener]]:
     """A gateway whose lpad-mqtt takes every command, and a backend; for tests that leave nothing behind."""
     folder = tmp_path_factory.mktemp("all")
-    commands = ["download", "enable", "provision", "refresh"]
+    commands = ["discover", "download", "enable", "provision", "refresh"]
     with (
         Gateway() as gateway,
         Mosquitto(folder / "broker") as broker,

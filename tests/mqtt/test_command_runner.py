@@ -8,9 +8,11 @@ from unittest.mock import MagicMock
 
 import pytest
 
+from lpad.base.activation_code import ActivationCode
 from lpad.mqtt.command_runner import CommandRunner
 from lpad.mqtt.mqtt_settings import TopicsSection
 from lpad.mqtt.topics import Topics
+from lpad.simulator.smds.server import events_of, make_smds
 from lpad.testing.simulated_gateway import CARD, Gateway
 from mqtt.conftest import PATIENCE, Bridge
 from mqtt.listener import Listener
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.programs("mosquitto")
 
-ALL = ["download", "enable", "provision", "refresh"]
+ALL = ["discover", "download", "enable", "provision", "refresh"]
 
 
 def states(backend: Listener, topic: str) -> list[Any]:
@@ -55,6 +57,30 @@ def test_a_profile_is_downloaded_and_enabled(gateway: Gateway, broker: Mosquitto
         with Listener(broker.port, name="late") as late:
             assert outcome(late, "lpad/gw/cmd/download/1") == ended
             late.until(lambda: late.at("lpad/gw/cmd/refresh") == [{}])
+
+
+def test_a_backend_discovers(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
+    """A discovery lists the event without its ID, which is a code; with `install`, its profile follows."""
+    with (
+        make_smds(tmp_path / "smds", pki=gateway.pki) as smds,
+        Listener(broker.port) as backend,
+        Bridge(tmp_path / "b", broker, gateway.socket, commands=ALL),
+    ):
+        code = ActivationCode.parse(gateway.order_profile())
+        events_of(smds.folder).register(
+            eid=gateway.card.eid.digits, address=gateway.server.address, event_id=code.matching_id
+        )
+        topic = "lpad/gw/cmd/discover/1"
+        backend.publish(topic, {"status": "init", "servers": [smds.address]})
+        assert outcome(backend, topic)["result"]["events"] == [
+            {"server": gateway.server.address, "listed_by": smds.address, "state": "listed"}
+        ]
+        topic = "lpad/gw/cmd/discover/2"
+        backend.publish(topic, {"status": "init", "servers": [smds.address], "install": True})
+        assert outcome(backend, topic)["result"]["events"][0]["state"] == "wanted"
+        installed = "lpad/gw/events/org.lpad.profile.installed.v1"
+        backend.until(lambda: backend.at(installed))
+        assert len(gateway.client.profiles(CARD)) == 1
 
 
 def test_a_repeated_command_is_carried_out_once(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:

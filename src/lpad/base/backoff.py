@@ -18,8 +18,14 @@ class Backoff:
 
     def after(self, failures: int) -> float:
         """Return the seconds to wait, randomly spread, after `failed` failed attempts (1 or more)."""
-        wait = self.seconds[min(max(failures, 1), len(self.seconds)) - 1]
-        return wait * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
+        return self._nominal(failures) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
+
+    def least_after(self, failures: int) -> float:
+        """Return the shortest wait that `after` returns for this number of attempts."""
+        return self._nominal(failures) * (1 - JITTER)
+
+    def _nominal(self, failures: int) -> float:
+        return self.seconds[min(max(failures, 1), len(self.seconds)) - 1]
 
     @property
     def longest(self) -> float:

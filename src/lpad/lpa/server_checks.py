@@ -85,7 +85,8 @@ def check_authentication(
         raise _contradiction(
             attempted, "the server asks the card to sign under an eSIM CA that the card does not have"
         )
-    if smdp_oid is not None and smdp_oid not in certificate.registered_ids:
+    # An SM-DS in the place of the SM-DP+ is named as such by `check_role`.
+    if smdp_oid is not None and not _is_smds(certificate) and smdp_oid not in certificate.registered_ids:
         raise ServerUntrusted(
             f"{attempted}: the activation code is for the SM-DP+ {smdp_oid}, but the server at {address} "
             f"is {' '.join(certificate.registered_ids) or 'without OID'}; check the activation code",
@@ -100,8 +101,12 @@ def check_role(certificate: Certificate, *, address: ServerAddress) -> None:
     Raises:
         ServerListsEvents: its certificate has the role of an SM-DS only.
     """
-    if Role.DS_AUTH in certificate.roles and Role.DP_AUTH not in certificate.roles:
+    if _is_smds(certificate):
         raise lists_events(address)
+
+
+def _is_smds(certificate: Certificate) -> bool:
+    return Role.DS_AUTH in certificate.roles and Role.DP_AUTH not in certificate.roles
 
 
 def check_events(answer: EventEntries, *, transaction_id: TransactionId) -> None:

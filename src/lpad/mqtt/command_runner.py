@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lpad.mqtt.broker_connection import BrokerConnection
     from lpad.mqtt.topics import Topics
 
+_CODES = frozenset({"event_id"})
 log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 8
@@ -252,9 +253,16 @@ def _shown(message: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in message.items() if name not in SECRETS}
 
 
+def _without_codes(value: Any) -> Any:
+    """Return a result without the IDs of events, which are matching IDs at their servers."""
+    if isinstance(value, dict):
+        return {name: _without_codes(each) for name, each in value.items() if name not in _CODES}
+    return [_without_codes(each) for each in value] if isinstance(value, list) else value
+
+
 def _outcome(change: Change) -> dict[str, Any]:
     if change.state == "done":
-        return {"status": SUCCESSFUL, "result": change.result or {}}
+        return {"status": SUCCESSFUL, "result": _without_codes(change.result or {})}
     if change.error is None:
         return {"status": FAILED, "reason": f"the change was {change.state}", "kind": change.state}
     return {"status": FAILED, "reason": change.error.sentence, "kind": change.error.kind}

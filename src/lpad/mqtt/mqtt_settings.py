@@ -71,7 +71,7 @@ class MqttSettings(Section, frozen=True):
     keepalive: Annotated[int, msgspec.Meta(ge=10, le=3600)] = 60
     topics: TopicsSection = TopicsSection()
     identifiers: Literal["full", "redacted"] = "full"
-    commands: list[Literal["download", "enable", "provision", "refresh"]] = msgspec.field(
+    commands: list[Literal["discover", "download", "enable", "provision", "refresh"]] = msgspec.field(
         default_factory=list
     )
     home_assistant: bool = False

@@ -38,6 +38,14 @@ class DownloadFields(CommandFields, frozen=True, kw_only=True):
     network: dict[str, str | int | bool | None] | None = None
 
 
+class DiscoverFields(CommandFields, frozen=True, kw_only=True):
+    """A discovery; without `servers`, at the SM-DSs of the card and of the settings."""
+
+    install: bool = False
+    confirm: bool = False
+    servers: Annotated[list[Name], msgspec.Meta(max_length=8)] = []
+
+
 class EnableFields(CommandFields, frozen=True, kw_only=True):
     """The profile to enable, by its ICCID or AID, and its guard as in a download."""
 
@@ -83,6 +91,10 @@ def _enable(lpad: Client, asked: EnableFields, card: str, key: str) -> Change:
     return lpad.enable(card, asked.profile, guard=_guard(asked.guard), within=asked.within, key=key)
 
 
+def _discover(lpad: Client, asked: DiscoverFields, card: str, key: str) -> Change:
+    return lpad.discover(card, install=asked.install, confirm=asked.confirm, servers=asked.servers, key=key)
+
+
 def _provision(lpad: Client, asked: ProvisionFields, card: str, key: str) -> Change:
     return lpad.provision(
         card, platform=asked.platform, product=asked.product, options=asked.options, key=key
@@ -94,6 +106,7 @@ def _refresh(lpad: Client, asked: CommandFields, card: str, key: str) -> Change:
 
 
 OPERATIONS: dict[str, Operation] = {
+    "discover": Operation(DiscoverFields, _discover),
     "download": Operation(DownloadFields, _download),
     "enable": Operation(EnableFields, _enable),
     "provision": Operation(ProvisionFields, _provision),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 UP, DOWN = "up", "down"
 
 _THIN_EDGE = {
+    "discover": "esim_discover",
     "download": "esim_download",
     "enable": "esim_enable",
     "provision": "esim_provision",

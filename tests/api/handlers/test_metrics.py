@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.gateway import Gateway
+from engine.discovery.discovery_lab import DiscoveryLab
 from engine.guarding import ended, guarding, port, rolled_back, stuck
 from engine.lab import CARD, FIRST, SECOND, Lab
 from engine.test_full_disk import no_space
@@ -31,6 +32,7 @@ from lpad.engine.policy.provisioning import FROM_DEFAULT_SMDP
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.webhooks import endpoint_worker
 from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smds.server import events_of, make_smds
 
 if TYPE_CHECKING:
     import pytest
@@ -151,6 +153,22 @@ def test_an_empty_card_is_told(tmp_path: Path, pki: Pki) -> None:
             assert scraped(gateway)[sample("lpad_provisioning_attempts", euicc=CARD)] == 1
 
 
+def test_events_of_an_sm_ds_are_told(tmp_path: Path, pki: Pki) -> None:
+    """How many events lpad knows for a card, by their state."""
+    with DiscoveryLab(tmp_path, pki) as lab:
+        lab.event()
+        lab.start(lab.policy())
+        with Gateway(lab) as gateway:
+            listed = sample("lpad_discovered_events", euicc=CARD, state="listed")
+            installed = sample("lpad_discovered_events", euicc=CARD, state="installed")
+            assert [scraped(gateway)[each] for each in (listed, installed)] == [0, 0]
+            assert lab.discover().error is None
+            assert [scraped(gateway)[each] for each in (listed, installed)] == [1, 0]
+            assert lab.discover(install=True).error is None
+            lab.until_true(lambda: scraped(gateway)[installed] == 1)
+            assert scraped(gateway)[listed] == 0
+
+
 def test_each_figure_moves(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every documented metric changes when its event has happened; none is a constant."""
     rules = tuple(
@@ -183,6 +201,7 @@ def test_each_figure_moves(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyP
                 seen += _endpoint_that_fails(gateway, receiver, monkeypatch)
             seen += _listener_that_comes_and_goes(gateway)
             _refuse_one_notification(lab)
+            _have_an_event_listed(lab)
             seen.append(scraped(gateway))
             lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1000))
             lab.carry_out(Kind.DISABLE, iccid=FIRST)
@@ -256,6 +275,13 @@ def _listener_that_comes_and_goes(gateway: Gateway) -> list[dict[str, float]]:
         figures.append(scraped(gateway))
     figures.append(scraped(gateway))
     return figures
+
+
+def _have_an_event_listed(lab: Lab) -> None:
+    """Have an SM-DS list an event for the card."""
+    with make_smds(lab.folder / "smds", pki=lab.pki) as smds:
+        events_of(smds.folder).register(eid=lab.card.eid.digits, address=lab.server.address)
+        assert lab.carry_out(Kind.DISCOVER, servers=[smds.address]).error is None
 
 
 def _refuse_one_notification(lab: Lab) -> None:

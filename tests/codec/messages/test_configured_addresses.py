@@ -36,6 +36,15 @@ def test_addresses_of_version_3() -> None:
     assert ConfiguredAddresses.decode(raw).additional_root_ds_addresses == ("b", "c")
 
 
+def test_additional_roots_in_another_form() -> None:
+    """Elements with the tag 82 are read, and an odd one hides neither the others nor the root."""
+    raw = bytes.fromhex("BF3C 14 8101 61 A20F 820162 0C0163 020101 8200 0C0201 9F".replace(" ", ""))
+    read = ConfiguredAddresses.decode(raw)
+    assert (read.root_ds_address, read.additional_root_ds_addresses[:2]) == ("a", ("b", "c"))
+    cut = ConfiguredAddresses.decode(bytes.fromhex("BF3C08810161A203820562"))
+    assert (cut.root_ds_address, cut.additional_root_ds_addresses) == ("a", ())
+
+
 def test_setting_the_default_address() -> None:
     """An address is set; an empty one clears it."""
     assert SetDefaultDpAddressRequest("ab").encode().hex() == "bf3f0480026162"

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class DiscoveryLab(Lab):
     """A lab with a root and an alternative SM-DS."""
 
-    def __init__(self, folder: Path, pki: Pki) -> None:
-        super().__init__(folder, pki)
+    def __init__(self, folder: Path, pki: Pki, **details: Any) -> None:
+        super().__init__(folder, pki, **details)
         self._running = ExitStack()
         self.root = self._running.enter_context(make_smds(folder / "root", pki=pki))
         self.alternative = self._running.enter_context(

@@ -148,6 +148,21 @@ def test_an_enabled_profile_of_another_discovery_counts_not() -> None:
     assert to_enable(again[1], again)
 
 
+@pytest.mark.parametrize(("unasked", "enables"), [(True, False), (False, True)])
+def test_a_repeated_event_takes_the_device_from_no_profile(*, unasked: bool, enables: bool) -> None:
+    """A failed event is repeated as one of its discovery, whose next one is enabled meanwhile."""
+    known = listed("A", "B")
+    error = failed(ServerUnreachable("no answer"))
+    known = after_downloads(known, [download("A", State.FAILED, **error)], at=START)
+    result = DownloadResult(iccid=ICCID, enabled=True)
+    known = after_downloads(known, [download("B", State.DONE, number=9, result=result)], at=START)
+    known = after_discovery(
+        known, found("A", "B"), discovery=20, install=True, unasked=unasked, at=later(2 * DAY)
+    )
+    assert states(known) == {"A": EventState.WANTED, "B": EventState.INSTALLED}
+    assert to_enable(known[0], known) is enables
+
+
 def test_an_installed_event_is_not_tried_again() -> None:
     """An event stays listed until its server deletes it, and its profile does not come back."""
     result = DownloadResult(iccid=ICCID)

@@ -137,14 +137,21 @@ class _Collector:
             labels=["euicc"],
         )
         for card in self._engine.snapshots():
-            state = self._engine.provisioning(card.name)
-            provisioning.add_metric([card.name], state.attempts if state is not None else 0)
+            attempts = self._engine.provisioning(card.name)
+            provisioning.add_metric([card.name], attempts.attempts if attempts is not None else 0)
             status = self._engine.failover(card.name)
             present = status.standing if status is not None else "off"
             for standing in (*Standing, "off"):
                 standings.add_metric([card.name, standing], standing == present)
             rescues.add_metric([card.name], self._engine.rescue(card.name) is not None)
-        yield from (guards, standings, rescues, provisioning)
+        discovered = GaugeMetricFamily(
+            "lpad_discovered_events",
+            "Events of SM-DSs for the card that lpad knows, by state.",
+            labels=["euicc", "state"],
+        )
+        for (name, state), count in self._engine.gauges.discovered().items():
+            discovered.add_metric([name, state], count)
+        yield from (guards, standings, rescues, provisioning, discovered)
 
     def _outbox(self) -> Iterator[Metric]:
         from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - see above

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from lpad.codec.asn1 import der
+from lpad.codec.asn1 import broken_list, der, tlv
 from lpad.codec.messages.result_code import ResultCode
 
 GET_EUICC_CONFIGURED_ADDRESSES = bytes.fromhex("BF3C00")
+_ADDITIONAL = 0xA2
+_TEXT_TAGS = (0x0C, 0x82)
+"""UTF8String in `additionalRootDsAddress`: the grammar has 0C; an encoder with 82 was seen."""
 
 
 class SetDefaultDpAddressResult(ResultCode):
@@ -44,7 +47,7 @@ class ConfiguredAddresses(Struct, frozen=True):
         return cls(
             default_dp_address=value.get("defaultDpAddress") or None,
             root_ds_address=value.get("rootDsAddress") or None,
-            additional_root_ds_addresses=tuple(value.get("additionalRootDsAddress", ())),
+            additional_root_ds_addresses=_additional(raw),
         )
 
 
@@ -56,3 +59,14 @@ class SetDefaultDpAddressRequest(Struct, frozen=True):
     def encode(self) -> bytes:
         """Return the request."""
         return der.encode("SetDefaultDpAddressRequest", {"defaultDpAddress": self.address})
+
+
+def _additional(raw: bytes) -> tuple[str, ...]:
+    """Return the readable texts of `additionalRootDsAddress`."""
+    members = broken_list.whole_children(tlv.parse_first(raw)[0].value)[0]
+    listed = next((each.value for each in members if each.tag == _ADDITIONAL), b"")
+    return tuple(
+        each.value.decode(errors="replace")
+        for each in broken_list.whole_children(listed)[0]
+        if each.tag in _TEXT_TAGS and each.value
+    )

@@ -99,6 +99,7 @@ def after_discovery(
     discovery: int,
     install: bool,
     confirm: bool = False,
+    unasked: bool = False,
     at: Moment,
 ) -> tuple[KnownEvent, ...]:
     """Return what is known after a discovery: the listed events in their order, then the remembered ones.
@@ -109,6 +110,8 @@ def after_discovery(
         discovery: the change's number.
         install: whether the events that lpad has not handled are wanted now.
         confirm: whether a local program has to confirm their profiles.
+        unasked: whether this discovery repeats earlier ones without a request. A failed event is then still
+            one of the discovery that wanted it first, of which another profile may be enabled already.
         at: the present.
     """
     before = {each.key: each for each in known}
@@ -122,7 +125,14 @@ def after_discovery(
         if each.forbidden is not None and not event.state.handled:
             event = replace(event, state=EventState.FORBIDDEN, why=each.forbidden.sentence)
         elif install and may_begin(event, at):
-            event = replace(event, state=EventState.WANTED, discovery=discovery, confirm=confirm, why=None)
+            repeats = unasked and event.state is EventState.FAILED and event.discovery
+            event = replace(
+                event,
+                state=EventState.WANTED,
+                discovery=event.discovery if repeats else discovery,
+                confirm=confirm,
+                why=None,
+            )
         elif event.state is EventState.FORBIDDEN:
             event = replace(event, state=EventState.LISTED, why=None)
         listed.append(event)

@@ -112,6 +112,21 @@ class ProvisioningData(Payload, frozen=True, kw_only=True, omit_defaults=True):
     line: str | None = None
 
 
+class DiscoveryData(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """An event that the SM-DS `listed_by` lists for a card, and that leads to the SM-DP+ `server`.
+
+    `stage` is listed, wanted, downloading, installed, failed or forbidden. `change` is its last download, and
+    `iccid` the profile that came with it.
+    """
+
+    eid: str
+    server: str
+    listed_by: str
+    stage: str
+    change: int | None = None
+    iccid: str | None = None
+
+
 class LineData(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """The state of a line at its platform: idle, changing, live, ended or unknown."""
 

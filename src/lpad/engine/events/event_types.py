@@ -82,6 +82,12 @@ PROVISIONING_CHANGED = EventType(
     "A profile from a platform has reached another stage.",
     droppable=True,
 )
+DISCOVERY_CHANGED = EventType(
+    "discovery.changed",
+    of.DiscoveryData,
+    "An SM-DS lists a new event for a card, or the event's download has reached another stage.",
+    droppable=True,
+)
 LINE_CHANGED = EventType("line.changed", of.LineData, "A line has another state at its platform.")
 IMEI_CHANGED = EventType(
     "imei.changed", of.ImeiData, "A card is in another modem, or a platform sees its line in another one."
@@ -120,6 +126,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
     NOTIFICATION_SET_ASIDE,
     JOURNAL_REPAIRED,
     PROVISIONING_CHANGED,
+    DISCOVERY_CHANGED,
     LINE_CHANGED,
     IMEI_CHANGED,
     LAYER_UP,

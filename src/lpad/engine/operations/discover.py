@@ -10,6 +10,7 @@ from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import DISCOVERY
 from lpad.engine.change.params import DiscoverParams
 from lpad.engine.change.results import AskedSmds, DiscoverResult, ShownEvent
+from lpad.engine.discovery.event_store import is_unsent
 from lpad.engine.discovery.known_events import after_discovery, after_downloads
 from lpad.engine.operations.download import device_of
 from lpad.engine.running.same_card import check_same_card
@@ -37,13 +38,15 @@ def discover(run: Run, context: Context) -> DiscoverResult:
     present = run.now()
     failures = [each.error for each in found.servers if each.error is not None]
     if failures and len(failures) == len(found.servers):
-        raise failures[0]
+        # A server that was not asked for lack of a network says less than one that failed.
+        raise next((each for each in failures if not is_unsent(each)), failures[0])
     known = after_discovery(
         after_downloads(context.events.known(eid), context.changes(), at=present),
         found,
         discovery=run.change.id,
         install=asked.install,
         confirm=asked.confirm,
+        unasked=run.change.origin == DISCOVERY,
         at=present,
     )
     context.events.put(eid, known)

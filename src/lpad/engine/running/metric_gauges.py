@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import JournalUnavailable
 from lpad.engine.change.change import PauseReason
+from lpad.engine.discovery.event_store import EventStore
+from lpad.engine.discovery.known_events import EventState
 from lpad.engine.journal.notifications import Stage
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ class Gauges:
         self._store = store
         self._journal = journal
         self._snapshots = snapshots
+        self._events = EventStore(journal.memos)
 
     def unsent(self) -> dict[str, list[StoredNotification]]:
         """Return the notifications that no server has accepted yet, by card; "" for missing cards."""
@@ -47,6 +50,19 @@ class Gauges:
         for change in self._store.active():
             if change.pause is not None:
                 counts[change.euicc, change.pause.reason.value] += 1
+        return counts
+
+    def discovered(self) -> dict[tuple[str, str], int]:
+        """Return the number of the SM-DSs' events that lpad knows, by card and by state."""
+        counts: dict[tuple[str, str], int] = {}
+        for card in self._snapshots():
+            counts |= {(card.name, state.value): 0 for state in EventState}
+            try:
+                known = self._events.known(card.eid) if card.eid is not None else ()
+            except JournalUnavailable:
+                return {}  # as below
+            for each in known:
+                counts[card.name, each.state.value] += 1
         return counts
 
     def _by_card(self, wanted: Callable[[StoredNotification], bool]) -> dict[str, list[StoredNotification]]:

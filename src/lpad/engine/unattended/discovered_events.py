@@ -17,7 +17,7 @@ from lpad.base.errors import LpadError, NotFound
 from lpad.base.redaction import redacted
 from lpad.engine.change.change import DISCOVERY, EID, Kind, State
 from lpad.engine.change.params import DiscoverParams, DownloadParams, EventParams, GuardParams
-from lpad.engine.discovery.event_store import PATIENCE
+from lpad.engine.discovery.event_store import PATIENCE, WITHOUT_NETWORK, is_unsent
 from lpad.engine.discovery.known_events import EventState, after_downloads, next_wanted, to_enable
 from lpad.engine.policy.discovery import Install
 from lpad.engine.snapshot.snapshot import CardState
@@ -26,7 +26,7 @@ from lpad.engine.unattended.own_attempts import OwnAttempts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.engine.change.change import Change
+    from lpad.engine.change.change import Change, Failure
     from lpad.engine.change.moment import Moment
     from lpad.engine.discovery.event_store import EventStore
     from lpad.engine.discovery.known_events import KnownEvent
@@ -133,8 +133,15 @@ class DiscoveredEvents(OwnAttempts):
     def _planned(self, eid: str, policy: DiscoveryPolicy, every: float, present: Moment) -> DiscoveryTime:
         """Return the time of the next discovery, which is stored when it changes."""
         known = self._journal.memos.get(_name(eid), DiscoveryTime)
-        failed = known is not None and known.change is not None and self._has_failed(known.change)
-        planned = next_time(known, every=every, jitter=policy.jitter, failed=failed, now=present.steady)
+        error = self._error_of(known.change) if known is not None and known.change is not None else None
+        planned = next_time(
+            known,
+            every=every,
+            jitter=policy.jitter,
+            failed=error is not None,
+            unsent=error is not None and is_unsent(error),
+            now=present.steady,
+        )
         if planned == known:
             return planned
         try:
@@ -143,11 +150,13 @@ class DiscoveredEvents(OwnAttempts):
             log.debug("the time of the next discovery is not stored: %s (%s)", error, error.kind)
         return planned
 
-    def _has_failed(self, change_id: int) -> bool:
+    def _error_of(self, change_id: int) -> Failure | None:
+        """Return why a discovery failed; None: it did not."""
         try:
-            return self._store.change(change_id).state is State.FAILED
+            change = self._store.change(change_id)
         except NotFound:
-            return False
+            return None
+        return change.error if change.state is State.FAILED else None
 
     def _settled(self, eid: str) -> tuple[KnownEvent, ...]:
         """Return the known events with the results of the downloads that have ended, and store them."""
@@ -190,7 +199,13 @@ def discovery_of(policy: DiscoveryPolicy) -> DiscoverParams:
 
 
 def next_time(
-    known: DiscoveryTime | None, *, every: float, jitter: float, failed: bool, now: float
+    known: DiscoveryTime | None,
+    *,
+    every: float,
+    jitter: float,
+    failed: bool,
+    unsent: bool = False,
+    now: float,
 ) -> DiscoveryTime:
     """Return when a card's next discovery is, so that a fleet never asks at one moment.
 
@@ -202,13 +217,14 @@ def next_time(
         every: the seconds of a period.
         jitter: the maximum number of seconds of a delay.
         failed: whether the discovery that was begun last has failed.
+        unsent: whether it failed before it asked a server, which makes no later wait longer.
         now: the present, on the steady clock.
     """
     if known is None:
         return DiscoveryTime(next_at=now + random.uniform(0, every))  # noqa: S311 - spreads load, no secret
     if failed:
-        failures = known.failures + 1
-        again = now + min(every, PATIENCE.after(failures))
+        failures = known.failures if unsent else known.failures + 1
+        again = now + min(every, WITHOUT_NETWORK.after(1) if unsent else PATIENCE.after(failures))
         return DiscoveryTime(next_at=min(known.next_at, again), failures=failures)
     if known.change is not None:
         return DiscoveryTime(next_at=known.next_at)

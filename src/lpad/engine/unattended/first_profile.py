@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lpad.base.backoff import Backoff
-from lpad.base.errors import LpadError
+from lpad.base.errors import LpadError, NotFound
 from lpad.engine.change.change import EID, PROVISION, Kind
 from lpad.engine.change.params import DownloadParams, GuardParams, ProvisionParams
+from lpad.engine.discovery.event_store import WITHOUT_NETWORK, is_unsent
 from lpad.engine.policy.discovery import DISCOVERY
 from lpad.engine.policy.provisioning import DEFAULT_SMDP, RETRY_FOR
 from lpad.engine.snapshot.snapshot import CardState
@@ -27,7 +28,7 @@ from lpad.engine.unattended.own_attempts import OwnAttempts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.engine.change.change import Change
+    from lpad.engine.change.change import Change, Failure
     from lpad.engine.change.params import DiscoverParams
     from lpad.engine.journal import Journal
     from lpad.engine.running.card.open_card import Card
@@ -39,16 +40,22 @@ log = logging.getLogger(__name__)
 
 BACKOFF = Backoff((600, 3600, 6 * 3600, 24 * 3600))
 """Seconds between two rounds through the sources."""
+_REST = 10.0
+"""The minimum number of seconds until an attempt that found no network is repeated when there is one."""
 NEXT_SOURCE = Backoff((10,))
 """Seconds from one source to the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvisioningState:
-    """The number of attempts for a card, and the time of the next one on the journal's steady clock."""
+    """The number of attempts for a card, and the time of the next one on the journal's steady clock.
+
+    `change` is the discovery that was begun last, until its result is known.
+    """
 
     attempts: int = 0
     next_at: float = 0.0
+    change: int | None = None
 
 
 class Provisioning(OwnAttempts):
@@ -67,6 +74,8 @@ class Provisioning(OwnAttempts):
         """Prepare; `discovering` returns whether an event for a card is downloaded or will be."""
         super().__init__(card, store=store, journal=journal, timeouts=timeouts, submit=submit)
         self._discovering = discovering
+        self._without_network = False
+        self._hurried_at: float | None = None
 
     def state(self, eid: str | None) -> ProvisioningState | None:
         """Return the state of a card; None if lpad requests no profile for it."""
@@ -92,13 +101,22 @@ class Provisioning(OwnAttempts):
             return
         if not self._sources(card) or self._under_way(card.eid):
             return
-        state = self.state(card.eid) or ProvisioningState()
+        state = self._settled(card.eid)
         wait = self._journal.clock.now().until(state.next_at, longest=BACKOFF.longest)
+        if self._without_network and self._hurried_at is not None:
+            wait = min(wait, max(0.0, self._hurried_at - time.monotonic()))
         self._due_at = time.monotonic() + wait
+
+    def hurry(self) -> None:
+        """Repeat an attempt that found no network soon, because there is one now; called from any thread."""
+        self._hurried_at = time.monotonic() + _REST
+        if self._without_network and self._due_at is not None:
+            self._due_at = min(self._due_at, self._hurried_at)
 
     def begin(self, card: Snapshot) -> None:
         """Begin an attempt: store the time of the next one, then queue it."""
         self._due_at = None
+        self._hurried_at = None
         if card.eid is None:
             return
         sources = self._sources(card)
@@ -115,6 +133,8 @@ class Provisioning(OwnAttempts):
         try:
             self._journal.memos.put(_name(card.eid), following)
             change = self._store.add(card.name, params, secrets={EID: card.eid}, origin=PROVISION)
+            if change.kind is Kind.DISCOVER:  # a download waits for a network by itself
+                self._journal.memos.put(_name(card.eid), replace(following, change=change.id))
         except LpadError as error:
             log.warning("%s: cannot request a first profile now: %s (%s)", card.name, error, error.kind)
             self._postpone()
@@ -125,6 +145,32 @@ class Provisioning(OwnAttempts):
             self._told(sources[place], card),
         )
         self._submit(change)
+
+    def _settled(self, eid: str) -> ProvisioningState:
+        """Return the state once the last discovery's result is known.
+
+        One that could ask no server, for lack of a network, does not count and is soon repeated.
+        """
+        state = self.state(eid) or ProvisioningState()
+        if state.change is None:
+            return state
+        error = self._error_of(state.change)
+        self._without_network = error is not None and is_unsent(error)
+        settled = replace(state, change=None)
+        if self._without_network:
+            soon = self._journal.clock.now().steady + WITHOUT_NETWORK.after(1)
+            settled = replace(settled, attempts=max(0, state.attempts - 1), next_at=soon)
+        try:
+            self._journal.memos.put(_name(eid), settled)
+        except LpadError as trouble:
+            log.debug("the result of an attempt is stored later: %s (%s)", trouble, trouble.kind)
+        return settled
+
+    def _error_of(self, change_id: int) -> Failure | None:
+        try:
+            return self._store.change(change_id).error
+        except NotFound:
+            return None
 
     def _sources(self, card: Snapshot) -> tuple[str, ...]:
         """Return the sources that can be asked: a default SM-DP+ only if there is one."""

@@ -336,6 +336,11 @@ class Worker:
         with self._waking():
             self._reads_at = max(time.monotonic(), self._read_until)
 
+    def network_back(self) -> None:
+        """Repeat soon what found no network."""
+        with self._waking():
+            self._provisioning.hurry()
+
     def leave(self) -> None:
         """Begin to end because the card was removed from the settings; none of its changes is kept."""
         self._leaving = True

@@ -6,12 +6,13 @@ import threading
 from typing import TYPE_CHECKING, Protocol
 
 from lpad.base.errors import Conflict, NotFound
+from lpad.engine.change.change import PauseReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from lpad.base.deadline import Deadline
-    from lpad.engine.change.change import Change, PauseReason
+    from lpad.engine.change.change import Change
     from lpad.engine.running.card.open_card import CardPort
     from lpad.engine.snapshot.snapshot import Snapshot
     from lpad.engine.worker.worker import Worker
@@ -133,6 +134,8 @@ class Workers:
         """Continue all changes that wait for one of these reasons."""
         for worker in self._workers.values():
             worker.queue.release(*reasons)
+            if not {PauseReason.NETWORK, PauseReason.TIME}.isdisjoint(reasons):
+                worker.network_back()
 
     def adopt(self) -> None:
         """Make all resume the journal's changes after the journal was unwritable."""

@@ -6,6 +6,7 @@ errors.
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 from functools import partial
@@ -23,6 +24,7 @@ from lpad.remote.sockets.socket_waiting import SilenceError, Waiting
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from lpad.base.details.server import UnreachedDetails
     from lpad.base.server_address import ServerAddress
     from lpad.remote.https.route import Route
     from lpad.remote.sockets.happy_eyeballs import Connected
@@ -87,11 +89,13 @@ class TimedBackend(httpcore.NetworkBackend):
         except LookUpError as error:
             cause = error.__cause__
             raise ServerUnreachable(
-                f"cannot look up {whom}: {_why(cause)}; check the address and the network's name server"
+                f"cannot look up {whom}: {_why(cause)}; check the address and the network's name server",
+                **_no_network(cause),
             ) from error
         except OSError as error:
             raise ServerUnreachable(
-                f"cannot connect to {whom}: {_why(error)}; check the address, and the network's state"
+                f"cannot connect to {whom}: {_why(error)}; check the address, and the network's state",
+                **_no_network(error),
             ) from error
         for option in _KEEP_ALIVE:
             connected.socket.setsockopt(*option)
@@ -269,6 +273,16 @@ class TimedStream(httpcore.NetworkStream):
 
     def _broken(self, error: OSError | ValueError) -> ServerUnreachable:
         return ServerUnreachable(f"the connection to {self._whom} broke: {_why(error)}; try again later")
+
+
+def _no_network(error: BaseException | None) -> UnreachedDetails:
+    """Name the cause if nothing left this device: there is no route, or no name server answers."""
+    gone = isinstance(error, OSError) and (
+        error.errno == socket.EAI_AGAIN
+        if isinstance(error, socket.gaierror)
+        else error.errno in (errno.ENETUNREACH, errno.ENETDOWN)
+    )
+    return {"cause": "no-network"} if gone else {}
 
 
 def _why(error: BaseException | None) -> str:

@@ -29,6 +29,7 @@ def personalised(folder: CardFolder, pki: Pki, eid: Eid | None, behaviour: CardB
             factory_dp_address=behaviour.default_dp_address,
             default_dp_address=behaviour.default_dp_address,
             root_ds_address=behaviour.root_ds_address,
+            additional_root_ds_addresses=list(behaviour.additional_root_ds_addresses),
             next_notification=behaviour.first_notification,
         )
     )

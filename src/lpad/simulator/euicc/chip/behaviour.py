@@ -124,6 +124,8 @@ class CardBehaviour:
 
     default_dp_address: str = ""
     root_ds_address: str = "testrootsmds.example.com"
+    additional_root_ds_addresses: tuple[str, ...] = ()
+    """Further root SM-DSs, as a card of version 3 may name them."""
     rat: tuple[RatRule, ...] = (RatRule(pprs=(1, 2)),)
 
     def __post_init__(self) -> None:

@@ -105,6 +105,7 @@ class CardState(msgspec.Struct, kw_only=True):
     default_dp_address: str
     root_ds_address: str
     next_notification: int
+    additional_root_ds_addresses: list[str] = []
     next_isdp: int = 0
     profiles: list[StoredProfile] = []
     notifications: list[StoredNotification] = []

@@ -93,9 +93,11 @@ class Information:
         """Answer ES10a.GetEuiccConfiguredAddresses (5.7.3)."""
         chip = self._chip
         chip.decode("EuiccConfiguredAddressesRequest", request)
-        addresses = {"rootDsAddress": chip.state.root_ds_address}
+        addresses: dict[str, Any] = {"rootDsAddress": chip.state.root_ds_address}
         if chip.state.default_dp_address or chip.behaviour.empty_optional_fields:
             addresses["defaultDpAddress"] = chip.state.default_dp_address
+        if chip.state.additional_root_ds_addresses:
+            addresses["additionalRootDsAddress"] = list(chip.state.additional_root_ds_addresses)
         return chip.encode("EuiccConfiguredAddressesResponse", addresses)
 
     def set_default_dp_address(self, request: Tlv) -> bytes:

@@ -1,0 +1,158 @@
+"""The simulated SM-DS as other people's LPAs use it: their forms of requests, and the exact form of answers.
+
+The LPA is the one in miniature that tries the simulated SM-DP+; it shares no code with lpad's own.
+"""
+
+from __future__ import annotations
+
+import base64
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lpad.codec.x509.server_certificate import Certificate, Role
+from lpad.simulator.pki.pki import DEFAULT_EID
+from lpad.simulator.smds.server import events_of, make_smds
+from simulator.smdp.bench import Connection, Fields, TestCard, Visit, b64, decoded, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lpad.simulator.pki.pki import Pki
+    from lpad.simulator.smdp.server import SmDp
+
+NAME, SMDP = "smds.example.com", "smdp.example.com"
+
+
+@pytest.fixture
+def smds(pki: Pki, tmp_path: Path) -> Iterator[SmDp]:
+    """A root SM-DS with two events for the card, and one for another card."""
+    with make_smds(tmp_path / "smds", pki=pki, host=NAME) as server:
+        events = events_of(server.folder)
+        for event_id in ("Second-2", "FIRST-1"):
+            events.register(eid=DEFAULT_EID.digits, address=SMDP, event_id=event_id)
+        events.register(eid="89049032000000000000000000000000", address=SMDP, event_id="OTHERS")
+        yield server
+
+
+@pytest.fixture
+def visit(smds: SmDp, pki: Pki) -> Iterator[Visit]:
+    """A card at it."""
+    connection = Connection(smds, pki)
+    yield Visit(smds, TestCard.of(pki), connection)
+    connection.close()
+
+
+def proof(visit: Visit, **details: Any) -> bytes:
+    """Have the card sign."""
+    return visit.card.authenticate_server(visit.initiated, **details)
+
+
+def authenticated(visit: Visit, response: str, *, transaction_id: str | None = None) -> Fields:
+    fields = {
+        "transactionId": transaction_id or visit.initiated["transactionId"],
+        "authenticateServerResponse": response,
+    }
+    return visit.connection.call("authenticateClient", fields)
+
+
+def ids(answer: Fields) -> list[str]:
+    assert status_of(answer) == "Executed-Success"
+    return [each["eventId"] for each in answer["eventEntries"]]
+
+
+@pytest.mark.parametrize("matching_id", [None, ""])
+def test_all_events(visit: Visit, matching_id: str | None) -> None:
+    """An absent matching ID and an empty one mean all events, in the order of their registration."""
+    visit.initiate()
+    assert authenticated(visit, b64(proof(visit, matching_id=matching_id))) == {
+        "header": {"functionExecutionStatus": {"status": "Executed-Success"}},
+        "transactionId": visit.initiated["transactionId"],
+        "eventEntries": [
+            {"eventId": "Second-2", "rspServerAddress": SMDP},
+            {"eventId": "FIRST-1", "rspServerAddress": SMDP},
+        ],
+    }
+
+
+def test_one_event(visit: Visit) -> None:
+    """An event's ID asks for that event alone; its case counts, and an unknown one is refused."""
+    visit.initiate()
+    assert ids(authenticated(visit, b64(proof(visit, matching_id="FIRST-1")))) == ["FIRST-1"]
+    visit.initiate()
+    answer = authenticated(visit, b64(proof(visit, matching_id="first-1")))
+    assert status_of(answer) == "8.9.5/3.9"
+    assert answer["header"]["functionExecutionStatus"]["status"] == "Failed"
+
+
+def test_the_first_answer_is_that_of_es9plus(visit: Visit) -> None:
+    """Five fields; the server signs its own name, and its certificate has the role of an SM-DS."""
+    answer = visit.initiate()
+    assert set(answer) == {
+        "header",
+        "transactionId",
+        "serverSigned1",
+        "serverSignature1",
+        "euiccCiPKIdToBeUsed",
+        "serverCertificate",
+    }
+    signed = decoded("ServerSigned1", answer["serverSigned1"])
+    assert signed["serverAddress"].partition(":")[0] == NAME
+    assert signed["transactionId"].hex().upper() == answer["transactionId"]
+    certificate = Certificate.decode(base64.b64decode(answer["serverCertificate"]))
+    assert set(certificate.roles) == {Role.DS_AUTH}
+
+
+@pytest.mark.parametrize("form", ["{name}", "{name}:{port}", "{upper}", "testrootsmds.example.com"])
+def test_the_name_in_the_request(visit: Visit, smds: SmDp, form: str) -> None:
+    """LPAs send the name as the card or the user wrote it: with or without a port, and in capitals."""
+    told = form.format(name=NAME, port=smds.port, upper=NAME.upper())
+    assert status_of(visit.initiate(smdpAddress=told)) == "Executed-Success"
+    assert ids(authenticated(visit, b64(proof(visit)))) == ["Second-2", "FIRST-1"]
+
+
+def test_another_name(visit: Visit) -> None:
+    """A name that is not the server's is refused as an SM-DS does it."""
+    assert status_of(visit.initiate(smdpAddress="lpa.ds.gsma.com")) == "8.9.1/3.8"
+
+
+def test_forms_of_json_and_base64(visit: Visit) -> None:
+    """Unknown fields, lines of 76 characters, missing padding and a transaction ID in small letters."""
+    visit.initiate(
+        euiccChallenge=b64(visit.card.challenge).rstrip("="),
+        header={"functionRequesterIdentifier": "x", "functionCallIdentifier": "y"},
+        lpaRspCapability="AAAA",
+    )
+    response = "\r\n".join(textwrap.wrap(b64(proof(visit)), 76)).rstrip("=")
+    answer = authenticated(visit, response, transaction_id=visit.initiated["transactionId"].lower())
+    assert ids(answer) == ["Second-2", "FIRST-1"]
+
+
+@pytest.mark.parametrize("protocol", ["gsma/rsp/v2.0.0", "gsma/rsp/v2.2.0", "gsma/rsp/v3.1.0"])
+def test_headers(visit: Visit, protocol: str) -> None:
+    """The protocol of the request comes back; the type may have a character set, and the agent may be any."""
+    headers = {"X-Admin-Protocol": protocol, "User-Agent": "other", "Content-Type": "application/json; x=y"}
+    response = visit.connection.post("initiateAuthentication", b"{}", **headers)
+    response.read()
+    assert response.headers["X-Admin-Protocol"] == protocol
+    assert response.headers["Content-Type"].startswith("application/json")
+
+
+def test_a_transaction_is_for_one_question(visit: Visit) -> None:
+    """A repeated request, as of an LPA that lost the answer, is refused as unknown."""
+    visit.initiate()
+    response = b64(proof(visit))
+    assert ids(authenticated(visit, response)) == ["Second-2", "FIRST-1"]
+    assert status_of(authenticated(visit, response)) == "8.10.1/3.9"
+
+
+@pytest.mark.parametrize("function", ["cancelSession", "getBoundProfilePackage", "handleNotification"])
+def test_functions_that_an_sm_ds_lacks(visit: Visit, function: str) -> None:
+    """An LPA that cancels its session, as at an SM-DP+, gets 404 and may go on over the same connection."""
+    visit.initiate()
+    response = visit.connection.post(function, b"{}")
+    response.read()
+    assert response.status == 404
+    assert ids(authenticated(visit, b64(proof(visit)))) == ["Second-2", "FIRST-1"]
