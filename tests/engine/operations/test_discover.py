@@ -11,9 +11,11 @@ import pytest
 from engine.discovery.discovery_lab import DiscoveryLab
 from engine.lab import CARD, FIRST, SECOND, result_of
 from lpad.engine.change.change import DISCOVERY, Kind, State
+from lpad.engine.change.params import DownloadParams
 from lpad.engine.policy.discovery import Install
 from lpad.engine.policy.installing import Policies
 from lpad.engine.policy.provisioning import ProvisioningPolicy
+from lpad.engine.unattended import discovered_events
 from lpad.lpa.install_policy import InstallPolicy
 from lpad.simulator.smdp.call.faults import Fault, FaultKind
 from lpad.simulator.smdp.store.order import OrderState
@@ -96,6 +98,30 @@ def test_the_next_is_enabled_if_the_first_fails(lab: DiscoveryLab) -> None:
     lab.until_true(lambda: lab.enabled() == [SECOND])
     change = lab.discover()
     assert ("EVENT-2", "installed") in shown(change)
+
+
+@pytest.mark.parametrize("failure", ["dead", "not-released"])
+def test_an_event_that_cannot_be_had_now_holds_no_other(
+    lab: DiscoveryLab, monkeypatch: pytest.MonkeyPatch, failure: str
+) -> None:
+    """While others wait, a download is retried for minutes only; the last one waits as long as any other."""
+    monkeypatch.setattr(discovered_events, "BEFORE_OTHERS", 0.2)
+    lab.patient(retry=3600)
+    if failure == "dead":
+        events_of(lab.root.folder).register(
+            eid=lab.card.eid.digits, address="gone.invalid", event_id="EVENT-1"
+        )
+    else:
+        order = lab.event()
+        lab.server.orders.change(order.id, state=OrderState.CONFIRMED)
+    lab.event(SECOND, "EVENT-2")
+    lab.start(lab.policy())
+    lab.discover(install=True)
+    first, second = lab.downloads(2)
+    assert (first.state, second.state) == (State.FAILED, State.DONE), (first.error, second.error)
+    assert (lab.installed(), lab.enabled()) == ([SECOND], [SECOND])
+    asked = [each.params_of(DownloadParams) for each in (first, second)]
+    assert [(each.when_online, each.retry_for) for each in asked] == [(False, 0.2), (True, 3600)]
 
 
 def test_an_event_that_is_still_listed_is_no_second_download(lab: DiscoveryLab) -> None:

@@ -43,6 +43,8 @@ LONGEST_WAIT = 31 * 86_400.0
 """Seconds; no discovery is planned later."""
 OVERDUE = 60.0
 """Seconds after which a discovery is overdue: the device was off, perhaps with the whole fleet."""
+BEFORE_OTHERS = 600.0
+"""Seconds for which a download is retried while other events wait for their turn."""
 _RECENT = 50
 """The number of the newest changes among which lpad searches for downloads of events."""
 _OPEN = (EventState.WANTED, EventState.DOWNLOADING)
@@ -175,12 +177,14 @@ class DiscoveredEvents(OwnAttempts):
         provisioning = self._card.port.provisioning
         enable = to_enable(event, known)
         guarded = enable and bool(provisioning.until)
+        others = any(each.state is EventState.WANTED and each.key != event.key for each in known)
         return DownloadParams(
             confirm=event.confirm,
             enable=enable,
             guard=GuardParams(until=provisioning.until, within=provisioning.within) if guarded else None,
-            when_online=True,
-            retry_for=self._timeouts.retry,
+            # A dead server, or a profile that is not released, must not keep the next event waiting.
+            when_online=not others,
+            retry_for=min(self._timeouts.retry, BEFORE_OTHERS) if others else self._timeouts.retry,
             server=event.server,
             matching_id=redacted(event.event_id),
             event=EventParams(server=event.server, event_id=event.event_id),
