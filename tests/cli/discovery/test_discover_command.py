@@ -11,6 +11,7 @@ from cli.conftest import Terminal
 from engine.discovery.discovery_lab import DiscoveryLab
 from engine.lab import FIRST, SECOND
 from lpad.cli.terminal import exit_codes
+from lpad.simulator.euicc.chip.behaviour import CardBehaviour
 from lpad.simulator.smdp.store.order import OrderState
 from lpad.simulator.smds.server import events_of
 
@@ -97,3 +98,18 @@ def test_without_waiting(lab: DiscoveryLab, terminal: Terminal) -> None:
     change = terminal.lpactl("discover", "--install", "--json").ok().json
     assert [each["state"] for each in change["result"]["events"]] == ["wanted"]
     lab.until_true(lambda: lab.enabled() == [FIRST])
+
+
+def test_the_default_smdp_is_named(tmp_path: Path, pki: Pki) -> None:
+    """If no event waits, the command names the server that no SM-DS leads to, and does not contact it."""
+    behaviour = CardBehaviour(default_dp_address="smdp.example.com")
+    with DiscoveryLab(tmp_path, pki, behaviour=behaviour) as lab:
+        lab.start(lab.policy())
+        with Gateway(lab) as gateway:
+            terminal = Terminal(lab, gateway.path)
+            done = terminal.lpactl("discover").ok()
+            assert "no profile waits" in done.out
+            assert "smdp.example.com" in done.err
+            assert "lpactl download --default" in done.err
+            done = terminal.lpactl("discover", "--server", lab.root.address).ok()
+            assert "smdp.example.com" not in done.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +11,7 @@ from lpad.cli.discovery.followed_downloads import follow_downloads
 from lpad.cli.session.command_session import command, no_wait
 from lpad.cli.session.lpactl_group import cli
 from lpad.cli.terminal.output import safe
+from lpad.client import ApiError
 
 if TYPE_CHECKING:
     from lpad.cli.session.command_session import Session
@@ -55,10 +57,25 @@ def discover(
     if not shown:
         handled = "" if everything or not change.result["events"] else "; --all shows handled events"
         session.output.line(f"no profile waits for this card{handled}")
+        if not servers:
+            _name_default_smdp(session, change.euicc)
     if change.result["left_off"]:
         session.output.note(f"{change.result['left_off']} more events are not listed")
     if install:
         follow_downloads(session, change)
+
+
+def _name_default_smdp(session: Session, euicc: str) -> None:
+    """Name the server that no SM-DS leads to, and that may have a profile for the card's EID."""
+    with suppress(ApiError):
+        addresses = session.client.euicc(euicc).addresses
+        if addresses is not None and addresses.default_smdp:
+            session.output.note(
+                safe(
+                    f"the default SM-DP+ {addresses.default_smdp} may have one, and is not asked, because"
+                    " that counts as an attempt there: 'lpactl download --default' asks it"
+                )
+            )
 
 
 def _line(event: dict[str, Any]) -> str:
