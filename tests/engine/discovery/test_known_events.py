@@ -173,6 +173,20 @@ def test_an_installed_event_is_not_tried_again() -> None:
     assert states(known) == {"A": EventState.INSTALLED}
 
 
+def test_a_repeated_download_that_fails_makes_no_installed_event_fail() -> None:
+    """A caller may repeat it in vain, but its profile, which may have been deleted, does not come back."""
+    result = DownloadResult(iccid=ICCID)
+    known = after_downloads(listed("A"), [download("A", State.DONE, result=result)], at=START)
+    known = after_downloads(known, [download("A", State.RUNNING, number=9)], at=START)
+    assert states(known) == {"A": EventState.DOWNLOADING}
+    lost = after_downloads(known, [], at=START)
+    change = download("A", State.FAILED, number=9, **failed(ServerUnreachable("no answer")))
+    repeated = after_downloads(known, [change], at=START)
+    for seen in (lost, repeated):
+        assert states(listed("A", known=seen, at=later(20 * DAY))) == {"A": EventState.INSTALLED}
+    assert (repeated[0].change, repeated[0].why) == (9, "no answer")
+
+
 def test_an_installed_event_is_forgotten_when_it_is_no_longer_listed() -> None:
     """An installed event is forgotten a month after the SM-DS has stopped listing it."""
     result = DownloadResult(iccid=ICCID)

@@ -214,7 +214,8 @@ def _after_download(event: KnownEvent, change: Change | None, at: Moment) -> Kno
     if change is None:
         if event.state is not EventState.DOWNLOADING:
             return event
-        return replace(event, state=EventState.FAILED, why="the record of its download was deleted")
+        state = EventState.FAILED if event.iccid is None else EventState.INSTALLED
+        return replace(event, state=state, why="the record of its download was deleted")
     if event.change == change.id and event.state is not EventState.DOWNLOADING:
         return event  # settled already
     if not change.state.ended:
@@ -230,6 +231,13 @@ def _after_download(event: KnownEvent, change: Change | None, at: Moment) -> Kno
             enabled=bool(getattr(result, "enabled", False)),
             why=error.sentence if error is not None else None,
         )
+    return _after_failure(event, change, at)
+
+
+def _after_failure(event: KnownEvent, change: Change, at: Moment) -> KnownEvent:
+    why = change.error.sentence if change.error is not None else None
+    if event.iccid is not None:  # a caller has repeated it without success: lpad still does not
+        return replace(event, state=EventState.INSTALLED, change=change.id, why=why)
     attempts = MOST_ATTEMPTS if change.state is State.CANCELLED else event.attempts + 1
     return replace(
         event,
@@ -237,5 +245,5 @@ def _after_download(event: KnownEvent, change: Change | None, at: Moment) -> Kno
         change=change.id,
         attempts=attempts,
         next_at=at.steady + RETRY.after(attempts),
-        why=error.sentence if error is not None else None,
+        why=why,
     )
