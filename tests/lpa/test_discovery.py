@@ -195,7 +195,7 @@ def test_each_refusal_of_an_sm_ds(lab: Lab, code: str) -> None:
     assert f"{error.details['subject_code']}/{error.details['reason_code']}" == code
     assert error.details["function"].startswith("ES11.")
     again = error.details["remedy"] == "restart-session"
-    assert lab.asked == [ROOT, *([ROOT] if again else []), ALTERNATIVE]
+    assert lab.asked == [ROOT, *([ROOT] if again else []), ALTERNATIVE, SMDP]
 
 
 @pytest.mark.parametrize("code", ["8.10.1/3.9", "8.1/6.1"])
