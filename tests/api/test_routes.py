@@ -200,12 +200,13 @@ def test_notifications(gateway: Gateway) -> None:
         "notifications": [],
         "unreadable": 0,
         "list_error": None,
+        "copying": False,
     }
     assert gateway.get(f"{EUICC}/notifications") == empty
     assert done(gateway.http.post(f"{EUICC}/notifications/deliver?wait=120"))["result"] == {"delivered": 0}
     gateway.lab.server.stop()
     done(gateway.http.post(f"{EUICC}/profiles/{FIRST}/enable?wait=120"))
-    gateway.lab.until(lambda: gateway.lab.engine.notifications(CARD), lambda left: bool(left[0].attempts))
+    gateway.lab.until_true(lambda: any(each.attempts for each in gateway.lab.engine.notifications(CARD)))
     found = gateway.get(f"{EUICC}/notifications")
     assert found["pending"] == 1
     (entry,) = found["notifications"]
@@ -220,6 +221,7 @@ def test_one_notification(gateway: Gateway) -> None:
     gateway.lab.until_true(lambda: gateway.lab.card.notifications == ())
     gateway.lab.server.stop()
     done(gateway.http.post(f"{EUICC}/profiles/{FIRST}/enable?wait=120"))
+    gateway.lab.until_true(lambda: not gateway.get(f"{EUICC}/notifications")["copying"])
     found = gateway.get(f"{EUICC}/notifications")["notifications"]
     assert [entry["event"] for entry in found] == ["enable"]
     one = f"{EUICC}/notifications/{found[0]['seq']}"

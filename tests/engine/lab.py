@@ -12,6 +12,7 @@ import msgspec
 
 from card.csim_line import open_csim_link
 from lpad.base.deadline import Deadline
+from lpad.base.errors import NotFound
 from lpad.base.identifiers import Iccid
 from lpad.engine.change.change import Kind
 from lpad.engine.change.kinds import KINDS
@@ -23,6 +24,7 @@ from lpad.engine.provisioning.platforms import Platforms
 from lpad.engine.running.card.open_card import CardPort
 from lpad.engine.running.metric_counters import Counters
 from lpad.engine.running.operation_context import Timeouts
+from lpad.engine.snapshot.snapshot import CardState
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.trust.trust import Trust
 from lpad.simulator.euicc.card import SoftCard
@@ -186,7 +188,18 @@ class Lab:
         return str(result_of(change)["iccid"])
 
     def ended(self, change_id: int) -> Change:
-        return self.until(lambda: self.engine.change(change_id), lambda change: change.state.ended)
+        """Return a change once it has ended and its notifications are copied, or the card is away."""
+        change = self.until(lambda: self.engine.change(change_id), lambda change: change.state.ended)
+        self.until_true(lambda: not self.copying(change.euicc))
+        return change
+
+    def copying(self, euicc: str = CARD) -> bool:
+        """Whether notifications are yet to be copied, which needs a card that is ready."""
+        try:
+            snapshot = self.engine.snapshot(euicc)
+        except NotFound:
+            return False
+        return snapshot.state is CardState.READY and self.engine.owes_copies(euicc)
 
     def asked(self, change_id: int) -> Change:
         """Return the change once it asks something."""

@@ -45,8 +45,7 @@ def test_a_restored_backup_believes_the_card(gateway: Gateway) -> None:
     assert [change.id for change in gateway.client.changes()] == known
     third = gateway.install_profile(name="Third")
     gateway.client.enable(CARD, third, wait=120).check()
-    Gateway.until(lambda: not gateway.client.notifications(CARD))
-    assert gateway.card.notifications == ()
+    Gateway.until(lambda: gateway.card.notifications == () and not gateway.client.notifications(CARD))
     assert str(gateway.card.enabled_iccid) == third
 
 

@@ -377,12 +377,14 @@ class Network(_View, frozen=True, kw_only=True):
 class Outbox(_View, frozen=True, kw_only=True):
     """A card's outbox; `unreadable` counts the entries of the card's own list that cannot be read.
 
-    `list_error` explains why the card's list cannot be read at all.
+    `list_error` explains why the card's list cannot be read at all. `copying`: a change has just ended, and
+    lpad has yet to copy its notifications from the card.
     """
 
     notifications: tuple[Notification, ...]
     unreadable: int = 0
     list_error: str | None = None
+    copying: bool = False
 
 
 class Question(_View, frozen=True, kw_only=True):

@@ -436,6 +436,10 @@ class Engine:
         eid = self._workers.of(euicc).snapshot.eid
         return self._outbox.list_error(eid) if eid is not None else None
 
+    def owes_copies(self, euicc: str) -> bool:
+        """Whether a card may have new notifications that lpad has yet to copy."""
+        return self._workers.of(euicc).copies_owed
+
     def under_way(self) -> list[Change]:
         """Return the changes that run or wait for an answer, oldest first; never waits for the disk."""
         return self._store.active()

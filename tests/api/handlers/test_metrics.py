@@ -70,6 +70,7 @@ def test_figures_follow_what_happens(gateway: Gateway) -> None:
     gateway.http.post(f"/v1/euiccs/{CARD}/profiles/8900101000000000025/enable?wait=120")
     gateway.lab.server.stop()
     gateway.http.post(f"/v1/euiccs/{CARD}/profiles/{FIRST}/enable?wait=120")
+    gateway.lab.until_true(lambda: not gateway.lab.copying())
     after = scraped(gateway)
     free = sample("lpad_card_free_memory_bytes", euicc=CARD, memory="non-volatile")
     assert after[free] < before[free]

@@ -81,6 +81,7 @@ def test_a_list_that_cannot_be_read_is_not_empty(terminal: Terminal) -> None:
     terminal.lab.until_true(lambda: terminal.lab.card.notifications == ())
     terminal.lab.card.faults.corrupt(0xBF28, lambda _: 0x6F00, times=1000)
     terminal.lpactl("enable", FIRST).ok()
+    terminal.lab.until_true(lambda: not terminal.lab.copying())
     told = terminal.lpactl("notifications").ok()
     assert "no notification is pending" not in told.err
     assert "the card's list cannot be read, and may contain more (card-status" in told.err

@@ -370,6 +370,7 @@ _ANSWERS: dict[type | str, Any] = {
         ],
         "unreadable": 0,
         "list_error": None,
+        "copying": False,
     },
     views.ChangeList: {"changes": [_ENABLE], "next": None},
     event_bodies.EventTypeList: {

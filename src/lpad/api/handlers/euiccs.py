@@ -270,6 +270,7 @@ async def list_notifications(call: Call) -> Response:
             notifications=sorted(views, key=lambda view: view.seq),
             unreadable=call.engine.unreadable_notifications(call.path["name"]),
             list_error=call.engine.notification_list_error(call.path["name"]),
+            copying=call.engine.owes_copies(call.path["name"]),
         )
     )
 

@@ -296,7 +296,8 @@ class NotificationList(msgspec.Struct, frozen=True, kw_only=True):
     """A card's outbox, in the order of delivery; `oldest_seconds` is the age of the oldest pending.
 
     `unreadable` counts the entries of the card's own list that cannot be read. `list_error` explains why the
-    card's list cannot be read at all; then the card may have more notifications.
+    card's list cannot be read at all; then the card may have more notifications. `copying`: a change has just
+    ended, and lpad has yet to copy its notifications from the card.
     """
 
     euicc: str
@@ -305,6 +306,7 @@ class NotificationList(msgspec.Struct, frozen=True, kw_only=True):
     notifications: list[NotificationView]
     unreadable: int
     list_error: str | None
+    copying: bool
 
 
 class PlatformView(msgspec.Struct, frozen=True, kw_only=True):

@@ -103,6 +103,8 @@ def _list(session: Session, outbox: Outbox) -> None:
     )
     for line in _unread(outbox):
         session.output.note(line)
+    if outbox.copying:
+        session.output.note("lpad has yet to copy the latest notifications from the card; repeat this soon")
 
 
 def _unread(outbox: Outbox) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from lpad.base.errors import (
     CardBusy,
@@ -67,6 +68,9 @@ class Collection:
         self._hub = hub
         self.uncopied = UncopiedNotifications(journal.clock)
         """The listed notifications that could not be copied."""
+        self._copied: WeakKeyDictionary[Euicc, set[int]] = WeakKeyDictionary()
+        """The numbers read in each open session. A card that restarts, and might then reuse its numbers,
+        ends the session, so within it a number means the notification that was copied."""
 
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> int:
         """Copy a card's new notifications into the journal, and remove delivered ones from the card.
@@ -94,15 +98,9 @@ class Collection:
                     waiting.append(entry)
         accepted = [each for each in found.removable() if not self.uncopied.is_resting(eid, each.seq)]
         alone = len(accepted) == len(listed)
-        same = self._unchanged(euicc, eid, accepted if alone else [], deadline=deadline)
-        together = [each for each in accepted if each.seq in same]
-        for stored in self._remove_all(euicc, eid, together, deadline=deadline):
+        same = self._same(euicc, eid, accepted, alone=alone, deadline=deadline)
+        for stored in self._remove_all(euicc, eid, same, deadline=deadline):
             found.left(stored)
-        for stored in accepted:
-            if stored.seq not in same:
-                with self._passing_over(euicc, eid, stored.seq, deadline=deadline):
-                    if self._remove_if_same(euicc, stored, deadline=deadline.within(PATIENCE)):
-                        found.left(stored)
         for stored in found.gone():
             # Another program has removed the notification, unless it is now unreadable. lpad still sends an
             # undelivered copy.
@@ -141,26 +139,17 @@ class Collection:
         """Remove delivered notifications from the card, right after `collect` has seen them there.
 
         Returns:
-            Whether all were removed.
+            Whether all were removed; false also if only `collect` can find out that a copy's is gone.
 
         Raises:
             CardError: the card can no longer be reached.
         """
-        gone = True
         copies = self._journal.notifications.all(eid=eid)
-        accepted = [each for each in copies if each.removable and not each.displaced]
+        removable = [each for each in copies if each.removable]
+        accepted = [each for each in removable if not each.displaced]
         alone = len(accepted) == len(copies)
-        same = self._unchanged(euicc, eid, accepted if alone else [], deadline=deadline)
-        together = [each for each in accepted if each.seq in same]
-        gone = len(self._remove_all(euicc, eid, together, resting=False, deadline=deadline)) == len(together)
-        for stored in accepted:
-            if stored.seq in same:
-                continue
-            left = True
-            with self._passing_over(euicc, eid, stored.seq, resting=False, deadline=deadline):
-                left = not self._remove_if_same(euicc, stored, deadline=deadline.within(PATIENCE))
-            gone = gone and not left
-        return gone
+        same = self._same(euicc, eid, accepted, alone=alone, resting=False, deadline=deadline)
+        return len(self._remove_all(euicc, eid, same, resting=False, deadline=deadline)) == len(removable)
 
     def remove(self, euicc: Euicc, stored: StoredNotification, *, deadline: Deadline) -> None:
         """Remove one from the card, and delete its copy.
@@ -183,7 +172,7 @@ class Collection:
         resting: bool = True,
         deadline: Deadline,
     ) -> list[StoredNotification]:
-        """Remove notifications that are certainly the copied ones; return those that have left the card.
+        """Remove notifications that are certainly the copied ones, and return those that have left the card.
 
         The journal says of all of them that they are being removed before the first one is.
 
@@ -206,20 +195,45 @@ class Collection:
             tell(self._hub, "removed", stored)
         return removed
 
-    def _unchanged(
-        self, euicc: Euicc, eid: str, copies: list[StoredNotification], *, deadline: Deadline
-    ) -> set[int]:
-        """Return the numbers that need no separate comparison; none if the card does not report it."""
-        same: set[int] = set()
-        with self._passing_over(euicc, eid, None, resting=False, deadline=deadline):
-            same.update(unchanged(euicc, copies, deadline=deadline.within(PATIENCE)))
-        return same
+    def _same(
+        self,
+        euicc: Euicc,
+        eid: str,
+        accepted: list[StoredNotification],
+        *,
+        alone: bool,
+        resting: bool = True,
+        deadline: Deadline,
+    ) -> list[StoredNotification]:
+        """Return the accepted copies that the card may remove: it has nothing else under their numbers.
 
-    def _remove_if_same(self, euicc: Euicc, stored: StoredNotification, *, deadline: Deadline) -> bool:
-        """Remove an accepted notification from the card; if another one has its number, copy that instead.
+        Args:
+            euicc: an open ISD-R.
+            eid: the card's.
+            accepted: the accepted copies, each with a number on the card.
+            alone: whether the card has no other notifications, so that one command may compare all of them.
+            resting: as for `_passing_over`.
+            deadline: for all comparisons.
+
+        Raises:
+            CardError: the card can no longer be reached.
+        """
+        same = {each.seq for each in accepted} & self._copied.get(euicc, set())
+        others = [each for each in accepted if each.seq not in same] if alone else []
+        with self._passing_over(euicc, eid, None, resting=False, deadline=deadline):
+            same.update(unchanged(euicc, others, deadline=deadline.within(PATIENCE)))
+        for stored in accepted:
+            if stored.seq not in same:
+                with self._passing_over(euicc, eid, stored.seq, resting=resting, deadline=deadline):
+                    if self._is_same(euicc, stored, deadline=deadline.within(PATIENCE)):
+                        same.add(stored.seq)
+        return [each for each in accepted if each.seq in same]
+
+    def _is_same(self, euicc: Euicc, stored: StoredNotification, *, deadline: Deadline) -> bool:
+        """Compare an accepted notification with the card's; if another one has its number, copy that.
 
         Returns:
-            Whether it was removed.
+            Whether it may be removed.
 
         Raises:
             CardError: the card refuses or cannot be reached.
@@ -232,8 +246,6 @@ class Collection:
             if copy is None:
                 self.keep(stored.eid, each)
             left = left and copy is not None and copy.removable
-        if left:
-            self.remove(euicc, stored, deadline=deadline)
         return left
 
     def remove_uncopied(
@@ -311,6 +323,9 @@ class Collection:
                     left.discard(seq)
         else:
             left.difference_update(entry.sequence_number for entry, _ in read)
+        # Only if nothing else has the number, because a command to remove it may take all of them.
+        single = {entry.sequence_number for entry, copies in read if len(copies) == 1}
+        self._copied.setdefault(euicc, set()).update(single - left)
         return new
 
     @staticmethod

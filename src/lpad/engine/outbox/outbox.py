@@ -132,6 +132,10 @@ class Outbox:
         """Remove delivered notifications from the card; see `Collection.take_off`."""
         return self._collection.take_off(euicc, eid, deadline=deadline)
 
+    def has_due(self, eid: str) -> bool:
+        """Whether one of a card's notifications is to be sent now, or is being sent."""
+        return bool(self._due(eid))
+
     def tidy(self, eid: str) -> None:
         """Have a card visited when there is time, to copy or remove notifications."""
         self._on_delivered(eid)

@@ -66,9 +66,15 @@ class Observe(Protocol):
     """Reads a card: the parts that changes may alter, or all of it."""
 
     def __call__(
-        self, euicc: Euicc, deadline: Deadline, *, whole: bool = False, switched: ProfileList | None = None
+        self,
+        euicc: Euicc,
+        deadline: Deadline,
+        *,
+        whole: bool = False,
+        switched: ProfileList | None = None,
+        copies_later: bool = False,
     ) -> Snapshot:
-        """Publish and return the reading; `whole` and `switched` as in `Observer.observe`."""
+        """Publish and return the reading; `whole`, `switched`, `copies_later` as in `Observer.observe`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

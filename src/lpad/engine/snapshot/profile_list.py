@@ -63,6 +63,18 @@ class ProfileList:
         """Whether every profile and its state are readable, so an unlisted profile is not on the card."""
         return not self.unreadable and all(each.state in SURE_STATES for each in self.profiles)
 
+    def proves_card_of(self, before: ProfileList) -> bool:
+        """Whether an earlier list, in which only states may differ, is certainly of the same card.
+
+        An operational profile is on one card only; test profiles may be on many.
+        """
+        names = {(each.iccid, each.isdp_aid) for each in self.profiles}
+        return (
+            any(each.profile_class == "operational" for each in self.profiles)
+            and not (self.unreadable or before.unreadable)
+            and names == {(each.iccid, each.isdp_aid) for each in before.profiles}
+        )
+
     @property
     def certainly_unprovided(self) -> bool:
         """Whether the card certainly contains only test and provisioning profiles."""

@@ -63,12 +63,15 @@ def read_card(
         known: the previous reading, whose addresses are reused, because only a change to them alters them.
             None reads everything.
         switched: the list that this session has read after a switch, which does not alter the memory, so that
-            the known information is reused.
+            the known information is reused; the known EID, too, if the list proves that it is the same card.
 
     Raises:
         CardError: its EID or its profiles cannot be read.
     """
-    eid = str(euicc.get_eid(deadline=deadline))
+    eid = None
+    if switched is not None and known is not None and switched.proves_card_of(known.listed):
+        eid = known.eid
+    eid = eid or str(euicc.get_eid(deadline=deadline))
     before = known if known is not None and known.eid == eid else None
     info = None
     if switched is None or before is None or before.info is None:

@@ -363,7 +363,9 @@ def verify(
             seen = reading.read_profiles(euicc, deadline=within)
             if not holds(seen):
                 return None
-            context.observe(euicc, within, switched=seen if switched else None)
+            context.observe(
+                euicc, within, switched=seen if switched else None, copies_later=_copies_later(run, context)
+            )
         context.outbox.wake()
         return holding_of(seen, before, meant=meant)
 
@@ -397,6 +399,14 @@ def verify(
         " info --refresh', and restart the modem if it still does not",
         retryable=True,
     )
+
+
+def _copies_later(run: Run, context: Context) -> bool:
+    """Whether notifications are copied after the caller has the result.
+
+    A guard waits anyway, and a borrowed port is not borrowed again for this.
+    """
+    return run.change.guard is None and context.card.hold is None
 
 
 def holding_of(

@@ -56,9 +56,17 @@ class Observer:
         hung_modem: HungModem,
         networks: NetworkStore,
         deleted: Callable[[Iterable[str]], None],
+        copy_soon: Callable[[], None],
     ) -> None:
-        """Begin with an unknown card; `deleted` gets the ICCIDs of profiles that are gone from it."""
+        """Begin with an unknown card.
+
+        Args:
+            deleted: gets the ICCIDs of profiles that are gone from it.
+            copy_soon: called when new notifications are to be copied once the caller has its result.
+        """
         self._deleted = deleted
+        self._copy_soon = copy_soon
+        self._copies_owed = False
         self._networks = networks
         self._hung_modem = hung_modem
         self._card = card
@@ -81,6 +89,11 @@ class Observer:
     def ready(self) -> bool:
         """Whether the card is usable."""
         return self._snapshot.state is CardState.READY
+
+    @property
+    def copies_owed(self) -> bool:
+        """Whether the card may have new notifications that lpad has yet to copy."""
+        return self._copies_owed
 
     def icon(self, iccid: str) -> Icon | None:
         """Return a profile's picture, if it has one."""
@@ -117,7 +130,13 @@ class Observer:
         return False
 
     def observe(
-        self, euicc: Euicc, deadline: Deadline, *, whole: bool = False, switched: ProfileList | None = None
+        self,
+        euicc: Euicc,
+        deadline: Deadline,
+        *,
+        whole: bool = False,
+        switched: ProfileList | None = None,
+        copies_later: bool = False,
     ) -> Snapshot:
         """Read the parts that changes may alter, or the whole card if it is new or requested.
 
@@ -127,6 +146,8 @@ class Observer:
             whole: whether to read the whole card.
             switched: the list of profiles that this session has read after a switch, which alters nothing
                 else.
+            copies_later: whether the caller's result need not wait until new notifications are copied; those
+                of the previous such reading are not delayed further.
 
         Raises:
             CardError: the EID or the profiles cannot be read.
@@ -161,7 +182,11 @@ class Observer:
             self._presence.found()
         self._hung_modem.found()
         self._follow_networks(seen.eid, seen.listed, before)
-        self.collect(euicc, seen.eid, deadline=deadline)
+        if copies_later and not self._copies_owed:
+            self._copies_owed = True
+            self._copy_soon()
+        else:
+            self.collect(euicc, seen.eid, deadline=deadline)
         return self._snapshot
 
     def _follow_networks(self, eid: str, listed: ProfileList, before: Snapshot) -> None:
@@ -207,6 +232,7 @@ class Observer:
         except Exception:
             # A fault in a notification or in lpad must not stop the change around it.
             log.exception("%s: notifications: internal-error", self._snapshot.name)
+        self._copies_owed = False
 
     def absent(self, error: LpadError) -> None:
         """Close the link, and publish why the card cannot be worked with."""
@@ -231,6 +257,7 @@ class Observer:
             self._presence.missed()
             self._presence.look_now()
         self._icons.clear()
+        self._copies_owed = False
         self._publish(Snapshot(name=port.name, transport=port.transport))
 
     def gone(self) -> None:

@@ -72,6 +72,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ACCEPTED = 5.0
+"""Seconds for which the session that has copied notifications stays open until their servers accept them, so
+that it can remove them from the card, too. Any other work ends it earlier."""
 READ_AGAIN = 10.0
 """The minimum number of seconds between two readings caused by requests that do not fit the last reading."""
 
@@ -120,6 +123,7 @@ class Worker:
             hung_modem=self._hung_modem,
             networks=networks,
             deleted=lambda iccids: note_deleted(self._context, iccids),
+            copy_soon=self.tidy,
         )
         self._interrupted = Interrupted(store, journal, timeouts)
         self.queue = ChangeQueue(
@@ -260,6 +264,11 @@ class Worker:
     def provisioning(self) -> ProvisioningState | None:
         """The state of requesting a first profile for an empty card; None if lpad requests none."""
         return self._provisioning.state(self.snapshot.eid)
+
+    @property
+    def copies_owed(self) -> bool:
+        """Whether the card may have new notifications that lpad has yet to copy."""
+        return self._observer.copies_owed
 
     def icon(self, iccid: str) -> Icon | None:
         """Return a profile's picture, if it has one."""
@@ -611,16 +620,49 @@ class Worker:
                 log.info("%s: removed the order's network settings: profile %s never came", self._name, iccid)
 
     def _take_off(self) -> None:
-        """Remove delivered notifications from the card."""
+        """Copy new notifications, and remove delivered ones from the card."""
         with self._condition:
             self._tidy_at = None
         deadline = Deadline.after(self._timeouts.read)
         try:
             with self._card.session(deadline=deadline) as euicc:
-                self._observer.collect(euicc, str(euicc.get_eid(deadline=deadline)), deadline=deadline)
+                eid = str(euicc.get_eid(deadline=deadline))
+                self._observer.collect(euicc, eid, deadline=deadline)
+                while self._accepted_soon(eid):
+                    if not self._outbox.take_off(euicc, eid, deadline=deadline):
+                        self.tidy()  # another session compares what this one could not remove
+                        break
         except CardError as error:
             self._observer.absent(error)
         self._outbox.wake()
+
+    def _accepted_soon(self, eid: str) -> bool:
+        """Wait, while there is nothing else to do, until a server accepts one of a card's notifications.
+
+        Return whether one has; whatever is accepted later is removed in another session.
+        """
+        if self._card.hold is not None:
+            return False  # the owner of a borrowed port is waiting for it
+        seconds = ACCEPTED if self._outbox.has_due(eid) else 0.0
+        self._outbox.wake()
+        with self._condition:
+            with resting():
+                self._condition.wait_for(lambda: self._tidy_at is not None or self._is_wanted, seconds)
+            if self._tidy_at is None or self._is_wanted:
+                return False
+            self._tidy_at = None
+        return True
+
+    @property
+    def _is_wanted(self) -> bool:
+        """Whether there is other work. Call it with the lock held."""
+        return (
+            self._stopping
+            or not self.queue.is_empty
+            or self._port is not self._card.port
+            or self.rescue.is_due
+            or self.registration_query.due_at is not None
+        )
 
     def _gives_back_at(self) -> float | None:
         """Return when an idle port is returned to its owner."""

@@ -238,6 +238,11 @@ class ChangeQueue:
         """Whether a queued change goes before others. Call it with the lock held."""
         return any(each < Rank.OTHER for each in self._ranks(self._queue))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no change is queued. Call it with the lock held."""
+        return not self._queue
+
     def put_back(self, run: Run) -> None:
         """Put back a run just taken; call it with the lock held."""
         self._running = None

@@ -1,0 +1,164 @@
+"""The caller of a switch has its result before lpad copies the notifications, and none of them is lost."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+import pytest
+
+from engine.holding import held
+from engine.lab import CARD, FIRST, LONG, SECOND, Lab
+from engine.outbox.test_outbox import NOTIFY, pending
+from lpad.engine.change.change import Kind, State
+from lpad.engine.change.params import GuardParams
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lpad.engine.change.change import Change
+    from lpad.simulator.smdp.call.faults import ActiveFaults
+    from lpad.simulator.smdp.functions.functions import HttpAnswer
+
+LIST = 0xBF28
+
+
+@contextmanager
+def _list_held(lab: Lab) -> Iterator[None]:
+    """Have the card keep the answer about its notifications; ask it nothing else before this is left."""
+    go_on = threading.Event()
+
+    def hold(answer: bytes) -> bytes:
+        assert go_on.wait(LONG)
+        return answer
+
+    lab.card.faults.corrupt(LIST, hold)
+    try:
+        yield
+    finally:
+        go_on.set()
+
+
+def _told(lab: Lab, change: Change) -> Change:
+    """Return a change once its result is known, whether its notifications are copied or not."""
+    return lab.until(lambda: lab.engine.change(change.id), lambda seen: seen.state.ended)
+
+
+def _nothing_left(lab: Lab) -> None:
+    lab.until_true(lambda: lab.card.notifications == () and not pending(lab))
+
+
+def _events(lab: Lab) -> list[str]:
+    return [each.event for each in lab.server.notifications]
+
+
+@pytest.mark.parametrize("kind", [Kind.ENABLE, Kind.DISABLE])
+def test_a_switch_is_done_before_its_notifications_are_copied(lab: Lab, kind: Kind) -> None:
+    """Its end shows that copies are owed; then they are made, delivered, and removed from the card."""
+    lab.install()
+    if kind is Kind.DISABLE:
+        assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
+    _nothing_left(lab)
+    with _list_held(lab):
+        assert _told(lab, lab.submit(kind, iccid=FIRST)).state is State.DONE
+        assert lab.engine.owes_copies(CARD)
+        assert pending(lab) == []
+    _nothing_left(lab)
+    assert not lab.engine.owes_copies(CARD)
+    assert _events(lab)[-1] == str(kind)
+
+
+def test_copied_delivered_and_removed_in_one_session(lab: Lab) -> None:
+    """What the session has read itself is not compared again before it leaves the card."""
+    lab.install()
+    _nothing_left(lab)
+    lab.modem.received.clear()
+    assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
+    _nothing_left(lab)
+    lab.until_true(lambda: not lab.card.open_channels)
+    lines = list(lab.modem.received)
+    assert sum("BF2B" in line and "81E291" in line for line in lines) == 1
+    opened = [line for line in lines if '"0070000001"' in line]
+    assert len(opened) == 3, "the request, its verification, and the notifications"
+
+
+def test_a_deletion_copies_them_first(lab: Lab) -> None:
+    """A change may run before the copying, but a profile's notifications might go with the profile."""
+    lab.install()
+    lab.install(iccid=SECOND)
+    assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
+    _nothing_left(lab)
+    lab.modem.received.clear()
+    with held(lab):
+        lab.submit(Kind.ENABLE, iccid=SECOND)
+        deletion = lab.submit(Kind.DELETE, iccid=FIRST)
+    assert lab.ended(deletion.id).state is State.DONE
+    lines = list(lab.modem.received)
+    copied = next(number for number, line in enumerate(lines) if "E29100" in line and "BF2B" in line)
+    deleted = next(number for number, line in enumerate(lines) if "E29100" in line and "BF33" in line)
+    assert copied < deleted
+    _nothing_left(lab)
+    assert _events(lab)[-3:] == ["disable", "enable", "delete"]
+
+
+def test_the_next_switch_delays_them_no_further(lab: Lab) -> None:
+    """Changes that follow each other without a pause would otherwise put off the copying for ever."""
+    lab.install()
+    lab.install(iccid=SECOND)
+    _nothing_left(lab)
+    with held(lab):
+        first = lab.submit(Kind.ENABLE, iccid=FIRST)
+        second = lab.submit(Kind.ENABLE, iccid=SECOND)
+        third = lab.submit(Kind.ENABLE, iccid=FIRST)
+    assert _told(lab, first).state is State.DONE
+    assert _told(lab, second).state is State.DONE
+    assert "enable" in {each.event for each in pending(lab)} | set(_events(lab))
+    assert lab.ended(third.id).state is State.DONE
+    _nothing_left(lab)
+    assert _events(lab)[2:].count("enable") == 3
+
+
+def test_a_trial_begins_with_its_notifications_copied(lab: Lab) -> None:
+    """A guard waits anyway, and its profile may be the one that reaches the server."""
+    lab.install()
+    lab.install(iccid=SECOND)
+    assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
+    _nothing_left(lab)
+    change = lab.submit(Kind.ENABLE, iccid=SECOND, guard=GuardParams(until=("confirm",), within=LONG))
+    lab.until(lambda: lab.engine.change(change.id), lambda seen: seen.step == "watch")
+    assert not lab.engine.owes_copies(CARD)
+    assert {"disable", "enable"} <= {each.event for each in pending(lab)} | set(_events(lab)[2:])
+
+
+def test_a_card_that_restarts_before_they_leave_it(lab: Lab) -> None:
+    """The session is over then, and with it the trust that a number still means the copied notification."""
+    lab.install()
+    _nothing_left(lab)
+    number = lab.card._chip.state.next_notification
+    kept = []
+    with _list_held(lab):
+        _told(lab, lab.submit(Kind.ENABLE, iccid=FIRST))
+        kept.extend(lab.card._chip.state.notifications)
+    _nothing_left(lab)
+    assert lab.carry_out(Kind.DISABLE, iccid=FIRST).state is State.DONE
+    _nothing_left(lab)
+    carry_out = lab.server.carry_out
+    restarted = threading.Event()
+
+    def restart(name: str, body: bytes, faults: ActiveFaults) -> HttpAnswer:
+        if name == NOTIFY and not restarted.is_set():
+            restarted.set()
+            lab.card.reset()
+            lab.card._chip.state.notifications = kept
+        return carry_out(name, body, faults)
+
+    lab.card._chip.state.next_notification = number
+    before = len(lab.server.notifications)
+    with patch.object(lab.server, "carry_out", restart):
+        assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
+        lab.until_true(restarted.is_set)
+        _nothing_left(lab)
+    sent = lab.server.notifications[before:]
+    assert [each.sequence_number for each in sent] == [number, number], "the copied one, and the card's"
