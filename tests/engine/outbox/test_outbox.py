@@ -263,8 +263,31 @@ def test_notifications_share_transactions(tmp_path: Path) -> None:
     assert statements.count("COMMIT") == 3
     assert [each.stage for each in kept.all()] == [Stage.REMOVING, Stage.REMOVING, Stage.PENDING]
     kept.drop(first, second)
-    assert statements.count("COMMIT") == 4
+    assert statements.count("COMMIT") == 3, "it waits for the next transaction"
     assert [each.id for each in kept.all()] == [third]
+    kept.mark_sending(third, at=6.0)
+    assert statements.count("COMMIT") == 4
+    on_disk = journal._database.rows("SELECT id FROM notifications")
+    assert on_disk == [(third,)]
+    kept.drop(third)
+    journal.close()
+    again = Journal(tmp_path / "journal")
+    assert again.notifications.all() == [], "or for the end of the file's use"
+    again.close()
+
+
+def test_a_deletion_that_waits_survives_a_failed_transaction(tmp_path: Path) -> None:
+    """What the next transaction was to delete is deleted by the one after it."""
+    journal = Journal(tmp_path / "journal")
+    copy = NewCopy(eid="8" * 32, seq=1, event="enable", address="a.example", iccid=None, raw=b"1", at=1)
+    assert journal.notifications.keep_all([copy]) == 1
+    journal.notifications.drop(journal.notifications.all()[0].id)
+    with pytest.raises(ValueError, match="in the middle"), journal._database.writing():
+        raise ValueError("in the middle")
+    assert journal._database.rows("SELECT count(*) FROM notifications") == [(1,)]
+    assert journal.notifications.all() == []
+    assert journal.notifications.keep_all([copy]) == 1, "the same number and content, copied again"
+    assert len(journal.notifications.all()) == 1
     journal.close()
 
 

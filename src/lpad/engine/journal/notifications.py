@@ -92,6 +92,7 @@ class NewCopy:
     at: float
 
 
+_DROP = "DELETE FROM notifications WHERE id = ?"
 _COLUMNS = tuple(each.name for each in fields(StoredNotification))
 
 
@@ -136,7 +137,12 @@ class Notifications:
             eid,
         )
         found = (dict(zip(_COLUMNS, row, strict=True)) for row in rows)
-        return [StoredNotification(**{**each, "stage": Stage(each["stage"])}) for each in found]
+        gone = self._database.deferred(_DROP)
+        return [
+            StoredNotification(**{**each, "stage": Stage(each["stage"])})
+            for each in found
+            if each["id"] not in gone
+        ]
 
     def count(self, *, eid: str | None = None) -> int:
         """Return the number of copies, of one card or of all."""
@@ -249,11 +255,13 @@ class Notifications:
                 (at, notification_id),
             )
 
-    @again_if_repaired
     def drop(self, *notification_ids: int) -> None:
-        """Delete notifications that have left the card."""
-        with self._database.writing() as db:
-            db.executemany("DELETE FROM notifications WHERE id = ?", [(each,) for each in notification_ids])
+        """Delete notifications that have left the card; on the disk, in the next transaction.
+
+        If lpad ends before, they are in the journal again as being removed, until the card's list lacks them.
+        """
+        for each in notification_ids:
+            self._database.defer(_DROP, each)
 
     @again_if_repaired
     def _to(self, stage: Stage, *notification_ids: int) -> None:

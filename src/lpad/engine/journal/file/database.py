@@ -107,6 +107,7 @@ class Database:
         self._closed = False
         self._writable_beside: float | None = None
         self._reserve = Reserve(path)
+        self._deferred: list[tuple[str, tuple[int, ...]]] = []
         self._db = self._open()
 
     @property
@@ -115,8 +116,11 @@ class Database:
         return self._health
 
     def close(self) -> None:
-        """Close the file."""
+        """Carry out deferred statements, if possible, and close the file."""
         with self._lock:
+            if self._deferred and self._health.ok:
+                with suppress(JournalUnavailable), self.writing():
+                    pass
             self._closed = True
             self._db.close()
 
@@ -148,6 +152,19 @@ class Database:
             full = self._health.state is JournalState.FULL
             return full and (self._reserve.spent or self._reserve.spend())
 
+    def deferred(self, statement: str) -> frozenset[int]:
+        """Return the first values with which a statement waits for the next transaction."""
+        with self._lock:
+            return frozenset(values[0] for waiting, values in self._deferred if waiting == statement)
+
+    def defer(self, statement: str, *values: int) -> None:
+        """Carry out a statement at the beginning of the next transaction, or when the file is closed.
+
+        It is lost with the process, so it must be one whose effect lpad would find out by itself.
+        """
+        with self._lock:
+            self._deferred.append((statement, values))
+
     @contextmanager
     def writing(self, *, last_words: bool = False) -> Iterator[sqlite3.Connection]:
         """Write within one transaction: on the disk at its end, undone if it fails.
@@ -169,8 +186,12 @@ class Database:
                 with self._told(writing=True):
                     self._db.execute("BEGIN IMMEDIATE")
                     try:
+                        deferred = len(self._deferred)
+                        for statement, values in self._deferred:
+                            self._db.execute(statement, values)
                         yield self._db
                         self._db.execute("COMMIT")
+                        del self._deferred[:deferred]
                     except BaseException:
                         # On a full disk SQLite sometimes rolls back by itself, and sometimes leaves the
                         # transaction open, even if COMMIT fails: then nothing could be written any more,
