@@ -14,6 +14,7 @@ from lpad.engine.change.change import Kind
 from lpad.engine.journal import Journal
 from lpad.engine.journal.notifications import NewCopy, Notifications, Stage
 from lpad.engine.outbox import BACKOFF
+from lpad.engine.outbox.delivery import is_marked
 from lpad.engine.worker.worker import Worker
 from lpad.lpa import notification_delivery
 from lpad.simulator.smdp.call.faults import Fault, FaultKind
@@ -274,6 +275,27 @@ def test_notifications_share_transactions(tmp_path: Path) -> None:
     again = Journal(tmp_path / "journal")
     assert again.notifications.all() == [], "or for the end of the file's use"
     again.close()
+
+
+def test_a_copy_is_stored_as_being_sent(tmp_path: Path) -> None:
+    """With its copy, the journal says that it is being sent, unless an earlier one must be sent first."""
+    journal = Journal(tmp_path / "journal")
+
+    def copy(seq: int, address: str) -> NewCopy:
+        raw = b"%d" % seq
+        return NewCopy(
+            eid="8" * 32, seq=seq, event="enable", address=address, iccid=None, raw=raw, at=1.0, sends=True
+        )
+
+    kept = journal.notifications
+    assert kept.keep_all([copy(1, "a.example"), copy(2, "a.example"), copy(3, "b.example")]) == 3
+    assert [each.stage for each in kept.all()] == [Stage.SENDING, Stage.PENDING, Stage.SENDING]
+    assert [is_marked(each) for each in kept.all()] == [True, False, True]
+    kept.mark_failed(kept.all()[0].id, error="server-failed: away", next_attempt_at=9.0)
+    assert [is_marked(each) for each in kept.all()] == [False, False, True], (
+        "its next attempt is written first"
+    )
+    journal.close()
 
 
 def test_a_deletion_that_waits_survives_a_failed_transaction(tmp_path: Path) -> None:

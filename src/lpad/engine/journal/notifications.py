@@ -81,7 +81,11 @@ class StoredNotification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCopy:
-    """A notification to copy, with the fields of `StoredNotification`; `at` is the present moment."""
+    """A notification to copy, with the fields of `StoredNotification`; `at` is the present moment.
+
+    `sends`: whether lpad sends it right afterwards, unless others wait for its recipient. Then it is stored
+    as being sent, which would otherwise be the next transaction.
+    """
 
     eid: str
     seq: int
@@ -90,6 +94,7 @@ class NewCopy:
     iccid: str | None
     raw: bytes
     at: float
+    sends: bool = False
 
 
 _DROP = "DELETE FROM notifications WHERE id = ?"
@@ -282,12 +287,16 @@ def _keep(db: Transaction, copy: NewCopy) -> bool:
         return False
     for number, _, _ in rows:
         db.execute("UPDATE notifications SET seq = ? WHERE id = ?", (DISPLACED + number, number))
-    db.execute(
+    others = "SELECT 1 FROM notifications WHERE address = ? AND stage IN ('pending', 'sending')"
+    first = copy.sends and db.execute(others, (copy.address,)).fetchone() is None
+    added = db.execute(
         "INSERT OR REPLACE INTO notifications"
         " (eid, seq, event, address, iccid, raw, stored_at, next_attempt_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (copy.eid, copy.seq, copy.event, copy.address, copy.iccid, copy.raw, copy.at, copy.at),
     )
+    if first:
+        _mark_sending(db, added.lastrowid or 0, copy.at)
     # A new notification shows that the device is probably online, so the earlier ones, which must be sent
     # first, become due as well.
     db.execute(

@@ -26,7 +26,7 @@ from lpad.engine.outbox.uncopied_notifications import UncopiedNotification, Unco
 from lpad.lpa import notification_delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from lpad.base.deadline import Deadline
     from lpad.codec.messages.notifications import NotificationMetadata
@@ -63,7 +63,15 @@ _Read = tuple["NotificationMetadata", "Sequence[PendingNotification]"]
 class Collection:
     """Keeps the journal's copies in step with a card's list of notifications."""
 
-    def __init__(self, journal: Journal, hub: Hub) -> None:
+    def __init__(self, journal: Journal, hub: Hub, *, sends: Callable[[], bool] = lambda: False) -> None:
+        """Prepare.
+
+        Args:
+            journal: has the copies.
+            hub: informs of what leaves the card.
+            sends: whether lpad sends a new copy immediately.
+        """
+        self._sends = sends
         self._journal = journal
         self._hub = hub
         self.uncopied = UncopiedNotifications(journal.clock)
@@ -130,6 +138,7 @@ class Collection:
                     iccid=str(each.iccid) if each.iccid else None,
                     raw=each.payload,
                     at=at,
+                    sends=self._sends(),
                 )
                 for each in notifications
             ]

@@ -22,6 +22,7 @@ from lpad.base.errors import (
 )
 from lpad.base.identifiers import Iccid
 from lpad.codec.server_status_codes import Remedy
+from lpad.engine.journal.notifications import Stage
 from lpad.engine.outbox.notification_events import set_aside, tell
 from lpad.lpa import notification_delivery
 from lpad.lpa.notification_delivery import PendingNotification
@@ -105,7 +106,7 @@ class DeliveryRound:
             else:
                 opened = self._connect(recipient, left[0].eid)
             with opened as server:
-                marked = False
+                marked = is_marked(left[0])
                 while left:
                     marked = self._send(left, server, marked=marked)
                     left.pop(0)
@@ -177,6 +178,11 @@ class DeliveryRound:
             tell(self._hub, "set-aside", first, error=error.kind)
         else:
             tell(self._hub, "failed", first, error=error.kind, next_attempt_in=round(wait))
+
+
+def is_marked(stored: StoredNotification) -> bool:
+    """Whether a copy was stored as being sent, so that its first attempt need not be written."""
+    return stored.stage is Stage.SENDING and stored.last_attempt_at == stored.stored_at
 
 
 def passes_by(stored: StoredNotification, error: LpadError) -> bool:

@@ -78,7 +78,7 @@ class Outbox:
         self._on_delivered = on_delivered
         self._clock = environment.clock
         self._connectivity = environment.connectivity
-        self._collection = Collection(journal, hub)
+        self._collection = Collection(journal, hub, sends=lambda: self._clock.is_set)
         self._condition = threading.Condition()
         self._locks: dict[str, threading.Lock] = {}
         self._served: dict[str, threading.Thread] = {}
