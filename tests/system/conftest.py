@@ -18,6 +18,7 @@ PACKAGE = os.environ.get("LPAD_SYSTEM_DEB")
 
 collect_ignore_glob = [] if ROOT and PACKAGE else ["test_*.py"]
 
+_RELEASE = "VERSION_CODENAME="
 _booted: list[Gateway] = []
 
 
@@ -26,6 +27,15 @@ def package() -> Path:
     """The package under test."""
     assert PACKAGE is not None
     return Path(PACKAGE)
+
+
+@pytest.fixture(scope="session")
+def release() -> str:
+    """The release of the Debian, such as "trixie"."""
+    assert ROOT is not None
+    text = (Path(ROOT) / "etc/os-release").read_text(encoding="utf-8")
+    (name,) = (line.removeprefix(_RELEASE) for line in text.splitlines() if line.startswith(_RELEASE))
+    return name
 
 
 @pytest.fixture(scope="module")
