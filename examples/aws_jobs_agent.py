@@ -19,10 +19,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STEP_MINUTES = 60
 """The job's step timer; more than the guard's time limit."""
@@ -86,12 +89,19 @@ class Agent:
         self._publish("start-next", {"stepTimeoutInMinutes": STEP_MINUTES})
 
     def _from_aws(self, _: Client, __: object, message: MQTTMessage) -> None:
-        with self._lock:
-            self._on_job(message)
+        self._take(self._on_job, message)
 
     def _from_lpad(self, _: Client, __: object, message: MQTTMessage) -> None:
+        self._take(self._on_command, message)
+
+    def _take(self, read: Callable[[MQTTMessage], None], message: MQTTMessage) -> None:
+        """Read a message; one of another form is reported, and the agent continues."""
         with self._lock:
-            self._on_command(message)
+            try:
+                read(message)
+            except (AttributeError, LookupError, TypeError, ValueError):
+                topic = _CONTROL.sub(" ", message.topic)
+                print(f"ignored: a message of another form on {topic}", file=sys.stderr, flush=True)
 
     def _on_job(self, message: MQTTMessage) -> None:
         content = json.loads(message.payload or b"{}")
@@ -178,7 +188,10 @@ def _client(name: str, connected: Any, received: Any) -> Client:
 def _connect(client: Client, broker: dict[str, Any]) -> None:
     if "ca" in broker:
         client.tls_set(broker["ca"], broker.get("certificate"), broker.get("key"))
-    client.connect(broker["host"], broker.get("port", 1883))
+    try:
+        client.connect(broker["host"], broker.get("port", 1883))
+    except OSError as error:
+        sys.exit(f"cannot reach the broker {broker['host']}: {error}")
 
 
 if __name__ == "__main__":

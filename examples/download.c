@@ -26,6 +26,22 @@ static size_t append(char *from, size_t size, size_t count, void *to)
     return size * count;
 }
 
+/* Replaces what controls the terminal in a text from a card or server, and returns the text: ASCII's control characters, and in UTF-8
+ * those of Latin-1 (C2 80 to 9F) and of Unicode's general punctuation, such as marks of direction (E2 80 8B to AE, E2 81 A0 to AF). */
+static char *shown(char *text)
+{
+    unsigned char *at = (unsigned char *)text;
+    for (; *at != '\0'; at++) {
+        if (*at < ' ' || *at == 0x7f)
+            *at = '?';
+        else if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f)
+            at[0] = at[1] = '?';
+        else if (at[0] == 0xe2 && ((at[1] == 0x80 && at[2] >= 0x8b && at[2] <= 0xae) || (at[1] == 0x81 && at[2] >= 0xa0)))
+            at[0] = at[1] = at[2] = '?';
+    }
+    return text;
+}
+
 /* Copies the text, or the number, behind "name": and returns where it ends; NULL where there is none. */
 static const char *field(const char *json, const char *name, char *value, size_t size)
 {
@@ -38,6 +54,7 @@ static const char *field(const char *json, const char *name, char *value, size_t
     found += strlen(key);
     size_t length = *found == '"' ? strcspn(++found, "\"") : strcspn(found, ",}");
     snprintf(value, size, "%.*s", (int)length, found);
+    shown(value);
     return found + length;
 }
 
@@ -58,7 +75,7 @@ static CURL *to_lpad(const char *path)
 static char *call(const char *path, const char *body)
 {
     char header[128], uuid[64] = "", told[1024];
-    struct text answer = {0};
+    struct text answer = {calloc(1, 1), 0};
     long status = 0;
     CURLcode result = CURLE_OK;
     CURL *curl = to_lpad(path);
@@ -76,6 +93,8 @@ static char *call(const char *path, const char *body)
     /* With its key, the request may be repeated when its answer is lost: nothing is done twice. */
     for (int attempt = 0; attempt < 2; attempt++) {
         answer.length = 0;
+        if (answer.data != NULL)
+            answer.data[0] = '\0';
         result = curl_easy_perform(curl);
         if (result != CURLE_GOT_NOTHING && result != CURLE_RECV_ERROR)
             break;
@@ -89,7 +108,7 @@ static char *call(const char *path, const char *body)
     }
     if (status >= 400) {
         field(answer.data, "detail", told, sizeof told);
-        fprintf(stderr, "%s\n", told);
+        fprintf(stderr, "%s\n", told[0] != '\0' ? told : "the answer is not lpad's");
         exit(1);
     }
     return answer.data;
@@ -126,7 +145,8 @@ static void read_line(struct stream *stream)
     if (strcmp(stream->event, "progress") == 0) {
         field(line, "sent", first, sizeof first);
         field(line, "total", second, sizeof second);
-        printf("%ld%%\n", atol(first) * 100 / atol(second));
+        if (atol(second) > 0)
+            printf("%.0f%%\n", (double)atol(first) * 100 / (double)atol(second));
     } else if (strcmp(stream->event, "change") == 0) {
         field(line, "id", first, sizeof first);
         field(line, "state", second, sizeof second);
@@ -181,6 +201,10 @@ int main(int count, char **arguments)
     char *answer = call(path, body);
     field(answer, "id", id, sizeof id);
     free(answer);
+    if (atol(id) <= 0) {
+        fprintf(stderr, "the answer is not lpad's\n");
+        return 1;
+    }
     follow(id);
 
     snprintf(path, sizeof path, "/v1/changes/%s", id);

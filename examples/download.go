@@ -96,7 +96,7 @@ func showProfiles(euicc string) error {
 		if name == "" {
 			name = each.Name
 		}
-		fmt.Println("profile", each.ICCID, each.State, shown(name))
+		fmt.Println(shown("profile " + each.ICCID + " " + each.State + " " + name))
 	}
 	return nil
 }
@@ -127,11 +127,11 @@ func follow(id int) error {
 		if err := json.Unmarshal([]byte(value), &data); err != nil {
 			return err
 		}
-		if event == "progress" {
+		if event == "progress" && data.Total > 0 {
 			fmt.Printf("%d%%\n", data.Sent*100/data.Total)
 		}
 		if event == "change" {
-			fmt.Printf("change %d: %s\n", id, data.State)
+			fmt.Printf("change %d: %s\n", id, shown(data.State))
 			switch data.State {
 			case "done", "failed", "cancelled", "waiting":
 				return nil
@@ -174,7 +174,7 @@ func run(euicc, code string) error {
 	if err := call("POST", "/v1/euiccs/"+euicc+"/profiles/"+iccid+"/enable?wait=240", nil, &enable); err != nil {
 		return err
 	}
-	fmt.Printf("enable %s: %s\n", iccid, enable.State)
+	fmt.Println(shown("enable " + iccid + ": " + enable.State))
 	if enable.State != "done" {
 		return fmt.Errorf("it is %s", enable.State)
 	}

@@ -43,7 +43,7 @@ async function call(method, path, content) {
 async function showProfiles(euicc) {
   const { profiles } = await call('GET', `/v1/euiccs/${euicc}/profiles`);
   for (const { iccid, state, nickname, name } of profiles) {
-    console.log(`profile ${iccid} ${state} ${shown(nickname ?? name ?? '')}`);
+    console.log(shown(`profile ${iccid} ${state} ${nickname ?? name ?? ''}`));
   }
 }
 
@@ -51,6 +51,8 @@ async function showProfiles(euicc) {
 async function follow(change) {
   // 'after=0-0': also what happened before we listened.
   const stream = await send('GET', `/v1/events?change=${change}&after=0-0`, {});
+  // If the stream breaks off, the lines end, and the change shows what became of it.
+  stream.on('error', () => {});
   let event = '';
   for await (const line of createInterface({ input: stream })) {
     if (line.startsWith('event: ')) event = line.slice(7);
@@ -58,7 +60,7 @@ async function follow(change) {
     const data = JSON.parse(line.slice(6));
     if (event === 'progress') console.log(`${Math.floor((data.sent * 100) / data.total)}%`);
     if (event === 'change') {
-      console.log(`change ${change}: ${data.state}`);
+      console.log(shown(`change ${change}: ${data.state}`));
       if (['done', 'failed', 'cancelled', 'waiting'].includes(data.state)) break;
     }
   }
@@ -78,7 +80,7 @@ async function main(euicc, code) {
   }
   const { iccid } = change.result;
   const switched = await call('POST', `/v1/euiccs/${euicc}/profiles/${iccid}/enable?wait=240`);
-  console.log(`enable ${iccid}: ${switched.state}`);
+  console.log(shown(`enable ${iccid}: ${switched.state}`));
   if (switched.state !== 'done') throw new Error(switched.error?.sentence ?? switched.state);
   await showProfiles(euicc);
 }

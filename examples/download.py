@@ -44,14 +44,14 @@ def call(method: str, path: str, body: Any = None) -> Any:
             break
         except (http.client.HTTPException, ConnectionResetError) as error:
             if last:
-                sys.exit(f"lpad closed the connection: {error}")
+                sys.exit(shown(f"lpad closed the connection: {error}"))
         except OSError as error:
             sys.exit(f"cannot reach lpad at {SOCKET}: {error.strerror}")
         except ValueError:
             sys.exit("the answer is not JSON: is this lpad's socket?")
         finally:
             connection.close()
-    if response.status >= 400:
+    if response.status >= 400 and isinstance(answer, dict):
         sys.exit(shown(f"{answer.get('kind')}: {answer.get('detail')}"))
     return answer
 
@@ -60,7 +60,10 @@ def show_profiles(euicc: str) -> None:
     """Print one line a profile."""
     for profile in call("GET", f"/v1/euiccs/{euicc}/profiles")["profiles"]:
         print(
-            "profile", profile["iccid"], profile["state"], shown(profile["nickname"] or profile["name"] or "")
+            "profile",
+            shown(profile["iccid"]),
+            shown(profile["state"]),
+            shown(profile["nickname"] or profile["name"] or ""),
         )
 
 
@@ -77,9 +80,9 @@ def follow(change: int) -> None:
         elif name == "data":
             data = json.loads(value)
             if event == "progress":
-                print(f"{data['sent'] * 100 // data['total']}%")
+                print(f"{data['sent'] * 100 // data['total']:d}%")
             elif event == "change":
-                print(f"change {change}: {data['state']}")
+                print(shown(f"change {change}: {data['state']}"))
                 if data["state"] in ("done", "failed", "cancelled", "waiting"):
                     break
     connection.close()
@@ -99,7 +102,7 @@ def main(euicc: str, code: str) -> None:
         sys.exit(shown(failure["sentence"] if failure else waits))
     iccid = change["result"]["iccid"]
     switched = call("POST", f"/v1/euiccs/{euicc}/profiles/{iccid}/enable?wait=240")
-    print(f"enable {iccid}: {switched['state']}")
+    print(shown(f"enable {iccid}: {switched['state']}"))
     if switched["state"] != "done":
         sys.exit(1)
     show_profiles(euicc)
@@ -108,4 +111,9 @@ def main(euicc: str, code: str) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit("Usage: download.py EUICC ACTIVATION-CODE")
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except (http.client.HTTPException, OSError):
+        sys.exit("lpad closed the connection")
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        sys.exit("an answer has another form than this program expects: is this lpad's socket?")

@@ -5,6 +5,9 @@ set -eu
 euicc=$1 code=$2
 socket=${LPAD_SOCKET:-/run/lpad/lpad.sock}
 
+# in jq: a text from a card or server, without characters that control the terminal
+shown='def shown: tostring | gsub("[\\p{Cc}\\p{Cf}]"; "?");'
+
 lpad() { # lpad PATH [CURL-OPTION...]: print the answer; of a problem, print the sentence and fail
     path=$1
     shift
@@ -12,27 +15,31 @@ lpad() { # lpad PATH [CURL-OPTION...]: print the answer; of a problem, print the
     key=$(cat /proc/sys/kernel/random/uuid)
     for _ in first second; do
         status=0
-        answer=$(curl --silent --fail-with-body --unix-socket "$socket" \
+        answer=$(curl --silent --show-error --fail-with-body --unix-socket "$socket" \
             -H "Idempotency-Key: $key" "$@" "http://lpad$path") || status=$?
         case $status in 52 | 56) ;; *) break ;; esac
     done
     [ $status = 0 ] || {
-        printf '%s' "$answer" | jq -r '.detail' >&2
+        printf '%s' "$answer" | jq -r "$shown"'.detail | shown' >&2 || true
         return $status
+    }
+    [ -n "$answer" ] || {
+        echo 'the answer is empty' >&2
+        return 1
     }
     printf '%s\n' "$answer"
 }
 
 profiles() {
     list=$(lpad "/v1/euiccs/$euicc/profiles")
-    printf '%s' "$list" | jq -r '.profiles[] | "profile \(.iccid) \(.state) \(.nickname // .name // "" | gsub("[\\p{Cc}\\p{Cf}]"; "?"))"'
+    printf '%s' "$list" | jq -r "$shown"'.profiles[] | "profile \(.iccid) \(.state) \(.nickname // .name // "")" | shown'
 }
 
 profiles
 
 body=$(jq -n --arg code "$code" '{activation_code: $code}')
 download=$(lpad "/v1/euiccs/$euicc/downloads" -d "$body")
-change=$(printf '%s' "$download" | jq .id)
+change=$(printf '%s' "$download" | jq -r "$shown"'.id | shown')
 
 # 'after=0-0': also what happened before we listened. The stream never ends, so curl is ended after the last record.
 folder=$(mktemp -d)
@@ -48,7 +55,7 @@ while IFS= read -r line; do
         case $event in
         progress) printf '%s' "$data" | jq -r '"\(.sent * 100 / .total | floor)%"' ;;
         change)
-            state=$(printf '%s' "$data" | jq -r .state)
+            state=$(printf '%s' "$data" | jq -r "$shown"'.state | shown')
             echo "change $change: $state"
             case $state in done | failed | cancelled | waiting) break ;; esac
             ;;
@@ -60,11 +67,11 @@ kill $! 2>/dev/null || true
 
 # What became of it is in the change; one that waits has a question, or a pause after which lpad goes on by itself.
 download=$(lpad "/v1/changes/$change")
-iccid=$(printf '%s' "$download" | jq -er 'if .state == "done" then .result.iccid
-    else error(.error.sentence // .question.kind // .pause.error.sentence // .pause.reason) end')
+iccid=$(printf '%s' "$download" | jq -er "$shown"'if .state == "done" then .result.iccid | shown
+    else error(.error.sentence // .question.kind // .pause.error.sentence // .pause.reason | shown) end')
 
 enable=$(lpad "/v1/euiccs/$euicc/profiles/$iccid/enable?wait=240" -X POST)
-state=$(printf '%s' "$enable" | jq -r .state)
+state=$(printf '%s' "$enable" | jq -r "$shown"'.state | shown')
 echo "enable $iccid: $state"
 [ "$state" = 'done' ]
 profiles

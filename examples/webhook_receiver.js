@@ -15,6 +15,11 @@ const http = require("node:http");
 const TOLERANCE = 300; // seconds; an older request may be a captured one that is sent again
 const LARGEST = 64 * 1024;
 
+// Returns a text of an event without characters that control the terminal.
+function shown(text) {
+  return String(text).replace(/\p{C}/gu, "?");
+}
+
 function readKey(path) {
   const text = fs.readFileSync(path, "ascii").trim();
   const bytes = Buffer.from(text.replace(/^wh(sec|pk)_/, ""), "base64");
@@ -69,11 +74,20 @@ function receiver(key) {
         response.writeHead(401).end();
         return;
       }
-      const event = JSON.parse(body);
+      let event;
+      try {
+        event = JSON.parse(body);
+      } catch {
+        event = null;
+      }
+      if (typeof event?.type !== "string") {
+        response.writeHead(400).end(); // signed, but not an event
+        return;
+      }
       const name = `${event.source} ${event.id}`;
       if (!seen.has(name)) {
         seen.add(name);
-        console.log(event.sequence || "-", event.type, JSON.stringify(event.data));
+        console.log(shown(`${event.sequence || "-"} ${event.type} ${JSON.stringify(event.data)}`));
       }
       response.writeHead(204).end(); // at once; work that takes time comes later
     });

@@ -26,6 +26,11 @@ TOLERANCE = 300
 LARGEST = 64 * 1024
 
 
+def shown(text: object) -> str:
+    """Return a text of an event without characters that control the terminal."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(text))
+
+
 def read_key(path: Path) -> bytes:
     """Return the key in a file."""
     text = path.read_text(encoding="ascii").strip()
@@ -56,16 +61,21 @@ class Receiver(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Take an event."""
-        length = int(self.headers["Content-Length"] or 0)
-        body = self.rfile.read(min(length, LARGEST))
+        length = self.headers["Content-Length"] or "0"
+        body = self.rfile.read(min(int(length), LARGEST)) if length.isdecimal() else b""
         if not is_genuine(self.key, self.headers, body):
             self._answer(401)
             return
-        event = json.loads(body)
-        name = (event["source"], event["id"])
+        try:
+            event = json.loads(body)
+            name = (str(event["source"]), str(event["id"]))
+            line = f"{event.get('sequence', '-')} {event['type']} {json.dumps(event['data'])}"
+        except (AttributeError, LookupError, TypeError, ValueError):
+            self._answer(400)  # signed, but not an event
+            return
         if name not in self.seen:
             self.seen.add(name)
-            print(event.get("sequence", "-"), event["type"], json.dumps(event["data"]), flush=True)
+            print(shown(line), flush=True)
         self._answer(204)  # at once; work that takes time comes later
 
     def _answer(self, status: int) -> None:
