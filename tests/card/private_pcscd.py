@@ -82,9 +82,10 @@ class PrivatePcscd:
                 [
                     "/bin/sh",
                     "-c",
-                    'LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" --foreground --error --config "$1" 3<&0',
+                    'LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" --foreground --error --config "$@" 3<&0',
                     pcscd,
                     os.fspath(settings),
+                    *_without_polkit(pcscd),
                 ],
                 stdin=listening.fileno(),
                 stdout=log,
@@ -100,6 +101,13 @@ class PrivatePcscd:
             process.kill()
             process.wait(PATIENCE)
         SOCKET.unlink(missing_ok=True)
+
+
+def _without_polkit(pcscd: str) -> tuple[str, ...]:
+    """Return the option of pcscd 2: unlike pcscd 1, it refuses even root if polkit cannot be asked."""
+    option = "--disable-polkit"
+    told = subprocess.run([pcscd, "--help"], capture_output=True, text=True, check=False).stdout
+    return (option,) if option in told else ()
 
 
 class Slot:

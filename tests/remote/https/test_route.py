@@ -19,6 +19,7 @@ from lpad.remote.trust.trust import Trust
 from lpad.simulator.pki.credential import Curve
 from remote import proxy_double
 from remote.bench import NAME
+from remote.chain_table import LATER
 from remote.dead_address import behind_dead_addresses
 from remote.scripted_server import Reply
 
@@ -70,7 +71,8 @@ def test_through_a_proxy_by_the_cards_word(bench: Bench) -> None:
     card = CardTrust("89", (bench.pki.ci[Curve.BRAINPOOL].key_id,))
     with proxy_double.Proxy(server.port) as proxy:
         notify(bench, through(proxy), trust=Trust(use_system_roots=False), card=card)
-        assert len(proxy.requests) == 3
+        # none for brainpool alone, if OpenSSL has it in TLS 1.3
+        assert len(proxy.requests) == (2 if LATER else 3)
     assert len(server.seen) == 2
 
 
