@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from faults.device.device import CARD, PATIENCE, Device, Late
+from faults.device.device import AT_PORT, CARD, PATIENCE, Device, Late
 from faults.device.watched_platform import PLATFORM
 from faults.injected.cut import Outage
 from lpad.base.identifiers import Iccid
@@ -146,6 +146,7 @@ class Scenario:
             requested again, because its wish is still open.
         reporting: whether events go to a backend.
         switched: the profile that is enabled instead if a second change, a switch, succeeds.
+        modem_port: the name of the modem's port, which states its protocol.
         discovers: whether an SM-DS lists the profile, whose download follows from the change.
     """
 
@@ -162,6 +163,7 @@ class Scenario:
     reporting: bool = False
     switched: int | None = None
     discovers: bool = False
+    modem_port: str = AT_PORT
 
 
 SCENARIOS: Mapping[str, Scenario] = {
@@ -177,6 +179,10 @@ SCENARIOS: Mapping[str, Scenario] = {
         switched=SECOND,
     ),
     "enable": Scenario(title="enable", act=_enable),
+    "mbim": Scenario(title="enable over MBIM", act=_enable, modem_port="wwan0mbim0"),
+    "mbim-guarded": Scenario(title="guarded switch over MBIM, kept", act=_guarded, modem_port="wwan0mbim0"),
+    "qmi": Scenario(title="enable over QMI", act=_enable, modem_port="wwan0qmi0"),
+    "qmi-guarded": Scenario(title="guarded switch over QMI, kept", act=_guarded, modem_port="wwan0qmi0"),
     "disable": Scenario(
         title="disable",
         act=_disable,

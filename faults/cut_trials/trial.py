@@ -85,6 +85,7 @@ class Stage:
             host=self.host,
             port=self.port,
             applier=scenario.applier,
+            modem_port=scenario.modem_port,
             hooks=scenario.hooks,
         ) as device:
             device.reporting = scenario.reporting
@@ -173,6 +174,7 @@ class Stage:
             host=self.host,
             port=self.port,
             applier=scenario.applier,
+            modem_port=scenario.modem_port,
             small_disk=small_disk,
             platform=scenario.platform,
             hooks=scenario.hooks,

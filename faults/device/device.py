@@ -15,6 +15,7 @@ from dbus.private_bus import private_bus
 from faults.device.forked_daemons import daemon_forks
 from faults.device.network_relay import Network
 from faults.device.step_counter import Peer, StepCounter
+from faults.device.watched_control_ports import WatchedMbimModem, WatchedQmiModem
 from faults.device.watched_daemon import UEVENTS
 from faults.device.watched_disk import COMMITTING, SIZE, Action, Disk
 from faults.device.watched_peers import WatchedCard, WatchedGateway, WatchedModem, WatchedServer
@@ -59,6 +60,13 @@ _LAST_LINES = 40
 _REPORTING = "webhook-key"
 """A file with the key of the webhook, if the settings name one."""
 WEBHOOK = "backend"
+AT_PORT = "port"
+_MODEMS: Mapping[str, type[WatchedModem | WatchedMbimModem | WatchedQmiModem]] = {
+    AT_PORT: WatchedModem,
+    "wwan0mbim0": WatchedMbimModem,
+    "wwan0qmi0": WatchedQmiModem,
+}
+"""The kinds of modem by the name of their port."""
 OVER_BUS = frozenset({"networkmanager", "modemmanager"})
 """Appliers that need NetworkManager and ModemManager."""
 
@@ -85,6 +93,7 @@ class Device:
         small_disk: bool = False,
         platform: str | None = None,
         hooks: bool = False,
+        modem_port: str = AT_PORT,
     ) -> None:
         """Start everything except the daemon.
 
@@ -96,9 +105,11 @@ class Device:
             small_disk: whether the state folder is on a separate small file system, which can be filled.
             platform: the kind of platform in the settings; None: there is none.
             hooks: whether there are hooks.
+            modem_port: the name of the modem's port, which states its protocol.
         """
         folder.mkdir(exist_ok=True)
         self.folder = folder
+        self.port = folder / modem_port
         self.host = host
         self.applier = applier
         self.process: Daemon | None = None
@@ -117,8 +128,10 @@ class Device:
             self.card = stack.enter_context(SoftCard(folder / "card", pki=pki, faults=faults))
             self.step_counter = StepCounter(kill=self.kill, faults=faults)
             self.slot = WatchedCard(self.card, self.step_counter)
-            WatchedModem.step_counter = WatchedGateway.step_counter = self.step_counter
-            self.modem = stack.enter_context(WatchedModem(self.slot, path=folder / "port"))
+            kind = _MODEMS[modem_port]
+            kind.step_counter = WatchedGateway.step_counter = self.step_counter
+            self.modem = kind(self.slot, path=self.port)
+            stack.enter_context(self.modem)
             self.bus: str | None = None
             self.gateway: WatchedGateway | None = None
             if applier in OVER_BUS:
@@ -158,7 +171,7 @@ class Device:
         """Switch on NetworkManager and ModemManager, which has the modem while lpad is idle."""
         self.bus = stack.enter_context(private_bus(self.folder))
         gateway = WatchedGateway(
-            self.bus, iccid=self._enabled(), port=str(self.folder / "port"), read_card=self._enabled
+            self.bus, iccid=self._enabled(), port=str(self.port), read_card=self._enabled
         )
         self.gateway = stack.enter_context(gateway)
         # They end in their own threads, which carry out the call.
@@ -172,6 +185,7 @@ class Device:
     def apn(self) -> str:
         """The APN in force."""
         if self.gateway is None:
+            assert isinstance(self.modem, WatchedModem), "only a modem on an AT port has the applier at"
             return self.modem.contexts[1][1]
         return self.gateway.apn() if self.applier == "networkmanager" else self.gateway.bearer_apn()
 
@@ -226,7 +240,7 @@ class Device:
         settings: dict[str, Any] = {
             "socket": str(self.socket),
             "state_folder": str(self.folder / "state"),
-            "euiccs": {CARD: {"port": str(self.folder / "port"), "switching": {"default_guard": None}}},
+            "euiccs": {CARD: {"port": str(self.port), "switching": {"default_guard": None}}},
             "remote": {
                 "hosts": {
                     **dict.fromkeys(self.addresses, to),
@@ -361,8 +375,8 @@ class Device:
             action = _ACTIONS.get(cut.kind, Action.NOTHING)
             if cut.counted is Counted.LINES:
                 for _ in range(cut.place - 1):
-                    self.modem.once("")
-                self.modem.once("", vanish=True, executed=cut.kind is Kind.PORT_AFTER)
+                    self.modem.at_next()
+                self.modem.at_next(vanish=True, executed=cut.kind is Kind.PORT_AFTER)
         self.disk.arm(action, 0 if cut is None or action is Action.NOTHING else cut.place)
         self.step_counter.arm(cut)
 
@@ -377,7 +391,7 @@ class Device:
         return self.step_counter.hit.is_set() or self.disk.hit or not self._port_there()
 
     def _port_there(self) -> bool:
-        return (self.folder / "port").exists()
+        return self.port.exists()
 
     def tell_of_port(self) -> None:
         """Report to the daemon, like the kernel, that a port appeared or disappeared."""

@@ -57,6 +57,10 @@ class WatchedModem(PtyModem):
             self.step_counter.line()
         super()._serve(line)
 
+    def at_next(self, *, vanish: bool = False, executed: bool = True) -> None:
+        """Arm a fault for the next line."""
+        self.once("", vanish=vanish, executed=executed)
+
 
 class WatchedGateway(GatewayDouble):
     """NetworkManager and ModemManager that report each call, and each return of the modem."""

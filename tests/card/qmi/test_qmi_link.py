@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from card.link_contract import EID, GET_EID, LinkContract, Rig, soon
-from card.scripted_card import ScriptedCard
+from card.scripted_card import IMEI, ScriptedCard
 from lpad.base.errors import CardBusy, CardError, CardStatus, CardUnreachable
 from lpad.base.identifiers import ISD_R
 from lpad.card.isdr.isdr import isdr_session
@@ -124,6 +124,24 @@ def test_clients_of_a_killed_process_are_given_back(tmp_path: Path) -> None:
         assert get_eid(link) == EID
         link.close()
         assert modem.function.clients == {}
+        assert list((tmp_path / "links").glob("*.clients")) == []
+
+
+def test_the_channel_of_a_killed_process_is_closed(tmp_path: Path) -> None:
+    """The next process closes the channel on which the ISD-R answers, and leaves others open."""
+    memory = LinkMemory(tmp_path / "links")
+    card = ScriptedCard(answers={GET_EID: EID})
+    habits = QmiHabits(leaked_channels=1)
+    with QmiModem(card, path=tmp_path / "cdc-wdm0", habits=habits) as modem:
+        killed = open_qmi_link(modem.path, memory=memory)
+        killed.open_channel((ISD_R,), deadline=soon())
+        killed.modem.dialogue._port.close()
+        assert modem.function.channels == {1, 2}
+        link = open_qmi_link(modem.path, memory=memory)
+        assert link.imei(deadline=soon()) == IMEI
+        assert link.describe().channels_closed == 1
+        assert modem.function.channels == {1}
+        link.close()
         assert list((tmp_path / "links").glob("*.clients")) == []
 
 

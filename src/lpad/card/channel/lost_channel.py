@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _NO_SUCH_CHANNEL = 0x6881
-_NOT_OURS = (_NO_SUCH_CHANNEL, 0x6882, 0x6D00, 0x6E00)
-"""No such channel; or one with an application that does not know STORE DATA, so not the ISD-R."""
-_DOUBTFUL = (*_NOT_OURS, 0x6A86)
+NOT_OURS = (_NO_SUCH_CHANNEL, 0x6882, 0x6D00, 0x6E00)
+"""Status words of a channel without the ISD-R: no such channel, or an application without STORE DATA."""
+_DOUBTFUL = (*NOT_OURS, 0x6A86)
 """The last one is a wrong block number: the card may have forgotten the previous blocks."""
 
 
@@ -72,4 +72,4 @@ class LostChannel:
             answer = Response.parse(transmit(Apdu(GET_EID)))
         except LinkRefused:
             return False
-        return answer.sw in _NOT_OURS
+        return answer.sw in NOT_OURS

@@ -1,4 +1,4 @@
-"""The clients that lpad holds at a modem's QMI port, noted on disk so that a killed process leaves none."""
+"""What lpad holds at a modem's QMI port, noted on disk so that a killed process leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _Number = Annotated[int, msgspec.Meta(ge=1, le=255)]
 
 
-class _Clients(Struct, frozen=True):
+class _Held(Struct, frozen=True):
     device: str
     clients: Annotated[tuple[tuple[_Number, _Number], ...], msgspec.Meta(max_length=255)] = ()
+    channel: bool = False
 
 
 class HeldClients:
-    """A small expendable file with service and number of each client.
+    """A small expendable file with service and number of each client, and whether a channel is open.
 
     A modem keeps a client until it is given back or the modem is reset. After a reset the same number may
     belong to another program; then the kernel has made the device again, and the note no longer counts. It is
@@ -42,44 +43,59 @@ class HeldClients:
         """
         self._path = path
         self._port = port
-
-    def left_over(self) -> tuple[tuple[int, int], ...]:
-        """Return service and number of the clients that an earlier process has left."""
-        if self._path is None:
-            return ()
-        try:
-            noted = msgspec.json.decode(read_regular(self._path), type=_Clients)
-        except FileNotFoundError:
-            return ()
-        except (OSError, ValueError) as error:
-            _log.warning("%s cannot be read: %s", self._path, error)
-            return ()
-        return noted.clients if noted.device == _device(self._port) else ()
+        self._clients: dict[int, int] = {}
+        noted = self._read()
+        self.left_over: tuple[tuple[int, int], ...] = ()
+        """Service and number of the clients that an earlier process has left."""
+        if noted is not None and noted.device == _device(port):
+            self.left_over = noted.clients
+        self.channel = noted is not None and noted.channel
+        """Whether a channel is open, or was left open by an earlier process."""
 
     def keep(self, clients: Mapping[int, int]) -> None:
         """Note the clients held now, by service; an unwritable folder only causes a warning."""
+        self._clients = dict(clients)
+        self._write()
+
+    def opening(self) -> None:
+        """Note that a channel is about to be opened."""
+        if not self.channel:
+            self.channel = True
+            self._write()
+
+    def closed(self) -> None:
+        """Note that no channel is open."""
+        if self.channel:
+            self.channel = False
+            self._write()
+
+    def _read(self) -> _Held | None:
+        if self._path is None:
+            return None
+        try:
+            return msgspec.json.decode(read_regular(self._path), type=_Held)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            _log.warning("%s cannot be read: %s", self._path, error)
+            return None
+
+    def _write(self) -> None:
         if self._path is None:
             return
-        if not clients:
-            self.clear()
-            return
         try:
+            if not self._clients and not self.channel:
+                self._path.unlink(missing_ok=True)
+                return
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             fresh = self._path.with_suffix(".new")
+            held = _Held(_device(self._port), tuple(self._clients.items()), self.channel)
             with os.fdopen(open_regular(fresh, os.O_WRONLY | os.O_CREAT), "wb") as file:
-                file.write(msgspec.json.encode(_Clients(_device(self._port), tuple(clients.items()))))
+                file.write(msgspec.json.encode(held))
                 file.truncate()
             fresh.replace(self._path)
         except OSError as error:
             _log.warning("%s cannot be written: %s", self._path, error)
-
-    def clear(self) -> None:
-        """Note that no client is held."""
-        if self._path is not None:
-            try:
-                self._path.unlink(missing_ok=True)
-            except OSError as error:
-                _log.warning("%s cannot be removed: %s", self._path, error)
 
 
 def _device(port: str) -> str:

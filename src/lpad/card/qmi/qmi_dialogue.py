@@ -60,7 +60,7 @@ class QmiDialogue:
             held: the note of the clients that a process holds at this port.
         """
         self._port = port
-        self._held = held
+        self.held = held
         self._receiver = Receiver()
         self._begun = False
         self._clients: dict[int, int] = {}
@@ -205,7 +205,7 @@ class QmiDialogue:
             while self._clients and not self._port.closed:
                 service, client = self._clients.popitem()
                 self._release(service, client, deadline=Deadline.after(_RELEASING))
-                self._held.keep(self._clients)
+                self.held.keep(self._clients)
         except CardError as error:
             _log.debug("%s", error)  # the modem was reset or unplugged, which ends the clients
         self._clients.clear()
@@ -239,9 +239,9 @@ class QmiDialogue:
         self._check_time("cannot open the modem", deadline)
         if self._port.through_proxy:
             self._open_by_proxy(deadline)
-        for service, client in self._held.left_over():
+        for service, client in self.held.left_over:
             self._release(service, client, deadline=deadline.within(_RELEASING))
-        self._held.clear()
+        self.held.keep({})
         self._begun = True
 
     def _open_by_proxy(self, deadline: Deadline) -> None:
@@ -265,7 +265,7 @@ class QmiDialogue:
         self.check(answer, attempted=attempted)
         client = self.read(answer, control.AllocatedClient, attempted=attempted).client.client
         self._clients[service] = client
-        self._held.keep(self._clients)
+        self.held.keep(self._clients)
         for subscription in _SUBSCRIPTIONS.get(service, ()):
             self._check_time(attempted, deadline)
             told = self._sent(subscription, client, deadline=deadline.within(OPENING))
@@ -384,4 +384,4 @@ class QmiDialogue:
         self._resets += 1
         self._clients.clear()
         self._long.forget()
-        self._held.clear()
+        self.held.keep({})

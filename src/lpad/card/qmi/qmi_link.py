@@ -7,7 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lpad.base.errors import CardError
+from lpad.card.channel.abandoned_channels import GET_EID
 from lpad.card.channel.apdu_trace import TracedCard
+from lpad.card.channel.lost_channel import NOT_OURS
 from lpad.card.channel.owned_channel import OwnedChannel
 from lpad.card.channel.status_words import no_isdr, status_error
 from lpad.card.link.control_link import ControlLink
@@ -23,7 +25,7 @@ from lpad.card.qmi.qmi_refusals import is_refusal
 from lpad.card.quirks.quirks import Quirks
 from lpad.codec.qmi.card import OpenedLogicalChannel, OpenLogicalChannel
 from lpad.codec.qmi.results import Error
-from lpad.protocol.apdu import MOST_CHANNELS
+from lpad.protocol.apdu import MOST_CHANNELS, Apdu, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -74,7 +76,29 @@ class QmiLink(ControlLink[QmiModem]):
         return self.modem.dialogue.hear()
 
     def close_leftovers(self, *, deadline: Deadline) -> None:
-        """Do nothing: QMI does not report whose a channel is, so lpad closes some only if none is free."""
+        """Close the channel of a killed process, if the note shows that it had one.
+
+        QMI does not report whose a channel is. One on which the ISD-R answers was opened by an LPA.
+        """
+        held = self.modem.dialogue.held
+        if not held.channel:
+            return
+        for number in range(1, MOST_CHANNELS):
+            channel = UimChannel(self.modem, number)
+            try:
+                if Response.parse(channel.transmit(Apdu(GET_EID), deadline=deadline)).sw in NOT_OURS:
+                    continue
+                channel.close(deadline)
+            except CardError as error:
+                if "modem_error" not in error.details:
+                    raise
+                _log.debug("%s", error)
+                if not is_refusal(error, Error.INVALID_ARGUMENT):
+                    break  # such as an empty slot: the others would be refused, too
+            else:
+                self.channels_closed += 1
+                break
+        held.closed()
 
     def open_first(self, aids: Sequence[Aid], *, deadline: Deadline) -> OwnedChannel:
         """Open a channel to the first of `aids` that the card knows (see `ControlLink`)."""
@@ -104,6 +128,7 @@ class QmiLink(ControlLink[QmiModem]):
     def _opened(self, aid: Aid, *, deadline: Deadline) -> OwnedChannel:
         attempted = "cannot open a channel to the ISD-R"
         dialogue = self.modem.dialogue
+        dialogue.held.opening()
         answer = dialogue.exchange(
             OpenLogicalChannel(slot=SLOT, aid=bytes(aid)),
             attempted=attempted,
@@ -129,9 +154,19 @@ class QmiLink(ControlLink[QmiModem]):
             TracedCard(uim, name=self.name, unredacted=self.unredacted),
             aid=aid,
             number=number,
-            close=uim.close,
+            close=lambda until: self._close(uim, until),
             unknown=lambda error: is_refusal(error, Error.INVALID_ARGUMENT),
         )
+
+    def _close(self, channel: UimChannel, deadline: Deadline) -> None:
+        """Close lpad's channel; the note stays only if the modem does not answer."""
+        try:
+            channel.close(deadline)
+        except CardError as error:
+            if "modem_error" in error.details:
+                self.modem.dialogue.held.closed()
+            raise
+        self.modem.dialogue.held.closed()
 
     def _close_guessed(self, *, deadline: Deadline) -> bool:
         """Close the channels that a killed process may have left open; return whether one was closed."""

@@ -163,6 +163,10 @@ class ControlPort(Generic[_M, _F]):
         """Arm a fault; several are used up in order."""
         self._do(lambda: self._faults.append(fault))
 
+    def forget_faults(self) -> None:
+        """Disarm all faults."""
+        self._do(self._faults.clear)
+
     def say(self, message: _M) -> None:
         """Send a message without a request."""
         self._do(lambda: self._say(message))
