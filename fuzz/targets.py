@@ -61,9 +61,9 @@ from lpad.codec.x509.revocation_list import RevocationList
 from lpad.codec.x509.server_certificate import Certificate, subject_serial_number
 from lpad.protocol import (
     at_commands,
-    functionality_answer,
     iccid_answer,
     pin_answer,
+    radio_power_answer,
     registration_answer,
 )
 from lpad.protocol.apdu import Command, Exchange
@@ -203,7 +203,7 @@ _QUESTIONS: tuple[tuple[AtCommand, Callable[[Any], object]], ...] = (
         registration_answer.registration_command("+CEREG"),
         lambda answer: registration_answer.registration_told("+CEREG", answer),
     ),
-    (functionality_answer.functionality_command(), functionality_answer.functionality_told),
+    (radio_power_answer.functionality_command(), radio_power_answer.functionality_told),
     (pin_answer.pin_command(), pin_answer.lock_told),
 )
 

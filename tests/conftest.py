@@ -80,7 +80,7 @@ def lab(tmp_path: Path, pki: Pki) -> Iterator[Lab]:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In CI a skipped test fails the run, and so does a secret in anything that was logged."""
+    """In CI a skipped test fails the run, and so does a secret in any log."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:  # one of several processes: what it has found goes to the one that judges
         output["hunt"] = HUNT.report()

@@ -37,7 +37,7 @@ def test_the_rule_finds_its_kind(name: str) -> None:
 
 
 def test_no_damaged_text_is_let_through() -> None:
-    """This covers the places where lpad reads JSON from the disk, a peer or a caller."""
+    """No place where lpad reads JSON from the disk, a peer or a caller breaks the rule."""
     found = [
         f"{path.relative_to(SOURCES)}:{line}"
         for path in SOURCES.rglob("*.py")

@@ -82,7 +82,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def test_no_table_is_broken() -> None:
-    """This covers pages and texts that a program writes into one."""
+    """No table in a page, or in a text that a program writes into a page, is broken."""
     seen = 0
     found = []
     for place, lines in texts(ROOT):

@@ -171,7 +171,7 @@ def test_a_flood_of_headers(gateway: Gateway, one: bytes) -> None:
 
 
 def test_a_stream_that_nobody_reads(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its events do not pile up: the queue is bounded, and after a while the connection is closed."""
+    """Events for such a stream do not pile up: the queue is limited, and the connection is finally closed."""
     monkeypatch.setattr(connection, "LISTENING", 0.5)
     hub = gateway.lab.engine._hub
     with connect(gateway) as deaf:

@@ -241,7 +241,7 @@ def test_a_modem_that_fails_within_a_profile_package_is_not_asked_again_within_i
 
 
 def test_switching_an_eg25_spares_the_usb_re_enumeration() -> None:
-    """Its modem notices the new profile without a REFRESH (agnos-builder#556)."""
+    """An EG25 notices the new profile without a REFRESH (agnos-builder#556)."""
     assert not quirks_of("Quectel", "EG25").refresh_flag
 
 
@@ -255,7 +255,7 @@ def test_a_modem_that_keeps_the_old_state_is_power_cycled_step_by_step() -> None
 
 
 def test_an_ec20_gets_its_operator_settings_reset_after_a_switch() -> None:
-    """It keeps the old carrier's MBN and never registers (VoCat#110)."""
+    """An EC20 would otherwise keep the old carrier's MBN and never register (VoCat#110)."""
     quirks = quirks_of("Quectel", "EC20F")
     assert quirks.after_switch == ('AT+QMBNCFG="Select","ROW_Generic_3GPP"', "AT+CFUN=1,1")
 

@@ -49,7 +49,7 @@ def run(gateway: Path, *arguments: str, module: str = "lpad.cli.lpad") -> subpro
     ],
 )
 def test_the_simulators_commands_say_what_to_install(gateway: Path, arguments: tuple[str, ...]) -> None:
-    """One sentence with the remedy, and the exit code of a command line that cannot be."""
+    """The output is one sentence with the remedy, and the exit code is that of an impossible command."""
     done = run(gateway, *arguments)
     assert done.returncode == 2
     assert done.stdout == ""

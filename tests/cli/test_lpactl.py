@@ -113,7 +113,7 @@ def test_the_default_server(terminal: Terminal) -> None:
 
 
 def test_questions_are_told_where_nobody_can_be_asked(terminal: Terminal) -> None:
-    """Off a terminal the question and its answer's command are printed; another process answers."""
+    """Without a terminal, the question and the command to answer it are printed; another process answers."""
     code = terminal.lab.code(terminal.lab.order())
     with subprocess.Popen(
         [*terminal.command, "download", code, "--confirm"],
@@ -250,7 +250,7 @@ def test_several_cards_must_be_told_apart(terminal: Terminal) -> None:
 
 
 def test_names_cannot_drive_the_terminal(terminal: Terminal) -> None:
-    """Control characters and turned writing in a profile's name are shown as escapes."""
+    """Control characters and marks of writing direction in a profile's name are shown as escapes."""
     evil = "\x1b[2J\u202eevil\r\n"
     terminal.lab.install(metadata=ProfileMetadata(iccid=FIRST, name=evil))
     done = terminal.lpactl("profiles").ok()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 import msgspec
 import pytest
 
-from daemon.picture import picture
+from daemon.object_values import picture
 from lpad.base.deadline import Deadline
 from lpad.base.log import apdu_record
 from lpad.base.log.trace_level import payloads_shown

@@ -70,7 +70,7 @@ def test_it_connects_again(watched: Watched, monkeypatch: pytest.MonkeyPatch) ->
                     program.send(changed("first"))
                     assert watched.heard.get(timeout=PATIENCE).body == ("first",)
                 assert watched.heard.get(timeout=PATIENCE).body[2] == ""
-            assert watched.lost.get(timeout=PATIENCE) is not None, "due again before this is told"
+            assert watched.lost.get(timeout=PATIENCE) is not None, "due again before this is reported"
             assert not watched.watch.open()
             assert watched.is_due()
     assert watched.lost.empty()

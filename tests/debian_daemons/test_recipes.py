@@ -31,7 +31,7 @@ def commands(program: str) -> list[list[str]]:
 
 
 def test_network_managers_recipes(rig_of: Callable[..., Rig]) -> None:
-    """A rival that no longer autoconnects is not reported, and a route metric of the owner's stays."""
+    """A rival that no longer autoconnects is not reported, and the owner's route metric stays."""
     rig = rig_of(A)
     rig.keyfile(
         "any-sim",

@@ -173,7 +173,7 @@ def test_a_download_that_was_to_be_enabled_too(lab: Lab) -> None:
 
 
 def test_a_download_that_is_tried_again_is_not_left_to_the_card(lab: Lab) -> None:
-    """It is resumed when the card is back, and done with what the previous attempt has left."""
+    """The download is resumed when the card is back, with what the previous attempt has left."""
     change = gone_while_loading(lab, installed=True, retry_for=3600, enable=True)
     assert change.pause is not None
     assert change.pause.retry_at is not None

@@ -305,7 +305,7 @@ class TestQuestions:
             lab.engine.answer(999, Answer(decision="accept"))
 
     def test_secrets_are_in_no_record_and_no_event(self, lab: Lab) -> None:
-        """Neither the code nor the matching ID appears in anything that is shown or reported."""
+        """Neither the code nor the matching ID appears in any output or event."""
         subscription = lab.engine.subscribe(lambda: None)
         order = lab.order(confirmation_code="code-9137")
         secrets = {"activation_code": lab.code(order), "confirmation_code": "code-9137"}

@@ -82,7 +82,7 @@ def test_a_card_that_has_switched_and_refuses_to_tell_is_taken_back(tmp_path: Pa
 def test_a_mistake_in_lpad_behind_the_switch_takes_it_back(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """This holds even before the guard is awaited, because the card has switched already."""
+    """The switch is rolled back even before the guard is awaited, because the card has switched already."""
     with guarding(tmp_path, pki) as lab:
         monkeypatch.setattr(guarded_switch, "switch", failing_after(switch.switch))
         assert rolled_back(ended(lab, REGISTERED))["reason"] == "internal-error"

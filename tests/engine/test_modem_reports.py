@@ -82,7 +82,7 @@ def test_no_modem_is_restarted_for_what_nobody_understands(
 def test_a_modem_that_begins_to_lie_with_the_switch_is_not_restarted(
     tmp_path: Path, pki: Pki, line: str
 ) -> None:
-    """It reported the old profile correctly, then invalid data for the new one; the result reports this."""
+    """The modem reports the old profile correctly and the new one wrongly; the result states this."""
     with bench(tmp_path, pki, iccid_commands=("+CCID",), quirks={"iccid_commands": ["AT+CCID"]}) as lab:
         both(lab)
         lab.modem.once("AT+CCID")  # before the switch

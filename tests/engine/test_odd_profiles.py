@@ -170,7 +170,7 @@ def test_no_profile_before_is_not_concluded(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_broken_entry_is_no_goal_of_a_guarded_switch(tmp_path: Path, pki: Pki) -> None:
-    """Its operator may forbid disabling it; without a guard it is enabled by its AID."""
+    """A guarded switch to it is refused, since disabling may be forbidden; without a guard its AID works."""
     with guarding(tmp_path, pki) as lab:
         lab.card.distort(SECOND, tail=BROKEN)
         read(lab)
@@ -187,7 +187,7 @@ def test_a_broken_entry_is_no_goal_of_a_guarded_switch(tmp_path: Path, pki: Pki)
 def test_a_profile_with_rules_that_cannot_be_read_takes_no_guard(
     tmp_path: Path, pki: Pki, rules: str
 ) -> None:
-    """Its operator may forbid disabling it, so nothing is sent; without a guard it is enabled."""
+    """Its operator may forbid disabling it, so a guarded switch sends nothing; without a guard it works."""
     with guarding(tmp_path, pki) as lab:
         lab.card.distort(SECOND, without=(RULES,), tail=bytes.fromhex(rules))
         change = ended(lab, "confirm")
@@ -210,7 +210,7 @@ def test_a_profile_without_a_state_is_switched(tmp_path: Path, pki: Pki) -> None
 
 
 def test_what_cannot_be_read_is_deleted_by_aid(tmp_path: Path, pki: Pki) -> None:
-    """It does not count as deleted, neither by its ICCID nor with `missing_ok`."""
+    """An unreadable profile does not count as deleted, neither by its ICCID nor with `missing_ok`."""
     with guarding(tmp_path, pki) as lab:
         lab.card.distort(SECOND, told=NO_ICCID)
         for missing_ok in (False, True):

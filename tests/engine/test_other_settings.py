@@ -97,7 +97,7 @@ def test_a_card_comes(lab: Lab, port: CardPort, way: Counted, other: CardPort) -
 
 
 def test_a_card_goes(lab: Lab, port: CardPort, other: CardPort) -> None:
-    """Its current change is cancelled, and queued ones are ended, all with the reason; the port is closed."""
+    """The card's current change is cancelled, queued ones end, all with the reason; the port is closed."""
     lab.start(port, other)
     ready(lab, OTHER)
     asks = asking(lab)

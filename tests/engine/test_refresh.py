@@ -134,7 +134,7 @@ def test_a_modem_that_does_not_know_its_familys_reset_is_reset_all_the_same(tmp_
 
 
 def test_a_modem_that_never_notices_fails_the_change_and_stays_powered(tmp_path: Path, pki: Pki) -> None:
-    """The card has switched, the modem has not: that is no success (openpilot#35279, openpilot#35324)."""
+    """The card has switched, the modem has not: which is a failure (openpilot#35279, openpilot#35324)."""
     with bench(tmp_path, pki, notices=Notices.NEVER) as lab:
         lab.install()
         change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
@@ -209,7 +209,7 @@ def test_an_iccid_with_its_padding_is_the_same_iccid(
 def test_a_profile_with_an_18_digit_iccid_is_switched_to(
     tmp_path: Path, pki: Pki, commands: tuple[str, ...]
 ) -> None:
-    """It is sent with 10 bytes, and recognised in the modem's report (luci-app-5gmodem#30, lpac#457)."""
+    """The ICCID is sent as 10 bytes and recognised in the report (luci-app-5gmodem#30, lpac#457)."""
     with bench(tmp_path, pki, iccid_commands=commands, iccid_padded=True) as lab:
         iccid = lab.install(iccid="890490320012345678")
         assert iccid == "890490320012345678"
@@ -486,7 +486,7 @@ def test_a_card_that_refuses_one_way_is_asked_in_another(
 
 
 def test_a_card_that_does_not_understand_is_asked_in_another_way(lab: Lab) -> None:
-    """This holds for 6A80 in place of an error code."""
+    """A card that answers 6A80 in place of an error code is asked in another way."""
     iccid = lab.install()
     lab.card.faults.status(0xBF31, 0x6A80)
     assert lab.carry_out(Kind.ENABLE, iccid=iccid).error is None

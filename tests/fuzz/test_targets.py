@@ -58,7 +58,7 @@ def test_a_good_discovery_ends_well() -> None:
 
 @every_target
 def test_memory_is_bounded(name: str) -> None:
-    """No seed, huge lengths and deep nesting among them, takes more memory than a gateway can spare."""
+    """No seed, even with huge lengths or deep nesting, takes more memory than a gateway can spare."""
     for seed in seeds(name):
         TARGETS[name].run(seed)  # what is loaded once is not the input's fault
         tracemalloc.start()

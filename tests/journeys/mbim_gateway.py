@@ -29,7 +29,7 @@ def mbim_gateway(
     ladder: list[dict[str, Any]] | None = None,
     **habits: Any,
 ) -> Iterator[tuple[Gateway, MbimModem]]:
-    """Start a gateway; its AT port leads to the same card, but is in no settings."""
+    """Start a gateway; its AT port leads to the same card, but is not in the settings."""
     euicc: dict[str, Any] = {"quirks": {} if ladder is None else {"refresh_ladder": ladder}}
     gateway = Gateway(personality=personality, euicc=euicc)
     path = gateway.folder / "cdc-wdm0"

@@ -83,7 +83,7 @@ def in_c(folder: Path) -> list[str]:
 def test_an_example_lists_downloads_and_switches(
     gateway: Gateway, profile: Callable[[], bytes], tmp_path: Path, build: Callable[[Path], list[str]]
 ) -> None:
-    """It shows no such profile first, then progress up to 100%, and the profile enabled last."""
+    """An example first shows no such profile, then progress up to 100%, and last the enabled profile."""
     command = build(tmp_path)
     code = gateway.order(profile())
     environment = os.environ | {"LPAD_SOCKET": str(gateway.socket)}

@@ -36,7 +36,7 @@ def installed(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("habits", list(HABITS))
 def test_a_profile_lives_on_an_mbim_modem(habits: str, profile: Callable[[], bytes]) -> None:
-    """It is downloaded, switched, disabled and deleted, notifications arrive, and no channel stays open."""
+    """A profile is downloaded, enabled, disabled and deleted, with notifications and no open channel."""
     with mbim_gateway(**HABITS[habits]) as (gateway, modem):
         client = gateway.client
         gateway.ready()
@@ -65,7 +65,7 @@ def test_a_profile_lives_on_an_mbim_modem(habits: str, profile: Callable[[], byt
 
 @pytest.mark.parametrize("notices", [Notices.REFRESH, Notices.RADIO_CYCLE, Notices.RESET], ids=str)
 def test_a_switch_lasts_until_the_modem_reads_the_profile(notices: Notices) -> None:
-    """The ICCID in the subscriber's state is the proof; a modem that sleeps is cycled, then reset."""
+    """The ICCID in the subscriber's state is the proof; an unaware modem is cycled, then reset."""
     personality = ModemPersonality(notices=notices, away_after_reset=0.2)
     with mbim_gateway(personality=personality, ladder=HURRIED_LADDER) as (gateway, modem):
         installed(gateway)

@@ -50,7 +50,7 @@ def downloaded(gateway: Gateway, code: str, *, breaks: bool) -> str:
 
 @pytest.mark.parametrize("name", personality_names())
 def test_a_profile_lives_on_every_modem(name: str, profile: Callable[[], bytes]) -> None:
-    """It is downloaded, switched, disabled and deleted, notifications arrive, and no channel stays open."""
+    """A profile is downloaded, enabled, disabled and deleted, with notifications and no open channel."""
     personality = find_personality(name)
     modem = replace(personality.modem, answer_delay=min(personality.modem.answer_delay, 0.01))
     breaks = modem.cgla_breaks_at is not None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from journeys.gateway import CARD, PATIENCE, Gateway
-from journeys.managed import Managed
+from journeys.managed_daemon import Managed
 from lpad.base.errors import CardBusy
 from lpad.base.identifiers import Eid
 from lpad.card.port.serial_line import SerialLine

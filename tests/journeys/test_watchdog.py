@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from journeys.gateway import CARD, PATIENCE, Gateway
-from journeys.managed import Managed
+from journeys.managed_daemon import Managed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -230,7 +230,7 @@ def test_a_new_profile_that_no_network_serves() -> None:
 
 
 def test_the_pace_of_looks() -> None:
-    """The first looks come after seconds, later ones after an hour, each spread by a fifth."""
+    """The first queries come after seconds, later ones after an hour, each spread by a fifth."""
     backoff = look_times.BACKOFF
     assert 12 <= backoff.after(1) <= 18
     assert 2880 <= backoff.after(99) <= 4320

@@ -53,7 +53,7 @@ def test_one_by_number(make_bench: MakeBench) -> None:
 
 @pytest.mark.parametrize("is_error", [True, False])
 def test_a_number_that_is_gone(make_bench: MakeBench, is_error: bool) -> None:  # noqa: FBT001  a table's column
-    """It is not an error if the card no longer has the notification, however the card reports this."""
+    """A notification that the card no longer has is not an error, however the card reports this."""
     with (
         make_bench(behaviour=CardBehaviour(unknown_notification_is_error=is_error)) as bench,
         bench.euicc() as euicc,

@@ -84,7 +84,7 @@ def test_a_backend_discovers(gateway: Gateway, broker: Mosquitto, tmp_path: Path
 
 
 def test_a_repeated_command_is_carried_out_once(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """It is not repeated even if it is published again after its end, or reaches a new lpad-mqtt."""
+    """A command is not repeated, even if it is published again after its end, or reaches a new lpad-mqtt."""
     with (
         Listener(broker.port) as backend,
         Bridge(tmp_path / "b", broker, gateway.socket, commands=ALL) as bridge,
@@ -221,7 +221,7 @@ def test_the_log_and_the_messages_contain_no_secret(
     ):
         given = {"activation_code": code, "confirmation_code": "Conf-83QX-71"}
         commands: list[tuple[dict[str, Any], str]] = [
-            ({**given, "enable": "at once"}, "failed"),
+            ({**given, "enable": "now"}, "failed"),
             ({**given, "card": "other"}, "failed"),
             ({**given, "activation_code": "LPA:2$smdp.example.com$MISTYPED-5R7T-CODE"}, "failed"),
             (given, "successful"),
@@ -294,7 +294,7 @@ def test_thin_edges_topics(gateway: Gateway, broker: Mosquitto, tmp_path: Path) 
     "payload", [b"[" * 20_000, b'{"a":' * 5_000, b"\xff", b'{"card": "\\ud800"}', b"1" * 6_000]
 )
 def test_what_cannot_be_read_is_taken_on(payload: bytes) -> None:
-    """It counts as an empty command, which fails in its own message, so that it gets an answer."""
+    """Unreadable bytes count as an empty command, which fails in its own message."""
     topics = Topics.of(TopicsSection())
     runner = CommandRunner(MagicMock(), MagicMock(), topics, {"enable"})
     topic = f"{topics.operation('enable')}/7"

@@ -161,7 +161,7 @@ def test_a_full_outbox_is_reported(keeping: Gateway, broker: Mosquitto, tmp_path
 
 @pytest.mark.parametrize("keeping", [100], indirect=True)
 def test_lpad_mqtt_is_one_of_lpads_endpoints(keeping: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """Its position lasts across restarts of both services, and events dropped before it are counted."""
+    """lpad-mqtt's position survives restarts of both services, and events that it missed are counted."""
 
     def shown() -> client.Listener:
         (found,) = keeping.client.listeners.all()

@@ -160,7 +160,7 @@ def test_fails_at_a_modem_without_contexts(tmp_path: Path) -> None:
 
 
 def test_a_card_in_a_reader_needs_no_apn() -> None:
-    """It has no modem to get an APN, and its switch must not fail for that reason."""
+    """A card in a reader has no modem to get an APN, and its switch must not fail for that reason."""
     outcome = AtApplier().apply(Wanted(eid=EID, iccid=NEW, settings=EM), deadline=soon())
     assert isinstance(outcome, Applied)
     assert "reader" in outcome.told

@@ -121,7 +121,7 @@ def test_exit_codes(serving: Runner, text: str, expected: type, told: str) -> No
 
 
 def test_a_program_that_hangs_is_killed_with_its_children(serving: Runner) -> None:
-    """Its whole process group is killed at the limit."""
+    """A hanging program's whole process group is killed at the limit."""
     pids = serving.folder / "pids"
     serving.script(serving.command, f"sleep 600 & echo $! > {pids}; sleep 600")
     outcome = CommandApplier(serving.client).apply(wanted(), deadline=Deadline.after(2))
@@ -132,7 +132,7 @@ def test_a_program_that_hangs_is_killed_with_its_children(serving: Runner) -> No
 
 
 def test_a_program_that_prints_megabytes_is_no_trouble(serving: Runner) -> None:
-    """Its output is read, dropped beyond some kilobytes, and never part of the outcome."""
+    """A program's output is read, dropped beyond some kilobytes, and never part of the outcome."""
     serving.script(serving.command, "head -c 5000000 /dev/zero | tr '\\0' 'x'; exit 3")
     outcome = CommandApplier(serving.client).apply(wanted(), deadline=soon())
     assert isinstance(outcome, Failed)
@@ -243,7 +243,7 @@ def _answering(path: Path, frame: bytes) -> threading.Thread:
 
 
 def test_a_runner_that_answers_at_length(tmp_path: Path) -> None:
-    """Its sentence becomes one printable line of limited length in lpad's reports and records."""
+    """A runner's sentence becomes one printable line of limited length in lpad's reports and records."""
     frame = json.dumps({"ended": "failed", "told": "\x1b[2Jno\n" + "x" * 50_000}).encode()
     thread = _answering(tmp_path / "s", frame)
     outcome = CommandApplier(RunnerClient(str(tmp_path / "s"))).apply(wanted(), deadline=soon())

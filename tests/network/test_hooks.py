@@ -37,7 +37,7 @@ def test_run_in_order_of_name(serving: Runner) -> None:
 
 
 def test_the_first_that_fails_ends_the_run(serving: Runner) -> None:
-    """It is named, and the later ones are not run."""
+    """The first failing hook is named, and the later ones are not run."""
     out = serving.folder / "out"
     serving.script(serving.hooks / "10-first", "exit 9")
     serving.script(serving.hooks / "20-second", f"touch {out}")

@@ -172,7 +172,7 @@ def test_an_answer_that_is_lost_each_time() -> None:
     ids=["unstated", "altering", "second-block"],
 )
 def test_only_a_repeatable_command_is_sent_again(command: Command) -> None:
-    """What alters the card, or is the end of a chain, ends with the status word of GET RESPONSE."""
+    """A command that alters the card, or ends a chain, ends with the status word of GET RESPONSE."""
     exchange = Exchange(command)
     play(exchange, "6110", "6985")
     assert exchange.response == Response(b"", 0x6985)

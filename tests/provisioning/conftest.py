@@ -18,6 +18,6 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def bench(pki: Pki, tmp_path: Path) -> Iterator[Bench]:
-    """See Bench; what was started is stopped after the test."""
+    """See Bench; started platforms are stopped after the test."""
     with ExitStack() as stack:
         yield Bench(pki, tmp_path, stack)

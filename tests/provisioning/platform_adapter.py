@@ -41,7 +41,7 @@ def session_for(platform: SimulatedPlatform, ca: Path) -> Session:
     """Return a session that reaches a platform under its names.
 
     Args:
-        platform: that has started.
+        platform: a started platform.
         ca: the DER file of the CA that issued its certificate; a PEM file is written next to it.
     """
     session = Session()

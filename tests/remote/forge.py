@@ -121,7 +121,7 @@ def authority(subject: str, *, issuer: Any = None, **plan: Any) -> Forged:
 
 
 def spoilt(forged: Forged) -> Forged:
-    """Return the certificate with another signature: the last byte is another."""
+    """Return the certificate with a wrong signature: the last byte differs."""
     raw = bytearray(forged.der)
     raw[-1] ^= 1
     return Forged(x509.load_der_x509_certificate(bytes(raw)), forged.key)

@@ -110,7 +110,7 @@ def test_lpad_itself_gets_nothing_else(mbim: Gateway) -> None:
 
 
 def test_without_the_opener_the_error_names_it(mbim: Gateway) -> None:
-    """The remedy works, and lpad goes on by itself."""
+    """The remedy works, and lpad continues by itself."""
     mbim.run("systemctl", "stop", "lpad.service", "lpad-ports.socket", OPENER)
     mbim.run("systemctl", "start", "lpad.service")
     mbim.until(lambda: state(mbim) not in {"ready", "unknown", "reading"}, "the refusal")

@@ -17,7 +17,7 @@ _READ = (
 
 
 def test_the_bridge(gateway: Gateway) -> None:
-    """It is off after the installation; once started, it publishes the card with minimal rights."""
+    """lpad-mqtt is off after the installation; once started, it publishes the card with minimal rights."""
     assert gateway.show("lpad-mqtt.service", "UnitFileState")["UnitFileState"] == "disabled"
     assert gateway.active("lpad-mqtt.service") == "inactive"
     gateway.run("systemctl", "start", "mosquitto.service")

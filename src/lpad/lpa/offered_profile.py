@@ -1,4 +1,4 @@
-"""An offered profile: whether the card's policy allows it, what the caller sees, and what a refusal means."""
+"""An offered profile: the check of the card's policy, the caller's view, and the meaning of a refusal."""
 
 from __future__ import annotations
 

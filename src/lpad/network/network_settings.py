@@ -109,7 +109,7 @@ class NetworkSettings:
                 "username and password are used only with authentication 'pap' or 'chap'; name one of them"
             )
         if self.initial_bearer is not InitialBearer.APN and self.initial_bearer_apn:
-            raise InvalidValue("initial_bearer_apn is used only if initial_bearer is 'apn'")
+            raise InvalidValue("initial_bearer_apn is used only if initial_bearer is 'apn'; leave it out")
         if self.mtu is not None and not LEAST_MTU <= self.mtu <= MOST_MTU:
             raise InvalidValue(f"an MTU must be a number of bytes from {LEAST_MTU} to {MOST_MTU}")
 

@@ -84,7 +84,7 @@ class SettingsFile:
             return self.path.parent / Path(text).expanduser()
         except RuntimeError as error:
             raise InvalidSettings(
-                f"{self.path}: cannot expand '{text}': there is no such home folder"
+                f"{self.path}: cannot expand '{text}': there is no such home folder; write the whole path"
             ) from error
 
 

@@ -102,7 +102,7 @@ def test_an_answer_has_its_fields() -> None:
     for name in ("SystemView", "ProfileList", "DownloadChange", "ChangeList", "FailoverStatus"):
         assert set(SCHEMAS[name]["required"]) == SCHEMAS[name]["properties"].keys(), name
     result = SCHEMAS["SwitchResult"]
-    assert {"iccid", "already"} == set(result["required"]), "the others are left out while they say nothing"
+    assert {"iccid", "already"} == set(result["required"]), "the others are left out while they are empty"
 
 
 def test_dates_and_numbers_have_a_format() -> None:

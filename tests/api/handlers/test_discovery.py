@@ -29,7 +29,7 @@ def lab(tmp_path: Path, pki: Pki) -> Iterator[DiscoveryLab]:
 
 @pytest.fixture
 def gateway(lab: DiscoveryLab) -> Iterator[Gateway]:
-    """The API in front of it."""
+    """The API in front of the lab."""
     with Gateway(lab) as made:
         yield made
 

@@ -133,6 +133,6 @@ def test_a_repetition_is_no_new_request(online: Gateway) -> None:
 
 
 def test_deleting_the_enabled_profile_stays_a_conflict(online: Gateway) -> None:
-    """It is refused as always, even with accept_offline."""
+    """Deleting the enabled profile is refused as always, even with accept_offline."""
     change = online.http.delete(f"{EUICC}/profiles/{FIRST}?wait=30").json()
     assert change["error"]["kind"] == "conflict"

@@ -127,7 +127,7 @@ def test_a_download_with_wrong_settings_is_refused(gateway: Gateway) -> None:
 
 
 def test_deleting_the_profile_deletes_them(gateway: Gateway) -> None:
-    """They are deleted with the profile, and so are the settings from its order."""
+    """The owner's settings are deleted with the profile, and so are the settings from its order."""
     lab = gateway.lab
     lab.install()
     lab.install(iccid=SECOND)

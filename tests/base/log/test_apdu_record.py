@@ -113,7 +113,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its owner could read it, although lpad, which may be root, could write it."""
+    """The owner of the file could read the record, although lpad, which may be root, could write it."""
     (tmp_path / "record").touch()
     owner = (tmp_path / "record").stat().st_uid
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)

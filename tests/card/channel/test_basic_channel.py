@@ -67,7 +67,7 @@ def test_a_card_that_has_no_other_channel(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_where_others_have_all_channels_the_basic_one_is_left_alone(tmp_path: Path, pki: Pki) -> None:
-    """6A81 with a channel open: its owner may have an application on the basic channel, too."""
+    """If another program has a channel open, it may also use the basic channel, so 6A81 is final."""
     with SoftCard(tmp_path / "card", pki=pki, behaviour=CardBehaviour(channels=1)) as card:
         contacts = _UsimOnChannelOne(card)
         assert card.transmit(bytes.fromhex("0070000001")) == bytes.fromhex("019000")

@@ -132,7 +132,7 @@ def test_a_lost_answer_ends_in_time_and_the_next_command_works(tmp_path: Path) -
 
 
 def test_a_late_answer_is_not_taken_for_the_next_one(tmp_path: Path) -> None:
-    """Answers are told apart by their transaction."""
+    """An answer is identified by its transaction."""
     card = ScriptedCard(answers={GET_EID: EID})
     with MbimModem(card, path=tmp_path / "cdc-wdm0") as modem:
         link = open_mbim_link(modem.path, overrides={"patience": {"apdu": 0.3}})

@@ -141,7 +141,7 @@ def test_a_missing_device_and_a_missing_proxy_are_told(tmp_path: Path) -> None:
 
 
 def test_other_users_are_dropped(tmp_path: Path) -> None:
-    """Whoever reaches the socket and is neither lpad nor root gets no answer; the next one is served."""
+    """A user who is neither lpad nor root gets no answer; the next client is served."""
     with serving(tmp_path, PortOpener(users=frozenset({os.geteuid() + 1}))) as client:
         for _ in range(2):
             with pytest.raises(CardUnreachable, match="systemctl status lpad-ports"):
@@ -163,7 +163,7 @@ def test_a_proxy_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_client_that_asks_nothing_does_not_stop_the_others(tmp_path: Path) -> None:
-    """One that leaves without a word is forgotten."""
+    """A client that leaves without a request is forgotten."""
     with serving(tmp_path, PortOpener(users=OWN, proxies={})) as client:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as silent:
             silent.connect(client.path)

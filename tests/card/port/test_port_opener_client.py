@@ -42,7 +42,7 @@ def answering(path: Path, answer: bytes) -> Iterator[PortOpenerClient]:
 
 
 def test_no_opener_is_none(tmp_path: Path) -> None:
-    """Without the socket, or without anybody behind it, the caller goes on by itself."""
+    """Without the socket, or without a listener, the caller opens the port itself."""
     assert PortOpenerClient(str(tmp_path / "none")).open("mbim-proxy") is None
     left = tmp_path / "left.sock"
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:

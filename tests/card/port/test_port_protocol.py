@@ -95,7 +95,7 @@ def questions(modem: QmiModem) -> int:
 
 
 def test_a_modem_that_speaks_neither_is_named(tmp_path: Path) -> None:
-    """The error says what was asked, and it may be tried again."""
+    """The error names the protocols that were tried, and allows another attempt."""
     with MbimModem(ScriptedCard(), path=tmp_path / "cdc-wdm0") as modem:
         modem.once(executed=False, lost=True)
         with pytest.raises(CardUnreachable, match="neither in QMI nor in MBIM") as caught:

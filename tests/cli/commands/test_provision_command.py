@@ -125,7 +125,7 @@ def test_a_wish_is_closed(lab: PlatformLab, terminal: Terminal) -> None:
 
 
 def test_a_wish_whose_order_stays_is_closed(tmp_path: Path, pki: Pki) -> None:
-    """A platform that takes nothing back keeps the order; the wish is closed, and the command says so."""
+    """A platform that takes nothing back keeps the order; the wish is closed, as the command reports."""
     with PlatformLab(tmp_path, pki, like="kore") as lab, Gateway(lab) as gateway:
         terminal = Terminal(lab, gateway.path)
         lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")

@@ -93,7 +93,7 @@ def test_no_download_succeeds(lab: DiscoveryLab, terminal: Terminal) -> None:
 
 
 def test_without_waiting(lab: DiscoveryLab, terminal: Terminal) -> None:
-    """With --json the discovery is all that is printed, and the download follows by itself."""
+    """With --json only the discovery is printed, and the download follows by itself."""
     lab.event()
     change = terminal.lpactl("discover", "--install", "--json").ok().json
     assert [each["state"] for each in change["result"]["events"]] == ["wanted"]

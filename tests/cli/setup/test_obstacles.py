@@ -28,7 +28,7 @@ def test_folders_of_the_service_alone() -> None:
 @pytest.mark.parametrize(
     ("mode", "group", "told"),
     [
-        (0o660, "dialout", "adduser nobody dialout"),
+        (0o660, "dialout", f"adduser {NOBODY} dialout"),
         (0o600, "root", "have a udev rule give it to the group 'dialout'"),
         (0o666, "root", None),
         (0o660, "nogroup", None),
@@ -49,6 +49,6 @@ def test_the_group_to_join() -> None:
     assert group_to_join(["lpad"], user=None) == (
         "to use lpactl without root, join the group 'lpad': adduser USER lpad, then log in again"
     )
-    assert "adduser nobody dialout" in (group_to_join(["dialout"], user=NOBODY) or "")
+    assert f"adduser {NOBODY} dialout" in (group_to_join(["dialout"], user=NOBODY) or "")
     assert group_to_join(["dialout", "nogroup"], user=NOBODY) is None
     assert group_to_join([], user=NOBODY) is None

@@ -115,7 +115,7 @@ def test_settings_in_one_line_are_left_alone(tmp_path: Path, port: Path) -> None
 
 
 def test_a_choice_among_ports(tmp_path: Path, pki: Pki, port: Path) -> None:
-    """At a terminal the user chooses by number; a script is told how."""
+    """At a terminal the user chooses by number; a script gets instructions."""
     with ExitStack() as stack:
         other = stack.enter_context(SoftCard(tmp_path / "other", pki=pki))
         stack.enter_context(PtyModem(other, path=tmp_path / "second"))
@@ -145,7 +145,7 @@ def test_nothing_found(tmp_path: Path) -> None:
 
 def test_a_locked_port_is_explained(tmp_path: Path, port: Path) -> None:
     """The program that holds the port is named."""
-    import serial  # noqa: PLC0415 - stands in for another program
+    import serial  # noqa: PLC0415 - acts as another program
 
     with serial.Serial(str(port.resolve()), exclusive=True):
         done = setup(tmp_path, "--port", str(port), "--yes")

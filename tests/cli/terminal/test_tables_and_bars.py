@@ -19,7 +19,7 @@ SCRIPT = f"""
 from lpad.cli.terminal.output import Output
 Output(wide={{wide}}).table(
     ("CARD", "EID", "ICCID", "NAME", "WAY", "BY"),
-    [("modem", "{EID}", "{ICCID}", "Somebody's profile with a long name",
+    [("modem", "{EID}", "{ICCID}", "A customer's profile with a long name",
      "AT modem on /dev/ttyUSB2", "user 0")],
     empty="",
     droppable=("WAY", "BY", "CARD"),

@@ -77,7 +77,7 @@ def test_finding_children() -> None:
     ],
 )
 def test_broken_elements_are_named(data: str, said: str) -> None:
-    """An element that is cut short, too long or of indefinite length is an error that reports this."""
+    """An element that is cut short, too long or of indefinite length leads to an error that names this."""
     with pytest.raises(MalformedError, match=said):
         tlv.parse(bytes.fromhex(data))
 

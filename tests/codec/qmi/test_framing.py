@@ -175,7 +175,7 @@ def test_what_is_no_frame_is_refused(text: str) -> None:
 @settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 200))
 def test_nothing_that_arrives_raises(noise: bytes, cut: int) -> None:
-    """Whatever the port returns, the receiver goes on, and finds the message after it once it was told."""
+    """Whatever the port returns, the receiver continues, and finds the message after a `forget`."""
     receiver = Receiver()
     receiver.receive(noise[:cut])
     receiver.receive(noise[cut:])
@@ -207,7 +207,7 @@ def test_the_log_never_shows_parameters() -> None:
 
 
 def test_a_host_and_a_modem_hear_only_each_other() -> None:
-    """The direction in the frame decides, so an echo is no answer."""
+    """The direction in the frame decides, so an echo does not count as an answer."""
     request = raw(VECTORS[0][1])
     assert Receiver(Direction.TO_HOST).receive(request) == []
     assert Receiver(Direction.TO_MODEM).receive(request) == [VECTORS[0][0]]

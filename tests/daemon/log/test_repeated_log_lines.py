@@ -160,16 +160,16 @@ def test_a_traceback_is_told_whole_the_first_time(log: Log) -> None:
 def test_a_line_that_cannot_be_formatted_harms_nobody(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
     """The program that logs continues; Python reports the mistake on standard error."""
     for _ in range(2):  # pytest's own handler would raise
-        log.handle(log.logger.makeRecord("lpad", logging.INFO, "", 0, "%d is no number", ("x",), None))
+        log.handle(log.logger.makeRecord("lpad", logging.INFO, "", 0, "%d needs a number", ("x",), None))
     assert log.lines == []
-    assert "is no number" in capsys.readouterr().err
+    assert "needs a number" in capsys.readouterr().err
 
 
 def test_no_thread_for_the_counts_harms_nobody(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a device without a free thread, a repeated line is counted with the next one that is logged."""
 
     def start(_: threading.Thread) -> NoReturn:
-        raise RuntimeError("can't start new thread")
+        raise RuntimeError("no more threads")
 
     monkeypatch.setattr(threading.Thread, "start", start)
     for _ in range(3):

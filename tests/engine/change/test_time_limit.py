@@ -37,7 +37,7 @@ def test_within_one_boot_nobody_minds_the_wall_clock(wall: float) -> None:
 
 @pytest.mark.parametrize(("wall", "left"), [(0, 180), (100, 80), (180, 0), (1e9, 0)])
 def test_after_a_reboot_the_wall_clock_decides(wall: float, left: float) -> None:
-    """This holds even if the clock was set forward in between: at worst a good profile is rolled back."""
+    """After a reboot the wall clock counts, even if it was set: at worst a good profile is rolled back."""
     assert LIMIT.left(rebooted(wall)) == pytest.approx(left)
     assert LIMIT.carried_on(rebooted(wall)).left(rebooted(wall)) == pytest.approx(left)
 

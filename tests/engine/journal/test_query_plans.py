@@ -109,7 +109,7 @@ def test_no_statement_reads_a_table_from_end_to_end(traced: Traced) -> None:
 
 
 def test_a_page_of_the_history_is_not_sorted(traced: Traced) -> None:
-    """Its rows come in their order from an index, so reading ends after the page."""
+    """The rows of a page come in order from an index, so reading ends after the page."""
     work(traced.journal)
     pages = [line for statement, line in traced.plans() if "ORDER BY id DESC" in statement]
     assert len(pages) == 4

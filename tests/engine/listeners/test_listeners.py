@@ -97,7 +97,7 @@ def test_what_a_listener_has_not_acknowledged_is_awaited(journal: Journal) -> No
 
 
 def test_the_position_lasts(tmp_path: Path) -> None:
-    """It survives restarts; a connection may set an earlier position, an acknowledgement only a later one."""
+    """Positions survive restarts; a connection may set an earlier one, acknowledgements only later ones."""
     path = tmp_path / "journal.db"
     with closing(Journal(path)) as journal:
         made = listening(journal)

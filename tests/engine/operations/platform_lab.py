@@ -34,7 +34,7 @@ PLATFORM = "mine"
 
 
 class PlatformLab(Lab):
-    """Everything between an empty card and the platform that provides for it."""
+    """Everything between an empty card and its platform."""
 
     def __init__(
         self,

@@ -130,7 +130,7 @@ def test_a_stale_event_hides_no_other(lab: EventLab) -> None:
 
 
 def test_an_event_for_another_profile(lab: EventLab) -> None:
-    """Its profile is installed and reported but not enabled, and does not count as the ordered one."""
+    """Another profile is installed and reported but not enabled, and does not count as the ordered one."""
     other = lab.order(iccid=FIRST, matching_id="OTHER-1", eid=lab.card.eid)
     lab.event(other)
     ended = lab.ended(lab.provision().id)

@@ -64,7 +64,7 @@ def waiting(lab: PlatformLab) -> Change:
 
 
 def test_an_older_journal(lab: PlatformLab) -> None:
-    """A device whose disk is set back to before its order finds the order, and makes no other."""
+    """A device whose disk is older than its order finds the order, and makes no other."""
     lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.eid is not None)
     lab.stop()
     kept = lab.folder / "kept"

@@ -148,7 +148,7 @@ def test_nothing_is_ordered_twice_after_a_lost_answer(lab: PlatformLab) -> None:
 
 
 def test_an_order_that_never_arrived_is_made(lab: PlatformLab) -> None:
-    """A request that was lost on the way is sent again, once it is known that it led to nothing."""
+    """A request that was lost on the way is sent again, once it is known that it had no effect."""
     lab.platform.faults.add(PlatformFault.LOST_REQUEST, call="order")
     change = lab.ended(lab.provision().id)
     assert (change.state, lab.platform.orders, lab.platform.calls["order"]) == (State.DONE, 1, 2)

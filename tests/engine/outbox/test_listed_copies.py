@@ -56,7 +56,7 @@ def test_all_of_a_number_leave_or_none(
 def test_a_listed_one_without_a_copy_keeps_its_number(
     copies: tuple[StoredNotification, StoredNotification],
 ) -> None:
-    """Otherwise it would be removed together with the accepted one, before any server has it."""
+    """The accepted one stays on the card, because its removal would take the uncopied one with it."""
     accepted = replace(copies[1], stage=next(iter(REMOVABLE)))
     found = ListedCopies([accepted])
     assert [found.copy_of(listed(iccid)) for iccid in ICCIDS] == [None, accepted]

@@ -131,7 +131,7 @@ def test_a_card_that_does_not_give_all_at_once_is_asked_for_each(lab: Lab, answe
 
 
 def test_what_is_still_to_be_sent_is_not_asked_for_with_them(lab: Lab) -> None:
-    """Otherwise a card full of undelivered notifications would return all of them each time."""
+    """Only delivered ones are requested: a card full of undelivered ones need not return all each time."""
     recipients = (Recipient(address=ELSEWHERE), Recipient())
     iccid = lab.install(metadata=ProfileMetadata(iccid=FIRST, name="First", recipients=recipients))
     lab.carry_out(Kind.ENABLE, iccid=iccid)
@@ -336,7 +336,7 @@ def test_a_copy_that_cannot_be_stored_keeps_no_other_from_being_copied(
 def test_a_card_that_let_go_of_everything_is_not_visited_again(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, *, alone: bool
 ) -> None:
-    """This holds whether the notifications were compared by one command or one by one."""
+    """Lpad does not visit the card again, whether it compared the notifications together or one by one."""
     recipients = (Recipient(),) if alone else (Recipient(address=ELSEWHERE), Recipient())
     visits: list[Worker] = []
     monkeypatch.setattr(Worker, "tidy", visits.append)

@@ -93,7 +93,7 @@ def test_one_number_for_all(lab: Lab) -> None:
 
 
 def test_a_copy_without_a_number_of_its_own_can_be_dropped(lab: Lab) -> None:
-    """It is listed under one of lpad's own numbers, and the notification with its old number stays."""
+    """The copy is listed under one of lpad's own numbers; the notification with its old number stays."""
     away(lab)
     lab.install()
     made_anew(lab)

@@ -45,7 +45,7 @@ def listed(*iccids: str, enabled: str | None) -> ProfileList:
     ],
 )
 def test_the_next_one(after: str, installed: set[str], enabled: str, wanted: str | None) -> None:
-    """It is the one after the last that was tried, if the card has it, but never the rejected one."""
+    """The next profile is the one after the last tried, if the card has it, but never the rejected one."""
     found = POLICY.following(after, listed=listed(*installed, enabled=enabled), enabled=enabled)
     assert (None if found is None else found.iccid) == wanted
 

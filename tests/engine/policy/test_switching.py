@@ -70,7 +70,7 @@ def test_a_protected_profile_is_disabled_by_enabling_another_only(tmp_path: Path
 
 
 def test_a_card_that_must_have_one_enabled_is_never_left_without(tmp_path: Path, pki: Pki) -> None:
-    """It is never left without one by a disable or a reset; a reset that deletes no profile is allowed."""
+    """Neither a disable nor a reset leaves the card without one; a reset without an effect is allowed."""
     with guarding(tmp_path, pki, policy=SwitchPolicy(keep_enabled=True)) as lab:
         assert failure(lab.carry_out(Kind.DISABLE, iccid=FIRST)) == "protected"
         assert failure(reset(lab, operational_profiles=True)) == "protected"
@@ -191,7 +191,7 @@ def test_a_reset_leaves_the_enabled_profile_only_where_one_must_be() -> None:
 
 
 def test_an_entry_that_cannot_be_read_is_not_the_profile_that_must_stay_enabled() -> None:
-    """It prevents disabling the last readable profile, but not a reset."""
+    """An unreadable entry does not allow disabling the last readable profile, but it allows a reset."""
     odd = UnreadableProfile(isdp_aid="A0000005591010FFFFFFFF8900001000")
     on, off = Profile(iccid=FIRST, state="enabled"), Profile(iccid=SECOND, state="disabled")
     keep = SwitchPolicy(keep_enabled=True)
@@ -204,7 +204,7 @@ def test_an_entry_that_cannot_be_read_is_not_the_profile_that_must_stay_enabled(
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_an_entry_that_cannot_be_read_counts_as_not_enabled_whatever_its_state_says(*, whole: bool) -> None:
-    """Its state may be read although the rest is not; people may reset such a card."""
+    """The state may be readable although the rest of the entry is not; such a card can be reset."""
     odd = UnreadableProfile(
         isdp_aid="A0000005591010FFFFFFFF8900001000", state="enabled", profile_class="operational", whole=whole
     )

@@ -69,7 +69,7 @@ def test_a_damaged_state_is_unknown() -> None:
 
 
 def test_references() -> None:
-    """A reference follows from card, platform and number of the order, and shows none of them."""
+    """A reference is derived from card, platform and number of the order, and reveals none of them."""
     first = WishRecord(platform="mine")
     assert first.reference(EID) == WishRecord(platform="mine", looks=9).reference(EID)
     others = {first.reference("1"), WishRecord(platform="x").reference(EID)}

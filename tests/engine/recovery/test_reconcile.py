@@ -203,7 +203,7 @@ def test_a_download_that_arrived_but_was_not_enabled(lab: Lab) -> None:
 
 @pytest.mark.parametrize("announced", [False, True])
 def test_the_hooks_hear_of_each_installed_profile_once(lab: Lab, *, announced: bool) -> None:
-    """This holds even if the change fails because the profile is not enabled; none is reported twice."""
+    """A profile is reported even if the change fails because it is not enabled, and never twice."""
     iccid = lab.install()
     (lab.folder / "runner").mkdir()
     with runner(lab.folder / "runner") as serving:
@@ -240,7 +240,7 @@ def test_a_download_that_the_card_refused(lab: Lab) -> None:
 
 
 def test_a_notification_that_was_being_dropped(lab: Lab) -> None:
-    """It is dropped if the card was asked to remove it and the outbox no longer has it to send."""
+    """A notification counts as dropped if its removal was requested and the outbox no longer has it."""
     asked = noting(DropNotes, eid=str(lab.card.eid))
     done = cut_off(lab, Kind.DROP_NOTIFICATION, seq=7, notes=asked)
     assert done.state is State.DONE

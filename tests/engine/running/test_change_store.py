@@ -56,7 +56,7 @@ def test_what_an_earlier_run_left_is_adopted_once(journal: Journal) -> None:
 
 
 def test_nothing_is_adopted_while_its_end_could_not_be_written(journal: Journal, tmp_path: Path) -> None:
-    """It would be carried out again after the next start."""
+    """A change whose end could not be written is not taken over: the next start would repeat it."""
     left = add(store_on(journal))
     store = store_on(journal)
     with no_space(tmp_path / "journal.db-wal"):

@@ -38,7 +38,7 @@ def test_a_known_kind_is_asked_of_its_source() -> None:
 
 
 def test_an_unknown_kind_is_not_evaluated() -> None:
-    """This holds with every set of sources."""
+    """With every set of sources, a condition of an unknown kind is not evaluated."""
     found = look(UNKNOWN, EYES, deadline=Deadline.after(1))
     assert found.met is None
     assert "cannot evaluate" in found.seen

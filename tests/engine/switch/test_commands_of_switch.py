@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def test_a_switch_reads_each_part_of_the_card_once(lab: Lab) -> None:
-    """The profiles are read before and after it; the card's information, which it does not alter, is not."""
+    """A switch reads the profiles before and after, but not the card's information, which stays the same."""
     iccid = lab.install()
     lab.until_true(lambda: lab.card.notifications == ())
     before = lab.engine.snapshot(CARD).info

@@ -86,7 +86,7 @@ def test_a_mute_probe_holds_nobody_up(
 
 
 def test_a_profile_that_registers_is_kept(tmp_path: Path, pki: Pki) -> None:
-    """It is kept after a while of searching; the modem is asked first, then reports by itself."""
+    """The profile is kept after a while of searching; the modem is asked first, then reports by itself."""
     with guarding(tmp_path, pki, registers_after=1.0) as lab:
         change = ended(lab, REGISTERED)
         assert change.error is None, change.error
@@ -159,7 +159,7 @@ def test_less_than_a_second_is_no_damage(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_card_that_refuses_has_nothing_to_take_back(tmp_path: Path, pki: Pki) -> None:
-    """Then the change fails with the card's own reason, as without a guard."""
+    """If the card refuses the switch, the change fails with the card's own reason, as without a guard."""
     with guarding(tmp_path, pki, behaviour=PERMITS_PPR1) as lab:
         install_locked(lab)
         assert lab.carry_out(Kind.ENABLE, iccid=THIRD).error is None

@@ -86,7 +86,7 @@ def test_a_plain_enable_brings_its_apn(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_an_enabled_profile_gets_settings_that_were_set_later(tmp_path: Path, pki: Pki) -> None:
-    """Enabling it once more brings into force what was set meanwhile."""
+    """Enabling it once more brings into force the settings that were set meanwhile."""
     with networking(tmp_path, pki) as lab:
         lab.engine.set_network(CARD, FIRST, NetworkSettings(apn="later.example"))
         change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
@@ -195,7 +195,7 @@ def test_a_failure_before_an_ordinary_enable_stops_it(tmp_path: Path, pki: Pki) 
 
 
 def test_the_settings_can_have_it_ignored(tmp_path: Path, pki: Pki) -> None:
-    """With on_failure ignore the switch continues, and the result tells the failure."""
+    """With on_failure ignore the switch continues, and the result reports the failure."""
     spy = Spy(answers={"prepare": [NO]})
     with networking(tmp_path, pki, spy, on_failure=OnFailure.IGNORE) as lab:
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
@@ -302,7 +302,7 @@ def test_a_download_brings_its_apn_before_the_first_enable(tmp_path: Path, pki: 
 
 
 def test_the_orders_settings_are_there_before_the_profile(tmp_path: Path, pki: Pki) -> None:
-    """They are kept when the card begins to load, so that no cut leaves a profile without them."""
+    """Settings are stored when the card begins to load, so that no cut leaves a profile without them."""
     third = "8900101000000000033"
     with networking(tmp_path, pki) as lab:
         code = lab.code(lab.order(iccid=third, name="Third"))
@@ -425,7 +425,7 @@ def test_the_time_of_a_hook_is_part_of_the_guards(tmp_path: Path, pki: Pki) -> N
 
 
 def test_the_time_of_other_settings_is_part_of_the_guards(tmp_path: Path, pki: Pki) -> None:
-    """Attempts with the empty APN and the other IP type get no more time than the guard has left."""
+    """Attempts with the empty APN and the other IP type get no more than the guard's remaining time."""
     spy = Rejected()
     with networking(tmp_path, pki, spy, limit=600) as lab:
         change = ended(lab, "bearer", within=4)

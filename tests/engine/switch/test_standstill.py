@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from lpad.simulator.pki.pki import Pki
 
 LIMIT = 1.0
+AGAIN = "lpad checks the conditions again"
 
 
 @pytest.fixture(autouse=True)
@@ -63,12 +65,16 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("slow_disk")
-def test_a_profile_that_works_is_kept_after_a_standstill(tmp_path: Path, pki: Pki) -> None:
+def test_a_profile_that_works_is_kept_after_a_standstill(
+    tmp_path: Path, pki: Pki, caplog: pytest.LogCaptureFixture
+) -> None:
     """The limit passes before any check, so all conditions are checked, and all are met."""
+    caplog.set_level(logging.INFO, "lpad.engine")
     with guarding(tmp_path, pki) as lab, listening() as port:
         change = lab.ended(guarded(lab, REGISTERED, f"tcp:127.0.0.1:{port}", within=LIMIT).id)
         assert change.state is State.DONE, change.error
         assert enabled(lab) == SECOND
+        assert AGAIN in caplog.text
 
 
 @pytest.mark.usefixtures("slow_disk")
@@ -105,9 +111,10 @@ def test_without_a_standstill_the_limit_is_the_limit(
     tmp_path: Path, pki: Pki, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A profile that was watched all the time is not checked again."""
+    caplog.set_level(logging.INFO, "lpad.engine")
     with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
         rolled_back(lab.ended(guarded(lab, REGISTERED, within=LIMIT + 1).id))
-        assert "one more look" not in caplog.text
+        assert AGAIN not in caplog.text
 
 
 def test_a_restart_over_the_limit(tmp_path: Path, pki: Pki) -> None:
@@ -196,7 +203,7 @@ def _notes(lab: Lab, change: Change, journal: Journal | None = None) -> SwitchNo
 
 
 def test_time_that_passes_with_signs_of_life_is_no_standstill(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This holds however long the time is; the thread's own check is the sign of life."""
+    """A time with signs of life is not a standstill, however long; the thread's own check is such a sign."""
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     watch = standstill.Standstill()

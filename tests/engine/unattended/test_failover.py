@@ -251,7 +251,7 @@ def test_the_cool_down_is_kept(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_cool_down_goes_on_over_boots_that_all_begin_in_1970(tmp_path: Path, pki: Pki) -> None:
-    """Its rest decreases with each boot, and setting the clock in the end does not end it."""
+    """The rest of the cool-down decreases with each boot, and a clock that is finally set does not end it."""
     order = policy(rule(FIRST), rule(SECOND), cooldown=3600)
     with bench(tmp_path, pki, order) as lab:
         lab.modem.register(FIRST, 3)

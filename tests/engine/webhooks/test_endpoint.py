@@ -39,7 +39,7 @@ def event(source: str = "gateway-17", *, euicc: str = "modem", at: float = 1_800
 @pytest.mark.parametrize("structured", [True, False])
 @given(euicc=st.text(min_size=1, max_size=20), unset=st.booleans())
 def test_the_cloudevents_library_reads_what_is_sent(*, structured: bool, euicc: str, unset: bool) -> None:
-    """It reads both modes, with all attributes and extensions, whatever the card's name is."""
+    """The library reads both modes, with all attributes and extensions, whatever the card's name is."""
     if any("\ud800" <= c <= "\udfff" for c in euicc):
         return
     sent = event(euicc=euicc, at=0.0 if unset else 1_800_000_000.0)
@@ -123,7 +123,7 @@ def test_addresses(url: str, server: str, target: str, *, encrypted: bool) -> No
     ],
 )
 def test_what_is_no_address(url: str) -> None:
-    """It is refused with a reason, before anything is sent."""
+    """An invalid address is refused with a reason, before anything is sent."""
     with pytest.raises(InvalidValue):
         EndpointUrl.parse(url)
 

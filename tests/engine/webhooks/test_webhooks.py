@@ -161,7 +161,7 @@ def test_any_2xx_accepts(bench: Bench, status: int) -> None:
 
 
 def test_pauses_grow_as_standard_webhooks_wants(bench: Bench) -> None:
-    """They follow its table from the second attempt on, spread by a fifth for the devices of a fleet."""
+    """Pauses follow the standard's table from the second attempt on, spread by a fifth."""
     table: tuple[float, ...] = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
     assert BACKOFF.seconds == table
     with Receiver(*[Answer(500)] * 6) as receiver:
@@ -179,7 +179,7 @@ def test_pauses_grow_as_standard_webhooks_wants(bench: Bench) -> None:
 
 
 def test_retry_after_is_obeyed(bench: Bench) -> None:
-    """It applies if it is longer than the table's pause, but for a day at most."""
+    """Retry-After applies if it is longer than the table's pause, up to a day."""
     for header, wait in (("3600", 3600), ("1", 5), ("99999999999", DAY), ("nonsense", 5)):
         with Receiver(Answer(503, {"Retry-After": header})) as receiver:
             bench.serve(endpoint(receiver, header.lower()))
@@ -344,7 +344,7 @@ def test_pause_and_resume(bench: Bench) -> None:
 
 
 def test_one_event_is_sent_once_more(bench: Bench) -> None:
-    """It is sent with the same ID; an event that the outbox never had is refused."""
+    """The event is sent with the same ID; one that the outbox never had is refused."""
     with Receiver() as receiver:
         bench.serve(endpoint(receiver))
         bench.happen(1, 2)
@@ -387,7 +387,7 @@ def test_a_test_says_what_the_endpoint_answers(bench: Bench) -> None:
     ids=["hangs up", "noise", "endless head", "endless 1xx", "odd status"],
 )
 def test_a_hostile_endpoint_harms_itself_only(bench: Bench, answer: Answer) -> None:
-    """Its answer counts as a failure, and another endpoint gets all events meanwhile."""
+    """A hostile answer counts as a failure, and another endpoint gets all events meanwhile."""
     with Receiver(answer) as hostile, Receiver() as other:
         bench.serve(endpoint(hostile, "hostile"), endpoint(other, "other"))
         bench.happen(1, 2)

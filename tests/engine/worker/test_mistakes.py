@@ -77,7 +77,7 @@ def test_a_task_whose_time_is_unknown(lab: Lab, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_task_that_always_fails_rests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It neither keeps the processor busy nor keeps another task from its turn."""
+    """A failing task neither keeps the processor busy nor keeps another task from its turn."""
     done: list[str] = []
     tasks = DueTasks(DueTask(lambda: 0.0, _fails), DueTask(lambda: 0.0, lambda: done.append("the other")))
     first = tasks.due()
@@ -122,7 +122,7 @@ def test_what_follows_a_change(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_change_that_cannot_be_begun_ends(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It does not stay queued forever, and the changes behind it are carried out."""
+    """The change does not stay queued forever, and those behind it are carried out."""
     _ready(lab)
     with monkeypatch.context() as broken:
         broken.setattr(Rescue, "overtaking", _fails)
@@ -239,7 +239,7 @@ def test_no_thread_for_standstills(monkeypatch: pytest.MonkeyPatch) -> None:
     """A device without a free thread still switches; a standstill is then found at the next check."""
 
     def start(_: threading.Thread) -> NoReturn:
-        raise RuntimeError("can't start new thread")
+        raise RuntimeError("no more threads")
 
     monkeypatch.setattr(threading.Thread, "start", start)
     now = [100.0]

@@ -221,7 +221,7 @@ def test_a_switch_to_a_profile_that_is_to_come_waits_for_it(lab: Lab) -> None:
 
 
 def test_taken_back_while_it_is_overtaken(lab: Lab) -> None:
-    """A download that waits for its next turn can be taken back, and its server hears of it."""
+    """A download that waits for its next turn can be cancelled, and its server is informed."""
     two(lab)
     order = lab.order(iccid=THIRD)
     with silent(lab, "authenticateClient") as asked:

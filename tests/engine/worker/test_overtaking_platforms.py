@@ -150,7 +150,7 @@ def test_a_switch_overtakes_a_request_about_a_line(
 
 @pytest.mark.parametrize("function", ["initiateAuthentication", "authenticateClient"])
 def test_a_switch_overtakes_a_discovery(discovery: DiscoveryLab, function: str) -> None:
-    """Its event is found afterwards, once."""
+    """The discovery finds its event after the switch, once."""
     discovery.event()
     with mute_server(discovery.root, function) as asked:
         change = discovery.submit(Kind.DISCOVER)

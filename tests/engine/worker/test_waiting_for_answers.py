@@ -85,7 +85,7 @@ def test_consent_and_code_are_asked_once_each(lab: Lab) -> None:
 
 
 def test_another_profile_is_shown_again(lab: Lab) -> None:
-    """Consent is for what was shown; if the server offers something else meanwhile, it is asked again."""
+    """Consent is for what was shown; if the server offers something else meanwhile, lpad asks again."""
     order = lab.order()
     change = released(lab, asking(lab, order, confirm=True))
     other = ProfileMetadata(iccid=FIRST, name="Other")

@@ -50,7 +50,7 @@ def test_a_change_ends_though_the_card_cant_be_read_any_more(
 
 
 def test_changes_of_a_card_that_the_settings_name_no_more_are_ended(lab: Lab) -> None:
-    """Otherwise they would stay forever with their secrets, or be carried out unexpectedly."""
+    """A removed card's changes end, instead of staying with their secrets or running unexpectedly."""
     journal = lab.journal()
     change = journal.changes.add("gone", DownloadParams(), secrets={"activation_code": "x"})
     journal.close()

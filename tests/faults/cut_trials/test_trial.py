@@ -24,7 +24,7 @@ STEPS: Mapping[Counted, int] = {
     Counted.LINES: 20,
     Counted.MESSAGES: 2,
 }
-"""The minimum number of steps of a switch."""
+"""A lower bound for the steps of a switch."""
 
 
 @pytest.fixture(scope="module")

@@ -123,7 +123,7 @@ def test_an_iccid_without_its_padding(text: str | None, iccid: str | None) -> No
 
 
 def test_half_a_character_is_replaced() -> None:
-    """It could not be sent or stored, and an order whose answer cannot be stored might be repeated."""
+    """Half a character cannot be stored, and an order whose answer cannot be stored might be repeated."""
     answer = reading.parsed(
         b'{"id": "7\\ud800", "\\udfff": ["\\ud83d\\ude00", ["\\udc00"]], "a": {"b": "\\ud800x"}}'
     )

@@ -97,7 +97,7 @@ def connected(
 
 
 def test_dead_addresses_cost_no_deadline(names: Names) -> None:
-    """Behind eight addresses that swallow everything, the ninth is reached."""
+    """Behind eight addresses that swallow all packets, the ninth is reached."""
     dead = [f"127.0.0.{last}" for last in range(2, 10)]
     names.all = [*map(four, dead), four("127.0.0.10")]
     with ExitStack() as stack:
@@ -132,7 +132,7 @@ def test_the_family_that_worked_is_first_the_next_time(names: Names) -> None:
 
 
 def test_a_name_with_one_family_proves_nothing(names: Names) -> None:
-    """A success over IPv4 with a server without IPv6 says nothing about IPv6."""
+    """A success over IPv4 with a server without IPv6 proves nothing about IPv6."""
     memory = AddressMemory()
     names.all = [four("127.0.0.1")]
     with listening("127.0.0.1") as port:
@@ -142,7 +142,7 @@ def test_a_name_with_one_family_proves_nothing(names: Names) -> None:
 
 
 def test_an_address_that_said_nothing_comes_last(names: Names) -> None:
-    """It accepted the connection, so the race alone would choose it again and again."""
+    """An address that accepted the connection but then stayed silent is tried last the next time."""
     memory = AddressMemory()
     names.all = [four("127.0.0.1"), four("127.0.0.2")]
     with listening("127.0.0.1") as port, listening("127.0.0.2", port):

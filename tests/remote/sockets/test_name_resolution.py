@@ -70,7 +70,7 @@ def test_addresses_are_taken_once(resolver: Resolver) -> None:
     [(socket.gaierror(-2, "Name or service not known"), "not known"), (UnicodeError(), "impossible name")],
 )
 def test_a_name_without_addresses_says_why(resolver: Resolver, error: Exception, words: str) -> None:
-    """This includes an invalid name, which Python's encoding refuses in its own way."""
+    """The reason is given even for an invalid name, which Python's encoding refuses in its own way."""
     resolver.answer = error
     with pytest.raises(OSError, match=words):
         taken()
@@ -83,7 +83,7 @@ def test_a_name_without_addresses_says_why(resolver: Resolver, error: Exception,
 def test_a_slow_answer_serves_the_next_attempt(
     resolver: Resolver, takes: float, later: float, asked: int
 ) -> None:
-    """It is reused for a minute, which saves time for the connection; a quick one is requested again."""
+    """A slow answer is reused for a minute, which leaves time for the connection; a quick one is not."""
     resolver.takes = takes
     taken()
     resolver.now += later

@@ -169,7 +169,7 @@ def test_a_long_answer_comes_in_pieces(fails: bool) -> None:  # noqa: FBT001 - a
 
 
 def test_a_refresh_waits_for_the_clients_that_registered() -> None:
-    """It starts once they have answered, and says when it is over."""
+    """A refresh starts once they have answered, and its end is reported."""
     card = ScriptedCard(proactive=bytes.fromhex("D009810301010482028182"), status=0x910B)
     function = started(card)
     assert asked(function, uim.RefreshRegisterAll(session=uim.Session(kind=0), register=1))[0] == Error.NONE

@@ -113,7 +113,7 @@ def test_status_word_is_another(visit: Visit, word: str) -> None:
 
 
 def test_transaction_id_in_json_is_wrong(visit: Visit) -> None:
-    """It differs from the signed one."""
+    """The transaction ID in JSON differs from the signed one."""
     fault(visit, FaultKind.WRONG_TRANSACTION_ID)
     answer = visit.initiate()
     signed = decoded("ServerSigned1", answer["serverSigned1"])

@@ -108,7 +108,7 @@ TEXTS = {
     "get_metrics": "docs/metrics.md explains each metric.",
     "describe": "OpenAPI 3.1, made from the table by which lpad serves the paths.",
 }
-"""What an operation's summary leaves open, by its ID."""
+"""The details that an operation's summary leaves open, by its ID."""
 
 
 def group_of(path: str) -> str:

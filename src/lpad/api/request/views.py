@@ -310,7 +310,7 @@ class NotificationList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlatformView(msgspec.Struct, frozen=True, kw_only=True):
-    """A platform that the settings name, and what it can do.
+    """A platform that the settings name, and its capabilities.
 
     `activates` states when a line is activated: before the profile is enabled, after, or never; `lines` lists
     the actions for the line of an installed profile.

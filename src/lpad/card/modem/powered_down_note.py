@@ -17,7 +17,7 @@ from lpad.card.modem.at_modem import AtModem
 from lpad.card.modem.modem_answers import Power
 from lpad.card.port.link_refused import LinkRefused
 from lpad.protocol.at_dialogue import AtCommand
-from lpad.protocol.functionality_answer import FULL, functionality_command, functionality_told
+from lpad.protocol.radio_power_answer import FULL, functionality_command, functionality_told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

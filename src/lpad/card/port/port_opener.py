@@ -43,7 +43,7 @@ class _RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortOpener:
-    """What may be opened, and for whom."""
+    """The ports that may be opened, and the users who may ask."""
 
     users: frozenset[int]
     """The user ids that may ask."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What a line means for the device."""
+    """The meaning of a line for the device."""
 
     OK = "ok"
     NOTE = "note"

@@ -18,7 +18,7 @@ LONGEST_AID = 16
 
 
 class Events(IntFlag):
-    """What a client is informed of."""
+    """The events of which a client is informed."""
 
     CARD_STATUS = 0x01
     SLOT_STATUS = 0x10
@@ -212,7 +212,7 @@ class PhysicalSlot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotInformation:
-    """What the modem knows of the card in a physical slot."""
+    """The modem's data on the card in a physical slot."""
 
     FIELDS: ClassVar[_Fields] = (
         ("protocol", Kind.U32),

@@ -86,7 +86,7 @@ class Listeners:
             self._write_soon()
 
     def close(self) -> None:
-        """Write what is not written yet."""
+        """Write the positions that are not yet on the disk."""
         with self._lock:
             self._write()
 

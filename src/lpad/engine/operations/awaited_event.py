@@ -99,7 +99,7 @@ def _listed(wish: OpenWish) -> KnownEvent:
             if forbidden
             else " no SM-DS lists an event for it yet"
         )
-        + "; lpad looks again",
+        + "; lpad checks again",
         least=ASK_EVERY,
     )
 

@@ -126,7 +126,7 @@ def _known_servers(
     present = run.now()
     due = [each for each in all_of_them if not context.events.waits_for(eid, each, at=present)]
     if not due:
-        raise Conflict("cannot discover: every SM-DS failed recently, and lpad waits before it asks again")
+        raise Conflict("cannot discover: every SM-DS failed recently; lpad asks them again later by itself")
     yield from due
 
 

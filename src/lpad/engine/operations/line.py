@@ -100,8 +100,8 @@ class _Asked:
             raise listed.missing(self._params.iccid, attempted=f"{self._params.action} the line")
         if profile.iccid is None:
             raise Conflict(
-                f"cannot {self._params.action} the line of profile {self._params.iccid}: the card gives no"
-                " ICCID for it, and a platform knows lines by their ICCID"
+                f"cannot {self._params.action} the line of profile {self._params.iccid}: the card reports no"
+                " ICCID for it, by which a platform finds a line; use the operator's portal"
             )
         if self._run.change.origin == CALLER:
             check_offline(self._params, listed, port.policy, behind_modem=port.device is not None)

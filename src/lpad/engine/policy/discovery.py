@@ -23,7 +23,7 @@ class Install(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscoveryPolicy:
-    """When lpad queries SM-DSs without a request, and what it does with their events.
+    """The times at which lpad queries SM-DSs without a request, and the use of their events.
 
     Attributes:
         every: seconds between two discoveries; None: lpad asks only on request, or for an empty card.

@@ -10,7 +10,7 @@ from lpad.engine.change.change import now
 from lpad.engine.network_settings.unforgotten_profiles import UnforgottenProfile
 from lpad.engine.switch.network_steps import NetworkSteps
 from lpad.engine.switch.registration_look import look_at_registration
-from lpad.engine.switch.steps import StepsAfterCut
+from lpad.engine.switch.step_receivers import StepsAfterCut
 from lpad.network.applier import Connection
 from lpad.network.no_applier import NO_APPLIER
 

@@ -34,7 +34,7 @@ from lpad.engine.switch.possible_conditions import check_possible
 from lpad.engine.switch.registration_look import look_at_registration
 from lpad.engine.switch.rollback import Reason, Rollback, failed_layer
 from lpad.engine.switch.standstill import Standstill
-from lpad.engine.switch.steps import StepsOfRun
+from lpad.engine.switch.step_receivers import StepsOfRun
 from lpad.engine.switch.switch import Purpose, switch
 from lpad.network.connection_layer import Layer
 from lpad.network.hooks import HookEvent

@@ -31,7 +31,7 @@ from lpad.engine.policy.networking import OnFailure
 from lpad.engine.running.card.modem_for_appliers import ModemAtHand
 from lpad.engine.running.run import Suspended
 from lpad.engine.switch.registration_look import look_at_registration
-from lpad.engine.switch.steps import StepsOfRun
+from lpad.engine.switch.step_receivers import StepsOfRun
 from lpad.engine.switch.switch import PLAIN, switch
 from lpad.network.applier import Applied, Connection, Failed, State, TryAgain, Wanted
 from lpad.network.chosen_settings import choose
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
     from lpad.engine.switch.alternative_network_settings import OtherSettings
-    from lpad.engine.switch.steps import Steps
+    from lpad.engine.switch.step_receivers import Steps
     from lpad.engine.switch.switch import Purpose
     from lpad.network.applier import Modem, Outcome
     from lpad.network.chosen_settings import Chosen

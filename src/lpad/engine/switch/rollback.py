@@ -29,7 +29,7 @@ from lpad.engine.running.condition_check import LAYERS
 from lpad.engine.running.run import Suspended
 from lpad.engine.switch.network_steps import NetworkSteps
 from lpad.engine.switch.registration_look import look_at_registration
-from lpad.engine.switch.steps import StepsOfRun
+from lpad.engine.switch.step_receivers import StepsOfRun
 from lpad.engine.switch.switch import Purpose, switch
 from lpad.network.connection_layer import Layer
 from lpad.network.hooks import HookEvent

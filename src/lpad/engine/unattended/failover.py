@@ -26,7 +26,7 @@ from lpad.engine.change.overtaking import SWITCHING, switches
 from lpad.engine.change.params import GuardParams, ProfileParams
 from lpad.engine.running.condition_check import LAYERS, Look, Source, ask_network, look
 from lpad.engine.snapshot.snapshot import CardState
-from lpad.engine.unattended.exhausted_order import is_exhausted
+from lpad.engine.unattended.exhausted_failover import is_exhausted
 from lpad.network.applier import State as LayerState
 from lpad.network.connection_layer import Layer
 

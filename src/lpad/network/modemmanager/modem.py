@@ -41,7 +41,7 @@ SIGNALS = (
     Rule(sender=NAME, interface=OBJECT_MANAGER),
     owner_changed(NAME),
 )
-"""What ModemManager reports of a modem's registration and connection, and that it has started or ended."""
+"""ModemManager's reports on a modem's registration and connection, and on its own start and end."""
 
 FAILED, LOCKED, CONNECTING, CONNECTED = -1, 2, 10, 11
 """MMModemState."""

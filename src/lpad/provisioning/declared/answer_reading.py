@@ -27,7 +27,7 @@ _LONGEST_NUMBER = 64
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _ICCID = re.compile(r"[0-9A-Ea-e]{10,20}[Ff]{0,10}")
 _BETWEEN = re.compile(r"[\s-]")
-"""What some platforms write between the digits of an ICCID."""
+"""Characters that some platforms write between the digits of an ICCID."""
 
 
 def parsed(body: bytes) -> Any:

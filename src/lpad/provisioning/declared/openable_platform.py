@@ -156,8 +156,8 @@ def _check_credentials(settings: PlatformSettings, declaration: Declaration) -> 
     unknown = sorted({*settings.credentials} - {*declaration.credentials})
     if unknown:
         raise InvalidSettings(
-            f"platform '{settings.name}' has no credential {', '.join(unknown)}; it has"
-            f" {', '.join(declaration.credentials) or 'none'}"
+            f"platform '{settings.name}': remove {', '.join(unknown)} from 'credentials'; the platform uses"
+            f" {', '.join(declaration.credentials) or 'no credentials'}"
         )
 
 

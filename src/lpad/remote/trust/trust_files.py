@@ -63,7 +63,9 @@ def read_trust_file(path: Path) -> TrustFile:
     try:
         content = read_regular(path, most=_LARGEST)
     except OSError as error:
-        raise InvalidSettings(f"cannot read the CA certificates in {path}: {error.strerror}") from error
+        raise InvalidSettings(
+            f"cannot read the CA certificates in {path}: {error.strerror}; check the path and its permissions"
+        ) from error
     try:
         found = _der(content) if content.startswith(_DER_SEQUENCE) else _pem(content.decode("latin-1"))
     except (ssl.SSLError, ValueError, MalformedError) as error:

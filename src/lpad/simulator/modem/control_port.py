@@ -31,7 +31,7 @@ _M = TypeVar("_M")
 
 
 class ControlFunction(Protocol[_M]):
-    """What answers the messages of a control port, without I/O."""
+    """The part of a modem that answers the messages of a control port, without I/O."""
 
     modem: CommandSet
     restarts: bool

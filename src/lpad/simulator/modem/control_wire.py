@@ -16,7 +16,7 @@ _CHUNK = 65_536
 
 
 class Wire(Protocol):
-    """What carries bytes between a host and the modem."""
+    """The carrier of bytes between a host and the modem."""
 
     @property
     def path(self) -> str:

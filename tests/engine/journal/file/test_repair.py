@@ -154,7 +154,7 @@ def test_a_wrong_bit_outside_the_rows_loses_nothing(
 def test_a_row_that_cant_be_believed_is_dropped_and_named(
     worn: Path, made: tuple[Path, Mapping[str, Contents]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its neighbours stay; the loss is logged once, and is reported in the health from then on."""
+    """The row's neighbours stay; the loss is logged once, and is reported in the health from then on."""
     said = made[1][CLOSED]
     spoil(worn, b'"name":"prepare-download"', which=3, behind=9, bit=7)
     journal = Journal(worn)
@@ -271,7 +271,7 @@ def test_a_journal_whose_file_is_gone_and_whose_log_is_there(
 
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
 def test_a_damaged_file_of_an_earlier_version(tmp_path: Path, version: int) -> None:
-    """Its rows are saved by their checksums; without checksums, by whether they look valid."""
+    """The file's rows are saved by their checksums; without checksums, by whether they look valid."""
     path = tmp_path / JOURNAL
     db = sqlite3.connect(path, isolation_level=None)
     migrate(db, to=version)

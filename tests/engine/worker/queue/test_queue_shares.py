@@ -58,7 +58,7 @@ def test_one_user_leaves_half_to_the_others() -> None:
 
 
 def test_root_finds_a_place_whoever_fills_the_rest() -> None:
-    """Its reserve is for root alone."""
+    """The reserved places are for root alone."""
     queue = Queue()
     for user in range(1000, 1100):
         accepted(lambda user=user: queue.ask(user))  # type: ignore[misc]  # called immediately
@@ -70,7 +70,7 @@ def test_root_finds_a_place_whoever_fills_the_rest() -> None:
 
 @pytest.mark.parametrize("user", [ROOT, 1000])
 def test_a_switch_finds_a_place(user: int) -> None:
-    """It finds one even if its own user has filled everything with downloads, but not without limit."""
+    """A switch finds a place even if its own user has filled the queue with downloads, up to a limit."""
     queue = Queue()
     accepted(lambda: queue.ask(user))
     assert accepted(lambda: queue.ask(user, Kind.ENABLE)) == SWITCH_RESERVE

@@ -204,7 +204,7 @@ def wait_of(retry: Retry | None) -> float:
 
 
 def test_patience_has_an_end() -> None:
-    """It is tried for `retry_for` seconds of running time, the last time at their end, and no longer."""
+    """A download is tried for `retry_for` seconds of running time, the last time at their end."""
     tried = Tried(retry_for=300)
     attempts = 0
     while (retry := tried.fails(NO_ROUTE)) is not None:
@@ -264,7 +264,7 @@ def test_what_waits_for_an_answer_or_its_turn_is_not_counted() -> None:
 
 
 def test_a_network_that_is_waited_for_is_not_counted() -> None:
-    """A download for when there is a network has no end by that, and its other errors have theirs."""
+    """A download that waits for a network with `when_online` has no time limit; its other errors have one."""
     tried = Tried(when_online=True, retry_for=300)
     for _ in range(20):
         assert tried.fails(NO_ROUTE) is not None
@@ -368,7 +368,7 @@ def test_a_waiting_download_leaves_the_card_to_others(patient: Lab) -> None:
 
 
 def test_a_waiting_download_survives_restarts(patient: Lab) -> None:
-    """Its order, code and attempts are on the disk; after the restart it continues when it is due."""
+    """Order, code and attempts are on the disk; after the restart the download continues when it is due."""
     patient.clocks = Clocks()  # the pause is over when the test reports this, and not while lpad stops
     fault(patient, INITIATE, FaultKind.HTTP_STATUS, 503)
     waiting = paused_for(patient, download(patient), PauseReason.SERVER)

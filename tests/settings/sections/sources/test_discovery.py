@@ -77,7 +77,7 @@ def test_mistakes(tmp_path: Path, discovery: dict[str, Any], told: str) -> None:
 
 
 def test_allowed_needs_named_servers(tmp_path: Path) -> None:
-    """This holds in the general policy and in each card's own."""
+    """`install: allowed` needs named servers, in the general policy and in each card's own."""
     file = read(tmp_path, discovery={"install": "allowed"}, policy=NAMED)
     assert file.settings.discovery.install == "allowed"
     cards = {"modem": {**CARD, "policy": {"servers": ["*"]}}}

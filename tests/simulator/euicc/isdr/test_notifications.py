@@ -71,7 +71,7 @@ def test_life(make_card: MakeCard, server: SmallServer, first: int) -> None:
 
 
 def test_unconfigured(lpa: SmallLpa, server: SmallServer) -> None:
-    """A profile whose metadata name no address is silent after its result."""
+    """A profile whose metadata name no address causes no notification after its result."""
     install(lpa, server, ICCID)
     lpa.enable(bytes(ICCID))
     lpa.disable(bytes(ICCID))

@@ -72,6 +72,6 @@ def test_rat(operators: tuple[Operator, ...], owner: dict[str, Any], allowed: bo
 
 
 def test_wildcard() -> None:
-    """A wildcard belongs into the table, not into a profile."""
+    """A wildcard is valid in the table, but not in a profile."""
     assert has_wildcard({"mccMnc": bytes.fromhex("62FE20")})
     assert not has_wildcard({"mccMnc": bytes.fromhex("62F220")})

@@ -183,7 +183,7 @@ def test_unknown_function(lpa: SmallLpa) -> None:
 
 
 def test_terminal_capability(make_card: MakeCard) -> None:
-    """A card that asks for it answers ES10 only after it was informed of an LPA in the device."""
+    """A card that asks for it answers ES10 only after TERMINAL CAPABILITY has announced an LPA."""
     lpa = SmallLpa(make_card(needs_terminal_capability=True))
     with pytest.raises(StatusError, match="6985"):
         lpa.command(GET_EID)

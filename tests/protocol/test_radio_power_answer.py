@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lpad.protocol.at_dialogue import AtAnswer
-from lpad.protocol.functionality_answer import functionality_told
+from lpad.protocol.radio_power_answer import functionality_told
 
 
 @pytest.mark.parametrize(
