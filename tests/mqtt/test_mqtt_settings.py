@@ -45,7 +45,7 @@ def written(tmp_path: Path) -> Callable[[str], Path]:
         ("broker: mqtts://b\nclient_id: a b", "2: 'client_id': a client ID has up to 128"),
         ("broker: mqtts://b\ntopics: {prefix: 'a/#'}", "2: 'topics.prefix': a topic has up to 200"),
         ("broker: mqtts://b\ntopics: {prefix: /a}", "2: 'topics.prefix': a topic has up to 200"),
-        ("broker: mqtts://b\ncommands: [reset]", "'commands[0]': expected one of download, enable"),
+        ("broker: mqtts://b\ncommands: [reset]", "'commands[0]': expected one of discover, download, enable"),
         ("broker: mqtts://b\nkeepalive: 1", "'keepalive': expected a whole number >= 10"),
         ("broker: mqtts://b\nversion: 5", "'version': "),
         ("broker: mqtts://b\nbroke: 1", "'broke': there is no such setting; did you mean 'broker'?"),
