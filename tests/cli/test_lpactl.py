@@ -77,15 +77,15 @@ def test_json_everywhere(terminal: Terminal) -> None:
     assert shown["name"] == CARD
     assert shown == terminal.lpactl("info", "--json").ok().json, "not nulls for what the daemon knows"
     assert terminal.lpactl("info", "--json").ok().json["eid"] == str(terminal.lab.card.eid)
-    assert terminal.lpactl("profiles", "--json").ok().json[0]["iccid"] == FIRST
-    assert terminal.lpactl("changes", "--json").ok().json[0]["kind"] == "download"
+    assert terminal.lpactl("profiles", "--json").ok().json["profiles"][0]["iccid"] == FIRST
+    assert terminal.lpactl("changes", "--json").ok().json["changes"][0]["kind"] == "download"
     assert terminal.lpactl("changes", "1", "--json").ok().json["id"] == 1
-    assert terminal.lpactl("notifications", "--json").ok().json == []
+    assert terminal.lpactl("notifications", "--json").ok().json["notifications"] == []
     assert terminal.lpactl("notifications", "deliver", "--json").ok().json["result"] == {"delivered": 0}
     failed = terminal.lpactl("enable", SECOND, "--json")
-    assert (failed.code, failed.json["error"]["kind"]) == (exit_codes.STATE, "not-found")
+    assert (failed.code, failed.json["kind"]) == (exit_codes.STATE, "not-found")
     missing = terminal.lpactl("changes", "99", "--json")
-    assert (missing.code, missing.json["error"]["kind"]) == (exit_codes.STATE, "not-found")
+    assert (missing.code, missing.json["kind"]) == (exit_codes.STATE, "not-found")
 
 
 @pytest.mark.parametrize("way", ["-", "--file", "--file -"])

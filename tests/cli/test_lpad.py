@@ -210,7 +210,7 @@ def test_the_demo_can_be_kept() -> None:
         commands = [line.split() for line in lines if "--" in line and f" {socket} " in f"{line} "]
         assert len(commands) == 3
         found = run([sys.executable, "-m", "lpad.cli.lpactl", *commands[0][1:], "--json"]).ok()
-        assert json.loads(found.out)[0]["state"] == "enabled"
+        assert json.loads(found.out)["profiles"][0]["state"] == "enabled"
         run([sys.executable, "-m", "lpad.cli.lpactl", *commands[1][1:]]).ok()
     finally:
         os.kill(process, signal.SIGTERM)

@@ -56,10 +56,8 @@ def test_an_unreadable_profile_is_shown(two: tuple[Terminal, Gateway]) -> None:
     assert [line.split()[-1] for line in shown.out.splitlines()[1:2]] == [first]
     assert "2 of the entries in the card's list of profiles cannot be read" in shown.err
     assert first in shown.err
-    assert [each["isdp_aid"] for each in json.loads(terminal.lpactl("profiles", "--json").ok().out)] == [
-        first,
-        None,
-    ]
+    (unread, other) = json.loads(terminal.lpactl("profiles", "--json").ok().out)["unreadable"]
+    assert (unread["isdp_aid"], other["isdp_aid"]) == (first, None)
     status = terminal.lpactl("status").ok()
     assert f"AID {first}, ICCID {SECOND}" in status.err
     assert "First" in status.out

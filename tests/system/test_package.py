@@ -141,7 +141,7 @@ def test_installed_again(bare: Gateway, package: Path) -> None:
     """After another installation lpad continues with its settings and its record of changes."""
     bare.install(package)
     assert bare.active() == "active"
-    assert {each["kind"] for each in bare.lpactl("changes")} >= {"download"}
+    assert {each["kind"] for each in bare.lpactl("changes")["changes"]} >= {"download"}
 
 
 def test_purged(bare: Gateway) -> None:

@@ -51,7 +51,7 @@ def test_switch(gateway: Gateway, iccid: str) -> None:
 
 def test_read(gateway: Gateway, iccid: str) -> None:
     """A user with the role read sees the profiles, but cannot change anything."""
-    assert gateway.lpactl("profiles", user="rita")[0]["iccid"] == iccid
+    assert gateway.lpactl("profiles", user="rita")["profiles"][0]["iccid"] == iccid
     assert refused(gateway.curl(f"{PROFILES}/{iccid}/disable", "--request", "POST", user="rita"), "switch")
 
 

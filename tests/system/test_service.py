@@ -77,7 +77,7 @@ def test_its_journal_has_fields(gateway: Gateway) -> None:
     """The log entries of a card and a change can be selected by field."""
     gateway.ready()
     gateway.lpactl("info", "--refresh")
-    change = gateway.lpactl("changes")[0]["id"]
+    change = gateway.lpactl("changes")["changes"][0]["id"]
     gateway.run("journalctl", "--sync")
     said = gateway.journal("--output=json", f"EUICC={CARD}", f"CHANGE_ID={change}").splitlines()
     entries = [json.loads(line) for line in said]

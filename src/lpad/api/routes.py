@@ -33,6 +33,7 @@ from lpad.api.request.event_bodies import (
     WebhookTestResult,
     WebhookView,
 )
+from lpad.api.request.page import IN_A_LIST
 from lpad.api.request.roles import Role
 from lpad.api.request.route import Route
 from lpad.engine.change.change import Change
@@ -63,7 +64,7 @@ _HISTORY = ("euicc", "limit", "before")
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/system", READ, system.get_system, views.SystemView),
     Route("GET", "/v1/ports", READ, system.list_ports, views.PortsView),
-    Route("GET", "/v1/euiccs", READ, euiccs.list_euiccs, views.EuiccList),
+    Route("GET", "/v1/euiccs", READ, euiccs.list_euiccs, views.EuiccList, NoBody, IN_A_LIST),
     Route("GET", _CARD, READ, euiccs.get_euicc, views.EuiccView),
     Route("PATCH", _CARD, ADMIN, euiccs.patch_euicc, Change, bodies.EuiccPatch, _WAIT),
     Route("POST", f"{_CARD}/refresh", SWITCH, euiccs.refresh_euicc, Change, NoBody, _WAIT),
@@ -72,7 +73,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST", f"{_CARD}/trust-check", INSTALL, euiccs.check_trust, Change, bodies.TrustCheckRequest, _WAIT
     ),
-    Route("GET", f"{_CARD}/profiles", READ, euiccs.list_profiles, views.ProfileList),
+    Route("GET", f"{_CARD}/profiles", READ, euiccs.list_profiles, views.ProfileList, NoBody, IN_A_LIST),
     Route("GET", _PROFILE, READ, euiccs.get_profile, views.ProfileView),
     Route("GET", f"{_PROFILE}/icon", READ, euiccs.get_icon, "image/png | image/jpeg"),
     Route("PATCH", _PROFILE, INSTALL, euiccs.patch_profile, Change, bodies.ProfilePatch, _WAIT),
@@ -95,10 +96,16 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST", f"{_CARD}/discover", INSTALL, discovery.discover, Change, bodies.DiscoverRequest, _WAIT
     ),
-    Route("GET", "/v1/platforms", READ, provisioning.list_platforms, views.PlatformList),
-    Route("GET", "/v1/platforms/{name}/products", READ, provisioning.list_products, views.ProductList),
+    Route("GET", "/v1/platforms", READ, provisioning.list_platforms, views.PlatformList, NoBody, IN_A_LIST),
+    Route(
+        "GET", "/v1/platforms/{name}/products", READ, provisioning.list_products, views.ProductList, NoBody,
+        IN_A_LIST,
+    ),
     Route("POST", f"{_CARD}/reset", ADMIN, euiccs.reset_euicc, Change, bodies.ResetRequest, _WAIT),
-    Route("GET", f"{_CARD}/notifications", READ, euiccs.list_notifications, views.NotificationList),
+    Route(
+        "GET", f"{_CARD}/notifications", READ, euiccs.list_notifications, views.NotificationList, NoBody,
+        IN_A_LIST,
+    ),
     Route(
         "POST", f"{_CARD}/notifications/deliver", SWITCH, euiccs.deliver_notifications, Change, NoBody, _WAIT
     ),
@@ -113,11 +120,11 @@ ROUTES: tuple[Route, ...] = (
         "GET", "/v1/events", READ, events.stream_events, "text/event-stream", NoBody,
         ("change", "euicc", "after", "form", "listener"),
     ),
-    Route("GET", "/v1/event-types", READ, events.list_event_types, EventTypeList),
-    Route("GET", "/v1/listeners", READ, listeners.list_listeners, ListenerList),
+    Route("GET", "/v1/event-types", READ, events.list_event_types, EventTypeList, NoBody, IN_A_LIST),
+    Route("GET", "/v1/listeners", READ, listeners.list_listeners, ListenerList, NoBody, IN_A_LIST),
     Route("PUT", _LISTENER, READ, listeners.acknowledge_events, ListenerView, Acknowledgement),
     Route("DELETE", _LISTENER, READ, listeners.forget_listener, ListenerView),
-    Route("GET", "/v1/webhooks", READ, webhooks.list_webhooks, WebhookList),
+    Route("GET", "/v1/webhooks", READ, webhooks.list_webhooks, WebhookList, NoBody, IN_A_LIST),
     Route("POST", f"{_WEBHOOK}/test", SWITCH, webhooks.try_webhook, WebhookTestResult),
     Route("POST", f"{_WEBHOOK}/pause", ADMIN, webhooks.pause_webhook, WebhookView),
     Route("POST", f"{_WEBHOOK}/resume", ADMIN, webhooks.resume_webhook, WebhookView),

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import msgspec
 
 from lpad.client import wire
-from lpad.client.connection import Connection
+from lpad.client.connection import Connection, given
 from lpad.client.listeners import Listeners
 from lpad.client.views import (
     Change,
@@ -28,6 +28,7 @@ from lpad.client.views import (
     Network,
     Notification,
     Outbox,
+    Page,
     Platform,
     Ports,
     Product,
@@ -69,6 +70,30 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def request(
+        self,
+        method: str,
+        path: str,
+        *names: object,
+        query: Mapping[str, object] | None = None,
+        body: dict[str, Any] | None = None,
+    ) -> bytes:
+        """Send a request and return the unchanged body of the API's answer, with fields unknown here.
+
+        Args:
+            method: such as GET.
+            path: such as `/v1/euiccs/{}/profiles`.
+            names: the values of the braces in the path, in order.
+            query: parameters; those that are None are omitted.
+            body: JSON.
+
+        Raises:
+            ApiError: the daemon refuses.
+            DaemonUnreachable: there is no answer.
+        """
+        target = path.format(*(quote(str(each), safe="") for each in names))
+        return self._connection.request(method, target, body, query=given(query))
+
     def system(self) -> System:
         """Return the daemon's version, uptime and health."""
         return self._connection.get("/v1/system", System)
@@ -77,9 +102,14 @@ class Client:
         """Return the existing serial ports and readers."""
         return self._connection.get("/v1/ports", Ports)
 
-    def euiccs(self) -> list[Euicc]:
-        """Return all cards."""
-        return self._connection.get_list("/v1/euiccs", "euiccs", Euicc)
+    def euiccs(self, *, limit: int | None = None, after: int | str | None = None) -> Page[Euicc]:
+        """Return the cards.
+
+        Args:
+            limit: the maximum number to return, up to 1,000; None: all.
+            after: only those that follow: `next` of the page before.
+        """
+        return self._connection.get_list("/v1/euiccs", "euiccs", Euicc, {"limit": limit, "after": after})
 
     def euicc(self, name: str) -> Euicc:
         """Return one card with all its information."""
@@ -89,9 +119,15 @@ class Client:
         """Return a card's readable profiles."""
         return self._connection.get_list(_card(euicc, "profiles"), "profiles", Profile)
 
-    def profile_list(self, euicc: str) -> ProfileList:
-        """Return a card's profiles, including the unreadable entries of its list."""
-        return self._connection.get(_card(euicc, "profiles"), ProfileList)
+    def profile_list(
+        self, euicc: str, *, limit: int | None = None, after: int | str | None = None
+    ) -> ProfileList:
+        """Return a card's profiles, including the unreadable entries of its list.
+
+        `limit` and `after` as in `euiccs`.
+        """
+        query = {"limit": limit, "after": after}
+        return self._connection.get(_card(euicc, "profiles"), ProfileList, query)
 
     def icon(self, euicc: str, iccid: str) -> bytes:
         """Return a profile's picture."""
@@ -101,22 +137,25 @@ class Client:
         """Return the notifications in a card's outbox."""
         return self._connection.get_list(_card(euicc, "notifications"), "notifications", Notification)
 
-    def outbox(self, euicc: str) -> Outbox:
-        """Return a card's outbox, with the number of unreadable entries in the card's own list."""
-        return self._connection.get(_card(euicc, "notifications"), Outbox)
+    def outbox(self, euicc: str, *, limit: int | None = None, after: int | str | None = None) -> Outbox:
+        """Return a card's outbox, with the number of unreadable entries in the card's own list.
+
+        `limit` and `after` as in `euiccs`.
+        """
+        query = {"limit": limit, "after": after}
+        return self._connection.get(_card(euicc, "notifications"), Outbox, query)
 
     def changes(
-        self, *, euicc: str | None = None, limit: int | None = None, before: int | None = None
-    ) -> list[Change]:
+        self, *, euicc: str | None = None, limit: int | None = None, before: int | str | None = None
+    ) -> Page[Change]:
         """Return the daemon's stored changes, newest first.
 
         Args:
             euicc: only this card's.
             limit: the maximum number of changes to return, up to 1,000; None: all.
-            before: only changes with lower numbers.
+            before: only changes with lower numbers: `next` of the page before.
         """
-        given = {"euicc": euicc, "limit": limit, "before": before}
-        query = {name: str(value) for name, value in given.items() if value is not None}
+        query = {"euicc": euicc, "limit": limit, "before": before}
         return self._connection.get_list("/v1/changes", "changes", Change, query)
 
     def change(self, change_id: int, *, wait: float = 0) -> Change:
@@ -239,15 +278,17 @@ class Client:
         body = {"install": install, "confirm": confirm, "servers": list(servers)}
         return self._connection.change("POST", _card(euicc, "discover"), body, wait=wait, key=key)
 
-    def platforms(self) -> list[Platform]:
-        """Return the platforms that the settings name."""
-        return self._connection.get_list("/v1/platforms", "platforms", Platform)
+    def platforms(self, *, limit: int | None = None, after: int | str | None = None) -> Page[Platform]:
+        """Return the platforms that the settings name; `limit` and `after` as in `euiccs`."""
+        query = {"limit": limit, "after": after}
+        return self._connection.get_list("/v1/platforms", "platforms", Platform, query)
 
-    def products(self, platform: str) -> list[Product]:
-        """Return a platform's products, as the platform reports them now."""
-        return self._connection.get_list(
-            f"/v1/platforms/{quote(platform, safe='')}/products", "products", Product
-        )
+    def products(
+        self, platform: str, *, limit: int | None = None, after: int | str | None = None
+    ) -> Page[Product]:
+        """Return a platform's products, as the platform reports them now; `limit`, `after` as in `euiccs`."""
+        path = f"/v1/platforms/{quote(platform, safe='')}/products"
+        return self._connection.get_list(path, "products", Product, {"limit": limit, "after": after})
 
     def enable(
         self,
@@ -458,8 +499,7 @@ class Client:
             after: the ID of the last event seen.
         """
         query = {"change": change, "euicc": euicc, "after": after}
-        given = {name: value for name, value in query.items() if value is not None}
-        yield from self._connection.stream("/v1/events", given)
+        yield from self._connection.stream("/v1/events", given(query) or {})
 
     def cloud_events(
         self,
@@ -489,8 +529,7 @@ class Client:
             "after": after,
             "listener": listener,
         }
-        given = {name: value for name, value in query.items() if value is not None}
-        yield from self._connection.stream("/v1/events", given)
+        yield from self._connection.stream("/v1/events", given(query) or {})
 
     def follow(self, change_id: int) -> Iterator[Event]:
         """Yield a change's events, first its present record, last its final record.

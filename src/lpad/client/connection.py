@@ -18,7 +18,7 @@ from lpad.client.http_socket import (
     NoAnswerError,
     Request,
 )
-from lpad.client.views import Change, DaemonUnreachable
+from lpad.client.views import Change, DaemonUnreachable, Page
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -49,16 +49,17 @@ class Connection:
         for each in idle:
             each.close()
 
-    def get(self, path: str, type_: type[_T]) -> _T:
+    def get(self, path: str, type_: type[_T], query: Mapping[str, object] | None = None) -> _T:
         """Return the typed content of a path."""
-        return wire.decoded(self.request("GET", path), type_)
+        return wire.decoded(self.request("GET", path, query=given(query)), type_)
 
     def get_list(
-        self, path: str, name: str, type_: type[_T], query: dict[str, str] | None = None
-    ) -> list[_T]:
-        """Return the list of typed items with a name at a path."""
-        content = wire.decoded(self.request("GET", path, query=query), dict[str, Any])
-        return msgspec.convert(content[name], list[type_])  # type: ignore[valid-type]  # a type at run time
+        self, path: str, name: str, type_: type[_T], query: Mapping[str, object] | None = None
+    ) -> Page[_T]:
+        """Return the page of typed items with a name at a path."""
+        content = wire.decoded(self.request("GET", path, query=given(query)), dict[str, Any])
+        items = msgspec.convert(content[name], list[type_])  # type: ignore[valid-type]  # a type at run time
+        return Page(items, following=content.get("next"))
 
     def change(
         self,
@@ -177,6 +178,11 @@ class Connection:
             raise DaemonUnreachable(
                 f"the connection to lpad at {self._socket} broke: {why}; see the daemon's log"
             ) from error
+
+
+def given(query: Mapping[str, object] | None) -> dict[str, str] | None:
+    """Return the parameters of a request without those that are None."""
+    return {name: str(value) for name, value in (query or {}).items() if value is not None} or None
 
 
 def _target(path: str, query: Mapping[str, object]) -> str:

@@ -11,6 +11,7 @@ from lpad.client import wire
 
 if TYPE_CHECKING:
     from lpad.client.connection import Connection
+    from lpad.client.views import Page
 
 
 class Listener(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,9 +31,10 @@ class Listeners:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def all(self) -> list[Listener]:
-        """Return the named listeners, by name."""
-        return self._connection.get_list("/v1/listeners", "listeners", Listener)
+    def all(self, *, limit: int | None = None, after: int | str | None = None) -> Page[Listener]:
+        """Return the named listeners, by name; `limit` and `after` as in `Client.euiccs`."""
+        query = {"limit": limit, "after": after}
+        return self._connection.get_list("/v1/listeners", "listeners", Listener, query)
 
     def acknowledge(self, name: str, position: int) -> Listener:
         """Report that a listener has processed all events up to this number."""

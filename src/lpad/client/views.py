@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import msgspec
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_T = TypeVar("_T")
 _ENDED = ("done", "failed", "cancelled")
 
 
@@ -21,6 +25,7 @@ class ApiError(Exception):
         retryable: bool = False,
         status: int | None = None,
         details: dict[str, Any] | None = None,
+        answer: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(sentence)
         self.sentence = sentence
@@ -28,6 +33,15 @@ class ApiError(Exception):
         self.retryable = retryable
         self.status = status
         self.details = details or {}
+        self.problem: dict[str, Any] = answer or {
+            "type": f"urn:lpad:error:{kind}",
+            "title": kind.replace("-", " "),
+            "detail": sentence,
+            "kind": kind,
+            "retryable": retryable,
+            "details": self.details,
+        }
+        """The problem document of the API, or one of the same form if the error arose here."""
 
 
 class DaemonUnreachable(ApiError):
@@ -35,6 +49,14 @@ class DaemonUnreachable(ApiError):
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence, kind="daemon-unreachable", retryable=True)
+
+
+class Page(list[_T], Generic[_T]):
+    """A page of a list; `next` is the `after` (of changes, the `before`) of the next page, or None."""
+
+    def __init__(self, items: Iterable[_T] = (), *, following: int | str | None = None) -> None:
+        super().__init__(items)
+        self.next = following
 
 
 class _View(msgspec.Struct, frozen=True, kw_only=True):
@@ -338,6 +360,7 @@ class ProfileList(_View, frozen=True, kw_only=True):
 
     profiles: tuple[Profile, ...]
     unreadable: tuple[UnreadableProfile, ...] = ()
+    next: str | None = None
 
 
 class Notification(_View, frozen=True, kw_only=True):
@@ -385,6 +408,7 @@ class Outbox(_View, frozen=True, kw_only=True):
     unreadable: int = 0
     list_error: str | None = None
     copying: bool = False
+    next: str | None = None
 
 
 class Question(_View, frozen=True, kw_only=True):

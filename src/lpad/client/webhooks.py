@@ -12,6 +12,7 @@ from lpad.client import wire
 
 if TYPE_CHECKING:
     from lpad.client.connection import Connection
+    from lpad.client.views import Page
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,9 +55,10 @@ class Webhooks:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def all(self) -> list[Webhook]:
-        """Return the endpoints, in the order of the settings."""
-        return self._connection.get_list("/v1/webhooks", "webhooks", Webhook)
+    def all(self, *, limit: int | None = None, after: int | str | None = None) -> Page[Webhook]:
+        """Return the endpoints, in the order of the settings; `limit` and `after` as in `Client.euiccs`."""
+        query = {"limit": limit, "after": after}
+        return self._connection.get_list("/v1/webhooks", "webhooks", Webhook, query)
 
     def test(self, name: str) -> WebhookTest:
         """Send a test event now, and return what the endpoint answers."""

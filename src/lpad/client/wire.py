@@ -38,6 +38,7 @@ def problem(content: bytes, *, status: int) -> ApiError:
         retryable=bool(told.get("retryable")),
         status=status,
         details=told.get("details") or {},
+        answer=told or None,
     )
 
 

@@ -19,7 +19,7 @@ def test_a_list_names_profile_state_and_requester(terminal: Terminal) -> None:
     """The newest change is the first; each line has the profile that it was about."""
     code = terminal.lab.code(terminal.lab.order())
     terminal.lpactl("download", code).ok()
-    (profile,) = terminal.lpactl("profiles", "--json").ok().json
+    (profile,) = terminal.lpactl("profiles", "--json").ok().json["profiles"]
     terminal.lpactl("enable", profile["iccid"]).ok()
     heading, newest, oldest = terminal.lpactl("changes").ok().out.splitlines()
     assert heading.split() == ["ID", "CARD", "WHAT", "PROFILE", "STATE", "AT", "BY", "ERROR"]
@@ -36,7 +36,7 @@ def test_a_list_is_narrowed_down(terminal: Terminal) -> None:
     assert terminal.lpactl("enable", "8900101000000000999").code != 0
 
     def ids(*options: str) -> list[int]:
-        return [each["id"] for each in terminal.lpactl("changes", "--json", *options).ok().json]
+        return [each["id"] for each in terminal.lpactl("changes", "--json", *options).ok().json["changes"]]
 
     assert ids() == [4, 3, 2, 1]
     assert ids("--limit", "2") == [4, 3]
@@ -54,7 +54,7 @@ def test_a_history_of_several_pages(terminal: Terminal) -> None:
     """A long history is read page by page, and each change appears once."""
     for _ in range(changes_command.PAGE + 5):
         terminal.lab.engine._journal.changes.add(CARD, RefreshParams(), secrets={})
-    found = [each["id"] for each in terminal.lpactl("changes", "--json").ok().json]
+    found = [each["id"] for each in terminal.lpactl("changes", "--json").ok().json["changes"]]
     assert found == list(range(changes_command.PAGE + 5, 0, -1))
 
 

@@ -36,7 +36,7 @@ def test_check(card_alone: Terminal, pki: Pki) -> None:
     ci = pki.ci[Curve.NIST].key_id.hex()
     for told in ("trusted     yes", "a CI that the card names", ci, "dp-tls", "handshakes  2"):
         assert told in done.out
-    as_json = card_alone.lpactl("trust", "check", address(card_alone), "--json").ok().json
+    as_json = card_alone.lpactl("trust", "check", address(card_alone), "--json").ok().json["result"]
     assert (as_json["trusted"], as_json["anchor"], as_json["issuer_key_id"]) == (True, "card", ci)
     assert card_alone.lab.server.counters.requests == {}
 

@@ -129,5 +129,7 @@ def test_profiles_and_status_show_lines(lab: LineLab, terminal: Terminal) -> Non
     assert "idle (mine)" in out
     told = terminal.lpactl("status").ok().err
     assert "if the enabled profile 'First' is not registered, the likely cause is its line" in told
-    shown = {each["iccid"]: each["line"] for each in terminal.lpactl("profiles", "--json").ok().json}
+    shown = {
+        each["iccid"]: each["line"] for each in terminal.lpactl("profiles", "--json").ok().json["profiles"]
+    }
     assert shown[FIRST]["line"] == "idle"

@@ -25,7 +25,7 @@ def test_a_name_of_several_profiles(two: Terminal) -> None:
     done = two.lpactl("enable", "Same")
     assert done.code == exit_codes.STATE
     assert f"{FIRST} Same; {SECOND} Same" in done.err
-    error = two.lpactl("enable", "Same", "--json").json["error"]
+    error = two.lpactl("enable", "Same", "--json").json
     assert (error["kind"], error["details"]["candidates"]) == (
         "conflict",
         [f"{FIRST} Same", f"{SECOND} Same"],
@@ -37,7 +37,7 @@ def test_an_unknown_name(two: Terminal) -> None:
     done = two.lpactl("enable", "Another")
     assert done.code == exit_codes.STATE
     assert "no profile on modem matches 'Another'; the card has: " in done.err
-    assert two.lpactl("enable", "Another", "--json").json["error"]["kind"] == "not-found"
+    assert two.lpactl("enable", "Another", "--json").json["kind"] == "not-found"
 
 
 def test_nicknames_are_unique(two: Terminal) -> None:

@@ -29,7 +29,7 @@ def test_listeners_are_shown_and_forgotten(terminal: Terminal) -> None:
         assert told not in terminal.lpactl("status").ok().err
         refused = terminal.lpactl("listeners", "forget", "lpad-mqtt")
         assert (refused.code, "stop its program first" in refused.err) == (exit_codes.STATE, True)
-        (shown,) = terminal.lpactl("--json", "listeners").ok().json
+        (shown,) = terminal.lpactl("--json", "listeners").ok().json["listeners"]
         assert (shown["name"], shown["connected"]) == ("lpad-mqtt", True)
     assert terminal.lpactl("listeners", "forget", "lpad-mqtt").ok().out == "listener lpad-mqtt is forgotten\n"
     assert told not in terminal.lpactl("status").ok().err

@@ -36,7 +36,7 @@ def test_endpoints_are_shown_and_acted_upon(terminal: Terminal) -> None:
         again = terminal.lpactl("webhooks", "redeliver", "backend").ok()
         assert again.out == "0 events are sent once more\n"
         assert terminal.lpactl("webhooks", "redeliver", "backend", "99").code == exit_codes.STATE
-        (shown,) = terminal.lpactl("--json", "webhooks").ok().json
+        (shown,) = terminal.lpactl("--json", "webhooks").ok().json["webhooks"]
         assert (shown["name"], shown["state"]) == ("backend", "active")
 
 

@@ -303,7 +303,7 @@ _ANSWERS: dict[type | str, Any] = {
         "readers": ["Example Reader 00 00"],
         "no_readers": None,
     },
-    views.EuiccList: {"euiccs": [_SUMMARY]},
+    views.EuiccList: {"euiccs": [_SUMMARY], "next": None},
     views.EuiccView: _CARD,
     views.ProfileList: {
         "euicc": "modem",
@@ -311,6 +311,7 @@ _ANSWERS: dict[type | str, Any] = {
         "read_at": _AT,
         "profiles": [_PROFILE],
         "unreadable": [],
+        "next": None,
     },
     views.ProfileView: _PROFILE,
     views.WishView: {
@@ -337,7 +338,8 @@ _ANSWERS: dict[type | str, Any] = {
                 "activates": "after",
                 "lines": ["show", "suspend"],
             }
-        ]
+        ],
+        "next": None,
     },
     views.ProductList: {
         "platform": "desk",
@@ -350,6 +352,7 @@ _ANSWERS: dict[type | str, Any] = {
                 "coverage": "EU",
             }
         ],
+        "next": None,
     },
     views.NotificationList: {
         "euicc": "modem",
@@ -371,6 +374,7 @@ _ANSWERS: dict[type | str, Any] = {
         "unreadable": 0,
         "list_error": None,
         "copying": False,
+        "next": None,
     },
     views.ChangeList: {"changes": [_ENABLE], "next": None},
     event_bodies.EventTypeList: {
@@ -381,11 +385,12 @@ _ANSWERS: dict[type | str, Any] = {
                 "droppable": False,
                 "data_schema": {"type": "object"},
             }
-        ]
+        ],
+        "next": None,
     },
-    event_bodies.ListenerList: {"listeners": [_LISTENER]},
+    event_bodies.ListenerList: {"listeners": [_LISTENER], "next": None},
     event_bodies.ListenerView: _LISTENER,
-    event_bodies.WebhookList: {"webhooks": [_WEBHOOK], "dropped": {}},
+    event_bodies.WebhookList: {"webhooks": [_WEBHOOK], "dropped": {}, "next": None},
     event_bodies.WebhookView: _WEBHOOK,
     event_bodies.WebhookTestResult: {"accepted": True, "status": 204, "told": "accepted", "seconds": 0.21},
     event_bodies.Redelivered: {"events": 1},

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from lpad.api.handlers.changes import MOST_AT_ONCE
 from lpad.api.handlers.events import FORMS
 from lpad.api.request.api_call import LONGEST_KEY, LONGEST_WAIT, MOST_CHANGES
+from lpad.api.request.page import MOST_AT_ONCE
 from lpad.api.request.problem import RETRY_AFTER
 from lpad.base.untrusted_number import LARGEST
 from lpad.engine.listeners.listener_record import NAME
@@ -36,7 +36,10 @@ _QUERY: dict[str, tuple[Schema, str]] = {
         {"type": "integer", "format": "int64", "minimum": 1, "maximum": MOST_CHANGES},
         "only changes with lower numbers: `next` of the page before",
     ),
-    "after": ({"type": "string"}, "the ID of the last event seen, as in the header Last-Event-ID"),
+    "after": (
+        {"type": "string"},
+        "only what follows: in a list `next` of the page before, in the stream the ID of the last event seen",
+    ),
     "form": (
         {"type": "string", "enum": [*FORMS], "default": FORMS[0]},
         "'cloudevents': the events of /v1/event-types, which a listener resumes even after a restart",

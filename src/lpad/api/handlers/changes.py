@@ -12,6 +12,7 @@ from starlette.responses import StreamingResponse
 from lpad.api.request.api_call import MOST_CHANGES, change_response, submission_response
 from lpad.api.request.bodies import AnswerRequest
 from lpad.api.request.etag import known, not_modified
+from lpad.api.request.page import limit_of
 from lpad.base.errors import InvalidValue
 from lpad.base.untrusted_number import whole_number
 from lpad.engine.running.answer import Answer
@@ -26,15 +27,13 @@ if TYPE_CHECKING:
 
 PAGE = 20
 """The number of changes that are read and written at a time."""
-MOST_AT_ONCE = 1000
-"""The largest limit of a page."""
 
 
 async def list_changes(call: Call) -> Response:
     """List the stored changes, newest first; `?euicc=` shows one card's, `?limit=` and `?before=` a page."""
-    query, limit = call.query, _number(call, "limit", MOST_AT_ONCE)
+    query, limit = call.query, limit_of(call)
     page = partial(call.engine.changes, euicc=query.get("euicc"))
-    before = _number(call, "before", MOST_CHANGES)
+    before = _before(call)
     # Every update of a change is an event, so the latest event's ID identifies the state of all of them.
     tag = f'W/"{call.engine.last_event_id}"'
     if known(call, tag):
@@ -44,11 +43,11 @@ async def list_changes(call: Call) -> Response:
     return StreamingResponse(listed, media_type="application/json", headers={"ETag": tag})
 
 
-def _number(call: Call, name: str, most: int) -> int | None:
-    text = call.query.get(name)
-    number = None if text is None else whole_number(text, least=1, most=most)
+def _before(call: Call) -> int | None:
+    text = call.query.get("before")
+    number = None if text is None else whole_number(text, least=1, most=MOST_CHANGES)
     if text is not None and number is None:
-        raise InvalidValue(f"'{name}' must be a number from 1 to {most}")
+        raise InvalidValue(f"'before' must be a number from 1 to {MOST_CHANGES}")
     return number
 
 

@@ -22,6 +22,7 @@ from lpad.api.request.bodies import (
     ResetRequest,
     TrustCheckRequest,
 )
+from lpad.api.request.page import page, page_of_numbers
 from lpad.api.request.roles import ROLE_FOR
 from lpad.api.request.views import (
     EuiccList,
@@ -64,7 +65,8 @@ if TYPE_CHECKING:
 
 async def list_euiccs(call: Call) -> Response:
     """List all cards."""
-    return json_response(EuiccList(euiccs=[view_of(EuiccSummary, each) for each in call.engine.snapshots()]))
+    found, following = page(call, call.engine.snapshots())
+    return json_response(EuiccList(euiccs=[view_of(EuiccSummary, each) for each in found], next=following))
 
 
 async def get_euicc(call: Call) -> Response:
@@ -133,14 +135,15 @@ async def reset_euicc(call: Call) -> Response:
 async def list_profiles(call: Call) -> Response:
     """List a card's profiles."""
     snapshot = _read_once(call)
+    found, following = page(call, snapshot.profiles)
 
     def views() -> tuple[ProfileView, ...]:
-        return tuple(
-            ProfileView.of(each, line=line_view(each.iccid, call.engine)) for each in snapshot.profiles
-        )
+        return tuple(ProfileView.of(each, line=line_view(each.iccid, call.engine)) for each in found)
 
     profiles = await asyncio.to_thread(views)
-    return json_response(view_of(ProfileList, snapshot, euicc=snapshot.name, profiles=profiles))
+    return json_response(
+        view_of(ProfileList, snapshot, euicc=snapshot.name, profiles=profiles, next=following)
+    )
 
 
 async def get_profile(call: Call) -> Response:
@@ -261,13 +264,17 @@ async def list_notifications(call: Call) -> Response:
         for each in call.engine.uncopied_notifications(call.path["name"])
     ]
     views = [*(_notification(each, present) for each in stored), *uncopied]
+    shown, following = page_of_numbers(
+        call, sorted(views, key=lambda view: view.seq), number=lambda view: view.seq
+    )
     ages = [present.since(each.stored_at) for each in stored if each.unsent]
     return json_response(
         NotificationList(
             euicc=call.path["name"],
             pending=len(ages),
             oldest_seconds=int(max(ages)) if ages else None,
-            notifications=sorted(views, key=lambda view: view.seq),
+            notifications=shown,
+            next=following,
             unreadable=call.engine.unreadable_notifications(call.path["name"]),
             list_error=call.engine.notification_list_error(call.path["name"]),
             copying=call.engine.owes_copies(call.path["name"]),

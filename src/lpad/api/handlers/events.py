@@ -16,6 +16,7 @@ from lpad.api.handlers.cloud_event_stream import HEARTBEAT, Filters, from_outbox
 from lpad.api.handlers.listeners import asker
 from lpad.api.request.api_call import MOST_CHANGES, either, json_response, wake
 from lpad.api.request.event_bodies import EventTypeList, EventTypeView
+from lpad.api.request.page import page
 from lpad.api.request.roles import Role
 from lpad.base.errors import InvalidValue
 from lpad.base.untrusted_number import whole_number
@@ -34,13 +35,14 @@ FORMS = (_CHANGING, "cloudevents")
 """The forms of the stream; the first is for programs that show progress."""
 
 
-async def list_event_types(call: Call) -> Response:  # noqa: ARG001 - the same for all callers
+async def list_event_types(call: Call) -> Response:
     """List the types of events that leave the device, each with the JSON schema of its data."""
+    found, following = page(call, EVENT_TYPES)
     types = [
         EventTypeView(type=each.name, means=each.means, droppable=each.droppable, data_schema=each.schema())
-        for each in EVENT_TYPES
+        for each in found
     ]
-    return json_response(EventTypeList(types=types))
+    return json_response(EventTypeList(types=types, next=following))
 
 
 async def stream_events(call: Call) -> Response:

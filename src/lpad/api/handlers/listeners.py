@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lpad.api.request.api_call import MOST_CHANGES, json_response
 from lpad.api.request.event_bodies import Acknowledgement, ListenerList, ListenerView
+from lpad.api.request.page import page_of_names
 from lpad.api.request.roles import Role
 from lpad.base.errors import InvalidValue
 from lpad.engine.listeners.listeners import Asker
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 async def list_listeners(call: Call) -> Response:
     """List the named listeners of the stream of events, and how far each is."""
     found = await asyncio.to_thread(call.engine.listeners.all)
-    return json_response(ListenerList(listeners=[_view(each) for each in found]))
+    shown, following = page_of_names(call, found, name=lambda each: each.name)
+    return json_response(ListenerList(listeners=[_view(each) for each in shown], next=following))
 
 
 async def acknowledge_events(call: Call) -> Response:

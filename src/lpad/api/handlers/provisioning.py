@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lpad.api.request.api_call import json_response, submission_response
 from lpad.api.request.bodies import GuardRequest, ProvisionRequest
+from lpad.api.request.page import page
 from lpad.api.request.roles import ROLE_FOR
 from lpad.api.request.views import (
     LineView,
@@ -80,7 +81,8 @@ async def close_wish(call: Call) -> Response:
 
 async def list_platforms(call: Call) -> Response:
     """List the platforms that the settings name."""
-    platforms = [call.engine.platforms.get(name) for name in call.engine.platforms.names]
+    names, following = page(call, call.engine.platforms.names)
+    platforms = [call.engine.platforms.get(name) for name in names]
     return json_response(
         PlatformList(
             platforms=[
@@ -93,7 +95,8 @@ async def list_platforms(call: Call) -> Response:
                 )
                 for each in platforms
                 if each is not None
-            ]
+            ],
+            next=following,
         )
     )
 
@@ -110,7 +113,8 @@ async def list_products(call: Call) -> Response:
             found = opened.products(deadline=Deadline.after(LISTING))
         return [view_of(ProductView, each) for each in found]
 
-    return json_response(ProductList(platform=name, products=await asyncio.to_thread(ask)))
+    found, following = page(call, await asyncio.to_thread(ask))
+    return json_response(ProductList(platform=name, products=found, next=following))
 
 
 def line_view(iccid: str | None, engine: Engine) -> LineView | None:

@@ -13,6 +13,7 @@ from lpad.api.request.event_bodies import (
     WebhookTestResult,
     WebhookView,
 )
+from lpad.api.request.page import page
 from lpad.base.errors import InvalidValue
 from lpad.engine.webhooks.attempt import Verdict
 
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
 
 async def list_webhooks(call: Call) -> Response:
     """List the endpoints of the settings, and the progress of each."""
-    found = await asyncio.to_thread(call.engine.webhooks.all)
+    found, following = page(call, await asyncio.to_thread(call.engine.webhooks.all))
     dropped = await asyncio.to_thread(call.engine.events.dropped)
     moment = call.engine.now()
-    return json_response(WebhookList(webhooks=[_view(each, moment) for each in found], dropped=dropped))
+    shown = [_view(each, moment) for each in found]
+    return json_response(WebhookList(webhooks=shown, dropped=dropped, next=following))
 
 
 async def try_webhook(call: Call) -> Response:

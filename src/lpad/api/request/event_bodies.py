@@ -26,6 +26,7 @@ class EventTypeList(msgspec.Struct, frozen=True, kw_only=True):
     """All types of events."""
 
     types: list[EventTypeView]
+    next: str | None = None
 
 
 class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +61,7 @@ class WebhookList(msgspec.Struct, frozen=True, kw_only=True):
 
     webhooks: list[WebhookView]
     dropped: dict[str, int]
+    next: str | None = None
 
 
 class WebhookTestResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +105,7 @@ class ListenerList(msgspec.Struct, frozen=True, kw_only=True):
     """All named listeners."""
 
     listeners: list[ListenerView]
+    next: str | None = None
 
 
 class Acknowledgement(Request, frozen=True, kw_only=True):

@@ -131,6 +131,7 @@ class EuiccList(msgspec.Struct, frozen=True, kw_only=True):
     """All cards."""
 
     euiccs: list[EuiccSummary]
+    next: str | None = None
 
 
 class ProvisioningView(msgspec.Struct, frozen=True, kw_only=True):
@@ -271,6 +272,7 @@ class ProfileList(msgspec.Struct, frozen=True, kw_only=True):
     read_at: datetime | None
     profiles: tuple[ProfileView, ...]
     unreadable: tuple[UnreadableProfile, ...]
+    next: str | None = None
 
 
 class NotificationView(msgspec.Struct, frozen=True, kw_only=True):
@@ -307,6 +309,7 @@ class NotificationList(msgspec.Struct, frozen=True, kw_only=True):
     unreadable: int
     list_error: str | None
     copying: bool
+    next: str | None = None
 
 
 class PlatformView(msgspec.Struct, frozen=True, kw_only=True):
@@ -328,6 +331,7 @@ class PlatformList(msgspec.Struct, frozen=True, kw_only=True):
     """All platforms, in the order of the settings."""
 
     platforms: list[PlatformView]
+    next: str | None = None
 
 
 class ProductView(msgspec.Struct, frozen=True, kw_only=True):
@@ -345,6 +349,7 @@ class ProductList(msgspec.Struct, frozen=True, kw_only=True):
 
     platform: str
     products: list[ProductView]
+    next: str | None = None
 
 
 class ChangeList(msgspec.Struct, frozen=True, kw_only=True):

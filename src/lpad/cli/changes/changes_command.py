@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from lpad.cli.session.command_session import command
 from lpad.cli.session.completion import complete_change
@@ -13,12 +15,11 @@ from lpad.cli.session.followed_change import waits
 from lpad.cli.session.guard_options import guard_rows
 from lpad.cli.session.lpactl_group import cli
 from lpad.cli.session.step_words import step_words
+from lpad.client import Change
+from lpad.client.wire import decoded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lpad.cli.session.command_session import Session
-    from lpad.client import Change
 
 PAGE = 100
 """The number of changes that are requested at a time."""
@@ -29,6 +30,9 @@ _DATES = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ
 @command(cli, "changes")
 @click.argument("change_id", type=int, required=False, shell_complete=complete_change)
 @click.option("--limit", type=click.IntRange(min=1), help="Show at most this many.")
+@click.option(
+    "--before", type=click.IntRange(min=1), help="Show only changes with lower numbers: 'next' of a part."
+)
 @click.option(
     "--since", type=click.DateTime(_DATES), help="Show only changes requested since this time, in UTC."
 )
@@ -43,16 +47,18 @@ def changes(
     session: Session,
     change_id: int | None,
     limit: int | None,
+    before: int | None,
     since: datetime | None,
     states: tuple[str, ...],
 ) -> None:
     """List the changes that the daemon keeps, newest first, or show one with its steps."""
     if change_id is not None:
-        _show(session, session.client.change(change_id))
+        _show(session, change_id)
         return
-    found = list(_matching(session, limit, since and since.replace(tzinfo=UTC), frozenset(states)))
+    wanted = _Wanted(limit=limit, since=since and since.replace(tzinfo=UTC), states=frozenset(states))
+    found, following = _matching(session, wanted, before)
     if session.output.as_json:
-        session.output.json(found)
+        session.output.json({"changes": [record for record, _ in found], "next": following})
         return
     session.output.table(
         ("ID", "CARD", "WHAT", "PROFILE", "STATE", "AT", "BY", "ERROR"),
@@ -67,30 +73,55 @@ def changes(
                 _requester(change),
                 change.error and change.error.kind,
             )
-            for change in found
+            for _, change in found
         ],
         empty="there are no such changes" if states or since else "there are no changes yet",
         droppable=("BY", "AT", "CARD"),
     )
+    if following is not None:
+        session.output.note(f"there are more: add --before {following}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """The changes to list."""
+
+    limit: int | None
+    since: datetime | None
+    states: frozenset[str]
+
+    def admits(self, change: Change) -> bool:
+        # Changes are in the order of their requests, but their times are not if the clock was set meanwhile.
+        recent = self.since is None or change.created_at >= self.since
+        return recent and (not self.states or change.state in self.states)
+
+
+class _Page(msgspec.Struct):
+    changes: list[msgspec.Raw]
+    next: int | None = None
 
 
 def _matching(
-    session: Session, limit: int | None, since: datetime | None, states: frozenset[str]
-) -> Iterator[Change]:
-    """Yield the changes that the options ask for, and read no further than necessary."""
-    before: int | None = None
-    left = limit
-    while page := session.client.changes(euicc=session.euicc_name, limit=PAGE, before=before):
-        for change in page:
-            # Changes are in the order of their requests, but their times are not if the clock was set
-            # meanwhile.
-            if (since is not None and change.created_at < since) or (states and change.state not in states):
+    session: Session, wanted: _Wanted, before: int | None
+) -> tuple[list[tuple[msgspec.Raw, Change]], int | None]:
+    """Return the wanted changes, each with the API's own record of it, and the `before` of the next ones.
+
+    Nothing is read beyond the limit.
+    """
+    found: list[tuple[msgspec.Raw, Change]] = []
+    while True:
+        query = {"euicc": session.euicc_name, "limit": PAGE, "before": before}
+        page = decoded(session.client.request("GET", "/v1/changes", query=query), _Page)
+        for number, record in enumerate(page.changes, start=1):
+            change = decoded(bytes(record), Change)
+            if not wanted.admits(change):
                 continue
-            yield change
-            left = None if left is None else left - 1
-            if left == 0:
-                return
-        before = page[-1].id
+            found.append((record, change))
+            if len(found) == wanted.limit:
+                return found, change.id if number < len(page.changes) else page.next
+        before = page.next
+        if before is None:
+            return found, None
 
 
 def _profile(change: Change) -> str | None:
@@ -105,10 +136,11 @@ def _requester(change: Change) -> str:
     return change.origin
 
 
-def _show(session: Session, change: Change) -> None:
+def _show(session: Session, change_id: int) -> None:
     if session.output.as_json:
-        session.output.json(change)
+        session.show_answer("GET", "/v1/changes/{}", change_id)
         return
+    change = session.client.change(change_id)
     rows: list[tuple[str, object]] = [
         ("change", change.id),
         ("card", change.euicc),

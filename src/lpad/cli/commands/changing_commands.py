@@ -352,7 +352,7 @@ def _code_judged(session: Session, change_id: int, asked: object) -> None:
 
 def _tell_state(session: Session, change: Change) -> None:
     if session.output.as_json:
-        session.output.json(change)
+        session.show_change(change)
     else:
         session.output.line(f"change {change.id}: {change.state}")
 

@@ -84,7 +84,8 @@ def network() -> None:
 @click.argument("profile")
 def show(session: Session, profile: str) -> None:
     """Show the network settings that apply to PROFILE, their source, and the reason."""
-    _print(session, session.client.network(session.euicc(), _iccid(session, profile)))
+    name = session.euicc()
+    _print(session, name, session.client.network(name, _iccid(session, profile)))
 
 
 @command(network, "set")
@@ -101,14 +102,16 @@ def set_(session: Session, profile: str, **options: Any) -> None:
         raise click.UsageError(
             "give at least one setting, such as --apn iot.example; --apn '' is the default APN"
         )
-    _print(session, session.client.set_network(session.euicc(), _iccid(session, profile), **settings))
+    name = session.euicc()
+    _print(session, name, session.client.set_network(name, _iccid(session, profile), **settings))
 
 
 @command(network, "clear")
 @click.argument("profile")
 def clear(session: Session, profile: str) -> None:
     """Clear the settings of PROFILE and show those that then apply."""
-    _print(session, session.client.clear_network(session.euicc(), _iccid(session, profile)))
+    name = session.euicc()
+    _print(session, name, session.client.clear_network(name, _iccid(session, profile)))
 
 
 def _iccid(session: Session, profile: str) -> str:
@@ -119,9 +122,9 @@ def _iccid(session: Session, profile: str) -> str:
     return session.iccid(profile)
 
 
-def _print(session: Session, network: Network) -> None:
+def _print(session: Session, euicc: str, network: Network) -> None:
     if session.output.as_json:
-        session.output.json(network)
+        session.show_answer("GET", "/v1/euiccs/{}/profiles/{}/network", euicc, network.iccid)
         return
     initial = {
         "same": "the same APN",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lpad.cli.session.command_session import command, no_wait
+from lpad.cli.session.command_session import command, no_wait, paged
 from lpad.cli.session.lpactl_group import cli
 from lpad.cli.terminal.output import duration
 
@@ -24,8 +24,11 @@ LONGEST_SHOWN = 64
 @click.argument("action", type=click.Choice(["list", "deliver", "retry", "drop"]), default="list")
 @click.argument("number", type=int, required=False)
 @click.option("--yes", is_flag=True, help="Drop without asking.")
+@paged
 @no_wait
-def notifications(session: Session, action: str, number: int | None, yes: bool) -> None:
+def notifications(
+    session: Session, action: str, number: int | None, yes: bool, limit: int | None, after: str | None
+) -> None:
     """Show the notifications that wait for delivery, or act upon them.
 
     'list' shows them. 'deliver' tries to deliver all that wait now. 'retry NUMBER' tries one now, even one
@@ -41,7 +44,7 @@ def notifications(session: Session, action: str, number: int | None, yes: bool) 
         )
     name = session.euicc()
     if action == "list":
-        _list(session, session.client.outbox(name))
+        _list(session, name, limit, after)
     elif action == "deliver":
         change = session.finish(session.client.deliver_notifications(name))
         if change.result is not None and not session.output.as_json:
@@ -77,11 +80,13 @@ def outbox_line(euicc: str, outbox: Outbox) -> str | None:
     return f"{euicc}: notifications: {'; '.join(told)} ('lpactl notifications')" if told else None
 
 
-def _list(session: Session, outbox: Outbox) -> None:
-    found = outbox.notifications
+def _list(session: Session, name: str, limit: int | None, after: str | None) -> None:
     if session.output.as_json:
-        session.output.json(found)
+        query = {"limit": limit, "after": after}
+        session.show_answer("GET", "/v1/euiccs/{}/notifications", name, query=query)
         return
+    outbox = session.client.outbox(name, limit=limit, after=after)
+    found = outbox.notifications
     session.output.table(
         ("NUMBER", "EVENT", "FOR", "ICCID", "STATE", "AGE", "TRIES", "NEXT TRY", "LAST ERROR"),
         [
@@ -105,6 +110,7 @@ def _list(session: Session, outbox: Outbox) -> None:
         session.output.note(line)
     if outbox.copying:
         session.output.note("lpad has yet to copy the latest notifications from the card; repeat this soon")
+    session.note_next(outbox.next)
 
 
 def _unread(outbox: Outbox) -> list[str]:

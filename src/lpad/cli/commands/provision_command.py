@@ -10,11 +10,12 @@ from lpad.cli.session.command_session import command, no_wait
 from lpad.cli.session.guard_options import asked_guard, guarded, limit
 from lpad.cli.session.lpactl_group import cli
 from lpad.cli.terminal.output import safe
-from lpad.client import ApiError
+from lpad.client import ApiError, Wish
+from lpad.client.wire import decoded
 
 if TYPE_CHECKING:
     from lpad.cli.session.command_session import Session
-    from lpad.client import Change, Euicc, Wish
+    from lpad.client import Change, Euicc
 
 _STAYS = "its order, if there is one, stays there"
 _CANCELLING = 150.0
@@ -88,22 +89,29 @@ def close_wish(session: Session, yes: bool) -> None:
         question = f"Close the wish at the platform '{wish.platform}' ({_orders(wish.orders)})?"
         session.confirm(safe(f"{question} The order stays unless the platform takes it back."), yes=yes)
     try:
-        _say_closed(session, session.client.close_wish(name), _STAYS)
+        _close(session, name)
     except ApiError as error:
         if wish is None or error.details.get("change") is None:
             raise
         session.client.cancel(error.details["change"], wait=_CANCELLING)
-        if session.client.euicc(name).wish is None:
-            _say_closed(session, wish, "lpad has left no order there")
+        if session.client.euicc(name).wish is not None:
+            _close(session, name)
+        elif session.output.as_json:
+            session.show_change(session.client.change(error.details["change"]))
         else:
-            _say_closed(session, session.client.close_wish(name), _STAYS)
+            _say_closed(session, wish, "lpad has left no order there")
+
+
+def _close(session: Session, name: str) -> None:
+    answer = session.client.request("DELETE", "/v1/euiccs/{}/wish", name)
+    if session.output.as_json:
+        session.output.answer(answer)
+    else:
+        _say_closed(session, decoded(answer, Wish), _STAYS)
 
 
 def _say_closed(session: Session, wish: Wish, remainder: str) -> None:
-    if session.output.as_json:
-        session.output.json(wish)
-    else:
-        session.output.line(safe(f"the wish at the platform '{wish.platform}' is closed; {remainder}"))
+    session.output.line(safe(f"the wish at the platform '{wish.platform}' is closed; {remainder}"))
 
 
 def _orders(number: int) -> str:

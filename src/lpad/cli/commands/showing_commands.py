@@ -11,7 +11,7 @@ import msgspec
 from lpad.cli.commands.outbox_command import outbox_line
 from lpad.cli.commands.provision_command import wish_line
 from lpad.cli.commands.status_lines import registration_lines, running_lines
-from lpad.cli.session.command_session import NO_CARD, command
+from lpad.cli.session.command_session import NO_CARD, command, paged
 from lpad.cli.session.followed_change import describe, follow, waiting_lines
 from lpad.cli.session.guard_options import (
     failover_line,
@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.cli.session.command_session import Session
-    from lpad.client import Client, Euicc, Listener, ProfileList, UnreadableProfile, Webhook
+    from lpad.client import Change, Client, Euicc, Listener, ProfileList, UnreadableProfile, Webhook
     from lpad.client.views import CertificateIssuer, JournalRepair
 
 _T = TypeVar("_T")
+_CARD = "/v1/euiccs/{}"
 _DROPPED = ("CLASS", "PROVIDER", "LINE", "NICKNAME")
 """Columns of the profiles that a narrow terminal does not get, in this order."""
 
@@ -42,11 +43,12 @@ _DROPPED = ("CLASS", "PROVIDER", "LINE", "NICKNAME")
 def status(session: Session) -> None:
     """Show the daemon and its cards."""
     client = session.client
+    if session.output.as_json:
+        cards = [msgspec.Raw(client.request("GET", _CARD, each.name)) for each in client.euiccs()]
+        session.output.json({"system": msgspec.Raw(client.request("GET", "/v1/system")), "euiccs": cards})
+        return
     # The list itself shows only the state of each card.
     system, euiccs = client.system(), [client.euicc(each.name) for each in client.euiccs()]
-    if session.output.as_json:
-        session.output.json({"system": system, "euiccs": euiccs})
-        return
     session.output.line(f"lpad {system.version}, up for {duration(system.uptime_seconds)}")
     lists = [None if each.eid is None else client.profile_list(each.name) for each in euiccs]
     rows = [
@@ -59,7 +61,7 @@ def status(session: Session) -> None:
     about = (rescue_line, modem_line, leftovers_line, failover_line, _provisioning, wish_line)
     policies = [line(euicc) for line in about for euicc in euiccs]
     policies += [_unserved(e.name, found) for e, found in zip(euiccs, lists, strict=True)]
-    changes = _readable(client.changes) or []
+    changes: list[Change] = _readable(client.changes) or []
     outbox = [_outbox_line(client, each.name) for each in euiccs]
     webhooks = [webhook_line(each) for each in _readable(client.webhooks.all) or []]
     webhooks += [listener_line(each) for each in client.listeners.all()]
@@ -142,10 +144,10 @@ def info(session: Session, refresh: bool) -> None:
     if refresh:
         client_change = session.client.refresh(name)
         follow(session.client, Output(as_json=True), client_change).check()
-    euicc = session.client.euicc(name)
     if session.output.as_json:
-        session.output.json(euicc)
+        session.show_answer("GET", _CARD, name)
         return
+    euicc = session.client.euicc(name)
     rows: list[tuple[str, object]] = [
         ("name", euicc.name),
         ("state", euicc.state),
@@ -203,17 +205,18 @@ def _issuer(issuer: CertificateIssuer) -> str:
 
 
 @command(cli, "profiles")
-def profiles(session: Session) -> None:
+@paged
+def profiles(session: Session, limit: int | None, after: str | None) -> None:
     """List a card's profiles, with their lines if a platform knows them.
 
     The list shows AIDs if a profile is unreadable or shares its ICCID with another.
     """
     name = session.euicc()
-    found = session.client.profile_list(name)
-    every = all_of(found)
     if session.output.as_json:
-        session.output.json(every)
+        session.show_answer("GET", f"{_CARD}/profiles", name, query={"limit": limit, "after": after})
         return
+    found = session.client.profile_list(name, limit=limit, after=after)
+    every = all_of(found)
     headings = ["ICCID", "STATE", "NAME", "PROVIDER", "NICKNAME", "CLASS"]
     rows = [[_number(p), p.state, p.name, p.provider, p.nickname, p.profile_class] for p in every]
     if any(each.line for each in found.profiles):
@@ -227,6 +230,7 @@ def profiles(session: Session) -> None:
     session.output.table(headings, rows, empty="no profile is installed", droppable=_DROPPED)
     if (line := unreadable_line(name, found.unreadable)) is not None:
         session.output.note(safe(line))
+    session.note_next(found.next)
 
 
 @command(cli, "events")

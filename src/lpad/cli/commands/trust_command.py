@@ -38,10 +38,10 @@ def check(session: Session, address: str) -> None:
     """
     client = session.client
     change = client.check_trust(session.euicc(), address)
-    report = follow(client, Output(as_json=True), change).check().result or {}
     if session.output.as_json:
-        session.output.json(report)
+        report = session.finish(change).result or {}
     else:
+        report = follow(client, Output(as_json=True), change).check().result or {}
         _print(session.output, report)
     if not report.get("trusted"):
         sys.exit(exit_codes.SERVER)

@@ -14,7 +14,7 @@ from lpad.cli.session.followed_change import follow
 from lpad.cli.session.named_profile import named_profile
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import Output, safe
-from lpad.client import DEFAULT_SOCKET, ApiError, Client
+from lpad.client import DEFAULT_SOCKET, ApiError, Client, DaemonUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,6 +91,22 @@ class Session:
                 sys.exit(exit_codes.NEEDS_PEOPLE)
             return ask(True)
 
+    def show_answer(self, method: str, path: str, *names: object, **parts: Any) -> None:
+        """Print the API's answer to a request as JSON; see `Client.request`."""
+        self.output.answer(self.client.request(method, path, *names, **parts))
+
+    def note_next(self, following: object) -> None:
+        """Say how the list continues; None: it does not."""
+        if following is not None:
+            self.output.note(safe(f"there are more: add --after {following}"))
+
+    def show_change(self, change: Change) -> None:
+        """Print the API's record of a change as JSON."""
+        try:
+            self.show_answer("GET", "/v1/changes/{}", change.id)
+        except DaemonUnreachable:  # it has stopped since, and the outcome is known
+            self.output.json(change)
+
     def finish(self, change: Change) -> Change:
         """Follow a change to its end, and print it if JSON is requested; a failed change ends the program."""
         if self.wait:
@@ -103,7 +119,7 @@ class Session:
                 )
                 raise
         if self.output.as_json:
-            self.output.json(change)
+            self.show_change(change)
             if change.error is not None:
                 sys.exit(exit_codes.exit_code(change.error.kind))
         elif not change.ended:
@@ -154,6 +170,15 @@ def command(group: click.Group, name: str, **settings: Any) -> Callable[[_F], _F
     return decorate
 
 
+def paged(function: _F) -> _F:
+    """Give a command that lists something the options for a part of the list."""
+    limited = click.option(
+        "--limit", type=click.IntRange(min=1, max=1000), help="Show at most this many, up to 1000."
+    )
+    following = click.option("--after", metavar="NEXT", help="Show those that follow: 'next' of a part.")
+    return limited(following(function))
+
+
 accepting = click.option(
     "--accept-offline", is_flag=True, help="Proceed even if the device then loses its connection."
 )
@@ -166,7 +191,7 @@ no_wait = click.option(
 
 def _fail(output: Output, error: ApiError) -> None:
     if output.as_json:
-        output.json({"error": {"kind": error.kind, "sentence": error.sentence, "details": error.details}})
+        output.json(error.problem)
     else:
         output.note(safe(f"{error.sentence} ({error.kind})"))
     sys.exit(exit_codes.exit_code(error.kind))

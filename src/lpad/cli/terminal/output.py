@@ -74,7 +74,11 @@ class Output:
 
     def json(self, value: object) -> None:
         """Print a value as JSON."""
-        self.line(msgspec.json.format(msgspec.json.encode(value)).decode())
+        self.answer(msgspec.json.encode(value))
+
+    def answer(self, content: bytes) -> None:
+        """Print an answer of the API, which is JSON: only spaces and line ends are changed."""
+        self.line(msgspec.json.format(content).decode())
 
     def line(self, text: str) -> None:
         """Print a line immediately.

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lpad.cli.session.command_session import command
+from lpad.cli.session.command_session import command, paged
 from lpad.cli.session.lpactl_group import cli
 from lpad.cli.terminal.output import duration
 
 if TYPE_CHECKING:
     from lpad.cli.session.command_session import Session
-    from lpad.client import Listener
 
 _ACTIONS = ("list", "forget")
 
@@ -20,7 +19,8 @@ _ACTIONS = ("list", "forget")
 @command(cli, "listeners")
 @click.argument("action", type=click.Choice(_ACTIONS), default="list")
 @click.argument("name", required=False)
-def listeners(session: Session, action: str, name: str | None) -> None:
+@paged
+def listeners(session: Session, action: str, name: str | None, limit: int | None, after: str | None) -> None:
     r"""Show the programs on this device that listen to events under a name, or forget one.
 
     \b
@@ -29,21 +29,19 @@ def listeners(session: Session, action: str, name: str | None) -> None:
     """
     if (name is None) is not (action == "list"):
         raise click.UsageError("'forget' needs the name of a listener, 'list' takes none")
-    client = session.client.listeners
     if name is None:
-        _list(session, client.all())
-        return
-    forgotten = client.forget(name)
-    if session.output.as_json:
-        session.output.json(forgotten)
+        _list(session, limit, after)
+    elif session.output.as_json:
+        session.show_answer("DELETE", "/v1/listeners/{}", name)
     else:
-        session.output.line(f"listener {forgotten.name} is forgotten")
+        session.output.line(f"listener {session.client.listeners.forget(name).name} is forgotten")
 
 
-def _list(session: Session, found: list[Listener]) -> None:
+def _list(session: Session, limit: int | None, after: str | None) -> None:
     if session.output.as_json:
-        session.output.json(found)
+        session.show_answer("GET", "/v1/listeners", query={"limit": limit, "after": after})
         return
+    found = session.client.listeners.all(limit=limit, after=after)
     session.output.table(
         ("NAME", "USER", "CONNECTED", "ACKNOWLEDGED", "WAITING", "ABSENT FOR"),
         [
@@ -59,3 +57,4 @@ def _list(session: Session, found: list[Listener]) -> None:
         ],
         empty="no program listens to events under a name",
     )
+    session.note_next(found.next)

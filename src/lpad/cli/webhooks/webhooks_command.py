@@ -7,16 +7,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
-from lpad.cli.session.command_session import command
+from lpad.cli.session.command_session import command, paged
 from lpad.cli.session.lpactl_group import cli
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import duration, safe
+from lpad.client import WebhookTest
 
 if TYPE_CHECKING:
     from lpad.cli.session.command_session import Session
-    from lpad.client import Webhook
 
+_WEBHOOK = "/v1/webhooks/{}"
 _ACTIONS = ("list", "test", "pause", "resume", "redeliver")
 
 
@@ -24,7 +26,15 @@ _ACTIONS = ("list", "test", "pause", "resume", "redeliver")
 @click.argument("action", type=click.Choice(_ACTIONS), default="list")
 @click.argument("name", required=False)
 @click.argument("number", type=click.IntRange(min=1), required=False)
-def webhooks(session: Session, action: str, name: str | None, number: int | None) -> None:
+@paged
+def webhooks(
+    session: Session,
+    action: str,
+    name: str | None,
+    number: int | None,
+    limit: int | None,
+    after: str | None,
+) -> None:
     r"""Show the endpoints to which events are sent, or act upon one.
 
     \b
@@ -38,31 +48,29 @@ def webhooks(session: Session, action: str, name: str | None, number: int | None
         raise click.UsageError(
             "all actions except 'list' need the name of an endpoint; only 'redeliver' accepts a number"
         )
-    client = session.client.webhooks
     if name is None:
-        _list(session, client.all())
+        _list(session, limit, after)
     elif action == "test":
         _test(session, name)
+    elif session.output.as_json:
+        body = {} if number is None else {"sequence": number}
+        session.show_answer("POST", f"{_WEBHOOK}/{action}", name, body=body)
     elif action == "redeliver":
-        count = client.redeliver(name, number)
-        if session.output.as_json:
-            session.output.json({"events": count})
-        else:
-            session.output.line(
-                "1 event is sent once more" if count == 1 else f"{count} events are sent once more"
-            )
+        count = session.client.webhooks.redeliver(name, number)
+        session.output.line(
+            "1 event is sent once more" if count == 1 else f"{count} events are sent once more"
+        )
     else:
+        client = session.client.webhooks
         changed = client.pause(name) if action == "pause" else client.resume(name)
-        if session.output.as_json:
-            session.output.json(changed)
-        else:
-            session.output.line(f"webhook {name} is {changed.state}")
+        session.output.line(safe(f"webhook {name} is {changed.state}"))
 
 
 def _test(session: Session, name: str) -> None:
-    found = session.client.webhooks.test(name)
+    answer = session.client.request("POST", f"{_WEBHOOK}/test", name)
+    found = msgspec.json.decode(answer, type=WebhookTest)
     if session.output.as_json:
-        session.output.json(found)
+        session.output.answer(answer)
     else:
         said = "accepts events" if found.accepted else "does not accept events"
         session.output.line(safe(f"webhook {name} {said}: {found.told} after {found.seconds:.1f} s"))
@@ -70,10 +78,11 @@ def _test(session: Session, name: str) -> None:
         sys.exit(exit_codes.SERVER)
 
 
-def _list(session: Session, found: list[Webhook]) -> None:
+def _list(session: Session, limit: int | None, after: str | None) -> None:
     if session.output.as_json:
-        session.output.json(found)
+        session.show_answer("GET", "/v1/webhooks", query={"limit": limit, "after": after})
         return
+    found = session.client.webhooks.all(limit=limit, after=after)
     session.output.table(
         ("NAME", "SERVER", "STATE", "WAITING", "TRIES", "NEXT TRY", "SET ASIDE", "LAST ANSWER"),
         [
@@ -93,7 +102,8 @@ def _list(session: Session, found: list[Webhook]) -> None:
     )
     for each in found:
         for key in each.public_keys:
-            session.output.note(f"{each.name}: receivers verify with {key}")
+            session.output.note(safe(f"{each.name}: receivers verify with {key}"))
+    session.note_next(found.next)
 
 
 def _until(moment: datetime | None) -> str | None:
