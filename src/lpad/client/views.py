@@ -247,6 +247,17 @@ class Rescue(_View, frozen=True, kw_only=True):
     next_at: datetime
 
 
+class SeenLayer(_View, frozen=True, kw_only=True):
+    """A layer of the data connection as lpad last saw it; docs/api.md describes the fields."""
+
+    layer: str
+    up: bool
+    seen_at: datetime
+    iccid: str | None = None
+    told: str | None = None
+    cause: str | None = None
+
+
 class NetworkLeftover(_View, frozen=True, kw_only=True):
     """A deleted profile whose network settings the applier could not remove; `told` is the last failure."""
 
@@ -320,6 +331,7 @@ class Euicc(_View, frozen=True, kw_only=True):
     failover: Failover | None = None
     rescue: Rescue | None = None
     modem_restarts: ModemRestarts | None = None
+    layers: tuple[SeenLayer, ...] = ()
     network_leftovers: tuple[NetworkLeftover, ...] = ()
     known_risks: tuple[KnownRisk, ...] = ()
     unreadable: tuple[UnreadableProfile, ...] = ()

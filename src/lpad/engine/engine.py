@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from lpad.engine.policy.switching import SwitchPolicy
     from lpad.engine.provisioning.wish_record import WishRecord
     from lpad.engine.running.answer import Answer
+    from lpad.engine.running.card.layer_states import SeenLayer
     from lpad.engine.running.card.modem_restart_limit import ModemRestarts
     from lpad.engine.running.card.open_card import CardPort
     from lpad.engine.running.operation_context import Timeouts
@@ -269,6 +270,10 @@ class Engine:
     def modem_restarts(self, euicc: str) -> ModemRestarts:
         """Return how often a card's modem was restarted without success; see `provisioning`."""
         return self._workers.of(euicc).modem_resets.state
+
+    def layers(self, euicc: str) -> tuple[SeenLayer, ...]:
+        """Return the layers of a card's data connection, each as it was last seen; nothing is asked."""
+        return self._workers.of(euicc).layers.seen
 
     def policy(self, euicc: str) -> SwitchPolicy:
         """Return a card's policy for switching profiles."""

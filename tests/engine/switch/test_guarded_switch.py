@@ -182,11 +182,44 @@ def test_a_profile_without_a_way_back_takes_no_guard(tmp_path: Path, pki: Pki) -
         assert enabled(lab) == FIRST
 
 
-def test_enabling_the_enabled_profile_puts_nothing_on_trial(tmp_path: Path, pki: Pki) -> None:
-    """The request is done immediately, whatever its guard."""
-    with guarding(tmp_path, pki, registration={FIRST: 2}) as lab:
+def test_a_guard_of_the_enabled_profile_is_evaluated(tmp_path: Path, pki: Pki) -> None:
+    """Nothing is switched, and the result says whether the condition is met."""
+    with guarding(tmp_path, pki) as lab:
         change = ended(lab, REGISTERED, iccid=FIRST)
-        assert result_of(change) == {"iccid": FIRST, "already": True}
+        result = result_of(change)
+        assert (result["already"], result["guard"], result["previous"]) == (True, "met", FIRST)
+        assert change.guard is not None
+        assert change.guard.phase is Phase.KEPT
+        assert "enable-profile" not in steps(change)
+
+
+def test_an_unmet_guard_of_the_enabled_profile_fails_and_switches_nothing(tmp_path: Path, pki: Pki) -> None:
+    """There is no previous profile to return to: not even a fallback is enabled."""
+    policy = SwitchPolicy(fallback=(SECOND,))
+    with guarding(tmp_path, pki, registration={FIRST: 2}, policy=policy) as lab:
+        change = ended(lab, REGISTERED, iccid=FIRST, within=2)
+        assert change.error is not None
+        assert change.error.kind == "switch-rolled-back"
+        assert "already enabled, so lpad has switched nothing" in change.error.sentence
+        assert "(searching)" in change.error.sentence
+        details = change.error.details
+        assert (details["enabled"], details["previous"], details["reason"]) == (FIRST, FIRST, "time-limit")
+        assert (details["unmet"], details["layer"]) == ("registered", "registered")
+        assert change.guard is not None
+        assert change.guard.phase is Phase.BACK
+        assert enabled(lab) == FIRST
+
+
+def test_a_confirmation_of_the_enabled_profile_is_awaited(tmp_path: Path, pki: Pki) -> None:
+    """The question comes as in any guarded switch; a refusal ends the change, and the profile stays."""
+    with guarding(tmp_path, pki) as lab:
+        asked = guarded(lab, "confirm", iccid=FIRST)
+        lab.asked(asked.id)
+        lab.engine.answer(asked.id, Answer(confirm=False))
+        change = lab.ended(asked.id)
+        assert change.error is not None
+        assert change.error.details["reason"] == "refused"
+        assert enabled(lab) == FIRST
 
 
 def test_a_modem_that_tells_no_registration_takes_no_such_guard(tmp_path: Path, pki: Pki) -> None:

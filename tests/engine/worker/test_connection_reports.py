@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from api.gateway import Gateway
+from cli.conftest import Terminal
 from dbus.private_bus import private_bus
 from engine.guarding import guarding, port
 from engine.lab import CARD, FIRST, SECOND
@@ -18,6 +21,7 @@ from lpad.dbus.message import Rule, owner_changed
 from lpad.engine.change.change import Kind
 from lpad.engine.worker import connection_reports
 from lpad.network.applier import Connection, Sight, State
+from lpad.network.connection_layer import Layer
 from network.gateway_double import GatewayDouble
 
 if TYPE_CHECKING:
@@ -49,6 +53,26 @@ def test_a_modem_that_reports_its_registration(tmp_path: Path, pki: Pki) -> None
             lab.modem.register(FIRST, 5)
             lab.modem.unsolicited("+CGEV: ME PDN ACT 1")
             lab.until_true(lambda: told()[1:] == [("registered", "up", FIRST)])
+        (seen,) = [each for each in lab.engine.layers(CARD) if each.layer is Layer.REGISTERED]
+        assert (seen.up, seen.iccid) == (True, FIRST)
+        assert "5 (registered, roaming)" in seen.told
+
+
+def test_the_status_shows_what_was_reported(tmp_path: Path, pki: Pki) -> None:
+    """It shows the registration that the modem announced, with its age, and sends nothing for this."""
+    with guarding(tmp_path, pki) as lab, Gateway(lab) as gateway:
+        lab.carry_out(Kind.REFRESH)
+        with heard(lab) as told:
+            lab.modem.register(FIRST, 3)
+            lab.modem.unsolicited("+CREG: 3")
+            lab.until_true(lambda: told() == [("registered", "down", FIRST)])
+        asked = list(lab.modem.received)
+        shown = Terminal(lab, gateway.path).lpactl("status").ok().err
+        (line,) = [each for each in shown.splitlines() if "as last seen" in each]
+        assert re.fullmatch(rf"{CARD}: registration as last seen [0-9]+ s ago: .*3 \(denied\).*", line)
+        layers = {each["layer"]: each for each in gateway.get(f"/v1/euiccs/{CARD}")["layers"]}
+        assert (layers["registered"]["up"], layers["registered"]["iccid"]) == (False, FIRST)
+        assert list(lab.modem.received) == asked
 
 
 def test_a_report_during_a_change_is_not_lost(tmp_path: Path, pki: Pki) -> None:
@@ -100,6 +124,7 @@ def test_signals_of_the_appliers_program(tmp_path: Path, pki: Pki, monkeypatch: 
         gateway.state_changed(30, 39)
         lab.until_true(lambda: bearer(lab) == ["up", "down"])
         assert spy.looks > looks
+        assert (Layer.BEARER, False) in [(each.layer, each.up) for each in lab.engine.layers(CARD)]
 
 
 def bearer(lab: Lab) -> list[str]:

@@ -83,6 +83,16 @@ _CARD: dict[str, Any] = _SUMMARY | {
     "rescue": None,
     "modem_restarts": None,
     "network_leftovers": [],
+    "layers": [
+        {
+            "layer": "registered",
+            "up": True,
+            "seen_at": _AT,
+            "iccid": _ICCID,
+            "told": "CEREG 1 (registered at home)",
+            "cause": None,
+        }
+    ],
     "known_risks": [],
     "unreadable": [],
 }

@@ -28,6 +28,7 @@ from lpad.api.request.views import (
     EuiccList,
     EuiccSummary,
     EuiccView,
+    LayerView,
     ModemRestartsView,
     NetworkLeftoverView,
     NotificationList,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.moment import Moment
     from lpad.engine.change.params import Params
     from lpad.engine.journal import StoredNotification
+    from lpad.engine.running.card.layer_states import SeenLayer
     from lpad.engine.running.card.modem_restart_limit import ModemRestarts
     from lpad.engine.snapshot.profile_list import Listed
     from lpad.engine.snapshot.snapshot import Snapshot
@@ -87,6 +89,7 @@ async def get_euicc(call: Call) -> Response:
         modem_restarts=_modem_restarts(restarts, call.engine.now()),
         rescue=_rescue(rescue, call.engine.now()),
         network_leftovers=tuple(view_of(NetworkLeftoverView, each) for each in leftovers),
+        layers=tuple(_layer(each, call.engine.now()) for each in call.engine.layers(snapshot.name)),
         known_risks=known_risks(snapshot.profiles),
     )
     return json_response(view)
@@ -387,6 +390,15 @@ def _provisioning(state: ProvisioningState | None, present: Moment) -> Provision
         return None
     following = present.date_of(state.next_at) if state.attempts else None
     return ProvisioningView(attempts=state.attempts, next_at=following)
+
+
+def _layer(seen: SeenLayer, present: Moment) -> LayerView:
+    return view_of(
+        LayerView,
+        seen,
+        seen_at=present.date_of(seen.seen_at).replace(microsecond=0),
+        told=seen.told or None,
+    )
 
 
 def _modem_restarts(state: ModemRestarts, present: Moment) -> ModemRestartsView | None:

@@ -189,6 +189,21 @@ class RescueView(msgspec.Struct, frozen=True, kw_only=True):
     next_at: datetime
 
 
+class LayerView(msgspec.Struct, frozen=True, kw_only=True):
+    """A layer of the data connection as lpad last saw it: in a switch, in failover, or after a report.
+
+    `layer` is card, modem, registered, bearer, address or path. `iccid` is the profile that was enabled, null
+    if unknown. `told` is the observation in words, `cause` the network's reason for a fault, or null.
+    """
+
+    layer: str
+    up: bool
+    seen_at: datetime
+    iccid: str | None
+    told: str | None
+    cause: str | None
+
+
 class NetworkLeftoverView(msgspec.Struct, frozen=True, kw_only=True):
     """A deleted profile whose network settings the applier could not remove yet; lpad tries again.
 
@@ -215,6 +230,7 @@ class EuiccView(EuiccSummary, frozen=True, kw_only=True):
     rescue: RescueView | None
     modem_restarts: ModemRestartsView | None
     network_leftovers: tuple[NetworkLeftoverView, ...]
+    layers: tuple[LayerView, ...]
     known_risks: tuple[KnownRisk, ...]
     unreadable: tuple[UnreadableProfile, ...]
 

@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lpad.client import Change, Euicc
+    from lpad.client.views import SeenLayer
+
+_ABOVE_THE_MODEM = {
+    "registered": ("registered", "not registered"),
+    "bearer": ("up", "down"),
+    "address": ("up", "down"),
+    "path": ("up", "down"),
+}
+"""The layers of the status, each with the words for its two states; card and modem have their own lines."""
+_NAMES = {"registered": "registration"}
 
 
 def running_lines(changes: Iterable[Change], *, verbose: bool = False) -> list[str]:
@@ -30,9 +40,9 @@ def running_lines(changes: Iterable[Change], *, verbose: bool = False) -> list[s
 
 
 def registration_lines(euiccs: Iterable[Euicc], changes: Sequence[Change]) -> list[str]:
-    """Return a line for each card whose last switch has seen the modem's registration, with its age.
+    """Return a line for each card with the registration and the layers above it as last seen, with their age.
 
-    lpad does not ask the modem for this.
+    lpad does not ask the modem for this. After a restart, the last switch tells the registration.
 
     Args:
         euiccs: the cards.
@@ -40,15 +50,31 @@ def registration_lines(euiccs: Iterable[Euicc], changes: Sequence[Change]) -> li
     """
     lines = []
     for euicc in euiccs:
-        for change in changes:
-            seen = _seen(change) if change.euicc == euicc.name else None
-            if seen is not None and change.ended_at is not None:
-                age = duration(max(0.0, (datetime.now(UTC) - change.ended_at).total_seconds()))
-                lines.append(
-                    f"{euicc.name}: registration as last seen {age} ago (change {change.id}): {seen}"
-                )
-                break
+        seen = [_layer(each) for each in euicc.layers if each.layer in _ABOVE_THE_MODEM]
+        if not any(each.layer == "registered" for each in euicc.layers):
+            seen = [*_of_the_last_switch(euicc, changes), *seen]
+        if seen:
+            lines.append(f"{euicc.name}: {'; '.join(seen)}")
     return lines
+
+
+def _layer(seen: SeenLayer) -> str:
+    up, down = _ABOVE_THE_MODEM[seen.layer]
+    told = seen.told if seen.layer == "registered" and seen.told else up if seen.up else down
+    cause = f" ({seen.cause})" if seen.cause else ""
+    return f"{_NAMES.get(seen.layer, seen.layer)} as last seen {_age(seen.seen_at)} ago: {told}{cause}"
+
+
+def _of_the_last_switch(euicc: Euicc, changes: Sequence[Change]) -> list[str]:
+    for change in changes:
+        seen = _seen(change) if change.euicc == euicc.name else None
+        if seen is not None and change.ended_at is not None:
+            return [f"registration as last seen {_age(change.ended_at)} ago (change {change.id}): {seen}"]
+    return []
+
+
+def _age(moment: datetime) -> str:
+    return duration(max(0.0, (datetime.now(UTC) - moment).total_seconds()))
 
 
 def _seen(change: Change) -> str | None:

@@ -57,7 +57,9 @@ PROFILE_DELETED = EventType("profile.deleted", of.ProfileData, "A profile was de
 SWITCH_STARTED = EventType("switch.started", of.SwitchData, "A guarded switch has begun.")
 SWITCH_CONFIRMED = EventType("switch.confirmed", of.SwitchData, "The guard of a switch was met.")
 SWITCH_ROLLED_BACK = EventType(
-    "switch.rolled-back", of.SwitchData, "The guard of a switch was not met, and another profile is enabled."
+    "switch.rolled-back",
+    of.SwitchData,
+    "The guard of a switch was not met; the previous profile is enabled, or another.",
 )
 SWITCH_STUCK = EventType(
     "switch.stuck", of.SwitchData, "The guard of a switch was not met, and no other profile could be enabled."

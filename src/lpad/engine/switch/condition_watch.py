@@ -274,7 +274,7 @@ class ConditionWatch:
                 if not found.met:
                     found = self._explained(found, lent)
                     cause = None if self.cause is None else str(self.cause)
-                    self._network.saw(Layer.REGISTERED, up=False, cause=cause)
+                    self._network.saw(Layer.REGISTERED, up=False, cause=cause, told=found.seen)
         except CardError as error:
             # The modem restarts, or its port has disappeared; it may return before the time limit has passed.
             self._saw(condition, error.sentence)
@@ -302,7 +302,7 @@ class ConditionWatch:
                 # Recorded here, because closing the port may fail, and a met condition stays met.
                 self._saw(condition, _told(watch), met=watch.registered)
                 if watch.registered:
-                    self._network.saw(Layer.REGISTERED, up=True)
+                    self._network.saw(Layer.REGISTERED, up=True, told=_told(watch))
                 return Look(met=watch.registered, seen=_told(watch))
             self._saw(condition, _told(watch))
             self._check()
@@ -361,7 +361,7 @@ class ConditionWatch:
             self._check()  # logs the settings that are tried
             raise
         if not found.met or self._waiting(Source.NETWORK) == [condition]:  # one of several is not the path
-            self._network.saw(Layer.PATH, up=found.met is True)
+            self._network.saw(Layer.PATH, up=found.met is True, told=found.seen)
         return found
 
     def _ask_caller(self, _condition: Condition, deadline: Deadline) -> Look:

@@ -186,11 +186,7 @@ class _GuardedSwitch:
                 " its operator may forbid disabling it; enable it without a guard"
             )
         self._note(
-            Guard(
-                requirements=tuple(Requirement(condition=str(each)) for each in self._conditions),
-                until=now() + timedelta(seconds=self._within),
-                previous=previous,
-            ),
+            self._begun(previous=previous),
             TimeLimit.starting(self._within, at=Moment.now()),
             wanted=wanted,
             enabled=enabled,
@@ -257,13 +253,41 @@ class _GuardedSwitch:
             log.exception("change %d: internal-error", self._run.change.id)
             self._go_back(guard, _MISTAKE)
         guard = self._run.change.guard
-        if guard is None:  # the profile was already enabled, so there is nothing to guard
+        if guard is None:  # the profile was already enabled
             self._network.renew()
-            self._network.end()
-            return done
+            if self._by_default:
+                self._network.end()
+                return done
+            return self._watch_enabled(deadline)
         self._network.apply()
         # If the time has passed, the modem has had no time to find its network.
         return self._watch(guard.after(Turn.READ), seconds=deadline.remaining(), started_anew=deadline.passed)
+
+    def _watch_enabled(self, deadline: Deadline) -> SwitchResult:
+        """Evaluate the requested guard of a profile that was already enabled, which stays enabled anyway."""
+        listed = self._context.snapshot().listed
+        profile = listed.named(self._iccid)
+        if profile is None:
+            raise Conflict(f"cannot check the guard of profile {self._iccid}: it is no longer on the card")
+        # Without a switch, the previous profile is this one.
+        guard = self._begun(previous=listed.address(profile) or self._iccid)
+        limit = TimeLimit.starting(self._within, at=Moment.now())
+        self._note(guard, limit, wanted=profile, enabled=profile)
+        return self._watch(guard.after(Turn.READ), seconds=deadline.remaining(), started_anew=deadline.passed)
+
+    def _begun(self, *, previous: str | None) -> Guard:
+        return Guard(
+            requirements=tuple(Requirement(condition=str(each)) for each in self._conditions),
+            until=now() + timedelta(seconds=self._within),
+            previous=previous,
+        )
+
+    def _was_enabled(self, guard: Guard) -> bool:
+        """Whether the profile was enabled before, so that nothing was switched."""
+        listed = self._context.snapshot().listed
+        return guard.previous is not None and (
+            guard.previous == self._iccid or listed.means(guard.previous, listed.named(self._iccid))
+        )
 
     def _not_switched(self, error: LpadError) -> NoReturn:
         guard = self._run.change.guard
@@ -321,10 +345,11 @@ class _GuardedSwitch:
         self._run.show_guard(kept)
         if self._network.report.connection is None:
             self._network.look()  # the result shows this
-        self._network.end(HookEvent.CONFIRMED)
+        already = self._was_enabled(guard)
+        self._network.end(None if already else HookEvent.CONFIRMED)
         return SwitchResult(
             iccid=self._iccid,
-            already=False,
+            already=already,
             guard="met",
             previous=guard.previous,
             registration=self._registration(kept),
@@ -337,6 +362,5 @@ class _GuardedSwitch:
         return next(seen, None) or look_at_registration(self._context, self._network.report.connection)
 
     def _go_back(self, guard: Guard, reason: Reason) -> NoReturn:
-        raise Rollback(
-            self._run, self._context, guard, reason, iccid=self._iccid, network=self._network
-        ).run()
+        rollback = Rollback(self._run, self._context, guard, reason, iccid=self._iccid, network=self._network)
+        raise rollback.stayed() if self._was_enabled(guard) else rollback.run()

@@ -342,12 +342,12 @@ class NetworkSteps:
         ):
             if sight.state is not State.UNKNOWN:
                 cause = None if sight.cause is None else str(sight.cause)
-                self.saw(layer, up=sight.state is State.UP, cause=cause)
+                self.saw(layer, up=sight.state is State.UP, cause=cause, told=sight.told)
         return connection
 
-    def saw(self, layer: Layer, *, up: bool, cause: str | None = None) -> None:
+    def saw(self, layer: Layer, *, up: bool, cause: str | None = None, told: str = "") -> None:
         """Report the state of a layer of the profile's connection."""
-        self._context.layers.saw(layer, up=up, iccid=self._iccid(), cause=cause)
+        self._context.layers.saw(layer, up=up, iccid=self._iccid(), cause=cause, told=told)
 
     def try_instead(self, other: OtherSettings) -> None:
         """Try other settings than the profile's own; the stored settings stay."""

@@ -63,4 +63,5 @@ def saw_registration(context: Context, told: tuple[Registration, ...]) -> None:
     enabled = context.snapshot().listed.enabled
     if told and enabled is not None:
         up = any(each.registered for each in told)
-        context.layers.saw(Layer.REGISTERED, up=up, iccid=enabled.iccid)
+        words = ", ".join(map(str, told))
+        context.layers.saw(Layer.REGISTERED, up=up, iccid=enabled.iccid, told=words)

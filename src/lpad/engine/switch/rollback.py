@@ -137,6 +137,22 @@ class Rollback:
         self._run.show_guard(self._guard.after(Turn.EXHAUSTED))
         return self._stuck()
 
+    def stayed(self) -> LpadError:
+        """Return the final error of a guard whose profile was enabled before, so that nothing was switched."""
+        if self._guard.layer in tuple(Layer):
+            self._network.saw(Layer(self._guard.layer), up=False, cause=self._guard.cause)
+        self._network.end()
+        self._run.show_guard(self._guard.after(Turn.RETURNED))
+        seen = self._guard.told()
+        sentence = (
+            f"the guard of profile {self._iccid} was not met: {self._reason.sentence}"
+            f"{f' ({seen})' if seen else ''}{self._told_layer()}; the profile was already enabled, so lpad"
+            " has switched nothing"
+        )
+        class_ = Cancelled if self._reason.kind == "taken-back" else SwitchRolledBack
+        enabled = self._context.snapshot().listed.enabled_address
+        return class_(sentence, **self._details(enabled=enabled))
+
     def _leave(self) -> None:
         """Report the layer that failed, and undo the network settings of the rejected profile."""
         if self._guard.layer in tuple(Layer):
@@ -218,10 +234,13 @@ class Rollback:
         switch = f"the guarded switch to profile {self._iccid}"
         if self._run.change.kind.downloads:
             switch = f"profile {self._iccid} is installed, but the guarded switch to it"
-        layer = f"; the failed layer is '{self._guard.layer}'" if self._guard.layer else ""
-        line = f"; {cause}" if (cause := self._of_line()) else ""
         seen = f" ({seen})" if seen else ""
-        return f"{switch} was not kept: {self._reason.sentence}{seen}{layer}{line}"
+        return f"{switch} was not kept: {self._reason.sentence}{seen}{self._told_layer()}"
+
+    def _told_layer(self) -> str:
+        """Return the failed layer, and the state of the profile's line."""
+        layer = f"; the failed layer is '{self._guard.layer}'" if self._guard.layer else ""
+        return f"{layer}; {cause}" if (cause := self._of_line()) else layer
 
     def _of_line(self) -> str:
         """Return the state of the profile's line, as a possible cause of an unmet guard."""

@@ -259,18 +259,18 @@ class Failover:
             probed = probed or LAYERS.get(condition.kind) is Layer.PATH
             if found.met is False:
                 if LAYERS.get(condition.kind) is Layer.PATH:
-                    self._saw_path(up=False)
+                    self._saw_path(up=False, told=found.seen)
                 return f"{condition}: {found.seen}"
             told = told and found.met is True
         if probed and told:
             self._saw_path(up=True)
         return "" if told else None
 
-    def _saw_path(self, *, up: bool) -> None:
+    def _saw_path(self, *, up: bool, told: str = "") -> None:
         """Report the path; the code that queries the other layers reports them."""
         enabled = self._snapshot().listed.enabled
         if enabled is not None:
-            self._layers.saw(Layer.PATH, up=up, iccid=enabled.iccid)
+            self._layers.saw(Layer.PATH, up=up, iccid=enabled.iccid, told=told)
 
     def _ask_modem(self, _condition: Condition, deadline: Deadline) -> Look:
         status = self._registration_query.ask(deadline=deadline, urgent=self._urgent)

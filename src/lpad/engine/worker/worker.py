@@ -138,7 +138,7 @@ class Worker:
         """The rescue after a stuck guarded switch."""
         self._pending = PendingSwitches(journal.memos)
         self._unforgotten = UnforgottenProfiles(journal.memos)
-        self.layers = LayerStates(port.name, hub)
+        self.layers = LayerStates(port.name, hub, now=store.now)
         """The states of the data connection's layers."""
         context = self._context = Context(
             card=self._card,

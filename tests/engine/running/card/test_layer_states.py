@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lpad.engine.change.event_hub import Hub
+from lpad.engine.change.moment import Moment, SteadyClock
 from lpad.engine.running.card.layer_states import LayerStates
 from lpad.network.connection_layer import Layer
 
@@ -13,7 +16,7 @@ def test_each_change_is_published_once() -> None:
     """A repeated state is not an event; another state, layer or profile is, and only a fault has a cause."""
     hub = Hub()
     subscription = hub.subscribe(lambda: None)
-    states = LayerStates("modem", hub)
+    states = LayerStates("modem", hub, now=SteadyClock().now)
     for up, iccid in ((True, FIRST), (True, FIRST), (False, FIRST), (False, FIRST), (False, SECOND)):
         states.saw(Layer.BEARER, up=up, iccid=iccid, cause="ESM cause 27")
     states.saw(Layer.ADDRESS, up=False, iccid=SECOND)
@@ -26,3 +29,18 @@ def test_each_change_is_published_once() -> None:
         {**about, "up": False, "iccid": SECOND, "cause": "ESM cause 27"},
         {"euicc": "modem", "layer": "address", "up": False, "iccid": SECOND, "cause": None},
     ]
+
+
+def test_a_layer_is_as_old_as_its_last_check() -> None:
+    """A repeated state is no event, but it is seen again; the layers come from below."""
+    moment = Moment(wall=2e9, boot=1.0, boot_id="b", steady=2e9)
+    states = LayerStates("modem", Hub(), now=lambda: moment)
+    assert states.seen == ()
+    states.saw(Layer.BEARER, up=False, iccid=FIRST, cause="ESM cause 27", told="the network refuses it")
+    states.saw(Layer.REGISTERED, up=True, iccid=FIRST, told="CEREG 1 (registered at home)")
+    moment = replace(moment, steady=2e9 + 60)
+    states.saw(Layer.REGISTERED, up=True, iccid=FIRST, told="CEREG 5 (registered, roaming)")
+    registered, bearer = states.seen
+    assert (registered.layer, registered.told) == (Layer.REGISTERED, "CEREG 5 (registered, roaming)")
+    assert (registered.seen_at, bearer.seen_at) == (2e9 + 60, 2e9)
+    assert (bearer.up, bearer.cause, bearer.told) == (False, "ESM cause 27", "the network refuses it")

@@ -1,35 +1,65 @@
 """The states of the layers of a card's data connection, as they were last seen.
 
 Each check of a layer is reported here, and each change of a state is published once. No check is made
-for this alone, so a state is as old as the last check.
+for this alone, so a state is as old as the last check. After a restart of lpad, all are unknown.
 """
 
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lpad.network.connection_layer import Layer
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lpad.engine.change.event_hub import Hub
-    from lpad.network.connection_layer import Layer
+    from lpad.engine.change.moment import Moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenLayer:
+    """A layer as it was last seen.
+
+    `told` is the observation in words, empty if there are none. `seen_at` is on the steady clock.
+    """
+
+    layer: Layer
+    up: bool
+    iccid: str | None
+    cause: str | None
+    told: str
+    seen_at: float
 
 
 class LayerStates:
     """The states of one card's layers; usable from every thread."""
 
-    def __init__(self, euicc: str, hub: Hub) -> None:
+    def __init__(self, euicc: str, hub: Hub, *, now: Callable[[], Moment]) -> None:
         """Begin with unknown states.
 
         Args:
             euicc: the card's name.
             hub: gets the event `layer` at each change of a state.
+            now: reads the clocks.
         """
         self._euicc = euicc
         self._hub = hub
+        self._now = now
         self._lock = threading.Lock()
-        self._states: dict[Layer, tuple[bool, str | None]] = {}
+        self._states: dict[Layer, SeenLayer] = {}
 
-    def saw(self, layer: Layer, *, up: bool, iccid: str | None, cause: str | None = None) -> None:
+    @property
+    def seen(self) -> tuple[SeenLayer, ...]:
+        """The layers that were observed, from below, each as it was last seen."""
+        with self._lock:
+            return tuple(self._states[each] for each in Layer if each in self._states)
+
+    def saw(
+        self, layer: Layer, *, up: bool, iccid: str | None, cause: str | None = None, told: str = ""
+    ) -> None:
         """Record an observed state; it is new if it differs, or if it belongs to another profile.
 
         Args:
@@ -37,11 +67,16 @@ class LayerStates:
             up: whether it works.
             iccid: the profile that was enabled; None: unknown.
             cause: the network's reason, if it does not work.
+            told: the observation in words.
         """
+        cause = None if up else cause
         with self._lock:  # also while it is published, so that the order is kept
-            if self._states.get(layer) == (up, iccid):
+            last = self._states.get(layer)
+            self._states[layer] = SeenLayer(
+                layer=layer, up=up, iccid=iccid, cause=cause, told=told, seen_at=self._now().steady
+            )
+            if last is not None and (last.up, last.iccid) == (up, iccid):
                 return
-            self._states[layer] = (up, iccid)
             self._hub.publish(
                 "layer",
                 {
@@ -49,7 +84,7 @@ class LayerStates:
                     "layer": layer.value,
                     "up": up,
                     "iccid": iccid,
-                    "cause": None if up else cause,
+                    "cause": cause,
                 },
                 euicc=self._euicc,
             )
