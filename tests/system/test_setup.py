@@ -17,7 +17,7 @@ def test_from_a_fresh_installation_to_a_card(bare: Gateway, package: Path) -> No
     bare.install(package)
     said = "no card is configured; run 'lpad setup'"
     assert bare.show("lpad.service", "StatusText")["StatusText"].startswith(said)
-    assert "choose a card" not in bare.run("lpactl", "profiles", code=2)
+    assert said in bare.run("lpactl", "profiles", code=3)
     bare.set_up_simulators()
     port = f"{SIM}/modem"
     told = bare.run("lpad", "setup", "--port", port, "--yes")

@@ -73,7 +73,7 @@ def test_retiring_needs_a_word(lab: LineLab, terminal: Terminal) -> None:
     """Without a terminal to ask at, retiring needs --yes, and says that it cannot be undone."""
     done = terminal.lpactl("line", "retire", "Second")
     assert done.code == 2
-    assert "this cannot be undone: add --yes" in done.err
+    assert "This cannot be undone. lpactl cannot ask here: add --yes" in done.err
     assert "cannot be undone" in terminal.lpactl("line", "retire", "--help").ok().out
     assert "is ended ('RETIRED')" in terminal.lpactl("line", "retire", "Second", "--yes").ok().out
     assert "cannot be undone" in terminal.lpactl("line", "activate", "Second").err

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.lab import CARD, FIRST
+from api.gateway import Gateway
+from cli.conftest import Terminal
+from engine.guarding import port
+from engine.lab import CARD, FIRST, Lab
 from lpad.cli.terminal import exit_codes
 from lpad.client import ApiError, Client
 from lpad.engine.listeners.listeners import Asker
 
 if TYPE_CHECKING:
-    from cli.conftest import Terminal
+    from pathlib import Path
+
+    from lpad.simulator.pki.pki import Pki
 
 CARD_PATH = f"/v1/euiccs/{CARD}"
 READ_ONLY = (
@@ -62,7 +68,9 @@ def test_status_is_made_of_answers(used: Terminal) -> None:
     assert shown["system"].keys() == answer(used, "/v1/system").keys()
 
 
-@pytest.mark.parametrize("arguments", [("rename", FIRST, "home"), ("enable", FIRST), ("refresh",)])
+@pytest.mark.parametrize(
+    "arguments", [("rename", FIRST, "home"), ("enable", FIRST), ("notifications", "deliver")]
+)
 def test_a_change_is_shown_as_it_ended(used: Terminal, arguments: tuple[str, ...]) -> None:
     """All fields of the record are shown."""
     shown = used.lpactl(*arguments, "--json").ok().json
@@ -88,6 +96,41 @@ def test_pages_continue(used: Terminal) -> None:
     assert "add --before 2" in used.lpactl("changes", "--limit", "1").ok().err
     assert "add --" not in used.lpactl("changes", "--limit", "2").ok().err
     assert used.lpactl("changes", "--limit", "1", "--json").ok().json["next"] == 2
+
+
+def test_characters_that_control_the_terminal_are_escaped(used: Terminal) -> None:
+    """They are escaped as JSON allows, so that the value is the API's, wherever it came from."""
+    nickname = "a\x9b31m\u202e\x7f\U000e0001b"
+    with Client(str(used.socket)) as client:
+        client.rename(CARD, FIRST, nickname, wait=30).check()
+    shown = used.lpactl("profiles", "--json").ok()
+    assert shown.json["profiles"][0]["nickname"] == nickname
+    assert shown.out.replace("\n", "").isprintable()
+    assert r'"a\u009b31m\u202e\u007f\udb40\udc01b"' in shown.out
+
+
+def test_a_question_that_cannot_be_asked(used: Terminal) -> None:
+    """One sentence names what would be deleted, and the option; with --json it is the problem."""
+    refused = used.lpactl("delete", FIRST)
+    assert refused.code == exit_codes.USAGE
+    assert refused.err.count("\n") == 1
+    assert f"({FIRST})? This cannot be undone, and its activation code is used up" in refused.err
+    assert "add --yes" in refused.err
+    assert used.lpactl("delete", FIRST, "--json").json["kind"] == "bad-request"
+
+
+def test_no_card_and_several_cards(tmp_path: Path, pki: Pki) -> None:
+    """The exit codes are those of the table, and with --json there is a problem."""
+    with Lab(tmp_path, pki) as lab, Gateway(lab) as gateway:
+        terminal = Terminal(lab, gateway.path)
+        lab.engine.become([])
+        none = terminal.lpactl("profiles", "--json")
+        assert (none.code, none.json["kind"]) == (exit_codes.STATE, "not-found")
+        assert "run 'lpad setup'" in none.json["detail"]
+        lab.engine.become([replace(port(lab), name="one"), replace(port(lab), name="two")])
+        several = terminal.lpactl("profiles", "--json")
+        assert (several.code, several.json["kind"]) == (exit_codes.USAGE, "bad-request")
+        assert "--euicc NAME; the daemon has: one, two" in several.json["detail"]
 
 
 def _without_ages(shown: dict[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from card.modem_manager_double import UID, ModemManagerDouble
 from card.private_pcscd import FIRST, PrivatePcscd, wait_for_cards
 from cli.conftest import Finished, at_a_terminal, run
+from dbus.private_bus import private_bus
 from lpad.cli.terminal import exit_codes
 from lpad.settings import SettingsFile
 from lpad.simulator.euicc.card import SoftCard
@@ -152,6 +154,19 @@ def test_a_locked_port_is_explained(tmp_path: Path, port: Path) -> None:
     assert done.code == exit_codes.CARD
     assert f"(pid {os.getpid()})" in done.out
     assert "stop that program" in done.out
+
+
+def test_the_modem_is_borrowed_from_modem_manager(
+    tmp_path: Path, card: SoftCard, port: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ModemManager keeps off the modem while its port is tried, and has it again afterwards."""
+    (tmp_path / "bus").mkdir()
+    with private_bus(tmp_path / "bus") as address:
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+        with ModemManagerDouble(address, {UID: str(port)}) as manager:
+            done = setup(tmp_path, "--port", str(port), "--yes").ok()
+            assert manager.wait_for("took") == [f"inhibited {UID}", f"lifted {UID}", f"took {UID}"]
+    assert f"  EID       {card.eid}" in done.out
 
 
 def test_a_missing_card_is_explained(tmp_path: Path, card: SoftCard) -> None:

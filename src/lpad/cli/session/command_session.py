@@ -41,15 +41,17 @@ class Session:
         """Return the card's name: the given one, or that of the only card.
 
         Raises:
-            UsageError: there are several, or none.
+            ApiError: there are several, or none.
         """
         if self.euicc_name is not None:
             return self.euicc_name
         names = [euicc.name for euicc in self.client.euiccs()]
         if len(names) != 1:
             if not names:
-                raise click.UsageError(NO_CARD)
-            raise click.UsageError(f"choose a card with --euicc NAME; the daemon has: {', '.join(names)}")
+                raise ApiError(NO_CARD, kind="not-found")
+            raise ApiError(
+                f"choose a card with --euicc NAME; the daemon has: {', '.join(names)}", kind="bad-request"
+            )
         return names[0]
 
     def iccid(self, text: str) -> str:
@@ -64,12 +66,14 @@ class Session:
         """Ask before an irreversible action; ends the program unless the answer is yes.
 
         Raises:
-            UsageError: there is no terminal to ask at.
+            ApiError: there is no terminal to ask at.
         """
         if yes:
             return
         if not self.output.may_ask:
-            raise click.UsageError("this cannot be undone: add --yes, because lpactl cannot ask here")
+            raise ApiError(
+                f"{question} lpactl cannot ask here: add --yes if the answer is yes", kind="bad-request"
+            )
         if not click.confirm(question, err=True):
             sys.exit(exit_codes.NEEDS_PEOPLE)
 

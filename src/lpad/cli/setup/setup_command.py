@@ -42,7 +42,13 @@ _OUT = Output()
     show_default=True,
     help="Settings file to write.",
 )
-@click.option("--port", "ports", multiple=True, metavar="PATH", help="Try only this AT port. Repeatable.")
+@click.option(
+    "--port",
+    "ports",
+    multiple=True,
+    metavar="PATH",
+    help="Try only this port of a modem, AT or MBIM. Repeatable.",
+)
 @click.option(
     "--reader", "readers", multiple=True, metavar="NAME", help="Try only this PC/SC reader. Repeatable."
 )

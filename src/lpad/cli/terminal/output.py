@@ -34,6 +34,19 @@ def safe(value: object) -> str:
     )
 
 
+def _escaped(line: str) -> str:
+    """Return a line of JSON with the same value, and without characters that control the terminal."""
+    if line.isprintable():
+        return line
+    return "".join(_unit(each) if unicodedata.category(each) in _INVISIBLE else each for each in line)
+
+
+def _unit(character: str) -> str:
+    """Return a character as JSON writes it in ASCII: one UTF-16 unit, or two (RFC 8259, 7)."""
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
 class OutputLostError(Exception):
     """The result cannot be written."""
 
@@ -77,8 +90,9 @@ class Output:
         self.answer(msgspec.json.encode(value))
 
     def answer(self, content: bytes) -> None:
-        """Print an answer of the API, which is JSON: only spaces and line ends are changed."""
-        self.line(msgspec.json.format(content).decode())
+        """Print an answer of the API as JSON; characters that control the terminal are escaped in it."""
+        text = msgspec.json.format(content).decode()
+        self.line(text if text.isprintable() else "\n".join(map(_escaped, text.split("\n"))))
 
     def line(self, text: str) -> None:
         """Print a line immediately.

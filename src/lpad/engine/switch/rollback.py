@@ -138,7 +138,7 @@ class Rollback:
         return self._stuck()
 
     def stayed(self) -> LpadError:
-        """Return the final error of a guard whose profile was enabled before, so that nothing was switched."""
+        """Return the final error of a guard whose profile was enabled before, so nothing was switched."""
         if self._guard.layer in tuple(Layer):
             self._network.saw(Layer(self._guard.layer), up=False, cause=self._guard.cause)
         self._network.end()
