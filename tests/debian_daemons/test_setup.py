@@ -1,4 +1,4 @@
-"""lpad setup while Debian's ModemManager runs and has the same modem."""
+"""lpad setup while Debian's ModemManager runs."""
 
 from __future__ import annotations
 
@@ -7,28 +7,27 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cli.setup.test_setup_command import setup, written
-from journeys.gateway import Gateway
+from engine.lab import FIRST
+from lpad.simulator.euicc.card import SoftCard
+from lpad.simulator.modem.pty_modem import PtyModem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from debian_daemons.rig import Rig
+    from lpad.simulator.pki.pki import Pki
 
 pytestmark = pytest.mark.programs("ModemManager", "/usr/lib/polkit-1/polkitd")
 
 
-def test_modem_manager_runs(rig_of: Callable[..., Rig], tmp_path: Path) -> None:
-    """The card is found next to it, and the note says what lpad will do with the modem."""
-    gateway = Gateway()
-    port = gateway.folder / "port"
-    rig = rig_of("", modem=gateway.modem)
-    rig.settle()  # the simulated card answers one of two programs at a time
-    try:
+def test_modem_manager_runs(rig_of: Callable[..., Rig], tmp_path: Path, pki: Pki) -> None:
+    """The card is found, and a note says what lpad will do with a modem that ModemManager has."""
+    port = tmp_path / "modem"
+    rig_of(FIRST)
+    with SoftCard(tmp_path / "card", pki=pki) as card, PtyModem(card, path=port):
         done = setup(tmp_path, "--port", str(port), "--yes").ok()
-    finally:
-        gateway.modem.close()
-    assert f"  EID       {gateway.eid}" in done.out
+    assert f"  EID       {card.eid}" in done.out
     assert written(tmp_path) == {"modem": str(port)}
     assert "note: ModemManager runs: lpad borrows the modem from it" in done.err
     assert "docs/install.md, 'The modem'" in done.err

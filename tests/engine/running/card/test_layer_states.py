@@ -35,7 +35,7 @@ def test_a_layer_is_as_old_as_its_last_check() -> None:
     """A repeated state is no event, but it is seen again; the layers come from below."""
     moment = Moment(wall=2e9, boot=1.0, boot_id="b", steady=2e9)
     states = LayerStates("modem", Hub(), now=lambda: moment)
-    assert states.seen == ()
+    assert not states.seen
     states.saw(Layer.BEARER, up=False, iccid=FIRST, cause="ESM cause 27", told="the network refuses it")
     states.saw(Layer.REGISTERED, up=True, iccid=FIRST, told="CEREG 1 (registered at home)")
     moment = replace(moment, steady=2e9 + 60)
