@@ -172,7 +172,7 @@ HOMES: dict[str, frozenset[str]] = {
         "cryptography": "simulator/",
         "dbus_fast": "dbus/bus.py",
         "ecdsa": "remote/trust/issuer_key.py provisioning/callback_signatures.py",
-        "h11": "api/server/connection.py client/http_socket.py",
+        "h11": "api/server/connection.py client/async_connection.py client/http_socket.py",
         "httpcore": "remote/https/",
         "httpx": "provisioning/",
         "paho": "mqtt/broker_connection.py mqtt/event_forwarder.py",

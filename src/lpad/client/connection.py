@@ -58,8 +58,7 @@ class Connection:
     ) -> Page[_T]:
         """Return the page of typed items with a name at a path."""
         content = wire.decoded(self.request("GET", path, query=given(query)), dict[str, Any])
-        items = msgspec.convert(content[name], list[type_])  # type: ignore[valid-type]  # a type at run time
-        return Page(items, following=content.get("next"))
+        return page_of(content, name, type_)
 
     def change(
         self,
@@ -100,16 +99,8 @@ class Connection:
             ApiError: the daemon refuses.
             DaemonUnreachable: there is no answer.
         """
-        params: dict[str, str | float] = dict(query or {})
-        if wait:
-            params["wait"] = wait
-        request = Request(
-            method=method,
-            target=_target(path, params),
-            headers=_HEADERS if key is None else {**_HEADERS, "Idempotency-Key": key},
-            body=msgspec.json.encode(body) if body is not None else b"",
-        )
-        with self._mapped():
+        request = request_of(method, path, body, query=query, wait=wait, key=key)
+        with mapped(self._socket):
             try:
                 status, content = self._answer(request, PATIENCE + wait)
             except ConnectionBrokenError:
@@ -128,9 +119,8 @@ class Connection:
             ApiError: the daemon refuses.
             DaemonUnreachable: the daemon can no longer be reached.
         """
-        request = Request(method="GET", target=_target(path, query), headers=_HEADERS)
-        with self._mapped(), self._opened() as http:
-            status = http.send(request, patience=None)
+        with mapped(self._socket), self._opened() as http:
+            status = http.send(request_of("GET", path, query=query), patience=None)
             if status >= 400:
                 raise wire.problem(b"".join(http.body(patience=PATIENCE)), status=status)
             yield from wire.events(http.body(patience=None))
@@ -164,26 +154,51 @@ class Connection:
         with self._lock:
             self._idle.append(http)
 
-    @contextmanager
-    def _mapped(self) -> Iterator[None]:
-        try:
-            yield
-        except CannotConnectError as error:
-            raise DaemonUnreachable(
-                f"cannot reach lpad at {self._socket}: {error}; is the daemon running, and"
-                " may this user connect (group 'lpad')?"
-            ) from error
-        except (ConnectionBrokenError, NoAnswerError) as error:
-            why = "no answer in time" if isinstance(error, NoAnswerError) else "it was closed"
-            raise DaemonUnreachable(
-                f"the connection to lpad at {self._socket} broke: {why}; see the daemon's log"
-            ) from error
+
+@contextmanager
+def mapped(socket: str) -> Iterator[None]:
+    """Turn failures of the connection to a socket into DaemonUnreachable."""
+    try:
+        yield
+    except CannotConnectError as error:
+        raise DaemonUnreachable(
+            f"cannot reach lpad at {socket}: {error}; is the daemon running, and"
+            " may this user connect (group 'lpad')?"
+        ) from error
+    except (ConnectionBrokenError, NoAnswerError) as error:
+        why = "no answer in time" if isinstance(error, NoAnswerError) else "it was closed"
+        raise DaemonUnreachable(
+            f"the connection to lpad at {socket} broke: {why}; see the daemon's log"
+        ) from error
+
+
+def request_of(
+    method: str,
+    path: str,
+    body: dict[str, Any] | None = None,
+    *,
+    query: Mapping[str, object] | None = None,
+    wait: float = 0,
+    key: str | None = None,
+) -> Request:
+    """Return a request; the arguments are those of `Connection.request`."""
+    params = dict(query or {})
+    if wait:
+        params["wait"] = wait
+    return Request(
+        method=method,
+        target=f"{path}?{urlencode(params)}" if params else path,
+        headers=_HEADERS if key is None else {**_HEADERS, "Idempotency-Key": key},
+        body=msgspec.json.encode(body) if body is not None else b"",
+    )
+
+
+def page_of(content: dict[str, Any], name: str, type_: type[_T]) -> Page[_T]:
+    """Return the page of typed items with a name in an answer."""
+    items = msgspec.convert(content[name], list[type_])  # type: ignore[valid-type]  # a type at run time
+    return Page(items, following=content.get("next"))
 
 
 def given(query: Mapping[str, object] | None) -> dict[str, str] | None:
     """Return the parameters of a request without those that are None."""
     return {name: str(value) for name, value in (query or {}).items() if value is not None} or None
-
-
-def _target(path: str, query: Mapping[str, object]) -> str:
-    return f"{path}?{urlencode(query)}" if query else path

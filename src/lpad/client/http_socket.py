@@ -42,6 +42,16 @@ class Request:
     body: bytes = b""
 
 
+def encoded(http: h11.Connection, request: Request) -> bytes:
+    """Return the bytes of a request on a connection."""
+    headers = [("Host", "lpad"), ("Accept", "*/*"), *request.headers.items()]
+    if request.body or request.method in ("POST", "PUT", "PATCH"):
+        headers.append(("Content-Length", str(len(request.body))))
+    head = h11.Request(method=request.method, target=request.target, headers=headers)
+    parts = [head, *([h11.Data(data=request.body)] if request.body else []), h11.EndOfMessage()]
+    return b"".join(http.send(part) or b"" for part in parts)
+
+
 class HttpSocket:
     """A connection for one request after another."""
 
@@ -94,12 +104,7 @@ class HttpSocket:
             ConnectionBrokenError: there is no answer.
             NoAnswerError: lpad does not answer in time.
         """
-        headers = [("Host", "lpad"), ("Accept", "*/*"), *request.headers.items()]
-        if request.body or request.method in ("POST", "PUT", "PATCH"):
-            headers.append(("Content-Length", str(len(request.body))))
-        head = h11.Request(method=request.method, target=request.target, headers=headers)
-        parts = [head, *([h11.Data(data=request.body)] if request.body else []), h11.EndOfMessage()]
-        sent = b"".join(self._http.send(part) or b"" for part in parts)
+        sent = encoded(self._http, request)
         self._socket.settimeout(self._patience)
         try:
             self._socket.sendall(sent)

@@ -45,7 +45,9 @@ class WebhookTest(msgspec.Struct, frozen=True, kw_only=True):
     status: int | None = None
 
 
-class _Redelivered(msgspec.Struct, frozen=True, kw_only=True):
+class Redelivered(msgspec.Struct, frozen=True, kw_only=True):
+    """The number of events that are sent again."""
+
     events: int
 
 
@@ -75,7 +77,7 @@ class Webhooks:
     def redeliver(self, name: str, sequence: int | None = None) -> int:
         """Have lpad send an event again, or every set-aside event; return their number."""
         body = {} if sequence is None else {"sequence": sequence}
-        return wire.decoded(self._post(name, "redeliver", body), _Redelivered).events
+        return wire.decoded(self._post(name, "redeliver", body), Redelivered).events
 
     def _post(self, name: str, action: str, body: dict[str, int] | None = None) -> bytes:
         path = f"/v1/webhooks/{quote(name, safe='')}/{action}"

@@ -42,23 +42,28 @@ def problem(content: bytes, *, status: int) -> ApiError:
     )
 
 
-def events(chunks: Iterable[bytes]) -> Iterator[Event]:
-    """Read Server-Sent Events, in the daemon's part of the grammar, each as soon as it is complete."""
-    fields: dict[str, str] = {}
-    for line in _lines(chunks):
-        name, _, value = line.partition(":")
-        if line and name:
-            fields[name] = value.removeprefix(" ")
-        elif not line and "data" in fields:
-            data = msgspec.json.decode(fields["data"], type=dict[str, Any])
-            yield Event(id=fields.get("id", ""), type=fields.get("event", "message"), data=data)
-            fields = {}
+class EventReader:
+    """A reader of Server-Sent Events, in the daemon's part of the grammar."""
 
+    def __init__(self) -> None:
+        self._rest = b""
+        self._fields: dict[str, str] = {}
 
-def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Cut a stream into lines, each as soon as it is complete."""
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """Yield the events that a piece of the stream completes."""
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
         for line in lines:
-            yield line.decode()
+            name, _, value = line.decode().partition(":")
+            if line and name:
+                self._fields[name] = value.removeprefix(" ")
+            elif not line and "data" in self._fields:
+                fields, self._fields = self._fields, {}
+                data = msgspec.json.decode(fields["data"], type=dict[str, Any])
+                yield Event(id=fields.get("id", ""), type=fields.get("event", "message"), data=data)
+
+
+def events(chunks: Iterable[bytes]) -> Iterator[Event]:
+    """Read Server-Sent Events, each as soon as it is complete."""
+    reader = EventReader()
+    for chunk in chunks:
+        yield from reader.feed(chunk)
