@@ -42,24 +42,25 @@ def text_of_picture(data: bytes) -> str:
     if not is_picture(data):
         raise click.UsageError("the file given to --qr is not a PNG or JPEG picture; --code-file reads text")
     texts = list(dict.fromkeys(_read(data)))
-    codes = [text for text in texts if _is_code(text)]
+    faults = {text: _fault(text) for text in texts}
+    codes = [text for text, fault in faults.items() if fault is None]
     if len(codes) > 1:
         raise click.UsageError("the picture contains several activation codes: cut out the one to use")
     if codes:
         return codes[0]
     if texts:
-        raise click.UsageError(
-            "the QR code in the picture is not an activation code: it should begin with LPA:1$"
-        )
+        why = faults[texts[0]] if len(texts) == 1 else "none of them begins with LPA:1$"
+        raise click.UsageError(f"the QR code in the picture is not an activation code: {why}")
     raise click.UsageError("no QR code was found in the picture: try a sharper or closer one")
 
 
-def _is_code(text: str) -> bool:
+def _fault(text: str) -> str | None:
+    """Return why a text is not an activation code; None: it is one."""
     try:
         ActivationCode.parse(text)
-    except InvalidActivationCode:
-        return False
-    return True
+    except InvalidActivationCode as error:
+        return error.sentence
+    return None
 
 
 def _read(data: bytes) -> Iterator[str]:
