@@ -83,7 +83,7 @@ def test_json_everywhere(terminal: Terminal) -> None:
     assert terminal.lpactl("notifications", "--json").ok().json["notifications"] == []
     assert terminal.lpactl("notifications", "deliver", "--json").ok().json["result"] == {"delivered": 0}
     failed = terminal.lpactl("enable", SECOND, "--json")
-    assert (failed.code, failed.json["kind"]) == (exit_codes.STATE, "not-found")
+    assert (failed.code, failed.json["error"]["kind"]) == (exit_codes.STATE, "not-found")
     missing = terminal.lpactl("changes", "99", "--json")
     assert (missing.code, missing.json["kind"]) == (exit_codes.STATE, "not-found")
 
@@ -231,7 +231,7 @@ def test_a_reset(terminal: Terminal) -> None:
     """With --yes all named data are deleted."""
     terminal.lab.install()
     terminal.lpactl("reset", "--operational", "--yes").ok()
-    assert terminal.lpactl("profiles", "--json").ok().json == []
+    assert terminal.lpactl("profiles", "--json").ok().json["profiles"] == []
 
 
 def test_nobody_there(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_a_read_only_journal_is_shown(lpactl: Callable[..., Finished], tmp_path:
     status = lpactl("status").ok()
     assert "modem" in status.out
     assert "journal: read-only: " in status.err
-    assert "(journal-unavailable)" in status.err
+    assert "(journal-unavailable); 'lpactl doctor' examines it" in status.err
     doctor = lpactl("doctor", "--config", str(tmp_path / "lpad.yaml"))
     assert doctor.code == exit_codes.STATE
     assert "wrong   journal: read-only" in doctor.out

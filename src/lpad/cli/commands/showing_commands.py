@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _CARD = "/v1/euiccs/{}"
+_DOCTOR = "; 'lpactl doctor' examines it"
 _DROPPED = ("CLASS", "PROVIDER", "LINE", "NICKNAME")
 """Columns of the profiles that a narrow terminal does not get, in this order."""
 
@@ -75,7 +76,7 @@ def status(session: Session) -> None:
     journal = system.health.journal
     if journal.error is not None:
         session.output.note(
-            safe(f"journal: {journal.state}: {journal.error.sentence} ({journal.error.kind})")
+            safe(f"journal: {journal.state}: {journal.error.sentence} ({journal.error.kind}){_DOCTOR}")
         )
     for path in journal.set_aside:
         session.output.note(safe(f"journal: the damaged file was set aside as {path}"))
@@ -83,7 +84,7 @@ def status(session: Session) -> None:
         session.output.note(safe(repair_line(repair)))
     for euicc in euiccs:
         if euicc.error is not None:
-            session.output.note(safe(f"{euicc.name}: {euicc.error.sentence} ({euicc.error.kind})"))
+            session.output.note(safe(f"{euicc.name}: {euicc.error.sentence} ({euicc.error.kind}){_DOCTOR}"))
 
 
 def _readable(read: Callable[[], _T]) -> _T | None:

@@ -130,7 +130,7 @@ def waiting_lines(changes: Iterable[Change]) -> list[str]:
 
 def _awaited(change: Change) -> str | None:
     if change.pause is not None:
-        return waits(change.pause)
+        return f"{waits(change.pause)}; 'lpactl cancel {change.id}' ends it"
     if change.question is not None:
         return f"waits for {question_words(change)}"
     return None
