@@ -24,7 +24,7 @@ _LISTING = 10.0
 
 
 @click.command("probe")
-@click.option("--port", metavar="PATH", help="Port of a modem, AT or MBIM.")
+@click.option("--port", metavar="PATH", help="Port of a modem: AT, MBIM or QMI.")
 @click.option("--reader", metavar="NAME", help="PC/SC reader: its name, a pattern with *, or a position.")
 @click.option(
     "--baud", default=115200, show_default=True, help="Speed of the port in baud; USB modems accept any."

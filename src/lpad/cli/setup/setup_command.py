@@ -47,7 +47,7 @@ _OUT = Output()
     "ports",
     multiple=True,
     metavar="PATH",
-    help="Try only this port of a modem, AT or MBIM. Repeatable.",
+    help="Try only this port of a modem: AT, MBIM or QMI. Repeatable.",
 )
 @click.option(
     "--reader", "readers", multiple=True, metavar="NAME", help="Try only this PC/SC reader. Repeatable."
