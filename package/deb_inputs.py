@@ -29,7 +29,7 @@ SOURCES = (
     "script/build-deb",
     "systemd",
 )
-"""What script/build-deb takes from the repository in addition to the wheel."""
+"""The inputs of script/build-deb from the repository, in addition to the wheel."""
 
 
 def digest(wheel: Path, root: Path, words: Sequence[str]) -> str:

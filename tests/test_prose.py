@@ -44,22 +44,29 @@ PAIRS = [
     ("the most bytes of an answer", "the maximum number of bytes in an answer"),
     ("an offset that lies beyond the end", "an offset that is beyond the end"),
     ("once the time is over", "once the time has passed"),
+    ('"""What the card holds."""', '"""The content of the card."""'),
+    ("lpad looks again", "lpad checks again"),
+    ("one more look at the modem", "one more check of the modem"),
+    ("lpad starts it unasked", "lpad starts it without a request"),
+    ("the card vouches for it", "the card confirms it"),
+    ("unknown fields are passed over", "unknown fields are ignored"),
     ("    <<<<<<< Updated upstream", "    Args:"),
     ("    =======", "    ===="),
     (">>>>>>> Stashed changes", "    Raises:"),
     ("it lasts no longer", "it is no longer there"),
+    ('"""What? The card."""', "at first looks like a failure, and is passed on"),
     ("there is no such port", "None if there is none"),
 ]
 
 
-@pytest.mark.parametrize(("odd", "plain"), PAIRS[:-2])
+@pytest.mark.parametrize(("odd", "plain"), PAIRS[:-3])
 def test_a_habit_is_found_and_its_plain_form_is_not(odd: str, plain: str) -> None:
     """A sentence with the habit is reported with the plain form; the plain sentence passes."""
     assert [habit.instead for _, habit in prose.found(odd)]
     assert list(prose.found(plain)) == []
 
 
-@pytest.mark.parametrize("plain", [*PAIRS[-2], *PAIRS[-1]])
+@pytest.mark.parametrize("plain", [plain for pair in PAIRS[-3:] for plain in pair])
 def test_ordinary_words_pass(plain: str) -> None:
     """Words that only look like a habit are left alone."""
     assert list(prose.found(plain)) == []

@@ -88,7 +88,7 @@ ANSWERS = {
         "": http({**DONE, "state": RED}),
     },
 }
-"""What the socket answers, by a part of the request's path; "" is for all others."""
+"""The answers of the socket, by a part of the request's path; "" is for all others."""
 
 
 @contextmanager

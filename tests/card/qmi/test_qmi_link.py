@@ -164,7 +164,7 @@ def test_clients_noted_before_a_reset_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_exhausted_clients_are_named(tmp_path: Path) -> None:
-    """Only a reset of the modem helps, and the error says so."""
+    """Only a reset of the modem helps, and the error states this."""
     habits = QmiHabits(clients=2, leaked_clients=2)
     with QmiModem(ScriptedCard(), path=tmp_path / "cdc-wdm0", habits=habits) as modem:
         link = open_qmi_link(modem.path)
@@ -236,7 +236,7 @@ def test_noise_before_an_answer_is_skipped(tmp_path: Path) -> None:
 
 
 def test_a_silent_modem_is_named(tmp_path: Path) -> None:
-    """Twice no answer to the request for a client: the error says what to check."""
+    """After two requests for a client without an answer, the error names the things to check."""
     with QmiModem(ScriptedCard(), path=tmp_path / "cdc-wdm0") as modem:
         link = open_qmi_link(modem.path)
         for _ in range(4):
@@ -247,7 +247,7 @@ def test_a_silent_modem_is_named(tmp_path: Path) -> None:
 
 
 def test_a_vanished_port_is_named_and_comes_back(tmp_path: Path) -> None:
-    """A modem that leaves the bus ends the session at once; a new link works once it is back."""
+    """A modem that leaves the bus ends the session immediately; a new link works once it is back."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         get_eid(link)
         modem.once(uim.SendApdu, vanish=True)
@@ -300,7 +300,7 @@ def test_channels_of_a_killed_process_are_closed_if_none_is_free(tmp_path: Path)
 
 
 def test_a_piece_that_never_comes_is_an_error(tmp_path: Path) -> None:
-    """A long answer without its end is no answer."""
+    """A long answer without its end does not count as an answer."""
     card = ScriptedCard(answers={GET_EID: bytes(300)})
     habits = {"long_response": 100, "loses_piece": True, "fetches_response": True}
     with (

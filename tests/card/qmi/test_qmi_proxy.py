@@ -92,7 +92,7 @@ def test_clients_of_a_killed_process_are_given_back_through_the_proxy(tmp_path: 
 
 
 def test_a_proxy_that_refuses_is_named(tmp_path: Path) -> None:
-    """qmi-proxy closes the connection of every user but root; the error says so."""
+    """qmi-proxy closes the connection of every user but root; the error states this."""
     name = f"\0lpad-test-{uuid.uuid4()}"
     with (
         QmiModem(ScriptedCard(), path=tmp_path / "cdc-wdm0") as modem,

@@ -174,7 +174,7 @@ def test_an_installed_event_is_not_tried_again() -> None:
 
 
 def test_a_repeated_download_that_fails_makes_no_installed_event_fail() -> None:
-    """A caller may repeat it in vain, but its profile, which may have been deleted, does not come back."""
+    """A caller may repeat it without success; its profile, perhaps deleted since, does not come back."""
     result = DownloadResult(iccid=ICCID)
     known = after_downloads(listed("A"), [download("A", State.DONE, result=result)], at=START)
     known = after_downloads(known, [download("A", State.RUNNING, number=9)], at=START)

@@ -161,7 +161,7 @@ def test_no_discovery_begins_under_a_guard(tmp_path: Path, pki: Pki, *, requeste
 
 
 def test_a_cut_under_the_first_guard(tmp_path: Path, pki: Pki) -> None:
-    """After a restart the first guard goes on, and only its failure leads to the next profile."""
+    """After a restart the first guard continues, and only its failure leads to the next profile."""
     with GuardedLab(tmp_path, pki, FIRST) as lab:
         lab.event(FIRST, "EVENT-1")
         lab.event(SECOND, "EVENT-2")

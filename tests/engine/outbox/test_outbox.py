@@ -299,7 +299,7 @@ def test_a_copy_is_stored_as_being_sent(tmp_path: Path) -> None:
 
 
 def test_a_deletion_that_waits_survives_a_failed_transaction(tmp_path: Path) -> None:
-    """What the next transaction was to delete is deleted by the one after it."""
+    """If a transaction fails to delete copies, the one after it deletes them."""
     journal = Journal(tmp_path / "journal")
     copy = NewCopy(eid="8" * 32, seq=1, event="enable", address="a.example", iccid=None, raw=b"1", at=1)
     assert journal.notifications.keep_all([copy]) == 1

@@ -71,7 +71,7 @@ def test_a_switch_is_done_before_its_notifications_are_copied(lab: Lab, kind: Ki
 
 
 def test_copied_delivered_and_removed_in_one_session(lab: Lab) -> None:
-    """What the session has read itself is not compared again before it leaves the card."""
+    """Notifications that the session has read itself are removed from the card without another comparison."""
     lab.install()
     _nothing_left(lab)
     lab.modem.received.clear()

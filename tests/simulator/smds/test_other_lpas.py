@@ -150,7 +150,7 @@ def test_a_transaction_is_for_one_question(visit: Visit) -> None:
 
 @pytest.mark.parametrize("function", ["cancelSession", "getBoundProfilePackage", "handleNotification"])
 def test_functions_that_an_sm_ds_lacks(visit: Visit, function: str) -> None:
-    """An LPA that cancels its session, as at an SM-DP+, gets 404 and may go on over the same connection."""
+    """An LPA that cancels its session, as at an SM-DP+, gets 404 and may use the connection again."""
     visit.initiate()
     response = visit.connection.post(function, b"{}")
     response.read()

@@ -1,4 +1,4 @@
-"""What lpad holds at a modem's QMI port, noted on disk so that a killed process leaves nothing behind."""
+"""The clients that lpad holds at a modem's QMI port, noted on disk so that a killed process leaves none."""
 
 from __future__ import annotations
 

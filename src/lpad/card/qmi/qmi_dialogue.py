@@ -47,7 +47,7 @@ _SUBSCRIPTIONS: dict[int, tuple[Body, ...]] = {
     ),
     Service.NAS: (network.RegisterIndications(),),
 }
-"""What a new client asks to be informed of; firmware that refuses one has lpad ask from time to time."""
+"""The reports that a new client subscribes to; if firmware refuses one, lpad asks from time to time."""
 
 
 class QmiDialogue:
