@@ -128,8 +128,7 @@ SEES: dict[str, frozenset[str]] = {
         "simulator/euicc/chip": "simulator/asn1 simulator/pki",
         "simulator/smdp": "simulator/smdp/http",
         "simulator/smdp/http": "simulator/smdp/functions",
-        "simulator/smdp/functions": "simulator/smdp/call simulator/smdp/store simulator/pki"
-        " simulator/profile_package",
+        "simulator/smdp/functions": "simulator/smdp/store simulator/pki simulator/profile_package",
     }.items()
 }
 """The rooms of its own floor that a room sees; it also sees the rooms that those see."""

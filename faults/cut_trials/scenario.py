@@ -10,7 +10,7 @@ from faults.device.device import AT_PORT, CARD, PATIENCE, Device, Late
 from faults.device.watched_platform import PLATFORM
 from faults.injected.cut import Outage
 from lpad.base.identifiers import Iccid
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

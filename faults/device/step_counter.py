@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from faults.injected.cut import Counted, Cut, Kind, Outage
-from lpad.simulator.smdp.call.faults import TlsIdentity
+from lpad.simulator.smdp.functions.faults import TlsIdentity
 from lpad.simulator.smdp.functions.functions import HttpAnswer
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lpad.simulator.platform.http_message import Answer
 from lpad.simulator.platform.reservations import Placed, Profile
 from lpad.simulator.platform.server import SimulatedPlatform
-from lpad.simulator.smdp.call.faults import TlsIdentity
+from lpad.simulator.smdp.functions.faults import TlsIdentity
 from lpad.simulator.smdp.store.order import OrderState
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from hil.orders.own_smdp import OwnOrder
 from hil.place.place import PATIENCE
 from lpad.client import ApiError
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from hil.orders.own_smdp import OwnServer

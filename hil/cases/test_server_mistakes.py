@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hil.place.place import PATIENCE
-from lpad.simulator.smdp.call.faults import Fault, FaultKind, TlsIdentity
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind, TlsIdentity
 
 if TYPE_CHECKING:
     from hil.orders.own_smdp import OwnServer

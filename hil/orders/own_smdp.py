@@ -9,7 +9,7 @@ from lpad.base.identifiers import Eid, Iccid
 from lpad.cli.simulated.new_order import add_order
 from lpad.simulator.pki.pki import Pki
 from lpad.simulator.profile_package.saip import parse
-from lpad.simulator.smdp.call.faults import TlsIdentity
+from lpad.simulator.smdp.functions.faults import TlsIdentity
 from lpad.simulator.smdp.server import SmDp
 from lpad.simulator.smdp.store.metadata import Owner
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hil.bench_file.bench_file import BenchFile, Server
-    from lpad.simulator.smdp.call.faults import Fault
+    from lpad.simulator.smdp.functions.faults import Fault
     from lpad.simulator.smdp.store.metadata import ProfilePolicyRule
     from lpad.simulator.smdp.store.received_notifications import Notification
 

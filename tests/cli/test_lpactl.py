@@ -19,7 +19,7 @@ from lpad.base.backoff import Backoff
 from lpad.cli.terminal import exit_codes
 from lpad.engine.change.params import EnableParams, GuardParams
 from lpad.engine.worker.queue import retry_rules
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from lpad.simulator.smdp.store.metadata import ProfileMetadata
 
 if TYPE_CHECKING:

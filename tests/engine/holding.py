@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Json
     from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
-    from lpad.simulator.smdp.call.faults import ActiveFaults
+    from lpad.simulator.smdp.functions.faults import ActiveFaults
     from lpad.simulator.smdp.functions.functions import HttpAnswer
 
 

@@ -18,7 +18,7 @@ from lpad.engine.running.answer import Answer
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.worker.queue import awaiting_retry, retry_rules
 from lpad.engine.worker.queue.retry_rules import Course
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -35,7 +35,7 @@ from lpad.engine.outbox.outbox import Outbox
 from lpad.remote.es9plus import Es9Plus
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from lpad.simulator.smdp.store.metadata import ProfileMetadata, Recipient
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from lpad.engine.journal import SCHEMA_VERSION, Journal, write_retry
 from lpad.engine.journal.file.file_replacement import KEPT
 from lpad.engine.journal.file.writability import JournalState
 from lpad.engine.snapshot.snapshot import CardState
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

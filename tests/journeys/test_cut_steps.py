@@ -10,7 +10,7 @@ from journeys.gate import STORE_DATA, Gated, gated_gateway
 from journeys.gateway import CARD, PATIENCE, Gateway
 from lpad.engine.journal import Journal
 from lpad.engine.journal.notifications import Stage
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,7 @@ import pytest
 
 from journeys.gateway import CARD, PATIENCE, Gateway
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
-from lpad.simulator.smdp.call.faults import Fault, FaultKind, TlsIdentity
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind, TlsIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

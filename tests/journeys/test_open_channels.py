@@ -15,7 +15,7 @@ from journeys.gate import Gate, enabling, loading
 from journeys.gateway import CARD, PATIENCE, Gateway
 from journeys.open_channels import ApduLog, left_open_at
 from lpad.simulator.personalities import find_personality
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from lpad.simulator.virtual_reader import VirtualReaderCard
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from lpad.base.errors import (
 from lpad.lpa.discovery import DEEPEST, MOST_EVENTS, MOST_SESSIONS
 from lpad.lpa.install_policy import InstallPolicy
 from lpad.protocol.download_session import Step
-from lpad.simulator.smdp.call.faults import Fault, FaultKind, TlsIdentity
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind, TlsIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

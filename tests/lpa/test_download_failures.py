@@ -28,7 +28,7 @@ from lpad.lpa.download import Order
 from lpad.protocol.download_session import Step
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
-from lpad.simulator.smdp.call.faults import Fault, FaultKind, TlsIdentity
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind, TlsIdentity
 from lpad.simulator.smdp.store.metadata import ProfileMetadata
 
 if TYPE_CHECKING:

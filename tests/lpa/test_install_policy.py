@@ -18,7 +18,7 @@ from lpad.codec.messages.metadata import ProfileMetadata as Read
 from lpad.lpa.install_policy import CONFIRM, RULES, Asking, InstallPolicy, Moment, _shown
 from lpad.lpa.server_checks import same_profile
 from lpad.protocol.download_session import Step
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from lpad.simulator.smdp.store.metadata import Owner, ProfileMetadata, ProfilePolicyRule
 from lpad.simulator.smdp.store.metadata import ProfileClass as OfferedClass
 

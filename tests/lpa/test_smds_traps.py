@@ -16,7 +16,7 @@ from lpad.lpa.euicc import Euicc
 from lpad.protocol.download_session import Step
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
 from lpad.simulator.pki.credential import Curve
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from lpad.lpa.download import Order
 from lpad.protocol.download_session import Step
 from lpad.simulator.euicc.chip.behaviour import Answers, CardBehaviour
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from typing import Any

@@ -11,7 +11,7 @@ import pytest
 from lpad.cli.simulated.sim import sim
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
 from lpad.simulator.platform.faults import PlatformFault
-from lpad.simulator.smdp.call.faults import FaultKind
+from lpad.simulator.smdp.functions.faults import FaultKind
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
 

@@ -31,7 +31,7 @@ from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.policy.provisioning import FROM_DEFAULT_SMDP
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.webhooks import endpoint_worker
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from lpad.simulator.smds.server import events_of, make_smds
 
 if TYPE_CHECKING:

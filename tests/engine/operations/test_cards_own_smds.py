@@ -12,7 +12,7 @@ from engine.lab import FIRST, result_of
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import Kind, State
 from lpad.engine.policy.discovery import DiscoveryPolicy
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from lpad.engine.policy.installing import Policies
 from lpad.engine.policy.provisioning import ProvisioningPolicy
 from lpad.engine.unattended import discovered_events
 from lpad.lpa.install_policy import InstallPolicy
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from lpad.simulator.smdp.store.order import OrderState
 from lpad.simulator.smds.server import events_of
 

@@ -17,7 +17,7 @@ from lpad.engine.outbox import BACKOFF
 from lpad.engine.outbox.delivery import is_marked
 from lpad.engine.worker.worker import Worker
 from lpad.lpa import notification_delivery
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from lpad.simulator.smdp.store.metadata import ProfileMetadata, Recipient
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from lpad.base.backoff import Backoff
 from lpad.engine.change.change import Kind, State
 from lpad.engine.outbox import owed_cancellations
 from lpad.engine.outbox.owed_cancellations import TRIES
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from lpad.simulator.smdp.store.order import Order

@@ -13,7 +13,7 @@ from lpad.codec.messages.notifications import signed_part
 from lpad.engine.change.change import Kind, State
 from lpad.engine.journal import Journal
 from lpad.engine.journal.notifications import Stage
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from pathlib import Path

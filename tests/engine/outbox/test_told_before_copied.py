@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lpad.engine.change.change import Change
-    from lpad.simulator.smdp.call.faults import ActiveFaults
+    from lpad.simulator.smdp.functions.faults import ActiveFaults
     from lpad.simulator.smdp.functions.functions import HttpAnswer
 
 LIST = 0xBF28

@@ -15,7 +15,7 @@ from lpad.engine.journal.notifications import Stage
 from lpad.engine.outbox import collection, delivery
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.lpa import notification_delivery
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from lpad.simulator.smdp.store.metadata import ProfileMetadata, Recipient
 
 if TYPE_CHECKING:

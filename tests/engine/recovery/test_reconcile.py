@@ -28,7 +28,7 @@ from lpad.engine.policy.networking import NetworkPolicy
 from lpad.engine.recovery import interrupted_changes
 from lpad.engine.running.answer import Answer
 from lpad.network.hooks import Hooks
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from network.runner_bench import runner
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ from lpad.network.hooks import Hooks
 from lpad.network.network_cause import Cause, Procedure
 from lpad.network.network_settings import IpType, NetworkSettings
 from lpad.simulator.modem.contexts import Subscription
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from network.runner_bench import runner
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from lpad.engine.policy.discovery import DiscoveryPolicy, Install
 from lpad.engine.policy.provisioning import ProvisioningPolicy
 from lpad.engine.unattended import first_profile
 from lpad.engine.unattended.discovered_events import DiscoveryTime
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from lpad.engine.change.change import Change, Kind, PauseReason, State
 from lpad.engine.policy.provisioning import FROM_DEFAULT_SMDP, NO_PROVISIONING
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.unattended import first_profile
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from lpad.engine.running.card.open_card import CardPort

@@ -29,7 +29,7 @@ from lpad.engine.worker.due_tasks import DueTask, DueTasks
 from lpad.engine.worker.hung_modem import HungModem
 from lpad.engine.worker.queue import change_precedence, change_queue
 from lpad.engine.worker.queue.change_queue import ChangeQueue
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from lpad.engine.worker.queue.change_precedence import Rank

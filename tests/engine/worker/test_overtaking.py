@@ -14,7 +14,7 @@ from lpad.engine.change import overtaking
 from lpad.engine.change.change import Kind, PauseReason, State
 from lpad.engine.change.notes import Notes, noting
 from lpad.engine.operations.operations import OPERATIONS
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from lpad.simulator.smdp.store.order import OrderState
 
 if TYPE_CHECKING:

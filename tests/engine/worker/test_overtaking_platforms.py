@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lpad.simulator.platform.http_message import Request
     from lpad.simulator.platform.server import SimulatedPlatform
     from lpad.simulator.platform.vendor import Faulty
-    from lpad.simulator.smdp.call.faults import ActiveFaults
+    from lpad.simulator.smdp.functions.faults import ActiveFaults
     from lpad.simulator.smdp.functions.functions import HttpAnswer
     from lpad.simulator.smdp.server import SmDp
 

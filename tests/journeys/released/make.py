@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx
 
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from lpad.testing.daemon_process import DaemonProcess
 from lpad.testing.simulated_gateway import CARD, Gateway
 

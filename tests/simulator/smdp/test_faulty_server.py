@@ -15,7 +15,7 @@ from lpad.base.errors import MalformedError
 from lpad.codec.asn1 import tlv
 from lpad.simulator.pki.credential import Credential, Curve, authority_key_id, issued_by, registered_id
 from lpad.simulator.profile_package.bsp import BspSecurityError
-from lpad.simulator.smdp.call.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from lpad.simulator.smdp.store.order import OrderState
 from simulator.smdp.bench import SCHEMA, Connection, Visit, decoded, status_of
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lpad.base.identifiers import Iccid
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
-from lpad.simulator.smdp.call.faults import ActiveFaults
+from lpad.simulator.smdp.functions.faults import ActiveFaults
 from lpad.simulator.smdp.server import SmDp
 from simulator.smdp.bench import Connection, TestCard, Visit, b64
 

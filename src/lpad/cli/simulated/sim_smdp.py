@@ -12,7 +12,7 @@ from lpad.cli.simulated.serving import PORT, served
 from lpad.cli.terminal.output import Output
 from lpad.simulator.pki.credential import Curve
 from lpad.simulator.pki.pki import Pki
-from lpad.simulator.smdp.call.faults import FaultPlan, TlsIdentity
+from lpad.simulator.smdp.functions.faults import FaultPlan, TlsIdentity
 from lpad.simulator.smdp.server import SGP26_NAME, SmDp
 from lpad.simulator.smds.server import make_smds
 

@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Self
 
 from lpad.simulator.smdp.address_file import AddressFile
-from lpad.simulator.smdp.call.faults import ActiveFaults, FaultPlan, TlsIdentity
+from lpad.simulator.smdp.functions.faults import ActiveFaults, FaultPlan, TlsIdentity
 from lpad.simulator.smdp.functions.functions import FUNCTIONS, HttpAnswer, answer
 from lpad.simulator.smdp.functions.server_context import ServerContext, own_addresses
 from lpad.simulator.smdp.functions.sessions import Sessions

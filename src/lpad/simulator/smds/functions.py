@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lpad.simulator.smdp.call import status_codes
-from lpad.simulator.smdp.call.faults import FaultKind
-from lpad.simulator.smdp.call.status_codes import Refusal, Status
+from lpad.simulator.smdp.functions import status_codes
 from lpad.simulator.smdp.functions.authentication import verified_card
+from lpad.simulator.smdp.functions.faults import FaultKind
 from lpad.simulator.smdp.functions.initiation import initiate_authentication
 from lpad.simulator.smdp.functions.sessions import SessionState
+from lpad.simulator.smdp.functions.status_codes import Refusal, Status
 from lpad.simulator.smdp.store.events import new_event_id
 
 if TYPE_CHECKING:
     from lpad.base.identifiers import Eid
-    from lpad.simulator.smdp.call.function_call import Call
+    from lpad.simulator.smdp.functions.function_call import Call
     from lpad.simulator.smdp.functions.functions import Functions
     from lpad.simulator.smdp.functions.server_context import ServerContext
     from lpad.simulator.smdp.store.events import Events

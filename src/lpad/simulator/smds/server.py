@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.simulator.pki.pki import OID_DS1, OID_ROOT_DS
-from lpad.simulator.smdp.call.faults import FaultPlan, TlsIdentity
+from lpad.simulator.smdp.functions.faults import FaultPlan, TlsIdentity
 from lpad.simulator.smdp.server import SmDp
 from lpad.simulator.smdp.store.events import Events
 from lpad.simulator.smds.functions import functions_on

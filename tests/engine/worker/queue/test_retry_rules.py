@@ -31,7 +31,7 @@ from lpad.engine.environment.environment import Environment
 from lpad.engine.running.retry_time import TriedTime, UncountedTime
 from lpad.engine.worker.queue import awaiting_retry, retry_rules
 from lpad.engine.worker.queue.retry_rules import BACKOFF, Course, Retry, course_of, retry_after
-from lpad.simulator.smdp.call.faults import Fault, FaultKind, TlsIdentity
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind, TlsIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

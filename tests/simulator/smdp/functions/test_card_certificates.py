@@ -12,9 +12,9 @@ from cryptography.x509.oid import NameOID
 from lpad.simulator.pki import certificate_profile as profile
 from lpad.simulator.pki.credential import Credential, Curve
 from lpad.simulator.pki.pki import DEFAULT_EID
-from lpad.simulator.smdp.call import status_codes
-from lpad.simulator.smdp.call.status_codes import Refusal
+from lpad.simulator.smdp.functions import status_codes
 from lpad.simulator.smdp.functions.card_certificates import verify_chain
+from lpad.simulator.smdp.functions.status_codes import Refusal
 
 if TYPE_CHECKING:
     from lpad.simulator.pki.pki import Pki

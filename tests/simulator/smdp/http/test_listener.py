@@ -13,7 +13,7 @@ import pytest
 from lpad.simulator.pki.credential import Curve
 from lpad.simulator.pki.pki import Pki
 from lpad.simulator.smdp.address_file import AddressFile
-from lpad.simulator.smdp.call.faults import TlsIdentity
+from lpad.simulator.smdp.functions.faults import TlsIdentity
 from lpad.simulator.smdp.server import SmDp
 from simulator.smdp.bench import PREFIX, Connection, TestCard, Visit, b64, status_of
 

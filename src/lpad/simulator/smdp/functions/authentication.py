@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import swap_nibbles
 from lpad.codec.asn1 import tlv
-from lpad.simulator.smdp.call import faulty_answers, status_codes
-from lpad.simulator.smdp.call.faults import FaultKind
-from lpad.simulator.smdp.call.function_call import Call, encoded
-from lpad.simulator.smdp.call.status_codes import Refusal
+from lpad.simulator.smdp.functions import faulty_answers, status_codes
 from lpad.simulator.smdp.functions.card_certificates import verify_chain
+from lpad.simulator.smdp.functions.faults import FaultKind
+from lpad.simulator.smdp.functions.function_call import Call, encoded
 from lpad.simulator.smdp.functions.sessions import Session, SessionState
+from lpad.simulator.smdp.functions.status_codes import Refusal
 from lpad.simulator.smdp.store.metadata import bits_of
 from lpad.simulator.smdp.store.order import Order, OrderState
 from lpad.simulator.smdp.store.transactions import Transaction

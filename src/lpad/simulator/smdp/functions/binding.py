@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
-from lpad.simulator.smdp.call import status_codes
-from lpad.simulator.smdp.call.function_call import Call, encoded
-from lpad.simulator.smdp.call.status_codes import Refusal
+from lpad.simulator.smdp.functions import status_codes
 from lpad.simulator.smdp.functions.bound_package import Contents, bind, bind_again
 from lpad.simulator.smdp.functions.damaged_package import damaged
+from lpad.simulator.smdp.functions.function_call import Call, encoded
 from lpad.simulator.smdp.functions.sessions import Session, SessionState
+from lpad.simulator.smdp.functions.status_codes import Refusal
 from lpad.simulator.smdp.store.order import Binding, Order, OrderState, confirmed_by
 
 if TYPE_CHECKING:

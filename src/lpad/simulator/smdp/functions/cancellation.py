@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
 from lpad.codec.asn1 import object_identifier
-from lpad.simulator.smdp.call import status_codes
-from lpad.simulator.smdp.call.status_codes import Refusal
+from lpad.simulator.smdp.functions import status_codes
 from lpad.simulator.smdp.functions.sessions import SessionState
+from lpad.simulator.smdp.functions.status_codes import Refusal
 from lpad.simulator.smdp.store.order import OrderState
 
 if TYPE_CHECKING:
-    from lpad.simulator.smdp.call.function_call import Call
+    from lpad.simulator.smdp.functions.function_call import Call
     from lpad.simulator.smdp.functions.server_context import ServerContext
 
 _RESPONSE = 0xBF41

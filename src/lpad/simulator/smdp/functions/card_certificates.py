@@ -19,8 +19,8 @@ from lpad.simulator.pki.credential import (
     policies,
     read_certificate,
 )
-from lpad.simulator.smdp.call import status_codes
-from lpad.simulator.smdp.call.status_codes import Refusal, Status
+from lpad.simulator.smdp.functions import status_codes
+from lpad.simulator.smdp.functions.status_codes import Refusal, Status
 
 _PERMITTED_EINS = x509.ObjectIdentifier("2.23.146.1.2.2.0")
 

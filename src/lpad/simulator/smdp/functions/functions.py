@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from lpad.simulator.smdp.call import faulty_answers
-from lpad.simulator.smdp.call import status_codes as status
-from lpad.simulator.smdp.call.faults import ActiveFaults, FaultKind
-from lpad.simulator.smdp.call.function_call import Call
-from lpad.simulator.smdp.call.status_codes import Refusal, Status
+from lpad.simulator.smdp.functions import faulty_answers
+from lpad.simulator.smdp.functions import status_codes as status
 from lpad.simulator.smdp.functions.authentication import authenticate_client
 from lpad.simulator.smdp.functions.binding import get_bound_profile_package
 from lpad.simulator.smdp.functions.cancellation import cancel_session
+from lpad.simulator.smdp.functions.faults import ActiveFaults, FaultKind
+from lpad.simulator.smdp.functions.function_call import Call
 from lpad.simulator.smdp.functions.initiation import initiate_authentication
 from lpad.simulator.smdp.functions.notifications import handle_notification
+from lpad.simulator.smdp.functions.status_codes import Refusal, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,10 +9,10 @@ from lpad.codec.asn1 import tlv
 from lpad.simulator.pki import certificate_profile
 from lpad.simulator.pki.credential import Credential, Curve
 from lpad.simulator.pki.pki import OID_DP1
-from lpad.simulator.smdp.call import faulty_answers, status_codes
-from lpad.simulator.smdp.call.faults import FaultKind
-from lpad.simulator.smdp.call.function_call import Call, encoded
-from lpad.simulator.smdp.call.status_codes import Refusal
+from lpad.simulator.smdp.functions import faulty_answers, status_codes
+from lpad.simulator.smdp.functions.faults import FaultKind
+from lpad.simulator.smdp.functions.function_call import Call, encoded
+from lpad.simulator.smdp.functions.status_codes import Refusal
 
 if TYPE_CHECKING:
     from lpad.codec.asn1.tlv import Tlv

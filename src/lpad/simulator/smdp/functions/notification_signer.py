@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
 from lpad.simulator.pki.credential import Credential, authority_key_id, read_certificate
-from lpad.simulator.smdp.call.status_codes import Refusal
 from lpad.simulator.smdp.functions.card_certificates import verify_chain
+from lpad.simulator.smdp.functions.status_codes import Refusal
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import Iccid
 from lpad.simulator.pki.credential import signed_by
-from lpad.simulator.smdp.call import status_codes
-from lpad.simulator.smdp.call.status_codes import Refusal
+from lpad.simulator.smdp.functions import status_codes
 from lpad.simulator.smdp.functions.notification_signer import Signer, signer_of_other, signer_of_result
+from lpad.simulator.smdp.functions.status_codes import Refusal
 from lpad.simulator.smdp.store.metadata import Event, bits_of
 from lpad.simulator.smdp.store.order import OrderState
 from lpad.simulator.smdp.store.received_notifications import Notification
 
 if TYPE_CHECKING:
     from lpad.codec.asn1.tlv import Tlv
-    from lpad.simulator.smdp.call.function_call import Call
+    from lpad.simulator.smdp.functions.function_call import Call
     from lpad.simulator.smdp.functions.server_context import ServerContext
 
 _INSTALLATION_RESULT = 0xBF37

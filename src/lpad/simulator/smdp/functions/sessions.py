@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from lpad.simulator.smdp.call import status_codes
-from lpad.simulator.smdp.call.status_codes import Refusal
+from lpad.simulator.smdp.functions import status_codes
+from lpad.simulator.smdp.functions.status_codes import Refusal
 
 if TYPE_CHECKING:
     from lpad.base.identifiers import Eid

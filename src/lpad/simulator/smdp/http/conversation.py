@@ -7,14 +7,14 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
-from lpad.simulator.smdp.call.faults import ActiveFaults, FaultKind
+from lpad.simulator.smdp.functions.faults import ActiveFaults, FaultKind
 from lpad.simulator.smdp.functions.functions import FUNCTIONS, PATH, HttpAnswer
 from lpad.simulator.smdp.http.http_connection import WEB_PAGE, HttpConnection
 
 if TYPE_CHECKING:
     import ssl
 
-    from lpad.simulator.smdp.call.faults import FaultPlan
+    from lpad.simulator.smdp.functions.faults import FaultPlan
     from lpad.simulator.smdp.http.traffic_counters import Counters
 
 

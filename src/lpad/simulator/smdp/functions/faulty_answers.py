@@ -7,8 +7,8 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from lpad.codec.asn1 import tlv
-from lpad.simulator.smdp.call.faults import ActiveFaults, FaultKind
-from lpad.simulator.smdp.call.function_call import encoded
+from lpad.simulator.smdp.functions.faults import ActiveFaults, FaultKind
+from lpad.simulator.smdp.functions.function_call import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

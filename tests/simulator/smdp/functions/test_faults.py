@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lpad.base.errors import InvalidValue
-from lpad.simulator.smdp.call.faults import Fault, FaultKind, FaultPlan
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind, FaultPlan
 
 
 def test_faults_wait_for_their_function() -> None:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import TransactionId
 from lpad.codec.asn1 import tlv
-from lpad.simulator.smdp.call import status_codes
-from lpad.simulator.smdp.call.faults import ActiveFaults
-from lpad.simulator.smdp.call.status_codes import Refusal
+from lpad.simulator.smdp.functions import status_codes
+from lpad.simulator.smdp.functions.faults import ActiveFaults
+from lpad.simulator.smdp.functions.status_codes import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
