@@ -11,6 +11,8 @@ import pytest
 from journeys.gateway import CARD, PATIENCE, Gateway
 from journeys.mbim_gateway import HURRIED_LADDER, mbim_gateway
 from lpad.base.identifiers import Iccid
+from lpad.codec.mbim.messages import Action, Command
+from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, Basic, Extended
 from lpad.simulator.modem.personality import DENIED, ModemPersonality, Notices
 
 if TYPE_CHECKING:
@@ -101,6 +103,45 @@ def test_a_denied_profile_is_rolled_back() -> None:
         change = gateway.client.enable(CARD, SECOND, guard=("registered",), within=3.0, wait=PATIENCE)
         assert change.error is not None
         assert change.error.kind == "switch-rolled-back"
+        assert str(gateway.card.enabled_iccid) == FIRST
+
+
+def test_a_locked_sim_is_named_and_no_modem_is_reset() -> None:
+    """The guard takes back a profile whose PIN nobody enters, and no step of the ladder is made."""
+    personality = ModemPersonality(pin_locked=(SECOND,))
+    with mbim_gateway(personality=personality, ladder=HURRIED_LADDER) as (gateway, modem):
+        installed(gateway)
+        gateway.client.enable(CARD, FIRST, wait=PATIENCE).check()
+        before = len(powered(modem))
+        change = gateway.client.enable(CARD, SECOND, guard=("registered",), within=3.0, wait=PATIENCE)
+        assert change.error is not None
+        assert change.error.kind == "switch-rolled-back"
+        assert "SIM PIN" in change.error.sentence
+        assert "mbimcli --enter-pin" in change.error.sentence
+        assert str(gateway.card.enabled_iccid) == FIRST
+        assert powered(modem)[before:] == []
+
+
+def powered(modem: MbimModem) -> list[int]:
+    """The commands of the host that switch the radio, or reset the modem."""
+    kinds = {(BASIC_CONNECT, Basic.RADIO_STATE), (BASIC_CONNECT_EXTENSIONS, Extended.DEVICE_RESET)}
+    return [
+        each.cid
+        for each in modem.received
+        if isinstance(each, Command) and each.action == Action.SET and (each.service, each.cid) in kinds
+    ]
+
+
+def test_a_guard_that_cannot_be_evaluated_names_mbim() -> None:
+    """A modem that reports no registration over MBIM is refused before the card is asked."""
+    with mbim_gateway(registration=False) as (gateway, _):
+        installed(gateway)
+        gateway.client.enable(CARD, FIRST, wait=PATIENCE, guard=None).check()
+        change = gateway.client.enable(CARD, SECOND, guard=("registered",), within=60.0, wait=PATIENCE)
+        assert change.error is not None
+        assert change.error.kind == "conflict"
+        assert "over MBIM" in change.error.sentence
+        assert "AT+" not in change.error.sentence
         assert str(gateway.card.enabled_iccid) == FIRST
 
 

@@ -8,7 +8,7 @@ import sys
 import threading
 import uuid
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -19,9 +19,6 @@ from lpad.card.mbim.mbim_link import open_mbim_link
 from lpad.card.port.control_port import open_control_port
 from lpad.simulator.mbim.control_port import MbimModem
 from proxy_namespace import ProxyNamespace
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SESSIONS = """
 import sys
@@ -64,6 +61,23 @@ def test_lpad_and_mbimcli_share_the_proxy(tmp_path: Path) -> None:
         assert asked
         assert all("490154203237518" in each for each in asked)
         assert modem.function.channels.open == {}
+
+
+@pytest.mark.programs("mbimcli")
+def test_profiles_are_switched_while_another_program_uses_the_proxy() -> None:
+    """A daemon switches with a guard, and every call of mbimcli in the meantime gets its own answer.
+
+    ModemManager itself finds MBIM ports only through udev, and has no test interface for them, so mbimcli
+    asks in a loop in its place.
+    """
+    with ProxyNamespace("mbim-proxy") as namespace:
+        environment = f"PYTHONPATH={os.pathsep.join(sys.path)}"
+        program = str(Path(__file__).with_name("shared_switch.py"))
+        told = namespace.run("env", environment, sys.executable, program, seconds=200)
+    assert told.returncode == 0, told.stderr[-4000:]
+    asked, failed, switched, channels = map(int, told.stdout.split())
+    assert asked > 3
+    assert (failed, switched, channels) == (0, 6, 0)
 
 
 def test_a_proxy_that_refuses_is_named(tmp_path: Path) -> None:

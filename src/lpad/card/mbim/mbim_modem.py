@@ -69,6 +69,7 @@ _MOST_CAUSE = 255
 class MbimModem:
     """The modem behind a dialogue (see `ControlModem`)."""
 
+    protocol = "MBIM"
     reattaching: tuple[tuple[str, str], ...] = ((DETACH, ATTACH), (RADIO_OFF, RADIO_ON))
 
     def __init__(self, dialogue: MbimDialogue) -> None:

@@ -30,8 +30,8 @@ def _locked(words: str, lock: str, remedy: str) -> _Refusal:
 
 
 _ENTER_PIN = (
-    "enter the PIN of the enabled profile at the modem, as with AT+CPIN or 'mmcli --pin', or enable another"
-    " profile"
+    "enter the PIN of the enabled profile at the modem, as with 'mmcli --pin', 'mbimcli --enter-pin' or"
+    " AT+CPIN, or enable another profile"
 )
 _ENTER_PUK = "enter the PUK of the enabled profile and a new PIN at the modem, or enable another profile"
 _UNLOCK = (

@@ -21,6 +21,8 @@ class ControlModem(Protocol):
     Every method raises CardUnreachable if the port is gone or does not answer.
     """
 
+    protocol: str
+    """The protocol's name in messages."""
     reattaching: tuple[tuple[str, str], ...]
     """Actions for `take` that detach and attach, gentlest first."""
 

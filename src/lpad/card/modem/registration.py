@@ -38,6 +38,13 @@ ASKED_AGAIN = 20.0
 """Seconds until a modem that announces nothing is asked again."""
 
 
+def unreported(modem: AtModem | ControlModem) -> str:
+    """Return the sentence for a modem for which `registrations` is empty."""
+    if isinstance(modem, AtModem):
+        return "the modem supports none of AT+CEREG, AT+C5GREG and AT+CGREG"
+    return f"the modem does not report its registration over {modem.protocol}"
+
+
 def registrations(
     modem: AtModem | ControlModem,
     *,

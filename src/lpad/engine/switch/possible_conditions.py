@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import Conflict
 from lpad.base.guard_condition import ConditionKind
-from lpad.card.modem.registration import registrations
+from lpad.card.modem.registration import registrations, unreported
 from lpad.engine.running.condition_check import NOT_EVALUATED, SOURCES, Source, not_evaluable
 
 if TYPE_CHECKING:
@@ -44,7 +44,4 @@ def check_possible(context: Context, conditions: tuple[Condition, ...], *, deadl
                 f" ask; {instead}"
             )
         if not registrations(lent.modem, deadline=deadline):
-            raise Conflict(
-                "cannot guard the switch by registration: the modem supports none of AT+CEREG, AT+C5GREG and"
-                f" AT+CGREG; {instead}"
-            )
+            raise Conflict(f"cannot guard the switch by registration: {unreported(lent.modem)}; {instead}")

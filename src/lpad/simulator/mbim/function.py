@@ -274,6 +274,8 @@ class MbimFunction:
         return basic.PinStatus(pin_type=_SIM_PIN if locked else 0, pin_state=int(locked), attempts=3)
 
     def _register_state(self, _: Command) -> Information:
+        if not self.habits.registration:
+            raise _RefusedError(Status.NO_DEVICE_SUPPORT)
         return self._registration()
 
     def _registration(self) -> basic.RegistrationStatus:

@@ -37,5 +37,7 @@ class MbimHabits:
     """The physical slot with the card, from 0; the others are empty."""
     mapped_slot: int = 0
     """The slot that the modem uses at the start."""
+    registration: bool = True
+    """Whether it answers REGISTER_STATE, or with NoDeviceSupport."""
     forgets_open: int | None = None
     """The number of commands after which it restarts unannounced and answers NotOpened; None: never."""
