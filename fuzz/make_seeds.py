@@ -23,6 +23,7 @@ from lpad.card.isdr.isdr import isdr_session
 from lpad.codec.asn1 import tlv
 from lpad.codec.mbim import framing
 from lpad.codec.mbim.basic_connect import DeviceCaps, SlotMappings, SubscriberReadyStatus
+from lpad.codec.mbim.data_connection import IpConfiguration
 from lpad.codec.mbim.information_buffer import encode
 from lpad.codec.mbim.messages import CommandDone, FunctionError, Indication, OpenDone
 from lpad.codec.mbim.proxy_control import ProxyConfiguration
@@ -46,7 +47,6 @@ from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.route import Route
 from lpad.remote.trust.trust import Trust
 from lpad.simulator.euicc.card import SoftCard
-from lpad.simulator.mbim.data_connection import IpConfiguration
 from lpad.simulator.pki.pki import Pki
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
 from lpad.simulator.smdp.server import SmDp

@@ -31,7 +31,14 @@ from lpad.codec.es9plus import (
     InitiateAuthenticationAnswer,
 )
 from lpad.codec.es11 import EventEntries, lists_events
-from lpad.codec.mbim import basic_connect, framing, information_buffer, proxy_control, uicc_access
+from lpad.codec.mbim import (
+    basic_connect,
+    data_connection,
+    framing,
+    information_buffer,
+    proxy_control,
+    uicc_access,
+)
 from lpad.codec.mbim.messages import Command as MbimCommand
 from lpad.codec.mbim.messages import CommandDone, Indication
 from lpad.codec.mbim.reassembly import Receiver
@@ -74,7 +81,6 @@ from lpad.remote.trust.anchor_named_by_card import find_anchor, trace
 from lpad.settings import Settings
 from lpad.settings.parsing.conversion import to_section
 from lpad.settings.parsing.yaml_document import Document
-from lpad.simulator.mbim import data_connection
 from lpad.simulator.profile_package import saip
 
 if TYPE_CHECKING:

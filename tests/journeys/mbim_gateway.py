@@ -27,11 +27,12 @@ def mbim_gateway(
     *,
     personality: ModemPersonality | None = None,
     ladder: list[dict[str, Any]] | None = None,
+    settings: dict[str, Any] | None = None,
     **habits: Any,
 ) -> Iterator[tuple[Gateway, MbimModem]]:
     """Start a gateway; its AT port leads to the same card, but is not in the settings."""
     euicc: dict[str, Any] = {"quirks": {} if ladder is None else {"refresh_ladder": ladder}}
-    gateway = Gateway(personality=personality, euicc=euicc)
+    gateway = Gateway(personality=personality, euicc=euicc, settings=settings)
     path = gateway.folder / "cdc-wdm0"
     euicc["port"] = str(path)
     made = MbimHabits(**habits)

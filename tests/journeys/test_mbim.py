@@ -13,6 +13,7 @@ from journeys.mbim_gateway import HURRIED_LADDER, mbim_gateway
 from lpad.base.identifiers import Iccid
 from lpad.codec.mbim.messages import Action, Command
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, Basic, Extended
+from lpad.simulator.modem.contexts import Subscription
 from lpad.simulator.modem.personality import DENIED, ModemPersonality, Notices
 
 if TYPE_CHECKING:
@@ -143,6 +144,30 @@ def test_a_guard_that_cannot_be_evaluated_names_mbim() -> None:
         assert "over MBIM" in change.error.sentence
         assert "AT+" not in change.error.sentence
         assert str(gateway.card.enabled_iccid) == FIRST
+
+
+def test_bearer_and_address_are_conditions() -> None:
+    """The new profile's settings reach the modem's data session, and a guard waits for its address."""
+    settings = {"network": {"applier": "at"}}
+    subscriptions = {SECOND: Subscription(apns=("iot.example",))}
+    personality = ModemPersonality(subscriptions=subscriptions)
+    conditions = ("registered", "bearer", "address")
+    with mbim_gateway(personality=personality, settings=settings) as (gateway, _):
+        installed(gateway)
+        gateway.client.enable(CARD, FIRST, wait=PATIENCE).check()
+        gateway.client.set_network(CARD, SECOND, apn="iot.example")
+        change = gateway.client.enable(CARD, SECOND, guard=conditions, within=60.0, wait=PATIENCE).check()
+        assert change.result is not None
+        told = change.result["network"]
+        assert (told["applier"], told["bearer"], told["address"]) == ("at", "up", "up")
+        assert told["addresses"] == ["10.64.0.2", "2001:db8::2"]
+        gateway.client.enable(CARD, FIRST, wait=PATIENCE).check()
+        gateway.client.set_network(CARD, SECOND, apn="wrong.example")
+        change = gateway.client.enable(CARD, SECOND, guard=conditions, within=10.0, wait=PATIENCE)
+        assert change.error is not None
+        assert change.error.kind == "switch-rolled-back"
+        assert str(gateway.card.enabled_iccid) == FIRST
+        assert "ESM cause 27" in str(change.error.details)
 
 
 def test_the_probe_reports_the_link() -> None:

@@ -6,7 +6,7 @@ The real ones run in tests/debian_daemons, but no bearer comes up there: their p
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,6 +16,7 @@ from dbus.private_bus import ScriptedService
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from lpad.base.deadline import Deadline
     from lpad.network.applier import Applier, Connection, Outcome, Wanted
@@ -44,6 +45,9 @@ class ModemInSlot:
 
     imei: str | None = IMEI
     port: str | None = "/dev/ttyUSB2"
+
+    def session(self, *, deadline: Deadline) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def dialogue(self, *, deadline: Deadline) -> Any:
         raise AssertionError("an applier over D-Bus has no business at the port")

@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.base.identifiers import Iccid
 from lpad.card.at.at_link import open_at_link
+from lpad.card.mbim.mbim_link import open_mbim_link
+from lpad.codec.mbim.data_connection import Connect
+from lpad.codec.mbim.information_buffer import decode
+from lpad.codec.mbim.messages import Action, Command
+from lpad.codec.mbim.services import BASIC_CONNECT, Basic
 from lpad.engine.running.card.modem_for_appliers import ModemAtHand
 from lpad.engine.running.card.open_card import Card, CardPort
+from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem
 from network.applier_contract import NEW
@@ -63,5 +69,38 @@ def rig(folder: Path, **habits: Any) -> Iterator[Rig]:
         held = Card(CardPort(name="modem", transport="AT", open_link=lambda _deadline: open_at_link(path)))
         try:
             yield Rig(modem, card, ModemAtHand(held, path), held)
+        finally:
+            held.drop()
+
+
+@dataclass
+class MbimRig:
+    """A modem with an MBIM port, and how an applier reaches it."""
+
+    modem: MbimModem
+    at_hand: ModemAtHand
+    held: Card
+
+    @property
+    def sessions(self) -> list[Connect]:
+        """The host's requests to open or close the session."""
+        return [
+            decode(Connect, each.info)
+            for each in self.modem.received
+            if isinstance(each, Command)
+            and (each.service, each.cid, each.action) == (BASIC_CONNECT, Basic.CONNECT, Action.SET)
+        ]
+
+
+@contextmanager
+def mbim_rig(folder: Path, **habits: Any) -> Iterator[MbimRig]:
+    """Switch on a modem with these habits."""
+    path = str(folder / "cdc-wdm0")
+    with MbimModem(IccidCard(NEW), path=path, personality=ModemPersonality(**habits)) as modem:
+        held = Card(
+            CardPort(name="modem", transport="MBIM", open_link=lambda _deadline: open_mbim_link(path))
+        )
+        try:
+            yield MbimRig(modem, ModemAtHand(held, path), held)
         finally:
             held.drop()

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from lpad.network.network_settings import NetworkSettings
     from lpad.protocol.at_dialogue import AtAnswer, AtCommand
     from lpad.protocol.context_commands import AuthenticationCommand
+    from lpad.protocol.data_session import SessionReport, SessionWish
+    from lpad.protocol.registration_answer import Registration
 
 MOST_MEMORY = 4096
 """The maximum number of characters that an applier stores in the journal for `undo`, names and values
@@ -143,6 +145,34 @@ class Dialogue(Protocol):
         ...
 
 
+class DataSession(Protocol):
+    """The data session of a modem on a control port (MBIM), while lpad holds the port."""
+
+    def registration(self, *, deadline: Deadline) -> tuple[Registration, ...]:
+        """Return the modem's registration; empty: the modem does not report it.
+
+        Raises:
+            CardUnreachable: no answer in time, or the port is gone.
+        """
+        ...
+
+    def report(self, *, deadline: Deadline) -> SessionReport:
+        """Return the state of the session.
+
+        Raises:
+            CardUnreachable: no answer in time, or the port is gone.
+        """
+        ...
+
+    def open(self, wish: SessionWish, *, deadline: Deadline) -> SessionReport:
+        """Open the session with these settings, in place of an open one; return its state.
+
+        Raises:
+            CardUnreachable: no answer in time, or the port is gone.
+        """
+        ...
+
+
 class Modem(Protocol):
     """The modem with the card, provided by the caller."""
 
@@ -158,6 +188,14 @@ class Modem(Protocol):
 
     def dialogue(self, *, deadline: Deadline) -> AbstractContextManager[Dialogue | None]:
         """Borrow the AT port; None if there is none, or if its user has the modem.
+
+        Raises:
+            CardError: the port is gone, or held by another program.
+        """
+        ...
+
+    def session(self, *, deadline: Deadline) -> AbstractContextManager[DataSession | None]:
+        """Use the control port, which lpad shares with other programs; None if the modem has an AT port.
 
         Raises:
             CardError: the port is gone, or held by another program.

@@ -2,7 +2,7 @@
 
 Context 1 gets the initial bearer's APN. If that is also the connection's APN, as is usual, only context 1 is
 used; otherwise context 2 gets the connection's. A changed context 1 applies from the next attach on, so the
-modem is detached and attached again.
+modem is detached and attached again. On a control port (MBIM), the modem's data session takes their place.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from lpad.network.applier import Applied, Connection, Failed, Sight, State, TryA
 from lpad.network.connection_layer import Layer
 from lpad.network.network_cause import Cause, Procedure
 from lpad.network.network_settings import Authentication, IpType
+from lpad.network.port_session import LATER, look_at_session, open_at_once, open_session, verify_session
 from lpad.protocol import context_commands as commands
 from lpad.protocol.at_dialogue import AtCommand
 from lpad.protocol.context_commands import ATTACH_CONTEXT, PdpContext
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lpad.base.deadline import Deadline
-    from lpad.network.applier import Dialogue, Outcome, Wanted
+    from lpad.network.applier import DataSession, Dialogue, Outcome, Wanted
     from lpad.network.network_settings import NetworkSettings
     from lpad.protocol.at_dialogue import AtAnswer
 
@@ -74,17 +75,25 @@ class AtApplier:
             }
             return Applied(told="the modem's contexts are remembered", memory=memory)
 
-        return _with_modem(wanted, act, deadline=deadline)
+        return _with_modem(wanted, act, over_session=lambda _: LATER, deadline=deadline)
 
     def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
         """Store the contexts, with authentication, and attach again if needed."""
         return _with_modem(
-            wanted, lambda dialogue: _apply(dialogue, wanted.settings, deadline), deadline=deadline
+            wanted,
+            lambda dialogue: _apply(dialogue, wanted.settings, deadline),
+            over_session=lambda session: open_at_once(session, wanted.settings, deadline=deadline),
+            deadline=deadline,
         )
 
-    def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's
-        """Do nothing: the modem attaches with the settings by itself."""
-        return Applied(told="the modem itself or the program that dials makes the connection")
+    def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
+        """Open the session on a control port; on an AT port, the modem attaches by itself."""
+        opened = _over_session(
+            wanted,
+            lambda session: open_session(session, wanted.settings, deadline=deadline),
+            deadline=deadline,
+        )
+        return opened or Applied(told="the modem itself or the program that dials makes the connection")
 
     def verify(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
         """Compare the modem's contexts with the settings."""
@@ -100,7 +109,12 @@ class AtApplier:
                 told=f"the modem's context {differing[0].cid} does not match the settings{overridden}",
             )
 
-        return _with_modem(wanted, act, deadline=deadline)
+        return _with_modem(
+            wanted,
+            act,
+            over_session=lambda session: verify_session(session, deadline=deadline),
+            deadline=deadline,
+        )
 
     def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:
         """Restore the contexts from `prepare`."""
@@ -117,7 +131,7 @@ class AtApplier:
                 _attach_anew(dialogue, deadline)
             return Applied(told="the modem's contexts are as before the switch")
 
-        return _with_modem(wanted, act, deadline=deadline)
+        return _with_modem(wanted, act, over_session=lambda _: LATER, deadline=deadline)
 
     def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's
         """Do nothing: the modem keeps no settings by profile."""
@@ -129,6 +143,9 @@ class AtApplier:
         if modem is None or deadline.passed:
             return Connection()
         try:
+            with modem.session(deadline=deadline) as session:
+                if session is not None:
+                    return look_at_session(session, deadline=deadline)
             with modem.dialogue(deadline=deadline) as dialogue:
                 return Connection() if dialogue is None else _look(dialogue, deadline)
         except CardError as error:
@@ -136,9 +153,30 @@ class AtApplier:
             return Connection()
 
 
-def _with_modem(wanted: Wanted, act: Callable[[Dialogue], Outcome], *, deadline: Deadline) -> Outcome:
+def _over_session(
+    wanted: Wanted, act: Callable[[DataSession], Outcome], *, deadline: Deadline
+) -> Outcome | None:
+    """Act on a control port; None: the modem has none."""
+    if wanted.modem is None:
+        return None
+    try:
+        with wanted.modem.session(deadline=deadline) as session:
+            return None if session is None else act(session)
+    except CardError as error:
+        return TryAgain(told=error.sentence, layer=Layer.MODEM)
+
+
+def _with_modem(
+    wanted: Wanted,
+    act: Callable[[Dialogue], Outcome],
+    *,
+    over_session: Callable[[DataSession], Outcome],
+    deadline: Deadline,
+) -> Outcome:
     if wanted.modem is None:
         return _NO_MODEM
+    if (done := _over_session(wanted, over_session, deadline=deadline)) is not None:
+        return done
     try:
         with wanted.modem.dialogue(deadline=deadline) as dialogue:
             return _MODEM_OF_OTHERS if dialogue is None else act(dialogue)

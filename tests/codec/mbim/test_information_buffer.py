@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpad.base.errors import MalformedError
-from lpad.codec.mbim import basic_connect, proxy_control, uicc_access
+from lpad.codec.mbim import basic_connect, data_connection, proxy_control, uicc_access
 from lpad.codec.mbim.basic_connect import (
     DeviceCaps,
     RegistrationStatus,
     SlotMappings,
     SubscriberReadyStatus,
 )
+from lpad.codec.mbim.data_connection import ConnectStatus, IpConfiguration
 from lpad.codec.mbim.information_buffer import (
     U32,
     U64,
@@ -46,8 +47,6 @@ from lpad.codec.mbim.uicc_access import (
     status_number,
     status_word,
 )
-from lpad.simulator.mbim import data_connection
-from lpad.simulator.mbim.data_connection import ConnectStatus, IpConfiguration
 
 TYPES: list[type[Any]] = [
     each

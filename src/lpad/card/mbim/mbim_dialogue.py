@@ -73,7 +73,37 @@ class MbimDialogue:
         patience: float,
         deadline: Deadline,
     ) -> bytes:
-        """Send a command and return the information buffer of its answer.
+        """Send a command and return the information buffer of its answer; for the arguments see `exchange`.
+
+        Raises:
+            CardUnreachable: no answer in time, the port is gone, or the function refuses (LinkRefused).
+            CardBusy: the modem or its SIM is busy.
+        """
+        done = self.exchange(
+            service,
+            cid,
+            information,
+            action=action,
+            attempted=attempted,
+            patience=patience,
+            deadline=deadline,
+        )
+        if done.status != Status.SUCCESS:
+            raise refusal_of(done.status, attempted=f"{attempted} at {self.name}")
+        return done.info
+
+    def exchange(
+        self,
+        service: UUID,
+        cid: int,
+        information: Information | None = None,
+        *,
+        action: int = Action.QUERY,
+        attempted: str,
+        patience: float,
+        deadline: Deadline,
+    ) -> CommandDone:
+        """Send a command and return its answer, whatever its status.
 
         If the function was reset in the meantime, it has not carried out the command: lpad opens it again and
         repeats the command once.
@@ -85,8 +115,7 @@ class MbimDialogue:
             deadline: for the whole call; the earlier limit applies.
 
         Raises:
-            CardUnreachable: no answer in time, the port is gone, or the function refuses (LinkRefused).
-            CardBusy: the modem or its SIM is busy.
+            CardUnreachable: no answer in time, or the port is gone.
         """
         info = b"" if information is None else encode_information(information)
         for repeated in (False, True):
@@ -100,9 +129,7 @@ class MbimDialogue:
             if isinstance(answer, CommandDone):
                 if (answer.service, answer.cid) != (service, cid):
                     raise CardMalformed(f"{attempted}: the modem answered another command")
-                if answer.status != Status.SUCCESS:
-                    raise refusal_of(answer.status, attempted=f"{attempted} at {self.name}")
-                return answer.info
+                return answer
             if answer is None:
                 self._receiver.forget()
                 raise CardUnreachable(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lpad.base.errors import CardMalformed, InvalidValue, MalformedError
 from lpad.base.identifiers import Imei
+from lpad.card.mbim.mbim_session import MbimSession
 from lpad.card.modem.modem_answers import ModemIccid, Power, RejectCause
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.quirks.modem_identity import ModemIdentity
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.card.mbim.mbim_dialogue import MbimDialogue
+    from lpad.protocol.data_session import SessionReport, SessionWish
 
 _log = logging.getLogger(__name__)
 
@@ -76,6 +78,7 @@ class MbimModem:
         """Use a dialogue; nothing is sent before the first question."""
         self.dialogue = dialogue
         self.patience = AtTimeouts()
+        self._session = MbimSession(dialogue)
 
     def close(self) -> None:
         """Release the port."""
@@ -139,9 +142,10 @@ class MbimModem:
     def reject_cause(self, *, deadline: Deadline) -> RejectCause:
         """Return the cause of the last rejected attach, if the modem reports one."""
         status = self._registration(deadline)
+        esm = self._session.cause
         if status is None or not 0 < status.network_error <= _MOST_CAUSE:
-            return RejectCause()
-        return RejectCause(emm=status.network_error)
+            return RejectCause(esm=esm)
+        return RejectCause(emm=status.network_error, esm=esm)
 
     def take(self, action: str, *, deadline: Deadline) -> bool:
         """Carry out an action by its name; return whether the modem accepted it."""
@@ -170,6 +174,18 @@ class MbimModem:
         if state is None:
             return Power.UNKNOWN
         return Power.UP if state.software else Power.DOWN
+
+    def session(self, *, deadline: Deadline) -> SessionReport:
+        """Return the state of the data session."""
+        return self._session.report(patience=self.patience.information, deadline=deadline)
+
+    def open_session(self, wish: SessionWish, *, deadline: Deadline) -> SessionReport:
+        """Open the data session with these settings, in place of an open one; return its state."""
+        return self._session.open(wish, patience=self.patience.information, deadline=deadline)
+
+    def close_session(self, *, deadline: Deadline) -> None:
+        """Close the data session; does nothing if it is closed already."""
+        self._session.close(deadline=deadline)
 
     def forget_unsolicited(self) -> None:
         """Forget the indications so far."""

@@ -22,7 +22,7 @@ class ControlModem(Protocol):
     """
 
     protocol: str
-    """The protocol's name in messages."""
+    """The name of the protocol in messages."""
     reattaching: tuple[tuple[str, str], ...]
     """Actions for `take` that detach and attach, gentlest first."""
 

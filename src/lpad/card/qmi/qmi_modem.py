@@ -95,6 +95,7 @@ _POWERING = 40.0
 class QmiModem:
     """The modem behind a dialogue (see `ControlModem`)."""
 
+    protocol = "QMI"
     reattaching: tuple[tuple[str, str], ...] = ((DETACH, ATTACH), (RADIO_OFF, RADIO_ON))
 
     def __init__(self, dialogue: QmiDialogue) -> None:

@@ -9,6 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from lpad.base.errors import CardUnreachable, MalformedError
 from lpad.codec.mbim import basic_connect as basic
 from lpad.codec.mbim import uicc_access as uicc
+from lpad.codec.mbim.data_connection import (
+    ActivationState,
+    Connect,
+    ConnectStatus,
+    IpConfiguration,
+    PacketServiceState,
+    PacketServiceStatus,
+)
 from lpad.codec.mbim.framing import DEFAULT_TRANSFER, LEAST_TRANSFER
 from lpad.codec.mbim.information_buffer import decode, encode
 from lpad.codec.mbim.messages import (
@@ -24,14 +32,6 @@ from lpad.codec.mbim.messages import (
 )
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, UICC, Basic, Extended, Uicc
 from lpad.codec.mbim.statuses import ProtocolError, Status
-from lpad.simulator.mbim.data_connection import (
-    ActivationState,
-    Connect,
-    ConnectStatus,
-    IpConfiguration,
-    PacketServiceState,
-    PacketServiceStatus,
-)
 from lpad.simulator.mbim.habits import MbimHabits
 from lpad.simulator.mbim.uicc_channels import UiccChannels, UiccRefusedError
 from lpad.simulator.modem.commands import CommandSet

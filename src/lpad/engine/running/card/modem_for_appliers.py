@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lpad.card.mbim.mbim_modem import MbimModem
 from lpad.card.modem.at_modem import AtModem
 from lpad.card.modem.reattaching import attach_anew
+from lpad.card.port.port_protocol import PortProtocol, protocol_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from lpad.engine.running.card.open_card import Card
     from lpad.protocol.at_dialogue import AtAnswer, AtCommand
     from lpad.protocol.context_commands import AuthenticationCommand
+    from lpad.protocol.data_session import SessionReport, SessionWish
+    from lpad.protocol.registration_answer import Registration
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,37 @@ class ModemDialogue:
 
 
 @dataclass(frozen=True, slots=True)
+class ControlPortSession:
+    """The data session of a modem on an MBIM port, while lpad holds the port."""
+
+    _modem: MbimModem
+
+    def registration(self, *, deadline: Deadline) -> tuple[Registration, ...]:
+        """Return the modem's registration; empty: the modem does not report it.
+
+        Raises:
+            CardUnreachable: no answer in time, or the port is gone.
+        """
+        return self._modem.registrations(deadline=deadline)
+
+    def report(self, *, deadline: Deadline) -> SessionReport:
+        """Return the state of the session.
+
+        Raises:
+            CardUnreachable: no answer in time, or the port is gone.
+        """
+        return self._modem.session(deadline=deadline)
+
+    def open(self, wish: SessionWish, *, deadline: Deadline) -> SessionReport:
+        """Open the session with these settings, in place of an open one; return its state.
+
+        Raises:
+            CardUnreachable: no answer in time, or the port is gone.
+        """
+        return self._modem.open_session(wish, deadline=deadline)
+
+
+@dataclass(frozen=True, slots=True)
 class ModemAtHand:
     """The modem around a worker's card."""
 
@@ -79,5 +114,19 @@ class ModemAtHand:
             return
         with self._card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
             modem = None if lent is None else lent.modem
-            # A modem on a control port takes no AT commands; other appliers do not need them.
+            # A modem on a control port takes no AT commands; see `session`.
             yield ModemDialogue(lent, modem) if lent is not None and isinstance(modem, AtModem) else None
+
+    @contextmanager
+    def session(self, *, deadline: Deadline) -> Iterator[ControlPortSession | None]:
+        """Use the modem's MBIM port; None if it has another one, which is not opened for this.
+
+        Raises:
+            CardError: the port is gone, or another program uses it.
+        """
+        if self.port is None or protocol_of(self.port) in {PortProtocol.AT, PortProtocol.QMI}:
+            yield None
+            return
+        with self._card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
+            modem = None if lent is None else lent.modem
+            yield ControlPortSession(modem) if isinstance(modem, MbimModem) else None

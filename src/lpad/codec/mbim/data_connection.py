@@ -1,4 +1,4 @@
-"""The information buffers of the data connection, which lpad leaves to other programs (MBIM 1.0, 10.5)."""
+"""The information buffers of the data connection: attaching, sessions and addresses (MBIM 1.0, 10.5)."""
 
 from __future__ import annotations
 

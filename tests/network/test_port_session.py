@@ -1,0 +1,136 @@
+"""The applier `at` on a simulated modem's MBIM port: the data session, its causes and its addresses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lpad.card.mbim.mbim_modem import MbimModem
+from lpad.card.quirks.quirks import AtTimeouts
+from lpad.codec.mbim.services import BASIC_CONNECT, Basic
+from lpad.network.applier import Applied, Connection, Failed, State, TryAgain, Wanted
+from lpad.network.at_applier import AtApplier
+from lpad.network.connection_layer import Layer
+from lpad.network.network_cause import Cause, Procedure
+from lpad.network.network_settings import Authentication, IpType, NetworkSettings
+from lpad.simulator.modem.contexts import Subscription
+from lpad.simulator.modem.personality import DENIED, SEARCHING
+from network.applier_contract import EID, NEW, OLD, PASSWORD, soon
+from network.modem_bench import MbimRig, mbim_rig
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lpad.network.applier import Outcome
+
+EM = NetworkSettings(apn="em")
+SECRET = NetworkSettings(apn="em", username="user", password=PASSWORD, authentication=Authentication.CHAP)
+
+
+def wanted(on: MbimRig, settings: NetworkSettings = EM) -> Wanted:
+    return Wanted(eid=EID, iccid=NEW, settings=settings, previous_iccid=OLD, modem=on.at_hand)
+
+
+def connect(on: MbimRig, settings: NetworkSettings = EM) -> Outcome:
+    applier = AtApplier()
+    assert isinstance(applier.prepare(wanted(on, settings), deadline=soon()), Applied)
+    applied = applier.apply(wanted(on, settings), deadline=soon())
+    assert isinstance(applied, Applied) or applied.layer is Layer.BEARER
+    return applier.connect(wanted(on, settings), deadline=soon())
+
+
+def look(on: MbimRig) -> Connection:
+    return AtApplier().look(wanted(on), deadline=soon())
+
+
+def test_the_session_is_opened_with_the_settings(tmp_path: Path) -> None:
+    """APN, credentials and IP type reach the modem; bearer and addresses are seen."""
+    with mbim_rig(tmp_path, subscriptions={NEW: Subscription(credentials=("user", PASSWORD))}) as on:
+        outcome = connect(on, SECRET)
+        assert isinstance(outcome, Applied)
+        assert PASSWORD not in outcome.told
+        opened = on.sessions[-1]
+        assert (opened.apn, opened.user_name, opened.password) == ("em", "user", PASSWORD)
+        assert (opened.activate, opened.authentication, opened.ip_type, opened.session) == (1, 2, 3, 0)
+        seen = look(on)
+        assert (seen.bearer.state, seen.address.state) == (State.UP, State.UP)
+        assert seen.addresses == ("10.64.0.2", "2001:db8::2")
+        assert isinstance(AtApplier().verify(wanted(on), deadline=soon()), Applied)
+
+
+@pytest.mark.parametrize(("kind", "number"), [(IpType.IPV4, 1), (IpType.IPV6, 2)])
+def test_one_kind_of_address(kind: IpType, number: int, tmp_path: Path) -> None:
+    """Only the kind that the settings name is asked for."""
+    with mbim_rig(tmp_path) as on:
+        assert isinstance(connect(on, NetworkSettings(apn="em", ip=kind)), Applied)
+        assert on.sessions[-1].ip_type == number
+        assert len(look(on).addresses) == 1
+
+
+def test_a_refused_session_names_the_cause(tmp_path: Path) -> None:
+    """The network's cause is in the outcome, and is still known when the connection is looked at."""
+    with mbim_rig(tmp_path, subscriptions={NEW: Subscription(apns=("iot.example",))}) as on:
+        outcome = connect(on)
+        cause = Cause(Procedure.ESM, 27)
+        assert isinstance(outcome, Failed)
+        assert (outcome.layer, outcome.cause) == (Layer.BEARER, cause)
+        seen = look(on)
+        assert (seen.bearer.state, seen.bearer.cause) == (State.DOWN, cause)
+        refused = AtApplier().verify(wanted(on), deadline=soon())
+        assert isinstance(refused, Failed)
+        assert refused.layer is Layer.BEARER
+        assert isinstance(connect(on, NetworkSettings(apn="iot.example")), Applied)
+        assert look(on).bearer.state is State.UP
+
+
+def test_an_open_session_is_closed_first(tmp_path: Path) -> None:
+    """Its settings are unknown, so it is never taken for the wanted one."""
+    with mbim_rig(tmp_path) as on:
+        assert isinstance(connect(on, NetworkSettings(apn="old.example")), Applied)
+        assert isinstance(connect(on), Applied)
+        asked = [(each.activate, each.apn) for each in on.sessions]
+        assert asked == [(0, ""), (1, "old.example"), (0, ""), (1, "em")]
+
+
+@pytest.mark.parametrize(("status", "kind"), [(SEARCHING, TryAgain), (DENIED, Failed)])
+def test_without_registration_there_is_no_session(status: int, kind: type[Any], tmp_path: Path) -> None:
+    """A modem that searches is asked again; one that is denied for another reason need not be."""
+    with mbim_rig(tmp_path, registration={NEW: status}) as on:
+        outcome = connect(on)
+        assert isinstance(outcome, kind)
+        assert outcome.layer is Layer.REGISTERED
+        assert look(on).bearer.state is not State.UP
+
+
+def test_a_bearer_without_address_is_seen(tmp_path: Path) -> None:
+    """The bearer is up, the address is not."""
+    with mbim_rig(tmp_path, subscriptions={NEW: Subscription(addresses=False)}) as on:
+        connect(on)
+        seen = look(on)
+        assert (seen.bearer.state, seen.address.state, seen.addresses) == (State.UP, State.DOWN, ())
+
+
+@pytest.mark.parametrize("cid", [Basic.CONNECT, Basic.IP_CONFIGURATION])
+def test_a_modem_that_does_not_answer_is_unknown(cid: Basic, tmp_path: Path) -> None:
+    """Unknown counts neither as up nor as down."""
+    with mbim_rig(tmp_path) as on:
+        connect(on)
+        on.modem.once(BASIC_CONNECT, cid, lost=True, executed=False)
+        with on.held.open(deadline=soon()).lend_modem(deadline=soon()) as lent:
+            assert lent is not None
+            assert isinstance(lent.modem, MbimModem)
+            lent.modem.patience = AtTimeouts(information=0.2)
+        seen = look(on)
+        assert State.DOWN not in {seen.bearer.state, seen.address.state}
+        assert State.UNKNOWN in {seen.bearer.state, seen.address.state}
+
+
+def test_a_port_that_is_gone_is_tried_again(tmp_path: Path) -> None:
+    """The modem may come back within the switch's time."""
+    with mbim_rig(tmp_path) as on:
+        connect(on)
+        on.modem.vanish()
+        outcome = AtApplier().connect(wanted(on), deadline=soon())
+        assert isinstance(outcome, TryAgain)
+        assert outcome.layer is Layer.MODEM
