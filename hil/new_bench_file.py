@@ -16,6 +16,7 @@ _FEATURES = {
     "pcsc-t1": ["pcsc", "t1"],
     "cgla": ["cgla"],
     "csim": ["csim"],
+    "mbim": ["mbim"],
 }
 """Features by the link that the probe has found."""
 

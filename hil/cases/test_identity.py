@@ -48,6 +48,12 @@ def test_modem(place: Place) -> None:
     assert imei.isdecimal()
 
 
+@pytest.mark.needs("mbim")
+def test_mbim(place: Place) -> None:
+    """The card is reached through the modem's MBIM port."""
+    assert place.report["link"] == "mbim"
+
+
 @pytest.mark.needs("cgla")
 def test_cgla(place: Place) -> None:
     """The link that lpad has found uses a channel of the modem's own."""

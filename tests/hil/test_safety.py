@@ -25,11 +25,13 @@ from hil.simulated.stage import EIDS
 from hil_run import PATIENCE, Run
 from lpad.base.errors import Conflict
 from lpad.codec.asn1 import tlv
+from lpad.simulator.euicc.card import SoftCard
+from lpad.simulator.mbim.control_port import MbimModem
 from lpad.testing.simulated_gateway import CARD, Gateway
 
 if TYPE_CHECKING:
     from hil.simulated.stage import Stage
-    from lpad.simulator.euicc.card import SoftCard
+    from lpad.simulator.pki.pki import Pki
 
 PLACE, OTHER = "one-modem", "other-modem"
 
@@ -52,6 +54,21 @@ def test_no_bench_file_no_run() -> None:
     done = subprocess.run([sys.executable, "-m", "hil"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "--bench" in done.stderr
+
+
+def test_a_first_bench_file_for_an_mbim_port(tmp_path: Path, pki: Pki) -> None:
+    """The place has the feature `mbim`, and cases run over that port."""
+    with (
+        SoftCard(tmp_path / "card", pki=pki) as card,
+        MbimModem(card, path=tmp_path / "cdc-wdm0") as modem,
+    ):
+        path = tmp_path / "first.yaml"
+        writing = Run(path, "--new", modem.path)
+        assert writing.end() == 0, writing.output
+        assert BenchFile.read(path).features("first") == {"modem", "mbim"}
+        run = Run(path, "-k", "test_mbim or test_modem or test_eid")
+        assert run.end() == 0, run.logs
+        assert "3 passed" in run.logs
 
 
 @pytest.mark.parametrize("name", [PLACE, "first-reader"])
