@@ -91,6 +91,7 @@ class ShownReport(msgspec.Struct, frozen=True, kw_only=True):
     firmware: str | None = None
     reader: str | None = None
     quirks: tuple[str, ...] = ()
+    slots: tuple[str, ...] = ()
     imei: str | None = None
     handle: str | None = None
     isdr_aid: str | None = None
@@ -145,6 +146,7 @@ class ProbeReport:
             firmware=link.firmware,
             reader=None if link.reader is None else hide(link.reader),
             quirks=tuple(link.quirks),
+            slots=link.slots,
             imei=_identifier(self.imei, whole=unredacted),
             handle=link.handle,
             isdr_aid=None if self.isdr_aid is None else str(self.isdr_aid),

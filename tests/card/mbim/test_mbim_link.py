@@ -15,10 +15,11 @@ from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.mbim.mbim_link import GROUP, MbimLink, open_mbim_link
 from lpad.codec import es10
-from lpad.codec.mbim.messages import Command
-from lpad.codec.mbim.services import UICC, Uicc
+from lpad.codec.mbim.messages import Action, Command
+from lpad.codec.mbim.services import BASIC_CONNECT_EXTENSIONS, UICC, Extended, Uicc
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.mbim.habits import MbimHabits
+from lpad.simulator.modem.personality import ModemPersonality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -232,3 +233,68 @@ def opened_channels(modem: MbimModem) -> int:
         isinstance(each, Command) and (each.service, each.cid) == (UICC, Uicc.OPEN_CHANNEL)
         for each in modem.received
     )
+
+
+def test_a_family_with_known_habits_is_asked_rightly_at_once(tmp_path: Path) -> None:
+    """An L860 takes P2 0C, the extended type and no channel in class bytes; nothing has to fail first."""
+    habits = MbimHabits(select_p2=(12,), class_byte_types=(1,), refuses_channel_in_class=True)
+    personality = ModemPersonality(manufacturer="Fibocom", model="L860-GL")
+    card = ScriptedCard(answers={GET_EID: EID})
+    with MbimModem(card, path=tmp_path / "wdm", personality=personality, habits=habits) as modem:
+        link = open_mbim_link(modem.path)
+        assert get_eid(link) == EID
+        assert "Fibocom L850, L860" in link.describe().quirks
+        link.close()
+        assert len(uicc_commands(modem, Uicc.OPEN_CHANNEL)) == 1
+        assert len(uicc_commands(modem, Uicc.APDU)) == 1
+
+
+def uicc_commands(modem: MbimModem, cid: Uicc) -> list[Command]:
+    return [
+        each
+        for each in modem.received
+        if isinstance(each, Command) and (each.service, each.cid) == (UICC, cid)
+    ]
+
+
+def slot_changes(modem: MbimModem) -> int:
+    mapping = (BASIC_CONNECT_EXTENSIONS, Extended.DEVICE_SLOT_MAPPINGS)
+    return sum(
+        (each.service, each.cid, each.action) == (*mapping, Action.SET)
+        for each in modem.received
+        if isinstance(each, Command)
+    )
+
+
+def test_the_slots_are_shown_and_not_changed(tmp_path: Path) -> None:
+    """The card is in the second slot and the modem uses the first: lpad names both and changes nothing."""
+    with rig_with(str(tmp_path / "wdm"), slots=2, card_slot=1) as (modem, link):
+        with pytest.raises(CardUnreachable, match="slot 2 has a card"):
+            get_eid(link)
+        assert link.describe().slots == ("slot 1 (active) is empty", "slot 2 has a card")
+        assert slot_changes(modem) == 0
+
+
+def test_the_slot_is_changed_if_the_settings_say_so(tmp_path: Path) -> None:
+    """The settings name slot 2, and the card in it is used; the second time there is nothing to change."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    habits = MbimHabits(slots=2, card_slot=1)
+    with MbimModem(card, path=tmp_path / "wdm", habits=habits) as modem:
+        for _ in range(2):
+            link = open_mbim_link(modem.path, overrides={"sim_slot": 2})
+            assert get_eid(link) == EID
+            assert link.describe().slots == ("slot 1 is empty", "slot 2 (active) has a card")
+            link.close()
+        assert slot_changes(modem) == 1
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+def test_a_slot_that_the_modem_lacks_is_named(slots: int, tmp_path: Path) -> None:
+    """The error names the slots that there are, and the setting to correct."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    with MbimModem(card, path=tmp_path / "wdm", habits=MbimHabits(slots=slots)) as modem:
+        link = open_mbim_link(modem.path, overrides={"sim_slot": 3})
+        with pytest.raises(CardUnreachable, match="sim_slot") as found:
+            get_eid(link)
+        assert not found.value.retryable
+        link.close()

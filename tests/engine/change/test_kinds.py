@@ -64,8 +64,9 @@ BEFORE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("refresh", {}, {}),
     ("probe", {"unredacted": False}, {
         "port": "", "link": None, "doubted": None, "manufacturer": None, "model": None, "firmware": None,
-        "reader": None, "quirks": [], "imei": None, "handle": None, "isdr_aid": None, "block_size": 255,
-        "block_size_learned": False, "answers": ["data with 9000"], "channels_closed": 0, "eid": None,
+        "reader": None, "quirks": [], "slots": [], "imei": None, "handle": None, "isdr_aid": None,
+        "block_size": 255, "block_size_learned": False, "answers": ["data with 9000"], "channels_closed": 0,
+        "eid": None,
         "euiccs": [{"isdr_aid": "A0", "eid": None}], "svn": None, "card_firmware": None,
         "timings": [{"what": "GetEID", "milliseconds": 1.5, "bytes": 21, "refused": None}],
         "error": {"kind": "card-status", "sentence": "…"}, "redacted": True,

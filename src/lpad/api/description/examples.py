@@ -193,6 +193,7 @@ _REPORT = {
     "firmware": "1.0",
     "reader": None,
     "quirks": ["generic"],
+    "slots": [],
     "imei": "49015420…18",
     "handle": "number",
     "isdr_aid": "A0000005591010FFFFFFFF8900000100",

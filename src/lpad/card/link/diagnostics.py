@@ -22,6 +22,8 @@ class LinkFacts:
     """The form of the latest channel's name: `number`, or a count of hexadecimal digits."""
     quirks: tuple[str, ...] = ()
     """The applied entries of the quirks."""
+    slots: tuple[str, ...] = ()
+    """The physical SIM slots in words, if the modem reports several."""
     channels_closed: int = 0
     """The number of channels left open by a process that were found and closed since the port was opened."""
 

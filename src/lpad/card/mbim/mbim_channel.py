@@ -29,13 +29,20 @@ class UiccChannel:
     """Passes APDUs to one channel (see `RawCard`)."""
 
     def __init__(
-        self, modem: MbimModem, number: int, *, class_byte_type: int | None, learn: Callable[[int], None]
+        self,
+        modem: MbimModem,
+        number: int,
+        *,
+        class_byte_type: int | None,
+        channel_in_class: bool = True,
+        learn: Callable[[int], None],
     ) -> None:
         """Use an open channel.
 
         Args:
             number: 1 to 19.
             class_byte_type: the type for ES10 commands that passed before; None: unknown, so 1 first.
+            channel_in_class: whether class bytes contain the channel at first.
             learn: called with the type once it is known.
         """
         self.modem = modem
@@ -43,7 +50,7 @@ class UiccChannel:
         self._known = class_byte_type
         self._learn = learn
         self._carried = False
-        self._channel_in_class = True
+        self._channel_in_class = channel_in_class
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Pass an APDU on.

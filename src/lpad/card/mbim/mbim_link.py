@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from lpad.card.mbim.sim_slots import SimSlots
 from lpad.card.modem.sim_slot import explained
 from lpad.card.port.control_port import open_control_port
 from lpad.card.port.link_refused import LinkRefused
+from lpad.card.quirks.quirk_files import find_quirks
 from lpad.card.quirks.quirks import Quirks
 from lpad.codec.mbim.information_buffer import decode
 from lpad.codec.mbim.messages import Action
@@ -33,14 +35,15 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid
+    from lpad.card.link.diagnostics import LinkFacts
     from lpad.card.port.control_port import ControlPort
 
 _log = logging.getLogger(__name__)
 
 GROUP = 0x4C50
 """lpad's own group of channels. ModemManager and lpac use 1, so closing lpad's group leaves theirs open."""
-_SELECT_P2 = (0x00, 0x0C, 0x04)
-"""P2 of SELECT: any answer; none, which Fibocom L850 and L860 require (lpac#438); FCP, as ModemManager."""
+_FAMILY = ("select_p2", "class_byte_type", "channel_in_class")
+"""The quirks of a family that concern MBIM."""
 _NOT_SELECTED = (Status.SELECT_FAILED, Status.INVALID_PARAMETERS, Status.FAILURE)
 
 
@@ -62,9 +65,21 @@ class MbimLink(ControlLink[MbimModem]):
         super().__init__(
             modem, name=name, ladder=LADDER, memory=memory, overrides=overrides, unredacted=unredacted
         )
+        self._overrides = overrides or {}
+        self._entries: tuple[str, ...] = ()
+        self._slots_told: tuple[str, ...] = ()
+
+    def describe(self) -> LinkFacts:
+        """Return the link's description of itself."""
+        return replace(super().describe(), quirks=self._entries, slots=self._slots_told)
 
     def close_leftovers(self, *, deadline: Deadline) -> None:
-        """Close the channels of a process that was killed."""
+        """Close the channels of a process that was killed, in the slot that the settings name."""
+        self._use_family()
+        slot = self.quirks.sim_slot
+        if slot is not None and self._slots.select(slot, deadline=deadline):
+            _log.warning("%s: the modem now uses SIM slot %d", self.name, slot)
+        self._slots_told = tuple(map(str, self._slots.read(deadline=deadline)))
         try:
             self.modem.dialogue.ask(
                 UICC,
@@ -80,14 +95,20 @@ class MbimLink(ControlLink[MbimModem]):
                 raise
             _log.debug("%s", error)  # without a channel some modems refuse
 
+    def _use_family(self) -> None:
+        """Use what is known about MBIM in the modem's family; the settings' quirks come first."""
+        found = find_quirks(self.remembered.identity)
+        known = {name: getattr(found.quirks, name) for name in _FAMILY}
+        self.quirks = replace(self.quirks, **known).merged(self._overrides)
+        self._entries = found.entries
+
     def open_first(self, aids: Sequence[Aid], *, deadline: Deadline) -> OwnedChannel:
         """Open a channel to the first of `aids` that the card knows."""
         refusals: list[CardError] = []
         known = self.remembered.select_p2
+        order = self.quirks.select_p2
         for aid in aids:
-            for p2 in (
-                _SELECT_P2 if known is None else (known, *(each for each in _SELECT_P2 if each != known))
-            ):
+            for p2 in order if known is None else (known, *(each for each in order if each != known)):
                 try:
                     return self._open(aid, p2, deadline=deadline)
                 except CardError as error:
@@ -126,7 +147,8 @@ class MbimLink(ControlLink[MbimModem]):
         uicc = UiccChannel(
             self.modem,
             number,
-            class_byte_type=self.remembered.class_byte_type,
+            class_byte_type=self._known_class_byte_type,
+            channel_in_class=self.quirks.channel_in_class,
             learn=lambda kind: self.remember(class_byte_type=kind),
         )
         traced = TracedCard(uicc, name=self.name, unredacted=self.unredacted)
@@ -137,6 +159,11 @@ class MbimLink(ControlLink[MbimModem]):
             close=partial(uicc.close, group=GROUP),
             unknown=lambda error: is_status(error, Status.INVALID_LOGICAL_CHANNEL),
         )
+
+    @property
+    def _known_class_byte_type(self) -> int | None:
+        remembered = self.remembered.class_byte_type
+        return self.quirks.class_byte_type if remembered is None else remembered
 
     @property
     def _slots(self) -> SimSlots:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
+from lpad.base.errors import CardUnreachable
 from lpad.card.modem.sim_slot import Slot
 from lpad.codec.mbim.basic_connect import SlotInfo, SlotMappings, SlotRequest, SlotState, SysCaps
 from lpad.codec.mbim.information_buffer import Information
+from lpad.codec.mbim.messages import Action
 from lpad.codec.mbim.services import BASIC_CONNECT_EXTENSIONS, Extended
 
 if TYPE_CHECKING:
@@ -19,6 +21,11 @@ _log = logging.getLogger(__name__)
 _I = TypeVar("_I", bound=Information)
 
 _MOST = 8
+_SEVERAL = 2
+_SWITCHING = 30.0
+"""Seconds in which a modem changes its slot and starts the card."""
+_STARTING = 1.0
+_NOT_STARTED = (SlotState.UNKNOWN, SlotState.OFF, SlotState.OFF_EMPTY, SlotState.NOT_READY)
 _WITHOUT_CARD = (SlotState.UNKNOWN, SlotState.OFF_EMPTY, SlotState.EMPTY)
 
 
@@ -31,14 +38,16 @@ class SimSlots:
         self._patience = patience
 
     def read(self, *, deadline: Deadline) -> tuple[Slot, ...]:
-        """Return the modem's slots; empty if it does not report them.
+        """Return the modem's slots; empty if it has one, or does not report them.
 
         Raises:
             CardUnreachable: the port is gone or does not answer.
         """
         caps = self._asked(SysCaps, Extended.SYS_CAPS, None, deadline)
+        if caps is None or caps.slots < _SEVERAL:
+            return ()
         mapped = self._asked(SlotMappings, Extended.DEVICE_SLOT_MAPPINGS, None, deadline)
-        if caps is None or mapped is None:
+        if mapped is None:
             return ()
         slots = []
         for index in range(min(caps.slots, _MOST)):
@@ -48,6 +57,47 @@ class SimSlots:
             )
             slots.append(Slot(index + 1, index in mapped.slots, known))
         return tuple(slots)
+
+    def select(self, number: int, *, deadline: Deadline) -> bool:
+        """Make the modem use a slot; return whether this has changed anything.
+
+        Args:
+            number: the physical slot, from 1.
+
+        Raises:
+            CardUnreachable: the modem has no such slot, or refuses; or the port is gone.
+        """
+        slots = self.read(deadline=deadline)
+        wanted = [each for each in slots if each.number == number]
+        if not slots and number == 1:
+            return False
+        attempted = f"cannot use SIM slot {number} of the modem at {self._dialogue.name}"
+        if not wanted:
+            told = ", ".join(map(str, slots)) or "the modem reports one slot only"
+            raise CardUnreachable(f"{attempted}: {told}; correct the quirk 'sim_slot'", retryable=False)
+        if wanted[0].active:
+            return False
+        mapped = self._asked(SlotMappings, Extended.DEVICE_SLOT_MAPPINGS, None, deadline)
+        others = () if mapped is None else mapped.slots[1:]
+        self._dialogue.ask(
+            BASIC_CONNECT_EXTENSIONS,
+            Extended.DEVICE_SLOT_MAPPINGS,
+            SlotMappings(slots=(number - 1, *others)),
+            action=Action.SET,
+            attempted=attempted,
+            patience=_SWITCHING,
+            deadline=deadline,
+        )
+        self._wait_for_card(number - 1, deadline=deadline.within(_SWITCHING))
+        return True
+
+    def _wait_for_card(self, index: int, *, deadline: Deadline) -> None:
+        """Wait until the slot's card has started: at least a second (lpac#241), or the limit."""
+        while not deadline.passed:
+            self._dialogue.wait_for_indication(frozenset(), deadline=deadline.within(_STARTING))
+            info = self._asked(SlotInfo, Extended.SLOT_INFO_STATUS, SlotRequest(slot=index), deadline)
+            if info is None or info.state not in _NOT_STARTED:
+                return
 
     def _asked(
         self, kind: type[_I], cid: Extended, information: Information | None, deadline: Deadline

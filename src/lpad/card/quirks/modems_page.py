@@ -57,6 +57,10 @@ def _entry(entry: dict[str, Any], file: str) -> str:
         "authentication_command": f"authentication of a context by: {quirks.authentication_command.value}",
         "operator_configuration": "operator configuration asked for with: "
         + ", ".join(f"`{each}`" for each in quirks.operator_configuration),
+        "select_p2": "MBIM: P2 of SELECT in this order: " + ", ".join(f"{p2:02X}" for p2 in quirks.select_p2),
+        "class_byte_type": f"MBIM: class byte type {quirks.class_byte_type} for ES10",
+        "channel_in_class": "MBIM: the channel "
+        + ("in class bytes" if quirks.channel_in_class else "not in class bytes"),
     }
     changed = [sentence for name, sentence in used.items() if name in changes]
     if changed:

@@ -37,6 +37,9 @@ class AtTimeouts:
 
 
 BlockSize = Annotated[int, msgspec.Meta(ge=1, le=255)]
+SelectP2 = Annotated[int, msgspec.Meta(ge=0, le=255)]
+ClassByteType = Annotated[int, msgspec.Meta(ge=0, le=1)]
+SimSlot = Annotated[int, msgspec.Meta(ge=1, le=8)]
 
 
 class LinkKind(StrEnum):
@@ -111,6 +114,15 @@ class Quirks:
     operator_configuration: dict[str, str] = field(default_factory=dict)
     """AT commands that ask whether the card selects an operator configuration, which would override the
     APN; each with the answer, without blanks, that means yes."""
+
+    select_p2: tuple[SelectP2, ...] = (0x00, 0x0C, 0x04)
+    """MBIM: the values of P2 of SELECT to try, in this order: any answer; none; FCP."""
+    class_byte_type: ClassByteType | None = None
+    """MBIM: the type of the class byte of ES10 commands, 0 or 1 (extended); None: lpad finds out."""
+    channel_in_class: bool = True
+    """MBIM: whether class bytes contain the channel at first."""
+    sim_slot: SimSlot | None = None
+    """MBIM: the physical slot that the modem is to use, from 1; None: the one that it uses."""
 
     def merged(self, overrides: Mapping[str, Any]) -> Quirks:
         """Return these quirks with some replaced, as given in a settings file.

@@ -19,6 +19,7 @@ _NAMES = {
     "model": "model",
     "firmware": "firmware",
     "reader": "reader",
+    "slots": "SIM slots",
     "imei": "IMEI",
     "quirks": "quirks",
     "link": "link",
