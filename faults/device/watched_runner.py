@@ -22,8 +22,7 @@ echo "$LPAD_EVENT $LPAD_ICCID" >> {told}
 _ENDING = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _CountingRunner(HookRunner):
+class _CountingRunner(HookRunner, kw_only=True):
     step_counter: StepCounter
 
     def serve_one(self, connection: socket.socket) -> None:

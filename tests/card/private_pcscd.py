@@ -9,9 +9,10 @@ import socket
 import subprocess
 import tempfile
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
+
+from msgspec.structs import replace
 
 from card.scripted_card import ScriptedCard
 from lpad.base.deadline import Deadline

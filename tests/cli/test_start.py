@@ -30,6 +30,20 @@ OF_THE_DAEMON = (
     "lpad.remote",
     "lpad.simulator",
 )
+OF_OTHER_COMMANDS = frozenset(
+    {
+        "lpad.cli.changes.changes_command",
+        "lpad.cli.commands.changing_commands",
+        "lpad.cli.commands.network_command",
+        "lpad.cli.commands.qr_code_command",
+        "lpad.cli.discovery.discover_command",
+        "lpad.cli.doctor.doctor_command",
+        "lpad.cli.lines.line_command",
+        "lpad.cli.webhooks.listeners_command",
+        "lpad.cli.webhooks.webhooks_command",
+    }
+)
+"""Modules of commands that `status` does not use."""
 
 
 def loaded(script: str) -> set[str]:
@@ -43,11 +57,35 @@ def loaded(script: str) -> set[str]:
     return set(shown.stdout.split())
 
 
-def test_lpactl_loads_what_its_commands_need() -> None:
+COMMAND = """
+import click
+from lpad.cli.lpactl import cli
+assert cli.get_command(click.Context(cli), "status") is not None
+"""
+
+
+def test_lpactl_loads_what_a_command_needs() -> None:
     """The client has a socket and h11; pictures, secrets and tables load the rest when they are used."""
-    modules = loaded("import lpad.cli.lpactl")
+    modules = loaded(COMMAND)
     assert "h11" in modules
     assert modules & NOT_NEEDED == set()
+    assert [each for each in modules if each.startswith(OF_THE_DAEMON)] == []
+
+
+def test_lpactl_loads_one_command() -> None:
+    """Among fourteen modules with commands, those of the others cost more than the command itself."""
+    modules = loaded(COMMAND)
+    assert "lpad.cli.commands.showing_commands" in modules
+    assert modules & OF_OTHER_COMMANDS == set()
+
+
+def test_lpactl_loads_no_command_before_it_is_known() -> None:
+    """So each command loads its own module, and the list of commands all of them."""
+    assert [each for each in loaded("import lpad.cli.lpactl") if each.endswith("_command")] == []
+    every = (
+        "cli.list_commands(click.Context(cli)): assert cli.get_command(click.Context(cli), each).name == each"
+    )
+    assert loaded(f"import click\nfrom lpad.cli.lpactl import cli\nfor each in {every}") >= OF_OTHER_COMMANDS
 
 
 def test_the_client_is_small() -> None:

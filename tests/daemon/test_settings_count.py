@@ -8,7 +8,6 @@ import copy
 import json
 import logging
 from contextlib import closing, contextmanager
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
@@ -336,11 +335,11 @@ def test_the_picture_of_one_setting_is_steady(folder: Path) -> None:
 
 def test_each_timeout_has_its_setting() -> None:
     """The table names every timeout of the engine, and every key of `deadlines` that is the engine's."""
-    assert set(TIMEOUTS) == {each.name for each in fields(Timeouts)}
+    assert set(TIMEOUTS) == set(Timeouts.__struct_fields__)
     assert len(set(TIMEOUTS.values())) == len(TIMEOUTS)
 
 
-@pytest.mark.parametrize("name", [each.name for each in fields(Timeouts)])
+@pytest.mark.parametrize("name", Timeouts.__struct_fields__)
 def test_each_timeout_is_kept(name: str) -> None:
     """Something in the engine reads each timeout; one that is only passed on has no effect."""
     assert {(name, "timeouts"), (name, "_timeouts")} & READ
@@ -349,9 +348,9 @@ def test_each_timeout_is_kept(name: str) -> None:
 @pytest.mark.parametrize(
     ("class_", "name"),
     [
-        (class_, each.name)
+        (class_, name)
         for class_ in (CardPort, SwitchPolicy, FailoverPolicy, HealthRule, InstallPolicy, Retention, Route)
-        for each in fields(class_)
+        for name in class_.__struct_fields__
     ],
 )
 def test_what_the_settings_become_is_read(class_: type, name: str) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import socket
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from engine.clocks import DAY, TODAY, YEAR, Clocks
 from engine.lab import FIRST, Lab, result_of
@@ -456,7 +456,7 @@ def test_who_is_set_aside_in_the_end(lab: Lab, error: LpadError, *, aside: bool)
     lab.install(metadata=metadata())
     stored = failed_once(lab)
     answered = {"answered": delivery.PATIENT_TRIES, "answered_since": stored.stored_at}
-    often = replace(stored, **answered, attempts=400)  # type: ignore[arg-type]  # passed on
+    often = replace(stored, **answered, attempts=400)
     assert delivery.is_set_aside(often, error, at=years_later(stored)) is aside
     assert not delivery.is_set_aside(replace(often, answered_since=None), error, at=years_later(stored)), (
         "answers that an earlier lpad has counted"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from lpa.bench import ICCID, OTHER_ICCID, Bench, Caller
 from lpad.base.errors import PolicyRefused, ServerMalformed
@@ -131,7 +131,7 @@ def read(**other: object) -> Read:
         owner=OperatorId(bytes.fromhex("62F210")),
         pprs=(),
     )
-    return replace(metadata, **other)  # type: ignore[arg-type]  # a test's own fields
+    return replace(metadata, **other)
 
 
 @pytest.mark.parametrize(

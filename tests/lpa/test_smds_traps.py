@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from lpa.bench import DEVICE, Caller
 from lpa.smds_lab import ALTERNATIVE, ROOT, SMDP, Lab, errors, events

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from lpad.base.errors import LpadError
 from lpad.provisioning.declared.platform_file import shipped

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from starlette.applications import Starlette
+from msgspec.structs import replace
+from starlette.datastructures import State
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.routing import Match, Router
 from starlette.routing import Route as StarletteRoute
 
 from lpad.api.request.api_call import Call
@@ -25,10 +25,9 @@ from lpad.api.routes import OF_CHANGE, ROUTES
 from lpad.base.errors import Conflict, InternalError, InvalidValue, LpadError, NotFound, NotPermitted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
-    from starlette.requests import Request
-    from starlette.types import Scope
+    from starlette.types import Receive, Scope, Send
 
     from lpad.api.request.roles import AccessRules
     from lpad.api.request.route import Route
@@ -42,7 +41,7 @@ LARGEST_BODY = 64 * 1024
 """The maximum size of a request's body in bytes; an activation code has at most 255."""
 
 
-def make_app(engine: Engine, rules: AccessRules, closing: asyncio.Event) -> Starlette:
+def make_app(engine: Engine, rules: AccessRules, closing: asyncio.Event) -> Application:
     """Return the ASGI application; `state.rules`, `state.configuration` may be replaced.
 
     Args:
@@ -55,11 +54,30 @@ def make_app(engine: Engine, rules: AccessRules, closing: asyncio.Event) -> Star
         _PathRoute(path, _endpoint(partial(_serve, by_method, engine, closing)), methods=list(by_method))
         for path, by_method in by_path.items()
     ]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _http_exception})
+    app = Application(routes)
     app.state.rules = rules
     app.state.configuration = Configuration()
-    app.router.redirect_slashes = False
     return app
+
+
+class Application:
+    """The ASGI application: the paths of the table, and a problem for all others.
+
+    Starlette's own class would load its middleware, of which this API uses nothing.
+    """
+
+    def __init__(self, routes: Sequence[StarletteRoute]) -> None:
+        """Serve the routes; `state` is empty."""
+        self.state = State()
+        self._router = Router(routes, redirect_slashes=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        scope["app"] = self
+        try:
+            await self._router(scope, receive, send)
+        except HTTPException as error:
+            await _without_route(Request(scope), error)(scope, receive, send)
 
 
 class _PathRoute(StarletteRoute):
@@ -145,8 +163,8 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-async def _http_exception(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+def _without_route(request: Request, error: HTTPException) -> Response:
+    """Return the answer to a path or a method that the table does not have."""
     path = request.url.path
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")

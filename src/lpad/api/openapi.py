@@ -11,7 +11,8 @@ from lpad.api.description.schemas import REF, schemas_of
 from lpad.api.description.variants import by_kind
 from lpad.api.request.bodies import NoBody
 from lpad.api.request.problem import Problem
-from lpad.engine.change.kinds import DETAILS, KINDS
+from lpad.base.errors import details_by_kind
+from lpad.engine.change.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ errors and the stream of events.
 def document(routes: Sequence[Route]) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the routes."""
     told = {route.answer for route in routes if not isinstance(route.answer, str)}
-    told |= {Problem, *DETAILS.values()}
+    told |= {Problem, *details_by_kind().values()}
     told |= {type_ for row in KINDS.values() for type_ in (row.params, row.result)}
     asked = {route.body for route in routes if route.body is not NoBody}
     refs, components = schemas_of(asked=asked, told=told)

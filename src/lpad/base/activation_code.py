@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
-
 from msgspec import Struct
 
 from lpad.base.activation_code_forms import bare_code
 from lpad.base.errors import InvalidActivationCode, InvalidValue
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.base.server_address import ServerAddress
 
 LONGEST = 255  # characters
 _PREFIX = "LPA:"
 _FORMAT = "1"
-_MATCHING_ID = re.compile(r"[!#-&(-_a-~]*")
+_MATCHING_ID = LazyPattern(r"[!#-&(-_a-~]*")
 """SGP.22 allows letters, digits and "-". Operators use further characters, such as "_"; only quotes are
 refused here, and the server judges the rest."""
-_OID = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]*))+")
+_OID = LazyPattern(r"[0-2](?:\.(?:0|[1-9][0-9]*))+")
 _EXAMPLE = "it should look like LPA:1$smdp.example.com$MATCHING-ID"
 _FIELDS = 5  # format, address, matching ID, OID, confirmation code flag; fields that v3 adds are ignored
 

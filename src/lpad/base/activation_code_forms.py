@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from urllib.parse import unquote, urlsplit
 
 from lpad.base.errors import InvalidActivationCode
+from lpad.base.lazy_pattern import LazyPattern
 
 LONGEST_TEXT = 4096
 """Characters; a longer text is not read."""
@@ -14,9 +14,9 @@ LONGEST_TEXT = 4096
 _SETUP_HOSTS = frozenset({"esimsetup.apple.com", "esimsetup.android.com"})
 _SETUP_PATH = "/esim_qrcode_provisioning"
 _SETUP_FIELD = "carddata"
-_LINK = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_LINK = LazyPattern(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _QUOTES = "\"'`\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2039\u203a\uff02\uff07"
-_SHELL_LEFT = re.compile(r"(?i)lpa:1.*|1|1[.-].*")
+_SHELL_LEFT = LazyPattern(r"(?i)lpa:1.*|1|1[.-].*")
 """The rest of a code that a shell has expanded because it was not in single quotes: every $ and the word
 after it are missing."""
 

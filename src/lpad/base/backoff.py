@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+
+from lpad.base.frozen import Frozen
 
 JITTER = 0.2
 """The fraction by which a wait is randomly shortened or prolonged, so that the devices of a fleet that lost
 its network at one moment do not all return at the same moment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
+class Backoff(Frozen):
     """Seconds to wait after each failed attempt; the last value applies to all further ones."""
 
     seconds: tuple[float, ...]

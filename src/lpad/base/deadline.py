@@ -9,21 +9,23 @@ It may also carry a `Cancellation`, with which another thread ends all of these 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from msgspec.structs import replace
+
+from lpad.base.frozen import Frozen
 from lpad.base.liveness import busy_until
 
 if TYPE_CHECKING:
     from lpad.base.cancellation import Cancellation
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(Frozen):
     """A point on the monotonic clock, in seconds."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"cancellation"})
     at: float
-    cancellation: Cancellation | None = field(default=None, compare=False, repr=False)
+    cancellation: Cancellation | None = None
     """Ends waits for servers before the deadline; None: nothing ends them early."""
 
     @classmethod

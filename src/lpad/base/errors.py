@@ -53,6 +53,7 @@ sentence states what was attempted, what happened, and what the reader can do.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_type_hints
 
 from lpad.base.details import card, request, server  # noqa: TC001 - get_type_hints reads them at run time
@@ -375,8 +376,12 @@ def every_error(root: type[LpadError] = LpadError) -> Iterator[type[LpadError]]:
         yield from every_error(each)
 
 
+@cache
 def details_by_kind() -> dict[str, type[request.Details]]:
-    """Return the type of the details of each kind of error; classes of one kind have the same."""
+    """Return the type of the details of each kind of error; classes of one kind have the same.
+
+    It is computed when it is first needed, because that takes longer than the import of this module.
+    """
     ours = (each for each in every_error() if each.__module__ == __name__ and each is not LpadError)
     return {each.kind: get_type_hints(each)["details"] for each in ours}
 

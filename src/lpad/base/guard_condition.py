@@ -14,12 +14,12 @@
 from __future__ import annotations
 
 import enum
-import re
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Self
 
 from lpad.base.errors import InvalidValue
+from lpad.base.frozen import Frozen
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.base.untrusted_number import matched_number, whole_number
 
 LONGEST = 255
@@ -44,20 +44,19 @@ _HOST = r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9_.-]{1,253}))"
 _PORT = r"(?::(?P<port>[0-9]{1,5}))"
 _INTERFACE = r"(?:@(?P<interface>[A-Za-z0-9_.:-]{1,15}))?"
 _FORMS = (
-    re.compile(r"(?P<kind>registered|bearer|address|confirm)"),
-    re.compile(rf"(?P<kind>tcp):{_HOST}{_PORT}{_INTERFACE}"),
-    re.compile(
+    LazyPattern(r"(?P<kind>registered|bearer|address|confirm)"),
+    LazyPattern(rf"(?P<kind>tcp):{_HOST}{_PORT}{_INTERFACE}"),
+    LazyPattern(
         rf"(?P<kind>https?)://{_HOST}{_PORT}?(?P<path>/[!-\"$-~]*?)?(?:#(?P<status>[1-5][0-9][0-9]))?{_INTERFACE}"
     ),
-    re.compile(
+    LazyPattern(
         rf"(?P<kind>dns):(?P<name>[A-Za-z0-9_-]{{1,63}}(?:\.[A-Za-z0-9_-]{{1,63}})*\.?)"
         rf"(?:/{_HOST}{_PORT}?)?{_INTERFACE}"
     ),
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
+class Condition(Frozen, kw_only=True):
     """One condition; `str` returns the text that `parse` accepts."""
 
     kind: ConditionKind

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from lpad.base.errors import InvalidValue, MalformedError
+from lpad.base.frozen import Frozen
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.base.redaction import last_digits
 
-_HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
-_ICCID = re.compile(r"[0-9A-E]{1,20}")
+_HEX = LazyPattern(r"(?:[0-9A-Fa-f]{2})+")
+_ICCID = LazyPattern(r"[0-9A-E]{1,20}")
 _ICCID_BYTES = 10
 
 
@@ -18,8 +19,7 @@ def swap_nibbles(data: bytes) -> bytes:
     return bytes((byte << 4 & 0xF0) | byte >> 4 for byte in data)
 
 
-@dataclass(frozen=True, slots=True)
-class Eid:
+class Eid(Frozen):
     """The eUICC identifier: 32 decimal digits, the last two a check number (SGP.29; mod 97 = 1)."""
 
     digits: str
@@ -68,8 +68,7 @@ class Eid:
         return last_digits(self.digits)
 
 
-@dataclass(frozen=True, slots=True)
-class Iccid:
+class Iccid(Frozen):
     """A profile's number as the card reports it: 1 to 20 digits from 0 to E, in capitals.
 
     ITU-T E.118 promises up to 19 decimal digits with a check digit. Many operators' ICCIDs contain
@@ -120,8 +119,7 @@ class Iccid:
         return last_digits(self.digits)
 
 
-@dataclass(frozen=True, slots=True)
-class Aid:
+class Aid(Frozen):
     """An application identifier: 5 to 16 bytes (ISO/IEC 7816-4, 8.2.1.2)."""
 
     data: bytes
@@ -173,8 +171,7 @@ def profile_target(text: str) -> Iccid | Aid:
 ISD_R = Aid(bytes.fromhex("A0000005591010FFFFFFFF8900000100"))
 
 
-@dataclass(frozen=True, slots=True)
-class Imei:
+class Imei(Frozen):
     """A device's number: 14 digits and a Luhn check digit (3GPP TS 23.003, 6.2)."""
 
     digits: str
@@ -236,8 +233,7 @@ class Imei:
         return last_digits(self.digits)
 
 
-@dataclass(frozen=True, slots=True)
-class Tac:
+class Tac(Frozen):
     """A Type Allocation Code: the first 8 digits of an IMEI, which identify the device model."""
 
     digits: str
@@ -264,8 +260,7 @@ class Tac:
         return self.digits
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionId:
+class TransactionId(Frozen):
     """The server's name for one session: 1 to 16 bytes, hexadecimal in JSON."""
 
     data: bytes

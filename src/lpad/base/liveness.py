@@ -13,25 +13,26 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
 
-@dataclass(slots=True)
-class _Pace:
+class _Pace(Struct):
     """The time on the monotonic clock until which one thread may be busy; None while it rests."""
 
     name: str
     until: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stuck:
+class Stuck(Frozen, kw_only=True):
     """A thread that is beyond its deadline: by how many seconds, and where in the code."""
 
     name: str

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 
-_SERIAL_NUMBER = re.compile(r"(?<!PC/SC )(?=[A-Fa-f]*\d)[0-9A-Fa-f]{8,}")
+from lpad.base.lazy_pattern import LazyPattern
+
+_SERIAL_NUMBER = LazyPattern(r"(?<!PC/SC )(?=[A-Fa-f]*\d)[0-9A-Fa-f]{8,}")
 """All but the codes of PC/SC errors, which have eight digits."""
 
 # EIDs, IMSIs and IMEIs are decimal; each of the up to 20 digits of an ICCID may be A to E, and F is padding.
 # AIDs, transaction IDs and hashes are longer, and ordinary words of these letters are shorter.
-_IDENTIFIER = re.compile(
+_IDENTIFIER = LazyPattern(
     r"(?<![0-9A-Za-z])(?:[0-9]{11,28}([0-9]{4})[Ff]?|[0-9A-Fa-f]{11,16}([0-9A-Fa-f]{4}))(?![0-9A-Za-z])"
 )
-_ACTIVATION_CODE = re.compile(
+_ACTIVATION_CODE = LazyPattern(
     r"(?<![0-9A-Za-z])((?:LPA(?::|%3A))?1(\$|%24)[A-Za-z0-9.:-]*(?:\$|%24))[!#-&(-_a-~]*", re.IGNORECASE
 )
 """Including percent-encoded codes, as in a link."""
-_NAMED_ICCID = re.compile(
+_NAMED_ICCID = LazyPattern(
     r"(?P<before>\b(?:[Pp]rofile|ICCID):? )(?=[A-E]*[0-9])(?P<iccid>[0-9A-E]{1,14})F*(?![0-9A-Za-z])"
 )
 """An ICCID that is too short to be distinguished from other numbers, in a sentence that calls it an ICCID."""

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from lpad.base.errors import InvalidValue
+from lpad.base.frozen import Frozen
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.base.untrusted_number import whole_number
 
 _LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
-_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
+_NAME = LazyPattern(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 HTTPS_PORT = 443
 LONGEST = 255
 """Characters; a name has at most 253. A longer text is refused unread."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerAddress:
+class ServerAddress(Frozen):
     """A host in lower case, and a TCP port.
 
     Real activation codes contain capitals, spaces and sometimes a scheme; some servers refuse their

@@ -9,11 +9,11 @@ finds the calls that bypass this module.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from typing import Any
 
 from lpad.base.errors import MalformedError
+from lpad.base.lazy_pattern import LazyPattern
 
 LONGEST = 20
 """The maximum number of characters of a number: 64 bits need 19 digits and a sign."""
@@ -22,9 +22,9 @@ LARGEST = (1 << 63) - 1
 
 _LONGEST_NAME = 40
 """The maximum number of characters of a field's name in an error."""
-_DECIMAL = re.compile(r"-?[0-9]{1,20}")
-_HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{1,16}")
-_FRACTION = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,3})?")
+_DECIMAL = LazyPattern(r"-?[0-9]{1,20}")
+_HEXADECIMAL = LazyPattern(r"[0-9A-Fa-f]{1,16}")
+_FRACTION = LazyPattern(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,3})?")
 
 
 def whole_number(text: str, *, least: int = 0, most: int = LARGEST) -> int | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardError
+from lpad.base.frozen import Frozen
 from lpad.card.pcsc.call_thread import CallThread, OverdueError
 from lpad.card.pcsc.calls import Context
 
@@ -17,8 +17,7 @@ _STABLE = ("serial/by-id/*",)
 _OTHERS = ("ttyUSB*", "ttyACM*", "wwan*at*", "wwan*mbim*", "wwan*qmi*", "cdc-wdm*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
+class Ports(Frozen, kw_only=True):
     """Modems' ports by their paths, PC/SC readers by their names."""
 
     serial: tuple[str, ...]

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec import Struct
+
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardUnreachable
+from lpad.base.frozen import Frozen
 from lpad.card.modem.cme_errors import how_to_unlock, lock_of
 from lpad.card.modem.iccid import read_iccid
 from lpad.card.modem.modem_answers import ModemIccid
@@ -65,8 +67,7 @@ class Resets(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
+class Holding(Frozen, kw_only=True):
     """The state of the card after the switch."""
 
     enabled: Iccid | None
@@ -97,8 +98,7 @@ class Noticed(Enum):
     """The modem reports no intelligible ICCID, or there is no modem: the card's report counts."""
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(Struct):
     """The result of waiting for the modem."""
 
     holding: Holding | None = None

@@ -5,14 +5,13 @@ Each kind defines how its link is opened, watched and returned, so no other code
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from msgspec import field
+
+from lpad.base.frozen import Frozen
 from lpad.card.at.at_link import open_at_link
-from lpad.card.mbim.mbim_link import open_mbim_link
-from lpad.card.pcsc.pcsc_link import open_pcsc_link
-from lpad.card.pcsc.reader_watch import watch_reader
 from lpad.card.port.lasting_names import PortNames
 from lpad.card.port.modem_manager_loan import PortLoan
 from lpad.card.port.port_protocol import PortProtocol, protocol_of
@@ -32,8 +31,7 @@ if TYPE_CHECKING:
     """Begins to report, from another thread, whether the port exists; returns a function that ends this."""
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Frozen):
     """A port in use: the functions that open its link, watch it and lend it."""
 
     open_link: Callable[[Deadline], Link]
@@ -62,8 +60,7 @@ class Port(Protocol):
         """Return the functions to reach the card; nothing is opened."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModemPort:
+class ModemPort(Frozen, kw_only=True):
     """An AT, MBIM or QMI port of a modem: a device, and the modem's settings."""
 
     path: str
@@ -88,7 +85,6 @@ class ModemPort:
         names = PortNames(self.path, folder=folder)
         loan = None if self.hold is None else PortLoan(self.path, hold=self.hold)
         at_link = partial(open_at_link, baud=self.baud, memory=memory, overrides=self.quirks)
-        mbim_link = partial(open_mbim_link, memory=memory, overrides=self.quirks)
         asked: dict[str, PortProtocol] = {}
 
         def open_link(deadline: Deadline) -> Link:
@@ -103,7 +99,9 @@ class ModemPort:
                 match protocol:
                     # Control ports are shared with ModemManager through proxies, so they are not borrowed.
                     case PortProtocol.MBIM:
-                        return mbim_link(name)
+                        from lpad.card.mbim.mbim_link import open_mbim_link  # noqa: PLC0415 - for MBIM alone
+
+                        return open_mbim_link(name, memory=memory, overrides=self.quirks)
                     case PortProtocol.QMI:
                         from lpad.card.qmi.qmi_link import open_qmi_link  # noqa: PLC0415 - for QMI alone
 
@@ -116,8 +114,7 @@ class ModemPort:
         return Way(open_link, partial(watch.watch, names.there), loan)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReaderPort:
+class ReaderPort(Frozen, kw_only=True):
     """A PC/SC reader: its name, a pattern with *, or its position."""
 
     reader: str | int
@@ -136,6 +133,9 @@ class ReaderPort:
 
     def way(self, *, memory: LinkMemory | None, folder: Path | None, watch: PortWatch) -> Way:
         """Return the way to the card (see `Port`); pcscd itself reports changes of readers."""
+        from lpad.card.pcsc.pcsc_link import open_pcsc_link  # noqa: PLC0415 - for readers alone
+        from lpad.card.pcsc.reader_watch import watch_reader  # noqa: PLC0415 - likewise
+
         del folder, watch
 
         def open_link(deadline: Deadline) -> Link:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import field
+from msgspec.structs import replace
 
 from lpad.base.errors import CardError, CardMalformed, CardStatus, MalformedError
+from lpad.base.frozen import Frozen
 from lpad.base.redaction import mask
 from lpad.card.isdr.found_isdrs import FoundIsdr, isdrs_of
 from lpad.card.isdr.isdr import isdr_session
@@ -107,8 +109,7 @@ class ShownReport(msgspec.Struct, frozen=True, kw_only=True):
     error: ShownError | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeReport:
+class ProbeReport(Frozen, kw_only=True):
     """The findings; None if unknown. `shown` prepares them for publication."""
 
     port: str
@@ -272,7 +273,7 @@ class _Probe:
         self._note(timings=(*self._report.timings, timing))
 
     def _note(self, **what: object) -> None:
-        self._report = replace(self._report, **what)  # type: ignore[arg-type]  # fields by name
+        self._report = replace(self._report, **what)
 
 
 class _WatchedLink:

@@ -6,43 +6,99 @@ import sys
 
 import click
 
-from lpad.cli.changes import changes_command
-from lpad.cli.commands import (
-    changing_commands,
-    network_command,
-    outbox_command,
-    probe_command,
-    provision_command,
-    qr_code_command,
-    showing_commands,
-    trust_command,
-)
-from lpad.cli.discovery import discover_command
-from lpad.cli.doctor import doctor_command
-from lpad.cli.lines import line_command
 from lpad.cli.session.lpactl_group import cli
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import OutputLostError, end_without_output
-from lpad.cli.webhooks import listeners_command, webhooks_command
 
-__all__ = [
-    "changes_command",
-    "changing_commands",
-    "cli",
-    "discover_command",
-    "doctor_command",
-    "line_command",
-    "listeners_command",
-    "main",
-    "network_command",
-    "outbox_command",
-    "probe_command",
-    "provision_command",
-    "qr_code_command",
-    "showing_commands",
-    "trust_command",
-    "webhooks_command",
-]
+__all__ = ["cli", "main"]
+
+
+def _changes_command() -> None:
+    from lpad.cli.changes import changes_command  # noqa: F401, PLC0415 - only its commands need it
+
+
+def _changing_commands() -> None:
+    from lpad.cli.commands import changing_commands  # noqa: F401, PLC0415 - only its commands need it
+
+
+def _network_command() -> None:
+    from lpad.cli.commands import network_command  # noqa: F401, PLC0415 - only its commands need it
+
+
+def _outbox_command() -> None:
+    from lpad.cli.commands import outbox_command  # noqa: F401, PLC0415 - only its commands need it
+
+
+def _probe_command() -> None:
+    from lpad.cli.commands import probe_command  # noqa: F401, PLC0415 - only its commands need it
+
+
+def _provision_command() -> None:
+    from lpad.cli.commands import provision_command  # noqa: F401, PLC0415 - only its commands need it
+
+
+def _qr_code_command() -> None:
+    from lpad.cli.commands import qr_code_command  # noqa: F401, PLC0415 - only its commands need it
+
+
+def _showing_commands() -> None:
+    from lpad.cli.commands import showing_commands  # noqa: F401, PLC0415 - only its commands need it
+
+
+def _trust_command() -> None:
+    from lpad.cli.commands import trust_command  # noqa: F401, PLC0415 - only its commands need it
+
+
+def _discover_command() -> None:
+    from lpad.cli.discovery import discover_command  # noqa: F401, PLC0415 - only its commands need it
+
+
+def _doctor_command() -> None:
+    from lpad.cli.doctor import doctor_command  # noqa: F401, PLC0415 - only its commands need it
+
+
+def _line_command() -> None:
+    from lpad.cli.lines import line_command  # noqa: F401, PLC0415 - only its commands need it
+
+
+def _listeners_command() -> None:
+    from lpad.cli.webhooks import listeners_command  # noqa: F401, PLC0415 - only its commands need it
+
+
+def _webhooks_command() -> None:
+    from lpad.cli.webhooks import webhooks_command  # noqa: F401, PLC0415 - only its commands need it
+
+
+cli.import_later(
+    {
+        _changes_command: ("changes",),
+        _changing_commands: (
+            "answer",
+            "cancel",
+            "confirm",
+            "default-smdp",
+            "delete",
+            "disable",
+            "download",
+            "enable",
+            "rename",
+            "reset",
+            "restart-modem",
+        ),
+        _network_command: ("network",),
+        _outbox_command: ("notifications",),
+        _probe_command: ("probe",),
+        _provision_command: ("close-wish", "provision"),
+        _qr_code_command: ("code",),
+        _showing_commands: ("events", "info", "profiles", "status"),
+        _trust_command: ("trust",),
+        _discover_command: ("discover",),
+        _doctor_command: ("doctor",),
+        _line_command: ("line",),
+        _listeners_command: ("listeners",),
+        _webhooks_command: ("webhooks",),
+    }
+)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -82,6 +83,8 @@ def cli() -> None:
 )
 def serve(config: Path) -> None:
     """Run the daemon."""
+    # Nearly everything that the start creates stays. The daemon enables collections when it is ready.
+    gc.disable()
     from lpad.daemon import daemon  # noqa: PLC0415 - check-config needs none of it
     from lpad.settings import SettingsFile  # noqa: PLC0415 - only this command needs it
 

@@ -6,14 +6,15 @@ A library with connection pools, TLS and proxies would make up most of the time 
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import h11
+from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 LARGEST_HEAD = 64 * 1024
 """Bytes of an answer's head."""
@@ -32,8 +33,7 @@ class NoAnswerError(Exception):
     """The daemon did not take the request, or did not answer, in time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """A request: its body is JSON, or empty."""
 
     method: str

@@ -12,13 +12,13 @@ it sends the first byte, and a wrong package never reaches the card.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from lpad.base.errors import MalformedError
+from lpad.base.frozen import Frozen
 from lpad.base.identifiers import TransactionId
 from lpad.codec.asn1 import tlv
 from lpad.codec.messages.metadata import ProfileMetadata
@@ -65,8 +65,7 @@ _PARTS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class BoundProfile:
+class BoundProfile(Frozen):
     """A package with a valid structure.
 
     `metadata` is the content of the 88 elements: the card will store it, regardless of what the server showed

@@ -5,11 +5,10 @@ A command carries its intent from its creation to the port, so no code has to gu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from lpad.base.frozen import Frozen
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(Frozen):
     """The effect that a command has on the card."""
 
     function: str

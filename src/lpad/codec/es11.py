@@ -5,10 +5,10 @@ The requests of ES11, and its answer to InitiateAuthentication, are those of ES9
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import InvalidValue, MalformedError
+from lpad.base.frozen import Frozen
 from lpad.base.server_address import ServerAddress
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ LONGEST_EVENT_ID = 255
 _ENTRIES = "eventEntries"
 
 
-@dataclass(frozen=True, slots=True)
-class EventEntry:
+class EventEntry(Frozen):
     """One event: the server that has something for the card, and under which ID."""
 
     event_id: str
@@ -31,8 +30,7 @@ class EventEntry:
     """Of an SM-DP+, or of another SM-DS."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventEntries:
+class EventEntries(Frozen):
     """All events for the card, oldest first, each one once."""
 
     transaction_id: TransactionId

@@ -10,23 +10,23 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from lpad.base.errors import MalformedError
+from lpad.base.frozen import Frozen
 from lpad.base.identifiers import TransactionId
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.base.untrusted_number import json_number, json_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _LONGEST_MESSAGE = 200
-_BLANKS = re.compile(r"\s+")
-_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
-_DOTTED = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+_BLANKS = LazyPattern(r"\s+")
+_BASE64 = LazyPattern(r"[A-Za-z0-9+/]+={0,2}")
+_DOTTED = LazyPattern(r"[0-9]+(?:\.[0-9]+)*")
 
 
 class Refusal(Struct, frozen=True):
@@ -39,8 +39,7 @@ class Refusal(Struct, frozen=True):
     """The server's own text: one line without control characters, shortened."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Frozen):
     """The body of an HTTP response: executed, or refused."""
 
     refusal: Refusal | None
@@ -87,8 +86,7 @@ class Answer:
         return cls.decode(body)
 
 
-@dataclass(frozen=True, slots=True)
-class InitiateAuthenticationAnswer:
+class InitiateAuthenticationAnswer(Frozen):
     """SGP.22 v2.5, 5.6.1; all byte strings are DER with their own tag."""
 
     transaction_id_text: str
@@ -117,8 +115,7 @@ class InitiateAuthenticationAnswer:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class AuthenticateClientAnswer:
+class AuthenticateClientAnswer(Frozen):
     """SGP.22 v2.5, 5.6.3; all byte strings are DER with their own tag."""
 
     transaction_id: TransactionId
@@ -143,8 +140,7 @@ class AuthenticateClientAnswer:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class GetBoundProfilePackageAnswer:
+class GetBoundProfilePackageAnswer(Frozen):
     """SGP.22 v2.5, 5.6.2."""
 
     transaction_id: TransactionId

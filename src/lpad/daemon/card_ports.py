@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from lpad.base.guard_condition import Condition
 from lpad.base.identifiers import Aid, Imei, Tac, profile_target

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from typing import TYPE_CHECKING
@@ -125,6 +126,8 @@ class Built:
         where = ", ".join(str(each.getsockname()) for each in self.sockets)
         log.info("lpad %s listens on %s", lpad.__version__, where)
         self._status = Status(self.engine)
+        gc.freeze()  # no collection examines the modules again
+        gc.enable()
         systemd.notify(f"READY=1\nSTATUS={self._status.line()}")
 
     def prepare(self, new: SettingsFile) -> Prepared:

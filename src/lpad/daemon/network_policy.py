@@ -10,8 +10,6 @@ from lpad.network.chosen_settings import Pattern
 from lpad.network.command_applier import CommandApplier
 from lpad.network.hook_runner_client import RunnerClient
 from lpad.network.hooks import NO_HOOKS, Hooks
-from lpad.network.modemmanager.applier import ModemManagerApplier
-from lpad.network.networkmanager.applier import NetworkManagerApplier
 from lpad.network.no_applier import NO_APPLIER
 
 if TYPE_CHECKING:
@@ -39,7 +37,11 @@ def _applier(section: NetworkSection) -> Applier:
     if section.applier == "command":
         return CommandApplier(RunnerClient(section.runner))
     if section.applier == "networkmanager":
+        from lpad.network.networkmanager.applier import NetworkManagerApplier  # noqa: PLC0415 - if it is set
+
         return NetworkManagerApplier()
     if section.applier == "modemmanager":
+        from lpad.network.modemmanager.applier import ModemManagerApplier  # noqa: PLC0415 - if it is set
+
         return ModemManagerApplier(connects=section.connect)
     return NO_APPLIER

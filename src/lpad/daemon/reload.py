@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.api.request.settings_state import Configuration
 from lpad.base.errors import LpadError
+from lpad.base.frozen import Frozen
 from lpad.daemon import systemd
 from lpad.settings import SettingsFile
 from lpad.settings.takes_effect import changed, restart_needed
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class Prepared(Frozen, kw_only=True):
     """New settings, after everything that can fail.
 
     `apply` is called in the thread that answers requests, `serve` after it in another,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
+
+from lpad.base.frozen import Frozen
 
 DBUS = "org.freedesktop.DBus"
 OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
@@ -11,33 +12,32 @@ PROPERTIES = "org.freedesktop.DBus.Properties"
 OWNER_CHANGED = "NameOwnerChanged"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Frozen, kw_only=True):
     """A method of an object on the bus, with its arguments."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"body"})
     to: str
     """The name of the program, such as org.freedesktop.ModemManager1."""
     path: str
     interface: str
     member: str
     signature: str = ""
-    body: tuple[Any, ...] = field(default=(), repr=False)
+    body: tuple[Any, ...] = ()
     """Arguments; a value that is sent together with its type is a `Variant`. Arguments may contain secrets,
     so they are never printed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Frozen):
     """A signal of an object to its subscribers."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"body"})
     path: str
     interface: str
     member: str
-    body: tuple[Any, ...] = field(repr=False)
+    body: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Frozen, kw_only=True):
     """The signals that a listener wants; None: any."""
 
     sender: str

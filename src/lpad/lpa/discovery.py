@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -26,6 +25,7 @@ from lpad.base.errors import (
     ServerRefused,
     ServerUntrusted,
 )
+from lpad.base.frozen import Frozen
 from lpad.base.server_address import ServerAddress
 from lpad.codec.es11 import EventEntries
 from lpad.codec.messages.download import CancelSessionReason
@@ -61,8 +61,7 @@ _MALFORMED_REQUEST = "1.6"
 _MATCHING_ID = "8.2.6"
 
 
-@dataclass(frozen=True, slots=True)
-class FoundEvent:
+class FoundEvent(Frozen):
     """An event that leads to an SM-DP+, or to a server that lpad has not asked."""
 
     entry: EventEntry
@@ -71,8 +70,7 @@ class FoundEvent:
     """Set if the settings do not allow its server, which lpad then does not contact."""
 
 
-@dataclass(frozen=True, slots=True)
-class AskedServer:
+class AskedServer(Frozen):
     """An SM-DS that was asked, and either the number of its events or the error."""
 
     address: ServerAddress
@@ -80,8 +78,7 @@ class AskedServer:
     error: LpadError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Discovered:
+class Discovered(Frozen):
     """The result of a discovery: events in the order in which the servers list them."""
 
     servers: tuple[AskedServer, ...]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from lpad.base.activation_code import ActivationCode
@@ -26,17 +27,17 @@ class Decision(Enum):
     TIMEOUT = "timeout"  # no answer came: the order stays open
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Frozen):
     """The order to download: the server, and the profile's identification there."""
 
-    matching_id: str = field(default="", repr=False)
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"matching_id", "confirmation_code"})
+    matching_id: str = ""
     """The matching ID in the activation code; empty if the server finds the order by the EID."""
     smdp_oid: str | None = None
     """Dotted OID that the server's certificate must contain; None if the activation code contains none."""
     confirmation_code_expected: bool = False
     """Whether the activation code announces that a confirmation code is needed."""
-    confirmation_code: str | None = field(default=None, repr=False)
+    confirmation_code: str | None = None
     """The confirmation code as the operator gave it, if it is known beforehand."""
 
     @classmethod
@@ -50,10 +51,10 @@ class Order:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Frozen):
     """The profile that the server offers, for the caller to accept or refuse."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"raw"})
     iccid: Iccid
     service_provider_name: str
     profile_name: str
@@ -69,14 +70,14 @@ class Offer:
     """The rules for which the card requires the owner's explicit consent: a program may accept on its
     own only if this is empty."""
     confirmation_code_required: bool
-    raw: bytes = field(repr=False)
+    raw: bytes
     """The metadata as received: BF25."""
 
 
-@dataclass(frozen=True, slots=True)
-class Installed:
+class Installed(Frozen):
     """A profile that the card reports as installed, disabled."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"result"})
     iccid: Iccid
     isdp_aid: Aid | None
     """None if the card does not name its profile."""
@@ -86,7 +87,7 @@ class Installed:
     removed."""
     notification_address: str
     """As the card reports it; spaces and case unchanged."""
-    result: bytes = field(repr=False)
+    result: bytes
     """The ProfileInstallationResult as the card signed it: BF37."""
 
 

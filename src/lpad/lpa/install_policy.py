@@ -6,13 +6,13 @@ The card's own rules (`policy_rules.py`) also apply: neither can allow what the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from lpad.base.errors import PolicyRefused
+from lpad.base.frozen import Frozen
 from lpad.codec.messages.download import CancelSessionReason
 from lpad.lpa.policy_rules import rules_of
 
@@ -66,8 +66,7 @@ RULES: dict[str, Rule] = {
 """Every rule by the name of its setting; `card_rules` is the card's own table."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstallPolicy:
+class InstallPolicy(Frozen, kw_only=True):
     """One card's policy; in the lists of patterns `*` stands for any characters."""
 
     servers: Sequence[str] = ANY

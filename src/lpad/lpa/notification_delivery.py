@@ -8,10 +8,10 @@ accepted it.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from lpad.base.errors import InvalidValue
+from lpad.base.frozen import Frozen
 from lpad.base.server_address import ServerAddress
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class PendingNotification:
+class PendingNotification(Frozen):
     """One notification as the card signed it."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"payload"})
     sequence_number: int
     """The notification's number, which is unique on the card; 0 is a valid number."""
     event: str
@@ -34,7 +34,7 @@ class PendingNotification:
     address: str
     """The recipient's address as the card gives it, with unchanged blanks and case."""
     iccid: Iccid | None
-    payload: bytes = field(repr=False)
+    payload: bytes
     """The unchanged bytes for the server: BF37 or 30."""
 
     @property

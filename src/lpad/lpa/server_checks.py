@@ -6,8 +6,9 @@ server, the LPA's requests, and the server's earlier answers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from lpad.base.errors import (
     MalformedError,
@@ -16,6 +17,7 @@ from lpad.base.errors import (
     ServerUntrusted,
     blamed_on,
 )
+from lpad.base.frozen import Frozen
 from lpad.codec.asn1 import tlv
 from lpad.codec.bound_profile import BoundProfile
 from lpad.codec.messages.authentication import ServerSigned1
@@ -40,8 +42,7 @@ _OCTET_STRING = 0x04
 _OTHER_SESSION = "the server changed its transaction ID within the session"
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(Frozen):
     """The decoded content of the server's second answer."""
 
     metadata: ProfileMetadata

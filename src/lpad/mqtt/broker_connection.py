@@ -10,7 +10,6 @@ import logging
 import ssl
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from paho.mqtt.client import (
@@ -27,6 +26,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from lpad.base.backoff import Backoff
+from lpad.base.frozen import Frozen
 from lpad.mqtt.broker_error import BrokerError, ConnectionLost, MessageRefused
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ LARGEST_MESSAGE = 64 * 1024
 _LOOK = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Frozen):
     """A message to a topic."""
 
     topic: str

@@ -8,12 +8,12 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from lpad.base.backoff import Backoff
+from lpad.base.frozen import Frozen
 from lpad.base.untrusted_number import whole_number
 from lpad.client import ApiError
 from lpad.mqtt.broker_connection import Message
@@ -62,8 +62,7 @@ class Acknowledgements(Protocol):
         """Report to lpad the last event that a listener no longer needs."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Numbered:
+class _Numbered(Frozen):
     number: int
     message: Message | None
     """None: the journal is new, and begins with this number."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,8 +63,7 @@ class ProvisionFields(CommandFields, frozen=True, kw_only=True):
     options: dict[Name, Name] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Frozen):
     """An operation: its fields, and how lpad is asked with a card and an idempotency key."""
 
     fields: type[CommandFields]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from lpad.base.frozen import Frozen
 from lpad.mqtt.mqtt_settings import device_name
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ LONGEST_ID = 128
 """Characters of a command's ID in its topic."""
 
 
-@dataclass(frozen=True, slots=True)
-class Topics:
+class Topics(Frozen):
     """The topics of one device.
 
     `health` has the retained state of lpad-mqtt itself, which is also its last will.

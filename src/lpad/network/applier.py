@@ -17,8 +17,11 @@ complete ICCID. None of them exceeds its deadline by more than a second.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import field
+
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,8 +42,7 @@ MOST_MEMORY = 4096
 together."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
+class Applied(Frozen, kw_only=True):
     """The work is done, or there was nothing to do."""
 
     told: str
@@ -53,8 +55,7 @@ class Applied:
     """The network interface that the connection uses, such as wwan0; None: unknown."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Failed(Frozen, kw_only=True):
     """It failed, and a repetition would fail, too."""
 
     layer: Culprit
@@ -65,8 +66,7 @@ class Failed:
     """The network's own reason, if it gave one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TryAgain:
+class TryAgain(Frozen, kw_only=True):
     """It failed for now: the service restarts, the modem is still missing, or the time had passed."""
 
     told: str
@@ -88,8 +88,7 @@ class State(enum.StrEnum):
     """The layer was not checked, which counts neither as working nor as failed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class Sight(Frozen, kw_only=True):
     """An observation of one layer."""
 
     state: State = State.UNKNOWN
@@ -100,8 +99,7 @@ class Sight:
 UNSEEN = Sight()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
+class Connection(Frozen, kw_only=True):
     """The observed data connection of a profile."""
 
     registered: Sight = UNSEEN
@@ -203,8 +201,7 @@ class Modem(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Frozen, kw_only=True):
     """One profile's settings, on one modem."""
 
     eid: str

@@ -6,17 +6,16 @@ Consumer databases of APNs are not used: they lack the providers of IoT profiles
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lpad.base.frozen import Frozen
 from lpad.network.network_settings import EMPTY, GivenBy, NetworkSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pattern:
+class Pattern(Frozen, kw_only=True):
     """One line of the settings file's table; a profile must match all of its fields."""
 
     iccid: str = ""
@@ -37,8 +36,7 @@ class Pattern:
         return " and ".join(named)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class Chosen(Frozen, kw_only=True):
     """The settings that apply to a profile, their source, and the reason."""
 
     settings: NetworkSettings

@@ -7,12 +7,12 @@ arguments; the daemon determines when, and with which variables.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from lpad.base.errors import MalformedError
+from lpad.base.frozen import Frozen
 from lpad.network.hook_runner_messages import HEADER, Ended, RunAnswer, RunRequest, Task, framed, length_of
 from lpad.network.owner_program import run_program
 
@@ -27,8 +27,7 @@ _PATIENCE = 10.0
 LONGEST_LIMIT = 600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HookRunner:
+class HookRunner(Frozen, kw_only=True):
     """The programs that may be run."""
 
     command: Path | None

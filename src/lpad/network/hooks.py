@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lpad.base.frozen import Frozen
 from lpad.network.applier import Applied
 from lpad.network.hook_runner_client import environment
 from lpad.network.hook_runner_messages import Task
@@ -27,8 +27,7 @@ class HookEvent(enum.StrEnum):
     DELETED = "deleted"
 
 
-@dataclass(frozen=True, slots=True)
-class Hooks:
+class Hooks(Frozen):
     """Makes the runner run the hooks; the first that fails ends the run."""
 
     runner: RunnerClient | None = None

@@ -7,7 +7,8 @@ reject a registration, 5GSM (TS 24.501, 9.11.4.2) and ESM (TS 24.301, 9.9.4.4) a
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+from lpad.base.frozen import Frozen
 
 
 class Procedure(enum.StrEnum):
@@ -76,8 +77,7 @@ _WRONG_SETTINGS = frozenset({27, 29, 33, 50, 51})
 _IP_TYPE = frozenset({50, 51})
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Frozen):
     """The network's reason for a rejection: the procedure, and its cause from 0 to 255."""
 
     procedure: Procedure

@@ -7,10 +7,11 @@ itself contains none of these settings: SGP.22 v2's metadata has no field for an
 from __future__ import annotations
 
 import enum
-import re
-from dataclasses import dataclass, field
+from typing import ClassVar
 
 from lpad.base.errors import InvalidValue
+from lpad.base.frozen import Frozen
+from lpad.base.lazy_pattern import LazyPattern
 
 LONGEST_APN = 100
 """Octets of an APN (3GPP TS 23.003, 9.1)."""
@@ -20,8 +21,8 @@ LEAST_MTU = 576
 """Bytes; every IPv4 host accepts packets of this size (RFC 791)."""
 MOST_MTU = 9000
 
-_APN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?")
-_PRINTABLE = re.compile(r"[ -~]*")
+_APN = LazyPattern(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?")
+_PRINTABLE = LazyPattern(r"[ -~]*")
 
 
 class Authentication(enum.StrEnum):
@@ -79,15 +80,15 @@ def _check_credential(name: str, text: str) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkSettings:
+class NetworkSettings(Frozen, kw_only=True):
     """One profile's network settings; the password appears in no `repr`."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"password"})
     apn: str = ""
     """At most 100 letters, digits, dots, hyphens and underscores; empty: the network's default."""
     username: str = ""
     """At most 127 printable ASCII characters; empty: none."""
-    password: str = field(default="", repr=False)
+    password: str = ""
     """At most 127 printable ASCII characters; secret: for appliers only."""
     authentication: Authentication = Authentication.NONE
     ip: IpType = IpType.IPV4V6

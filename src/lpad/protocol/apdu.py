@@ -5,11 +5,13 @@ No I/O: `Exchange` provides the next command and receives the answers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from msgspec.structs import replace
+
 from lpad.base.errors import InternalError, InvalidValue, MalformedError
+from lpad.base.frozen import Frozen
 from lpad.codec.es10 import UNSTATED, Intent
 
 if TYPE_CHECKING:
@@ -34,8 +36,7 @@ _REPETITIONS = 3
 """How often a command is sent again because its answer was lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Frozen):
     """A short command APDU; `le` is the number of bytes expected, 256 means the byte 00."""
 
     cla: int
@@ -115,8 +116,7 @@ class Apdu(bytes):
         return Apdu(self.command.on_channel(number))
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Frozen):
     """A card's answer: data and status word."""
 
     data: bytes

@@ -13,13 +13,14 @@ and everything before that answer is discarded.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec import Struct
 
 from lpad.base.errors import InternalError
+from lpad.base.frozen import Frozen
+from lpad.base.lazy_pattern import LazyPattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,12 +32,11 @@ LONGEST_LINE = 8192
 MOST_LINES = 512
 """The number of lines kept of one answer, and of unsolicited lines that were not read yet."""
 
-_LINE_END = re.compile(rb"[\r\n]")
+_LINE_END = LazyPattern(rb"[\r\n]")
 _PROBE = "AT+CMEE?"
 
 
-@dataclass(frozen=True, slots=True)
-class AtCommand:
+class AtCommand(Frozen):
     """A command line and the form of its answer."""
 
     text: str
@@ -96,7 +96,7 @@ class _Line(Enum):
 
 
 _RESULTS = tuple(
-    (re.compile(pattern, re.IGNORECASE), kind)
+    (LazyPattern(pattern, re.IGNORECASE), kind)
     for pattern, kind in (
         (r"OK", _Line.OK),
         (r"ERROR|\+CM[ES] ERROR:?.*", _Line.REFUSED),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from lpad.base.errors import InvalidValue
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.base.untrusted_number import matched_number, whole_number
 from lpad.protocol.at_dialogue import AtCommand
 
@@ -22,16 +23,16 @@ if TYPE_CHECKING:
 ATTACH_CONTEXT = 1
 MOST_CONTEXT = 16
 
-_CONTEXT = re.compile(
+_CONTEXT = LazyPattern(
     r'(?P<cid>[0-9]{1,3}),\s*"?(?P<kind>[A-Za-z0-9]*)"?(?:,\s*"?(?P<apn>[^",]*)"?)?(?:,.*)?'
 )
-_ACTIVE = re.compile(r"(?P<cid>[0-9]{1,3}),\s*(?P<state>[01])")
-_DOTTED = re.compile(r"(?:[0-9]{1,3}\.){15}[0-9]{1,3}")
-_CAUSE = re.compile(r"(?:ESM|SM|cause|#)[^0-9]{0,12}(?P<code>[0-9]{1,3})", re.IGNORECASE)
-_REJECT = re.compile(
+_ACTIVE = LazyPattern(r"(?P<cid>[0-9]{1,3}),\s*(?P<state>[01])")
+_DOTTED = LazyPattern(r"(?:[0-9]{1,3}\.){15}[0-9]{1,3}")
+_CAUSE = LazyPattern(r"(?:ESM|SM|cause|#)[^0-9]{0,12}(?P<code>[0-9]{1,3})", re.IGNORECASE)
+_REJECT = LazyPattern(
     r"[0-9],\s*[0-9]{1,2},[^,]*,[^,]*,[^,]*,\s*(?P<kind>[01]),\s*(?P<cause>[0-9]{1,3})(?:,.*)?"
 )
-_UNSAFE = re.compile(r'["\\\r\n;]')
+_UNSAFE = LazyPattern(r'["\\\r\n;]')
 
 
 class AuthenticationCommand(enum.StrEnum):

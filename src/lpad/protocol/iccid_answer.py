@@ -10,13 +10,14 @@ likeliest reading.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from lpad.base.errors import InvalidValue, MalformedError
+from lpad.base.frozen import Frozen
 from lpad.base.identifiers import Iccid
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.protocol.at_dialogue import AtAnswer, AtCommand
 
 if TYPE_CHECKING:
@@ -34,14 +35,13 @@ _WHOLE = 16
 """Digits, including padding, that no slot number has; next to such a run, a shorter one is something else."""
 _SLOT = 3
 """The maximum number of digits of a slot number."""
-_RESTRICTED = re.compile(r'([0-9]{1,3}),\s*([0-9]{1,3})(?:,\s*"?([0-9A-Fa-f]*)"?)?')
-_LABEL = re.compile(r"[A-Za-z_]*[G-Zg-z_][A-Za-z_]*")
-_BESIDE = re.compile(r"[^0-9A-Fa-f -]+")
-_GAP = re.compile(r"[ -]+")
+_RESTRICTED = LazyPattern(r'([0-9]{1,3}),\s*([0-9]{1,3})(?:,\s*"?([0-9A-Fa-f]*)"?)?')
+_LABEL = LazyPattern(r"[A-Za-z_]*[G-Zg-z_][A-Za-z_]*")
+_BESIDE = LazyPattern(r"[^0-9A-Fa-f -]+")
+_GAP = LazyPattern(r"[ -]+")
 
 
-@dataclass(frozen=True, slots=True)
-class IccidReport:
+class IccidReport(Frozen):
     """The ICCID that a modem reports: all readings of its digits, the likeliest first."""
 
     readings: tuple[Iccid, ...]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.protocol.at_dialogue import AtCommand
 
 if TYPE_CHECKING:
     from lpad.protocol.at_dialogue import AtAnswer
 
-_LOCK = re.compile(r"(?:SIM PIN|SIM PUK|PH-[A-Z]+ (?:PIN|PUK))")
+_LOCK = LazyPattern(r"(?:SIM PIN|SIM PUK|PH-[A-Z]+ (?:PIN|PUK))")
 """The locks, except PIN2 and PUK2, which do not prevent registration."""
 
 

@@ -6,11 +6,11 @@ is omitted: a modem that is registered only for calls cannot send data.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
+from lpad.base.frozen import Frozen
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.base.untrusted_number import matched_number
 from lpad.protocol.at_dialogue import AtCommand
 
@@ -37,12 +37,11 @@ _STATUS = {
 
 # <n>,<stat> is an answer's; an unsolicited report begins with <stat>. Its next field is the area: four
 # hexadecimal digits or more, mostly in quotes.
-_TOLD = re.compile(r"(?P<level>[0-9]),\s*(?P<status>[0-9]{1,2})(?:,.*)?")
-_ANNOUNCED = re.compile(r"(?P<status>[0-9]{1,2})(?:,.*)?")
+_TOLD = LazyPattern(r"(?P<level>[0-9]),\s*(?P<status>[0-9]{1,2})(?:,.*)?")
+_ANNOUNCED = LazyPattern(r"(?P<status>[0-9]{1,2})(?:,.*)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Registration:
+class Registration(Frozen):
     """The status of one network, as last reported by the modem."""
 
     network: str

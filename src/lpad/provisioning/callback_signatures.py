@@ -16,11 +16,11 @@ import base64
 import binascii
 import hashlib
 import hmac
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, parse_qsl, urlsplit, urlunsplit
 
 from lpad.base.errors import InvalidValue
+from lpad.base.frozen import Frozen
 from lpad.base.untrusted_number import whole_number
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ _TWILIO_SETTINGS = "x-twilio-webhooks-signature-settings"
 """The header with the algorithm, if a shared key signs (twilio-python, request_validator.py)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Callback:
+class Callback(Frozen):
     """A captured callback; the case of header names does not matter."""
 
     method: str

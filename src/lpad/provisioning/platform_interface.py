@@ -6,8 +6,11 @@ A reservation has two independent states: the profile's at the SM-DP+, and the l
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from msgspec import field
+
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,8 +50,7 @@ class LineAction(enum.StrEnum):
     RETIRE = "retire"  # which cannot be undone
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Wish(Frozen, kw_only=True):
     """A profile that is wanted for a card.
 
     Attributes:
@@ -66,8 +68,7 @@ class Wish:
     imei: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reservation:
+class Reservation(Frozen, kw_only=True):
     """A platform's report on a profile that it has reserved for a card.
 
     Attributes:
@@ -88,13 +89,14 @@ class Reservation:
         created: the time of its creation, in the platform's form; only for sorting.
     """
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"ticket"})
     platform: str
     id: str
     line_id: str | None = None
     profile: Stage = Stage.UNKNOWN
     line: Line = Line.UNKNOWN
     line_word: str | None = None
-    ticket: ActivationCode | None = field(default=None, repr=False)
+    ticket: ActivationCode | None = None
     iccid: str | None = None
     eid: str | None = None
     imei: str | None = None
@@ -105,8 +107,7 @@ class Reservation:
     created: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Product:
+class Product(Frozen, kw_only=True):
     """A product that can be ordered; all fields except the id are in the platform's words, or None."""
 
     id: str
@@ -132,8 +133,7 @@ class Activates(enum.StrEnum):
     NEVER = "never"  # the platform activates it without a request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
+class Capabilities(Frozen, kw_only=True):
     """The capabilities of a platform.
 
     Attributes:

@@ -27,8 +27,8 @@ from lpad.codec.es9plus import (
 )
 from lpad.codec.es11 import EventEntries, lists_events
 from lpad.codec.server_status_codes import Remedy, meaning_of
-from lpad.remote.https.connection import NO_CARD, HttpsConnection
 from lpad.remote.https.route import Route
+from lpad.remote.trust.anchor_named_by_card import NO_CARD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,6 +92,9 @@ class Es9Plus:
             observe: called with each function's name and duration in seconds, including the connection.
         """
         self.address = address
+        # It loads httpcore, which an idle daemon does not need.
+        from lpad.remote.https.connection import HttpsConnection  # noqa: PLC0415 - see above
+
         self._connection = HttpsConnection(
             address, trust=trust, route=route or Route(), card=card, limits=limits
         )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import field
+
 from lpad.base.errors import InvalidSettings
+from lpad.base.frozen import Frozen
 from lpad.base.regular_file import read_regular
 from lpad.settings.parsing.conversion import to_section
 from lpad.settings.parsing.merging import MergedDocument, Place
@@ -25,8 +27,7 @@ LONGEST_SOCKET = 107
 """Bytes in the path of a Unix socket (sun_path without its NUL, unix(7))."""
 
 
-@dataclass(frozen=True, slots=True)
-class SettingsFile:
+class SettingsFile(Frozen):
     """Settings with their file, to whose folder relative paths refer.
 
     `places` has the file and the line of each value, `replaced` the earlier places of values that a drop-in

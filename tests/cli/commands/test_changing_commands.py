@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from cli.conftest import at_a_terminal
 from engine.guarding import enabled, port

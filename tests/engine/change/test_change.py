@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from lpad.base.errors import CardRefused, InternalError
 from lpad.engine.change.change import TRANSITIONS, Change, Kind, Question, QuestionKind, State, now

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import msgspec
 import pytest
+from msgspec.structs import fields
 
 from engine.journal_file import sealed
 from engine.lab import CARD, FIRST, params_of

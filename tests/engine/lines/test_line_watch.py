@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from engine.guarding import REGISTERED, guarded, port, told
 from engine.lab import CARD, FIRST, LONG, SECOND

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from engine.discovery.named_lab import FURTHER, OPERATORS, ROOT, NamedLab
 from engine.lab import FIRST, result_of

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from engine.discovery.discovery_lab import DiscoveryLab
 from engine.lab import CARD, FIRST, SECOND, result_of

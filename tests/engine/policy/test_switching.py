@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from engine.guarding import REGISTERED, enabled, ended, guarding, port
 from engine.lab import FIRST, SECOND, Lab, result_of

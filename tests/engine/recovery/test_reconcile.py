@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from engine.lab import CARD, FIRST, SECOND, Lab, params_of, result_of
 from engine.networking import Spy, networking

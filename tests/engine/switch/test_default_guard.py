@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from engine.guarding import REGISTERED, THIRD, enabled, guarding, port, rolled_back, steps
 from engine.lab import FIRST, SECOND, Lab

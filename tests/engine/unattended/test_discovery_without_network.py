@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from engine.clocks import TODAY, YEAR, Clocks
 from engine.discovery.named_lab import OPERATORS, ROOT, NamedLab

@@ -6,11 +6,11 @@ import socket
 import threading
 from collections import deque
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from engine.clocks import TODAY, Clocks
 from engine.guarding import REGISTERED, THIRD, enabled, listening, port, unused_port

@@ -101,8 +101,11 @@ def test_products(bench: Bench) -> None:
         ("global-1gb", "4.20 EUR", "30 days"),
         ("europe-5gb", "9.00 EUR", "30 days"),
     ]
-    assert platform.order(replace(WISH, product="europe-5gb"), deadline=soon()).profile is Stage.PENDING
-    other = replace(WISH, reference="lpad-other", product="moon-1gb")
+    assert (
+        platform.order(msgspec.structs.replace(WISH, product="europe-5gb"), deadline=soon()).profile
+        is Stage.PENDING
+    )
+    other = msgspec.structs.replace(WISH, reference="lpad-other", product="moon-1gb")
     with pytest.raises(PlatformRefused) as caught:
         platform.order(other, deadline=soon())
     assert caught.value.details["cause"] == "unknown-product"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 import ssl
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import ecdsa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lpad.codec.x509.certificate_issuers import known_issuers
 from lpad.codec.x509.chain_certificate import SignedCertificate

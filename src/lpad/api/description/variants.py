@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from lpad.api.description.schemas import REF
 from lpad.api.request.problem import problems
-from lpad.engine.change.kinds import DETAILS, KINDS
+from lpad.base.errors import details_by_kind
+from lpad.engine.change.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,7 +53,7 @@ def _changes(components: Schema, refs: Mapping[type, Schema]) -> None:
 def _failures(components: Schema, refs: Mapping[type, Schema]) -> None:
     record = components.pop("Failure")
     named = {}
-    for kind, type_ in DETAILS.items():
+    for kind, type_ in details_by_kind().items():
         named[kind] = f"{_title(kind)}Failure"
         own = {"kind": _only(kind), "details": refs[type_]}
         components[named[kind]] = _narrowed(record, own, f"the error {kind} in a change")
@@ -72,7 +73,7 @@ def _problems(components: Schema, refs: Mapping[type, Schema], statuses: Iterabl
             "type": _only(f"urn:lpad:error:{kind}"),
             "status": {"type": "integer", "enum": answered},
             "kind": _only(kind),
-            "details": refs[DETAILS[kind]],
+            "details": refs[details_by_kind()[kind]],
         }
         components[f"{_title(kind)}Problem"] = _narrowed(record, own, f"the answer with the error {kind}")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import aclosing, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import msgspec
 from lpad.api.request.api_call import MOST_CHANGES, either, wake
 from lpad.api.request.roles import Role
 from lpad.base.errors import LpadError
+from lpad.base.frozen import Frozen
 from lpad.base.untrusted_number import whole_number
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ AT_ONCE = 100
 _HEARTBEAT = b": still here\n\n"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
+class Filters(Frozen, kw_only=True):
     """The wanted change and card; None: all."""
 
     change: int | None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,6 +11,7 @@ import msgspec
 from starlette.responses import Response
 
 from lpad.base.errors import InvalidValue
+from lpad.base.frozen import Frozen
 from lpad.base.untrusted_number import decimal_number, whole_number
 from lpad.engine.change.idempotency import IdempotencyKey
 
@@ -33,8 +33,7 @@ MOST_CHANGES = 10**18 - 1
 """The largest possible number of a change."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Frozen, kw_only=True):
     """An admitted request; `body` has the route's type.
 
     `rules` returns the rules in force, which a reload may change during an answer.

@@ -9,6 +9,7 @@ import msgspec
 
 from lpad.api.request.bodies import NoBody
 from lpad.base.errors import InvalidValue
+from lpad.base.lazy_pattern import LazyPattern
 
 _B = TypeVar("_B", bound=msgspec.Struct)
 
@@ -22,13 +23,13 @@ _NAMES = {
     "null": "null",
 }
 # The grammar of msgspec's sentences; other sentences are passed on unchanged.
-_NOT_TEXT = re.compile("utf-8", re.IGNORECASE)
+_NOT_TEXT = LazyPattern("utf-8", re.IGNORECASE)
 """msgspec's error: until 0.22 a UnicodeDecodeError, later a DecodeError."""
-_EXPECTED = re.compile(r"Expected `(?P<wanted>[^`]+)`(?:, got `(?P<got>\w+)`)?(?P<range>.*)")
-_LENGTH = re.compile(r" of length (?P<bound><=|>=) (?P<number>[0-9]+)")
-_LIMIT = re.compile(r" (?P<bound><=|>=) (?P<number>[-0-9.e+]+)")
-_CHOICE = re.compile(r" matching regex '\^\((?P<choice>[^()]+)\)\$'")
-_FIELD = re.compile(r"Object (?P<what>contains unknown|missing required) field `(?P<name>[^`]*)`")
+_EXPECTED = LazyPattern(r"Expected `(?P<wanted>[^`]+)`(?:, got `(?P<got>\w+)`)?(?P<range>.*)")
+_LENGTH = LazyPattern(r" of length (?P<bound><=|>=) (?P<number>[0-9]+)")
+_LIMIT = LazyPattern(r" (?P<bound><=|>=) (?P<number>[-0-9.e+]+)")
+_CHOICE = LazyPattern(r" matching regex '\^\((?P<choice>[^()]+)\)\$'")
+_FIELD = LazyPattern(r"Object (?P<what>contains unknown|missing required) field `(?P<name>[^`]*)`")
 _BOUNDS = {"<=": "at most", ">=": "at least"}
 
 

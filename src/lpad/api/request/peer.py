@@ -6,7 +6,8 @@ import os
 import pwd
 import socket
 import struct
-from dataclasses import dataclass
+
+from lpad.base.frozen import Frozen
 
 _CREDENTIALS = struct.Struct("iII")
 # The groups that the peer had when it connected (since Linux 4.13); Python's socket module lacks this
@@ -15,8 +16,7 @@ _SO_PEERGROUPS = 59
 _MANY_GROUPS = 256  # Python's limit; if a peer has more groups, they are looked up as on an older kernel
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(Frozen):
     """The process at the other end of a connection, with all its groups."""
 
     pid: int

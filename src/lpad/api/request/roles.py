@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import enum
 import os
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import field
+
 from lpad.base.errors import NotPermitted
+from lpad.base.frozen import Frozen
 from lpad.engine.change.change import Kind
 
 if TYPE_CHECKING:
@@ -46,8 +48,7 @@ ROLE_FOR: Mapping[Kind, Role] = {
 """The role for requesting, cancelling and answering a change."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holders:
+class Holders(Frozen, kw_only=True):
     """Users and groups by number."""
 
     users: frozenset[int] = frozenset()
@@ -58,8 +59,7 @@ class Holders:
         return peer.uid in self.users or not peer.groups.isdisjoint(self.groups)
 
 
-@dataclass(frozen=True, slots=True)
-class AccessRules:
+class AccessRules(Frozen):
     """The holders of each role; root and the daemon's own user always have all roles."""
 
     holders: Mapping[Role, Holders] = field(default_factory=dict)

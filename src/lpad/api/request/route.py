@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import field
+
 from lpad.api.request.bodies import NoBody
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -19,8 +21,7 @@ if TYPE_CHECKING:
     Handler = Callable[[Call], Awaitable[Response]]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Frozen):
     """One row with the types of its request and answer.
 
     `answer` is a type, or media types if it is not JSON.

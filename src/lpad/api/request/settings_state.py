@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from msgspec import field
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Configuration:
+from lpad.base.frozen import Frozen
+
+
+class Configuration(Frozen, kw_only=True):
     """The settings in force.
 
     `restart_needed` lists the changed keys that take effect only after a restart; `error` describes the

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec.structs import replace
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy, CardError

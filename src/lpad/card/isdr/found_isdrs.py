@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardError, CardMalformed, CardStatus, blamed_on
+from lpad.base.frozen import Frozen
 from lpad.card.isdr.isdr import isdr_session
 from lpad.codec import es10
 from lpad.codec.messages.get_eid import GET_EID, decode_eid
@@ -24,8 +24,7 @@ _WITHOUT_A_CHANNEL = ("6A81", "6881")
 """No channel was free, or there are none, so the card did not see the name."""
 
 
-@dataclass(frozen=True, slots=True)
-class FoundIsdr:
+class FoundIsdr(Frozen):
     """An eUICC in the card."""
 
     aid: Aid

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from lpad.base.frozen import Frozen
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkFacts:
+
+class LinkFacts(Frozen, kw_only=True):
     """How a card is reached; fields are None or empty if unknown, or meaningless for this kind of link."""
 
     kind: str | None = None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Struct
 
+from lpad.base.frozen import Frozen
 from lpad.base.regular_file import REWRITE, open_regular, read_regular
 from lpad.card.link.held_clients import HeldClients
 from lpad.card.modem.powered_down_note import PoweredDown
@@ -28,8 +28,7 @@ MOST = 64
 time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remembered:
+class Remembered(Frozen, kw_only=True):
     """Knowledge from the last use of a modem (of this make and firmware) or of a card in a reader."""
 
     identity: ModemIdentity = UNKNOWN_MODEM

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardBusy, CardError
+from lpad.base.frozen import Frozen
 from lpad.card.port.link_refused import LinkRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Frozen):
     """The error for one kind of refusal, and what the user can do."""
 
     error: type[CardError]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
+
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from lpad.protocol.iccid_answer import IccidReport
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModemIccid:
+class ModemIccid(Frozen, kw_only=True):
     """A modem's report on the ICCID that it reads."""
 
     tells: bool

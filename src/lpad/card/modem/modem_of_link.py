@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from lpad.card.modem.at_modem import AtModem
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from lpad.card.quirks.quirks import Quirks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LentModem:
+class LentModem(Frozen, kw_only=True):
     """The modem, its quirks, and the note about its powered-down parts."""
 
     modem: AtModem | ControlModem

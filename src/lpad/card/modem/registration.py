@@ -7,8 +7,9 @@ again from time to time.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from lpad.base.errors import CardBusy, CardError, CardMalformed, CardUnreachable, MalformedError
 from lpad.card.modem.at_modem import AtModem

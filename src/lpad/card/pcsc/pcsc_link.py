@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from lpad.base.errors import CardError
 from lpad.card.channel.apdu_trace import TracedCard

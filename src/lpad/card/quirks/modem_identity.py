@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from lpad.base.frozen import Frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModemIdentity:
+class ModemIdentity(Frozen, kw_only=True):
     """A modem's maker, model and firmware; empty if it does not report them."""
 
     manufacturer: str = ""

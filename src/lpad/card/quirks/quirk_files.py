@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from lpad.base.frozen import Frozen
 from lpad.card.quirks.quirks import Quirks
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ INDEX = "families.yaml"
 GENERIC = "generic.yaml"
 
 
-@dataclass(frozen=True, slots=True)
-class Matched:
+class Matched(Frozen):
     """The quirks for one modem, and the names of their entries."""
 
     quirks: Quirks

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+from msgspec import field
 
 from lpad.base.errors import InvalidValue
+from lpad.base.frozen import Frozen
 from lpad.protocol.context_commands import AuthenticationCommand
 
 if TYPE_CHECKING:
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from lpad.codec.es10 import Intent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AtTimeouts:
+class AtTimeouts(Frozen, kw_only=True):
     """The time to wait for a modem's answer, in seconds, by the kind of command.
 
     27.007 sets no limit. The 300 ms of some modems' manuals are far too short for a card that computes
@@ -62,8 +62,7 @@ class Step(StrEnum):
     MODEM_RESET = "modem-reset"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefreshStep:
+class RefreshStep(Frozen, kw_only=True):
     """One step of the ladder. After `down`, `up` is always sent, whatever happens in between."""
 
     step: Step
@@ -87,8 +86,7 @@ _LADDER = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quirks:
+class Quirks(Frozen, kw_only=True):
     """The quirks of one modem; the defaults are those of the generic modem."""
 
     links: tuple[LinkKind, ...] = (LinkKind.CGLA, LinkKind.CSIM, LinkKind.CGLA_CHANNEL_IN_CLASS)
@@ -134,7 +132,7 @@ class Quirks:
         Raises:
             InvalidValue: an unknown name, or a value of the wrong type or range.
         """
-        known = [each.name for each in fields(self)]
+        known = self.__struct_fields__
         unknown = sorted(set(map(str, overrides)) - set(known))
         if unknown:
             raise InvalidValue(f"there is no quirk '{unknown[0]}'; the known ones are {', '.join(known)}")

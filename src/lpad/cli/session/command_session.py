@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from msgspec import Struct
 
 from lpad.cli.session.completion import complete_card
 from lpad.cli.session.followed_change import follow
@@ -26,8 +26,7 @@ _F = TypeVar("_F", bound="Callable[..., Any]")
 NO_CARD = "no card is configured; run 'lpad setup'"
 
 
-@dataclass(slots=True)
-class Session:
+class Session(Struct):
     """The daemon, the chosen card and the output of a command."""
 
     client: Client

@@ -7,11 +7,11 @@ import click
 import lpad
 from lpad.cli.session.completion import complete_card
 from lpad.cli.terminal import exit_codes
-from lpad.cli.terminal.other_program import ProgramGroup
+from lpad.cli.terminal.lazy_commands import LazyGroup
 
 
 @click.group(
-    cls=ProgramGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=exit_codes.table()
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=exit_codes.table()
 )
 @click.version_option(lpad.__version__, prog_name="lpactl")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

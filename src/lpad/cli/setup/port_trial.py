@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError
+from lpad.base.frozen import Frozen
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.isdr_aids import isdr_aids
 from lpad.card.port.hotplug import PortWatch
@@ -28,8 +28,7 @@ PATIENCE = 60.0
 """Seconds for one port; a port that is not an AT port takes some of them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Frozen, kw_only=True):
     """A modem's AT port or a PC/SC reader, by the key and the value that the settings have for it."""
 
     key: str
@@ -42,8 +41,7 @@ class Place:
         return ModemPort(path=self.name) if self.key == "port" else ReaderPort(reader=self.name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class Trial(Frozen, kw_only=True):
     """The result of a trial."""
 
     place: Place

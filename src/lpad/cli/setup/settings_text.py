@@ -7,11 +7,11 @@ import json
 import os
 import re
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import InvalidSettings
+from lpad.base.frozen import Frozen
 from lpad.settings import SettingsFile
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ _MODE = 0o640
 _GROUP = "lpad"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewCard:
+class NewCard(Frozen, kw_only=True):
     """A card for the settings."""
 
     name: str

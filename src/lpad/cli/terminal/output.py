@@ -6,7 +6,6 @@ import os
 import sys
 import unicodedata
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import msgspec
@@ -66,8 +65,7 @@ def end_without_output(error: OutputLostError) -> NoReturn:
     sys.exit(exit_codes.INTERNAL)
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(msgspec.Struct, frozen=True):
     """The output of a command's result."""
 
     as_json: bool = False

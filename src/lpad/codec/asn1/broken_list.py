@@ -7,13 +7,13 @@ the profile that the device depends on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from lpad.base.errors import MalformedError
+from lpad.base.frozen import Frozen
 from lpad.codec.asn1 import tlv
 
 if TYPE_CHECKING:
@@ -82,8 +82,7 @@ class Sureness(Enum):
     SURE = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class ListOf:
+class ListOf(Frozen):
     """The expected form of a card's list: `tag`, which contains A0, which contains the items.
 
     `sureness` shows whether an element is an item that can be read at least in part. It is called at each

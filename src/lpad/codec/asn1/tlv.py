@@ -6,10 +6,10 @@ Signed data stays exactly the bytes that were received: sign, verify, store and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +20,7 @@ _LONGEST_LENGTH = 4
 _LONGEST_HEADER = _LONGEST_TAG + 1 + _LONGEST_LENGTH
 
 
-@dataclass(frozen=True, slots=True)
-class Tlv:
+class Tlv(Frozen):
     """One element: `tag` as the number its bytes spell (0x5A, 0xBF2D), `value`, and `raw` = all of it."""
 
     tag: int

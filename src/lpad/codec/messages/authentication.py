@@ -5,10 +5,10 @@ Data signed by the server or the card keeps its received bytes: requests are joi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import InvalidValue
+from lpad.base.frozen import Frozen
 from lpad.base.identifiers import Eid, TransactionId
 from lpad.codec.asn1 import der, tlv
 from lpad.codec.messages.result_code import ResultCode
@@ -37,8 +37,7 @@ class AuthenticateError(ResultCode):
     UNDEFINED_ERROR = 127, "undefinedError"
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSigned1:
+class ServerSigned1(Frozen):
     """The signed data of the server's first answer; `raw` is the signed element."""
 
     raw: bytes
@@ -64,8 +63,7 @@ class ServerSigned1:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceCapabilities:
+class DeviceCapabilities(Frozen):
     """The highest 3GPP release that the device supports per radio, as 3 bytes; see `release`.
 
     None means that the device lacks the radio. `contactless` counts releases of ETSI TS 102 613,
@@ -104,8 +102,7 @@ _LATER_CAPABILITIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceInfo:
+class DeviceInfo(Frozen):
     """The device information for the server: the TAC (4 bytes, as `Imei.tac`), the radios, the IMEI."""
 
     tac: bytes
@@ -113,8 +110,7 @@ class DeviceInfo:
     imei: Imei | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CtxParams1:
+class CtxParams1(Frozen):
     """CtxParamsForCommonAuthentication: the order and the device.
 
     `matching_id` None leaves the element out; the empty string sends it empty. Both let the server find
@@ -145,8 +141,7 @@ class CtxParams1:
         return der.encode("CtxParams1", ("ctxParamsForCommonAuthentication", value))
 
 
-@dataclass(frozen=True, slots=True)
-class AuthenticateServerRequest:
+class AuthenticateServerRequest(Frozen):
     """AuthenticateServer (BF38): four elements from the server, with tag and length, and our CtxParams1.
 
     `euicc_ci_pk_id_to_be_used` (04 14 ...) is None if a v3 server omitted it.
@@ -170,8 +165,7 @@ class AuthenticateServerRequest:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class AuthenticateServerResponse:
+class AuthenticateServerResponse(Frozen):
     """The card's answer (BF38): `raw` goes to the server unchanged; `error` is None if the card agreed."""
 
     raw: bytes

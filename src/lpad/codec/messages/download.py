@@ -5,11 +5,11 @@ Data signed by the server or the card keeps its received bytes: requests are joi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha256
 
 from msgspec import Struct
 
+from lpad.base.frozen import Frozen
 from lpad.base.identifiers import TransactionId
 from lpad.codec.asn1 import der, tlv
 from lpad.codec.messages.result_code import ResultCode
@@ -45,8 +45,7 @@ class CancelSessionError(ResultCode):
     UNDEFINED_ERROR = 127, "undefinedError"
 
 
-@dataclass(frozen=True, slots=True)
-class SmdpSigned2:
+class SmdpSigned2(Frozen):
     """The signed data of the server's second answer; `raw` is the signed element."""
 
     raw: bytes
@@ -84,8 +83,7 @@ class PrepareDownloadRequest(Struct, frozen=True):
         return tlv.encode(0xBF21, self.smdp_signed2, self.smdp_signature2, hash_cc, self.smdp_certificate)
 
 
-@dataclass(frozen=True, slots=True)
-class PrepareDownloadResponse:
+class PrepareDownloadResponse(Frozen):
     """The card's answer (BF21): `raw` goes to the server unchanged; `error` is None if the card agreed."""
 
     raw: bytes

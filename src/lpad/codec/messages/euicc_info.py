@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from msgspec import Struct
 
 from lpad.base.errors import MalformedError
+from lpad.base.frozen import Frozen
 from lpad.codec.asn1 import der, named_bits, tlv
 from lpad.codec.messages.metadata import pprs_of
 
@@ -82,8 +82,7 @@ _CATEGORIES = ("other", "basicEuicc", "mediumEuicc", "contactlessEuicc")
 _LPA_MODES = ("lpad", "lpae")
 
 
-@dataclass(frozen=True, slots=True)
-class EuiccInfo1:
+class EuiccInfo1(Frozen):
     """EUICCInfo1 (BF20): the data by which a server chooses its certificates.
 
     `raw` goes to the server unchanged. Versions are dotted, CI key identifiers are SHA-1 hashes of
@@ -141,8 +140,7 @@ class CardResources(Struct, frozen=True):
         return cls(found.get(0x81), found.get(0x82), found.get(0x83))
 
 
-@dataclass(frozen=True, slots=True)
-class EuiccInfo2:
+class EuiccInfo2(Frozen):
     """EUICCInfo2 (BF22): dotted versions, capabilities by their SGP.22 names, None if not stated."""
 
     raw: bytes

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lpad.base.errors import MalformedError
+from lpad.base.frozen import Frozen
 from lpad.base.identifiers import TransactionId
 from lpad.codec.asn1 import der, tlv
 from lpad.codec.messages.notifications import NotificationMetadata
@@ -84,8 +84,7 @@ _PE_STATUSES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileInstallationResult:
+class ProfileInstallationResult(Frozen):
     """The card's final result of a download (BF37); `raw` goes to the server unchanged.
 
     On success `error` is None and `aid` is that of the profile's security domain; on failure `error` and

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from lpad.base.errors import MalformedError
+from lpad.base.frozen import Frozen
 from lpad.base.identifiers import Iccid, swap_nibbles
 from lpad.codec.asn1 import broken_list, der, named_bits, tlv
 
@@ -59,8 +59,7 @@ _CLASS_NUMBERS = {named: number for number, named in _CLASSES.items()}
 _ICON_TYPES = {0: "image/jpeg", 1: "image/png"}
 
 
-@dataclass(frozen=True, slots=True)
-class OperatorId:
+class OperatorId(Frozen):
     """A profile's owner, or a row's pattern for owners: country and network code, group identifiers.
 
     `mcc_mnc` holds 3 bytes in the order of TS 24.008, 10.5.1.3. In a RAT a digit E matches any digit;
@@ -105,8 +104,7 @@ class NotificationTarget(Struct, frozen=True):
         return cls(events_of(bits), value.get("notificationAddress", ""))
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileMetadata:
+class ProfileMetadata(Frozen):
     """StoreMetadataRequest (BF25): shown before a download and stored with the profile.
 
     `raw` is the whole element as received. `icon_type` is a media type; `pprs` are the policy rules'

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lpad.base.errors import MalformedError
+from lpad.base.frozen import Frozen
 from lpad.codec.asn1 import broken_list, der, tlv
 from lpad.codec.asn1.broken_list import ListOf, Sureness
 from lpad.codec.messages.metadata import NotificationEvent, event_bits, events_of
@@ -53,8 +53,7 @@ class NotificationSentResult(ResultCode):
         return cls._in("NotificationSentResponse", "deleteNotificationStatus", data)
 
 
-@dataclass(frozen=True, slots=True)
-class NotificationMetadata:
+class NotificationMetadata(Frozen):
     """The list's entry for a notification.
 
     `sequence_number` is unique for the life of the card and may be 0. `address` is the receiving server, as
@@ -93,8 +92,7 @@ class NotificationMetadata:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ListNotificationRequest:
+class ListNotificationRequest(Frozen):
     """ListNotification (BF28): of these events, or of all if none is given."""
 
     events: tuple[NotificationEvent, ...] = ()
@@ -105,8 +103,7 @@ class ListNotificationRequest:
         return der.encode("ListNotificationRequest", value)
 
 
-@dataclass(frozen=True, slots=True)
-class ListNotificationResponse:
+class ListNotificationResponse(Frozen):
     """The card's answer (BF28): the list in ascending order of numbers, or the reason for a missing list.
 
     `unreadable` counts broken entries and those without a number, which cannot be retrieved.
@@ -137,8 +134,7 @@ class ListNotificationResponse:
         return cls(tuple(ascending), unreadable, None)
 
 
-@dataclass(frozen=True, slots=True)
-class RetrieveNotificationsListRequest:
+class RetrieveNotificationsListRequest(Frozen):
     """RetrieveNotificationsList (BF2B).
 
     The notification with this number, or those of these events, or all.
@@ -157,8 +153,7 @@ class RetrieveNotificationsListRequest:
         return der.encode("RetrieveNotificationsListRequest", value)
 
 
-@dataclass(frozen=True, slots=True)
-class PendingNotification:
+class PendingNotification(Frozen):
     """One notification with its signature; `raw` goes to the server unchanged."""
 
     raw: bytes
@@ -179,8 +174,7 @@ class PendingNotification:
         return cls(raw, NotificationMetadata.decode(_child(element, _METADATA).raw))
 
 
-@dataclass(frozen=True, slots=True)
-class RetrieveNotificationsListResponse:
+class RetrieveNotificationsListResponse(Frozen):
     """The card's answer (BF2B).
 
     Notifications in ascending order of numbers, or the reason for a missing list.
@@ -211,8 +205,7 @@ class RetrieveNotificationsListResponse:
         return cls(tuple(found), len(answer.odd), None)
 
 
-@dataclass(frozen=True, slots=True)
-class NotificationSentRequest:
+class NotificationSentRequest(Frozen):
     """RemoveNotificationFromList (BF30)."""
 
     sequence_number: int

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from lpad.base.errors import MalformedError
+from lpad.base.frozen import Frozen
 from lpad.base.identifiers import Aid, Iccid
 from lpad.codec.asn1 import broken_list, der, tlv
 from lpad.codec.asn1.broken_list import Sureness
@@ -36,8 +36,7 @@ _PROFILE_INFO, _ICCID, _AID = 0xE3, 0x5A, 0x4F
 _STATES = {0: ProfileState.DISABLED, 1: ProfileState.ENABLED}
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileInfo:
+class ProfileInfo(Frozen):
     """A profile on the card (E3); fields are None or empty if the card does not give them or was not asked.
 
     Names are as the card wrote them and may contain control characters. `icon_type` is a media type.
@@ -92,8 +91,7 @@ class ProfileInfo:
         return self.state is ProfileState.ENABLED
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadableProfile:
+class UnreadableProfile(Frozen):
     """An entry of the list that is broken or has no ICCID, with its readable parts.
 
     `raw` is the whole entry. `raw_iccid` is the content of tag 5A, and `iccid` its ICCID, if it is one; in a

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec.structs import replace
+
 from lpad.base.errors import InvalidValue, MalformedError
+from lpad.base.frozen import Frozen
 from lpad.base.identifiers import Aid, Iccid
 from lpad.codec.asn1 import broken_list, der, tlv
 from lpad.codec.asn1.broken_list import ListOf
@@ -93,8 +95,7 @@ class SetNicknameResult(ResultCode):
         return cls._in("SetNicknameResponse", "setNicknameResult", data)
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileInfoListRequest:
+class ProfileInfoListRequest(Frozen):
     """GetProfilesInfo (BF2D): one profile or all of a class; empty `tags` ask for the card's default set."""
 
     search: ProfileTarget | ProfileClass | None = None
@@ -112,8 +113,7 @@ class ProfileInfoListRequest:
         return der.encode("ProfileInfoListRequest", value)
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileInfoListResponse:
+class ProfileInfoListResponse(Frozen):
     """The card's answer (BF2D): its profiles in its own order, or the reason for a missing list.
 
     `unread` contains the other entries: broken ones, and those without an ICCID.
@@ -152,8 +152,7 @@ class ProfileInfoListResponse:
         return len(self.unread)
 
 
-@dataclass(frozen=True, slots=True)
-class EnableProfileRequest:
+class EnableProfileRequest(Frozen):
     """EnableProfile (BF31)."""
 
     target: ProfileTarget
@@ -165,8 +164,7 @@ class EnableProfileRequest:
         return der.encode("EnableProfileRequest", value)
 
 
-@dataclass(frozen=True, slots=True)
-class DisableProfileRequest:
+class DisableProfileRequest(Frozen):
     """DisableProfile (BF32)."""
 
     target: ProfileTarget
@@ -178,8 +176,7 @@ class DisableProfileRequest:
         return der.encode("DisableProfileRequest", value)
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteProfileRequest:
+class DeleteProfileRequest(Frozen):
     """DeleteProfile (BF33)."""
 
     target: ProfileTarget
@@ -189,8 +186,7 @@ class DeleteProfileRequest:
         return der.encode("DeleteProfileRequest", _identifier(self.target))
 
 
-@dataclass(frozen=True, slots=True)
-class SetNicknameRequest:
+class SetNicknameRequest(Frozen):
     """SetNickname (BF29): the empty name removes it."""
 
     iccid: Iccid

@@ -6,13 +6,13 @@ lpad reads them to find and report the signing key; OpenSSL decides whether the 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from lpad.base.errors import MalformedError
+from lpad.base.frozen import Frozen
 from lpad.codec.asn1 import object_identifier, tlv
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ class PublicKey(Struct, frozen=True):
         return hashlib.sha1(self.point, usedforsecurity=False).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class SignedCertificate:
+class SignedCertificate(Frozen):
     """A certificate's parts; names and `signed` are DER, `algorithm` dotted, `signature` unchanged."""
 
     raw: bytes

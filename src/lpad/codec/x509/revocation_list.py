@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
+from lpad.base.frozen import Frozen
 from lpad.codec.asn1 import object_identifier, tlv
 from lpad.codec.x509.chain_certificate import time_of
 
@@ -18,8 +18,7 @@ _SEQUENCE, _INTEGER, _OID = 0x30, 0x02, 0x06
 _TIMES = (0x17, 0x18)
 
 
-@dataclass(frozen=True, slots=True)
-class RevocationList:
+class RevocationList(Frozen):
     """A CI's list; `issuer` and `signed` are DER, `algorithm` dotted, `next_update` None if not given."""
 
     issuer: bytes

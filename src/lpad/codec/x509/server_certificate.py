@@ -6,10 +6,10 @@ TLV parser, because a full X.509 library would cost the daemon 8 MB (RFC 5280, 4
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from lpad.base.errors import MalformedError
+from lpad.base.frozen import Frozen
 from lpad.codec.asn1 import object_identifier, tlv
 
 _SEQUENCE = 0x30
@@ -67,8 +67,7 @@ _ROLES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(Frozen):
     """A certificate's identity; `raw` is its DER.
 
     `registered_ids` are the dotted object identifiers of its subjectAltName, of which an SM-DP+ has

@@ -10,8 +10,9 @@ import copy
 import logging
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from lpad.base.log.log_fields import fields_of
 
@@ -23,8 +24,7 @@ MOST = 512
 """The number of different lines that are remembered; a new one replaces the oldest."""
 
 
-@dataclass(slots=True)
-class _Line:
+class _Line(Struct):
     """A logged line, and the number of its repetitions since."""
 
     record: logging.LogRecord

@@ -9,13 +9,13 @@ from lpad.engine.webhooks.attempt import LIMITS
 from lpad.engine.webhooks.endpoint import Endpoint, EndpointUrl
 from lpad.engine.webhooks.signing_keys import read_key
 from lpad.provisioning.credentials import read_credential
-from lpad.remote.https.connection import HttpsConnection
 from lpad.remote.https.route import Route
 from lpad.remote.trust.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lpad.remote.https.connection import HttpsConnection
     from lpad.settings import SettingsFile
     from lpad.settings.sections.reporting.webhooks import WebhookSection
 
@@ -49,6 +49,8 @@ def webhook_endpoints(file: SettingsFile, *, route: Route) -> list[Endpoint]:
 def _opener(
     file: SettingsFile, section: WebhookSection, route: Route
 ) -> Callable[[EndpointUrl], HttpsConnection]:
+    from lpad.remote.https.connection import HttpsConnection  # noqa: PLC0415 - only with a webhook
+
     trust = Trust.load(map(file.resolve, section.ca_files), use_system_roots=not section.ca_files)
 
     def open_connection(url: EndpointUrl) -> HttpsConnection:

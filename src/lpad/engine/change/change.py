@@ -15,11 +15,14 @@ it, or when its question was answered while other changes were using the card.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from msgspec import field
+from msgspec.structs import replace
+
 from lpad.base.errors import InternalError
+from lpad.base.frozen import Frozen
 from lpad.engine.change.guard import Guard  # noqa: TC001 - msgspec reads the annotations when it runs
 from lpad.engine.change.results import ShownProfile  # noqa: TC001 - likewise
 
@@ -123,8 +126,7 @@ class QuestionKind(enum.StrEnum):
     ADOPT = "adopt"  # whether to take the oldest of several profiles that wait for this card
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Frozen, kw_only=True):
     """A question to the caller with its time limit and `reason`; `profile` is the server's offer."""
 
     kind: QuestionKind
@@ -134,8 +136,7 @@ class Question:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(Frozen, kw_only=True):
     """An error as the journal and the API keep it; `details` have the form of the kind, if possible."""
 
     kind: str
@@ -166,8 +167,7 @@ class PauseReason(enum.StrEnum):
     OVERTAKEN = "overtaken"  # switches have overtaken the change several times
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pause:
+class Pause(Frozen, kw_only=True):
     """Why a change waits without occupying its card, and when the next attempt begins.
 
     If `retry_at` is None, the next attempt begins as soon as the reason for the wait no longer exists.
@@ -180,8 +180,7 @@ class Pause:
     error: Failure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Frozen, kw_only=True):
     """One step, and its duration in seconds; None while it lasts.
 
     `steady` is its start on the steady clock, because the wall clock of `at` may be set during a step.
@@ -193,16 +192,14 @@ class Step:
     steady: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Progress(Frozen, kw_only=True):
     """The bytes of the bound profile package that the card has accepted, and the total."""
 
     sent: int
     total: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Frozen, kw_only=True):
     """The record of a change without secrets: in `params` they are redacted.
 
     `params` and `result` have the types of the kind, or are the journal's raw values if these do not fit.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import re
 import secrets
 import threading
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lpad.base.frozen import Frozen
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.base.untrusted_number import matched_number
 
 if TYPE_CHECKING:
@@ -25,11 +25,10 @@ REMEMBERED = 512
 PATIENCE = 256
 """The number of events queued for a slow listener."""
 
-_ID = re.compile(r"[0-9a-f]{6}-[0-9]{1,18}")
+_ID = LazyPattern(r"[0-9a-f]{6}-[0-9]{1,18}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Frozen, kw_only=True):
     """One event: its ID, type, card, change and data."""
 
     id: str

@@ -10,10 +10,12 @@ switching ──▶ watching ──▶ kept
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
 from datetime import datetime  # noqa: TC003 - msgspec reads the annotations when it runs
 
+from msgspec.structs import replace
+
 from lpad.base.errors import InternalError
+from lpad.base.frozen import Frozen
 
 LONGEST = 24 * 3600.0
 """The longest time limit of a guard, in seconds."""
@@ -52,8 +54,7 @@ TRANSITIONS: dict[tuple[Phase, Turn], Phase] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requirement:
+class Requirement(Frozen, kw_only=True):
     """A condition, whether it was met, and the last observation."""
 
     condition: str
@@ -61,8 +62,7 @@ class Requirement:
     seen: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guard:
+class Guard(Frozen, kw_only=True):
     """The guard as the API shows it; `until` is wall-clock time, which may be set meanwhile.
 
     `previous` is the profile that was enabled before, or None. `layer` is the lowest one that failed, once

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from lpad.engine.change.change import Change
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdempotencyKey:
+class IdempotencyKey(Frozen, kw_only=True):
     """A key and its request, in a form that reveals neither.
 
     Requests contain short codes, which must not be guessable from the disk. So lpad does not store the long
@@ -43,8 +43,7 @@ class IdempotencyKey:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(Frozen):
     """The change for a request, and whether it existed before."""
 
     change: Change

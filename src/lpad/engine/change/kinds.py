@@ -6,12 +6,13 @@ stay undecoded: lpad shows them, but does not carry out the change.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from lpad.base.errors import details_by_kind
+from lpad.base.frozen import Frozen
 from lpad.card.probe import ShownReport
 from lpad.engine.change import notes, params, results
 from lpad.engine.change.change import Change, Kind
@@ -20,14 +21,12 @@ from lpad.remote.trust.trust_report import TrustReport
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lpad.base.details.request import Details
     from lpad.engine.change.change import Failure, Json, Odd
 
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class KindTypes:
+class KindTypes(Frozen):
     """The types of one kind of change."""
 
     params: type[params.Params]
@@ -57,8 +56,6 @@ KINDS: Mapping[Kind, KindTypes] = {
     Kind.DISCOVER: KindTypes(params.DiscoverParams, notes.Notes, results.DiscoverResult),
     Kind.RESTART_MODEM: KindTypes(params.RestartModemParams, notes.Notes, results.RestartModemResult),
 }
-
-DETAILS: Mapping[str, type[Details]] = details_by_kind()
 
 _BY_PARAMS: Mapping[type[params.Params], Kind] = {row.params: kind for kind, row in KINDS.items()}
 
@@ -91,9 +88,10 @@ def read_notes(kind: Kind, found: Odd) -> notes.Notes:
 
 def _read_failure(found: Failure) -> Failure:
     """Return an error with typed details; one of a later lpad's kind is unchanged."""
-    if found.kind not in DETAILS:
+    details = details_by_kind()
+    if found.kind not in details:
         return found
-    return replace(found, details=_typed(found.details, DETAILS[found.kind]))
+    return replace(found, details=_typed(found.details, details[found.kind]))
 
 
 def _typed(found: object, wanted: type[_T]) -> _T | Odd:

@@ -9,11 +9,11 @@ plausible time for each reboot.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from lpad.base.frozen import Frozen
 from lpad.remote.trust.tls_failure import CLOCK_UNSET_BEFORE
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ and after: one of the readings may be years ahead, and nothing must age by years
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class Moment(Frozen, kw_only=True):
     """The readings of all clocks.
 
     `wall` is seconds since 1970, `boot` seconds since boot, and `boot_id` identifies the boot. `steady` is

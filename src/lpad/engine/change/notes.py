@@ -6,12 +6,12 @@ One type for each kind of change. In the journal they are one flat object, in wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import msgspec
 
 from lpad.base.errors import InternalError
+from lpad.base.frozen import Frozen
 from lpad.engine.change.results import ShownProfile
 
 if TYPE_CHECKING:
@@ -131,8 +131,7 @@ class DropNotes(Notes, frozen=True, kw_only=True, omit_defaults=True):
 N = TypeVar("N", bound=Notes)
 
 
-@dataclass(frozen=True, slots=True)
-class Noting:
+class Noting(Frozen):
     """Fields to update in one type of notes; created by `noting`."""
 
     type: type[Notes]

@@ -6,8 +6,9 @@ itself.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from lpad.engine.change.change import Change, Failure, Kind, Pause, PauseReason, now
 from lpad.engine.change.params import DownloadParams

@@ -5,12 +5,12 @@ An empty field does not appear in the JSON text, unless it is marked `always`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from lpad.base.frozen import Frozen
 from lpad.card.probe import ShownReport
 from lpad.engine.change.params import always
 from lpad.remote.trust.trust_report import TrustReport
@@ -25,8 +25,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     settled: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owner:
+class Owner(Frozen, kw_only=True):
     """A profile's operator: MCC and MNC as digits, group IDs as hex."""
 
     mcc_mnc: str

@@ -9,17 +9,18 @@ new profile must return to the previous one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Self
 
+from msgspec.structs import replace
+
+from lpad.base.frozen import Frozen
 from lpad.base.untrusted_number import noted_number
 from lpad.engine.change.moment import LATEST, Moment
 from lpad.engine.change.notes import NotedLimit
 from lpad.remote.trust.tls_failure import CLOCK_UNSET_BEFORE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeLimit:
+class TimeLimit(Frozen, kw_only=True):
     """A number of seconds from a moment on, and whether they were granted a second time."""
 
     seconds: float

@@ -6,11 +6,11 @@ once, whatever interrupts the change.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import Cancelled, SwitchRolledBack, SwitchStuck
+from lpad.base.frozen import Frozen
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.params import EnableParams
 from lpad.engine.change.results import DeleteResult, DownloadResult, ResetResult, SwitchResult
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from lpad.engine.events.event_types import EventType
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(Frozen, kw_only=True):
     """A change's hidden data: its card's EID, and the profile that it installs or switches to."""
 
     eid: str | None = None

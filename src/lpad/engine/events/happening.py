@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import field
+
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from lpad.engine.events.event_data import Payload
     from lpad.engine.events.event_types import EventType
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
+class Happening(Frozen, kw_only=True):
     """An event, with its time by the wall clock in seconds since 1970.
 
     A happening with a `key` is a state of a lasting object, such as a card. It becomes an event only if

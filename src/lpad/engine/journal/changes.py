@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
 from lpad.base.errors import JournalUnavailable, NotFound
+from lpad.base.frozen import Frozen
 from lpad.base.untrusted_number import LARGEST
 from lpad.engine.change.change import CALLER, EID, Change, Json, Kind, State, now
 from lpad.engine.change.kinds import kind_of, read_change, read_notes
@@ -39,16 +39,14 @@ _KNOWN_ANYWAY = frozenset({EID})
 """Secrets that other tables also contain; the log need not be emptied for them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retention:
+class Retention(Frozen, kw_only=True):
     """The number of changes that stay in the journal, and the days for which they stay after their end."""
 
     number: int = 500
     days: float = 365
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Private:
+class Private(Frozen, kw_only=True):
     """Hidden data for carrying out or settling a change; deleted when it ends."""
 
     secrets: dict[str, str]

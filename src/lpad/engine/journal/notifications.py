@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from lpad.base.frozen import Frozen
 from lpad.engine.journal.file.database import again_if_repaired
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ DISPLACED = -(10**12)
 _OWN_NUMBERS = range(DISPLACED, DISPLACED + 10**11)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredNotification:
+class StoredNotification(Frozen, kw_only=True):
     """A notification's copy: `raw` is the signed PendingNotification as the card gave it.
 
     Moments are seconds on the journal's steady clock. `refusals` counts consecutive refusals, `answered` the
@@ -79,8 +78,7 @@ class StoredNotification:
         return self.stage in REMOVABLE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewCopy:
+class NewCopy(Frozen, kw_only=True):
     """A notification to copy, with the fields of `StoredNotification`; `at` is the present moment.
 
     `sends`: whether lpad sends it right afterwards, unless others wait for its recipient. Then it is stored
@@ -98,7 +96,7 @@ class NewCopy:
 
 
 _DROP = "DELETE FROM notifications WHERE id = ?"
-_COLUMNS = tuple(each.name for each in fields(StoredNotification))
+_COLUMNS = StoredNotification.__struct_fields__
 
 
 def check_notification(row: Row) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
 from lpad.base.errors import InvalidValue
+from lpad.base.lazy_pattern import LazyPattern
 
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
+NAME = LazyPattern(r"[a-z0-9][a-z0-9._-]{0,31}")
 
 
 class ListenerRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,13 +10,13 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from lpad.base.errors import Conflict, InvalidValue, JournalUnavailable, NotFound, NotPermitted
+from lpad.base.frozen import Frozen
 from lpad.engine.listeners.listener_record import ListenerRecord, check_name
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ KEPT_EVERY = 10.0
 _MEMO = "listeners"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asker:
+class Asker(Frozen, kw_only=True):
     """The caller: its user ID, and whether it may use the listeners of other users."""
 
     user: int

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from lpad.base.cancellation import Cancellation
 from lpad.base.errors import Cancelled, Conflict, LpadError, NotFound
@@ -42,8 +43,7 @@ REST = 30.0
 back."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Delivery:
+class Delivery(Struct, kw_only=True):
     """The result of an attempt: the number of accepted ones, and the first error of each recipient."""
 
     delivered: int = 0

@@ -12,13 +12,15 @@ import logging
 import threading
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from lpad.base.backoff import Backoff
 from lpad.base.cancellation import Cancellation
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, LpadError, ServerUnreachable, ServerUntrusted
+from lpad.base.frozen import Frozen
 from lpad.base.liveness import resting, watched
 from lpad.base.server_address import ServerAddress
 
@@ -43,8 +45,7 @@ _ON_SERVER = 30.0
 _MEMO = "owed cancellations"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwedCancellation:
+class OwedCancellation(Frozen, kw_only=True):
     """A cancellation that a server has not received yet: ES9+.CancelSession for one session.
 
     `eid` belongs to the card that signed `response` (BF41); `transaction_id` is as the server wrote it.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from lpad.base.server_address import ServerAddress
@@ -21,8 +22,7 @@ class Install(StrEnum):
     ALLOWED = "allowed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiscoveryPolicy:
+class DiscoveryPolicy(Frozen, kw_only=True):
     """The times at which lpad queries SM-DSs without a request, and the use of their events.
 
     Attributes:

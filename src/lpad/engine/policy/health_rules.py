@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from lpad.base.guard_condition import Condition
@@ -11,8 +12,7 @@ if TYPE_CHECKING:
     from lpad.engine.snapshot.profile_list import ProfileList
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HealthRule:
+class HealthRule(Frozen, kw_only=True):
     """The rule of one profile, named by ICCID or AID: all conditions are checked every `interval` seconds.
 
     After a profile has failed one of them at each check for `lasting` seconds, failover leaves it.
@@ -24,8 +24,7 @@ class HealthRule:
     lasting: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailoverPolicy:
+class FailoverPolicy(Frozen, kw_only=True):
     """The profiles of one card in order, the time for each to become healthy, the pause between switches.
 
     `provisioning` names the platform to ask for another profile when all have failed; None: none.

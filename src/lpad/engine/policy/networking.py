@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lpad.base.frozen import Frozen
 from lpad.network.hooks import NO_HOOKS, Hooks
 from lpad.network.no_applier import NO_APPLIER
 
@@ -24,8 +24,7 @@ class OnFailure(enum.StrEnum):
     IGNORE = "ignore"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkPolicy:
+class NetworkPolicy(Frozen, kw_only=True):
     """The rules for one card."""
 
     applier: Applier = NO_APPLIER

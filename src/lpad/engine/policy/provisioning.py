@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from lpad.base.frozen import Frozen
 
 DEFAULT_SMDP = "default-smdp"
 """The source for the default SM-DP+ of the settings or the card; every other name is that of a platform."""
@@ -11,8 +11,7 @@ RETRY_FOR = 7 * 86_400.0
 """Seconds for which the download of a reserved profile is retried after temporary failures."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProvisioningPolicy:
+class ProvisioningPolicy(Frozen, kw_only=True):
     """How an empty card gets a profile.
 
     Attributes:

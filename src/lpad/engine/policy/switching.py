@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import Protected, SwitchLimit
+from lpad.base.frozen import Frozen
 from lpad.engine.change.params import GuardParams  # noqa: TC001 - msgspec reads the annotations when it runs
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ SWITCHES = frozenset({"enable-profile", "disable-profile"})
 """The steps that count as a switch. A rollback has another name and is never refused."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SwitchPolicy:
+class SwitchPolicy(Frozen, kw_only=True):
     """One card's policy; profiles are named by ICCID or AID, in canonical form."""
 
     protected: tuple[str, ...] = ()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lpad.base.frozen import Frozen
 from lpad.engine.change.change import QuestionKind
 from lpad.engine.change.notes import DownloadNotes, NotedConsent, ProvisionNotes, SwitchNotes, noting
 
@@ -19,8 +19,7 @@ _YES_OR_NO = (QuestionKind.CONFIRMATION, QuestionKind.SECOND_ORDER, QuestionKind
 """The questions that are answered by yes or no."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Frozen, kw_only=True):
     """A caller's answer to a waiting change: a code, or `accept`, `reject`, `postpone`, or yes or no."""
 
     confirmation_code: str | None = None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from lpad.base.errors import Conflict, LpadError, NotFound, internal_error
 from lpad.base.log.log_fields import logged_with

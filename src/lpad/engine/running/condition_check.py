@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import ServerError
+from lpad.base.frozen import Frozen
 from lpad.base.guard_condition import Condition, ConditionKind
 from lpad.network.connection_layer import Layer
 from lpad.remote.reachability import PROBES, reach
@@ -50,8 +50,7 @@ LAYERS: Mapping[ConditionKind, Layer] = {
 NOT_EVALUATED = "this version of lpad cannot evaluate it"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Look(Frozen, kw_only=True):
     """An observation of a condition, in words; `met` is None if it was not evaluated."""
 
     met: bool | None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
+
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +33,7 @@ if TYPE_CHECKING:
     from lpad.lpa.install_policy import InstallPolicy
 
 
-@dataclass(slots=True, kw_only=True)
-class Timeouts:
+class Timeouts(Struct, kw_only=True):
     """The time limits of the parts of the work, in seconds; `answer` is the caller's time to answer.
 
     One object serves the whole engine, so that reloaded settings apply to everything that begins later.
@@ -51,8 +53,8 @@ class Timeouts:
 
     def become(self, other: Timeouts) -> None:
         """Replace the limits by another object's."""
-        for each in fields(self):
-            setattr(self, each.name, getattr(other, each.name))
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(other, name))
 
 
 class Stuck(Protocol):
@@ -77,8 +79,7 @@ class Observe(Protocol):
         """Publish and return the reading; `whole`, `switched`, `copies_later` as in `Observer.observe`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class Context(Frozen, kw_only=True):
     """The context that each operation gets.
 
     `snapshot` returns the card as it was last read; `observe` reads it through an open ISD-R, publishes the

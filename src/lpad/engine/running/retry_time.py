@@ -7,9 +7,9 @@ Only time in which lpad runs counts. The wait for an answer, for the card, and f
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lpad.base.frozen import Frozen
 from lpad.base.untrusted_number import noted_number
 from lpad.engine.change.change import PauseReason, State
 from lpad.engine.change.moment import LATEST
@@ -63,8 +63,7 @@ def _was_overtaken(change: Change) -> bool:
     return change.pause is not None and change.pause.reason is PauseReason.OVERTAKEN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TriedTime:
+class TriedTime(Frozen, kw_only=True):
     """The seconds up to a failed attempt; `begun` shows whether there was an earlier one."""
 
     spent: float

@@ -6,9 +6,10 @@ The worker takes steps, shows progress and asks questions; the API answers and c
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from lpad.base.cancellation import Cancellation
 from lpad.base.deadline import Deadline

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from lpad.base.frozen import Frozen
 from lpad.engine.change.results import NotificationAddress, Owner  # noqa: TC001 - msgspec reads the annotations
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class Profile(Frozen, kw_only=True):
     """A profile on a card, or one that a server offers (without state and AID)."""
 
     iccid: str
@@ -34,8 +32,7 @@ class Profile:
         return True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnreadableProfile:
+class UnreadableProfile(Frozen, kw_only=True):
     """An entry of the card's list that is broken or has no ICCID, with its readable parts.
 
     `raw_iccid` is the card's value of the ICCID, in hex; `iccid` is its ICCID, if it is one. `whole` means

@@ -7,10 +7,10 @@ profile proves nothing, because that entry may be the profile.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import Conflict, NotFound
+from lpad.base.frozen import Frozen
 from lpad.base.identifiers import Iccid
 from lpad.engine.snapshot.profile import Profile, UnreadableProfile
 
@@ -27,8 +27,7 @@ _NOT_OPERATIONAL = ("test", "provisioning")
 _LONGEST_ICCID = 20
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileList:
+class ProfileList(Frozen):
     """A card's profiles in its order: `profiles` with their ICCIDs, and `unreadable` entries."""
 
     profiles: tuple[Profile, ...] = ()

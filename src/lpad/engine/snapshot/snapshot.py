@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - msgspec reads the annotations when it runs
 
 from msgspec import Struct
 
+from lpad.base.frozen import Frozen
 from lpad.engine.change.change import Failure  # noqa: TC001 - msgspec reads the annotations when it runs
 from lpad.engine.snapshot.profile import Profile, UnreadableProfile  # noqa: TC001 - likewise
 from lpad.engine.snapshot.profile_list import ProfileList
@@ -22,16 +22,14 @@ class CardState(enum.StrEnum):
     FAULTY = "faulty"  # it answers incorrectly, or an error in lpad prevents its use
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Icon:
+class Icon(Frozen, kw_only=True):
     """A profile's picture: `media_type` is image/png or image/jpeg."""
 
     media_type: str
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
+class Memory(Frozen, kw_only=True):
     """The card's memory by EUICCInfo2's extCardResource, in bytes; None if the card does not report it."""
 
     free_non_volatile: int | None = None
@@ -49,8 +47,7 @@ class CertificateIssuer(Struct, frozen=True, kw_only=True):
     signing: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CardInfo:
+class CardInfo(Frozen, kw_only=True):
     """The card's information about itself; CI key identifiers as hex, highest priority first."""
 
     svn: str | None
@@ -77,8 +74,7 @@ class Addresses(Struct, frozen=True, kw_only=True):
     root_smds: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class Snapshot(Frozen, kw_only=True):
     """A card at its last reading; `read_at` None: it was never read."""
 
     name: str

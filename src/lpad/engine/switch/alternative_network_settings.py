@@ -6,9 +6,12 @@ with most operators of IoT profiles, and an operator may offer one IP type only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from lpad.base.frozen import Frozen
 from lpad.network.network_settings import Authentication, InitialBearer, IpType
 
 if TYPE_CHECKING:
@@ -20,8 +23,7 @@ _ONLY = {50: IpType.IPV4, 51: IpType.IPV6}
 """The IP type that an ESM cause leaves."""
 
 
-@dataclass(frozen=True, slots=True)
-class OtherSettings:
+class OtherSettings(Frozen):
     """An attempt: the step's name, its description, and the settings."""
 
     step: str
@@ -29,8 +31,7 @@ class OtherSettings:
     settings: NetworkSettings
 
 
-@dataclass(slots=True)
-class Alternatives:
+class Alternatives(Struct):
     """The remaining attempts of one switch."""
 
     _tried: set[str] = field(default_factory=set)

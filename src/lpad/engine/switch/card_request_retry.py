@@ -8,10 +8,10 @@ policy rule.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from lpad.base.errors import CardBusy, CardError, CardRefused, CardStatus, CardUnreachable
+from lpad.base.frozen import Frozen
 from lpad.base.identifiers import Aid, Iccid
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ _NOT_UNDERSTOOD = ("6A80", "6A86", "6A88")
 """Status words with which cards refuse a form of request: wrong data, wrong parameters, no such data."""
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Frozen):
     """One form of request for a switch."""
 
     target: Iccid | Aid

@@ -14,8 +14,9 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, CardError, InvalidValue

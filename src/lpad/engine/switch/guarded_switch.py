@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, NoReturn
+
+from msgspec.structs import replace
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, CardError, CardRefused, Conflict, InvalidValue, LpadError

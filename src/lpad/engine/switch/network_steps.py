@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, CardError, LpadError, NetworkFailed
@@ -64,8 +65,7 @@ _LEAST = 1.0
 """The minimum number of seconds for a step, even if the guard's time has nearly passed."""
 
 
-@dataclass(slots=True)
-class NetworkReport:
+class NetworkReport(Struct):
     """The result of the steps so far."""
 
     applier: str

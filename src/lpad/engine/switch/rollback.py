@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from lpad.base.errors import (
     Cancelled,
@@ -21,6 +22,7 @@ from lpad.base.errors import (
     SwitchStuck,
     internal_error,
 )
+from lpad.base.frozen import Frozen
 from lpad.base.guard_condition import Condition
 from lpad.base.untrusted_number import noted_number
 from lpad.engine.change.guard import Phase, Turn
@@ -50,8 +52,7 @@ TRIES = 3
 profile."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
+class Reason(Frozen, kw_only=True):
     """The reason for a rollback.
 
     `kind` is stable: time-limit, refused, taken-back, cut-off, not-enabled, no-modem, not-evaluated or

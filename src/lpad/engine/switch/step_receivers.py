@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from lpad.base.frozen import Frozen
 from lpad.engine.change.change import RESCUE
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ class Steps(Protocol):
         """Begin a step that cannot be cancelled."""
 
 
-@dataclass(frozen=True, slots=True)
-class StepsOfRun:
+class StepsOfRun(Frozen):
     """A change that receives its steps."""
 
     run: Run
@@ -90,15 +89,20 @@ class StepsOfRun:
         self.run.follow(name)
 
 
-@dataclass(slots=True)
 class StepsAfterCut:
     """The steps that settle an interrupted switch, which no change shows."""
 
-    change_id: int
-    ending: Cancellation
-    """Ends the waits, because lpad stops."""
-    origin: str = RESCUE
-    name: str = ""
+    def __init__(self, change_id: int, ending: Cancellation) -> None:
+        """Begin without a step.
+
+        Args:
+            change_id: the change whose switch was interrupted.
+            ending: ends the waits, because lpad stops.
+        """
+        self.change_id = change_id
+        self.ending = ending
+        self.origin = RESCUE
+        self.name = ""
 
     @property
     def cancellation(self) -> Cancellation:

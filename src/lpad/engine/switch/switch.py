@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardRefused, CardUnreachable, Conflict, LpadError
+from lpad.base.frozen import Frozen
 from lpad.base.identifiers import Iccid
 from lpad.card.modem_refresh import Holding, Refresh
 from lpad.engine.change.notes import ProfileNotes, noting
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Purpose:
+class Purpose(Frozen, kw_only=True):
     """The purpose of a switch.
 
     `step` names the switch in the change, None by its verb. `before` is called right before the switch is

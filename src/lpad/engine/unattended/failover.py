@@ -10,15 +10,16 @@ from __future__ import annotations
 import enum
 import logging
 import threading
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from lpad.base.cancellation import Cancellation
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, InternalError, LpadError
+from lpad.base.frozen import Frozen
 from lpad.base.guard_condition import ConditionKind
 from lpad.base.liveness import resting
 from lpad.engine.change.change import FAILOVER, Kind, State, now
@@ -88,8 +89,7 @@ TRANSITIONS: dict[tuple[Standing, Sign], Standing] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailoverStatus:
+class FailoverStatus(Frozen, kw_only=True):
     """The public status, with the beginning of an unhealthy time and the end of the cool-down."""
 
     standing: Standing = Standing.UNWATCHED

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from lpad.base.backoff import Backoff
 from lpad.base.errors import LpadError, NotFound
+from lpad.base.frozen import Frozen
 from lpad.engine.change.change import EID, PROVISION, Kind
 from lpad.engine.change.params import DownloadParams, GuardParams, ProvisionParams
 from lpad.engine.discovery.event_store import WITHOUT_NETWORK, is_unsent
@@ -46,8 +48,7 @@ NEXT_SOURCE = Backoff((10,))
 """Seconds from one source to the next."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProvisioningState:
+class ProvisioningState(Frozen, kw_only=True):
     """The number of attempts for a card, and the time of the next one on the journal's steady clock.
 
     `change` is the discovery that was begun last, until its result is known.

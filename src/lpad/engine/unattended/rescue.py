@@ -13,13 +13,14 @@ import math
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from lpad.base.backoff import Backoff
 from lpad.base.errors import LpadError
+from lpad.base.frozen import Frozen
 from lpad.engine.change.change import EID, RESCUE, Kind, State
 from lpad.engine.change.params import DisableParams, EnableParams
 from lpad.engine.snapshot.snapshot import CardState
@@ -44,8 +45,7 @@ _TROUBLED = 60.0
 """Seconds until the next attempt if the journal cannot be written."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RescueState:
+class RescueState(Frozen, kw_only=True):
     """The state of a rescue; moments are on the journal's steady clock.
 
     `change` ended stuck; `wanted` are ICCIDs or AIDs in the order in which they are tried, None for no

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import enum
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import ServerError
+from lpad.base.frozen import Frozen
 from lpad.remote.https.request_limits import Limits
 from lpad.remote.https.retry_after import retry_after
 
@@ -33,8 +33,7 @@ class Verdict(enum.StrEnum):
     FAILED = "failed"  # everything else
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Frozen, kw_only=True):
     """The HTTP status of an attempt, or its error; `wait` is the Retry-After in seconds."""
 
     verdict: Verdict

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from lpad.base.errors import InvalidSettings, InvalidValue
+from lpad.base.frozen import Frozen
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.base.server_address import ServerAddress
 from lpad.engine.events.cloud_event import MEDIA_TYPE, Identifiers
 from lpad.engine.webhooks.signing_keys import signature_headers
@@ -23,15 +23,14 @@ if TYPE_CHECKING:
     from lpad.engine.webhooks.signing_keys import SigningKey
     from lpad.remote.https.connection import HttpsConnection
 
-LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}")
-_TARGET = re.compile(r"/[!-~]*")
+LOOPBACK = LazyPattern(r"localhost|127(\.[0-9]{1,3}){3}")
+_TARGET = LazyPattern(r"/[!-~]*")
 _HEADER_SAFE = "".join(map(chr, range(0x21, 0x7F))).replace("%", "").replace('"', "")
 """Characters that stay unescaped in a CloudEvents header (HTTP binding 1.0.2, 3.1.3.2)."""
 _HTTP_PORT = 80
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointUrl:
+class EndpointUrl(Frozen):
     """The address of an endpoint: its server, the path with its query, and whether it is https."""
 
     server: ServerAddress
@@ -76,8 +75,7 @@ class EndpointUrl:
         return cls(server, target, encrypted)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class Endpoint(Frozen, kw_only=True):
     """An endpoint.
 
     Attributes:
@@ -90,13 +88,14 @@ class Endpoint:
         open: opens a connection.
     """
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"url", "keys", "open"})
     name: str
-    url: EndpointUrl = field(repr=False)
+    url: EndpointUrl
     types: tuple[str, ...] = ("*",)
     identifiers: Identifiers = Identifiers.FULL
     structured: bool = True
-    keys: tuple[SigningKey, ...] = field(repr=False)
-    open: Callable[[EndpointUrl], HttpsConnection] = field(repr=False)
+    keys: tuple[SigningKey, ...]
+    open: Callable[[EndpointUrl], HttpsConnection]
 
     def __post_init__(self) -> None:
         if not self.keys:

@@ -11,10 +11,10 @@ import base64
 import binascii
 import hashlib
 import hmac
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from lpad.base.errors import InvalidSettings
+from lpad.base.frozen import Frozen
 from lpad.engine.webhooks.ed25519 import Ed25519Key
 
 if TYPE_CHECKING:
@@ -36,11 +36,11 @@ class SigningKey(Protocol):
         """The public key that a receiver needs, as `whpk_` and base64; None: it needs the secret."""
 
 
-@dataclass(frozen=True, slots=True)
-class HmacKey:
+class HmacKey(Frozen):
     """A secret that the receiver shares."""
 
-    secret: bytes = field(repr=False)
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"secret"})
+    secret: bytes
 
     def signature(self, signed: bytes) -> str:
         """Return `v1,BASE64`."""
@@ -52,11 +52,11 @@ class HmacKey:
         return
 
 
-@dataclass(frozen=True, slots=True)
-class AsymmetricKey:
+class AsymmetricKey(Frozen):
     """A private key; the receiver has the public one."""
 
-    key: Ed25519Key = field(repr=False)
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"key"})
+    key: Ed25519Key
 
     def signature(self, signed: bytes) -> str:
         """Return `v1a,BASE64`."""

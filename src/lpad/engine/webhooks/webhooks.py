@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import JournalUnavailable, NotFound
+from lpad.base.frozen import Frozen
 from lpad.engine.webhooks.endpoint_worker import PREFIX, EndpointWorker
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ _CHANGING = 5.0
 """Seconds for a worker to end before another one takes its place; a cancelled request ends immediately."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointStatus:
+class EndpointStatus(Frozen, kw_only=True):
     """An endpoint, its progress, and the number of waiting events; None: the journal cannot be read."""
 
     endpoint: Endpoint

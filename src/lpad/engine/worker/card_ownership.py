@@ -7,17 +7,16 @@ A card that is reached twice, such as through a modem and a reader, would have t
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardServed
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Claimant:
+class Claimant(Frozen, eq=False):
     """The object that serves a card under a name.
 
     `when_free` is called from another thread when another owner releases the card; it must return

@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +21,7 @@ REST = 60.0
 """Seconds after an internal error in a task until it is due again; it may not have changed its due time."""
 
 
-@dataclass(frozen=True, slots=True)
-class DueTask:
+class DueTask(Frozen):
     """A task with a due time that may change.
 
     `due_at` returns the moment in monotonic time, or None for never; it is called with the worker's lock

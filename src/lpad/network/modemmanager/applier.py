@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from lpad.base.frozen import Frozen
 from lpad.dbus.bus import Bus
 from lpad.dbus.failures import BusError, BusRefused
 from lpad.dbus.message import Call
@@ -281,8 +283,7 @@ def present(
     return _judged(_find(bus, wanted, deadline=deadline), wanted, attempted=attempted)
 
 
-@dataclass(frozen=True, slots=True)
-class _Away:
+class _Away(Frozen):
     """ModemManager is not on the bus."""
 
     uid: None = None

@@ -7,9 +7,9 @@ instance after lpad has borrowed the port. So a path is valid only briefly, and 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lpad.base.frozen import Frozen
 from lpad.dbus.failures import BusRefused
 from lpad.dbus.message import OBJECT_MANAGER, PROPERTIES, Call, Rule, owner_changed
 from lpad.dbus.properties import Properties
@@ -67,8 +67,7 @@ _REGISTRATION = {
 _REGISTERED = frozenset({1, 5})
 
 
-@dataclass(frozen=True, slots=True)
-class ManagedModem:
+class ManagedModem(Frozen):
     """One observation of a modem."""
 
     path: str

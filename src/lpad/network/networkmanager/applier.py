@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from lpad.base.frozen import Frozen
 from lpad.base.redaction import redacted
 from lpad.dbus.bus import Bus
 from lpad.dbus.failures import BusError
@@ -59,8 +61,7 @@ _MOST_RIVALS = 3
 """The maximum number of connections named in a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Trouble:
+class _Trouble(Frozen):
     """Why the last activation for a profile failed."""
 
     told: str

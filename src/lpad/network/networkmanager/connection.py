@@ -6,9 +6,9 @@ lpad marks its connections with the profile's ICCID in `user.data`, and edits no
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from lpad.base.frozen import Frozen
 from lpad.dbus.properties import Properties
 from lpad.dbus.variant import Variant, plain
 from lpad.network.network_settings import Authentication, IpType
@@ -56,12 +56,12 @@ owner."""
 Tree = dict[str, dict[str, Variant]]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredConnection:
+class StoredConnection(Frozen):
     """One of NetworkManager's connections."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"tree"})
     path: str
-    tree: Tree = field(repr=False)
+    tree: Tree
     """All settings without secrets, each with its type, so that they can be written back."""
 
     def section(self, name: str) -> Properties:

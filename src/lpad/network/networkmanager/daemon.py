@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lpad.base.frozen import Frozen
 from lpad.base.untrusted_number import whole_number
 from lpad.dbus.failures import BusRefused
 from lpad.dbus.message import Call, Rule
@@ -40,8 +40,7 @@ _ALIVE = (1, 2)
 """NMActiveConnectionState: activating, activated."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModemDevice:
+class ModemDevice(Frozen):
     """One observation of a device."""
 
     path: str

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lpad.base.activation_code import ActivationCode
 from lpad.base.errors import InvalidActivationCode, InvalidValue, MalformedError
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.base.server_address import ServerAddress
 from lpad.base.untrusted_number import json_object, json_text, whole_number
 
@@ -24,9 +24,9 @@ TAGS = "tags"
 """The readable value that is a list."""
 _LONGEST_VALUE = 2048
 _LONGEST_NUMBER = 64
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
-_ICCID = re.compile(r"[0-9A-Ea-e]{10,20}[Ff]{0,10}")
-_BETWEEN = re.compile(r"[\s-]")
+_CONTROL = LazyPattern(r"[\x00-\x1f\x7f]+")
+_ICCID = LazyPattern(r"[0-9A-Ea-e]{10,20}[Ff]{0,10}")
+_BETWEEN = LazyPattern(r"[\s-]")
 """Characters that some platforms write between the digits of an ICCID."""
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from lpad.base.errors import Conflict, MalformedError, PlatformRefused, PlatformUnclear
 from lpad.provisioning.declared import answer_reading as reading

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from msgspec import field
 
 from lpad.base.errors import InvalidSettings
+from lpad.base.frozen import Frozen
 from lpad.provisioning.declared.declared_calls import Caller
 from lpad.provisioning.declared.declared_platform import DeclaredPlatform
 from lpad.provisioning.declared.platform_auth import PlatformAuth
@@ -30,8 +32,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlatformSettings:
+class PlatformSettings(Frozen, kw_only=True):
     """The owner's settings of one platform.
 
     Attributes:
@@ -45,10 +46,11 @@ class PlatformSettings:
         client: the client certificate, and its key if it is in another file.
     """
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"credentials"})
     name: str
     like: str | Path
     base: str | None = None
-    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    credentials: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
     product: str | None = None
     ca_files: tuple[Path, ...] = ()

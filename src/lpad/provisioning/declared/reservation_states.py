@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from lpad.provisioning.declared import answer_reading as reading
 from lpad.provisioning.platform_interface import Line, Reservation, Stage

@@ -13,17 +13,18 @@ placeholder without a value is omitted from its mapping.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from lpad.base.errors import InvalidSettings
+from lpad.base.lazy_pattern import LazyPattern
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Iterator, Mapping
 
-_PLACEHOLDER = re.compile(r"\{([a-z_]+(?:\.[A-Za-z0-9_-]+)?)(\?)?\}")
-_ANY_BRACE = re.compile(r"[{}]")
+_PLACEHOLDER = LazyPattern(r"\{([a-z_]+(?:\.[A-Za-z0-9_-]+)?)(\?)?\}")
+_ANY_BRACE = LazyPattern(r"[{}]")
 PLAIN = frozenset({"eid", "reference", "product", "imei", "id", "line_id", "iccid", "tag"})
 OF_REQUEST = frozenset({"now_ms", "now_s", "path", "body", "sign", "token.value", "token.second"})
 FAMILIES = ("option.", "credential.")

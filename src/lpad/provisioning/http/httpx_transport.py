@@ -7,12 +7,12 @@ followed either, but a call's declaration may accept its status, as some platfor
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import httpx
 
 from lpad.base.errors import InvalidSettings, InvalidValue, PlatformUnclear
+from lpad.base.frozen import Frozen
 from lpad.base.server_address import ServerAddress
 from lpad.remote.https.connection import HttpsConnection
 
@@ -35,17 +35,19 @@ _UNPACKED = frozenset({"content-encoding", "content-length", "transfer-encoding"
 """Headers that are no longer valid after the body is decompressed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(Frozen):
     """One request and its answer, with an uncompressed body; contains secrets."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset(
+        {"request_headers", "request_body", "answer_headers", "answer_body"}
+    )
     method: str
     url: str
-    request_headers: tuple[tuple[str, str], ...] = field(repr=False)
-    request_body: bytes = field(repr=False)
+    request_headers: tuple[tuple[str, str], ...]
+    request_body: bytes
     status: int
-    answer_headers: tuple[tuple[str, str], ...] = field(repr=False)
-    answer_body: bytes = field(repr=False)
+    answer_headers: tuple[tuple[str, str], ...]
+    answer_body: bytes
 
 
 class HttpsTransport(httpx.BaseTransport):

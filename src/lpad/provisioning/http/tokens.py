@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import os
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
+from lpad.base.frozen import Frozen
 from lpad.base.regular_file import read_regular
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ _EARLY = 60.0
 """The number of seconds before its end at which a token is renewed, but at most a tenth of its life."""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Frozen):
     """The token; `expires_at` is in seconds since 1970 by this device's clock."""
 
-    value: str = field(repr=False)
-    second: str = field(default="", repr=False)
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"value", "second"})
+    value: str
+    second: str = ""
     expires_at: float = 0.0
     issued_at: float = 0.0
     account: str = ""

@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 
 from lpad.base.errors import MalformedError
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.base.untrusted_number import matched_number
 from lpad.remote.https.request_limits import LARGEST_HEAD, MOST_INFORMATIONAL
 
 _END = re.compile(rb"\n\r?\n")
-_STATUS_LINE = re.compile(rb"(HTTP/[0-9]\.[0-9])[ \t]+([0-9]{3})(?:[ \t]+(.*))?")
+_STATUS_LINE = LazyPattern(rb"(HTTP/[0-9]\.[0-9])[ \t]+([0-9]{3})(?:[ \t]+(.*))?")
 _BEGIN = b"HTTP/"
-_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_LENGTH = re.compile(rb"[0-9]{1,20}")
-_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_TOKEN = LazyPattern(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_LENGTH = LazyPattern(rb"[0-9]{1,20}")
+_CONTROL = LazyPattern(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _READ = _FRAMING | {b"connection", b"content-encoding", b"content-type", b"location", b"set-cookie"}
 """The fields that lpad needs; a line with one of these names is recognized even after leading spaces."""

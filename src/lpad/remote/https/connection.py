@@ -24,7 +24,7 @@ from lpad.remote.https.redirection import repeated_at
 from lpad.remote.https.request_limits import MOST_REDIRECTIONS, Limits
 from lpad.remote.https.timed_stream import HandshakeAgain, HandshakeSucceeded, TimedBackend
 from lpad.remote.sockets.socket_waiting import Waiting
-from lpad.remote.trust.anchor_named_by_card import CardTrust
+from lpad.remote.trust.anchor_named_by_card import NO_CARD, CardTrust
 from lpad.remote.trust.next_handshake import Handshakes
 from lpad.remote.trust.trust_report import report
 
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from lpad.remote.trust.trust_report import TrustReport
 
 
-NO_CARD = CardTrust()
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE"})
 """Methods whose requests need no Content-Length if they have no body (RFC 9110, 8.6)."""
 

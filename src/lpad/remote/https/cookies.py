@@ -5,23 +5,27 @@ They live as long as the connection object, are sent to that server only, and ar
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from typing import ClassVar
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"[\x20-\x3a\x3c-\x7e]*")
-_AGE = re.compile(r"-?[0-9]+")
-_LAST_CENTURY = re.compile(r"\b19[0-9]{2}\b")
+from msgspec import field
+
+from lpad.base.frozen import Frozen
+from lpad.base.lazy_pattern import LazyPattern
+
+_TOKEN = LazyPattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = LazyPattern(r"[\x20-\x3a\x3c-\x7e]*")
+_AGE = LazyPattern(r"-?[0-9]+")
+_LAST_CENTURY = LazyPattern(r"\b19[0-9]{2}\b")
 _MOST = 20
 _LONGEST = 4096
 
 
-@dataclass(slots=True)
-class Cookies:
+class Cookies(Frozen):
     """The cookies of one server; the last one with a name and path counts."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"_kept"})
     host: str
-    _kept: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
+    _kept: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def take(self, set_cookie: str, *, path: str) -> None:
         """Keep a cookie, or delete it if the server requests that.

@@ -5,22 +5,21 @@ The server keeps its name; only the connection is made to another host.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from lpad.base.errors import InvalidSettings, InvalidValue
+from lpad.base.frozen import Frozen
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.base.server_address import ServerAddress
 from lpad.base.untrusted_number import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_TARGET = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.-]+))(?::(?P<port>[0-9]{1,5}))?")
+_TARGET = LazyPattern(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.-]+))(?::(?P<port>[0-9]{1,5}))?")
 
 
-@dataclass(frozen=True, slots=True)
-class HostOverrides:
+class HostOverrides(Frozen):
     """Overrides such as `smdp.example.com` to `127.0.0.1:8443`.
 
     The TLS name, its verification and the Host header keep the server's name, as with curl's --connect-to.

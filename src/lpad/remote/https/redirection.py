@@ -6,15 +6,16 @@ or 303 turns a POST into a GET.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
+
+from lpad.base.lazy_pattern import LazyPattern
 
 if TYPE_CHECKING:
     from lpad.base.server_address import ServerAddress
 
 _REPEATS = frozenset({307, 308})
-_TARGET = re.compile(r"/[\x21-\x22\x24-\x7e]*")
+_TARGET = LazyPattern(r"/[\x21-\x22\x24-\x7e]*")
 _LONGEST = 2048
 _HTTPS = 443
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import time
 from email.utils import parsedate_to_datetime
 
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.base.untrusted_number import whole_number
 
 LONGEST_WAIT = 86400
 """The maximum number of seconds in Retry-After; a larger value counts as this maximum."""
-_NUMBER = re.compile(r"[0-9]+")
+_NUMBER = LazyPattern(r"[0-9]+")
 
 
 def retry_after(header: str | None, *, wall: float | None = None) -> int | None:

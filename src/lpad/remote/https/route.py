@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
-import re
 import socket
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from msgspec import field
 
 from lpad.base.errors import InvalidSettings, InvalidValue, ServerUnreachable
+from lpad.base.frozen import Frozen
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.base.regular_file import read_regular
 from lpad.base.server_address import ServerAddress
 from lpad.remote.https.host_overrides import HostOverrides
@@ -16,17 +18,17 @@ from lpad.remote.https.host_overrides import HostOverrides
 if TYPE_CHECKING:
     from pathlib import Path
 
-_INTERFACE = re.compile(r"[!-.0-~]{1,15}")
+_INTERFACE = LazyPattern(r"[!-.0-~]{1,15}")
 """Names of Linux: up to 15 bytes without spaces and slashes (netdevice(7), IFNAMSIZ)."""
 _LARGEST_FILE = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+class Proxy(Frozen):
     """An HTTP proxy that opens connections by CONNECT (RFC 9110, 9.3.6); TLS passes through it."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"credentials"})
     address: ServerAddress
-    credentials: tuple[str, str] | None = field(default=None, repr=False)
+    credentials: tuple[str, str] | None = None
 
     @classmethod
     def parse(cls, url: str, *, credentials: tuple[str, str] | None = None) -> Self:
@@ -52,8 +54,7 @@ class Proxy:
         return cls(address, credentials)
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Frozen):
     """The route to all servers; `interface` is a name such as wwan0."""
 
     hosts: HostOverrides = field(default_factory=lambda: HostOverrides({}))

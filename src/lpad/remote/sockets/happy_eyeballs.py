@@ -12,10 +12,10 @@ import os
 import socket
 import time
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
+from lpad.base.frozen import Frozen
 from lpad.remote.sockets import name_resolution
 from lpad.remote.sockets.address_memory import MEMORY
 from lpad.remote.sockets.socket_waiting import READABLE, WRITABLE
@@ -35,8 +35,7 @@ class LookUpError(OSError):
     """The name was not found; `__cause__` contains the reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Connected:
+class Connected(Frozen):
     """A connection: a non-blocking socket; `others`: whether the name has addresses that are not avoided."""
 
     socket: socket.socket

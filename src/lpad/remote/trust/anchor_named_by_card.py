@@ -8,10 +8,10 @@ made the signature, whatever the certificate says about its issuer.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from lpad.base.errors import MalformedError
+from lpad.base.frozen import Frozen
 from lpad.codec.x509.certificate_issuers import names_key
 from lpad.codec.x509.chain_certificate import SignedCertificate
 from lpad.remote.trust.issuer_key import issuer_points
@@ -24,23 +24,27 @@ _LONGEST_PATH = 8
 """SGP.22's longest chain has four (CI, CI sub-CA, SM-DP+ sub-CA, server)."""
 
 
-@dataclass(frozen=True, slots=True)
-class CardTrust:
+class CardTrust(Frozen):
     """The CIs that a card trusts.
 
     `authorities` are the entries of its euiccCiPKIdListForVerification; None if the card is not available;
     then its last known list counts.
     """
 
-    eid: str = field(default="", repr=False)
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"eid"})
+    eid: str = ""
     authorities: tuple[bytes, ...] | None = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
+NO_CARD = CardTrust()
+"""For a server that is contacted for no card."""
+
+
+class Anchor(Frozen):
     """A certificate (DER) of a chain, and the whole identifier of the CI key that signed it."""
 
-    certificate: bytes = field(repr=False)
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"certificate"})
+    certificate: bytes
     issuer_key_id: bytes
 
     def named_by(self, authorities: Iterable[bytes]) -> bool:
@@ -48,8 +52,7 @@ class Anchor:
         return any(names_key(listed, self.issuer_key_id) for listed in authorities)
 
 
-@dataclass(frozen=True, slots=True)
-class ChainLink:
+class ChainLink(Frozen):
     """One certificate of a path; `issuer_key_ids` belong to the keys that may have signed it."""
 
     certificate: SignedCertificate

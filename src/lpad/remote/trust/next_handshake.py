@@ -18,8 +18,9 @@ from __future__ import annotations
 import logging
 import ssl
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from lpad.remote.trust import tls_failure
 from lpad.remote.trust.anchor_named_by_card import find_anchor, trace

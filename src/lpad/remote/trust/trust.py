@@ -7,10 +7,10 @@ these do not verify, the one that the card names (`next_handshake`).
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from lpad.base.errors import InvalidSettings
+from lpad.base.frozen import Frozen
 from lpad.codec.x509.certificate_issuers import permitted
 from lpad.remote.trust.brainpool import offer_brainpool
 from lpad.remote.trust.known_servers import TrustMemory
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from lpad.remote.trust.anchor_named_by_card import Anchor
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Frozen):
     """The offer of a handshake: its anchors (None: the usual ones), and whether it includes brainpool."""
 
     anchor: Anchor | None = None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from lpad.base.errors import InvalidSettings, MalformedError
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.base.regular_file import read_regular
 from lpad.codec.x509.revocation_list import RevocationList
 
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 _DER_SEQUENCE = b"\x30"
-_PEM_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
-_PEM_LIST = re.compile(r"-----BEGIN X509 CRL-----(.*?)-----END X509 CRL-----", re.DOTALL)
-_KEY_ALONE = re.compile(
+_PEM_BLOCK = LazyPattern(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_PEM_LIST = LazyPattern(r"-----BEGIN X509 CRL-----(.*?)-----END X509 CRL-----", re.DOTALL)
+_KEY_ALONE = LazyPattern(
     rb"(?:-----BEGIN EC PARAMETERS-----[^-]*-----END EC PARAMETERS-----\s*)?"
     rb"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*-----END [A-Z ]*PRIVATE KEY-----"
 )

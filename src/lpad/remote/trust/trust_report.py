@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from lpad.base.errors import MalformedError
+from lpad.base.frozen import Frozen
 from lpad.codec.x509.certificate_issuers import issuer_named, known_issuers, names_key
 from lpad.codec.x509.chain_certificate import BRAINPOOL_P256R1, P256, SignedCertificate
 from lpad.codec.x509.server_certificate import Certificate
@@ -53,8 +53,7 @@ class NamedIssuer(Struct, frozen=True, kw_only=True):
     counts: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrustReport:
+class TrustReport(Frozen, kw_only=True):
     """The outcome; `anchor` is card, operator or system, or None if nothing verified the server."""
 
     server: str

@@ -5,9 +5,9 @@ Mappings are merged key by key. Any other value, a list too, takes the place of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lpad.base.frozen import Frozen
 from lpad.settings.parsing.mistakes import KeyPath, Report
 
 if TYPE_CHECKING:
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from lpad.settings.parsing.yaml_document import Document
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Frozen):
     """A line of a file, counted from 1."""
 
     file: Path
@@ -28,16 +27,14 @@ class Place:
         return f"{self.file}:{self.line}"
 
 
-@dataclass(slots=True)
 class MergedDocument:
     """The files' values, with the place of each, and the earlier places of values that were replaced."""
 
-    value: Any = None
-    places: dict[KeyPath, Place] = field(default_factory=dict)
-    replaced: dict[KeyPath, Place] = field(default_factory=dict)
-    report: Report = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self) -> None:
+        """Begin without a file."""
+        self.value: Any = None
+        self.places: dict[KeyPath, Place] = {}
+        self.replaced: dict[KeyPath, Place] = {}
         self.report = Report(self.places)
 
     def add(self, file: Path, document: Document) -> None:

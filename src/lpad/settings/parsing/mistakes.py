@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from msgspec import field
+
 from lpad.base.errors import LpadError
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,8 +29,7 @@ class InFile(Protocol):
         """The line, from 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
+class Mistake(Frozen):
     """One mistake; `line` counts from 1, `key` is dotted and empty for the file as a whole.
 
     `file` is None if there is only one file.
@@ -43,8 +44,7 @@ class Mistake:
         return f"'{self.key}': {self.told}" if self.key else self.told
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Frozen):
     """Collects the mistakes at one place of the file and below it."""
 
     lines: Mapping[KeyPath, int] | Mapping[KeyPath, InFile]

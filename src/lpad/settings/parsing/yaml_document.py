@@ -7,7 +7,6 @@ constructor, which keeps the last of two equal keys, loses the lines, and expand
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -36,18 +35,16 @@ _MERGE = "tag:yaml.org,2002:merge"
 _PLAIN = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 
 
-@dataclass(slots=True)
 class Document:
     """A file's content: its top-level value, and the line (from 1) of each value by its path."""
 
-    value: Any = None
-    lines: dict[KeyPath, int] = field(default_factory=dict)
-    report: Report = field(init=False)
-    _left: int = MOST_VALUES
-    _scalars: yaml.SafeLoader = field(default_factory=lambda: yaml.SafeLoader(""))
-
-    def __post_init__(self) -> None:
+    def __init__(self) -> None:
+        """Begin with an empty document."""
+        self.value: Any = None
+        self.lines: dict[KeyPath, int] = {}
         self.report = Report(self.lines)
+        self._left = MOST_VALUES
+        self._scalars = yaml.SafeLoader("")
 
     @classmethod
     def parse(cls, content: bytes) -> Document:

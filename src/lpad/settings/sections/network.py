@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.engine.policy.networking import STEP_LIMIT
 from lpad.network.hook_runner_client import SOCKET
 from lpad.network.network_settings import NetworkSettings
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ApplierName = Literal["none", "networkmanager", "modemmanager", "at", "command"]
 
-_ICCID_PREFIX = re.compile(r"[0-9A-Ea-e]{1,20}")
+_ICCID_PREFIX = LazyPattern(r"[0-9A-Ea-e]{1,20}")
 
 
 class PatternSection(Section, frozen=True):

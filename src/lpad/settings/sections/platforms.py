@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.settings.parsing.bounded_types import Text
 from lpad.settings.parsing.section import Section
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 RESERVED = ("default-smdp", "discovery")
 """Names of sources that are not platforms."""
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_NAME = LazyPattern(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
 class PlatformSection(Section, frozen=True):

@@ -5,11 +5,11 @@ The profiles that may be installed, the servers that may deliver them, and the r
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.settings.parsing.bounded_types import Text
 from lpad.settings.parsing.section import Section
 
@@ -22,9 +22,9 @@ Confirm = Literal["card", "rules", "always"]
 
 _STARRED = r"(?=[0-9]*\*)[0-9*]{1,3}"
 _GRAMMARS = {
-    "servers": re.compile(r"[a-z0-9*_.-]+(?::(?!443$)[0-9*]{1,5})?"),
-    "server_oids": re.compile(r"[0-9.*]+"),
-    "operators": re.compile(rf"\*|(?:[0-9]{{3}}|{_STARRED})-(?:[0-9]{{2,3}}|{_STARRED})"),
+    "servers": LazyPattern(r"[a-z0-9*_.-]+(?::(?!443$)[0-9*]{1,5})?"),
+    "server_oids": LazyPattern(r"[0-9.*]+"),
+    "operators": LazyPattern(rf"\*|(?:[0-9]{{3}}|{_STARRED})-(?:[0-9]{{2,3}}|{_STARRED})"),
 }
 _WANTED = {
     "servers": "a server must be a name in lower case such as smdp.example.com, with its port unless that is"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import InvalidValue
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.settings.parsing.bounded_types import Text
 from lpad.settings.parsing.section import Section
 
 if TYPE_CHECKING:
     from lpad.settings.parsing.mistakes import Report
 
-_KEY_ID = re.compile(r"(?:[0-9A-Fa-f]{2}:?){4,20}")
+_KEY_ID = LazyPattern(r"(?:[0-9A-Fa-f]{2}:?){4,20}")
 
 
 class TrustSection(Section, frozen=True):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from engine.clocks import TODAY, YEAR, Clocks
 from engine.lab import CARD, FIRST, Lab, result_of

@@ -14,10 +14,10 @@ import threading
 import uuid
 from collections import Counter, deque
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from lpad.base.errors import JournalUnavailable, LpadError
 from lpad.base.untrusted_number import LARGEST

@@ -13,9 +13,10 @@ import sqlite3
 import threading
 import time
 from contextlib import closing, contextmanager, suppress
-from dataclasses import replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from msgspec.structs import replace
 
 from lpad.base.errors import JournalUnavailable
 from lpad.engine.journal.file import file_replacement

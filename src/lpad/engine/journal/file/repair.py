@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Struct, field
 
 from lpad.engine.change.change import State
 from lpad.engine.journal.file.checksummed_rows import seal_all, unpacked
@@ -49,8 +49,7 @@ _REPORTS = 8
 """The number of stored reports on repairs."""
 
 
-@dataclass
-class Salvage:
+class Salvage(Struct):
     """The readable content of a file."""
 
     version: int = 0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     import sqlite3
@@ -28,8 +29,7 @@ _MOST = 1 << 53
 """The largest integer that JSON readers represent exactly."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Frozen):
     """One column: name, declared type, whether it is never NULL, and its value in rows older than it."""
 
     name: str
@@ -56,8 +56,7 @@ class Column:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Frozen):
     """A table: its columns in order, without the checksum, and the names of those that make up its key."""
 
     table: str

@@ -6,13 +6,13 @@ import enum
 import errno
 import sqlite3
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from lpad.base.errors import JournalUnavailable
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -93,8 +93,7 @@ class Repair(msgspec.Struct, frozen=True, kw_only=True):
     lost_changes: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalHealth:
+class JournalHealth(Frozen, kw_only=True):
     """The journal's state, the error for attempts to write, the kept damaged files and the repairs."""
 
     state: JournalState = JournalState.OK

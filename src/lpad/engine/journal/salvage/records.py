@@ -8,8 +8,9 @@ https://sqlite.org/fileformat2.html#b_tree_pages
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +28,7 @@ _LONGEST = 1 << 24
 in a length of billions."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Frozen):
     """One record; `rowid` is None in a table without one and in an index."""
 
     page: int

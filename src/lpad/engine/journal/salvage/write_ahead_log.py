@@ -10,8 +10,11 @@ https://sqlite.org/fileformat2.html#walformat
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import field
+
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +26,7 @@ _FRAME = 24
 _SMALLEST, _LARGEST = 512, 65536
 
 
-@dataclass(frozen=True, slots=True)
-class WriteAheadLog:
+class WriteAheadLog(Frozen):
     """The pages that a log adds to its file."""
 
     pages: Mapping[int, bytes] = field(default_factory=dict)
@@ -81,8 +83,7 @@ def read_log(data: bytes, *, page_size: int = 4096, as_written: bool = True) -> 
     return WriteAheadLog(pages=pages, page_size=size, damaged=damaged, unclear=unclear)
 
 
-@dataclass(frozen=True, slots=True)
-class _Frame:
+class _Frame(Frozen):
     page: int
     committed: int
     """Pages of the whole file, in the last frame of a transaction; 0 in others."""

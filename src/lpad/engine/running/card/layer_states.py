@@ -7,9 +7,9 @@ for this alone, so a state is as old as the last check. After a restart of lpad,
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lpad.base.frozen import Frozen
 from lpad.network.connection_layer import Layer
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.moment import Moment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeenLayer:
+class SeenLayer(Frozen, kw_only=True):
     """A layer as it was last seen.
 
     `told` is the observation in words, empty if there are none. `seen_at` is on the steady clock.

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lpad.card.mbim.mbim_modem import MbimModem
+from lpad.base.frozen import Frozen
 from lpad.card.modem.at_modem import AtModem
 from lpad.card.modem.reattaching import attach_anew
 from lpad.card.port.port_protocol import PortProtocol, protocol_of
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from lpad.base.deadline import Deadline
+    from lpad.card.mbim.mbim_modem import MbimModem
     from lpad.card.modem.modem_of_link import LentModem
     from lpad.engine.running.card.open_card import Card
     from lpad.protocol.at_dialogue import AtAnswer, AtCommand
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from lpad.protocol.registration_answer import Registration
 
 
-@dataclass(frozen=True, slots=True)
-class ModemDialogue:
+class ModemDialogue(Frozen):
     """A modem's AT port while lpad holds it."""
 
     _lent: LentModem
@@ -57,8 +56,7 @@ class ModemDialogue:
         return attach_anew(self._lent, deadline=deadline)
 
 
-@dataclass(frozen=True, slots=True)
-class ControlPortSession:
+class ControlPortSession(Frozen):
     """The data session of a modem on an MBIM port, while lpad holds the port."""
 
     _modem: MbimModem
@@ -88,8 +86,7 @@ class ControlPortSession:
         return self._modem.open_session(wish, deadline=deadline)
 
 
-@dataclass(frozen=True, slots=True)
-class ModemAtHand:
+class ModemAtHand(Frozen):
     """The modem around a worker's card."""
 
     _card: Card
@@ -129,4 +126,6 @@ class ModemAtHand:
             return
         with self._card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
             modem = None if lent is None else lent.modem
+            from lpad.card.mbim.mbim_modem import MbimModem  # noqa: PLC0415 - for control ports alone
+
             yield ControlPortSession(modem) if isinstance(modem, MbimModem) else None

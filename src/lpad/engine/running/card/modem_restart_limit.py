@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from lpad.base.errors import LpadError
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from lpad.engine.change.change import Json
@@ -29,8 +31,7 @@ MOST = len(PAUSES) + 1
 """The maximum number of restarts without success; each may take several steps of the ladder."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModemRestarts:
+class ModemRestarts(Frozen, kw_only=True):
     """The restarts since the modem last read the enabled profile; moments are on the journal's steady clock.
 
     `times` counts climbs of the ladder, and `steps` their steps.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from lpad.base.errors import CardUnreachable
+from lpad.base.frozen import Frozen
 from lpad.base.identifiers import ISD_R
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.listening import Listening
@@ -66,8 +66,7 @@ def _unwatched(_notify: Callable[[bool], None]) -> Callable[[], None]:
     return lambda: None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CardPort:
+class CardPort(Frozen, kw_only=True):
     """The place of a card, and the device around it.
 
     `refresh`: whether the card asks for a REFRESH with each switch; None: according to the modem's quirks;
@@ -106,15 +105,16 @@ class CardPort:
         )  # fmt: skip
 
 
-@dataclass(slots=True)
 class Card:
     """One card and the link to it, opened when first used and again after it was lost."""
 
-    port: CardPort
-    _link: Link | None = field(default=None, init=False)
-    _imei: Imei | None = field(default=None, init=False)
-    _asked: bool = field(default=False, init=False)
-    _deaf: bool = field(default=False, init=False)
+    def __init__(self, port: CardPort) -> None:
+        """Open nothing yet."""
+        self.port = port
+        self._link: Link | None = None
+        self._imei: Imei | None = None
+        self._asked = False
+        self._deaf = False
 
     def open(self, *, deadline: Deadline) -> Link:
         """Return the open link.

@@ -7,7 +7,6 @@ correct ends the download immediately, with the remedy in its sentence.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from lpad.base.errors import (
     ServerUnreachable,
     ServerUntrusted,
 )
+from lpad.base.frozen import Frozen
 from lpad.codec.server_status_codes import Remedy
 from lpad.engine.change.change import Failure, Pause, PauseReason, now
 from lpad.engine.change.notes import DownloadNotes, Notes, noting
@@ -101,8 +101,7 @@ _BY_CARDS_REASON: Mapping[str, Course] = {
 _DATES = ("certificate-not-yet-valid", "certificate-expired")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retry:
+class Retry(Frozen, kw_only=True):
     """Another attempt: the pause before it, and the notes for the next decision."""
 
     pause: Pause

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import InvalidValue
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
     from lpad.settings.parsing.mistakes import Report
 
-CAPABILITIES = tuple(each.name for each in fields(DeviceCapabilities))
+CAPABILITIES = DeviceCapabilities.__struct_fields__
 
 
 def device_capabilities(releases: Mapping[str, str | float]) -> DeviceCapabilities:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
 from lpad.base.identifiers import Aid, Imei, Tac
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.base.server_address import ServerAddress
 from lpad.card.quirks.quirks import Quirks
 from lpad.settings.parsing.bounded_types import Text
@@ -30,7 +30,7 @@ Provision = Literal["never", "on_empty"]
 PLACES = ("port", "reader")
 """The settings for the place of a card, of which each card has one."""
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_NAME = LazyPattern(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
 class EuiccSection(Section, frozen=True):

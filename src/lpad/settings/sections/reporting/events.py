@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.settings.parsing.bounded_types import Text
 from lpad.settings.parsing.section import Section
 
 if TYPE_CHECKING:
     from lpad.settings.parsing.mistakes import Report
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:/@-]{0,127}")
+_NAME = LazyPattern(r"[A-Za-z0-9][A-Za-z0-9._~:/@-]{0,127}")
 
 
 class EventsSection(Section, frozen=True):

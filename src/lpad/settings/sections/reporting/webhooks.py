@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal
 
+from lpad.base.lazy_pattern import LazyPattern
 from lpad.engine.events.event_types import BY_NAME
 from lpad.engine.webhooks.endpoint import EndpointUrl
 from lpad.settings.parsing.bounded_types import Text
@@ -14,7 +14,7 @@ from lpad.settings.parsing.section import Section
 if TYPE_CHECKING:
     from lpad.settings.parsing.mistakes import Report
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_NAME = LazyPattern(r"[a-z0-9][a-z0-9_-]{0,31}")
 _MOST_KEYS = 8
 
 

@@ -1,0 +1,56 @@
+"""Regular expressions that are compiled when they are first used."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, AnyStr, Generic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class LazyPattern(Generic[AnyStr]):
+    """A pattern for a module's constant; `re.compile` there would compile it at each start, used or not."""
+
+    __slots__ = ("_compiled", "_flags", "pattern")
+
+    def __init__(self, pattern: AnyStr, flags: int = 0) -> None:
+        """Take a pattern and its flags, as for `re.compile`; a mistake shows when it is first used."""
+        self.pattern: AnyStr = pattern
+        self._flags = flags
+        self._compiled: re.Pattern[AnyStr] | None = None
+
+    @property
+    def compiled(self) -> re.Pattern[AnyStr]:
+        """The compiled pattern."""
+        if self._compiled is None:
+            self._compiled = re.compile(self.pattern, self._flags)
+        return self._compiled
+
+    def fullmatch(self, text: AnyStr) -> re.Match[AnyStr] | None:
+        """Match the whole text."""
+        return self.compiled.fullmatch(text)
+
+    def match(self, text: AnyStr) -> re.Match[AnyStr] | None:
+        """Match the beginning of the text."""
+        return self.compiled.match(text)
+
+    def search(self, text: AnyStr) -> re.Match[AnyStr] | None:
+        """Find the first match."""
+        return self.compiled.search(text)
+
+    def finditer(self, text: AnyStr) -> Iterator[re.Match[AnyStr]]:
+        """Find all matches."""
+        return self.compiled.finditer(text)
+
+    def findall(self, text: AnyStr) -> list[AnyStr]:
+        """Return the text of each match of a pattern that has at most one group."""
+        return self.compiled.findall(text)
+
+    def split(self, text: AnyStr) -> list[AnyStr]:
+        """Return the parts between the matches."""
+        return self.compiled.split(text)
+
+    def sub(self, replacement: AnyStr | Callable[[re.Match[AnyStr]], AnyStr], text: AnyStr) -> AnyStr:
+        """Replace each match."""
+        return self.compiled.sub(replacement, text)

@@ -1,0 +1,81 @@
+"""A gateway starts its daemon from slow flash: it loads what its settings need, and little else."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+from importlib import import_module
+
+import pytest
+
+from journeys.gateway import Gateway
+
+NOT_NEEDED = frozenset(
+    {
+        "asn1tools",  # simulators
+        "cryptography",  # likewise
+        "httpcore",  # loaded when the first server is contacted
+        "httpx",  # platforms
+        "paho",  # lpad-mqtt
+        "prometheus_client",  # loaded with the first scrape
+        "rich",  # lpactl's tables
+        "smartcard",  # readers
+        "starlette.applications",  # its middleware loads html
+    }
+)
+"""Libraries, and parts of them, that a daemon with one AT modem does not need before it is ready."""
+OF_OTHERS = (
+    "lpad.card.mbim",
+    "lpad.card.pcsc.pcsc_link",
+    "lpad.card.pcsc.reader_watch",
+    "lpad.cli.commands",
+    "lpad.client",
+    "lpad.codec.mbim",
+    "lpad.network.modemmanager",
+    "lpad.network.networkmanager",
+    "lpad.provisioning.declared.declared_platform",
+    "lpad.provisioning.http",
+    "lpad.simulator",
+)
+"""Code for ports, data connections and platforms that the settings do not name, and of other programs."""
+MOST_MODULES = 490
+"""The maximum number of lpad's own modules; each costs the start a search of the path and a file."""
+
+
+@pytest.fixture(scope="module")
+def loaded() -> frozenset[str]:
+    """Return the modules that a daemon with one AT modem has loaded when it is ready."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+        with Gateway() as gateway:
+            log = gateway.log
+    names = re.findall(r"^import time: +\d+ \| +\d+ \| +(\S+)$", log, re.MULTILINE)
+    assert "lpad.daemon.daemon" in names
+    return frozenset(names)
+
+
+def test_the_daemon_loads_what_its_settings_need(loaded: frozenset[str]) -> None:
+    """A gateway with one modem has no room for the others' code."""
+    assert loaded & NOT_NEEDED == set()
+    assert sorted(each for each in loaded if each.startswith(OF_OTHERS)) == []
+
+
+def test_the_daemon_loads_few_modules(loaded: frozenset[str]) -> None:
+    """A module that is added to the start is added on purpose."""
+    assert sum(each.startswith("lpad.") for each in loaded) <= MOST_MODULES
+
+
+def test_no_type_is_generated_at_the_start(loaded: frozenset[str]) -> None:
+    """A dataclass compiles its methods at each start, which takes as long as twenty types of msgspec."""
+    for each in loaded:
+        if each.startswith("lpad."):
+            import_module(each)
+    generated = [
+        f"{name}.{type_.__qualname__}"
+        for name in loaded
+        if name.startswith("lpad.")
+        for type_ in vars(sys.modules[name]).values()
+        if isinstance(type_, type) and type_.__module__ == name and dataclasses.is_dataclass(type_)
+    ]
+    assert generated == []
