@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import ClassVar
+
+from lpad.base.frozen import Frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionWish:
+class SessionWish(Frozen, kw_only=True):
     """The settings of a session; the password appears in no `repr`."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"password"})
     apn: str = ""
     """Empty: the network's default."""
     username: str = ""
-    password: str = field(default="", repr=False)
+    password: str = ""
     authentication: int = 0
     """0: none, 1: PAP, 2: CHAP."""
     ipv4: bool = True
     ipv6: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionReport:
+class SessionReport(Frozen, kw_only=True):
     """The state of the session."""
 
     active: bool | None = None
