@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from lpad.base.errors import CardError, CardMalformed, blamed_on
 from lpad.card.channel.apdu_trace import TracedCard

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from lpad.engine.change.event_hub import Hub
 from lpad.engine.change.moment import Moment, SteadyClock
