@@ -33,7 +33,7 @@ STARTING = re.compile(
 )
 MAY_START_PROCESSES = {
     "cli/session/qr_code_picture.py",
-    "cli/setup/service.py",
+    "cli/setup/service_restart.py",
     "cli/simulated/demo.py",
     "network/owner_program.py",
     "testing/daemon_process.py",

@@ -32,7 +32,7 @@ def path(lab: Lab) -> Iterator[str]:
 
 
 def test_the_file_is_fresh() -> None:
-    """It is made from the synchronous client; CONTRIBUTING.md says how."""
+    """The asynchronous client is what the synchronous one yields; CONTRIBUTING.md has the command."""
     assert TARGET.read_text(encoding="utf-8") == text()
 
 

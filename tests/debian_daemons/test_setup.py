@@ -22,7 +22,7 @@ pytestmark = pytest.mark.programs("ModemManager", "/usr/lib/polkit-1/polkitd")
 
 
 def test_modem_manager_runs(rig_of: Callable[..., Rig], tmp_path: Path, pki: Pki) -> None:
-    """The card is found, and a note says what lpad will do with a modem that ModemManager has."""
+    """The card is found, and a note explains how lpad treats a modem that ModemManager has."""
     port = tmp_path / "modem"
     rig_of(FIRST)
     with SoftCard(tmp_path / "card", pki=pki) as card, PtyModem(card, path=port):

@@ -108,7 +108,7 @@ def test_a_denied_profile_is_rolled_back() -> None:
 
 
 def test_a_locked_sim_is_named_and_no_modem_is_reset() -> None:
-    """The guard takes back a profile whose PIN nobody enters, and no step of the ladder is made."""
+    """The guard takes back a profile whose PIN is not entered, and no step of the ladder is made."""
     personality = ModemPersonality(pin_locked=(SECOND,))
     with mbim_gateway(personality=personality, ladder=HURRIED_LADDER) as (gateway, modem):
         installed(gateway)

@@ -9,7 +9,7 @@ import pytest
 from lpad.base.deadline import Deadline
 from lpad.network.applier import Applied, Failed, State, TryAgain, Wanted
 from lpad.network.at_applier import AtApplier
-from lpad.network.connection_layer import Layer
+from lpad.network.layer_names import Layer
 from lpad.network.network_cause import Cause, Procedure
 from lpad.network.network_settings import InitialBearer, IpType, NetworkSettings
 from lpad.simulator.modem.contexts import Subscription

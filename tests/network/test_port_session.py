@@ -11,7 +11,7 @@ from lpad.card.quirks.quirks import AtTimeouts
 from lpad.codec.mbim.services import BASIC_CONNECT, Basic
 from lpad.network.applier import Applied, Connection, Failed, State, TryAgain, Wanted
 from lpad.network.at_applier import AtApplier
-from lpad.network.connection_layer import Layer
+from lpad.network.layer_names import Layer
 from lpad.network.network_cause import Cause, Procedure
 from lpad.network.network_settings import Authentication, IpType, NetworkSettings
 from lpad.simulator.modem.contexts import Subscription

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.dbus.message import Rule
-    from lpad.network.connection_layer import Culprit
+    from lpad.network.layer_names import Culprit
     from lpad.network.network_cause import Cause
     from lpad.network.network_settings import NetworkSettings
     from lpad.protocol.at_dialogue import AtAnswer, AtCommand

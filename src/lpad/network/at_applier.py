@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import CardError, InvalidValue
 from lpad.base.untrusted_number import whole_number
 from lpad.network.applier import Applied, Connection, Failed, Sight, State, TryAgain
-from lpad.network.connection_layer import Layer
+from lpad.network.layer_names import Layer
 from lpad.network.network_cause import Cause, Procedure
 from lpad.network.network_settings import Authentication, IpType
 from lpad.network.port_session import LATER, look_at_session, open_at_once, open_session, verify_session

@@ -10,7 +10,7 @@ from lpad.network.applier import Failed, TryAgain
 if TYPE_CHECKING:
     from lpad.dbus.failures import BusError
     from lpad.network.applier import Outcome
-    from lpad.network.connection_layer import Layer
+    from lpad.network.layer_names import Layer
 
 RETRY = 2.0
 """Seconds after which another attempt makes sense: a restarted daemon is available again by then."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.network.applier import Applied, Connection, Failed, Sight, State, TryAgain
-from lpad.network.connection_layer import Layer
+from lpad.network.layer_names import Layer
 from lpad.network.network_cause import Cause, Procedure
 from lpad.network.network_settings import Authentication, IpType
 from lpad.protocol.data_session import SessionWish

@@ -42,7 +42,7 @@ def ask(modem: MbimModem, done: threading.Event, answers: list[int]) -> None:
 
 
 def main() -> None:
-    """Switch to and fro."""
+    """Switch between the two profiles."""
     loopback_up()
     answers: list[int] = []
     done = threading.Event()

@@ -93,3 +93,40 @@ def test_a_port_that_went_away_rings(alarm: PortAlarm, rings: Rings) -> None:
     alarm.disarm(ours)
     with pytest.raises(OSError, match="Bad file descriptor"):
         alarm.arm(ours)
+
+
+def test_a_port_that_hangs_up_rings_once(alarm: PortAlarm, rings: Rings) -> None:
+    """A port that is gone rings once, and not again before it is set again."""
+    ours, theirs = os.openpty()
+    alarm.arm(ours)
+    os.close(theirs)
+    rings.wait()
+    alarm.disarm(ours)
+    _another_rings(alarm, rings)
+    assert rings.count == 1 + 3
+    os.close(ours)
+
+
+def test_a_port_that_hangs_up_in_use_does_not_ring(alarm: PortAlarm, rings: Rings) -> None:
+    """The owner that reads a port finds out by itself that it is gone."""
+    ours, theirs = os.openpty()
+    alarm.arm(ours)
+    alarm.disarm(ours)
+    os.close(theirs)
+    _another_rings(alarm, rings)
+    assert rings.count == 3
+    alarm.arm(ours)
+    rings.wait()
+    assert rings.count == 3 + 1
+    os.close(ours)
+
+
+def _another_rings(alarm: PortAlarm, rings: Rings) -> None:
+    """Let another port ring, three times: whatever else rings has then rung as well."""
+    for _ in range(3):
+        other, end = os.pipe()
+        alarm.arm(other)
+        os.write(end, b"x")
+        rings.wait()
+        os.close(other)
+        os.close(end)

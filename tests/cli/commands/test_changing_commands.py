@@ -60,7 +60,7 @@ def test_an_enable_without_guard_says_so(online: Terminal) -> None:
 
 
 def test_the_status_has_the_registration_as_last_seen(online: Terminal) -> None:
-    """What the last switch saw of each layer is shown with its age."""
+    """Each layer is shown in the state that the last switch saw, with its age."""
     online.lpactl("enable", SECOND).ok()
     shown = online.lpactl("status").ok().err
     assert "s ago: CEREG 1 (registered at home)" in shown

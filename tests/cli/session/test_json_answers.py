@@ -92,7 +92,7 @@ def test_a_refusal_is_shown_as_the_problem(used: Terminal) -> None:
 
 
 def test_pages_continue(used: Terminal) -> None:
-    """A part of a list says how to get the next one."""
+    """A page of a list ends with the option that shows the next one."""
     assert "add --before 2" in used.lpactl("changes", "--limit", "1").ok().err
     assert "add --" not in used.lpactl("changes", "--limit", "2").ok().err
     assert used.lpactl("changes", "--limit", "1", "--json").ok().json["next"] == 2

@@ -183,7 +183,7 @@ def test_a_profile_without_a_way_back_takes_no_guard(tmp_path: Path, pki: Pki) -
 
 
 def test_a_guard_of_the_enabled_profile_is_evaluated(tmp_path: Path, pki: Pki) -> None:
-    """Nothing is switched, and the result says whether the condition is met."""
+    """Nothing is switched, and the result shows that the condition is met."""
     with guarding(tmp_path, pki) as lab:
         change = ended(lab, REGISTERED, iccid=FIRST)
         result = result_of(change)

@@ -38,11 +38,14 @@ def heard(lab: Lab) -> Iterator[Told]:
     found: list[tuple[str, str, str]] = []
 
     def told() -> list[tuple[str, str, str]]:
+        lab.until_true(lambda: in_outbox()[-len(published()) or None :] == found)
+        return found
+
+    def published() -> list[tuple[str, str, str]]:
         for each in subscription.take():
             if each.type == "layer":
                 state = "up" if each.data["up"] else "down"
                 found.append((str(each.data["layer"]), state, str(each.data["iccid"])))
-        lab.until_true(lambda: in_outbox()[-len(found) or None :] == found)
         return found
 
     def in_outbox() -> list[tuple[str, str, str]]:

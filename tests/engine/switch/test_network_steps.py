@@ -29,8 +29,8 @@ from lpad.engine.running.answer import Answer
 from lpad.engine.switch import condition_watch
 from lpad.network.applier import Connection, Failed, Sight, TryAgain
 from lpad.network.applier import State as Seen
-from lpad.network.connection_layer import Layer
 from lpad.network.hooks import Hooks
+from lpad.network.layer_names import Layer
 from lpad.network.network_cause import Cause, Procedure
 from lpad.network.network_settings import IpType, NetworkSettings
 from lpad.simulator.modem.contexts import Subscription

@@ -42,10 +42,14 @@ class PortAlarm:
             self._poll.register(port, select.EPOLLIN | select.EPOLLONESHOT)
 
     def disarm(self, port: int) -> None:
-        """Ring no more for a port, because its owner reads it."""
+        """Ring no more for a port, because its owner reads it.
+
+        A port that stays registered would ring without end once it is gone, even if no event of it is wanted
+        (EPOLLHUP in epoll_ctl(2)).
+        """
         if self._poll is not None:
             with contextlib.suppress(OSError):  # it was closed meanwhile
-                self._poll.modify(port, 0)
+                self._poll.unregister(port)
 
     def close(self) -> None:
         """End the thread; a second call does nothing."""

@@ -13,7 +13,7 @@ import click
 from lpad.base.deadline import Deadline
 from lpad.base.untrusted_number import whole_number
 from lpad.card.available_ports import find_ports
-from lpad.cli.setup import obstacles, service, settings_text
+from lpad.cli.setup import obstacles, service_restart, settings_text
 from lpad.cli.setup.port_trial import Place, try_place
 from lpad.cli.setup.settings_text import NewCard, free_name, with_cards
 from lpad.cli.terminal import exit_codes
@@ -261,10 +261,10 @@ def _tell_group(settings: Settings) -> None:
 
 def _start(file: SettingsFile, names: Sequence[str]) -> None:
     """Restart the service and wait for its cards; ends the program if one cannot be read."""
-    service.restart()
-    _OUT.note(f"{service.UNIT} is restarted; waiting for the card …")
+    service_restart.restart()
+    _OUT.note(f"{service_restart.UNIT} is restarted; waiting for the card …")
     try:
-        found = service.await_cards(file.resolve(file.settings.socket), names, seconds=_AWAITED)
+        found = service_restart.await_cards(file.resolve(file.settings.socket), names, seconds=_AWAITED)
     except ApiError as error:
         _OUT.note(safe(f"{error.sentence} ({error.kind}); see 'journalctl -u lpad'"))
         sys.exit(exit_codes.exit_code(error.kind))

@@ -38,7 +38,7 @@ from lpad.engine.running.condition_check import (
 from lpad.engine.running.run import Suspended
 from lpad.engine.switch.alternative_network_settings import Alternatives
 from lpad.network.applier import State
-from lpad.network.connection_layer import Layer
+from lpad.network.layer_names import Layer
 from lpad.network.network_cause import Cause, Procedure
 
 if TYPE_CHECKING:

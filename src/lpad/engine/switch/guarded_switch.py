@@ -37,8 +37,8 @@ from lpad.engine.switch.rollback import Reason, Rollback, failed_layer
 from lpad.engine.switch.standstill import Standstill
 from lpad.engine.switch.step_receivers import StepsOfRun
 from lpad.engine.switch.switch import Purpose, switch
-from lpad.network.connection_layer import Layer
 from lpad.network.hooks import HookEvent
+from lpad.network.layer_names import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

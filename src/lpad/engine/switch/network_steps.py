@@ -36,8 +36,8 @@ from lpad.engine.switch.step_receivers import StepsOfRun
 from lpad.engine.switch.switch import PLAIN, switch
 from lpad.network.applier import Applied, Connection, Failed, State, TryAgain, Wanted
 from lpad.network.chosen_settings import choose
-from lpad.network.connection_layer import Layer, OwnersProgram
 from lpad.network.hooks import HookEvent
+from lpad.network.layer_names import Layer, OwnersProgram
 from lpad.network.network_settings import EMPTY, GivenBy
 from lpad.network.no_applier import NO_APPLIER
 
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from lpad.engine.switch.switch import Purpose
     from lpad.network.applier import Modem, Outcome
     from lpad.network.chosen_settings import Chosen
-    from lpad.network.connection_layer import Culprit
+    from lpad.network.layer_names import Culprit
     from lpad.network.network_settings import NetworkSettings
 
     Act = Callable[[Wanted, Deadline], Outcome]

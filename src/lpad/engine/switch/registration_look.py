@@ -9,7 +9,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError
 from lpad.card.modem.registration import registrations
 from lpad.network.applier import State
-from lpad.network.connection_layer import Layer
+from lpad.network.layer_names import Layer
 from lpad.protocol.registration_answer import DENIED
 
 if TYPE_CHECKING:

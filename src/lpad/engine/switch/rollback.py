@@ -33,8 +33,8 @@ from lpad.engine.switch.network_steps import NetworkSteps
 from lpad.engine.switch.registration_look import look_at_registration
 from lpad.engine.switch.step_receivers import StepsOfRun
 from lpad.engine.switch.switch import Purpose, switch
-from lpad.network.connection_layer import Layer
 from lpad.network.hooks import HookEvent
+from lpad.network.layer_names import Layer
 
 if TYPE_CHECKING:
     from lpad.base.details.request import SwitchDetails

@@ -29,7 +29,7 @@ from lpad.engine.running.condition_check import LAYERS, Look, Source, ask_networ
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.unattended.exhausted_failover import is_exhausted
 from lpad.network.applier import State as LayerState
-from lpad.network.connection_layer import Layer
+from lpad.network.layer_names import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

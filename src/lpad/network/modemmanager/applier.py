@@ -15,7 +15,7 @@ from lpad.dbus.message import Call
 from lpad.dbus.wakeup import Bell
 from lpad.network.applier import UNKNOWN_CONNECTION, Applied, Connection, Failed, Sight, State, TryAgain
 from lpad.network.bus_outcome import failed_question, not_running
-from lpad.network.connection_layer import Layer
+from lpad.network.layer_names import Layer
 from lpad.network.modemmanager.bearers import (
     connect_settings,
     differs,

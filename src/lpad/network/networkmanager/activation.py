@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.network.applier import Applied, Failed, TryAgain
-from lpad.network.connection_layer import Layer
+from lpad.network.layer_names import Layer
 from lpad.network.networkmanager import reasons
 from lpad.network.networkmanager.connection import differences
 

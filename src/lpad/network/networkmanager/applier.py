@@ -21,7 +21,7 @@ from lpad.dbus.message import Rule, owner_changed
 from lpad.dbus.wakeup import Bell
 from lpad.network.applier import Applied, Connection, Failed, Sight, State, TryAgain
 from lpad.network.bus_outcome import failed_question, not_running
-from lpad.network.connection_layer import Layer
+from lpad.network.layer_names import Layer
 from lpad.network.modemmanager.applier import present, set_initial_bearer, wait_for_card
 from lpad.network.modemmanager.bearers import HeardErrors, read_bearers, sight
 from lpad.network.modemmanager.causes import cause_of
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.network.applier import Outcome, Wanted
-    from lpad.network.connection_layer import Culprit
+    from lpad.network.layer_names import Culprit
     from lpad.network.network_cause import Cause
     from lpad.network.networkmanager.connection import StoredConnection, Tree
     from lpad.network.networkmanager.daemon import ModemDevice

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from lpad.engine.change.event_hub import Hub
 from lpad.engine.change.moment import Moment, SteadyClock
 from lpad.engine.running.card.layer_states import LayerStates
-from lpad.network.connection_layer import Layer
+from lpad.network.layer_names import Layer
 
 FIRST, SECOND = "8900101000000000017", "8900101000000000025"
 
@@ -32,7 +32,7 @@ def test_each_change_is_published_once() -> None:
 
 
 def test_a_layer_is_as_old_as_its_last_check() -> None:
-    """A repeated state is no event, but it is seen again; the layers come from below."""
+    """A repeated state causes no event, but renews the time of the check; the lowest layer is first."""
     moment = Moment(wall=2e9, boot=1.0, boot_id="b", steady=2e9)
     states = LayerStates("modem", Hub(), now=lambda: moment)
     assert not states.seen
