@@ -134,7 +134,7 @@ class ReaderPort(Frozen, kw_only=True):
     def way(self, *, memory: LinkMemory | None, folder: Path | None, watch: PortWatch) -> Way:
         """Return the way to the card (see `Port`); pcscd itself reports changes of readers."""
         from lpad.card.pcsc.pcsc_link import open_pcsc_link  # noqa: PLC0415 - for readers alone
-        from lpad.card.pcsc.reader_watch import watch_reader  # noqa: PLC0415 - likewise
+        from lpad.card.pcsc.reader_watch import watch_reader  # noqa: PLC0415 - for readers alone
 
         del folder, watch
 

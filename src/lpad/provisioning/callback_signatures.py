@@ -189,7 +189,7 @@ def _decoded(text: str) -> bytes:
 
 def _ed25519(key: bytes, signature: str, signed: bytes) -> bool:
     from ecdsa import BadSignatureError, Ed25519, VerifyingKey  # noqa: PLC0415 - the daemon checks no callbacks
-    from ecdsa.errors import MalformedPointError  # noqa: PLC0415 - likewise
+    from ecdsa.errors import MalformedPointError  # noqa: PLC0415 - the daemon checks no callbacks
 
     if len(key) != _ED25519_KEY:
         raise InvalidValue(f"an Ed25519 public key must have {_ED25519_KEY} bytes in base64")

@@ -67,7 +67,7 @@ def _read(data: bytes) -> Iterator[str]:
     """Yield the text of each QR code, read by zxing-cpp, or else by zbarimg."""
     try:
         import zxingcpp  # noqa: PLC0415 - an extra, needed for pictures only
-        from PIL import Image  # noqa: PLC0415 - likewise
+        from PIL import Image  # noqa: PLC0415 - an extra, needed for pictures only
     except ImportError:
         yield from _read_by_zbarimg(data)
         return
@@ -86,7 +86,7 @@ def _read(data: bytes) -> Iterator[str]:
 
 def _read_by_zbarimg(data: bytes) -> Iterator[str]:
     import shutil  # noqa: PLC0415 - each command of lpactl loads this module, and few start a program
-    import subprocess  # noqa: PLC0415 - likewise
+    import subprocess  # noqa: PLC0415 - few commands start a program
 
     program = shutil.which("zbarimg")
     if program is None:

@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from lpad.base.errors import InternalError
 from lpad.base.frozen import Frozen
 from lpad.engine.change.guard import Guard  # noqa: TC001 - msgspec reads the annotations when it runs
-from lpad.engine.change.results import ShownProfile  # noqa: TC001 - likewise
+from lpad.engine.change.results import ShownProfile  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from lpad.base.frozen import Frozen
 from lpad.engine.change.change import Failure  # noqa: TC001 - msgspec reads the annotations when it runs
-from lpad.engine.snapshot.profile import Profile, UnreadableProfile  # noqa: TC001 - likewise
+from lpad.engine.snapshot.profile import Profile, UnreadableProfile  # noqa: TC001 - msgspec reads it
 from lpad.engine.snapshot.profile_list import ProfileList
 
 
