@@ -18,6 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import force_setattr
+
 from faults.device.watched_disk import Disk
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
@@ -85,7 +87,7 @@ def shorten() -> None:
         rescue.BACKOFF,
         *retry_rules.BACKOFF.values(),
     ):
-        object.__setattr__(backoff, "seconds", _SOON)
+        force_setattr(backoff, "seconds", _SOON)
     retry_rules.LONGEST = max(_SOON)
     outbox.REST = awaiting_retry.REST = rescue.REST = outbox.SHORTEST_WAIT = 0.2
     presence.REOPENING = (0.2, 0.5, 1, 1, 1, 1)  # type: ignore[assignment]  # whole seconds in the field

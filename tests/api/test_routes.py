@@ -201,6 +201,7 @@ def test_notifications(gateway: Gateway) -> None:
         "unreadable": 0,
         "list_error": None,
         "copying": False,
+        "next": None,
     }
     assert gateway.get(f"{EUICC}/notifications") == empty
     assert done(gateway.http.post(f"{EUICC}/notifications/deliver?wait=120"))["result"] == {"delivered": 0}

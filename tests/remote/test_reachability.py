@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import force_setattr
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import ServerMalformed, ServerUnreachable
@@ -214,7 +215,7 @@ def test_the_system_s_name_servers_are_asked_in_turn(tmp_path: Path, monkeypatch
         resolvers.write_text("# none\nnameserver 127.0.0.2\nnameserver 127.0.0.1\noptions edns0\n")
         monkeypatch.setattr(reach_module, "_RESOLVERS", resolvers)
         condition = Condition.parse("dns:example.com")
-        object.__setattr__(condition, "port", port)
+        force_setattr(condition, "port", port)
         assert reach(condition, deadline=soon()) == "1 answers"
 
 

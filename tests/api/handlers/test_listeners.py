@@ -60,7 +60,7 @@ def test_a_listener_continues_where_it_was(lab: Lab) -> None:
             assert one(gateway)["position"] == 3
         answer = gateway.http.delete(f"{PATH}/bridge")
         assert (answer.status_code, answer.json()["name"]) == (200, "bridge")
-        assert gateway.get(PATH) == {"listeners": []}
+        assert gateway.get(PATH) == {"listeners": [], "next": None}
         with listening(gateway, STREAM) as events:
             assert next(events)["id"] == str(lab.engine.events.last())
 
@@ -108,7 +108,7 @@ def test_what_does_not_fit_a_named_listener(gateway: Gateway, path: str) -> None
     """Parameters that do not fit a named listener are refused before anything is stored."""
     response = gateway.http.get(path)
     assert (response.status_code, response.json()["kind"]) == (400, "invalid-value")
-    assert gateway.get(PATH) == {"listeners": []}
+    assert gateway.get(PATH) == {"listeners": [], "next": None}
 
 
 @pytest.mark.parametrize("position", [-1, 10**18, 10**17])

@@ -35,7 +35,9 @@ def two(lab: Lab) -> None:
 
 
 def switched(lab: Lab, iccid: str) -> Change:
-    change = lab.carry_out(Kind.ENABLE, iccid=iccid)
+    """Enable a profile; its notifications are copied later, because the overtaken download goes first."""
+    made = lab.submit(Kind.ENABLE, iccid=iccid)
+    change = lab.until(lambda: lab.engine.change(made.id), lambda seen: seen.state.ended)
     assert change.state is State.DONE, change.error
     return change
 

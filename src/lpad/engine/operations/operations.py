@@ -127,8 +127,8 @@ def rename(run: Run, context: Context) -> results.RenameResult:
             # SGP.22 v2.5, 5.7.21 allows only the ICCID here.
             if profile.iccid is None or not profiles.means(profile.iccid, profile):
                 raise Conflict(
-                    f"cannot rename profile {iccid}: the card stores a nickname by ICCID, which this profile"
-                    " lacks or shares with another; address the profile by its AID instead"
+                    f"cannot rename profile {iccid}: the card stores a nickname by ICCID only, which this"
+                    " profile lacks or shares with another; its AID tells the profiles apart"
                 )
             twin = next((each for each in profiles.profiles if nickname and each.nickname == nickname), None)
             if twin is not None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 
 from lpad.base.deadline import Deadline
+from lpad.base.details.server import UnreachedDetails
 from lpad.base.errors import LpadError, MalformedError, ServerMalformed, ServerUnreachable
 from lpad.remote.https.answer_head import AnswerHead
 from lpad.remote.sockets.address_memory import MEMORY
@@ -24,7 +25,6 @@ from lpad.remote.sockets.socket_waiting import SilenceError, Waiting
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lpad.base.details.server import UnreachedDetails
     from lpad.base.server_address import ServerAddress
     from lpad.remote.https.route import Route
     from lpad.remote.sockets.happy_eyeballs import Connected
@@ -282,7 +282,7 @@ def _no_network(error: BaseException | None) -> UnreachedDetails:
         if isinstance(error, socket.gaierror)
         else error.errno in (errno.ENETUNREACH, errno.ENETDOWN)
     )
-    return {"cause": "no-network"} if gone else {}
+    return UnreachedDetails(cause="no-network") if gone else {}
 
 
 def _why(error: BaseException | None) -> str:
