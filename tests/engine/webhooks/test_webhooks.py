@@ -438,8 +438,8 @@ def test_a_reload_keeps_each_endpoints_place(bench: Bench) -> None:
         bench.until(lambda now: now.delivered == 1)
         bench.webhooks.pause("backend")
         bench.happen(2)
-        bench.webhooks.resume("backend")
         bench.serve(endpoint(receiver, types=("org.lpad.*",)))
+        bench.webhooks.resume("backend")
         assert change(receiver.take()) == 2
         bench.until(lambda now: now.delivered == 2)
         bench.serve()
