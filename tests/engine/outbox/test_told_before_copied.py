@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
-from engine.holding import held
+from engine.holding import held, silent
 from engine.lab import CARD, FIRST, LONG, SECOND, Lab
 from engine.outbox.test_outbox import NOTIFY, pending
 from lpad.engine.change.change import Kind, State
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lpad.simulator.smdp.functions.functions import HttpAnswer
 
 LIST = 0xBF28
+THIRD = "8900101000000000033"
 
 
 @contextmanager
@@ -118,6 +119,24 @@ def test_the_next_switch_delays_them_no_further(lab: Lab) -> None:
     assert lab.ended(third.id).state is State.DONE
     _nothing_left(lab)
     assert _events(lab)[2:].count("enable") == 3
+
+
+def test_a_download_copies_them_first(lab: Lab) -> None:
+    """The notification of an installation reaches the server after those of the switch before it."""
+    lab.install()
+    lab.install(iccid=SECOND, name="Second")
+    lab.carry_out(Kind.ENABLE, iccid=FIRST)
+    _nothing_left(lab)
+    before = len(_events(lab))
+    order = lab.order(iccid=THIRD, name="Third")
+    with silent(lab, "authenticateClient") as asked:
+        download = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)})
+        assert asked.acquire(timeout=LONG)
+        assert _told(lab, lab.submit(Kind.ENABLE, iccid=SECOND)).state is State.DONE
+        ended = lab.ended(download.id)
+    assert (ended.state, ended.overtaken) == (State.DONE, 1)
+    _nothing_left(lab)
+    assert _events(lab)[before:] == ["disable", "enable", "install", "install"]
 
 
 def test_a_trial_begins_with_its_notifications_copied(lab: Lab) -> None:

@@ -144,6 +144,7 @@ def _name(profiles: ProfileList, iccid: str, aid: str | None) -> str:
 def _install(run: Run, context: Context, deadline: Deadline) -> DownloadResult:
     context.environment.clock.check()
     with context.card.session(deadline=deadline) as euicc:
+        context.collect_owed(euicc, deadline)
         if run.change.origin == PROVISION:
             _check_empty(reading.read_profiles(euicc, deadline=deadline))
         address, order = _order(run, context, euicc, deadline)

@@ -403,9 +403,11 @@ def verify(
 def _copies_later(run: Run, context: Context) -> bool:
     """Whether notifications are copied after the caller has the result.
 
-    A guard waits anyway, and a borrowed port is not borrowed again for this.
+    A guard waits anyway, and a borrowed port is not borrowed again for this. If another change is under way,
+    such as a download that the switch has overtaken, its notifications must not overtake these.
     """
-    return run.change.guard is None and context.card.hold is None
+    others = (each for each in context.changes() if each.id != run.change.id)
+    return run.change.guard is None and context.card.hold is None and all(each.state.ended for each in others)
 
 
 def holding_of(

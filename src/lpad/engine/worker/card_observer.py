@@ -234,6 +234,18 @@ class Observer:
             log.exception("%s: notifications: internal-error", self._snapshot.name)
         self._copies_owed = False
 
+    def collect_owed(self, euicc: Euicc, deadline: Deadline) -> None:
+        """Copy notifications that an earlier switch has left on the card, so that later ones follow them.
+
+        Args:
+            euicc: an open ISD-R.
+
+        Raises:
+            CardError: the card cannot be reached.
+        """
+        if self._copies_owed:
+            self.collect(euicc, str(euicc.get_eid(deadline=deadline)), deadline=deadline)
+
     def absent(self, error: LpadError) -> None:
         """Close the link, and publish why the card cannot be worked with."""
         self._card.drop()

@@ -148,6 +148,7 @@ class Worker:
             timeouts=timeouts,
             snapshot=lambda: self._observer.snapshot,
             observe=self._observer.observe,
+            collect_owed=self._observer.collect_owed,
             keep_icon=self._observer.keep_icon,
             environment=environment,
             install_policy=partial(policies.of, port.name),
