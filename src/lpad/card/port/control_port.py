@@ -163,7 +163,7 @@ def open_control_port(
         CardBusy: another program has locked it.
     """
     try:
-        mode = os.stat(port).st_mode  # noqa: PTH116 - the argument is a text
+        mode = os.stat(port).st_mode  # noqa: PTH116 - the settings name it as text
     except OSError as error:
         raise _not_opened(port, error) from error
     if stat.S_ISSOCK(mode):
