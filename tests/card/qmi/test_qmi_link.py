@@ -14,6 +14,7 @@ from lpad.base.identifiers import ISD_R
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.qmi.qmi_link import QmiLink, open_qmi_link
+from lpad.card.qmi.sim_slots import slots_of, used_slot
 from lpad.codec import es10
 from lpad.codec.qmi import card as uim
 from lpad.codec.qmi import control, device
@@ -342,3 +343,49 @@ def test_no_channel_stays_open_after_a_refusal(tmp_path: Path) -> None:
         ):
             link.open_channel((ISD_R,), deadline=soon())
         assert card.open == set()
+
+
+def test_the_slots_are_shown_and_not_changed(tmp_path: Path) -> None:
+    """The card is in the second slot and the modem uses the first: lpad names both and changes nothing."""
+    with rig_with(str(tmp_path / "cdc-wdm0"), slots=2, card_slot=2) as (modem, link):
+        with pytest.raises(CardUnreachable, match="slot 2 has a card"):
+            get_eid(link)
+        assert link.describe().slots == ("slot 1 (active) is empty", "slot 2 has a card")
+        assert (uim.SwitchSlot.SERVICE, uim.SwitchSlot.MESSAGE) not in sent(modem)
+
+
+def test_the_slot_is_changed_if_the_settings_say_so(tmp_path: Path) -> None:
+    """The settings name slot 2, and the card in it is used; the second time there is nothing to change."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    habits = QmiHabits(slots=2, card_slot=2)
+    with QmiModem(card, path=tmp_path / "cdc-wdm0", habits=habits) as modem:
+        for _ in range(2):
+            link = open_qmi_link(modem.path, overrides={"sim_slot": 2})
+            assert get_eid(link) == EID
+            assert link.describe().slots == ("slot 1 is empty", "slot 2 (active) has a card")
+            link.close()
+        assert sent(modem).count((uim.SwitchSlot.SERVICE, uim.SwitchSlot.MESSAGE)) == 1
+
+
+@pytest.mark.parametrize("habits", [{}, {"slots": 2}, {"slot_status": False}], ids=str)
+def test_a_slot_that_the_modem_lacks_is_named(habits: dict[str, Any], tmp_path: Path) -> None:
+    """The error names the slots that there are, and the setting to correct."""
+    with (
+        rig_with(str(tmp_path / "cdc-wdm0"), quirks={"sim_slot": 3}, **habits) as (modem, link),
+        pytest.raises(CardUnreachable, match="sim_slot") as found,
+    ):
+        get_eid(link)
+    assert not found.value.retryable
+    assert (uim.SwitchSlot.SERVICE, uim.SwitchSlot.MESSAGE) not in sent(modem)
+
+
+def test_the_slot_of_the_first_logical_one_counts() -> None:
+    """A modem with two SIMs has two active slots; lpad uses its first logical slot."""
+    told = tuple(
+        uim.PhysicalSlot(card=uim.PhysicalCard.PRESENT, active=1, logical=logical, iccid=bytes([logical]))
+        for logical in (2, 1)
+    )
+    assert [str(each) for each in slots_of(told)] == ["slot 1 has a card", "slot 2 (active) has a card"]
+    used = used_slot(told)
+    assert used is not None
+    assert used.iccid == b"\x01"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardMalformed
-from lpad.card.qmi.qmi_modem import SLOT
+from lpad.card.qmi.sim_slots import SLOT
 from lpad.codec.qmi.card import ApduAnswer, CloseLogicalChannel, SendApdu
 from lpad.codec.qmi.results import Error
 

@@ -6,6 +6,8 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from lpad.base.errors import CardError
 from lpad.card.channel.abandoned_channels import GET_EID
 from lpad.card.channel.apdu_trace import TracedCard
@@ -20,8 +22,9 @@ from lpad.card.port.lasting_names import device_key
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.qmi.qmi_channel import UimChannel
 from lpad.card.qmi.qmi_dialogue import QmiDialogue
-from lpad.card.qmi.qmi_modem import LADDER, SLOT, QmiModem
+from lpad.card.qmi.qmi_modem import LADDER, QmiModem
 from lpad.card.qmi.qmi_refusals import is_refusal
+from lpad.card.qmi.sim_slots import SLOT
 from lpad.card.quirks.quirks import Quirks
 from lpad.codec.qmi.card import OpenedLogicalChannel, OpenLogicalChannel
 from lpad.codec.qmi.results import Error
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid
+    from lpad.card.link.diagnostics import LinkFacts
     from lpad.card.port.control_port import ControlPort
 
 _log = logging.getLogger(__name__)
@@ -60,6 +64,11 @@ class QmiLink(ControlLink[QmiModem]):
         super().__init__(
             modem, name=name, ladder=LADDER, memory=memory, overrides=overrides, unredacted=unredacted
         )
+        self._slots_told: tuple[str, ...] = ()
+
+    def describe(self) -> LinkFacts:
+        """Return the link's description of itself."""
+        return replace(super().describe(), slots=self._slots_told)
 
     @property
     def reported(self) -> bool:
@@ -76,6 +85,14 @@ class QmiLink(ControlLink[QmiModem]):
         return self.modem.dialogue.hear()
 
     def close_leftovers(self, *, deadline: Deadline) -> None:
+        """Close the channel of a killed process, and use the slot that the settings name."""
+        self._close_noted(deadline=deadline)
+        slot = self.quirks.sim_slot
+        if slot is not None and self.modem.select_slot(slot, deadline=deadline):
+            _log.warning("%s: the modem now uses SIM slot %d", self.name, slot)
+        self._slots_told = tuple(map(str, self.modem.slots(deadline=deadline)))
+
+    def _close_noted(self, *, deadline: Deadline) -> None:
         """Close the channel of a killed process, if the note shows that it had one.
 
         QMI does not report whose a channel is. One on which the ISD-R answers was opened by an LPA.

@@ -9,7 +9,7 @@ from lpad.base.errors import CardError, CardMalformed, InvalidValue, MalformedEr
 from lpad.base.identifiers import Imei
 from lpad.card.modem.modem_answers import ModemIccid, Power, RejectCause
 from lpad.card.qmi.qmi_refusals import is_refusal
-from lpad.card.qmi.sim_slots import slots_of
+from lpad.card.qmi.sim_slots import SLOT, needs_change, slots_of, used_slot
 from lpad.card.quirks.modem_identity import ModemIdentity
 from lpad.card.quirks.quirks import AtTimeouts, RefreshStep, Step
 from lpad.codec.qmi import card, device, network
@@ -34,8 +34,6 @@ _log = logging.getLogger(__name__)
 
 _B = TypeVar("_B", bound=Body)
 
-SLOT = 1
-"""The logical slot: modems that switch between two cards use the first one for either."""
 NETWORK = "+QMI"
 """In a `Registration`: QMI reports one state for all kinds of network."""
 _REGISTRATION = {
@@ -90,6 +88,10 @@ _ACTIONS: dict[str, tuple[Body, ...]] = {
 }
 """The requests of each action; the last one decides whether the modem accepted it."""
 _POWERING = 40.0
+_STARTING = 1.0
+_NOT_STARTED = (AppState.UNKNOWN, AppState.DETECTED)
+_SWITCHING = 30.0
+"""Seconds in which a modem changes its slot and starts the card."""
 
 
 class QmiModem:
@@ -202,6 +204,43 @@ class QmiModem:
         status = self._slot_status(deadline)
         return () if status is None else slots_of(status.slots)
 
+    def select_slot(self, number: int, *, deadline: Deadline) -> bool:
+        """Make the modem use a slot; return whether this has changed anything.
+
+        Args:
+            number: the physical slot, from 1.
+
+        Raises:
+            CardUnreachable: the modem has no such slot, or refuses; or the port is gone.
+        """
+        attempted = f"cannot use SIM slot {number} of the modem at {self.dialogue.name}"
+        slots = self.slots(deadline=deadline)
+        if not needs_change(slots, number, attempted=attempted):
+            return False
+        try:
+            self.dialogue.order(
+                card.SwitchSlot(logical=SLOT, physical=number),
+                attempted=f"cannot use SIM slot {number}",
+                patience=_SWITCHING,
+                deadline=deadline,
+            )
+        except CardError as error:
+            if is_refusal(error, Error.NO_EFFECT):
+                return False  # another program was faster
+            raise
+        if slots[number - 1].card is not False:
+            self._wait_for_card(deadline=deadline)
+        return True
+
+    def _wait_for_card(self, *, deadline: Deadline) -> None:
+        """Wait until the slot's card has started; without an indication at least a second."""
+        until = deadline.within(_SWITCHING)
+        starting = True
+        while starting and not until.passed:
+            self.wait_for((), deadline=until.within(_STARTING))
+            status = self._cards(deadline)
+            starting = status is not None and _is_starting(status)
+
     def forget_unsolicited(self) -> None:
         """Forget the indications so far."""
         self.dialogue.forget_indications()
@@ -222,8 +261,8 @@ class QmiModem:
     def _iccid_of_slot(self, deadline: Deadline) -> bytes | None:
         """Return the ICCID of the active slot, empty if there is none; None: the modem reports no slots."""
         status = self._slot_status(deadline)
-        active = [] if status is None else [each for each in status.slots if each.active == 1]
-        return active[0].iccid if active else None
+        used = None if status is None else used_slot(status.slots)
+        return None if used is None else used.iccid
 
     def _iccid_of_file(self, deadline: Deadline) -> bytes | None:
         """Return the content of EF_ICCID, empty if it does not exist; None: the modem does not read files."""
@@ -285,6 +324,15 @@ class QmiModem:
                 raise
             _log.debug("%s", error)
             return None
+
+
+def _is_starting(status: card.Cards) -> bool:
+    """Return whether no card is there yet, or none of its USIMs; a card without profile has no USIM."""
+    usims = [
+        app.state for each in status.cards for app in each.apps if app.type in (AppType.SIM, AppType.USIM)
+    ]
+    present = any(each.state == CardState.PRESENT for each in status.cards)
+    return not present or (bool(usims) and all(state in _NOT_STARTED for state in usims))
 
 
 def _lock_of(status: card.Cards | None) -> str | None:
