@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -93,6 +94,21 @@ def test_a_switch_is_kept_once_the_modem_is_registered() -> None:
         change.check()
         assert str(gateway.card.enabled_iccid) == SECOND
         assert modem.function.opened
+
+
+def test_an_idle_daemon_hears_that_the_registration_is_lost() -> None:
+    """The modem's indication leads to one check, and the card's layers show the result."""
+    with mbim_gateway() as (gateway, modem):
+        installed(gateway)
+        gateway.client.enable(CARD, FIRST, guard=("registered",), within=60.0, wait=PATIENCE).check()
+        gateway.until(lambda: registered(gateway) is True)
+        modem.do(lambda function: function.modem.registration.outcome(FIRST, DENIED))
+        gateway.until(lambda: registered(gateway) is False)
+
+
+def registered(gateway: Gateway) -> bool | None:
+    layers = json.loads(gateway.client.request("GET", "/v1/euiccs/{}", CARD))["layers"]
+    return next((each["up"] for each in layers if each["layer"] == "registered"), None)
 
 
 def test_a_denied_profile_is_rolled_back() -> None:

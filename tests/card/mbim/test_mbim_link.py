@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,9 @@ from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.mbim.mbim_link import GROUP, MbimLink, open_mbim_link
 from lpad.codec import es10
-from lpad.codec.mbim.messages import Action, Command
-from lpad.codec.mbim.services import BASIC_CONNECT_EXTENSIONS, UICC, Extended, Uicc
+from lpad.codec.mbim.framing import encode
+from lpad.codec.mbim.messages import Action, Command, Indication
+from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, UICC, Basic, Extended, Uicc
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.mbim.habits import MbimHabits
 from lpad.simulator.modem.personality import ModemPersonality
@@ -24,6 +26,9 @@ from lpad.simulator.modem.personality import ModemPersonality
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+SIGNAL_STATE = 11
+"""MBIM_CID_SIGNAL_STATE, which modems report often, and which concerns no layer."""
 
 
 @contextmanager
@@ -177,6 +182,39 @@ def test_a_vanished_port_is_named_and_comes_back(tmp_path: Path) -> None:
         again = open_mbim_link(modem.path)
         assert get_eid(again) == EID
         again.close()
+
+
+def test_an_idle_link_hears_the_modem(tmp_path: Path) -> None:
+    """An indication makes the descriptor readable, is reported once, and ends with the port."""
+    with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
+        get_eid(link)
+        poll = select.poll()
+        poll.register(link.fileno(), select.POLLIN)
+        link.hear(deadline=soon())  # the registration at the start
+        modem.do(lambda function: function.modem.radio.set_function(4))
+        assert poll.poll(10_000)
+        assert link.hear(deadline=soon()) is True
+        assert link.hear(deadline=soon()) is False
+        modem.once(vanish=True)
+        with pytest.raises(CardUnreachable):
+            get_eid(link)
+        with pytest.raises(CardUnreachable, match="has disappeared"):
+            link.hear(deadline=soon())
+
+
+def test_an_indication_among_the_answers_is_not_lost(tmp_path: Path) -> None:
+    """It is read with the answer to a command, and `reported` is set until the link is heard."""
+    with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
+        get_eid(link)
+        link.hear(deadline=soon())
+        report = Indication(service=BASIC_CONNECT, cid=Basic.CONNECT)
+        signal = Indication(service=BASIC_CONNECT, cid=SIGNAL_STATE)
+        for indication, heard in ((signal, False), (report, True)):
+            modem.once(UICC, Uicc.APDU, before=b"".join(encode(indication, max_transfer=4096)))
+            assert get_eid(link) == EID
+            assert link.reported is heard
+            assert link.hear(deadline=soon()) is heard
+            assert link.reported is False
 
 
 def test_a_port_in_use_is_busy(tmp_path: Path) -> None:

@@ -24,7 +24,14 @@ from lpad.codec.mbim.messages import (
 )
 from lpad.codec.mbim.proxy_control import ProxyConfiguration
 from lpad.codec.mbim.reassembly import Receiver
-from lpad.codec.mbim.services import PROXY_CONTROL, Proxy
+from lpad.codec.mbim.services import (
+    BASIC_CONNECT,
+    BASIC_CONNECT_EXTENSIONS,
+    PROXY_CONTROL,
+    Basic,
+    Extended,
+    Proxy,
+)
 from lpad.codec.mbim.statuses import ProtocolError, Status, error_name
 
 if TYPE_CHECKING:
@@ -41,6 +48,14 @@ OPENING = 5.0
 """Seconds for the answer to Open; it is sent again once, because a modem may have lost the first."""
 _PROXY_OPENING = 20
 _INDICATIONS_KEPT = 64
+_REPORTS = {
+    (BASIC_CONNECT, Basic.SUBSCRIBER_READY_STATUS),
+    (BASIC_CONNECT, Basic.REGISTER_STATE),
+    (BASIC_CONNECT, Basic.PACKET_SERVICE),
+    (BASIC_CONNECT, Basic.CONNECT),
+    (BASIC_CONNECT_EXTENSIONS, Extended.SLOT_INFO_STATUS),
+}
+"""The indications after which the data connection may have changed."""
 _LAST_TRANSACTION = 0xFFFFFFFF
 _NOW = Deadline(0.0)
 
@@ -56,11 +71,17 @@ class MbimDialogue:
         self._open = False
         self._configured = False
         self._heard: deque[Indication] = deque(maxlen=_INDICATIONS_KEPT)
+        self._reported = False
 
     @property
     def name(self) -> str:
         """The port's name in errors."""
         return self._port.name
+
+    @property
+    def reported(self) -> bool:
+        """Whether an indication has reported on the connection since `hear`."""
+        return self._reported
 
     def ask(
         self,
@@ -194,6 +215,20 @@ class MbimDialogue:
             if not self._read(deadline):
                 return None
 
+    def fileno(self) -> int:
+        """Return the port's descriptor (see `Listening`)."""
+        return self._port.fileno()
+
+    def hear(self) -> bool:
+        """Read what has arrived, and return whether it reported on the connection since the last call.
+
+        Raises:
+            CardUnreachable: the port is gone.
+        """
+        self._read(_NOW)
+        reported, self._reported = self._reported, False
+        return reported
+
     def close(self) -> None:
         """Release the port.
 
@@ -284,6 +319,7 @@ class MbimDialogue:
         answers: list[Message] = []
         for message in self._receiver.receive(data):
             if isinstance(message, Indication):
+                self._reported = self._reported or (message.service, message.cid) in _REPORTS
                 self._heard.append(message)
             else:
                 if _is_not_opened(message):

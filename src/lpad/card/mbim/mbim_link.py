@@ -74,6 +74,20 @@ class MbimLink(ControlLink[MbimModem]):
         """Return the link's description of itself."""
         return replace(super().describe(), quirks=self._entries, slots=self._slots_told)
 
+    @property
+    def reported(self) -> bool:
+        """Whether an indication has reported on the connection (see `Listening`)."""
+        return self.modem.dialogue.reported
+
+    def fileno(self) -> int:
+        """Return the port's descriptor (see `Listening`)."""
+        return self.modem.dialogue.fileno()
+
+    def hear(self, *, deadline: Deadline) -> bool:
+        """Read the indications (see `Listening`)."""
+        del deadline  # reading what has arrived takes no time
+        return self.modem.dialogue.hear()
+
     def close_leftovers(self, *, deadline: Deadline) -> None:
         """Close the channels of a process that was killed, in the slot that the settings name."""
         self._use_family()

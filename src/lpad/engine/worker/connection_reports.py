@@ -1,6 +1,6 @@
 """Reports that the data connection may have changed, while the worker is idle: each leads to one check.
 
-They come from a modem's AT port, as long as lpad holds it anyway, and from the signals of the applier's
+They come from a modem's port, as long as lpad holds it anyway, and from the signals of the applier's
 program. Nothing is asked without a report.
 """
 
