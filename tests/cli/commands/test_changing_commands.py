@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -114,14 +115,25 @@ def test_an_answer_with_a_wrong_code(terminal: Terminal) -> None:
     assert lab.ended(change.id).error is None
 
 
-def test_a_server_that_does_not_resolve(terminal: Terminal) -> None:
+@pytest.mark.parametrize("server", ["unresolved", "refusing"])
+def test_a_server_that_cannot_be_reached(terminal: Terminal, server: str) -> None:
     """After the first failure, the output states how long lpad retries, and how to stop or watch it."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        closed = taken.getsockname()[1]  # which refuses connections from now on
+    host = {"unresolved": "smdp.does-not-exist.invalid", "refusing": f"localhost:{closed}"}[server]
     with subprocess.Popen(
-        [*terminal.command, "download", "LPA:1$smdp.does-not-exist.invalid$X", "--retry-for", "7200"],
+        [*terminal.command, "download", f"LPA:1${host}$X", "--retry-for", "7200"],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert process.stderr is not None
-        line = next(line for line in process.stderr if "keeps trying" in line)
+        before: list[str] = []
+        line = ""
+        for line in process.stderr:
+            if "keeps trying" in line:
+                break
+            before.append(line)
+        assert host in "".join(before)
+        assert "(server-unreachable)" in "".join(before)
         assert "lpad keeps trying change 1 for up to 2 h, even after Ctrl-C" in line
         assert "'lpactl cancel 1' stops it, and 'lpactl changes 1' shows it" in line
         process.send_signal(signal.SIGINT)
