@@ -11,6 +11,8 @@ import pytest
 from journeys.gateway import CARD, PATIENCE, Gateway
 from journeys.qmi_gateway import HURRIED_LADDER, qmi_gateway
 from lpad.base.identifiers import Iccid
+from lpad.codec.qmi.services import Service, Uim
+from lpad.simulator.modem.contexts import Subscription
 from lpad.simulator.modem.personality import DENIED, ModemPersonality, Notices
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from lpad.simulator.qmi.control_port import QmiModem
 
+_PROACTIVE_BYTES = 11
 FIRST, SECOND = "8900101000000000017", "8900101000000000025"
 
 HABITS: dict[str, dict[str, Any]] = {
@@ -115,6 +118,39 @@ def test_a_modem_reset_in_the_middle_of_a_guard_is_survived() -> None:
         modem.do(lambda function: function.lose_power())
         gateway.client.wait(change.id, seconds=PATIENCE).check()
         assert str(gateway.card.enabled_iccid) == SECOND
+
+
+def test_the_cause_of_a_rejected_attach_is_named() -> None:
+    """The network rejects the new profile with EMM cause 11, and the error states it."""
+    personality = ModemPersonality(subscriptions={SECOND: Subscription(emm_cause=11)})
+    with qmi_gateway(personality=personality) as (gateway, _):
+        installed(gateway)
+        gateway.client.enable(CARD, FIRST, wait=PATIENCE).check()
+        change = gateway.client.enable(CARD, SECOND, guard=("registered",), within=5.0, wait=PATIENCE)
+        assert change.error is not None
+        assert change.error.kind == "switch-rolled-back"
+        assert "EMM cause 11" in str(change.error.details)
+        assert str(gateway.card.enabled_iccid) == FIRST
+
+
+def test_an_idle_daemon_answers_a_refresh() -> None:
+    """The card requests REFRESH while lpad does nothing, and lpad answers."""
+    with qmi_gateway(refresh_patience=60.0) as (gateway, modem):
+        installed(gateway)
+        gateway.client.enable(CARD, FIRST, wait=PATIENCE).check()
+        gateway.until(lambda: not gateway.card.notifications and modem.function.channels == set())
+        modem.received.clear()
+        modem.do(lambda function: function.card_announces(_PROACTIVE_BYTES))
+        gateway.until(lambda: (Service.UIM, Uim.REFRESH_COMPLETE) in asked(modem))
+        assert not asked(modem) & {
+            (Service.UIM, Uim.OPEN_LOGICAL_CHANNEL),
+            (Service.UIM, Uim.SEND_APDU),
+        }, "the daemon was idle"
+        assert modem.function.refreshes_unanswered == 0
+
+
+def asked(modem: QmiModem) -> set[tuple[int, int]]:
+    return {(each.service, each.number) for each in modem.received}
 
 
 def test_the_probe_reports_the_link() -> None:

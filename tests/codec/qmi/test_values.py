@@ -44,6 +44,8 @@ KNOWN: list[tuple[Any, str]] = [
         "01: 01 01 01 01 01 08 | 10: 01",
     ),
     (network.RegisterIndications(), "13: 01"),
+    (network.SetEventReport(), "12: 01"),
+    (network.EventReport(rejection=network.Rejection(domain=2, cause=11)), "12: 02 0B00"),
     (network.AttachDetach(action=network.DETACH), "10: 02"),
     (card.RegisterEvents(mask=card.Events.CARD_STATUS | card.Events.SLOT_STATUS), "01: 11000000"),
     (

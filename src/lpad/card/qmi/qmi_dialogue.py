@@ -45,7 +45,7 @@ _SUBSCRIPTIONS: dict[int, tuple[Body, ...]] = {
         card.RegisterEvents(mask=card.Events.CARD_STATUS | card.Events.SLOT_STATUS),
         card.RefreshRegisterAll(session=_PRIMARY, register=1),
     ),
-    Service.NAS: (network.RegisterIndications(),),
+    Service.NAS: (network.RegisterIndications(), network.SetEventReport()),
 }
 """The reports that a new client subscribes to; if firmware refuses one, lpad asks from time to time."""
 
@@ -71,6 +71,7 @@ class QmiDialogue:
         self._long = LongResponses()
         self._heard: deque[Message] = deque(maxlen=_INDICATIONS_KEPT)
         self._reported = False
+        self._rejection: int | None = None
 
     @property
     def name(self) -> str:
@@ -192,6 +193,19 @@ class QmiDialogue:
     def fileno(self) -> int:
         """Return the port's descriptor (see `Listening`)."""
         return self._port.fileno()
+
+    def rejection(self) -> int | None:
+        """Return the reported cause of the last rejected registration with the profile; None: none.
+
+        Raises:
+            CardUnreachable: the port is gone.
+        """
+        self._read(_NOW)
+        return self._rejection
+
+    def forget_rejection(self) -> None:
+        """Forget it, because the modem is registered."""
+        self._rejection = None
 
     def hear(self) -> bool:
         """Read what has arrived, and return whether it reported on the registration since the last call."""
@@ -368,8 +382,13 @@ class QmiDialogue:
                 return
             if where == (Service.UIM, Uim.REFRESH):
                 self._answer_refresh(decode(card.RefreshIndication, message.parameters).event)
+            if where == (Service.NAS, Nas.EVENT_REPORT):
+                found = decode(network.EventReport, message.parameters).rejection
+                self._rejection = self._rejection if found is None else found.cause
         except MalformedError as error:
             _log.debug("%s: %s", self.name, error)
+        if where in ((Service.UIM, Uim.REFRESH), (Service.UIM, Uim.SLOT_STATUS)):
+            self._rejection = None  # it belongs to the profile that the modem read until now
         self._reported = self._reported or where == (Service.NAS, Nas.GET_SERVING_SYSTEM)
         self._heard.append(message)
 
@@ -382,6 +401,7 @@ class QmiDialogue:
 
     def _forget_clients(self) -> None:
         self._resets += 1
+        self._rejection = None
         self._clients.clear()
         self._long.forget()
         self.held.keep({})

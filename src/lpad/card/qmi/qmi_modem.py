@@ -45,6 +45,7 @@ _REGISTRATION = {
 """Statuses of 3GPP TS 27.007, 10.1.22, by QMI's."""
 _ROAMING, _ROAMING_STATUS = 0, 5
 _UNKNOWN_REGISTRATION = 4
+_MOST_CAUSE = 255
 _LOCKS = {AppState.PIN_REQUIRED: "SIM PIN", AppState.PUK_REQUIRED: "SIM PUK"}
 _NEWS: dict[tuple[int, int], str] = {
     (Service.UIM, Uim.CARD_STATUS): "CARD_STATUS",
@@ -164,6 +165,8 @@ class QmiModem:
             return ()
         known = {state.value: number for state, number in _REGISTRATION.items()}
         number = known.get(status.system.registration, _UNKNOWN_REGISTRATION)
+        if number == known[RegistrationState.REGISTERED]:
+            self.dialogue.forget_rejection()
         if number == known[RegistrationState.REGISTERED] and status.roaming == _ROAMING:
             number = _ROAMING_STATUS
         return (Registration(NETWORK, number),)
@@ -173,9 +176,11 @@ class QmiModem:
         return _lock_of(self._cards(deadline))
 
     def reject_cause(self, *, deadline: Deadline) -> RejectCause:
-        """Return no cause: lpad does not ask for it over QMI."""
-        del deadline
-        return RejectCause()
+        """Return the cause of the last rejected attach, if the modem has reported one meanwhile."""
+        if any(each.registered for each in self.registrations(deadline=deadline)):
+            return RejectCause()
+        cause = self.dialogue.rejection()
+        return RejectCause(emm=cause if cause is not None and 0 < cause <= _MOST_CAUSE else None)
 
     def take(self, action: str, *, deadline: Deadline) -> bool:
         """Carry out an action by its name; return whether the modem accepted it."""

@@ -83,6 +83,35 @@ class RegisterIndications(Body):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetEventReport(Body):
+    """Request or cancel reports of rejected registrations."""
+
+    SERVICE, MESSAGE = Service.NAS, Nas.EVENT_REPORT
+    PARAMETERS: ClassVar[Parameters] = ((0x12, "rejections", Kind.U8),)
+    rejections: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """Why the network has rejected a registration."""
+
+    FIELDS: ClassVar[tuple[tuple[str, Form], ...]] = (("domain", Kind.U8), ("cause", Kind.U16))
+    domain: int
+    """1: calls, 2: data, 3: both."""
+    cause: int
+    """As in 3GPP TS 24.008, 10.5.3.6, and TS 24.301, 9.9.3.9."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventReport(Body):
+    """An event, as an indication; events other than rejections are not read."""
+
+    SERVICE, MESSAGE = Service.NAS, Nas.EVENT_REPORT
+    PARAMETERS: ClassVar[Parameters] = ((0x12, "rejection", Rejection),)
+    rejection: Rejection | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttachDetach(Body):
     """Attach for data, or detach."""
 

@@ -44,6 +44,8 @@ class Dms(IntEnum):
 class Nas(IntEnum):
     """Messages of `Service.NAS`."""
 
+    EVENT_REPORT = 0x0002
+    """Also the indication of an event."""
     REGISTER_INDICATIONS = 0x0003
     ATTACH_DETACH = 0x0023
     GET_SERVING_SYSTEM = 0x0024

@@ -45,6 +45,7 @@ _VERSIONS = ((Service.CTL, 1, 5), (Service.DMS, 1, 14), (Service.NAS, 1, 25), (S
 _ANNOUNCED = "+CEREG"
 _SLOT = 1
 _LTE = 8
+_DATA = 2
 _USIM = bytes.fromhex("A0000000871002FFFFFFFF8907090000")
 _EF_ICCID = 0x2FE2
 _SELECT_P2 = {None: 0x00, 0: 0x0C, 1: 0x04}
@@ -68,6 +69,7 @@ class QmiClient:
     events: int = 0
     refresh: bool = False
     serving_system: bool = False
+    rejections: bool = False
 
 
 @dataclass(slots=True)
@@ -217,6 +219,10 @@ class QmiFunction:
         self.channels.clear()
         self.modem.swap_card(self._card)
 
+    def card_announces(self, length: int) -> None:
+        """Act as if the card had announced a proactive command of `length` bytes (status word 91xx)."""
+        self._refresh(length)
+
     def _refresh(self, length: int) -> None:
         """Fetch now, or after the clients that have registered for a refresh have agreed."""
         waiting = {key for key, client in self.clients.items() if client.refresh}
@@ -249,8 +255,15 @@ class QmiFunction:
 
     def _serving_system_indications(self) -> list[Message]:
         status = self._registration()
-        return [
+        told = [
             _indication(status, number) for (_, number), each in self.clients.items() if each.serving_system
+        ]
+        cause = self.modem.contexts.emm_cause if self._personality.tells_reject_cause else None
+        if cause is None:
+            return told
+        report = network.EventReport(rejection=network.Rejection(domain=_DATA, cause=cause))
+        return told + [
+            _indication(report, number) for (_, number), each in self.clients.items() if each.rejections
         ]
 
     def _announce(self, make: Callable[[], list[Message]]) -> None:
@@ -366,6 +379,9 @@ class QmiFunction:
         self.clients[message.service, message.client].serving_system = bool(request.serving_system)
         if self.modem.registration.knows(_ANNOUNCED):
             self.modem.registration.set_level(_ANNOUNCED, 1)
+
+    def _set_event_report(self, request: network.SetEventReport, message: Message) -> None:
+        self.clients[message.service, message.client].rejections = bool(request.rejections)
 
     def _attach_detach(self, request: network.AttachDetach, _: Message) -> None:
         self.modem.contexts.attached = request.action == network.ATTACH
@@ -547,6 +563,7 @@ class QmiFunction:
             (device.SetOperatingMode, _set_operating_mode),
             (network.GetServingSystem, _serving_system),
             (network.RegisterIndications, _register_indications),
+            (network.SetEventReport, _set_event_report),
             (network.AttachDetach, _attach_detach),
             (uim.GetCardStatus, _card_status),
             (uim.GetSlotStatus, _slot_status),
