@@ -17,8 +17,10 @@ from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.mbim.mbim_link import GROUP, MbimLink, open_mbim_link
 from lpad.codec import es10
 from lpad.codec.mbim.framing import encode
+from lpad.codec.mbim.information_buffer import decode
 from lpad.codec.mbim.messages import Action, Command, Indication
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, UICC, Basic, Extended, Uicc
+from lpad.codec.mbim.uicc_access import LPA_CAPABILITY, TerminalCapability
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.mbim.habits import MbimHabits
 from lpad.simulator.modem.personality import ModemPersonality
@@ -239,6 +241,43 @@ def test_a_card_without_isdr_is_told_from_a_full_one(tmp_path: Path) -> None:
         pytest.raises(CardStatus, match="not an eUICC"),
     ):
         link.open_channel((ISD_R,), deadline=soon())
+
+
+def test_a_card_that_hides_its_isdr_gets_the_terminal_capability(tmp_path: Path) -> None:
+    """The modem declares an LPA to the card and restarts it, once after each start of the modem."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    memory = LinkMemory(tmp_path / "links")
+    for place in ("wdm0", "wdm1"):  # the same modem, which was switched off in between
+        with MbimModem(card, path=tmp_path / place, habits=MbimHabits(hides_isdr=True)) as modem:
+            for resets in (1, 1):
+                link = open_mbim_link(modem.path, memory=memory)
+                assert get_eid(link) == EID
+                link.close()
+                assert len(uicc_commands(modem, Uicc.RESET)) == resets
+
+
+def test_other_terminal_capabilities_are_kept(tmp_path: Path) -> None:
+    """An object of another program stays; a card without ISD-R is restarted once only."""
+    with rig_with(str(tmp_path / "wdm"), ScriptedCard(applications=())) as (modem, link):
+        link.modem.dialogue.ask(
+            UICC,
+            Uicc.TERMINAL_CAPABILITY,
+            TerminalCapability(objects=(b"\x81\x00",)),
+            action=Action.SET,
+            attempted="cannot prepare the modem",
+            patience=9.0,
+            deadline=soon(),
+        )
+        for _ in range(2):
+            with pytest.raises(CardStatus, match="not an eUICC"):
+                link.open_channel((ISD_R,), deadline=soon())
+        wished = [
+            each for each in uicc_commands(modem, Uicc.TERMINAL_CAPABILITY) if each.action == Action.SET
+        ]
+        assert [decode(TerminalCapability, each.info).objects for each in wished[1:]] == [
+            (b"\x81\x00", LPA_CAPABILITY)
+        ]
+        assert len(uicc_commands(modem, Uicc.RESET)) == 1
 
 
 def test_an_apdu_with_the_channel_in_its_class_byte_that_is_refused(tmp_path: Path) -> None:

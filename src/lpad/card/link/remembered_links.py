@@ -46,6 +46,8 @@ class Remembered(Frozen, kw_only=True):
     """P2 of SELECT with which a modem's MBIM port opens channels."""
     class_byte_type: Annotated[int, msgspec.Meta(ge=0, le=1)] | None = None
     """The type of class byte with which it passes ES10 commands on."""
+    terminal_capability: bool = False
+    """Whether the card shows its ISD-R only after the modem has declared an LPA to it."""
 
 
 class _Writing(Struct, frozen=True):

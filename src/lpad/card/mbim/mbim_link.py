@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from lpad.base.errors import CardError, CardMalformed, blamed_on
+from lpad.base.errors import CardBusy, CardError, CardMalformed, blamed_on
 from lpad.card.channel.apdu_trace import TracedCard
 from lpad.card.channel.owned_channel import OwnedChannel
 from lpad.card.channel.status_words import no_isdr, status_error
@@ -19,6 +19,7 @@ from lpad.card.mbim.mbim_dialogue import MbimDialogue
 from lpad.card.mbim.mbim_modem import LADDER, MbimModem
 from lpad.card.mbim.mbim_refusals import is_status
 from lpad.card.mbim.sim_slots import SimSlots
+from lpad.card.mbim.terminal_capability import declare_lpa
 from lpad.card.modem.sim_slot import explained
 from lpad.card.port.control_port import open_control_port
 from lpad.card.port.link_refused import LinkRefused
@@ -69,6 +70,7 @@ class MbimLink(ControlLink[MbimModem]):
         self._overrides = overrides or {}
         self._entries: tuple[str, ...] = ()
         self._slots_told: tuple[str, ...] = ()
+        self._declared = False
 
     def describe(self) -> LinkFacts:
         """Return the link's description of itself."""
@@ -125,7 +127,10 @@ class MbimLink(ControlLink[MbimModem]):
         for aid in aids:
             for p2 in order if known is None else (known, *(each for each in order if each != known)):
                 try:
-                    return self._open(aid, p2, deadline=deadline)
+                    channel = self._open(aid, p2, deadline=deadline)
+                    if self._declared:
+                        self.remember(terminal_capability=True)
+                    return channel  # noqa: TRY300 - an else would stand far from it
                 except CardError as error:
                     if is_status(error, Status.NO_LOGICAL_CHANNELS):
                         raise status_error("cannot open a logical channel", 0x6A81) from error
@@ -135,8 +140,30 @@ class MbimLink(ControlLink[MbimModem]):
                         raise
                     refusals.append(error)
         if all(is_status(error, Status.SELECT_FAILED) for error in refusals):
+            self._declare_lpa(deadline=deadline)
             raise no_isdr()
         raise next(each for each in refusals if not is_status(each, Status.SELECT_FAILED))
+
+    def _declare_lpa(self, *, deadline: Deadline) -> None:
+        """Declare the LPA to a card that may hide its ISD-R until then; not if it once worked without this.
+
+        Raises:
+            CardBusy: the card restarts.
+        """
+        needed = self.remembered.select_p2 is None or self.remembered.terminal_capability
+        if not needed or self._declared:
+            return
+        try:
+            declared = declare_lpa(self.modem.dialogue, patience=self.quirks.patience.apdu, deadline=deadline)
+        except LinkRefused as error:
+            _log.info("%s: %s", self.name, error)
+            return
+        if declared:
+            self._declared = True
+            _log.warning(
+                "%s: no ISD-R was found; the modem declares an LPA to the card and restarts it", self.name
+            )
+            raise CardBusy("cannot select the ISD-R: the card restarts; try again")
 
     def _open(self, aid: Aid, p2: int, *, deadline: Deadline) -> OwnedChannel:
         attempted = "cannot open a channel to the ISD-R"

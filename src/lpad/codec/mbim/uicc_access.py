@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from lpad.base.errors import MalformedError
 from lpad.codec.mbim.information_buffer import U32, Data, Information, Objects
 
+LPA_CAPABILITY = bytes.fromhex("830107")
+"""The object in TERMINAL CAPABILITY of a device with an LPA: LUI, LPD and LDS (SGP.22 v2.5, 3.4.2; ETSI TS
+102 221, 11.1.19.2.4)."""
 LONGEST_APDU = 261
 """Bytes: a header, Lc, 255 bytes of data and Le."""
 

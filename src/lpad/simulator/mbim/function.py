@@ -94,6 +94,7 @@ class MbimFunction:
         self.modem = CommandSet(self._card, self._personality)
         self.channels = UiccChannels(self._transmit, self.habits)
         self._capabilities: tuple[bytes, ...] = ()
+        self._told_capabilities: tuple[bytes, ...] = ()
         self._pass_through = 0
         self._slot = self.habits.mapped_slot
         self._waiting: int | None = None
@@ -218,6 +219,7 @@ class MbimFunction:
 
     def _card_was_reset(self) -> None:
         self.channels.forget()
+        self._told_capabilities = self._capabilities
         if self._capabilities:
             objects = b"".join(self._capabilities)
             value = bytes([0xA9, len(objects)]) + objects
@@ -361,6 +363,8 @@ class MbimFunction:
 
     def _uicc_open(self, command: Command) -> Information:
         self._need_card()
+        if self.habits.hides_isdr and uicc.LPA_CAPABILITY not in self._told_capabilities:
+            raise _RefusedError(Status.SELECT_FAILED)
         return self.channels.open_channel(decode(uicc.OpenChannelRequest, command.info))
 
     def _uicc_close(self, command: Command) -> Information:

@@ -1,0 +1,64 @@
+"""TERMINAL CAPABILITY on an MBIM port: the modem stores it and sends it when the card starts.
+
+The modem owns the basic channel, so lpad does not send the command itself (Microsoft's low-level UICC
+access).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.codec.mbim.messages import Action
+from lpad.codec.mbim.services import UICC, Uicc
+from lpad.codec.mbim.uicc_access import LPA_CAPABILITY, ResetRequest, TerminalCapability
+
+if TYPE_CHECKING:
+    from lpad.base.deadline import Deadline
+    from lpad.card.mbim.mbim_dialogue import MbimDialogue
+    from lpad.codec.mbim.information_buffer import Information
+
+_TAG = LPA_CAPABILITY[:1]
+
+
+def declare_lpa(dialogue: MbimDialogue, *, patience: float, deadline: Deadline) -> bool:
+    """Have the modem tell the card that this device has an LPA, and restart the card.
+
+    The modem's other objects stay as they are.
+
+    Args:
+        patience: the maximum number of seconds to wait for each answer.
+
+    Returns:
+        Whether this was done; False: the card knows it already, or the modem does not report its capability.
+
+    Raises:
+        CardUnreachable: the modem does not answer, or refuses.
+        CardBusy: the modem or its SIM is busy.
+    """
+    attempted = "cannot tell the card that this device has an LPA"
+    found = dialogue.read(
+        TerminalCapability,
+        UICC,
+        Uicc.TERMINAL_CAPABILITY,
+        attempted=attempted,
+        patience=patience,
+        deadline=deadline,
+    )
+    if found is None or LPA_CAPABILITY in found.objects:
+        return False
+    others = tuple(each for each in found.objects if not each.startswith(_TAG))
+    wishes: tuple[tuple[Uicc, Information], ...] = (
+        (Uicc.TERMINAL_CAPABILITY, TerminalCapability(objects=(*others, LPA_CAPABILITY))),
+        (Uicc.RESET, ResetRequest(pass_through=0)),
+    )
+    for cid, wish in wishes:
+        dialogue.ask(
+            UICC,
+            cid,
+            wish,
+            action=Action.SET,
+            attempted=attempted,
+            patience=patience,
+            deadline=deadline,
+        )
+    return True
