@@ -55,6 +55,19 @@ def test_names_of_the_isdr_are_added(tmp_path: Path) -> None:
     assert ESTK_SE0 in port.aids
 
 
+def test_a_fallback_port_of_the_settings_is_used(tmp_path: Path) -> None:
+    """The first port is gone, and the other one reaches the card."""
+    with PtyModem(ScriptedCard(answers={GET_EID: EID})) as modem:
+        port, same = (
+            card_ports(
+                tmp_path, f"euiccs: {{a: {{port: /dev/gone, fallback_ports: [{path}], aid: '{ISD_R}'}}}}"
+            )
+            for path in (modem.path, "/dev/other")
+        )
+        each_answers(port)
+        assert not port[0].leads_where(same[0])
+
+
 def test_one_name_is_the_only_one(tmp_path: Path) -> None:
     """With `aid`, no other AID is tried."""
     (port,) = card_ports(tmp_path, f"euiccs: {{a: {{port: x, aid: '{OTHER}'}}}}")

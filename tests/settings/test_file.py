@@ -86,6 +86,7 @@ def test_quirks_may_be_overridden(tmp_path: Path) -> None:
         ("euiccs: {a: {port: x, aid: '00'}}", "euiccs.a.aid", "10 to 32"),
         ("euiccs: {a: {port: x, quirks: {linx: []}}}", "euiccs.a.quirks.linx", "the known ones are links"),
         ("euiccs: {a: {port: x, quirks: {links: [qmi]}}}", "euiccs.a.quirks.links", "qmi"),
+        ("euiccs: {a: {reader: x, fallback_ports: [y]}}", "euiccs.a.fallback_ports", "give 'port', too"),
         ("log: loud", "log", "debug"),
         ("trust: {ca: x}", "trust.ca", "extra_ca_files"),
         ("access: {install: {group: [x]}}", "access.install.group", "did you mean 'groups'?"),

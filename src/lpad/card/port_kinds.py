@@ -12,6 +12,7 @@ from msgspec import field
 
 from lpad.base.frozen import Frozen
 from lpad.card.at.at_link import open_at_link
+from lpad.card.fallback_link import FallbackLink, WorkingPort
 from lpad.card.port.lasting_names import PortNames
 from lpad.card.port.modem_manager_loan import PortLoan
 from lpad.card.port.port_protocol import PortProtocol, protocol_of
@@ -64,6 +65,8 @@ class ModemPort(Frozen, kw_only=True):
     """An AT, MBIM or QMI port of a modem: a device, and the modem's settings."""
 
     path: str
+    fallbacks: tuple[str, ...] = ()
+    """Other ports of the same modem, for the case that `path` does not reach the card."""
     baud: int = 115200
     quirks: Mapping[str, Any] = field(default_factory=dict)
     hold: float | None = 0
@@ -82,12 +85,14 @@ class ModemPort(Frozen, kw_only=True):
 
     def way(self, *, memory: LinkMemory | None, folder: Path | None, watch: PortWatch) -> Way:
         """Return the way to the card (see `Port`)."""
-        names = PortNames(self.path, folder=folder)
+        ports = (self.path, *self.fallbacks)
+        names = {port: PortNames(port, folder=folder) for port in ports}
+        working = WorkingPort(ports, folder=folder)
         loan = None if self.hold is None else PortLoan(self.path, hold=self.hold)
         at_link = partial(open_at_link, baud=self.baud, memory=memory, overrides=self.quirks)
         asked: dict[str, PortProtocol] = {}
 
-        def open_link(deadline: Deadline) -> Link:
+        def open_one(path: str, deadline: Deadline) -> Link:
             open_line: OpenLine = SerialLine if loan is None else partial(loan.open_line, deadline=deadline)
 
             def open_port(name: str) -> Link:
@@ -109,9 +114,17 @@ class ModemPort(Frozen, kw_only=True):
                     case PortProtocol.AT:
                         return at_link(name, open_line=open_line)
 
-            return names.open(open_port, deadline=deadline)
+            return names[path].open(open_port, deadline=deadline)
 
-        return Way(open_link, partial(watch.watch, names.there), loan)
+        def open_link(deadline: Deadline) -> Link:
+            if not self.fallbacks:
+                return open_one(self.path, deadline)
+            return FallbackLink(open_one, working, deadline=deadline)
+
+        def there() -> bool:
+            return any(each.there() for each in names.values())
+
+        return Way(open_link, partial(watch.watch, there), loan)
 
 
 class ReaderPort(Frozen, kw_only=True):

@@ -92,7 +92,13 @@ def _port_of(section: EuiccSection, modem_manager: ModemManagerSection) -> Port:
         return ReaderPort(reader=section.reader, shared=section.shared)
     assert section.port is not None, "the settings name either a port or a reader"
     hold = modem_manager.hold if modem_manager.inhibit == "auto" else None
-    return ModemPort(path=section.port, baud=section.baud, quirks=section.quirks, hold=hold)
+    return ModemPort(
+        path=section.port,
+        fallbacks=tuple(section.fallback_ports),
+        baud=section.baud,
+        quirks=section.quirks,
+        hold=hold,
+    )
 
 
 def _card_port(name: str, section: EuiccSection, port: Port, way: Way) -> CardPort:

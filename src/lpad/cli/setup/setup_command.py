@@ -138,7 +138,7 @@ def _listed(settings: Settings | None) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, each in () if settings is None else settings.euiccs.items():
         if each.port is not None:
-            found[os.path.realpath(each.port)] = name
+            found |= dict.fromkeys(map(os.path.realpath, (each.port, *each.fallback_ports)), name)
         elif each.reader is not None:
             found[str(each.reader)] = name
     return found

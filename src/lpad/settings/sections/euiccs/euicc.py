@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 BlockSize = Annotated[int, msgspec.Meta(ge=1, le=255)]
 Baud = Annotated[int, msgspec.Meta(ge=300, le=4_000_000)]
+FallbackPorts = Annotated[list[Text], msgspec.Meta(max_length=8)]
 Position = Annotated[int, msgspec.Meta(ge=0, le=255)]
 
 Provision = Literal["never", "on_empty"]
@@ -37,6 +38,7 @@ class EuiccSection(Section, frozen=True):
     """One card: its place (a modem's port or a reader), and the device around it."""
 
     port: Text | None = None
+    fallback_ports: FallbackPorts = []
     reader: Text | Position | None = None
     shared: bool = False
     baud: Baud = 115200
@@ -72,6 +74,8 @@ class EuiccSection(Section, frozen=True):
             report.wrong("give either 'port' or 'reader', not both")
         elif not self.places and all(map(report.sound, PLACES)):
             report.wrong("missing; for a card in a PC/SC reader, give 'reader' instead", "port")
+        if self.fallback_ports and self.port is None:
+            report.wrong("only a modem has several ports: give 'port', too", "fallback_ports")
         self._check_device(report)
         if self.default_smdp is not None:
             report.parsed(ServerAddress.parse, self.default_smdp, "default_smdp")
@@ -109,8 +113,9 @@ def _check_neighbours(euicc: EuiccSection, other: str, section: EuiccSection, re
             " 'aid'",
             where,
         )
-    mine, theirs = ((each.baud, each.quirks, each.shared) for each in (euicc, section))
+    mine, theirs = ((each.baud, each.quirks, each.shared, each.fallback_ports) for each in (euicc, section))
     if mine != theirs:
         report.wrong(
-            f"it shares its {where} with '{other}', so both need the same 'baud', 'quirks' and 'shared'"
+            f"it shares its {where} with '{other}', so both need the same 'baud', 'quirks', 'shared'"
+            " and 'fallback_ports'"
         )

@@ -1,0 +1,184 @@
+"""A link over the first of several ports of one modem that reaches the card.
+
+Many modems refuse the card on one of their ports, for example AT, and carry it on another, for example MBIM.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from lpad.base.errors import CardStatus, CardUnreachable
+from lpad.base.regular_file import REWRITE, open_regular, read_regular
+from lpad.card.link.diagnostics import facts_of
+from lpad.card.link.listening import Listening
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lpad.base.deadline import Deadline
+    from lpad.base.identifiers import Aid, Imei
+    from lpad.card.link.diagnostics import LinkFacts
+    from lpad.card.link.link import Channel, Link
+    from lpad.card.modem.modem_of_link import LentModem
+
+_log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+_NOT_FOUND = "6A82"
+
+
+class WorkingPort:
+    """The port of a modem that reached the card while another one refused, in a small expendable file."""
+
+    def __init__(self, ports: Sequence[str], *, folder: Path | None) -> None:
+        """Use the ports in the order of the settings.
+
+        Args:
+            folder: where to store the port; None: only in memory.
+        """
+        self._ports = tuple(ports)
+        digest = hashlib.sha256("\0".join(ports).encode()).hexdigest()[:16]
+        self._file = None if folder is None else folder / f"{digest}.working"
+        self._known: str | None = None
+
+    def order(self) -> tuple[str, ...]:
+        """Return the ports in the order in which to try them."""
+        if self._known is None and self._file is not None:
+            try:
+                self._known = read_regular(self._file).decode("utf-8", "replace")
+            except FileNotFoundError:
+                pass
+            except (OSError, ValueError) as error:
+                _log.warning("%s cannot be read: %s", self._file, error)
+        return tuple(sorted(self._ports, key=lambda port: port != self._known))
+
+    def keep(self, port: str) -> None:
+        """Remember a port; an unwritable folder only causes a warning."""
+        self._known = port
+        if self._file is None:
+            return
+        try:
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fresh = self._file.with_suffix(".new-working")
+            with os.fdopen(open_regular(fresh, REWRITE), "wb") as file:
+                file.write(port.encode())
+            fresh.replace(self._file)
+        except OSError as error:
+            _log.warning("%s cannot be written: %s", self._file, error)
+
+
+class FallbackLink:
+    """A link that changes its port only between two sessions: for the IMEI or to open a channel."""
+
+    def __init__(
+        self, open_link: Callable[[str, Deadline], Link], working: WorkingPort, *, deadline: Deadline
+    ) -> None:
+        """Open the first port that can be opened.
+
+        Args:
+            open_link: opens the link over a port with a given name.
+            working: the ports.
+
+        Raises:
+            CardError: none can be opened; the error is that of the first port.
+        """
+        self._open_link = open_link
+        self._working = working
+        self._port = ""
+        self._link: Link | None = None
+        self._first(lambda _: None, deadline=deadline)
+
+    @property
+    def block_size(self) -> int:
+        """The size in bytes of the largest STORE DATA block that is known, or assumed, to pass."""
+        return self._present.block_size
+
+    @block_size.setter
+    def block_size(self, size: int) -> None:
+        self._present.block_size = size
+
+    def describe(self) -> LinkFacts:
+        """Return the description of the link over the present port."""
+        return facts_of(self._link)
+
+    def imei(self, *, deadline: Deadline) -> Imei | None:
+        """Return the modem's IMEI (see `Device`)."""
+        return self._first(lambda link: link.imei(deadline=deadline), deadline=deadline)
+
+    def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
+        """Open a channel over the first port that carries it (see `Link`).
+
+        If none does, the error is that of the port that was tried first.
+        """
+        return self._first(lambda link: link.open_channel(aids, deadline=deadline), deadline=deadline)
+
+    @contextmanager
+    def lend_modem(self, *, deadline: Deadline) -> Iterator[LentModem | None]:
+        """Lend the modem over the present port (see `Link`)."""
+        with self._present.lend_modem(deadline=deadline) as lent:
+            yield lent
+
+    @property
+    def reported(self) -> bool:
+        """Whether the modem has reported on the connection (see `Listening`)."""
+        link: object = self._link
+        return isinstance(link, Listening) and link.reported
+
+    def fileno(self) -> int:
+        """Return the present port's descriptor (see `Listening`)."""
+        link: object = self._link
+        if not isinstance(link, Listening):
+            raise self._closed()
+        return link.fileno()
+
+    def hear(self, *, deadline: Deadline) -> bool:
+        """Read the modem's reports (see `Listening`)."""
+        link: object = self._link
+        return isinstance(link, Listening) and link.hear(deadline=deadline)
+
+    def close(self) -> None:
+        """Release the port."""
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
+
+    @property
+    def _present(self) -> Link:
+        if self._link is None:
+            raise self._closed()
+        return self._link
+
+    def _first(self, act: Callable[[Link], _T], *, deadline: Deadline) -> _T:
+        """Return the result of the first port with one: the present one, then the others."""
+        order = sorted(self._working.order(), key=lambda port: port != self._port)
+        failed: CardUnreachable | CardStatus | None = None
+        for port in order:
+            if failed is not None and deadline.passed:
+                break
+            try:
+                if self._link is None or port != self._port:
+                    self.close()
+                    self._link, self._port = self._open_link(port, deadline), port
+                result = act(self._link)
+            except (CardUnreachable, CardStatus) as error:
+                if isinstance(error, CardStatus) and error.details.get("sw") != _NOT_FOUND:
+                    raise
+                failed = failed or error
+                continue
+            if failed is not None:
+                _log.warning("%s; lpad uses %s instead", failed, port)
+                if Path(order[0]).exists():  # it refuses, so it does not work better next time
+                    self._working.keep(port)
+            return result
+        self.close()
+        assert failed is not None
+        raise failed
+
+    def _closed(self) -> CardUnreachable:
+        return CardUnreachable(f"the port {self._port} is closed; try again")

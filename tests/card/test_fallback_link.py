@@ -1,0 +1,157 @@
+"""A modem with an AT port and an MBIM port in front of the same card, of which one does not reach it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from card.link_contract import EID, GET_EID, soon
+from card.scripted_card import ScriptedCard
+from lpad.base.errors import CardBusy, CardError
+from lpad.card.isdr.isdr import isdr_session
+from lpad.card.link.diagnostics import facts_of
+from lpad.card.link.listening import Listening
+from lpad.card.port.hotplug import PortWatch
+from lpad.card.port_kinds import ModemPort
+from lpad.simulator.mbim.control_port import MbimModem
+from lpad.simulator.mbim.habits import MbimHabits
+from lpad.simulator.modem.pty_modem import PtyModem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lpad.card.link.link import Link
+    from lpad.card.port_kinds import Way
+
+REFUSES = MbimHabits(select_p2=())
+"""SelectFailed for every SELECT, as on an XMM7560."""
+
+
+class Ports:
+    """The two ports in front of one card, and the settings that name both."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._folder = folder
+        self._stack = stack
+        self.card = ScriptedCard(answers={GET_EID: EID})
+        self.at = stack.enter_context(PtyModem(self.card, path=folder / "ttyUSB2"))
+
+    def mbim(self, habits: MbimHabits | None = None) -> MbimModem:
+        path = self._folder / "wwan0mbim0"
+        return self._stack.enter_context(MbimModem(self.card, path=path, habits=habits))
+
+    @property
+    def mbim_path(self) -> str:
+        return str(self._folder / "wwan0mbim0")
+
+    def way(self) -> Way:
+        quirks = {"patience": {"apdu": 1.0, "information": 0.5}}
+        port = ModemPort(path=self.mbim_path, fallbacks=(self.at.path,), quirks=quirks)
+        return port.way(memory=None, folder=self._folder / "links", watch=PortWatch())
+
+
+@pytest.fixture
+def ports(tmp_path: Path) -> Iterator[Ports]:
+    with ExitStack() as stack:
+        yield Ports(tmp_path, stack)
+
+
+def kind_that_answers(link: Link) -> str | None:
+    with isdr_session(link, deadline=soon()) as isdr:
+        assert isdr.command(GET_EID, deadline=soon()) == EID
+    return facts_of(link).kind
+
+
+def test_the_port_of_the_settings_is_used_if_it_works(ports: Ports) -> None:
+    """The other port stays closed, so that it belongs to other programs."""
+    ports.mbim()
+    link = ports.way().open_link(soon())
+    assert kind_that_answers(link) == "mbim"
+    assert not ports.at.received
+    link.close()
+
+
+def test_a_port_that_refuses_is_replaced_and_this_is_remembered(
+    ports: Ports, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The second opening, after a restart of lpad, does not ask the refusing port again."""
+    modem = ports.mbim(REFUSES)
+    link = ports.way().open_link(soon())
+    assert kind_that_answers(link) == "csim"
+    assert f"lpad uses {ports.at.path} instead" in caplog.text
+    assert isinstance(link, Listening)
+    assert link.fileno() > 0
+    assert ports.card.open == set()
+    link.close()
+    asked = len(modem.received)
+    link = ports.way().open_link(soon())
+    assert kind_that_answers(link) == "csim"
+    link.close()
+    assert len(modem.received) == asked > 0
+
+
+def test_a_silent_port_is_replaced(ports: Ports) -> None:
+    """A modem that answers nothing on one port is asked for its IMEI on the other."""
+    modem = ports.mbim()
+    for _ in range(9):
+        modem.once(executed=False, lost=True)
+    link = ports.way().open_link(soon())
+    assert link.imei(deadline=soon()) is not None
+    assert kind_that_answers(link) == "csim"
+    link.close()
+
+
+def test_a_vanished_port_is_replaced_until_it_is_back(ports: Ports) -> None:
+    """It is not its fault, so the next opening uses it again."""
+    modem = ports.mbim()
+    link = ports.way().open_link(soon())
+    assert kind_that_answers(link) == "mbim"
+    modem.once(vanish=True)
+    assert kind_that_answers(link) == "csim"
+    link.close()
+    modem.come_back()
+    link = ports.way().open_link(soon())
+    assert kind_that_answers(link) == "mbim"
+    link.close()
+
+
+def test_a_failure_within_a_session_changes_no_port(ports: Ports) -> None:
+    """The session ends with its error, and only the next one uses the other port."""
+    modem = ports.mbim()
+    link = ports.way().open_link(soon())
+    with isdr_session(link, deadline=soon()) as isdr:
+        modem.once(vanish=True)
+        with pytest.raises(CardError):
+            isdr.command(GET_EID, deadline=soon())
+        assert not ports.at.received
+    assert kind_that_answers(link) == "csim"
+    link.close()
+
+
+def test_a_port_in_use_is_not_replaced(ports: Ports) -> None:
+    """Another program holds it and would steal answers; the error names that."""
+    ports.mbim()
+    way = ports.way()
+    holder = way.open_link(soon())
+    with pytest.raises(CardBusy, match="holds it"):
+        ports.way().open_link(soon())
+    assert not ports.at.received
+    holder.close()
+
+
+def test_if_no_port_reaches_the_card_the_error_is_that_of_the_first(tmp_path: Path) -> None:
+    """The settings' port is the one to repair."""
+    card = ScriptedCard(applications=())
+    with (
+        PtyModem(card, path=tmp_path / "ttyUSB2") as at,
+        MbimModem(card, path=tmp_path / "wwan0mbim0") as mbim,
+    ):
+        port = ModemPort(path=mbim.path, fallbacks=(at.path, "/dev/gone"))
+        link = port.way(memory=None, folder=None, watch=PortWatch()).open_link(soon())
+        with pytest.raises(CardError, match="not an eUICC"):
+            kind_that_answers(link)
+        assert at.received
+        link.close()
