@@ -24,6 +24,8 @@ from lpad.codec.mbim.uicc_access import LPA_CAPABILITY, TerminalCapability
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.mbim.habits import MbimHabits
 from lpad.simulator.modem.personality import ModemPersonality
+from lpad.simulator.modem.pty_modem import PtyModem
+from lpad.simulator.qmi.control_port import QmiModem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,6 +170,17 @@ def test_a_silent_modem_is_named(tmp_path: Path) -> None:
             modem.once(executed=False, lost=True)
         with pytest.raises(CardUnreachable, match="does not answer MBIM's Open; check that this is an MBIM"):
             link.imei(deadline=soon().within(3))
+        link.close()
+
+
+@pytest.mark.parametrize("other", [PtyModem, QmiModem])
+def test_a_port_of_another_kind_is_named(other: type[PtyModem | QmiModem], tmp_path: Path) -> None:
+    """An AT or QMI port under an MBIM port's name: the error gives the remedy and allows another attempt."""
+    with other(ScriptedCard(), path=tmp_path / "wwan0mbim0") as modem:
+        link = open_mbim_link(modem.path)
+        with pytest.raises(CardUnreachable, match="check that this is an MBIM port and not a QMI") as caught:
+            link.imei(deadline=soon().within(2))
+        assert caught.value.retryable
         link.close()
 
 
