@@ -57,10 +57,15 @@ class Service:
     """The double's answers on the bus."""
 
     def __init__(
-        self, modems: dict[str, str], refusal: tuple[str, str] | None, odd: str | None = None
+        self,
+        modems: dict[str, str],
+        refusal: tuple[str, str] | None,
+        odd: str | None = None,
+        refusals: int = -1,
     ) -> None:
         self.modems = modems
         self.refusal = refusal
+        self.refusals = refusals
         self.odd = odd
         self.bus: MessageBus
         self.ports: dict[str, serial.Serial] = {}
@@ -121,7 +126,8 @@ class Service:
 
     def inhibit(self, message: Message) -> Message:
         uid, inhibit = message.body
-        if self.refusal is not None:
+        if self.refusal is not None and self.refusals != 0:
+            self.refusals -= 1
             print("refused", flush=True)
             return Message.new_error(message, *self.refusal)
         if uid not in (self.ports if inhibit else self.inhibited):
@@ -154,8 +160,10 @@ class ModemManagerDouble:
         *,
         refusal: tuple[str, str] | None = None,
         odd: str | None = None,
+        refusals: int = -1,
     ) -> None:
-        refuse = ["--refuse", *refusal] if refusal else []
+        """Start it; it refuses each inhibition, or with `refusals` only the first of them."""
+        refuse = ["--refuse", *refusal, "--refusals", str(refusals)] if refusal else []
         refuse += ["--odd", odd] if odd else []
         pairs = [f"{uid}={port}" for uid, port in modems.items()]
         self.process = subprocess.Popen(
@@ -190,12 +198,14 @@ def main() -> None:
     parser.add_argument("address")
     parser.add_argument("modems", nargs="*")
     parser.add_argument("--refuse", nargs=2)
+    parser.add_argument("--refusals", type=int, default=-1)
     parser.add_argument("--odd", choices=[*ODD_MODEMS, *ODD_ANSWERS])
     given = parser.parse_args()
     Path("/proc/self/comm").write_text("ModemManager", encoding="utf-8")
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     modems = dict(pair.split("=", 1) for pair in given.modems)
-    asyncio.run(Service(modems, given.refuse and tuple(given.refuse), given.odd).run(given.address))
+    refusal = given.refuse and tuple(given.refuse)
+    asyncio.run(Service(modems, refusal, given.odd, given.refusals).run(given.address))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Self
 from debian_daemons.modem_front import ModemFront
 from lpad.base.deadline import Deadline
 from lpad.base.identifiers import Iccid
+from lpad.card.port.modem_manager_release import inhibit
 from lpad.dbus.bus import Bus
 from lpad.dbus.failures import BusRefused
 from lpad.dbus.message import Call
@@ -193,17 +194,8 @@ class Rig:
     @contextmanager
     def inhibited(self) -> Iterator[None]:
         """Have ModemManager release the modem."""
-        uid = "/virtual/rig"
         with Bus(deadline=soon()) as bus:
-            call = Call(
-                to=MODEM_MANAGER,
-                path="/org/freedesktop/ModemManager1",
-                interface=MODEM_MANAGER,
-                member="InhibitDevice",
-                signature="sb",
-                body=(uid, True),
-            )
-            bus.call(call, deadline=soon())
+            inhibit(bus, "/virtual/rig", deadline=soon())
             yield
 
     def log(self, program: str) -> str:

@@ -44,6 +44,14 @@ NO_SUCH_OBJECT = frozenset(
 )
 """Names of errors that mean that an object no longer exists, such as a modem that is being probed again."""
 
+BUSY = frozenset(
+    {
+        "org.freedesktop.ModemManager1.Error.Core.InProgress",
+        "org.freedesktop.ModemManager1.Error.Core.Retry",
+    }
+)
+"""Names of errors that mean that the called program is only busy, for instance ending a connection."""
+
 _LONGEST = 500
 
 
@@ -87,6 +95,11 @@ class BusRefused(BusError):
     def not_permitted(self) -> bool:
         """Whether lpad's user is not permitted to make this call."""
         return self.name in NOT_PERMITTED
+
+    @property
+    def busy(self) -> bool:
+        """Whether the called program is only busy for the moment, so that the same call may succeed soon."""
+        return self.name in BUSY
 
     @property
     def nobody_there(self) -> bool:

@@ -243,12 +243,26 @@ def test_no_bus(monkeypatch: pytest.MonkeyPatch, port: str, tmp_path: Path, ther
         ),
     ],
 )
-def test_refusal(bus: str, port: str, error: str, text: str, told: str) -> None:
+def test_refusal(
+    bus: str, port: str, error: str, text: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A refusal by ModemManager is an error that states the remedy."""
+    monkeypatch.setattr("lpad.card.port.modem_manager_release._SETTLING", 0.5)
     with ModemManagerDouble(bus, {UID: port}, refusal=(error, text)):
         with pytest.raises(CardBusy, match=told) as caught:
             opened(PortLoan(port, hold=5), port)
         assert caught.value.retryable is ("Retry" in error)
+
+
+def test_a_busy_modem_manager_is_asked_again(bus: str, port: str) -> None:
+    """ModemManager cannot release a modem whose connection it is just ending; it can soon after."""
+    busy = (f"{NAME}.Error.Core.InProgress", "Bearer already being disconnected")
+    with ModemManagerDouble(bus, {UID: port}, refusal=busy, refusals=2) as manager:
+        loan = PortLoan(port, hold=5)
+        line = opened(loan, port)
+        assert manager.wait_for(f"inhibited {UID}") == ["refused", "refused", f"inhibited {UID}"]
+        line.close()
+        loan.give_back()
 
 
 @pytest.mark.parametrize("odd", ODD_MODEMS)

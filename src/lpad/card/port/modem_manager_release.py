@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardBusy
@@ -29,6 +30,9 @@ _log = logging.getLogger(__name__)
 _NAME = "org.freedesktop.ModemManager1"
 _PATH = "/org/freedesktop/ModemManager1"
 _MODEM = "org.freedesktop.ModemManager1.Modem"
+_SETTLING = 10.0
+"""Seconds for which a busy ModemManager is asked again: a disconnection in progress takes some seconds."""
+_BETWEEN_TRIES = 0.2
 
 
 class Inhibition:
@@ -99,7 +103,7 @@ class Inhibition:
         for interfaces in bus.objects(_NAME, _PATH, deadline=deadline).values():
             uid = self._uid_of(interfaces)
             if uid is not None:
-                bus.call(_inhibit(uid), deadline=deadline)
+                inhibit(bus, uid, deadline=deadline)
                 self._borrowed(uid)
                 return
         _log.debug("ModemManager has no modem with the port %s", self._port)
@@ -138,7 +142,7 @@ class Inhibition:
                 _log.info("%s: ModemManager: %s", self._port, error)
 
         assert self._bus is not None
-        self._bus.begin(_inhibit(uid), answered)
+        self._bus.begin(_call(uid), answered)
 
     def _no(self, refusal: BusRefused) -> CardBusy:
         attempted = f"cannot borrow {self._port} from ModemManager: it refuses"
@@ -156,7 +160,29 @@ class Inhibition:
         )
 
 
-def _inhibit(uid: str) -> Call:
+def inhibit(bus: Bus, uid: str, *, deadline: Deadline) -> None:
+    """Make ModemManager release a modem; it is asked again for up to 10 s if it is busy for the moment.
+
+    Args:
+        bus: the connection that the inhibition lasts as long as.
+        uid: ModemManager's name of the device.
+
+    Raises:
+        BusError: see `Bus.call`.
+    """
+    until = deadline.within(_SETTLING)
+    while True:
+        try:
+            bus.call(_call(uid), deadline=deadline)
+        except BusRefused as refusal:
+            if not refusal.busy or until.remaining() <= _BETWEEN_TRIES:
+                raise
+        else:
+            return
+        threading.Event().wait(_BETWEEN_TRIES)
+
+
+def _call(uid: str) -> Call:
     return Call(
         to=_NAME, path=_PATH, interface=_NAME, member="InhibitDevice", signature="sb", body=(uid, True)
     )
