@@ -15,7 +15,7 @@ import pytest
 
 from card.link_contract import soon
 from card.modem_manager_double import NAME, ODD_ANSWERS, ODD_MODEMS, UID, ModemManagerDouble
-from card.port.test_lasting_names import low_numbers_taken
+from card.port.test_lasting_names import occupied
 from card.scripted_card import ScriptedCard
 from dbus.private_bus import private_bus
 from lpad.base.deadline import Deadline
@@ -146,7 +146,7 @@ def test_still_lent_under_another_name(bus: str, tmp_path: Path) -> None:
             opened(loan, modem.path).close()
             before = modem.device
             modem.vanish()
-            with low_numbers_taken():  # also the number that has become free
+            with occupied(before):
                 modem.come_back()
                 assert modem.device != before
                 opened(loan, modem.path).close()
@@ -164,7 +164,7 @@ def test_another_name(bus: str, tmp_path: Path) -> None:
         loan = PortLoan(modem.path, hold=5)
         opened(loan, modem.path).close()
         modem.vanish()
-        with low_numbers_taken():  # also the number that has become free
+        with occupied(before):
             modem.come_back()
             assert modem.device != before
             with ModemManagerDouble(bus, {UID: modem.path}) as manager:
