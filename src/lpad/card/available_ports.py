@@ -9,8 +9,12 @@ from lpad.base.errors import CardError
 from lpad.base.frozen import Frozen
 from lpad.card.pcsc.call_thread import CallThread, OverdueError
 from lpad.card.pcsc.calls import Context
+from lpad.card.port.device_of_port import device_of
+from lpad.card.port.port_protocol import SYSFS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lpad.base.deadline import Deadline
 
 _STABLE = ("serial/by-id/*",)
@@ -22,12 +26,14 @@ class Ports(Frozen, kw_only=True):
 
     serial: tuple[str, ...]
     """A lasting name replaces one that may change."""
+    devices: tuple[tuple[str, ...], ...] = ()
+    """The ports of each USB or PCI device that has several; one modem has one device."""
     readers: tuple[str, ...]
     no_readers: str | None = None
     """Why no readers are listed, if that is known."""
 
 
-def find_ports(*, deadline: Deadline, devices: Path = Path("/dev")) -> Ports:
+def find_ports(*, deadline: Deadline, devices: Path = Path("/dev"), sysfs: Path = SYSFS) -> Ports:
     """Find ports and readers; no port is opened."""
     stable = {str(path): str(path.resolve()) for pattern in _STABLE for path in devices.glob(pattern)}
     found = {str(path) for pattern in _OTHERS for path in devices.glob(pattern)}
@@ -38,7 +44,17 @@ def find_ports(*, deadline: Deadline, devices: Path = Path("/dev")) -> Ports:
         readers, why = (), error.sentence
     except OverdueError:
         readers, why = (), "pcscd does not answer; restart it"
-    return Ports(serial=tuple(ports), readers=readers, no_readers=why)
+    shared = _by_device(ports, sysfs=sysfs)
+    return Ports(serial=tuple(ports), devices=shared, readers=readers, no_readers=why)
+
+
+def _by_device(ports: Sequence[str], *, sysfs: Path) -> tuple[tuple[str, ...], ...]:
+    found: dict[str, list[str]] = {}
+    for port in ports:
+        device = device_of(port, sysfs=sysfs)
+        if device is not None:
+            found.setdefault(device, []).append(port)
+    return tuple(tuple(each) for each in found.values() if len(each) > 1)
 
 
 def _readers(*, deadline: Deadline) -> tuple[str, ...]:

@@ -54,6 +54,7 @@ def probe(
     if not unredacted:
         for kind in ("serial", "readers"):
             ports[kind] = [mask(name) for name in ports[kind]]
+        ports["devices"] = [[mask(name) for name in device] for device in ports["devices"]]
     report = try_port(
         chosen[0],
         name=port or reader or "",
@@ -67,7 +68,10 @@ def _list(output: Output, ports: dict[str, Any]) -> None:
     if output.as_json:
         output.json({"ports": ports})
         return
-    rows = [("port", name) for name in ports["serial"]] + [("reader", name) for name in ports["readers"]]
-    output.table(("KIND", "NAME"), rows, empty="this device has neither a modem port nor a reader")
+    first = {name: device[0] for device in ports["devices"] for name in device[1:]}
+    rows = [("port", name, first.get(name)) for name in ports["serial"]]
+    rows += [("reader", name, None) for name in ports["readers"]]
+    empty = "this device has neither a modem port nor a reader"
+    output.table(("KIND", "NAME", "SAME DEVICE AS"), rows, empty=empty)
     if ports["no_readers"]:
         output.note(ports["no_readers"])

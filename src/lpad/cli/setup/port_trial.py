@@ -10,6 +10,7 @@ from lpad.base.errors import CardError
 from lpad.base.frozen import Frozen
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.isdr_aids import isdr_aids
+from lpad.card.port.device_of_port import device_of
 from lpad.card.port.hotplug import PortWatch
 from lpad.card.port_kinds import ModemPort, ReaderPort
 from lpad.card.probe import probe
@@ -29,7 +30,7 @@ PATIENCE = 60.0
 
 
 class Place(Frozen, kw_only=True):
-    """A modem's AT port or a PC/SC reader, by the key and the value that the settings have for it."""
+    """A modem's port or a PC/SC reader, by the key and the value that the settings have for it."""
 
     key: str
     """`port` or `reader`."""
@@ -53,6 +54,15 @@ class Trial(Frozen, kw_only=True):
     def works(self) -> bool:
         """Whether lpad can use the card."""
         return self.report.error is None and self.report.eid is not None
+
+
+def by_modem(trials: Sequence[Trial]) -> list[tuple[Trial, ...]]:
+    """Return successful trials, those of one modem together: ports of one device that lead to one eUICC."""
+    found: dict[object, list[Trial]] = {}
+    for trial in trials:
+        device = device_of(trial.place.name) if trial.place.key == "port" else None
+        found.setdefault((device or trial.place, trial.report.eid), []).append(trial)
+    return [tuple(each) for each in found.values()]
 
 
 def try_place(place: Place) -> Trial:

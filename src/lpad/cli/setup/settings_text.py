@@ -34,6 +34,8 @@ class NewCard(Frozen, kw_only=True):
     key: str
     """`port` or `reader`."""
     place: str
+    fallbacks: tuple[str, ...] = ()
+    """Other ports of the same modem that reach the card."""
     aid: str | None = None
     """The AID of the ISD-R, in hex, if the card has several eUICCs."""
 
@@ -118,6 +120,8 @@ def _block(cards: Sequence[NewCard], indent: str) -> list[str]:
     lines = []
     for card in cards:
         lines += [f"{indent}{card.name}:", f"{indent * 2}{card.key}: {_scalar(card.place)}"]
+        if card.fallbacks:
+            lines.append(f"{indent * 2}fallback_ports: {json.dumps(card.fallbacks)}")
         if card.aid is not None:
             lines.append(f'{indent * 2}aid: "{card.aid}"')
     return lines

@@ -14,7 +14,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.untrusted_number import whole_number
 from lpad.card.available_ports import find_ports
 from lpad.cli.setup import obstacles, service_restart, settings_text
-from lpad.cli.setup.port_trial import Place, try_place
+from lpad.cli.setup.port_trial import Place, by_modem, try_place
 from lpad.cli.setup.settings_text import NewCard, free_name, with_cards
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import Output, safe
@@ -24,6 +24,7 @@ from lpad.settings import SettingsFile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lpad.base.identifiers import Eid
     from lpad.card.available_ports import Ports
     from lpad.cli.setup.port_trial import Trial
     from lpad.settings import Settings
@@ -61,12 +62,13 @@ def setup(
     """Find the modems and card readers of this device, and write lpad's settings.
 
     Each port is tried as by 'lpad probe'; nothing on a card is changed. The settings are shown before they
-    are written. Cards that the settings already list stay as they are.
+    are written; the other ports of a modem that reach the card become its fallback_ports. Cards that the
+    settings already list stay as they are.
     """
     if not dry_run:
         _check_rights(config)
     settings = SettingsFile.read(config).settings if config.exists() else None
-    chosen = _chosen(_tried(_places(ports, readers), settings), yes=yes or dry_run)
+    chosen = _chosen(by_modem(_tried(_places(ports, readers), settings)), yes=yes or dry_run)
     cards = _named(chosen, () if settings is None else tuple(settings.euiccs))
     text = with_cards(config, cards)
     _show(config, text)
@@ -183,20 +185,19 @@ def _indented(rows: Sequence[tuple[str, object]]) -> None:
         _OUT.line(f"  {name.ljust(width)}  {safe(value)}".rstrip())
 
 
-def _chosen(working: Sequence[Trial], *, yes: bool) -> list[Trial]:
-    """Return one trial for each card to use: the first of each, or as the user chooses."""
-    first: dict[str, Trial] = {}
-    for trial in working:
-        assert trial.report.eid is not None
-        first.setdefault(trial.report.eid.digits, trial)
+def _chosen(working: Sequence[tuple[Trial, ...]], *, yes: bool) -> list[tuple[Trial, ...]]:
+    """Return the trials of one modem for each card to use: of the first, or as the user chooses."""
+    first: dict[Eid | None, tuple[Trial, ...]] = {}
+    for trials in working:
+        first.setdefault(trials[0].report.eid, trials)
     proposed = list(first.values())
     if len(working) == 1 or yes:
         return proposed
     _OUT.line("")
-    for number, trial in enumerate(working, 1):
-        assert trial.report.eid is not None
-        _OUT.line(safe(f"  {number}  {trial.place.name}  EID {trial.report.eid.digits}"))
-    default = ",".join(str(working.index(trial) + 1) for trial in proposed)
+    for number, trials in enumerate(working, 1):
+        places = ", ".join(trial.place.name for trial in trials)
+        _OUT.line(safe(f"  {number}  {places}  EID {trials[0].report.eid}"))
+    default = ",".join(str(working.index(trials) + 1) for trials in proposed)
     if not _OUT.may_ask:
         raise click.UsageError(
             "several ports lead to a card: choose with --port or --reader, or take the first port of each"
@@ -208,20 +209,22 @@ def _chosen(working: Sequence[Trial], *, yes: bool) -> list[Trial]:
         numbers = [whole_number(each, least=1, most=len(working)) for each in words]
         if numbers and None not in numbers:
             picked = [working[each - 1] for each in dict.fromkeys(numbers) if each is not None]
-            if len({trial.report.eid for trial in picked}) == len(picked):
+            if len({trials[0].report.eid for trials in picked}) == len(picked):
                 return picked
             _OUT.note("two of these ports lead to the same card: choose one of them")
 
 
-def _named(trials: Sequence[Trial], taken: Sequence[str]) -> list[NewCard]:
+def _named(modems: Sequence[tuple[Trial, ...]], taken: Sequence[str]) -> list[NewCard]:
     cards: list[NewCard] = []
-    for trial in trials:
+    for trial, *others in modems:
         wanted = "modem" if trial.place.key == "port" else "reader"
+        fallbacks = tuple(each.place.name for each in others)
         several = len(trial.report.euiccs) > 1
         for euicc in trial.report.euiccs if several else (None,):
             name = free_name(wanted, [*taken, *(card.name for card in cards)])
             aid = str(euicc.aid) if euicc is not None else None
-            cards.append(NewCard(name=name, key=trial.place.key, place=trial.place.name, aid=aid))
+            place = trial.place
+            cards.append(NewCard(name=name, key=place.key, place=place.name, fallbacks=fallbacks, aid=aid))
     return cards
 
 
@@ -239,9 +242,10 @@ def _show(config: Path, text: str) -> None:
 def _warn(card: NewCard) -> None:
     """Tell what keeps the service from a port that this program can use."""
     if card.key == "port":
-        for line in (obstacles.hidden_from_service(card.place), obstacles.without_permission(card.place)):
-            if line is not None:
-                _OUT.note(f"note: {line}")
+        for port in (card.place, *card.fallbacks):
+            for line in (obstacles.hidden_from_service(port), obstacles.without_permission(port)):
+                if line is not None:
+                    _OUT.note(f"note: {line}")
         note = obstacles.modem_manager_note()
         if note is not None:
             _OUT.note(f"note: {note}")
