@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -168,11 +169,13 @@ def test_exhausted_clients_are_named(tmp_path: Path) -> None:
     """Only a reset of the modem helps, and the error states this."""
     habits = QmiHabits(clients=2, leaked_clients=2)
     with QmiModem(ScriptedCard(), path=tmp_path / "cdc-wdm0", habits=habits) as modem:
+        before = set(modem.function.clients)
         link = open_qmi_link(modem.path)
         with pytest.raises(CardUnreachable, match="used up the modem's clients; reset the modem"):
             link.imei(deadline=soon())
         link.close()
-        assert len(modem.function.clients) == 6
+        assert set(modem.function.clients) == before
+        assert len(before) == 2 * 4, "two of each service"
 
 
 def test_a_lost_answer_leaks_no_client(tmp_path: Path) -> None:
@@ -183,16 +186,23 @@ def test_a_lost_answer_leaks_no_client(tmp_path: Path) -> None:
         assert sorted(modem.function.clients) == [(Service.DMS, 2), (Service.UIM, 1)]
 
 
+def lose_power(modem: QmiModem, link: QmiLink, *, announces: bool) -> None:
+    """Reset the modem; return when its announcement, if it sends one, is at the port."""
+    modem.do(lambda function: function.lose_power())
+    if announces:
+        assert select.select([link.fileno()], [], [], 30)[0]
+
+
 @pytest.mark.parametrize("announces", [True, False])
 def test_a_reset_modem_gets_new_clients(announces: bool, tmp_path: Path) -> None:  # noqa: FBT001 - of the table
     """Between two sessions it costs nothing; within one, the session is lost and may be repeated."""
     with rig_with(str(tmp_path / "cdc-wdm0"), announces_reset=announces) as (modem, link):
         assert get_eid(link) == EID
-        modem.do(lambda function: function.lose_power())
+        lose_power(modem, link, announces=announces)
         assert get_eid(link) == EID
         with isdr_session(link, deadline=soon()) as isdr:
             isdr.command(GET_EID, intent=es10.GET_EID, deadline=soon())
-            modem.do(lambda function: function.lose_power())
+            lose_power(modem, link, announces=announces)
             with pytest.raises(CardUnreachable, match="channel was lost") as caught:
                 isdr.command(GET_EID, intent=es10.GET_EID, deadline=soon())
             assert caught.value.retryable
@@ -317,8 +327,11 @@ def test_a_refresh_does_not_wait_for_lpad(tmp_path: Path) -> None:
     with rig_with(str(tmp_path / "cdc-wdm0"), card, refresh_patience=20.0) as (modem, link):
         resets = card.resets
         get_eid(link)
+        until = soon()
+        while card.resets == resets and not until.passed:
+            select.select([link.fileno()], [], [], 0.1)
+            link.hear(deadline=until)
         assert card.resets > resets
-        link.hear(deadline=soon())
         assert modem.function.refreshes_unanswered == 0
 
 

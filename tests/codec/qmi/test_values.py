@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lpad.base.errors import InternalError, MalformedError
-from lpad.codec.qmi import card, control, device, network
+from lpad.codec.qmi import card, control, data_session, device, network
 from lpad.codec.qmi.results import Error, error_name
-from lpad.codec.qmi.services import Ctl, Dms, Nas, Service, Uim
+from lpad.codec.qmi.services import Ctl, Dms, Nas, Service, Uim, Wds
 from lpad.codec.qmi.values import Body, Result, decode, encode, encode_result, result_of
 
 ICCID = bytes.fromhex("98001001000000000071")
@@ -47,6 +47,14 @@ KNOWN: list[tuple[Any, str]] = [
     (network.SetEventReport(), "12: 01"),
     (network.EventReport(rejection=network.Rejection(domain=2, cause=11)), "12: 02 0B00"),
     (network.AttachDetach(action=network.DETACH), "10: 02"),
+    (data_session.SetIpFamily(family=data_session.IpFamily.IPV6), "01: 06"),
+    (data_session.PacketServiceStatus(status=data_session.ConnectionStatus.CONNECTED), "01: 02"),
+    (data_session.GetCurrentSettings(), "10: 00010000"),
+    (data_session.CurrentSettings(ipv4=0x0A400002), "1E: 0200400A"),
+    (
+        data_session.CurrentSettings(ipv6=bytes.fromhex("20010DB8000000000000000000000002 40")),
+        "25: 20010DB8000000000000000000000002 40",
+    ),
     (card.RegisterEvents(mask=card.Events.CARD_STATUS | card.Events.SLOT_STATUS), "01: 11000000"),
     (
         card.CardStatus(status=card.Cards(cards=(CARD,), primary=0)),
@@ -157,6 +165,23 @@ def test_wrong_parameters_are_refused(kind: Any, text: str, says: str) -> None:
         decode(kind, parameters(text))
 
 
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("1E: 0200400A", ("10.64.0.2",)),
+        ("25: 20010DB8000000000000000000000002 40", ("2001:db8::2",)),
+        ("1E: 0200400A | 25: 20010DB8000000000000000000000002 40", ("10.64.0.2", "2001:db8::2")),
+        ("1E: 00000000", ()),
+        ("25: 00000000000000000000000000000000 00", ()),
+        ("25: 20010DB8", None),
+        ("10: 61", None),
+    ],
+)
+def test_the_addresses_of_a_session(text: str, addresses: tuple[str, ...] | None) -> None:
+    """An address of zeros means that there is none; one that is missing or too short is unknown."""
+    assert decode(data_session.CurrentSettings, parameters(text)).addresses == addresses
+
+
 def test_the_result_is_read() -> None:
     """Status and error; without it there is no response."""
     assert result_of((encode_result(Error.ACCESS_DENIED),)) == Result(failed=True, error=82)
@@ -180,10 +205,10 @@ def test_secrets_are_not_shown() -> None:
     assert "secret" not in shown
 
 
-MESSAGES = {Service.CTL: Ctl, Service.DMS: Dms, Service.NAS: Nas, Service.UIM: Uim}
+MESSAGES = {Service.CTL: Ctl, Service.WDS: Wds, Service.DMS: Dms, Service.NAS: Nas, Service.UIM: Uim}
 KINDS: list[Any] = [
     each
-    for module in (card, control, device, network)
+    for module in (card, control, data_session, device, network)
     for each in vars(module).values()
     if isinstance(each, type) and issubclass(each, Body) and each is not Body
 ]

@@ -25,7 +25,7 @@ GET_EID = bytes.fromhex("80E2910003BF2000")
 def started(card: ScriptedCard | None = None, **habits: Any) -> QmiFunction:
     """Return a function with client 1 of each service."""
     function = QmiFunction(card or ScriptedCard(), habits=QmiHabits(**habits))
-    for service in (Service.DMS, Service.NAS, Service.UIM):
+    for service in (Service.WDS, Service.DMS, Service.NAS, Service.UIM):
         assert asked(function, control.AllocateClient(service=service))[0] == Error.NONE
     return function
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from card.scripted_card import ScriptedCard
+from engine.lab import FIRST, Lab
+from lpad.engine.change.change import Kind
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.qmi.control_port import QmiModem
 from lpad.simulator.qmi.habits import QmiHabits
@@ -30,6 +32,7 @@ READINGS = {
     "--dms-get-revision": "Revision: '1.0'",
     "--dms-get-operating-mode": "Mode: 'online'",
     "--nas-get-serving-system": "Registration state: 'not-registered'",
+    "--wds-get-packet-service-status": "Connection status: 'disconnected'",
     "--uim-get-card-status": "Card state: 'present'",
     "--uim-get-slot-status": "Is eUICC: yes",
 }
@@ -66,6 +69,25 @@ def test_qmicli_reads_the_modem(qmicli: Rig) -> None:
     for question, says in READINGS.items():
         assert says in qmicli(question)
     assert qmicli.modem.function.clients == {}
+
+
+def test_qmicli_reads_the_data_session(lab: Lab, tmp_path: Path) -> None:
+    """The addresses are those of the modem; for IPv6, a client chooses that version first."""
+    lab.install()
+    assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
+    with (
+        QmiModem(lab.card, path=tmp_path / "cdc-wdm0") as modem,
+        ProxyNamespace("qmi-proxy") as namespace,
+    ):
+        modem.function.modem.contexts.contexts[1].kind = "IPV4V6"
+        qmicli = Rig(modem, namespace, ("--device-open-qmi", "-p"))
+        assert "Connection status: 'connected'" in qmicli("--wds-get-packet-service-status")
+        assert "IPv4 address: 10.64.0.2" in qmicli("--wds-get-current-settings")
+        qmicli("--wds-set-ip-family=6", "--client-no-release-cid")
+        ((_, client),) = modem.function.clients
+        assert "IPv6 address: 2001:db8::2/64" in qmicli(
+            "--wds-get-current-settings", f"--client-cid={client}"
+        )
 
 
 def test_qmicli_powers_the_card(qmicli: Rig) -> None:

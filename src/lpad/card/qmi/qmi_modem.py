@@ -9,6 +9,7 @@ from lpad.base.errors import CardError, CardMalformed, InvalidValue, MalformedEr
 from lpad.base.identifiers import Imei
 from lpad.card.modem.modem_answers import ModemIccid, Power, RejectCause
 from lpad.card.qmi.qmi_refusals import is_refusal
+from lpad.card.qmi.qmi_session import QmiSession
 from lpad.card.qmi.sim_slots import SLOT, needs_change, slots_of, used_slot
 from lpad.card.quirks.modem_identity import ModemIdentity
 from lpad.card.quirks.quirks import AtTimeouts, RefreshStep, Step
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.card.modem.sim_slot import Slot
     from lpad.card.qmi.qmi_dialogue import QmiDialogue
+    from lpad.protocol.data_session import SessionReport
 
 _log = logging.getLogger(__name__)
 
@@ -105,6 +107,7 @@ class QmiModem:
         """Use a dialogue; nothing is sent before the first question."""
         self.dialogue = dialogue
         self.patience = AtTimeouts()
+        self._session = QmiSession(dialogue)
 
     def close(self) -> None:
         """Give the clients back and release the port."""
@@ -203,6 +206,10 @@ class QmiModem:
         status = self._cards(deadline)
         present = status is not None and any(each.state == CardState.PRESENT for each in status.cards)
         return Power.UP if present else Power.UNKNOWN
+
+    def session(self, *, deadline: Deadline) -> SessionReport:
+        """Return the state of the data session, whichever program has started it."""
+        return self._session.report(patience=self.patience.information, deadline=deadline)
 
     def slots(self, *, deadline: Deadline) -> tuple[Slot, ...]:
         """Return the modem's physical slots; empty if it does not report them."""

@@ -16,6 +16,8 @@ class Error(IntEnum):
     """No client is free until the modem is reset, or another program releases one."""
     INVALID_CLIENT_ID = 7
     """The modem was reset, or the client was never allocated."""
+    OUT_OF_CALL = 15
+    """There is no data session."""
     NOT_PROVISIONED = 16
     MISSING_ARGUMENT = 17
     ARGUMENT_TOO_LONG = 19

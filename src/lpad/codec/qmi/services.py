@@ -10,6 +10,8 @@ class Service(IntEnum):
 
     CTL = 0x00
     """Control: it gives out clients of the others."""
+    WDS = 0x01
+    """Wireless data: the data sessions."""
     DMS = 0x02
     """The device: its numbers, names and power."""
     NAS = 0x03
@@ -28,6 +30,14 @@ class Ctl(IntEnum):
     """Frees all clients of all programs: lpad never sends it. As an indication: the modem was reset."""
     PROXY_OPEN = 0xFF00
     """qmi-proxy's own: the device that a program wants to use."""
+
+
+class Wds(IntEnum):
+    """Messages of `Service.WDS`."""
+
+    GET_PACKET_SERVICE_STATUS = 0x0022
+    GET_CURRENT_SETTINGS = 0x002D
+    SET_IP_FAMILY = 0x004D
 
 
 class Dms(IntEnum):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lpad.base.errors import CardUnreachable, MalformedError
 from lpad.codec.qmi import card as uim
-from lpad.codec.qmi import control, device, network
+from lpad.codec.qmi import control, data_session, device, network
 from lpad.codec.qmi.framing import Kind, Message
 from lpad.codec.qmi.results import Error
 from lpad.codec.qmi.services import Service
@@ -41,7 +42,21 @@ _STATES = {
     DENIED: network.RegistrationState.DENIED,
     ROAMING: network.RegistrationState.REGISTERED,
 }
-_VERSIONS = ((Service.CTL, 1, 5), (Service.DMS, 1, 14), (Service.NAS, 1, 25), (Service.UIM, 1, 46))
+_VERSIONS = (
+    (Service.CTL, 1, 5),
+    (Service.WDS, 1, 67),
+    (Service.DMS, 1, 14),
+    (Service.NAS, 1, 25),
+    (Service.UIM, 1, 46),
+)
+_GIVEN = (Service.WDS, Service.DMS, Service.NAS, Service.UIM)
+"""The services with clients."""
+_KINDS: dict[int, tuple[str, ...]] = {
+    data_session.IpFamily.IPV4: ("IP", "IPV4V6"),
+    data_session.IpFamily.IPV6: ("IPV6", "IPV4V6"),
+}
+"""The kinds of bearer that carry a version of IP."""
+_PREFIX = 64
 _ANNOUNCED = "+CEREG"
 _SLOT = 1
 _LTE = 8
@@ -70,6 +85,7 @@ class QmiClient:
     refresh: bool = False
     serving_system: bool = False
     rejections: bool = False
+    family: int = data_session.IpFamily.IPV4
 
 
 @dataclass(slots=True)
@@ -115,7 +131,7 @@ class QmiFunction:
         """Whether the modem was told to restart, so that its port disappears."""
         self._offline = False
         self._atr = self._card.reset()
-        for service in (Service.DMS, Service.NAS, Service.UIM):
+        for service in _GIVEN:
             for number in range(1, self.habits.leaked_clients + 1):
                 self.clients[service, number] = QmiClient()
         for _ in range(self.habits.leaked_channels):
@@ -300,7 +316,7 @@ class QmiFunction:
         )
 
     def _allocate(self, request: control.AllocateClient, _: Message) -> Body:
-        if request.service not in (Service.DMS, Service.NAS, Service.UIM):
+        if request.service not in _GIVEN:
             raise _RefusedError(Error.INVALID_ARGUMENT)
         for number in range(1, self.habits.clients + 1):
             if (request.service, number) not in self.clients:
@@ -386,6 +402,42 @@ class QmiFunction:
     def _attach_detach(self, request: network.AttachDetach, _: Message) -> None:
         self.modem.contexts.attached = request.action == network.ATTACH
         self.modem.contexts.attaches += 1
+
+    # Data.
+
+    def _set_ip_family(self, request: data_session.SetIpFamily, message: Message) -> None:
+        if not self.habits.ip_families:
+            raise _RefusedError(Error.INVALID_QMI_COMMAND)
+        if request.family not in tuple(data_session.IpFamily):
+            raise _RefusedError(Error.INVALID_ARGUMENT)
+        self.clients[message.service, message.client].family = request.family
+
+    def _is_connected(self, message: Message) -> bool:
+        """Whether the bearer carries the version of IP that the client asks about."""
+        registered = self.modem.registration.status() in (HOME, ROAMING)  # the modem attaches here
+        bearer = self.modem.contexts.bearer
+        if bearer is None or not registered:
+            return False
+        return bearer.kind in _KINDS[self.clients[message.service, message.client].family]
+
+    def _packet_service_status(self, _: Any, message: Message) -> Body:
+        if not self.habits.data_sessions:
+            raise _RefusedError(Error.INVALID_QMI_COMMAND)
+        states = data_session.ConnectionStatus
+        connected = self._is_connected(message)
+        return data_session.PacketServiceStatus(status=states.CONNECTED if connected else states.DISCONNECTED)
+
+    def _current_settings(self, request: data_session.GetCurrentSettings, message: Message) -> Body:
+        if not self._is_connected(message):
+            raise _RefusedError(Error.OUT_OF_CALL)
+        if not request.wanted & data_session.IP_ADDRESS:
+            return data_session.CurrentSettings()
+        found = [ip_address(each) for each in self.modem.contexts.addresses]
+        if self.clients[message.service, message.client].family == data_session.IpFamily.IPV4:
+            ipv4 = next((each for each in found if isinstance(each, IPv4Address)), IPv4Address(0))
+            return data_session.CurrentSettings(ipv4=int(ipv4))
+        ipv6 = next((each for each in found if isinstance(each, IPv6Address)), IPv6Address(0))
+        return data_session.CurrentSettings(ipv6=ipv6.packed + bytes([_PREFIX]))
 
     # Card.
 
@@ -565,6 +617,9 @@ class QmiFunction:
             (network.RegisterIndications, _register_indications),
             (network.SetEventReport, _set_event_report),
             (network.AttachDetach, _attach_detach),
+            (data_session.SetIpFamily, _set_ip_family),
+            (data_session.GetPacketServiceStatus, _packet_service_status),
+            (data_session.GetCurrentSettings, _current_settings),
             (uim.GetCardStatus, _card_status),
             (uim.GetSlotStatus, _slot_status),
             (uim.SwitchSlot, _switch_slot),

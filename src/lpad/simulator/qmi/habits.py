@@ -39,6 +39,10 @@ class QmiHabits:
     """Seconds for which a refresh waits for the clients that have registered for it."""
     slot_status: bool = True
     """Whether it reports its slots (NotSupported otherwise, as on modems with one slot)."""
+    data_sessions: bool = True
+    """Whether it reports its data sessions (InvalidQmiCommand otherwise)."""
+    ip_families: bool = True
+    """Whether a client chooses the version of IP that it asks about (InvalidQmiCommand otherwise)."""
     slots: int = 1
     card_slot: int = 1
     """The physical slot with the card, from 1; the others are empty."""
