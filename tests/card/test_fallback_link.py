@@ -12,9 +12,11 @@ from card.scripted_card import ScriptedCard
 from lpad.base.errors import CardBusy, CardError
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.diagnostics import facts_of
+from lpad.card.link.isdr_aids import isdr_aids
 from lpad.card.link.listening import Listening
 from lpad.card.port.hotplug import PortWatch
 from lpad.card.port_kinds import ModemPort
+from lpad.card.probe import probe
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.mbim.habits import MbimHabits
 from lpad.simulator.modem.pty_modem import PtyModem
@@ -91,6 +93,21 @@ def test_a_port_that_refuses_is_replaced_and_this_is_remembered(
     assert kind_that_answers(link) == "csim"
     link.close()
     assert len(modem.received) == asked > 0
+
+
+def test_the_report_names_the_port_that_is_used_instead(ports: Ports) -> None:
+    """A probe shows the fallback only while it is in use; its search for more eUICCs changes no port."""
+    modem = ports.mbim()
+    link = ports.way().open_link(soon())
+    for port, kind in ((None, "mbim"), (ports.at.path, "csim")):
+        assert kind_that_answers(link) == kind
+        assert bool(ports.at.received) == (port is not None)
+        report = probe(lambda: link, port="modem", aids=isdr_aids(), deadline=soon())
+        assert report.error is None
+        shown = report.shown(unredacted=True)
+        assert (shown.fallback_port, shown.link) == (port, kind)
+        modem.once(vanish=True)
+    link.close()
 
 
 def test_a_silent_port_is_replaced(ports: Ports) -> None:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from msgspec.structs import replace
+
 from lpad.base.errors import CardStatus, CardUnreachable
 from lpad.base.regular_file import REWRITE, open_regular, read_regular
 from lpad.card.link.diagnostics import facts_of
@@ -43,6 +45,7 @@ class WorkingPort:
             folder: where to store the port; None: only in memory.
         """
         self._ports = tuple(ports)
+        self.first = ports[0]
         digest = hashlib.sha256("\0".join(ports).encode()).hexdigest()[:16]
         self._file = None if folder is None else folder / f"{digest}.working"
         self._known: str | None = None
@@ -91,6 +94,7 @@ class FallbackLink:
         self._open_link = open_link
         self._working = working
         self._port = ""
+        self._reached = False
         self._link: Link | None = None
         self._first(lambda _: None, deadline=deadline)
 
@@ -105,7 +109,8 @@ class FallbackLink:
 
     def describe(self) -> LinkFacts:
         """Return the description of the link over the present port."""
-        return facts_of(self._link)
+        first = self._port == self._working.first
+        return replace(facts_of(self._link), fallback_port=None if first else self._port)
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
         """Return the modem's IMEI (see `Device`)."""
@@ -114,9 +119,12 @@ class FallbackLink:
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
         """Open a channel over the first port that carries it (see `Link`).
 
-        If none does, the error is that of the port that was tried first.
+        A port that has carried one is not replaced because of an AID that the card does not have. If none
+        carries it, the error is that of the port that was tried first.
         """
-        return self._first(lambda link: link.open_channel(aids, deadline=deadline), deadline=deadline)
+        channel = self._first(lambda link: link.open_channel(aids, deadline=deadline), deadline=deadline)
+        self._reached = True
+        return channel
 
     @contextmanager
     def lend_modem(self, *, deadline: Deadline) -> Iterator[LentModem | None]:
@@ -164,10 +172,12 @@ class FallbackLink:
             try:
                 if self._link is None or port != self._port:
                     self.close()
+                    self._reached = False
                     self._link, self._port = self._open_link(port, deadline), port
                 result = act(self._link)
             except (CardUnreachable, CardStatus) as error:
-                if isinstance(error, CardStatus) and error.details.get("sw") != _NOT_FOUND:
+                missing = error.details.get("sw") == _NOT_FOUND and not self._reached
+                if isinstance(error, CardStatus) and not missing:
                     raise
                 failed = failed or error
                 continue
@@ -177,6 +187,7 @@ class FallbackLink:
                     self._working.keep(port)
             return result
         self.close()
+        self._port = order[0]
         assert failed is not None
         raise failed
 

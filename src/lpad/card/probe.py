@@ -92,6 +92,7 @@ class ShownReport(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     firmware: str | None = None
     reader: str | None = None
+    fallback_port: str | None = None
     quirks: tuple[str, ...] = ()
     slots: tuple[str, ...] = ()
     imei: str | None = None
@@ -146,6 +147,7 @@ class ProbeReport(Frozen, kw_only=True):
             model=link.model,
             firmware=link.firmware,
             reader=None if link.reader is None else hide(link.reader),
+            fallback_port=None if link.fallback_port is None else hide(link.fallback_port),
             quirks=tuple(link.quirks),
             slots=link.slots,
             imei=_identifier(self.imei, whole=unredacted),

@@ -64,7 +64,8 @@ BEFORE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("refresh", {}, {}),
     ("probe", {"unredacted": False}, {
         "port": "", "link": None, "doubted": None, "manufacturer": None, "model": None, "firmware": None,
-        "reader": None, "quirks": [], "slots": [], "imei": None, "handle": None, "isdr_aid": None,
+        "reader": None, "fallback_port": None, "quirks": [], "slots": [], "imei": None, "handle": None,
+        "isdr_aid": None,
         "block_size": 255, "block_size_learned": False, "answers": ["data with 9000"], "channels_closed": 0,
         "eid": None,
         "euiccs": [{"isdr_aid": "A0", "eid": None}], "svn": None, "card_firmware": None,

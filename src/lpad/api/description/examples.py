@@ -201,6 +201,7 @@ _REPORT = {
     "block_size_learned": False,
     "answers": ["61xx, fetched with GET RESPONSE"],
     "channels_closed": 0,
+    "fallback_port": None,
     "eid": "89049032…35",
     "euiccs": [{"isdr_aid": "A0000005591010FFFFFFFF8900000100", "eid": "89049032…35"}],
     "svn": "2.2.2",

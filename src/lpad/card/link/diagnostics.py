@@ -18,6 +18,8 @@ class LinkFacts(Frozen, kw_only=True):
     model: str | None = None
     firmware: str | None = None
     reader: str | None = None
+    fallback_port: str | None = None
+    """The port in use, if it is one of the settings' `fallback_ports`."""
     handle: str | None = None
     """The form of the latest channel's name: `number`, or a count of hexadecimal digits."""
     quirks: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "port": "port",
+    "fallback_port": "port used instead",
     "manufacturer": "manufacturer",
     "model": "model",
     "firmware": "firmware",
