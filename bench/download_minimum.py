@@ -30,7 +30,6 @@ NEEDED = {
     "BF30": 2,  # RemoveNotificationFromList
     "BF2D": 1,  # GetProfilesInfo
     "BF22": 1,  # GetEuiccInfo2: the remaining memory
-    "BF3E": 1,  # GetEID: to check that the card is still the same
 }
 SEGMENT = "segment"
 SESSION_APDUS = 3  # MANAGE CHANNEL open, SELECT, MANAGE CHANNEL close

@@ -350,4 +350,5 @@ class Download:
             sequence_number=result.metadata.sequence_number,
             notification_address=result.metadata.address,
             result=result.raw,
+            eid=self._mutual.proven_eid,
         )

@@ -89,6 +89,8 @@ class Installed(Frozen):
     """As the card reports it; spaces and case unchanged."""
     result: bytes
     """The ProfileInstallationResult as the card signed it: BF37."""
+    eid: str | None
+    """The intended card's EID if the card's certificate names it, so that the card need not be asked."""
 
 
 class DownloadListener(Protocol):

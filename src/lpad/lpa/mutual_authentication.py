@@ -56,6 +56,8 @@ class MutualAuthentication:
         self._eid = eid
         self._interface = interface
         self._info2: EuiccInfo2 | None = None
+        self.proven_eid: str | None = None
+        """The intended EID, once the card has proven that it has it."""
 
     @property
     def transaction_id(self) -> TransactionId:
@@ -119,7 +121,7 @@ class MutualAuthentication:
         """
         proof = self._euicc.authenticate_server(request, deadline=deadline)
         self._card_proof = proof.raw
-        check_proof(proof, self._eid)
+        self.proven_eid = check_proof(proof, self._eid)
 
     def authenticate_client(self, *, deadline: Deadline) -> AuthenticateClientAnswer | EventEntries:
         """Send the card's proof to the server and return the server's offer, or an SM-DS's events."""

@@ -18,16 +18,20 @@ def swapped(what: str) -> Conflict:
     )
 
 
-def check_proof(proof: AuthenticateServerResponse, eid: str | None) -> None:
+def check_proof(proof: AuthenticateServerResponse, eid: str | None) -> str | None:
     """Check that the card that authenticated to a server is the intended one; needs no command.
+
+    Returns:
+        The intended EID if the certificate names it; None if it names none, or if no EID is expected.
 
     Raises:
         Conflict: another card is there.
         CardMalformed: its certificate is not valid DER.
     """
     if eid is None:
-        return
+        return None
     with blamed_on(CardMalformed, "ES10b.AuthenticateServer"):
         seen = proof.eid
     if seen is not None and str(seen) != eid:
         raise swapped("download")
+    return eid if seen is not None else None

@@ -263,11 +263,14 @@ def test_notifications_share_transactions(tmp_path: Path) -> None:
     kept.mark_removing(first, second)
     assert statements.count("COMMIT") == 3
     assert [each.stage for each in kept.all()] == [Stage.REMOVING, Stage.REMOVING, Stage.PENDING]
+    kept.mark_delivered(third, removing=[third])
+    assert statements.count("COMMIT") == 4, "and one that is removed next"
+    assert kept.all()[2].stage is Stage.REMOVING
     kept.drop(first, second)
-    assert statements.count("COMMIT") == 3, "it waits for the next transaction"
+    assert statements.count("COMMIT") == 4, "it waits for the next transaction"
     assert [each.id for each in kept.all()] == [third]
     kept.mark_sending(third, at=6.0)
-    assert statements.count("COMMIT") == 4
+    assert statements.count("COMMIT") == 5
     on_disk = journal._database.rows("SELECT id FROM notifications")
     assert on_disk == [(third,)]
     kept.drop(third)
@@ -275,6 +278,24 @@ def test_notifications_share_transactions(tmp_path: Path) -> None:
     again = Journal(tmp_path / "journal")
     assert again.notifications.all() == [], "or for the end of the file's use"
     again.close()
+
+
+def test_acceptance_and_removal_share_a_transaction(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last acceptance also records the removal that follows it in the same session of the card."""
+    marks: list[tuple[int, ...]] = []
+    mark = Notifications.mark_removing
+
+    def counted(notifications: Notifications, *ids: int) -> None:
+        marks.append(ids)
+        mark(notifications, *ids)
+
+    monkeypatch.setattr(Notifications, "mark_removing", counted)
+    iccid = lab.install()
+    lab.until_true(lambda: lab.card.notifications == () and not pending(lab))
+    assert marks == [], "at the end of a download"
+    lab.carry_out(Kind.ENABLE, iccid=iccid)
+    lab.until_true(lambda: lab.card.notifications == () and not pending(lab))
+    assert marks == [], "after a switch"
 
 
 def test_a_copy_is_stored_as_being_sent(tmp_path: Path) -> None:

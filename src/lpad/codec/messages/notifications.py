@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from lpad.base.errors import MalformedError
@@ -106,12 +107,14 @@ class ListNotificationRequest(Frozen):
 class ListNotificationResponse(Frozen):
     """The card's answer (BF28): the list in ascending order of numbers, or the reason for a missing list.
 
-    `unreadable` counts broken entries and those without a number, which cannot be retrieved.
+    Equal entries are one. `unreadable` counts broken entries and those without a number, which cannot be
+    retrieved. `repeated` has the numbers of several entries, equal ones or not.
     """
 
     notifications: tuple[NotificationMetadata, ...]
     unreadable: int
     error: ListNotificationError | None
+    repeated: frozenset[int] = frozenset()
 
     @classmethod
     def decode(cls, raw: bytes) -> ListNotificationResponse:
@@ -124,14 +127,19 @@ class ListNotificationResponse(Frozen):
         if isinstance(answer, int):
             return cls((), 0, ListNotificationError(answer))
         found: dict[NotificationMetadata, None] = {}
+        numbers: Counter[int] = Counter()
         unreadable = 0
         for entry in (*(item.raw for item in answer.items), *answer.odd):
             try:
-                found[NotificationMetadata.decode(entry)] = None
+                metadata = NotificationMetadata.decode(entry)
             except MalformedError:
                 unreadable += 1
+            else:
+                found[metadata] = None
+                numbers[metadata.sequence_number] += 1
         ascending = sorted(found, key=lambda metadata: metadata.sequence_number)
-        return cls(tuple(ascending), unreadable, None)
+        repeated = frozenset(number for number, entries in numbers.items() if entries > 1)
+        return cls(tuple(ascending), unreadable, None, repeated)
 
 
 class RetrieveNotificationsListRequest(Frozen):

@@ -159,12 +159,19 @@ class Notifications:
             _mark_sending(db, notification_id, at)
 
     @again_if_repaired
-    def mark_delivered(self, notification_id: int, *, sending: tuple[int, float] | None = None) -> None:
+    def mark_delivered(
+        self,
+        notification_id: int,
+        *,
+        sending: tuple[int, float] | None = None,
+        removing: Sequence[int] = (),
+    ) -> None:
         """Record that the server accepted a notification, which may now leave the card.
 
         Args:
             notification_id: the accepted one.
             sending: the next one, which is sent immediately, and the moment, as for `mark_sending`.
+            removing: the accepted ones that are removed from the card next, as for `mark_removing`.
         """
         with self._database.writing() as db:
             db.execute(
@@ -174,6 +181,10 @@ class Notifications:
             )
             if sending is not None:
                 _mark_sending(db, *sending)
+            db.executemany(
+                "UPDATE notifications SET stage = 'removing' WHERE id = ? AND stage = 'delivered'",
+                [(each,) for each in removing],
+            )
 
     def mark_removing(self, *notification_ids: int) -> None:
         """Record that notifications are being removed from the card, before the first one is."""

@@ -258,8 +258,8 @@ def _notify(
     )
     try:
         # The card has answered with its result, so its list need not be read for it.
-        context.outbox.keep(eid, result)
-        eid = context.observe(euicc, within).eid or ""
+        context.outbox.keep(eid, result, euicc)
+        eid = context.observe(euicc, within, eid=installed.eid).eid or ""
         delivered = context.outbox.deliver(
             eid=eid, connection=(installed.server, server), interruption=run.interruption
         ).delivered

@@ -19,7 +19,7 @@ from lpad.base.errors import (
     MalformedError,
     internal_error,
 )
-from lpad.engine.journal.notifications import NewCopy
+from lpad.engine.journal.notifications import NewCopy, Stage
 from lpad.engine.outbox.listed_copies import ListedCopies, tidy_address, unchanged, under_number
 from lpad.engine.outbox.notification_events import tell, tell_dropped
 from lpad.engine.outbox.uncopied_notifications import UncopiedNotification, UncopiedNotifications
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from lpad.base.deadline import Deadline
-    from lpad.codec.messages.notifications import NotificationMetadata
+    from lpad.codec.messages.notifications import ListNotificationResponse, NotificationMetadata
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.journal import Journal, StoredNotification
     from lpad.lpa.euicc import Euicc
@@ -79,6 +79,8 @@ class Collection:
         self._copied: WeakKeyDictionary[Euicc, set[int]] = WeakKeyDictionary()
         """The numbers read in each open session. A card that restarts, and might then reuse its numbers,
         ends the session, so within it a number means the notification that was copied."""
+        self._results: WeakKeyDictionary[Euicc, PendingNotification] = WeakKeyDictionary()
+        """The notification that a card has returned as an installation's result, in each open session."""
 
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> int:
         """Copy a card's new notifications into the journal, and remove delivered ones from the card.
@@ -94,9 +96,10 @@ class Collection:
             CardError: the card can no longer be reached; copies made so far are kept.
             JournalUnavailable: copies cannot be stored, so nothing leaves the card.
         """
-        listed = self._list(euicc, eid, deadline=deadline)
-        if listed is None:
+        answer = self._list(euicc, eid, deadline=deadline)
+        if answer is None:
             return 0
+        listed = answer.notifications
         found = ListedCopies(self._journal.notifications.all(eid=eid))
         waiting = []
         for entry in listed:
@@ -104,6 +107,7 @@ class Collection:
             with self._passing_over(euicc, eid, seq, shown=entry, deadline=deadline):
                 if found.copy_of(entry) is None:
                     waiting.append(entry)
+        self._recognise_result(euicc, found, answer)
         accepted = [each for each in found.removable() if not self.uncopied.is_resting(eid, each.seq)]
         alone = len(accepted) == len(listed)
         same = self._same(euicc, eid, accepted, alone=alone, deadline=deadline)
@@ -125,6 +129,14 @@ class Collection:
         """
         return self._keep_all(eid, [notification]) == 1
 
+    def keep_result(self, euicc: Euicc, eid: str, notification: PendingNotification) -> bool:
+        """Like `keep`, for what the card has just answered with.
+
+        If the card lists it once, it is not compared with the card's before its removal.
+        """
+        self._results[euicc] = notification
+        return self.keep(eid, notification)
+
     def _keep_all(self, eid: str, notifications: Sequence[PendingNotification]) -> int:
         """Copy notifications in one transaction; return how many are new."""
         at = self._journal.clock.now().steady
@@ -143,6 +155,17 @@ class Collection:
                 for each in notifications
             ]
         )
+
+    def _recognise_result(self, euicc: Euicc, found: ListedCopies, answer: ListNotificationResponse) -> None:
+        """Note the number of the session's result as copied, if the card lists it once and repeats no number.
+
+        Otherwise a command to remove it might take another notification with its number.
+        """
+        result = self._results.get(euicc)
+        if result is None or found.repeats or answer.unreadable or result.sequence_number in answer.repeated:
+            return
+        if result.payload in [each.raw for each in found.listed_under(result.sequence_number)]:
+            self._copied.setdefault(euicc, set()).add(result.sequence_number)
 
     def take_off(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> bool:
         """Remove delivered notifications from the card, right after `collect` has seen them there.
@@ -191,7 +214,9 @@ class Collection:
         removed: list[StoredNotification] = []
         if not copies:
             return removed
-        self._journal.notifications.mark_removing(*(each.id for each in copies))
+        unmarked = [each.id for each in copies if each.stage is not Stage.REMOVING]
+        if unmarked:
+            self._journal.notifications.mark_removing(*unmarked)
         try:
             for stored in copies:
                 with self._passing_over(euicc, eid, stored.seq, resting=resting, deadline=deadline):
@@ -269,15 +294,15 @@ class Collection:
         self.uncopied.forget(eid, uncopied.seq)
         tell_dropped(self._hub, eid, uncopied)
 
-    def _list(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> tuple[NotificationMetadata, ...] | None:
+    def _list(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> ListNotificationResponse | None:
         """Return the card's list; None if the card returns no readable list, or recently returned none."""
         if self.uncopied.is_resting(eid, None):
             return None
-        found: list[tuple[NotificationMetadata, ...]] = []
+        found: list[ListNotificationResponse] = []
         with self._passing_over(euicc, eid, None, deadline=deadline):
             answer = euicc.notification_list(deadline=deadline.within(PATIENCE))
             self.uncopied.count_unreadable(eid, answer.unreadable)
-            found.append(answer.notifications)
+            found.append(answer)
         return found[0] if found else None
 
     def _copy_all(

@@ -65,6 +65,7 @@ class DeliveryRound:
         patience: float,
         connectivity: Connectivity,
         interruption: Cancellation,
+        removed_next: bool = False,
     ) -> None:
         """Prepare.
 
@@ -73,6 +74,8 @@ class DeliveryRound:
             patience: seconds for one notification.
             connectivity: gets the reached and unreached servers.
             interruption: ends the round; the current notification stays due, and the attempt does not count.
+            removed_next: whether an open session removes accepted ones from the card right after the round,
+                so that the last transaction also records that they are being removed.
         """
         self._journal = journal
         self._hub = hub
@@ -80,6 +83,8 @@ class DeliveryRound:
         self._patience = patience
         self._connectivity = connectivity
         self._interruption = interruption
+        self._removed_next = removed_next
+        self._accepted: list[int] = []
         self.delivered = 0
         self.error: LpadError | None = None
         """The first error."""
@@ -148,7 +153,9 @@ class DeliveryRound:
             self._failed(left[:1], internal_error("delivering it", error), passed=True)
         else:
             following = (left[1].id, self._journal.clock.now().steady) if len(left) > 1 else None
-            self._journal.notifications.mark_delivered(left[0].id, sending=following)
+            self._accepted.append(left[0].id)
+            removing = self._accepted if self._removed_next and following is None else ()
+            self._journal.notifications.mark_delivered(left[0].id, sending=following, removing=removing)
             self.delivered += 1
             tell(self._hub, "delivered", left[0])
             self._connectivity.reached()

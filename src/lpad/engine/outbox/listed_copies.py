@@ -114,6 +114,15 @@ class ListedCopies:
         taken.append(copy)
         return copy
 
+    @property
+    def repeats(self) -> bool:
+        """Whether the card has given a copy's number to another notification."""
+        return bool(self._displaced)
+
+    def listed_under(self, seq: int) -> list[StoredNotification]:
+        """Return the copies of what the card lists with a number."""
+        return [each for each in self._listed.get(seq, ()) if each is not None]
+
     def removable(self) -> list[StoredNotification]:
         """Return the notifications to remove: all that the card lists with the number may leave."""
         return [

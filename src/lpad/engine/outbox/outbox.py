@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -21,7 +22,7 @@ from lpad.engine.outbox.notification_events import tell
 from lpad.engine.outbox.uncopied_notifications import UncopiedNotification
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lpad.base.deadline import Deadline
     from lpad.base.server_address import ServerAddress
@@ -82,6 +83,7 @@ class Outbox:
         self._condition = threading.Condition()
         self._locks: dict[str, threading.Lock] = {}
         self._served: dict[str, threading.Thread] = {}
+        self._visited: set[str] = set()
         self._troubled = False
         self._awake = True
         self._stopping = False
@@ -124,13 +126,24 @@ class Outbox:
         """Copy a card's new notifications and remove delivered ones; see `Collection.collect`."""
         return self._collection.collect(euicc, eid, deadline=deadline)
 
-    def keep(self, eid: str, notification: PendingNotification) -> bool:
-        """Copy a notification, such as an installation's result; see `Collection.keep`."""
-        return self._collection.keep(eid, notification)
+    def keep(self, eid: str, notification: PendingNotification, euicc: Euicc) -> bool:
+        """Copy a notification that the card has just answered with; see `Collection.keep_result`."""
+        return self._collection.keep_result(euicc, eid, notification)
 
     def take_off(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> bool:
         """Remove delivered notifications from the card; see `Collection.take_off`."""
         return self._collection.take_off(euicc, eid, deadline=deadline)
+
+    @contextmanager
+    def visiting(self, eid: str) -> Iterator[None]:
+        """Record, while the block runs, that a session is open that will take off what servers accept."""
+        with self._condition:
+            self._visited.add(eid)
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._visited.discard(eid)
 
     def has_due(self, eid: str) -> bool:
         """Whether one of a card's notifications is to be sent now, or is being sent."""
@@ -383,6 +396,7 @@ class Outbox:
                     patience=self._patience(),
                     connectivity=self._connectivity,
                     interruption=interruption or self._stop,
+                    removed_next=connection is not None or card in self._visited,
                 )
                 try:
                     one.run(queue, connection)

@@ -74,9 +74,10 @@ class Observe(Protocol):
         *,
         whole: bool = False,
         switched: ProfileList | None = None,
+        eid: str | None = None,
         copies_later: bool = False,
     ) -> Snapshot:
-        """Publish and return the reading; `whole`, `switched`, `copies_later` as in `Observer.observe`."""
+        """Publish and return the reading; the arguments as in `Observer.observe`."""
 
 
 class Context(Frozen, kw_only=True):

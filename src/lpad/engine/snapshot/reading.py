@@ -52,7 +52,12 @@ class CardReading(Struct, frozen=True, kw_only=True):
 
 
 def read_card(
-    euicc: Euicc, *, known: Snapshot | None, switched: ProfileList | None = None, deadline: Deadline
+    euicc: Euicc,
+    *,
+    known: Snapshot | None,
+    switched: ProfileList | None = None,
+    eid: str | None = None,
+    deadline: Deadline,
 ) -> CardReading:
     """Read a card.
 
@@ -64,11 +69,11 @@ def read_card(
             None reads everything.
         switched: the list that this session has read after a switch, which does not alter the memory, so that
             the known information is reused; the known EID, too, if the list proves that it is the same card.
+        eid: the EID that the card has proven in this session; None reads it.
 
     Raises:
         CardError: its EID or its profiles cannot be read.
     """
-    eid = None
     if switched is not None and known is not None and switched.proves_card_of(known.listed):
         eid = known.eid
     eid = eid or str(euicc.get_eid(deadline=deadline))

@@ -136,6 +136,7 @@ class Observer:
         *,
         whole: bool = False,
         switched: ProfileList | None = None,
+        eid: str | None = None,
         copies_later: bool = False,
     ) -> Snapshot:
         """Read the parts that changes may alter, or the whole card if it is new or requested.
@@ -146,6 +147,7 @@ class Observer:
             whole: whether to read the whole card.
             switched: the list of profiles that this session has read after a switch, which alters nothing
                 else.
+            eid: the EID that the card has proven in this session; None reads it.
             copies_later: whether the caller's result need not wait until new notifications are copied; those
                 of the previous such reading are not delayed further.
 
@@ -153,7 +155,7 @@ class Observer:
             CardError: the EID or the profiles cannot be read.
         """
         known = self._snapshot if self.ready and not whole else None
-        seen = reading.read_card(euicc, known=known, switched=switched, deadline=deadline)
+        seen = reading.read_card(euicc, known=known, switched=switched, eid=eid, deadline=deadline)
         self._ownership.claim(seen.eid, self._claimant)
         for profile in seen.listed.profiles:
             address = seen.listed.address(profile)

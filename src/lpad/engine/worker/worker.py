@@ -645,10 +645,11 @@ class Worker:
         if self._card.hold is not None:
             return False  # the owner of a borrowed port is waiting for it
         seconds = ACCEPTED if self._outbox.has_due(eid) else 0.0
-        self._outbox.wake()
-        with self._condition:
-            with resting():
+        with self._outbox.visiting(eid):
+            self._outbox.wake()
+            with self._condition, resting():
                 self._condition.wait_for(lambda: self._tidy_at is not None or self._is_wanted, seconds)
+        with self._condition:
             if self._tidy_at is None or self._is_wanted:
                 return False
             self._tidy_at = None

@@ -1,0 +1,106 @@
+"""The result that a card answers with is its notification, unless its list or certificate leaves doubt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.lab import CARD, SECOND, Lab
+from engine.outbox.test_outbox import pending
+from engine.outbox.test_repeated_numbers import away, made_anew
+from lpad.codec.asn1 import tlv
+from lpad.codec.messages.authentication import AuthenticateServerResponse
+from lpad.engine.snapshot.snapshot import CardState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LIST = 0xBF28
+RESULT = 1
+"""The number of the first notification of a new card: the installation's result."""
+GET_EID = "BF3E035C015A"
+
+
+def fetched(lab: Lab) -> int:
+    """Return how often the card was asked for the notification with the result's number."""
+    return sum(f"BF2B05A0038001{RESULT:02X}" in line for line in lab.modem.received)
+
+
+def cleared(lab: Lab) -> bool:
+    return lab.card.notifications == () and not pending(lab)
+
+
+def left(lab: Lab) -> bool:
+    return RESULT not in [each.number for each in lab.card.notifications]
+
+
+def read(lab: Lab) -> None:
+    """Wait for the first reading, which must not meet a fault that follows."""
+    lab.until(lambda: lab.engine.snapshot(CARD).state, lambda state: state is CardState.READY)
+    lab.until_true(lambda: not lab.card.open_channels)
+
+
+def twice(answer: bytes) -> bytes:
+    """List each notification twice."""
+    entries = [each.raw for each in tlv.parse(answer).get(0xA0).children()]
+    return tlv.encode(LIST, tlv.encode(0xA0, *entries, *entries))
+
+
+def with_a_broken_one(answer: bytes) -> bytes:
+    """List another notification, whose number cannot be read."""
+    return tlv.encode(LIST, tlv.encode(0xA0, tlv.parse(answer).get(0xA0).value, tlv.encode(0xBF2F)))
+
+
+def nothing(_answer: bytes) -> bytes:
+    """List no notification."""
+    return tlv.encode(LIST, tlv.encode(0xA0))
+
+
+def test_the_result_is_not_fetched_again(lab: Lab) -> None:
+    """The card has answered with it and lists it once, so it leaves the card without another command."""
+    lab.install()
+    lab.until_true(lambda: cleared(lab))
+    assert fetched(lab) == 0
+
+
+@pytest.mark.parametrize("listed", [nothing, twice, with_a_broken_one])
+def test_a_result_that_is_not_listed_exactly_once_is_compared(
+    lab: Lab, listed: Callable[[bytes], bytes]
+) -> None:
+    """Something else may have its number, and a command to remove the one may take the other."""
+    read(lab)
+    lab.card.faults.corrupt(LIST, listed)
+    lab.install()
+    lab.until_true(lambda: left(lab))
+    assert fetched(lab) == 1
+
+
+def test_a_card_that_has_repeated_a_number_is_not_trusted(lab: Lab) -> None:
+    """Its list may show two notifications as one."""
+    away(lab)
+    lab.install()
+    made_anew(lab)
+    lab.server.faults.clear()
+    lab.modem.received.clear()
+    lab.install(iccid=SECOND, name="Second")
+    lab.until_true(lambda: cleared(lab))
+    assert fetched(lab) == 1
+
+
+@pytest.mark.parametrize(("eid", "asked"), [(None, 0), (lambda _: None, 1)], ids=["named", "not named"])
+def test_the_eid_in_the_certificate_is_not_read_again(
+    lab: Lab,
+    monkeypatch: pytest.MonkeyPatch,
+    eid: Callable[[AuthenticateServerResponse], None] | None,
+    asked: int,
+) -> None:
+    """If the card's certificate names no EID, the card is asked for it after the installation."""
+    if eid is not None:  # the simulated server refuses such a certificate
+        monkeypatch.setattr(AuthenticateServerResponse, "eid", property(eid))
+    lab.install()
+    lab.until_true(lambda: cleared(lab))
+    lab.modem.received.clear()
+    lab.install(iccid=SECOND, name="Second")
+    assert sum(GET_EID in line for line in lab.modem.received) == asked
+    lab.until_true(lambda: cleared(lab))
