@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import subprocess
 import sys
 import threading
@@ -20,7 +21,7 @@ from bench.control_messages import control_messages
 from bench.counts import counts
 from bench.figure import Figure
 from bench.instructions import instructions
-from bench.listed_misses import PAGE, listed_misses, verdict
+from bench.listed_misses import PAGE, comparable, listed_misses, verdict
 from bench.process_usage import usage
 from bench.recording_card import RecordingCard
 from journeys.gateway import CARD, PATIENCE, Gateway
@@ -66,7 +67,10 @@ def main() -> int:
             )
     if asked.check:
         misses = listed_misses(PAGE.read_text(encoding="utf-8"))
-        found = [sentence for each in figures if (sentence := verdict(each, misses)) is not None]
+        compared, notice = comparable(figures, platform.python_version())
+        found = [sentence for each in compared if (sentence := verdict(each, misses)) is not None]
+        if notice is not None:
+            print(notice, file=sys.stderr)
         print(*found, sep="\n", file=sys.stderr)
         return 1 if found else 0
     return 0 if all(each.met for each in figures) else 1

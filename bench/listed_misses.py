@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bench.figure import Figure
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "bench.md"
 HEADING = "## Missed goals"
+PYTHON = "3.11.2"
+"""The version of Python, Debian's, with which the listed instructions and memory were measured."""
 
 
 def listed_misses(text: str) -> dict[str, float]:
@@ -49,3 +53,19 @@ def verdict(figure: Figure, misses: dict[str, float]) -> str | None:
     if figure.measured > listed * (1 + figure.spread):
         return f"{said} is worse than {listed:g}, which docs/bench.md lists"
     return None
+
+
+def comparable(figures: Sequence[Figure], version: str) -> tuple[list[Figure], str | None]:
+    """Return the figures that the list holds for, and a notice if it does not hold for all.
+
+    Args:
+        figures: the measured ones; those with a spread depend on the version of Python.
+        version: of Python, such as 3.11.2.
+    """
+    if version == PYTHON:
+        return list(figures), None
+    notice = (
+        f"instructions and memory are not compared: docs/bench.md lists them for Python {PYTHON},"
+        f" and this is {version}"
+    )
+    return [each for each in figures if not each.spread], notice

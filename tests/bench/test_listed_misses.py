@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.figure import at_most
-from bench.listed_misses import HEADING, PAGE, listed_misses, verdict
+from bench.listed_misses import HEADING, PAGE, PYTHON, comparable, listed_misses, verdict
 
 SECTION = (
     f"# Bench\n\n{HEADING}\n\n| figure | measured | goal | reason |\n|---|---|---|---|\n"
@@ -48,3 +48,12 @@ def test_a_listed_figure_may_not_get_worse(measured: float, spread: float, *, fa
 def test_an_unlisted_miss_fails() -> None:
     """The sentence names the figure and its value."""
     assert "other: 3 calls misses its goal" in str(verdict(at_most("other", 3, 2, "calls"), {"lines": 1.0}))
+
+
+def test_another_python_needs_other_instructions_and_memory() -> None:
+    """Under it, these are not compared, and a notice states this; counts are."""
+    figures = [at_most("lines", 3, 2, "calls"), at_most("memory", 50, 38, "MiB", spread=0.03)]
+    assert comparable(figures, PYTHON) == (figures, None)
+    compared, notice = comparable(figures, "3.13.1")
+    assert compared == figures[:1]
+    assert "3.13.1" in str(notice)
