@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,13 +18,13 @@ from lpad.cli import offline_probe
 from lpad.cli.setup import port_trial
 from lpad.cli.setup.setup_command import setup
 from lpad.settings import SettingsFile
+from lpad.settings.sections.euiccs.euicc import MOST_FALLBACK_PORTS
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.modem.pty_modem import PtyModem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from click.testing import Result
 
@@ -66,6 +68,25 @@ def test_the_other_port_becomes_a_fallback(tmp_path: Path, card: SoftCard) -> No
     assert done.exit_code == 0, done.output
     assert f'+    fallback_ports: ["{mbim}"]' in done.output
     assert written(tmp_path) == [("modem", str(at), [str(mbim)])]
+
+
+def test_no_more_ports_are_written_than_the_settings_take(
+    tmp_path: Path, card: SoftCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A modem with many ports still gets settings that lpad reads."""
+    names = [f"ttyUSB{number}" for number in range(2 + MOST_FALLBACK_PORTS)]
+    sysfs = tmp_path / "many"
+    usb_device(sysfs, "1-2", **{name: f"1-2:1.{number}/{name}" for number, name in enumerate(names)})
+    monkeypatch.setattr(port_trial, "device_of", partial(device_of, sysfs=sysfs))
+    paths = [str(tmp_path / name) for name in names]
+    options = [word for path in paths for word in ("--port", path)]
+    with ExitStack() as modems:
+        for path in paths:
+            modems.enter_context(PtyModem(card, path=Path(path)))
+        config = ["--config", str(tmp_path / "lpad.yaml"), "--no-restart", "--yes"]
+        done = CliRunner().invoke(setup, [*config, *options])
+    assert done.exit_code == 0, done.output
+    assert written(tmp_path) == [("modem", paths[0], paths[1:-1])]
 
 
 def test_a_port_that_does_not_reach_the_card_is_left_out(tmp_path: Path, card: SoftCard) -> None:

@@ -20,6 +20,7 @@ from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import Output, safe
 from lpad.client import ApiError
 from lpad.settings import SettingsFile
+from lpad.settings.sections.euiccs.euicc import MOST_FALLBACK_PORTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -218,7 +219,7 @@ def _named(modems: Sequence[tuple[Trial, ...]], taken: Sequence[str]) -> list[Ne
     cards: list[NewCard] = []
     for trial, *others in modems:
         wanted = "modem" if trial.place.key == "port" else "reader"
-        fallbacks = tuple(each.place.name for each in others)
+        fallbacks = tuple(each.place.name for each in others[:MOST_FALLBACK_PORTS])
         several = len(trial.report.euiccs) > 1
         for euicc in trial.report.euiccs if several else (None,):
             name = free_name(wanted, [*taken, *(card.name for card in cards)])

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 BlockSize = Annotated[int, msgspec.Meta(ge=1, le=255)]
 Baud = Annotated[int, msgspec.Meta(ge=300, le=4_000_000)]
-FallbackPorts = Annotated[list[Text], msgspec.Meta(max_length=8)]
+MOST_FALLBACK_PORTS = 8
+FallbackPorts = Annotated[list[Text], msgspec.Meta(max_length=MOST_FALLBACK_PORTS)]
 Position = Annotated[int, msgspec.Meta(ge=0, le=255)]
 
 Provision = Literal["never", "on_empty"]
