@@ -58,6 +58,7 @@ def test_a_listener_continues_where_it_was(lab: Lab) -> None:
         with listening(gateway, STREAM, **{"Last-Event-ID": "3"}) as events:
             assert next(events)["id"] == "3"
             assert one(gateway)["position"] == 3
+        lab.until_true(lambda: not one(gateway)["connected"])
         answer = gateway.http.delete(f"{PATH}/bridge")
         assert (answer.status_code, answer.json()["name"]) == (200, "bridge")
         assert gateway.get(PATH) == {"listeners": [], "next": None}
@@ -145,6 +146,7 @@ def test_who_may(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
                 next(events)
         full = gateway.http.get("/v1/events?form=cloudevents&listener=more")
         assert (full.status_code, full.json()["details"]) == (409, {"limit": MOST_OF_A_USER})
+        lab.until_true(lambda: not any(each["connected"] for each in gateway.get(PATH)["listeners"]))
         assert gateway.http.delete(f"{PATH}/own0").status_code == 200
         monkeypatch.setattr(AccessRules, "roles", lambda _self, _peer: frozenset(Role))
         assert gateway.http.delete(f"{PATH}/bridge").status_code == 200
