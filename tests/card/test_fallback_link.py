@@ -49,6 +49,10 @@ class Ports:
     def mbim_path(self) -> str:
         return str(self._folder / "wwan0mbim0")
 
+    def remembered(self) -> list[Path]:
+        """Return the files with the port that works while another one refuses."""
+        return list((self._folder / "links").glob("*.working"))
+
     def way(self) -> Way:
         quirks = {"patience": {"apdu": 1.0, "information": 0.5}}
         port = ModemPort(path=self.mbim_path, fallbacks=(self.at.path,), quirks=quirks)
@@ -87,6 +91,7 @@ def test_a_port_that_refuses_is_replaced_and_this_is_remembered(
     assert isinstance(link, Listening)
     assert link.fileno() > 0
     assert ports.card.open == set()
+    assert ports.remembered()
     link.close()
     asked = len(modem.received)
     link = ports.way().open_link(soon())
@@ -111,7 +116,7 @@ def test_the_report_names_the_port_that_is_used_instead(ports: Ports) -> None:
 
 
 def test_a_silent_port_is_replaced(ports: Ports) -> None:
-    """A modem that answers nothing on one port is asked for its IMEI on the other."""
+    """A modem that answers nothing on one port is asked on the other; it may answer next time."""
     modem = ports.mbim()
     for _ in range(9):
         modem.once(executed=False, lost=True)
@@ -119,6 +124,7 @@ def test_a_silent_port_is_replaced(ports: Ports) -> None:
     assert link.imei(deadline=soon()) is not None
     assert kind_that_answers(link) == "csim"
     link.close()
+    assert not ports.remembered()
 
 
 def test_a_vanished_port_is_replaced_until_it_is_back(ports: Ports) -> None:

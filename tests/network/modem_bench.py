@@ -93,14 +93,19 @@ class MbimRig:
 
 
 @contextmanager
-def mbim_rig(folder: Path, **habits: Any) -> Iterator[MbimRig]:
-    """Switch on a modem with these habits."""
+def mbim_rig(folder: Path, *, port: str | None = None, **habits: Any) -> Iterator[MbimRig]:
+    """Switch on a modem with these habits; `port`: the settings' port, if MBIM is its fallback."""
     path = str(folder / "cdc-wdm0")
     with MbimModem(IccidCard(NEW), path=path, personality=ModemPersonality(**habits)) as modem:
         held = Card(
-            CardPort(name="modem", transport="MBIM", open_link=lambda _deadline: open_mbim_link(path))
+            CardPort(
+                name="modem",
+                transport="MBIM",
+                open_link=lambda _deadline: open_mbim_link(path),
+                several_ports=port is not None,
+            )
         )
         try:
-            yield MbimRig(modem, ModemAtHand(held, path), held)
+            yield MbimRig(modem, ModemAtHand(held, port or path), held)
         finally:
             held.drop()

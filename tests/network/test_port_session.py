@@ -44,6 +44,13 @@ def look(on: MbimRig) -> Connection:
     return AtApplier().look(wanted(on), deadline=soon())
 
 
+def test_the_session_is_opened_over_a_fallback_port(tmp_path: Path) -> None:
+    """The settings' port is an AT port that does not work, and lpad reaches the modem over MBIM."""
+    with mbim_rig(tmp_path, port=str(tmp_path / "ttyUSB2")) as on:
+        assert isinstance(connect(on), Applied)
+        assert look(on).bearer.state is State.UP
+
+
 def test_the_session_is_opened_with_the_settings(tmp_path: Path) -> None:
     """APN, credentials and IP type reach the modem; bearer and addresses are seen."""
     with mbim_rig(tmp_path, subscriptions={NEW: Subscription(credentials=("user", PASSWORD))}) as on:

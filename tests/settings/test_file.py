@@ -87,6 +87,18 @@ def test_quirks_may_be_overridden(tmp_path: Path) -> None:
         ("euiccs: {a: {port: x, quirks: {linx: []}}}", "euiccs.a.quirks.linx", "the known ones are links"),
         ("euiccs: {a: {port: x, quirks: {links: [qmi]}}}", "euiccs.a.quirks.links", "qmi"),
         ("euiccs: {a: {reader: x, fallback_ports: [y]}}", "euiccs.a.fallback_ports", "give 'port', too"),
+        ("euiccs: {a: {port: x, fallback_ports: [x]}}", "euiccs.a.fallback_ports", "named once"),
+        ("euiccs: {a: {port: x, fallback_ports: [y, y]}}", "euiccs.a.fallback_ports", "named once"),
+        (
+            "euiccs: {a: {port: x, fallback_ports: [y]}, b: {port: y}}",
+            "euiccs.b.port",
+            "y already belongs to 'a'",
+        ),
+        (
+            "euiccs: {a: {port: x}, b: {port: y, fallback_ports: [x]}}",
+            "euiccs.b.fallback_ports",
+            "x already belongs to 'a'",
+        ),
         ("log: loud", "log", "debug"),
         ("trust: {ca: x}", "trust.ca", "extra_ca_files"),
         ("access: {install: {group: [x]}}", "access.install.group", "did you mean 'groups'?"),

@@ -9,7 +9,6 @@ import hashlib
 import logging
 import os
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import replace
@@ -18,9 +17,11 @@ from lpad.base.errors import CardStatus, CardUnreachable
 from lpad.base.regular_file import REWRITE, open_regular, read_regular
 from lpad.card.link.diagnostics import facts_of
 from lpad.card.link.listening import Listening
+from lpad.card.port.link_refused import LinkRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid, Imei
@@ -183,7 +184,7 @@ class FallbackLink:
                 continue
             if failed is not None:
                 _log.warning("%s; lpad uses %s instead", failed, port)
-                if Path(order[0]).exists():  # it refuses, so it does not work better next time
+                if isinstance(failed, LinkRefused | CardStatus):  # no better next time, unlike silence
                     self._working.keep(port)
             return result
         self.close()

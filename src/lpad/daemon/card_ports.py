@@ -67,7 +67,8 @@ class CardPorts:
             way = self._way(where, [*ways, *self._ways], shared=shared)
             ways.append((where, shared, way))
             port = _card_port(name, section, where, way)
-            port = replace(port, network=network, device=section.port)
+            several = bool(section.fallback_ports)
+            port = replace(port, network=network, device=section.port, several_ports=several)
             provisioning = _provisioning(settings, section)
             port = replace(port, provisioning=provisioning, discovery=_discovery(settings.discovery))
             if port.failover is not None and provisioning.on_failover is not None:

@@ -28,7 +28,7 @@ def notes(file: SettingsFile) -> list[Mistake]:
         report.wrong("no card is configured; run 'lpad setup'", "euiccs")
     _outdated(settings, report)
     for name, euicc in settings.euiccs.items():
-        if euicc.port is not None and not Path(euicc.port).exists():
+        if euicc.ports and not any(Path(port).exists() for port in euicc.ports):
             report.wrong(f"{euicc.port} does not exist now; lpad waits for it", "euiccs", name, "port")
     state = file.resolve(settings.state_folder)
     if state.exists() and not state.is_dir():

@@ -41,7 +41,7 @@ def rig_with(
 ) -> Iterator[tuple[MbimModem, MbimLink]]:
     card = card or ScriptedCard(answers={GET_EID: EID})
     with MbimModem(card, path=path, habits=MbimHabits(**habits)) as modem:
-        link = open_mbim_link(modem.path)
+        link = open_mbim_link(modem.path, memory=LinkMemory(None))
         try:
             yield modem, link
         finally:
@@ -267,6 +267,34 @@ def test_a_card_that_hides_its_isdr_gets_the_terminal_capability(tmp_path: Path)
                 assert get_eid(link) == EID
                 link.close()
                 assert len(uicc_commands(modem, Uicc.RESET)) == resets
+
+
+def test_a_lost_restart_is_made_up_for(tmp_path: Path) -> None:
+    """A card that was not restarted still hides its ISD-R; the next opening restarts it."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    memory = LinkMemory(tmp_path / "links")
+    habits = MbimHabits(hides_isdr=True)
+    with MbimModem(card, path=tmp_path / "wdm", habits=habits) as modem:
+        modem.once(UICC, Uicc.RESET, executed=False, lost=True)
+        link = open_mbim_link(modem.path, memory=memory, overrides={"patience": {"apdu": 0.5}})
+        with pytest.raises(CardError):
+            link.open_channel((ISD_R,), deadline=soon())
+        link.close()
+        link = open_mbim_link(modem.path, memory=memory)
+        assert get_eid(link) == EID
+        link.close()
+
+
+@pytest.mark.parametrize(("memory", "forgets"), [(LinkMemory(None), True), (None, False)])
+def test_a_card_is_not_restarted_in_vain(tmp_path: Path, memory: LinkMemory | None, *, forgets: bool) -> None:
+    """A modem that does not report what it declares; and a trial, as by lpad setup: the SIM may be in use."""
+    habits = MbimHabits(hides_isdr=True, forgets_capabilities=forgets)
+    with MbimModem(ScriptedCard(applications=()), path=tmp_path / "wdm", habits=habits) as modem:
+        link = open_mbim_link(modem.path, memory=memory)
+        with pytest.raises(CardStatus, match="not an eUICC"):
+            link.open_channel((ISD_R,), deadline=soon())
+        link.close()
+        assert not uicc_commands(modem, Uicc.RESET)
 
 
 def test_other_terminal_capabilities_are_kept(tmp_path: Path) -> None:

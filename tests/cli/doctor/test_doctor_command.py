@@ -53,6 +53,16 @@ def test_a_device_that_is_well(terminal: Terminal, tmp_path: Path) -> None:
     assert "wrong" not in found.values(), done.out
 
 
+def test_a_port_that_another_one_replaces(terminal: Terminal, tmp_path: Path) -> None:
+    """A missing port is wrong only if none of the modem's ports exists."""
+    for fallback, verdict in (("/dev/null", "note"), (f"{tmp_path}/wdm0", "wrong")):
+        config = f"euiccs:\n  modem:\n    port: {tmp_path}/ttyUSB7\n    fallback_ports: [{fallback}]\n"
+        (tmp_path / "settings.yaml").write_text(config, encoding="utf-8")
+        lines = page(terminal, tmp_path, "--json").json["lines"]
+        missing = [each for each in lines if each["text"].startswith(f"{tmp_path}/ttyUSB7")]
+        assert [each["verdict"] for each in missing] == [verdict], lines
+
+
 def test_no_secret_is_shown(terminal: Terminal, tmp_path: Path) -> None:
     """Settings, cards and failures are shown without passwords, codes and identifiers."""
     code = f"LPA:1${terminal.lab.server.address}${SECRETS[1]}"

@@ -60,6 +60,7 @@ class MbimLink(ControlLink[MbimModem]):
         *,
         name: str,
         memory: LinkMemory,
+        declares: bool,
         overrides: Mapping[str, Any] | None = None,
         unredacted: bool = False,
     ) -> None:
@@ -70,7 +71,7 @@ class MbimLink(ControlLink[MbimModem]):
         self._overrides = overrides or {}
         self._entries: tuple[str, ...] = ()
         self._slots_told: tuple[str, ...] = ()
-        self._declared = False
+        self._declares, self._declared = declares, False
 
     def describe(self) -> LinkFacts:
         """Return the link's description of itself."""
@@ -151,7 +152,7 @@ class MbimLink(ControlLink[MbimModem]):
             CardBusy: the card restarts.
         """
         needed = self.remembered.select_p2 is None or self.remembered.terminal_capability
-        if not needed or self._declared:
+        if not needed or self._declared or not self._declares:
             return
         try:
             declared = declare_lpa(self.modem.dialogue, patience=self.quirks.patience.apdu, deadline=deadline)
@@ -224,7 +225,7 @@ def open_mbim_link(
 
     Args:
         port: such as /dev/cdc-wdm0, locked until the link is closed, or shared through mbim-proxy.
-        memory: the modems remembered across restarts; None: none.
+        memory: the modems remembered across restarts; None: none, and no card is restarted to find its ISD-R.
         overrides: the settings' quirks; see `Quirks.merged`.
         open_port: opens the port.
 
@@ -236,5 +237,10 @@ def open_mbim_link(
     Quirks().merged(overrides or {})
     modem = MbimModem(MbimDialogue(open_port(port)))
     return MbimLink(
-        modem, name=port, memory=memory or LinkMemory(None), overrides=overrides, unredacted=unredacted
+        modem,
+        name=port,
+        memory=memory or LinkMemory(None),
+        declares=memory is not None,
+        overrides=overrides,
+        unredacted=unredacted,
     )

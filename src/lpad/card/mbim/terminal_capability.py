@@ -6,8 +6,10 @@ access).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from lpad.base.errors import CardError
 from lpad.codec.mbim.messages import Action
 from lpad.codec.mbim.services import UICC, Uicc
 from lpad.codec.mbim.uicc_access import LPA_CAPABILITY, ResetRequest, TerminalCapability
@@ -29,36 +31,43 @@ def declare_lpa(dialogue: MbimDialogue, *, patience: float, deadline: Deadline) 
         patience: the maximum number of seconds to wait for each answer.
 
     Returns:
-        Whether this was done; False: the card knows it already, or the modem does not report its capability.
+        Whether this was done; False: the card knows it already, or the modem does not report what it
+        declares.
 
     Raises:
         CardUnreachable: the modem does not answer, or refuses.
         CardBusy: the modem or its SIM is busy.
     """
     attempted = "cannot tell the card that this device has an LPA"
-    found = dialogue.read(
-        TerminalCapability,
-        UICC,
-        Uicc.TERMINAL_CAPABILITY,
-        attempted=attempted,
-        patience=patience,
-        deadline=deadline,
-    )
-    if found is None or LPA_CAPABILITY in found.objects:
-        return False
-    others = tuple(each for each in found.objects if not each.startswith(_TAG))
-    wishes: tuple[tuple[Uicc, Information], ...] = (
-        (Uicc.TERMINAL_CAPABILITY, TerminalCapability(objects=(*others, LPA_CAPABILITY))),
-        (Uicc.RESET, ResetRequest(pass_through=0)),
-    )
-    for cid, wish in wishes:
-        dialogue.ask(
+
+    def read() -> TerminalCapability | None:
+        return dialogue.read(
+            TerminalCapability,
             UICC,
-            cid,
-            wish,
-            action=Action.SET,
+            Uicc.TERMINAL_CAPABILITY,
             attempted=attempted,
             patience=patience,
             deadline=deadline,
         )
+
+    def order(cid: Uicc, wish: Information, *, deadline: Deadline = deadline) -> None:
+        dialogue.ask(
+            UICC, cid, wish, action=Action.SET, attempted=attempted, patience=patience, deadline=deadline
+        )
+
+    found = read()
+    if found is None or LPA_CAPABILITY in found.objects:
+        return False
+    others = tuple(each for each in found.objects if not each.startswith(_TAG))
+    order(Uicc.TERMINAL_CAPABILITY, TerminalCapability(objects=(*others, LPA_CAPABILITY)))
+    declared = read()
+    if declared is None or LPA_CAPABILITY not in declared.objects:
+        return False  # it would not be known that the card has been restarted for this
+    try:
+        order(Uicc.RESET, ResetRequest(pass_through=0))
+    except CardError:
+        # The next attempt must find that the card has not been restarted.
+        with suppress(CardError):
+            order(Uicc.TERMINAL_CAPABILITY, found, deadline=deadline.later(patience))
+        raise
     return True

@@ -71,6 +71,7 @@ LADDER = (
     RefreshStep(step=Step.MODEM_RESET, up=(RESET,), seconds=90.0, port_goes=True),
 )
 """The steps that make a modem on a QMI port notice another profile."""
+_READS_THE_CARD = frozenset({SESSION_ON, SIM_ON, RADIO_ON})
 _ACTIONS: dict[str, tuple[Body, ...]] = {
     SESSION_OFF: (
         card.ChangeProvisioningSession(
@@ -187,6 +188,8 @@ class QmiModem:
 
     def take(self, action: str, *, deadline: Deadline) -> bool:
         """Carry out an action by its name; return whether the modem accepted it."""
+        if action in _READS_THE_CARD:
+            self.dialogue.forget_rejection()  # it belongs to the profile that the modem has read until now
         if action == SESSION_ON:
             return self._start_session(deadline)
         if action not in _ACTIONS:

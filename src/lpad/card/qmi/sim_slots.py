@@ -50,6 +50,6 @@ def needs_change(slots: Sequence[Slot], number: int, *, attempted: str) -> bool:
         return False
     wanted = [each for each in slots if each.number == number]
     if not wanted:
-        told = ", ".join(map(str, slots)) or "the modem reports one slot only"
+        told = ", ".join(map(str, slots)) or "the modem reports no slots"
         raise CardUnreachable(f"{attempted}: {told}; correct the quirk 'sim_slot'", retryable=False)
     return not wanted[0].active

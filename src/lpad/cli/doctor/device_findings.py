@@ -79,7 +79,7 @@ def ports(listed: Ports, settings: Settings | None) -> Iterator[Finding]:
     """Yield a line for each port and reader: whether it exists, and which program has it open."""
     for path in sorted({*listed.serial, *_configured(settings)}):
         if not Path(path).exists():
-            yield Finding(about="port", verdict=Verdict.WRONG, text=f"{path} does not exist")
+            yield _absent(path, settings)
             continue
         held = holders(path)
         told = f"held by {', '.join(held)}" if held else "no holder is visible"
@@ -102,7 +102,16 @@ def ports(listed: Ports, settings: Settings | None) -> Iterator[Finding]:
 
 def _configured(settings: Settings | None) -> list[str]:
     euiccs = settings.euiccs.values() if settings is not None else ()
-    return [each.port for each in euiccs if each.port is not None]
+    return [port for each in euiccs for port in each.ports]
+
+
+def _absent(path: str, settings: Settings | None) -> Finding:
+    euiccs = settings.euiccs.values() if settings is not None else ()
+    others = (port for each in euiccs if path in each.ports for port in each.ports)
+    if any(Path(port).exists() for port in others):
+        text = f"{path} does not exist; lpad uses another port of the modem"
+        return Finding(about="port", verdict=Verdict.NOTE, text=text)
+    return Finding(about="port", verdict=Verdict.WRONG, text=f"{path} does not exist")
 
 
 def _set_keys(file: SettingsFile) -> str:

@@ -383,6 +383,8 @@ class MbimFunction:
     def _uicc_terminal_capability(self, command: Command) -> Information:
         if command.action == Action.SET:
             self._capabilities = decode(uicc.TerminalCapability, command.info).objects
+        elif self.habits.forgets_capabilities:
+            return uicc.TerminalCapability(objects=())
         return uicc.TerminalCapability(objects=self._capabilities)
 
     def _uicc_reset(self, command: Command) -> Information:

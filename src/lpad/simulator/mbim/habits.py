@@ -23,6 +23,8 @@ class MbimHabits:
     """Whether an APDU whose class byte names a channel fails as if there were no channel (lpac#114)."""
     fetches_response: bool = True
     """Whether it turns 61xx into GET RESPONSE and 6Cxx into the right Le, or passes them on."""
+    forgets_capabilities: bool = False
+    """Whether it answers a query for TERMINAL CAPABILITY with an empty list."""
     hides_isdr: bool = False
     """Whether every SELECT fails until the card has started with the capability of a device with an LPA."""
     channels: int = 19

@@ -86,6 +86,9 @@ class ControlPortSession(Frozen):
         return self._modem.open_session(wish, deadline=deadline)
 
 
+_WITHOUT_SESSION = frozenset({PortProtocol.AT, PortProtocol.QMI})
+
+
 class ModemAtHand(Frozen):
     """The modem around a worker's card."""
 
@@ -121,7 +124,8 @@ class ModemAtHand(Frozen):
         Raises:
             CardError: the port is gone, or another program uses it.
         """
-        if self.port is None or protocol_of(self.port) in {PortProtocol.AT, PortProtocol.QMI}:
+        others = self._card.port.several_ports
+        if self.port is None or (not others and protocol_of(self.port) in _WITHOUT_SESSION):
             yield None
             return
         with self._card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:

@@ -73,9 +73,9 @@ class CardPort(Frozen, kw_only=True):
     `block_size` is the data of one STORE DATA block in bytes; `imei`, `default_smdp` replace the values of
     the modem and the card; `tac` counts without an IMEI. `policy` has the rules for switching, and `failover`
     those for replacing an unhealthy profile; None: no failover. `network` has the applier for the data
-    connection;
-    `device` is the port's path, None for a reader. `watch` reports changes of the port's presence, if the
-    system does. `observe` gets the seconds that each command to the ISD-R took.
+    connection; `device` is the port's path, None for a reader; with `several_ports`, the link may be over
+    another port of the modem. `watch` reports changes of the port's presence, if the system does. `observe`
+    gets the seconds that each command to the ISD-R took.
     """
 
     name: str
@@ -93,6 +93,7 @@ class CardPort(Frozen, kw_only=True):
     failover: FailoverPolicy | None = None
     network: NetworkPolicy = NO_NETWORK_POLICY
     device: str | None = None
+    several_ports: bool = False
     provisioning: ProvisioningPolicy = NO_PROVISIONING
     discovery: DiscoveryPolicy = NO_DISCOVERY
     watch: Watch = _unwatched

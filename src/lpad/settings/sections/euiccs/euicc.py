@@ -67,6 +67,11 @@ class EuiccSection(Section, frozen=True):
         """The place of the card; cards in one place share their port."""
         return " ".join(f"{name} {getattr(self, name)}" for name in self.places)
 
+    @property
+    def ports(self) -> frozenset[str]:
+        """All ports of the modem."""
+        return frozenset(each for each in (self.port, *self.fallback_ports) if each is not None)
+
     def check(self, report: Report) -> None:
         """Report an invalid name, place, identifier or quirk."""
         if not _NAME.fullmatch(str(report.at[-1])):
@@ -77,6 +82,8 @@ class EuiccSection(Section, frozen=True):
             report.wrong("missing; for a card in a PC/SC reader, give 'reader' instead", "port")
         if self.fallback_ports and self.port is None:
             report.wrong("only a modem has several ports: give 'port', too", "fallback_ports")
+        if len({self.port, *self.fallback_ports}) <= len(self.fallback_ports):
+            report.wrong("each port of the modem is named once, in 'port' or here", "fallback_ports")
         self._check_device(report)
         if self.default_smdp is not None:
             report.parsed(ServerAddress.parse, self.default_smdp, "default_smdp")
@@ -103,6 +110,11 @@ def check_places(euiccs: dict[str, EuiccSection], report: Report) -> None:
             for other, section in seen:
                 if euicc.place == section.place:
                     _check_neighbours(euicc, other, section, report.below(name))
+                elif common := euicc.ports & section.ports:
+                    report.below(name).wrong(
+                        f"{min(common)} already belongs to '{other}'; give each modem its own ports",
+                        "fallback_ports" if euicc.fallback_ports else "port",
+                    )
             seen.append((name, euicc))
 
 
