@@ -34,7 +34,7 @@ MODEM_MANAGER = "org.freedesktop.ModemManager1"
 NETWORK_MANAGER = "org.freedesktop.NetworkManager"
 MODEM = f"{MODEM_MANAGER}.Modem"
 SIM = f"{MODEM_MANAGER}.Sim"
-REGISTERED = 8
+REGISTERED, DISCONNECTING = 8, 9
 """MMModemState."""
 PATIENCE = 60.0
 _TAIL = 8000
@@ -194,6 +194,7 @@ class Rig:
     @contextmanager
     def inhibited(self) -> Iterator[None]:
         """Have ModemManager release the modem."""
+        until(self._ends_no_connection, "ModemManager to end the connection")
         with Bus(deadline=soon()) as bus:
             inhibit(bus, "/virtual/rig", deadline=soon())
             yield
@@ -213,6 +214,12 @@ class Rig:
         with suppress(BusRefused):
             return "Version" in self.bus.properties(NETWORK_MANAGER, path, NETWORK_MANAGER, deadline=soon())
         return False
+
+    def _ends_no_connection(self) -> bool:
+        """Return whether no bearer is being disconnected: ModemManager refuses an inhibition until then."""
+        path = "/org/freedesktop/ModemManager1"
+        shown = self.bus.objects(MODEM_MANAGER, path, deadline=soon()).values()
+        return all(each[MODEM].number("State") != DISCONNECTING for each in shown if MODEM in each)
 
     def _found(self) -> str | None:
         objects = self.bus.objects(MODEM_MANAGER, "/org/freedesktop/ModemManager1", deadline=soon())
