@@ -98,7 +98,7 @@ class ModemPort(Frozen, kw_only=True):
             def open_port(name: str) -> Link:
                 protocol = protocol_of(name) or asked.get(name)
                 if protocol is None:
-                    from lpad.card.port.port_question import ask_protocol  # noqa: PLC0415 - for unknown kinds
+                    from lpad.card.port.port_question import ask_protocol  # noqa: PLC0415 - only if sysfs tells no kind
 
                     protocol = asked[name] = ask_protocol(name, deadline=deadline)
                 match protocol:

@@ -44,6 +44,8 @@ def used(terminal: Terminal) -> Terminal:
     """A card with a profile, some history and a listener."""
     terminal.lpactl("download", terminal.lab.code(terminal.lab.order())).ok()
     terminal.lpactl("enable", FIRST).ok()
+    # what changes by itself between two answers has ended
+    terminal.lab.until_true(lambda: not answer(terminal, f"/v1/euiccs/{CARD}/notifications")["pending"])
     terminal.lab.engine.listeners.connect("program", Asker(user=0, admin=True), after=None)
     return terminal
 

@@ -101,7 +101,7 @@ class HeldClients:
 def _device(port: str) -> str:
     """Return a name of the device node that differs after a restart of the modem or the host."""
     try:
-        found = os.stat(port)  # noqa: PTH116 - the settings name it as text
+        found = Path(port).stat()
         boot = _BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:
         return ""

@@ -129,9 +129,6 @@ class MbimLink(ControlLink[MbimModem]):
             for p2 in order if known is None else (known, *(each for each in order if each != known)):
                 try:
                     channel = self._open(aid, p2, deadline=deadline)
-                    if self._declared:
-                        self.remember(terminal_capability=True)
-                    return channel  # noqa: TRY300 - an else would stand far from it
                 except CardError as error:
                     if is_status(error, Status.NO_LOGICAL_CHANNELS):
                         raise status_error("cannot open a logical channel", 0x6A81) from error
@@ -140,6 +137,10 @@ class MbimLink(ControlLink[MbimModem]):
                     if not is_status(error, *_NOT_SELECTED):
                         raise
                     refusals.append(error)
+                else:
+                    if self._declared:
+                        self.remember(terminal_capability=True)
+                    return channel
         if all(is_status(error, Status.SELECT_FAILED) for error in refusals):
             self._declare_lpa(deadline=deadline)
             raise no_isdr()

@@ -18,6 +18,7 @@ import struct
 import termios
 import tty
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardBusy, CardUnreachable
@@ -163,7 +164,7 @@ def open_control_port(
         CardBusy: another program has locked it.
     """
     try:
-        mode = os.stat(port).st_mode  # noqa: PTH116 - the settings name it as text
+        mode = Path(port).stat().st_mode
     except OSError as error:
         raise _not_opened(port, error) from error
     if stat.S_ISSOCK(mode):
