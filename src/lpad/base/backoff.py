@@ -18,7 +18,7 @@ class Backoff(Frozen):
 
     def after(self, failures: int) -> float:
         """Return the seconds to wait, randomly spread, after `failed` failed attempts (1 or more)."""
-        return self._nominal(failures) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - jitter is no secret
+        return self._nominal(failures) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - jitter needs no cryptographic randomness
 
     def least_after(self, failures: int) -> float:
         """Return the shortest wait that `after` returns for this number of attempts."""
