@@ -94,17 +94,26 @@ def _told(report: TrustReport) -> str:
     return f"`{report.cause}`: `{why}`"
 
 
+class _WithSystemStore(Trust):
+    """Trust with certificates in place of the system's store, which no test may alter."""
+
+    system: str | bytes | None = None
+
+    def add_anchors(self, context: ssl.SSLContext, offer: Offer) -> None:
+        super().add_anchors(context, offer)
+        if offer.anchor is None and self.system is not None:
+            context.load_verify_locations(cadata=self.system)
+
+
 def _trust(shown: Shown) -> Trust:
-    trust = Trust(
+    trust = _WithSystemStore(
         shown.anchors,
         use_system_roots=False,
         minimum_version=shown.minimum,
         forbidden=shown.forbidden or (),
         revocations=[RevocationList.decode(each.public_bytes(Encoding.DER)) for each in shown.revoked],
     )
-    if shown.system is not None:
-        # In place of the system's store, which no test may alter.
-        trust.context(Offer()).load_verify_locations(cadata=shown.system)
+    trust.system = shown.system
     return trust
 
 

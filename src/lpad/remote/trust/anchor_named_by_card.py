@@ -8,12 +8,14 @@ made the signature, whatever the certificate says about its issuer.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from lpad.base.errors import MalformedError
 from lpad.base.frozen import Frozen
 from lpad.codec.x509.certificate_issuers import names_key
 from lpad.codec.x509.chain_certificate import SignedCertificate
+from lpad.codec.x509.server_certificate import Certificate
 from lpad.remote.trust.issuer_key import issuer_points
 
 if TYPE_CHECKING:
@@ -94,6 +96,18 @@ def trace(chain: Sequence[bytes]) -> tuple[ChainLink, ...]:
             None,
         )
     return tuple(path)
+
+
+def states_issuer(chain: Sequence[bytes], authorities: Iterable[bytes]) -> bool:
+    """Whether a certificate of `chain` (DER) states that a CI of the list issued it (RFC 5280, 4.2.1.1).
+
+    The statement proves nothing. It spares servers of other PKIs the computation of the signing keys.
+    """
+    listed, stated = tuple(authorities), set()
+    for raw in chain[:_MOST_PRESENTED]:
+        with suppress(MalformedError):
+            stated.add(Certificate.decode(raw).authority_key_identifier)
+    return any(names_key(each, key_id) for key_id in stated if key_id is not None for each in listed)
 
 
 def find_anchor(path: Sequence[ChainLink], authorities: Iterable[bytes]) -> Anchor | None:

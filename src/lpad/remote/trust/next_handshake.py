@@ -2,7 +2,8 @@
 
     result of the last handshake                 the next one, on a new connection
     ------------------------------------------   -----------------------------------------------------
-    nothing remembered                           the system's roots and the operator's
+    nothing remembered                           anchors chosen when the chain arrives, if the card names CIs
+                                                 (below); otherwise the system's roots and the operator's
     a remembered anchor                          that anchor alone
     no cipher in common                          the same, offering brainpool; or not, if it was offered
     no anchor for the server's chain, or         with the certificate that a CI of the card's has signed
@@ -11,6 +12,11 @@
     anything else, or one that was tried before  none: the server is untrusted
 
 Each ends before a byte of HTTP is sent, unless it verified the server.
+
+The choice when the chain arrives (`arriving_chain`): if a certificate in it states that one of the card's CIs
+issued it, and none of the operator's anchors is involved, the certificate that the CI's key has signed
+becomes the only anchor. Otherwise the system's roots and the operator's are added. OpenSSL then verifies the
+chain.
 """
 
 from __future__ import annotations
@@ -18,12 +24,13 @@ from __future__ import annotations
 import logging
 import ssl
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from lpad.remote.trust import tls_failure
-from lpad.remote.trust.anchor_named_by_card import find_anchor, trace
+from lpad.remote.trust import arriving_chain, tls_failure
+from lpad.remote.trust.anchor_named_by_card import find_anchor, states_issuer, trace
 from lpad.remote.trust.server_role import check_role
 from lpad.remote.trust.trust import Offer
 
@@ -48,7 +55,11 @@ class Handshakes:
         self._tried: list[Offer] = []
         memory, name = trust.memory, str(server)
         remembered = memory.anchor(name, self.authorities)
-        self._offer = Offer(remembered, brainpool=memory.needs_brainpool(name))
+        self._offer = Offer(
+            remembered,
+            brainpool=memory.needs_brainpool(name),
+            on_arrival=remembered is None and bool(self.authorities) and arriving_chain.CAN_WATCH,
+        )
         self._remembered = remembered
         self.presented: list[bytes] = []
         """The certificates that the server showed last, followed by the path found in them."""
@@ -72,7 +83,7 @@ class Handshakes:
         """Return the context of the next handshake."""
         self._tried.append(self._offer)
         try:
-            return self._trust.context(self._offer)
+            context = self._trust.context(self._offer)
         except (ssl.SSLError, ValueError):
             if self._offer.anchor is None:
                 raise
@@ -80,9 +91,13 @@ class Handshakes:
             self._forget(self._offer.anchor)
             self._offer = replace(self._offer, anchor=None)
             return self.context()
+        if self._offer.on_arrival:
+            arriving_chain.watch(context, partial(self._add_anchors, context))
+        return context
 
     def failed(self, error: ssl.SSLError, tls: ssl.SSLSocket) -> LpadError | None:
         """Decide what follows a handshake that failed; None: try the next one."""
+        arriving_chain.unwatch(tls.context)
         self.presented = presented_chain(tls)
         following = self._following(error)
         if following is None or following in self._tried:
@@ -98,6 +113,7 @@ class Handshakes:
         Raises:
             ServerUntrusted: the certificate is not for an eSIM server, or was revoked.
         """
+        arriving_chain.unwatch(tls.context)
         chain = self.verified = verified_chain(tls)
         self.presented, self.tls = presented_chain(tls), tls.version()
         name = str(self._server)
@@ -110,6 +126,20 @@ class Handshakes:
     def is_operators(self, chain: list[bytes]) -> bool:
         """Whether a verified chain ends in one of the operator's anchors, not the system's."""
         return self._trust.is_operators(chain[-1])
+
+    def _add_anchors(self, context: ssl.SSLContext, presented: list[bytes]) -> None:
+        """Add the anchors that the rest of this handshake needs, before OpenSSL verifies the chain."""
+        found = None
+        if states_issuer(presented, self.authorities) and not self._trust.concerns_operators(presented):
+            self.path = trace(presented)
+            found = find_anchor(self.path, self.authorities)
+        chosen = replace(self._offer, anchor=found, on_arrival=False)
+        try:
+            self._trust.add_anchors(context, chosen)
+        except (ssl.SSLError, ValueError):
+            return  # OpenSSL cannot read that certificate; the handshake fails for lack of an anchor
+        self._offer = chosen
+        self._tried.append(chosen)
 
     def _following(self, error: ssl.SSLError) -> Offer | None:
         if self._offer.brainpool and not tls_failure.is_of_certificate(error):
@@ -125,11 +155,11 @@ class Handshakes:
             return None
         self.path = trace(self.presented)
         found = find_anchor(self.path, self.authorities)
-        if found == anchor:
+        if found == anchor and not self._offer.on_arrival:
             return None
         if anchor is not None:
             self._forget(anchor)
-        return replace(self._offer, anchor=found)
+        return replace(self._offer, anchor=found, on_arrival=False)
 
     def _forget(self, anchor: Anchor) -> None:
         self._trust.memory.forget_anchor(str(self._server), anchor)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, Any, Self
 
-from lpad.base.errors import InvalidSettings
+from lpad.base.errors import InvalidSettings, MalformedError
 from lpad.base.frozen import Frozen
 from lpad.codec.x509.certificate_issuers import permitted
+from lpad.codec.x509.chain_certificate import SignedCertificate
+from lpad.codec.x509.server_certificate import Certificate
 from lpad.remote.trust.brainpool import offer_brainpool
 from lpad.remote.trust.known_servers import TrustMemory
 from lpad.remote.trust.revocations import Revocations
@@ -26,10 +28,14 @@ if TYPE_CHECKING:
 
 
 class Offer(Frozen):
-    """The offer of a handshake: its anchors (None: the usual ones), and whether it includes brainpool."""
+    """The offer of a handshake: its anchors (None: the usual ones), and whether it includes brainpool.
+
+    With `on_arrival`, the handshake begins without anchors, and they are added when the chain arrives.
+    """
 
     anchor: Anchor | None = None
     brainpool: bool = False
+    on_arrival: bool = False
 
 
 class Trust:
@@ -101,13 +107,35 @@ class Trust:
         """Whether a certificate (DER) is one of the operator's own anchors."""
         return certificate in self._extra
 
+    def concerns_operators(self, chain: Iterable[bytes]) -> bool:
+        """Whether one of the operator's own anchors is in a chain (DER), or is said to have issued a part."""
+        own = {key_id for each in self._extra for key_id in _key_ids(each, of_issuer=False)}
+        return any(
+            each in self._extra or not own.isdisjoint(_key_ids(each, of_issuer=True))
+            for each in (chain if own else ())
+        )
+
     def context(self, offer: Offer) -> ssl.SSLContext:
         """Return the context for a handshake."""
-        if offer.anchor is not None:
+        if offer.anchor is not None or offer.on_arrival:
             return self._new_context(offer)
         if offer.brainpool not in self._usual:
             self._usual[offer.brainpool] = self._new_context(offer)
         return self._usual[offer.brainpool]
+
+    def add_anchors(self, context: ssl.SSLContext, offer: Offer) -> None:
+        """Have `context` trust the anchors of the offer, and no others if it has none yet.
+
+        Raises:
+            ssl.SSLError, ValueError: the anchor is not a certificate.
+        """
+        if offer.anchor is not None:
+            context.load_verify_locations(cadata=offer.anchor.certificate)
+            return
+        if self._use_system_roots:
+            context.load_default_certs()
+        if self._extra:
+            context.load_verify_locations(cadata=b"".join(self._extra))
 
     def _new_context(self, offer: Offer) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and name by default
@@ -117,16 +145,23 @@ class Trust:
         # An operator may trust a sub-CA, or one server's own certificate, without the root above it. Of a
         # card's CI, the chain contains only a certificate that it has signed.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        if offer.anchor is not None:
-            context.load_verify_locations(cadata=offer.anchor.certificate)
-        else:
-            if self._use_system_roots:
-                context.load_default_certs()
-            if self._extra:
-                context.load_verify_locations(cadata=b"".join(self._extra))
+        if not offer.on_arrival:
+            self.add_anchors(context, offer)
         if self._client is not None:
             _show(context, *self._client)
         return offer_brainpool(context) if offer.brainpool else context
+
+
+def _key_ids(raw: bytes, *, of_issuer: bool) -> set[bytes]:
+    """Return the identifiers of a certificate's key, computed and stated; `of_issuer` adds its issuer's."""
+    try:
+        own, stated = SignedCertificate.decode(raw), Certificate.decode(raw)
+    except MalformedError:
+        return set()
+    found = {own.key.key_id, stated.subject_key_identifier}
+    if of_issuer:
+        found.add(stated.authority_key_identifier)
+    return {each for each in found if each is not None}
 
 
 def _show(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
