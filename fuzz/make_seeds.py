@@ -33,6 +33,7 @@ from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo
 from lpad.codec.messages.download import CancelSessionReason
 from lpad.codec.qmi import card as qmi_card
 from lpad.codec.qmi import control as qmi_control
+from lpad.codec.qmi import data_session as qmi_data_session
 from lpad.codec.qmi import device as qmi_device
 from lpad.codec.qmi import framing as qmi_framing
 from lpad.codec.qmi import network as qmi_network
@@ -313,13 +314,18 @@ def _qmi() -> list[bytes]:
         qmi_card.OpenedLogicalChannel(channel=1, sw=qmi_card.StatusWord(sw1=0x90, sw2=0)),
         qmi_card.ApduAnswer(response=bytes(100)),
         qmi_card.ApduAnswer(long=qmi_card.LongResponse(total=300, token=7)),
+        qmi_data_session.NetworkStarted(handle=0x10203040),
+        qmi_data_session.NetworkStarted(reason=1013, end=qmi_data_session.End(type=6, reason=27)),
+        qmi_data_session.CurrentSettings(ipv4=0x0A400002, ipv6=bytes(17)),
     )
+    change = qmi_data_session.PacketServiceChange(now=qmi_data_session.Changed(status=1), reason=3, family=4)
     event = qmi_card.RefreshIndication(event=qmi_card.RefreshEvent(stage=1, mode=0, session=0))
     streams = [_frame(each, QmiKind.RESPONSE, qmi_values.encode_result(0)) for each in bodies]
     return [
         *(b"\x10" + each for each in streams),
         b"\x08" + _frame(event, QmiKind.INDICATION) + b"noise" + streams[0],
         b"\x06" + _frame(qmi_control.Sync(), QmiKind.INDICATION),
+        b"\x0b" + _frame(change, QmiKind.INDICATION),
     ]
 
 

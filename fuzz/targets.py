@@ -57,6 +57,7 @@ from lpad.codec.messages import (
 )
 from lpad.codec.qmi import card as qmi_card
 from lpad.codec.qmi import control as qmi_control
+from lpad.codec.qmi import data_session as qmi_data_session
 from lpad.codec.qmi import device as qmi_device
 from lpad.codec.qmi import framing as qmi_framing
 from lpad.codec.qmi import network as qmi_network
@@ -286,7 +287,7 @@ def _mbim(data: bytes) -> None:
 
 _QMI: tuple[type[Any], ...] = tuple(
     each
-    for module in (qmi_card, qmi_control, qmi_device, qmi_network)
+    for module in (qmi_card, qmi_control, qmi_data_session, qmi_device, qmi_network)
     for each in vars(module).values()
     if isinstance(each, type) and issubclass(each, qmi_values.Body) and each is not qmi_values.Body
 )

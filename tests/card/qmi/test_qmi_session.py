@@ -41,8 +41,8 @@ def rig(
     personality: ModemPersonality | None = None,
     **habits: Any,
 ) -> Iterator[tuple[QmiModem, QmiLink]]:
-    """A modem whose first context is of a kind, and a link to it."""
-    made = QmiHabits(**habits)
+    """A modem that starts a session of a kind by itself, and a link to it."""
+    made = QmiHabits(**{"starts_session": True, **habits})
     with QmiModem(card, path=path, personality=personality, habits=made) as modem:
         modem.function.modem.contexts.contexts[1].kind = kind
         link = open_qmi_link(modem.path)

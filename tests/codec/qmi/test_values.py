@@ -49,6 +49,26 @@ KNOWN: list[tuple[Any, str]] = [
     (network.AttachDetach(action=network.DETACH), "10: 02"),
     (data_session.SetIpFamily(family=data_session.IpFamily.IPV6), "01: 06"),
     (data_session.PacketServiceStatus(status=data_session.ConnectionStatus.CONNECTED), "01: 02"),
+    (
+        data_session.StartNetwork(
+            apn="em", authentication=2, user_name="u", password="pw", family=data_session.IpFamily.IPV4
+        ),
+        "14: 656D | 16: 02 | 17: 75 | 18: 7077 | 19: 04",
+    ),
+    (data_session.NetworkStarted(handle=0x10203040), "01: 40302010"),
+    (
+        data_session.NetworkStarted(
+            reason=data_session.EndReason.UNKNOWN_APN,
+            end=data_session.End(type=data_session.EndType.NETWORK, reason=27),
+        ),
+        "10: F503 | 11: 0600 1B00",
+    ),
+    (data_session.StopNetwork(handle=0x10203040), "01: 40302010"),
+    (data_session.StopNetwork(handle=data_session.ANY_HANDLE, no_automatic_start=1), "01: FFFFFFFF | 10: 01"),
+    (
+        data_session.PacketServiceChange(now=data_session.Changed(status=1), reason=3, family=4),
+        "01: 01 00 | 10: 0300 | 12: 04",
+    ),
     (data_session.GetCurrentSettings(), "10: 00010000"),
     (data_session.CurrentSettings(ipv4=0x0A400002), "1E: 0200400A"),
     (
@@ -200,8 +220,9 @@ def test_a_number_too_large_is_never_written() -> None:
 
 
 def test_secrets_are_not_shown() -> None:
-    """An APDU and its answer stay out of a log."""
+    """An APDU, its answer, and the credentials of a session stay out of a log."""
     shown = repr(card.SendApdu(slot=1, apdu=b"secret")) + repr(card.ApduAnswer(response=b"secret"))
+    shown += repr(data_session.StartNetwork(user_name="secret", password="secret"))
     assert "secret" not in shown
 
 

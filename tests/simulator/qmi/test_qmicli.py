@@ -5,6 +5,7 @@ Debian 12's qmicli has no command for APDUs, so channels are not among what it c
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import pytest
 from card.scripted_card import ScriptedCard
 from engine.lab import FIRST, Lab
 from lpad.engine.change.change import Kind
+from lpad.simulator.modem.contexts import Subscription
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.qmi.control_port import QmiModem
 from lpad.simulator.qmi.habits import QmiHabits
@@ -71,23 +73,72 @@ def test_qmicli_reads_the_modem(qmicli: Rig) -> None:
     assert qmicli.modem.function.clients == {}
 
 
-def test_qmicli_reads_the_data_session(lab: Lab, tmp_path: Path) -> None:
-    """The addresses are those of the modem; for IPv6, a client chooses that version first."""
+@pytest.fixture
+def registered(lab: Lab, tmp_path: Path) -> Iterator[Rig]:
+    """Qmicli through qmi-proxy, and a registered modem whose network knows one APN and the default."""
     lab.install()
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
+    subscription = Subscription(apns=("", "iot.example"), types=("IP", "IPV6"))
+    personality = ModemPersonality(subscriptions={FIRST: subscription})
     with (
-        QmiModem(lab.card, path=tmp_path / "cdc-wdm0") as modem,
+        QmiModem(lab.card, path=tmp_path / "cdc-wdm0", personality=personality) as modem,
         ProxyNamespace("qmi-proxy") as namespace,
     ):
-        modem.function.modem.contexts.contexts[1].kind = "IPV4V6"
+        yield Rig(modem, namespace, ("--device-open-qmi", "-p"))
+
+
+@pytest.mark.parametrize(
+    ("family", "address"), [(4, "IPv4 address: 10.64.0.2"), (6, "IPv6 address: 2001:db8::2/64")]
+)
+def test_qmicli_starts_and_stops_a_data_session(registered: Rig, family: int, address: str) -> None:
+    """The session lives until it is stopped by its client, and has the modem's address."""
+    started = registered(f"--wds-start-network=apn=iot.example,ip-type={family}", "--client-no-release-cid")
+    (handle,) = re.findall(r"Packet data handle: '(\d+)'", started)
+    ((_, client),) = registered.modem.function.clients
+    ours = (f"--client-cid={client}", "--client-no-release-cid")
+    if family == 6:
+        registered("--wds-set-ip-family=6", *ours)
+    assert "Connection status: 'connected'" in registered("--wds-get-packet-service-status", *ours)
+    assert address in registered("--wds-get-current-settings", *ours)
+    registered(f"--wds-stop-network={handle}", *ours)
+    assert "Connection status: 'disconnected'" in registered("--wds-get-packet-service-status", *ours)
+
+
+def test_a_session_ends_with_its_client(registered: Rig) -> None:
+    """When qmicli gives its client back, the modem ends the session."""
+    registered("--wds-start-network=apn=iot.example,ip-type=4")
+    assert registered.modem.function.clients == {}
+    assert "Connection status: 'disconnected'" in registered("--wds-get-packet-service-status")
+
+
+def test_a_refused_session_has_the_network_s_cause(registered: Rig) -> None:
+    """Qmicli reads the cause as libqmi knows it, and knows that there is a session already."""
+    done = registered.namespace.run(
+        "qmicli", "-d", registered.modem.path, *registered.through, "--wds-start-network=apn=wrong,ip-type=4"
+    )
+    assert "CallFailed" in done.stderr
+    assert "unknown-apn" in done.stderr
+    assert "verbose call end reason (6,27)" in done.stderr
+    registered("--wds-start-network=apn=iot.example,ip-type=4", "--client-no-release-cid")
+    done = registered.namespace.run(
+        "qmicli", "-d", registered.modem.path, *registered.through, "--wds-start-network=ip-type=4"
+    )
+    assert "NoEffect" in done.stderr
+
+
+def test_qmicli_stops_the_modem_s_own_session(lab: Lab, tmp_path: Path) -> None:
+    """A session that the modem has started by itself is stopped by no handle but the general one."""
+    lab.install()
+    assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
+    habits = QmiHabits(starts_session=True)
+    with (
+        QmiModem(lab.card, path=tmp_path / "cdc-wdm0", habits=habits) as modem,
+        ProxyNamespace("qmi-proxy") as namespace,
+    ):
         qmicli = Rig(modem, namespace, ("--device-open-qmi", "-p"))
         assert "Connection status: 'connected'" in qmicli("--wds-get-packet-service-status")
-        assert "IPv4 address: 10.64.0.2" in qmicli("--wds-get-current-settings")
-        qmicli("--wds-set-ip-family=6", "--client-no-release-cid")
-        ((_, client),) = modem.function.clients
-        assert "IPv6 address: 2001:db8::2/64" in qmicli(
-            "--wds-get-current-settings", f"--client-cid={client}"
-        )
+        qmicli("--wds-stop-network=disable-autoconnect")
+        assert "Connection status: 'disconnected'" in qmicli("--wds-get-packet-service-status")
 
 
 def test_qmicli_powers_the_card(qmicli: Rig) -> None:

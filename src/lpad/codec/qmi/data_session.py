@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address
 from typing import ClassVar
 
 from lpad.codec.qmi.services import Service, Wds
-from lpad.codec.qmi.values import Body, Kind, Parameters
+from lpad.codec.qmi.values import Body, Form, Kind, Parameters
 
 IP_ADDRESS = 1 << 8
 """In `GetCurrentSettings`: the session's address."""
+ANY_HANDLE = 0xFFFFFFFF
+"""In `StopNetwork`: the session that the modem has started by itself."""
 _IPV6_SIZE = 16
 
 
@@ -42,6 +44,94 @@ class SetIpFamily(Body):
     """One of `IpFamily`."""
 
 
+class EndType(IntEnum):
+    """The part of the system that has ended or refused a session (libqmi, `qmi-enums-wds.h`)."""
+
+    MOBILE_IP = 1
+    INTERNAL = 2
+    CALL_MANAGER = 3
+    NETWORK = 6
+    """The network; the reason is its cause (3GPP TS 24.008, 10.5.6.6, and TS 24.301, 9.9.4.4)."""
+    PPP = 7
+    EHRPD = 8
+    IPV6 = 9
+
+
+class EndReason(IntEnum):
+    """The reasons for the end of a session, in a numbering of their own, that lpad distinguishes."""
+
+    UNSPECIFIED = 1
+    NO_SERVICE = 3
+    AUTHENTICATION_FAILED = 10
+    UNKNOWN_APN = 1013
+    UNKNOWN_TYPE = 1014
+    NOT_SUPPORTED = 1017
+    NOT_SUBSCRIBED = 1018
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """Why a session has ended, or was refused."""
+
+    FIELDS: ClassVar[tuple[tuple[str, Form], ...]] = (("type", Kind.U16), ("reason", Kind.U16))
+    type: int
+    """One of `EndType`."""
+    reason: int
+    """Depends on the type; for the network, its cause from 1 to 255."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartNetwork(Body):
+    """Start a session for one version of IP; it ends with the client that has started it."""
+
+    SERVICE, MESSAGE = Service.WDS, Wds.START_NETWORK
+    PARAMETERS: ClassVar[Parameters] = (
+        (0x14, "apn", Kind.TEXT),
+        (0x16, "authentication", Kind.U8),
+        (0x17, "user_name", Kind.TEXT),
+        (0x18, "password", Kind.TEXT),
+        (0x19, "family", Kind.U8),
+    )
+    apn: str | None = None
+    """None: the network's default."""
+    authentication: int | None = None
+    """0: none, 1: PAP, 2: CHAP."""
+    user_name: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    family: int | None = None
+    """One of `IpFamily`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkStarted(Body):
+    """The session, or in a failed response why there is none."""
+
+    SERVICE, MESSAGE = Service.WDS, Wds.START_NETWORK
+    PARAMETERS: ClassVar[Parameters] = (
+        (0x01, "handle", Kind.U32),
+        (0x10, "reason", Kind.U16),
+        (0x11, "end", End),
+    )
+    handle: int | None = None
+    """Stops the session; valid for the client that has started it."""
+    reason: int | None = None
+    """Some are in `EndReason`."""
+    end: End | None = None
+    """The reason in more detail; old firmware does not report it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopNetwork(Body):
+    """Stop a session."""
+
+    SERVICE, MESSAGE = Service.WDS, Wds.STOP_NETWORK
+    PARAMETERS: ClassVar[Parameters] = ((0x01, "handle", Kind.U32), (0x10, "no_automatic_start", Kind.U8))
+    handle: int
+    """The one from the start, or `ANY_HANDLE`."""
+    no_automatic_start: int | None = None
+    """1: the modem must not start a session by itself again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetPacketServiceStatus(Body):
     """Ask for the state of the session."""
@@ -58,6 +148,35 @@ class PacketServiceStatus(Body):
     PARAMETERS: ClassVar[Parameters] = ((0x01, "status", Kind.U8),)
     status: int
     """One of `ConnectionStatus`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """The state of a session after a change."""
+
+    FIELDS: ClassVar[tuple[tuple[str, Form], ...]] = (("status", Kind.U8), ("reconfigure", Kind.U8))
+    status: int
+    """One of `ConnectionStatus`."""
+    reconfigure: int = 0
+    """1: the address has changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PacketServiceChange(Body):
+    """An indication: the client's session has changed."""
+
+    SERVICE, MESSAGE = Service.WDS, Wds.GET_PACKET_SERVICE_STATUS
+    PARAMETERS: ClassVar[Parameters] = (
+        (0x01, "now", Changed),
+        (0x10, "reason", Kind.U16),
+        (0x11, "end", End),
+        (0x12, "family", Kind.U8),
+    )
+    now: Changed
+    reason: int | None = None
+    end: End | None = None
+    family: int | None = None
+    """One of `IpFamily`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

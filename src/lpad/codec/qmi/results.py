@@ -16,6 +16,10 @@ class Error(IntEnum):
     """No client is free until the modem is reset, or another program releases one."""
     INVALID_CLIENT_ID = 7
     """The modem was reset, or the client was never allocated."""
+    INVALID_HANDLE = 9
+    """The data session of this handle is not the client's, or has ended."""
+    CALL_FAILED = 14
+    """The network refuses a data session, or cannot be reached."""
     OUT_OF_CALL = 15
     """There is no data session."""
     NOT_PROVISIONED = 16

@@ -35,7 +35,10 @@ class Ctl(IntEnum):
 class Wds(IntEnum):
     """Messages of `Service.WDS`."""
 
+    START_NETWORK = 0x0020
+    STOP_NETWORK = 0x0021
     GET_PACKET_SERVICE_STATUS = 0x0022
+    """Also the indication of a change."""
     GET_CURRENT_SETTINGS = 0x002D
     SET_IP_FAMILY = 0x004D
 

@@ -79,11 +79,14 @@ class ModemContexts:
     esm_cause: int | None = None
     bearer: Context | None = None
     """The bearer of the last attach; None: there is none."""
+    attempts: int = 0
+    """The number of attaches, also of those that failed; each ends the connections of the previous one."""
     _subscription: Subscription = field(default_factory=Subscription)
 
     def attach(self, iccid: str | None) -> None:
         """Attach with a profile; the network decides by the present context 1."""
         self.bearer = self.emm_cause = self.esm_cause = None
+        self.attempts += 1
         if iccid is None or not self.attached:
             return
         context = self.contexts.setdefault(_ATTACH_CONTEXT, Context())
@@ -105,9 +108,15 @@ class ModemContexts:
     @property
     def addresses(self) -> tuple[str, ...]:
         """The addresses of the bearer."""
-        if self.bearer is None or not self._subscription.addresses:
-            return ()
-        return _ADDRESSES[self.bearer.kind]
+        return () if self.bearer is None else self.addresses_of(self.bearer.kind)
+
+    def addresses_of(self, kind: str) -> tuple[str, ...]:
+        """Return the addresses that a bearer of a PDP type gets."""
+        return _ADDRESSES[kind] if self._subscription.addresses else ()
+
+    def refusal(self, wanted: Context) -> int | None:
+        """Return the network's ESM cause against one more bearer; None: it is opened."""
+        return self._subscription.rejection(wanted.kind, wanted.apn, wanted.credentials)
 
     def define(self, arguments: str) -> bool:
         """Carry out AT+CGDCONT=; return whether it is valid."""

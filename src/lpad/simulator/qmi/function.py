@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lpad.base.errors import CardUnreachable, MalformedError
@@ -27,6 +26,7 @@ from lpad.simulator.modem.personality import (
     Notices,
 )
 from lpad.simulator.modem.watched_card import WatchedCard
+from lpad.simulator.qmi.data_calls import DataCalls, RefusedError
 from lpad.simulator.qmi.habits import QmiHabits
 
 if TYPE_CHECKING:
@@ -51,12 +51,6 @@ _VERSIONS = (
 )
 _GIVEN = (Service.WDS, Service.DMS, Service.NAS, Service.UIM)
 """The services with clients."""
-_KINDS: dict[int, tuple[str, ...]] = {
-    data_session.IpFamily.IPV4: ("IP", "IPV4V6"),
-    data_session.IpFamily.IPV6: ("IPV6", "IPV4V6"),
-}
-"""The kinds of bearer that carry a version of IP."""
-_PREFIX = 64
 _ANNOUNCED = "+CEREG"
 _SLOT = 1
 _LTE = 8
@@ -66,15 +60,6 @@ _EF_ICCID = 0x2FE2
 _SELECT_P2 = {None: 0x00, 0: 0x0C, 1: 0x04}
 _ISD_R = bytes.fromhex("A0000005591010")
 _RESET_MODE = 0
-
-
-class _RefusedError(Exception):
-    """The modem refuses a request with an error, and perhaps parameters."""
-
-    def __init__(self, error: Error, body: Body | None = None) -> None:
-        super().__init__(error)
-        self.error = error
-        self.body = body
 
 
 @dataclass(slots=True)
@@ -115,6 +100,7 @@ class QmiFunction:
         self._card = WatchedCard(card, self._card_was_reset)
         self.modem = CommandSet(self._card, self._personality)
         self._on_card = CardChannels(self._transmit)
+        self.calls = DataCalls(self.modem, self.habits)
         self.clients: dict[tuple[int, int], QmiClient] = {}
         """The allocated clients, by service and number."""
         self.channels: set[int] = set()
@@ -158,7 +144,7 @@ class QmiFunction:
             kind, handler = known
             try:
                 body = handler(self, decode(kind, message.parameters), message)
-            except _RefusedError as refusal:
+            except RefusedError as refusal:
                 error, body = refusal.error, refusal.body
             except MalformedError:
                 error = Error.MISSING_ARGUMENT
@@ -187,6 +173,7 @@ class QmiFunction:
     def disconnect(self) -> None:
         """Forget all clients: the port has disappeared, or the modem was reset."""
         self.clients.clear()
+        self.calls.forget_all()
         self._pending.clear()
         self._refreshing = None
 
@@ -223,6 +210,9 @@ class QmiFunction:
         """Return the indications that are due."""
         if self.modem.registration.news():
             self._announce(self._serving_system_indications)
+        for client, change in self.calls.ended():
+            said = _indication(change, client)
+            self._announce(lambda said=said: [said])  # type: ignore[misc]  # bound now
         now = time.monotonic()
         ready = [make for at, make in self._pending if at <= now]
         self._pending = [each for each in self._pending if each[0] > now]
@@ -301,9 +291,9 @@ class QmiFunction:
 
     def _need_card(self, slot: int) -> None:
         if slot != _SLOT:
-            raise _RefusedError(Error.INVALID_ARGUMENT)
+            raise RefusedError(Error.INVALID_ARGUMENT)
         if not self._has_card or not self.modem.radio.sim_power:
-            raise _RefusedError(Error.NO_SIM)
+            raise RefusedError(Error.NO_SIM)
 
     # Control.
 
@@ -317,17 +307,19 @@ class QmiFunction:
 
     def _allocate(self, request: control.AllocateClient, _: Message) -> Body:
         if request.service not in _GIVEN:
-            raise _RefusedError(Error.INVALID_ARGUMENT)
+            raise RefusedError(Error.INVALID_ARGUMENT)
         for number in range(1, self.habits.clients + 1):
             if (request.service, number) not in self.clients:
                 self.clients[request.service, number] = QmiClient()
                 return control.AllocatedClient(client=control.Client(service=request.service, client=number))
-        raise _RefusedError(Error.CLIENT_IDS_EXHAUSTED)
+        raise RefusedError(Error.CLIENT_IDS_EXHAUSTED)
 
     def _release(self, request: control.ReleaseClient, _: Message) -> Body:
         key = (request.client.service, request.client.client)
         if self.clients.pop(key, None) is None:
-            raise _RefusedError(Error.INVALID_CLIENT_ID)
+            raise RefusedError(Error.INVALID_CLIENT_ID)
+        if key[0] == Service.WDS:
+            self.calls.forget(key[1])
         if self._refreshing is not None:
             self._refreshing.waiting.discard(key)
         return request
@@ -360,7 +352,7 @@ class QmiFunction:
         modes = device.OperatingMode
         if request.mode == modes.RESET:
             if self.habits.reset_needs_offline and not self._offline:
-                raise _RefusedError(Error.INCOMPATIBLE_STATE)
+                raise RefusedError(Error.INCOMPATIBLE_STATE)
             self.restarts = True
         elif request.mode == modes.ONLINE and not self._offline:
             self.modem.radio.set_function(1)
@@ -368,7 +360,7 @@ class QmiFunction:
             self._offline = self._offline or request.mode == modes.OFFLINE
             self.modem.radio.set_function(4)
         else:
-            raise _RefusedError(Error.INCOMPATIBLE_STATE)  # only a reset leaves the mode offline
+            raise RefusedError(Error.INCOMPATIBLE_STATE)  # only a reset leaves the mode offline
 
     # Network.
 
@@ -407,37 +399,33 @@ class QmiFunction:
 
     def _set_ip_family(self, request: data_session.SetIpFamily, message: Message) -> None:
         if not self.habits.ip_families:
-            raise _RefusedError(Error.INVALID_QMI_COMMAND)
+            raise RefusedError(Error.INVALID_QMI_COMMAND)
         if request.family not in tuple(data_session.IpFamily):
-            raise _RefusedError(Error.INVALID_ARGUMENT)
+            raise RefusedError(Error.INVALID_ARGUMENT)
         self.clients[message.service, message.client].family = request.family
 
-    def _is_connected(self, message: Message) -> bool:
-        """Whether the bearer carries the version of IP that the client asks about."""
-        registered = self.modem.registration.status() in (HOME, ROAMING)  # the modem attaches here
-        bearer = self.modem.contexts.bearer
-        if bearer is None or not registered:
-            return False
-        return bearer.kind in _KINDS[self.clients[message.service, message.client].family]
+    def _start_network(self, request: data_session.StartNetwork, message: Message) -> Body:
+        self._need_data_sessions()
+        return self.calls.start(message.client, self._family_of(message), request)
+
+    def _stop_network(self, request: data_session.StopNetwork, message: Message) -> None:
+        self._need_data_sessions()
+        self.calls.stop(message.client, request)
 
     def _packet_service_status(self, _: Any, message: Message) -> Body:
-        if not self.habits.data_sessions:
-            raise _RefusedError(Error.INVALID_QMI_COMMAND)
-        states = data_session.ConnectionStatus
-        connected = self._is_connected(message)
-        return data_session.PacketServiceStatus(status=states.CONNECTED if connected else states.DISCONNECTED)
+        self._need_data_sessions()
+        return self.calls.status(message.client, self._family_of(message))
 
     def _current_settings(self, request: data_session.GetCurrentSettings, message: Message) -> Body:
-        if not self._is_connected(message):
-            raise _RefusedError(Error.OUT_OF_CALL)
-        if not request.wanted & data_session.IP_ADDRESS:
-            return data_session.CurrentSettings()
-        found = [ip_address(each) for each in self.modem.contexts.addresses]
-        if self.clients[message.service, message.client].family == data_session.IpFamily.IPV4:
-            ipv4 = next((each for each in found if isinstance(each, IPv4Address)), IPv4Address(0))
-            return data_session.CurrentSettings(ipv4=int(ipv4))
-        ipv6 = next((each for each in found if isinstance(each, IPv6Address)), IPv6Address(0))
-        return data_session.CurrentSettings(ipv6=ipv6.packed + bytes([_PREFIX]))
+        self._need_data_sessions()
+        return self.calls.settings(message.client, self._family_of(message), request)
+
+    def _need_data_sessions(self) -> None:
+        if not self.habits.data_sessions:
+            raise RefusedError(Error.INVALID_QMI_COMMAND)
+
+    def _family_of(self, message: Message) -> int:
+        return self.clients[message.service, message.client].family
 
     # Card.
 
@@ -478,7 +466,7 @@ class QmiFunction:
 
     def _slot_status(self, _: Any, __: Message) -> Body:
         if not self.habits.slot_status:
-            raise _RefusedError(Error.NOT_SUPPORTED)
+            raise RefusedError(Error.NOT_SUPPORTED)
         information = tuple(
             uim.SlotInformation(protocol=2, apps=1, atr=self._atr, euicc=1)
             if number == self.habits.card_slot
@@ -489,9 +477,9 @@ class QmiFunction:
 
     def _switch_slot(self, request: uim.SwitchSlot, _: Message) -> None:
         if request.logical != _SLOT or not 1 <= request.physical <= self.habits.slots:
-            raise _RefusedError(Error.INVALID_ARGUMENT)
+            raise RefusedError(Error.INVALID_ARGUMENT)
         if request.physical == self._slot:
-            raise _RefusedError(Error.NO_EFFECT)
+            raise RefusedError(Error.NO_EFFECT)
         self._slot = request.physical
         self._card.reset()
         self.modem.radio.happened(Notices.RESET)
@@ -506,29 +494,29 @@ class QmiFunction:
 
     def _refresh_complete(self, _: uim.RefreshComplete, message: Message) -> None:
         if self._refreshing is None:
-            raise _RefusedError(Error.NO_EFFECT)
+            raise RefusedError(Error.NO_EFFECT)
         self._refreshing.waiting.discard((message.service, message.client))
 
     def _power_off(self, request: uim.PowerOff, _: Message) -> None:
         if request.slot != _SLOT:
-            raise _RefusedError(Error.INVALID_ARGUMENT)
+            raise RefusedError(Error.INVALID_ARGUMENT)
         if not self.modem.radio.sim_power:
-            raise _RefusedError(Error.NO_EFFECT)
+            raise RefusedError(Error.NO_EFFECT)
         self.modem.radio.set_sim_power(on=False)
         self.channels.clear()
 
     def _power_on(self, request: uim.PowerOn, _: Message) -> None:
         if request.slot != _SLOT:
-            raise _RefusedError(Error.INVALID_ARGUMENT)
+            raise RefusedError(Error.INVALID_ARGUMENT)
         if self.modem.radio.sim_power:
-            raise _RefusedError(Error.NO_EFFECT)
+            raise RefusedError(Error.NO_EFFECT)
         self.modem.radio.set_sim_power(on=True)
 
     def _change_session(self, request: uim.ChangeProvisioningSession, _: Message) -> None:
         self._need_card(_SLOT)
         if request.session.activate:
             if request.app is None or request.app.aid != _USIM:
-                raise _RefusedError(Error.INVALID_ARGUMENT)
+                raise RefusedError(Error.INVALID_ARGUMENT)
             self.modem.radio.happened(Notices.REFRESH)
 
     def _read_transparent(self, request: uim.ReadTransparent, _: Message) -> Body:
@@ -536,7 +524,7 @@ class QmiFunction:
         iccid = self._iccid()
         if request.file.number != _EF_ICCID or not iccid:
             sw = uim.StatusWord(sw1=0x6A, sw2=0x82)
-            raise _RefusedError(Error.SIM_FILE_NOT_FOUND, uim.FileContent(sw=sw))
+            raise RefusedError(Error.SIM_FILE_NOT_FOUND, uim.FileContent(sw=sw))
         return uim.FileContent(sw=uim.StatusWord(sw1=0x90, sw2=0), data=iccid)
 
     def _get_atr(self, request: uim.GetAtr, _: Message) -> Body:
@@ -546,15 +534,15 @@ class QmiFunction:
     def _open_channel(self, request: uim.OpenLogicalChannel, _: Message) -> Body:
         self._need_card(request.slot)
         if self.habits.bars_isdr and request.aid.startswith(_ISD_R):
-            raise _RefusedError(Error.ACCESS_DENIED)
+            raise RefusedError(Error.ACCESS_DENIED)
         number = self._on_card.open() if len(self.channels) < self.habits.channels else None
         if number is None:
-            raise _RefusedError(Error.INSUFFICIENT_RESOURCES)
+            raise RefusedError(Error.INSUFFICIENT_RESOURCES)
         answer = self._on_card.select(number, request.aid, _SELECT_P2.get(request.file_control, 0x00))
         if answer[-2] not in SUCCESS:
             self._on_card.close(number)
             sw = uim.StatusWord(sw1=answer[-2], sw2=answer[-1]) if self.habits.tells_status_word else None
-            raise _RefusedError(Error.SIM_FILE_NOT_FOUND, uim.OpenedLogicalChannel(sw=sw))
+            raise RefusedError(Error.SIM_FILE_NOT_FOUND, uim.OpenedLogicalChannel(sw=sw))
         self.channels.add(number)
         return uim.OpenedLogicalChannel(
             channel=number,
@@ -565,7 +553,7 @@ class QmiFunction:
     def _close_channel(self, request: uim.CloseLogicalChannel, _: Message) -> Body:
         self._need_card(request.slot)
         if request.channel not in self.channels:
-            raise _RefusedError(Error.INVALID_ARGUMENT)
+            raise RefusedError(Error.INVALID_ARGUMENT)
         self.channels.discard(request.channel)
         sw = self._on_card.close(request.channel)
         return uim.ClosedLogicalChannel(sw=uim.StatusWord(sw1=sw[0], sw2=sw[1]))
@@ -574,7 +562,7 @@ class QmiFunction:
         self._need_card(request.slot)
         number = request.channel
         if number is None or number not in self.channels or len(request.apdu) < 4:
-            raise _RefusedError(Error.INVALID_ARGUMENT)
+            raise RefusedError(Error.INVALID_ARGUMENT)
         apdu = request.apdu
         if self.habits.builds_class:
             apdu = bytes([class_byte(apdu[0] & 0x80, number)]) + apdu[1:]
@@ -588,7 +576,7 @@ class QmiFunction:
         self._say_in_pieces(answer, message.client, limit)
         told = uim.ApduAnswer(long=uim.LongResponse(total=len(answer), token=self._token))
         if self.habits.long_response_fails:
-            raise _RefusedError(Error.INSUFFICIENT_RESOURCES, told)
+            raise RefusedError(Error.INSUFFICIENT_RESOURCES, told)
         return told
 
     def _say_in_pieces(self, answer: bytes, client: int, size: int) -> None:
@@ -618,6 +606,8 @@ class QmiFunction:
             (network.SetEventReport, _set_event_report),
             (network.AttachDetach, _attach_detach),
             (data_session.SetIpFamily, _set_ip_family),
+            (data_session.StartNetwork, _start_network),
+            (data_session.StopNetwork, _stop_network),
             (data_session.GetPacketServiceStatus, _packet_service_status),
             (data_session.GetCurrentSettings, _current_settings),
             (uim.GetCardStatus, _card_status),

@@ -43,6 +43,10 @@ class QmiHabits:
     """Whether it reports its data sessions (InvalidQmiCommand otherwise)."""
     ip_families: bool = True
     """Whether a client chooses the version of IP that it asks about (InvalidQmiCommand otherwise)."""
+    starts_session: bool = False
+    """Whether it starts a data session by itself at each attach, until a host forbids that."""
+    tells_end: bool = True
+    """Whether a refused session has the network's cause, or only the older reason."""
     slots: int = 1
     card_slot: int = 1
     """The physical slot with the card, from 1; the others are empty."""
