@@ -34,7 +34,6 @@ from lpad.engine.worker.card_ownership import CardOwnership
 from lpad.engine.worker.submissions import Submissions
 from lpad.engine.worker.worker import Worker
 from lpad.engine.worker.workers import Workers
-from lpad.network.chosen_settings import choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -283,11 +282,8 @@ class Engine:
         """Return the network settings that apply to a profile, even if the card does not contain it."""
         worker = self._workers.of(euicc)
         profile = worker.snapshot.listed.named(iccid)
-        stored = self._networks.get(iccid)
-        return choose(
+        return self._networks.chosen(
             iccid,
-            owner=stored.owner,
-            order=stored.order,
             patterns=worker.network_policy.patterns,
             provider=profile.provider if profile is not None else None,
         )

@@ -14,12 +14,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lpad.base.errors import LpadError
+from lpad.network.chosen_settings import choose
 from lpad.network.network_settings import GivenBy, NetworkSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from lpad.engine.journal.named_values import NamedValues
+    from lpad.network.chosen_settings import Chosen, Pattern
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +66,17 @@ class NetworkStore:
         return StoredSettings(
             owner=_sensible(row.owner, GivenBy.OWNER), order=_sensible(row.order, GivenBy.ORDER)
         )
+
+    def chosen(self, iccid: str, *, patterns: Sequence[Pattern], provider: str | None) -> Chosen:
+        """Return the settings that apply to a profile: the stored ones, or those of a pattern.
+
+        Args:
+            iccid: the profile's ICCID.
+            patterns: the settings file's table.
+            provider: the profile's service provider; None: it is not known.
+        """
+        stored = self.get(iccid)
+        return choose(iccid, owner=stored.owner, order=stored.order, patterns=patterns, provider=provider)
 
     def put(self, iccid: str, settings: NetworkSettings) -> None:
         """Store the owner's settings of a profile, replacing the owner's earlier ones."""

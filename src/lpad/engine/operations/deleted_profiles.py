@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.engine.switch.network_steps import deleted
+from lpad.engine.switch.network_steps import NetworkSteps
+from lpad.engine.switch.step_receivers import StepsOfRun
+from lpad.network.hooks import HookEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def forget_deleted(run: Run, context: Context, iccids: Iterable[str]) -> str | None:
-    """Have everything outside of the card forget profiles; a failure is logged.
+    """Have everything outside of the card forget profiles, and run the hooks; a failure is logged.
 
     A repetition does no harm.
 
@@ -26,7 +28,11 @@ def forget_deleted(run: Run, context: Context, iccids: Iterable[str]) -> str | N
     """
     remark = None
     for iccid in iccids:
-        failed = deleted(run, context, iccid)
+        steps = NetworkSteps(StepsOfRun(run), context, iccid)
+        failed = steps.forget(iccid)
+        steps.happened(HookEvent.DELETED, iccid)
+        steps.check_ended()
+        context.unforgotten.tried(context.card.port.name)
         if failed is not None:
             remark = f"network settings outside of lpad are still to be removed: {failed}; lpad tries again"
         context.lines.forget(iccid)

@@ -25,12 +25,12 @@ from lpad.engine.change.params import DownloadParams
 from lpad.engine.change.results import DownloadResult
 from lpad.engine.network_settings.download_settings import PASSWORD, read_back
 from lpad.engine.operations import download_answers
+from lpad.engine.operations.downloaded_profile import announce_downloaded
 from lpad.engine.recovery.download_leftovers import left_behind
 from lpad.engine.running.run import HELD
 from lpad.engine.snapshot import reading
 from lpad.engine.switch.default_guard import enable_guarded
 from lpad.engine.switch.guarded_switch import conditions_of
-from lpad.engine.switch.network_steps import downloaded
 from lpad.engine.switch.possible_conditions import check_possible
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.install_policy import CONFIRM
@@ -83,7 +83,7 @@ def download(
     if remark := _keep_network(run, context, result.iccid):
         result = msgspec.structs.replace(result, remark=remark)
     installed(result.iccid)
-    downloaded(run, context, result.iccid)
+    announce_downloaded(run, context, result.iccid)
     return _enable(run, context, asked, result) if asked.enable else result
 
 

@@ -10,8 +10,8 @@ from lpad.engine.change.notes import ProfileNotes
 from lpad.engine.change.params import DownloadParams
 from lpad.engine.change.results import DeleteResult, DownloadResult, ResetResult
 from lpad.engine.operations.deleted_profiles import forget_deleted
+from lpad.engine.operations.downloaded_profile import announce_downloaded
 from lpad.engine.recovery.reconcile import left_disabled
-from lpad.engine.switch.network_steps import downloaded
 from lpad.engine.switch.switch import see_through
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def finish(run: Run, context: Context, result: Result) -> Result:
             remark = forget_deleted(run, context, result.deleted)
             return seen if remark is None else msgspec.structs.replace(seen, remark=remark)
         case DownloadResult():
-            downloaded(run, context, result.iccid)
+            announce_downloaded(run, context, result.iccid)
             if (error := left_disabled(run.change, result, run.notes)) is not None:
                 raise error
             if not run.change.params_of(DownloadParams).enable:

@@ -15,9 +15,9 @@ from lpad.engine.change.change import RESCUE
 from lpad.engine.change.params import GuardParams
 from lpad.engine.snapshot.profile import UnreadableProfile
 from lpad.engine.switch.guarded_switch import guarded_switch
-from lpad.engine.switch.network_steps import enable_with_network
 from lpad.engine.switch.registration_look import saw_registration
 from lpad.engine.switch.switch import PLAIN
+from lpad.engine.switch.unguarded_switch import unguarded_switch
 
 if TYPE_CHECKING:
     from lpad.engine.change.results import SwitchResult
@@ -50,7 +50,7 @@ def enable_guarded(
         return guarded_switch(run, context, GuardParams(until=until), iccid=iccid, by_default=True)
     default = context.card.port.policy.default_guard
     if default is None or without or run.change.origin == RESCUE:
-        return enable_with_network(run, context, iccid=iccid, purpose=purpose)
+        return unguarded_switch(run, context, iccid=iccid, purpose=purpose)
     why = _why_not(context, iccid)
     if why is None:
         try:
@@ -60,7 +60,7 @@ def enable_guarded(
                 raise
             why = error.sentence  # nothing was sent, and an unrequested guard must not block the switch
     log.info("change %d: no default guard: %s", run.change.id, why)
-    done = enable_with_network(run, context, iccid=iccid, purpose=purpose)
+    done = unguarded_switch(run, context, iccid=iccid, purpose=purpose)
     return done if done.already else msgspec.structs.replace(done, unguarded=why)
 
 

@@ -344,7 +344,7 @@ class _GuardedSwitch:
             log.exception("change %d: internal-error", self._run.change.id)
             self._go_back(condition_watch.guard, _MISTAKE)
         self._run.show_guard(kept)
-        if self._network.report.connection is None:
+        if self._network.connection is None:
             self._network.look()  # the result shows this
         already = self._was_enabled(guard)
         self._network.end(None if already else HookEvent.CONFIRMED)
@@ -360,7 +360,7 @@ class _GuardedSwitch:
     def _registration(self, guard: Guard) -> str | None:
         """Return what the guard has seen of the registration, or else what a single check shows."""
         seen = (each.seen for each in guard.requirements if each.condition == ConditionKind.REGISTERED)
-        return next(seen, None) or look_at_registration(self._context, self._network.report.connection)
+        return next(seen, None) or look_at_registration(self._context, self._network.connection)
 
     def _go_back(self, guard: Guard, reason: Reason) -> NoReturn:
         rollback = Rollback(self._run, self._context, guard, reason, iccid=self._iccid, network=self._network)

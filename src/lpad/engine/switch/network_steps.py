@@ -1,93 +1,52 @@
 """The network settings within a switch: before it, when the modem reads the profile, and when it is returned.
 
-    pre-switch, prepare-network      before the card is asked; a failure stops an ordinary enable
-    apply-network                    card and modem agree on the profile, and lpad holds the modem
-    return-modem, connect-network the modem is back with its user
-    post-switch                      the owner's hooks
-    undo-network the switch is rolled back; apply and connect of the previous profile follow
+    pre-switch, prepare-network     before the card is asked; a failure stops an ordinary enable
+    apply-network                   card and modem agree on the profile, and lpad holds the modem
+    return-modem, connect-network   the modem is back with its user
+    post-switch                     the owner's hooks
+    undo-network                    the switch is rolled back; the previous profile's apply and connect follow
 
 Each is a step of the change. `pending_switch.py` keeps the unfinished switch on disk, so that after a power
 cut at any point, the enabled profile has the right settings. After the switch was sent to the card, a failure
-is only reported: the guard decides whether the device is reachable.
+is only reported: the guard decides whether the device is reachable. `network_target.py` has the profile, its
+settings and the modem; `network_attempts.py` repeats a step that is not ready, and keeps the failures.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 from typing import TYPE_CHECKING
 
-import msgspec
-from msgspec import Struct, field
 from msgspec.structs import replace
 
-from lpad.base.deadline import Deadline
-from lpad.base.errors import Cancelled, CardError, LpadError, NetworkFailed
+from lpad.base.errors import Cancelled, LpadError, NetworkFailed
 from lpad.engine.change.change import FAILOVER, RESCUE, now
-from lpad.engine.change.notes import DownloadNotes, noting
-from lpad.engine.change.results import NetworkFailure, NetworkResult
+from lpad.engine.change.results import NetworkResult
 from lpad.engine.network_settings.pending_switch import PendingSwitch
 from lpad.engine.network_settings.unforgotten_profiles import UnforgottenProfile
 from lpad.engine.policy.networking import OnFailure
-from lpad.engine.running.card.modem_for_appliers import ModemAtHand
 from lpad.engine.running.run import Suspended
-from lpad.engine.switch.registration_look import look_at_registration
-from lpad.engine.switch.step_receivers import StepsOfRun
-from lpad.engine.switch.switch import PLAIN, switch
+from lpad.engine.switch.network_attempts import NetworkAttempts
+from lpad.engine.switch.network_target import NetworkTarget
 from lpad.network.applier import Applied, Connection, Failed, State, TryAgain, Wanted
-from lpad.network.chosen_settings import choose
 from lpad.network.hooks import HookEvent
 from lpad.network.layer_names import Layer, OwnersProgram
-from lpad.network.network_settings import EMPTY, GivenBy
+from lpad.network.network_settings import GivenBy
 from lpad.network.no_applier import NO_APPLIER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lpad.base.cancellation import Cancellation
-    from lpad.engine.change.results import SwitchResult
+    from lpad.base.deadline import Deadline
+    from lpad.engine.change.results import NetworkFailure
     from lpad.engine.running.operation_context import Context
-    from lpad.engine.running.run import Run
     from lpad.engine.switch.alternative_network_settings import OtherSettings
     from lpad.engine.switch.step_receivers import Steps
-    from lpad.engine.switch.switch import Purpose
-    from lpad.network.applier import Modem, Outcome
-    from lpad.network.chosen_settings import Chosen
-    from lpad.network.layer_names import Culprit
+    from lpad.network.applier import Outcome
     from lpad.network.network_settings import NetworkSettings
-
-    Act = Callable[[Wanted, Deadline], Outcome]
 
 log = logging.getLogger(__name__)
 
 _CONNECT = "connect-network"
-_LEAST = 1.0
-"""The minimum number of seconds for a step, even if the guard's time has nearly passed."""
-
-
-class NetworkReport(Struct):
-    """The result of the steps so far."""
-
-    applier: str
-    given_by: GivenBy = GivenBy.NOTHING
-    failures: list[NetworkFailure] = field(default_factory=list)
-    worked: str | None = None
-    """The other settings that brought the connection up, if the profile's own did not."""
-    connection: Connection | None = None
-
-    def told(self) -> NetworkResult:
-        """Return the result in the form for the change's result."""
-        seen = self.connection
-        return NetworkResult(
-            applier=self.applier,
-            given_by=self.given_by.value,
-            failures=tuple(self.failures),
-            worked=self.worked,
-            bearer=None if seen is None else seen.bearer.state.value,
-            address=None if seen is None else seen.address.state.value,
-            addresses=() if seen is None else seen.addresses,
-            interface=None if seen is None else seen.interface,
-        )
 
 
 class NetworkSteps:
@@ -103,19 +62,32 @@ class NetworkSteps:
         self._steps = steps
         self._context = context
         self._named = iccid
-        self.until = until
-        """When the guard's time ends; None: there is no guard."""
         self._policy = context.card.port.network
         self._euicc = context.card.port.name
         self._has_applier = self._policy.applier is not NO_APPLIER
         self._has_hooks = self._policy.hooks.runner is not None
-        self._modem: Modem | None = None
-        self._asked_modem = False
+        self._target = NetworkTarget(context, iccid, change_id=steps.change_id)
+        self._attempts = NetworkAttempts(steps, limit=self._policy.limit, until=until)
+        self._given_by = GivenBy.NOTHING
         self._tried: OtherSettings | None = None
+        self._worked: str | None = None
         self._connected = False
-        self._unsettled = False
-        """Whether some of the steps must be repeated once the card can be read again."""
-        self.report = NetworkReport(self._policy.applier.name)
+        self.connection: Connection | None = None
+        """The connection as the applier last saw it; None: it was not asked."""
+
+    @property
+    def until(self) -> Deadline | None:
+        """When the guard's time ends; None: there is no guard."""
+        return self._attempts.until
+
+    @until.setter
+    def until(self, until: Deadline | None) -> None:
+        self._attempts.until = until
+
+    @property
+    def failures(self) -> tuple[NetworkFailure, ...]:
+        """The steps that have failed so far."""
+        return tuple(self._attempts.failures)
 
     @property
     def has_hooks(self) -> bool:
@@ -166,25 +138,24 @@ class NetworkSteps:
             ends.check()
             self._demand(outcome)
         if self._has_applier:
-            begun = msgspec.structs.replace(begun, prepared=True)
+            begun = replace(begun, prepared=True)
             self._context.pending.begin(self._euicc, begun)
             self._steps.step("prepare-network")
-            outcome = self._try(
-                wanted,
-                lambda each, deadline: self._policy.applier.prepare(each, deadline=deadline),
+            outcome = self._attempts.make(
+                lambda deadline: self._policy.applier.prepare(wanted, deadline=deadline),
                 ends=ends,
             )
             ends.check()
             self._demand(outcome)
             if isinstance(outcome, Applied) and outcome.memory:
-                begun = msgspec.structs.replace(begun, memory=dict(outcome.memory))
+                begun = replace(begun, memory=dict(outcome.memory))
                 self._context.pending.begin(self._euicc, begun)
 
     def _take_back(self) -> None:
         """Undo the preparations for a switch that does not happen."""
-        self._unsettled = False
+        self._attempts.cut_off = False
         self.undo()
-        if not self._unsettled:
+        if not self._attempts.cut_off:
             self._context.pending.end(self._euicc)
 
     def _demand(self, outcome: Outcome) -> None:
@@ -206,10 +177,10 @@ class NetworkSteps:
         """Have the applier store the profile's settings; card and modem agree on the profile."""
         if self._has_applier and (wanted := self._wanted()) is not None:
             self._steps.follow("apply-network")
-            outcome = self._try(
-                wanted, lambda each, deadline: self._policy.applier.apply(each, deadline=deadline)
+            outcome = self._attempts.make(
+                lambda deadline: self._policy.applier.apply(wanted, deadline=deadline)
             )
-            self._unsettled = isinstance(outcome, TryAgain)
+            self._attempts.cut_off = isinstance(outcome, TryAgain)
 
     def connect(self) -> None:
         """Return the modem to its user, have the connection made, and run the hooks after a switch."""
@@ -221,7 +192,7 @@ class NetworkSteps:
                 self._context.card.give_back()
             self._steps.follow(_CONNECT)
             self._connected = True
-            self._try(wanted, lambda each, deadline: self._policy.applier.connect(each, deadline=deadline))
+            self._attempts.make(lambda deadline: self._policy.applier.connect(wanted, deadline=deadline))
         if self._has_hooks:
             self._steps.follow(HookEvent.POST_SWITCH.value)
             self._hook(HookEvent.POST_SWITCH, wanted)
@@ -231,10 +202,9 @@ class NetworkSteps:
         if not self._policy.applier.reconnects or (wanted := self._wanted()) is None:
             return
         self._steps.follow(_CONNECT)
-        self.report.failures = [each for each in self.report.failures if each.step != _CONNECT]
-        self._try(
-            wanted,
-            lambda each, deadline: self._policy.applier.connect(each, deadline=deadline),
+        self._attempts.failures = [each for each in self._attempts.failures if each.step != _CONNECT]
+        self._attempts.make(
+            lambda deadline: self._policy.applier.connect(wanted, deadline=deadline),
             ends=self._steps.cancellation,
         )
 
@@ -243,15 +213,14 @@ class NetworkSteps:
         if not self._has_applier or (wanted := self._wanted()) is None:
             return
         self._steps.follow("verify-network")
-        failures = len(self.report.failures)
-        outcome = self._try(
-            wanted,
-            lambda each, deadline: self._policy.applier.verify(each, deadline=deadline),
+        failures = len(self._attempts.failures)
+        outcome = self._attempts.make(
+            lambda deadline: self._policy.applier.verify(wanted, deadline=deadline),
             once=True,
         )
         if isinstance(outcome, Applied):
             return
-        del self.report.failures[failures:]  # which the following steps correct
+        del self._attempts.failures[failures:]  # which the following steps correct
         begun = PendingSwitch(change=self._steps.change_id, eid=wanted.eid, iccid=wanted.iccid)
         try:
             self._context.pending.begin(self._euicc, begun)
@@ -268,18 +237,30 @@ class NetworkSteps:
 
     def told(self) -> NetworkResult | None:
         """Return the result of the steps; None: there were none."""
-        return self.report.told() if self.active else None
+        if not self.active:
+            return None
+        seen = self.connection
+        return NetworkResult(
+            applier=self._policy.applier.name,
+            given_by=self._given_by.value,
+            failures=self.failures,
+            worked=self._worked,
+            bearer=None if seen is None else seen.bearer.state.value,
+            address=None if seen is None else seen.address.state.value,
+            addresses=() if seen is None else seen.addresses,
+            interface=None if seen is None else seen.interface,
+        )
 
     def end(self, event: HookEvent | None = None) -> None:
         """Record the end of the switch, whatever its outcome, and run the hooks for this event."""
         if not self.active:
             return
         if self._tried is not None and event is HookEvent.CONFIRMED:
-            self.report.worked = self._tried.told
+            self._worked = self._tried.told
         if event is not None and self._has_hooks and (wanted := self._wanted()) is not None:
             self._steps.follow(event.value)
             self._hook(event, wanted)
-        if not self._unsettled:  # otherwise the settings are settled as soon as the card can be read
+        if not self._attempts.cut_off:  # otherwise the settings are settled as soon as the card can be read
             self._context.pending.end(self._euicc)
 
     def forget(self, iccid: str) -> str | None:
@@ -294,10 +275,7 @@ class NetworkSteps:
         if not self._has_applier:
             return None
         self._steps.follow("forget-network")
-        outcome = self._try(
-            Wanted(eid=self._context.snapshot().eid or "", iccid=iccid, settings=EMPTY),
-            lambda _, deadline: self._policy.applier.forget(iccid, deadline=deadline),
-        )
+        outcome = self._attempts.make(lambda deadline: self._policy.applier.forget(iccid, deadline=deadline))
         if isinstance(outcome, Applied):
             kept.forgotten(self._euicc, iccid)
             return None
@@ -310,7 +288,7 @@ class NetworkSteps:
         """Run the hooks for an event other than a switch."""
         if self._has_hooks:
             self._steps.follow(event.value)
-            self._hook(event, self._wanted_for(iccid))
+            self._hook(event, self._target.wanted(iccid))
 
     def check_ended(self) -> None:
         """Check that the end of lpad has cut off none of the steps.
@@ -318,7 +296,7 @@ class NetworkSteps:
         Raises:
             Suspended: lpad ends, and a step was cut off.
         """
-        if self._unsettled:
+        if self._attempts.cut_off:
             raise Suspended("lpad is stopping, and continues with the next start")
 
     def look(self) -> Connection:
@@ -327,14 +305,14 @@ class NetworkSteps:
         if not self._has_applier or wanted is None:
             return Connection()
         try:
-            deadline = self._deadline(self._steps.ending)
-            self.report.connection = self._policy.applier.look(wanted, deadline=deadline)
+            deadline = self._attempts.deadline(self._steps.ending)
+            self.connection = self._policy.applier.look(wanted, deadline=deadline)
         except Cancelled:
             return Connection()
         except Exception:  # an error in an applier must not end the switch
             log.exception("change %d: internal-error", self._steps.change_id)
             return Connection()
-        connection = self.report.connection
+        connection = self.connection
         for layer, sight in (
             (Layer.REGISTERED, connection.registered),
             (Layer.BEARER, connection.bearer),
@@ -347,7 +325,7 @@ class NetworkSteps:
 
     def saw(self, layer: Layer, *, up: bool, cause: str | None = None, told: str = "") -> None:
         """Report the state of a layer of the profile's connection."""
-        self._context.layers.saw(layer, up=up, iccid=self._iccid(), cause=cause, told=told)
+        self._context.layers.saw(layer, up=up, iccid=self._target.iccid, cause=cause, told=told)
 
     def try_instead(self, other: OtherSettings) -> None:
         """Try other settings than the profile's own; the stored settings stay."""
@@ -360,203 +338,37 @@ class NetworkSteps:
     @property
     def settings(self) -> NetworkSettings | None:
         """The profile's own settings; None: the card gives no ICCID for it."""
-        iccid = self._iccid()
-        return None if iccid is None or not self._has_applier else self._chosen(iccid).settings
+        iccid = self._target.iccid
+        return None if iccid is None or not self._has_applier else self._target.chosen(iccid).settings
 
     @property
     def restores(self) -> bool:
         """Whether undoing has restored the previous profile's settings."""
         pending = self._context.pending.of(self._euicc)
-        chosen = self._chosen(self._iccid() or "")
+        chosen = self._target.chosen(self._target.iccid or "")
         return bool(pending and pending.memory) and chosen.given_by is GivenBy.NOTHING
 
     def _undo(self, pending: PendingSwitch) -> None:
         if not (self._has_applier and pending.prepared):
             return
         self._steps.follow("undo-network")
-        wanted = replace(self._wanted_for(pending.iccid), eid=pending.eid, previous_iccid=pending.previous)
-        self._try(
-            wanted,
-            lambda each, deadline: self._policy.applier.undo(each, pending.memory, deadline=deadline),
+        wanted = replace(self._target.wanted(pending.iccid), eid=pending.eid, previous_iccid=pending.previous)
+        self._attempts.make(
+            lambda deadline: self._policy.applier.undo(wanted, pending.memory, deadline=deadline),
         )
 
     def _hook(self, event: HookEvent, wanted: Wanted, *, ends: Cancellation | None = None) -> Outcome:
-        return self._try(
-            wanted,
-            lambda each, deadline: self._policy.hooks.run(event, each, deadline=deadline),
+        return self._attempts.make(
+            lambda deadline: self._policy.hooks.run(event, wanted, deadline=deadline),
             ends=ends,
             culprit=OwnersProgram.HOOK,
         )
 
-    def _try(
-        self,
-        wanted: Wanted,
-        act: Act,
-        *,
-        ends: Cancellation | None = None,
-        once: bool = False,
-        culprit: Culprit = Layer.MODEM,
-    ) -> Outcome:
-        """Repeat a step until it is done, has failed, or its time is over; a failure is reported.
-
-        Args:
-            wanted: the profile and its settings.
-            act: one attempt.
-            ends: ends the wait early; None: only the end of lpad does.
-            once: whether to make one attempt only.
-            culprit: what a report names if the attempt is cancelled, or fails because of a fault in lpad.
-        """
-        ends = ends or self._steps.ending
-        deadline = self._deadline(ends)
-        woken = threading.Event()
-        while True:
-            try:
-                deadline.check()
-                outcome = act(wanted, deadline)
-            except Cancelled as error:
-                self._unsettled = True
-                outcome = TryAgain(layer=culprit, told=error.sentence)
-                break
-            except Exception:  # a fault in an applier must not prevent the rollback
-                log.exception("change %d: internal-error", self._steps.change_id)
-                outcome = Failed(layer=culprit, told="this failed because of a fault in lpad; see lpad's log")
-            if once or not isinstance(outcome, TryAgain) or deadline.remaining() <= outcome.after:
-                break
-            with ends.waking(woken.set):
-                woken.wait(outcome.after)
-        step = self._steps.name
-        if isinstance(outcome, Applied):
-            log.info("change %d: %s: %s", self._steps.change_id, step, outcome.told)
-            return outcome
-        log.warning("change %d: %s: %s", self._steps.change_id, step, outcome.told)
-        cause = outcome.cause if isinstance(outcome, Failed) else None
-        failure = NetworkFailure(
-            step=step,
-            layer=outcome.layer.value,
-            told=outcome.told,
-            cause=None if cause is None else str(cause),
-        )
-        self.report.failures.append(failure)
-        return outcome
-
-    def _deadline(self, ends: Cancellation) -> Deadline:
-        limit = Deadline.after(self._policy.limit, cancellation=ends)
-        return limit if self.until is None else limit.within(max(_LEAST, self.until.remaining()))
-
     def _wanted(self) -> Wanted | None:
         """Return the profile with its settings; None: the card gives no ICCID for it, so it has none."""
-        iccid = self._iccid()
+        iccid = self._target.iccid
         if iccid is None:
             return None
-        chosen = self._chosen(iccid)
-        self.report.given_by = chosen.given_by
-        wanted = self._wanted_for(iccid)
+        self._given_by = self._target.chosen(iccid).given_by
+        wanted = self._target.wanted(iccid)
         return wanted if self._tried is None else replace(wanted, settings=self._tried.settings)
-
-    def _wanted_for(self, iccid: str) -> Wanted:
-        card = self._context.snapshot()
-        pending = self._context.pending.of(self._euicc)
-        enabled = card.listed.enabled
-        if pending is None:
-            previous = None if enabled is None else enabled.iccid
-        else:
-            previous = pending.previous if pending.iccid == iccid else pending.iccid
-        return Wanted(
-            eid=card.eid or "",
-            iccid=iccid,
-            settings=self._chosen(iccid).settings,
-            previous_iccid=previous if previous != iccid else None,
-            modem=self._modem_at_hand(),
-        )
-
-    def _chosen(self, iccid: str) -> Chosen:
-        profile = self._context.snapshot().listed.named(iccid)
-        stored = self._context.networks.get(iccid)
-        return choose(
-            iccid,
-            owner=stored.owner,
-            order=stored.order,
-            patterns=self._policy.patterns,
-            provider=None if profile is None else profile.provider,
-        )
-
-    def _iccid(self) -> str | None:
-        profile = self._context.snapshot().listed.named(self._named)
-        return None if profile is None else profile.iccid
-
-    def _modem_at_hand(self) -> Modem | None:
-        """Return the modem; None: the card is in a reader. A returned modem is not borrowed."""
-        port = self._context.card.port
-        if port.device is not None:
-            return ModemAtHand(self._context.card, port.device)
-        if not self._asked_modem:
-            deadline = Deadline.after(self._context.timeouts.open)
-            try:
-                with self._context.card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
-                    found = lent is not None
-            except CardError as error:
-                log.info("change %d: %s", self._steps.change_id, error)
-                return ModemAtHand(self._context.card, self._context.card.port.device)
-            self._asked_modem = True
-            self._modem = ModemAtHand(self._context.card, self._context.card.port.device) if found else None
-        return self._modem
-
-
-def downloaded(run: Run, context: Context, iccid: str) -> None:
-    """Run the hooks after a download, once for each installed profile; a failure is logged.
-
-    Raises:
-        Suspended: lpad is stopping; it repeats these steps at its next start.
-    """
-    steps = NetworkSteps(StepsOfRun(run), context, iccid)
-    if not steps.has_hooks or run.notes_of(DownloadNotes).announced:
-        return
-    steps.happened(HookEvent.DOWNLOADED, iccid)
-    steps.check_ended()
-    run.note(noting(DownloadNotes, announced=True), needed=False)
-
-
-def deleted(run: Run, context: Context, iccid: str) -> str | None:
-    """Have the applier forget a profile that is deleted, and run the hooks; a failure is logged.
-
-    Returns:
-        A sentence about the applier's failure, which lpad will repeat; None if it has not failed.
-
-    Raises:
-        Suspended: lpad is stopping; its next start repeats this.
-    """
-    steps = NetworkSteps(StepsOfRun(run), context, iccid)
-    failed = steps.forget(iccid)
-    steps.happened(HookEvent.DELETED, iccid)
-    steps.check_ended()
-    context.unforgotten.tried(context.card.port.name)
-    return failed
-
-
-def enable_with_network(run: Run, context: Context, *, iccid: str, purpose: Purpose = PLAIN) -> SwitchResult:
-    """Enable a profile without a guard, and bring its network settings into force.
-
-    The change is done when card and modem agree and the settings were tried; higher layers are only reported.
-
-    Args:
-        iccid: the profile's ICCID or AID.
-
-    Raises:
-        NetworkFailed: an applier or a hook failed before the card was asked.
-        NotFound, Conflict, CardError: as in `switch`.
-    """
-    steps = NetworkSteps(StepsOfRun(run), context, iccid)
-    profile = context.snapshot().listed.named(iccid)
-    if steps.active and not (profile is not None and profile.enabled):
-        steps.prepare()
-    done = switch(run, context, iccid=iccid, enabled=True, purpose=purpose)
-    if steps.active:
-        if done.already:
-            steps.renew()
-        else:
-            steps.apply()
-            steps.connect()
-        steps.look()
-        steps.end()
-    registration = None if done.already else look_at_registration(context, steps.report.connection)
-    return msgspec.structs.replace(done, network=steps.told(), registration=registration)

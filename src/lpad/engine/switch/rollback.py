@@ -187,7 +187,7 @@ class Rollback:
                 self._back.apply()
             self._back.connect()
             self._back.look()  # for the events
-            look_at_registration(self._context, self._back.report.connection)
+            look_at_registration(self._context, self._back.connection)
 
     def _is_unwanted(self, number: int) -> bool:
         """Whether a profile of the fallback order is the rejected one under another name."""
@@ -208,7 +208,7 @@ class Rollback:
         else:
             now = f"the previous profile could not be enabled, so lpad enabled profile {iccid}"
             now += " of the fallback order"
-        failures = [f"{each.step}: {each.told}" for each in self._back.report.failures]
+        failures = [f"{each.step}: {each.told}" for each in self._back.failures]
         if iccid is not None and failures:
             now += f"; its network settings are not in force ({'; '.join(failures)})"
         class_ = Cancelled if self._reason.kind == "taken-back" else SwitchRolledBack

@@ -1,0 +1,47 @@
+"""A switch without a guard: the profile is enabled, and its network settings are tried once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from lpad.engine.switch.network_steps import NetworkSteps
+from lpad.engine.switch.registration_look import look_at_registration
+from lpad.engine.switch.step_receivers import StepsOfRun
+from lpad.engine.switch.switch import switch
+
+if TYPE_CHECKING:
+    from lpad.engine.change.results import SwitchResult
+    from lpad.engine.running.operation_context import Context
+    from lpad.engine.running.run import Run
+    from lpad.engine.switch.switch import Purpose
+
+
+def unguarded_switch(run: Run, context: Context, *, iccid: str, purpose: Purpose) -> SwitchResult:
+    """Enable a profile without a guard, and bring its network settings into force.
+
+    The change is done when card and modem agree and the settings were tried; higher layers are only reported.
+
+    Args:
+        iccid: the profile's ICCID or AID.
+
+    Raises:
+        NetworkFailed: an applier or a hook failed before the card was asked.
+        NotFound, Conflict, CardError: as in `switch`.
+    """
+    steps = NetworkSteps(StepsOfRun(run), context, iccid)
+    profile = context.snapshot().listed.named(iccid)
+    if steps.active and not (profile is not None and profile.enabled):
+        steps.prepare()
+    done = switch(run, context, iccid=iccid, enabled=True, purpose=purpose)
+    if steps.active:
+        if done.already:
+            steps.renew()
+        else:
+            steps.apply()
+            steps.connect()
+        steps.look()
+        steps.end()
+    registration = None if done.already else look_at_registration(context, steps.connection)
+    return replace(done, network=steps.told(), registration=registration)
