@@ -207,7 +207,9 @@ def test_notifications(gateway: Gateway) -> None:
     assert done(gateway.http.post(f"{EUICC}/notifications/deliver?wait=120"))["result"] == {"delivered": 0}
     gateway.lab.server.stop()
     done(gateway.http.post(f"{EUICC}/profiles/{FIRST}/enable?wait=120"))
-    gateway.lab.until_true(lambda: any(each.attempts for each in gateway.lab.engine.notifications(CARD)))
+    gateway.lab.until_true(
+        lambda: any(each.attempts for each in gateway.lab.engine.card(CARD).notifications())
+    )
     found = gateway.get(f"{EUICC}/notifications")
     assert found["pending"] == 1
     (entry,) = found["notifications"]

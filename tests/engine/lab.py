@@ -199,7 +199,7 @@ class Lab:
             snapshot = self.engine.snapshot(euicc)
         except NotFound:
             return False
-        return snapshot.state is CardState.READY and self.engine.owes_copies(euicc)
+        return snapshot.state is CardState.READY and self.engine.card(euicc).owes_copies()
 
     def asked(self, change_id: int) -> Change:
         """Return the change once it asks something."""

@@ -76,7 +76,7 @@ def test_a_profile_is_downloaded_and_enabled(lab: Lab) -> None:
     assert (result_of(change)["iccid"], result_of(change)["enabled"]) == (FIRST, True)
     assert states(lab) == {FIRST: "enabled"}
     assert lab.card.profiles[0].package == lab.server.orders.profile(order)
-    lab.until(lambda: lab.engine.notifications(CARD), lambda left: not left)
+    lab.until(lambda: lab.engine.card(CARD).notifications(), lambda left: not left)
     events = [(each.event, each.verified) for each in lab.server.notifications]
     assert events == [("install", True), ("install", True), ("enable", True)]
     assert lab.card.notifications == ()
@@ -175,7 +175,7 @@ def test_a_profile_is_deleted(lab: Lab) -> None:
     iccid = lab.install()
     good(lab.carry_out(Kind.DELETE, iccid=iccid))
     assert states(lab) == {}
-    lab.until(lambda: lab.engine.notifications(CARD), lambda left: not left)
+    lab.until(lambda: lab.engine.card(CARD).notifications(), lambda left: not left)
     assert lab.server.notifications[-1].event == "delete"
 
 
@@ -508,13 +508,13 @@ def test_icons_are_kept(lab: Lab) -> None:
     """A profile's picture is available after the download, and is read from the card after a restart."""
     picture = b"\x89PNG\r\n\x1a\n" + bytes(200)
     lab.install(metadata=ProfileMetadata(iccid=FIRST, name="First", icon=picture))
-    assert lab.engine.icon(CARD, FIRST).data == picture
+    assert lab.engine.card(CARD).icon(FIRST).data == picture
     lab.stop()
     lab.start()
     ready(lab)
-    assert lab.engine.icon(CARD, FIRST).media_type == "image/png"
+    assert lab.engine.card(CARD).icon(FIRST).media_type == "image/png"
     with pytest.raises(NotFound):
-        lab.engine.icon(CARD, SECOND)
+        lab.engine.card(CARD).icon(SECOND)
 
 
 def test_stopping_is_quick_while_idle(lab: Lab) -> None:

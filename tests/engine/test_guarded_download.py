@@ -110,7 +110,7 @@ def test_stopped_under_the_guard_it_goes_on_with_the_next_start(
         assert change.result is not None
         assert (result_of(change)["iccid"], result_of(change)["guard"]) == (THIRD, "met")
         assert result_of(change)["settled"] is True
-        lab.until_true(lambda: lab.engine.notifications(CARD) == [])
+        lab.until_true(lambda: lab.engine.card(CARD).notifications() == [])
         functions = [each.event for each in lab.server.notifications]
         assert functions.count("install") == 6  # two of each profile
         assert lab.server.counters.tcp_connects <= connections + 1

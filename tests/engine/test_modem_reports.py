@@ -266,5 +266,5 @@ def both_stuck(lab: Lab) -> None:
 
 
 def attempts(lab: Lab) -> int:
-    state = lab.engine.rescue("modem")
+    state = lab.engine.card("modem").rescue()
     return 0 if state is None else state.attempts

@@ -208,7 +208,7 @@ def test_what_takes_effect_on_an_open_card(lab: Lab, port: CardPort, way: Counte
     refused = lab.carry_out(Kind.DELETE, iccid=FIRST)
     assert refused.error is not None
     assert refused.error.kind == "protected"
-    assert lab.engine.policy(CARD).protected == (FIRST,)
+    assert lab.engine.card(CARD).policy().protected == (FIRST,)
     lab.carry_out(Kind.REFRESH)
     assert lab.engine.snapshot(CARD).imei == IMEI
     assert way.times == 1
@@ -247,9 +247,9 @@ def test_failover_comes_and_goes(lab: Lab, port: CardPort) -> None:
     watched = replace(port, failover=FailoverPolicy(rules=rules, within=60, cooldown=60))
     lab.start(port)
     ready(lab)
-    assert lab.engine.failover(CARD) is None
+    assert lab.engine.card(CARD).failover() is None
     lab.engine.become([watched])
-    assert lab.engine.failover(CARD) is not None
+    assert lab.engine.card(CARD).failover() is not None
     (thread,) = (each for each in threading.enumerate() if each.name == f"failover-{CARD}")
     lab.engine.become([replace(watched, imei=Imei.parse(IMEI))])
     assert thread.is_alive()
@@ -257,5 +257,5 @@ def test_failover_comes_and_goes(lab: Lab, port: CardPort) -> None:
     lab.engine.become([port])
     thread.join(30)
     assert not thread.is_alive()
-    assert lab.engine.failover(CARD) is None
+    assert lab.engine.card(CARD).failover() is None
     assert lab.engine.alive

@@ -336,7 +336,7 @@ def no_space_at_the_server(lab: Lab) -> Iterator[None]:
         Fault(function="handleNotification", kind=FaultKind.HTTP_STATUS, value=503, times=1)
     )
     yield
-    lab.until_true(lambda: any(each.attempts for each in lab.engine.notifications(CARD)))
+    lab.until_true(lambda: any(each.attempts for each in lab.engine.card(CARD).notifications()))
 
 
 def test_a_disk_without_space_is_a_state(lab: Lab) -> None:

@@ -30,7 +30,11 @@ def test_the_card_is_shown_and_lists_are_errors(lab: Lab, away: Path) -> None:
     """Reading a card needs no journal; a list that cannot be read is an error, and never empty."""
     lab.start(replace(lab.port, provisioning=FROM_DEFAULT_SMDP))
     lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
-    for read in (lab.engine.changes, lambda: lab.engine.notifications(CARD), lambda: lab.engine.change(1)):
+    for read in (
+        lab.engine.changes,
+        lambda: lab.engine.card(CARD).notifications(),
+        lambda: lab.engine.change(1),
+    ):
         with pytest.raises(JournalUnavailable):
             read()
     with pytest.raises(JournalUnavailable):

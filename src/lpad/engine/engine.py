@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from lpad.base.deadline import Deadline
-from lpad.base.errors import Conflict, LpadError, NotFound
+from lpad.base.errors import Conflict, LpadError
 from lpad.base.liveness import stuck
 from lpad.card.available_ports import find_ports
 from lpad.engine.change.change import CALLER, PauseReason
@@ -27,6 +27,7 @@ from lpad.engine.provisioning.wish_store import WishStore
 from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.running.metric_counters import Counters
 from lpad.engine.running.metric_gauges import Gauges
+from lpad.engine.served_card import ServedCard
 from lpad.engine.snapshot.trusted_issuers import card_trust
 from lpad.engine.unattended.failovers import Failovers
 from lpad.engine.webhooks.webhooks import Webhooks
@@ -46,25 +47,15 @@ if TYPE_CHECKING:
     from lpad.engine.change.idempotency import IdempotencyKey, Submission
     from lpad.engine.change.moment import Moment
     from lpad.engine.change.params import Params
-    from lpad.engine.journal import Journal, Retention, StoredNotification
+    from lpad.engine.journal import Journal, Retention
     from lpad.engine.journal.events.event_log import EventLog
     from lpad.engine.journal.file.writability import JournalHealth
     from lpad.engine.lines.line_record import LineRecord
-    from lpad.engine.network_settings.pending_switch import PendingSwitch
-    from lpad.engine.network_settings.unforgotten_profiles import UnforgottenProfile
-    from lpad.engine.outbox import UncopiedNotification
-    from lpad.engine.policy.switching import SwitchPolicy
     from lpad.engine.provisioning.wish_record import WishRecord
     from lpad.engine.running.answer import Answer
-    from lpad.engine.running.card.layer_states import SeenLayer
-    from lpad.engine.running.card.modem_restart_limit import ModemRestarts
     from lpad.engine.running.card.open_card import CardPort
     from lpad.engine.running.operation_context import Timeouts
-    from lpad.engine.snapshot.snapshot import Icon, Snapshot
-    from lpad.engine.unattended.failover import FailoverStatus
-    from lpad.engine.unattended.first_profile import ProvisioningState
-    from lpad.engine.unattended.rescue import RescueState
-    from lpad.network.chosen_settings import Chosen
+    from lpad.engine.snapshot.snapshot import Snapshot
     from lpad.network.network_settings import NetworkSettings
     from lpad.remote.es9plus import Es9Plus
     from lpad.remote.trust.anchor_named_by_card import CardTrust
@@ -78,6 +69,20 @@ PATIENT = 60.0
 
 LISTING = 10.0
 """Seconds for pcscd to list its readers."""
+
+
+class Part(Protocol):
+    """A part of the engine with threads."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether a thread runs."""
+
+    def stop(self) -> None:
+        """Begin to end."""
+
+    def join(self, *, deadline: Deadline) -> None:
+        """Wait for the end."""
 
 
 class Engine:
@@ -147,7 +152,7 @@ class Engine:
             store=self._store,
             timeouts=timeouts,
             platforms=self.platforms,
-            wish=self.wish,
+            wish=lambda euicc: self.card(euicc).wish(),
         )
         self._store.eid_of = self._eid_of
         self._line_watch = LineWatch(
@@ -170,9 +175,18 @@ class Engine:
             hub=self._hub,
             submit=self.submit,
             lines=self._lines,
-            wish=self.wish,
+            wish=lambda euicc: self.card(euicc).wish(),
             cancel=partial(self.cancel, undo=False),
         )
+        self._parts: tuple[Part, ...] = (
+            self._workers,
+            self._failovers,
+            self._line_watch,
+            self._outbox,
+            self._owed,
+            self.webhooks,
+        )
+        """The parts with threads that are stopped together."""
 
     def start(self) -> None:
         """Start a worker per card, and the outbox; returns immediately; the workers open the cards."""
@@ -191,34 +205,16 @@ class Engine:
         """End everything at its next safe point; unfinished changes are settled at the next start."""
         self._environment.stop()
         self._recovery.stop()
-        # All begin to stop before lpad waits for any, because a stuck one must not use up the others'
-        # time.
-        self._workers.stop()
-        self._outbox.stop()
-        self._owed.stop()
-        self.webhooks.stop()
-        self._failovers.stop()
-        self._line_watch.stop()
-        self._workers.join(deadline=deadline)
-        self._failovers.join(deadline=deadline)
-        self._line_watch.join(deadline=deadline)
-        self._outbox.join(deadline=deadline)
-        self._owed.join(deadline=deadline)
-        self.webhooks.join(deadline=deadline)
+        # All begin to stop before lpad waits for any, because a stuck one must not use up the others' time.
+        for part in self._parts:
+            part.stop()
+        for part in self._parts:
+            part.join(deadline=deadline)
         self.listeners.close()
         # The journal ends last, because the other parts record data until their end.
         self._recorder.stop()
         self._recorder.join(deadline=deadline)
-        threads = (
-            self._outbox.alive,
-            self._owed.alive,
-            self._workers.any_alive,
-            self._failovers.any_alive,
-            self._recorder.alive,
-            self._line_watch.alive,
-            self.webhooks.alive,
-        )
-        if not any(threads):
+        if not any(part.alive for part in (*self._parts, self._recorder)):
             self._journal.close()
 
     @property
@@ -253,43 +249,23 @@ class Engine:
         """Return the last snapshot of one card."""
         return self._workers.of(euicc).snapshot
 
+    def card(self, euicc: str) -> ServedCard:
+        """Return all that lpad knows of one card."""
+        return ServedCard(
+            self._workers.of(euicc),
+            outbox=self._outbox,
+            copies=self._journal.notifications,
+            networks=self._networks,
+            wishes=self._wishes,
+            failovers=self._failovers,
+        )
+
     def read_again(self, euicc: str) -> None:
         """Have a card read again when there is time, because a request does not fit its last reading."""
         self._workers.of(euicc).read_again()
 
-    def provisioning(self, euicc: str) -> ProvisioningState | None:
-        """Return the status of requesting a first profile; None if the settings do not ask for one."""
-        return self._workers.of(euicc).provisioning
-
-    def rescue(self, euicc: str) -> RescueState | None:
-        """Return the status of a rescue after a stuck switch; see `provisioning`."""
-        worker = self._workers.of(euicc)
-        return worker.rescue.state(worker.snapshot.eid)
-
-    def modem_restarts(self, euicc: str) -> ModemRestarts:
-        """Return how often a card's modem was restarted without success; see `provisioning`."""
-        return self._workers.of(euicc).modem_resets.state
-
-    def layers(self, euicc: str) -> tuple[SeenLayer, ...]:
-        """Return the layers of a card's data connection, each as it was last seen; nothing is asked."""
-        return self._workers.of(euicc).layers.seen
-
-    def policy(self, euicc: str) -> SwitchPolicy:
-        """Return a card's policy for switching profiles."""
-        return self._workers.of(euicc).policy
-
-    def network(self, euicc: str, iccid: str) -> Chosen:
-        """Return the network settings that apply to a profile, even if the card does not contain it."""
-        worker = self._workers.of(euicc)
-        profile = worker.snapshot.listed.named(iccid)
-        return self._networks.chosen(
-            iccid,
-            patterns=worker.network_policy.patterns,
-            provider=profile.provider if profile is not None else None,
-        )
-
     def set_network(self, euicc: str, iccid: str, settings: NetworkSettings) -> None:
-        """Store the owner's settings for a profile; see `network`.
+        """Store the owner's settings for a profile, even if the card does not contain it.
 
         Raises:
             NotFound: the settings name no such card.
@@ -298,34 +274,10 @@ class Engine:
         self._workers.of(euicc)
         self._networks.put(iccid, settings)
 
-    def pending(self, euicc: str) -> PendingSwitch | None:
-        """Return the unfinished switch with network settings; see `network`."""
-        return self._workers.of(euicc).pending_network
-
-    def unforgotten(self, euicc: str) -> tuple[UnforgottenProfile, ...]:
-        """Return the deleted profiles that the applier still knows; see `network`."""
-        return self._workers.of(euicc).unforgotten
-
     def clear_network(self, euicc: str, iccid: str) -> None:
         """Remove the owner's settings for a profile; see `set_network`."""
         self._workers.of(euicc)
         self._networks.clear(iccid)
-
-    def failover(self, euicc: str) -> FailoverStatus | None:
-        """Return the health of the enabled profile; None if the settings ask for no failover."""
-        self._workers.of(euicc)
-        return self._failovers.status(euicc)
-
-    def icon(self, euicc: str, iccid: str) -> Icon:
-        """Return a profile's picture.
-
-        Raises:
-            NotFound: no such card or profile, or it has no picture.
-        """
-        icon = self._workers.of(euicc).icon(iccid)
-        if icon is None:
-            raise NotFound(f"profile {iccid} on {euicc} has no icon")
-        return icon
 
     def submit(
         self,
@@ -341,11 +293,6 @@ class Engine:
         return self._submissions.submit(
             euicc, params, secrets=secrets, key=key, origin=origin, asked_by=asked_by
         )
-
-    def wish(self, euicc: str) -> WishRecord | None:
-        """Return a card's unfulfilled wish at a platform."""
-        eid = self._workers.of(euicc).snapshot.eid
-        return self._wishes.get(eid) if eid is not None else None
 
     def close_wish(self, euicc: str) -> WishRecord:
         """Close a card's wish because a person abandons it; see `Submissions.close_wish`."""
@@ -416,30 +363,6 @@ class Engine:
             self.webhooks.network_is_back,
             partial(self._workers.release, PauseReason.NETWORK),
         )
-
-    def notifications(self, euicc: str) -> list[StoredNotification]:
-        """Return the outbox of a card, in ascending order."""
-        eid = self._workers.of(euicc).snapshot.eid
-        return self._journal.notifications.all(eid=eid) if eid is not None else []
-
-    def uncopied_notifications(self, euicc: str) -> list[UncopiedNotification]:
-        """Return the card's notifications that could not be copied to the outbox, in ascending order."""
-        eid = self._workers.of(euicc).snapshot.eid
-        return self._outbox.uncopied(eid) if eid is not None else []
-
-    def unreadable_notifications(self, euicc: str) -> int:
-        """Return how many entries of a card's list of notifications cannot be read."""
-        eid = self._workers.of(euicc).snapshot.eid
-        return self._outbox.unreadable(eid) if eid is not None else 0
-
-    def notification_list_error(self, euicc: str) -> str | None:
-        """Return why a card's list of notifications could not be read at all; None if it could."""
-        eid = self._workers.of(euicc).snapshot.eid
-        return self._outbox.list_error(eid) if eid is not None else None
-
-    def owes_copies(self, euicc: str) -> bool:
-        """Whether a card may have new notifications that lpad has yet to copy."""
-        return self._workers.of(euicc).copies_owed
 
     def under_way(self) -> list[Change]:
         """Return the changes that run or wait for an answer, oldest first; never waits for the disk."""

@@ -195,7 +195,8 @@ def test_each_figure_moves(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyP
             assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
             rolled_back(ended(lab, "tcp:127.0.0.1:1", within=1))
             lab.until(
-                lambda: lab.engine.failover(CARD), lambda found: found is not None and found.profile == FIRST
+                lambda: lab.engine.card(CARD).failover(),
+                lambda found: found is not None and found.profile == FIRST,
             )
             seen.append(scraped(gateway))
             with Receiver() as receiver:
@@ -289,7 +290,7 @@ def _refuse_one_notification(lab: Lab) -> None:
     """Have the server refuse one permanently, so that it is set aside."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.REFUSE, value="8.10/2.1", times=1000))
     lab.carry_out(Kind.DISABLE, iccid=FIRST)
-    lab.until_true(lambda: any(each.attempts for each in lab.engine.notifications(CARD)))
+    lab.until_true(lambda: any(each.attempts for each in lab.engine.card(CARD).notifications()))
     while not any(lab.engine.gauges.set_aside().values()):
         lab.carry_out(Kind.DELIVER_NOTIFICATIONS)
     lab.server.faults.clear()

@@ -62,7 +62,7 @@ def test_the_password_never_comes_back(gateway: Gateway) -> None:
     put(gateway, FIRST, **FULL, password=PASSWORD)
     assert PASSWORD not in gateway.http.get(network(FIRST)).text
     assert put(gateway, FIRST, **{**FULL, "apn": "other"})["password_set"] is True
-    assert gateway.lab.engine.network(CARD, FIRST).settings.password == PASSWORD
+    assert gateway.lab.engine.card(CARD).network(FIRST).settings.password == PASSWORD
     assert put(gateway, FIRST, apn="other")["password_set"] is False
     assert put(gateway, FIRST, **FULL, password="")["password_set"] is False
 
@@ -114,7 +114,7 @@ def test_settings_come_with_the_download(gateway: Gateway) -> None:
     assert PASSWORD not in response.text
     shown = gateway.get(network(FIRST))
     assert (shown["given_by"], shown["apn"], shown["password_set"]) == ("order", "iot.example", True)
-    assert gateway.lab.engine.network(CARD, FIRST).settings.password == PASSWORD
+    assert gateway.lab.engine.card(CARD).network(FIRST).settings.password == PASSWORD
     put(gateway, FIRST, apn="mine")
     assert gateway.http.delete(network(FIRST)).json()["given_by"] == "order"
 

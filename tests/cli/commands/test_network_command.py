@@ -31,7 +31,7 @@ def test_a_profiles_settings(terminal: Terminal, tmp_path: Path) -> None:
     assert "owner" in lines["given"]
     assert lines["password"] == "set"
     assert lines["roaming"] == "not allowed"
-    assert terminal.lab.engine.network(CARD, FIRST).settings.password == PASSWORD
+    assert terminal.lab.engine.card(CARD).network(FIRST).settings.password == PASSWORD
     found = json.loads(terminal.lpactl("network", "show", FIRST, "--json").ok().out)
     assert (found["given_by"], found["apn"], found["password_set"]) == ("owner", "iot.example", True)
     assert "nothing" in terminal.lpactl("network", "clear", FIRST).ok().out

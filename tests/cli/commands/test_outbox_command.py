@@ -18,7 +18,7 @@ def test_what_waits_is_shown_and_acted_upon(terminal: Terminal) -> None:
     lab.until_true(lambda: lab.card.notifications == ())
     lab.server.stop()
     terminal.lpactl("enable", FIRST).ok()
-    lab.until_true(lambda: any(each.attempts for each in lab.engine.notifications(CARD)))
+    lab.until_true(lambda: any(each.attempts for each in lab.engine.card(CARD).notifications()))
     header, line = terminal.lpactl("notifications").ok().out.splitlines()
     assert [word for word in ("AGE", "TRIES", "NEXT TRY", "LAST ERROR") if word not in header] == []
     number = line.split()[0]
@@ -51,12 +51,12 @@ def test_a_negative_number_is_a_number(terminal: Terminal) -> None:
     lab.card._chip.state.notifications = []
     lab.card._chip.state.next_notification -= 1
     terminal.lpactl("disable", FIRST).ok()
-    lab.until_true(lambda: len(lab.engine.notifications(CARD)) == 2)
+    lab.until_true(lambda: len(lab.engine.card(CARD).notifications()) == 2)
     number = terminal.lpactl("notifications").ok().out.splitlines()[1].split()[0]
     assert number.startswith("-")
     dropped = terminal.lpactl("notifications", "drop", number, "--yes").ok()
     assert dropped.out == f"notification {number} is dropped\n"
-    assert len(lab.engine.notifications(CARD)) == 1
+    assert len(lab.engine.card(CARD).notifications()) == 1
 
 
 def test_status_tells_what_waits(terminal: Terminal) -> None:
@@ -69,7 +69,7 @@ def test_status_tells_what_waits(terminal: Terminal) -> None:
     terminal.lpactl("enable", FIRST).ok()
     terminal.lpactl("download", code, "--when-online").ok()
     lab.until_true(lambda: any(change.pause for change in lab.engine.changes()))
-    lab.until_true(lambda: any(each.attempts for each in lab.engine.notifications(CARD)))
+    lab.until_true(lambda: any(each.attempts for each in lab.engine.card(CARD).notifications()))
     told = terminal.lpactl("status").ok().err
     assert "(download) waits for a network; next attempt at" in told
     assert "notifications: 1 could not be delivered yet" in told

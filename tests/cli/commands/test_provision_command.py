@@ -106,7 +106,7 @@ def test_a_second_order_is_answered(
     assert "give either" in terminal.lpactl("answer", change).err
     terminal.lpactl("answer", change, answer).ok()
     ended = lab.ended(int(change))
-    assert (ended.state.value, lab.platform.orders, lab.engine.wish(CARD)) == (state, orders, None)
+    assert (ended.state.value, lab.platform.orders, lab.engine.card(CARD).wish()) == (state, orders, None)
 
 
 def test_a_wish_is_closed(lab: PlatformLab, terminal: Terminal) -> None:
@@ -115,11 +115,11 @@ def test_a_wish_is_closed(lab: PlatformLab, terminal: Terminal) -> None:
     lab.asked_or_paused(lab.provision().id)
     assert "add --yes" in terminal.lpactl("close-wish").err
     code, told = at_a_terminal([*terminal.command, "close-wish"], "n")
-    assert (code, lab.engine.wish(CARD) is None) == (exit_codes.NEEDS_PEOPLE, False), told
+    assert (code, lab.engine.card(CARD).wish() is None) == (exit_codes.NEEDS_PEOPLE, False), told
     assert "Close the wish at the platform 'mine' (1 order)?" in told
     code, told = at_a_terminal([*terminal.command, "close-wish"], "y")
     assert (code, "lpad has left no order there" in told) == (0, True), told
-    assert (lab.platform.stock.reserved, lab.engine.wish(CARD)) == ([], None)
+    assert (lab.platform.stock.reserved, lab.engine.card(CARD).wish()) == ([], None)
     done = terminal.lpactl("close-wish", "--yes")
     assert (done.code, "the card 'modem' has no open wish" in done.err) == (exit_codes.STATE, True)
 
@@ -133,5 +133,5 @@ def test_a_wish_whose_order_stays_is_closed(tmp_path: Path, pki: Pki) -> None:
         closed = terminal.lpactl("--json", "close-wish", "--yes").ok().json
         assert (closed["platform"], closed["orders"], closed["profile"]) == ("mine", 1, "pending")
         assert lab.engine.change(change.id).state is State.CANCELLED
-        assert lab.engine.wish(CARD) is None
+        assert lab.engine.card(CARD).wish() is None
         assert terminal.lpactl("status").ok().err.count("asked the platform") == 0

@@ -107,14 +107,14 @@ def test_the_cause_in_failover(tmp_path: Path, pki: Pki) -> None:
         lab.stop()
         lab.start(replace(port(lab), failover=FailoverPolicy(rules=tuple(rules), within=LONG, cooldown=LONG)))
         lab.until(
-            lambda: lab.engine.failover(CARD),
+            lambda: lab.engine.card(CARD).failover(),
             lambda seen: seen is not None and seen.standing is Standing.WELL,
         )
         lab.set_line(FIRST, Line.IDLE)
         lab.modem.register(FIRST, 3)
         lab.known(FIRST, Line.IDLE)
         cause = "the likely cause is its line, which is idle ('SUSPENDED')"
-        lab.until_true(lambda: cause in str(lab.engine.failover(CARD)))
+        lab.until_true(lambda: cause in str(lab.engine.card(CARD).failover()))
 
 
 def test_a_platform_that_does_not_answer(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,7 @@ def test_from_an_empty_card_over_an_event_to_an_enabled_profile(lab: EventLab) -
     change = lab.ended(lab.provision().id)
     assert change.error is None, change.error
     assert lab.enabled == [result_of(change)["iccid"]]
-    assert (lab.platform.orders, lab.engine.wish(CARD)) == (1, None)
+    assert (lab.platform.orders, lab.engine.card(CARD).wish()) == (1, None)
     order = lab.server.orders.all()[0]
     lab.until_true(lambda: lab.server.orders.get(order.id).state is OrderState.INSTALLED)
     assert lab.events() == [(order.matching_id, "installed")]
@@ -114,7 +114,7 @@ def test_a_restart_in_the_middle_of_the_download(lab: EventLab) -> None:
     """The begun event is continued: it neither counts as handled nor is downloaded twice."""
     lab.server.faults.add(Fault(kind=FaultKind.DROP_AFTER, function="authenticateClient"))
     change = lab.provision()
-    lab.until_true(lambda: (wish := lab.engine.wish(CARD)) is not None and wish.event is not None)
+    lab.until_true(lambda: (wish := lab.engine.card(CARD).wish()) is not None and wish.event is not None)
     lab.stop()
     lab.start()
     ended = lab.ended(change.id)
@@ -157,7 +157,7 @@ def test_no_sm_ds_is_known(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyP
         ended = lab.ended(lab.provision().id)
         assert ended.error is not None
         assert "'discovery.servers'" in ended.error.sentence
-        wish = lab.engine.wish(CARD)
+        wish = lab.engine.card(CARD).wish()
         assert wish is not None
         assert wish.paid
 

@@ -141,7 +141,7 @@ def test_a_line_that_stays_scheduled(lab: PlatformLab, *, dropped: bool) -> None
     assert (again.error, lab.platform.orders) == (None, 1)
     assert (len(lab.enabled), len(lab.card.profiles)) == (1, 1)
     assert lab.platform.calls["activate"] == 1 + dropped
-    assert lab.engine.wish(CARD) is None
+    assert lab.engine.card(CARD).wish() is None
 
 
 def test_over_the_bootstrap_alone(kore: PlatformLab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,7 @@ def test_from_an_empty_card_to_an_enabled_profile(lab: PlatformLab) -> None:
     assert lab.enabled == [result_of(change)["iccid"]]
     assert result_of(change)["platform"] == PLATFORM
     assert (lab.platform.orders, lab.platform.calls["activate"]) == (1, 1)
-    assert lab.engine.wish(CARD) is None
+    assert lab.engine.card(CARD).wish() is None
     assert lab.server.orders.all()[0].state is OrderState.INSTALLED
 
 
@@ -135,7 +135,7 @@ def test_lines_only_without_a_profile(
             told = f"the server {smdp} has no profile for this card's EID"
             assert told in error.sentence
             assert error.details["subject_code"] == "8.2.6"
-            wish = lab.engine.wish(CARD)
+            wish = lab.engine.card(CARD).wish()
             assert wish is None or not wish.spent, "no order is used up"
         assert lab.card.profiles == ()
 
@@ -244,7 +244,7 @@ def test_a_person_says_no(desk: PlatformLab) -> None:
     ended = desk.ended(change.id)
     assert ended.error is not None
     assert (ended.error.kind, desk.platform.orders) == ("declined", 1)
-    assert desk.engine.wish(CARD) is None
+    assert desk.engine.card(CARD).wish() is None
 
 
 def test_the_days_limit_holds_for_answered_orders(desk: PlatformLab) -> None:
@@ -256,7 +256,7 @@ def test_the_days_limit_holds_for_answered_orders(desk: PlatformLab) -> None:
     assert ended.error is not None
     assert (ended.error.kind, desk.platform.orders) == ("conflict", 1)
     assert "most_orders" in ended.error.sentence
-    assert desk.engine.wish(CARD) is not None
+    assert desk.engine.card(CARD).wish() is not None
 
 
 def test_a_code_that_was_spent(lab: PlatformLab) -> None:
@@ -343,7 +343,7 @@ def test_cancelling_releases(desk: PlatformLab) -> None:
     ended = desk.ended(change.id)
     assert (ended.state, desk.platform.calls["release"]) == (State.CANCELLED, 1)
     assert desk.platform.stock.reserved == []
-    assert desk.engine.wish(CARD) is None
+    assert desk.engine.card(CARD).wish() is None
 
 
 def test_only_a_person_gives_an_order_back(desk: PlatformLab) -> None:
@@ -388,7 +388,7 @@ def test_a_person_closes_a_paid_wish(
         lab.ended(change.id)
         subscription = lab.engine.subscribe(lambda: None)
         assert lab.engine.close_wish(CARD).paid
-        assert lab.engine.wish(CARD) is None
+        assert lab.engine.card(CARD).wish() is None
         with pytest.raises(NotFound, match="no open wish"):
             lab.engine.close_wish(CARD)
         assert [(each.type, each.data["phase"]) for each in subscription.take()] == [
@@ -396,7 +396,7 @@ def test_a_person_closes_a_paid_wish(
         ]
         lab.stop()
         lab.start()
-        assert lab.engine.wish(CARD) is None, "it stays closed"
+        assert lab.engine.card(CARD).wish() is None, "it stays closed"
         lab.platform.stock.reserved[0].never = False
         ended = lab.ended(lab.provision().id)
         assert (ended.error, lab.platform.orders, len(lab.enabled)) == (None, 1, 1)
@@ -410,7 +410,7 @@ def test_closing_waits_for_the_journal(desk: PlatformLab, monkeypatch: pytest.Mo
     desk.ended(change.id)
     with no_space(), pytest.raises(JournalUnavailable):
         desk.engine.close_wish(CARD)
-    assert desk.engine.wish(CARD) is not None
+    assert desk.engine.card(CARD).wish() is not None
 
 
 def test_a_restart_while_waiting(lab: PlatformLab) -> None:
@@ -497,7 +497,7 @@ def test_the_platforms_apn_is_kept(desk: PlatformLab) -> None:
     """The APN that a platform reports is stored for the profile, as if it came with the order."""
     change = desk.ended(desk.provision().id)
     assert change.result is not None
-    chosen = desk.engine.network(CARD, desk.enabled[0])
+    chosen = desk.engine.card(CARD).network(desk.enabled[0])
     assert (chosen.settings.apn, chosen.given_by.value) == ("iot.example", "order")
 
 
@@ -536,7 +536,7 @@ def test_an_unmet_guard_keeps_the_wish(desk: PlatformLab) -> None:
     assert change.error is not None
     assert change.error.kind == "switch-rolled-back"
     assert (desk.enabled, len(desk.card.profiles), desk.platform.orders) == ([], 1, 1)
-    assert desk.engine.wish(CARD) is not None
+    assert desk.engine.card(CARD).wish() is not None
 
 
 def test_another_card_is_there(desk: PlatformLab) -> None:

@@ -57,11 +57,11 @@ def test_a_wish_whose_order_was_paid_stays_open(desk: PlatformLab) -> None:
     """A change that fails after the order leaves the wish open, and the next request resumes it."""
     desk.platform.faults.add(PlatformFault.LINE_REFUSED, call="activate", times=1)
     assert desk.ended(desk.provision().id).state is State.FAILED
-    wish = desk.engine.wish(CARD)
+    wish = desk.engine.card(CARD).wish()
     assert wish is not None
     assert wish.paid
     assert desk.ended(desk.provision().id).error is None
-    assert (desk.platform.orders, desk.engine.wish(CARD)) == (1, None)
+    assert (desk.platform.orders, desk.engine.card(CARD).wish()) == (1, None)
 
 
 def test_a_used_code(desk: PlatformLab) -> None:

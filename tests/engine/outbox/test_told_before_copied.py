@@ -64,10 +64,10 @@ def test_a_switch_is_done_before_its_notifications_are_copied(lab: Lab, kind: Ki
     _nothing_left(lab)
     with _list_held(lab):
         assert _told(lab, lab.submit(kind, iccid=FIRST)).state is State.DONE
-        assert lab.engine.owes_copies(CARD)
+        assert lab.engine.card(CARD).owes_copies()
         assert pending(lab) == []
     _nothing_left(lab)
-    assert not lab.engine.owes_copies(CARD)
+    assert not lab.engine.card(CARD).owes_copies()
     assert _events(lab)[-1] == str(kind)
 
 
@@ -147,7 +147,7 @@ def test_a_trial_begins_with_its_notifications_copied(lab: Lab) -> None:
     _nothing_left(lab)
     change = lab.submit(Kind.ENABLE, iccid=SECOND, guard=GuardParams(until=("confirm",), within=LONG))
     lab.until(lambda: lab.engine.change(change.id), lambda seen: seen.step == "watch")
-    assert not lab.engine.owes_copies(CARD)
+    assert not lab.engine.card(CARD).owes_copies()
     assert {"disable", "enable"} <= {each.event for each in pending(lab)} | set(_events(lab)[2:])
 
 

@@ -31,7 +31,7 @@ LONG_ADDRESS = "host.example.com:" + "1" * 5000
 
 
 def uncopied(lab: Lab) -> list[UncopiedNotification]:
-    return lab.engine.uncopied_notifications(CARD)
+    return lab.engine.card(CARD).uncopied_notifications()
 
 
 def away(lab: Lab) -> None:
@@ -120,10 +120,10 @@ def test_list_that_cannot_be_read(lab: Lab, answer: bytes | int) -> None:
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
     assert lab.carry_out(Kind.ENABLE, iccid=SECOND).state is State.DONE
     assert lab.carry_out(Kind.DELETE, iccid=FIRST).state is State.DONE
-    assert lab.engine.notification_list_error(CARD) or lab.engine.unreadable_notifications(CARD)
+    assert lab.engine.card(CARD).notification_list_error() or lab.engine.card(CARD).unreadable_notifications()
     lab.card.faults.forget()
     assert lab.carry_out(Kind.DELIVER_NOTIFICATIONS).state is State.DONE
-    assert lab.engine.notification_list_error(CARD) is None
+    assert lab.engine.card(CARD).notification_list_error() is None
     lab.until_true(lambda: lab.card.notifications == ())
 
 
@@ -245,8 +245,8 @@ def test_an_entry_that_cannot_be_read_is_counted(lab: Lab) -> None:
     known = [each.seq for each in pending(lab)]
     lab.card.faults.corrupt(LIST, lambda answer: answer.replace(b"\x80\x01", b"\x9c\x01", 1), times=ALWAYS)
     assert lab.carry_out(Kind.DISABLE, iccid=FIRST).state is State.DONE
-    assert lab.engine.unreadable_notifications(CARD) == 1
+    assert lab.engine.card(CARD).unreadable_notifications() == 1
     assert [each.seq for each in pending(lab)] == [*known, known[-1] + 1]
     lab.card.faults.corrupt(LIST, lambda answer: answer, times=ALWAYS)
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
-    assert lab.engine.unreadable_notifications(CARD) == 0
+    assert lab.engine.card(CARD).unreadable_notifications() == 0

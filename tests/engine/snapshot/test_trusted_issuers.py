@@ -25,7 +25,7 @@ def test_a_download_by_the_cards_word(lab: Lab) -> None:
     counters = lab.server.counters
     assert (counters.tcp_connects, counters.tls_handshakes) == (1, 1)
     lab.carry_out(Kind.ENABLE, iccid=FIRST)
-    lab.until(lambda: lab.engine.notifications(CARD), lambda left: not left)
+    lab.until(lambda: lab.engine.card(CARD).notifications(), lambda left: not left)
     assert counters.tls_handshakes > 1
     assert counters.tcp_connects == counters.tls_handshakes
     assert [each.event for each in lab.server.notifications][-1] == "enable"

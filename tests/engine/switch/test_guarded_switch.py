@@ -416,7 +416,7 @@ def test_a_previous_profile_that_no_longer_registers_stays(tmp_path: Path, pki: 
         assert (rolled_back(change)["enabled"], rolled_back(change)["failed"]) == (FIRST, "")
         assert "fall-back" not in steps(change)
         lab.carry_out(Kind.REFRESH)
-        assert lab.engine.rescue("modem") is None
+        assert lab.engine.card("modem").rescue() is None
         assert lab.engine.changes()[0].kind is Kind.REFRESH, "no switch follows"
         assert enabled(lab) == FIRST
 

@@ -109,7 +109,7 @@ def test_a_guarded_switch_is_kept_with_its_apn(tmp_path: Path, pki: Pki) -> None
         assert change.error is None, change.error
         assert apn(lab) == "second.example"
         assert [each.met for each in change.guard.requirements] == [True] * 3 if change.guard else False
-        assert lab.engine.pending(CARD) is None
+        assert lab.engine.card(CARD).pending() is None
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_the_failed_layer_is_named(
         assert (enabled(lab), apn(lab)) == (FIRST, "first.example")
         assert steps(change)[-4:] == ["go-back", "verify", "apply-network", "connect-network"]
         assert "undo-network" in steps(change)
-        assert lab.engine.pending(CARD) is None
+        assert lab.engine.card(CARD).pending() is None
 
 
 def test_an_unknown_path_is_a_layer_too(tmp_path: Path, pki: Pki) -> None:
@@ -162,7 +162,7 @@ def test_wrong_settings_are_not_a_dead_profile(
         assert change.error is None, change.error
         assert lab.modem.contexts[1] == context
         assert network_of(change).worked == worked
-        assert lab.engine.network(CARD, SECOND).settings.apn == "second.example"
+        assert lab.engine.card(CARD).network(SECOND).settings.apn == "second.example"
 
 
 def test_a_cut_while_the_guard_is_awaited_ends_with_the_right_settings(tmp_path: Path, pki: Pki) -> None:
@@ -178,7 +178,7 @@ def test_a_cut_while_the_guard_is_awaited_ends_with_the_right_settings(tmp_path:
             lab.engine.answer(change.id, Answer(confirm=confirm))
             lab.ended(change.id)
             assert (enabled(lab), apn(lab)) == (iccid, wanted)
-            assert lab.engine.pending(CARD) is None
+            assert lab.engine.card(CARD).pending() is None
 
 
 def test_a_failure_before_an_ordinary_enable_stops_it(tmp_path: Path, pki: Pki) -> None:
@@ -191,7 +191,7 @@ def test_a_failure_before_an_ordinary_enable_stops_it(tmp_path: Path, pki: Pki) 
         assert "on_failure" in change.error.sentence
         assert enabled(lab) == FIRST
         assert spy.asked == [("prepare", SECOND), ("undo", SECOND)]
-        assert lab.engine.pending(CARD) is None
+        assert lab.engine.card(CARD).pending() is None
 
 
 def test_the_settings_can_have_it_ignored(tmp_path: Path, pki: Pki) -> None:
@@ -260,7 +260,7 @@ def test_what_was_not_ready_in_time_is_settled_after_the_switch(tmp_path: Path, 
     with networking(tmp_path, pki, spy) as lab:
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
         assert [each.step for each in network_of(change).failures] == ["apply-network"]
-        lab.until_true(lambda: lab.engine.pending(CARD) is None)
+        lab.until_true(lambda: lab.engine.card(CARD).pending() is None)
         assert [wanted for step, wanted in spy.asked if step == "apply"] == [SECOND, SECOND]
 
 
@@ -271,7 +271,7 @@ def test_a_switch_that_the_card_refuses_is_undone(tmp_path: Path, pki: Pki) -> N
         lab.card.faults.refuse(0xBF31, 3, times=100)
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
         assert change.state is State.FAILED
-        lab.until_true(lambda: lab.engine.pending(CARD) is None)
+        lab.until_true(lambda: lab.engine.card(CARD).pending() is None)
         assert spy.asked[:2] == [("prepare", SECOND), ("undo", SECOND)]
         assert ("apply", FIRST) not in spy.asked or spy.asked.index(("apply", FIRST)) > 1
 
@@ -311,7 +311,7 @@ def test_the_orders_settings_are_there_before_the_profile(tmp_path: Path, pki: P
 
         def transmit(apdu: bytes) -> bytes:
             if b"\xbf\x36" in apdu:
-                seen.append(lab.engine.network(CARD, third).settings.apn)
+                seen.append(lab.engine.card(CARD).network(third).settings.apn)
             return put(apdu)
 
         lab.card.transmit = transmit  # type: ignore[method-assign]
@@ -336,7 +336,7 @@ def test_an_order_that_fails_leaves_no_settings_behind(tmp_path: Path, pki: Pki)
             change = lab.carry_out(Kind.DOWNLOAD, secrets=code, network={"apn": "order.example"})
             assert change.error is not None
             lab.until_true(lambda: lab.engine._networks.get(third).order is None)
-        assert lab.engine.network(CARD, third).settings.apn == "owner.example"
+        assert lab.engine.card(CARD).network(third).settings.apn == "owner.example"
 
 
 def test_a_deleted_profile_is_forgotten_later(tmp_path: Path, pki: Pki) -> None:
@@ -346,15 +346,15 @@ def test_a_deleted_profile_is_forgotten_later(tmp_path: Path, pki: Pki) -> None:
         change = lab.carry_out(Kind.DELETE, iccid=SECOND)
         assert change.error is None
         assert "still to be removed: no; lpad tries again" in result_of(change)["remark"]
-        (left,) = lab.engine.unforgotten(CARD)
+        (left,) = lab.engine.card(CARD).unforgotten()
         assert (left.iccid, left.applier, left.told) == (SECOND, "at", "no")
         lab.stop()
         lab.start()
         lab.until_true(lambda: spy.asked == [("forget", SECOND)] * 2)
-        assert lab.engine.unforgotten(CARD)
+        assert lab.engine.card(CARD).unforgotten()
         lab.stop()
         lab.start()
-        lab.until_true(lambda: lab.engine.unforgotten(CARD) == ())
+        lab.until_true(lambda: lab.engine.card(CARD).unforgotten() == ())
         assert spy.asked == [("forget", SECOND)] * 3
 
 
@@ -366,7 +366,7 @@ def test_a_profile_that_another_program_deleted_is_forgotten(tmp_path: Path, pki
         deleted_by_another_program(lab, SECOND)
         lab.carry_out(Kind.REFRESH)
         lab.until_true(lambda: spy.asked == [("forget", SECOND)])
-        assert lab.engine.unforgotten(CARD) == ()
+        assert lab.engine.card(CARD).unforgotten() == ()
 
 
 def test_a_profile_that_is_back_is_not_forgotten(tmp_path: Path, pki: Pki) -> None:
@@ -377,7 +377,7 @@ def test_a_profile_that_is_back_is_not_forgotten(tmp_path: Path, pki: Pki) -> No
         lab.install(iccid=SECOND, name="Second")
         lab.stop()
         lab.start()
-        lab.until_true(lambda: lab.engine.unforgotten(CARD) == ())
+        lab.until_true(lambda: lab.engine.card(CARD).unforgotten() == ())
         assert spy.asked == [("forget", SECOND)]
 
 
@@ -476,7 +476,7 @@ def test_a_hanging_hook_can_be_cancelled(tmp_path: Path, pki: Pki) -> None:
         lab.engine.cancel(change.id)
         assert lab.ended(change.id).state is State.CANCELLED
         assert (enabled(lab), spy.asked) == (FIRST, [])
-        assert lab.engine.pending(CARD) is None
+        assert lab.engine.card(CARD).pending() is None
 
 
 def test_a_refusing_hook_leaves_nothing_to_undo(tmp_path: Path, pki: Pki) -> None:
@@ -490,7 +490,7 @@ def test_a_refusing_hook_leaves_nothing_to_undo(tmp_path: Path, pki: Pki) -> Non
             assert change.error is not None
             assert (change.error.kind, change.error.details["layer"]) == ("network-failed", "hook")
             assert (enabled(lab), spy.asked) == (FIRST, [])
-            assert lab.engine.pending(CARD) is None
+            assert lab.engine.card(CARD).pending() is None
 
 
 def test_a_cut_during_a_hook_leaves_nothing_to_undo(tmp_path: Path, pki: Pki) -> None:
@@ -498,7 +498,7 @@ def test_a_cut_during_a_hook_leaves_nothing_to_undo(tmp_path: Path, pki: Pki) ->
     with hanging(tmp_path, pki, "pre-switch") as (lab, spy, started):
         change = lab.submit(Kind.ENABLE, iccid=SECOND)
         lab.until_true(started.exists)
-        cut_off = lab.engine.pending(CARD)
+        cut_off = lab.engine.card(CARD).pending()
         assert cut_off is not None
         lab.engine.cancel(change.id)
         lab.ended(change.id)
@@ -507,7 +507,7 @@ def test_a_cut_during_a_hook_leaves_nothing_to_undo(tmp_path: Path, pki: Pki) ->
         PendingSwitches(journal.memos).begin(CARD, cut_off)
         journal.close()
         lab.start()
-        lab.until_true(lambda: lab.engine.pending(CARD) is None)
+        lab.until_true(lambda: lab.engine.card(CARD).pending() is None)
         assert (enabled(lab), spy.asked) == (FIRST, [("apply", FIRST), ("connect", FIRST)])
 
 
@@ -521,6 +521,6 @@ def test_lpad_stops_though_a_hook_hangs(tmp_path: Path, pki: Pki) -> None:
         spy.asked.clear()
         lab.start()
         assert lab.ended(change.id).state is State.DONE
-        lab.until_true(lambda: lab.engine.pending(CARD) is None)
+        lab.until_true(lambda: lab.engine.card(CARD).pending() is None)
         assert enabled(lab) == SECOND
         assert spy.asked == [("apply", SECOND), ("connect", SECOND)]

@@ -87,8 +87,8 @@ def test_an_empty_card_without_a_network_at_boot(lab: NamedLab, monkeypatch: pyt
     assert (change.state, change.origin) == (State.FAILED, PROVISION)
     assert change.error is not None
     assert change.error.details == {"cause": "no-network"}
-    lab.until_true(lambda: lab.engine.provisioning(CARD).change is None)  # type: ignore[union-attr]  # it is set
-    state = lab.engine.provisioning(CARD)
+    lab.until_true(lambda: lab.engine.card(CARD).provisioning().change is None)  # type: ignore[union-attr]  # it is set
+    state = lab.engine.card(CARD).provisioning()
     assert state is not None
     assert state.attempts == 0
     assert lab.engine.now().until(state.next_at, longest=DAY) <= 720
@@ -104,7 +104,7 @@ def test_a_network_that_is_missing_for_hours(lab: NamedLab) -> None:
     lab.start(port(lab))
     for number in range(1, 6):
         asked(lab, number)
-        lab.until_true(lambda: lab.engine.provisioning(CARD).change is None)  # type: ignore[union-attr]  # it is set
+        lab.until_true(lambda: lab.engine.card(CARD).provisioning().change is None)  # type: ignore[union-attr]  # it is set
         lab.network = number == 5
         later(lab, 721)
     lab.until_true(lambda: lab.enabled() == [FIRST])

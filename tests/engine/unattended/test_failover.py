@@ -123,7 +123,7 @@ def bench(folder: Path, pki: Pki, order: FailoverPolicy, **habits: object) -> It
 
 
 def status(lab: Lab) -> FailoverStatus:
-    found = lab.engine.failover(CARD)
+    found = lab.engine.card(CARD).failover()
     assert found is not None
     return found
 
@@ -409,7 +409,7 @@ def test_a_look_at_a_mute_place_ends_with_the_daemon(tmp_path: Path, pki: Pki) -
 def test_off_it_has_neither_thread_nor_status(tmp_path: Path, pki: Pki) -> None:
     """Off is the default, and costs nothing."""
     with Lab(tmp_path, pki) as lab:
-        assert lab.engine.failover(CARD) is None
+        assert lab.engine.card(CARD).failover() is None
         assert not [thread for thread in threading.enumerate() if thread.name.startswith("failover")]
 
 

@@ -125,7 +125,7 @@ def test_a_recovery_withdraws_the_request(tmp_path: Path, pki: Pki) -> None:
         lab.modem.register(FIRST, 1)
         assert lab.ended(change.id).state is State.CANCELLED
         lab.until(
-            lambda: lab.engine.failover(CARD),
+            lambda: lab.engine.card(CARD).failover(),
             lambda seen: seen is not None and seen.standing is Standing.WELL,
         )
-        assert (lab.platform.orders, lab.engine.wish(CARD)) == (0, None)
+        assert (lab.platform.orders, lab.engine.card(CARD).wish()) == (0, None)

@@ -54,7 +54,7 @@ def test_an_empty_card_gets_its_profile(lab: Lab) -> None:
     assert [(str(each.iccid), each.enabled) for each in lab.card.profiles] == [(FIRST, True)]
     assert lab.carry_out(Kind.REFRESH).state is State.DONE
     assert len(asked(lab)) == 1
-    assert lab.engine.provisioning(CARD) == first_profile.ProvisioningState()
+    assert lab.engine.card(CARD).provisioning() == first_profile.ProvisioningState()
 
 
 def test_it_is_off_by_default(lab: Lab) -> None:
@@ -63,7 +63,7 @@ def test_it_is_off_by_default(lab: Lab) -> None:
     lab.start(replace(empty(lab), provisioning=NO_PROVISIONING))
     assert lab.carry_out(Kind.REFRESH).state is State.DONE
     assert asked(lab) == []
-    assert lab.engine.provisioning(CARD) is None
+    assert lab.engine.card(CARD).provisioning() is None
 
 
 def test_a_card_with_a_profile_is_left_alone(lab: Lab) -> None:
@@ -95,7 +95,7 @@ def test_a_restart_does_not_ask_again(lab: Lab) -> None:
     """The number of attempts and the time of the next one survive a restart."""
     lab.start(empty(lab))
     assert ended(lab).state is State.FAILED  # no order waits for this card
-    before = lab.engine.provisioning(CARD)
+    before = lab.engine.card(CARD).provisioning()
     assert before is not None
     assert before.attempts == 1
     for _ in range(2):
@@ -104,7 +104,7 @@ def test_a_restart_does_not_ask_again(lab: Lab) -> None:
         lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
         assert lab.carry_out(Kind.REFRESH).state is State.DONE
     assert len(asked(lab)) == 1
-    assert lab.engine.provisioning(CARD) == before
+    assert lab.engine.card(CARD).provisioning() == before
 
 
 def test_it_asks_again_later(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +131,7 @@ def test_a_jump_of_the_clock_during_the_first_attempt_moves_no_other(
         assert reached.acquire(timeout=LONG)
         clocks.wall = after
     assert ended(lab).state is State.FAILED
-    state = lab.engine.provisioning(CARD)
+    state = lab.engine.card(CARD).provisioning()
     assert state is not None
     assert state.attempts == 1
     left = lab.engine.now().until(state.next_at, longest=10 * YEAR)
@@ -183,4 +183,4 @@ def test_a_journal_that_cant_be_read_hides_no_card(lab: Lab) -> None:
     assert ended(lab).state is State.DONE
     engine = lab.engine
     lab.stop()  # and the journal is closed
-    assert engine.provisioning(CARD) == first_profile.ProvisioningState()
+    assert engine.card(CARD).provisioning() == first_profile.ProvisioningState()

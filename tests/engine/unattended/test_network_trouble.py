@@ -100,7 +100,7 @@ def test_rescue_goes_on(troubled: Lab) -> None:
     stuck(troubled)
     troubled.engine.become([usual])
     troubled.card.faults.forget()
-    troubled.until_true(lambda: troubled.engine.rescue(CARD) is None)
+    troubled.until_true(lambda: troubled.engine.card(CARD).rescue() is None)
     change = _last(troubled, RESCUE)
     assert change.state is State.DONE, change.error
     assert enabled(troubled) == FIRST

@@ -60,7 +60,7 @@ def tried(lab: Lab, number: int = 1) -> list[Change]:
 
 def over(lab: Lab) -> None:
     lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.eid is not None)
-    lab.until_true(lambda: lab.engine.rescue(CARD) is None)
+    lab.until_true(lambda: lab.engine.card(CARD).rescue() is None)
 
 
 def test_it_goes_on_until_the_profile_before_is_enabled(tmp_path: Path, pki: Pki) -> None:
@@ -71,7 +71,7 @@ def test_it_goes_on_until_the_profile_before_is_enabled(tmp_path: Path, pki: Pki
         assert "keeps trying" in change.error.sentence
         assert enabled(lab) is None
         tried(lab, 2)
-        shown = lab.engine.rescue(CARD)
+        shown = lab.engine.card(CARD).rescue()
         assert shown is not None
         assert (shown.change, shown.wanted) == (change.id, (FIRST,))
         lab.card.faults.forget()
@@ -189,7 +189,7 @@ def test_without_anything_to_go_back_to_nothing_is_tried(tmp_path: Path, pki: Pk
         change = lab.ended(change.id)
         assert change.error is not None
         assert "enable another profile manually" in change.error.sentence
-        assert lab.engine.rescue(CARD) is None
+        assert lab.engine.card(CARD).rescue() is None
 
 
 def test_without_a_journal_it_waits_for_one(tmp_path: Path, pki: Pki) -> None:
@@ -201,7 +201,7 @@ def test_without_a_journal_it_waits_for_one(tmp_path: Path, pki: Pki) -> None:
         with no_space():
             lab.engine.answer(change.id, Answer(confirm=False))
             assert lab.ended(change.id).error is not None
-            lab.until_true(lambda: lab.engine.rescue(CARD) is not None)
+            lab.until_true(lambda: lab.engine.card(CARD).rescue() is not None)
             assert attempts(lab) == []
         lab.card.faults.forget()
         lab.stop()

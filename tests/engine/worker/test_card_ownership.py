@@ -131,7 +131,7 @@ def test_a_card_with_two_names_is_served_once(lab: Lab, other: CardPort) -> None
     assert refused.error is not None
     assert refused.error.kind == "card-served"
     lab.install()
-    lab.until_true(lambda: lab.engine.notifications(CARD) == [])
+    lab.until_true(lambda: lab.engine.card(CARD).notifications() == [])
     assert [each.duplicate for each in lab.server.notifications] == [False, False]
     served(lab)
     refused = lab.ended(lab.engine.submit(OTHER, RefreshParams()).change.id)

@@ -54,7 +54,7 @@ def test_a_modem_that_reports_its_registration(tmp_path: Path, pki: Pki) -> None
             lab.modem.register(FIRST, 5)
             lab.modem.unsolicited("+CGEV: ME PDN ACT 1")
             lab.until_true(lambda: told()[1:] == [("registered", "up", FIRST)])
-        (seen,) = [each for each in lab.engine.layers(CARD) if each.layer is Layer.REGISTERED]
+        (seen,) = [each for each in lab.engine.card(CARD).layers() if each.layer is Layer.REGISTERED]
         assert (seen.up, seen.iccid) == (True, FIRST)
         assert "5 (registered, roaming)" in seen.told
 
@@ -125,7 +125,7 @@ def test_signals_of_the_appliers_program(tmp_path: Path, pki: Pki, monkeypatch: 
         gateway.state_changed(30, 39)
         lab.until_true(lambda: bearer(lab) == ["up", "down"])
         assert spy.looks > looks
-        assert (Layer.BEARER, False) in [(each.layer, each.up) for each in lab.engine.layers(CARD)]
+        assert (Layer.BEARER, False) in [(each.layer, each.up) for each in lab.engine.card(CARD).layers()]
 
 
 def bearer(lab: Lab) -> list[str]:
@@ -144,7 +144,7 @@ def test_a_program_that_is_back_forgets_at_once(
         gateway.end()
         lab.carry_out(Kind.DELETE, iccid=SECOND)
         gateway.begin_anew()
-        lab.until_true(lambda: lab.engine.unforgotten(CARD) == ())
+        lab.until_true(lambda: lab.engine.card(CARD).unforgotten() == ())
         assert spy.asked.count(("forget", SECOND)) >= 2
 
 

@@ -63,15 +63,15 @@ def test_a_modem_that_hangs_forever_is_not_restarted_forever(tmp_path: Path, pki
         both(lab)
         hang(lab)
         lab.carry_out(Kind.REFRESH)
-        lab.until_true(lambda: lab.engine.modem_restarts(CARD).times == 3)
+        lab.until_true(lambda: lab.engine.card(CARD).modem_restarts().times == 3)
         seen = len(lab.modem.received)
         lab.until_true(lambda: len(lab.modem.received) > seen + 30)
         assert power(lab).count("AT+CFUN=0") == 3
         assert lab.modem.powered
-        state = lab.engine.modem_restarts(CARD)
+        state = lab.engine.card(CARD).modem_restarts()
         assert not state.exhausted
         lab.stop()
-        assert lab.engine.modem_restarts(CARD) == state, "a restart of lpad does not change it"
+        assert lab.engine.card(CARD).modem_restarts() == state, "a restart of lpad does not change it"
 
 
 def test_what_was_put_right_counts_until_it_has_held(
@@ -86,7 +86,7 @@ def test_what_was_put_right_counts_until_it_has_held(
             lab.carry_out(Kind.REFRESH)
             lab.until_true(lambda: ready(lab))
             assert lab.carry_out(Kind.REFRESH).error is None
-            assert lab.engine.modem_restarts(CARD).times == times
+            assert lab.engine.card(CARD).modem_restarts().times == times
 
 
 @pytest.mark.parametrize("error", ["+CME ERROR: 10", "+CME ERROR: 11", "ERROR", "+CME ERROR: 3"])
@@ -114,7 +114,7 @@ def test_a_person_has_the_modem_restarted(tmp_path: Path, pki: Pki) -> None:
         assert change.error is None, change.error
         assert [step.name for step in change.steps] == ["ask-modem", "restart-modem", "radio-cycle"]
         assert power(lab) == ["AT+CFUN=0", "AT+CFUN=1"]
-        assert lab.engine.modem_restarts(CARD).times == 0
+        assert lab.engine.card(CARD).modem_restarts().times == 0
         assert result_of(lab.carry_out(Kind.ENABLE, iccid=SECOND)) == {"iccid": SECOND, "already": True}
 
 

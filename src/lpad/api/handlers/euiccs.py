@@ -74,22 +74,23 @@ async def list_euiccs(call: Call) -> Response:
 async def get_euicc(call: Call) -> Response:
     """Show a card's information, memory, addresses and CI key identifiers."""
     snapshot = call.engine.snapshot(call.path["name"])
-    provisioning = await asyncio.to_thread(call.engine.provisioning, snapshot.name)
-    wish = await asyncio.to_thread(call.engine.wish, snapshot.name)
-    rescue = await asyncio.to_thread(call.engine.rescue, snapshot.name)
-    restarts = await asyncio.to_thread(call.engine.modem_restarts, snapshot.name)
-    leftovers = await asyncio.to_thread(call.engine.unforgotten, snapshot.name)
+    card = call.engine.card(snapshot.name)
+    provisioning = await asyncio.to_thread(card.provisioning)
+    wish = await asyncio.to_thread(card.wish)
+    rescue = await asyncio.to_thread(card.rescue)
+    restarts = await asyncio.to_thread(card.modem_restarts)
+    leftovers = await asyncio.to_thread(card.unforgotten)
     view = view_of(
         EuiccView,
         snapshot,
         provisioning=_provisioning(provisioning, call.engine.now()),
         wish=wish_view(wish, call.engine.now()),
-        switching=call.engine.policy(snapshot.name),
-        failover=call.engine.failover(snapshot.name),
+        switching=card.policy(),
+        failover=card.failover(),
         modem_restarts=_modem_restarts(restarts, call.engine.now()),
         rescue=_rescue(rescue, call.engine.now()),
         network_leftovers=tuple(view_of(NetworkLeftoverView, each) for each in leftovers),
-        layers=tuple(_layer(each, call.engine.now()) for each in call.engine.layers(snapshot.name)),
+        layers=tuple(_layer(each, call.engine.now()) for each in card.layers()),
         known_risks=known_risks(snapshot.profiles),
     )
     return json_response(view)
@@ -159,7 +160,7 @@ async def get_profile(call: Call) -> Response:
 async def get_icon(call: Call) -> Response:
     """Return a profile's picture, PNG or JPEG."""
     profile, address = _profile(call)
-    icon = call.engine.icon(call.path["name"], address or profile.iccid or "")
+    icon = call.engine.card(call.path["name"]).icon(address or profile.iccid or "")
     return Response(icon.data, media_type=icon.media_type)
 
 
@@ -253,7 +254,8 @@ async def download(call: Call) -> Response:
 async def list_notifications(call: Call) -> Response:
     """Show a card's outbox."""
     present = call.engine.now()
-    stored = await asyncio.to_thread(call.engine.notifications, call.path["name"])
+    card = call.engine.card(call.path["name"])
+    stored = await asyncio.to_thread(card.notifications)
     uncopied = [
         view_of(
             NotificationView,
@@ -264,7 +266,7 @@ async def list_notifications(call: Call) -> Response:
             last_error=each.error,
             next_attempt_at=None,
         )
-        for each in call.engine.uncopied_notifications(call.path["name"])
+        for each in card.uncopied_notifications()
     ]
     views = [*(_notification(each, present) for each in stored), *uncopied]
     shown, following = page_of_numbers(
@@ -278,9 +280,9 @@ async def list_notifications(call: Call) -> Response:
             oldest_seconds=int(max(ages)) if ages else None,
             notifications=shown,
             next=following,
-            unreadable=call.engine.unreadable_notifications(call.path["name"]),
-            list_error=call.engine.notification_list_error(call.path["name"]),
-            copying=call.engine.owes_copies(call.path["name"]),
+            unreadable=card.unreadable_notifications(),
+            list_error=card.notification_list_error(),
+            copying=card.owes_copies(),
         )
     )
 
@@ -327,8 +329,9 @@ async def _seq(call: Call) -> int:
     if seq is None:
         raise InvalidValue("name the notification by its number; 'lpactl notifications' lists them")
     # A missing one is refused immediately, without a failing change.
-    stored = await asyncio.to_thread(call.engine.notifications, call.path["name"])
-    uncopied = call.engine.uncopied_notifications(call.path["name"])
+    card = call.engine.card(call.path["name"])
+    stored = await asyncio.to_thread(card.notifications)
+    uncopied = card.uncopied_notifications()
     if seq not in {each.seq for each in stored} | {each.seq for each in uncopied}:
         raise NotFound(
             f"the outbox of {call.path['name']} has no notification {seq}; 'lpactl notifications' lists them"

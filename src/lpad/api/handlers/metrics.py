@@ -136,14 +136,15 @@ class _Collector:
             "Unsuccessful requests to the default SM-DP+ for a first profile.",
             labels=["euicc"],
         )
-        for card in self._engine.snapshots():
-            attempts = self._engine.provisioning(card.name)
-            provisioning.add_metric([card.name], attempts.attempts if attempts is not None else 0)
-            status = self._engine.failover(card.name)
+        for name in (snapshot.name for snapshot in self._engine.snapshots()):
+            card = self._engine.card(name)
+            attempts = card.provisioning()
+            provisioning.add_metric([name], attempts.attempts if attempts is not None else 0)
+            status = card.failover()
             present = status.standing if status is not None else "off"
             for standing in (*Standing, "off"):
-                standings.add_metric([card.name, standing], standing == present)
-            rescues.add_metric([card.name], self._engine.rescue(card.name) is not None)
+                standings.add_metric([name, standing], standing == present)
+            rescues.add_metric([name], card.rescue() is not None)
         discovered = GaugeMetricFamily(
             "lpad_discovered_events",
             "Events of SM-DSs for the card that lpad knows, by state.",

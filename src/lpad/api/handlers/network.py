@@ -30,7 +30,7 @@ async def put_network(call: Call) -> Response:
     """
     iccid = _iccid(call)
     name = call.path["name"]
-    before = await asyncio.to_thread(call.engine.network, name, iccid)
+    before = await asyncio.to_thread(call.engine.card(name).network, iccid)
     stored = before.settings if before.given_by is not GivenBy.PATTERN else None
     settings = call.body_of(NetworkRequest).settings(stored=stored)
     await asyncio.to_thread(call.engine.set_network, name, iccid, settings)
@@ -45,7 +45,7 @@ async def delete_network(call: Call) -> Response:
 
 
 async def _shown(call: Call, iccid: str) -> Response:
-    chosen = await asyncio.to_thread(call.engine.network, call.path["name"], iccid)
+    chosen = await asyncio.to_thread(call.engine.card(call.path["name"]).network, iccid)
     return json_response(NetworkView.of(iccid, chosen))
 
 

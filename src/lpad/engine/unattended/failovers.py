@@ -131,7 +131,7 @@ class Failovers:
         return all(failover.alive for failover in self._failovers.values())
 
     @property
-    def any_alive(self) -> bool:
+    def alive(self) -> bool:
         """Whether one of them has not ended."""
         return any(failover.alive for failover in (*self._failovers.values(), *self._leaving))
 

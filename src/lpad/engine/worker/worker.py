@@ -1,23 +1,17 @@
-"""The worker: one thread that owns one card, carries out its changes one after the other, and never ends."""
+"""The worker: everything that happens to one card, wired together; one thread owns the card."""
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lpad.base.cancellation import Cancellation
-from lpad.base.deadline import Deadline
-from lpad.base.errors import CardError, CardUnreachable, LpadError
-from lpad.base.liveness import resting, watched
-from lpad.base.log.log_fields import logged_with
+from lpad.base.errors import CardUnreachable
 from lpad.engine.change.change import CALLER, Kind, PauseReason
 from lpad.engine.discovery.event_store import EventStore
-from lpad.engine.network_settings.pending_switch import PendingSwitch, PendingSwitches
-from lpad.engine.network_settings.unforgotten_profiles import UnforgottenProfile, UnforgottenProfiles
+from lpad.engine.network_settings.pending_switch import PendingSwitches
+from lpad.engine.network_settings.unforgotten_profiles import UnforgottenProfiles
 from lpad.engine.policy.going_offline import check_offline
 from lpad.engine.recovery.interrupted_changes import Interrupted
 from lpad.engine.running.card.layer_states import LayerStates
@@ -34,20 +28,22 @@ from lpad.engine.switch.between_switches import (
     settle_pending,
 )
 from lpad.engine.switch.registration_look import saw_registration
-from lpad.engine.unattended.discovered_events import DiscoveredEvents
-from lpad.engine.unattended.first_profile import Provisioning
-from lpad.engine.unattended.rescue import Rescue
 from lpad.engine.worker.card_observer import Observer
 from lpad.engine.worker.connection_reports import ConnectionReports
+from lpad.engine.worker.delivered_removal import DeliveredRemoval
 from lpad.engine.worker.due_tasks import DueTask, DueTasks
 from lpad.engine.worker.executor import Executor
 from lpad.engine.worker.hung_modem import HungModem
+from lpad.engine.worker.own_changes import OwnChanges
 from lpad.engine.worker.presence import Presence
 from lpad.engine.worker.queue.change_queue import ChangeQueue
+from lpad.engine.worker.served_port import ServedPort
+from lpad.engine.worker.work_loop import Work, WorkLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+    from lpad.base.deadline import Deadline
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.change.params import Params
     from lpad.engine.environment.environment import Environment
@@ -58,8 +54,6 @@ if TYPE_CHECKING:
     from lpad.engine.outbox.delivery import Connect
     from lpad.engine.outbox.owed_cancellations import OwedCancellations
     from lpad.engine.policy.installing import Policies
-    from lpad.engine.policy.networking import NetworkPolicy
-    from lpad.engine.policy.switching import SwitchPolicy
     from lpad.engine.provisioning.platforms import Platforms
     from lpad.engine.provisioning.wish_store import WishStore
     from lpad.engine.running.card.open_card import CardPort
@@ -67,14 +61,10 @@ if TYPE_CHECKING:
     from lpad.engine.running.operation_context import Timeouts
     from lpad.engine.running.run import Run
     from lpad.engine.snapshot.snapshot import Icon, Snapshot
-    from lpad.engine.unattended.first_profile import ProvisioningState
     from lpad.engine.worker.card_ownership import CardOwnership
 
 log = logging.getLogger(__name__)
 
-ACCEPTED = 5.0
-"""Seconds for which the session that has copied notifications stays open until their servers accept them, so
-that it can remove them from the card, too. Any other work ends it earlier."""
 READ_AGAIN = 10.0
 """The minimum number of seconds between two readings caused by requests that do not fit the last reading."""
 
@@ -108,7 +98,7 @@ class Worker:
         self._store = store
         self._outbox = outbox
         self._timeouts = timeouts
-        self._condition = threading.Condition()
+        self._loop = WorkLoop(port.name)
         self._presence = Presence()
         self.modem_resets = ModemRestartLimit(port.name, journal=journal, hub=hub)
         """The limit of the modem's restarts."""
@@ -118,12 +108,12 @@ class Worker:
             hub=hub,
             outbox=outbox,
             presence=self._presence,
-            lock=self._condition,
+            lock=self._loop.lock,
             ownership=ownership,
             hung_modem=self._hung_modem,
             networks=networks,
             deleted=lambda iccids: note_deleted(self._context, iccids),
-            copy_soon=self.tidy,
+            copy_soon=self._copy_soon,
         )
         self._interrupted = Interrupted(store, journal, timeouts)
         self.queue = ChangeQueue(
@@ -131,13 +121,26 @@ class Worker:
             store=store,
             interrupted=self._interrupted,
             snapshot=lambda: self._observer.snapshot,
-            lock=self._condition,
+            lock=self._loop.lock,
         )
         self._owed = owed
-        self.rescue = Rescue(port.name, store=store, journal=journal, hub=hub, submit=self.queue.submit)
-        """The rescue after a stuck guarded switch."""
-        self._pending = PendingSwitches(journal.memos)
-        self._unforgotten = UnforgottenProfiles(journal.memos)
+        events = EventStore(journal.memos)
+        self.own = OwnChanges(
+            self._card,
+            self._loop,
+            store=store,
+            journal=journal,
+            hub=hub,
+            timeouts=timeouts,
+            events=events,
+            submit=self.queue.submit,
+            snapshot=lambda: self._observer.snapshot,
+        )
+        """The changes that lpad begins by itself."""
+        self.pending = PendingSwitches(journal.memos)
+        """The unfinished switches with network settings."""
+        self.unforgotten = UnforgottenProfiles(journal.memos)
+        """The deleted profiles that an applier still knows."""
         self.layers = LayerStates(port.name, hub, now=store.now)
         """The states of the data connection's layers."""
         context = self._context = Context(
@@ -153,32 +156,16 @@ class Worker:
             environment=environment,
             install_policy=partial(policies.of, port.name),
             changes=partial(store.changes, euicc=port.name),
-            stuck=self.rescue.stuck,
+            stuck=self.own.rescue.stuck,
             modem_resets=self.modem_resets,
             networks=networks,
-            pending=self._pending,
-            unforgotten=self._unforgotten,
+            pending=self.pending,
+            unforgotten=self.unforgotten,
             wishes=wishes,
             platforms=platforms,
             lines=lines,
             layers=self.layers,
-            events=EventStore(journal.memos),
-        )
-        self._discovered = DiscoveredEvents(
-            self._card,
-            store=store,
-            journal=journal,
-            events=context.events,
-            timeouts=timeouts,
-            submit=self.queue.submit,
-        )
-        self._provisioning = Provisioning(
-            self._card,
-            store=store,
-            journal=journal,
-            timeouts=timeouts,
-            submit=self.queue.submit,
-            discovering=self._discovered.busy,
+            events=events,
         )
         self._executor = Executor(
             context,
@@ -190,21 +177,35 @@ class Worker:
         )
         self.registration_query = RegistrationQuery(
             self._card,
-            self._condition,
+            self._loop.lock,
             refused=self.queue.release_running,
             make_way=partial(self.queue.overtake_running, "a check of the profile's health"),
-            look=lambda: look_at_connection(self._context, self._ending),
+            look=lambda: look_at_connection(self._context, self._loop.ending),
             seen=lambda told: saw_registration(self._context, told),
         )
-        self._reports = ConnectionReports(self._card, waking=self._waking, returned=self._applier_returned)
-        self._port = port
+        self._reports = ConnectionReports(
+            self._card, waking=self._loop.waking, returned=self._applier_returned
+        )
+        self._served = ServedPort(
+            self._card,
+            self._loop,
+            observer=self._observer,
+            presence=self._presence,
+            reports=self._reports,
+            port_free=port_free,
+        )
+        self.removal = DeliveredRemoval(
+            self._card,
+            self._loop,
+            observer=self._observer,
+            outbox=outbox,
+            timeouts=timeouts,
+            wanted=lambda: self._is_wanted,
+        )
+        """The removal of delivered notifications from the card."""
         self._port_free = port_free
-        self._stopping = False
-        self._ending = Cancellation()
         self._leaving = False
-        self._tidy_at: float | None = None
         self._adopt_at: float | None = None
-        self._review_at: float | None = None
         self._reads_at: float | None = None
         self._read_until = 0.0
         self._idle_since = 0.0
@@ -217,18 +218,15 @@ class Worker:
             DueTask(lambda: self.queue.resumes_at, self.queue.resume),
             DueTask(lambda: self.queue.questions_due_at, self.queue.end_unanswered),
             DueTask(lambda: self._interrupted.due_at, self._interrupted.expire),
-            DueTask(lambda: self._review_at, self._review),
-            DueTask(lambda: self.rescue.due_at, self._rescue),
-            DueTask(lambda: self._provisioning.due_at, lambda: self._provisioning.begin(self.snapshot)),
-            DueTask(lambda: self._discovered.due_at, lambda: self._discovered.begin(self.snapshot)),
+            *self.own.due_tasks,
             DueTask(
                 lambda: self.registration_query.due_at if self._observer.ready else None,
                 self.registration_query.run,
             ),
-            DueTask(lambda: self._network_due_at, lambda: settle_pending(self._context, self._ending)),
+            DueTask(lambda: self._network_due_at, lambda: settle_pending(self._context, self._loop.ending)),
             DueTask(
-                lambda: self._unforgotten.due_at(self._name) if self._observer.ready else None,
-                lambda: forget_again(self._context, self._ending),
+                lambda: self.unforgotten.due_at(self._name) if self._observer.ready else None,
+                lambda: forget_again(self._context, self._loop.ending),
             ),
             DueTask(lambda: self._reports.heard_at, self._reports.hear, idle=True),
             DueTask(lambda: self._reports.connects_at, self._reports.connect, idle=True),
@@ -237,19 +235,10 @@ class Worker:
                 self._look_at_layers,
                 idle=True,
             ),
-            DueTask(lambda: self._tidy_at if self._observer.ready else None, self._take_off),
+            DueTask(lambda: self.removal.due_at, self.removal.run),
             DueTask(lambda: self._reads_at if self._observer.ready else None, self._read_again),
-            DueTask(self._gives_back_at, lambda: return_modem(self._context, self._ending)),
+            DueTask(self._gives_back_at, lambda: return_modem(self._context, self._loop.ending)),
         )
-        self._sources_of_work = (
-            self._new_port,
-            self._due_rescue,
-            self._urgent_query,
-            self._next_change,
-            self._due_task,
-        )
-        self._end_watch: Callable[[], None] | None = None
-        self._thread = threading.Thread(target=self._run, name=f"card-{port.name}", daemon=True)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -259,12 +248,7 @@ class Worker:
     @property
     def alive(self) -> bool:
         """Whether the thread runs."""
-        return self._thread.is_alive()
-
-    @property
-    def provisioning(self) -> ProvisioningState | None:
-        """The state of requesting a first profile for an empty card; None if lpad requests none."""
-        return self._provisioning.state(self.snapshot.eid)
+        return self._loop.alive
 
     @property
     def copies_owed(self) -> bool:
@@ -276,14 +260,14 @@ class Worker:
         return self._observer.icon(iccid)
 
     @property
-    def policy(self) -> SwitchPolicy:
-        """The policy for switching."""
-        return self._port.policy
+    def port(self) -> CardPort:
+        """The card's port by the latest settings, with the policies."""
+        return self._served.port
 
     @property
     def _network_due_at(self) -> float | None:
         """When the settings of an interrupted switch are settled: immediately, if the card can be read."""
-        pending = self._observer.ready and self._pending.of(self._name) is not None
+        pending = self._observer.ready and self.pending.of(self._name) is not None
         return self._idle_since if pending else None
 
     def check_offline(self, params: Params, *, origin: str) -> None:
@@ -293,30 +277,39 @@ class Worker:
             WouldGoOffline: the request would do this.
         """
         if origin == CALLER:
-            behind_modem = self._port.device is not None
-            check_offline(params, self.snapshot.listed, self._port.policy, behind_modem=behind_modem)
-
-    @property
-    def pending_network(self) -> PendingSwitch | None:
-        """The unfinished switch with network settings."""
-        return self._pending.of(self._name)
-
-    @property
-    def unforgotten(self) -> tuple[UnforgottenProfile, ...]:
-        """The deleted profiles that an applier still knows."""
-        return self._unforgotten.of(self._name)
-
-    @property
-    def network_policy(self) -> NetworkPolicy:
-        """The policy for the data connection."""
-        return self._port.network
+            behind_modem = self.port.device is not None
+            check_offline(params, self.snapshot.listed, self.port.policy, behind_modem=behind_modem)
 
     def start(self) -> None:
         """Start: open the card, settle interrupted changes, and then carry out changes."""
-        self._guarded(self._take_in)
+        self._loop.guarded(self._take_in)
         self._observer.tell()
-        self._watch()
-        self._thread.start()
+        self._served.watch()
+        self._loop.start(
+            Work(
+                first=(
+                    self._look,
+                    self.own.review,
+                    self._drop_unused_settings,
+                    self._tell_servers,
+                    self._reports.follow,
+                ),
+                sources=(
+                    self._new_port,
+                    self._due_rescue,
+                    self._urgent_query,
+                    self._next_change,
+                    self._due_task,
+                ),
+                after_each=(self.queue.rest, self.own.review, self._drop_unused_settings, self._tell_servers),
+                last=(self._reports.close, self._card.give_back, self._observer.let_go, self._left),
+                search=self._search,
+                rest=self._reports.listen,
+                wake=self._reports.pause,
+                end=partial(self.registration_query.refuse, urgent=True),
+                seconds=self._due_tasks.seconds,
+            )
+        )
 
     def cancel(self, change_id: int, *, undo: bool = True) -> None:
         """Cancel a change: a queued one immediately, a running one at its next safe point.
@@ -329,13 +322,11 @@ class Worker:
             Conflict: the change has ended.
         """
         self.queue.cancel(change_id, undo=undo)
-        with self._waking():
-            self._review_at = time.monotonic()
+        self.own.review_soon()
 
     def become(self, port: CardPort) -> None:
         """Apply new settings before the next change begins."""
-        with self._waking():
-            self._port = port
+        self._served.become(port)
 
     def look_now(self) -> None:
         """Try an unusable card immediately, because its port may have been released."""
@@ -343,42 +334,30 @@ class Worker:
 
     def read_again(self) -> None:
         """Read the card when there is time, because another program may have changed it."""
-        with self._waking():
+        with self._loop.waking():
             self._reads_at = max(time.monotonic(), self._read_until)
-
-    def network_back(self) -> None:
-        """Repeat soon what found no network."""
-        with self._waking():
-            self._provisioning.hurry()
 
     def leave(self) -> None:
         """Begin to end because the card was removed from the settings; none of its changes is kept."""
         self._leaving = True
         self._observer.gone()
         self._end(f"the settings no longer name a card '{self._name}'")
-        self._guarded(self.queue.give_up)  # immediately, because the thread may be stuck in the port
+        self._loop.guarded(self.queue.give_up)  # immediately, because the thread may be stuck in the port
 
     def adopt(self) -> None:
         """Resume the journal's changes after the journal was unwritable."""
-        with self._waking():
+        with self._loop.waking():
             self._adopt_at = time.monotonic()
-
-    def tidy(self) -> None:
-        """Remove delivered notifications from the card when there is time."""
-        with self._waking():
-            self._tidy_at = time.monotonic()
 
     def stop(self) -> None:
         """Begin to end: the running change ends at its next safe point, queued ones stay for later."""
         self._end(None)
 
     def _end(self, taken_back: str | None) -> None:
-        with self._waking():
-            self._stopping = True
-            self._ending.cancel("lpad was stopped")
+        with self._loop.waking():
+            self._loop.stop()
             running = self.queue.running
-        if self._end_watch is not None:
-            self._end_watch()
+        self._served.end_watch()
         if running is not None and taken_back is None:
             running.stop("lpad was stopped; ask again")
         elif running is not None and taken_back is not None:
@@ -386,69 +365,27 @@ class Worker:
 
     def join(self, *, deadline: Deadline) -> None:
         """Wait for the end."""
-        if self._thread.is_alive():
-            self._thread.join(deadline.remaining())
+        self._loop.join(deadline=deadline)
 
-    @contextmanager
-    def _waking(self) -> Iterator[None]:
-        """Change the events that the thread waits for."""
-        with self._condition:
-            yield
-            self._condition.notify_all()
-
-    def _run(self) -> None:
-        with logged_with(euicc=self._name), watched(f"the worker of {self._name}"):
-            self._work()
-
-    def _work(self) -> None:
-        self._guarded(self._look)
-        self._guarded(self._review)
-        self._guarded(self._tell_servers)
-        self._guarded(self._reports.follow)
-        while (act := self._next()) is not None:
-            self._guarded(act)
-            self._guarded(self.queue.rest)
-            self._guarded(self._review)
-            self._guarded(self._tell_servers)
-        self._guarded(self._reports.close)
-        self._guarded(self._card.give_back)
-        self._guarded(self._observer.let_go)
+    def _left(self) -> None:
+        """End the changes of a card that was removed from the settings, and release its port."""
         if self._leaving:
-            self._guarded(self.queue.give_up)  # the work that was put back meanwhile
-            self._guarded(self._port_free)
+            self._loop.guarded(self.queue.give_up)  # the work that was put back meanwhile
+            self._port_free()
 
-    def _next(self) -> Callable[[], None] | None:
-        """Wait for work and return it: a change before any due task; None at the end."""
-        with self._condition:
-            if not self._stays_idle:
-                self._idle_since = time.monotonic()
-            self._stays_idle = False
-            self.registration_query.accept()
-            while not self._stopping:
-                for find in self._sources_of_work:
-                    act = self._found(find)
-                    if act is not None:
-                        return act
-                self._guarded(self._reports.listen)
-                with resting():
-                    self._condition.wait(self._due_tasks.seconds())
-                self._guarded(self._reports.pause)
-            self.registration_query.refuse(urgent=True)
-        return None
-
-    def _found(self, find: Callable[[], Callable[[], None] | None]) -> Callable[[], None] | None:
-        """Return the work of one source; an internal error in it must not hide the other sources."""
-        try:
-            return find()
-        except Exception:
-            log.exception("%s: cannot look for work: internal-error", self._name)
-            return None
+    def _search(self) -> None:
+        """Begin to look for work; called with the lock held."""
+        if not self._stays_idle:
+            self._idle_since = time.monotonic()
+        self._stays_idle = False
+        self.registration_query.accept()
 
     def _new_port(self) -> Callable[[], None] | None:
-        return self._take_over if self._port is not self._card.port else None
+        return self._take_over if self._served.is_new else None
 
     def _due_rescue(self) -> Callable[[], None] | None:
-        return self._rescue if self.rescue.is_due and not self.queue.goes_first else None
+        due = self.own.rescue.is_due and not self.queue.goes_first
+        return (lambda: self.own.rescue.begin(self.snapshot)) if due else None
 
     def _urgent_query(self) -> Callable[[], None] | None:
         query = self.registration_query
@@ -479,7 +416,7 @@ class Worker:
     def _carry_out_next(self, run: Run) -> None:
         """Carry out a change; interrupted ones that wait for the card go before it."""
         if len(self._interrupted) and not self._observer.ready:
-            self._guarded(self._look)
+            self._loop.guarded(self._look)
         if self._interrupted.awaits_card() and run.change.kind is not Kind.RESTART_MODEM:
             self._executor.refuse(
                 run,
@@ -489,41 +426,24 @@ class Worker:
                 ),
             )
             return
-        with self._condition:
-            if self._stopping:
+        with self._loop.lock:
+            if self._loop.stopping:
                 self.queue.put_back(run)  # it stays unchanged in the journal
                 return
             run = self.queue.reconsider(run)
-        with self.rescue.overtaking(run):
+        with self.own.rescue.overtaking(run):
             self._executor.carry_out(run)
-
-    def _rescue(self) -> None:
-        self.rescue.begin(self.snapshot)
 
     def _tell_servers(self) -> None:
         """Inform servers of cancelled sessions, once the overtaking change is over."""
-        with self._condition:
+        with self._loop.lock:
             first = self.queue.goes_first or self.registration_query.goes_first
         if not first:
             self._owed.send()
 
-    def _guarded(self, act: Callable[[], None]) -> None:
-        """Nothing may end this thread, because without its worker, a card would need a technician on site."""
-        try:
-            act()
-        except LpadError as error:
-            log.warning("%s: %s (%s)", self._name, error, error.kind)
-        except Exception:
-            log.exception("%s: internal-error", self._name)
-
-    def _port_seen(self, there: bool) -> None:  # noqa: FBT001 - a callback's one argument
-        """Receive, in another thread, whether the port exists; a running change detects this by itself."""
-        with self._waking():
-            self._presence.port_seen(there=there)
-
     def _port_gone(self) -> None:
         """Publish that the card is absent; or, if the port is already back, read the card again."""
-        with self._condition:
+        with self._loop.lock:
             there = self._presence.take_news()
         self._card.drop()
         if there:
@@ -532,31 +452,10 @@ class Worker:
             gone = f"{self.snapshot.transport} has disappeared; lpad continues as soon as it is back"
             self._observer.absent(CardUnreachable(gone))
 
-    def _watch(self) -> None:
-        self._end_watch = self._card.port.watch(self._port_seen)
-        with self._condition:
-            stopping = self._stopping
-        if stopping:  # meanwhile
-            self._end_watch()
-
     def _take_over(self) -> None:
-        """Use a new port from now on; reopen the card only if the port has changed."""
-        with self._condition:
-            port = self._port
-            self._review_at = time.monotonic()
-        if port.leads_where(self._card.port):
-            self._card.port = port
-            self._guarded(self._reports.follow)
-            return
-        log.info("%s: reopened with the new settings: %s", self._name, port.transport)
-        if self._end_watch is not None:
-            self._end_watch()
-        self._card.give_back()
-        self._card.port = port
-        self._guarded(self._reports.follow)
-        self._observer.placed()
-        self._port_free()
-        self._watch()
+        """Apply the new settings of the port, then review what the card needs."""
+        self.own.review_soon()
+        self._served.take_over()
 
     def _look(self) -> None:
         """Open and read the card, and settle interrupted changes."""
@@ -567,15 +466,15 @@ class Worker:
     def _look_at_layers(self) -> None:
         """Look at the connection once, because something was reported."""
         self._reports.looked()
-        look_after_report(self._context, self._ending)
+        look_after_report(self._context, self._loop.ending)
 
     def _applier_returned(self) -> None:
         """Receive, in another thread, that the applier's program has started or ended."""
-        with self._waking():
-            self._unforgotten.hurry(self._name)
+        with self._loop.waking():
+            self.unforgotten.hurry(self._name)
 
     def _read_again(self) -> None:
-        with self._condition:
+        with self._loop.lock:
             self._reads_at = None
             self._read_until = time.monotonic() + READ_AGAIN
         self._look()
@@ -583,8 +482,11 @@ class Worker:
     def _help_modem(self) -> None:
         """Take a step of the modem's ladder, and check whether the card can then be read."""
         if self._hung_modem.help():
-            with self._condition:
+            with self._loop.lock:
                 self._presence.look_now()
+
+    def _copy_soon(self) -> None:
+        self.removal.request()
 
     def _settle(self) -> None:
         self._interrupted.settle(self.snapshot, submit=self.queue.submit, take_up=self.queue.take_up)
@@ -592,7 +494,7 @@ class Worker:
 
     def _adopt(self) -> None:
         """Adopt unfinished changes, and settle them by the card's state."""
-        with self._condition:
+        with self._loop.lock:
             self._adopt_at = None
         self._take_in()
         self._look()
@@ -601,14 +503,6 @@ class Worker:
         self._interrupted.adopt(
             self._name, pause=self.queue.pause_again, await_answer=self.queue.await_answer
         )
-
-    def _review(self) -> None:
-        """Decide whether the card now needs a rescue, a discovery or a first profile."""
-        with self._condition:
-            self._review_at = None
-        for look in (self.rescue.look, self._discovered.look, self._provisioning.look):
-            self._guarded(partial(look, self.snapshot))
-        self._guarded(self._drop_unused_settings)
 
     def _drop_unused_settings(self) -> None:
         """Remove the network settings that came with orders whose profile never did."""
@@ -620,49 +514,14 @@ class Worker:
             for iccid in dropped:
                 log.info("%s: removed the order's network settings: profile %s never came", self._name, iccid)
 
-    def _take_off(self) -> None:
-        """Copy new notifications, and remove delivered ones from the card."""
-        with self._condition:
-            self._tidy_at = None
-        deadline = Deadline.after(self._timeouts.read)
-        try:
-            with self._card.session(deadline=deadline) as euicc:
-                eid = str(euicc.get_eid(deadline=deadline))
-                self._observer.collect(euicc, eid, deadline=deadline)
-                while self._accepted_soon(eid):
-                    if not self._outbox.take_off(euicc, eid, deadline=deadline):
-                        self.tidy()  # another session compares what this one could not remove
-                        break
-        except CardError as error:
-            self._observer.absent(error)
-        self._outbox.wake()
-
-    def _accepted_soon(self, eid: str) -> bool:
-        """Wait, while there is nothing else to do, until a server accepts one of a card's notifications.
-
-        Return whether one has; whatever is accepted later is removed in another session.
-        """
-        if self._card.hold is not None:
-            return False  # the owner of a borrowed port is waiting for it
-        seconds = ACCEPTED if self._outbox.has_due(eid) else 0.0
-        with self._outbox.visiting(eid):
-            self._outbox.wake()
-            with self._condition, resting():
-                self._condition.wait_for(lambda: self._tidy_at is not None or self._is_wanted, seconds)
-        with self._condition:
-            if self._tidy_at is None or self._is_wanted:
-                return False
-            self._tidy_at = None
-        return True
-
     @property
     def _is_wanted(self) -> bool:
         """Whether there is other work. Call it with the lock held."""
         return (
-            self._stopping
+            self._loop.stopping
             or not self.queue.is_empty
-            or self._port is not self._card.port
-            or self.rescue.is_due
+            or self._served.is_new
+            or self.own.rescue.is_due
             or self.registration_query.due_at is not None
         )
 

@@ -122,7 +122,7 @@ class Workers:
         return all(worker.alive for worker in self._workers.values())
 
     @property
-    def any_alive(self) -> bool:
+    def alive(self) -> bool:
         """Whether one of them has not ended."""
         return any(worker.alive for worker in (*self._workers.values(), *self._leaving))
 
@@ -135,7 +135,7 @@ class Workers:
         for worker in self._workers.values():
             worker.queue.release(*reasons)
             if not {PauseReason.NETWORK, PauseReason.TIME}.isdisjoint(reasons):
-                worker.network_back()
+                worker.own.hurry()
 
     def adopt(self) -> None:
         """Make all resume the journal's changes after the journal was unwritable."""
@@ -146,7 +146,7 @@ class Workers:
         """Remove delivered notifications from a card."""
         for worker in self._workers.values():
             if worker.snapshot.eid == eid:
-                worker.tidy()
+                worker.removal.request()
 
     def _port_free(self) -> None:
         """Make all workers without a port try again: settings may give one card another's port."""

@@ -553,5 +553,5 @@ def test_an_expired_certificate_under_an_unconfirmed_clock_says_how_to_find_out(
 def installations(lab: Lab) -> list[StoredNotification]:
     """Return the copies of the card's installation results."""
     return lab.until(
-        lambda: [each for each in lab.engine.notifications(CARD) if each.event == "install"], bool
+        lambda: [each for each in lab.engine.card(CARD).notifications() if each.event == "install"], bool
     )

@@ -1,0 +1,101 @@
+"""The removal of delivered notifications from the card, when there is nothing else to do."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardError
+from lpad.base.liveness import resting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.engine.outbox import Outbox
+    from lpad.engine.running.card.open_card import Card
+    from lpad.engine.running.operation_context import Timeouts
+    from lpad.engine.worker.card_observer import Observer
+    from lpad.engine.worker.work_loop import WorkLoop
+
+ACCEPTED = 5.0
+"""Seconds for which the session that has copied notifications stays open until their servers accept them, so
+that it can remove them from the card, too. Any other work ends it earlier."""
+
+
+class DeliveredRemoval:
+    """Sessions that copy new notifications of one card to the outbox, and remove delivered ones."""
+
+    def __init__(
+        self,
+        card: Card,
+        loop: WorkLoop,
+        *,
+        observer: Observer,
+        outbox: Outbox,
+        timeouts: Timeouts,
+        wanted: Callable[[], bool],
+    ) -> None:
+        """Begin with nothing to do.
+
+        Args:
+            card: the worker's card.
+            loop: the worker's thread, which is woken.
+            observer: copies the notifications.
+            outbox: delivers them.
+            timeouts: the time limits.
+            wanted: returns whether there is other work; called with the lock held.
+        """
+        self._card = card
+        self._loop = loop
+        self._observer = observer
+        self._outbox = outbox
+        self._timeouts = timeouts
+        self._wanted = wanted
+        self._due_at: float | None = None
+
+    @property
+    def due_at(self) -> float | None:
+        """When to visit the card, in monotonic time; None: there is no reason. Call it with the lock held."""
+        return self._due_at if self._observer.ready else None
+
+    def request(self) -> None:
+        """Have the card visited when there is time."""
+        with self._loop.waking():
+            self._due_at = time.monotonic()
+
+    def run(self) -> None:
+        """Copy new notifications, and remove delivered ones from the card."""
+        with self._loop.lock:
+            self._due_at = None
+        deadline = Deadline.after(self._timeouts.read)
+        try:
+            with self._card.session(deadline=deadline) as euicc:
+                eid = str(euicc.get_eid(deadline=deadline))
+                self._observer.collect(euicc, eid, deadline=deadline)
+                while self._accepted_soon(eid):
+                    if not self._outbox.take_off(euicc, eid, deadline=deadline):
+                        self.request()  # another session compares what this one could not remove
+                        break
+        except CardError as error:
+            self._observer.absent(error)
+        self._outbox.wake()
+
+    def _accepted_soon(self, eid: str) -> bool:
+        """Wait, while there is nothing else to do, until a server accepts one of a card's notifications.
+
+        Return whether one has; whatever is accepted later is removed in another session.
+        """
+        if self._card.hold is not None:
+            return False  # the owner of a borrowed port is waiting for it
+        seconds = ACCEPTED if self._outbox.has_due(eid) else 0.0
+        lock = self._loop.lock
+        with self._outbox.visiting(eid):
+            self._outbox.wake()
+            with lock, resting():
+                lock.wait_for(lambda: self._due_at is not None or self._wanted(), seconds)
+        with lock:
+            if self._due_at is None or self._wanted():
+                return False
+            self._due_at = None
+        return True

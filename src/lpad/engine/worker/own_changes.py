@@ -1,0 +1,96 @@
+"""The changes that lpad begins by itself for one card: a rescue, a check for events, a first profile."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lpad.engine.unattended.discovered_events import DiscoveredEvents
+from lpad.engine.unattended.first_profile import Provisioning
+from lpad.engine.unattended.rescue import Rescue
+from lpad.engine.worker.due_tasks import DueTask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.engine.change.change import Change
+    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.discovery.event_store import EventStore
+    from lpad.engine.journal import Journal
+    from lpad.engine.running.card.open_card import Card
+    from lpad.engine.running.change_store import ChangeStore
+    from lpad.engine.running.operation_context import Timeouts
+    from lpad.engine.snapshot.snapshot import Snapshot
+    from lpad.engine.worker.work_loop import WorkLoop
+
+
+class OwnChanges:
+    """Decides by a card's snapshots which changes it needs; each is queued like a caller's change."""
+
+    def __init__(
+        self,
+        card: Card,
+        loop: WorkLoop,
+        *,
+        store: ChangeStore,
+        journal: Journal,
+        hub: Hub,
+        timeouts: Timeouts,
+        events: EventStore,
+        submit: Callable[[Change], None],
+        snapshot: Callable[[], Snapshot],
+    ) -> None:
+        """Wire the three; nothing is decided before the first `review`.
+
+        Args:
+            card: the worker's card.
+            loop: the worker's thread, which is woken.
+            store: stores changes.
+            journal: remembers what was begun.
+            hub: publishes the rescue.
+            timeouts: the time limits.
+            events: the events that SM-DSs have for the card.
+            submit: queues a change.
+            snapshot: returns the last snapshot of the card.
+        """
+        self._loop = loop
+        self._snapshot = snapshot
+        self._review_at: float | None = None
+        self.rescue = Rescue(card.port.name, store=store, journal=journal, hub=hub, submit=submit)
+        """The rescue after a stuck guarded switch."""
+        self._discovered = DiscoveredEvents(
+            card, store=store, journal=journal, events=events, timeouts=timeouts, submit=submit
+        )
+        self.provisioning = Provisioning(
+            card,
+            store=store,
+            journal=journal,
+            timeouts=timeouts,
+            submit=submit,
+            discovering=self._discovered.busy,
+        )
+        """The requests for a first profile."""
+        self.due_tasks = (
+            DueTask(lambda: self._review_at, self.review),
+            DueTask(lambda: self.rescue.due_at, lambda: self.rescue.begin(snapshot())),
+            DueTask(lambda: self.provisioning.due_at, lambda: self.provisioning.begin(snapshot())),
+            DueTask(lambda: self._discovered.due_at, lambda: self._discovered.begin(snapshot())),
+        )
+
+    def review_soon(self) -> None:
+        """Have the card's needs reviewed when no change runs, because they may have changed."""
+        with self._loop.waking():
+            self._review_at = time.monotonic()
+
+    def hurry(self) -> None:
+        """Repeat soon what found no network."""
+        with self._loop.waking():
+            self.provisioning.hurry()
+
+    def review(self) -> None:
+        """Decide whether the card now needs a rescue, a check for events or a first profile."""
+        with self._loop.lock:
+            self._review_at = None
+        for each in (self.rescue, self._discovered, self.provisioning):
+            self._loop.guarded(partial(each.look, self._snapshot()))

@@ -1,0 +1,141 @@
+"""The loop of a card's thread: one piece of work after the other, and a wait while there is none."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lpad.base.cancellation import Cancellation
+from lpad.base.errors import LpadError
+from lpad.base.frozen import Frozen
+from lpad.base.liveness import resting, watched
+from lpad.base.log.log_fields import logged_with
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lpad.base.deadline import Deadline
+
+    Act = Callable[[], object]
+
+log = logging.getLogger(__name__)
+
+
+class Work(Frozen, kw_only=True):
+    """The work of a loop. An error in one of the acts keeps no other from its turn."""
+
+    first: Sequence[Act]
+    """Done once, at the beginning."""
+    sources: Sequence[Callable[[], Act | None]]
+    """Each returns an act if it has one; the first source goes first. Called with the lock held."""
+    after_each: Sequence[Act]
+    """Done after each act."""
+    last: Sequence[Act]
+    """Done once, at the end."""
+    search: Act
+    """Called before the sources are searched, with the lock held."""
+    rest: Act
+    """Called before a wait, with the lock held."""
+    wake: Act
+    """Called after a wait, with the lock held."""
+    end: Act
+    """Called after the last search, with the lock held."""
+    seconds: Callable[[], float | None]
+    """Returns the maximum duration of a wait; None: until the loop is woken. Called with the lock held."""
+
+
+class WorkLoop:
+    """A thread that nothing but `stop` ends, because without it, a card would need a technician on site."""
+
+    def __init__(self, name: str) -> None:
+        """Prepare; the thread begins with `start`.
+
+        Args:
+            name: the card's name in the settings.
+        """
+        self._name = name
+        self.lock = threading.Condition()
+        """The lock of everything for which the thread waits."""
+        self.ending = Cancellation()
+        """Ends the waits of the work, because lpad stops."""
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the loop ends; call it with the lock held if it must stay as it is."""
+        return self._stopping
+
+    @contextmanager
+    def waking(self) -> Iterator[None]:
+        """Change the events that the thread waits for."""
+        with self.lock:
+            yield
+            self.lock.notify_all()
+
+    def start(self, work: Work) -> None:
+        """Start the thread."""
+        self._thread = threading.Thread(
+            target=self._run, args=(work,), name=f"card-{self._name}", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Have the loop end after the present act; call it with the lock held."""
+        self._stopping = True
+        self.ending.cancel("lpad was stopped")
+
+    def join(self, *, deadline: Deadline) -> None:
+        """Wait for the end."""
+        if self._thread is not None and self._thread.is_alive():
+            self._thread.join(deadline.remaining())
+
+    def guarded(self, act: Act) -> None:
+        """Do something whose error must not end the thread."""
+        try:
+            act()
+        except LpadError as error:
+            log.warning("%s: %s (%s)", self._name, error, error.kind)
+        except Exception:
+            log.exception("%s: internal-error", self._name)
+
+    def _run(self, work: Work) -> None:
+        with logged_with(euicc=self._name), watched(f"the worker of {self._name}"):
+            for act in work.first:
+                self.guarded(act)
+            while (found := self._next(work)) is not None:
+                for act in (found, *work.after_each):
+                    self.guarded(act)
+            for act in work.last:
+                self.guarded(act)
+
+    def _next(self, work: Work) -> Act | None:
+        """Wait for an act and return it; None at the end."""
+        with self.lock:
+            work.search()
+            while not self._stopping:
+                for source in work.sources:
+                    act = self._found(source)
+                    if act is not None:
+                        return act
+                self.guarded(work.rest)
+                with resting():
+                    self.lock.wait(work.seconds())
+                self.guarded(work.wake)
+            work.end()
+        return None
+
+    def _found(self, source: Callable[[], Act | None]) -> Act | None:
+        """Return the act of one source; an internal error in it must not hide the other sources."""
+        try:
+            return source()
+        except Exception:
+            log.exception("%s: cannot look for work: internal-error", self._name)
+            return None
