@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lpad.cli.session.step_words import step_words
+from lpad.cli.terminal.step_words import step_words
 from lpad.protocol.download_session import Step as DownloadStep
 from system.gateway import SIM
 

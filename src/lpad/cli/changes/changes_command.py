@@ -14,7 +14,7 @@ from lpad.cli.session.completion import complete_change
 from lpad.cli.session.followed_change import waits
 from lpad.cli.session.guard_options import guard_rows
 from lpad.cli.session.lpactl_group import cli
-from lpad.cli.session.step_words import step_words
+from lpad.cli.terminal.step_words import step_words
 from lpad.client import Change
 from lpad.client.wire import decoded
 

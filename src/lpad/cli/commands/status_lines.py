@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from lpad.cli.session.step_words import step_words
 from lpad.cli.terminal.output import duration
+from lpad.cli.terminal.step_words import step_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,8 +7,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from lpad.cli.session.step_words import step_words
 from lpad.cli.terminal.output import duration, safe
+from lpad.cli.terminal.step_words import step_words
 from lpad.client import ApiError
 
 if TYPE_CHECKING:
