@@ -51,9 +51,10 @@ def follow(client: Client, output: Output, change: Change) -> Change:
             change = event.change
             if change.state == "queued":
                 step = ""
-            if change.steps and change.steps[-1].name != step:
-                step = change.steps[-1].name
-                display.step(step_words(step, verbose=output.verbose))
+            # several of lpad's steps may be one to the user
+            if change.steps and (words := step_words(change.steps[-1].name, verbose=output.verbose)) != step:
+                step = words
+                display.step(words)
             if change.overtaken > overtaken and change.state == "queued":
                 _tell(output, display, _OVERTAKEN.format(change.id))
             overtaken = change.overtaken
@@ -163,7 +164,7 @@ def describe(event: Event) -> str:
 
 def _change(event: Event) -> str:
     change = event.change
-    step = f" {change.steps[-1].name}" if change.steps and not change.ended else ""
+    step = f" ({step_words(change.steps[-1].name)})" if change.steps and not change.ended else ""
     error = f": {change.error.sentence} ({change.error.kind})" if change.error else ""
     error = f", {waits(change.pause)}" if change.pause else error
     return f"change {change.id} {change.kind} on {change.euicc}: {change.state}{step}{error}"

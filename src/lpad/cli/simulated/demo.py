@@ -20,6 +20,7 @@ import click
 from lpad.base.errors import InternalError
 from lpad.cli.simulated.new_order import add_order
 from lpad.cli.terminal.output import safe
+from lpad.cli.terminal.step_words import step_words
 from lpad.client import ApiError, Client, DaemonUnreachable
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.modem.pty_modem import PtyModem
@@ -197,8 +198,8 @@ class _Stage:
                     self.say(f"  {sent:6} of {total} bytes")
             elif event.type == "change":
                 change = event.change
-                if change.steps and change.steps[-1].name != step and not change.ended:
-                    step = change.steps[-1].name
+                if change.steps and (words := step_words(change.steps[-1].name)) != step and not change.ended:
+                    step = words
                     self.say(f"  {step}")
         return change.check()
 

@@ -20,10 +20,27 @@ _WORDS = {
     "card-busy": "waiting for the card, which is busy",
     "enable-profile": "enabling the profile",
     "disable-profile": "disabling the profile",
+    "enable-profile-again": "enabling the profile again",
+    "resume": "continuing after the interruption",
     "verify": "checking the result on the card",
     "watch": "waiting until the guard's conditions are met",
     "go-back": "returning to the previous profile",
+    "fall-back": "switching to the fallback profile",
+    "pre-switch": "running the hooks before the switch",
+    "post-switch": "running the hooks after the switch",
+    "rolled-back": "running the hooks after the return to the previous profile",
+    "confirmed": "running the hooks after the confirmation",
+    "downloaded": "running the hooks after the download",
+    "deleted": "running the hooks after the deletion",
     "prepare-network": "preparing the data connection",
+    "apply-network": "storing the data connection's settings",
+    "return-modem": "returning the modem to ModemManager",
+    "connect-network": "making the data connection",
+    "verify-network": "checking the data connection's settings",
+    "try-default-apn": "trying the network's default APN",
+    "try-other-ip-type": "trying another IP type",
+    "undo-network": "restoring the data connection's settings",
+    "forget-network": "removing the profile's data connection",
     "delete-profile": "deleting the profile",
     "set-nickname": "writing the nickname",
     "set-default-dp-address": "writing the server's address",
@@ -33,6 +50,7 @@ _WORDS = {
     "collect-notifications": "collecting notifications from the card",
     "deliver-notifications": "delivering notifications",
     "drop-notification": "dropping the notification",
+    "remove-notifications": "removing the delivered notifications from the card",
     "look-what-is-there": "finding out what the card has installed",
     "find-order": "looking for the order at the platform",
     "order-profile": "ordering a profile from the platform",
@@ -42,6 +60,19 @@ _WORDS = {
     "ask-sm-ds": "asking the discovery server",
     "probe": "probing the card",
 }
+
+_WORDS |= {
+    f"{verb}-profile-by-{by.lower()}-{flag}-refresh": f"{doing} the profile by its {by}, {flag} REFRESH"
+    for verb, doing in (("enable", "enabling"), ("disable", "disabling"))
+    for by in ("ICCID", "AID")
+    for flag in ("with", "without")
+}
+"""The forms of a request that lpad tries after a card has refused the first."""
+
+
+def has_words(name: str) -> bool:
+    """Return whether a step of this name has words of its own."""
+    return name in _WORDS
 
 
 def step_words(name: str, *, verbose: bool = False) -> str:
