@@ -56,6 +56,8 @@ def test_a_confirmation(two: Terminal) -> None:
     two.lab.asked(number)
     status = two.lpactl("status")
     assert f"change {number} has profile {SECOND} on trial (watching)" in status.err
+    assert f"'lpactl cancel {number}' takes the switch back" in status.err
+    assert f"lpactl confirm {number}" in status.err
     shown = two.lpactl("changes", str(number)).out
     assert "previous profile" in shown
     assert "no program has confirmed it" in shown

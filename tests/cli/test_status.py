@@ -34,7 +34,9 @@ def test_an_empty_card_that_nobody_has_a_profile_for(tmp_path: Path, pki: Pki) -
         with Gateway(lab) as gateway:
             lab.until(lab.engine.changes, lambda found: bool(found and found[0].state.ended))
             terminal = Terminal(lab, gateway.path)
-            assert "lpad asked for a first profile 1 times; next at" in terminal.lpactl("status").ok().err
+            shown = terminal.lpactl("status").ok().err
+            assert "lpad asked for a first profile 1 times; next at" in shown
+            assert "'lpactl changes' shows why it has none" in shown
             assert "requests for a first profile" in terminal.lpactl("info").ok().out
 
 
@@ -46,6 +48,7 @@ def test_a_switch_that_ended_stuck(tmp_path: Path, pki: Pki) -> None:
         shown = terminal.lpactl("status").ok().err
         assert f"the guarded switch of change {change.id} ended stuck; lpad keeps trying to enable" in shown
         assert FIRST in shown
+        assert "'lpactl enable PROFILE' with another profile ends the attempts" in shown
 
 
 def test_the_failed_layer_of_the_last_switch(tmp_path: Path, pki: Pki) -> None:
@@ -60,7 +63,7 @@ def test_the_failed_layer_of_the_last_switch(tmp_path: Path, pki: Pki) -> None:
         lab.ended(change.id)
         line = (
             f"modem: the failed layer of the last switch (change {change.id}) is 'registered':"
-            " EMM cause 11, PLMN not allowed"
+            f" EMM cause 11, PLMN not allowed; 'lpactl changes {change.id}' shows it"
         )
         assert line in terminal.lpactl("status").ok().err.splitlines()
         lab.modem.subscribe(SECOND, Subscription())
@@ -81,6 +84,7 @@ def test_a_hook_is_no_layer(tmp_path: Path, pki: Pki) -> None:
             shown = terminal.lpactl("status").ok().err
             assert "modem: the hooks failed at 'post-switch' of the last switch (change" in shown
             assert "10-no failed with exit code 1" in shown
+            assert "; 'lpactl changes " in shown
             assert "failed layer" not in shown
 
 
@@ -136,4 +140,7 @@ def test_a_failed_layer_without_a_guard(tmp_path: Path, pki: Pki) -> None:
         with Gateway(lab) as gateway:
             change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
             shown = Terminal(lab, gateway.path).lpactl("status").ok().err.splitlines()
-            assert f"modem: the failed layer of the last switch (change {change.id}) is 'address'" in shown
+            assert (
+                f"modem: the failed layer of the last switch (change {change.id}) is 'address';"
+                f" 'lpactl changes {change.id}' shows it"
+            ) in shown

@@ -69,9 +69,13 @@ def test_status_tells_what_waits(terminal: Terminal) -> None:
     terminal.lpactl("enable", FIRST).ok()
     terminal.lpactl("download", code, "--when-online").ok()
     lab.until_true(lambda: any(change.pause for change in lab.engine.changes()))
+    terminal.lpactl("download", code, "--no-wait", "--retry-for", "7200").ok()
+    lab.until_true(lambda: len([each for each in lab.engine.changes() if each.pause]) == 2)
     lab.until_true(lambda: any(each.attempts for each in lab.engine.card(CARD).notifications()))
     told = terminal.lpactl("status").ok().err
     assert "(download) waits for a network; next attempt at" in told
+    assert "; lpad keeps trying until it succeeds; 'lpactl cancel 3' ends it" in told
+    assert "; lpad keeps trying for up to 2 h; 'lpactl cancel 4' ends it" in told
     assert "notifications: 1 could not be delivered yet" in told
 
 

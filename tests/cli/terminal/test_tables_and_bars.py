@@ -63,6 +63,35 @@ def test_identifiers_are_whole_at_80_columns() -> None:
     assert "BY" not in text
 
 
+def test_columns_are_dropped_in_a_fixed_order() -> None:
+    """A column is dropped only after those before it; the other columns always stay."""
+    order = ("WAY", "BY", "CARD")
+    dropped = set()
+    for columns in range(160, 60, -4):
+        headings = shown(wide=False, columns=columns).splitlines()[0]
+        missing = tuple(each for each in order if each not in headings)
+        assert missing == order[: len(missing)]
+        dropped.add(missing)
+        assert all(each in headings for each in ("EID", "ICCID", "NAME"))
+    assert len(dropped) == len(order) + 1
+
+
+def test_plain_output_without_a_terminal() -> None:
+    """Into a pipe, nothing is dropped, broken or coloured, whatever the width of the terminal."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(wide=False)],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "40"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "\x1b" not in done.stdout
+    headings, row = done.stdout.splitlines()
+    assert headings.split() == ["CARD", "EID", "ICCID", "NAME", "WAY", "BY"]
+    assert row.endswith("user 0")
+
+
 def test_everything_fits_a_wide_terminal() -> None:
     """Nothing is dropped if there is room."""
     text = shown(wide=False, columns=200)

@@ -72,7 +72,10 @@ def status(session: Session) -> None:
     for line in filter(None, notes):
         session.output.note(safe(line))
     if not system.health.clock_set:
-        session.output.note("the clock is not set: lpad contacts no server until it is")
+        session.output.note(
+            "the clock is not set: lpad contacts no server until it is; 'timedatectl' shows whether a time"
+            " service runs"
+        )
     journal = system.health.journal
     if journal.error is not None:
         session.output.note(
@@ -108,7 +111,8 @@ def webhook_line(webhook: Webhook) -> str | None:
     if webhook.state != "active":
         return f"webhook {webhook.name}: {webhook.state}{waiting} ('lpactl webhooks resume {webhook.name}')"
     if webhook.attempts:
-        return f"webhook {webhook.name}: {webhook.last}; {webhook.attempts} attempts{waiting}"
+        tried = f"{webhook.last}; {webhook.attempts} attempts{waiting}"
+        return f"webhook {webhook.name}: {tried} ('lpactl webhooks')"
     if webhook.set_aside:
         aside = f"{len(webhook.set_aside)} events were set aside"
         return f"webhook {webhook.name}: {aside} ('lpactl webhooks redeliver {webhook.name}')"
@@ -263,7 +267,7 @@ def _provisioning(euicc: Euicc) -> str | None:
         return None
     return (
         f"{euicc.name}: lpad asked for a first profile {status.attempts} times;"
-        f" next at {status.next_at:%Y-%m-%d %H:%M:%S} UTC"
+        f" next at {status.next_at:%Y-%m-%d %H:%M:%S} UTC; 'lpactl changes' shows why it has none"
     )
 
 

@@ -109,15 +109,22 @@ def _pause_lines(change: Change, *, first: bool) -> list[str]:
     """Return why a change waits, and the first time how long lpad keeps trying, how to stop and watch it."""
     assert change.pause is not None
     lines = [waits(change.pause)]
-    limit = change.params.get("retry_for")
-    patient = bool(change.params.get("when_online"))
-    if first and change.kind == "download" and (patient or limit):
-        until = "until it succeeds" if patient else f"for up to {duration(float(limit or 0))}"
+    if first and (until := _patience(change)) is not None:
         lines.append(
             f"lpad keeps trying change {change.id} {until}, even after Ctrl-C: 'lpactl cancel {change.id}'"
             f" stops it, and 'lpactl changes {change.id}' shows it"
         )
     return lines
+
+
+def _patience(change: Change) -> str | None:
+    """Return how long lpad keeps trying a download; None for another change, or if it is tried once."""
+    if change.kind != "download":
+        return None
+    if change.params.get("when_online"):
+        return "until it succeeds"
+    limit = change.params.get("retry_for")
+    return f"for up to {duration(float(limit))}" if limit else None
 
 
 def waiting_lines(changes: Iterable[Change]) -> list[str]:
@@ -131,7 +138,9 @@ def waiting_lines(changes: Iterable[Change]) -> list[str]:
 
 def _awaited(change: Change) -> str | None:
     if change.pause is not None:
-        return f"{waits(change.pause)}; 'lpactl cancel {change.id}' ends it"
+        until = _patience(change)
+        trying = "" if until is None else f"; lpad keeps trying {until}"
+        return f"{waits(change.pause)}{trying}; 'lpactl cancel {change.id}' ends it"
     if change.question is not None:
         return f"waits for {question_words(change)}"
     return None

@@ -92,6 +92,7 @@ def on_trial(changes: Iterable[Change]) -> list[str]:
         f"{change.euicc}: change {change.id} has profile {change.params.get('iccid', 'it downloaded')}"
         f" on trial ({change.guard.phase}) until {change.guard.until:%Y-%m-%d %H:%M:%S} UTC: "
         + ", ".join(each.condition for each in change.guard.requirements if not each.met)
+        + f"; 'lpactl cancel {change.id}' takes the switch back"
         for change in changes
         if change.guard is not None and not change.ended
     ]
@@ -110,11 +111,13 @@ def layer_lines(changes: Iterable[Change]) -> list[str]:
     lines = [
         f"{change.euicc}: the failed layer of the last switch (change {change.id}) is '{layer}'"
         + (f": {cause}" if cause else "")
+        + f"; 'lpactl changes {change.id}' shows it"
         for change in last.values()
         for layer, cause in list(_failed_layers(change))[:1]
     ]
     return lines + [
-        f"{change.euicc}: {program} failed {where} the last switch (change {change.id}): {told}"
+        f"{change.euicc}: {program} failed {where} the last switch (change {change.id}): {told};"
+        f" 'lpactl changes {change.id}' shows it"
         for change in last.values()
         for program, where, told in _failed_programs(change)
     ]
@@ -164,8 +167,8 @@ def rescue_line(euicc: Euicc) -> str | None:
     return (
         f"{euicc.name}: the guarded switch of change {status.change} ended stuck; lpad keeps trying to enable"
         f" {wanted}: {status.attempts} attempts since {status.since:%Y-%m-%d %H:%M:%S} UTC, the next at"
-        f" {status.next_at:%Y-%m-%d %H:%M:%S} UTC or when the card comes back; enable another profile to end"
-        " the attempts"
+        f" {status.next_at:%Y-%m-%d %H:%M:%S} UTC or when the card comes back; 'lpactl enable PROFILE' with"
+        " another profile ends the attempts"
     )
 
 
