@@ -147,6 +147,8 @@ class Scenario:
         reporting: whether events go to a backend.
         switched: the profile that is enabled instead if a second change, a switch, succeeds.
         modem_port: the name of the modem's port, which states its protocol.
+        two_ports: whether the modem has an MBIM port, too, as a fallback; a port that a cut
+            took away stays away.
         discovers: whether an SM-DS lists the profile, whose download follows from the change.
     """
 
@@ -164,6 +166,7 @@ class Scenario:
     switched: int | None = None
     discovers: bool = False
     modem_port: str = AT_PORT
+    two_ports: bool = False
 
 
 SCENARIOS: Mapping[str, Scenario] = {
@@ -183,6 +186,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "mbim-guarded": Scenario(title="guarded switch over MBIM, kept", act=_guarded, modem_port="wwan0mbim0"),
     "qmi": Scenario(title="enable over QMI", act=_enable, modem_port="wwan0qmi0"),
     "qmi-guarded": Scenario(title="guarded switch over QMI, kept", act=_guarded, modem_port="wwan0qmi0"),
+    "fallback": Scenario(title="guarded switch, with a fallback port", act=_guarded, two_ports=True),
     "disable": Scenario(
         title="disable",
         act=_disable,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from faults.cut_trials.scenario import FIRST, LATER, SCENARIOS, iccid
 from faults.cut_trials.verdict import holds, violations
-from faults.device.device import CARD, PATIENCE, Device, Late, apn_of
+from faults.device.device import CARD, FALLBACK_PORT, PATIENCE, Device, Late, apn_of
 from faults.injected.cut import FILLS, Counted, Kind
 from lpad.client import ApiError
 
@@ -35,7 +35,18 @@ _WISHES = 3
 """The number of further requests for a wish."""
 _LOOKS = 3
 _BETWEEN_LOOKS = 0.05
-_IGNORED = ("port", "lpad.sock", "notify", "log", "writes", "disk", "uevents", "bus", "runner.sock")
+_IGNORED = (
+    "port",
+    FALLBACK_PORT,
+    "lpad.sock",
+    "notify",
+    "log",
+    "writes",
+    "disk",
+    "uevents",
+    "bus",
+    "runner.sock",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +97,7 @@ class Stage:
             port=self.port,
             applier=scenario.applier,
             modem_port=scenario.modem_port,
+            two_ports=scenario.two_ports,
             hooks=scenario.hooks,
         ) as device:
             device.reporting = scenario.reporting
@@ -175,6 +187,7 @@ class Stage:
             port=self.port,
             applier=scenario.applier,
             modem_port=scenario.modem_port,
+            two_ports=scenario.two_ports,
             small_disk=small_disk,
             platform=scenario.platform,
             hooks=scenario.hooks,
@@ -292,7 +305,7 @@ class _Trial:
             notifications = device.client.notifications(CARD)
             self.violations.append(
                 f"not quiet: {len(device.card.notifications)} notifications on the card, channels"
-                f" {device.card.open_channels}, outbox {notifications}"
+                f" {device.open_channels}, outbox {notifications}"
             )
 
     def _fulfil(self) -> None:
@@ -361,7 +374,7 @@ def _quiet(device: Device) -> bool:
 
 
 def _idle(device: Device) -> bool:
-    return not (device.card.notifications or device.card.open_channels or device.client.notifications(CARD))
+    return not (device.card.notifications or device.open_channels or device.client.notifications(CARD))
 
 
 def _told(change: Change | None) -> str:

@@ -204,7 +204,7 @@ def _orders(device: Device) -> list[str]:
 def _channels(device: Device) -> list[str]:
     """A session may be in progress, so only channels that stay open count."""
     try:
-        device.until("no channel is open", lambda: not device.card.open_channels, patience=_SESSION)
+        device.until("no channel is open", lambda: not device.open_channels, patience=_SESSION)
     except Late:
-        return [f"logical channels {device.card.open_channels} stay open"]
+        return [f"logical channels {device.open_channels} stay open"]
     return []

@@ -27,6 +27,7 @@ from lpad.base.identifiers import Eid, Iccid
 from lpad.client import Client
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.euicc.chip.faults import CardFaults
+from lpad.simulator.modem.personality import ModemPersonality, Notices
 from lpad.simulator.pki.pki import Pki
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
 from lpad.simulator.smdp.server import SGP26_NAME
@@ -67,6 +68,8 @@ _MODEMS: Mapping[str, type[WatchedModem | WatchedMbimModem | WatchedQmiModem]] =
     "wwan0qmi0": WatchedQmiModem,
 }
 """The kinds of modem by the name of their port."""
+FALLBACK_PORT = "wwan0mbim0"
+"""The second port of a modem with two."""
 OVER_BUS = frozenset({"networkmanager", "modemmanager"})
 """Appliers that need NetworkManager and ModemManager."""
 
@@ -94,6 +97,7 @@ class Device:
         platform: str | None = None,
         hooks: bool = False,
         modem_port: str = AT_PORT,
+        two_ports: bool = False,
     ) -> None:
         """Start everything except the daemon.
 
@@ -106,6 +110,7 @@ class Device:
             platform: the kind of platform in the settings; None: there is none.
             hooks: whether there are hooks.
             modem_port: the name of the modem's port, which states its protocol.
+            two_ports: whether the modem has an MBIM port, too; then a lost port stays away.
         """
         folder.mkdir(exist_ok=True)
         self.folder = folder
@@ -130,8 +135,11 @@ class Device:
             self.slot = WatchedCard(self.card, self.step_counter)
             kind = _MODEMS[modem_port]
             kind.step_counter = WatchedGateway.step_counter = self.step_counter
-            self.modem = kind(self.slot, path=self.port)
+            # A modem with two ports notices a switch on either of them immediately.
+            one = ModemPersonality(notices=Notices.AT_ONCE) if two_ports else None
+            self.modem = kind(self.slot, path=self.port, personality=one)
             stack.enter_context(self.modem)
+            self.other_port = self._other_port(stack, one) if two_ports else None
             self.bus: str | None = None
             self.gateway: WatchedGateway | None = None
             if applier in OVER_BUS:
@@ -176,6 +184,18 @@ class Device:
         self.gateway = stack.enter_context(gateway)
         # They end in their own threads, which carry out the call.
         self.step_counter.end_services = lambda: threading.Thread(target=gateway.end).start()
+
+    def _other_port(self, stack: ExitStack, personality: ModemPersonality | None) -> WatchedMbimModem:
+        WatchedMbimModem.step_counter = self.step_counter
+        path = self.folder / FALLBACK_PORT
+        return stack.enter_context(WatchedMbimModem(self.slot, path=path, personality=personality))
+
+    @property
+    def open_channels(self) -> tuple[int, ...]:
+        """The card's open channels that lpad can close; those of a lost port stay open until a card reset."""
+        if self.other_port is None or self._port_there():
+            return self.card.open_channels
+        return tuple(self.other_port.function.channels.open)
 
     def _enabled(self) -> str | None:
         iccid = self.card.enabled_iccid
@@ -240,7 +260,7 @@ class Device:
         settings: dict[str, Any] = {
             "socket": str(self.socket),
             "state_folder": str(self.folder / "state"),
-            "euiccs": {CARD: {"port": str(self.port), "switching": {"default_guard": None}}},
+            "euiccs": {CARD: self._card_settings()},
             "remote": {
                 "hosts": {
                     **dict.fromkeys(self.addresses, to),
@@ -271,6 +291,14 @@ class Device:
         path = self.folder / "lpad.yaml"
         path.write_text(json.dumps(settings), encoding="utf-8")
         return path
+
+    def _card_settings(self) -> dict[str, Any]:
+        fallbacks = [] if self.other_port is None else [self.other_port.path]
+        return {
+            "port": str(self.port),
+            "fallback_ports": fallbacks,
+            "switching": {"default_guard": None},
+        }
 
     def stop(self) -> None:
         """Stop the daemon as systemd does.
@@ -405,12 +433,14 @@ class Device:
         self.step_counter.server_is_back()
         if self.gateway is not None and self.gateway.ended:
             self.gateway.begin_anew()
-        if not self._port_there():
+        if not self._port_there() and self.other_port is None:
             self.modem.come_back()
             self.tell_of_port()
         if not self.card.powered:
             self.card.reset()
             self.modem.swap_card(self.slot)
+            if self.other_port is not None:
+                self.other_port.swap_card(self.slot)
 
     def counts(self) -> dict[Counted, int]:
         """Return the number of steps since `arm`."""

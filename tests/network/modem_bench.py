@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.base.identifiers import Iccid
 from lpad.card.at.at_link import open_at_link
-from lpad.card.mbim.mbim_link import open_mbim_link
+from lpad.card.port.hotplug import PortWatch
+from lpad.card.port_kinds import ModemPort
 from lpad.codec.mbim.data_connection import Connect
 from lpad.codec.mbim.information_buffer import decode
 from lpad.codec.mbim.messages import Action, Command
@@ -66,9 +67,13 @@ def rig(folder: Path, **habits: Any) -> Iterator[Rig]:
     card = IccidCard(NEW)
     with PtyModem(card, path=folder / "tty", personality=ModemPersonality(**habits)) as modem:
         path = str(folder / "tty")
-        held = Card(CardPort(name="modem", transport="AT", open_link=lambda _deadline: open_at_link(path)))
+        held = Card(
+            CardPort(
+                name="modem", transport="AT", device=path, open_link=lambda _deadline: open_at_link(path)
+            )
+        )
         try:
-            yield Rig(modem, card, ModemAtHand(held, path), held)
+            yield Rig(modem, card, ModemAtHand(held), held)
         finally:
             held.drop()
 
@@ -96,16 +101,15 @@ class MbimRig:
 def mbim_rig(folder: Path, *, port: str | None = None, **habits: Any) -> Iterator[MbimRig]:
     """Switch on a modem with these habits; `port`: the settings' port, if MBIM is its fallback."""
     path = str(folder / "cdc-wdm0")
+    there = ModemPort(path=port or path, fallbacks=() if port is None else (path,))
+    open_link = there.way(memory=None, folder=None, watch=PortWatch()).open_link
+    several = port is not None
     with MbimModem(IccidCard(NEW), path=path, personality=ModemPersonality(**habits)) as modem:
-        held = Card(
-            CardPort(
-                name="modem",
-                transport="MBIM",
-                open_link=lambda _deadline: open_mbim_link(path),
-                several_ports=port is not None,
-            )
+        where = CardPort(
+            name="modem", transport="MBIM", open_link=open_link, device=there.path, several_ports=several
         )
+        held = Card(where)
         try:
-            yield MbimRig(modem, ModemAtHand(held, port or path), held)
+            yield MbimRig(modem, ModemAtHand(held), held)
         finally:
             held.drop()

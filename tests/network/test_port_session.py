@@ -11,6 +11,7 @@ from lpad.card.quirks.quirks import AtTimeouts
 from lpad.codec.mbim.services import BASIC_CONNECT, Basic
 from lpad.network.applier import Applied, Connection, Failed, State, TryAgain, Wanted
 from lpad.network.at_applier import AtApplier
+from lpad.network.hook_runner_client import environment
 from lpad.network.layer_names import Layer
 from lpad.network.network_cause import Cause, Procedure
 from lpad.network.network_settings import Authentication, IpType, NetworkSettings
@@ -49,6 +50,9 @@ def test_the_session_is_opened_over_a_fallback_port(tmp_path: Path) -> None:
     with mbim_rig(tmp_path, port=str(tmp_path / "ttyUSB2")) as on:
         assert isinstance(connect(on), Applied)
         assert look(on).bearer.state is State.UP
+        assert environment("post-switch", wanted(on))["LPAD_PORT"] == on.modem.path
+        on.held.drop()
+        assert on.at_hand.port == on.modem.path
 
 
 def test_the_session_is_opened_with_the_settings(tmp_path: Path) -> None:

@@ -314,11 +314,16 @@ class UnreadableProfile(_View, frozen=True, kw_only=True):
 
 
 class Euicc(_View, frozen=True, kw_only=True):
-    """One card; the list of all cards lacks the fields from `imei` on."""
+    """One card; the list of all cards lacks the fields from `imei` on.
+
+    `port_in_use` is the path of the modem's port through which lpad reaches the card; None: the card is in a
+    reader, or lpad does not reach it.
+    """
 
     name: str
     transport: str
     state: str
+    port_in_use: str | None = None
     eid: str | None = None
     error: Error | None = None
     imei: str | None = None

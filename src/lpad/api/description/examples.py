@@ -42,6 +42,7 @@ REQUESTS: dict[type, dict[str, Any]] = {
 _SUMMARY = {
     "name": "modem",
     "transport": "AT modem on /dev/ttyUSB2",
+    "port_in_use": "/dev/ttyUSB2",
     "state": "ready",
     "eid": _EID,
     "error": None,

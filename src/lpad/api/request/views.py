@@ -118,10 +118,15 @@ class PortsView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EuiccSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One card in the list."""
+    """One card in the list.
+
+    `port_in_use` is the path of the modem's port through which lpad reaches the card, which may be one of the
+    settings' `fallback_ports`; null for a reader, and while lpad does not reach the card.
+    """
 
     name: str
     transport: str
+    port_in_use: str | None
     state: str
     eid: str | None
     error: Failure | None

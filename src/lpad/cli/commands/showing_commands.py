@@ -68,7 +68,8 @@ def status(session: Session) -> None:
     webhooks += [listener_line(each) for each in client.listeners.all()]
     running = running_lines(changes, verbose=session.output.verbose)
     switches = (*running, *registration_lines(euiccs, changes), *on_trial(changes), *layer_lines(changes))
-    notes = (*unreadable, *switches, *policies, *waiting_lines(changes), *outbox, *webhooks)
+    ports = map(_port_line, euiccs) if session.output.verbose else ()
+    notes = (*unreadable, *ports, *switches, *policies, *waiting_lines(changes), *outbox, *webhooks)
     for line in filter(None, notes):
         session.output.note(safe(line))
     if not system.health.clock_set:
@@ -98,6 +99,11 @@ def _readable(read: Callable[[], _T]) -> _T | None:
         if error.kind != "journal-unavailable":
             raise
         return None
+
+
+def _port_line(euicc: Euicc) -> str | None:
+    """Return a line about the modem's port in use; None for a reader, and if the card is not reached."""
+    return None if euicc.port_in_use is None else f"{euicc.name}: uses the port {euicc.port_in_use}"
 
 
 def _outbox_line(client: Client, euicc: str) -> str | None:
@@ -157,6 +163,7 @@ def info(session: Session, refresh: bool) -> None:
         ("name", euicc.name),
         ("state", euicc.state),
         ("way", euicc.transport),
+        ("port in use", euicc.port_in_use),
         ("EID", euicc.eid),
         ("IMEI", euicc.imei),
         ("read at", f"{euicc.read_at:%Y-%m-%d %H:%M:%S} UTC" if euicc.read_at else None),

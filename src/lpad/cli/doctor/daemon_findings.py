@@ -60,7 +60,10 @@ def card(client: Client, euicc: Euicc) -> Iterator[Finding]:
     else:
         eid = f", EID {euicc.eid[:8]}…{euicc.eid[-2:]}" if euicc.eid is not None else ""
         verdict = Verdict.OK if euicc.state == "ready" else Verdict.UNKNOWN
-        yield Finding(about=about, verdict=verdict, text=f"{euicc.state}, {euicc.transport}{eid}")
+        way = euicc.transport
+        if euicc.port_in_use is not None and not way.endswith(f" {euicc.port_in_use}"):
+            way += f", reached over the fallback port {euicc.port_in_use}"
+        yield Finding(about=about, verdict=verdict, text=f"{euicc.state}, {way}{eid}")
     yield _modem(client, euicc)
     yield from _server(client, euicc)
 
@@ -98,6 +101,8 @@ def _modem(client: Client, euicc: Euicc) -> Finding:
     report = change.result
     known = [str(report[key]) for key in ("manufacturer", "model", "firmware", "reader") if report.get(key)]
     link = f"link {report['link']}" if report.get("link") else "no link"
+    if report.get("fallback_port"):
+        link += f" over the fallback port {report['fallback_port']}"
     error = report.get("error")
     text = ", ".join([*known, link])
     if error is not None:

@@ -75,12 +75,17 @@ class Addresses(Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(Frozen, kw_only=True):
-    """A card at its last reading; `read_at` None: it was never read."""
+    """A card at its last reading; `read_at` None: it was never read.
+
+    `port_in_use` is the path of the modem's port through which lpad reaches the card; None: the card is in a
+    reader, or lpad does not reach it.
+    """
 
     name: str
     transport: str
     state: CardState = CardState.STARTING
     error: Failure | None = None
+    port_in_use: str | None = None
     eid: str | None = None
     imei: str | None = None
     info: CardInfo | None = None

@@ -71,7 +71,7 @@ class NetworkTarget:
         """Return the modem; None: the card is in a reader. A returned modem is not borrowed."""
         card = self._context.card
         if card.port.device is not None:
-            return ModemAtHand(card, card.port.device)
+            return ModemAtHand(card)
         if not self._asked_modem:
             deadline = Deadline.after(self._context.timeouts.open)
             try:
@@ -79,7 +79,7 @@ class NetworkTarget:
                     found = lent is not None
             except CardError as error:
                 log.info("change %d: %s", self._change_id, error)
-                return ModemAtHand(card, card.port.device)
+                return ModemAtHand(card)
             self._asked_modem = True
-            self._modem = ModemAtHand(card, card.port.device) if found else None
+            self._modem = ModemAtHand(card) if found else None
         return self._modem

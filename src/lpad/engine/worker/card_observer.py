@@ -82,8 +82,10 @@ class Observer:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The last snapshot of the card."""
-        return self._snapshot
+        """The last snapshot of the card, and the port that lpad uses since then."""
+        seen = self._snapshot
+        used = self._card.device if seen.state is CardState.READY else None
+        return seen if seen.port_in_use == used else replace(seen, port_in_use=used)
 
     @property
     def ready(self) -> bool:

@@ -93,8 +93,11 @@ class ModemAtHand(Frozen):
     """The modem around a worker's card."""
 
     _card: Card
-    port: str | None = None
-    """The device through which lpad reaches it; None: the card is in a reader."""
+
+    @property
+    def port(self) -> str | None:
+        """The device through which lpad reaches it now; None: the card is in a reader."""
+        return self._card.device
 
     @property
     def imei(self) -> str | None:

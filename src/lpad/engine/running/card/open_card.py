@@ -10,6 +10,7 @@ from lpad.base.errors import CardUnreachable
 from lpad.base.frozen import Frozen
 from lpad.base.identifiers import ISD_R
 from lpad.card.isdr.isdr import isdr_session
+from lpad.card.link.diagnostics import facts_of
 from lpad.card.link.listening import Listening
 from lpad.engine.policy.discovery import NO_DISCOVERY, DiscoveryPolicy
 from lpad.engine.policy.networking import NO_NETWORK_POLICY, NetworkPolicy
@@ -116,6 +117,7 @@ class Card:
         self._imei: Imei | None = None
         self._asked = False
         self._deaf = False
+        self._last_used: tuple[object, str | None] = (None, None)
 
     def open(self, *, deadline: Deadline) -> Link:
         """Return the open link.
@@ -126,15 +128,24 @@ class Card:
         if self._link is None:
             self._link = self.port.open_link(deadline)
             self._asked = False
-            log.info("%s: %s open", self.port.name, self.port.transport)
+            fallback_port = facts_of(self._link).fallback_port
+            what = f"fallback port {fallback_port}" if fallback_port else self.port.transport
+            log.info("%s: %s open", self.port.name, what)
         if self.port.imei is None and not self._asked:  # the settings may have contained an IMEI until now
             self._imei = self._link.imei(deadline=deadline)
             self._asked = True
+        self._note_port()
         return self._link
 
     def imei(self) -> Imei | None:
         """Return the device's IMEI, from the settings or the modem; None if both lack it."""
         return self.port.imei or self._imei
+
+    @property
+    def device(self) -> str | None:
+        """The path of the modem's port that lpad used last; None: the card is in a reader."""
+        way, fallback_port = self._last_used
+        return fallback_port if fallback_port and way is self.port.open_link else self.port.device
 
     @property
     def is_open(self) -> bool:
@@ -145,6 +156,7 @@ class Card:
         """Close the link; the next use opens it again."""
         self._deaf = False
         if self._link is not None:
+            self._note_port()
             self._link.close()
             self._link = None
 
@@ -223,7 +235,12 @@ class Card:
                     raise
                 log.info("%s: %s; reopening it", self.port.name, error)
                 isdr = stack.enter_context(self._enter(deadline=deadline))
+            self._note_port()
             yield isdr
+
+    def _note_port(self) -> None:
+        """Remember the port in use, because a link that is closed no longer knows it."""
+        self._last_used = (self.port.open_link, facts_of(self._link).fallback_port)
 
     def _enter(self, *, deadline: Deadline) -> AbstractContextManager[Isdr]:
         return isdr_session(
