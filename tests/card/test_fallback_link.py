@@ -9,11 +9,12 @@ import pytest
 
 from card.link_contract import EID, GET_EID, soon
 from card.scripted_card import ScriptedCard
-from lpad.base.errors import CardBusy, CardError
+from lpad.base.errors import CardBusy, CardError, CardUnreachable
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.diagnostics import facts_of
 from lpad.card.link.isdr_aids import isdr_aids
 from lpad.card.link.listening import Listening
+from lpad.card.modem.iccid import read_iccid
 from lpad.card.port.hotplug import PortWatch
 from lpad.card.port_kinds import ModemPort
 from lpad.card.probe import probe
@@ -177,4 +178,28 @@ def test_if_no_port_reaches_the_card_the_error_is_that_of_the_first(tmp_path: Pa
         with pytest.raises(CardError, match="not an eUICC"):
             kind_that_answers(link)
         assert at.received
+        link.close()
+
+
+def ask_modem(link: Link) -> None:
+    with link.lend_modem(deadline=soon()) as lent:
+        assert lent is not None
+        read_iccid(lent, deadline=soon())
+
+
+def test_a_port_that_is_silent_for_the_modem_comes_last_once(ports: Ports) -> None:
+    """The next opening uses the other port, and the one after it the settings' port again."""
+    modem = ports.mbim()
+    way = ports.way()
+    link = way.open_link(soon())
+    assert kind_that_answers(link) == "mbim"
+    for _ in range(9):
+        modem.once(executed=False, lost=True)
+    with pytest.raises(CardUnreachable):
+        ask_modem(link)
+    link.close()
+    modem.forget_faults()
+    for kind in ("csim", "mbim"):
+        link = way.open_link(soon())
+        assert kind_that_answers(link) == kind
         link.close()

@@ -50,9 +50,14 @@ class WorkingPort:
         digest = hashlib.sha256("\0".join(ports).encode()).hexdigest()[:16]
         self._file = None if folder is None else folder / f"{digest}.working"
         self._known: str | None = None
+        self._doubted: str | None = None
+
+    def doubt(self, port: str) -> None:
+        """Have a silent port tried last at the next opening."""
+        self._doubted = port
 
     def order(self) -> tuple[str, ...]:
-        """Return the ports in the order in which to try them."""
+        """Return the ports in the order in which to try them; an earlier doubt counts once."""
         if self._known is None and self._file is not None:
             try:
                 self._known = read_regular(self._file).decode("utf-8", "replace")
@@ -60,7 +65,8 @@ class WorkingPort:
                 pass
             except (OSError, ValueError) as error:
                 _log.warning("%s cannot be read: %s", self._file, error)
-        return tuple(sorted(self._ports, key=lambda port: port != self._known))
+        doubted, self._doubted = self._doubted, None
+        return tuple(sorted(self._ports, key=lambda port: (port == doubted, port != self._known)))
 
     def keep(self, port: str) -> None:
         """Remember a port; an unwritable folder only causes a warning."""
@@ -130,8 +136,13 @@ class FallbackLink:
     @contextmanager
     def lend_modem(self, *, deadline: Deadline) -> Iterator[LentModem | None]:
         """Lend the modem over the present port (see `Link`)."""
-        with self._present.lend_modem(deadline=deadline) as lent:
-            yield lent
+        try:
+            with self._present.lend_modem(deadline=deadline) as lent:
+                yield lent
+        except CardUnreachable as error:
+            if "modem_error" not in error.details:
+                self._working.doubt(self._port)
+            raise
 
     @property
     def reported(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError
@@ -13,12 +13,15 @@ from lpad.card.modem.modem_answers import Power
 from lpad.card.modem.powered_down_note import bring_up, send
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from lpad.card.link.link import Link
+    from lpad.card.modem.modem_of_link import LentModem
     from lpad.card.quirks.quirks import RefreshStep
 
 _log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 4.0
@@ -39,6 +42,14 @@ class Access(Protocol):
 
         Raises:
             CardError: the port cannot be opened.
+        """
+        ...
+
+    def ask_modem(self, ask: Callable[[LentModem | None], _T], *, deadline: Deadline) -> _T:
+        """Ask the modem, None if there is none; once more if its port disappeared or is silent.
+
+        Raises:
+            CardError: the port is gone or does not answer.
         """
         ...
 

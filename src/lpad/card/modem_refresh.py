@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from enum import Enum, auto
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.base.identifiers import Iccid
+    from lpad.card.modem.modem_of_link import LentModem
     from lpad.card.modem_power import Access
     from lpad.protocol.iccid_answer import IccidReport
 
@@ -162,15 +164,9 @@ class Refresh:
         Raises:
             CardUnreachable: the port is gone or does not answer.
         """
-        with self._access.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
-            self._has_modem = lent is not None
-            if lent is None:
-                return
-            self._ladder = lent.quirks.refresh_ladder
-            self._announcements = lent.quirks.announcements
-            self.refresh_flag = lent.quirks.refresh_flag
-            told = self._before = read_iccid(lent, deadline=deadline)
-            lent.modem.forget_unsolicited()
+        told = self._access.ask_modem(partial(self._meet, deadline=deadline), deadline=deadline)
+        if told is None:
+            return
         if told.lock is not None and told.report is None:
             return
         if told.tells:
@@ -180,6 +176,17 @@ class Refresh:
             self._tells = _Tells.NO if unclear else _Tells.YES
         elif holding.enabled is not None:
             self._tells = _Tells.NO
+
+    def _meet(self, lent: LentModem | None, *, deadline: Deadline) -> ModemIccid | None:
+        self._has_modem = lent is not None
+        if lent is None:
+            return None
+        self._ladder = lent.quirks.refresh_ladder
+        self._announcements = lent.quirks.announcements
+        self.refresh_flag = lent.quirks.refresh_flag
+        self._before = read_iccid(lent, deadline=deadline)
+        lent.modem.forget_unsolicited()
+        return self._before
 
     @property
     def has_modem(self) -> bool:

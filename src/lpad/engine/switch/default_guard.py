@@ -82,12 +82,14 @@ def _why_not(context: Context, iccid: str) -> str | None:
 def _why_not_watched(context: Context) -> str | None:
     deadline = Deadline.after(context.timeouts.open)
     try:
-        with context.card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
-            if lent is None:
-                return "the card is in a reader"
-            told = registrations(lent.modem, deadline=deadline)
+        told = context.card.ask_modem(
+            lambda lent: None if lent is None else registrations(lent.modem, deadline=deadline),
+            deadline=deadline,
+        )
     except CardError as error:
         return f"the modem could not be asked for its registration: {error.sentence}"
+    if told is None:
+        return "the card is in a reader"
     if not told:
         return "the modem does not report its registration"
     saw_registration(context, told)

@@ -12,6 +12,7 @@ from lpad.engine.running.condition_check import NOT_EVALUATED, SOURCES, Source, 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.base.guard_condition import Condition
+    from lpad.card.modem.modem_of_link import LentModem
     from lpad.engine.running.operation_context import Context
 
 _BLIND = frozenset({"none", "command"})
@@ -37,7 +38,8 @@ def check_possible(context: Context, conditions: tuple[Condition, ...], *, deadl
     if not any(each.kind is ConditionKind.REGISTERED for each in conditions):
         return
     instead = "use a probe or 'confirm' as the condition instead"
-    with context.card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
+
+    def ask(lent: LentModem | None) -> None:
         if lent is None:
             raise Conflict(
                 "cannot guard the switch by registration: the card is in a reader, so lpad has no modem to"
@@ -45,3 +47,5 @@ def check_possible(context: Context, conditions: tuple[Condition, ...], *, deadl
             )
         if not registrations(lent.modem, deadline=deadline):
             raise Conflict(f"cannot guard the switch by registration: {unreported(lent.modem)}; {instead}")
+
+    context.card.ask_modem(ask, deadline=deadline)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from lpad.base.errors import CardUnreachable
 from lpad.base.frozen import Frozen
@@ -27,11 +27,14 @@ if TYPE_CHECKING:
     from lpad.base.server_address import ServerAddress
     from lpad.card.isdr.isdr import Isdr
     from lpad.card.link.link import Link
+    from lpad.card.modem.modem_of_link import LentModem
     from lpad.card.port_kinds import Watch
     from lpad.codec.messages.authentication import DeviceCapabilities
     from lpad.engine.policy.health_rules import FailoverPolicy
 
 log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 
 class Loan(Protocol):
@@ -193,6 +196,29 @@ class Card:
         except CardUnreachable:
             self._deaf = True
             raise
+
+    def ask_modem(self, ask: Callable[[LentModem | None], _T], *, deadline: Deadline) -> _T:
+        """Ask the modem before the card is changed; once more if its port has disappeared or is silent.
+
+        Args:
+            ask: gets the modem, or None if there is none.
+
+        Raises:
+            CardError: the port is gone or does not answer, and so are the modem's other ports.
+        """
+        may_reopen = self._link is not None or self.port.several_ports
+        try:
+            return self._ask_once(ask, deadline=deadline)
+        except CardUnreachable as error:
+            if not may_reopen or "modem_error" in error.details or deadline.passed:
+                raise
+            log.info("%s: %s; reopening it", self.port.name, error)
+            self.drop()
+            return self._ask_once(ask, deadline=deadline)
+
+    def _ask_once(self, ask: Callable[[LentModem | None], _T], *, deadline: Deadline) -> _T:
+        with self.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
+            return ask(lent)
 
     @property
     def hold(self) -> float | None:
