@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from lpad.base.errors import CardStatus, CardUnreachable
 from lpad.base.regular_file import REWRITE, open_regular, read_regular
 from lpad.card.link.diagnostics import facts_of
+from lpad.card.link.larger_blocks import LargerBlocks
 from lpad.card.link.listening import Listening
 from lpad.card.port.link_refused import LinkRefused
 
@@ -113,6 +114,30 @@ class FallbackLink:
     @block_size.setter
     def block_size(self, size: int) -> None:
         self._present.block_size = size
+
+    @property
+    def may_try_larger(self) -> bool:
+        """Whether larger blocks may be possible at the present port (see `LargerBlocks`)."""
+        link: object = self._link
+        return isinstance(link, LargerBlocks) and link.may_try_larger
+
+    def begin_trial(self) -> None:
+        """Remember the larger blocks as failed until they have passed (see `LargerBlocks`)."""
+        link: object = self._link
+        if isinstance(link, LargerBlocks):
+            link.begin_trial()
+
+    def larger_passed(self) -> None:
+        """Remember that larger blocks passed (see `LargerBlocks`)."""
+        link: object = self._link
+        if isinstance(link, LargerBlocks):
+            link.larger_passed()
+
+    def lost(self, size: int) -> None:
+        """Remember that a block was lost (see `LargerBlocks`)."""
+        link: object = self._link
+        if isinstance(link, LargerBlocks):
+            link.lost(size)
 
     def describe(self) -> LinkFacts:
         """Return the description of the link over the present port."""

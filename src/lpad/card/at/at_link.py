@@ -31,6 +31,7 @@ from lpad.card.port.link_refused import LinkRefused
 from lpad.card.port.serial_line import SerialLine
 from lpad.card.quirks.quirk_files import Matched, find_quirks
 from lpad.card.quirks.quirks import LinkKind, Quirks
+from lpad.protocol.apdu import LARGEST_BLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -144,11 +145,38 @@ class AtLink:
     @property
     def block_size(self) -> int:
         """The size in bytes of the largest STORE DATA block that is known, or assumed, to pass."""
-        return self._remembered.block_size or self._matched.quirks.block_size
+        remembered = self._remembered
+        if remembered.block_size is not None:
+            return remembered.block_size
+        return LARGEST_BLOCK if remembered.larger_blocks else self._matched.quirks.block_size
 
     @block_size.setter
     def block_size(self, size: int) -> None:
         self._remember(block_size=size)
+
+    @property
+    def may_try_larger(self) -> bool:
+        """Whether larger blocks may pass (see `LargerBlocks`); the owner's own quirk is not exceeded."""
+        remembered = self._remembered
+        return (
+            self.block_size < LARGEST_BLOCK
+            and (remembered.block_size, remembered.larger_blocks) == (None, None)
+            and "block_size" not in self._overrides
+        )
+
+    def begin_trial(self) -> None:
+        """Remember the larger blocks as failed until they have passed (see `LargerBlocks`)."""
+        self._remember(larger_blocks=False)
+
+    def larger_passed(self) -> None:
+        """Remember that larger blocks passed (see `LargerBlocks`)."""
+        self._remember(larger_blocks=True)
+
+    def lost(self, size: int) -> None:
+        """Return to the quirk's block size if a larger block was lost (see `LargerBlocks`)."""
+        if self._remembered.larger_blocks and size > self._matched.quirks.block_size:
+            _log.warning("%s: a block of %d bytes was lost; lpad sends smaller ones again", self._name, size)
+            self._remember(larger_blocks=False)
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
         """Return the modem's IMEI (see `Device`)."""
@@ -258,7 +286,7 @@ class AtLink:
             kinds, aids, lambda kind, names: self._try_out(kind, names, deadline=deadline), name=self._name
         )
         if found is not self._remembered.link:
-            self._remember(link=found, block_size=None)
+            self._remember(link=found, block_size=None, larger_blocks=None)
         if found is doubted:  # nothing else works
             self._remember(doubted=None)
         return found

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
-from lpad.base.errors import CardError, CardStatus
+from lpad.base.errors import CardError, CardMalformed, CardStatus, CardUnreachable
 from lpad.base.identifiers import ISD_R
 from lpad.card.channel.exchange import exchange
 from lpad.card.channel.logical_channel import CLOSING
 from lpad.card.channel.status_words import refused_at_once, status_error
+from lpad.card.link.larger_blocks import LargerBlocks
 from lpad.card.link.timed_channel import TimedChannel
 from lpad.card.port.link_refused import LinkRefused
 from lpad.codec.es10 import UNSTATED, Intent
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _WRONG_LENGTH = "6700"
+_DAMAGED = (_WRONG_LENGTH, "6A80", "6F00")
+"""Wrong length, wrong data, no diagnosis: what a card answers to a command of which a part is missing."""
 _SMALLER_BLOCKS = (120, 63)
 """Smaller sizes to try: 120 fits modems that cut lines at 256 hex digits, 63 is OpenEUICC's choice."""
 
@@ -42,9 +45,12 @@ class Isdr:
         """
         self._channel = channel
         self._largest_carried = 0
+        self._largest_of_command = 0
         self._shrunk = False
         self.block_size = block_size
         """The present block size, which `command` may have reduced."""
+        self.lost_block_size: int | None = None
+        """The largest block of a command that was lost, or that the card found damaged; None: none was."""
         self.learned_block_size: int | None = None
         """The size that worked after the link had refused a larger one; None before that."""
 
@@ -83,6 +89,7 @@ class Isdr:
             CardUnreachable, CardBusy, CardMalformed: as in `RawCard`.
         """
         sent = 0
+        self._largest_of_command = 0
         blocks = list(store_data(data, intent=intent, block_size=self.block_size))
         while blocks:
             block = blocks.pop(0)
@@ -112,8 +119,15 @@ class Isdr:
         return b""
 
     def _send(self, block: Command, *, deadline: Deadline) -> bytes:
-        answer = exchange(self._channel, block, deadline=deadline, attempted="STORE DATA to the ISD-R")
+        self._largest_of_command = max(self._largest_of_command, len(block.data))
+        try:
+            answer = exchange(self._channel, block, deadline=deadline, attempted="STORE DATA to the ISD-R")
+        except (CardUnreachable, CardMalformed):
+            self.lost_block_size = self._largest_of_command
+            raise
         if not answer.ok:
+            if f"{answer.sw:04X}" in _DAMAGED:
+                self.lost_block_size = self._largest_of_command
             explained = status_error if self._largest_carried else refused_at_once
             raise explained("STORE DATA to the ISD-R", answer.sw)
         self._largest_carried = max(self._largest_carried, len(block.data))
@@ -164,6 +178,8 @@ def isdr_session(
     finally:
         if isdr.learned_block_size is not None:
             link.block_size = isdr.learned_block_size
+        if isdr.lost_block_size is not None and isinstance(link, LargerBlocks):
+            link.lost(isdr.lost_block_size)
         try:
             channel.close(deadline=Deadline.after(CLOSING))
         except CardError as error:

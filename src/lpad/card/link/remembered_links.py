@@ -38,6 +38,8 @@ class Remembered(Frozen, kw_only=True):
     """The link that failed in the middle of a command, so that others are tried before it."""
     block_size: Annotated[int, msgspec.Meta(ge=1, le=255)] | None = None
     """The size of the largest STORE DATA block that passed, if the link refused larger ones."""
+    larger_blocks: bool | None = None
+    """Whether blocks of 255 bytes passed although the modem's quirk gives fewer; None: not tried."""
     isdr_aid: str | None = None
     """The ISD-R's name that answered, as hexadecimal digits."""
     le: bool = False

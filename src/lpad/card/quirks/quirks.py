@@ -92,7 +92,8 @@ class Quirks(Frozen, kw_only=True):
     links: tuple[LinkKind, ...] = (LinkKind.CGLA, LinkKind.CSIM, LinkKind.CGLA_CHANNEL_IN_CLASS)
     """The kinds of link to try, in this order."""
     block_size: BlockSize = 255
-    """The initial size of a STORE DATA block, in bytes; it is reduced if the link refuses it."""
+    """The initial size of a STORE DATA block, in bytes; it is reduced if the link refuses it. If it comes
+    from the table of modems, lpad tries 255 bytes once, after a download, and keeps them if they pass."""
     patience: AtTimeouts = _PATIENCE
     """The time to wait for answers."""
     refresh_flag: bool = True

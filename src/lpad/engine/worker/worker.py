@@ -8,12 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardUnreachable
-from lpad.engine.change.change import CALLER, Kind, PauseReason
+from lpad.engine.change.change import CALLER, Kind, PauseReason, State
 from lpad.engine.discovery.event_store import EventStore
 from lpad.engine.network_settings.pending_switch import PendingSwitches
 from lpad.engine.network_settings.unforgotten_profiles import UnforgottenProfiles
 from lpad.engine.policy.going_offline import check_offline
 from lpad.engine.recovery.interrupted_changes import Interrupted
+from lpad.engine.running.card.block_size_trial import try_larger_blocks
 from lpad.engine.running.card.layer_states import LayerStates
 from lpad.engine.running.card.modem_restart_limit import ModemRestartLimit
 from lpad.engine.running.card.open_card import Card
@@ -207,6 +208,7 @@ class Worker:
         self._leaving = False
         self._adopt_at: float | None = None
         self._reads_at: float | None = None
+        self._tries_larger_at: float | None = None
         self._read_until = 0.0
         self._idle_since = 0.0
         self._stays_idle = False
@@ -237,6 +239,7 @@ class Worker:
             ),
             DueTask(lambda: self.removal.due_at, self.removal.run),
             DueTask(lambda: self._reads_at if self._observer.ready else None, self._read_again),
+            DueTask(lambda: self._tries_larger_at if self._observer.ready else None, self._try_larger),
             DueTask(self._gives_back_at, lambda: return_modem(self._context, self._loop.ending)),
         )
 
@@ -433,6 +436,8 @@ class Worker:
             run = self.queue.reconsider(run)
         with self.own.rescue.overtaking(run):
             self._executor.carry_out(run)
+        if run.change.kind.downloads and run.change.state is State.DONE:
+            self._tries_larger_at = time.monotonic()
 
     def _tell_servers(self) -> None:
         """Inform servers of cancelled sessions, once the overtaking change is over."""
@@ -472,6 +477,15 @@ class Worker:
         """Receive, in another thread, that the applier's program has started or ended."""
         with self._loop.waking():
             self.unforgotten.hurry(self._name)
+
+    def _try_larger(self) -> None:
+        """Find out, after a download, whether the next one may take larger blocks."""
+        with self._loop.lock:
+            self._tries_larger_at = None
+        listed = self.snapshot.listed
+        if listed.complete:
+            iccids = [profile.iccid for profile in listed.profiles]
+            try_larger_blocks(self._card, iccids, seconds=self._timeouts.read)
 
     def _read_again(self) -> None:
         with self._loop.lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -13,7 +14,7 @@ from lpad.protocol.apdu import channel_of
 from lpad.simulator.modem.channels import NOT_ALLOWED, ChannelRefusedError, ModemChannels
 from lpad.simulator.modem.contexts import ModemContexts
 from lpad.simulator.modem.data_commands import DataCommands
-from lpad.simulator.modem.personality import Csim, Handles, Notices
+from lpad.simulator.modem.personality import Csim, Handles, LongLines, Notices
 from lpad.simulator.modem.radio_and_sim import RadioAndSim
 from lpad.simulator.modem.registration import ModemRegistration
 from lpad.simulator.modem.reply import INCORRECT, Replies, Reply
@@ -38,6 +39,8 @@ _REFRESH = 0x01
 _RESETTING = frozenset({0x04, 0x09})
 """Qualifiers of REFRESH after which the terminal resets the card: UICC reset, eUICC profile state change."""
 _MOST_PROACTIVE = 16
+_HANGS_FOR = 6.0
+"""Seconds without an answer after a line that is too long, if the modem hangs then."""
 
 
 class Card(Protocol):
@@ -73,6 +76,7 @@ class CommandSet:
         self._busy = personality.busy
         self._waiting: int | None = None
         self._hangs = False
+        self._mute_until = 0.0
         self.pin_locked = set(personality.pin_locked)
         self.channels = ModemChannels(self._transmit, personality)
         self.radio = RadioAndSim(self._transmit, self._reset_card, personality)
@@ -102,15 +106,26 @@ class CommandSet:
         """
         if line[:2].upper() != "AT":
             return None
-        limit = self._habits.line_limit
-        if limit is not None and len(line) > limit:
-            return self.error(None)
+        if time.monotonic() < self._mute_until:
+            return None
+        if self._excess(line):
+            if self._habits.long_lines is LongLines.HANGS:
+                self._mute_until = time.monotonic() + _HANGS_FOR
+            if self._habits.long_lines in (LongLines.HANGS, LongLines.LOST):
+                return None
+            if self._habits.long_lines is LongLines.REFUSED:
+                return self.error(None)
         body = line[2:].strip()
         for pattern, handler in self._COMMANDS:
             match = pattern.fullmatch(body)
             if match is not None:
                 return handler(self, match)
         return self._data.answer(body) or self.error(None)
+
+    def _excess(self, line: str) -> int:
+        """Return the number of characters that are too many."""
+        limit = self._habits.line_limit
+        return 0 if limit is None else max(0, len(line) - limit)
 
     def error(self, code: int | None) -> Reply:
         """Return a refusal in the form that +CMEE selects; None is that for an unknown command."""
@@ -244,8 +259,14 @@ class CommandSet:
         if self._habits.strict and text != f'"{digits.upper()}"':
             return self.error(INCORRECT)
 
+        lost = self._excess(f"AT{match.string}")
+        apdu = bytes.fromhex(digits)
+        if lost:
+            apdu = apdu[: -((lost + 1) // 2)]
+            apdu = apdu[:4] + bytes([len(apdu) - 5]) + apdu[5:]
+
         def pass_on() -> Reply:
-            answer = through(bytes.fromhex(digits))
+            answer = through(apdu)
             told = answer.hex() if self._habits.lower_case else answer.hex().upper()
             payload = f'{len(told)},"{told}"' if self._habits.quoted else f"{len(told)},{told}"
             line = payload if self._habits.bare_answers else self._replies.prefixed(prefix, payload)

@@ -35,6 +35,19 @@ class Handles(StrEnum):
     """+CCHO: and the channel's number on the card."""
 
 
+class LongLines(StrEnum):
+    """The fate of a command line that is longer than `line_limit`."""
+
+    REFUSED = "refused"
+    """ERROR."""
+    LOST = "lost"
+    """The modem neither carries it out nor answers."""
+    CUT = "cut"
+    """An APDU silently loses its end; the modem corrects its length."""
+    HANGS = "hangs"
+    """The modem answers nothing for some seconds."""
+
+
 class Notices(IntEnum):
     """The weakest action after which the modem reads a new ICCID."""
 
@@ -66,7 +79,9 @@ class ModemPersonality:
     error_level: int = 0
     """+CMEE at power-on: 0 plain ERROR, 1 numbers, 2 words."""
     line_limit: int | None = None
-    """Characters of a command line, without its end, above which the modem answers ERROR."""
+    """Characters of a command line, without its end, that the modem takes; None: any number."""
+    long_lines: LongLines = LongLines.REFUSED
+    """The fate of longer ones."""
 
     strict: bool = False
     """Whether hex in commands must be upper-case and in quotes."""

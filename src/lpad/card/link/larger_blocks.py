@@ -1,0 +1,32 @@
+"""Links on which blocks may pass that are larger than the modem's quirk says.
+
+A quirk holds for a family of modems, and many firmwares take more. Whether this one does is tried once, with
+a harmless command, and remembered. A modem may also begin to lose long lines silently later: the first sign
+of it ends the larger blocks.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+
+@runtime_checkable
+class LargerBlocks(Protocol):
+    """A link with a block size from a quirk."""
+
+    @property
+    def may_try_larger(self) -> bool:
+        """Whether larger blocks may pass, and were not tried yet."""
+        ...
+
+    def begin_trial(self) -> None:
+        """Remember the larger blocks as failed, which stays so if the trial ends the modem or lpad."""
+        ...
+
+    def larger_passed(self) -> None:
+        """Remember that they passed."""
+        ...
+
+    def lost(self, size: int) -> None:
+        """Remember that a block of `size` bytes was lost or damaged."""
+        ...

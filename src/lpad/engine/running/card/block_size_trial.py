@@ -1,0 +1,71 @@
+"""The trial of blocks that are larger than a modem's quirk says (see `LargerBlocks`).
+
+The command is GetProfilesInfo with a tag list that fills a whole block of 255 bytes. It alters nothing. The
+tag of the ICCID is at the end of the list: if the line loses its end, the answer lacks the ICCIDs, however
+lenient the card is. A card without profiles proves nothing, so it is not asked.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardError, CardUnreachable, MalformedError
+from lpad.card.isdr.isdr import isdr_session
+from lpad.card.link.larger_blocks import LargerBlocks
+from lpad.codec.es10 import GET_PROFILES_INFO
+from lpad.codec.messages.profiles import ProfileInfoListRequest, ProfileInfoListResponse
+from lpad.protocol.apdu import LARGEST_BLOCK
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from lpad.engine.running.card.open_card import Card
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 5.0
+"""Seconds for the answer, which takes a tenth of a second on a line with 115200 baud."""
+_STATE, _ICCID = 0x9F70, 0x5A
+_TAGS = (*[_STATE] * 123, _ICCID, _ICCID)
+LONG_REQUEST = ProfileInfoListRequest(tags=_TAGS).encode()
+"""A request of 255 bytes, SGP.22 v2.5, 5.7.15."""
+
+
+def try_larger_blocks(card: Card, iccids: Collection[str], *, seconds: float) -> None:
+    """Find out whether the modem takes larger blocks, unless this is known.
+
+    Args:
+        card: the card; its port may be lost, and is then opened again when next used.
+        iccids: the profiles on the card.
+        seconds: the time to open the card.
+    """
+    try:
+        link: object = card.open(deadline=Deadline.after(seconds))
+        if not isinstance(link, LargerBlocks) or card.port.block_size < LARGEST_BLOCK:
+            return
+        if not (iccids and link.may_try_larger):
+            return
+        log.info("%s: trying blocks of %d bytes", card.port.name, LARGEST_BLOCK)
+        link.begin_trial()
+        found = _iccids_by_long_request(card, seconds=seconds)
+        if found == set(iccids):
+            link.larger_passed()
+        else:
+            log.info("%s: the modem damages blocks of %d bytes", card.port.name, LARGEST_BLOCK)
+    except (CardError, MalformedError) as error:
+        log.info("%s: blocks of %d bytes do not pass: %s", card.port.name, LARGEST_BLOCK, error)
+        if isinstance(error, CardUnreachable):
+            card.drop()
+
+
+def _iccids_by_long_request(card: Card, *, seconds: float) -> set[str] | None:
+    """Return the ICCIDs in the answer; None if the link carried the request in smaller blocks only."""
+    link = card.open(deadline=Deadline.after(seconds))
+    with isdr_session(link, aids=card.port.aids, deadline=Deadline.after(seconds)) as isdr:
+        isdr.block_size = LARGEST_BLOCK
+        answer = isdr.command(LONG_REQUEST, intent=GET_PROFILES_INFO, deadline=Deadline.after(PATIENCE))
+        if isdr.block_size < LARGEST_BLOCK:
+            return None
+    return {str(each.iccid) for each in ProfileInfoListResponse.decode(answer).profiles}

@@ -1,0 +1,128 @@
+"""Blocks larger than a quirk says: tried once after a download, remembered, and given up at a loss."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.lab import CARD, FIRST, SECOND, Lab
+from lpad.card.at.at_link import open_at_link
+from lpad.card.link.remembered_links import LinkMemory
+from lpad.engine.change.change import Kind, State
+from lpad.engine.running.card.block_size_trial import LONG_REQUEST
+from lpad.engine.running.card.open_card import CardPort
+from lpad.simulator.modem.personality import Handles, LongLines, ModemPersonality
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lpad.base.deadline import Deadline
+    from lpad.card.link.link import Link
+    from lpad.simulator.pki.pki import Pki
+
+THIRD = "8900101000000000033"
+SMALL = 120
+QUIRKY = partial(
+    ModemPersonality, manufacturer="Fibocom Wireless Inc.", model="L850-GL", firmware="18500", error_level=1
+)
+"""A modem whose quirk says blocks of 120 bytes."""
+SHORT_LINES = 300
+PASSED = '"larger_blocks": true'
+_STORE_DATA = re.compile(r'"8[0-9A-F]E2[0-9A-F]{4}([0-9A-F]{2})')
+
+
+def port_of(lab: Lab, **options: object) -> CardPort:
+    path, memory = str(lab.folder / "tty"), LinkMemory(lab.folder / "links")
+
+    def open_link(_: Deadline) -> Link:
+        return open_at_link(path, memory=memory, **options)  # type: ignore[arg-type]  # passed on
+
+    return CardPort(name=CARD, transport="AT", open_link=open_link)
+
+
+def blocks(lab: Lab) -> list[int]:
+    """Return the sizes in bytes of the STORE DATA blocks that the modem has received since the last call."""
+    found = [_STORE_DATA.search(line) for line in lab.modem.received]
+    lab.modem.received.clear()
+    return [int(match[1], 16) for match in found if match]
+
+
+def download(lab: Lab, iccid: str) -> None:
+    change = lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": lab.code(lab.order(iccid=iccid))})
+    assert change.state is State.DONE, change.error
+
+
+def largest_sent(lab: Lab, iccid: str) -> int:
+    """Download a profile and return the size of the largest block."""
+    lab.modem.received.clear()
+    download(lab, iccid)
+    return max(blocks(lab))
+
+
+def remembered(lab: Lab) -> str:
+    """Return the content of the remembered modem's file."""
+    (file,) = (lab.folder / "links").glob("*.json")
+    return file.read_text(encoding="utf-8")
+
+
+def test_the_request_fills_a_block() -> None:
+    """The harmless command is one block of the largest size, and ends with the tag that proves its end."""
+    assert len(LONG_REQUEST) == 255
+    assert LONG_REQUEST.endswith(b"\x5a\x5a")
+
+
+@pytest.mark.parametrize("handles", [None, Handles.NUMBER])
+def test_a_modem_that_takes_more(tmp_path: Path, pki: Pki, handles: Handles | None) -> None:
+    """The first download takes the quirk's blocks, the second the largest ones, even after a restart."""
+    with Lab(tmp_path, pki, personality=QUIRKY(handles=handles)) as lab:
+        lab.start(port_of(lab))
+        assert largest_sent(lab, FIRST) == SMALL
+        lab.until_true(lambda: PASSED in remembered(lab))
+        lab.stop()
+        lab.start(port_of(lab))
+        assert largest_sent(lab, SECOND) == 255
+
+
+@pytest.mark.parametrize("long_lines", list(LongLines))
+def test_a_modem_that_does_not(tmp_path: Path, pki: Pki, long_lines: LongLines) -> None:
+    """A modem that refuses, loses or cuts long lines, or hangs, is tried once, and keeps small blocks."""
+    personality = QUIRKY(line_limit=SHORT_LINES, long_lines=long_lines)
+    with Lab(tmp_path, pki, personality=personality) as lab:
+        lab.start(port_of(lab))
+        assert largest_sent(lab, FIRST) == SMALL
+        lab.until_true(lambda: max(blocks(lab), default=0) > SMALL)  # the trial
+        assert largest_sent(lab, SECOND) == SMALL
+        assert PASSED not in remembered(lab)
+        lab.stop()
+        lab.start(port_of(lab))
+        assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
+        assert max(blocks(lab)) <= SMALL
+
+
+def test_lines_that_are_lost_later(tmp_path: Path, pki: Pki) -> None:
+    """If a large block is lost after the trial, this download fails, and later ones have small blocks."""
+    with Lab(tmp_path, pki, personality=QUIRKY()) as lab:
+        lab.start(port_of(lab, overrides={"patience": {"apdu": 2.0, "change": 2.0}}))
+        download(lab, FIRST)
+        lab.until_true(lambda: PASSED in remembered(lab))
+        lab.modem.once('AT+CSIM=520,"81E21101', instead=(), executed=False)
+        code = lab.code(lab.order(iccid=SECOND))
+        change = lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": code})
+        assert change.error is not None
+        assert change.error.kind == "card-unreachable"
+        assert PASSED not in remembered(lab)
+        blocks(lab)
+        assert largest_sent(lab, THIRD) == SMALL
+        assert max(blocks(lab), default=0) <= SMALL
+
+
+def test_the_owners_quirk_counts(tmp_path: Path, pki: Pki) -> None:
+    """A block size in the settings is not exceeded."""
+    with Lab(tmp_path, pki, personality=QUIRKY()) as lab:
+        lab.start(port_of(lab, overrides={"block_size": 100}))
+        assert largest_sent(lab, FIRST) == 100
+        assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
+        assert largest_sent(lab, SECOND) == 100
