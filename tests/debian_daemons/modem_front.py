@@ -54,6 +54,8 @@ class ModemFront:
         self.answers: dict[str, tuple[str, ...]] = dict(_ANSWERS)
         """The lines before OK, for each command without AT; a test may add to them."""
         self._dialled: list[str] = []
+        self.dialling: float | None = None
+        """Seconds after which the network rejects a dialled connection; None: it accepts immediately."""
         self._refused: dict[str, str] = {}
         self._connections: set[socket.socket] = set()
         self._listener = socket.socket(socket.AF_UNIX)
@@ -109,6 +111,9 @@ class ModemFront:
             self.received.append(line)
             said = self._own_answer(line.removeprefix("AT"))
             self._changed.notify_all()
+        if self.dialling is not None and line.startswith("ATD"):
+            threading.Event().wait(self.dialling)
+            return ["NO CARRIER"]
         return self._from_modem(line) if said is None else said
 
     def _own_answer(self, command: str) -> list[str] | None:

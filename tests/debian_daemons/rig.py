@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Self
 from debian_daemons.modem_front import ModemFront
 from lpad.base.deadline import Deadline
 from lpad.base.identifiers import Iccid
-from lpad.card.port.modem_manager_release import inhibit
 from lpad.dbus.bus import Bus
 from lpad.dbus.failures import BusRefused
 from lpad.dbus.message import Call
+from lpad.dbus.modem_inhibition import inhibit
 from lpad.dbus.properties import Properties
 from lpad.simulator.modem.pty_modem import PtyModem
 
@@ -34,8 +34,10 @@ MODEM_MANAGER = "org.freedesktop.ModemManager1"
 NETWORK_MANAGER = "org.freedesktop.NetworkManager"
 MODEM = f"{MODEM_MANAGER}.Modem"
 SIM = f"{MODEM_MANAGER}.Sim"
-REGISTERED, DISCONNECTING = 8, 9
+REGISTERED, CONNECTING = 8, 10
 """MMModemState."""
+UID = "/virtual/rig"
+"""ModemManager's name of the modem's device."""
 PATIENCE = 60.0
 _TAIL = 8000
 """Characters of a log that a failed test shows."""
@@ -178,13 +180,23 @@ class Rig:
 
     def settle(self) -> None:
         """Wait until ModemManager has enabled the modem and sends the card no more commands."""
+        until(lambda: self.state() >= REGISTERED, "ModemManager to enable the modem")
 
-        def registered() -> bool:
-            path = "/org/freedesktop/ModemManager1"
-            shown = self.bus.objects(MODEM_MANAGER, path, deadline=soon()).values()
-            return any((each[MODEM].number("State") or 0) >= REGISTERED for each in shown if MODEM in each)
+    def state(self) -> int:
+        """Return the modem's MMModemState; 0 (unknown) while there is no modem."""
+        shown = self.bus.objects(MODEM_MANAGER, "/org/freedesktop/ModemManager1", deadline=soon()).values()
+        return max((each[MODEM].number("State") or 0 for each in shown if MODEM in each), default=0)
 
-        until(registered, "ModemManager to enable the modem")
+    def managed(self) -> bool | None:
+        """Return whether NetworkManager manages the modem; None: it has no device for it."""
+        path = "/org/freedesktop/NetworkManager"
+        for device in self.bus.properties(NETWORK_MANAGER, path, NETWORK_MANAGER, deadline=soon()).paths(
+            "AllDevices"
+        ):
+            shown = self.bus.properties(NETWORK_MANAGER, device, f"{NETWORK_MANAGER}.Device", deadline=soon())
+            if shown.text("Udi") == self.modem_path():
+                return shown.flag("Managed")
+        return None
 
     def switch(self, iccid: str) -> None:
         """Have another profile enabled, as lpad does, while ModemManager is inhibited."""
@@ -194,9 +206,8 @@ class Rig:
     @contextmanager
     def inhibited(self) -> Iterator[None]:
         """Have ModemManager release the modem."""
-        until(self._ends_no_connection, "ModemManager to end the connection")
         with Bus(deadline=soon()) as bus:
-            inhibit(bus, "/virtual/rig", deadline=soon())
+            inhibit(bus, self.modem_path(), UID, deadline=soon())
             yield
 
     def log(self, program: str) -> str:
@@ -214,12 +225,6 @@ class Rig:
         with suppress(BusRefused):
             return "Version" in self.bus.properties(NETWORK_MANAGER, path, NETWORK_MANAGER, deadline=soon())
         return False
-
-    def _ends_no_connection(self) -> bool:
-        """Return whether no bearer is being disconnected: ModemManager refuses an inhibition until then."""
-        path = "/org/freedesktop/ModemManager1"
-        shown = self.bus.objects(MODEM_MANAGER, path, deadline=soon()).values()
-        return all(each[MODEM].number("State") != DISCONNECTING for each in shown if MODEM in each)
 
     def _found(self) -> str | None:
         objects = self.bus.objects(MODEM_MANAGER, "/org/freedesktop/ModemManager1", deadline=soon())

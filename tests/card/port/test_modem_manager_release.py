@@ -247,7 +247,7 @@ def test_refusal(
     bus: str, port: str, error: str, text: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A refusal by ModemManager is an error that states the remedy."""
-    monkeypatch.setattr("lpad.card.port.modem_manager_release._SETTLING", 0.5)
+    monkeypatch.setattr("lpad.dbus.modem_inhibition._SETTLING", 0.5)
     with ModemManagerDouble(bus, {UID: port}, refusal=(error, text)):
         with pytest.raises(CardBusy, match=told) as caught:
             opened(PortLoan(port, hold=5), port)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardBusy
 from lpad.dbus.bus import Bus
 from lpad.dbus.failures import BusRefused, BusUnanswered, BusUnreachable
-from lpad.dbus.message import DBUS, OBJECT_MANAGER, Call, Rule
+from lpad.dbus.message import DBUS, OBJECT_MANAGER, Rule
+from lpad.dbus.modem_inhibition import MODEM_MANAGER, ROOT, inhibit, inhibition
 from lpad.dbus.properties import of_interfaces
 
 if TYPE_CHECKING:
@@ -27,12 +27,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_NAME = "org.freedesktop.ModemManager1"
-_PATH = "/org/freedesktop/ModemManager1"
-_MODEM = "org.freedesktop.ModemManager1.Modem"
-_SETTLING = 10.0
-"""Seconds for which a busy ModemManager is asked again: a disconnection in progress takes some seconds."""
-_BETWEEN_TRIES = 0.2
+_MODEM = f"{MODEM_MANAGER}.Modem"
 
 
 class Inhibition:
@@ -90,20 +85,20 @@ class Inhibition:
     def _begin(self, *, deadline: Deadline) -> None:
         """Connect, watch and ask; does nothing without a bus."""
         bus = self._bus = Bus(deadline=deadline)
-        started = Rule(sender=DBUS, member="NameOwnerChanged", arg0=_NAME)
-        appeared = Rule(sender=_NAME, interface=OBJECT_MANAGER, member="InterfacesAdded")
+        started = Rule(sender=DBUS, member="NameOwnerChanged", arg0=MODEM_MANAGER)
+        appeared = Rule(sender=MODEM_MANAGER, interface=OBJECT_MANAGER, member="InterfacesAdded")
         bus.listen(started, self._hear_start, deadline=deadline)
         bus.listen(appeared, self._hear_modem, deadline=deadline)
         # Asked first, because a call to a name without an owner may start its service.
-        if bus.has_owner(_NAME, deadline=deadline):
+        if bus.has_owner(MODEM_MANAGER, deadline=deadline):
             self._find(bus, deadline=deadline)
 
     def _find(self, bus: Bus, *, deadline: Deadline) -> None:
         """Find the modem among those of ModemManager, and inhibit it."""
-        for interfaces in bus.objects(_NAME, _PATH, deadline=deadline).values():
+        for path, interfaces in bus.objects(MODEM_MANAGER, ROOT, deadline=deadline).items():
             uid = self._uid_of(interfaces)
             if uid is not None:
-                inhibit(bus, uid, deadline=deadline)
+                inhibit(bus, path, uid, deadline=deadline)
                 self._borrowed(uid)
                 return
         _log.debug("ModemManager has no modem with the port %s", self._port)
@@ -142,7 +137,7 @@ class Inhibition:
                 _log.info("%s: ModemManager: %s", self._port, error)
 
         assert self._bus is not None
-        self._bus.begin(_call(uid), answered)
+        self._bus.begin(inhibition(uid), answered)
 
     def _no(self, refusal: BusRefused) -> CardBusy:
         attempted = f"cannot borrow {self._port} from ModemManager: it refuses"
@@ -154,35 +149,10 @@ class Inhibition:
                 retryable=False,
             )
         again = " because it no longer has the modem; try again" if refusal.nobody_there else ""
+        # after a failed inhibition of another program, ModemManager counts a modem that it shows as inhibited
+        restart = "restart ModemManager, " if refusal.busy else ""
         return CardBusy(
-            f"{attempted} ({refusal}){again}; if this persists, check whether another program has inhibited"
-            " the modem, or keep ModemManager off the port with a udev rule that sets ID_MM_PORT_IGNORE=1"
+            f"{attempted} ({refusal}){again}; if this persists, {restart}check whether another program has"
+            " inhibited the modem, or keep ModemManager off the port with a udev rule that sets"
+            " ID_MM_PORT_IGNORE=1"
         )
-
-
-def inhibit(bus: Bus, uid: str, *, deadline: Deadline) -> None:
-    """Make ModemManager release a modem; it is asked again for up to 10 s if it is busy for the moment.
-
-    Args:
-        bus: the connection that the inhibition lasts as long as.
-        uid: ModemManager's name of the device.
-
-    Raises:
-        BusError: see `Bus.call`.
-    """
-    until = deadline.within(_SETTLING)
-    while True:
-        try:
-            bus.call(_call(uid), deadline=deadline)
-        except BusRefused as refusal:
-            if not refusal.busy or until.remaining() <= _BETWEEN_TRIES:
-                raise
-        else:
-            return
-        threading.Event().wait(_BETWEEN_TRIES)
-
-
-def _call(uid: str) -> Call:
-    return Call(
-        to=_NAME, path=_PATH, interface=_NAME, member="InhibitDevice", signature="sb", body=(uid, True)
-    )

@@ -229,7 +229,7 @@ def wait_for_card(
             stale_from = time.monotonic()
         elif not asked and time.monotonic() - stale_from >= STALE:
             asked = True
-            probe_again(bus, modem.uid, deadline=deadline)
+            probe_again(bus, modem.path, modem.uid, deadline=deadline)
         if not bell.wait(deadline=deadline):
             return found
 

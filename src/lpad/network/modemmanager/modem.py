@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from lpad.base.frozen import Frozen
 from lpad.dbus.failures import BusRefused
-from lpad.dbus.message import OBJECT_MANAGER, PROPERTIES, Call, Rule, owner_changed
+from lpad.dbus.message import OBJECT_MANAGER, PROPERTIES, Rule, owner_changed
+from lpad.dbus.modem_inhibition import inhibit, inhibition
 from lpad.dbus.properties import Properties
 from lpad.network.applier import UNSEEN, Sight, State
 from lpad.protocol.iccid_answer import is_reported
@@ -138,7 +139,7 @@ def find_modem(bus: Bus, *, imei: str | None, iccid: str, deadline: Deadline) ->
     return with_card or (modems[0] if len(modems) == 1 else None)
 
 
-def probe_again(bus: Bus, uid: str, *, deadline: Deadline) -> None:
+def probe_again(bus: Bus, modem: str, uid: str, *, deadline: Deadline) -> None:
     """Make ModemManager forget a modem and probe it again, so that it reads the card's present profile.
 
     A refusal is only logged, because another program may have inhibited the modem, or lpad's user may not.
@@ -150,16 +151,8 @@ def probe_again(bus: Bus, uid: str, *, deadline: Deadline) -> None:
         "ModemManager shows the modem with another profile than the card has; it probes the modem again"
     )
     try:
-        for inhibited in (True, False):
-            call = Call(
-                to=NAME,
-                path=ROOT,
-                interface=NAME,
-                member="InhibitDevice",
-                signature="sb",
-                body=(uid, inhibited),
-            )
-            bus.call(call, deadline=deadline)
+        inhibit(bus, modem, uid, deadline=deadline)
+        bus.call(inhibition(uid, on=False), deadline=deadline)
     except BusRefused as refusal:
         _log.warning("ModemManager does not probe the modem again: %s", refusal)
 

@@ -1,0 +1,144 @@
+"""When ModemManager is asked to release a modem, and what is done before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from dbus_fast import Message, Variant
+
+from dbus.private_bus import ScriptedService, private_bus
+from lpad.base.deadline import Deadline
+from lpad.dbus.bus import Bus
+from lpad.dbus.failures import BusRefused, BusUnanswered
+from lpad.dbus.modem_inhibition import inhibit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MODEM_MANAGER, NETWORK_MANAGER = "org.freedesktop.ModemManager1", "org.freedesktop.NetworkManager"
+MODEM, DEVICE = "/org/freedesktop/ModemManager1/Modem/4", "/org/freedesktop/NetworkManager/Devices/7"
+DENIED = "org.freedesktop.NetworkManager.PermissionDenied"
+BUSY = f"{MODEM_MANAGER}.Error.Core.InProgress"
+REGISTERED, DISCONNECTING, CONNECTING, CONNECTED = 8, 9, 10, 11
+
+
+class Daemons:
+    """ModemManager and NetworkManager as far as the request concerns them."""
+
+    def __init__(self, states: list[object]) -> None:
+        self.states = states
+        """The modem's states, look after look; the last one stays. None: the modem has vanished."""
+        self.calls: list[str] = []
+        self.disconnect_refusals = 0
+        self.denied = False
+        self.refuses = False
+
+    def modem_manager(self, message: Message) -> Message:
+        if message.member == "GetAll":
+            state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+            if state is None:
+                return Message.new_error(message, "org.freedesktop.DBus.Error.UnknownObject", "gone")
+            shown = {} if state == "none" else {"State": Variant("i", state)}
+            return Message.new_method_return(message, "a{sv}", [shown])
+        self.calls.append(str(message.member))
+        if message.member == "Disconnect":
+            assert message.path == MODEM
+            if self.disconnect_refusals:
+                self.disconnect_refusals -= 1
+                return Message.new_error(message, BUSY, "Bearer already being disconnected")
+            self.states = [REGISTERED]
+        elif self.refuses:
+            return Message.new_error(message, f"{MODEM_MANAGER}.Error.Core.Failed", "no")
+        else:
+            assert message.body == ["uid", True]
+        return Message.new_method_return(message)
+
+    def network_manager(self, message: Message) -> Message:
+        if message.member == "GetAll":
+            shown = {"AllDevices": Variant("ao", [f"{DEVICE}0", DEVICE])}
+            if message.path != "/org/freedesktop/NetworkManager":
+                udi = MODEM if message.path == DEVICE else "/sys/lo"
+                shown = {"Udi": Variant("s", udi), "Managed": Variant("b", True)}
+            return Message.new_method_return(message, "a{sv}", [shown])
+        assert message.path == DEVICE
+        self.calls.append(f"Managed {message.body[2].value}")
+        if self.denied:
+            return Message.new_error(message, DENIED, "no")
+        return Message.new_method_return(message)
+
+
+@pytest.fixture
+def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A system bus of the test's own."""
+    with private_bus(tmp_path) as address:
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+        yield address
+
+
+def asked(address: str, daemons: Daemons, *, patience: float = 60.0) -> list[str]:
+    """Ask for the modem; return the calls that change something."""
+    with (
+        ScriptedService(address, MODEM_MANAGER, daemons.modem_manager),
+        ScriptedService(address, NETWORK_MANAGER, daemons.network_manager),
+        Bus(deadline=Deadline.after(60)) as bus,
+    ):
+        inhibit(bus, MODEM, "uid", deadline=Deadline.after(patience))
+    return daemons.calls
+
+
+@pytest.mark.parametrize(
+    "states", [[REGISTERED], [-1], [0], [2], [3], ["none"], [99], [None], [CONNECTED, CONNECTED]]
+)
+def test_a_quiet_modem_is_asked_for_at_once(address: str, states: list[object]) -> None:
+    """Also one that failed, is locked, shows no known state or has vanished: ModemManager decides."""
+    assert asked(address, Daemons(states)) == ["InhibitDevice"]
+
+
+def test_an_attempt_to_connect_is_aborted(address: str) -> None:
+    """And NetworkManager makes no further attempt meanwhile."""
+    assert asked(address, Daemons([CONNECTING])) == ["Managed False", "Disconnect", "InhibitDevice"]
+
+
+def test_a_connection_that_is_just_made_may_still_change(address: str) -> None:
+    """A connection that does not last is ended within milliseconds."""
+    calls = asked(address, Daemons([CONNECTED, DISCONNECTING, REGISTERED]))
+    assert calls == ["Managed False", "InhibitDevice"]
+
+
+@pytest.mark.parametrize("state", [1, 4, 5, DISCONNECTING])
+def test_a_change_of_state_is_awaited(address: str, state: int) -> None:
+    """Initializing, disabling, enabling and disconnecting end by themselves."""
+    assert asked(address, Daemons([state, state, REGISTERED])) == ["Managed False", "InhibitDevice"]
+
+
+def test_an_abort_is_asked_for_again(address: str) -> None:
+    """ModemManager refuses it while it ends another connection."""
+    daemons = Daemons([CONNECTING])
+    daemons.disconnect_refusals = 2
+    assert asked(address, daemons) == ["Managed False", *["Disconnect"] * 3, "InhibitDevice"]
+
+
+def test_without_network_managers_permission(address: str) -> None:
+    """The modem is asked for nevertheless."""
+    daemons = Daemons([CONNECTING])
+    daemons.denied = True
+    assert asked(address, daemons) == ["Managed False", "Disconnect", "InhibitDevice"]
+
+
+def test_a_modem_that_keeps_changing_is_not_asked_for(address: str) -> None:
+    """A request that ModemManager cannot fulfil would cost the modem; NetworkManager gets it back."""
+    daemons = Daemons([DISCONNECTING])
+    with pytest.raises(BusUnanswered, match="keeps changing the modem's state"):
+        asked(address, daemons, patience=0.5)
+    assert daemons.calls == ["Managed False", "Managed True"]
+
+
+def test_a_refused_request_returns_the_modem_to_network_manager(address: str) -> None:
+    """Also after an abort."""
+    daemons = Daemons([CONNECTING])
+    daemons.refuses = True
+    with pytest.raises(BusRefused):
+        asked(address, daemons)
+    assert daemons.calls == ["Managed False", "Disconnect", "InhibitDevice", "Managed True"]
