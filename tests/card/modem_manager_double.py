@@ -25,6 +25,9 @@ NAME = "org.freedesktop.ModemManager1"
 PATH = "/org/freedesktop/ModemManager1"
 MODEM = "org.freedesktop.ModemManager1.Modem"
 OBJECTS = "org.freedesktop.DBus.ObjectManager"
+PROPERTIES = "org.freedesktop.DBus.Properties"
+REGISTERED, CONNECTING = 8, 10
+"""MMModemState."""
 UID = "/sys/devices/platform/usb1/1-1"
 PATIENCE = 60.0
 """Seconds within which anything that a test waits for has happened, also on a slow machine."""
@@ -62,7 +65,9 @@ class Service:
         refusal: tuple[str, str] | None,
         odd: str | None = None,
         refusals: int = -1,
+        state: int = REGISTERED,
     ) -> None:
+        self.state = state
         self.modems = modems
         self.refusal = refusal
         self.refusals = refusals
@@ -106,7 +111,7 @@ class Service:
     def interfaces(self, uid: str) -> dict[str, Any]:
         device = os.path.realpath(self.modems[uid]).removeprefix("/dev/")
         ports = Variant("a(su)", [["wwan0", 2], [device, 3]])
-        return {MODEM: {"Device": Variant("s", uid), "Ports": ports, "State": Variant("i", 8)}}
+        return {MODEM: {"Device": Variant("s", uid), "Ports": ports, "State": Variant("i", self.state)}}
 
     def handle(self, message: Message) -> Message | None:
         if message.member == "GetManagedObjects":
@@ -119,6 +124,13 @@ class Service:
             return Message.new_method_return(message, "a{oa{sa{sv}}}", [shown])
         if message.member == "InhibitDevice":
             return self.inhibit(message)
+        if message.interface == PROPERTIES and message.member == "GetAll":
+            shown = {self.path_of(uid): self.interfaces(uid)[MODEM] for uid in self.ports}
+            return Message.new_method_return(message, "a{sv}", [shown.get(str(message.path), {})])
+        if message.member == "Disconnect":
+            self.state = REGISTERED
+            print("aborted", flush=True)
+            return Message.new_method_return(message)
         if message.member == "NameOwnerChanged" and not message.body[2]:
             for uid in [uid for uid, owner in self.inhibited.items() if owner == message.body[0]]:
                 self.lift(uid)
@@ -134,6 +146,8 @@ class Service:
             return Message.new_error(
                 message, f"{NAME}.Error.Core.NotFound", f"No device found with uid '{uid}'"
             )
+        if self.state == CONNECTING:
+            return Message.new_error(message, f"{NAME}.Error.Core.Retry", "Too much time waiting")
         if not inhibit:
             self.lift(uid)
         else:
@@ -161,10 +175,12 @@ class ModemManagerDouble:
         refusal: tuple[str, str] | None = None,
         odd: str | None = None,
         refusals: int = -1,
+        connecting: bool = False,
     ) -> None:
         """Start it; it refuses each inhibition, or with `refusals` only the first of them."""
         refuse = ["--refuse", *refusal, "--refusals", str(refusals)] if refusal else []
         refuse += ["--odd", odd] if odd else []
+        refuse += ["--state", str(CONNECTING)] if connecting else []
         pairs = [f"{uid}={port}" for uid, port in modems.items()]
         self.process = subprocess.Popen(
             [sys.executable, __file__, address, *pairs, *refuse], stdout=subprocess.PIPE, text=True
@@ -199,13 +215,14 @@ def main() -> None:
     parser.add_argument("modems", nargs="*")
     parser.add_argument("--refuse", nargs=2)
     parser.add_argument("--refusals", type=int, default=-1)
+    parser.add_argument("--state", type=int, default=REGISTERED)
     parser.add_argument("--odd", choices=[*ODD_MODEMS, *ODD_ANSWERS])
     given = parser.parse_args()
     Path("/proc/self/comm").write_text("ModemManager", encoding="utf-8")
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     modems = dict(pair.split("=", 1) for pair in given.modems)
     refusal = given.refuse and tuple(given.refuse)
-    asyncio.run(Service(modems, refusal, given.odd, given.refusals).run(given.address))
+    asyncio.run(Service(modems, refusal, given.odd, given.refusals, given.state).run(given.address))
 
 
 if __name__ == "__main__":

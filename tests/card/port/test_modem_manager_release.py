@@ -137,6 +137,17 @@ def test_comes_later(bus: str, port: str) -> None:
         manager.wait_for("took")
 
 
+def test_comes_later_and_connects(bus: str, port: str) -> None:
+    """A ModemManager that starts while lpad has the port, and is connecting the modem, aborts that first."""
+    loan = PortLoan(port, hold=5)
+    line = opened(loan, port)
+    line.close()  # as above
+    with ModemManagerDouble(bus, {UID: port}, connecting=True) as manager:
+        assert manager.wait_for(f"inhibited {UID}") == ["aborted", f"inhibited {UID}"]
+        loan.give_back()
+        manager.wait_for("took")
+
+
 def test_still_lent_under_another_name(bus: str, tmp_path: Path) -> None:
     """A modem that returns as another device while it is lent stays lent until it is returned."""
     path = tmp_path / "usb-Ours-if02-port0"

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from typing import TYPE_CHECKING
 
+from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy
 from lpad.dbus.bus import Bus
-from lpad.dbus.failures import BusRefused, BusUnanswered, BusUnreachable
+from lpad.dbus.failures import BusError, BusRefused, BusUnanswered, BusUnreachable
 from lpad.dbus.message import DBUS, OBJECT_MANAGER, Rule
 from lpad.dbus.modem_inhibition import MODEM_MANAGER, ROOT, inhibit, inhibition
 from lpad.dbus.properties import of_interfaces
@@ -20,14 +22,14 @@ from lpad.dbus.properties import of_interfaces
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lpad.base.deadline import Deadline
-    from lpad.dbus.failures import BusError
     from lpad.dbus.message import Signal
     from lpad.dbus.properties import Properties
 
 _log = logging.getLogger(__name__)
 
 _MODEM = f"{MODEM_MANAGER}.Modem"
+_BORROWING = 120.0
+"""Seconds for which lpad tries to get a modem that appears while lpad uses the port."""
 
 
 class Inhibition:
@@ -126,7 +128,19 @@ class Inhibition:
         """React to a new modem of ModemManager."""
         uid = self._uid_of(of_interfaces(signal.body[1]))
         if uid is not None:
-            self._inhibit_again(uid)
+            # ModemManager may be connecting it already, which takes longer than this thread may wait
+            arguments = (signal.body[0], uid)
+            threading.Thread(target=self._borrow, args=arguments, name="lpad-borrowing", daemon=True).start()
+
+    def _borrow(self, modem: str, uid: str) -> None:
+        """Inhibit a modem that has appeared; runs in a thread of its own, which ends with the connection."""
+        assert self._bus is not None
+        try:
+            inhibit(self._bus, modem, uid, deadline=Deadline.after(_BORROWING))
+        except BusError as error:
+            _log.info("%s: ModemManager: %s", self._port, error)
+        else:
+            self._borrowed(uid)
 
     def _inhibit_again(self, uid: str) -> None:
         def answered(error: BusError | None) -> None:
