@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import subprocess
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
+from api.gateway import Gateway
+from cli.conftest import Terminal
+from engine.lab import CARD, Lab
+from lpad.engine.change.change import Kind
+from lpad.engine.snapshot.snapshot import CardState
 from lpad.settings import SettingsFile
+
+if TYPE_CHECKING:
+    from lpad.simulator.pki.pki import Pki
 
 ROOT = Path(__file__).parents[2]
 FLEET = (ROOT / "docs" / "fleet.md").read_text(encoding="utf-8")
@@ -74,7 +85,28 @@ def test_the_container_is_made_of_existing_files() -> None:
     assert set(re.findall(r"/opt/lpad/bin/(lp\w+)", text)) <= project["scripts"].keys()
 
 
-@pytest.mark.parametrize("recipe", ["openwrt/Makefile", "yocto/lpad.bb"])
+@pytest.mark.parametrize("there", [True, False], ids=["card", "no card"])
+def test_the_state_script_of_mender(tmp_path: Path, pki: Pki, *, there: bool) -> None:
+    """The script succeeds if each card is ready, and fails if one is not."""
+    (text,) = blocks("sh")
+    script = tmp_path / "ArtifactCommit_Enter_50_lpad"
+    script.write_text(text.replace("seq 60", "seq 2").replace("sleep 5", "sleep 0"), encoding="utf-8")
+    with Lab(tmp_path, pki) as lab, Gateway(lab) as gateway:
+        lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
+        if not there:
+            lab.modem.close()
+            lab.carry_out(Kind.REFRESH)
+            lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is not CardState.READY)
+        program = tmp_path / "lpactl"
+        terminal = Terminal(lab, gateway.path)
+        program.write_text(f'#!/bin/sh\nexec {shlex.join(terminal.command)} "$@"\n', encoding="utf-8")
+        program.chmod(0o755)
+        path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        done = subprocess.run(["sh", str(script)], env=os.environ | path, check=False)
+    assert done.returncode == (0 if there else 1)
+
+
+@pytest.mark.parametrize("recipe", ["openwrt/Makefile", "yocto/lpad_git.bb"])
 def test_a_recipe_names_every_library(recipe: str) -> None:
     """Each library that lpad needs is a dependency of the recipe, and is listed on the page."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -1,15 +1,18 @@
-# Yocto's recipe of lpad, for meta-python. Not tried; see docs/fleet.md.
+# Yocto's recipe of lpad, for meta-python. Never built; see docs/fleet.md.
 SUMMARY = "eSIM profile daemon for gateways (LPA, GSMA SGP.22)"
+DESCRIPTION = "Downloads, enables and switches the eSIM profiles of an unattended device"
+SECTION = "net"
 LICENSE = "Apache-2.0"
 LIC_FILES_CHKSUM = "file://LICENSE;md5=${LPAD_LICENSE_MD5}"
 
-# set both in your layer: where you keep the source, and the checksum of its LICENSE
+# set these in your layer: where you keep the source, its page, and the checksum of its LICENSE
+HOMEPAGE = "${LPAD_HOMEPAGE}"
 SRC_URI = "${LPAD_SOURCE}"
-S = "${WORKDIR}/git"
+S = "${UNPACKDIR}/git"
 
 inherit python_hatchling systemd useradd
 
-RDEPENDS:${PN} += " \
+RDEPENDS:${PN} += "\
     python3-asyncio python3-click python3-core python3-ecdsa python3-h11 python3-httpcore python3-msgspec \
     python3-prometheus-client python3-pyserial python3-pyyaml python3-rich python3-sqlite3 python3-starlette \
     python3-uvicorn \
@@ -17,7 +20,7 @@ RDEPENDS:${PN} += " \
 
 USERADD_PACKAGES = "${PN}"
 GROUPADD_PARAM:${PN} = "--system lpad; --system lpad-read"
-USERADD_PARAM:${PN} = "--system --gid lpad --groups dialout --home-dir /var/lib/lpad --no-create-home lpad"
+USERADD_PARAM:${PN} = "--system --gid lpad --groups dialout --home-dir ${localstatedir}/lib/lpad --no-create-home lpad"
 SYSTEMD_SERVICE:${PN} = "lpad.socket lpad.service"
 
 do_install:append() {
