@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import replace
 
 from lpad.base.errors import CardStatus, CardUnreachable
-from lpad.base.regular_file import REWRITE, open_regular, read_regular
+from lpad.base.expendable_file import ExpendableFile
 from lpad.card.link.diagnostics import facts_of
 from lpad.card.link.larger_blocks import LargerBlocks
 from lpad.card.link.listening import Listening
@@ -49,7 +48,7 @@ class WorkingPort:
         self._ports = tuple(ports)
         self.first = ports[0]
         digest = hashlib.sha256("\0".join(ports).encode()).hexdigest()[:16]
-        self._file = None if folder is None else folder / f"{digest}.working"
+        self._file = ExpendableFile(None if folder is None else folder / f"{digest}.working", str)
         self._known: str | None = None
         self._doubted: str | None = None
 
@@ -59,29 +58,15 @@ class WorkingPort:
 
     def order(self) -> tuple[str, ...]:
         """Return the ports in the order in which to try them; an earlier doubt counts once."""
-        if self._known is None and self._file is not None:
-            try:
-                self._known = read_regular(self._file).decode("utf-8", "replace")
-            except FileNotFoundError:
-                pass
-            except (OSError, ValueError) as error:
-                _log.warning("%s cannot be read: %s", self._file, error)
+        if self._known is None:
+            self._known = self._file.read()
         doubted, self._doubted = self._doubted, None
         return tuple(sorted(self._ports, key=lambda port: (port == doubted, port != self._known)))
 
     def keep(self, port: str) -> None:
         """Remember a port; an unwritable folder only causes a warning."""
         self._known = port
-        if self._file is None:
-            return
-        try:
-            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fresh = self._file.with_suffix(".new-working")
-            with os.fdopen(open_regular(fresh, REWRITE), "wb") as file:
-                file.write(port.encode())
-            fresh.replace(self._file)
-        except OSError as error:
-            _log.warning("%s cannot be written: %s", self._file, error)
+        self._file.write(port)
 
 
 class FallbackLink:

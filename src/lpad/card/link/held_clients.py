@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Struct
 
-from lpad.base.regular_file import open_regular, read_regular
+from lpad.base.expendable_file import ExpendableFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_log = logging.getLogger(__name__)
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _Number = Annotated[int, msgspec.Meta(ge=1, le=255)]
@@ -41,10 +37,10 @@ class HeldClients:
         Args:
             port: the device at which the clients are held.
         """
-        self._path = path
+        self._file = ExpendableFile(path, _Held)
         self._port = port
         self._clients: dict[int, int] = {}
-        noted = self._read()
+        noted = self._file.read()
         self.left_over: tuple[tuple[int, int], ...] = ()
         """Service and number of the clients that an earlier process has left."""
         if noted is not None and noted.device == _device(port):
@@ -69,33 +65,11 @@ class HeldClients:
             self.channel = False
             self._write()
 
-    def _read(self) -> _Held | None:
-        if self._path is None:
-            return None
-        try:
-            return msgspec.json.decode(read_regular(self._path), type=_Held)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            _log.warning("%s cannot be read: %s", self._path, error)
-            return None
-
     def _write(self) -> None:
-        if self._path is None:
-            return
-        try:
-            if not self._clients and not self.channel:
-                self._path.unlink(missing_ok=True)
-                return
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fresh = self._path.with_suffix(".new")
-            held = _Held(_device(self._port), tuple(self._clients.items()), self.channel)
-            with os.fdopen(open_regular(fresh, os.O_WRONLY | os.O_CREAT), "wb") as file:
-                file.write(msgspec.json.encode(held))
-                file.truncate()
-            fresh.replace(self._path)
-        except OSError as error:
-            _log.warning("%s cannot be written: %s", self._path, error)
+        if self._clients or self.channel:
+            self._file.write(_Held(_device(self._port), tuple(self._clients.items()), self.channel))
+        else:
+            self._file.remove()
 
 
 def _device(port: str) -> str:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Struct
 
+from lpad.base.expendable_file import replace_file
 from lpad.base.frozen import Frozen
-from lpad.base.regular_file import REWRITE, open_regular, read_regular
+from lpad.base.regular_file import open_regular, read_regular
 from lpad.card.link.held_clients import HeldClients
 from lpad.card.modem.powered_down_note import PoweredDown
 from lpad.card.quirks.modem_identity import UNKNOWN_MODEM, ModemIdentity
@@ -50,6 +51,8 @@ class Remembered(Frozen, kw_only=True):
     """The type of class byte with which it passes ES10 commands on."""
     terminal_capability: bool = False
     """Whether the card shows its ISD-R only after the modem has declared an LPA to it."""
+    no_euicc: str | None = None
+    """A digest of the ICCID of a card that shows no ISD-R even then."""
 
 
 class _Writing(Struct, frozen=True):
@@ -95,14 +98,8 @@ class LinkMemory:
             return
         path = self._path(key)
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fresh = path.with_suffix(".new")
-            with os.fdopen(open_regular(fresh, REWRITE), "wb") as file:
-                content = msgspec.to_builtins(remembered) | {"written": self._last_writing() + 1}
-                file.write(msgspec.json.format(msgspec.json.encode(content), indent=1))
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(path)
+            content = msgspec.to_builtins(remembered) | {"written": self._last_writing() + 1}
+            replace_file(path, msgspec.json.format(msgspec.json.encode(content), indent=1), synced=True)
             self._forget_oldest(self._folder, but=path)
         except OSError as error:
             _log.warning("%s cannot be written: %s", path, error)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
-from lpad.base.errors import CardUnreachable
-from lpad.card.modem.sim_slot import Slot
+from lpad.card.modem.sim_slot import MOST_SLOTS, Slot, needs_change
 from lpad.codec.mbim.basic_connect import SlotInfo, SlotMappings, SlotRequest, SlotState, SysCaps
 from lpad.codec.mbim.information_buffer import Information
 from lpad.codec.mbim.messages import Action
@@ -20,7 +19,6 @@ _log = logging.getLogger(__name__)
 
 _I = TypeVar("_I", bound=Information)
 
-_MOST = 8
 _SEVERAL = 2
 _SWITCHING = 30.0
 """Seconds in which a modem changes its slot and starts the card."""
@@ -50,7 +48,7 @@ class SimSlots:
         if mapped is None:
             return ()
         slots = []
-        for index in range(min(caps.slots, _MOST)):
+        for index in range(min(caps.slots, MOST_SLOTS)):
             info = self._asked(SlotInfo, Extended.SLOT_INFO_STATUS, SlotRequest(slot=index), deadline)
             known = (
                 None if info is None or info.state == SlotState.UNKNOWN else info.state not in _WITHOUT_CARD
@@ -67,15 +65,8 @@ class SimSlots:
         Raises:
             CardUnreachable: the modem has no such slot, or refuses; or the port is gone.
         """
-        slots = self.read(deadline=deadline)
-        wanted = [each for each in slots if each.number == number]
-        if not slots and number == 1:
-            return False
         attempted = f"cannot use SIM slot {number} of the modem at {self._dialogue.name}"
-        if not wanted:
-            told = ", ".join(map(str, slots)) or "the modem reports one slot only"
-            raise CardUnreachable(f"{attempted}: {told}; correct the quirk 'sim_slot'", retryable=False)
-        if wanted[0].active:
+        if not needs_change(self.read(deadline=deadline), number, attempted=attempted):
             return False
         mapped = self._asked(SlotMappings, Extended.DEVICE_SLOT_MAPPINGS, None, deadline)
         others = () if mapped is None else mapped.slots[1:]

@@ -6,13 +6,10 @@ A process that dies between AT+CFUN=0 and AT+CFUN=1 would leave a gateway withou
 from __future__ import annotations
 
 import logging
-import os
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from lpad.base.errors import CardError, CardMalformed
-from lpad.base.regular_file import REWRITE, open_regular, read_regular
+from lpad.base.expendable_file import ExpendableFile
 from lpad.card.modem.at_modem import AtModem
 from lpad.card.modem.modem_answers import Power
 from lpad.card.port.link_refused import LinkRefused
@@ -38,50 +35,25 @@ class PoweredDown:
 
     def __init__(self, path: Path | None) -> None:
         """Keep the note at `path`; None: only in memory."""
-        self._path = path
-        self._up: tuple[str, ...] | None = None if path is not None else ()
+        self._file: ExpendableFile[tuple[str, ...]] = ExpendableFile(path, tuple[str, ...])
+        self._up: tuple[str, ...] | None = None
 
     @property
     def up(self) -> tuple[str, ...]:
         """The AT commands that power everything up again; empty if nothing is powered down."""
         if self._up is None:
-            self._up = self._read()
+            self._up = self._file.read() or ()
         return self._up
 
     def going_down(self, up: Sequence[str]) -> None:
         """Note on disk that something is about to be powered down, and which commands power it up."""
         self._up = tuple(up)
-        if self._path is None:
-            return
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fresh = self._path.with_suffix(".going-down")
-            with os.fdopen(open_regular(fresh, REWRITE), "wb") as file:
-                file.write(msgspec.json.encode(self._up))
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
-        except OSError as error:
-            _log.warning("%s cannot be written: %s", self._path, error)
+        self._file.write(self._up, synced=True)
 
     def is_up(self) -> None:
         """Note that everything is powered up."""
         self._up = ()
-        if self._path is not None:
-            try:
-                self._path.unlink(missing_ok=True)
-            except OSError as error:
-                _log.warning("%s cannot be removed: %s", self._path, error)
-
-    def _read(self) -> tuple[str, ...]:
-        assert self._path is not None
-        try:
-            return msgspec.json.decode(read_regular(self._path), type=tuple[str, ...])
-        except FileNotFoundError:
-            return ()
-        except (OSError, ValueError) as error:
-            _log.warning("%s cannot be read: %s", self._path, error)
-            return ()
+        self._file.remove()
 
 
 def bring_up(modem: AtModem | ControlModem, note: PoweredDown, *, deadline: Deadline) -> Power:

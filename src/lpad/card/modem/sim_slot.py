@@ -26,6 +26,30 @@ class Slot(Frozen):
         return f"slot {self.number}{' (active)' if self.active else ''} {has}"
 
 
+MOST_SLOTS = 8
+"""The number of slots that lpad shows at most, because the modem's number is not to be trusted."""
+
+
+def needs_change(slots: Sequence[Slot], number: int, *, attempted: str) -> bool:
+    """Return whether the modem has to change its slot to use the one that the settings name.
+
+    Args:
+        slots: the modem's slots; empty: it has one, or does not report them.
+        number: the physical slot, from 1.
+        attempted: begins the sentence of the error.
+
+    Raises:
+        CardUnreachable: the modem has no such slot.
+    """
+    if not slots and number == 1:
+        return False
+    wanted = [each for each in slots if each.number == number]
+    if not wanted:
+        told = ", ".join(map(str, slots)) or "the modem reports no slots"
+        raise CardUnreachable(f"{attempted}: {told}; correct the quirk 'sim_slot'", retryable=False)
+    return not wanted[0].active
+
+
 def explained(error: CardError, slots: Sequence[Slot]) -> CardError:
     """Return an error about a missing SIM with the state of all slots, if there are several."""
     if len(slots) < 2:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from lpad.base.errors import CardError
-from lpad.base.regular_file import REWRITE, open_regular, read_regular
+from lpad.base.expendable_file import ExpendableFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +62,7 @@ class PortNames:
         self._port = port
         self._serial = serial
         digest = hashlib.sha256(port.encode()).hexdigest()[:16]
-        self._file = None if folder is None else folder / f"{digest}.port"
+        self._file = ExpendableFile(None if folder is None else folder / f"{digest}.port", _Known)
         self._memory: _Known | None = None
 
     def there(self) -> bool:
@@ -132,30 +130,14 @@ class PortNames:
 
     def _known(self) -> _Known:
         if self._memory is None:
-            self._memory = _Known()
-            if self._file is not None:
-                try:
-                    self._memory = msgspec.json.decode(read_regular(self._file), type=_Known)
-                except FileNotFoundError:
-                    pass
-                except (OSError, ValueError) as error:
-                    _log.warning("%s cannot be read: %s", self._file, error)
+            self._memory = self._file.read() or _Known()
         return self._memory
 
     def _keep(self, known: _Known) -> None:
         if known == self._known():
             return
         self._memory = known
-        if self._file is None:
-            return
-        try:
-            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fresh = self._file.with_suffix(".new-port")
-            with os.fdopen(open_regular(fresh, REWRITE), "wb") as file:
-                file.write(msgspec.json.encode(known))
-            fresh.replace(self._file)
-        except OSError as error:
-            _log.warning("%s cannot be written: %s", self._file, error)
+        self._file.write(known)
 
 
 def _digest(opened: Opened, *, deadline: Deadline) -> str | None:

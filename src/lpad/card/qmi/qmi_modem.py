@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, TypeVar
 from lpad.base.errors import CardError, CardMalformed, InvalidValue, MalformedError
 from lpad.base.identifiers import Imei
 from lpad.card.modem.modem_answers import ModemIccid, Power, RejectCause
+from lpad.card.modem.sim_slot import needs_change
 from lpad.card.qmi.qmi_refusals import is_refusal
 from lpad.card.qmi.qmi_session import QmiSession
-from lpad.card.qmi.sim_slots import SLOT, needs_change, slots_of, used_slot
+from lpad.card.qmi.sim_slots import SLOT, slots_of, used_slot
 from lpad.card.quirks.modem_identity import ModemIdentity
 from lpad.card.quirks.quirks import AtTimeouts, RefreshStep, Step
 from lpad.codec.qmi import card, device, network

@@ -1,0 +1,85 @@
+"""Small files with knowledge that lpad can do without: a damaged or unwritable one only causes a warning."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import msgspec
+
+from lpad.base.regular_file import REWRITE, open_regular, read_regular
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+
+class ExpendableFile(Generic[_T]):
+    """One value in a file, as JSON."""
+
+    def __init__(self, path: Path | None, kind: type[_T]) -> None:
+        """Use a file; it and its folder need not exist.
+
+        Args:
+            path: of the file; None: nothing is stored.
+            kind: the type of the value; anything else in the file counts as damage.
+        """
+        self._path = path
+        self._kind = kind
+
+    def read(self) -> _T | None:
+        """Return the stored value; None if there is none, or no readable one."""
+        if self._path is None:
+            return None
+        try:
+            return msgspec.json.decode(read_regular(self._path), type=self._kind)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            _log.warning("%s cannot be read: %s", self._path, error)
+            return None
+
+    def write(self, value: _T, *, synced: bool = False) -> None:
+        """Replace the value, so that a reader finds either the old one or the new one.
+
+        Args:
+            synced: whether the value is on the disk when this returns, so that it outlasts a loss of power.
+        """
+        if self._path is None:
+            return
+        try:
+            replace_file(self._path, msgspec.json.encode(value), synced=synced)
+        except OSError as error:
+            _log.warning("%s cannot be written: %s", self._path, error)
+
+    def remove(self) -> None:
+        """Remove the value."""
+        if self._path is None:
+            return
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            _log.warning("%s cannot be removed: %s", self._path, error)
+
+
+def replace_file(path: Path, content: bytes, *, synced: bool) -> None:
+    """Put a new file in the place of `path`; a missing folder is made for this user alone.
+
+    Args:
+        synced: whether the content is on the disk when this returns.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.new")
+    with os.fdopen(open_regular(fresh, REWRITE), "wb") as file:
+        file.write(content)
+        if synced:
+            file.flush()
+            os.fsync(file.fileno())
+    fresh.replace(path)
