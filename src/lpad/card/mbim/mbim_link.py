@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from lpad.card.mbim.mbim_dialogue import MbimDialogue
 from lpad.card.mbim.mbim_modem import LADDER, MbimModem
 from lpad.card.mbim.mbim_refusals import is_status
 from lpad.card.mbim.sim_slots import SimSlots
-from lpad.card.mbim.terminal_capability import declare_lpa
+from lpad.card.mbim.terminal_capability import Declared, declare_lpa
 from lpad.card.modem.sim_slot import explained
 from lpad.card.port.control_port import open_control_port
 from lpad.card.port.link_refused import LinkRefused
@@ -138,8 +139,8 @@ class MbimLink(ControlLink[MbimModem]):
                         raise
                     refusals.append(error)
                 else:
-                    if self._declared:
-                        self.remember(terminal_capability=True)
+                    if self.remembered.no_euicc is not None:
+                        self.remember(no_euicc=None)
                     return channel
         if all(is_status(error, Status.SELECT_FAILED) for error in refusals):
             self._declare_lpa(deadline=deadline)
@@ -149,23 +150,41 @@ class MbimLink(ControlLink[MbimModem]):
     def _declare_lpa(self, *, deadline: Deadline) -> None:
         """Declare the LPA to a card that may hide its ISD-R until then; not if it once worked without this.
 
+        A card that showed no ISD-R after this is not restarted again, because its connection would end with
+        each start of the modem; if it is an eUICC after all, it shows the ISD-R once it starts by itself.
+
         Raises:
             CardBusy: the card restarts.
         """
         needed = self.remembered.select_p2 is None or self.remembered.terminal_capability
         if not needed or self._declared or not self._declares:
             return
+        card = self._card_key(deadline=deadline)
         try:
-            declared = declare_lpa(self.modem.dialogue, patience=self.quirks.patience.apdu, deadline=deadline)
+            declared = declare_lpa(
+                self.modem.dialogue,
+                restart=card is None or self.remembered.no_euicc != card,
+                patience=self.quirks.patience.apdu,
+                deadline=deadline,
+            )
         except LinkRefused as error:
             _log.info("%s: %s", self.name, error)
             return
-        if declared:
+        if declared is Declared.ALREADY and card is not None:
+            self.remember(no_euicc=card)
+        if declared in (Declared.RESTARTING, Declared.LATER):
             self._declared = True
+            self.remember(terminal_capability=True)
+        if declared is Declared.RESTARTING:
             _log.warning(
                 "%s: no ISD-R was found; the modem declares an LPA to the card and restarts it", self.name
             )
             raise CardBusy("cannot select the ISD-R: the card restarts; try again")
+
+    def _card_key(self, *, deadline: Deadline) -> str | None:
+        """Return a digest of the ICCID that the modem reads; None: it reads none, as from an empty eUICC."""
+        report = self.modem.iccid(deadline=deadline).report
+        return None if report is None else hashlib.sha256(str(report.likeliest).encode()).hexdigest()[:16]
 
     def _open(self, aid: Aid, p2: int, *, deadline: Deadline) -> OwnedChannel:
         attempted = "cannot open a channel to the ISD-R"

@@ -6,6 +6,7 @@ access).
 
 from __future__ import annotations
 
+import enum
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -22,17 +23,27 @@ if TYPE_CHECKING:
 _TAG = LPA_CAPABILITY[:1]
 
 
-def declare_lpa(dialogue: MbimDialogue, *, patience: float, deadline: Deadline) -> bool:
-    """Have the modem tell the card that this device has an LPA, and restart the card.
+class Declared(enum.Enum):
+    """The result of a declaration."""
+
+    ALREADY = enum.auto()
+    """The modem has declared it before, so the card has started since then."""
+    RESTARTING = enum.auto()
+    """The card restarts to learn it."""
+    LATER = enum.auto()
+    """The card learns it with its next start."""
+    UNKNOWN = enum.auto()
+    """The modem does not report what it declares."""
+
+
+def declare_lpa(dialogue: MbimDialogue, *, restart: bool, patience: float, deadline: Deadline) -> Declared:
+    """Have the modem tell the card that this device has an LPA, and restart the card for this.
 
     The modem's other objects stay as they are.
 
     Args:
+        restart: whether the card is restarted; otherwise it learns this with its next start.
         patience: the maximum number of seconds to wait for each answer.
-
-    Returns:
-        Whether this was done; False: the card knows it already, or the modem does not report what it
-        declares.
 
     Raises:
         CardUnreachable: the modem does not answer, or refuses.
@@ -56,13 +67,17 @@ def declare_lpa(dialogue: MbimDialogue, *, patience: float, deadline: Deadline) 
         )
 
     found = read()
-    if found is None or LPA_CAPABILITY in found.objects:
-        return False
+    if found is None:
+        return Declared.UNKNOWN
+    if LPA_CAPABILITY in found.objects:
+        return Declared.ALREADY
     others = tuple(each for each in found.objects if not each.startswith(_TAG))
     order(Uicc.TERMINAL_CAPABILITY, TerminalCapability(objects=(*others, LPA_CAPABILITY)))
     declared = read()
     if declared is None or LPA_CAPABILITY not in declared.objects:
-        return False  # it would not be known that the card has been restarted for this
+        return Declared.UNKNOWN  # it would not be known that the card has been restarted for this
+    if not restart:
+        return Declared.LATER
     try:
         order(Uicc.RESET, ResetRequest(pass_through=0))
     except CardError:
@@ -70,4 +85,4 @@ def declare_lpa(dialogue: MbimDialogue, *, patience: float, deadline: Deadline) 
         with suppress(CardError):
             order(Uicc.TERMINAL_CAPABILITY, found, deadline=deadline.later(patience))
         raise
-    return True
+    return Declared.RESTARTING
