@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -10,13 +11,18 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
+from api.gateway import Gateway
 from card.port.fake_sysfs import usb_device
-from lpad.base.identifiers import Eid
+from cli.conftest import at_a_terminal
+from engine.lab import CARD, Lab
+from lpad.base.errors import InvalidSettings
+from lpad.base.identifiers import ISD_R, Eid
 from lpad.card import available_ports
 from lpad.card.port.device_of_port import device_of
 from lpad.cli import offline_probe
 from lpad.cli.setup import port_trial
 from lpad.cli.setup.setup_command import setup
+from lpad.engine.snapshot.snapshot import CardState
 from lpad.settings import SettingsFile
 from lpad.settings.sections.euiccs.euicc import MOST_FALLBACK_PORTS
 from lpad.simulator.euicc.card import SoftCard
@@ -127,3 +133,172 @@ def test_probe_shows_the_ports_of_one_device(tmp_path: Path, monkeypatch: pytest
     assert [line[:2] for line in lines if line[1:] and line[1].endswith("ttyUSB9")] == [
         ["port", str(devices / "ttyUSB9")]
     ]
+
+
+def settings_with(folder: Path, lines: str) -> None:
+    (folder / "lpad.yaml").write_text(f"socket: lpad.sock\neuiccs:\n{lines}", encoding="utf-8")
+
+
+def listing(at: Path, *, more: str = "") -> str:
+    return f"  gate:  # ours\n    port: {at}  # AT\n    baud: 9600\n{more}"
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["sysfs", "no sysfs"])
+def test_another_port_of_a_listed_modem(
+    tmp_path: Path, card: SoftCard, monkeypatch: pytest.MonkeyPatch, *, known: bool
+) -> None:
+    """Run again, setup adds the port to the modem that shows the same EID, and changes nothing else."""
+    if not known:
+        monkeypatch.setattr(port_trial, "device_of", lambda _port: None)
+    at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
+    settings_with(tmp_path, listing(at))
+    with PtyModem(card, path=at), MbimModem(card, path=mbim):
+        shown = run_setup(tmp_path, "--dry-run")
+        assert f"{at}: already in the settings as 'gate'" in shown.output
+        assert f"{mbim}: another port of the modem of 'gate'" in shown.output
+        assert f'+    fallback_ports: ["{mbim}"]' in shown.output
+        assert written(tmp_path) == [("gate", str(at), [])]
+        done = run_setup(tmp_path, "--yes")
+    assert done.exit_code == 0, done.output
+    assert written(tmp_path) == [("gate", str(at), [str(mbim)])]
+    text = (tmp_path / "lpad.yaml").read_text(encoding="utf-8")
+    assert f"  gate:  # ours\n    port: {at}  # AT\n    fallback_ports:" in text
+    assert text.endswith("    baud: 9600\n")
+
+
+def test_a_terminal_is_asked_before_a_port_is_added(tmp_path: Path, card: SoftCard) -> None:
+    """There is nothing to choose: the user only agrees to the shown lines."""
+    at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
+    settings_with(tmp_path, listing(at))
+    command = [sys.executable, "-m", "lpad.cli.lpad", "setup", "--config", str(tmp_path / "lpad.yaml")]
+    command += ["--no-restart", "--port", str(mbim)]
+    with PtyModem(card, path=at), MbimModem(card, path=mbim):
+        code, told = at_a_terminal(command, "n", after="[Y/n]:")
+        assert f"{mbim}: another port of the modem of 'gate'" in told
+        assert "Which of them" not in told
+        assert written(tmp_path) == [("gate", str(at), [])]
+        code, told = at_a_terminal(command, "y", after="[Y/n]:")
+    assert code == 0, told
+    assert written(tmp_path) == [("gate", str(at), [str(mbim)])]
+
+
+def test_a_port_is_added_to_those_that_are_listed(tmp_path: Path, card: SoftCard) -> None:
+    """The modem's first ports are kept; those that are away do not matter."""
+    at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
+    settings_with(tmp_path, listing(tmp_path / "away", more=f"    fallback_ports: [{at}]  # more\n"))
+    with PtyModem(card, path=at), MbimModem(card, path=mbim):
+        done = run_setup(tmp_path, "--yes")
+    assert done.exit_code == 0, done.output
+    assert written(tmp_path) == [("gate", str(tmp_path / "away"), [str(at), str(mbim)])]
+    assert "  # more\n" in (tmp_path / "lpad.yaml").read_text(encoding="utf-8")
+
+
+def test_the_running_daemon_knows_the_eid(tmp_path: Path, pki: Pki) -> None:
+    """The daemon holds the listed port, so setup asks the daemon, and tries only the other port."""
+    with Lab(tmp_path, pki) as lab, Gateway(lab) as gateway:
+        lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
+        text = f"socket: {gateway.path}\neuiccs:\n  {CARD}:\n    port: {tmp_path / 'held'}\n"
+        (tmp_path / "lpad.yaml").write_text(text, encoding="utf-8")
+        mbim = tmp_path / "cdc-wdm0"
+        with MbimModem(lab.card, path=mbim):
+            done = run_setup(tmp_path, "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert f'+    fallback_ports: ["{mbim}"]' in done.output
+    assert "modem2" not in done.output
+
+
+def test_a_second_card_of_the_same_adapter_is_not_hidden(tmp_path: Path, card: SoftCard, pki: Pki) -> None:
+    """The listed port leads to another EID, so the next socket of the adapter is a card of its own."""
+    at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
+    settings_with(tmp_path, listing(at))
+    with (
+        SoftCard(tmp_path / "other", pki=pki, eid=Eid.parse(OTHER_EID)) as other,
+        PtyModem(card, path=at),
+        MbimModem(other, path=mbim),
+    ):
+        done = run_setup(tmp_path, "--yes")
+    assert done.exit_code == 0, done.output
+    assert sorted(written(tmp_path)) == [("gate", str(at), []), ("modem", str(mbim), [])]
+
+
+def test_a_control_port_of_a_modem_that_does_not_reach_its_card(tmp_path: Path, card: SoftCard) -> None:
+    """The listed port has never shown an EID, but a device with a control port is one modem."""
+    at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
+    settings_with(tmp_path, listing(at))
+    with MbimModem(card, path=mbim):
+        done = run_setup(tmp_path, "--yes")
+    assert done.exit_code == 0, done.output
+    assert written(tmp_path) == [("gate", str(at), [str(mbim)])]
+
+
+def test_a_serial_port_of_an_unknown_card_is_left_to_the_user(
+    tmp_path: Path, card: SoftCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two serial ports of one device may be one modem or two, so nothing is written, and this is stated."""
+    sysfs = tmp_path / "adapter"
+    usb_device(sysfs, "1-2", ttyUSB2="1-2:1.2/ttyUSB2", ttyUSB3="1-2:1.3/ttyUSB3")
+    monkeypatch.setattr(port_trial, "device_of", partial(device_of, sysfs=sysfs))
+    settings_with(tmp_path, listing(tmp_path / "ttyUSB2"))
+    with PtyModem(card, path=tmp_path / "ttyUSB3"):
+        config = ["--config", str(tmp_path / "lpad.yaml"), "--no-restart", "--yes"]
+        done = CliRunner().invoke(setup, [*config, "--port", str(tmp_path / "ttyUSB3")])
+    assert done.exit_code == 0, done.output
+    assert "on the same device as 'gate', whose EID is unknown" in done.output
+    assert written(tmp_path) == [("gate", str(tmp_path / "ttyUSB2"), [])]
+
+
+def test_a_card_that_moved_to_another_device(
+    tmp_path: Path, card: SoftCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same EID on another USB device is not the same modem."""
+    at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
+    devices = {str(at): "1-2", str(mbim): "1-3"}
+    monkeypatch.setattr(port_trial, "device_of", lambda port: devices[str(port)])
+    settings_with(tmp_path, listing(at))
+    with PtyModem(card, path=at), MbimModem(card, path=mbim):
+        done = run_setup(tmp_path, "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert f"+  modem:\n+    port: {mbim}" in done.output
+
+
+def test_both_euiccs_of_a_card_get_the_port(tmp_path: Path, card: SoftCard) -> None:
+    """Entries at one port must list the same ports."""
+    at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
+    one = f"  one:\n    port: {at}\n    aid: {ISD_R}\n"
+    two = f"  two:\n    aid: A0000005591010FFFFFFFF8900000200\n    port: {at}\n"
+    settings_with(tmp_path, one + two)
+    with PtyModem(card, path=at), MbimModem(card, path=mbim):
+        done = run_setup(tmp_path, "--yes")
+    assert done.exit_code == 0, done.output
+    assert written(tmp_path) == [(name, str(at), [str(mbim)]) for name in ("one", "two")]
+
+
+def test_a_new_card_is_written_beside_one_that_gets_no_port(
+    tmp_path: Path, card: SoftCard, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A port that cannot be added is named, and does not keep the other card out of the settings."""
+    monkeypatch.setattr(port_trial, "device_of", lambda _port: None)
+    at, mbim, third = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0", tmp_path / "ttyUSB7"
+    settings_with(tmp_path, f"  gate: {{port: {at}}}\n")
+    with (
+        SoftCard(tmp_path / "other", pki=pki, eid=Eid.parse(OTHER_EID)) as other,
+        PtyModem(card, path=at),
+        MbimModem(card, path=mbim),
+        PtyModem(other, path=third),
+    ):
+        done = run_setup(tmp_path, "--port", str(third), "--yes")
+    assert done.exit_code == 0, done.output
+    assert f'fallback_ports: ["{mbim}"]' in done.output
+    assert sorted(written(tmp_path)) == [("gate", str(at), []), ("modem", str(third), [])]
+
+
+def test_a_card_in_one_line_gets_no_port(tmp_path: Path, card: SoftCard) -> None:
+    """The file is left alone, and the line to write is shown."""
+    at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
+    settings_with(tmp_path, f"  gate: {{port: {at}}}\n")
+    before = (tmp_path / "lpad.yaml").read_bytes()
+    with PtyModem(card, path=at), MbimModem(card, path=mbim):
+        done = run_setup(tmp_path, "--yes")
+    assert isinstance(done.exception, InvalidSettings)
+    assert f'fallback_ports: ["{mbim}"]' in done.exception.sentence
+    assert (tmp_path / "lpad.yaml").read_bytes() == before

@@ -14,6 +14,7 @@ from card.modem_manager_double import UID, ModemManagerDouble
 from card.private_pcscd import FIRST, PrivatePcscd, wait_for_cards
 from cli.conftest import Finished, at_a_terminal, run
 from dbus.private_bus import private_bus
+from lpad.base.identifiers import Eid
 from lpad.cli.terminal import exit_codes
 from lpad.settings import SettingsFile
 from lpad.simulator.euicc.card import SoftCard
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from lpad.simulator.pki.pki import Pki
 
+OTHER_EID = "89049032123451234512345678901326"
 LPAD = [sys.executable, "-m", "lpad.cli.lpad"]
 
 
@@ -96,7 +98,7 @@ def test_a_second_card_is_added(tmp_path: Path, pki: Pki, port: Path) -> None:
         f"log: debug\neuiccs:\n    modem: {{port: {port}, baud: 9600}}\n", encoding="utf-8"
     )
     with (
-        SoftCard(tmp_path / "other", pki=pki) as other,
+        SoftCard(tmp_path / "other", pki=pki, eid=Eid.parse(OTHER_EID)) as other,
         PtyModem(other, path=tmp_path / "second"),
     ):
         second = tmp_path / "second"
@@ -119,7 +121,7 @@ def test_settings_in_one_line_are_left_alone(tmp_path: Path, port: Path) -> None
 def test_a_choice_among_ports(tmp_path: Path, pki: Pki, port: Path) -> None:
     """At a terminal the user chooses by number; a script gets instructions."""
     with ExitStack() as stack:
-        other = stack.enter_context(SoftCard(tmp_path / "other", pki=pki))
+        other = stack.enter_context(SoftCard(tmp_path / "other", pki=pki, eid=Eid.parse(OTHER_EID)))
         stack.enter_context(PtyModem(other, path=tmp_path / "second"))
         ports = ["--port", str(port), "--port", str(tmp_path / "second")]
         done = setup(tmp_path, *ports)

@@ -57,12 +57,34 @@ class Trial(Frozen, kw_only=True):
 
 
 def by_modem(trials: Sequence[Trial]) -> list[tuple[Trial, ...]]:
-    """Return successful trials, those of one modem together: ports of one device that lead to one eUICC."""
-    found: dict[object, list[Trial]] = {}
+    """Return successful trials, those of one modem together.
+
+    Ports that lead to one eUICC are those of one modem, unless sysfs shows two devices.
+    """
+    found: list[list[Trial]] = []
     for trial in trials:
-        device = device_of(trial.place.name) if trial.place.key == "port" else None
-        found.setdefault((device or trial.place, trial.report.eid), []).append(trial)
-    return [tuple(each) for each in found.values()]
+        for others in found:
+            if _on_one_modem(trial, others[0]):
+                others.append(trial)
+                break
+        else:
+            found.append([trial])
+    return [tuple(each) for each in found]
+
+
+def _on_one_modem(one: Trial, other: Trial) -> bool:
+    ports = one.place.key == other.place.key == "port"
+    return (
+        ports
+        and one.report.eid == other.report.eid
+        and same_device(one.place.name, other.place.name) is not False
+    )
+
+
+def same_device(one: str, other: str) -> bool | None:
+    """Return whether two ports are those of one USB or PCI device; None: sysfs does not state it."""
+    devices = (device_of(one), device_of(other))
+    return None if None in devices else devices[0] == devices[1]
 
 
 def try_place(place: Place) -> Trial:

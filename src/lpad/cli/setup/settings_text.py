@@ -15,13 +15,15 @@ from lpad.base.frozen import Frozen
 from lpad.settings import SettingsFile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 NEW_FILE = (
     "# Settings of lpad. lpad.yaml(5) describes every key; 'lpad check-config' finds mistakes.\n\neuiccs:\n"
 )
 _PLAIN = re.compile(r"/[A-Za-z0-9/_.:+@-]*[A-Za-z0-9/_.+@-]")
 _EMPTY = re.compile(r"euiccs:\s*(?:\{\s*\}|null|~)?\s*(#.*)?")
+_PORT = re.compile(r"(\s+)port:\s.*")
+_FALLBACKS = re.compile(r"(\s+)fallback_ports:\s*\[[^\]]*\](\s*(?:#.*)?)")
 _INDENT = "  "
 _MODE = 0o640
 _GROUP = "lpad"
@@ -40,23 +42,55 @@ class NewCard(Frozen, kw_only=True):
     """The AID of the ISD-R, in hex, if the card has several eUICCs."""
 
 
-def with_cards(path: Path, cards: Sequence[NewCard]) -> str:
-    """Return the text of a settings file with these cards added.
+def with_cards(path: Path, cards: Sequence[NewCard], ports: Mapping[str, Sequence[str]] | None = None) -> str:
+    """Return the text of a settings file with cards added, and with more ports of its cards.
 
     Args:
         path: the file; it need not exist.
         cards: with names that the file does not have.
+        ports: the additional `fallback_ports` of cards that the file has.
 
     Raises:
         InvalidSettings: the file has mistakes, or its cards are written in a form to which nothing can be
             added; the sentence has the lines to add.
     """
+    text = _with_ports(path, ports) if ports else None
+    return _with_cards(path, cards, text) if cards or text is None else text
+
+
+def _with_ports(path: Path, ports: Mapping[str, Sequence[str]]) -> str:
+    file = SettingsFile.read(path)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    edits: dict[int, list[str]] = {}
+    for name, more in ports.items():
+        told = f"fallback_ports: {json.dumps([*file.settings.euiccs[name].fallback_ports, *more])}"
+        number = file.lines.get(("euiccs", name, "fallback_ports"))
+        pattern = _FALLBACKS
+        if number is None:
+            number, pattern = file.lines.get(("euiccs", name, "port")), _PORT
+        line = lines[number - 1] if number is not None else ""
+        found = pattern.fullmatch(line)
+        if found is None or number is None:
+            raise InvalidSettings(
+                f"{path}: cannot add a port to the card '{name}', because it is not written as a block; write"
+                f" this line there yourself:\n{_INDENT * 2}{told}"
+            )
+        if pattern is _PORT:
+            edits[number] = [line, f"{found[1]}{told}"]
+        else:
+            edits[number] = [f"{found[1]}{told}{found[2]}"]
+    edited = [each for number, line in enumerate(lines, 1) for each in edits.get(number, [line])]
+    return "\n".join(edited) + "\n"
+
+
+def _with_cards(path: Path, cards: Sequence[NewCard], changed: str | None) -> str:
+    """Add cards to a file's text, or to its changed text, in which only lines below `euiccs` differ."""
     text = NEW_FILE
     below: Sequence[str] = ()
     indent, line = _INDENT, 3
     if path.exists():
         file = SettingsFile.read(path)
-        text = path.read_text(encoding="utf-8")
+        text = changed or path.read_text(encoding="utf-8")
         below = [name for name in file.settings.euiccs if ("euiccs", name) in file.lines]
         if ("euiccs",) not in file.lines:
             text = f"{text.rstrip()}\n\neuiccs:\n".lstrip()

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from lpad.base.deadline import Deadline
+from lpad.base.errors import InvalidSettings
 from lpad.base.untrusted_number import whole_number
 from lpad.card.available_ports import find_ports
 from lpad.cli.setup import obstacles, service_restart, settings_text
+from lpad.cli.setup.listed_cards import Belongs, listed_modems, modem_of
 from lpad.cli.setup.port_trial import Place, by_modem, try_place
 from lpad.cli.setup.settings_text import NewCard, free_name, with_cards
 from lpad.cli.terminal import exit_codes
@@ -64,17 +66,29 @@ def setup(
 
     Each port is tried as by 'lpad probe'; nothing on a card is changed. The settings are shown before they
     are written; the other ports of a modem that reach the card become its fallback_ports. Cards that the
-    settings already list stay as they are.
+    settings already list stay as they are, except that new ports of their modem are added.
     """
     if not dry_run:
         _check_rights(config)
-    settings = SettingsFile.read(config).settings if config.exists() else None
-    chosen = _chosen(by_modem(_tried(_places(ports, readers), settings)), yes=yes or dry_run)
+    file = SettingsFile.read(config) if config.exists() else None
+    settings = None if file is None else file.settings
+    found = by_modem(_tried(_places(ports, readers), settings))
+    added, fresh = ({}, found) if file is None else _of_listed_modems(found, file)
+    if not (added or fresh):
+        _OUT.line("there is no other modem and no other reader")
+        sys.exit(exit_codes.DONE)
+    chosen = _chosen(fresh, yes=yes or dry_run) if fresh else []
     cards = _named(chosen, () if settings is None else tuple(settings.euiccs))
-    text = with_cards(config, cards)
+    try:
+        text = with_cards(config, cards, added)
+    except InvalidSettings as error:
+        if not (added and cards):
+            raise
+        _OUT.note(safe(error.sentence))  # the other cards are written in any case
+        added, text = {}, with_cards(config, cards)
     _show(config, text)
-    for card in cards:
-        _warn(card)
+    modems = [(card.place, *card.fallbacks) for card in cards if card.key == "port"]
+    _warn(list(dict.fromkeys(port for ports_of_one in [*modems, *added.values()] for port in ports_of_one)))
     if dry_run:
         return
     if not (yes or _asked(f"Write {config}?")):
@@ -84,7 +98,7 @@ def setup(
     file = SettingsFile.read(config)
     _tell_group(file.settings)
     if not no_restart:
-        _start(file, [card.name for card in cards])
+        _start(file, [*added, *(card.name for card in cards)])
 
 
 def _check_rights(config: Path) -> None:
@@ -186,6 +200,45 @@ def _indented(rows: Sequence[tuple[str, object]]) -> None:
         _OUT.line(f"  {name.ljust(width)}  {safe(value)}".rstrip())
 
 
+def _of_listed_modems(
+    found: Sequence[tuple[Trial, ...]], file: SettingsFile
+) -> tuple[dict[str, tuple[str, ...]], list[tuple[Trial, ...]]]:
+    """Return the new ports of modems in the settings, by the names of their cards, and the new modems."""
+    listed = listed_modems(file)
+    added: dict[str, tuple[str, ...]] = {}
+    fresh = []
+    for trials in found:
+        modem, belongs = modem_of(trials, listed)
+        if modem is None:
+            fresh.append(trials)
+            continue
+        names = " and ".join(f"'{each}'" for each in modem.names)
+        ports = [trial.place.name for trial in trials]
+        if belongs is Belongs.UNKNOWN:
+            _OUT.note(
+                safe(
+                    f"{', '.join(ports)}: on the same device as {names}, whose EID is unknown, so it may be"
+                    " the same modem or another one: if it is the same, add the port to its fallback_ports;"
+                    " otherwise add a card with this port"
+                )
+            )
+            continue
+        known = added.get(modem.names[0], ())
+        room = MOST_FALLBACK_PORTS + 1 - len(modem.ports) - len(known)
+        for port in ports[:room]:
+            _OUT.line(safe(f"{port}: another port of the modem of {names}"))
+        for port in ports[room:]:
+            _OUT.note(
+                safe(
+                    f"{port}: another port of the modem of {names}, which already has {MOST_FALLBACK_PORTS}"
+                    " fallback_ports"
+                )
+            )
+        if ports[:room]:
+            added |= dict.fromkeys(modem.names, (*known, *ports[:room]))
+    return added, fresh
+
+
 def _chosen(working: Sequence[tuple[Trial, ...]], *, yes: bool) -> list[tuple[Trial, ...]]:
     """Return the trials of one modem for each card to use: of the first, or as the user chooses."""
     first: dict[Eid | None, tuple[Trial, ...]] = {}
@@ -240,16 +293,15 @@ def _show(config: Path, text: str) -> None:
     _OUT.line("")
 
 
-def _warn(card: NewCard) -> None:
-    """Tell what keeps the service from a port that this program can use."""
-    if card.key == "port":
-        for port in (card.place, *card.fallbacks):
-            for line in (obstacles.hidden_from_service(port), obstacles.without_permission(port)):
-                if line is not None:
-                    _OUT.note(f"note: {line}")
-        note = obstacles.modem_manager_note()
-        if note is not None:
-            _OUT.note(f"note: {note}")
+def _warn(ports: Sequence[str]) -> None:
+    """Tell what keeps the service from ports that this program can use."""
+    for port in ports:
+        for line in (obstacles.hidden_from_service(port), obstacles.without_permission(port)):
+            if line is not None:
+                _OUT.note(f"note: {line}")
+    note = obstacles.modem_manager_note() if ports else None
+    if note is not None:
+        _OUT.note(f"note: {note}")
 
 
 def _asked(question: str) -> bool:
