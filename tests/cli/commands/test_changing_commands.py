@@ -67,6 +67,8 @@ def test_the_status_has_the_registration_as_last_seen(online: Terminal) -> None:
     assert "s ago: CEREG 1 (registered at home)" in shown
     assert "bearer as last seen" in shown
     assert "modem: registration as last seen " in shown
+    online.lpactl("disable", SECOND, "--accept-offline").ok()
+    assert "as last seen" not in online.lpactl("status").ok().err
 
 
 @pytest.mark.parametrize("command", COMMANDS)

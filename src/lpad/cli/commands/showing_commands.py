@@ -67,7 +67,12 @@ def status(session: Session) -> None:
     webhooks = [webhook_line(each) for each in _readable(client.webhooks.all) or []]
     webhooks += [listener_line(each) for each in client.listeners.all()]
     running = running_lines(changes, verbose=session.output.verbose)
-    switches = (*running, *registration_lines(euiccs, changes), *on_trial(changes), *layer_lines(changes))
+    switches = (
+        *running,
+        *registration_lines(euiccs, lists, changes),
+        *on_trial(changes),
+        *layer_lines(changes),
+    )
     ports = map(_port_line, euiccs) if session.output.verbose else ()
     notes = (*unreadable, *ports, *switches, *policies, *waiting_lines(changes), *outbox, *webhooks)
     for line in filter(None, notes):

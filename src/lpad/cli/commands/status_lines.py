@@ -11,7 +11,7 @@ from lpad.cli.terminal.step_words import step_words
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from lpad.client import Change, Euicc
+    from lpad.client import Change, Euicc, ProfileList
     from lpad.client.views import SeenLayer
 
 _ABOVE_THE_MODEM = {
@@ -21,6 +21,7 @@ _ABOVE_THE_MODEM = {
     "path": ("up", "down"),
 }
 """The layers of the status, each with the words for its two states; card and modem have their own lines."""
+_STATES = ("enabled", "disabled")
 _NAMES = {"registered": "registration"}
 
 
@@ -39,20 +40,26 @@ def running_lines(changes: Iterable[Change], *, verbose: bool = False) -> list[s
     return lines
 
 
-def registration_lines(euiccs: Iterable[Euicc], changes: Sequence[Change]) -> list[str]:
+def registration_lines(
+    euiccs: Iterable[Euicc], lists: Iterable[ProfileList | None], changes: Sequence[Change]
+) -> list[str]:
     """Return a line for each card with the registration and the layers above it as last seen, with their age.
 
-    lpad does not ask the modem for this. After a restart, the last switch tells the registration.
+    lpad does not ask the modem for this. After a restart, the last switch tells the registration. States that
+    were seen with a profile that is no longer enabled are left out.
 
     Args:
         euiccs: the cards.
+        lists: the profiles of each card; None: unknown.
         changes: the newest first.
     """
     lines = []
-    for euicc in euiccs:
-        seen = [_layer(each) for each in euicc.layers if each.layer in _ABOVE_THE_MODEM]
-        if not any(each.layer == "registered" for each in euicc.layers):
-            seen = [*_of_the_last_switch(euicc, changes), *seen]
+    for euicc, listed in zip(euiccs, lists, strict=True):
+        enabled = _enabled(listed)
+        layers = [each for each in euicc.layers if _holds(each.iccid, enabled)]
+        seen = [_layer(each) for each in layers if each.layer in _ABOVE_THE_MODEM]
+        if not any(each.layer == "registered" for each in layers):
+            seen = [*_of_the_last_switch(euicc, enabled, changes), *seen]
         if seen:
             lines.append(f"{euicc.name}: {'; '.join(seen)}")
     return lines
@@ -65,10 +72,26 @@ def _layer(seen: SeenLayer) -> str:
     return f"{_NAMES.get(seen.layer, seen.layer)} as last seen {_age(seen.seen_at)} ago: {told}{cause}"
 
 
-def _of_the_last_switch(euicc: Euicc, changes: Sequence[Change]) -> list[str]:
+def _enabled(listed: ProfileList | None) -> frozenset[str | None] | None:
+    """Return the ICCIDs of the enabled profiles; None if some are unknown."""
+    if listed is None or listed.unreadable or any(each.state not in _STATES for each in listed.profiles):
+        return None
+    return frozenset(each.iccid for each in listed.profiles if each.state == "enabled")
+
+
+def _holds(iccid: str | None, enabled: frozenset[str | None] | None) -> bool:
+    """Return whether an observation with a profile may still hold."""
+    return enabled is None or (bool(enabled) if iccid is None else iccid in enabled)
+
+
+def _of_the_last_switch(
+    euicc: Euicc, enabled: frozenset[str | None] | None, changes: Sequence[Change]
+) -> list[str]:
     for change in changes:
         seen = _seen(change) if change.euicc == euicc.name else None
         if seen is not None and change.ended_at is not None:
+            if not _holds((change.result or {}).get("iccid"), enabled):
+                return []
             return [f"registration as last seen {_age(change.ended_at)} ago (change {change.id}): {seen}"]
     return []
 
