@@ -37,7 +37,8 @@ def connecting(rig: Rig, *, dialling: float) -> Rig:
     rig.front.dialling = dialling
     rig.modem_path()
     rig.start_network_manager()
-    until(lambda: rig.state() == CONNECTING, "an attempt to connect")
+    rig.front.wait_for(lambda: bool(rig.front.dialled()))
+    assert rig.state() == CONNECTING
     return rig
 
 
@@ -52,11 +53,25 @@ def test_an_attempt_to_connect_is_aborted(rig_of: Callable[..., Rig]) -> None:
     assert rig.managed() is True
 
 
-def test_a_deadline_leaves_nothing_behind(rig_of: Callable[..., Rig]) -> None:
-    """If the attempt outlasts the wait, the modem stays NetworkManager's, and can be borrowed later."""
+def test_an_attempt_that_outlasts_the_wait(rig_of: Callable[..., Rig]) -> None:
+    """The next request finds the modem at rest."""
     rig = connecting(rig_of(ICCID), dialling=6)
     with Bus(deadline=soon()) as bus, pytest.raises(BusUnanswered):
         inhibit(bus, rig.modem_path(), UID, deadline=Deadline.after(1))
-    until(lambda: rig.managed() is True, "NetworkManager to manage the modem again")
+    assert rig.managed() is False
     with rig.inhibited():
         assert rig.state() == 0
+    until(lambda: rig.managed() is True, "NetworkManager to manage the modem again")
+
+
+def test_a_modem_that_nobody_asks_for_again(
+    rig_of: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NetworkManager gets it back after a while."""
+    monkeypatch.setattr("lpad.dbus.unmanaged_modem.RETURNING", 2)
+    rig = connecting(rig_of(ICCID), dialling=6)
+    before = len(rig.front.dialled())
+    with Bus(deadline=soon()) as bus, pytest.raises(BusUnanswered):
+        inhibit(bus, rig.modem_path(), UID, deadline=Deadline.after(1))
+    rig.front.wait_for(lambda: len(rig.front.dialled()) > before)
+    assert rig.managed() is True

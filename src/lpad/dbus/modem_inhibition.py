@@ -57,6 +57,10 @@ def inhibit(bus: Bus, modem: str, uid: str, *, deadline: Deadline) -> None:
     try:
         _await_final_state(bus, modem, unmanaged, deadline=deadline)
         _ask(bus, uid, deadline=deadline)
+    except BusUnanswered:
+        # an attempt to connect may take longer to abort; the next request is to find the modem at rest
+        unmanaged.end_later()
+        raise
     except BusError:
         unmanaged.end(deadline=deadline.later(_RESTORING))
         raise

@@ -9,22 +9,23 @@ has a new, managed device.
 from __future__ import annotations
 
 import logging
+import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
+from lpad.base.deadline import Deadline
+from lpad.dbus.bus import Bus
 from lpad.dbus.failures import BusError, BusRefused
 from lpad.dbus.message import PROPERTIES, Call
 from lpad.dbus.variant import Variant
-
-if TYPE_CHECKING:
-    from lpad.base.deadline import Deadline
-    from lpad.dbus.bus import Bus
 
 _log = logging.getLogger(__name__)
 
 _NAME = "org.freedesktop.NetworkManager"
 _ROOT = "/org/freedesktop/NetworkManager"
 _DEVICE = f"{_NAME}.Device"
+_ANSWERING = 10.0
+RETURNING = 120.0
+"""Seconds after which a device is managed again if ModemManager was still busy with it."""
 
 
 class UnmanagedModem:
@@ -64,24 +65,39 @@ class UnmanagedModem:
         """Undo it, on a device that still exists because the modem was not released."""
         if self._device is not None:
             with suppress(BusError):
-                self._manage(self._device, managed=True, deadline=deadline)
+                _manage(self._bus, self._device, managed=True, deadline=deadline)
+
+    def end_later(self) -> None:
+        """Undo it after two minutes, so that a further request meanwhile finds no new attempt to connect."""
+        if self._device is not None:
+            timer = threading.Timer(RETURNING, _return, (self._device,))
+            timer.daemon = True
+            timer.start()
 
     def _leave(self, *, deadline: Deadline) -> None:
         manager = self._bus.properties(_NAME, _ROOT, _NAME, deadline=deadline)
         for path in manager.paths("AllDevices"):
             device = self._bus.properties(_NAME, path, _DEVICE, deadline=deadline)
             if device.text("Udi") == self._modem and device.flag("Managed"):
-                self._manage(path, managed=False, deadline=deadline)
+                _manage(self._bus, path, managed=False, deadline=deadline)
                 self._device = path
                 return
 
-    def _manage(self, device: str, *, managed: bool, deadline: Deadline) -> None:
-        change = Call(
-            to=_NAME,
-            path=device,
-            interface=PROPERTIES,
-            member="Set",
-            signature="ssv",
-            body=(_DEVICE, "Managed", Variant("b", managed)),
-        )
-        self._bus.call(change, deadline=deadline)
+
+def _manage(bus: Bus, device: str, *, managed: bool, deadline: Deadline) -> None:
+    change = Call(
+        to=_NAME,
+        path=device,
+        interface=PROPERTIES,
+        member="Set",
+        signature="ssv",
+        body=(_DEVICE, "Managed", Variant("b", managed)),
+    )
+    bus.call(change, deadline=deadline)
+
+
+def _return(device: str) -> None:
+    """Have a device managed again; it may have ended with the modem's release meanwhile."""
+    deadline = Deadline.after(_ANSWERING)
+    with suppress(BusError), Bus(deadline=deadline) as bus:
+        _manage(bus, device, managed=True, deadline=deadline)
