@@ -16,6 +16,7 @@ import yaml
 from api.gateway import Gateway
 from cli.conftest import Terminal
 from engine.lab import CARD, Lab
+from lpad.base.guard_condition import Condition, ConditionKind
 from lpad.engine.change.change import Kind
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.settings import SettingsFile
@@ -83,6 +84,24 @@ def test_the_container_is_made_of_existing_files() -> None:
         assert (ROOT / source).exists()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert set(re.findall(r"/opt/lpad/bin/(lp\w+)", text)) <= project["scripts"].keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "port"),
+    [
+        ("tcp:example.com:7", "the port in the condition"),
+        ("http://example.com/", "80"),
+        ("https://example.com/", "443"),
+        ("dns:example.com", "53"),
+    ],
+)
+def test_the_firewall_list_has_each_condition(text: str, port: str) -> None:
+    """Each condition for which lpad connects to a host is in the list of connections, with its port."""
+    condition = Condition.parse(text)
+    assert port == str(condition.port) or condition.kind is ConditionKind.TCP
+    (row,) = [each for each in FLEET.splitlines() if each.startswith("| lpad |") and "conditions" in each]
+    assert f"`{condition.kind}:`" in row
+    assert port in row
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["card", "no card"])
