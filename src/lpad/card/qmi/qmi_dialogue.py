@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardMalformed, CardUnreachable, MalformedError, blamed_on
-from lpad.card.qmi.long_responses import LongResponses
+from lpad.card.qmi.qmi_indications import QmiIndications
 from lpad.card.qmi.qmi_refusals import refusal_of
 from lpad.codec.qmi import card, control, network
 from lpad.codec.qmi.framing import (
@@ -21,7 +20,7 @@ from lpad.codec.qmi.framing import (
 )
 from lpad.codec.qmi.reassembly import Receiver
 from lpad.codec.qmi.results import Error
-from lpad.codec.qmi.services import Ctl, Nas, Service, Uim
+from lpad.codec.qmi.services import Ctl, Service
 from lpad.codec.qmi.values import Body, decode, result_of
 from lpad.codec.qmi.values import encode as encode_parameters
 
@@ -37,7 +36,6 @@ OPENING = 5.0
 """Seconds for the answer of the control service; the first request is sent again once."""
 _PROXY_OPENING = 20.0
 _RELEASING = 1.0
-_INDICATIONS_KEPT = 64
 _NOW = Deadline(0.0)
 _PRIMARY = card.Session(kind=card.PRIMARY_SESSION)
 _SUBSCRIPTIONS: dict[int, tuple[Body, ...]] = {
@@ -68,10 +66,7 @@ class QmiDialogue:
         self._transaction = 0
         self._abandoned: set[int] = set()
         self._resets = 0
-        self._long = LongResponses()
-        self._heard: deque[Message] = deque(maxlen=_INDICATIONS_KEPT)
-        self._reported = False
-        self._rejection: int | None = None
+        self._indications = QmiIndications()
 
     @property
     def name(self) -> str:
@@ -80,8 +75,8 @@ class QmiDialogue:
 
     @property
     def reported(self) -> bool:
-        """Whether an indication has reported on the registration since `hear`."""
-        return self._reported
+        """Whether an indication has reported on the connection since `hear`."""
+        return self._indications.reported
 
     def ask(
         self, request: Body, kind: type[_B], *, attempted: str, patience: float, deadline: Deadline
@@ -157,7 +152,7 @@ class QmiDialogue:
         """
         until = deadline.within(patience)
         while True:
-            whole = self._long.take(announced)
+            whole = self._indications.long.take(announced)
             if whole is not None:
                 return whole
             if not self._read(until):
@@ -169,7 +164,7 @@ class QmiDialogue:
     def forget_indications(self) -> None:
         """Forget the indications so far."""
         self._read(_NOW)
-        self._heard.clear()
+        self._indications.heard.clear()
 
     def wait_for_indication(
         self, wanted: frozenset[tuple[int, int]], *, deadline: Deadline
@@ -182,9 +177,10 @@ class QmiDialogue:
         Raises:
             CardUnreachable: the port is gone.
         """
+        heard = self._indications.heard
         while True:
-            while self._heard:
-                message = self._heard.popleft()
+            while heard:
+                message = heard.popleft()
                 if (message.service, message.number) in wanted:
                     return message.service, message.number
             if not self._read(deadline):
@@ -201,16 +197,16 @@ class QmiDialogue:
             CardUnreachable: the port is gone.
         """
         self._read(_NOW)
-        return self._rejection
+        return self._indications.rejection
 
     def forget_rejection(self) -> None:
         """Forget it, because the modem is registered."""
-        self._rejection = None
+        self._indications.rejection = None
 
     def hear(self) -> bool:
-        """Read what has arrived, and return whether it reported on the registration since the last call."""
+        """Read what has arrived, and return whether it reported on the connection since the last call."""
         self._read(_NOW)
-        reported, self._reported = self._reported, False
+        reported, self._indications.reported = self._indications.reported, False
         return reported
 
     def close(self) -> None:
@@ -358,8 +354,14 @@ class QmiDialogue:
                     _log.info("%s: the modem was reset", self.name)
                     self._forget_clients()
             elif message.client in (BROADCAST, self._clients.get(message.service)):
-                self._indicated(message)
+                self._answer(self._indications.take(message))
         return answers
+
+    def _answer(self, done: card.RefreshComplete | None) -> None:
+        """Answer an indication, if it needs that."""
+        client = self._clients.get(Service.UIM)
+        if done is not None and client is not None:
+            self._send(done, client, deadline=Deadline.after(_RELEASING))
 
     def _is_abandoned(self, message: Message) -> bool:
         """Give back a client whose allocation was answered too late."""
@@ -374,34 +376,8 @@ class QmiDialogue:
         self._send(control.ReleaseClient(client=client), 0, deadline=Deadline.after(_RELEASING))
         return True
 
-    def _indicated(self, message: Message) -> None:
-        where = (message.service, message.number)
-        try:
-            if where == (Service.UIM, Uim.SEND_APDU):
-                self._long.add(decode(card.ApduIndication, message.parameters).piece)
-                return
-            if where == (Service.UIM, Uim.REFRESH):
-                self._answer_refresh(decode(card.RefreshIndication, message.parameters).event)
-            if where == (Service.NAS, Nas.EVENT_REPORT):
-                found = decode(network.EventReport, message.parameters).rejection
-                self._rejection = self._rejection if found is None else found.cause
-        except MalformedError as error:
-            _log.debug("%s: %s", self.name, error)
-        if where in ((Service.UIM, Uim.REFRESH), (Service.UIM, Uim.SLOT_STATUS)):
-            self._rejection = None  # it belongs to the profile that the modem read until now
-        self._reported = self._reported or where == (Service.NAS, Nas.GET_SERVING_SYSTEM)
-        self._heard.append(message)
-
-    def _answer_refresh(self, event: card.RefreshEvent) -> None:
-        """Let a refresh continue: the modem waits for each client that has registered for it."""
-        if event.stage not in (card.RefreshStage.WAIT_FOR_OK, card.RefreshStage.START):
-            return
-        done = card.RefreshComplete(session=card.Session(kind=event.session, aid=event.aid))
-        self._send(done, self._clients[Service.UIM], deadline=Deadline.after(_RELEASING))
-
     def _forget_clients(self) -> None:
         self._resets += 1
-        self._rejection = None
+        self._indications.modem_was_reset()
         self._clients.clear()
-        self._long.forget()
         self.held.keep({})

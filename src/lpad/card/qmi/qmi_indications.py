@@ -1,0 +1,78 @@
+"""What a QMI modem reports unasked: kept until somebody waits for it, and the answer that a refresh needs."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import MalformedError
+from lpad.card.qmi.long_responses import LongResponses
+from lpad.codec.qmi import card, network
+from lpad.codec.qmi.services import Nas, Service, Uim, Wds
+from lpad.codec.qmi.values import decode
+
+if TYPE_CHECKING:
+    from lpad.codec.qmi.framing import Message
+
+_log = logging.getLogger(__name__)
+
+_KEPT = 64
+_SEND_APDU = (Service.UIM, Uim.SEND_APDU)
+_REFRESH = (Service.UIM, Uim.REFRESH)
+_EVENT = (Service.NAS, Nas.EVENT_REPORT)
+_OTHER_PROFILE = (_REFRESH, (Service.UIM, Uim.SLOT_STATUS))
+_CONNECTION = (
+    (Service.NAS, Nas.GET_SERVING_SYSTEM),
+    (Service.WDS, Wds.GET_PACKET_SERVICE_STATUS),
+)
+_CONTINUES = (card.RefreshStage.WAIT_FOR_OK, card.RefreshStage.START)
+
+
+class QmiIndications:
+    """The indications of one modem, to one program."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.heard: deque[Message] = deque(maxlen=_KEPT)
+        """The latest ones that nobody has waited for yet."""
+        self.reported = False
+        """Whether one was about the registration or a data session; reset by whoever reads it."""
+        self.rejection: int | None = None
+        """The cause of the last rejected registration with the profile; None: none was reported."""
+        self.long = LongResponses()
+        """The pieces of the card's long answers."""
+
+    def take(self, message: Message) -> card.RefreshComplete | None:
+        """Keep an indication; return the answer to it, if the modem waits for one."""
+        where = (message.service, message.number)
+        answer: card.RefreshComplete | None = None
+        try:
+            if where == _SEND_APDU:
+                self.long.add(decode(card.ApduIndication, message.parameters).piece)
+                return None
+            if where == _REFRESH:
+                answer = _answer(decode(card.RefreshIndication, message.parameters).event)
+            if where == _EVENT:
+                found = decode(network.EventReport, message.parameters).rejection
+                self.rejection = self.rejection if found is None else found.cause
+        except MalformedError as error:
+            _log.debug("an indication is malformed: %s", error)
+        if where in _OTHER_PROFILE:
+            self.rejection = None  # it belongs to the profile that the modem read until now
+        self.reported = self.reported or where in _CONNECTION
+        self.heard.append(message)
+        return answer
+
+    def modem_was_reset(self) -> None:
+        """Forget all that belonged to the modem before its reset; the connection is another one."""
+        self.reported = True
+        self.rejection = None
+        self.long.forget()
+
+
+def _answer(event: card.RefreshEvent) -> card.RefreshComplete | None:
+    """Let a refresh continue: the modem waits for each client that has registered for it."""
+    if event.stage not in _CONTINUES:
+        return None
+    return card.RefreshComplete(session=card.Session(kind=event.session, aid=event.aid))
