@@ -29,11 +29,12 @@ def qmi_gateway(
     *,
     personality: ModemPersonality | None = None,
     ladder: list[dict[str, Any]] | None = None,
+    settings: dict[str, Any] | None = None,
     **habits: Any,
 ) -> Iterator[tuple[Gateway, QmiModem]]:
     """Start a gateway; its AT port leads to the same card, but is in no settings."""
     euicc: dict[str, Any] = {"quirks": {} if ladder is None else {"refresh_ladder": ladder}}
-    gateway = Gateway(personality=personality, euicc=euicc)
+    gateway = Gateway(personality=personality, euicc=euicc, settings=settings)
     path = gateway.folder / "wwan0qmi0"
     euicc["port"] = str(path)
     made = QmiHabits(**habits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -151,6 +152,86 @@ def test_an_idle_daemon_answers_a_refresh() -> None:
 
 def asked(modem: QmiModem) -> set[tuple[int, int]]:
     return {(each.service, each.number) for each in modem.received}
+
+
+OVER_THE_PORT = {"network": {"applier": "at"}}
+CONDITIONS = ("registered", "bearer", "address")
+
+
+def calls(modem: QmiModem) -> list[tuple[int, str]]:
+    """Version of IP and APN of each data session that is up."""
+    found: list[tuple[int, str]] = []
+    modem.do(
+        lambda function: found.extend(
+            (each.family, each.bearer.apn) for each in function.calls.of_clients.values()
+        )
+    )
+    return sorted(found)
+
+
+def test_bearer_and_address_are_conditions() -> None:
+    """The new profile's settings reach the modem's data sessions, and a guard waits for their addresses."""
+    personality = ModemPersonality(
+        subscriptions={SECOND: Subscription(apns=("iot.example",))},
+        autoselected={SECOND: "iot.example"},  # so that the modem attaches
+    )
+    with qmi_gateway(personality=personality, settings=OVER_THE_PORT) as (gateway, modem):
+        installed(gateway)
+        gateway.client.enable(CARD, FIRST, wait=PATIENCE).check()
+        assert calls(modem) == [(4, ""), (6, "")]
+        gateway.client.set_network(CARD, SECOND, apn="iot.example")
+        change = gateway.client.enable(CARD, SECOND, guard=CONDITIONS, within=60.0, wait=PATIENCE).check()
+        assert change.result is not None
+        told = change.result["network"]
+        assert (told["applier"], told["bearer"], told["address"]) == ("at", "up", "up")
+        assert told["addresses"] == ["10.64.0.2", "2001:db8::2"]
+        assert calls(modem) == [(4, "iot.example"), (6, "iot.example")]
+        gateway.client.enable(CARD, FIRST, wait=PATIENCE).check()
+        gateway.client.set_network(CARD, SECOND, apn="wrong.example")
+        change = gateway.client.enable(CARD, SECOND, guard=CONDITIONS, within=10.0, wait=PATIENCE)
+        assert change.error is not None
+        assert change.error.kind == "switch-rolled-back"
+        assert "ESM cause 27" in str(change.error.details)
+        assert str(gateway.card.enabled_iccid) == FIRST
+        gateway.until(lambda: calls(modem) == [(4, ""), (6, "")])
+
+
+def test_a_killed_daemon_leaves_a_session_that_the_next_one_replaces() -> None:
+    """The data connection outlives the daemon, and its clients are given back with the next switch."""
+    with qmi_gateway(settings=OVER_THE_PORT) as (gateway, modem):
+        installed(gateway)
+        gateway.client.set_network(CARD, FIRST, apn="first.example")
+        gateway.client.set_network(CARD, SECOND, apn="second.example")
+        gateway.client.enable(CARD, FIRST, guard=CONDITIONS, within=60.0, wait=PATIENCE).check()
+        for _ in range(3):
+            gateway.kill()
+            assert calls(modem) == [(4, "first.example"), (6, "first.example")]
+            gateway.start()
+            gateway.ready()
+        assert calls(modem) == [(4, "first.example"), (6, "first.example")]
+        gateway.client.enable(CARD, SECOND, guard=CONDITIONS, within=60.0, wait=PATIENCE).check()
+        assert calls(modem) == [(4, "second.example"), (6, "second.example")]
+        gateway.stop()
+        assert len(modem.function.clients) == 2, "those of the sessions, and no others"
+        gateway.start()
+
+
+def test_an_idle_daemon_hears_that_the_session_is_lost() -> None:
+    """A reset of the modem ends the session; the card's layers show it, and the next switch opens one."""
+    with qmi_gateway(settings=OVER_THE_PORT) as (gateway, modem):
+        installed(gateway)
+        gateway.client.enable(CARD, FIRST, guard=CONDITIONS, within=60.0, wait=PATIENCE).check()
+        gateway.until(lambda: layer(gateway, "bearer") is True)
+        modem.do(lambda function: function.lose_power())
+        gateway.until(lambda: layer(gateway, "bearer") is False)
+        gateway.client.enable(CARD, SECOND, guard=CONDITIONS, within=60.0, wait=PATIENCE).check()
+        assert calls(modem) == [(4, ""), (6, "")]
+        assert layer(gateway, "bearer") is True
+
+
+def layer(gateway: Gateway, name: str) -> bool | None:
+    layers = json.loads(gateway.client.request("GET", "/v1/euiccs/{}", CARD))["layers"]
+    return next((each["up"] for each in layers if each["layer"] == name), None)
 
 
 def test_the_probe_reports_the_link() -> None:

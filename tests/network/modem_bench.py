@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.base.identifiers import Iccid
 from lpad.card.at.at_link import open_at_link
+from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.port.hotplug import PortWatch
 from lpad.card.port_kinds import ModemPort
+from lpad.card.qmi.qmi_link import open_qmi_link
 from lpad.codec.mbim.data_connection import Connect
 from lpad.codec.mbim.information_buffer import decode
 from lpad.codec.mbim.messages import Action, Command
 from lpad.codec.mbim.services import BASIC_CONNECT, Basic
+from lpad.codec.qmi.data_session import StartNetwork
+from lpad.codec.qmi.values import decode as decode_parameters
 from lpad.engine.running.card.modem_for_appliers import ModemAtHand
 from lpad.engine.running.card.open_card import Card, CardPort
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem
+from lpad.simulator.qmi.control_port import QmiModem
+from lpad.simulator.qmi.habits import QmiHabits
 from network.applier_contract import NEW
 
 if TYPE_CHECKING:
@@ -111,5 +117,53 @@ def mbim_rig(folder: Path, *, port: str | None = None, **habits: Any) -> Iterato
         held = Card(where)
         try:
             yield MbimRig(modem, ModemAtHand(held), held)
+        finally:
+            held.drop()
+
+
+@dataclass
+class QmiRig:
+    """A modem with a QMI port, and how an applier reaches it."""
+
+    modem: QmiModem
+    at_hand: ModemAtHand
+    held: Card
+
+    @property
+    def started(self) -> list[StartNetwork]:
+        """The host's requests to start a session."""
+        wanted = (StartNetwork.SERVICE, StartNetwork.MESSAGE)
+        return [
+            decode_parameters(StartNetwork, each.parameters)
+            for each in self.modem.received
+            if (each.service, each.number) == wanted
+        ]
+
+    @property
+    def calls(self) -> list[tuple[int, str]]:
+        """Version of IP and APN of each session that is up."""
+        return sorted(
+            (each.family, each.bearer.apn) for each in self.modem.function.calls.of_clients.values()
+        )
+
+
+@contextmanager
+def qmi_rig(folder: Path, *, modem: dict[str, Any] | None = None, **habits: Any) -> Iterator[QmiRig]:
+    """Switch on a modem with these habits; `modem`: those of its QMI port."""
+    path = str(folder / "wwan0qmi0")
+    made = QmiHabits(**(modem or {}))
+    personality = ModemPersonality(**habits)
+    with QmiModem(IccidCard(NEW), path=path, personality=personality, habits=made) as qmi:
+        memory = LinkMemory(folder / "links")
+        held = Card(
+            CardPort(
+                name="modem",
+                transport="QMI",
+                device=path,
+                open_link=lambda _deadline: open_qmi_link(path, memory=memory),
+            )
+        )
+        try:
+            yield QmiRig(qmi, ModemAtHand(held), held)
         finally:
             held.drop()

@@ -144,7 +144,7 @@ class Dialogue(Protocol):
 
 
 class DataSession(Protocol):
-    """The data session of a modem on a control port (MBIM), while lpad holds the port."""
+    """The data session of a modem on a control port (MBIM, QMI), while lpad holds the port."""
 
     def registration(self, *, deadline: Deadline) -> tuple[Registration, ...]:
         """Return the modem's registration; empty: the modem does not report it.

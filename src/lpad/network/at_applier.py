@@ -2,7 +2,8 @@
 
 Context 1 gets the initial bearer's APN. If that is also the connection's APN, as is usual, only context 1 is
 used; otherwise context 2 gets the connection's. A changed context 1 applies from the next attach on, so the
-modem is detached and attached again. On a control port (MBIM), the modem's data session takes their place.
+modem is detached and attached again. On a control port (MBIM, QMI), the modem's data session takes their
+place.
 """
 
 from __future__ import annotations

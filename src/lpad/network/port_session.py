@@ -1,7 +1,8 @@
-"""The applier `at` on a control port: the modem's data session (MBIM's CONNECT) in place of AT contexts.
+"""The applier `at` on a control port: the modem's data session in place of AT contexts.
 
-A control port has no stored contexts that lpad could restore: the session is opened with a profile's settings
-once the modem is registered, and a rollback opens it with the previous ones.
+It is MBIM's CONNECT, or QMI's Start Network. A control port has no stored contexts that lpad could restore:
+the session is opened with a profile's settings once the modem is registered, and a rollback opens it with the
+previous ones.
 """
 
 from __future__ import annotations
@@ -52,6 +53,12 @@ def open_session(session: DataSession, settings: NetworkSettings, *, deadline: D
     report = session.open(wish, deadline=deadline)
     if report.active:
         return Applied(told=f"the modem's data session uses {settings.apn or 'the default APN'}")
+    if report.taken:
+        return Failed(
+            layer=Layer.BEARER,
+            told="another program has opened the modem's data session: stop that program, or choose another"
+            " applier",
+        )
     cause = _cause(report)
     if cause is None and not registered:
         return Failed(layer=Layer.REGISTERED, told=f"the network denies the modem its service: {state}")

@@ -30,3 +30,5 @@ class SessionReport(Frozen, kw_only=True):
     """IP addresses as text; None: the modem does not report them."""
     cause: int | None = None
     """The network's cause against it, from 1 to 255 (3GPP TS 24.301, 9.9.4.4); None: none reported."""
+    taken: bool = False
+    """Whether it could not be opened because another program has opened one, which lpad cannot close."""

@@ -13,10 +13,12 @@ import pytest
 
 from card.link_contract import EID, GET_EID, soon
 from card.scripted_card import ScriptedCard
+from engine.lab import FIRST, Lab
 from lpad.base.errors import CardUnreachable
 from lpad.card.port.control_port import open_control_port
 from lpad.card.qmi.qmi_link import open_qmi_link
 from lpad.codec.qmi import control
+from lpad.engine.change.change import Kind
 from lpad.simulator.qmi.control_port import QmiModem
 from proxy_namespace import ProxyNamespace
 
@@ -41,6 +43,26 @@ for _ in range(int(sys.argv[2])):
 if sys.argv[3] == "killed":
     sys.stdout.flush()
     os.kill(os.getpid(), 9)
+link.close()
+"""
+
+DATA_SESSION = """
+import os, sys
+from pathlib import Path
+from lpad.base.deadline import Deadline
+from lpad.card.link.remembered_links import LinkMemory
+from lpad.card.qmi.qmi_link import open_qmi_link
+from lpad.protocol.data_session import SessionWish
+deadline = Deadline.after(60)
+link = open_qmi_link(sys.argv[1], memory=LinkMemory(Path(sys.argv[3])))
+if sys.argv[2] == "opened":
+    print(link.modem.open_session(SessionWish(apn="em"), deadline=deadline))
+    assert link.modem.dialogue._port.through_proxy
+    sys.stdout.flush()
+    os.kill(os.getpid(), 9)
+print(link.modem.session(deadline=deadline))
+if sys.argv[2] == "closed":
+    link.modem.close_session(deadline=deadline)
 link.close()
 """
 
@@ -88,6 +110,22 @@ def test_clients_of_a_killed_process_are_given_back_through_the_proxy(tmp_path: 
         assert len(modem.function.clients) == 2
         ours = namespace.run(sys.executable, "-c", SESSIONS, modem.path, "1", "closed", folder)
         assert EID.hex() in ours.stdout, ours.stderr
+        assert modem.function.clients == {}
+
+
+@pytest.mark.programs("qmicli")
+def test_a_data_session_outlives_its_process_behind_the_proxy(lab: Lab, tmp_path: Path) -> None:
+    """The next process of lpad continues it, qmicli sees it, too, and lpad closes it."""
+    lab.install()
+    assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
+    folder = str(tmp_path / "links")
+    with QmiModem(lab.card, path=tmp_path / "cdc-wdm0") as modem, ProxyNamespace("qmi-proxy") as namespace:
+        qmicli = ("qmicli", "-d", modem.path, "-p", "--device-open-qmi", "--wds-get-packet-service-status")
+        for step in ("opened", "looked", "closed"):
+            ours = namespace.run(sys.executable, "-c", DATA_SESSION, modem.path, step, folder)
+            assert "'10.64.0.2', '2001:db8::2'" in ours.stdout, (step, ours.stderr)
+            up = "connected" if step != "closed" else "disconnected"
+            assert f"Connection status: '{up}'" in namespace.run(*qmicli).stdout, step
         assert modem.function.clients == {}
 
 

@@ -11,10 +11,12 @@ from card.link_contract import soon
 from card.scripted_card import ScriptedCard
 from engine.lab import FIRST, Lab
 from lpad.base.errors import CardUnreachable
+from lpad.card.link.held_clients import HeldSession
+from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.qmi.qmi_link import open_qmi_link
 from lpad.codec.qmi.services import Service
 from lpad.engine.change.change import Kind
-from lpad.protocol.data_session import SessionReport
+from lpad.protocol.data_session import SessionReport, SessionWish
 from lpad.simulator.modem.contexts import Subscription
 from lpad.simulator.modem.personality import DENIED, ModemPersonality
 from lpad.simulator.qmi.control_port import QmiModem
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from lpad.card.qmi.qmi_link import QmiLink
     from lpad.simulator.modem.commands import Card
+    from lpad.simulator.qmi.function import QmiFunction
 
 V4, V6 = "10.64.0.2", "2001:db8::2"
 UNKNOWN, DOWN = SessionReport(), SessionReport(active=False)
@@ -126,3 +129,91 @@ def test_a_vanished_port_is_an_error(tmp_path: Path) -> None:
         modem.close()
         with pytest.raises(CardUnreachable):
             report(link)
+
+
+def clients_of_sessions(modem: QmiModem) -> set[tuple[int, int]]:
+    return {(Service.WDS, client) for client in modem.function.calls.of_clients}
+
+
+def test_the_session_of_a_killed_process_is_continued_and_closed(card: Card, tmp_path: Path) -> None:
+    """The note on disk has its clients and handles, so the next process sees it and can end it."""
+    wish = SessionWish(apn="em", username="user", password="secret", authentication=1)
+    folder = tmp_path / "links"
+    with QmiModem(card, path=tmp_path / "cdc-wdm0") as modem:
+        killed = open_qmi_link(modem.path, memory=LinkMemory(folder))
+        assert killed.modem.open_session(wish, deadline=soon()).addresses == (V4, V6)
+        killed.modem.dialogue._port.close()
+        (note,) = folder.glob("*.clients")
+        assert "secret" not in note.read_text()
+        link = open_qmi_link(modem.path, memory=LinkMemory(folder))
+        assert report(link) == SessionReport(active=True, addresses=(V4, V6))
+        link.close()
+        assert set(modem.function.clients) == clients_of_sessions(modem) != set()
+        link = open_qmi_link(modem.path, memory=LinkMemory(folder))
+        link.modem.close_session(deadline=soon())
+        assert report(link) == DOWN
+        link.close()
+        assert modem.function.clients == {}
+        assert list(folder.glob("*.clients")) == []
+
+
+def test_a_session_noted_before_a_reset_is_left_alone(card: Card, tmp_path: Path) -> None:
+    """After a reset its clients' numbers may belong to another program; the device is then another one."""
+    folder = tmp_path / "links"
+    with QmiModem(card, path=tmp_path / "cdc-wdm0") as modem:
+        killed = open_qmi_link(modem.path, memory=LinkMemory(folder))
+        assert killed.modem.open_session(SessionWish(apn="em"), deadline=soon()).active
+        killed.modem.dialogue._port.close()
+        before = clients_of_sessions(modem)
+        (note,) = folder.glob("*.clients")
+        inode = str((tmp_path / "cdc-wdm0").stat().st_ino)
+        note.write_text(note.read_text().replace(f" {inode}", " 999999999"))
+        link = open_qmi_link(modem.path, memory=LinkMemory(folder))
+        link.modem.close_session(deadline=soon())
+        link.close()
+        assert clients_of_sessions(modem) == before
+
+
+def test_without_a_note_the_session_ends_with_the_link(card: Card, tmp_path: Path) -> None:
+    """A process without a state folder, such as `lpad probe`, leaves no client in the modem."""
+    with rig(card, tmp_path / "cdc-wdm0", starts_session=False) as (modem, link):
+        assert link.modem.open_session(SessionWish(apn="em"), deadline=soon()).active
+        link.close()
+        assert modem.function.clients == {}
+
+
+@pytest.mark.parametrize("handle", [7, None])
+def test_a_handle_that_the_modem_does_not_know(handle: int | None, card: Card, tmp_path: Path) -> None:
+    """The session has ended, or its start was never confirmed; its client is still given back."""
+    folder = tmp_path / "links"
+    with QmiModem(card, path=tmp_path / "cdc-wdm0") as modem:
+        link = open_qmi_link(modem.path, memory=LinkMemory(folder))
+        assert link.modem.open_session(SessionWish(apn="em", ipv6=False), deadline=soon()).active
+        held = link.modem.dialogue.held
+        (session,) = held.sessions.values()
+        held.keep_session(HeldSession(session.family, session.client, handle))
+        link.modem.close_session(deadline=soon())
+        assert report(link) == DOWN
+        link.close()
+        assert modem.function.clients == {}
+
+
+def test_a_session_client_that_another_program_gave_back(card: Card, tmp_path: Path) -> None:
+    """The session is down, and lpad's other clients are still in use."""
+    folder = tmp_path / "links"
+    with QmiModem(card, path=tmp_path / "cdc-wdm0") as modem:
+        link = open_qmi_link(modem.path, memory=LinkMemory(folder))
+        assert link.imei(deadline=soon()) is not None
+        assert link.modem.open_session(SessionWish(apn="em"), deadline=soon()).active
+        others = set(modem.function.clients) - clients_of_sessions(modem)
+
+        def give_back(function: QmiFunction) -> None:
+            for key in clients_of_sessions(modem):
+                del function.clients[key]
+            function.calls.forget_all()
+
+        modem.do(give_back)
+        assert report(link) == DOWN
+        assert others <= set(modem.function.clients)
+        link.close()
+        assert modem.function.clients == {}

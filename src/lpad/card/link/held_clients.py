@@ -1,4 +1,4 @@
-"""The clients that lpad holds at a modem's QMI port, noted on disk so that a killed process leaves none."""
+"""The clients and data sessions that lpad holds at a modem's QMI port, noted on disk for the next process."""
 
 from __future__ import annotations
 
@@ -17,18 +17,31 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _Number = Annotated[int, msgspec.Meta(ge=1, le=255)]
 
 
+class HeldSession(Struct, frozen=True):
+    """A data session for one version of IP, and the client that keeps it up."""
+
+    family: _Number
+    client: _Number
+    handle: Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)] | None = None
+    """Stops the session; None: the modem has not confirmed its start."""
+
+
 class _Held(Struct, frozen=True):
     device: str
     clients: Annotated[tuple[tuple[_Number, _Number], ...], msgspec.Meta(max_length=255)] = ()
     channel: bool = False
+    sessions: Annotated[tuple[HeldSession, ...], msgspec.Meta(max_length=255)] = ()
 
 
 class HeldClients:
-    """A small expendable file with service and number of each client, and whether a channel is open.
+    """A small expendable file with each client, each data session, and whether a channel is open.
 
     A modem keeps a client until it is given back or the modem is reset. After a reset the same number may
     belong to another program; then the kernel has made the device again, and the note no longer counts. It is
     not synced: after a loss of power the modem has forgotten its clients, too.
+
+    A data session ends with its client. So the clients of sessions are not given back with the others, and
+    the next process continues to use them.
     """
 
     def __init__(self, path: Path | None, *, port: str) -> None:
@@ -38,19 +51,40 @@ class HeldClients:
             port: the device at which the clients are held.
         """
         self._file = ExpendableFile(path, _Held)
+        self.lasts = path is not None
+        """Whether a later process can read the note."""
         self._port = port
         self._clients: dict[int, int] = {}
         noted = self._file.read()
         self.left_over: tuple[tuple[int, int], ...] = ()
         """Service and number of the clients that an earlier process has left."""
+        self.sessions: dict[int, HeldSession] = {}
+        """The data sessions by version of IP, also those of an earlier process."""
         if noted is not None and noted.device == _device(port):
             self.left_over = noted.clients
+            self.sessions = {each.family: each for each in noted.sessions}
         self.channel = noted is not None and noted.channel
         """Whether a channel is open, or was left open by an earlier process."""
 
     def keep(self, clients: Mapping[int, int]) -> None:
         """Note the clients held now, by service; an unwritable folder only causes a warning."""
         self._clients = dict(clients)
+        self._write()
+
+    def keep_session(self, session: HeldSession) -> None:
+        """Note a data session in place of an earlier one for the same version of IP."""
+        self.sessions[session.family] = session
+        self._write()
+
+    def forget_session(self, family: int) -> None:
+        """Note that there is no session for a version of IP."""
+        if self.sessions.pop(family, None) is not None:
+            self._write()
+
+    def forget(self) -> None:
+        """Note that the modem has forgotten all clients and sessions."""
+        self._clients = {}
+        self.sessions = {}
         self._write()
 
     def opening(self) -> None:
@@ -66,8 +100,9 @@ class HeldClients:
             self._write()
 
     def _write(self) -> None:
-        if self._clients or self.channel:
-            self._file.write(_Held(_device(self._port), tuple(self._clients.items()), self.channel))
+        if self._clients or self.channel or self.sessions:
+            clients, sessions = tuple(self._clients.items()), tuple(self.sessions.values())
+            self._file.write(_Held(_device(self._port), clients, self.channel, sessions))
         else:
             self._file.remove()
 

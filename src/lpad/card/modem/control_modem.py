@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lpad.card.modem.modem_answers import ModemIccid, Power, RejectCause
     from lpad.card.quirks.modem_identity import ModemIdentity
     from lpad.card.quirks.quirks import AtTimeouts
+    from lpad.protocol.data_session import SessionReport, SessionWish
     from lpad.protocol.registration_answer import Registration
 
 
@@ -63,6 +64,18 @@ class ControlModem(Protocol):
 
     def power(self, *, deadline: Deadline) -> Power:
         """Return whether the radio is on."""
+        ...
+
+    def session(self, *, deadline: Deadline) -> SessionReport:
+        """Return the state of the data session."""
+        ...
+
+    def open_session(self, wish: SessionWish, *, deadline: Deadline) -> SessionReport:
+        """Open the data session with these settings, in place of an open one; return its state."""
+        ...
+
+    def close_session(self, *, deadline: Deadline) -> None:
+        """Close the data session; does nothing if it is closed already."""
         ...
 
     def forget_unsolicited(self) -> None:

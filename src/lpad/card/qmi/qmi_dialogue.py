@@ -9,7 +9,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardMalformed, CardUnreachable, MalformedError, blamed_on
 from lpad.card.qmi.qmi_indications import QmiIndications
 from lpad.card.qmi.qmi_refusals import refusal_of
-from lpad.codec.qmi import card, control, network
+from lpad.codec.qmi import card, control, data_session, device, network
 from lpad.codec.qmi.framing import (
     BROADCAST,
     MOST_CONTROL_TRANSACTION,
@@ -46,6 +46,13 @@ _SUBSCRIPTIONS: dict[int, tuple[Body, ...]] = {
     Service.NAS: (network.RegisterIndications(), network.SetEventReport()),
 }
 """The reports that a new client subscribes to; if firmware refuses one, lpad asks from time to time."""
+_QUESTIONS: dict[int, Body] = {
+    Service.WDS: data_session.GetPacketServiceStatus(),
+    Service.DMS: device.GetOperatingMode(),
+    Service.NAS: network.GetServingSystem(),
+    Service.UIM: card.GetCardStatus(),
+}
+"""A question for each service that changes nothing."""
 
 
 class QmiDialogue:
@@ -121,26 +128,65 @@ class QmiDialogue:
         with blamed_on(CardMalformed, attempted):
             return decode(kind, answer.parameters)
 
-    def exchange(self, request: Body, *, attempted: str, patience: float, deadline: Deadline) -> Message:
+    def exchange(
+        self,
+        request: Body,
+        *,
+        attempted: str,
+        patience: float,
+        deadline: Deadline,
+        client: int | None = None,
+    ) -> Message:
         """Send a request and return its answer, which may be a refusal.
 
         If the modem was reset in the meantime, it knows none of the clients and has not carried out the
-        request: lpad allocates a client again and repeats the request once.
+        request: lpad allocates a client again and repeats the request once, unless `client` is given.
 
         Args:
             attempted: begins the sentence of an error.
             patience: the maximum number of seconds to wait for the answer.
             deadline: for the whole call; the earlier limit applies.
+            client: an allocated client of the request's service; None: the one that the dialogue allocates.
 
         Raises:
             CardUnreachable: no answer in time, the port is gone, or the modem was reset while it worked.
         """
-        answer = self._exchange_once(request, attempted=attempted, patience=patience, deadline=deadline)
+        answer = self._exchange_once(
+            request, attempted=attempted, patience=patience, deadline=deadline, client=client
+        )
         if self.error_of(answer, attempted=attempted) != Error.INVALID_CLIENT_ID:
+            return answer
+        if client is not None:
+            self._session_client_lost(client, deadline=deadline)
             return answer
         _log.info("%s: the modem was reset; lpad allocates its clients again", self.name)
         self._forget_clients()
         return self._exchange_once(request, attempted=attempted, patience=patience, deadline=deadline)
+
+    def allocate(self, service: int, *, deadline: Deadline) -> int:
+        """Allocate one more client of a service, which is not given back by `close`; return its number.
+
+        Raises:
+            CardUnreachable: the modem has no free client, or does not answer.
+        """
+        self._begin(deadline)
+        attempted = "cannot open the modem"
+        answer = self._first_answer(control.AllocateClient(service=service), deadline=deadline)
+        self.check(answer, attempted=attempted)
+        return self.read(answer, control.AllocatedClient, attempted=attempted).client.client
+
+    def give_back(self, service: int, client: int, *, deadline: Deadline) -> None:
+        """Give a client back that `allocate` has returned; one that the modem no longer knows, too.
+
+        Raises:
+            CardUnreachable: the modem does not answer.
+        """
+        self._begin(deadline)
+        if not self._release(service, client, deadline=deadline.within(OPENING)):
+            raise CardUnreachable(
+                f"cannot give a client back at {self.name}: the modem did not answer in time; try again, or"
+                " reset the modem"
+            )
 
     def long_response(
         self, announced: card.LongResponse, *, attempted: str, patience: float, deadline: Deadline
@@ -216,17 +262,27 @@ class QmiDialogue:
                 service, client = self._clients.popitem()
                 self._release(service, client, deadline=Deadline.after(_RELEASING))
                 self.held.keep(self._clients)
+            while self.held.sessions and not self.held.lasts and not self._port.closed:
+                _, session = self.held.sessions.popitem()  # no later process could end it
+                self._release(Service.WDS, session.client, deadline=Deadline.after(_RELEASING))
         except CardError as error:
             _log.debug("%s", error)  # the modem was reset or unplugged, which ends the clients
         self._clients.clear()
         self._port.close()
 
     def _exchange_once(
-        self, request: Body, *, attempted: str, patience: float, deadline: Deadline
+        self,
+        request: Body,
+        *,
+        attempted: str,
+        patience: float,
+        deadline: Deadline,
+        client: int | None = None,
     ) -> Message:
         self._begin(deadline)
         self._read(_NOW)  # a reset may have been announced
-        client = self._client_of(request.SERVICE, deadline=deadline)
+        if client is None:
+            client = self._client_of(request.SERVICE, deadline=deadline)
         self._check_time(attempted, deadline)
         resets = self._resets
         answer = self._sent(request, client, deadline=deadline.within(patience))
@@ -270,10 +326,8 @@ class QmiDialogue:
             return 0
         if service in self._clients:
             return self._clients[service]
-        answer = self._first_answer(control.AllocateClient(service=service), deadline=deadline)
+        client = self.allocate(service, deadline=deadline)
         attempted = "cannot open the modem"
-        self.check(answer, attempted=attempted)
-        client = self.read(answer, control.AllocatedClient, attempted=attempted).client.client
         self._clients[service] = client
         self.held.keep(self._clients)
         for subscription in _SUBSCRIPTIONS.get(service, ()):
@@ -296,10 +350,13 @@ class QmiDialogue:
             " this is a QMI port and not an MBIM port, stop other programs that use it, or reset the modem"
         )
 
-    def _release(self, service: int, client: int, *, deadline: Deadline) -> None:
+    def _release(self, service: int, client: int, *, deadline: Deadline) -> bool:
+        """Give a client back; return whether the modem has answered."""
         given = control.Client(service=service, client=client)
-        if self._sent(control.ReleaseClient(client=given), 0, deadline=deadline) is None:
-            _log.info("%s: client %d of service %#04x may be lost", self.name, client, service)
+        if self._sent(control.ReleaseClient(client=given), 0, deadline=deadline) is not None:
+            return True
+        _log.info("%s: client %d of service %#04x may be lost", self.name, client, service)
+        return False
 
     def _check_time(self, attempted: str, deadline: Deadline) -> None:
         if deadline.passed:
@@ -353,9 +410,16 @@ class QmiDialogue:
                 if message.number == Ctl.SYNC:
                     _log.info("%s: the modem was reset", self.name)
                     self._forget_clients()
-            elif message.client in (BROADCAST, self._clients.get(message.service)):
+            elif self._is_ours(message):
                 self._answer(self._indications.take(message))
         return answers
+
+    def _is_ours(self, message: Message) -> bool:
+        """Whether an indication is for one of lpad's clients."""
+        if message.client in (BROADCAST, self._clients.get(message.service)):
+            return True
+        sessions = self.held.sessions.values()
+        return message.service == Service.WDS and message.client in [each.client for each in sessions]
 
     def _answer(self, done: card.RefreshComplete | None) -> None:
         """Answer an indication, if it needs that."""
@@ -376,8 +440,20 @@ class QmiDialogue:
         self._send(control.ReleaseClient(client=client), 0, deadline=Deadline.after(_RELEASING))
         return True
 
+    def _session_client_lost(self, client: int, *, deadline: Deadline) -> None:
+        """Forget a session, and all clients if the modem was reset: it may give their numbers out again."""
+        for session in tuple(self.held.sessions.values()):
+            if session.client == client:
+                self.held.forget_session(session.family)
+        for service, known in self._clients.items():
+            answer = self._sent(_QUESTIONS[service], known, deadline=deadline.within(OPENING))
+            attempted = "cannot find out whether the modem was reset"
+            if answer and self.error_of(answer, attempted=attempted) == Error.INVALID_CLIENT_ID:
+                self._forget_clients()
+            return
+
     def _forget_clients(self) -> None:
         self._resets += 1
         self._indications.modem_was_reset()
         self._clients.clear()
-        self.held.keep({})
+        self.held.forget()

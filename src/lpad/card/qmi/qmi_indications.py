@@ -1,4 +1,4 @@
-"""What a QMI modem reports unasked: kept until somebody waits for it, and the answer that a refresh needs."""
+"""The indications of a QMI modem, kept until lpad waits for one, and the answer that a refresh needs."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class QmiIndications:
     def __init__(self) -> None:
         """Begin with none."""
         self.heard: deque[Message] = deque(maxlen=_KEPT)
-        """The latest ones that nobody has waited for yet."""
+        """The latest ones, oldest first."""
         self.reported = False
-        """Whether one was about the registration or a data session; reset by whoever reads it."""
+        """Whether one was about the registration or a data session; `hear` resets it."""
         self.rejection: int | None = None
-        """The cause of the last rejected registration with the profile; None: none was reported."""
+        """The cause of the last rejected registration with the profile; None: the modem has reported none."""
         self.long = LongResponses()
         """The pieces of the card's long answers."""
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.card.modem.sim_slot import Slot
     from lpad.card.qmi.qmi_dialogue import QmiDialogue
-    from lpad.protocol.data_session import SessionReport
+    from lpad.protocol.data_session import SessionReport, SessionWish
 
 _log = logging.getLogger(__name__)
 
@@ -185,7 +185,8 @@ class QmiModem:
         if any(each.registered for each in self.registrations(deadline=deadline)):
             return RejectCause()
         cause = self.dialogue.rejection()
-        return RejectCause(emm=cause if cause is not None and 0 < cause <= _MOST_CAUSE else None)
+        emm = cause if cause is not None and 0 < cause <= _MOST_CAUSE else None
+        return RejectCause(emm=emm, esm=self._session.cause)
 
     def take(self, action: str, *, deadline: Deadline) -> bool:
         """Carry out an action by its name; return whether the modem accepted it."""
@@ -214,6 +215,14 @@ class QmiModem:
     def session(self, *, deadline: Deadline) -> SessionReport:
         """Return the state of the data session, whichever program has started it."""
         return self._session.report(patience=self.patience.information, deadline=deadline)
+
+    def open_session(self, wish: SessionWish, *, deadline: Deadline) -> SessionReport:
+        """Open the data session with these settings, in place of lpad's open one; return its state."""
+        return self._session.open(wish, patience=self.patience.information, deadline=deadline)
+
+    def close_session(self, *, deadline: Deadline) -> None:
+        """Close lpad's data session; does nothing if there is none."""
+        self._session.close(deadline=deadline)
 
     def slots(self, *, deadline: Deadline) -> tuple[Slot, ...]:
         """Return the modem's physical slots; empty if it does not report them."""

@@ -1,35 +1,49 @@
-"""The data session of a modem on a QMI port, as any program has started it (WDS service)."""
+"""The data sessions of a modem on a QMI port, one for each version of IP (WDS service)."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from lpad.base.errors import CardError, CardMalformed
+from lpad.base.errors import CardError
+from lpad.card.link.held_clients import HeldSession
+from lpad.card.qmi.session_client import SessionClient, pass_over
 from lpad.codec.qmi import data_session
-from lpad.codec.qmi.data_session import ConnectionStatus, IpFamily
+from lpad.codec.qmi.data_session import ANY_HANDLE, EndReason, EndType, IpFamily
+from lpad.codec.qmi.results import Error, error_name
+from lpad.codec.qmi.services import Service
 from lpad.protocol.data_session import SessionReport
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.card.qmi.qmi_dialogue import QmiDialogue
-    from lpad.codec.qmi.values import Body
+    from lpad.codec.qmi.framing import Message
+    from lpad.protocol.data_session import SessionWish
 
 _log = logging.getLogger(__name__)
 
-_B = TypeVar("_B", bound="Body")
-
-_ATTEMPTED = "cannot read the state of the data session"
-_ACTIVE = {
-    ConnectionStatus.DISCONNECTED.value: False,
-    ConnectionStatus.CONNECTED.value: True,
-    ConnectionStatus.SUSPENDED.value: True,
-    ConnectionStatus.AUTHENTICATING.value: False,
+_STARTING = 60.0
+"""Seconds in which a network opens or refuses a session."""
+_STOPPING = 30.0
+_OPEN, _CLOSE = "cannot open the data session", "cannot close the data session"
+_MOST_CAUSE = 255
+_CAUSES: dict[int, int] = {
+    EndReason.AUTHENTICATION_FAILED: 29,
+    EndReason.UNKNOWN_APN: 27,
+    EndReason.UNKNOWN_TYPE: 28,
+    EndReason.NOT_SUPPORTED: 32,
+    EndReason.NOT_SUBSCRIBED: 33,
 }
+"""Causes of 3GPP TS 24.301, 9.9.4.4, by the reasons of firmware that does not report a cause."""
+_ABOUT_TYPE = (None, 28, 50, 51)
+"""Causes with which a network may refuse one version of IP and not the other; None: none was reported."""
 
 
 class QmiSession:
-    """Queries the sessions for IPv4 and IPv6; starts and ends none.
+    """Opens, closes and queries the sessions; remembers why the network has refused them.
+
+    A session ends with the client that has started it. So lpad's sessions have clients of their own, which
+    stay when the port is closed, and are noted for the next process.
 
     A modem may report a session on a multiplexed channel only to the clients that are bound to that channel
     (Bind Mux Data Port), and tell others that there is none.
@@ -38,9 +52,17 @@ class QmiSession:
     def __init__(self, dialogue: QmiDialogue) -> None:
         """Use a dialogue; nothing is sent."""
         self._dialogue = dialogue
+        self._cause: int | None = None
+        self._taken = False
+        self._opened: SessionWish | None = None
+
+    @property
+    def cause(self) -> int | None:
+        """The network's cause against the last attempt, from 1 to 255; None: none was reported."""
+        return self._cause
 
     def report(self, *, patience: float, deadline: Deadline) -> SessionReport:
-        """Return whether a session is active, and the addresses of those that are.
+        """Return whether a session is active, also another program's, and the addresses of active ones.
 
         Args:
             patience: the maximum number of seconds to wait for an answer.
@@ -52,55 +74,124 @@ class QmiSession:
         active = [each for each in found if each.active]
         if not active:
             unknown = any(each.active is None for each in found)
-            return SessionReport(active=None if unknown else False)
+            return SessionReport(active=None if unknown else False, cause=self._cause)
         known = [each.addresses for each in active if each.addresses is not None]
         addresses = tuple(dict.fromkeys(address for each in known for address in each))
         complete = len(known) == len(active)
         return SessionReport(active=True, addresses=addresses if addresses or complete else None)
 
+    def open(self, wish: SessionWish, *, patience: float, deadline: Deadline) -> SessionReport:
+        """Open a session for each wanted version of IP; lpad's earlier sessions are closed first.
+
+        One of two versions is enough, because a network may have one only.
+
+        Raises:
+            CardUnreachable: the port is gone or does not answer.
+        """
+        if self._opened == wish:
+            report = self.report(patience=patience, deadline=deadline)
+            if report.active:
+                return report
+        self.close(deadline=deadline)
+        self._cause, self._taken = None, False
+        started = False
+        for family, wanted in ((IpFamily.IPV4, wish.ipv4), (IpFamily.IPV6, wish.ipv6)):
+            if not wanted or self._cause not in _ABOUT_TYPE:
+                continue
+            try:
+                started |= self._start(family, wish, patience=patience, deadline=deadline)
+            except CardError as error:
+                if not started:
+                    raise
+                pass_over(error)
+        if not started:
+            return SessionReport(active=False, cause=self._cause, taken=self._taken)
+        self._cause = None
+        self._opened = wish
+        return self.report(patience=patience, deadline=deadline)
+
+    def close(self, *, deadline: Deadline) -> None:
+        """Close lpad's sessions, also those of an earlier process; does nothing if there are none.
+
+        Raises:
+            CardUnreachable: the port is gone or does not answer.
+        """
+        self._opened = None
+        for session in tuple(self._dialogue.held.sessions.values()):
+            if session.handle is not None:
+                self._stop(session.client, session.handle, deadline=deadline)
+            self._dialogue.give_back(Service.WDS, session.client, deadline=deadline)
+            self._dialogue.held.forget_session(session.family)
+
     def _report_of(self, family: IpFamily, *, patience: float, deadline: Deadline) -> SessionReport:
-        if not self._choose(family, patience=patience, deadline=deadline) and family is not IpFamily.IPV4:
+        own = self._dialogue.held.sessions.get(family)
+        if own is not None:
+            ours = SessionClient(self._dialogue, own.client)
+            report = ours.report(patience=patience, deadline=deadline)
+            if report.active:
+                return report
+        any_client = SessionClient(self._dialogue)
+        chosen = any_client.choose(family, patience=patience, deadline=deadline)
+        if not chosen and family is not IpFamily.IPV4:
             return SessionReport()  # an old modem reports on IPv4 alone
-        status = self._asked(
-            data_session.GetPacketServiceStatus(),
-            data_session.PacketServiceStatus,
-            patience=patience,
-            deadline=deadline,
-        )
-        active = None if status is None else _ACTIVE.get(status.status)
-        if not active:
-            return SessionReport(active=active)
-        told = self._asked(
-            data_session.GetCurrentSettings(),
-            data_session.CurrentSettings,
-            patience=patience,
-            deadline=deadline,
-        )
-        return SessionReport(active=True, addresses=None if told is None else told.addresses)
+        return any_client.report(patience=patience, deadline=deadline)
 
-    def _choose(self, family: IpFamily, *, patience: float, deadline: Deadline) -> bool:
-        """Make the next questions be about a version of IP; return whether the modem can do this."""
-        request = data_session.SetIpFamily(family=family)
-        try:
-            self._dialogue.order(request, attempted=_ATTEMPTED, patience=patience, deadline=deadline)
-        except CardError as error:
-            _pass_over(error)
-            return False
-        return True
+    def _start(self, family: IpFamily, wish: SessionWish, *, patience: float, deadline: Deadline) -> bool:
+        """Start a session with a client of its own; return whether it is up, and keep the cause if not."""
+        number = self._dialogue.allocate(Service.WDS, deadline=deadline)
+        held = self._dialogue.held
+        held.keep_session(HeldSession(family, number))
+        client = SessionClient(self._dialogue, number)
+        client.choose(family, patience=patience, deadline=deadline)
+        answer = self._asked_to_start(client, family, wish, deadline)
+        if self._error_of(answer) == Error.NO_EFFECT:
+            # The modem may have a session of its own, with settings that are not the wanted ones.
+            self._stop(number, ANY_HANDLE, deadline=deadline)
+            answer = self._asked_to_start(client, family, wish, deadline)
+        error = self._error_of(answer)
+        told = self._dialogue.read(answer, data_session.NetworkStarted, attempted=_OPEN)
+        if error == Error.NONE:
+            held.keep_session(HeldSession(family, number, told.handle))
+            return True
+        self._cause = _cause(told)
+        self._taken = self._taken or error == Error.NO_EFFECT
+        _log.info("%s: %s for IPv%d: %s, %s", self._dialogue.name, _OPEN, family, error_name(error), told)
+        self._dialogue.give_back(Service.WDS, number, deadline=deadline)
+        held.forget_session(family)
+        return False
 
-    def _asked(self, request: Body, kind: type[_B], *, patience: float, deadline: Deadline) -> _B | None:
-        """Ask the modem; None if it refuses, has no free client, or answers unintelligibly."""
+    def _asked_to_start(
+        self, client: SessionClient, family: IpFamily, wish: SessionWish, deadline: Deadline
+    ) -> Message:
+        named = bool(wish.authentication)
+        request = data_session.StartNetwork(
+            apn=wish.apn or None,
+            authentication=wish.authentication,
+            user_name=wish.username if named else None,
+            password=wish.password if named else None,
+            family=family,
+        )
+        return client.exchange(request, attempted=_OPEN, patience=_STARTING, deadline=deadline)
+
+    def _stop(self, client: int, handle: int, *, deadline: Deadline) -> None:
+        """Stop a session; one that has ended already is not an error."""
+        request = data_session.StopNetwork(
+            handle=handle, no_automatic_start=1 if handle == ANY_HANDLE else None
+        )
         try:
-            return self._dialogue.ask(
-                request, kind, attempted=_ATTEMPTED, patience=patience, deadline=deadline
+            SessionClient(self._dialogue, client).exchange(
+                request, attempted=_CLOSE, patience=_STOPPING, deadline=deadline, checked=True
             )
         except CardError as error:
-            _pass_over(error)
-            return None
+            pass_over(error)
+
+    def _error_of(self, answer: Message) -> int:
+        return self._dialogue.error_of(answer, attempted=_OPEN)
 
 
-def _pass_over(error: CardError) -> None:
-    """Log a refusal; raise any other error."""
-    if "modem_error" not in error.details and not isinstance(error, CardMalformed):
-        raise error
-    _log.debug("%s", error)
+def _cause(told: data_session.NetworkStarted) -> int | None:
+    """Return the network's cause of a refusal; None: the network has not given one."""
+    end = told.end
+    if end is not None and end.type == EndType.NETWORK and 0 < end.reason <= _MOST_CAUSE:
+        return end.reason
+    return None if told.reason is None else _CAUSES.get(told.reason)

@@ -210,9 +210,9 @@ class QmiFunction:
         """Return the indications that are due."""
         if self.modem.registration.news():
             self._announce(self._serving_system_indications)
-        for client, change in self.calls.ended():
-            said = _indication(change, client)
-            self._announce(lambda said=said: [said])  # type: ignore[misc]  # bound now
+            for client, change in self.calls.ended():
+                said = _indication(change, client)
+                self._announce(lambda said=said: [said])  # type: ignore[misc]  # bound now
         now = time.monotonic()
         ready = [make for at, make in self._pending if at <= now]
         self._pending = [each for each in self._pending if each[0] > now]

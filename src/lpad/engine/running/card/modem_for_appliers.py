@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from lpad.base.deadline import Deadline
-    from lpad.card.mbim.mbim_modem import MbimModem
+    from lpad.card.modem.control_modem import ControlModem
     from lpad.card.modem.modem_of_link import LentModem
     from lpad.engine.running.card.open_card import Card
     from lpad.protocol.at_dialogue import AtAnswer, AtCommand
@@ -57,9 +57,9 @@ class ModemDialogue(Frozen):
 
 
 class ControlPortSession(Frozen):
-    """The data session of a modem on an MBIM port, while lpad holds the port."""
+    """The data session of a modem on a control port (MBIM, QMI), while lpad holds the port."""
 
-    _modem: MbimModem
+    _modem: ControlModem
 
     def registration(self, *, deadline: Deadline) -> tuple[Registration, ...]:
         """Return the modem's registration; empty: the modem does not report it.
@@ -84,9 +84,6 @@ class ControlPortSession(Frozen):
             CardUnreachable: no answer in time, or the port is gone.
         """
         return self._modem.open_session(wish, deadline=deadline)
-
-
-_WITHOUT_SESSION = frozenset({PortProtocol.AT, PortProtocol.QMI})
 
 
 class ModemAtHand(Frozen):
@@ -122,17 +119,15 @@ class ModemAtHand(Frozen):
 
     @contextmanager
     def session(self, *, deadline: Deadline) -> Iterator[ControlPortSession | None]:
-        """Use the modem's MBIM port; None if it has another one, which is not opened for this.
+        """Use the modem's control port; None if it has an AT port, which is not opened for this.
 
         Raises:
             CardError: the port is gone, or another program uses it.
         """
         others = self._card.port.several_ports
-        if self.port is None or (not others and protocol_of(self.port) in _WITHOUT_SESSION):
+        if self.port is None or (not others and protocol_of(self.port) is PortProtocol.AT):
             yield None
             return
         with self._card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
             modem = None if lent is None else lent.modem
-            from lpad.card.mbim.mbim_modem import MbimModem  # noqa: PLC0415 - for control ports alone
-
-            yield ControlPortSession(modem) if isinstance(modem, MbimModem) else None
+            yield None if modem is None or isinstance(modem, AtModem) else ControlPortSession(modem)

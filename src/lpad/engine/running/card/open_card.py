@@ -121,6 +121,7 @@ class Card:
         self._asked = False
         self._deaf = False
         self._last_used: tuple[object, str | None] = (None, None)
+        self._missed = False
 
     def open(self, *, deadline: Deadline) -> Link:
         """Return the open link.
@@ -157,6 +158,7 @@ class Card:
 
     def drop(self) -> None:
         """Close the link; the next use opens it again."""
+        self._missed = self.reported
         self._deaf = False
         if self._link is not None:
             self._note_port()
@@ -176,9 +178,12 @@ class Card:
 
     @property
     def reported(self) -> bool:
-        """Whether the modem has reported on the connection while a command was carried out."""
+        """Whether the modem has reported on the connection while a command was carried out.
+
+        A report counts even if the link was closed since, as after a reset of the modem.
+        """
         link: object = self._link
-        return isinstance(link, Listening) and link.reported
+        return self._missed or (isinstance(link, Listening) and link.reported)
 
     def hear(self, *, deadline: Deadline) -> bool:
         """Read the modem's unsolicited lines, and return whether one reports on the connection.
@@ -189,12 +194,13 @@ class Card:
             CardUnreachable: the port is gone.
         """
         link: object = self._link
+        missed, self._missed = self._missed, False
         if not isinstance(link, Listening):
-            return False
+            return missed
         try:
-            return link.hear(deadline=deadline)
+            return link.hear(deadline=deadline) or missed
         except CardUnreachable:
-            self._deaf = True
+            self._deaf, self._missed = True, missed
             raise
 
     def ask_modem(self, ask: Callable[[LentModem | None], _T], *, deadline: Deadline) -> _T:

@@ -1,0 +1,112 @@
+"""A client of the data service, which starts a session of its own or asks about those of others."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, TypeVar
+
+from lpad.base.errors import CardError, CardMalformed
+from lpad.codec.qmi import data_session
+from lpad.codec.qmi.data_session import ConnectionStatus
+from lpad.protocol.data_session import SessionReport
+
+if TYPE_CHECKING:
+    from lpad.base.deadline import Deadline
+    from lpad.card.qmi.qmi_dialogue import QmiDialogue
+    from lpad.codec.qmi.framing import Message
+    from lpad.codec.qmi.values import Body
+
+_log = logging.getLogger(__name__)
+
+_B = TypeVar("_B", bound="Body")
+
+READING = "cannot read the state of the data session"
+_ACTIVE = {
+    ConnectionStatus.DISCONNECTED.value: False,
+    ConnectionStatus.CONNECTED.value: True,
+    ConnectionStatus.SUSPENDED.value: True,
+    ConnectionStatus.AUTHENTICATING.value: False,
+}
+
+
+class SessionClient:
+    """Asks the data service as one client."""
+
+    def __init__(self, dialogue: QmiDialogue, number: int | None = None) -> None:
+        """Use a dialogue; nothing is sent.
+
+        Args:
+            number: the client, from 1 to 254; None: the one that the dialogue allocates.
+        """
+        self._dialogue = dialogue
+        self._number = number
+
+    def choose(self, family: int, *, patience: float, deadline: Deadline) -> bool:
+        """Make the next requests be about a version of IP; return whether the modem can do this.
+
+        Raises:
+            CardUnreachable: the port is gone or does not answer.
+        """
+        request = data_session.SetIpFamily(family=family)
+        try:
+            self.exchange(request, attempted=READING, patience=patience, deadline=deadline, checked=True)
+        except CardError as error:
+            pass_over(error)
+            return False
+        return True
+
+    def report(self, *, patience: float, deadline: Deadline) -> SessionReport:
+        """Return the state of the session that this client sees.
+
+        Raises:
+            CardUnreachable: the port is gone or does not answer.
+        """
+        status = self._asked(
+            data_session.GetPacketServiceStatus(),
+            data_session.PacketServiceStatus,
+            patience=patience,
+            deadline=deadline,
+        )
+        active = None if status is None else _ACTIVE.get(status.status)
+        if not active:
+            return SessionReport(active=active)
+        told = self._asked(
+            data_session.GetCurrentSettings(),
+            data_session.CurrentSettings,
+            patience=patience,
+            deadline=deadline,
+        )
+        return SessionReport(active=True, addresses=None if told is None else told.addresses)
+
+    def exchange(
+        self, request: Body, *, attempted: str, patience: float, deadline: Deadline, checked: bool = False
+    ) -> Message:
+        """Send a request and return its answer; with `checked`, a refusal is an error.
+
+        Raises:
+            CardUnreachable: the port is gone or does not answer.
+        """
+        answer = self._dialogue.exchange(
+            request, attempted=attempted, patience=patience, deadline=deadline, client=self._number
+        )
+        if checked:
+            self._dialogue.check(answer, attempted=attempted)
+        return answer
+
+    def _asked(self, request: Body, kind: type[_B], *, patience: float, deadline: Deadline) -> _B | None:
+        """Ask the modem; None if it refuses, has no free client, or answers unintelligibly."""
+        try:
+            answer = self.exchange(
+                request, attempted=READING, patience=patience, deadline=deadline, checked=True
+            )
+            return self._dialogue.read(answer, kind, attempted=READING)
+        except CardError as error:
+            pass_over(error)
+            return None
+
+
+def pass_over(error: CardError) -> None:
+    """Log a refusal; raise any other error."""
+    if "modem_error" not in error.details and not isinstance(error, CardMalformed):
+        raise error
+    _log.debug("%s", error)

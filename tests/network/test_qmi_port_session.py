@@ -1,0 +1,279 @@
+"""The applier `at` on a simulated modem's QMI port: the data sessions, their causes and their addresses."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lpad.base.deadline import Deadline
+from lpad.card.quirks.quirks import AtTimeouts
+from lpad.codec.qmi import data_session
+from lpad.codec.qmi.services import Service
+from lpad.network.applier import Applied, Connection, Failed, State, TryAgain, Wanted
+from lpad.network.at_applier import AtApplier
+from lpad.network.layer_names import Layer
+from lpad.network.network_cause import Cause, Procedure
+from lpad.network.network_settings import Authentication, IpType, NetworkSettings
+from lpad.simulator.modem.contexts import Context, Subscription
+from lpad.simulator.modem.personality import DENIED, SEARCHING
+from lpad.simulator.qmi.data_calls import DataCall
+from lpad.simulator.qmi.function import QmiClient
+from network.applier_contract import EID, NEW, OLD, PASSWORD, soon
+from network.modem_bench import QmiRig, qmi_rig
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lpad.network.applier import Outcome
+    from lpad.simulator.qmi.function import QmiFunction
+
+V4, V6 = "10.64.0.2", "2001:db8::2"
+EM = NetworkSettings(apn="em")
+SECRET = NetworkSettings(apn="em", username="user", password=PASSWORD, authentication=Authentication.CHAP)
+
+
+def wanted(on: QmiRig, settings: NetworkSettings = EM) -> Wanted:
+    return Wanted(eid=EID, iccid=NEW, settings=settings, previous_iccid=OLD, modem=on.at_hand)
+
+
+def connect(on: QmiRig, settings: NetworkSettings = EM) -> Outcome:
+    applier = AtApplier()
+    assert isinstance(applier.prepare(wanted(on, settings), deadline=soon()), Applied)
+    applied = applier.apply(wanted(on, settings), deadline=soon())
+    assert isinstance(applied, Applied) or applied.layer is Layer.BEARER
+    return applier.connect(wanted(on, settings), deadline=soon())
+
+
+def look(on: QmiRig) -> Connection:
+    return AtApplier().look(wanted(on), deadline=soon())
+
+
+def test_the_sessions_are_opened_with_the_settings(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """APN and credentials reach the modem for both versions of IP, and no log has the credentials."""
+    caplog.set_level(logging.DEBUG)
+    with qmi_rig(tmp_path) as on:
+        outcome = connect(on, SECRET)
+        assert isinstance(outcome, Applied)
+        assert PASSWORD not in outcome.told
+        for opened, family in zip(on.started, (4, 6), strict=True):
+            assert (opened.apn, opened.user_name, opened.password) == ("em", "user", PASSWORD)
+            assert (opened.authentication, opened.family) == (2, family)
+        assert on.calls == [(4, "em"), (6, "em")]
+        seen = look(on)
+        assert (seen.bearer.state, seen.address.state) == (State.UP, State.UP)
+        assert seen.addresses == (V4, V6)
+        assert isinstance(AtApplier().verify(wanted(on), deadline=soon()), Applied)
+    assert PASSWORD not in caplog.text
+
+
+@pytest.mark.parametrize(("kind", "family", "address"), [(IpType.IPV4, 4, V4), (IpType.IPV6, 6, V6)])
+def test_one_version_of_ip(kind: IpType, family: int, address: str, tmp_path: Path) -> None:
+    """Only the version that the settings name is asked for."""
+    with qmi_rig(tmp_path) as on:
+        assert isinstance(connect(on, NetworkSettings(apn="em", ip=kind)), Applied)
+        assert on.calls == [(family, "em")]
+        assert look(on).addresses == (address,)
+
+
+def test_a_network_with_one_version_of_ip(tmp_path: Path) -> None:
+    """If both are wanted, the one that the network has is enough."""
+    subscription = Subscription(types=("IP",))
+    with qmi_rig(tmp_path, subscriptions={NEW: subscription}) as on:
+        assert isinstance(connect(on), Applied)
+        assert on.calls == [(4, "em")]
+        assert look(on).addresses == (V4,)
+        assert len(on.modem.function.clients) - len(on.calls) <= 4, "the refused client was given back"
+
+
+@pytest.mark.parametrize("tells_end", [True, False], ids=["cause", "old reason"])
+def test_a_refused_session_names_the_cause(tells_end: bool, tmp_path: Path) -> None:  # noqa: FBT001 - of the table
+    """The network's cause is in the outcome, and is still known when the connection is looked at."""
+    subscription = Subscription(apns=("", "iot.example"))
+    with qmi_rig(tmp_path, modem={"tells_end": tells_end}, subscriptions={NEW: subscription}) as on:
+        outcome = connect(on)
+        cause = Cause(Procedure.ESM, 27)
+        assert isinstance(outcome, Failed)
+        assert (outcome.layer, outcome.cause) == (Layer.BEARER, cause)
+        assert {each.family for each in on.started} == {4}, "the APN is not tried for IPv6, too"
+        seen = look(on)
+        assert (seen.bearer.state, seen.bearer.cause) == (State.DOWN, cause)
+        refused = AtApplier().verify(wanted(on), deadline=soon())
+        assert isinstance(refused, Failed)
+        assert refused.layer is Layer.BEARER
+        assert isinstance(connect(on, NetworkSettings(apn="iot.example")), Applied)
+        assert look(on).bearer.state is State.UP
+
+
+def test_lpad_s_open_session_is_closed_first(tmp_path: Path) -> None:
+    """Sessions with other settings are stopped, and their clients used no longer."""
+    with qmi_rig(tmp_path) as on:
+        assert isinstance(connect(on, NetworkSettings(apn="old.example")), Applied)
+        assert isinstance(connect(on), Applied)
+        assert on.calls == [(4, "em"), (6, "em")]
+        assert len([key for key in on.modem.function.clients if key[0] == Service.WDS]) <= 3
+
+
+def test_the_session_outlives_the_link_and_the_next_one_closes_it(tmp_path: Path) -> None:
+    """The port is closed and opened again; the session stays up, is seen, and can be replaced."""
+    with qmi_rig(tmp_path) as on:
+        assert isinstance(connect(on, NetworkSettings(apn="old.example")), Applied)
+        on.held.drop()
+        assert set(on.modem.function.clients) == {
+            (Service.WDS, client) for client in on.modem.function.calls.of_clients
+        }
+        assert look(on).addresses == (V4, V6)
+        assert isinstance(connect(on), Applied)
+        assert on.calls == [(4, "em"), (6, "em")]
+
+
+def test_the_modem_s_own_session_is_stopped(tmp_path: Path) -> None:
+    """Its settings are unknown, so it is not taken for the wanted one."""
+    with qmi_rig(tmp_path, modem={"starts_session": True}) as on:
+        assert look(on).bearer.state is State.UP
+        assert isinstance(connect(on), Applied)
+        assert on.calls == [(4, "em"), (6, "em")]
+
+
+def test_a_session_of_another_program_is_named(tmp_path: Path) -> None:
+    """It can neither be used nor stopped, and the outcome states this."""
+
+    def occupy(function: QmiFunction) -> None:
+        for client, family in ((8, 4), (9, 6)):
+            function.clients[Service.WDS, client] = QmiClient()
+            attempts = function.modem.contexts.attempts
+            function.calls.of_clients[client] = DataCall(family, 1, Context(apn="theirs"), attempts)
+
+    with qmi_rig(tmp_path) as on:
+        look(on)
+        on.modem.do(occupy)
+        outcome = AtApplier().connect(wanted(on), deadline=soon())
+        assert isinstance(outcome, Failed)
+        assert "another program" in outcome.told
+        assert on.calls == [(4, "theirs"), (6, "theirs")]
+        assert look(on).bearer.state is State.UP
+
+
+@pytest.mark.parametrize(("status", "kind"), [(SEARCHING, TryAgain), (DENIED, Failed)])
+def test_without_registration_there_is_no_session(status: int, kind: type[Any], tmp_path: Path) -> None:
+    """A modem that searches is asked again; one that is denied for another reason need not be."""
+    with qmi_rig(tmp_path, registration={NEW: status}) as on:
+        outcome = connect(on)
+        assert isinstance(outcome, kind)
+        assert outcome.layer is Layer.REGISTERED
+        assert look(on).bearer.state is not State.UP
+
+
+def test_a_session_without_address_is_seen(tmp_path: Path) -> None:
+    """The bearer is up, the address is not."""
+    with qmi_rig(tmp_path, subscriptions={NEW: Subscription(addresses=False)}) as on:
+        connect(on)
+        seen = look(on)
+        assert (seen.bearer.state, seen.address.state, seen.addresses) == (State.UP, State.DOWN, ())
+
+
+@pytest.mark.parametrize("announces", [True, False])
+def test_a_reset_of_the_modem_ends_the_session(announces: bool, tmp_path: Path) -> None:  # noqa: FBT001 - of the table
+    """It is seen to be gone, whether or not the modem announces the reset, and is opened again."""
+    with qmi_rig(tmp_path, modem={"announces_reset": announces}) as on:
+        assert isinstance(connect(on), Applied)
+        on.modem.do(lambda function: function.lose_power())
+        assert look(on).bearer.state is State.DOWN
+        assert isinstance(connect(on), Applied)
+        assert on.calls == [(4, "em"), (6, "em")]
+        on.held.drop()
+        assert len(on.modem.function.clients) == 2
+
+
+def test_a_reset_is_reported_even_if_the_port_was_closed_since(tmp_path: Path) -> None:
+    """The loss of the session leads to one check of the connection, over the port that is opened next."""
+    with qmi_rig(tmp_path) as on:
+        assert isinstance(connect(on), Applied)
+        on.held.hear(deadline=soon())
+        on.modem.do(lambda function: function.lose_power())
+        link: Any = on.held.open(deadline=soon())
+        assert link.modem.imei(deadline=soon()) is not None, "the reset is found by a request"
+        on.held.drop()
+        assert [on.held.reported, on.held.hear(deadline=soon())] == [True, True]
+        assert [on.held.reported, on.held.hear(deadline=soon())] == [False, False]
+
+
+def test_a_lost_network_is_heard(tmp_path: Path) -> None:
+    """The modem indicates the end of lpad's session, and the link reports it."""
+    with qmi_rig(tmp_path) as on:
+        assert isinstance(connect(on), Applied)
+        link: Any = on.held.open(deadline=soon())
+        link.hear(deadline=soon())
+        on.modem.do(lambda function: function.modem.registration.outcome(NEW, DENIED))
+        assert link.modem.dialogue.wait_for_indication(
+            frozenset({(Service.WDS, data_session.PacketServiceChange.MESSAGE)}), deadline=soon()
+        )
+        assert link.hear(deadline=soon())
+        assert look(on).bearer.state is State.DOWN
+
+
+def test_an_unanswered_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    """The session may be up without a known handle; its client is given back before the next attempt."""
+    with qmi_rig(tmp_path) as on:
+        look(on)
+        link: Any = on.held.open(deadline=soon())
+        on.modem.once(data_session.StartNetwork, lost=True)
+        outcome = AtApplier().connect(wanted(on), deadline=Deadline.after(2.0))
+        assert isinstance(outcome, TryAgain)
+        assert link.modem.dialogue.held.sessions
+        assert isinstance(connect(on, NetworkSettings(apn="em", ip=IpType.IPV4)), Applied)
+        assert on.calls == [(4, "em")]
+        on.held.drop()
+        assert len(on.modem.function.clients) == 1
+
+
+def test_no_free_client_is_named(tmp_path: Path) -> None:
+    """The error states the remedy."""
+    with qmi_rig(tmp_path, modem={"clients": 2, "leaked_clients": 1}) as on:
+        look(on)  # the client that looks at sessions
+        outcome = AtApplier().connect(wanted(on), deadline=soon())
+        assert isinstance(outcome, TryAgain)
+        assert "reset the modem" in outcome.told
+
+
+def test_one_free_client_is_enough(tmp_path: Path) -> None:
+    """A modem with one client opens IPv4 alone."""
+    with qmi_rig(tmp_path, modem={"clients": 1}) as on:
+        outcome = AtApplier().connect(wanted(on), deadline=soon())
+        assert isinstance(outcome, Applied), outcome
+        assert on.calls == [(4, "em")]
+
+
+@pytest.mark.parametrize(
+    "request_kind", [data_session.GetPacketServiceStatus, data_session.GetCurrentSettings]
+)
+def test_a_modem_that_does_not_answer_is_unknown(request_kind: type[Any], tmp_path: Path) -> None:
+    """Unknown counts neither as up nor as down."""
+    with qmi_rig(tmp_path) as on:
+        connect(on)
+        on.modem.once(request_kind, lost=True, executed=False)
+        link: Any = on.held.open(deadline=soon())
+        link.modem.patience = AtTimeouts(information=0.2)
+        seen = look(on)
+        assert State.DOWN not in {seen.bearer.state, seen.address.state}
+        assert State.UNKNOWN in {seen.bearer.state, seen.address.state}
+
+
+def test_a_port_that_is_gone_is_tried_again(tmp_path: Path) -> None:
+    """The modem may come back within the switch's time."""
+    with qmi_rig(tmp_path) as on:
+        connect(on)
+        on.modem.vanish()
+        outcome = AtApplier().connect(wanted(on), deadline=soon())
+        assert isinstance(outcome, TryAgain)
+        assert outcome.layer is Layer.MODEM
+
+
+def test_a_modem_without_sessions_is_told(tmp_path: Path) -> None:
+    """Firmware that refuses the data service's messages is not taken for an open session."""
+    with qmi_rig(tmp_path, modem={"data_sessions": False}) as on:
+        outcome = connect(on)
+        assert isinstance(outcome, TryAgain)
+        assert outcome.layer is Layer.BEARER
+        assert look(on).bearer.state is State.UNKNOWN
