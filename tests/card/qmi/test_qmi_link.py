@@ -15,11 +15,13 @@ from lpad.base.identifiers import ISD_R
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.qmi.qmi_link import QmiLink, open_qmi_link
+from lpad.card.qmi.qmi_modem import LADDER
 from lpad.card.qmi.sim_slots import slots_of, used_slot
 from lpad.codec import es10
 from lpad.codec.qmi import card as uim
 from lpad.codec.qmi import control, device
 from lpad.codec.qmi.services import Service
+from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.qmi.control_port import QmiModem
 from lpad.simulator.qmi.function import QmiClient
 from lpad.simulator.qmi.habits import QmiHabits
@@ -295,6 +297,19 @@ def test_firmware_that_bars_the_isdr_is_named(tmp_path: Path) -> None:
     ):
         get_eid(link)
     assert not caught.value.retryable
+
+
+def test_the_family_is_named(tmp_path: Path) -> None:
+    """The report on the link names the entry on the modem, which describes firmware that bars the ISD-R."""
+    personality = ModemPersonality(manufacturer="Telit", model="LE910C4-EU")
+    card = ScriptedCard(answers={GET_EID: EID})
+    with QmiModem(card, path=tmp_path / "cdc-wdm0", personality=personality) as modem:
+        link = open_qmi_link(modem.path, overrides={"block_size": 100})
+        assert get_eid(link) == EID
+        assert link.describe().quirks[-2:] == ("Telit", "Telit LE910")
+        assert link.quirks.block_size == 100
+        assert link.quirks.refresh_ladder == LADDER, "the family's ladder is for AT ports"
+        link.close()
 
 
 def test_channels_of_a_killed_process_are_closed_if_none_is_free(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from lpad.card.modem.control_modem import ControlModem
 from lpad.card.modem.modem_of_link import LentModem
 from lpad.card.modem.powered_down_note import PoweredDown, bring_up
 from lpad.card.port.lasting_names import device_key
+from lpad.card.quirks.quirk_files import find_quirks
 from lpad.card.quirks.quirks import Quirks
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class ControlLink(ABC, Generic[_M]):
 
     kind: ClassVar[str]
     """The name of the kind of link, such as mbim."""
+    of_family: ClassVar[tuple[str, ...]] = ()
+    """The quirks of a modem's family that concern this kind of link; the others are about AT ports."""
 
     def __init__(
         self,
@@ -70,6 +73,8 @@ class ControlLink(ABC, Generic[_M]):
         )
         modem.patience = self.quirks.patience
         self.remembered = Remembered()
+        self._overrides = overrides or {}
+        self._entries: tuple[str, ...] = ()
         self._powered_down = PoweredDown(None)
         self._key: str | None = None
         self._imei: Imei | None = None
@@ -92,6 +97,7 @@ class ControlLink(ABC, Generic[_M]):
             kind=self.kind,
             model=identity.model or None,
             firmware=identity.firmware or None,
+            quirks=self._entries,
             handle=None if self.channel is None else handle_form(str(self.channel)),
             channels_closed=self.channels_closed,
         )
@@ -139,10 +145,18 @@ class ControlLink(ABC, Generic[_M]):
             self.remembered = Remembered(identity=identity)
         self._powered_down = self._memory.powered_down(key)
         bring_up(self.modem, self._powered_down, deadline=deadline)
+        self._use_family()
         self.close_leftovers(deadline=deadline)
         self._key = key
         self.remember()
         _log.info("%s: %s modem %s", self.name, self.kind.upper(), identity)
+
+    def _use_family(self) -> None:
+        """Use what is known about the modem's family; the settings' quirks come first."""
+        found = find_quirks(self.remembered.identity)
+        known = {name: getattr(found.quirks, name) for name in self.of_family}
+        self.quirks = replace(self.quirks, **known).merged(self._overrides)
+        self._entries = found.entries
 
     @abstractmethod
     def close_leftovers(self, *, deadline: Deadline) -> None:

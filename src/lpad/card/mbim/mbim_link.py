@@ -24,7 +24,6 @@ from lpad.card.mbim.terminal_capability import Declared, declare_lpa
 from lpad.card.modem.sim_slot import explained
 from lpad.card.port.control_port import open_control_port
 from lpad.card.port.link_refused import LinkRefused
-from lpad.card.quirks.quirk_files import find_quirks
 from lpad.card.quirks.quirks import Quirks
 from lpad.codec.mbim.information_buffer import decode
 from lpad.codec.mbim.messages import Action
@@ -45,8 +44,6 @@ _log = logging.getLogger(__name__)
 
 GROUP = 0x4C50
 """lpad's own group of channels. ModemManager and lpac use 1, so closing lpad's group leaves theirs open."""
-_FAMILY = ("select_p2", "class_byte_type", "channel_in_class")
-"""The quirks of a family that concern MBIM."""
 _NOT_SELECTED = (Status.SELECT_FAILED, Status.INVALID_PARAMETERS, Status.FAILURE)
 
 
@@ -54,6 +51,7 @@ class MbimLink(ControlLink[MbimModem]):
     """A link that remembers with the modem what its firmware requires."""
 
     kind = "mbim"
+    of_family = ("select_p2", "class_byte_type", "channel_in_class")
 
     def __init__(
         self,
@@ -69,14 +67,12 @@ class MbimLink(ControlLink[MbimModem]):
         super().__init__(
             modem, name=name, ladder=LADDER, memory=memory, overrides=overrides, unredacted=unredacted
         )
-        self._overrides = overrides or {}
-        self._entries: tuple[str, ...] = ()
         self._slots_told: tuple[str, ...] = ()
         self._declares, self._declared = declares, False
 
     def describe(self) -> LinkFacts:
         """Return the link's description of itself."""
-        return replace(super().describe(), quirks=self._entries, slots=self._slots_told)
+        return replace(super().describe(), slots=self._slots_told)
 
     @property
     def reported(self) -> bool:
@@ -94,7 +90,6 @@ class MbimLink(ControlLink[MbimModem]):
 
     def close_leftovers(self, *, deadline: Deadline) -> None:
         """Close the channels of a process that was killed, in the slot that the settings name."""
-        self._use_family()
         slot = self.quirks.sim_slot
         if slot is not None and self._slots.select(slot, deadline=deadline):
             _log.warning("%s: the modem now uses SIM slot %d", self.name, slot)
@@ -113,13 +108,6 @@ class MbimLink(ControlLink[MbimModem]):
             if "modem_error" not in error.details:
                 raise
             _log.debug("%s", error)  # without a channel some modems refuse
-
-    def _use_family(self) -> None:
-        """Use what is known about MBIM in the modem's family; the settings' quirks come first."""
-        found = find_quirks(self.remembered.identity)
-        known = {name: getattr(found.quirks, name) for name in _FAMILY}
-        self.quirks = replace(self.quirks, **known).merged(self._overrides)
-        self._entries = found.entries
 
     def open_first(self, aids: Sequence[Aid], *, deadline: Deadline) -> OwnedChannel:
         """Open a channel to the first of `aids` that the card knows."""
