@@ -13,7 +13,7 @@ from lpad.base.errors import InternalError, MalformedError
 from lpad.codec.qmi import card, control, data_session, device, network
 from lpad.codec.qmi.results import Error, error_name
 from lpad.codec.qmi.services import Ctl, Dms, Nas, Service, Uim, Wds
-from lpad.codec.qmi.values import Body, Result, decode, encode, encode_result, result_of
+from lpad.codec.qmi.values import Body, Result, decode, encode, encode_result, numbers, result_of
 
 ICCID = bytes.fromhex("98001001000000000071")
 USIM = bytes.fromhex("A0000000871002")
@@ -241,7 +241,7 @@ KINDS: list[Any] = [
 def test_no_parameter_raises_anything_else(kind: Any, data: bytes) -> None:
     """Whatever is in a parameter, it is read or refused as malformed."""
     with suppress(MalformedError):
-        decode(kind, tuple((number, data) for number, _, _ in kind.PARAMETERS))
+        decode(kind, tuple((number, data) for number in numbers(kind)))
 
 
 def test_each_body_names_its_message() -> None:

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
-from typing import ClassVar
 
 from lpad.codec.qmi.services import Service, Uim
-from lpad.codec.qmi.values import Body, Form, Kind, Parameters, Several
-
-_Fields = tuple[tuple[str, Form], ...]
+from lpad.codec.qmi.values import Body, Kind, Several, parameter, part
 
 LONGEST_AID = 16
 
@@ -77,92 +74,59 @@ PRIMARY_SESSION = 0
 class StatusWord:
     """A status word of the card."""
 
-    FIELDS: ClassVar[_Fields] = (("sw1", Kind.U8), ("sw2", Kind.U8))
-    sw1: int
-    sw2: int
+    sw1: int = field(metadata=part(Kind.U8))
+    sw2: int = field(metadata=part(Kind.U8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """A session of an application; without an AID, that of its kind."""
 
-    FIELDS: ClassVar[_Fields] = (("kind", Kind.U8), ("aid", Kind.DATA8))
-    kind: int
-    aid: bytes = b""
+    kind: int = field(metadata=part(Kind.U8))
+    aid: bytes = field(default=b"", metadata=part(Kind.DATA8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
     """An application on a card."""
 
-    FIELDS: ClassVar[_Fields] = (
-        ("type", Kind.U8),
-        ("state", Kind.U8),
-        ("personalization_state", Kind.U8),
-        ("personalization_feature", Kind.U8),
-        ("personalization_retries", Kind.U8),
-        ("personalization_unblock_retries", Kind.U8),
-        ("aid", Kind.DATA8),
-        ("upin_replaces_pin1", Kind.U8),
-        ("pin1_state", Kind.U8),
-        ("pin1_retries", Kind.U8),
-        ("puk1_retries", Kind.U8),
-        ("pin2_state", Kind.U8),
-        ("pin2_retries", Kind.U8),
-        ("puk2_retries", Kind.U8),
-    )
-    type: int
-    state: int
-    aid: bytes
-    personalization_state: int = 2
-    personalization_feature: int = 0
-    personalization_retries: int = 0
-    personalization_unblock_retries: int = 0
-    upin_replaces_pin1: int = 0
-    pin1_state: int = 3
-    pin1_retries: int = 3
-    puk1_retries: int = 10
-    pin2_state: int = 1
-    pin2_retries: int = 3
-    puk2_retries: int = 10
+    type: int = field(metadata=part(Kind.U8))
+    state: int = field(metadata=part(Kind.U8))
+    personalization_state: int = field(default=2, metadata=part(Kind.U8))
+    personalization_feature: int = field(default=0, metadata=part(Kind.U8))
+    personalization_retries: int = field(default=0, metadata=part(Kind.U8))
+    personalization_unblock_retries: int = field(default=0, metadata=part(Kind.U8))
+    aid: bytes = field(metadata=part(Kind.DATA8))
+    upin_replaces_pin1: int = field(default=0, metadata=part(Kind.U8))
+    pin1_state: int = field(default=3, metadata=part(Kind.U8))
+    pin1_retries: int = field(default=3, metadata=part(Kind.U8))
+    puk1_retries: int = field(default=10, metadata=part(Kind.U8))
+    pin2_state: int = field(default=1, metadata=part(Kind.U8))
+    pin2_retries: int = field(default=3, metadata=part(Kind.U8))
+    puk2_retries: int = field(default=10, metadata=part(Kind.U8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """A card in a logical slot."""
 
-    FIELDS: ClassVar[_Fields] = (
-        ("state", Kind.U8),
-        ("upin_state", Kind.U8),
-        ("upin_retries", Kind.U8),
-        ("upuk_retries", Kind.U8),
-        ("error", Kind.U8),
-        ("apps", Several(App)),
-    )
-    state: int
-    apps: tuple[App, ...] = ()
-    upin_state: int = 0
-    upin_retries: int = 0
-    upuk_retries: int = 0
-    error: int = 0
+    state: int = field(metadata=part(Kind.U8))
+    upin_state: int = field(default=0, metadata=part(Kind.U8))
+    upin_retries: int = field(default=0, metadata=part(Kind.U8))
+    upuk_retries: int = field(default=0, metadata=part(Kind.U8))
+    error: int = field(default=0, metadata=part(Kind.U8))
+    apps: tuple[App, ...] = field(default=(), metadata=part(Several(App)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cards:
     """The cards, and which applications the modem uses: slot in the high byte, application in the low one."""
 
-    FIELDS: ClassVar[_Fields] = (
-        ("primary", Kind.U16),
-        ("primary_1x", Kind.U16),
-        ("secondary", Kind.U16),
-        ("secondary_1x", Kind.U16),
-        ("cards", Several(Card)),
-    )
-    cards: tuple[Card, ...]
-    primary: int = 0xFFFF
-    primary_1x: int = 0xFFFF
-    secondary: int = 0xFFFF
-    secondary_1x: int = 0xFFFF
+    primary: int = field(default=0xFFFF, metadata=part(Kind.U16))
+    primary_1x: int = field(default=0xFFFF, metadata=part(Kind.U16))
+    secondary: int = field(default=0xFFFF, metadata=part(Kind.U16))
+    secondary_1x: int = field(default=0xFFFF, metadata=part(Kind.U16))
+    cards: tuple[Card, ...] = field(metadata=part(Several(Card)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +134,6 @@ class GetCardStatus(Body):
     """Ask for the cards and their applications."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.GET_CARD_STATUS
-    PARAMETERS: ClassVar[Parameters] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,8 +141,7 @@ class CardStatus(Body):
     """The cards and their applications."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.GET_CARD_STATUS
-    PARAMETERS: ClassVar[Parameters] = ((0x10, "status", Cards),)
-    status: Cards | None = None
+    status: Cards | None = field(default=None, metadata=parameter(0x10, Cards))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,26 +149,19 @@ class CardStatusIndication(Body):
     """The cards and their applications, after a change."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.CARD_STATUS
-    PARAMETERS: ClassVar[Parameters] = ((0x10, "status", Cards),)
-    status: Cards | None = None
+    status: Cards | None = field(default=None, metadata=parameter(0x10, Cards))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhysicalSlot:
     """A physical slot."""
 
-    FIELDS: ClassVar[_Fields] = (
-        ("card", Kind.U32),
-        ("active", Kind.U32),
-        ("logical", Kind.U8),
-        ("iccid", Kind.DATA8),
-    )
-    card: int
+    card: int = field(metadata=part(Kind.U32))
     """One of `PhysicalCard`."""
-    active: int
+    active: int = field(metadata=part(Kind.U32))
     """1: a logical slot uses it."""
-    logical: int
-    iccid: bytes = b""
+    logical: int = field(metadata=part(Kind.U8))
+    iccid: bytes = field(default=b"", metadata=part(Kind.DATA8))
     """As in the card's EF_ICCID: digits with swapped halves of bytes."""
 
 
@@ -214,16 +169,10 @@ class PhysicalSlot:
 class SlotInformation:
     """The modem's data on the card in a physical slot."""
 
-    FIELDS: ClassVar[_Fields] = (
-        ("protocol", Kind.U32),
-        ("apps", Kind.U8),
-        ("atr", Kind.DATA8),
-        ("euicc", Kind.U8),
-    )
-    protocol: int
-    apps: int
-    atr: bytes
-    euicc: int
+    protocol: int = field(metadata=part(Kind.U32))
+    apps: int = field(metadata=part(Kind.U8))
+    atr: bytes = field(metadata=part(Kind.DATA8))
+    euicc: int = field(metadata=part(Kind.U8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +180,6 @@ class GetSlotStatus(Body):
     """Ask for the physical slots."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.GET_SLOT_STATUS
-    PARAMETERS: ClassVar[Parameters] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,14 +187,13 @@ class SlotStatus(Body):
     """The physical slots, in their order."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.GET_SLOT_STATUS
-    PARAMETERS: ClassVar[Parameters] = (
-        (0x10, "slots", Several(PhysicalSlot)),
-        (0x11, "information", Several(SlotInformation)),
-        (0x12, "eids", Several(Kind.DATA8)),
+    slots: tuple[PhysicalSlot, ...] = field(metadata=parameter(0x10, Several(PhysicalSlot)))
+    information: tuple[SlotInformation, ...] | None = field(
+        default=None, metadata=parameter(0x11, Several(SlotInformation))
     )
-    slots: tuple[PhysicalSlot, ...]
-    information: tuple[SlotInformation, ...] | None = None
-    eids: tuple[bytes, ...] | None = field(default=None, repr=False)
+    eids: tuple[bytes, ...] | None = field(
+        default=None, repr=False, metadata=parameter(0x12, Several(Kind.DATA8))
+    )
     """May be fewer or more than the slots."""
 
 
@@ -255,8 +202,7 @@ class SlotStatusIndication(Body):
     """The physical slots, after a change."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.SLOT_STATUS
-    PARAMETERS: ClassVar[Parameters] = ((0x10, "slots", Several(PhysicalSlot)),)
-    slots: tuple[PhysicalSlot, ...]
+    slots: tuple[PhysicalSlot, ...] = field(metadata=parameter(0x10, Several(PhysicalSlot)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,9 +210,8 @@ class SwitchSlot(Body):
     """Have a logical slot use another physical slot; NoEffect if it already does."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.SWITCH_SLOT
-    PARAMETERS: ClassVar[Parameters] = ((0x01, "logical", Kind.U8), (0x02, "physical", Kind.U32))
-    logical: int
-    physical: int
+    logical: int = field(metadata=parameter(0x01, Kind.U8))
+    physical: int = field(metadata=parameter(0x02, Kind.U32))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,8 +219,7 @@ class RegisterEvents(Body):
     """Request indications, by a mask of `Events`."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.REGISTER_EVENTS
-    PARAMETERS: ClassVar[Parameters] = ((0x01, "mask", Kind.U32),)
-    mask: int
+    mask: int = field(metadata=parameter(0x01, Kind.U32))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,8 +227,7 @@ class RegisteredEvents(Body):
     """The indications that the modem will send."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.REGISTER_EVENTS
-    PARAMETERS: ClassVar[Parameters] = ((0x10, "mask", Kind.U32),)
-    mask: int | None = None
+    mask: int | None = field(default=None, metadata=parameter(0x10, Kind.U32))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,8 +235,7 @@ class PowerOff(Body):
     """Switch the card's supply off."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.POWER_OFF
-    PARAMETERS: ClassVar[Parameters] = ((0x01, "slot", Kind.U8),)
-    slot: int
+    slot: int = field(metadata=parameter(0x01, Kind.U8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,8 +243,7 @@ class PowerOn(Body):
     """Switch the card's supply on."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.POWER_ON
-    PARAMETERS: ClassVar[Parameters] = ((0x01, "slot", Kind.U8),)
-    slot: int
+    slot: int = field(metadata=parameter(0x01, Kind.U8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,26 +251,19 @@ class RefreshRegisterAll(Body):
     """Request indications of a refresh of any file; each one must be answered."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.REFRESH_REGISTER_ALL
-    PARAMETERS: ClassVar[Parameters] = ((0x01, "session", Session), (0x02, "register", Kind.U8))
-    session: Session
-    register: int
+    session: Session = field(metadata=parameter(0x01, Session))
+    register: int = field(metadata=parameter(0x02, Kind.U8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshEvent:
     """A stage of a refresh."""
 
-    FIELDS: ClassVar[_Fields] = (
-        ("stage", Kind.U8),
-        ("mode", Kind.U8),
-        ("session", Kind.U8),
-        ("aid", Kind.DATA8),
-    )
-    stage: int
+    stage: int = field(metadata=part(Kind.U8))
     """One of `RefreshStage`."""
-    mode: int
-    session: int
-    aid: bytes = b""
+    mode: int = field(metadata=part(Kind.U8))
+    session: int = field(metadata=part(Kind.U8))
+    aid: bytes = field(default=b"", metadata=part(Kind.DATA8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,8 +271,7 @@ class RefreshIndication(Body):
     """A refresh begins or ends; the files concerned follow, and are not read."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.REFRESH
-    PARAMETERS: ClassVar[Parameters] = ((0x10, "event", RefreshEvent),)
-    event: RefreshEvent
+    event: RefreshEvent = field(metadata=parameter(0x10, RefreshEvent))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,27 +279,24 @@ class RefreshComplete(Body):
     """Answer a refresh: this client has finished with the card's old contents."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.REFRESH_COMPLETE
-    PARAMETERS: ClassVar[Parameters] = ((0x01, "session", Session), (0x02, "success", Kind.U8))
-    session: Session
-    success: int = 1
+    session: Session = field(metadata=parameter(0x01, Session))
+    success: int = field(default=1, metadata=parameter(0x02, Kind.U8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvisioningSession:
     """Whether a kind of session is active."""
 
-    FIELDS: ClassVar[_Fields] = (("kind", Kind.U8), ("activate", Kind.U8))
-    kind: int
-    activate: int
+    kind: int = field(metadata=part(Kind.U8))
+    activate: int = field(metadata=part(Kind.U8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvisioningApp:
     """The application of a session."""
 
-    FIELDS: ClassVar[_Fields] = (("slot", Kind.U8), ("aid", Kind.DATA8))
-    slot: int
-    aid: bytes
+    slot: int = field(metadata=part(Kind.U8))
+    aid: bytes = field(metadata=part(Kind.DATA8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,30 +304,24 @@ class ChangeProvisioningSession(Body):
     """Have the modem use an application for its network, or none."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.CHANGE_PROVISIONING_SESSION
-    PARAMETERS: ClassVar[Parameters] = (
-        (0x01, "session", ProvisioningSession),
-        (0x10, "app", ProvisioningApp),
-    )
-    session: ProvisioningSession
-    app: ProvisioningApp | None = None
+    session: ProvisioningSession = field(metadata=parameter(0x01, ProvisioningSession))
+    app: ProvisioningApp | None = field(default=None, metadata=parameter(0x10, ProvisioningApp))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
     """A file, by its number and the path to its folder, each folder as a little-endian number."""
 
-    FIELDS: ClassVar[_Fields] = (("number", Kind.U16), ("path", Kind.DATA8))
-    number: int
-    path: bytes
+    number: int = field(metadata=part(Kind.U16))
+    path: bytes = field(metadata=part(Kind.DATA8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """A part of a file; length 0: all of it."""
 
-    FIELDS: ClassVar[_Fields] = (("offset", Kind.U16), ("length", Kind.U16))
-    offset: int = 0
-    length: int = 0
+    offset: int = field(default=0, metadata=part(Kind.U16))
+    length: int = field(default=0, metadata=part(Kind.U16))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -405,14 +329,9 @@ class ReadTransparent(Body):
     """Read a transparent file."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.READ_TRANSPARENT
-    PARAMETERS: ClassVar[Parameters] = (
-        (0x01, "session", Session),
-        (0x02, "file", File),
-        (0x03, "part", Part),
-    )
-    session: Session
-    file: File
-    part: Part = field(default_factory=Part)
+    session: Session = field(metadata=parameter(0x01, Session))
+    file: File = field(metadata=parameter(0x02, File))
+    part: Part = field(default_factory=Part, metadata=parameter(0x03, Part))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -420,9 +339,8 @@ class FileContent(Body):
     """The card's status word and the content."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.READ_TRANSPARENT
-    PARAMETERS: ClassVar[Parameters] = ((0x10, "sw", StatusWord), (0x11, "data", Kind.DATA16))
-    sw: StatusWord | None = None
-    data: bytes = b""
+    sw: StatusWord | None = field(default=None, metadata=parameter(0x10, StatusWord))
+    data: bytes = field(default=b"", metadata=parameter(0x11, Kind.DATA16))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -430,8 +348,7 @@ class GetAtr(Body):
     """Ask for the card's answer to reset."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.GET_ATR
-    PARAMETERS: ClassVar[Parameters] = ((0x01, "slot", Kind.U8),)
-    slot: int
+    slot: int = field(metadata=parameter(0x01, Kind.U8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -439,8 +356,7 @@ class Atr(Body):
     """The card's answer to reset."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.GET_ATR
-    PARAMETERS: ClassVar[Parameters] = ((0x10, "atr", Kind.DATA8),)
-    atr: bytes
+    atr: bytes = field(metadata=parameter(0x10, Kind.DATA8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -448,14 +364,9 @@ class OpenLogicalChannel(Body):
     """Open a channel and select an application on it."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.OPEN_LOGICAL_CHANNEL
-    PARAMETERS: ClassVar[Parameters] = (
-        (0x01, "slot", Kind.U8),
-        (0x10, "aid", Kind.DATA8),
-        (0x11, "file_control", Kind.U8),
-    )
-    slot: int
-    aid: bytes
-    file_control: int | None = None
+    slot: int = field(metadata=parameter(0x01, Kind.U8))
+    aid: bytes = field(metadata=parameter(0x10, Kind.DATA8))
+    file_control: int | None = field(default=None, metadata=parameter(0x11, Kind.U8))
     """0: SELECT returns no data; None: the modem chooses."""
 
 
@@ -467,14 +378,9 @@ class OpenedLogicalChannel(Body):
     """
 
     SERVICE, MESSAGE = Service.UIM, Uim.OPEN_LOGICAL_CHANNEL
-    PARAMETERS: ClassVar[Parameters] = (
-        (0x10, "channel", Kind.U8),
-        (0x11, "sw", StatusWord),
-        (0x12, "response", Kind.DATA8),
-    )
-    channel: int | None = None
-    sw: StatusWord | None = None
-    response: bytes | None = None
+    channel: int | None = field(default=None, metadata=parameter(0x10, Kind.U8))
+    sw: StatusWord | None = field(default=None, metadata=parameter(0x11, StatusWord))
+    response: bytes | None = field(default=None, metadata=parameter(0x12, Kind.DATA8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -482,9 +388,8 @@ class CloseLogicalChannel(Body):
     """Close a channel."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.CLOSE_LOGICAL_CHANNEL
-    PARAMETERS: ClassVar[Parameters] = ((0x01, "slot", Kind.U8), (0x11, "channel", Kind.U8))
-    slot: int
-    channel: int
+    slot: int = field(metadata=parameter(0x01, Kind.U8))
+    channel: int = field(metadata=parameter(0x11, Kind.U8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -492,8 +397,7 @@ class ClosedLogicalChannel(Body):
     """The card's status word."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.CLOSE_LOGICAL_CHANNEL
-    PARAMETERS: ClassVar[Parameters] = ((0x11, "sw", StatusWord),)
-    sw: StatusWord | None = None
+    sw: StatusWord | None = field(default=None, metadata=parameter(0x11, StatusWord))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -501,24 +405,18 @@ class SendApdu(Body):
     """Send an APDU on a channel."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.SEND_APDU
-    PARAMETERS: ClassVar[Parameters] = (
-        (0x01, "slot", Kind.U8),
-        (0x02, "apdu", Kind.DATA16),
-        (0x10, "channel", Kind.U8),
-    )
-    slot: int
-    apdu: bytes = field(repr=False)
-    channel: int | None = None
+    slot: int = field(metadata=parameter(0x01, Kind.U8))
+    apdu: bytes = field(repr=False, metadata=parameter(0x02, Kind.DATA16))
+    channel: int | None = field(default=None, metadata=parameter(0x10, Kind.U8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LongResponse:
     """An answer that follows in pieces."""
 
-    FIELDS: ClassVar[_Fields] = (("total", Kind.U16), ("token", Kind.U32))
-    total: int
+    total: int = field(metadata=part(Kind.U16))
     """Bytes, with the status word."""
-    token: int
+    token: int = field(metadata=part(Kind.U32))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -526,25 +424,18 @@ class ApduAnswer(Body):
     """The card's answer with its status word, or the announcement of a long one."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.SEND_APDU
-    PARAMETERS: ClassVar[Parameters] = ((0x10, "response", Kind.DATA16), (0x11, "long", LongResponse))
-    response: bytes | None = field(default=None, repr=False)
-    long: LongResponse | None = None
+    response: bytes | None = field(default=None, repr=False, metadata=parameter(0x10, Kind.DATA16))
+    long: LongResponse | None = field(default=None, metadata=parameter(0x11, LongResponse))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponsePiece:
     """A piece of a long answer."""
 
-    FIELDS: ClassVar[_Fields] = (
-        ("token", Kind.U32),
-        ("total", Kind.U16),
-        ("offset", Kind.U16),
-        ("data", Kind.DATA16),
-    )
-    token: int
-    total: int
-    offset: int
-    data: bytes = field(repr=False)
+    token: int = field(metadata=part(Kind.U32))
+    total: int = field(metadata=part(Kind.U16))
+    offset: int = field(metadata=part(Kind.U16))
+    data: bytes = field(repr=False, metadata=part(Kind.DATA16))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -552,5 +443,4 @@ class ApduIndication(Body):
     """A piece of a long answer (known from wwan-go; libqmi does not describe it)."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.SEND_APDU
-    PARAMETERS: ClassVar[Parameters] = ((0x01, "piece", ResponsePiece),)
-    piece: ResponsePiece
+    piece: ResponsePiece = field(metadata=parameter(0x01, ResponsePiece))

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
 
 from lpad.codec.qmi.services import Ctl, Service
-from lpad.codec.qmi.values import Body, Form, Kind, Parameters, Several
+from lpad.codec.qmi.values import Body, Kind, Several, parameter, part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
     """A service that the modem has, and its version."""
 
-    FIELDS: ClassVar[tuple[tuple[str, Form], ...]] = (
-        ("service", Kind.U8),
-        ("major", Kind.U16),
-        ("minor", Kind.U16),
-    )
-    service: int
-    major: int
-    minor: int
+    service: int = field(metadata=part(Kind.U8))
+    major: int = field(metadata=part(Kind.U16))
+    minor: int = field(metadata=part(Kind.U16))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
     """A client of a service: the modem keeps state for each, and answers only those that it knows."""
 
-    FIELDS: ClassVar[tuple[tuple[str, Form], ...]] = (("service", Kind.U8), ("client", Kind.U8))
-    service: int
-    client: int
+    service: int = field(metadata=part(Kind.U8))
+    client: int = field(metadata=part(Kind.U8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +30,6 @@ class GetVersionInfo(Body):
     """Ask for the modem's services; it needs no client and changes nothing."""
 
     SERVICE, MESSAGE = Service.CTL, Ctl.GET_VERSION_INFO
-    PARAMETERS: ClassVar[Parameters] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +37,7 @@ class VersionInfo(Body):
     """The modem's services."""
 
     SERVICE, MESSAGE = Service.CTL, Ctl.GET_VERSION_INFO
-    PARAMETERS: ClassVar[Parameters] = ((0x01, "services", Several(Version)),)
-    services: tuple[Version, ...]
+    services: tuple[Version, ...] = field(metadata=parameter(0x01, Several(Version)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +45,7 @@ class AllocateClient(Body):
     """Request a client of a service."""
 
     SERVICE, MESSAGE = Service.CTL, Ctl.ALLOCATE_CLIENT
-    PARAMETERS: ClassVar[Parameters] = ((0x01, "service", Kind.U8),)
-    service: int
+    service: int = field(metadata=parameter(0x01, Kind.U8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +53,7 @@ class AllocatedClient(Body):
     """The client to use from now on."""
 
     SERVICE, MESSAGE = Service.CTL, Ctl.ALLOCATE_CLIENT
-    PARAMETERS: ClassVar[Parameters] = ((0x01, "client", Client),)
-    client: Client
+    client: Client = field(metadata=parameter(0x01, Client))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +61,7 @@ class ReleaseClient(Body):
     """Give a client back."""
 
     SERVICE, MESSAGE = Service.CTL, Ctl.RELEASE_CLIENT
-    PARAMETERS: ClassVar[Parameters] = ((0x01, "client", Client),)
-    client: Client
+    client: Client = field(metadata=parameter(0x01, Client))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +69,7 @@ class ProxyOpen(Body):
     """Name the device for qmi-proxy, which opens it once for all programs."""
 
     SERVICE, MESSAGE = Service.CTL, Ctl.PROXY_OPEN
-    PARAMETERS: ClassVar[Parameters] = ((0x01, "path", Kind.TEXT),)
-    path: str
+    path: str = field(metadata=parameter(0x01, Kind.TEXT))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,4 +77,3 @@ class Sync(Body):
     """As an indication: the modem was reset, and all clients are void."""
 
     SERVICE, MESSAGE = Service.CTL, Ctl.SYNC
-    PARAMETERS: ClassVar[Parameters] = ()

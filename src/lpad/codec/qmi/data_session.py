@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address
-from typing import ClassVar
 
 from lpad.codec.qmi.services import Service, Wds
-from lpad.codec.qmi.values import Body, Form, Kind, Parameters
+from lpad.codec.qmi.values import Body, Kind, parameter, part
 
 IP_ADDRESS = 1 << 8
 """In `GetCurrentSettings`: the session's address."""
@@ -39,8 +38,7 @@ class SetIpFamily(Body):
     """Choose the version of IP that the client's later requests are about; IPv4 by default."""
 
     SERVICE, MESSAGE = Service.WDS, Wds.SET_IP_FAMILY
-    PARAMETERS: ClassVar[Parameters] = ((0x01, "family", Kind.U8),)
-    family: int
+    family: int = field(metadata=parameter(0x01, Kind.U8))
     """One of `IpFamily`."""
 
 
@@ -73,10 +71,9 @@ class EndReason(IntEnum):
 class End:
     """Why a session has ended, or was refused."""
 
-    FIELDS: ClassVar[tuple[tuple[str, Form], ...]] = (("type", Kind.U16), ("reason", Kind.U16))
-    type: int
+    type: int = field(metadata=part(Kind.U16))
     """One of `EndType`."""
-    reason: int
+    reason: int = field(metadata=part(Kind.U16))
     """Depends on the type; for the network, its cause from 1 to 255."""
 
 
@@ -85,20 +82,13 @@ class StartNetwork(Body):
     """Start a session for one version of IP; it ends with the client that has started it."""
 
     SERVICE, MESSAGE = Service.WDS, Wds.START_NETWORK
-    PARAMETERS: ClassVar[Parameters] = (
-        (0x14, "apn", Kind.TEXT),
-        (0x16, "authentication", Kind.U8),
-        (0x17, "user_name", Kind.TEXT),
-        (0x18, "password", Kind.TEXT),
-        (0x19, "family", Kind.U8),
-    )
-    apn: str | None = None
+    apn: str | None = field(default=None, metadata=parameter(0x14, Kind.TEXT))
     """None: the network's default."""
-    authentication: int | None = None
+    authentication: int | None = field(default=None, metadata=parameter(0x16, Kind.U8))
     """0: none, 1: PAP, 2: CHAP."""
-    user_name: str | None = field(default=None, repr=False)
-    password: str | None = field(default=None, repr=False)
-    family: int | None = None
+    user_name: str | None = field(default=None, repr=False, metadata=parameter(0x17, Kind.TEXT))
+    password: str | None = field(default=None, repr=False, metadata=parameter(0x18, Kind.TEXT))
+    family: int | None = field(default=None, metadata=parameter(0x19, Kind.U8))
     """One of `IpFamily`."""
 
 
@@ -107,16 +97,11 @@ class NetworkStarted(Body):
     """The session, or in a failed response why there is none."""
 
     SERVICE, MESSAGE = Service.WDS, Wds.START_NETWORK
-    PARAMETERS: ClassVar[Parameters] = (
-        (0x01, "handle", Kind.U32),
-        (0x10, "reason", Kind.U16),
-        (0x11, "end", End),
-    )
-    handle: int | None = None
+    handle: int | None = field(default=None, metadata=parameter(0x01, Kind.U32))
     """Stops the session; valid for the client that has started it."""
-    reason: int | None = None
+    reason: int | None = field(default=None, metadata=parameter(0x10, Kind.U16))
     """Some are in `EndReason`."""
-    end: End | None = None
+    end: End | None = field(default=None, metadata=parameter(0x11, End))
     """The reason in more detail; old firmware does not report it."""
 
 
@@ -125,10 +110,9 @@ class StopNetwork(Body):
     """Stop a session."""
 
     SERVICE, MESSAGE = Service.WDS, Wds.STOP_NETWORK
-    PARAMETERS: ClassVar[Parameters] = ((0x01, "handle", Kind.U32), (0x10, "no_automatic_start", Kind.U8))
-    handle: int
+    handle: int = field(metadata=parameter(0x01, Kind.U32))
     """The one from the start, or `ANY_HANDLE`."""
-    no_automatic_start: int | None = None
+    no_automatic_start: int | None = field(default=None, metadata=parameter(0x10, Kind.U8))
     """1: the modem must not start a session by itself again."""
 
 
@@ -137,7 +121,6 @@ class GetPacketServiceStatus(Body):
     """Ask for the state of the session."""
 
     SERVICE, MESSAGE = Service.WDS, Wds.GET_PACKET_SERVICE_STATUS
-    PARAMETERS: ClassVar[Parameters] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,8 +128,7 @@ class PacketServiceStatus(Body):
     """The state of the session."""
 
     SERVICE, MESSAGE = Service.WDS, Wds.GET_PACKET_SERVICE_STATUS
-    PARAMETERS: ClassVar[Parameters] = ((0x01, "status", Kind.U8),)
-    status: int
+    status: int = field(metadata=parameter(0x01, Kind.U8))
     """One of `ConnectionStatus`."""
 
 
@@ -154,10 +136,9 @@ class PacketServiceStatus(Body):
 class Changed:
     """The state of a session after a change."""
 
-    FIELDS: ClassVar[tuple[tuple[str, Form], ...]] = (("status", Kind.U8), ("reconfigure", Kind.U8))
-    status: int
+    status: int = field(metadata=part(Kind.U8))
     """One of `ConnectionStatus`."""
-    reconfigure: int = 0
+    reconfigure: int = field(default=0, metadata=part(Kind.U8))
     """1: the address has changed."""
 
 
@@ -166,16 +147,10 @@ class PacketServiceChange(Body):
     """An indication: the client's session has changed."""
 
     SERVICE, MESSAGE = Service.WDS, Wds.GET_PACKET_SERVICE_STATUS
-    PARAMETERS: ClassVar[Parameters] = (
-        (0x01, "now", Changed),
-        (0x10, "reason", Kind.U16),
-        (0x11, "end", End),
-        (0x12, "family", Kind.U8),
-    )
-    now: Changed
-    reason: int | None = None
-    end: End | None = None
-    family: int | None = None
+    now: Changed = field(metadata=parameter(0x01, Changed))
+    reason: int | None = field(default=None, metadata=parameter(0x10, Kind.U16))
+    end: End | None = field(default=None, metadata=parameter(0x11, End))
+    family: int | None = field(default=None, metadata=parameter(0x12, Kind.U8))
     """One of `IpFamily`."""
 
 
@@ -184,8 +159,7 @@ class GetCurrentSettings(Body):
     """Ask for settings of the session; refused with OUT_OF_CALL if there is none."""
 
     SERVICE, MESSAGE = Service.WDS, Wds.GET_CURRENT_SETTINGS
-    PARAMETERS: ClassVar[Parameters] = ((0x10, "wanted", Kind.U32),)
-    wanted: int = IP_ADDRESS
+    wanted: int = field(default=IP_ADDRESS, metadata=parameter(0x10, Kind.U32))
     """A sum of bits; lpad uses `IP_ADDRESS` alone."""
 
 
@@ -194,10 +168,9 @@ class CurrentSettings(Body):
     """The session's address, as far as lpad reads the settings."""
 
     SERVICE, MESSAGE = Service.WDS, Wds.GET_CURRENT_SETTINGS
-    PARAMETERS: ClassVar[Parameters] = ((0x1E, "ipv4", Kind.U32), (0x25, "ipv6", Kind.REST))
-    ipv4: int | None = None
+    ipv4: int | None = field(default=None, metadata=parameter(0x1E, Kind.U32))
     """The address as a number, its first byte highest; 0: none."""
-    ipv6: bytes | None = None
+    ipv6: bytes | None = field(default=None, metadata=parameter(0x25, Kind.REST))
     """16 bytes of address and 1 byte with the length of its prefix in bits."""
 
     @property

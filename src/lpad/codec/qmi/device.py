@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import ClassVar
 
 from lpad.codec.qmi.services import Dms, Service
-from lpad.codec.qmi.values import Body, Kind, Parameters
-
-_NAME: Parameters = ((0x01, "name", Kind.TEXT),)
+from lpad.codec.qmi.values import Body, Kind, parameter
 
 
 class OperatingMode(IntEnum):
@@ -29,7 +26,6 @@ class GetIds(Body):
     """Ask for the modem's serial numbers."""
 
     SERVICE, MESSAGE = Service.DMS, Dms.GET_IDS
-    PARAMETERS: ClassVar[Parameters] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +33,7 @@ class Ids(Body):
     """The modem's serial numbers, as digits."""
 
     SERVICE, MESSAGE = Service.DMS, Dms.GET_IDS
-    PARAMETERS: ClassVar[Parameters] = ((0x11, "imei", Kind.TEXT),)
-    imei: str | None = None
+    imei: str | None = field(default=None, metadata=parameter(0x11, Kind.TEXT))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +41,6 @@ class GetManufacturer(Body):
     """Ask for the manufacturer."""
 
     SERVICE, MESSAGE = Service.DMS, Dms.GET_MANUFACTURER
-    PARAMETERS: ClassVar[Parameters] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +48,7 @@ class Manufacturer(Body):
     """The manufacturer's name."""
 
     SERVICE, MESSAGE = Service.DMS, Dms.GET_MANUFACTURER
-    PARAMETERS: ClassVar[Parameters] = _NAME
-    name: str
+    name: str = field(metadata=parameter(0x01, Kind.TEXT))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +56,6 @@ class GetModel(Body):
     """Ask for the model."""
 
     SERVICE, MESSAGE = Service.DMS, Dms.GET_MODEL
-    PARAMETERS: ClassVar[Parameters] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +63,7 @@ class Model(Body):
     """The model's name."""
 
     SERVICE, MESSAGE = Service.DMS, Dms.GET_MODEL
-    PARAMETERS: ClassVar[Parameters] = _NAME
-    name: str
+    name: str = field(metadata=parameter(0x01, Kind.TEXT))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +71,6 @@ class GetRevision(Body):
     """Ask for the firmware."""
 
     SERVICE, MESSAGE = Service.DMS, Dms.GET_REVISION
-    PARAMETERS: ClassVar[Parameters] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +78,7 @@ class Revision(Body):
     """The firmware's name."""
 
     SERVICE, MESSAGE = Service.DMS, Dms.GET_REVISION
-    PARAMETERS: ClassVar[Parameters] = _NAME
-    name: str
+    name: str = field(metadata=parameter(0x01, Kind.TEXT))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +86,6 @@ class GetOperatingMode(Body):
     """Ask for the power of the modem."""
 
     SERVICE, MESSAGE = Service.DMS, Dms.GET_OPERATING_MODE
-    PARAMETERS: ClassVar[Parameters] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +93,7 @@ class PresentOperatingMode(Body):
     """The power of the modem, one of `OperatingMode`."""
 
     SERVICE, MESSAGE = Service.DMS, Dms.GET_OPERATING_MODE
-    PARAMETERS: ClassVar[Parameters] = ((0x01, "mode", Kind.U8),)
-    mode: int
+    mode: int = field(metadata=parameter(0x01, Kind.U8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,5 +101,4 @@ class SetOperatingMode(Body):
     """Change the power of the modem, or reset it."""
 
     SERVICE, MESSAGE = Service.DMS, Dms.SET_OPERATING_MODE
-    PARAMETERS: ClassVar[Parameters] = ((0x01, "mode", Kind.U8),)
-    mode: int
+    mode: int = field(metadata=parameter(0x01, Kind.U8))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import ClassVar
 
 from lpad.codec.qmi.services import Nas, Service
-from lpad.codec.qmi.values import Body, Form, Kind, Parameters, Several
+from lpad.codec.qmi.values import Body, Kind, Several, parameter, part
 
 ATTACH, DETACH = 1, 2
 """Actions of `AttachDetach`."""
@@ -35,22 +34,15 @@ class Attached(IntEnum):
 class ServingSystem:
     """The network that the modem uses."""
 
-    FIELDS: ClassVar[tuple[tuple[str, Form], ...]] = (
-        ("registration", Kind.U8),
-        ("circuit_switched", Kind.U8),
-        ("packet_switched", Kind.U8),
-        ("selected_network", Kind.U8),
-        ("radio_interfaces", Several(Kind.U8)),
-    )
-    registration: int
+    registration: int = field(metadata=part(Kind.U8))
     """One of `RegistrationState`."""
-    circuit_switched: int
+    circuit_switched: int = field(metadata=part(Kind.U8))
     """One of `Attached`."""
-    packet_switched: int
+    packet_switched: int = field(metadata=part(Kind.U8))
     """One of `Attached`."""
-    selected_network: int = 0
+    selected_network: int = field(default=0, metadata=part(Kind.U8))
     """1: a 3GPP network."""
-    radio_interfaces: tuple[int, ...] = ()
+    radio_interfaces: tuple[int, ...] = field(default=(), metadata=part(Several(Kind.U8)))
     """5 UMTS, 8 LTE, 12 5G."""
 
 
@@ -59,7 +51,6 @@ class GetServingSystem(Body):
     """Ask for the registration."""
 
     SERVICE, MESSAGE = Service.NAS, Nas.GET_SERVING_SYSTEM
-    PARAMETERS: ClassVar[Parameters] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +58,8 @@ class ServingSystemStatus(Body):
     """The registration, as an answer and as an indication."""
 
     SERVICE, MESSAGE = Service.NAS, Nas.GET_SERVING_SYSTEM
-    PARAMETERS: ClassVar[Parameters] = ((0x01, "system", ServingSystem), (0x10, "roaming", Kind.U8))
-    system: ServingSystem
-    roaming: int | None = None
+    system: ServingSystem = field(metadata=parameter(0x01, ServingSystem))
+    roaming: int | None = field(default=None, metadata=parameter(0x10, Kind.U8))
     """0: roaming, 1: at home; other numbers are kinds of roaming."""
 
 
@@ -78,8 +68,7 @@ class RegisterIndications(Body):
     """Request or cancel indications of changes."""
 
     SERVICE, MESSAGE = Service.NAS, Nas.REGISTER_INDICATIONS
-    PARAMETERS: ClassVar[Parameters] = ((0x13, "serving_system", Kind.U8),)
-    serving_system: int = 1
+    serving_system: int = field(default=1, metadata=parameter(0x13, Kind.U8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,18 +76,16 @@ class SetEventReport(Body):
     """Request or cancel reports of rejected registrations."""
 
     SERVICE, MESSAGE = Service.NAS, Nas.EVENT_REPORT
-    PARAMETERS: ClassVar[Parameters] = ((0x12, "rejections", Kind.U8),)
-    rejections: int = 1
+    rejections: int = field(default=1, metadata=parameter(0x12, Kind.U8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
     """Why the network has rejected a registration."""
 
-    FIELDS: ClassVar[tuple[tuple[str, Form], ...]] = (("domain", Kind.U8), ("cause", Kind.U16))
-    domain: int
+    domain: int = field(metadata=part(Kind.U8))
     """1: calls, 2: data, 3: both."""
-    cause: int
+    cause: int = field(metadata=part(Kind.U16))
     """As in 3GPP TS 24.008, 10.5.3.6, and TS 24.301, 9.9.3.9."""
 
 
@@ -107,8 +94,7 @@ class EventReport(Body):
     """An event, as an indication; events other than rejections are not read."""
 
     SERVICE, MESSAGE = Service.NAS, Nas.EVENT_REPORT
-    PARAMETERS: ClassVar[Parameters] = ((0x12, "rejection", Rejection),)
-    rejection: Rejection | None = None
+    rejection: Rejection | None = field(default=None, metadata=parameter(0x12, Rejection))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,5 +102,4 @@ class AttachDetach(Body):
     """Attach for data, or detach."""
 
     SERVICE, MESSAGE = Service.NAS, Nas.ATTACH_DETACH
-    PARAMETERS: ClassVar[Parameters] = ((0x10, "action", Kind.U8),)
-    action: int
+    action: int = field(metadata=parameter(0x10, Kind.U8))

@@ -1,8 +1,9 @@
-"""The parameters of messages: tables of the fields in each parameter.
+"""The parameters of messages, from the declaration of the types that contain them.
 
-A type of message lists its parameters in `PARAMETERS`: the parameter's type, the name of the attribute, and
-its form. A form is a `Kind`, a type of record that lists its fields in `FIELDS`, or `Several` of one.
-Unknown parameters are ignored, and so are bytes after the known fields, because later firmware adds both.
+Each attribute of a message is declared with the parameter's type and its form (`parameter`). A form is a
+`Kind`, a type of record whose attributes are declared with their forms (`part`), or `Several` of one.
+Attributes are written in the order of their declaration. Unknown parameters are ignored, and so are bytes
+after the known fields, because later firmware adds both.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import struct
 from dataclasses import MISSING, Field, dataclass, fields
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from lpad.base.errors import InternalError, MalformedError
 
@@ -37,22 +38,16 @@ class Kind(Enum):
     """str: the rest of the parameter, without a zero at its end."""
 
 
-class Record(Protocol):
-    """A type that lists its fields."""
-
-    FIELDS: ClassVar[tuple[tuple[str, Form], ...]]
-
-
 @dataclass(frozen=True, slots=True)
 class Several:
     """A tuple of one form, after their number."""
 
-    form: Kind | type[Record]
+    form: Kind | type
     count: Kind = Kind.U8
 
 
-Form = Kind | Several | type[Record]
-Parameters = tuple[tuple[int, str, Form], ...]
+Form = Kind | Several | type
+_NUMBER, _FORM = "number", "form"
 
 
 class Body:
@@ -65,7 +60,16 @@ class Body:
 
     SERVICE: ClassVar[int]
     MESSAGE: ClassVar[int]
-    PARAMETERS: ClassVar[Parameters]
+
+
+def parameter(number: int, form: Form) -> dict[str, Any]:
+    """Return the metadata of a message's attribute: a parameter's type, 1 byte, and its form."""
+    return {_NUMBER: number, _FORM: form}
+
+
+def part(form: Form) -> dict[str, Any]:
+    """Return the metadata of a record's attribute: its form."""
+    return {_FORM: form}
 
 
 _B = TypeVar("_B", bound=Body)
@@ -82,10 +86,10 @@ class Result:
 def encode(body: Body) -> tuple[tuple[int, bytes], ...]:
     """Write a message's parameters."""
     found = []
-    for kind, name, form in body.PARAMETERS:
-        value = getattr(body, name)
+    for each in _declared(type(body)):
+        value = getattr(body, each.name)
         if value is not None:
-            found.append((kind, _written(form, value)))
+            found.append((each.metadata[_NUMBER], _written(each.metadata[_FORM], value)))
     return tuple(found)
 
 
@@ -98,17 +102,13 @@ def decode(kind: type[_B], parameters: Sequence[tuple[int, bytes]]) -> _B:
     given: dict[int, bytes] = {}
     for number, value in parameters:
         given.setdefault(number, value)
-    optional = {
-        each.name
-        for each in _fields(kind)
-        if each.default is not MISSING or each.default_factory is not MISSING
-    }
     values = {}
-    for number, name, form in kind.PARAMETERS:
-        if number in given:
-            values[name] = _Reader(given[number], number).read(form)
-        elif name not in optional:
-            raise MalformedError(f"a QMI message lacks its parameter {number:#04x}")
+    for each in _declared(kind):
+        wanted = each.metadata[_NUMBER]
+        if wanted in given:
+            values[each.name] = _Reader(given[wanted], wanted).read(each.metadata[_FORM])
+        elif each.default is MISSING:
+            raise MalformedError(f"a QMI message lacks its parameter {wanted:#04x}")
     made: Any = kind
     body: _B = made(**values)
     return body
@@ -132,7 +132,12 @@ def result_of(parameters: Sequence[tuple[int, bytes]]) -> Result:
     raise MalformedError("a QMI response has no result")
 
 
-def _fields(kind: Any) -> tuple[Field[Any], ...]:
+def numbers(kind: type[Body]) -> tuple[int, ...]:
+    """Return the types of the parameters that a type of message has."""
+    return tuple(each.metadata[_NUMBER] for each in _declared(kind))
+
+
+def _declared(kind: Any) -> tuple[Field[Any], ...]:
     return fields(kind)
 
 
@@ -151,7 +156,7 @@ class _Reader:
         if isinstance(form, Kind):
             return self._field(form)
         made: Any = form
-        return made(**{name: self.read(each) for name, each in form.FIELDS})
+        return made(**{each.name: self.read(each.metadata[_FORM]) for each in _declared(form)})
 
     def _count(self, kind: Kind) -> int:
         count: int = self._field(kind)
@@ -188,7 +193,7 @@ def _written(form: Form, value: Any) -> bytes:
     if isinstance(form, Several):
         return _written(form.count, len(value)) + b"".join(_written(form.form, each) for each in value)
     if not isinstance(form, Kind):
-        return b"".join(_written(each, getattr(value, name)) for name, each in form.FIELDS)
+        return b"".join(_written(each.metadata[_FORM], getattr(value, each.name)) for each in _declared(form))
     match form:
         case Kind.U8 | Kind.U16 | Kind.U32:
             try:
