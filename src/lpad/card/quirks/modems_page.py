@@ -15,6 +15,8 @@ files in `src/lpad/card/quirks/`. The page promises nothing: lpad detects which 
 remembers it. lpad treats an unlisted modem as the generic one.
 
 Many modems have several kinds of port; [a table](mbim.md#which-port-for-which-modem) shows which one to use.
+On an AT port lpad uses all values of an entry, on an MBIM port those marked MBIM, and on a QMI port none,
+because it needs none there. On each kind, `lpad probe` names the entries that describe the modem.
 
 Reports are cited as repository#number. Please report lpad's findings on your modem in an issue.
 """
