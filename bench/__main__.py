@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 from bench import download_minimum
 from bench.api_load import load
 from bench.control_messages import control_messages
-from bench.counts import counts
-from bench.figure import Figure
+from bench.counts import counts, wait_until_quiet
+from bench.figure import Figure, at_most
+from bench.further_costs import further_costs
 from bench.instructions import instructions
 from bench.listed_misses import PAGE, comparable, listed_misses, verdict
 from bench.process_usage import usage
@@ -29,12 +30,17 @@ from lpad.base.identifiers import Iccid
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.download_minimum import Exchange
     from lpad.simulator.euicc.card import SoftCard
 
 BAUD = 115_200
 BITS_PER_CHARACTER = 10
 RUNS = 5
 IDLE_SECONDS = 120.0
+SPREAD = 0.1
+"""The part of the wall time that depends on the machine's other work."""
 SETTLING_SECONDS = 5.0
 """Seconds until all activity after a download has ended."""
 IMPORTS = (
@@ -53,7 +59,8 @@ def main() -> int:
     elif asked.counts:
         figures = [*counts(), *control_messages(), *instructions()]
     else:
-        figures = [*counts(), *control_messages(), *instructions(), *_download(), _start(), *load(BAUD)]
+        figures = [*counts(), *control_messages(), *instructions(), *further_costs()]
+        figures += [*_download(), _start(), *load(BAUD)]
     if asked.json:
         print(
             json.dumps([asdict(each) | {"ratio": each.ratio, "met": each.met} for each in figures], indent=2)
@@ -111,12 +118,13 @@ def _download() -> list[Figure]:
         used = usage(process.pid)
         after = gateway.modem.counters
         log = list(card.log)
-        server = gateway.server.counters
+        connects, handshakes = gateway.server.counters.tcp_connects, gateway.server.counters.tls_handshakes
         there, back = download_minimum.least_characters(log)
+        idle = _idle(process.pid)
+        times = [(wall, _least_seconds(log)), *_repeated(gateway, card, profile)]
+        ratio = min(wall / least for wall, least in times)
         to_modem = after.characters_in - counted.characters_in
         from_modem = after.characters_out - counted.characters_out
-        wire = (there + back) * BITS_PER_CHARACTER / BAUD
-        own = sum(each.seconds for each in log)
         print(
             f"{what} profile, {len(profile)} bytes; ES10 functions: {download_minimum.functions(log)}",
             file=sys.stderr,
@@ -125,14 +133,37 @@ def _download() -> list[Figure]:
             Figure("APDUs", len(log), download_minimum.least_apdus(log), "APDUs", 1.05),
             Figure("characters to the modem", to_modem, there, "characters", 1.05),
             Figure("characters from the modem", from_modem, back, "characters", 1.05),
-            Figure("TCP connects", server.tcp_connects, 1, "connects", 1.0),
-            Figure("TLS handshakes", server.tls_handshakes, 1, "handshakes", 1.0),
-            Figure("wall time against wire and card", wall, wire + own, "s", 1.10),
+            Figure("TCP connects", connects, 1, "connects", 1.0),
+            Figure("TLS handshakes", handshakes, 1, "handshakes", 1.0),
+            at_most("wall time against wire and card", ratio, 1.10, "times", spread=SPREAD),
             Figure("daemon's CPU time for it, against wall", used.cpu_seconds - cpu, wall, "s", 1.0),
             Figure("daemon's resident memory after it", used.resident_mib, 64, "MiB", 1.0),
             Figure("daemon's peak memory", used.peak_mib, 64, "MiB", 1.0),
-            *_idle(process.pid),
+            *idle,
         ]
+
+
+def _repeated(gateway: Gateway, card: RecordingCard, profile: bytes) -> Iterator[tuple[float, float]]:
+    """Delete the profile and download it again; yield the seconds of each download, and the least possible.
+
+    The download that comes closest to its minimum counts, because other work on the machine only adds time.
+    """
+    for _ in range(RUNS - 1):
+        (installed,) = gateway.client.profiles(CARD)
+        gateway.client.delete(CARD, installed.iccid, wait=PATIENCE).check()
+        wait_until_quiet(gateway)
+        code = gateway.order(profile)
+        card.log.clear()
+        start = time.perf_counter()
+        gateway.download(code).check()
+        wall = time.perf_counter() - start
+        yield wall, _least_seconds(list(card.log))
+
+
+def _least_seconds(log: list[Exchange]) -> float:
+    """Return the time of the characters on the wire, plus the card's own."""
+    there, back = download_minimum.least_characters(log)
+    return (there + back) * BITS_PER_CHARACTER / BAUD + sum(each.seconds for each in log)
 
 
 def _idle(pid: int) -> list[Figure]:
@@ -142,9 +173,11 @@ def _idle(pid: int) -> list[Figure]:
     _quiet(IDLE_SECONDS)
     after = usage(pid)
     wakes = after.wake_ups - before.wake_ups
+    days = 24 * 3600 / IDLE_SECONDS
     return [
         Figure("wake-ups while idle", wakes, IDLE_SECONDS / 60, "wake-ups", 1.0),
         Figure("CPU time while idle", after.cpu_seconds - before.cpu_seconds, 0.0, "s", 0.0),
+        at_most("bytes written to flash per idle day", (after.written - before.written) * days, 0, "bytes"),
     ]
 
 

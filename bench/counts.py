@@ -44,17 +44,17 @@ def _changes() -> list[Figure]:
         gateway.install_profile(enable=True)
         iccid = gateway.install_profile()
         code = gateway.order(_profile(9))
-        _wait_until_quiet(gateway)
+        wait_until_quiet(gateway)
         after = usage(gateway.process.pid).resident_mib
         with Strace(gateway.process.pid, gateway.folder / "strace") as strace:
             calls, lines = strace.count(), gateway.modem.counters.commands
             gateway.client.enable(CARD, iccid, guard=None, wait=PATIENCE).check()
             told = gateway.modem.counters.commands - lines
-            _wait_until_quiet(gateway)
+            wait_until_quiet(gateway)
             in_all, enable = gateway.modem.counters.commands - lines, strace.count().since(calls)
             calls = strace.count()
             gateway.download(code).check()
-            _wait_until_quiet(gateway)
+            wait_until_quiet(gateway)
             download = strace.count().since(calls)
     return [
         at_most("AT lines of an enable until told", told, 20, "lines"),
@@ -75,7 +75,7 @@ def _first_contact() -> list[Figure]:
         figures = []
         gateway.server.counters.reset()
         gateway.download(gateway.order(_profile(1))).check()
-        _wait_until_quiet(gateway)
+        wait_until_quiet(gateway)
         # A connection that only fetches the certificates ends in the middle of its handshake.
         handshakes = gateway.server.counters.tcp_connects
         figures.append(at_most("TLS handshakes at first contact", handshakes, 1, "handshakes"))
@@ -83,7 +83,7 @@ def _first_contact() -> list[Figure]:
         gateway.client.refresh(CARD, wait=PATIENCE).check()
         gateway.server.counters.reset()
         gateway.download(gateway.order(_profile(1))).check()
-        _wait_until_quiet(gateway)
+        wait_until_quiet(gateway)
         seen = gateway.server.counters
         opening = seen.tcp_connects + seen.tls_handshakes  # one round trip each with TLS 1.3
         before = opening + sum(seen.requests[name] for name in BEFORE_PACKAGE)
@@ -115,14 +115,14 @@ def _apdus(personality: ModemPersonality | None, *, downloads: int) -> int:
     with Gateway(wrap=recorded, personality=personality, settings={"log": "warning"}) as gateway:
         gateway.client.refresh(CARD, wait=PATIENCE).check()
         for number in range(1, downloads + 1):
-            _wait_until_quiet(gateway)
+            wait_until_quiet(gateway)
             cards[0].log.clear()
             gateway.download(gateway.order(_profile(number))).check()
-        _wait_until_quiet(gateway)
+        wait_until_quiet(gateway)
         return len(cards[0].log)
 
 
-def _wait_until_quiet(gateway: Gateway) -> None:
+def wait_until_quiet(gateway: Gateway) -> None:
     """Wait until nothing has gone to the modem for a while."""
     lines, since = -1, time.monotonic()
     while time.monotonic() - since < QUIET:

@@ -17,6 +17,8 @@ class Usage:
     """The user and system time of all its threads."""
     resident_mib: float
     peak_mib: float
+    written: int
+    """The bytes that it has had written to storage, /proc/PID/io's write_bytes."""
     wake_ups: int
     """The voluntary context switches of all its threads, each of which is one wake-up."""
 
@@ -33,6 +35,7 @@ def usage(pid: int) -> Usage:
         cpu_seconds=(int(stat[11]) + int(stat[12])) / _TICKS,
         resident_mib=int(status["VmRSS"].split()[0]) / 1024,
         peak_mib=int(status["VmHWM"].split()[0]) / 1024,
+        written=int(_status(root / "io")["write_bytes"]),
         wake_ups=wakes,
     )
 
