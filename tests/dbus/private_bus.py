@@ -42,8 +42,8 @@ class ScriptedService:
         """Take a name.
 
         Args:
-            address: of the bus.
-            name: under which others find it.
+            address: the bus's address.
+            name: the name under which others find the program.
             answer: called with each method call in the service's thread; None leaves it unanswered.
         """
         self._answer = answer

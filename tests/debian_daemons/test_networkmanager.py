@@ -63,7 +63,7 @@ def rig(rig_of: Callable[..., Rig]) -> Rig:
 
 
 def ends_at_ppp(outcome: object) -> bool:
-    """Whether an activation came as far as it can here; the carrier may end before PPP has given up."""
+    """Whether an activation has reached PPP, its last step here; the carrier may be lost before PPP fails."""
     if not isinstance(outcome, Failed) or outcome.layer is not Layer.BEARER:
         return False
     return "PPP" in outcome.told or "no carrier" in outcome.told

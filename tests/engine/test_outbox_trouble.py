@@ -71,7 +71,7 @@ def set_aside(lab: Lab) -> None:
 
 
 def test_thirty_days_and_more() -> None:
-    """The waits never end and are spread; in the first thirty days there are dozens of attempts."""
+    """Attempts never end, and their times are spread; the first thirty days have dozens of them."""
     waits = [BACKOFF.after(number) for number in range(1, 60)]
     assert sum(waits[:50]) > 30 * 24 * 3600
     assert max(waits) <= BACKOFF.longest

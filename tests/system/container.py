@@ -124,7 +124,7 @@ class Container:
         )
 
     def run(self, *command: str, user: str | None = None, check: bool = True, code: int = 0) -> str:
-        """Return what a program in the container prints; with an expected failure, also what it complains of.
+        """Return the output of a program in the container; with an expected failure, also its standard error.
 
         Args:
             command: the program and its arguments.
@@ -159,7 +159,7 @@ class Container:
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Return what a program prints, and what it complains of; one that takes too long is ended."""
+    """Return the output and the standard error of a program; one that takes too long is ended."""
     try:
         said, complaint = process.communicate(timeout=2 * PATIENCE)
     except subprocess.TimeoutExpired:

@@ -31,7 +31,7 @@ def whole_number(text: str, *, least: int = 0, most: int = LARGEST) -> int | Non
     """Return a whole number in decimal ASCII digits.
 
     Args:
-        text: from outside, of any length.
+        text: a text from outside, of any length.
         least: the smallest accepted number; a minus sign is accepted only if this is negative.
 
     Returns:

@@ -66,7 +66,7 @@ class BusUnreachable(BusError):
         """Explain why.
 
         Args:
-            text: for people.
+            text: the sentence for people.
             for_good: whether the bus stays unreachable until something is installed.
         """
         super().__init__(text)

@@ -88,8 +88,8 @@ class BrokerConnection:
         Args:
             settings: the broker's address and the client's identity.
             owner: the object whose methods the connection calls.
-            password: for the settings' user name.
-            context: for TLS; None: without.
+            password: the password of the user in the settings.
+            context: the TLS context; None: the connection is not encrypted.
             will: the message that the broker publishes if the connection ends unexpectedly.
             topics: filters to subscribe to.
         """

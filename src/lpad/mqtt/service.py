@@ -42,7 +42,7 @@ class Service:
         """Prepare.
 
         Args:
-            settings: as read.
+            settings: the settings file as it was read.
             folder: the folder at which relative paths in them begin.
 
         Raises:

@@ -126,7 +126,7 @@ def test_who_loses_the_card_has_the_port_opened_anew_for_all() -> None:
 
 
 def test_the_last_to_leave_in_a_session_does_not_tear_it() -> None:
-    """Closing within a session closes the port with the session's end."""
+    """If a link is closed within a session, its port is closed at the end of the session."""
     bench = Bench()
     link = bench.shared.open_link(soon())
     with isdr_session(link, aids=(ESTK_SE0,), deadline=soon()) as isdr:

@@ -256,7 +256,7 @@ def test_another_kind_of_card_in_the_reader_is_a_new_one(readers: Readers, tmp_p
 
 @pytest.mark.parametrize(("longest", "found"), [(255, 255), (254, 120), (119, 63)])
 def test_block_size_starts_whole_and_falls_back(card: ScriptedCard, longest: int, found: int) -> None:
-    """255, 120, 63: the first size that is carried stays, and no block of a chain is sent twice."""
+    """The first accepted size of 255, 120 and 63 stays, and no block of a chain is sent twice."""
     card.longest_block = longest
     link = open_pcsc_link(FIRST, deadline=soon())
     card.sent.clear()

@@ -65,7 +65,7 @@ class EventLab(PlatformLab):
         return replace(super().port, discovery=DiscoveryPolicy(servers=servers))
 
     def events(self) -> list[tuple[str, str]]:
-        """Return what a discovery shows: the events with their states."""
+        """Return the events of a discovery with their states."""
         change = self.carry_out(Kind.DISCOVER)
         return [(each["event_id"], each["state"]) for each in result_of(change)["events"]]
 

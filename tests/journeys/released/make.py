@@ -1,9 +1,9 @@
-"""Has an installed lpad write a journal, and notes what it reports it; `test_released.py` opens it today.
+"""Has an installed lpad write a journal, and records its answers; `test_released.py` opens the journal today.
 
     PYTHONPATH=tests .venv/bin/python -m journeys.released.make /path/to/lpad tests/journeys/released/VERSION
 
-`journal.db` is the file. `told.json` holds what the API has told of changes and notifications; the schema and
-columns, which are the latest that this lpad opens; and what it answers if a file's schema is later.
+`journal.db` is the file. `told.json` has the API's answers on changes and notifications; the schema and
+columns, which are the latest that this lpad opens; and lpad's answer if a file's schema is later.
 """
 
 from __future__ import annotations

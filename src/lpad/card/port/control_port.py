@@ -157,7 +157,7 @@ def open_control_port(
         port: device, such as /dev/cdc-wdm0 or /dev/wwan0mbim0; or the path of a Unix socket.
         proxy: the proxy's abstract socket, which is used if it accepts connections; None: none is used.
         opener: opens what this process may not open.
-        privileged: whether the proxy serves this process; None: if it is root's.
+        privileged: whether the proxy serves this process; None: only a process of root is served.
 
     Raises:
         CardUnreachable: no such port, no permission, or not a port.

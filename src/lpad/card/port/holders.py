@@ -33,7 +33,7 @@ def held_elsewhere(port: str, *, processes: Path = Path("/proc")) -> str:
 
 
 def modem_manager_runs(*, processes: Path = Path("/proc")) -> bool:
-    """Return whether ModemManager runs, as far as /proc shows it."""
+    """Return whether ModemManager runs, according to /proc."""
     return bool(_running(_MODEM_MANAGER, processes))
 
 
@@ -43,7 +43,7 @@ def holders(port: str, *, processes: Path = Path("/proc")) -> tuple[str, ...]:
 
 
 def _holders(port: str, processes: Path) -> list[tuple[str, str]]:
-    """Return name and number of the processes that have a port open, as far as /proc shows them."""
+    """Return name and number of the processes that have a port open, according to /proc."""
     device = os.path.realpath(port)
     found = []
     for process in processes.glob("[0-9]*"):

@@ -121,7 +121,7 @@ class PortLoan:
 
 
 class _BorrowedLine:
-    """A line that reports its closing."""
+    """The serial line of a borrowed port, which ends the loan when it is closed."""
 
     def __init__(self, line: SerialLine, loan: PortLoan) -> None:
         self._line = line

@@ -31,7 +31,7 @@ class PortAlarm:
         """Ring once when a port has something to read.
 
         Args:
-            port: the open port's descriptor. Closing it ends the alarm for it.
+            port: the open port's descriptor; closing the descriptor ends its alarm.
         """
         if self._poll is None:
             self._begin()

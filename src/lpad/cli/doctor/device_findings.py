@@ -41,7 +41,7 @@ def versions(daemon: System | None) -> Iterator[Finding]:
 
 
 def settings_file(path: Path, daemon: System | None) -> tuple[list[Finding], Settings | None]:
-    """Return what the settings file says, without secrets, and its settings if they can be read."""
+    """Return the content of the settings file without secrets, and its settings if they can be read."""
     found = []
     settings = None
     if not os.access(path, os.R_OK):

@@ -169,7 +169,7 @@ class _Stage:
             )
 
     def _watch(self, client: Client) -> None:
-        """Show what lpad does without a user."""
+        """Show how lpad works without a user."""
         self.say("without any request: the card is empty, and the settings name a platform")
         self._until(lambda: any(each.kind == "provision" for each in client.changes()), "lpad's own request")
         change = next(each for each in client.changes() if each.kind == "provision")
@@ -294,4 +294,4 @@ def _invite(stage: _Stage) -> None:
     click.echo(f"  {lpactl} --socket {stage.socket} profiles")
     click.echo(f"  {lpactl} --socket {stage.socket} info")
     click.echo(f"  curl --unix-socket {stage.socket} http://lpad/v1/euiccs/{CARD}/profiles")
-    click.echo(f"\nEverything keeps running until: kill {os.getpid()}")
+    click.echo(f"\nEverything keeps running; to end it: kill {os.getpid()}")

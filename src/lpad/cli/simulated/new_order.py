@@ -66,7 +66,7 @@ def register_events(orders: Orders, order: Order, smds_folders: Sequence[Path], 
     Args:
         orders: the SM-DP+'s.
         order: has an EID and a matching ID.
-        smds_folders: of SM-DSs that run or have run.
+        smds_folders: the folders of SM-DSs that run or have run.
         address: the SM-DP+'s.
 
     Raises:

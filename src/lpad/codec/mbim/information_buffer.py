@@ -134,7 +134,7 @@ def _raw(text: str) -> bytes:
 
 def _number(raw: bytes) -> int:
     if len(raw) != 4:
-        raise MalformedError(f"an MBIM information buffer has a number of {len(raw)} bytes in place of 4")
+        raise MalformedError(f"an MBIM information buffer has a number of {len(raw)} bytes instead of 4")
     number: int = _U32.unpack(raw)[0]
     return number
 

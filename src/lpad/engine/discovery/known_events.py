@@ -102,7 +102,7 @@ def after_discovery(
     unasked: bool = False,
     at: Moment,
 ) -> tuple[KnownEvent, ...]:
-    """Return what is known after a discovery: the listed events in their order, then the remembered ones.
+    """Return the known events after a discovery: the listed ones in their order, then the remembered ones.
 
     Args:
         known: what was known before.
@@ -151,7 +151,7 @@ def after_discovery(
 def after_downloads(
     known: Sequence[KnownEvent], changes: Iterable[Change], *, at: Moment
 ) -> tuple[KnownEvent, ...]:
-    """Return what is known after downloads of events have begun or ended, a caller's among them.
+    """Return the known events after downloads of some have begun or ended, including a caller's downloads.
 
     Args:
         known: what was known before.
@@ -169,7 +169,7 @@ def after_downloads(
 
 
 def begun(known: Iterable[KnownEvent], key: tuple[str, str], *, change: int) -> tuple[KnownEvent, ...]:
-    """Return what is known once a change has begun to download an event."""
+    """Return the known events after a change has begun to download one."""
     return tuple(
         replace(each, state=EventState.DOWNLOADING, change=change, why=None) if each.key == key else each
         for each in known
@@ -177,7 +177,7 @@ def begun(known: Iterable[KnownEvent], key: tuple[str, str], *, change: int) -> 
 
 
 def refused(known: Iterable[KnownEvent], key: tuple[str, str], *, why: str) -> tuple[KnownEvent, ...]:
-    """Return what is known once a server has permanently refused an event, which lpad does not repeat."""
+    """Return the known events after a server has permanently refused one; lpad does not request it again."""
     return tuple(
         replace(each, state=EventState.FAILED, attempts=MOST_ATTEMPTS, why=why) if each.key == key else each
         for each in known

@@ -272,7 +272,7 @@ class Notifications:
     def drop(self, *notification_ids: int) -> None:
         """Delete notifications that have left the card; on the disk, in the next transaction.
 
-        If lpad ends before, they are in the journal again as being removed, until the card's list lacks them.
+        If lpad ends before that, the journal shows them as being removed until the card's list lacks them.
         """
         for each in notification_ids:
             self._database.defer(_DROP, each)

@@ -90,7 +90,7 @@ class Collection:
         notifications stay on the card, too.
 
         Returns:
-            The number of new ones.
+            The number of new copies.
 
         Raises:
             CardError: the card can no longer be reached; copies made so far are kept.
@@ -310,7 +310,7 @@ class Collection:
     ) -> tuple[int, set[int]]:
         """Copy as many as there is room for, in the card's order.
 
-        Return the number of new ones, and the rest.
+        Return the number of new copies, and the sequence numbers that are still to be copied.
         """
         new, left = 0, set()
         read: list[_Read] = []

@@ -19,8 +19,8 @@ class Policies:
         """Store the policies.
 
         Args:
-            general: for cards without their own policy; None: lpad's defaults.
-            own: by the card's name in the settings; each is complete, without additions from the general one.
+            general: the policy of cards without their own; None: lpad's defaults.
+            own: policies by the card's name in the settings; nothing is added from the general one.
         """
         self._held = (general or InstallPolicy(), dict(own or {}))
 

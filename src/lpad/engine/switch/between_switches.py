@@ -29,10 +29,10 @@ _LOOK = 5.0
 def look_at_connection(
     context: Context, ending: Cancellation, *, until: Deadline | None = None
 ) -> Connection:
-    """Return what the applier sees of the enabled profile's connection; outside of any change.
+    """Return the enabled profile's connection as the applier sees it, outside of any change.
 
     Args:
-        context: to reach the modem.
+        context: the card, and the way to the modem.
         ending: ends it, because lpad stops.
         until: an earlier limit than that of each step; None: there is none.
     """
@@ -46,7 +46,7 @@ def look_after_report(context: Context, ending: Cancellation) -> None:
     """Look at the connection once, after a report that it may have changed; the layers are reported.
 
     Args:
-        context: to reach the modem.
+        context: the card, and the way to the modem.
         ending: ends it, because lpad stops.
     """
     until = Deadline.after(_LOOK)
@@ -60,7 +60,7 @@ def settle_pending(context: Context, ending: Cancellation) -> None:
     stops meanwhile, its next start settles it.
 
     Args:
-        context: to reach the modem.
+        context: the card, and the way to the modem.
         ending: ends it, because lpad stops.
     """
     euicc = context.card.port.name
@@ -128,7 +128,7 @@ def return_modem(context: Context, ending: Cancellation) -> None:
     """Return an idle modem to ModemManager, and have it make the connection that the loan ended.
 
     Args:
-        context: to reach the modem.
+        context: the card, and the way to the modem.
         ending: ends the wait for the connection, because lpad stops.
     """
     was_lent = context.card.port.loan.was_lent

@@ -358,7 +358,7 @@ class _GuardedSwitch:
         )
 
     def _registration(self, guard: Guard) -> str | None:
-        """Return what the guard has seen of the registration, or else what a single check shows."""
+        """Return the registration that the guard has seen, or else the result of a single check."""
         seen = (each.seen for each in guard.requirements if each.condition == ConditionKind.REGISTERED)
         return next(seen, None) or look_at_registration(self._context, self._network.connection)
 

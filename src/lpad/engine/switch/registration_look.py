@@ -31,7 +31,7 @@ def look_at_registration(
     lpad does not borrow a modem for this if it has returned it to its owner.
 
     Args:
-        context: to reach the modem.
+        context: the card, and the way to the modem.
         connection: what the applier has just seen; None: there is no applier.
         settled: whether no switch was just made, so that a modem that searches has lost its network.
     """

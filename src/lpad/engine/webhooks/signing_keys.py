@@ -69,7 +69,7 @@ class AsymmetricKey(Frozen):
 
 
 def read_key(text: str, *, where: str) -> SigningKey:
-    """Return the key in a text.
+    """Read a key from the text of its file.
 
     Args:
         text: the text, without a line break.

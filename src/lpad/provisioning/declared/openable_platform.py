@@ -39,8 +39,8 @@ class PlatformSettings(Frozen, kw_only=True):
         name: the platform's name in the settings.
         like: the name of one of lpad's descriptions, or the path of a file.
         base: replaces the description's address.
-        credentials: by name.
-        options: by name.
+        credentials: the credentials by name.
+        options: the options by name.
         product: the product to order.
         ca_files: CA certificates that replace the public ones; empty: the system's.
         client: the client certificate, and its key if it is in another file.

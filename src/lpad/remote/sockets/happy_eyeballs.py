@@ -56,7 +56,7 @@ def connect(
 
     Args:
         host: a name, or an address.
-        port: of TCP.
+        port: the TCP port.
         waiting: the time limit; the name server and the addresses get the time of one step each.
         prepare: called with each socket before it connects; may refuse by raising an error.
         interface: the interface that `prepare` chooses.

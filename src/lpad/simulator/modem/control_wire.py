@@ -26,7 +26,7 @@ class Wire(Protocol):
         """Return the descriptors to watch for bytes or hosts."""
 
     def read(self) -> bytes:
-        """Return what has arrived; empty: nothing."""
+        """Return the bytes that have arrived; empty: none."""
 
     def send(self, data: bytes) -> None:
         """Send bytes to the host, if there is one."""
@@ -62,7 +62,7 @@ class PtyWire:
         return [] if self._port.fd is None else [self._port.fd]
 
     def read(self) -> bytes:
-        """Return what has arrived (see `Wire`)."""
+        """Return the bytes that have arrived (see `Wire`)."""
         return self._port.read()
 
     def send(self, data: bytes) -> None:

@@ -55,7 +55,7 @@ class Notices(IntEnum):
     """Nothing: it reads the card each time."""
     REFRESH = 1
     SIM_POWER_CYCLE = 2
-    """AT#SIMDET=0 and =2, as Telit has it."""
+    """AT#SIMDET=0 and =2, as in Telit's modems."""
     RADIO_CYCLE = 3
     """AT+CFUN=0 or =4, and =1."""
     RESET = 4

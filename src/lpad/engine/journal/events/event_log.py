@@ -59,7 +59,7 @@ class File(Protocol):
 
 
 def check_event(row: Mapping[str, Value]) -> None:
-    """Check that a row's body is an event's.
+    """Check that a row's body is a valid event.
 
     Raises:
         ValueError: the body is not an event.

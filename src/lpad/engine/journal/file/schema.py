@@ -100,7 +100,7 @@ CREATE TABLE events (
 );
 """
 
-# A page of one card's history, and the trimming of the history, read only the rows that they are about.
+# A page of one card's history, and the trimming of the history, read only the rows that they need.
 _HISTORY = """
 CREATE INDEX changes_euicc ON changes (euicc, id);
 CREATE INDEX changes_ended_at ON changes (ended_at);

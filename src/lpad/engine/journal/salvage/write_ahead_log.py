@@ -43,7 +43,7 @@ def read_log(data: bytes, *, page_size: int = 4096, as_written: bool = True) -> 
 
     Args:
         data: the file's content.
-        page_size: in bytes, if the log's own header cannot be read.
+        page_size: the bytes of a page, if the log's own header cannot be read.
         as_written: whether an unclear page number is taken as written, or as its checksum requires.
     """
     if len(data) < _HEADER + _FRAME + _SMALLEST:

@@ -75,7 +75,7 @@ class RegistrationQuery:
         return answer if isinstance(answer, tuple) else None
 
     def connection(self, *, deadline: Deadline, urgent: bool = False) -> Connection | None:
-        """Return what the applier sees of the connection, from any thread; None if the card is busy."""
+        """Return the connection as the applier sees it, from any thread; None if the card is busy."""
         answer = self._put(self._look, deadline, urgent=urgent)
         return answer if isinstance(answer, Connection) else None
 

@@ -89,7 +89,7 @@ class Installation(msgspec.Struct, kw_only=True):
 
 
 class Switch(msgspec.Struct, kw_only=True):
-    """A switch of profiles that waits for the terminal's refresh."""
+    """A profile switch that waits for the terminal's refresh."""
 
     disable: bytes | None = None
     enable: bytes | None = None
