@@ -151,7 +151,6 @@ def _es10(data: bytes) -> None:
     for decode in _ES10:
         with suppress(MalformedError):
             decode(data)
-    installation_result.is_installation_result(data)
 
 
 def _es9plus(data: bytes) -> None:
@@ -204,8 +203,8 @@ _QUESTIONS: tuple[tuple[AtCommand, Callable[[Any], object]], ...] = (
     (at_commands.cchc("1"), lambda answer: answer.error),
     (at_commands.cgsn(), at_commands.identity_text),
     *((each, at_commands.identity_text) for each in at_commands.identity()),
-    (iccid_answer.iccid_command("AT+CRSM=176,12258,0,0,10"), iccid_answer.iccid_told),
-    (iccid_answer.iccid_command("AT^ICCID?"), iccid_answer.iccid_told),
+    (iccid_answer.iccid_command("AT+CRSM=176,12258,0,0,10"), iccid_answer.iccid_report),
+    (iccid_answer.iccid_command("AT^ICCID?"), iccid_answer.iccid_report),
     (
         registration_answer.registration_command("+CEREG"),
         lambda answer: registration_answer.registration_told("+CEREG", answer),

@@ -25,6 +25,7 @@ from lpad.engine.engine import Engine
 from lpad.engine.events.cloud_event import Event, EventBody, Identifiers
 from lpad.engine.webhooks.ed25519 import Ed25519Key
 from lpad.engine.webhooks.signing_keys import HmacKey
+from lpad.engine.worker.submissions import Submissions
 from lpad.network.network_settings import NetworkSettings
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.modem.personality import ModemPersonality
@@ -170,7 +171,7 @@ _SOURCES: tuple[tuple[Any, str, Callable[..., Secrets]], ...] = (
     (Ed25519Key, "__init__", _of_ed25519_key),
 )
 _REQUESTS: tuple[tuple[Any, str], ...] = (
-    (Engine, "submit"),
+    (Submissions, "submit"),
     (Client, "download"),
     (Client, "answer"),
 )

@@ -19,6 +19,7 @@ CERTIFICATE = "a date in a certificate or a revocation list"
 STEADY = "the steady clock, which knows what it may believe"
 OLDER = "an earlier lpad noted nothing else"
 BOOTS = "over a reboot, if both readings are of a clock that was set"
+ANSWER = "a date in a server's answer"
 UNSET = "whether the clock is set at all"
 READING = {
     ("engine/change/change.py", "now", "datetime.now"): PEOPLE,
@@ -34,7 +35,7 @@ READING = {
     ("engine/journal/file/repair.py", "new_report", "datetime.now"): PEOPLE,
     ("engine/events/happening.py", "", "time.time"): PEOPLE,
     ("engine/webhooks/attempt.py", "attempt", "time.time"): "a signature's time, which receivers compare",
-    ("remote/https/retry_after.py", "retry_after", "time.time"): "a date in a server's answer",
+    ("remote/https/retry_after.py", "retry_after", "time.time"): ANSWER,
     ("remote/trust/trust_files.py", "read_trust_file", "time.time"): CERTIFICATE,
     ("remote/trust/tls_failure.py", "untrusted", "time.time"): UNSET,
 }
@@ -50,6 +51,11 @@ COMPARING = {
     ("engine/environment/clock.py", "is_set", "time.time() >= self._unset_before"): UNSET,
     ("engine/policy/switching.py", "_age", "present.wall - step.at.timestamp()"): OLDER,
     ("engine/recovery/interrupted_changes.py", "_seconds_to_answer", "change.question.until - now()"): OLDER,
+    (
+        "remote/https/retry_after.py",
+        "retry_after",
+        "parsedate_to_datetime(header).timestamp() - time.time()",
+    ): ANSWER,
     (
         "remote/trust/trust_files.py",
         "read_trust_file",

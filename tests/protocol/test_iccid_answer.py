@@ -12,7 +12,6 @@ from lpad.protocol.iccid_answer import (
     SimLocked,
     iccid_command,
     iccid_report,
-    iccid_told,
     is_reported,
 )
 
@@ -68,11 +67,9 @@ def reported(command: str, text: str) -> IccidReport | SimLocked | None:
 )
 def test_forms_of_an_iccid(line: str) -> None:
     """The ICCID may be quoted, padded, swapped or grouped, with slot number and EID next to it."""
-    told = iccid_told(answer(line))
-    assert told is not None
-    assert str(told) == ICCID
     report = iccid_report(answer(line))
     assert isinstance(report, IccidReport)
+    assert str(report.likeliest) == ICCID
     assert report.names(Iccid.parse(ICCID))
     assert not report.names(Iccid.parse(OTHER))
 
@@ -117,9 +114,9 @@ def test_lines_of_an_answer(lines: str) -> None:
 )
 def test_iccids_of_all_kinds(told: str, iccid: str) -> None:
     """ICCIDs with hexadecimal digits, short ones, of 20 digits, and without 89 in front are read."""
-    assert str(iccid_told(answer(told))) == iccid
     report = iccid_report(answer(told))
     assert isinstance(report, IccidReport)
+    assert str(report.likeliest) == iccid
     assert report.names(Iccid.parse(iccid))
 
 
@@ -194,14 +191,13 @@ def test_a_slots_number_is_no_iccid() -> None:
 @pytest.mark.parametrize("line", ['148,4,""', "106,130", "144,0"])
 def test_no_such_file(line: str) -> None:
     """A card without the file has no ICCID."""
-    assert iccid_told(answer(line)) is None
+    assert iccid_report(answer(line)) is None
 
 
 @pytest.mark.parametrize("line", ["105,130", "152,4", '152,64,""'])
 def test_a_card_that_wants_a_pin_first(line: str) -> None:
     """Status words of a security condition differ from those of a missing file."""
     assert isinstance(iccid_report(answer(line)), SimLocked)
-    assert iccid_told(answer(line)) is None
 
 
 @pytest.mark.parametrize(
@@ -225,7 +221,7 @@ def test_a_card_that_wants_a_pin_first(line: str) -> None:
 def test_what_is_no_iccid(line: str) -> None:
     """Half a byte, too few bytes, padding alone, the EID alone and other characters are malformed."""
     with pytest.raises(MalformedError):
-        iccid_told(answer(line))
+        iccid_report(answer(line))
 
 
 @pytest.mark.parametrize("text", [ICCID, f"{ICCID}F", SWAPPED, SWAPPED.lower(), f'"{ICCID}"', f"{ICCID}f"])

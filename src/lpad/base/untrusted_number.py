@@ -68,12 +68,12 @@ def hexadecimal_number(text: str, *, most: int = LARGEST) -> int | None:
     return value if value <= most else None
 
 
-def decimal_number(text: str, *, least: float = 0.0, most: float) -> float | None:
-    """Return a number that may have a fraction and an exponent; None for anything else, or out of range."""
+def decimal_number(text: str, *, most: float) -> float | None:
+    """Return a number from 0 that may have a fraction and an exponent; None for anything else."""
     if _FRACTION.fullmatch(text) is None:
         return None
     value = float(text)
-    return value if math.isfinite(value) and least <= value <= most else None
+    return value if math.isfinite(value) and 0 <= value <= most else None
 
 
 def json_number(text: str) -> int | float:
@@ -110,14 +110,13 @@ def json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def noted_number(value: object, *, default: float, least: float = 0.0, most: float) -> float:
+def noted_number(value: object, *, default: float, most: float) -> float:
     """Return a number that lpad stored earlier, in case a damaged disk has changed it.
 
     Args:
         value: the value in the journal.
-        default: the result if it is not a number from `least` to `most`.
-        least: the smallest number that lpad can have stored.
+        default: the result if it is not a number from 0 to `most`.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return default
-    return value if least <= value <= most else default
+    return value if 0 <= value <= most else default

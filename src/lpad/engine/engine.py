@@ -10,7 +10,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import Conflict, LpadError
 from lpad.base.liveness import stuck
 from lpad.card.available_ports import find_ports
-from lpad.engine.change.change import CALLER, PauseReason
+from lpad.engine.change.change import PauseReason
 from lpad.engine.change.event_hub import Hub
 from lpad.engine.environment.environment import Environment
 from lpad.engine.event_recording.event_recorder import Recorder
@@ -43,16 +43,11 @@ if TYPE_CHECKING:
     from lpad.base.server_address import ServerAddress
     from lpad.card.available_ports import Ports
     from lpad.engine.change.change import Change
-    from lpad.engine.change.event_hub import Subscription
-    from lpad.engine.change.idempotency import IdempotencyKey, Submission
     from lpad.engine.change.moment import Moment
-    from lpad.engine.change.params import Params
     from lpad.engine.journal import Journal, Retention
     from lpad.engine.journal.events.event_log import EventLog
     from lpad.engine.journal.file.writability import JournalHealth
-    from lpad.engine.lines.line_record import LineRecord
     from lpad.engine.provisioning.wish_record import WishRecord
-    from lpad.engine.running.answer import Answer
     from lpad.engine.running.card.open_card import CardPort
     from lpad.engine.running.operation_context import Timeouts
     from lpad.engine.snapshot.snapshot import Snapshot
@@ -154,6 +149,22 @@ class Engine:
             platforms=self.platforms,
             wish=lambda euicc: self.card(euicc).wish(),
         )
+        self.submit = self._submissions.submit
+        """Queues a change."""
+        self.answer = self._submissions.answer
+        """Answers a waiting change."""
+        self.change = self._store.change
+        """Returns a change."""
+        self.changes = self._store.changes
+        """Returns the stored changes."""
+        self.under_way = self._store.active
+        """Returns the changes that run or wait for an answer."""
+        self.line = self._lines.get
+        """Returns a platform's last report on the line of a profile."""
+        self.line_cause = self._lines.cause
+        """Returns why the network may not serve a profile."""
+        self.subscribe = self._hub.subscribe
+        """Listens to events."""
         self._store.eid_of = self._eid_of
         self._line_watch = LineWatch(
             self._lines,
@@ -279,63 +290,16 @@ class Engine:
         self._workers.of(euicc)
         self._networks.clear(iccid)
 
-    def submit(
-        self,
-        euicc: str,
-        params: Params,
-        *,
-        secrets: dict[str, str] | None = None,
-        key: IdempotencyKey | None = None,
-        origin: str = CALLER,
-        asked_by: int | None = None,
-    ) -> Submission:
-        """Queue a change; it is on disk when this returns; see `Submissions.submit`."""
-        return self._submissions.submit(
-            euicc, params, secrets=secrets, key=key, origin=origin, asked_by=asked_by
-        )
-
     def close_wish(self, euicc: str) -> WishRecord:
         """Close a card's wish because a person abandons it; see `Submissions.close_wish`."""
         record = self._submissions.close_wish(euicc, self._wishes)
         self._hub.publish("provisioning", {"phase": "closed", "platform": record.platform}, euicc=euicc)
         return record
 
-    def line(self, iccid: str) -> LineRecord | None:
-        """Return a platform's last report on the line of a profile; None: no platform was asked."""
-        return self._lines.get(iccid)
-
-    def line_cause(self, iccid: str) -> str:
-        """Return why the network may not serve a profile, as a sentence; empty: its line gives no reason."""
-        return self._lines.cause(iccid)
-
-    def change(self, change_id: int) -> Change:
-        """Return a change.
-
-        Raises:
-            NotFound: there is no change with this ID.
-        """
-        return self._store.change(change_id)
-
-    def changes(
-        self, *, euicc: str | None = None, before: int | None = None, limit: int | None = None
-    ) -> list[Change]:
-        """Return the stored changes, newest first.
-
-        Args:
-            euicc: only this card's.
-            before: only changes older than this one.
-            limit: the maximum number of changes to return; None: all.
-        """
-        return self._store.changes(euicc=euicc, before=before, limit=limit)
-
     @property
     def last_event_id(self) -> str:
         """The ID of the latest event: as long as it stays the same, nothing has changed."""
         return self._hub.last_id
-
-    def answer(self, change_id: int, answer: Answer, *, key: IdempotencyKey | None = None) -> Submission:
-        """Answer a waiting change; see `Submissions.answer`."""
-        return self._submissions.answer(change_id, answer, key=key)
 
     def cancel(self, change_id: int, *, undo: bool = True) -> Change:
         """Cancel a change: immediately if it is queued or waits, otherwise at its next safe point.
@@ -364,10 +328,6 @@ class Engine:
             partial(self._workers.release, PauseReason.NETWORK),
         )
 
-    def under_way(self) -> list[Change]:
-        """Return the changes that run or wait for an answer, oldest first; never waits for the disk."""
-        return self._store.active()
-
     def be_patient(self, timeouts: Timeouts) -> None:
         """Apply new time limits to everything that begins from now on."""
         self._timeouts.become(timeouts)
@@ -395,10 +355,6 @@ class Engine:
     def ports() -> Ports:
         """Return the existing serial ports and readers, even those that are not in the settings."""
         return find_ports(deadline=Deadline.after(LISTING))
-
-    def subscribe(self, wake: Callable[[], None], *, after: str | None = None) -> Subscription:
-        """Listen to events; see `Hub.subscribe`."""
-        return self._hub.subscribe(wake, after=after)
 
     @property
     def events(self) -> EventLog:

@@ -13,7 +13,6 @@ from lpad.codec.messages.installation_result import (
     BppCommand,
     InstallationError,
     ProfileInstallationResult,
-    is_installation_result,
 )
 from lpad.codec.messages.notifications import PendingNotification
 from lpad.simulator.asn1.schema import Schema
@@ -116,13 +115,6 @@ def test_an_interpreter_that_says_nothing_readable(sima: bytes) -> None:
     """Unreadable details do not hide the result."""
     value = {"bppCommandId": 5, "errorReason": 12, "simaResponse": sima}
     assert ProfileInstallationResult.decode(result("errorResult", value)).element_status is None
-
-
-def test_telling_a_result_from_other_answers() -> None:
-    """Only BF37 ends the loading of a profile."""
-    assert is_installation_result(result("errorResult", {"bppCommandId": 0, "errorReason": 2}))
-    for other in (b"", b"\x30\x00", b"\xbf\x37", tlv.encode(0xBF36)):
-        assert not is_installation_result(other)
 
 
 @pytest.mark.parametrize(

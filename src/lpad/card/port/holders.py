@@ -7,9 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 
 _MODEM_MANAGER = "ModemManager"
+_PROCESSES = Path("/proc")
 
 
-def held_elsewhere(port: str, *, processes: Path = Path("/proc")) -> str:
+def held_elsewhere(port: str, *, processes: Path = _PROCESSES) -> str:
     """Return the text for a port that another program holds, with the program's name if known.
 
     ModemManager runs as root, so other users cannot see its open files; but they can see that it runs.
@@ -32,14 +33,14 @@ def held_elsewhere(port: str, *, processes: Path = Path("/proc")) -> str:
     )
 
 
-def modem_manager_runs(*, processes: Path = Path("/proc")) -> bool:
+def modem_manager_runs() -> bool:
     """Return whether ModemManager runs, according to /proc."""
-    return bool(_running(_MODEM_MANAGER, processes))
+    return bool(_running(_MODEM_MANAGER, _PROCESSES))
 
 
-def holders(port: str, *, processes: Path = Path("/proc")) -> tuple[str, ...]:
+def holders(port: str) -> tuple[str, ...]:
     """Return the processes that have a port open, as `NAME (pid PID)`; only root sees other users'."""
-    return tuple(f"{name} (pid {pid})" for name, pid in _holders(port, processes))
+    return tuple(f"{name} (pid {pid})" for name, pid in _holders(port, _PROCESSES))
 
 
 def _holders(port: str, processes: Path) -> list[tuple[str, str]]:

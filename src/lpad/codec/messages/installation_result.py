@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lpad.base.errors import MalformedError
 from lpad.base.frozen import Frozen
 from lpad.base.identifiers import TransactionId
-from lpad.codec.asn1 import der, tlv
+from lpad.codec.asn1 import der
 from lpad.codec.messages.notifications import NotificationMetadata
 from lpad.codec.messages.profile_info import aid_of
 from lpad.codec.messages.result_code import ResultCode
@@ -15,7 +15,6 @@ from lpad.codec.messages.result_code import ResultCode
 if TYPE_CHECKING:
     from lpad.base.identifiers import Aid
 
-PROFILE_INSTALLATION_RESULT = 0xBF37
 _NO_REASON = 127
 
 
@@ -133,14 +132,6 @@ class ProfileInstallationResult(Frozen):
     def succeeded(self) -> bool:
         """Whether the profile is on the card."""
         return self.error is None
-
-
-def is_installation_result(data: bytes) -> bool:
-    """Whether the card's answer to a segment is the final result, so that no more segments may follow."""
-    try:
-        return tlv.parse_first(data)[0].tag == PROFILE_INSTALLATION_RESULT
-    except MalformedError:
-        return False
 
 
 def _element_status(sima_response: bytes | None) -> str | None:

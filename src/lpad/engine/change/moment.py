@@ -82,21 +82,18 @@ class SteadyClock:
         *,
         read: Callable[[], Moment] = Moment.now,
         running: Callable[[], float] = time.monotonic,
-        unset_before: float = CLOCK_UNSET_BEFORE,
     ) -> None:
         """Begin as a clock without a past; `go_on` continues an earlier one.
 
         Args:
             read: reads the device's clocks.
             running: seconds that pass while the device runs and is not suspended.
-            unset_before: seconds since 1970; a wall clock with an earlier time was not set.
         """
         self._read = read
         self._running = running
-        self._unset_before = unset_before
         self._started = running()
         present = read()
-        self._base = self._at(present, steady=max(present.wall, unset_before))
+        self._base = self._at(present, steady=max(present.wall, CLOCK_UNSET_BEFORE))
 
     def go_on(self, last: Moment) -> None:
         """Continue from the clock's last reading in an earlier run of lpad."""
@@ -111,7 +108,7 @@ class SteadyClock:
             latest: the latest moment in the journal, in seconds since 1970 by the wall clock of that time.
         """
         present = self._read()
-        wall = max(present.wall, self._unset_before)
+        wall = max(present.wall, CLOCK_UNSET_BEFORE)
         self._base = self._at(present, steady=min(wall, max(latest, EARLIEST) + LONGEST_GAP))
 
     def now(self) -> Moment:
@@ -126,7 +123,7 @@ class SteadyClock:
         if present.is_same_boot(last):
             return max(0.0, present.boot - last.boot)
         since_boot = present.boot if present.boot_id else 0.0  # the minimum
-        both_set = min(last.wall, present.wall) >= self._unset_before
+        both_set = min(last.wall, present.wall) >= CLOCK_UNSET_BEFORE
         off = min(max(0.0, present.wall - last.wall), LONGEST_GAP) if both_set else 0.0
         return max(since_boot, off)
 

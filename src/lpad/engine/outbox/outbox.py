@@ -208,11 +208,11 @@ class Outbox:
         """Reset the waiting times of one card, one recipient or all, for an immediate delivery."""
         self._journal.notifications.make_due(at=self._journal.clock.now().steady, eid=eid, address=address)
 
-    def network_is_back(self, address: str | None = None) -> None:
-        """Try waiting notifications soon, for one recipient or all, except those just tried."""
+    def network_is_back(self) -> None:
+        """Try waiting notifications soon, except those just tried."""
         try:
             present = self._journal.clock.now().steady
-            self._journal.notifications.make_due(at=present, address=address, idle_since=present - REST)
+            self._journal.notifications.make_due(at=present, idle_since=present - REST)
         except LpadError as error:
             log.debug("outbox: %s", error)
         self.wake()

@@ -286,7 +286,13 @@ class ChangeStore:
     def changes(
         self, *, euicc: str | None = None, before: int | None = None, limit: int | None = None
     ) -> list[Change]:
-        """Return the stored changes, newest first; see `Engine.changes`."""
+        """Return the stored changes, newest first.
+
+        Args:
+            euicc: only this card's.
+            before: only changes older than this one.
+            limit: the maximum number of changes to return; None: all.
+        """
         stored = self._journal.changes.latest(euicc=euicc, before=before, limit=limit)
         with self._lock:
             return [self._live.get(change.id, change) for change in stored]

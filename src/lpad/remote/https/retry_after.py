@@ -13,21 +13,14 @@ LONGEST_WAIT = 86400
 _NUMBER = LazyPattern(r"[0-9]+")
 
 
-def retry_after(header: str | None, *, wall: float | None = None) -> int | None:
-    """Return the seconds in a Retry-After header, at most a day; None: it has no valid value.
-
-    Args:
-        header: seconds or a date.
-        wall: this device's clock, in seconds since 1970; None: the present time.
-    """
+def retry_after(header: str | None) -> int | None:
+    """Return the seconds in a Retry-After header, or until its date, at most a day; None: it is not valid."""
     if header is None:
         return None
     seconds = whole_number(header.strip())
     if seconds is None:
         try:
-            seconds = round(
-                parsedate_to_datetime(header).timestamp() - (time.time() if wall is None else wall)
-            )
+            seconds = round(parsedate_to_datetime(header).timestamp() - time.time())
         except (ValueError, TypeError, IndexError, OverflowError):
             return LONGEST_WAIT if _NUMBER.fullmatch(header.strip()) else None
     return min(max(seconds, 0), LONGEST_WAIT)
