@@ -95,7 +95,7 @@ def test_the_wall_clock_tells_no_age() -> None:
         "def f():\n return time.clock_gettime(time.CLOCK_REALTIME)",
     ],
 )
-def test_what_counts_as_reading(text: str) -> None:
+def test_readings_of_the_wall_clock_are_found(text: str) -> None:
     """Calls, references and imports by name are found, even if the module has a prefix."""
     assert list(_readings("a.py", ast.parse(text)))
 
@@ -110,7 +110,7 @@ def test_what_counts_as_reading(text: str) -> None:
         ("def f(a, m):\n return m.steady - a", 0),
     ],
 )
-def test_what_counts_as_comparing(text: str, found: int) -> None:
+def test_comparisons_of_its_readings_are_found(text: str, found: int) -> None:
     """Differences and comparisons are found, even through a name; a date in the future is neither."""
     assert len(list(_comparisons("a.py", ast.parse(text)))) == found
 

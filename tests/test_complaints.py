@@ -83,7 +83,7 @@ def test_a_complaint_is_answered(row: Row) -> None:
 
 
 @pytest.mark.parametrize("row", [row for row in rows() if row.out_of_scope], ids=lambda row: row.number)
-def test_what_is_left_alone_has_its_reason(row: Row) -> None:
+def test_each_report_out_of_scope_has_its_reason(row: Row) -> None:
     """docs/out-of-scope.md has a line for each report, or for its number if there is no report."""
     for report in row.reports or (row.number,):
         assert report in OUT_OF_SCOPE

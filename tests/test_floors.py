@@ -34,7 +34,7 @@ def test_tests_mirror_the_house() -> None:
 
 @pytest.mark.parametrize("folder", plan.BESIDE)
 @pytest.mark.parametrize("rule", plan.BESIDE_RULES, ids=lambda rule: rule.__name__)
-def test_the_folders_beside_keep_to_the_plan(
+def test_the_folders_next_to_the_package_keep_to_the_plan(
     rule: Callable[[plan.House], Iterator[str]], folder: str
 ) -> None:
     """No import, module or room of a folder next to the package breaks a rule that it keeps to."""
@@ -42,7 +42,7 @@ def test_the_folders_beside_keep_to_the_plan(
 
 
 @pytest.mark.parametrize("folder", plan.BESIDE)
-def test_tests_mirror_the_folders_beside(folder: str) -> None:
+def test_tests_mirror_the_folders_next_to_the_package(folder: str) -> None:
     """A test of a folder next to the package is in the mirror of its module's room."""
     root = TESTS / folder
     tests = {path.relative_to(root).as_posix() for path in root.rglob("test_*.py")}
@@ -209,7 +209,7 @@ def test_each_rule_is_shown_to_fail() -> None:
 
 
 @pytest.mark.parametrize("room", sorted(plan.INDOORS))
-def test_what_is_seen_from_within_its_floor_only(room: str) -> None:
+def test_rooms_that_are_seen_from_within_their_floor_only(room: str) -> None:
     """Each room of rule 7 is refused to the floor above, even in a function or for type checking."""
     for source in ("import {}", "def f():\n    import {}", "if TYPE_CHECKING:\n    import {}"):
         name = f"lpad.{room}.x".replace("/", ".")
@@ -218,7 +218,7 @@ def test_what_is_seen_from_within_its_floor_only(room: str) -> None:
 
 
 @pytest.mark.parametrize(("folder", "plan_of"), plan.APART.items())
-def test_what_stands_apart_sees_what_is_written_and_no_more(
+def test_folders_on_no_floor_see_only_what_the_plan_names(
     folder: str, plan_of: tuple[frozenset[str], frozenset[str]]
 ) -> None:
     """Client and simulator see, and are seen by, only the folders that the plan names."""

@@ -104,6 +104,6 @@ def test_no_table_is_broken() -> None:
         ("| a | b | c |\n|---|---|\n", [1]),
     ],
 )
-def test_what_is_broken(text: str, lines: list[int]) -> None:
+def test_broken_tables_are_found(text: str, lines: list[int]) -> None:
     """Rows in one line, a row over several lines, and a wrong number of cells are found; code is ignored."""
     assert [number for number, _ in broken(text.splitlines())] == lines

@@ -33,7 +33,7 @@ def test_help_is_printed_and_nothing_done(tmp_path: Path, name: str, option: str
 @pytest.mark.parametrize(
     ("module", "option"), [("bench", "--load"), ("bench", "--json"), ("faults", "--only"), ("hil", "--bench")]
 )
-def test_what_has_options_of_its_own_lists_them(module: str, option: str) -> None:
+def test_a_script_with_a_command_line_prints_its_help(module: str, option: str) -> None:
     """After an installation, a script with a command line prints the help of that command line."""
     done = subprocess.run(
         [sys.executable, "-m", module, "--help"],
@@ -50,7 +50,7 @@ def test_what_has_options_of_its_own_lists_them(module: str, option: str) -> Non
 @pytest.mark.parametrize(
     ("name", "told"), [("demo", "runs a profile's life cycle"), ("build-deb", "builds the Debian package")]
 )
-def test_what_takes_long_says_first_what_it_does(tmp_path: Path, name: str, told: str) -> None:
+def test_a_slow_script_first_prints_its_purpose(tmp_path: Path, name: str, told: str) -> None:
     """The script prints one line before it installs anything; here nothing can be installed."""
     programs = tmp_path / "programs"
     programs.mkdir()

@@ -60,7 +60,7 @@ MAY_START_PROCESSES = {
         (IMSI, "< 0829262021436587099000"),
     ],
 )
-def test_what_is_found(secret: str, line: str) -> None:
+def test_secrets_are_found_in_all_forms(secret: str, line: str) -> None:
     """Secrets are found in text, hex, BCD and base64, alone and inside, learned before or after."""
     before, after = Hunt(), Hunt()
     before.learn("it", secret)
@@ -71,7 +71,7 @@ def test_what_is_found(secret: str, line: str) -> None:
     assert after.found() != []
 
 
-def test_what_is_not_found() -> None:
+def test_shortened_texts_are_not_found() -> None:
     """A shortened text is no longer a secret, and garbage never was one."""
     hunt = Hunt()
     hunt.learn("ICCID", ICCID)
@@ -90,7 +90,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
     return Pki.open(tmp_path_factory.mktemp("pki"))
 
 
-def test_what_is_learned(tmp_path: Path, pki: Pki) -> None:
+def test_sources_add_their_secrets(tmp_path: Path, pki: Pki) -> None:
     """Cards, modems, orders, profiles and requests add their secrets to the hunt."""
     with Lab(tmp_path, pki, personality=ModemPersonality(imei=IMEI)) as lab:
         package = made_up_profile(Iccid.parse(ICCID), imsi=IMSI, size=3000)
@@ -103,7 +103,7 @@ def test_what_is_learned(tmp_path: Path, pki: Pki) -> None:
     assert {HUNT.secrets.get(each) for each in ("hunted-code", "other-code")} == {"confirmation code"}
 
 
-def test_what_is_heard(tmp_path: Path, pki: Pki) -> None:
+def test_all_output_is_searched(tmp_path: Path, pki: Pki) -> None:
     """Errors' sentences, traces, metrics and the arguments of lpad's own processes are searched."""
     InvalidValue("there is no plugh-xyzzy")
     assert HUNT.has_heard("plugh-xyzzy")

@@ -153,7 +153,7 @@ console.log(JSON.stringify(JSON.parse(process.argv[2]).map(([id, user]) => ask(i
         "org.debian.pcsc-lite.access_card",
     ],
 )
-def test_polkit_lets_lpad_pass_and_nobody_else(action: str) -> None:
+def test_polkit_allows_only_lpad(action: str) -> None:
     """The user lpad may borrow modems, use readers and connect; others keep the system's own rules."""
     asked = [[action, "lpad"], [action, "alice"], ["org.freedesktop.login1.reboot", "lpad"]]
     rules = ROOT / "config" / "polkit" / "50-lpad.rules"

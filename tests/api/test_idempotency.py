@@ -36,7 +36,7 @@ def test_a_repeated_post_starts_nothing_twice(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "\u00e9", "a\tb"])
-def test_a_key_that_is_none(gateway: Gateway, key: str) -> None:
+def test_an_invalid_key_is_refused(gateway: Gateway, key: str) -> None:
     """A header that cannot be a key is refused before anything is done."""
     headers = {"Idempotency-Key": key.encode()}
     response = gateway.http.post(f"{EUICC}/refresh", headers=headers)  # type: ignore[arg-type]  # bytes will do

@@ -53,7 +53,7 @@ def test_numbers_too_long_are_the_callers_mistake(gateway: Gateway, query: str) 
 
 
 @pytest.mark.parametrize("ending", [DIGITS, "1%0Adata: {}", "1%0D%0Aevent: change", "x"])
-def test_an_event_id_that_is_none_is_not_repeated(gateway: Gateway, ending: str) -> None:
+def test_an_unassigned_event_id_begins_a_new_stream(gateway: Gateway, ending: str) -> None:
     """The stream begins with an ID of its own, and reports that events are lost."""
     gateway.http.post(f"/v1/euiccs/{CARD}/refresh?wait=120")
     with gateway.http.stream("GET", "/v1/events") as response:

@@ -170,7 +170,7 @@ def test_a_flood_of_headers(gateway: Gateway, one: bytes) -> None:
     assert len(one) * 10_000 > LARGEST_HEAD
 
 
-def test_a_stream_that_nobody_reads(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unread_stream_is_closed(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     """Events for such a stream do not pile up: the queue is limited, and the connection is finally closed."""
     monkeypatch.setattr(connection, "LISTENING", 0.5)
     hub = gateway.lab.engine._hub
@@ -188,7 +188,9 @@ def test_a_stream_that_nobody_reads(gateway: Gateway, monkeypatch: pytest.Monkey
         assert gateway.get("/v1/system")["health"]["ok"]
 
 
-def test_an_answer_that_nobody_reads(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_reads_no_answers_is_disconnected(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A client that sends requests and reads no answers is disconnected in the end."""
     monkeypatch.setattr(connection, "LISTENING", 0.5)
     with connect(gateway) as deaf:

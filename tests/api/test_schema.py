@@ -93,7 +93,7 @@ def test_every_schema_is_described() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "89F1", "FFFF", "89/44", "8" * 21, "8" * 34, "G"])
-def test_what_is_no_profile_s_name(name: str) -> None:
+def test_invalid_profile_names_are_refused(name: str) -> None:
     """Both the document and the daemon refuse these texts as the name of a profile."""
     with pytest.raises(InvalidValue):
         profile_target(name)

@@ -111,7 +111,7 @@ def test_later_fields_are_passed_over(more: str) -> None:
         ("1$smdp.gsma.com$" + "A" * 255, "255"),
     ],
 )
-def test_what_is_no_code(text: str, said: str) -> None:
+def test_invalid_activation_codes_are_refused(text: str, said: str) -> None:
     """Any other text is refused, with the wrong field and without its secret."""
     with pytest.raises(InvalidActivationCode, match=said) as caught:
         ActivationCode.parse(text)
@@ -145,7 +145,7 @@ def test_a_plus_in_a_link_stays_one() -> None:
     "text",
     ["LPA:1", "lpa:1 ", "1", "LPA:1.example.com", "LPA:1.example.com-1234", "1.example.com-1234", "'LPA:1'"],
 )
-def test_what_a_shell_leaves_is_recognised(text: str) -> None:
+def test_the_rest_of_a_code_after_shell_expansion_is_recognised(text: str) -> None:
     """The error explains that the shell replaces each $ and the next word of a code without single quotes."""
     with pytest.raises(InvalidActivationCode, match="single quotes"):
         ActivationCode.parse(text)

@@ -29,7 +29,7 @@ def test_ends_a_wait_for_a_socket() -> None:
         cancellation.check()
 
 
-def test_readable_also_if_cancelled_before() -> None:
+def test_a_wait_after_the_cancellation_ends_immediately() -> None:
     """A wait that begins after the cancellation ends immediately, and so does the next one."""
     cancellation = Cancellation()
     cancellation.cancel("taken back")

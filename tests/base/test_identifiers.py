@@ -47,7 +47,7 @@ def test_eid_as_people_write_it() -> None:
 
 
 @pytest.mark.parametrize("text", ["", TEST_EID[:-1], TEST_EID + "0", TEST_EID[:-1] + "F", "٣" * 32])
-def test_what_is_no_eid(text: str) -> None:
+def test_invalid_eids_are_refused(text: str) -> None:
     """Another number of digits, or other digits than 0 to 9, is refused."""
     with pytest.raises(InvalidValue):
         Eid.parse(text)
@@ -97,7 +97,7 @@ def test_iccid_as_modems_report_it() -> None:
 @pytest.mark.parametrize(
     "text", ["", "F", "8" * 21, "8949F49999999990098", "F89", "89494499999999900X8", "٣" * 19]
 )
-def test_what_is_no_iccid(text: str) -> None:
+def test_invalid_iccids_are_refused(text: str) -> None:
     """Other lengths, and F anywhere but at the end, are refused."""
     with pytest.raises(InvalidValue):
         Iccid.parse(text)
@@ -146,7 +146,7 @@ def test_tac() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "35290611012345"[:13], "352906110123452", "35290611012345x", "3" * 17])
-def test_what_is_no_imei(text: str) -> None:
+def test_invalid_imeis_are_refused(text: str) -> None:
     """Another number of digits, or a wrong check digit, is refused."""
     with pytest.raises(InvalidValue):
         Imei.parse(text)

@@ -84,7 +84,7 @@ def test_a_thread_that_rests_is_well(run: Run) -> None:
     assert stuck(grace=0) == []
 
 
-def test_after_a_rest_the_clock_begins_anew() -> None:
+def test_a_rest_forgets_the_earlier_deadline() -> None:
     """A deadline from before the rest is forgotten."""
     with watched("a worker"):
         assert Deadline.after(-100).remaining() == 0

@@ -51,7 +51,7 @@ def test_addresses(text: str, host: str, port: int) -> None:
         "smdp@example.com",
     ],
 )
-def test_what_is_no_address(text: str) -> None:
+def test_invalid_server_addresses_are_refused(text: str) -> None:
     """Schemes, paths, impossible names and ports are refused."""
     with pytest.raises(InvalidValue):
         ServerAddress.parse(text)

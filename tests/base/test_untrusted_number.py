@@ -24,7 +24,7 @@ LONG = "1" * 5000
 @pytest.mark.parametrize(
     "text", ["", LONG, "9" * 21, "٣", "²", "1_0", " 1", "1\n", "+1", "-1", "0x10", "1.0", "65536"]
 )
-def test_what_is_no_whole_number(text: str) -> None:
+def test_invalid_whole_numbers_are_refused(text: str) -> None:
     """Digits of other scripts, blanks, signs, underscores and numbers out of range are refused."""
     assert whole_number(text, most=65535) is None
 
@@ -41,7 +41,7 @@ def test_whole_numbers() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "G", "F" * 17, "٣", "-1", "0x1", "100"])
-def test_what_is_no_hexadecimal_number(text: str) -> None:
+def test_invalid_hexadecimal_numbers_are_refused(text: str) -> None:
     """Signs, prefixes, other scripts and numbers out of range are refused."""
     assert hexadecimal_number(text, most=0xFF) is None
 
@@ -54,7 +54,7 @@ def test_hexadecimal_numbers() -> None:
 @pytest.mark.parametrize(
     "text", ["", "nan", "inf", "-inf", "1e999", "1e400", LONG, "٣", "1_0", " 1", "-0.5", "3601"]
 )
-def test_what_is_no_decimal_number(text: str) -> None:
+def test_invalid_decimal_numbers_are_refused(text: str) -> None:
     """Texts that only float() accepts are refused, and so are numbers out of range."""
     assert decimal_number(text, most=3600) is None
 
@@ -71,7 +71,7 @@ def test_long_number_in_json() -> None:
 
 
 @pytest.mark.parametrize("value", [None, "12", True, math.nan, math.inf, -1, 10**30, [1]])
-def test_noted_number_that_is_none(value: object) -> None:
+def test_an_impossible_stored_number_is_replaced(value: object) -> None:
     """An impossible stored value is replaced."""
     assert noted_number(value, default=3.0, most=100.0) == 3.0
 

@@ -192,7 +192,7 @@ def test_the_reader_is_free_after_close(bench: Bench) -> None:
         pass
 
 
-def test_nobody_interferes_with_a_shared_session(shared: PcscLink) -> None:
+def test_other_programs_wait_for_the_end_of_a_session(shared: PcscLink) -> None:
     """While a session lasts, others wait for their turn and then get it (gsm-sip-bridge#17)."""
     with other_program("shared") as other:
         with isdr_session(shared, deadline=soon()) as isdr:

@@ -189,7 +189,7 @@ except CardUnreachable as error:
 """
 
 
-def test_a_killed_pcscd_has_refused_nobody(tmp_path: Path) -> None:
+def test_a_killed_pcscd_is_a_broken_connection(tmp_path: Path) -> None:
     """A pcscd that ends with an unread request counts as a broken connection, despite "refused"."""
     done = subprocess.run(
         [sys.executable, "-c", KILLED_WITH_A_QUESTION_UNREAD, str(tmp_path / "pcscd.comm")],

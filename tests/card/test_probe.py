@@ -49,7 +49,7 @@ def probed(modem: PtyModem, *, folder: Path | None = None) -> ProbeReport:
 
 
 @pytest.mark.parametrize("name", personality_names())
-def test_every_personality(name: str) -> None:
+def test_a_probe_reads_the_card_in_every_simulated_modem(name: str) -> None:
     """A probe finds a way to the card in every modem, and leaves no channel open."""
     personality = find_personality(name)
     card = card_of(personality)
@@ -83,7 +83,7 @@ def test_every_personality(name: str) -> None:
         ("well-mannered", {"block_size": 255, "block_size_learned": False, "channels_closed": 0}),
     ],
 )
-def test_what_is_found(name: str, found: dict[str, Any]) -> None:
+def test_the_report_names_link_and_handle(name: str, found: dict[str, Any]) -> None:
     """The report names link, form of the handle, and how data are returned."""
     personality = find_personality(name)
     card = card_of(personality)

@@ -32,7 +32,7 @@ def probed(reader: str, aid: Aid = ISD_R) -> ProbeReport:
 
 
 @pytest.mark.parametrize(("atr", "kind"), [(ATR_T0, "pcsc-t0"), (ATR_T1, "pcsc-t1")], ids=["T0", "T1"])
-def test_reader(atr: bytes, kind: str) -> None:
+def test_the_report_names_reader_and_protocol(atr: bytes, kind: str) -> None:
     """The report names the reader and the protocol; both readers are among those that are there."""
     slot = Slot()
     slot.card = (ScriptedCard if atr == ATR_T0 else BlockCard)(answers={GET_EID: EID})

@@ -99,7 +99,7 @@ def test_a_bare_number_is_a_handle() -> None:
         assert link.kind is LinkKind.CGLA
 
 
-def test_channels_that_nobody_opened_are_not_closed() -> None:
+def test_channels_of_other_programs_are_not_closed() -> None:
     """No AT+CCHC=1 to 4 at the start, as an older peer sent it and FM350 refused it (lpac#209)."""
     with bench("cgla-bare-number") as (modem, link):
         get_eid(link)

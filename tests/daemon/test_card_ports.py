@@ -117,9 +117,7 @@ def test_a_card_with_two_euiccs_is_two_cards(tmp_path: Path, name: str) -> None:
         ("quirks: {links: [csim]}", False),
     ],
 )
-def test_what_reaches_a_card_stays_while_the_settings_say_the_same(
-    tmp_path: Path, *, more: str, stays: bool
-) -> None:
+def test_a_port_stays_open_if_its_settings_are_unchanged(tmp_path: Path, *, more: str, stays: bool) -> None:
     """Only a changed way to the card has it opened again; other keys take effect on the open port."""
     ports = CardPorts(tmp_path)
     (before,) = ports.of(settings(tmp_path, "euiccs: {a: {port: x}}"))

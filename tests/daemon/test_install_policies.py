@@ -69,7 +69,7 @@ def test_a_card_s_own_counts_from_a_reload(tmp_path: Path) -> None:
         ("confirm: never", "'policy.confirm': expected one of card, rules, always"),
     ],
 )
-def test_what_fits_nothing_is_a_mistake(tmp_path: Path, line: str, told: str) -> None:
+def test_a_pattern_that_fits_nothing_is_refused(tmp_path: Path, line: str, told: str) -> None:
     """A pattern that fits no server, OID or operator is refused, because it would silently forbid all."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, f"policy:\n  {line}\n")

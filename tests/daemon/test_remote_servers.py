@@ -43,7 +43,9 @@ def test_trust_d(tmp_path: Path) -> None:
     assert anchors(file) == 1
 
 
-def test_what_is_trusted_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_states_the_number_of_trusted_certificates(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """The log states the number of the operator's certificates, and nothing if there are no files."""
     with caplog.at_level(logging.INFO, logger="lpad.daemon.remote_servers"):
         load_trust(read(tmp_path, ""))

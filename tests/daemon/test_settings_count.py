@@ -354,7 +354,7 @@ def test_each_timeout_is_kept(name: str) -> None:
         for name in class_.__struct_fields__
     ],
 )
-def test_what_the_settings_become_is_read(class_: type, name: str) -> None:
+def test_each_passed_on_setting_is_read(class_: type, name: str) -> None:
     """Each field that the daemon passes to the engine and to servers is read by something below it."""
     assert name in {read for read, _ in READ}, class_
 

@@ -40,9 +40,7 @@ def test_without_a_manager_nothing_happens(tmp_path: Path) -> None:
     assert not systemd.notify("READY=1", environment={"NOTIFY_SOCKET": str(tmp_path / "gone")})
 
 
-def test_a_manager_that_does_not_read_holds_nobody_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_message_to_a_full_queue_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A message that does not fit into the queue is dropped after a moment."""
     monkeypatch.setattr(systemd, "PATIENCE", 0.05)
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as manager:

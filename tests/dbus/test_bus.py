@@ -97,7 +97,7 @@ def test_refusal(bus: Bus) -> None:
     assert not caught.value.not_permitted
 
 
-def test_nobody_has_the_name(bus: Bus) -> None:
+def test_a_missing_program_differs_from_a_refusal(bus: Bus) -> None:
     """The error distinguishes a missing program from one that refuses."""
     with pytest.raises(BusRefused) as caught:
         bus.call(Call(to="org.lpad.Nobody", path=PATH, interface=NAME, member="Echo"), deadline=soon())

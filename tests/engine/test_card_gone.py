@@ -101,7 +101,7 @@ def interrupted(change: Change) -> str:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_the_card_did_is_done(both: Lab, case: str) -> None:
+def test_a_switch_that_the_card_made_is_done(both: Lab, case: str) -> None:
     """The change waits, and is done when the card is back and in the wanted state."""
     change = gone(both, case, executed=True)
     back(both)
@@ -115,7 +115,7 @@ def test_what_the_card_did_is_done(both: Lab, case: str) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_the_card_did_not_do_is_not_done(both: Lab, case: str) -> None:
+def test_a_switch_that_never_reached_the_card_fails(both: Lab, case: str) -> None:
     """The command never reached the card; once the card is back, the error states that nothing was done."""
     change = gone(both, case, executed=False)
     back(both)
@@ -307,7 +307,7 @@ def test_a_card_that_stays_away(both: Lab, *, restarted: bool) -> None:
     assert result_of(again) == {"iccid": SECOND, "already": True}
 
 
-def test_a_port_that_goes_once_more_while_the_modem_is_looked_after(both: Lab) -> None:
+def test_a_done_change_stays_done_if_the_port_vanishes_again(both: Lab) -> None:
     """A change that the card has carried out stays done: it waits again, within the same limit."""
     both.stop()
     both.start(guarding.port(both, steps=[{"step": "wait", "seconds": 0.3}]))

@@ -133,7 +133,7 @@ def test_a_local_program_confirms(
     assert heard.decisions == [(CARD, str(asked.id), decision, "confirm")]
 
 
-def test_nobody_answers(lab: Lab, heard: Heard) -> None:
+def test_without_an_answer_nothing_is_installed(lab: Lab, heard: Heard) -> None:
     """Without an answer nothing is installed, and the order stays open."""
     lab.patient(answer=0.1)
     lab.policies.become(Policies(InstallPolicy(confirm=Asking.ALWAYS)))
@@ -145,13 +145,13 @@ def test_nobody_answers(lab: Lab, heard: Heard) -> None:
     assert heard.decisions == [(CARD, str(change.id), "timeout", "confirm")]
 
 
-def test_what_carries_no_rules_is_not_asked_about(lab: Lab, heard: Heard) -> None:
+def test_a_profile_without_policy_rules_needs_no_answer(lab: Lab, heard: Heard) -> None:
     """By default a profile without policy rules is installed without a question."""
     lab.install()
     assert heard.decisions == []
 
 
-def test_settings_read_anew_count_for_the_next_download(lab: Lab) -> None:
+def test_reloaded_settings_apply_to_the_next_download(lab: Lab) -> None:
     """A download that waits continues under the policy that it began with."""
     lab.policies.become(Policies(InstallPolicy(confirm=Asking.ALWAYS)))
     waiting = lab.asked(submitted(lab, lab.order()).id)

@@ -179,7 +179,7 @@ def test_a_profile_is_deleted(lab: Lab) -> None:
     assert lab.server.notifications[-1].event == "delete"
 
 
-def test_what_is_not_there(lab: Lab) -> None:
+def test_changes_of_a_missing_profile_are_not_found(lab: Lab) -> None:
     """Verbs on a missing profile lead to not-found; deleting one may be allowed to succeed."""
     for kind in (Kind.ENABLE, Kind.DISABLE, Kind.DELETE):
         assert failure(lab.carry_out(kind, iccid=FIRST)) == "not-found"
@@ -238,7 +238,7 @@ class TestQuestions:
         lab.engine.answer(change.id, Answer(confirmation_code="code-1234"))
         good(lab.ended(change.id))
 
-    def test_nobody_answers(self, lab: Lab) -> None:
+    def test_an_unanswered_change_fails(self, lab: Lab) -> None:
         """Once the time to answer has passed, the change fails; the order stays open for another attempt."""
         lab.patient(answer=0.05)
         order = lab.order(confirmation_code="code-1234")
@@ -391,7 +391,7 @@ class TestCancelling:
         lab.engine.answer(change.id, Answer(decision="accept"))
         good(lab.ended(change.id))
 
-    def test_what_is_queued_stays_queued_over_a_restart(self, lab: Lab) -> None:
+    def test_a_queued_change_survives_a_restart(self, lab: Lab) -> None:
         """A change that never ran is carried out after the next start, with its secrets."""
         order = lab.order(iccid=SECOND, name="Second")
         lab.engine  # noqa: B018 - starts it
@@ -440,9 +440,7 @@ class TestAbsence:
         lab.modem.come_back()
         good(lab.carry_out(Kind.ENABLE, iccid=iccid))
 
-    def test_the_worker_outlives_errors_that_nobody_thought_of(
-        self, lab: Lab, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_the_worker_survives_unexpected_errors(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
         """A foreign exception is an internal error of the change, and the next one works."""
 
         def enable(_run: Run, _context: Context) -> Outcome:

@@ -218,7 +218,7 @@ def test_a_guard_of_a_later_lpad_takes_the_switch_back(
         assert enabled(lab) == FIRST
 
 
-def test_a_condition_that_nobody_can_evaluate_is_refused_before_anything_is_sent(
+def test_a_condition_without_a_source_is_refused_before_anything_is_sent(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A kind of condition without a source strands no device."""

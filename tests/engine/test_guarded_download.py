@@ -128,7 +128,7 @@ def test_a_port_that_goes_under_the_guard_is_waited_for(tmp_path: Path, pki: Pki
         assert rolled_back(lab.ended(change.id))["enabled"] == FIRST
 
 
-def test_what_cant_be_guarded_is_not_downloaded(tmp_path: Path, pki: Pki) -> None:
+def test_a_download_that_cannot_be_guarded_is_refused(tmp_path: Path, pki: Pki) -> None:
     """With a modem that reports no registration, it is refused before any server is contacted."""
     with guarding(tmp_path, pki, registration_commands=()) as lab:
         change = lab.ended(download(lab, REGISTERED).id)

@@ -55,7 +55,7 @@ def becomes(lab: Lab, state: CardState) -> None:
     lab.until(lambda: lab.engine.snapshot(CARD).state, lambda seen: seen is state)
 
 
-def test_a_port_that_goes_while_nobody_works_is_noticed_at_once(lab: Lab) -> None:
+def test_an_idle_port_that_vanishes_is_noticed_immediately(lab: Lab) -> None:
     """The card becomes absent, with a sentence, and returns without a request and without a timer."""
     with watched(lab) as kernel:
         for _ in range(6):  # more often than the waiting between looks would allow
@@ -70,7 +70,7 @@ def test_a_port_that_goes_while_nobody_works_is_noticed_at_once(lab: Lab) -> Non
             becomes(lab, CardState.READY)
 
 
-def test_a_port_that_was_away_for_a_moment_is_opened_anew(lab: Lab) -> None:
+def test_a_port_that_was_briefly_away_is_reopened(lab: Lab) -> None:
     """If the port was away unnoticed, the card is read again (luci-app-5gmodem#2, openmptcprouter#3050)."""
     with watched(lab) as kernel:
         lab.modem.vanish()

@@ -32,7 +32,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     return found
 
 
-def test_what_has_ended_is_on_the_disk(seen: dict[str, object]) -> None:
+def test_an_ended_switch_is_on_the_disk(seen: dict[str, object]) -> None:
     """After a power cut before there is space again, a kept switch counts as kept."""
     assert seen["full"] == "journal-full"
     assert seen["states"] == [State.DONE, State.FAILED]

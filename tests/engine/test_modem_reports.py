@@ -66,9 +66,7 @@ def test_a_modem_that_is_behind_is_helped_whatever_its_form(tmp_path: Path, pki:
 
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
-def test_no_modem_is_restarted_for_what_nobody_understands(
-    tmp_path: Path, pki: Pki, lie: tuple[str, ...]
-) -> None:
+def test_no_modem_is_restarted_for_an_unknown_report(tmp_path: Path, pki: Pki, lie: tuple[str, ...]) -> None:
     """A report without a profile of this card proves nothing, so the card's list counts."""
     with bench(tmp_path, pki, iccid_commands=("+CCID",), iccid_answer=lie) as lab:
         both(lab)
@@ -215,7 +213,7 @@ def test_a_modem_that_each_switch_needs_a_restart_for_gets_it(tmp_path: Path, pk
 
 
 @pytest.mark.usefixtures("quick")
-def test_what_is_sent_after_each_switch_is_bound_too(
+def test_commands_after_a_switch_are_limited_too(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After three restarts that cost the modem its card, lpad makes the next switch without them."""

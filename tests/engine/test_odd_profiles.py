@@ -209,7 +209,7 @@ def test_a_profile_without_a_state_is_switched(tmp_path: Path, pki: Pki) -> None
         assert enabled(lab) is None
 
 
-def test_what_cannot_be_read_is_deleted_by_aid(tmp_path: Path, pki: Pki) -> None:
+def test_an_unreadable_profile_is_deleted_by_aid(tmp_path: Path, pki: Pki) -> None:
     """An unreadable profile does not count as deleted, neither by its ICCID nor with `missing_ok`."""
     with guarding(tmp_path, pki) as lab:
         lab.card.distort(SECOND, told=NO_ICCID)
@@ -321,7 +321,7 @@ def test_no_profile_is_downloaded_onto_a_card_that_cannot_be_read(lab: Lab, tail
     assert enabled(lab) == FIRST
 
 
-def test_what_a_list_lacks(tmp_path: Path, pki: Pki) -> None:
+def test_an_unreadable_entry_may_be_any_profile(tmp_path: Path, pki: Pki) -> None:
     """An unreadable entry may be any profile, unless its AID is another's."""
     with guarding(tmp_path, pki) as lab:
         second = aid(lab, SECOND)

@@ -200,7 +200,7 @@ def test_cards_that_change_places(lab: Lab, monkeypatch: pytest.MonkeyPatch, oth
     assert slow.refused.is_set()
 
 
-def test_what_takes_effect_on_an_open_card(lab: Lab, port: CardPort, way: Counted) -> None:
+def test_settings_that_take_effect_without_reopening(lab: Lab, port: CardPort, way: Counted) -> None:
     """IMEI, policy and the like count from the next change on, and the port is not opened again."""
     lab.start(port)
     lab.install()

@@ -79,7 +79,7 @@ def test_thirty_days_and_more() -> None:
     assert len(set(waits[10:])) > 1
 
 
-def test_a_recipient_that_hangs_holds_up_nobody(lab: Lab, mute: str) -> None:
+def test_a_hanging_recipient_does_not_delay_the_others(lab: Lab, mute: str) -> None:
     """While one server keeps lpad waiting, the others have already received theirs."""
     lab.patient(delivery=2)
     told = lab.engine.subscribe(lambda: None)
@@ -145,7 +145,7 @@ def test_one_that_was_set_aside_is_dropped_by_hand(lab: Lab) -> None:
     assert again.error.kind == "not-found"
 
 
-def test_an_address_that_is_none_is_set_aside_at_once(lab: Lab) -> None:
+def test_a_notification_for_an_invalid_address_is_set_aside(lab: Lab) -> None:
     """A delivery can never succeed; the reason states this, and the rest is sent."""
     lab.install(metadata=metadata(Recipient(address="https://nowhere/"), Recipient()))
     left = lab.until(lambda: pending(lab), lambda left: [each.stage for each in left] == [Stage.REFUSED])
@@ -309,7 +309,7 @@ def test_nothing_is_sent_that_cant_be_written_down(lab: Lab) -> None:
     journal.close()
 
 
-def test_what_cant_be_written_down_is_not_tried_over_and_over(
+def test_on_a_full_disk_attempts_are_not_repeated_immediately(
     lab: Lab, caplog: pytest.LogCaptureFixture
 ) -> None:
     """On a full disk lpad does not try again immediately."""
@@ -335,7 +335,7 @@ def test_what_cant_be_written_down_is_not_tried_over_and_over(
     [(delivery.DeliveryRound, "run"), (Outbox, "_begin_rounds")],
     ids=["a round", "the beginning of all rounds"],
 )
-def test_what_goes_wrong_in_lpad_is_not_tried_over_and_over(
+def test_after_an_internal_error_attempts_are_not_repeated_immediately(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, place: type, name: str, error: Exception
 ) -> None:
     """After any internal error the outbox waits for the next attempt, and does not try again immediately."""

@@ -232,7 +232,7 @@ def test_a_modem_that_tells_no_iccid_is_not_restarted(
     assert "the modem does not report" in caplog.text
 
 
-def test_a_card_that_waits_for_a_refresh_which_nobody_carries_out(tmp_path: Path, pki: Pki) -> None:
+def test_a_card_whose_refresh_is_not_carried_out(tmp_path: Path, pki: Pki) -> None:
     """The card keeps the old profile, or answers 6985, until its power is cycled (Iapyx onomondo-ipa#3)."""
     waits = CardBehaviour(switch_waits_for_refresh=True, profiles_hidden_during_switch=True)
     with bench(tmp_path, pki, behaviour=waits, fetches_proactive=False) as lab:
@@ -312,7 +312,7 @@ def test_a_sim_that_is_busy_at_first_is_waited_for(tmp_path: Path, pki: Pki) -> 
         assert steps(lab.carry_out(Kind.ENABLE, iccid=SECOND)) == SWITCHED
 
 
-def test_what_a_modem_wants_after_each_switch_is_sent(tmp_path: Path, pki: Pki) -> None:
+def test_a_modems_commands_after_a_switch_are_sent(tmp_path: Path, pki: Pki) -> None:
     """Such commands load an operator's settings and reset the modem; lpad waits for it (VoCat#110)."""
     wanted = ['AT+QMBNCFG="Select","ROW_Generic_3GPP"', "AT+CFUN=1,1"]
     with bench(tmp_path, pki, quirks={"after_switch": wanted}, away_after_reset=0.5) as lab:
@@ -323,7 +323,7 @@ def test_what_a_modem_wants_after_each_switch_is_sent(tmp_path: Path, pki: Pki) 
         assert [line for line in lab.modem.received if line in wanted] == wanted
 
 
-def test_what_was_powered_down_is_powered_up_whatever_the_modem_answers(tmp_path: Path, pki: Pki) -> None:
+def test_the_radio_is_on_in_the_end_whatever_the_modem_answers(tmp_path: Path, pki: Pki) -> None:
     """Even without an answer to AT+CFUN=0, or to AT+CFUN=1, the radio is on in the end (VoCat#82)."""
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, quirks={"refresh_ladder": [WAIT, RADIO]}) as lab:
         both(lab)
@@ -337,9 +337,7 @@ def test_what_was_powered_down_is_powered_up_whatever_the_modem_answers(tmp_path
 
 
 @pytest.mark.parametrize("refusal", ["ERROR", "+CME ERROR: 14", "+CME ERROR: 13"])
-def test_what_the_modem_refuses_to_power_up_is_powered_up_by_asking_again(
-    tmp_path: Path, pki: Pki, refusal: str
-) -> None:
+def test_a_refused_power_up_is_repeated(tmp_path: Path, pki: Pki, refusal: str) -> None:
     """A refusal of AT+CFUN=1 does not count as done while the modem says that its radio is off."""
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, quirks={"refresh_ladder": [WAIT, RADIO]}) as lab:
         both(lab)
@@ -364,7 +362,7 @@ def test_a_modem_that_refuses_a_level_that_it_has_is_believed(tmp_path: Path, pk
 
 
 @pytest.mark.parametrize("answer", [("ERROR",), ("+CFUN: ?", "OK"), ("OK",)])
-def test_where_nobody_knows_whether_the_radio_is_on_the_card_stays_usable(
+def test_the_card_stays_usable_if_the_radios_state_is_unknown(
     tmp_path: Path, pki: Pki, answer: tuple[str, ...]
 ) -> None:
     """The note stays, AT+CFUN=1 is sent again with the next session, and no change fails because of it."""
@@ -397,7 +395,7 @@ def test_a_radio_that_stays_off_is_reset_by_the_next_step(
         assert list((tmp_path / "links").glob("*.down")) == []
 
 
-def test_what_a_modem_does_not_know_is_not_owed(tmp_path: Path, pki: Pki) -> None:
+def test_a_refused_power_down_owes_no_power_up(tmp_path: Path, pki: Pki) -> None:
     """A modem that refused to switch its SIM off owes nothing if it refuses to switch it on."""
     unknown = {**SIM, "down": ["AT#NONE=0"], "up": ["AT#NONE=1"]}
     with bench(
@@ -410,9 +408,7 @@ def test_what_a_modem_does_not_know_is_not_owed(tmp_path: Path, pki: Pki) -> Non
         assert list((tmp_path / "links").glob("*.down")) == []
 
 
-def test_what_was_powered_down_is_powered_up_though_the_change_is_taken_back(
-    tmp_path: Path, pki: Pki
-) -> None:
+def test_a_cancelled_change_ends_with_the_radio_on(tmp_path: Path, pki: Pki) -> None:
     """A change that is cancelled between AT+CFUN=0 and =1 ends with the radio on (VoCat#82)."""
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, quirks={"refresh_ladder": [WAIT, RADIO]}) as lab:
         both(lab)
@@ -425,7 +421,7 @@ def test_what_was_powered_down_is_powered_up_though_the_change_is_taken_back(
         assert lab.modem.powered
 
 
-def test_what_a_killed_lpad_powered_down_is_powered_up_at_the_next_start(tmp_path: Path, pki: Pki) -> None:
+def test_the_next_start_powers_up_the_radio(tmp_path: Path, pki: Pki) -> None:
     """A note in the state folder owes AT+CFUN=1 before anything else is done (VoCat#82)."""
     with bench(tmp_path, pki) as lab:
         lab.install()

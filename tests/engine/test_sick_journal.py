@@ -300,7 +300,7 @@ def test_the_card_is_read_all_the_same(lab: Lab) -> None:
     assert not lab.card.profiles[0].enabled
 
 
-def test_what_a_locked_journal_holds_is_taken_up_later(lab: Lab) -> None:
+def test_the_changes_of_a_locked_journal_are_settled_later(lab: Lab) -> None:
     """Once another program releases the journal, its changes are settled, and new ones are accepted."""
     iccid = lab.install()
     lab.stop()

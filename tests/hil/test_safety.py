@@ -281,7 +281,7 @@ def children(pid: int) -> list[int]:
     return sorted({int(each) for file in files for each in file.read_text().split()})
 
 
-def test_what_is_not_expendable_stays(tmp_path: Path) -> None:
+def test_only_expendable_profiles_and_codes_are_used_up(tmp_path: Path) -> None:
     """Whatever a test requests, the client deletes and uses up only what the bench file allows."""
     with Gateway() as gateway:
         gateway.ready()

@@ -27,7 +27,7 @@ def standing(gateway: Gateway) -> Failover:
     return found
 
 
-def test_the_way_home_is_found_without_anybody() -> None:
+def test_a_rejected_profile_is_replaced_without_a_user() -> None:
     """The network rejects the current profile: lpad enables the other one, and reports this everywhere."""
     order = {"profiles": [healthy(FIRST), healthy(SECOND)], "within": 60, "cooldown": 3600}
     with Gateway(euicc={"failover": order}) as gateway:

@@ -180,7 +180,7 @@ def test_a_daemon_of_the_service_manager_logs_to_the_journal() -> None:
     assert not any("SECRET-ID" in value for entry in entries for value in entry.values())
 
 
-def test_what_is_kept_is_for_lpad_alone() -> None:
+def test_only_lpad_can_read_the_journal() -> None:
     """The journal contains codes during a download; it has mode 0600, like SQLite's files next to it."""
     with Gateway() as gateway:
         gateway.ready()

@@ -78,7 +78,7 @@ def test_address_of_another_server(gateway: Gateway, profile: Callable[[], bytes
         assert (kind, details["subject_code"]) == ("server-refused", "8.8.1")
 
 
-def test_address_where_nobody_listens(gateway: Gateway, profile: Callable[[], bytes]) -> None:
+def test_an_address_without_a_server(gateway: Gateway, profile: Callable[[], bytes]) -> None:
     """An address without a server is unreachable, and the error allows another attempt."""
     with nothing_half_done(gateway, profile):
         change = gateway.download("1$127.0.0.1:9$ABC")

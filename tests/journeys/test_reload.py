@@ -59,7 +59,7 @@ def managed(gateway: Gateway) -> Iterator[Managed]:
         yield managed
 
 
-def test_the_manager_is_told(managed: Managed) -> None:
+def test_systemd_is_notified_of_a_reload(managed: Managed) -> None:
     """RELOADING has the time, and READY follows at the end, as sd_notify(3) requires."""
     before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
     said = managed.reload()
@@ -69,7 +69,9 @@ def test_the_manager_is_told(managed: Managed) -> None:
     assert said[-1] == {"READY": "1"}
 
 
-def test_what_counts_at_once(gateway: Gateway, managed: Managed, profile: Callable[[], bytes]) -> None:
+def test_settings_that_take_effect_without_a_restart(
+    gateway: Gateway, managed: Managed, profile: Callable[[], bytes]
+) -> None:
     """Log level, deadlines, hosts and trust take effect for new work; the card's port is never closed."""
     opened = gateway.log.count(" open")
     answering = gateway.client.download(
@@ -97,7 +99,7 @@ def test_what_counts_at_once(gateway: Gateway, managed: Managed, profile: Callab
     assert "settings reloaded; changed: " in gateway.log
 
 
-def test_what_needs_a_restart_is_named(gateway: Gateway, managed: Managed) -> None:
+def test_settings_that_need_a_restart_are_named(gateway: Gateway, managed: Managed) -> None:
     """Log, status and GET /v1/system name the waiting keys, until they have their old values."""
     gateway._settings = {
         "socket": str(gateway.folder / "other.sock"),
@@ -117,7 +119,7 @@ def test_what_needs_a_restart_is_named(gateway: Gateway, managed: Managed) -> No
     assert "restart" not in managed.status
 
 
-def test_what_is_no_file_is_refused_at_once(gateway: Gateway, managed: Managed) -> None:
+def test_a_fifo_in_place_of_a_file_is_refused(gateway: Gateway, managed: Managed) -> None:
     """A FIFO in place of the settings or of a CA file is an error, and later reloads work."""
     settings = gateway.write_settings()
     whole = settings.read_text()

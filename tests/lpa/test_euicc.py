@@ -245,7 +245,7 @@ def test_searches() -> None:
     assert b"\x94" not in sent[2].get(0x5C).value
 
 
-def test_what_cannot_be_read_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_unreadable_profiles_and_notifications_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     """Profiles without ICCID and notifications of unknown kinds are omitted and counted."""
     euicc = Euicc(ScriptedIsdr("BF2D04A002E300", "BF2B04A002A100"))
     with caplog.at_level(logging.WARNING):
@@ -333,7 +333,7 @@ def test_an_early_result_ends_the_loading() -> None:
 @pytest.mark.parametrize(
     ("code", "retryable"), [(10, False), (11, True), (12, False), (127, False), (99, False)]
 )
-def test_what_may_be_tried_again_unchanged(code: int, retryable: bool) -> None:  # noqa: FBT001 # a table's column
+def test_only_an_interruption_may_be_retried_unchanged(code: int, retryable: bool) -> None:  # noqa: FBT001 # a table's column
     """An interruption may be retried unchanged; full memory may not."""
     sima = Schema.compile().encode("EUICCResponse", {"peStatus": [{"status": 3, "identification": 7}]})
     value = {"bppCommandId": 5, "errorReason": code, "simaResponse": sima}

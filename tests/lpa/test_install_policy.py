@@ -87,7 +87,7 @@ def test_a_server_that_is_not_allowed_is_not_contacted(bench: Bench) -> None:
     assert caller.asked == []
 
 
-def test_what_every_rule_allows(bench: Bench) -> None:
+def test_a_profile_that_fits_every_list_is_installed(bench: Bench) -> None:
     """With every list filled, a profile that fits all of them is installed."""
     policy = InstallPolicy(
         servers=("smdp.other.example", bench.smdp.address),
@@ -214,7 +214,7 @@ def test_servers(pattern: str, address: str, fits: bool) -> None:  # noqa: FBT00
             policy.check_server(ServerAddress.parse(address))
 
 
-def test_what_a_server_says_can_stretch_nothing() -> None:
+def test_a_servers_long_name_is_refused_and_shortened() -> None:
     """A long name is refused immediately, and is shortened and made printable in the error."""
     policy = InstallPolicy(providers=("a*a*a*a*a*a*a*b",))
     with pytest.raises(PolicyRefused) as caught:
@@ -267,6 +267,6 @@ def test_the_documentation_has_the_table() -> None:
     ("said", "shown"),
     [("x" * 80, "x" * 80), ("x" * 81, "x" * 80 + "…"), ("a\nb\x1b[0m", "a?b?[0m"), ("", "")],
 )
-def test_what_a_server_says_is_fit_for_a_sentence(said: str, shown: str) -> None:
+def test_a_servers_text_is_shortened_and_printable(said: str, shown: str) -> None:
     """The text has at most 80 characters, without control characters for a terminal."""
     assert _shown(said) == shown

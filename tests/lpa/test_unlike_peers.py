@@ -104,7 +104,7 @@ def test_signed_address_in_capitals(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("given", ["code-1234", None])
-def test_a_confirmation_code_that_nobody_wants(bench: Bench, given: str | None) -> None:
+def test_an_unneeded_confirmation_code_is_not_sent(bench: Bench, given: str | None) -> None:
     """An announced code is requested from the user; if the server needs none, none is sent."""
     order = bench.order()
     caller = Caller(codes=["code-1234"])

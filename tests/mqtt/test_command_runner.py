@@ -141,7 +141,7 @@ def test_a_command_survives_the_loss_of_everything(
         ("download", {"activation_code": "no code"}, "invalid-activation-code", ""),
     ],
 )
-def test_what_lpad_refuses(
+def test_a_refused_command_fails_with_lpads_sentence(
     gateway_for_all: tuple[Gateway, Listener], operation: str, command: dict[str, Any], kind: str, reason: str
 ) -> None:
     """A refused command fails with lpad's own sentence."""
@@ -293,7 +293,7 @@ def test_thin_edges_topics(gateway: Gateway, broker: Mosquitto, tmp_path: Path) 
 @pytest.mark.parametrize(
     "payload", [b"[" * 20_000, b'{"a":' * 5_000, b"\xff", b'{"card": "\\ud800"}', b"1" * 6_000]
 )
-def test_what_cannot_be_read_is_taken_on(payload: bytes) -> None:
+def test_an_unreadable_command_fails_in_its_own_message(payload: bytes) -> None:
     """Unreadable bytes count as an empty command, which fails in its own message."""
     topics = Topics.of(TopicsSection())
     runner = CommandRunner(MagicMock(), MagicMock(), topics, {"enable"})

@@ -50,7 +50,7 @@ def types(backend: Listener) -> list[str]:
     return [each["type"] for each in backend.events()]
 
 
-def test_what_happens_reaches_the_broker(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
+def test_events_and_states_reach_the_broker(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
     """Events come in order, each on its type's topic; the states of card and lpad-mqtt are retained."""
     with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, gateway.socket) as bridge:
         backend.until(lambda: backend.at(HEALTH))

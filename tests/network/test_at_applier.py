@@ -54,7 +54,7 @@ class TestContract(ApplierContract):
             )
 
 
-def test_stores_the_context_and_attaches_anew(tmp_path: Path) -> None:
+def test_a_changed_context_is_stored_and_attached_again(tmp_path: Path) -> None:
     """A changed context 1 takes effect with the next attach, so the modem detaches and attaches."""
     with rig(tmp_path, stored_apn="old.example") as on:
         assert isinstance(apply(on), Applied)

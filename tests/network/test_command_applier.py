@@ -257,7 +257,7 @@ def test_a_runner_that_answers_at_length(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "frame", [b"[" * 60_000, b'{"told":' * 7_000, b'{"ended": "done", "told": "\\ud800"}']
 )
-def test_what_no_runner_answers(tmp_path: Path, frame: bytes) -> None:
+def test_an_invalid_answer_fails_the_step(tmp_path: Path, frame: bytes) -> None:
     """Any invalid answer is a failure of the step."""
     thread = _answering(tmp_path / "s", frame)
     outcome = CommandApplier(RunnerClient(str(tmp_path / "s"))).apply(wanted(), deadline=soon())

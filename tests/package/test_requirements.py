@@ -18,7 +18,7 @@ PINNED = dict(
 )
 
 
-def test_what_is_pinned_is_what_lpad_asks_for() -> None:
+def test_each_library_is_pinned_to_an_allowed_version() -> None:
     """Each library that pyproject.toml names for the package is pinned to an allowed version."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
@@ -27,7 +27,7 @@ def test_what_is_pinned_is_what_lpad_asks_for() -> None:
         assert each.specifier.contains(PINNED[each.name.lower()]), each
 
 
-def test_what_is_pinned_is_pinned_by_content() -> None:
+def test_each_pinned_file_has_a_hash() -> None:
     """Each file that may be installed is known by its hash."""
     text = (ROOT / "package" / "requirements.txt").read_text(encoding="utf-8")
     for entry in re.split(r"\n(?=[a-z])", text):

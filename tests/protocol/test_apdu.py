@@ -320,7 +320,7 @@ def test_a_length_of_00_before_data_is_no_short_command() -> None:
     assert Command.parse(bytes.fromhex("80E2910001AA")).data == b"\xaa"
 
 
-def test_nobody_looks_into_store_data_for_what_it_means() -> None:
+def test_no_other_module_reads_the_meaning_of_store_data() -> None:
     """Only this one module contains the instruction's number; commands carry their intent."""
     package = Path(lpad.__file__).parent
     knowing = {

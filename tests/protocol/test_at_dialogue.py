@@ -259,7 +259,7 @@ def test_the_end_of_a_call_is_final_but_not_trusted() -> None:
     assert dialogue.in_step
 
 
-def test_what_comes_while_idle_is_kept_apart() -> None:
+def test_idle_lines_belong_to_no_command() -> None:
     """Lines between two commands do not belong to either."""
     dialogue = AtDialogue()
     dialogue.receive(LATE + b"\r\nRING\r\n")
@@ -365,7 +365,7 @@ def test_lines_without_end_do_not_eat_the_memory() -> None:
     assert len(dialogue.unsolicited()) <= MOST_LINES
 
 
-def test_what_comes_before_the_echo_belongs_to_an_earlier_command() -> None:
+def test_lines_before_the_echo_belong_to_an_earlier_command() -> None:
     """Information from before the echo belongs to an earlier command, even without its prefix."""
     command = AtCommand("AT+CCHO", prefix="+CCHO", bare=r"[0-9]+")
     assert answer_to(b"7\r\nAT+CCHO\r\n3\r\nOK\r\n", command) == AtAnswer(("3",), "OK")

@@ -88,7 +88,7 @@ def test_error_reports(text: str, code: int | None) -> None:
         ("3,3,,,,0,999", None),
     ],
 )
-def test_reject_causes(text: str, code: int | None) -> None:
+def test_only_standard_reject_causes_are_reported(text: str, code: int | None) -> None:
     """Only a cause of the standard's own kind is reported; 1 is the maker's."""
     assert reject_cause_told(answer(text)) == code
 

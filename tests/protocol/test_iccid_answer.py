@@ -124,7 +124,7 @@ def test_iccids_of_all_kinds(told: str, iccid: str) -> None:
 @pytest.mark.parametrize(
     "line", ["{eid},{iccid}", "1,{iccid},{eid}", "{iccid} {eid}", "ICCID: {iccid}, EID: {eid}"]
 )
-def test_a_short_iccid_beside_an_eid(line: str, iccid: str) -> None:
+def test_a_short_iccid_next_to_an_eid(line: str, iccid: str) -> None:
     """Next to an EID, an ICCID of a few digits is not mistaken for a slot number."""
     report = iccid_report(answer(line.format(iccid=iccid, eid=EID)))
     assert isinstance(report, IccidReport)
@@ -218,7 +218,7 @@ def test_a_card_that_wants_a_pin_first(line: str) -> None:
         "9" * 5000,
     ],
 )
-def test_what_is_no_iccid(line: str) -> None:
+def test_answers_without_an_iccid_are_malformed(line: str) -> None:
     """Half a byte, too few bytes, padding alone, the EID alone and other characters are malformed."""
     with pytest.raises(MalformedError):
         iccid_report(answer(line))
@@ -232,7 +232,7 @@ def test_a_programs_report_in_any_form(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "unknown", EID, ICCID[:-1]])
-def test_what_a_program_reports_instead(text: str | None) -> None:
+def test_other_reports_are_not_the_iccid(text: str | None) -> None:
     """An empty or other report is not the ICCID, and an AID is never reported."""
     assert not is_reported(ICCID, text)
     assert not is_reported("A0000005591010FFFFFFFF8900001000", text)

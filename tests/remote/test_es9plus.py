@@ -106,7 +106,7 @@ def test_five_functions_over_one_connection(bench: Bench) -> None:
     assert server.connects == server.handshakes == client.connects == 1
 
 
-def test_what_goes_out(bench: Bench) -> None:
+def test_requests_follow_the_specification(bench: Bench) -> None:
     """Path and headers follow the specification; the transaction ID is returned unchanged."""
     server = bench.server(all_five)
     client = bench.client(server, protocol_version="2.5.0")
@@ -220,7 +220,7 @@ def test_notification_accepted(bench: Bench, reply: Reply) -> None:
         b"long " * 100,
     ],
 )
-def test_notification_answered_by_somebody_else(bench: Bench, body: bytes) -> None:
+def test_another_answer_does_not_prove_acceptance(bench: Bench, body: bytes) -> None:
     """Any other answer does not prove acceptance, so the notification is kept."""
     client = bench.client(bench.server(Reply(200, body)))
     with pytest.raises(ServerMalformed, match=r"ES9\+.HandleNotification"):
@@ -501,7 +501,7 @@ def test_deadline_that_has_passed(bench: Bench) -> None:
     assert server.seen == []
 
 
-def test_nobody_listens(trust: Trust) -> None:
+def test_a_refused_connection_is_an_unreachable_server(trust: Trust) -> None:
     """A refused connection means an unreachable server; a later attempt may succeed."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -48,7 +48,7 @@ def route(kind: int = NEW_ROUTE, *, prefix: int = 0, what: int = UNICAST) -> byt
         (bytes(40), False),
     ],
 )
-def test_what_is_a_new_way_out(messages: bytes, *, good: bool) -> None:
+def test_messages_that_mean_a_new_route(messages: bytes, *, good: bool) -> None:
     """A default route or an address that others can reach; cut-off and unknown messages are not."""
     assert is_good_news(messages) is good
 

@@ -30,7 +30,7 @@ def test_packed_unasked(bench: Bench, coding: str, body: bytes) -> None:
     assert initiate(bench.client(bench.server(Reply(200, body, {"Content-Encoding": coding})))) == "aBcD"
 
 
-def test_packed_in_a_way_that_nobody_knows(bench: Bench) -> None:
+def test_an_unknown_compression_is_named(bench: Bench) -> None:
     """The sentence names the compression instead of calling the answer invalid JSON."""
     client = bench.client(bench.server(Reply(200, b"\x0b\x02", {"Content-Encoding": "br"})))
     with pytest.raises(ServerMalformed, match="compressed"):
@@ -62,7 +62,7 @@ def test_heads_that_every_browser_reads(bench: Bench, head: bytes) -> None:
     assert client.connects == 1
 
 
-def test_a_transfer_coding_that_nobody_asked_for(bench: Bench) -> None:
+def test_an_unrequested_transfer_coding_is_named(bench: Bench) -> None:
     """The error names the unrequested coding."""
     client = bench.client(bench.server(answer(b"Transfer-Encoding: gzip, chunked\r\nX: %d\r\n")))
     with pytest.raises(ServerMalformed, match="gzip, chunked"):

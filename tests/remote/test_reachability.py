@@ -104,7 +104,7 @@ def test_a_place_behind_dead_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
         assert probe(f"tcp:probe.example.com:{port}") == "connected"
 
 
-def test_a_port_where_nobody_listens_is_no_way() -> None:
+def test_a_closed_port_is_unreachable() -> None:
     """The error states the reason, for the change's details."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         port = server.getsockname()[1]
@@ -219,7 +219,7 @@ def test_the_system_s_name_servers_are_asked_in_turn(tmp_path: Path, monkeypatch
         assert reach(condition, deadline=soon()) == "1 answers"
 
 
-def test_without_name_servers_there_is_nobody_to_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_name_servers_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error states this."""
     monkeypatch.setattr(reach_module, "_RESOLVERS", tmp_path / "none")
     with pytest.raises(ServerUnreachable, match="lists no name server"):

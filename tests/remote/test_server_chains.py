@@ -20,7 +20,7 @@ def world() -> World:
     return World()
 
 
-def test_the_table_holds_all_cases() -> None:
+def test_the_table_has_all_cases() -> None:
     """The table has a row for each case, in order, and no other rows."""
     assert list(TABLE) == list(CASES)
     assert len(TABLE) >= 40

@@ -138,7 +138,7 @@ def test_traps_of_yaml(tmp_path: Path, text: str, expected: str) -> None:
     assert told(tmp_path, text)[0].startswith(expected)
 
 
-def test_keys_are_what_was_written(tmp_path: Path) -> None:
+def test_keys_keep_their_text(tmp_path: Path) -> None:
     """A card named 'no' or '1' keeps its name, in spite of YAML 1.1."""
     path = tmp_path / "lpad.yaml"
     path.write_text("euiccs: {no: {port: x}, 1: {port: y}}")
@@ -154,7 +154,7 @@ def test_merged_keys(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("opening", ["[", "{", "{a: [", "- ["])
-def test_what_is_nested_without_end_is_refused_at_once(tmp_path: Path, opening: str) -> None:
+def test_endless_nesting_is_refused_immediately(tmp_path: Path, opening: str) -> None:
     """PyYAML would read all the open brackets again for each further word."""
     (tmp_path / "lpad.yaml").write_text(opening * 20_000, encoding="utf-8")
     with pytest.raises(InvalidSettings, match="nested too deeply"):

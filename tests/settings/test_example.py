@@ -29,7 +29,7 @@ def test_the_example_is_right() -> None:
     assert SettingsFile.read(EXAMPLE).settings.euiccs == {}
 
 
-def test_what_it_shows_is_right(tmp_path: Path) -> None:
+def test_every_setting_of_the_example_is_accepted(tmp_path: Path) -> None:
     """Every setting behind a # is accepted when the # is removed."""
     (tmp_path / "lpad.yaml").write_text(SHOWN, encoding="utf-8")
     settings = SettingsFile.read(tmp_path / "lpad.yaml").settings

@@ -173,7 +173,7 @@ def test_capabilities_that_are_not_named_are_left_out() -> None:
         ("remote: {proxy_credentials: file}", "remote.proxy_credentials"),
     ],
 )
-def test_what_contradicts_itself_is_refused(tmp_path: Path, text: str, key: str) -> None:
+def test_contradicting_settings_are_refused(tmp_path: Path, text: str, key: str) -> None:
     """Each section's own check is made, wherever the section is."""
     with pytest.raises(InvalidSettings, match=key.replace("[", r"\[").replace("]", r"\]")):
         read(tmp_path, text)

@@ -56,13 +56,13 @@ def test_a_modem_on_its_way_out() -> None:
     assert [card.transmit(GET_EID) for _ in range(2)] == [b"\x61\x15"] * 2
 
 
-def test_what_a_modem_refused() -> None:
+def test_a_recorded_refusal_of_manage_channel_is_not_replayed() -> None:
     """A recorded refusal of MANAGE CHANNEL belongs to the old modem, and is not replayed."""
     card = ReplayedCard([Exchange(bytes.fromhex("0070000001"), None), Exchange(GET_EID, b"\x61\x15")])
     assert card.transmit(bytes.fromhex("0070000001")) == bytes.fromhex("019000")
 
 
-def test_what_a_modem_did_itself() -> None:
+def test_channels_and_select_need_no_record() -> None:
     """Channels and SELECT succeed even if the record lacks them."""
     card = ReplayedCard([Exchange(GET_EID, b"\x61\x15")])
     assert card.transmit(bytes.fromhex("0070000001")) == bytes.fromhex("019000")

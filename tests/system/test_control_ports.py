@@ -86,7 +86,7 @@ def test_the_proxy_is_shared(mbim: Gateway) -> None:
 
 
 @pytest.mark.parametrize("user", ["ada", "mallory"])
-def test_nobody_else_can_ask_the_opener(mbim: Gateway, user: str) -> None:
+def test_only_lpad_can_use_the_opener(mbim: Gateway, user: str) -> None:
     """Only lpad can use its socket; an administrator of cards is not one of the gateway."""
     asks = (
         "import socket; socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)"

@@ -123,7 +123,7 @@ def test_programs_of_others_are_refused(owners: Gateway, pair: tuple[str, str]) 
 
 
 @pytest.mark.parametrize("user", ["ada", "mallory"])
-def test_nobody_else_can_ask_the_runner(owners: Gateway, user: str) -> None:
+def test_only_lpad_can_use_the_runner(owners: Gateway, user: str) -> None:
     """Only lpad can use its socket; an administrator of cards has no rights on the gateway itself."""
     asks = "import socket; socket.socket(socket.AF_UNIX).connect('/run/lpad-hooks/runner.sock')"
     said = owners.run("python3", "-c", asks, user=user, code=1)

@@ -62,7 +62,7 @@ def test_admin(gateway: Gateway, iccid: str) -> None:
     assert gateway.profiles() == {}
 
 
-def test_nobody(gateway: Gateway) -> None:
+def test_a_user_without_a_role_cannot_connect(gateway: Gateway) -> None:
     """A user without a role cannot even connect."""
     said = gateway.run("lpactl", "status", user="mallory", code=exit_codes.DAEMON)
     assert "/run/lpad/lpad.sock" in said

@@ -169,7 +169,7 @@ def test_settings_are_reloaded(gateway: Gateway) -> None:
     gateway.until(lambda: "mallory" not in gateway.run("getfacl", "/run/lpad/lpad.sock"), "the old settings")
 
 
-def test_what_needs_a_restart_is_said(gateway: Gateway) -> None:
+def test_a_setting_that_needs_a_restart_is_named(gateway: Gateway) -> None:
     """A setting that cannot be applied immediately is named in the journal; nothing else happens."""
     before = gateway.pid()
     gateway.write_settings(state_folder="/var/lib/lpad/elsewhere")

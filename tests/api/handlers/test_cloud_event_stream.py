@@ -53,7 +53,7 @@ def test_events_come_as_they_happen_and_again_after_a_restart(lab: Lab) -> None:
             assert int(next(events)["id"]) == int(seen[-1]["id"]) + 1
 
 
-def test_what_the_outbox_no_longer_has_is_told_as_lost(lab: Lab) -> None:
+def test_events_missing_from_the_outbox_are_reported_as_lost(lab: Lab) -> None:
     """The report has the number of missing events; an ID that was never assigned means another journal."""
     lab.install()
     lab.until_true(lambda: lab.engine.events.last() >= 3)

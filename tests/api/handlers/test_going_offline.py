@@ -58,7 +58,7 @@ def test_they_are_done_if_that_is_meant(online: Gateway, path: str, body: dict[s
     assert post(online, path, **body, accept_offline=True).json()["state"] == "done"
 
 
-def test_what_leaves_the_enabled_profile_alone_is_done(online: Gateway) -> None:
+def test_changes_that_leave_the_enabled_profile_are_done(online: Gateway) -> None:
     """Disabling a disabled profile, or resetting test profiles or an address, takes nothing offline."""
     assert post(online, f"profiles/{SECOND}/disable").json()["state"] == "done"
     assert post(online, "reset", test_profiles=True, default_smdp=True).json()["state"] == "done"

@@ -66,7 +66,7 @@ def test_a_listener_continues_where_it_was(lab: Lab) -> None:
             assert next(events)["id"] == str(lab.engine.events.last())
 
 
-def test_what_a_full_outbox_drops_is_counted_for_it(lab: Lab) -> None:
+def test_dropped_events_are_counted_until_acknowledged(lab: Lab) -> None:
     """Dropped events count until the listener acknowledges the latest; the outbox does not grow for it."""
     lab.start()
     lab.engine.events.most = 100
@@ -105,7 +105,7 @@ def test_another_journal(lab: Lab) -> None:
         "/v1/events?form=cloudevents&listener=",
     ],
 )
-def test_what_does_not_fit_a_named_listener(gateway: Gateway, path: str) -> None:
+def test_parameters_unfit_for_a_named_listener_are_refused(gateway: Gateway, path: str) -> None:
     """Parameters that do not fit a named listener are refused before anything is stored."""
     response = gateway.http.get(path)
     assert (response.status_code, response.json()["kind"]) == (400, "invalid-value")

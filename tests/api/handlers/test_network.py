@@ -79,7 +79,7 @@ def test_the_password_never_comes_back(gateway: Gateway) -> None:
         ({"apm": "x"}, "there is no field 'apm'"),
     ],
 )
-def test_what_cannot_be_is_refused(gateway: Gateway, body: dict[str, Any], told: str) -> None:
+def test_impossible_network_settings_are_refused(gateway: Gateway, body: dict[str, Any], told: str) -> None:
     """The error names the wrong field, and nothing is stored."""
     response = gateway.http.put(network(FIRST), json=body)
     assert (response.status_code, response.json()["kind"]) == (400, "invalid-value")

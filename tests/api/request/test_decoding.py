@@ -54,7 +54,9 @@ LONG = "x" * 256
         (AnswerRequest, b"[]", "it must be an object, but is a list"),
     ],
 )
-def test_what_does_not_fit(type_: type[msgspec.Struct], body: bytes, sentence: str) -> None:
+def test_a_wrong_field_is_named_without_its_value(
+    type_: type[msgspec.Struct], body: bytes, sentence: str
+) -> None:
     """The error names the field and the expected value, but not the given one, which may be a secret."""
     with pytest.raises(InvalidValue) as refused:
         decoded(body, type_)
@@ -69,7 +71,7 @@ def test_what_does_not_fit(type_: type[msgspec.Struct], body: bytes, sentence: s
         (b'{"nickname": "\xff"}', "it is not valid UTF-8"),
     ],
 )
-def test_what_is_no_json(body: bytes, why: str) -> None:
+def test_invalid_json_differs_from_unfit_json(body: bytes, why: str) -> None:
     """The error distinguishes bytes that are not valid JSON from JSON that does not fit."""
     with pytest.raises(InvalidValue) as refused:
         decoded(body, ProfilePatch)

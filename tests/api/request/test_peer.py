@@ -8,7 +8,7 @@ import socket
 from lpad.api.request.peer import Peer
 
 
-def test_the_kernel_tells_who_is_at_the_other_end() -> None:
+def test_the_socket_gives_the_peers_process_user_and_groups() -> None:
     """Process, user and all groups of the other end are read from the socket."""
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs:

@@ -83,7 +83,7 @@ def test_a_file_that_takes_no_more(tmp_path: Path, caplog: pytest.LogCaptureFixt
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: Path(path).symlink_to("/dev/full")])
-def test_what_is_no_file_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_a_fifo_or_a_device_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
     """Nothing is recorded into a FIFO or a device, and opening one does not block."""
     make(tmp_path / "record")
     with pytest.raises(InvalidSettings, match="cannot record APDUs in"):

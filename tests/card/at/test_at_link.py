@@ -68,7 +68,7 @@ def sent(modem: PtyModem) -> list[str]:
     return [head for index, head in enumerate(heads) if index == 0 or heads[index - 1] != head]
 
 
-def test_what_works_is_remembered_and_tried_first(tmp_path: Path) -> None:
+def test_a_working_link_is_remembered_and_tried_first(tmp_path: Path) -> None:
     """The second link does not search, and does not ask the modem for its identity."""
     card = card_with_eid()
     with modem_with(card, csim=Csim.BASIC_CHANNEL_ONLY, handles=Handles.HEX64) as modem:
@@ -93,7 +93,7 @@ def test_the_modem_is_asked_what_it_is_once_for_each_opened_port() -> None:
         assert [line for line in modem.received if line in IDENTITY] == IDENTITY
 
 
-def test_a_remembered_link_that_fails_is_searched_anew(tmp_path: Path) -> None:
+def test_a_failing_remembered_link_is_replaced_by_a_search(tmp_path: Path) -> None:
     """After a new firmware, or in another modem with the same port, another link may work."""
     card = card_with_eid()
     with modem_with(card, handles=Handles.NUMBER) as modem, opened(modem, tmp_path) as link:

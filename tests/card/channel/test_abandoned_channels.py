@@ -89,7 +89,7 @@ def test_garbage_for_parameters_is_no_reason_to_close() -> None:
     assert card.open == {1}
 
 
-def test_what_goes_wrong_while_looking_does_not_hide_the_cause() -> None:
+def test_errors_of_the_search_do_not_hide_the_cause() -> None:
     """A link that passes nothing to logical channels is reported as a card without free channel."""
 
     class Deaf(ScriptedCard):

@@ -45,7 +45,7 @@ def test_a_question_that_brings_nothing_is_asked_with_le(tmp_path: Path) -> None
     assert lengths(card)[:2] == [256, 256]
 
 
-def test_what_alters_the_card_is_never_sent_twice(tmp_path: Path) -> None:
+def test_a_command_that_alters_the_card_is_never_sent_twice(tmp_path: Path) -> None:
     """An empty answer to EnableProfile is not repeated: the card may have carried it out."""
     card = ScriptedCard(answers={GET_EID: EID})
     with PtyModem(card) as modem:

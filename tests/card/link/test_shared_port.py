@@ -109,7 +109,7 @@ def test_a_failure_to_open_ends_the_turn() -> None:
     second.open_channel((ESTK_SE1,), deadline=soon()).close(deadline=soon())
 
 
-def test_who_loses_the_card_has_the_port_opened_anew_for_all() -> None:
+def test_a_vanished_port_is_reopened_for_all_links() -> None:
     """A port that disappeared is reopened when it is back; a session in progress is not interrupted."""
     bench = Bench()
     first, second = bench.shared.open_link(soon()), bench.shared.open_link(soon())

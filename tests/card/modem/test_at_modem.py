@@ -169,7 +169,7 @@ def test_the_callers_deadline_caps_the_modems_patience() -> None:
 
 
 @pytest.mark.parametrize("kind", [LinkKind.CSIM, LinkKind.CGLA])
-def test_what_alters_the_card_has_more_patience(kind: LinkKind, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_that_alter_the_card_have_more_time(kind: LinkKind, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each block of a function that alters the card may take long; questions and GET RESPONSE may not."""
     given: list[float] = []
     ask = AtModem.ask
@@ -211,7 +211,7 @@ def test_a_late_answer_is_not_the_next_commands(echo_stays: bool) -> None:  # no
 
 
 @pytest.mark.parametrize("late", [(), ("ERROR",), ("OK",), ('+CSIM: 4,"6F00"', "OK"), ('=4,"9000"', "OK")])
-def test_an_answer_to_somebody_before_is_not_ours(late: tuple[str, ...]) -> None:
+def test_the_answer_to_an_earlier_apdu_is_ignored(late: tuple[str, ...]) -> None:
     """A port opened again, after a crash in the middle of an APDU, may still bring that APDU's answer."""
     with bench() as (modem, link, _):
         with isdr_session(link, deadline=soon()) as isdr:

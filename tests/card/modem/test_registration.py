@@ -136,7 +136,7 @@ def test_a_modem_that_announces_nothing_here_is_asked_again() -> None:
         assert watch.registered
 
 
-def test_a_modem_is_as_silent_afterwards_as_before() -> None:
+def test_reports_are_switched_back_afterwards() -> None:
     """Reports that another program had switched on stay on; those that lpad has switched on go off."""
     with bench() as (modem, host, _):
         host.ask(AtCommand("AT+CGREG=2"), patience=5, deadline=soon())

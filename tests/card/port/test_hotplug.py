@@ -53,7 +53,7 @@ def test_a_port_that_comes_and_goes_is_told(
     end()
 
 
-def test_other_devices_wake_nobody(
+def test_messages_about_other_devices_are_ignored(
     kernel: tuple[socket.socket, PortWatch], told: queue.SimpleQueue[bool], tmp_path: Path
 ) -> None:
     """Messages about a battery are ignored."""

@@ -212,7 +212,7 @@ def test_other_modem(bus: str, port: str) -> None:
             manager.wait_for("inhibited")
 
 
-def test_nobody_to_ask(bus: str, port: str) -> None:
+def test_without_modemmanager_the_port_is_opened(bus: str, port: str) -> None:
     """Without ModemManager on the bus the port is simply opened."""
     loan = PortLoan(port, hold=5)
     line = opened(loan, port)

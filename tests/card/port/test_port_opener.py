@@ -171,7 +171,7 @@ def test_a_client_that_asks_nothing_does_not_stop_the_others(tmp_path: Path) -> 
             client.open("/dev/cdc-wdm999")
 
 
-def test_an_opener_that_nobody_needs_ends(tmp_path: Path) -> None:
+def test_an_unused_opener_ends(tmp_path: Path) -> None:
     """Its socket stays with systemd, which starts it again."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
         listening.bind(str(tmp_path / "opener.sock"))
@@ -179,7 +179,7 @@ def test_an_opener_that_nobody_needs_ends(tmp_path: Path) -> None:
         PortOpener(users=OWN).serve(listening, idle=0.05)
 
 
-def test_what_is_allowed_is_what_is_documented() -> None:
+def test_the_pattern_accepts_the_documented_port_names() -> None:
     """The pattern accepts the kernel's names of MBIM and QMI ports."""
     for path in ("/dev/cdc-wdm0", "/dev/cdc-wdm12", "/dev/wwan0mbim0", "/dev/wwan1qmi0"):
         assert DEVICES.fullmatch(path)

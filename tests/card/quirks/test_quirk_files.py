@@ -130,7 +130,7 @@ def test_nothing_rests_on_an_unconfirmed_command(file: str, entry: dict[str, Any
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_a_vendors_reset_has_another_beside_it(file: str) -> None:
+def test_a_modem_that_refuses_its_familys_reset_is_still_reset(file: str) -> None:
     """A modem that refuses its family's reset command is still reset."""
     for entry in quirk_files.read(file):
         for rung in (entry.get("quirks") or {}).get("refresh_ladder", ()):

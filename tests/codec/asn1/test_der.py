@@ -94,7 +94,7 @@ def test_any_nonzero_is_true(data: str) -> None:
 
 
 @pytest.mark.parametrize("data", ["008000000000000000", "7F" + 400 * "FF"])
-def test_numbers_that_nobody_can_keep_are_malformed(data: str) -> None:
+def test_numbers_above_63_bits_are_malformed(data: str) -> None:
     """SQLite and JSON readers can represent 63 bits and a sign; larger numbers of a card are malformed."""
     raw = tlv.encode(0xBF30, tlv.encode(0x80, bytes.fromhex(data)))
     with pytest.raises(MalformedError):

@@ -36,7 +36,7 @@ def test_numbers_within_the_bytes() -> None:
     assert named_bits.numbers((b"\x01", 30)) == (7,)
 
 
-def test_more_bits_than_anyone_names() -> None:
+def test_bits_without_a_name_are_not_read() -> None:
     """Of a hundred thousand bits, only those that can have a name are read, so that memory does not fill."""
     value = (b"\xff" * 12_500, 100_000)
     assert named_bits.numbers(value) == tuple(range(named_bits.MOST))

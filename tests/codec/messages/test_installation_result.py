@@ -78,7 +78,7 @@ def test_failures(error: InstallationError) -> None:
     assert (read.command, read.error, read.succeeded) == (BppCommand.STORE_METADATA, error, False)
 
 
-def test_undocumented_failures() -> None:
+def test_unknown_reasons_keep_their_numbers() -> None:
     """A reason and a command of a later version keep their numbers."""
     read = ProfileInstallationResult.decode(result("errorResult", {"bppCommandId": 9, "errorReason": 99}))
     assert (read.command, read.error) == (9, 99)
@@ -86,7 +86,7 @@ def test_undocumented_failures() -> None:
     assert read.error.reason == "undocumentedCode"
 
 
-def test_what_may_pass() -> None:
+def test_temporary_reasons() -> None:
     """Only lack of memory and interruptions are temporary."""
     assert [error.name for error in InstallationError if error.temporary] == [
         "INSUFFICIENT_MEMORY",
@@ -103,7 +103,7 @@ def test_what_may_pass() -> None:
         ({"peStatus": []}, None),
     ],
 )
-def test_what_the_interpreter_said(sima: dict[str, Any], said: str | None) -> None:
+def test_the_profile_element_of_a_failure_is_shown(sima: dict[str, Any], said: str | None) -> None:
     """A complaint about a profile element is shown with the element's number."""
     response = Schema.compile().encode("EUICCResponse", sima)
     value = {"bppCommandId": 5, "errorReason": 12, "simaResponse": response}
@@ -121,7 +121,7 @@ def test_an_interpreter_that_says_nothing_readable(sima: bytes) -> None:
     "data",
     ["", "BF3700", "BF3703BF2700", "BF360100", "BF370BBF2708BF2F03800105A200", "BF370ABF2707A205A0034F01A0"],
 )
-def test_what_is_malformed(data: str) -> None:
+def test_other_answers_are_malformed(data: str) -> None:
     """Any other answer is malformed."""
     with pytest.raises(MalformedError):
         ProfileInstallationResult.decode(bytes.fromhex(data))

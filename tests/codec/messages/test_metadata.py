@@ -36,7 +36,7 @@ METADATA = {
 }
 
 
-def test_metadata() -> None:
+def test_all_fields_shown_before_a_download_are_read() -> None:
     """All that is shown before a download is read."""
     raw = Schema.compile().encode("StoreMetadataRequest", METADATA)
     assert ProfileMetadata.decode(raw) == ProfileMetadata(
@@ -84,7 +84,7 @@ def test_metadata_of_later_versions() -> None:
 @pytest.mark.parametrize(
     "data", ["", "BF2500", "BF250C5A0A98001032547698103214", "BF26009100", "BF250A5A02980091009200"]
 )
-def test_what_is_no_metadata(data: str) -> None:
+def test_incomplete_metadata_are_malformed(data: str) -> None:
     """Metadata without ICCID, names, or with an impossible ICCID is malformed."""
     with pytest.raises(MalformedError):
         ProfileMetadata.decode(bytes.fromhex(data))

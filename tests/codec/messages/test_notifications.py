@@ -180,7 +180,7 @@ def test_removal(code: int, result: str) -> None:
 
 
 @pytest.mark.parametrize("data", ["", "BF2802A500", "BF2B02A500", "3000", "BF3700", "BF2F00", "BF310180"])
-def test_what_is_malformed(data: str) -> None:
+def test_other_answers_are_malformed(data: str) -> None:
     """Any other answer is malformed."""
     for decode in (
         ListNotificationResponse.decode,

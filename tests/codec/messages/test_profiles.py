@@ -314,7 +314,7 @@ def test_a_broken_entry_is_counted_and_hides_no_other(data: st.DataObject) -> No
     assert others or answer.unreadable or broken_list.is_padding(cut)
 
 
-def test_what_can_be_read_of_a_broken_entry() -> None:
+def test_the_readable_part_of_a_broken_entry_is_kept() -> None:
     """AID, state and names in front of the broken part are kept, and so is an invalid ICCID."""
     aid, enabled, name = tlv.encode(0x4F, bytes(AID)), bytes.fromhex("9F700101"), tlv.encode(0x92, b"Name")
     wrong = tlv.encode(0x5A, bytes.fromhex("FF" * 10))

@@ -50,7 +50,7 @@ def test_not_named() -> None:
         (UNKNOWN + b"\x00", UNKNOWN, False),
     ],
 )
-def test_what_proves(listed: bytes, key_id: bytes, *, proves: bool) -> None:
+def test_how_many_bytes_of_an_identifier_prove_it(listed: bytes, key_id: bytes, *, proves: bool) -> None:
     """Many bytes are sufficient alone; a few only if they begin a known identifier; no bytes never are."""
     assert names_key(listed, key_id) is proves
 

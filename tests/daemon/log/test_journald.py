@@ -115,7 +115,7 @@ def test_a_traceback_is_one_entry(journal: Journal, log: logging.Logger) -> None
     assert (entry["PRIORITY"], entry["KIND"]) == ("3", "internal-error")
 
 
-def test_what_no_datagram_holds_goes_by_file(journal: Journal, log: logging.Logger) -> None:
+def test_a_large_entry_is_sent_as_a_memory_file(journal: Journal, log: logging.Logger) -> None:
     """A trace of megabytes arrives whole, in a sealed memory file."""
     text = "x" * (4 << 20)
     log.log(TRACE, text)

@@ -108,7 +108,7 @@ def test_each_line_of_a_trace_counts(log: Log) -> None:
     assert log.lines == ["> 00A4"] * 3
 
 
-def test_what_was_counted_is_told_without_another_line(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repetitions_are_reported_without_another_line(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """A timer runs only while there is a count to report."""
     log.logger.info("first")
     assert log.repeats._timer is None
@@ -157,7 +157,9 @@ def test_a_traceback_is_told_whole_the_first_time(log: Log) -> None:
     assert log.lines[1:] == ["internal-error (once more within a minute)"]
 
 
-def test_a_line_that_cannot_be_formatted_harms_nobody(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_program_continues_after_an_unformattable_line(
+    log: Log, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The program that logs continues; Python reports the mistake on standard error."""
     for _ in range(2):  # pytest's own handler would raise
         log.handle(log.logger.makeRecord("lpad", logging.INFO, "", 0, "%d needs a number", ("x",), None))
@@ -165,7 +167,7 @@ def test_a_line_that_cannot_be_formatted_harms_nobody(log: Log, capsys: pytest.C
     assert "needs a number" in capsys.readouterr().err
 
 
-def test_no_thread_for_the_counts_harms_nobody(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_are_counted_without_a_free_thread(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a device without a free thread, a repeated line is counted with the next one that is logged."""
 
     def start(_: threading.Thread) -> NoReturn:

@@ -96,7 +96,7 @@ def test_a_download_under_way_is_not_begun_twice(lab: Lab) -> None:
     assert lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True).id > others_code.id
 
 
-def test_a_download_that_is_being_taken_back_is_begun_anew(lab: Lab) -> None:
+def test_a_request_after_a_cancellation_gets_a_new_change(lab: Lab) -> None:
     """A caller that cancels and asks again gets a new change."""
     secrets = {"activation_code": lab.code(lab.order())}
     first = lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True)

@@ -138,7 +138,7 @@ def test_a_request_keeps_the_form_that_its_key_stands_for(
     assert msgspec.json.encode((CARD, kind_of(asked), asked, {"code": "x"}), order="sorted") == before
 
 
-def test_what_a_later_lpad_adds_is_passed_over() -> None:
+def test_fields_of_a_later_lpad_are_ignored() -> None:
     """A record with fields that are not known here is read like any other."""
     later = {"iccid": FIRST, "already": False, "registered": True}
     change = read_change(record("enable", {"iccid": FIRST, "accept_offline": True}, later))
@@ -146,7 +146,7 @@ def test_what_a_later_lpad_adds_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize("params", [{}, {"iccid": 7}, {"iccid": FIRST, "guard": "default"}])
-def test_what_does_not_fit_is_kept(params: dict[str, Any]) -> None:
+def test_a_record_with_unfit_params_is_kept_unchanged(params: dict[str, Any]) -> None:
     """A record whose params have another form is shown and written as it is, and cannot be carried out."""
     change = read_change(record("enable", params))
     assert change.params == params
@@ -155,7 +155,7 @@ def test_what_does_not_fit_is_kept(params: dict[str, Any]) -> None:
         change.params_of(EnableParams)
 
 
-def test_what_does_not_fit_keeps_nothing_else_from_its_end(lab: Lab) -> None:
+def test_an_unfit_record_does_not_affect_other_changes(lab: Lab) -> None:
     """Of two changes, the readable one is done, and the other fails with a sentence."""
     journal = lab.journal()
     odd = journal.changes.add(CARD, EnableParams(iccid=FIRST), secrets={})

@@ -115,7 +115,7 @@ def test_the_journal_of_an_lpad_without_such_a_clock(latest: float, expected: fl
     assert clock.now().steady == pytest.approx(expected)
 
 
-def test_ages_that_nobody_knows_are_none() -> None:
+def test_a_moment_without_a_valid_clock_is_not_old() -> None:
     """A moment noted by an earlier lpad under an unset clock, or in the future, is not old."""
     present = Moment(wall=TODAY, boot=5.0, boot_id="b", steady=TODAY)
     assert present.since(100.0) == 0

@@ -23,13 +23,13 @@ def rebooted(wall: float, boot_id: str = "second") -> Moment:
 
 
 @pytest.mark.parametrize(("seconds", "left"), [(0, 180), (60, 120), (179.5, 0.5), (180, 0), (5000, 0)])
-def test_what_is_left_within_one_boot(seconds: float, left: float) -> None:
+def test_the_limit_runs_while_lpad_is_down(seconds: float, left: float) -> None:
     """Time continues while lpad is down."""
     assert LIMIT.left(later(seconds)) == pytest.approx(left)
 
 
 @pytest.mark.parametrize("wall", [-1e9, -200, 0, 1e9])
-def test_within_one_boot_nobody_minds_the_wall_clock(wall: float) -> None:
+def test_within_one_boot_the_wall_clock_does_not_count(wall: float) -> None:
     """A time server that sets it back or forward neither shortens nor prolongs the limit."""
     assert LIMIT.left(later(60, wall=wall)) == pytest.approx(120)
 
@@ -56,7 +56,7 @@ def test_but_only_once() -> None:
     assert again.left(rebooted(-3590, "third")) == pytest.approx(170)  # a clock that continues counts
 
 
-def test_what_was_left_is_not_given_back_by_a_reboot() -> None:
+def test_a_reboot_does_not_prolong_the_limit() -> None:
     """After a reboot within the limit only the rest remains, even after several reboots."""
     second = LIMIT.carried_on(rebooted(100))
     assert second.seconds == pytest.approx(80)

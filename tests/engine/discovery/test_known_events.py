@@ -248,7 +248,7 @@ def test_a_download_whose_record_is_gone() -> None:
 
 
 @pytest.mark.parametrize("state", [EventState.INSTALLED, EventState.LISTED])
-def test_what_is_remembered_is_bounded(state: EventState) -> None:
+def test_the_number_of_remembered_events_is_limited(state: EventState) -> None:
     """Thousands of events do not fill the journal; currently listed ones take precedence."""
     old = tuple(
         KnownEvent(server="x.example", event_id=f"{n}", listed_by="y.example", state=state, seen=START.steady)

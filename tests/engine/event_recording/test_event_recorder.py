@@ -128,7 +128,7 @@ def test_other_states(
     assert told(tmp_path) == [becomes]
 
 
-def test_what_is_no_event(tmp_path: Path) -> None:
+def test_progress_is_not_recorded(tmp_path: Path) -> None:
     """Progress and the like are not recorded; an incomplete event is ignored, and none is fatal."""
     with recording(tmp_path) as (hub, _):
         hub.publish("progress", {"id": 1, "sent": 1, "total": 2})

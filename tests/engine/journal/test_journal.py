@@ -55,7 +55,7 @@ def files(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
 
 
-def test_what_was_written_survives_kill_9(tmp_path: Path) -> None:
+def test_written_rows_survive_kill_9(tmp_path: Path) -> None:
     """A process that is killed at the moment when a call returns has lost nothing."""
     path = tmp_path / "journal.db"
     with subprocess.Popen(

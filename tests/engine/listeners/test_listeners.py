@@ -75,7 +75,7 @@ def commits(journal: Journal) -> list[str]:
     return seen
 
 
-def test_what_a_listener_has_not_acknowledged_is_awaited(journal: Journal) -> None:
+def test_unacknowledged_events_are_awaited(journal: Journal) -> None:
     """A full outbox counts and reports dropped events that were not acknowledged, but does not grow."""
     journal.events.most = 100
     made = listening(journal)
@@ -207,7 +207,7 @@ def test_no_listener_keeps_the_journal_busy(journal: Journal, runs: Runs) -> Non
     assert [each.position for each in listening(journal).all()] == [7]
 
 
-def test_what_is_not_written_at_once_is_written_later(
+def test_an_unwritten_acknowledgement_is_written_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An acknowledgement that was not written immediately is written later, without another request."""

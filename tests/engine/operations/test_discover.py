@@ -40,7 +40,7 @@ def shown(change: Change) -> list[tuple[str, str]]:
     return [(each["event_id"], each["state"]) for each in result_of(change)["events"]]
 
 
-def test_what_waits_is_listed(lab: DiscoveryLab) -> None:
+def test_a_discovery_lists_the_events(lab: DiscoveryLab) -> None:
     """A discovery shows each event, with its server and the SM-DS; nothing is downloaded."""
     lab.event()
     lab.start(lab.policy())
@@ -188,7 +188,7 @@ def test_if_no_server_answers_the_change_fails(lab: DiscoveryLab) -> None:
     assert change.error.kind == "server-failed"
 
 
-def test_without_an_address_there_is_nobody_to_ask(lab: DiscoveryLab) -> None:
+def test_the_test_address_counts_as_not_set(lab: DiscoveryLab) -> None:
     """The test address in the card counts as not set, and the sentence states what to do."""
     lab.start(lab.policy(servers=()))
     change = lab.discover()

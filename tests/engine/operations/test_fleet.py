@@ -43,7 +43,7 @@ def test_no_two_devices_wait_alike() -> None:
     assert len(set(waits)) > 90
 
 
-def test_a_crowd_spreads() -> None:
+def test_refusals_for_too_many_calls_widen_the_waits() -> None:
     """Each refusal for too many calls widens the waits, up to an hour, or less after a short Retry-After."""
     assert look_times.wider(0, told=None) == 900.0
     assert look_times.wider(900.0, told=None) == 2700.0

@@ -156,7 +156,7 @@ def test_a_line_that_no_platform_knows(desk: PlatformLab) -> None:
     assert "the card contains no profile" in missing.error.sentence
 
 
-def test_without_a_platform(desk: PlatformLab) -> None:
+def test_without_a_platform_that_knows_lines_no_query_is_sent(desk: PlatformLab) -> None:
     """If no platform knows lines, the error reports this, and lpad sends no query."""
     before = desk.platform.calls.total()
     desk.platforms.become([])
@@ -186,7 +186,7 @@ def test_a_refusal_has_the_platforms_words(desk: PlatformLab) -> None:
     assert "the desk says line-refused" in change.error.sentence
 
 
-def test_the_second_platform_knows_it(desk: PlatformLab) -> None:
+def test_platforms_are_queried_until_one_has_the_line(desk: PlatformLab) -> None:
     """Platforms are queried in turn until one has the line; that one comes first from then on."""
     other = desk.openable(name="other", credentials={"key": "wrong"})
     desk.platforms.become([other, desk.openable()])

@@ -360,7 +360,7 @@ def test_only_a_person_gives_an_order_back(desk: PlatformLab) -> None:
     assert desk.platform.orders == 1
 
 
-def test_what_cannot_be_released_is_resumed(kore: PlatformLab) -> None:
+def test_an_order_that_cannot_be_released_is_resumed(kore: PlatformLab) -> None:
     """A platform that takes nothing back keeps the order, and the next request continues with it."""
     kore.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     change = kore.asked_or_paused(kore.provision().id)
@@ -566,7 +566,7 @@ def test_a_profile_that_is_there_already(desk: PlatformLab, told: str) -> None:
     assert (desk.enabled, desk.platform.orders) == ([FIRST], 0)
 
 
-def test_what_takes_long_is_reported_once(desk: PlatformLab) -> None:
+def test_a_pending_profile_is_reported_once(desk: PlatformLab) -> None:
     """A pending profile, and one in an unknown state, are each reported once, and lpad continues to query."""
     openable = desk.openable()
     openable.can = replace(openable.can, look_for=0.0)

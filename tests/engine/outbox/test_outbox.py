@@ -57,7 +57,7 @@ def test_a_server_that_is_away_changes_nothing_but_the_outbox(lab: Lab) -> None:
     assert [each.number for each in lab.card.notifications] == [1, 2]
 
 
-def test_what_waited_is_delivered_in_order_and_then_removed(lab: Lab) -> None:
+def test_waiting_notifications_are_delivered_in_order_and_then_removed(lab: Lab) -> None:
     """Once the server is back everything goes out in ascending order, and leaves journal and card."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     iccid = lab.install()
@@ -130,7 +130,7 @@ def test_a_card_that_does_not_give_all_at_once_is_asked_for_each(lab: Lab, answe
     assert sum(map(_asks_for_notifications, lab.modem.received)) == 1 + 2
 
 
-def test_what_is_still_to_be_sent_is_not_asked_for_with_them(lab: Lab) -> None:
+def test_undelivered_notifications_are_not_requested_from_the_card(lab: Lab) -> None:
     """Only delivered ones are requested: a card full of undelivered ones need not return all each time."""
     recipients = (Recipient(address=ELSEWHERE), Recipient())
     iccid = lab.install(metadata=ProfileMetadata(iccid=FIRST, name="First", recipients=recipients))
@@ -162,7 +162,7 @@ def test_news_bring_what_waited_along(lab: Lab) -> None:
     assert [each.sequence_number for each in lab.server.notifications] == [1, 2, 3]
 
 
-def test_a_dead_recipient_holds_up_nobody(lab: Lab) -> None:
+def test_a_dead_recipient_does_not_delay_the_others(lab: Lab) -> None:
     """A notification for a missing address waits; those for other recipients are delivered."""
     recipients = (Recipient(address=ELSEWHERE), Recipient())
     iccid = lab.install(metadata=ProfileMetadata(iccid=FIRST, name="First", recipients=recipients))
@@ -186,7 +186,7 @@ def test_a_refused_notification_does_not_bury_the_next(lab: Lab) -> None:
     assert [each.sequence_number for each in lab.server.notifications] == [2]
 
 
-def test_what_is_on_the_card_at_the_start_is_delivered(lab: Lab) -> None:
+def test_notifications_on_the_card_at_the_start_are_delivered(lab: Lab) -> None:
     """Notifications of a time without lpad are found when the card is opened."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install()
@@ -198,7 +198,7 @@ def test_what_is_on_the_card_at_the_start_is_delivered(lab: Lab) -> None:
     lab.until(lambda: lab.card.notifications, lambda left: not left)
 
 
-def test_what_was_accepted_is_not_sent_again_after_a_restart(lab: Lab) -> None:
+def test_an_accepted_notification_is_only_removed_after_a_restart(lab: Lab) -> None:
     """A notification that was delivered but not yet removed from the card is only removed."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install()
@@ -234,7 +234,7 @@ def _take_off_by_hand(lab: Lab) -> None:
         lab.card.transmit(bytes.fromhex(f"80E2910006BF30038001{number:02X}"))
 
 
-def test_what_the_card_did_not_let_go_of_at_the_end_of_a_download_goes_later(lab: Lab) -> None:
+def test_notifications_not_removed_after_a_download_are_removed_later(lab: Lab) -> None:
     """A card that is unreachable at that moment is tried again by itself, not with the next change."""
     lab.card.faults.status(0xBF30, 0x6F00)
     lab.install()

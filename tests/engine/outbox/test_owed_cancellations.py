@@ -60,7 +60,7 @@ def test_no_attempt_without_end(lab: Lab) -> None:
     none_owed(lab)
 
 
-def test_what_is_owed_survives_a_restart(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_owed_cancellations_survive_a_restart(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that did not get the cancellation before lpad ended gets it after the next start."""
     monkeypatch.setattr(owed_cancellations, "BACKOFF", Backoff((3600.0,)))
     lab.server.faults.add(Fault(function="cancelSession", kind=FaultKind.DROP_BEFORE, times=1))

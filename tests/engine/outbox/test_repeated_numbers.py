@@ -105,7 +105,7 @@ def test_a_copy_without_a_number_of_its_own_can_be_dropped(lab: Lab) -> None:
     assert [each.number for each in lab.card.notifications] == [1]
 
 
-def test_a_card_that_signs_anew_each_time(lab: Lab) -> None:
+def test_a_repeated_signature_makes_no_new_notification(lab: Lab) -> None:
     """Other bytes with the same content are the same notification, and leave the card once accepted."""
     asked = []
 
@@ -149,7 +149,7 @@ def test_no_copy_is_overwritten(tmp_path: Path, stage: Stage) -> None:
     assert found[0].stage is stage
 
 
-def test_what_was_accepted_makes_room(tmp_path: Path) -> None:
+def test_an_accepted_copy_frees_its_number(tmp_path: Path) -> None:
     """A copy that only has to be removed from the card does not keep its number from a new notification."""
     notifications = Journal(tmp_path / "journal.db").notifications
     for raw in (b"first", b"second"):

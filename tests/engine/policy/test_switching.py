@@ -136,7 +136,7 @@ def made(at: datetime, step: str = "enable-profile") -> Change:
     ("hours", "allowed"),
     [([], True), ([-1], True), ([-1, -2], False), ([-1, -25], True), ([-23.9, -0.1], False)],
 )
-def test_what_counts_is_within_a_day(hours: list[float], *, allowed: bool) -> None:
+def test_the_oldest_switch_of_a_day_makes_room(hours: list[float], *, allowed: bool) -> None:
     """The oldest makes room for the next one."""
     changes = [made(NOON + timedelta(hours=each)) for each in hours]
     policy = SwitchPolicy(per_day=2)

@@ -24,7 +24,7 @@ def test_others_may_want_the_card_at_any_time(event: HoldEvent) -> None:
         assert after(following, event) is following
 
 
-def test_what_was_begun_goes_to_its_end() -> None:
+def test_after_an_irreversible_step_only_another_turn_leads_back() -> None:
     """After the first irreversible step, only another turn leads back."""
     assert {
         event: after(Hold.BEYOND, event) for event in HoldEvent if event is not HoldEvent.BEGIN

@@ -42,7 +42,7 @@ def add(store: ChangeStore, euicc: str = "modem", params: Params = ASKED) -> Cha
     return store.add(euicc, params, secrets={})
 
 
-def test_what_an_earlier_run_left_is_adopted_once(journal: Journal) -> None:
+def test_an_earlier_runs_changes_are_adopted_once(journal: Journal) -> None:
     """A live change is not begun a second time, and no worker takes another card's change."""
     left = add(store_on(journal))
     store = store_on(journal)

@@ -23,7 +23,7 @@ def profile(iccid: str = "8900101000000000017", *, state: str = "disabled", **ot
         (profile(profile_class="test"), "test-profile", "keys may be known"),
     ],
 )
-def test_what_is_known_against_a_profile(suspect: Profile, risk: str, told: str) -> None:
+def test_a_risk_has_a_word_and_a_sentence(suspect: Profile, risk: str, told: str) -> None:
     """A word for programs and a sentence for people describe the risk."""
     (found,) = known_risks([profile(), suspect])
     assert (found.iccid, found.risk, found.enabled) == (suspect.iccid, risk, False)

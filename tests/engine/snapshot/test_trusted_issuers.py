@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lpad.simulator.pki.pki import Pki
 
 
-def test_a_download_by_the_cards_word(lab: Lab) -> None:
+def test_a_download_takes_no_extra_handshake(lab: Lab) -> None:
     """No download takes an extra handshake, not even the first, and no notification."""
     lab.trust = Trust(use_system_roots=False, memory=TrustMemory(lab.folder / "servers.json"))
     lab.install()

@@ -66,7 +66,7 @@ def install_locked(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("how", ["no", "taken back"])
-def test_a_mute_probe_holds_nobody_up(
+def test_a_silent_server_does_not_delay_a_rollback(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """While its socket waits, a no or a cancellation rolls back the switch immediately."""

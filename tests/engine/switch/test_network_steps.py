@@ -243,7 +243,7 @@ def test_a_mistake_in_an_applier_ends_nothing(tmp_path: Path, pki: Pki) -> None:
         assert "fault in lpad" in network_of(change).failures[0].told
 
 
-def test_what_is_not_ready_is_tried_again(tmp_path: Path, pki: Pki) -> None:
+def test_a_modem_that_is_away_is_awaited_within_the_limit(tmp_path: Path, pki: Pki) -> None:
     """A modem that is still away is waited for, within the step's limit."""
     later = TryAgain(layer=Layer.MODEM, told="not yet", after=0.05)
     spy = Spy(answers={"connect": [later, later]})
@@ -253,7 +253,7 @@ def test_what_is_not_ready_is_tried_again(tmp_path: Path, pki: Pki) -> None:
         assert not network_of(change).failures
 
 
-def test_what_was_not_ready_in_time_is_settled_after_the_switch(tmp_path: Path, pki: Pki) -> None:
+def test_settings_of_an_absent_port_are_applied_once_it_is_back(tmp_path: Path, pki: Pki) -> None:
     """If the port is away until the step's time has passed, the settings are applied once it is back."""
     away = TryAgain(layer=Layer.MODEM, told="the port is away", after=3600)
     spy = Spy(answers={"apply": [away]})

@@ -183,7 +183,7 @@ def test_a_short_illness_changes_nothing(tmp_path: Path, pki: Pki) -> None:
         assert asked_for(lab) == []
 
 
-def test_a_probe_tells_of_health_too(tmp_path: Path, pki: Pki) -> None:
+def test_a_registered_profile_without_reachable_server_is_unhealthy(tmp_path: Path, pki: Pki) -> None:
     """A registered profile that reaches no server is unhealthy."""
     nobody = unused_port()
     with listening() as somebody:
@@ -196,7 +196,7 @@ def test_a_probe_tells_of_health_too(tmp_path: Path, pki: Pki) -> None:
             assert enabled(lab) == SECOND
 
 
-def test_what_cant_be_told_hides_no_fault(tmp_path: Path, pki: Pki) -> None:
+def test_a_silent_modem_does_not_hide_a_dead_network(tmp_path: Path, pki: Pki) -> None:
     """A modem that cannot be queried does not hide a network over which no host is reached."""
     unknown = Condition(kind=cast("ConditionKind", "ping"), text="ping:example.com")
     first = replace(rule(FIRST, f"tcp:127.0.0.1:{unused_port()}@lo"), lasting=60)
@@ -205,7 +205,7 @@ def test_what_cant_be_told_hides_no_fault(tmp_path: Path, pki: Pki) -> None:
         assert "tcp:" in str(lab.stands(Standing.AILING).seen)
 
 
-def test_what_was_not_evaluated_is_not_well(tmp_path: Path, pki: Pki) -> None:
+def test_an_unevaluated_condition_makes_no_profile_healthy(tmp_path: Path, pki: Pki) -> None:
     """A condition that lpad cannot evaluate neither makes a profile healthy nor has it replaced."""
     unknown = Condition(kind=cast("ConditionKind", "ping"), text="ping:example.com")
     first = replace(rule(FIRST, lasting=0), conditions=(unknown, Condition.parse(REGISTERED)))

@@ -76,7 +76,7 @@ def test_a_card_with_a_profile_is_left_alone(lab: Lab) -> None:
     assert asked(lab) == []
 
 
-def test_without_an_address_nobody_is_asked(lab: Lab) -> None:
+def test_without_a_default_address_no_server_is_asked(lab: Lab) -> None:
     """If neither the card nor the settings name a default SM-DP+, there is no server to ask."""
     lab.start(empty(lab, default=False))
     assert lab.carry_out(Kind.REFRESH).state is State.DONE

@@ -143,7 +143,7 @@ def test_a_card_that_comes_back_is_tried_at_once(
         assert enabled(lab) == FIRST
 
 
-def test_somebodys_own_switch_ends_it(tmp_path: Path, pki: Pki) -> None:
+def test_a_users_switch_ends_the_rescue(tmp_path: Path, pki: Pki) -> None:
     """A user's switch, even to the rejected profile or to none, ends the rescue."""
     with guarding(tmp_path, pki) as lab:
         stuck(lab)
@@ -170,7 +170,7 @@ def test_none_is_wanted_where_none_was(tmp_path: Path, pki: Pki) -> None:
         assert enabled(lab) is None
 
 
-def test_what_the_card_does_not_hold_is_not_tried(tmp_path: Path, pki: Pki) -> None:
+def test_a_deleted_profile_is_not_tried(tmp_path: Path, pki: Pki) -> None:
     """A deleted profile is no longer wanted; without any wanted profile, nothing is tried."""
     with guarding(tmp_path, pki) as lab:
         stuck(lab)

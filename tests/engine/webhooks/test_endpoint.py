@@ -122,7 +122,7 @@ def test_addresses(url: str, server: str, target: str, *, encrypted: bool) -> No
         "https://[::1/",
     ],
 )
-def test_what_is_no_address(url: str) -> None:
+def test_invalid_endpoint_addresses_are_refused(url: str) -> None:
     """An invalid address is refused with a reason, before anything is sent."""
     with pytest.raises(InvalidValue):
         EndpointUrl.parse(url)

@@ -114,7 +114,7 @@ def test_a_private_key_may_come_with_its_public_one() -> None:
         "whpk_" + base64.b64encode(SEED).decode(),
     ],
 )
-def test_what_is_no_key(text: str) -> None:
+def test_an_invalid_key_file_is_named(text: str) -> None:
     """The error names the file, and nothing of its content."""
     with pytest.raises(InvalidSettings) as caught:
         read_key(text, where="/etc/lpad/webhook-key")

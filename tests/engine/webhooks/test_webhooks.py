@@ -263,7 +263,7 @@ def test_a_jump_of_the_clock_sets_nothing_aside(bench: Bench) -> None:
         assert bench.progress().given_up == 0
 
 
-def test_what_no_network_let_through_comes_by_itself(bench: Bench) -> None:
+def test_an_event_is_delivered_after_days_without_network(bench: Bench) -> None:
     """An endpoint that could not be reached for five days gets the event once it accepts another one."""
     with Receiver() as receiver:
         address = receiver.url()
@@ -305,7 +305,7 @@ def test_a_restart_repeats_nothing_and_forgets_nothing(bench: Bench) -> None:
         assert [change(receiver.take()) for _ in range(4)] == [1, 2, 2, 3]
 
 
-def test_what_cannot_be_noted_is_repeated_with_the_same_id(
+def test_an_unrecorded_delivery_is_repeated_with_the_same_id(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a full disk, or after a kill, an event is sent once more after a restart, and not lost."""

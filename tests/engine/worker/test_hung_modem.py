@@ -74,7 +74,7 @@ def test_a_modem_that_hangs_forever_is_not_restarted_forever(tmp_path: Path, pki
         assert lab.engine.card(CARD).modem_restarts() == state, "a restart of lpad does not change it"
 
 
-def test_what_was_put_right_counts_until_it_has_held(
+def test_restarts_count_until_the_modem_stays_healthy(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A modem that hangs repeatedly is limited, too; one that stays healthy starts again from zero."""

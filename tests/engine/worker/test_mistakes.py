@@ -113,7 +113,9 @@ def test_a_due_time_that_fails_hides_no_other() -> None:
     assert tasks.seconds() == 0.0
 
 
-def test_what_follows_a_change(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_worker_continues_if_the_queue_cannot_be_notified(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If the queue cannot be notified of a change's end, the worker continues."""
     _ready(lab)
     monkeypatch.setattr(ChangeQueue, "rest", _fails)

@@ -126,7 +126,9 @@ def test_a_switch_does_not_wait_for_a_notification_s_server(lab: Lab) -> None:
     lab.until_true(lambda: not lab.card.notifications)
 
 
-def test_three_times_and_then_a_quiet_time(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_three_overtakings_a_download_waits_without_switches(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A server counts attempts: after the third overtaking the download waits until no switch was made."""
     two(lab)
     monkeypatch.setattr(overtaking, "QUIET", 3600.0)

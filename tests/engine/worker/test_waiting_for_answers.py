@@ -46,7 +46,7 @@ def good(change: Change) -> Change:
     return change
 
 
-def test_answered_while_nobody_wants_the_card(lab: Lab) -> None:
+def test_an_answered_download_continues_in_its_session(lab: Lab) -> None:
     """The download continues in the session in which it asked."""
     change = asking(lab, lab.order(confirmation_code=CODE))
     lab.engine.answer(change.id, Answer(confirmation_code=CODE))
@@ -153,7 +153,7 @@ def test_no_code_after_others_had_the_card(lab: Lab) -> None:
     assert sessions(lab) == 1
 
 
-def test_nobody_answers_after_others_had_the_card(lab: Lab) -> None:
+def test_an_unanswered_download_leaves_its_order_open(lab: Lab) -> None:
     """The time to answer passes, and the order stays open."""
     lab.patient(answer=2)
     order = lab.order()

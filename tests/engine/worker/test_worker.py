@@ -61,7 +61,7 @@ def test_changes_of_a_card_that_the_settings_name_no_more_are_ended(lab: Lab) ->
     assert "gone" in ended.error.sentence
 
 
-def test_what_cant_be_judged_keeps_nothing_else_from_its_end(lab: Lab) -> None:
+def test_an_internal_error_while_settling_does_not_affect_other_changes(lab: Lab) -> None:
     """Two changes that were cut off both end, although lpad makes a mistake while it settles the first."""
     journal = lab.journal()
     first = journal.changes.add(
@@ -181,7 +181,7 @@ def test_a_mistake_while_one_is_settled_keeps_nothing_else_from_its_end(
     assert ended.error.kind == "internal-error"
 
 
-def test_what_cant_be_read_just_now_is_settled_later(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_on_a_failing_disk_are_settled_later(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that fails for a while, on one change, loses neither that one nor those behind it."""
     journal = lab.journal()
     first, second = (journal.changes.add(CARD, RefreshParams(), secrets={}) for _ in range(2))

@@ -96,7 +96,7 @@ def test_it_comes_back(network: Network, outage: Outage) -> None:
     connected(network).close()
 
 
-def test_what_follows_an_answer(network: Network) -> None:
+def test_a_cut_after_an_answer_occurs_once(network: Network) -> None:
     """The cut occurs once, when the client already has the answer."""
     answered = threading.Event()
     with closing(connected(network)) as standing:

@@ -43,7 +43,7 @@ def test_a_flip_is_read_as_it_is_printed() -> None:
 
 
 @pytest.mark.parametrize("text", ["other:1:1", f"{JOURNAL}:1:8", f"{JOURNAL}:-1:0", f"{JOURNAL}:1", "x"])
-def test_what_is_no_flip_is_refused(text: str) -> None:
+def test_an_invalid_flip_is_refused(text: str) -> None:
     """A typing error does not lead to another flip."""
     with pytest.raises(ValueError):  # noqa: PT011 - of Python's own making
         Flip.parse(text)
@@ -67,7 +67,7 @@ def test_lpad_handles_them(stage: FlipStage, name: str) -> None:
     assert any(each.repaired for each in outcomes)
 
 
-def test_what_is_not_handled_is_found(stage: FlipStage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unhandled_flips_are_reported(stage: FlipStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without examination and repair, wrong or missing rows are reported."""
     monkeypatch.setattr(database, "examine", lambda *_: None)
     monkeypatch.setattr(database, "examine_header", lambda *_: None)
@@ -76,7 +76,7 @@ def test_what_is_not_handled_is_found(stage: FlipStage, monkeypatch: pytest.Monk
     assert len([each for each in outcomes if each.violations]) > 10
 
 
-def test_what_is_raised_is_found(stage: FlipStage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exceptions_of_the_journal_are_reported(stage: FlipStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any exception that leaves the journal counts as not handled."""
     monkeypatch.setattr(journal, "CHECKS", {"changes": lambda row: 1 / 0})
     outcome = stage.run(CLOSED, Flip(JOURNAL, 60, 0))

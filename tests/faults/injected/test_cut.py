@@ -44,7 +44,7 @@ def test_half_of_a_write_reaches_the_disk() -> None:
 
 
 @pytest.mark.parametrize("text", ["kill-apdu", "kill-apdu:x", "nothing:1", "server-after:1:nothing"])
-def test_what_is_no_cut_is_refused(text: str) -> None:
+def test_an_invalid_cut_is_refused(text: str) -> None:
     """A typing error does not lead to another cut."""
     with pytest.raises(ValueError):  # noqa: PT011 - of Python's own making
         Cut.parse(text)

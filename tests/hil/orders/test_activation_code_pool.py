@@ -42,7 +42,7 @@ def test_each_once(tmp_path: Path) -> None:
     assert got.count(None) == 2
 
 
-def test_a_lease_is_alone(tmp_path: Path) -> None:
+def test_a_leased_code_belongs_to_one_test(tmp_path: Path) -> None:
     """A leased code belongs to one test; if it is returned unspent it is free again, otherwise used up."""
     codes = pool(tmp_path, {"code": "1$s$A"})
     lease = codes.lease()

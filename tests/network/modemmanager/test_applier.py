@@ -80,7 +80,7 @@ def plain(values: dict[str, Variant] | None) -> dict[str, Any]:
     return {} if values is None else {name: each.value for name, each in values.items()}
 
 
-def test_what_modem_manager_gets(gateway: GatewayDouble) -> None:
+def test_modemmanager_gets_its_own_numbers(gateway: GatewayDouble) -> None:
     """ModemManager gets APN, authentication, IP type and roaming as its own numbers."""
     gateway.probe(NEW)
     ModemManagerApplier(connects=True).connect(wanted(EVERYTHING), deadline=soon())

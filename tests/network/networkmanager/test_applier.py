@@ -165,7 +165,7 @@ def test_older_versions_have_modem_manager_set_it(
     assert isinstance(applier.connect(wanted(), deadline=soon()), Applied)
 
 
-def test_what_the_owner_added_stays(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
+def test_the_owners_additions_stay(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
     """A change of lpad's own connection keeps the owner's additions, such as a route metric."""
     applier.apply(wanted(EVERYTHING), deadline=soon())
     tree = gateway.named(NEW)
@@ -213,7 +213,7 @@ def test_the_active_connection_is_compared(gateway: GatewayDouble, applier: Netw
     assert isinstance(applier.verify(wanted(), deadline=soon()), Applied)
 
 
-def test_changed_settings_are_activated_anew(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
+def test_changed_settings_are_activated_again(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
     """An active connection whose settings were changed is activated again; an unchanged one is left."""
     gateway.probe(NEW)
     for settings, activations in ((NEW_SETTINGS, 1), (NEW_SETTINGS, 1), (NetworkSettings(apn="b"), 2)):

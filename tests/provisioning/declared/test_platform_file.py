@@ -59,7 +59,7 @@ def test_mistakes(tmp_path: Path, text: str, told: str) -> None:
         read_declaration(path)
 
 
-def test_what_can_be_asked_for_lines() -> None:
+def test_a_platforms_calls_determine_its_actions_for_lines() -> None:
     """The calls of a platform determine its actions for the line of an installed profile."""
     can = {}
     for name, path in shipped().items():

@@ -97,7 +97,7 @@ def test_a_204_keeps_its_connection() -> None:
     ],
 )
 @pytest.mark.parametrize("portion", [None, 1000])
-def test_a_head_that_is_none(raw: bytes, says: str, portion: int | None) -> None:
+def test_an_invalid_head_is_refused(raw: bytes, says: str, portion: int | None) -> None:
     """An invalid head is refused as early as possible, and the sentence states the reason."""
     with pytest.raises(MalformedError, match=says):
         tidied(raw, portion=portion)
@@ -109,7 +109,7 @@ def test_informational_heads_up_to_the_limit() -> None:
     assert tidied(filler * MOST_INFORMATIONAL + OK + b"\r\n") == OK + b"\r\n"
 
 
-def test_what_is_left_when_the_connection_ends() -> None:
+def test_half_a_head_is_passed_on() -> None:
     """Half a head is passed on, so that it differs from a missing one."""
     head = AnswerHead()
     assert head.feed(b"HTTP/1.1 2") == b""

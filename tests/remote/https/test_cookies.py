@@ -38,7 +38,7 @@ NEXT = "/gsma/rsp2/es9plus/authenticateClient"
         ("", None),
     ],
 )
-def test_what_is_sent_again(told: str, sent: str | None) -> None:
+def test_cookies_are_sent_to_their_server_and_paths(told: str, sent: str | None) -> None:
     """A cookie is sent to its server and paths, unless it has expired or is invalid."""
     cookies = Cookies("smdp.example.com")
     cookies.take(told, path=PATH)

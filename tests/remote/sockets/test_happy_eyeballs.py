@@ -272,7 +272,7 @@ def test_a_late_answer_serves_the_next(names: Names, monkeypatch: pytest.MonkeyP
     name_resolution.forget(NAME, port)
 
 
-def test_a_name_that_is_none(names: Names) -> None:
+def test_an_unresolvable_name(names: Names) -> None:
     """The error gives the resolver's reason."""
     names.all = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     with pytest.raises(LookUpError) as caught:

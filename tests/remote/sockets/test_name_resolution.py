@@ -91,7 +91,7 @@ def test_a_slow_answer_serves_the_next_attempt(
     assert len(resolver.asked) == asked
 
 
-def test_what_leads_nowhere_is_forgotten(resolver: Resolver) -> None:
+def test_only_an_unreachable_address_is_forgotten(resolver: Resolver) -> None:
     """Only that address is forgotten: another port is another query."""
     resolver.takes = SLOW + 1
     taken()

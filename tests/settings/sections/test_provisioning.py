@@ -59,7 +59,7 @@ def test_mistakes(tmp_path: Path, provisioning: dict[str, Any], told: str) -> No
 
 
 @pytest.mark.parametrize("base", ["http://desk", "https://", "https://[x", "https://a\u2100b", "desk"])
-def test_an_address_of_a_platform_that_is_none(tmp_path: Path, base: str) -> None:
+def test_an_invalid_platform_address_is_reported(tmp_path: Path, base: str) -> None:
     """An invalid address is reported with its line, like any other mistake."""
     with pytest.raises(InvalidSettings, match="begins with https"):
         read(tmp_path, platforms={"mine": {"like": "desk", "base": base}})

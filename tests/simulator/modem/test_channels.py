@@ -176,7 +176,7 @@ def test_a_refresh_that_waits_is_served_whatever_the_modem_asks() -> None:
         ({"busy": 1}, 'AT+CSIM=10,"0070000001"', "+CME ERROR: 14"),
     ],
 )
-def test_what_a_modem_refuses(habits: dict[str, Any], command: str, told: str) -> None:
+def test_each_habit_has_its_refusal(habits: dict[str, Any], command: str, told: str) -> None:
     """Each habit has its own refusal."""
     with port_of(Card(), **habits) as port:
         assert port.ask(command) == [told]

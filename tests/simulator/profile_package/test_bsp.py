@@ -67,7 +67,7 @@ def test_largest() -> None:
     assert len(Bsp(KEYS).protect_all(0x88, b"")) == 1
 
 
-def test_replaced_keys_count_anew() -> None:
+def test_replaced_keys_restart_the_counter() -> None:
     """After ReplaceSessionKeys the counter restarts at 1."""
     sender = Bsp(KEYS)
     fresh = sender.protect(0x87, b"first")

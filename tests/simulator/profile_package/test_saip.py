@@ -207,7 +207,7 @@ EF = "6213 82024121 83026F7F 8B032F060A 80020010 8800"
         pytest.param(replaced("C60381010A", "C60382010A"), "PIN 82", id="another PIN"),
     ],
 )  # fmt: skip
-def test_what_a_strict_card_refuses(package: bytes, said: str) -> None:
+def test_a_strict_card_refuses_files_without_directory_rule_or_pin(package: bytes, said: str) -> None:
     """Files in missing directories, rules missing in EF.ARR and undefined PINs are refused."""
     with pytest.raises(ProfileElementError, match=said) as caught:
         parse(package)

@@ -112,7 +112,7 @@ def test_a_state_is_an_event_once(tmp_path: Path) -> None:
         assert [number for number, _ in kept(journal)] == [1, 2, 3, 4]
 
 
-def test_a_full_outbox_drops_what_nobody_waits_for_first(journal: Journal) -> None:
+def test_a_full_outbox_drops_unawaited_events_first(journal: Journal) -> None:
     """Unawaited events go first, then droppable ones, then the others, each the oldest first."""
     journal.events.most = 4
     journal.events.record([profile(), ready(), profile(), ready()])
@@ -121,7 +121,7 @@ def test_a_full_outbox_drops_what_nobody_waits_for_first(journal: Journal) -> No
     assert journal.events.dropped() == {}
 
 
-def test_what_an_endpoint_waits_for_is_counted_and_reported(journal: Journal) -> None:
+def test_dropped_awaited_events_are_counted_and_reported(journal: Journal) -> None:
     """A drop is an event of its own, with the counts by type and the numbers."""
     journal.events.most = 20
     journal.events.awaited_by = [lambda number, _: number > 2, lambda number, _: number > 1_000]
@@ -260,7 +260,7 @@ def test_an_event_counts_as_awaited_if_that_cannot_be_found_out(journal: Journal
     assert journal.events.dropped() == {types.PROFILE_ENABLED.name: 3}
 
 
-def test_a_listener_that_cannot_be_told_harms_nobody(journal: Journal) -> None:
+def test_a_listener_that_cannot_be_notified_does_not_affect_the_others(journal: Journal) -> None:
     """The others are notified, and what was stored counts as stored."""
 
     def fails() -> NoReturn:

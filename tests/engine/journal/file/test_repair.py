@@ -187,7 +187,7 @@ def test_a_wrong_due_time_is_not_believed(worn: Path, made: tuple[Path, Mapping[
 
 
 @pytest.mark.parametrize("table", ["requests", "memos", "changes"])
-def test_what_a_device_cant_do_without_has_a_second_copy(
+def test_essential_rows_survive_their_loss(
     worn: Path, made: tuple[Path, Mapping[str, Contents]], table: str
 ) -> None:
     """A switch on trial, the way back, keys of requests and memos survive the loss of their rows."""
@@ -364,7 +364,7 @@ def test_something_else_in_a_files_place(
 
 @pytest.mark.parametrize("thing", ["folder", "pipe", "loop", "socket"])
 @pytest.mark.parametrize("name", ["journal.reserve", f"{JOURNAL}.repairing", f"{JOURNAL}.repaired"])
-def test_something_else_beside_it(
+def test_a_journal_is_repaired_next_to_files_with_its_names(
     worn: Path, made: tuple[Path, Mapping[str, Contents]], name: str, thing: str
 ) -> None:
     """If names that lpad uses occasionally are taken, a damaged journal is repaired nevertheless."""
@@ -410,7 +410,7 @@ def test_where_no_file_is_none_is_kept(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
+def test_only_the_beginning_of_an_odd_file_is_kept(tmp_path: Path) -> None:
     """Of a file that cannot be a journal, only the beginning is kept."""
     path = tmp_path / JOURNAL
     with path.open("wb") as file:
@@ -459,7 +459,9 @@ def others(public: Path) -> Path:
     return path
 
 
-def test_what_cant_be_written_for_long_is_damage(others: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_unwritable_for_minutes_counts_as_damaged(
+    others: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After five minutes in which a new file could be written next to it, all rows are in the new one."""
     moment = time.monotonic()
     monkeypatch.setattr("time.monotonic", lambda: moment)

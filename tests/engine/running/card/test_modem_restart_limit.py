@@ -86,7 +86,7 @@ def test_a_device_that_reboots_again_and_again_is_bound_too(
     assert 3 <= climbed <= MOST
 
 
-def test_what_has_helped_is_forgotten(journal: Journal, clocks: Clocks) -> None:
+def test_restarts_that_helped_are_not_counted(journal: Journal, clocks: Clocks) -> None:
     """A modem that needs a restart with each switch gets it: each time it reads the card afterwards."""
     resets = resets_of(journal)
     for _ in range(50):
@@ -96,7 +96,7 @@ def test_what_has_helped_is_forgotten(journal: Journal, clocks: Clocks) -> None:
     assert resets_of(journal).state.times == 0
 
 
-def test_a_persons_order_begins_anew(journal: Journal, clocks: Clocks) -> None:
+def test_a_users_restart_resets_the_count(journal: Journal, clocks: Clocks) -> None:
     """After a user's restart of the modem, lpad may restart it again."""
     resets = resets_of(journal)
     for _ in range(MOST):

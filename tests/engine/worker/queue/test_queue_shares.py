@@ -57,7 +57,7 @@ def test_one_user_leaves_half_to_the_others() -> None:
     assert accepted(lambda: queue.ask(1002)) == PLACES // 8
 
 
-def test_root_finds_a_place_whoever_fills_the_rest() -> None:
+def test_root_has_reserved_places() -> None:
     """The reserved places are for root alone."""
     queue = Queue()
     for user in range(1000, 1100):

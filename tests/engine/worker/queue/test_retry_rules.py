@@ -105,7 +105,7 @@ def test_each_class_of_error_has_its_course(error: LpadError, course: Course) ->
     assert course_of(error) is course
 
 
-def test_dates_are_doubted_while_nobody_has_told_the_time() -> None:
+def test_certificate_dates_are_doubted_under_an_unset_clock() -> None:
     """Lpad retries a certificate that seems to be valid only later if no time server has set the clock."""
     error = ServerUntrusted("dates", cause="certificate-not-yet-valid")
     assert course_of(error, synchronised=False) is Course.TIME
@@ -245,7 +245,7 @@ def test_the_time_is_summed_over_restarts() -> None:
     assert wait_of(tried.fails(NO_ROUTE)) == pytest.approx(3)
 
 
-def test_what_waits_for_an_answer_or_its_turn_is_not_counted() -> None:
+def test_waits_for_an_answer_or_a_turn_are_not_counted() -> None:
     """Neither the caller's time to answer nor the queue uses up a download's time."""
     tried = Tried(retry_for=300)
     tried.fails(LATER)
@@ -288,7 +288,7 @@ def test_a_wait_for_the_clock_is_none_of_the_attempts() -> None:
     assert tried.spent() == pytest.approx(20)
 
 
-def test_what_an_earlier_lpad_noted_counts() -> None:
+def test_pauses_noted_by_an_earlier_lpad_count() -> None:
     """The pauses that an earlier lpad has summed count as elapsed time."""
     tried = Tried(retry_for=300)
     tried.notes = DownloadNotes(waited=290.0)
@@ -324,7 +324,7 @@ def test_a_card_is_waited_for_as_long_as_all_is() -> None:
         (GET, FaultKind.REFUSE, "8.10.1/3.9"),
     ],
 )
-def test_what_passes_is_tried_again(
+def test_a_download_continues_after_a_temporary_error(
     patient: Lab, function: str, kind: FaultKind, value: str | int | None
 ) -> None:
     """After a temporary error the download continues with a new session, and installs its profile once."""
@@ -336,7 +336,7 @@ def test_what_passes_is_tried_again(
 
 
 @pytest.mark.usefixtures("soon")
-def test_a_session_is_begun_anew_once(patient: Lab) -> None:
+def test_a_forgotten_session_is_repeated_once(patient: Lab) -> None:
     """A server that forgets each session gets one repetition; the second time the download fails."""
     fault(patient, GET, FaultKind.REFUSE, "8.10.1/3.9", times=9)
     change = patient.ended(download(patient).id)
@@ -476,7 +476,7 @@ def test_cut_off_after_the_card_refused(patient: Lab) -> None:
 
 
 @pytest.mark.usefixtures("soon")
-def test_what_the_card_said_of_an_earlier_attempt_counts_no_more(patient: Lab) -> None:
+def test_an_earlier_refusal_of_the_card_does_not_end_a_later_attempt(patient: Lab) -> None:
     """An old refusal in the card's list does not end a later attempt."""
     fault(patient, "handleNotification", FaultKind.DROP_BEFORE, times=9)
     fault(patient, GET, FaultKind.BPP_BIT_FLIP, 3)

@@ -30,7 +30,7 @@ def read(folder: Path, section: str) -> CardPort:
     return port
 
 
-def test_what_may_be_switched(tmp_path: Path) -> None:
+def test_iccids_are_accepted_in_any_form(tmp_path: Path) -> None:
     """ICCIDs are accepted in any form that people write."""
     lists = f"protected: ['8900 1010 0000 0000 017'], fallback: ['{SECOND}F']"
     policy = read(tmp_path, f"switching: {{{lists}, keep_enabled: true, per_day: 5}}").policy

@@ -29,7 +29,7 @@ def read(folder: Path, name: str, section: str) -> SettingsFile:
         "url: http://127.0.0.1:8080/x, keys: [one, two]",
     ],
 )
-def test_what_can_be(tmp_path: Path, section: str) -> None:
+def test_accepted_endpoints(tmp_path: Path, section: str) -> None:
     """Accepted are https, or http on this device; any number of patterns; keys by file."""
     assert list(read(tmp_path, "backend", section).settings.webhooks) == ["backend"]
 
@@ -49,7 +49,7 @@ def test_what_can_be(tmp_path: Path, section: str) -> None:
         ("backend", f"{GOOD}, secret: whsec_AAAA", "secret"),
     ],
 )
-def test_what_cannot(tmp_path: Path, name: str, section: str, told: str) -> None:
+def test_mistakes_are_reported_with_their_line(tmp_path: Path, name: str, section: str, told: str) -> None:
     """Each mistake is reported with its line and the right form."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, name, section)

@@ -87,7 +87,7 @@ def test_right(pki: Pki, curve: Curve) -> None:
     assert not Role.DP_PB.held_by(found.credential)
 
 
-def test_through_subordinate(ci: Credential) -> None:
+def test_a_chain_through_a_subca(ci: Credential) -> None:
     """A chain may go through a SubCA that was sent along, and not through a missing one."""
     subordinate = made(ci, ca=True)
     server = made(subordinate)
@@ -97,7 +97,7 @@ def test_through_subordinate(ci: Credential) -> None:
     assert fault(server.der, ci) is CertificateFault.UNKNOWN_CI
 
 
-def test_subordinate_that_is_none(ci: Credential) -> None:
+def test_a_server_certificate_is_not_accepted_as_a_subca(ci: Credential) -> None:
     """A server's certificate cannot replace a SubCA's."""
     middle = made(ci)
     assert fault(made(middle).der, ci, (middle.der,)) is CertificateFault.INVALID

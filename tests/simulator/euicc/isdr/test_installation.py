@@ -305,7 +305,9 @@ def test_rules_forbidden(make_card: MakeCard, server: SmallServer, behaviour: di
     assert failed(lpa, server.load(lpa))[1] is Reason.PPR_NOT_ALLOWED
 
 
-def test_undisablable_beside_another(make_card: MakeCard, server: SmallServer) -> None:
+def test_a_second_operational_profile_that_cannot_be_disabled_is_refused(
+    make_card: MakeCard, server: SmallServer
+) -> None:
     """Some cards refuse a profile that cannot be disabled next to another operational one."""
     lpa = SmallLpa(make_card(ppr1_on_empty_card_only=True))
     server.metadata = metadata(OTHER_ICCID)

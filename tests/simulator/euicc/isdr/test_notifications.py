@@ -70,7 +70,7 @@ def test_life(make_card: MakeCard, server: SmallServer, first: int) -> None:
     assert told(lpa) == [(first + number, *event) for number, event in enumerate(events)]
 
 
-def test_unconfigured(lpa: SmallLpa, server: SmallServer) -> None:
+def test_a_profile_without_addresses_causes_no_notification(lpa: SmallLpa, server: SmallServer) -> None:
     """A profile whose metadata name no address causes no notification after its result."""
     install(lpa, server, ICCID)
     lpa.enable(bytes(ICCID))
@@ -87,7 +87,7 @@ def test_test_profile(lpa: SmallLpa, server: SmallServer) -> None:
     assert told(lpa) == [(1, INSTALL, bytes(ICCID))]
 
 
-def test_chosen_events(lpa: SmallLpa, server: SmallServer) -> None:
+def test_each_address_gets_the_requested_events(lpa: SmallLpa, server: SmallServer) -> None:
     """Each address gets the requested events."""
     entries = [
         {"profileManagementOperation": bit_string([ENABLE]), "notificationAddress": "one.example.com"},

@@ -47,7 +47,7 @@ def records(lpa: SmallLpa, identifier: str) -> list[bytes]:
     return found
 
 
-def test_what_is_read_first(enabled: SmallLpa) -> None:
+def test_a_modem_finds_the_usim_and_its_files(enabled: SmallLpa) -> None:
     """EF.DIR leads to the USIM, and EF.PL, EF.ICCID and EF.ARR are there (TS 102 221, 13)."""
     assert selected(enabled, "3F00")[0x83] == b"\x3f\x00"
     (application,) = records(enabled, "2F00")
