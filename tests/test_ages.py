@@ -77,7 +77,7 @@ def test_the_wall_clock_is_read_in_few_places() -> None:
     assert found == READING.keys(), "ask the steady clock, or give the reason in READING"
 
 
-def test_the_wall_clock_tells_no_age() -> None:
+def test_the_wall_clock_gives_no_age() -> None:
     """Code with its readings, such as `now()` and `.wall`, compares and subtracts them only with a reason."""
     found = {place for file, tree in _trees() for place in _comparisons(file, tree)}
     assert found == COMPARING.keys(), "ask `Moment.since`, or give the reason in COMPARING"

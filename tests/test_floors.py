@@ -237,7 +237,7 @@ def test_folders_on_no_floor_see_only_what_the_plan_names(
         ("journeys/test_worker.py", None),
     ],
 )
-def test_a_test_out_of_place_is_told(path: str, said: str | None) -> None:
+def test_a_test_out_of_place_is_reported(path: str, said: str | None) -> None:
     """A test with the name of a module must be in that module's room; journeys may be anywhere."""
     house = plan.House({"engine/worker/worker.py": ""})
     breaches = list(plan.mirrored(house, {path}))

@@ -165,7 +165,7 @@ def test_a_download_names_one_source(gateway: Gateway, body: Any) -> None:
     problem(gateway.http.post(f"{EUICC}/downloads", json=body), 400, "invalid-value")
 
 
-def test_a_wrong_activation_code_is_told_at_once(gateway: Gateway) -> None:
+def test_a_wrong_activation_code_is_reported_at_once(gateway: Gateway) -> None:
     """An unreadable code leads to no change, and is not repeated."""
     response = gateway.http.post(f"{EUICC}/downloads", json={"activation_code": "LPA:2$a.b$TOPSECRET"})
     problem(response, 400, "invalid-activation-code")

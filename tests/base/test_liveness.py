@@ -51,7 +51,7 @@ def run() -> Iterator[Run]:
     assert stuck(grace=-1000) == []
 
 
-def test_a_thread_before_its_deadline_is_well(run: Run) -> None:
+def test_a_thread_before_its_deadline_is_healthy(run: Run) -> None:
     """A thread that has read a deadline in the future may wait for it."""
     run(lambda: Deadline.after(1000).remaining())
     assert stuck(grace=0) == []
@@ -78,7 +78,7 @@ def test_the_last_deadline_counts(run: Run) -> None:
     assert stuck(grace=60) == []
 
 
-def test_a_thread_that_rests_is_well(run: Run) -> None:
+def test_a_thread_that_rests_is_healthy(run: Run) -> None:
     """Waiting for something to do is not a hang, however long it takes."""
     run(lambda: Deadline.after(-100).remaining(), rest=True)
     assert stuck(grace=0) == []

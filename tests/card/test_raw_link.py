@@ -78,7 +78,7 @@ def test_no_apdu_is_sent_that_is_not_needed(slot: Slot) -> None:
     assert [command.ins for command in slot.sent] == [0x70, 0xA4, 0xE2, 0x70]
 
 
-def test_blocks_shrink_where_the_link_refuses_the_first(slot: Slot) -> None:
+def test_blocks_shrink_if_the_link_refuses_the_first(slot: Slot) -> None:
     """A modem whose lines are too short for 255 bytes gets 120, and 63 if need be, from then on."""
     slot.longest = 5 + 63
     with isdr_session(RawLink(slot, device=BenchDevice()), deadline=soon()) as isdr:

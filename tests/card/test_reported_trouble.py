@@ -77,7 +77,7 @@ def test_a_modem_that_wants_the_channel_in_the_class_byte_gets_it() -> None:
         assert any(re.search(',"8[1-3]E2', line) for line in modem.received)
 
 
-def test_a_64_bit_handle_is_said_back_as_it_came() -> None:
+def test_a_64_bit_handle_is_sent_back_as_it_came() -> None:
     """Sierra's session ids are 16 hexadecimal digits (lpac#139)."""
     with bench("cgla-hex64") as (modem, link):
         get_eid(link)
@@ -137,7 +137,7 @@ def test_a_modem_without_cchc_gets_its_channel_closed_by_the_card() -> None:
             assert card.open == set()
 
 
-def test_a_modem_that_gives_no_access_says_so_for_each_link() -> None:
+def test_a_modem_that_gives_no_access_reports_this_for_each_link() -> None:
     """SIM7600 and LE910C4 refuse to select the ISD-R; the error reports this (lpac#168, lpac#221)."""
     with bench("strict-csim") as (modem, link):
         for _ in range(4):
@@ -177,7 +177,7 @@ def test_a_vendors_isdr_is_no_broken_card() -> None:
 
 
 @pytest.mark.parametrize("told", [None, 13])
-def test_a_card_that_is_no_euicc_is_told_apart_from_a_broken_link(told: int | None) -> None:
+def test_a_card_that_is_no_euicc_is_distinguished_from_a_broken_link(told: int | None) -> None:
     """For +CCHO on a plain SIM, EG25 answers ERROR, EG916Q error 13 (openpilot#37847, openpilot#37979)."""
     card = ScriptedCard(applications=())
     final = "ERROR" if told is None else f"+CME ERROR: {told}"

@@ -311,7 +311,7 @@ def test_each_setting_counts(folder: Path) -> None:
     assert without_effect == []
 
 
-def test_each_setting_counts_when_it_says_so(folder: Path) -> None:
+def test_each_setting_takes_effect_when_promised(folder: Path) -> None:
     """A running daemon differs after a reload, except for the keys that wait for the next start."""
     _, steady = taken_twice(folder)
     wrong = []

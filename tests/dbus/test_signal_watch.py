@@ -76,7 +76,7 @@ def test_it_connects_again(watched: Watched, monkeypatch: pytest.MonkeyPatch) ->
     assert watched.lost.empty()
 
 
-def test_a_closed_watch_tells_nothing(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_watch_reports_nothing(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     """A watch that its owner has closed reports no loss, and is no longer due."""
     with TemporaryDirectory() as folder, private_bus(Path(folder)) as address:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)

@@ -272,7 +272,7 @@ def test_it_waits_without_a_disk_too(both: Lab, tmp_path: Path) -> None:
     assert both.ended(change.id).state is State.DONE
 
 
-def test_another_card_tells_nothing(both: Lab, tmp_path: Path, pki: Pki) -> None:
+def test_another_card_does_not_settle_a_change(both: Lab, tmp_path: Path, pki: Pki) -> None:
     """A profile that a card never had was not deleted from it: the change fails with its reason."""
     change = gone(both, "delete", executed=False)
     with SoftCard(tmp_path / "other", pki=pki, eid=Eid.parse(OTHER_EID)) as other:

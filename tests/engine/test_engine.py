@@ -88,7 +88,7 @@ def test_a_download_makes_one_connection(lab: Lab) -> None:
     assert (lab.server.counters.tcp_connects, lab.server.counters.tls_handshakes) == (1, 1)
 
 
-def test_steps_and_bytes_are_told(lab: Lab) -> None:
+def test_steps_and_bytes_are_reported(lab: Lab) -> None:
     """Listeners see each step and the bytes that the card has taken, up to all of them."""
     subscription = lab.engine.subscribe(lambda: None)
     lab.install()

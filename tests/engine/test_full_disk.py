@@ -139,7 +139,7 @@ def tried_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     return lab
 
 
-def test_a_waiting_download_whose_turn_comes_without_space_goes_on_waiting(tried_again: Lab) -> None:
+def test_a_waiting_download_whose_turn_comes_without_space_keeps_waiting(tried_again: Lab) -> None:
     """The download states what it waits for, and continues as soon as the journal can be written."""
     lab = tried_again
     lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.HTTP_STATUS, value=503))

@@ -65,7 +65,7 @@ def failing_after(act: Callable[..., Any], *, which: int = 1) -> Callable[..., A
     return broken
 
 
-def test_a_card_that_has_switched_and_refuses_to_tell_is_taken_back(tmp_path: Path, pki: Pki) -> None:
+def test_a_switch_is_rolled_back_if_the_card_refuses_to_list_profiles(tmp_path: Path, pki: Pki) -> None:
     """A refusal to list is not a refusal to switch: the new profile must not stay unguarded."""
     with guarding(tmp_path, pki, patience=2) as lab:
 

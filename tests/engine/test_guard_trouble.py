@@ -87,7 +87,7 @@ def test_a_port_that_is_gone_when_the_time_is_over(tmp_path: Path, pki: Pki) -> 
         assert enabled(lab) == FIRST
 
 
-def test_stopped_under_the_guard_it_goes_on_with_the_next_start(tmp_path: Path, pki: Pki) -> None:
+def test_stopped_under_the_guard_it_continues_with_the_next_start(tmp_path: Path, pki: Pki) -> None:
     """SIGTERM neither ends the change nor rolls back the switch; the remaining time is kept."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)

@@ -90,7 +90,7 @@ def test_taking_the_change_back_takes_the_switch_back(tmp_path: Path, pki: Pki) 
 
 
 @pytest.mark.parametrize("retry", [0.0, 3600.0])
-def test_stopped_under_the_guard_it_goes_on_with_the_next_start(
+def test_stopped_under_the_guard_it_continues_with_the_next_start(
     tmp_path: Path, pki: Pki, retry: float
 ) -> None:
     """The profile is there, and is neither downloaded nor enabled again."""

@@ -55,7 +55,9 @@ def test_an_iccid_in_any_form_is_that_iccid(tmp_path: Path, pki: Pki, form: tupl
         assert hint(change) == ""
 
 
-def test_a_modem_that_is_behind_is_helped_whatever_its_form(tmp_path: Path, pki: Pki) -> None:
+def test_a_modem_that_reads_the_previous_profile_is_refreshed_whatever_its_spelling(
+    tmp_path: Path, pki: Pki
+) -> None:
     """In its own spelling the modem names the card's other profile, not the new one."""
     habits: dict[str, Any] = {"iccid_commands": ("+CCID",), "iccid_answer": ("{name}: {swapped}",)}
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, **habits) as lab:
@@ -92,7 +94,7 @@ def test_a_modem_that_begins_to_lie_with_the_switch_is_not_restarted(
         assert "no profile of this card" in hint(change)
 
 
-def test_the_next_command_is_asked_where_one_tells_nonsense(tmp_path: Path, pki: Pki) -> None:
+def test_the_next_command_is_asked_if_one_reports_nonsense(tmp_path: Path, pki: Pki) -> None:
     """If a modem's +CCID returns the EID, lpad reads the ICCID by +CRSM, and acts on that."""
     habits: dict[str, Any] = {"iccid_commands": ("+CCID", "+CRSM"), "iccid_answer": ("{name}: {eid}",)}
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, **habits) as lab:
@@ -104,7 +106,7 @@ def test_the_next_command_is_asked_where_one_tells_nonsense(tmp_path: Path, pki:
 
 
 @pytest.mark.parametrize("hides", [True, False], ids=["ICCID hidden", "ICCID told"])
-def test_a_locked_profile_is_switched_to_and_its_pin_is_told(
+def test_a_locked_profile_is_switched_to_and_its_pin_is_reported(
     tmp_path: Path,
     pki: Pki,
     hides: bool,  # noqa: FBT001 - from parametrize

@@ -64,7 +64,7 @@ def error_of(change: Change) -> str:
     return change.error.sentence
 
 
-def test_two_profiles_with_one_iccid_are_told_apart_by_aid(tmp_path: Path, pki: Pki) -> None:
+def test_two_profiles_with_one_iccid_are_distinguished_by_aid(tmp_path: Path, pki: Pki) -> None:
     """The ICCID alone is refused with the candidates; each verb works by AID, and reports contain the AID."""
     with guarding(tmp_path, pki) as lab:
         first, second = aid(lab, FIRST), aid(lab, SECOND)

@@ -169,7 +169,7 @@ class Slow:
 
 
 @pytest.mark.parametrize("name", [CARD, OTHER])
-def test_a_port_that_is_let_go_late(lab: Lab, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_port_that_is_released_late(lab: Lab, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The refused worker gets the port immediately, under the same name or another, before the next check."""
     monkeypatch.setattr(presence, "REOPENING", (3600,))
     slow = Slow(lab)

@@ -117,7 +117,7 @@ def at_rest(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_each_copy_ends_well(tmp_path: Path, pki: Pki, camera: Camera, name: str) -> None:
+def test_each_copy_ends_successfully(tmp_path: Path, pki: Pki, camera: Camera, name: str) -> None:
     """The change ends by the true state of the card, and the server has all notifications, in order."""
     scenario = SCENARIOS[name]
     with Lab(tmp_path / "lab", pki) as lab:

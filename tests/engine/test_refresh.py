@@ -146,7 +146,7 @@ def test_a_modem_that_never_notices_fails_the_change_and_stays_powered(tmp_path:
 
 
 @pytest.mark.parametrize("kind", [Kind.ENABLE, Kind.DISABLE])
-def test_a_modem_that_is_behind_is_helped_where_nothing_is_to_be_switched(
+def test_a_modem_that_is_behind_is_helped_if_nothing_is_to_be_switched(
     tmp_path: Path, pki: Pki, kind: Kind
 ) -> None:
     """The card has switched already, but not the modem: an earlier switch was not completed."""
@@ -219,7 +219,7 @@ def test_a_profile_with_an_18_digit_iccid_is_switched_to(
         assert str(lab.card.enabled_iccid) == iccid
 
 
-def test_a_modem_that_tells_no_iccid_is_not_restarted(
+def test_a_modem_that_reports_no_iccid_is_not_restarted(
     tmp_path: Path, pki: Pki, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The card's report counts, and the log states this."""
@@ -488,7 +488,7 @@ def test_a_card_that_does_not_understand_is_asked_in_another_way(lab: Lab) -> No
     assert lab.carry_out(Kind.ENABLE, iccid=iccid).error is None
 
 
-def test_a_card_that_refuses_every_way_tells_its_first_reason(lab: Lab) -> None:
+def test_a_card_that_refuses_every_way_reports_its_first_reason(lab: Lab) -> None:
     """After all four ways have failed, the error gives the first reason."""
     iccid = lab.install()
     lab.card.faults.refuse(0xBF31, 127, times=4)

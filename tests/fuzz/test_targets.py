@@ -42,12 +42,12 @@ def test_seeds_are_borne(name: str) -> None:
         TARGETS[name].run(seed)
 
 
-def test_a_good_conversation_ends_well() -> None:
+def test_the_recorded_conversation_is_a_successful_download() -> None:
     """The recorded conversation is a successful download, so that damage is done to valid data."""
     hold_conversation((CORPUS / "conversation" / "00").read_bytes())
 
 
-def test_a_good_discovery_ends_well() -> None:
+def test_the_recorded_discovery_reaches_an_event() -> None:
     """The recorded discovery follows a cascade to an event, and does not contact a forbidden server."""
     found = hold_discovery((CORPUS / "discovery" / "00").read_bytes())
     assert [(each.entry.event_id, each.forbidden is None) for each in found.events] == [

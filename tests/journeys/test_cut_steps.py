@@ -148,7 +148,7 @@ def test_a_notification_on_its_way_off_the_card(
     assert len(gateway.server.notifications) == sent
 
 
-def test_a_waiting_download_goes_on_after_a_power_cut(profile: Callable[[], bytes], gated: Gated) -> None:
+def test_a_waiting_download_continues_after_a_power_cut(profile: Callable[[], bytes], gated: Gated) -> None:
     """A download that waits for its server is kept across a kill, and is done once the server works."""
     gateway = gated.gateway
     code = gateway.order(profile())

@@ -228,7 +228,7 @@ def test_rebooted_long_after_the_limit(trial: Trial) -> None:
     assert trial.is_back(change)["reason"] == "time-limit"
 
 
-def test_the_port_goes_on_the_way_back(trial: Trial) -> None:
+def test_a_port_that_vanishes_during_the_rollback(trial: Trial) -> None:
     """The change does not end before the card is back; nothing else is done to the card before that."""
     change = trial.begin("confirm", within=PATIENCE)
     trial.watched(change)

@@ -72,7 +72,7 @@ def test_handed_back_when_stopped(bus: str) -> None:
 
 
 @pytest.mark.parametrize("inhibit", ["auto", "never"])
-def test_not_let_go(bus: str, inhibit: str) -> None:
+def test_a_modem_that_modemmanager_keeps_is_absent(bus: str, inhibit: str) -> None:
     """If ModemManager keeps the modem, it is absent, and the error states the remedy (meta-balena#3277)."""
     gateway = gateway_with(inhibit=inhibit)
     refusal = (f"{NAME}.Error.Core.Unauthorized", "PolicyKit authorization failed")

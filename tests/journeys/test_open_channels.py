@@ -165,7 +165,7 @@ def test_port_lost(bench: Bench, profile: Callable[[], bytes]) -> None:
     bench.tidy()
 
 
-def test_a_log_that_shows_an_open_channel_is_told() -> None:
+def test_an_open_channel_is_found_in_a_log() -> None:
     """The proof can fail: channels that are not closed are found, in each form of a log."""
     csim = ['> AT+CSIM=10,"0070000001"', '< +CSIM: 6,"029000"', "< +CREG: 1", "< OK"]
     assert left_open_at(csim) == {"channel 2"}

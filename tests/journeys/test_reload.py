@@ -207,7 +207,7 @@ def test_hangups_in_a_row_end_with_the_last_file(gateway: Gateway, managed: Mana
     managed.until_status("restart needed for state_folder")
 
 
-def test_the_status_tells_what_happens(
+def test_the_status_reports_what_happens(
     gateway: Gateway, managed: Managed, profile: Callable[[], bytes]
 ) -> None:
     """An operator sees cards and changes in `systemctl status`."""

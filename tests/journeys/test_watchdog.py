@@ -59,7 +59,7 @@ def memory_card(tmp_path: Path) -> FailingMemoryCard:
     return FailingMemoryCard(tmp_path)
 
 
-def test_an_idle_daemon_is_well(gateway: Gateway) -> None:
+def test_an_idle_daemon_is_healthy(gateway: Gateway) -> None:
     """Resting counts as progress: the watchdog gets two signs of life in its time, although lpad is idle."""
     with Managed(gateway, watchdog=WATCHDOG) as managed:
         gateway.ready()

@@ -112,7 +112,7 @@ def test_made_up_profile_arrives_whole(gateway: Gateway, profile: Callable[[], b
     assert package in [each.package for each in gateway.card.profiles]
 
 
-def test_progress_is_told_by_step_and_byte(gateway: Gateway, profile: Callable[[], bytes]) -> None:
+def test_progress_is_reported_by_step_and_byte(gateway: Gateway, profile: Callable[[], bytes]) -> None:
     """A follower of a download gets each step, and increasing byte counts up to the whole package."""
     change = gateway.client.download(CARD, activation_code=gateway.order(profile()))
     events = list(gateway.client.follow(change.id))

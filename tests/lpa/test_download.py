@@ -145,7 +145,7 @@ def test_oid_of_the_activation_code(bench: Bench) -> None:
     assert installed(bench) == [ICCID]
 
 
-def test_device_is_told(bench: Bench) -> None:
+def test_the_devices_capabilities_reach_card_and_server(bench: Bench) -> None:
     """TAC, IMEI and capabilities of the caller reach card and server; an order for the TAC is found."""
     bench.download(bench.order(tacs=("35290611",)))
     with pytest.raises(ServerRefused) as caught:
@@ -153,7 +153,7 @@ def test_device_is_told(bench: Bench) -> None:
     assert caught.value.details["subject_code"] == "8.2.5"
 
 
-def test_without_an_imei_the_sentence_says_so(bench: Bench) -> None:
+def test_without_an_imei_the_log_gives_the_reason(bench: Bench) -> None:
     """Without a TAC for the device, the log gives the reason and the remedy; otherwise it does not."""
     unnamed = DeviceInfo(tac=UNKNOWN_TAC, capabilities=DEVICE.capabilities)
     bench.download(bench.order(), device=unnamed)
@@ -165,7 +165,7 @@ def test_without_an_imei_the_sentence_says_so(bench: Bench) -> None:
     assert "00000000" not in named.value.sentence
 
 
-def test_later_radios_only_where_the_card_knows_them(bench: Bench) -> None:
+def test_later_radios_only_if_the_card_knows_them(bench: Bench) -> None:
     """Capabilities of later versions go only to cards that report support for them."""
     device = DeviceInfo(
         tac=DEVICE.tac, capabilities=DeviceCapabilities(eutran_epc=release(15), nr_5gc=release(16))

@@ -343,7 +343,7 @@ def test_only_an_interruption_may_be_retried_unchanged(code: int, retryable: boo
     assert "bad-values of element 7" in error.sentence
 
 
-def test_a_card_that_never_tells() -> None:
+def test_a_card_without_a_result_is_at_fault() -> None:
     """A card that accepts all segments without a result is at fault."""
     isdr = ScriptedIsdr(*[b""] * len(BOUND.segments))
     with pytest.raises(CardMalformed, match="did not report"):

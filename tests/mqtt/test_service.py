@@ -74,7 +74,7 @@ def test_events_and_states_reach_the_broker(gateway: Gateway, broker: Mosquitto,
             late.until(lambda: late.at(HEALTH)[-1] == {"status": "down"})
 
 
-def test_the_last_will_tells_of_a_sudden_end(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
+def test_the_last_will_reports_a_sudden_end(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
     """The broker itself reports that lpad-mqtt is gone."""
     with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, gateway.socket) as bridge:
         backend.until(lambda: backend.at(HEALTH) == [{"status": "up"}])

@@ -203,7 +203,7 @@ def test_sees_addresses(tmp_path: Path) -> None:
         assert (seen.bearer.state, seen.address.state, seen.addresses) == (State.UP, State.DOWN, ())
 
 
-def test_sees_nothing_where_it_may_not_look(tmp_path: Path) -> None:
+def test_without_cgact_the_state_is_unknown(tmp_path: Path) -> None:
     """Without +CGACT, or without time, the state is unknown: neither up nor down."""
     with rig(tmp_path, context_commands=("+CGDCONT", "+CGATT")) as on:
         assert AtApplier().look(wanted(on), deadline=soon()).bearer.state is State.UNKNOWN

@@ -177,7 +177,7 @@ def test_another_users_file_is_refused(serving: Runner) -> None:
         assert "belongs to another user" in outcome.told
 
 
-def test_without_a_runner_the_failure_says_so(tmp_path: Path) -> None:
+def test_without_a_runner_the_failure_reports_this(tmp_path: Path) -> None:
     """A missing socket is a failure that names the unit to check."""
     applier = CommandApplier(RunnerClient(str(tmp_path / "nobody.sock")))
     outcome = applier.apply(wanted(), deadline=soon())

@@ -23,7 +23,7 @@ def test_other_causes_do_not(cause: Cause) -> None:
     assert not cause.wrong_settings
 
 
-def test_say_what_they_mean() -> None:
+def test_a_cause_has_procedure_number_and_words() -> None:
     """A cause is described by procedure, number and the standard's words, even if it is unknown."""
     assert str(Cause(Procedure.ESM, 27)) == "ESM cause 27, missing or unknown APN"
     assert str(Cause(Procedure.EMM, 11)) == "EMM cause 11, PLMN not allowed"

@@ -10,7 +10,7 @@ from lpad.base.errors import InvalidValue
 from lpad.network.network_settings import EMPTY, Authentication, InitialBearer, IpType, NetworkSettings
 
 
-def test_are_the_networks_default_if_nothing_is_said() -> None:
+def test_empty_settings_are_the_networks_default() -> None:
     """Empty settings ask for the default APN, both IP types and roaming."""
     assert NetworkSettings(apn="", ip=IpType.IPV4V6, roaming=True) == EMPTY
     assert EMPTY.attach_apn == ""

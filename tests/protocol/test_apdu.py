@@ -51,7 +51,7 @@ def test_commands_parse_and_print_alike(raw: str) -> None:
     assert bytes(Command.parse(bytes.fromhex(raw))) == bytes.fromhex(raw)
 
 
-def test_le_of_00_stands_for_256() -> None:
+def test_le_of_00_means_256() -> None:
     """The byte 00 asks for 256 bytes."""
     assert Command.parse(bytes.fromhex("00C0000000")).le == 256
 
@@ -200,7 +200,7 @@ def test_get_response_on_a_further_channel_has_its_class_byte() -> None:
         ("00A4040000", None, False),
     ],
 )
-def test_a_command_tells_its_place_in_a_chain(apdu: str, block: int | None, unfinished: bool) -> None:  # noqa: FBT001 - a column
+def test_p1_and_p2_give_the_place_in_a_chain(apdu: str, block: int | None, unfinished: bool) -> None:  # noqa: FBT001 - a column
     """STORE DATA counts blocks in P2, and P1 names the last one."""
     command = Command.parse(bytes.fromhex(apdu))
     assert (command.block, command.unfinished) == (block, unfinished)

@@ -42,7 +42,7 @@ def test_the_settings_are_right(tmp_path: Path, page: str) -> None:
         assert [one.settings.like for one in made] == ["desk" if page == "provisioning" else page]
 
 
-def test_every_platform_has_a_page_that_tells_its_costs() -> None:
+def test_every_platform_has_a_page_that_reports_its_costs() -> None:
     """Each shipped description has a page and a row, and the page states what an order costs."""
     assert {*PAGES} == {*shipped()}
     for name, text in PAGES.items():

@@ -240,7 +240,7 @@ def test_cancel_session_with_empty_answer(bench: Bench) -> None:
     client.cancel_session(transaction_id="01", cancel_session_response=b"\xbf\x41\x00", deadline=soon())
 
 
-def test_empty_answer_where_fields_are_due(bench: Bench) -> None:
+def test_an_empty_answer_lacks_its_fields(bench: Bench) -> None:
     """An empty answer to a function that has fields to return is malformed."""
     client = bench.client(bench.server(Reply(200, b"")))
     with pytest.raises(ServerMalformed, match=r"ES9\+.InitiateAuthentication"):

@@ -96,7 +96,7 @@ def test_news_are_passed_on_until_the_end() -> None:
     assert not told.acquire(blocking=False)
 
 
-def test_a_system_that_tells_nothing() -> None:
+def test_a_system_that_reports_nothing() -> None:
     """Without the socket, nothing has to be ended, and nothing is reported."""
     watch_network(lambda: None, news=lambda: None)()
 

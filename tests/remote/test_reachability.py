@@ -112,7 +112,7 @@ def test_a_closed_port_is_unreachable() -> None:
         probe(f"tcp:127.0.0.1:{port}")
 
 
-def test_an_interface_that_is_not_there_is_said() -> None:
+def test_an_interface_that_is_not_there_is_reported() -> None:
     """A modem's interface may disappear; until it is back, no probe succeeds through another one."""
     with tcp_server() as port, pytest.raises(ServerUnreachable, match="no interface wwan77"):
         probe(f"tcp:127.0.0.1:{port}@wwan77")
@@ -129,7 +129,7 @@ def test_a_probe_goes_through_its_interface_or_not_at_all() -> None:
             probe(f"tcp:127.0.0.1:{port}@{other}", Deadline.after(1))
 
 
-def test_a_name_that_leads_nowhere_is_said() -> None:
+def test_a_name_that_leads_nowhere_is_reported() -> None:
     """The error has the resolver's reason."""
     with pytest.raises(ServerUnreachable, match="nowhere"):
         probe("tcp:nowhere.invalid:80")

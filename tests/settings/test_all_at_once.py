@@ -44,7 +44,7 @@ def told(folder: Path, content: str | bytes) -> list[str]:
     return [line.removeprefix(f"{path}:") for line in lines]
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
     """Wrong types, unknown keys, impossible values and keys given twice are in one error, in order."""
     assert [line[: line.index("': ") + 1] for line in told(tmp_path, MANY)] == [
         "4: 'euiccs.modem.baud'",

@@ -102,7 +102,7 @@ def test_answers_apdus(driver: Driver, inserted: VirtualReaderCard) -> None:
     assert inserted.apdus == 2
 
 
-def test_tells_the_atr(driver: Driver, inserted: VirtualReaderCard) -> None:
+def test_the_atr_is_available_without_power(driver: Driver, inserted: VirtualReaderCard) -> None:
     """The ATR is available before power is switched on, and is that of the last reset."""
     assert driver.ask(b"\x04") == ATR + b"\x01"
     driver.tell(b"\x01")

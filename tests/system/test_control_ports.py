@@ -95,7 +95,7 @@ def test_only_lpad_can_use_the_opener(mbim: Gateway, user: str) -> None:
     assert "PermissionError" in mbim.run("python3", "-c", asks, user=user, code=1)
 
 
-def test_lpad_itself_gets_nothing_else(mbim: Gateway) -> None:
+def test_the_opener_opens_no_other_files(mbim: Gateway) -> None:
     """An attacker who controls the daemon cannot have other files opened."""
     asks = (
         "from lpad.card.port.port_opener_client import PortOpenerClient\n"

@@ -84,7 +84,7 @@ def test_the_programs_follow_a_switch(owners: Gateway, pair: tuple[str, str]) ->
     assert PASSWORD not in owners.journal()
 
 
-def test_downloads_and_deletions_are_told(owners: Gateway, pair: tuple[str, str]) -> None:
+def test_downloads_and_deletions_are_reported(owners: Gateway, pair: tuple[str, str]) -> None:
     """The hook is notified of both, and the command forgets a deleted profile."""
     assert pair
     since = now(owners)

@@ -50,7 +50,7 @@ def refresh(gateway: Gateway) -> int:
     return int(response.json()["id"])
 
 
-def test_a_change_is_told_from_beginning_to_end(gateway: Gateway) -> None:
+def test_a_change_is_reported_from_beginning_to_end(gateway: Gateway) -> None:
     """A listener sees a change queued, running and done, each event with an ID."""
     with listening(gateway) as events:
         assert next(events)["event"] == "listening"

@@ -133,7 +133,7 @@ def test_guarded_switches_are_counted(gateway: Gateway) -> None:
     assert gauges[sample("lpad_failover_standing", euicc=CARD, standing="off")] == 1
 
 
-def test_a_rescue_is_told(gateway: Gateway, tmp_path: Path, pki: Pki) -> None:
+def test_a_rescue_is_reported(gateway: Gateway, tmp_path: Path, pki: Pki) -> None:
     """A metric shows whether a rescue is in progress for a card."""
     assert scraped(gateway)[sample("lpad_rescue", euicc=CARD)] == 0
     with guarding(tmp_path / "stuck", pki) as lab, Gateway(lab) as other:
@@ -141,7 +141,7 @@ def test_a_rescue_is_told(gateway: Gateway, tmp_path: Path, pki: Pki) -> None:
         assert scraped(other)[sample("lpad_rescue", euicc=CARD)] == 1
 
 
-def test_an_empty_card_is_told(tmp_path: Path, pki: Pki) -> None:
+def test_an_empty_card_is_reported(tmp_path: Path, pki: Pki) -> None:
     """A metric shows how often the default SM-DP+ of an empty card was asked without success."""
     with Lab(tmp_path, pki) as lab:
         lab.start(
@@ -154,7 +154,7 @@ def test_an_empty_card_is_told(tmp_path: Path, pki: Pki) -> None:
             assert scraped(gateway)[sample("lpad_provisioning_attempts", euicc=CARD)] == 1
 
 
-def test_events_of_an_sm_ds_are_told(tmp_path: Path, pki: Pki) -> None:
+def test_events_of_an_sm_ds_are_reported(tmp_path: Path, pki: Pki) -> None:
     """How many events lpad knows for a card, by their state."""
     with DiscoveryLab(tmp_path, pki) as lab:
         lab.event()

@@ -126,7 +126,7 @@ def test_a_download_with_wrong_settings_is_refused(gateway: Gateway) -> None:
     assert (response.status_code, response.json()["kind"]) == (400, "invalid-value")
 
 
-def test_deleting_the_profile_deletes_them(gateway: Gateway) -> None:
+def test_deleting_the_profile_deletes_its_settings(gateway: Gateway) -> None:
     """The owner's settings are deleted with the profile, and so are the settings from its order."""
     lab = gateway.lab
     lab.install()

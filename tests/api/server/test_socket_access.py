@@ -47,7 +47,7 @@ def test_who_is_named_no_longer_may_not(path: Path) -> None:
     assert entries(path) - {"mask::rw-"} == OWN
 
 
-def test_a_list_that_can_not_be_kept_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_list_that_can_not_be_kept_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     """If the file system has no such lists, the daemon continues, and its log states who can connect."""
     with caplog.at_level(logging.WARNING):
         admit(Path(f"/proc/{os.getpid()}/status"), users=[61001], groups=[])

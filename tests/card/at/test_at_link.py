@@ -231,7 +231,7 @@ def test_a_refusal_inside_a_command_is_final_and_the_next_command_takes_another_
     assert bytes(12000) in card.commands
 
 
-def test_a_doubted_link_is_kept_where_nothing_else_works() -> None:
+def test_a_doubted_link_is_kept_if_nothing_else_works() -> None:
     """A modem with +CGLA alone that fails sometimes is better than no link."""
     card = card_with_eid()
     with modem_with(card, handles=Handles.NUMBER, csim=Csim.ABSENT) as modem, opened(modem) as link:
@@ -245,7 +245,7 @@ def test_a_doubted_link_is_kept_where_nothing_else_works() -> None:
         assert len(modem.received) == searched + 3
 
 
-def test_nothing_works_and_each_link_says_why() -> None:
+def test_without_a_working_link_each_attempt_gives_its_reason() -> None:
     """The error names each attempt with its failure, not only the last one (lpac#434)."""
     with modem_with(card_with_eid(), csim=Csim.NO_MANAGE_CHANNEL) as modem, opened(modem) as link:
         with pytest.raises(LinkRefused) as caught:
@@ -254,7 +254,7 @@ def test_nothing_works_and_each_link_says_why() -> None:
             assert part in caught.value.sentence
 
 
-def test_a_card_that_is_no_euicc_is_told_as_that() -> None:
+def test_a_card_that_is_no_euicc_is_reported_as_such() -> None:
     """Whatever the modem's own commands report, the card's 'no such application' is the cause."""
     card = ScriptedCard(applications=())
     with modem_with(card, handles=Handles.NUMBER, not_found=None) as modem, opened(modem) as link:
@@ -282,7 +282,7 @@ def test_a_busy_sim_is_waited_for_until_the_deadline() -> None:
         assert get_eid(link) == EID
 
 
-def test_handles_are_text_to_be_said_back() -> None:
+def test_handles_are_text_to_be_sent_back() -> None:
     """A 64-bit handle is sent back as the modem wrote it, with its leading zeros and in its case."""
     with modem_with(card_with_eid(), handles=Handles.HEX64, csim=Csim.ABSENT) as modem:
         with opened(modem) as link:
@@ -303,7 +303,7 @@ def test_a_name_that_is_no_channel_number_is_not_put_into_class_bytes() -> None:
 
 
 @pytest.mark.parametrize("overrides", [{"linx": ["csim"]}, {"links": ["smoke"]}, {"block_size": 300}])
-def test_wrong_overrides_are_told_before_the_port_is_opened(overrides: dict[str, Any]) -> None:
+def test_wrong_overrides_are_reported_before_the_port_is_opened(overrides: dict[str, Any]) -> None:
     """A mistake in the settings is not a card error."""
     with pytest.raises(InvalidValue):
         open_at_link("/dev/does-not-exist", overrides=overrides)

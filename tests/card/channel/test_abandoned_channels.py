@@ -71,7 +71,7 @@ def test_only_the_named_channel_is_looked_at() -> None:
     assert [command.ins for command in card.sent] == [0xE2, 0xE2, 0x70]
 
 
-def test_another_isdr_is_told_by_its_answer() -> None:
+def test_another_isdr_is_recognised_by_its_answer() -> None:
     """Whatever its name, the ISD-R is the application that answers GetEID."""
     card = ScriptedCard(applications=(bytes(OTHER_ISD_R),), open={1}, selected={1: bytes(OTHER_ISD_R)})
     assert close_leftovers(card, deadline=soon()) == 1

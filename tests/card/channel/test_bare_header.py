@@ -59,7 +59,7 @@ def test_four_bytes_where_five_are_too_many(how: str) -> None:
     assert closings(card) == ["0070800100", "00708001", "00708002", "00708003"]
 
 
-def test_both_refused_is_told() -> None:
+def test_both_refused_is_reported() -> None:
     """A link that takes neither form states the reason it refused the first."""
     card = Picky()
     card.refused = (4, 5)

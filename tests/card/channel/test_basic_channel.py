@@ -42,7 +42,7 @@ def eid_of(link: RawLink, *aids: Aid) -> bytes:
         return isdr.command(EID_COMMAND, deadline=soon())
 
 
-def test_the_basic_channel_serves_where_no_other_does(tmp_path: Path, pki: Pki) -> None:
+def test_the_basic_channel_serves_if_no_other_does(tmp_path: Path, pki: Pki) -> None:
     """In a reader the ISD-R is selected on the basic channel, and deselected in the end (NekokoLPA2#31)."""
     behaviour = CardBehaviour(isdr_on_logical_channels=False)
     with SoftCard(tmp_path / "card", pki=pki, behaviour=behaviour) as card:
@@ -66,7 +66,7 @@ def test_a_card_that_has_no_other_channel(tmp_path: Path, pki: Pki) -> None:
         assert len([apdu for apdu in contacts.apdus if apdu[1] == 0x70 and apdu[2] == 0]) == 1
 
 
-def test_where_others_have_all_channels_the_basic_one_is_left_alone(tmp_path: Path, pki: Pki) -> None:
+def test_if_others_have_all_channels_the_basic_one_is_left_alone(tmp_path: Path, pki: Pki) -> None:
     """If another program has a channel open, it may also use the basic channel, so 6A81 is final."""
     with SoftCard(tmp_path / "card", pki=pki, behaviour=CardBehaviour(channels=1)) as card:
         contacts = _UsimOnChannelOne(card)
@@ -128,7 +128,7 @@ def test_a_modem_searches_on_after_an_odd_refusal(tmp_path: Path, pki: Pki, stat
         ("6A88", "refuses the first ES10"),
     ],
 )
-def test_an_m2m_euicc_is_told_as_that(tmp_path: Path, pki: Pki, status: str, words: str) -> None:
+def test_an_m2m_euicc_is_reported_as_such(tmp_path: Path, pki: Pki, status: str, words: str) -> None:
     """An ISD-R that can be selected and knows no ES10 is probably that of SGP.02 (lpac#212, EasyLPAC#34)."""
     with SoftCard(tmp_path / "card", pki=pki, behaviour=CardBehaviour(es10_status=status)) as card:
         contacts = Contacts(card)

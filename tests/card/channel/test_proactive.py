@@ -56,7 +56,7 @@ def served(card: WishfulCard) -> ProactiveCard:
     return ProactiveCard(card, power=card)
 
 
-def test_nothing_is_done_where_nothing_is_wanted() -> None:
+def test_nothing_is_done_if_nothing_is_wanted() -> None:
     """9000 and errors are passed on unchanged."""
     card = WishfulCard()
     assert served(card).transmit(STORE_DATA, deadline=soon()) == b"\x90\x00"

@@ -112,7 +112,7 @@ def test_a_refusal_becomes_a_sentence_at_once(told: str, error: type[CardError],
         assert get_eid(link) == EID
 
 
-def test_csim_that_cannot_open_a_channel_is_told_as_that() -> None:
+def test_csim_that_cannot_open_a_channel_is_reported_as_such() -> None:
     """If a modem blocks MANAGE CHANNEL on +CSIM, the error suggests another link and is not retryable."""
     with bench() as (modem, link, card):
         modem.once("AT+CSIM", instead=("+CME ERROR: 3",), executed=False)

@@ -73,7 +73,7 @@ def test_asks_for_no_further_network_than_the_first_that_registered_it() -> None
         assert len(registrations(host, first=True, deadline=soon())) == 2
 
 
-def test_a_modem_without_any_of_the_commands_tells_nothing() -> None:
+def test_a_modem_without_any_of_the_commands_reports_nothing() -> None:
     """The list of registrations is empty, so that a caller can refuse a guard."""
     with bench(registration_commands=()) as (_, host, _card):
         assert registrations(host, deadline=soon()) == ()
@@ -163,7 +163,7 @@ def test_a_modem_that_was_taken_down_is_not_registered() -> None:
         assert heard(watch) == ["CEREG 2 (searching)", "CGREG 2 (searching)"]
 
 
-def test_a_port_that_goes_is_said() -> None:
+def test_a_vanished_port_ends_the_wait() -> None:
     """A wait for a modem that is gone ends immediately."""
     with bench(registration={FIRST: 2}) as (modem, host, _):
         watch = RegistrationWatch(host, deadline=soon())

@@ -38,7 +38,7 @@ def kernel() -> Iterator[tuple[socket.socket, PortWatch]]:
 
 
 @pytest.mark.parametrize("message", [KERNEL, UDEV], ids=["kernel", "udev"])
-def test_a_port_that_comes_and_goes_is_told(
+def test_a_port_that_comes_and_goes_is_reported(
     kernel: tuple[socket.socket, PortWatch], told: queue.SimpleQueue[bool], tmp_path: Path, message: bytes
 ) -> None:
     """The presence of the port is checked when the kernel, or udev, reports a serial port."""
@@ -83,7 +83,7 @@ def test_the_thread_ends_with_the_last_watch(
     assert not thread.is_alive()
 
 
-def test_a_system_that_tells_nothing_is_no_error(told: queue.SimpleQueue[bool], tmp_path: Path) -> None:
+def test_a_system_that_reports_nothing_is_no_error(told: queue.SimpleQueue[bool], tmp_path: Path) -> None:
     """In some containers no program may listen; lpad then checks the port from time to time."""
     end = PortWatch(uevents=lambda: None).watch(tmp_path.exists, told.put)
     end()

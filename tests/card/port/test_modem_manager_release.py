@@ -297,7 +297,7 @@ def test_an_odd_answer_is_an_error_of_ours(bus: str, port: str, odd: str) -> Non
             opened(loan, port)
 
 
-def test_a_huge_refusal_is_told_in_brief(bus: str, port: str) -> None:
+def test_a_huge_refusal_is_shortened(bus: str, port: str) -> None:
     """The sentence of a program on the bus ends up in the log, the journal and the API."""
     with ModemManagerDouble(bus, {UID: port}, refusal=(f"{NAME}.Error.Core.Failed", "x" * 100_000)):
         loan = PortLoan(port, hold=5)

@@ -35,14 +35,14 @@ def driver(sysfs: Path, device: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "protocol"), [("cdc_mbim", PortProtocol.MBIM), ("qmi_wwan", PortProtocol.QMI)]
 )
-def test_the_driver_tells(name: str, protocol: PortProtocol, tmp_path: Path) -> None:
+def test_the_driver_determines_the_protocol(name: str, protocol: PortProtocol, tmp_path: Path) -> None:
     """A cdc-wdm device belongs to the driver of its protocol."""
     driver(tmp_path, "cdc-wdm7", name)
     assert protocol_of("/dev/cdc-wdm7", sysfs=tmp_path) is protocol
 
 
 @pytest.mark.parametrize("protocol", PortProtocol)
-def test_the_type_of_a_wwan_port_tells(protocol: PortProtocol, tmp_path: Path) -> None:
+def test_the_type_of_a_wwan_port_determines_the_protocol(protocol: PortProtocol, tmp_path: Path) -> None:
     """A WWAN port has its type in sysfs, whatever its name."""
     place = tmp_path / "class" / "wwan" / "wwan0x"
     place.mkdir(parents=True)
@@ -61,7 +61,9 @@ def test_the_type_of_a_wwan_port_tells(protocol: PortProtocol, tmp_path: Path) -
         ("/dev/serial/by-id/usb-Quectel-if02", PortProtocol.AT),
     ],
 )
-def test_otherwise_the_name_tells(port: str, protocol: PortProtocol | None, tmp_path: Path) -> None:
+def test_otherwise_the_name_determines_the_protocol(
+    port: str, protocol: PortProtocol | None, tmp_path: Path
+) -> None:
     """Without sysfs a cdc-wdm device speaks either protocol, so the modem is asked."""
     assert protocol_of(port, sysfs=tmp_path) is protocol
 

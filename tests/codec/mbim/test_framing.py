@@ -212,7 +212,7 @@ def test_endless_fragments_are_given_up() -> None:
     assert sum(len(part.payload) for parts in receiver._unfinished.values() for part in parts) <= 128 * 1024
 
 
-def test_a_fragment_is_told_from_a_message() -> None:
+def test_a_fragment_is_distinguished_from_a_message() -> None:
     """Decoding a single fragment returns its place and its part of the body."""
     found = decode(fragments_of(bytes(100))[1])
     assert isinstance(found, Fragment)
@@ -232,7 +232,7 @@ def test_a_fragment_is_told_from_a_message() -> None:
         ("03000080 30000000 01000000 01000000 00000000" + "00" * 24 + "01000000", "0 follow"),
     ],
 )
-def test_says_why_a_message_is_malformed(octets: str, says: str) -> None:
+def test_the_error_of_a_malformed_message_has_its_numbers(octets: str, says: str) -> None:
     """The error's sentence contains the numbers that contradict each other."""
     with pytest.raises(MalformedError, match=says):
         decode(bytes.fromhex(octets))

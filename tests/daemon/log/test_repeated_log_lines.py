@@ -49,7 +49,7 @@ def log() -> Iterator[Log]:
     made.repeats.flush()
 
 
-def test_the_same_line_is_told_once(log: Log) -> None:
+def test_a_repeated_line_is_logged_once(log: Log) -> None:
     """The first line is logged immediately, the others as a count, after a minute."""
     for _ in range(5):
         log.logger.warning("%s is absent", "modem")
@@ -59,7 +59,7 @@ def test_the_same_line_is_told_once(log: Log) -> None:
     assert log.lines == ["modem is absent", "modem is absent (4 times more within a minute)"]
 
 
-def test_a_line_that_goes_on_is_told_once_a_minute(log: Log) -> None:
+def test_a_line_that_continues_is_reported_once_a_minute(log: Log) -> None:
     """A repeated line is counted once a minute, and is logged again after a minute without it."""
     for _ in range(3 * 60):
         log.logger.info("again")
@@ -127,7 +127,7 @@ def waiting(log: Log) -> threading.Timer:
     return timer
 
 
-def test_an_end_tells_what_was_counted(log: Log) -> None:
+def test_an_end_reports_what_was_counted(log: Log) -> None:
     """When the process ends, the counts are logged."""
     log.logger.info("one")
     log.logger.info("one")
@@ -145,7 +145,7 @@ def test_a_flood_of_different_lines_fills_no_memory(log: Log) -> None:
     assert len(log.repeats._lines) == MOST
 
 
-def test_a_traceback_is_told_whole_the_first_time(log: Log) -> None:
+def test_a_traceback_is_reported_whole_the_first_time(log: Log) -> None:
     """The same error at the same place is only counted after the first time."""
     for _ in range(2):
         try:

@@ -60,7 +60,7 @@ def test_a_listener_resumes_behind_the_last_event_that_it_saw() -> None:
     assert [event.data["n"] for event in again.take()] == [2, 3]
 
 
-def test_a_slow_listener_loses_the_oldest_and_is_told() -> None:
+def test_a_slow_listener_loses_the_oldest_and_learns_how_many() -> None:
     """A listener that does not read gets a count of what it lost, then the latest events."""
     hub = Hub()
     slow = hub.subscribe(nothing)

@@ -240,7 +240,7 @@ def test_the_details_of_an_error_have_the_type_of_its_kind(kind: str, written: o
     assert change.error.details == change.pause.error.details == (written if read is None else read)
 
 
-def test_the_document_tells_the_details_of_each_kind_of_error() -> None:
+def test_the_document_reports_the_details_of_each_kind_of_error() -> None:
     """An error in a change or in an answer is one of the kinds, each with the type of its details."""
     schemas = document(ROUTES)["components"]["schemas"]
     mapping = schemas["Failure"]["discriminator"]["mapping"]
@@ -262,7 +262,7 @@ def test_the_document_tells_the_details_of_each_kind_of_error() -> None:
             assert shown.keys() == get_type_hints(details_by_kind()[kind]).keys()
 
 
-def test_the_document_tells_what_each_kind_holds() -> None:
+def test_the_document_reports_what_each_kind_holds() -> None:
     """A change is one of the kinds, told apart by `kind`, with the types of the table."""
     schemas = document(ROUTES)["components"]["schemas"]
     change = schemas["Change"]

@@ -22,7 +22,7 @@ def test_a_clock_that_is_set() -> None:
     assert time.time() > CLOCK_UNSET_BEFORE
 
 
-def test_a_clock_that_is_not_set_is_said_so() -> None:
+def test_an_unset_clock_is_reported() -> None:
     """The error states what the clock shows, and that lpad continues by itself."""
     clock = Clock(unset_before=LATER)
     assert not clock.is_set

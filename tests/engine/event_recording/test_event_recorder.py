@@ -140,7 +140,7 @@ def test_progress_is_not_recorded(tmp_path: Path) -> None:
     assert [type_ for type_, _ in told(tmp_path)] == ["card.ready.v1"]
 
 
-def test_a_repair_is_told_after_the_restart_that_made_it(tmp_path: Path) -> None:
+def test_a_repair_is_reported_after_the_restart_that_made_it(tmp_path: Path) -> None:
     """A repair is reported once: the next restart records nothing."""
     with recording(tmp_path) as (hub, _):
         card(hub, "ready")

@@ -35,7 +35,7 @@ def ended(journal: Journal, key: IdempotencyKey | None = None) -> int:
     return change.id
 
 
-def test_it_goes_on_after_a_restart(tmp_path: Path) -> None:
+def test_the_steady_time_continues_after_a_restart(tmp_path: Path) -> None:
     """A reopened journal shows the same steady time as before, plus the time since."""
     clocks = Clocks(wall=100.0)
     journal = opened(tmp_path, clocks)

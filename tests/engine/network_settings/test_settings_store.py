@@ -86,7 +86,7 @@ def test_they_go_with_the_profile(networks: NetworkStore, restarted: Callable[[]
     assert again.get(FIRST).owner is None
 
 
-def test_a_profile_to_come_keeps_them(networks: NetworkStore) -> None:
+def test_settings_for_a_future_profile_stay(networks: NetworkStore) -> None:
     """Settings that were made before the download stay, whatever the card holds until then."""
     networks.put(FIRST, FULL)
     assert networks.follow(EID, {SECOND}, complete=True) == ()

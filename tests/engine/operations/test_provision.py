@@ -483,7 +483,7 @@ def test_no_order_goes_out_that_is_not_noted(desk: PlatformLab, monkeypatch: pyt
     assert paused.attempts == 1
 
 
-def test_events_tell_the_phases_and_no_secret(desk: PlatformLab) -> None:
+def test_events_report_the_phases_and_no_secret(desk: PlatformLab) -> None:
     """Each phase is an event; neither the events nor the change contain the activation code."""
     subscription = desk.engine.subscribe(lambda: None)
     change = desk.ended(desk.provision().id)

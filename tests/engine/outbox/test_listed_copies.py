@@ -53,7 +53,7 @@ def test_all_of_a_number_leave_or_none(
     assert found.removable() == ([kept[1]] if first and second else [])
 
 
-def test_a_listed_one_without_a_copy_keeps_its_number(
+def test_an_uncopied_notification_keeps_its_number(
     copies: tuple[StoredNotification, StoredNotification],
 ) -> None:
     """The accepted one stays on the card, because its removal would take the uncopied one with it."""

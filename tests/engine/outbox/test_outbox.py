@@ -141,7 +141,7 @@ def test_undelivered_notifications_are_not_requested_from_the_card(lab: Lab) -> 
     assert all("BF2B05" in line for line in asked), "each by its number"
 
 
-def test_an_outbox_that_cannot_deliver_says_so(lab: Lab) -> None:
+def test_an_outbox_that_cannot_deliver_reports_this(lab: Lab) -> None:
     """The change that requested the delivery fails with the server's error, and everything is kept."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=500, times=100))
     lab.install()
@@ -354,7 +354,7 @@ def test_a_copy_that_cannot_be_stored_keeps_no_other_from_being_copied(
 
 
 @pytest.mark.parametrize("alone", [True, False])
-def test_a_card_that_let_go_of_everything_is_not_visited_again(
+def test_a_card_without_notifications_is_not_visited_again(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, *, alone: bool
 ) -> None:
     """Lpad does not visit the card again, whether it compared the notifications together or one by one."""

@@ -43,7 +43,7 @@ def none_owed(lab: Lab) -> None:
     assert lab.engine._owed._known() == []
 
 
-def test_told_once_the_server_answers(lab: Lab) -> None:
+def test_attempts_are_repeated_until_the_server_answers(lab: Lab) -> None:
     """Failed attempts are repeated until the server knows that the order is free again."""
     lab.server.faults.add(Fault(function="cancelSession", kind=FaultKind.DROP_BEFORE, times=2))
     order = given_up(lab)
@@ -72,7 +72,7 @@ def test_owed_cancellations_survive_a_restart(lab: Lab, monkeypatch: pytest.Monk
     lab.until_true(lambda: lab.server.orders.get(order.id).reason == "postponed")
 
 
-def test_the_next_session_tells_it_first(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_session_first_ends_the_previous_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same order can be downloaded immediately: lpad first ends the previous session at its server."""
     monkeypatch.setattr(owed_cancellations, "BACKOFF", Backoff((3600.0,)))
     lab.server.faults.add(Fault(function="cancelSession", kind=FaultKind.DROP_BEFORE, times=1))

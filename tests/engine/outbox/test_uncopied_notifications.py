@@ -216,7 +216,9 @@ def test_mistake_in_lpad_while_one_is_sent(lab: Lab, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("answer", [0x6F00, bytes.fromhex("BF300380017F"), b"\x00"])
-def test_card_that_does_not_let_go_of_one(lab: Lab, answer: bytes | int) -> None:
+def test_a_notification_that_stays_on_the_card_does_not_prevent_a_switch(
+    lab: Lab, answer: bytes | int
+) -> None:
     """A delivered notification that cannot be removed from the card does not prevent a switch."""
     lab.card.faults.corrupt(REMOVE, lambda _: answer, times=ALWAYS)
     lab.card.faults.answer(REMOVE, answer, times=ALWAYS) if isinstance(

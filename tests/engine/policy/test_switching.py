@@ -178,7 +178,7 @@ def test_other_steps_are_no_switches() -> None:
     SwitchPolicy(per_day=1).check_limit(changes, present=AT_NOON)
 
 
-def test_a_reset_leaves_the_enabled_profile_only_where_one_must_be() -> None:
+def test_a_reset_leaves_the_enabled_profile_only_if_one_must_be() -> None:
     """Disabled profiles, and those of a class that the reset spares, do not prevent a reset."""
     on = Profile(iccid=FIRST, state="enabled")
     off = Profile(iccid=SECOND, state="disabled")

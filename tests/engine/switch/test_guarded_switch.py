@@ -120,7 +120,7 @@ def test_a_profile_that_does_not_register_is_taken_back(
         assert [each.state for each in lab.engine.snapshot("modem").profiles] == ["enabled", "disabled"]
 
 
-def test_where_nothing_was_enabled_nothing_is_afterwards(tmp_path: Path, pki: Pki) -> None:
+def test_without_a_previous_profile_the_rollback_enables_none(tmp_path: Path, pki: Pki) -> None:
     """The rollback leaves no profile enabled if none was enabled before."""
     with time_lapse() as pass_by, guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
         lab.carry_out(Kind.DISABLE, iccid=FIRST)
@@ -222,7 +222,7 @@ def test_a_confirmation_of_the_enabled_profile_is_awaited(tmp_path: Path, pki: P
         assert enabled(lab) == FIRST
 
 
-def test_a_modem_that_tells_no_registration_takes_no_such_guard(tmp_path: Path, pki: Pki) -> None:
+def test_a_modem_that_reports_no_registration_takes_no_such_guard(tmp_path: Path, pki: Pki) -> None:
     """The refusal comes before anything is sent."""
     with guarding(tmp_path, pki, registration_commands=()) as lab:
         change = ended(lab, REGISTERED)
@@ -460,7 +460,7 @@ def test_cards_that_switch_only_with_refresh(tmp_path: Path, pki: Pki) -> None:
         assert enabled(lab) == FIRST
 
 
-def test_the_events_tell_how_far_the_guard_has_got(tmp_path: Path, pki: Pki) -> None:
+def test_the_events_report_how_far_the_guard_has_got(tmp_path: Path, pki: Pki) -> None:
     """The events are the beginning, each observation, the start of the rollback, and its end."""
     with time_lapse() as pass_by, guarding(tmp_path, pki, registration={SECOND: 3}) as lab:
         subscription = lab.engine.subscribe(lambda: None)

@@ -381,7 +381,7 @@ def test_a_profile_that_is_back_is_not_forgotten(tmp_path: Path, pki: Pki) -> No
         assert spy.asked == [("forget", SECOND)]
 
 
-def test_a_bearer_cannot_be_a_condition_where_nothing_sees_it(tmp_path: Path, pki: Pki) -> None:
+def test_a_bearer_cannot_be_a_condition_if_nothing_sees_it(tmp_path: Path, pki: Pki) -> None:
     """Without an applier that sees connections such a guard is refused before anything is done."""
     with guarding(tmp_path, pki) as lab:
         change = ended(lab, "bearer")
@@ -394,7 +394,7 @@ def test_a_bearer_cannot_be_a_condition_where_nothing_sees_it(tmp_path: Path, pk
 TELLS = 'echo "$LPAD_EVENT $LPAD_ICCID $LPAD_APN" >> {}'
 
 
-def test_hooks_are_told_how_it_ended(tmp_path: Path, pki: Pki) -> None:
+def test_hooks_are_notified_of_the_end(tmp_path: Path, pki: Pki) -> None:
     """Hooks are notified that a switch is kept, or rolled back, with the profile that is then enabled."""
     (tmp_path / "runner").mkdir()
     out = tmp_path / "out"

@@ -216,7 +216,7 @@ def test_an_unevaluated_condition_makes_no_profile_healthy(tmp_path: Path, pki: 
         assert asked_for(lab) == []
 
 
-def test_where_the_next_one_is_no_better_the_one_after_it_is_tried(tmp_path: Path, pki: Pki) -> None:
+def test_if_the_next_one_is_no_better_the_one_after_it_is_tried(tmp_path: Path, pki: Pki) -> None:
     """Each unsuccessful switch is rolled back, and after the cool-down failover tries the next profile."""
     in_vain = policy(rule(FIRST), rule(SECOND), rule(THIRD), within=1, cooldown=3600)
     with bench(tmp_path, pki, in_vain, registration={SECOND: 3}) as lab:
@@ -250,7 +250,7 @@ def test_the_cool_down_is_kept(tmp_path: Path, pki: Pki) -> None:
         assert len(asked_for(lab)) == 1
 
 
-def test_the_cool_down_goes_on_over_boots_that_all_begin_in_1970(tmp_path: Path, pki: Pki) -> None:
+def test_the_cool_down_continues_over_boots_that_all_begin_in_1970(tmp_path: Path, pki: Pki) -> None:
     """The rest of the cool-down decreases with each boot, and a clock that is finally set does not end it."""
     order = policy(rule(FIRST), rule(SECOND), cooldown=3600)
     with bench(tmp_path, pki, order) as lab:
@@ -413,7 +413,7 @@ def test_off_it_has_neither_thread_nor_status(tmp_path: Path, pki: Pki) -> None:
         assert not [thread for thread in threading.enumerate() if thread.name.startswith("failover")]
 
 
-def test_the_events_tell_each_standing(tmp_path: Path, pki: Pki) -> None:
+def test_each_standing_is_one_event(tmp_path: Path, pki: Pki) -> None:
     """Each standing is one event, not one for each check."""
     with bench(tmp_path, pki, policy(rule(FIRST), rule(SECOND), cooldown=60)) as lab:
         subscription = lab.engine.subscribe(lambda: None)
@@ -432,7 +432,7 @@ def test_the_events_tell_each_standing(tmp_path: Path, pki: Pki) -> None:
         subscription.close()
 
 
-def test_a_look_at_the_health_tells_the_layers(tmp_path: Path, pki: Pki) -> None:
+def test_a_changed_observation_of_the_health_is_an_event(tmp_path: Path, pki: Pki) -> None:
     """A changed observation of failover is an event; checks without a change are not."""
     with listening() as there:
         order = policy(rule(FIRST, REGISTERED, f"tcp:127.0.0.1:{there}", lasting=LONG))

@@ -63,7 +63,7 @@ def over(lab: Lab) -> None:
     lab.until_true(lambda: lab.engine.card(CARD).rescue() is None)
 
 
-def test_it_goes_on_until_the_profile_before_is_enabled(tmp_path: Path, pki: Pki) -> None:
+def test_the_rescue_continues_until_the_previous_profile_is_enabled(tmp_path: Path, pki: Pki) -> None:
     """Each attempt is a visible change; the successful one is the last."""
     with guarding(tmp_path, pki) as lab:
         change = stuck(lab)
@@ -155,7 +155,7 @@ def test_a_users_switch_ends_the_rescue(tmp_path: Path, pki: Pki) -> None:
         assert enabled(lab) is None
 
 
-def test_none_is_wanted_where_none_was(tmp_path: Path, pki: Pki) -> None:
+def test_without_a_previous_profile_none_is_enabled(tmp_path: Path, pki: Pki) -> None:
     """If the card had no profile enabled before, the profile on trial is disabled."""
     with guarding(tmp_path, pki) as lab:
         assert lab.carry_out(Kind.DISABLE, iccid=FIRST).state is State.DONE

@@ -89,7 +89,7 @@ def test_who_serves_another_card_lets_the_first_go() -> None:
     assert told == ["two"]
 
 
-def test_who_waits_goes_on_waiting_while_it_cannot_reach_the_card() -> None:
+def test_a_waiting_worker_keeps_waiting_while_it_cannot_reach_the_card() -> None:
     """A worker that finds another card meanwhile is still notified; one that has left is not."""
     ownership, told = CardOwnership(), list[str]()
     one, two, three = (

@@ -32,7 +32,7 @@ def test_without_news_the_next_look_is_put_off(looking: Presence) -> None:
     assert LATER / 2 < due_in(looking) <= LATER
 
 
-def test_news_while_a_look_goes_on_are_not_lost(looking: Presence) -> None:
+def test_news_while_a_look_continues_are_not_lost(looking: Presence) -> None:
     """A port that is released at the moment of its refusal is tried again immediately, and only once."""
     looking.look_now()
     looking.missed()

@@ -85,7 +85,7 @@ def test_a_lost_event_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) ->
     assert any("never got the events" in each for each in outcome.violations), outcome
 
 
-def test_a_cut_that_is_never_come_to_is_told(stage: Stage) -> None:
+def test_a_cut_that_does_not_happen_is_reported(stage: Stage) -> None:
     """A table must not count a cut that did not happen."""
     outcome = stage.run("enable", Cut.parse("kill-apdu:5000"))
     assert not outcome.met

@@ -60,7 +60,7 @@ def test_flips_are_chosen_from_all_bits_and_alike_each_time() -> None:
 
 
 @pytest.mark.parametrize("name", [CLOSED, KILLED])
-def test_lpad_handles_them(stage: FlipStage, name: str) -> None:
+def test_lpad_handles_each_flip(stage: FlipStage, name: str) -> None:
     """Lpad handles each flip of a sample; script/faults makes many more."""
     outcomes = [stage.run(name, flip) for flip in chosen(stage.sizes[name], 60, 5)]
     assert [each for each in outcomes if each.violations] == []

@@ -243,7 +243,7 @@ def test_without_modem_manager(gateway: GatewayDouble, applier: NetworkManagerAp
     assert "ModemManager does not run" in outcome.told
 
 
-def test_a_stale_card_is_told(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
+def test_a_stale_card_is_reported(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
     """Until the modem has read the profile nothing is activated, and the layer is the modem."""
     applier.apply(wanted(), deadline=soon())
     outcome = applier.connect(wanted(), deadline=Deadline.after(2))

@@ -93,7 +93,7 @@ def test_a_desk_takes_a_wish_back(bench: Bench) -> None:
     assert bench.orders.all()[0].state is OrderState.CANCELLED
 
 
-def test_products(bench: Bench) -> None:
+def test_a_platform_lists_its_products(bench: Bench) -> None:
     """A desk lists its products with price and validity; an unlisted product is refused."""
     platform = bench.opened(bench.platform("desk"))
     products = platform.products(deadline=soon())
@@ -131,7 +131,7 @@ def test_others_are_not_found(bench: Bench) -> None:
     assert platform.find(WISH, deadline=soon()) == ()
 
 
-def test_pages(bench: Bench) -> None:
+def test_all_pages_of_a_list_are_read(bench: Bench) -> None:
     """A list of several pages is read to its end."""
     server = bench.platform("twilio")
     for _ in range(70):
@@ -168,7 +168,7 @@ def test_pages_that_lead_astray(bench: Bench, like: str, fault: PlatformFault) -
         (PlatformFault.REDIRECT, "https://elsewhere.example.net/", PlatformUnclear),
     ],
 )
-def test_no_answer_that_says_so(
+def test_a_lost_answer_leaves_the_outcome_open(
     bench: Bench, fault: PlatformFault, value: str, error: type[Exception]
 ) -> None:
     """If the answer is lost, empty, cut off, huge, or from another host, an order's outcome is open."""

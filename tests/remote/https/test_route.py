@@ -111,7 +111,7 @@ def test_a_proxy_that_refuses(bench: Bench, status: str) -> None:
     assert caught.value.details["cause"] == "proxy-refused"
 
 
-def test_a_proxy_that_says_nothing(bench: Bench) -> None:
+def test_a_proxy_that_stays_silent(bench: Bench) -> None:
     """A proxy that accepts the connection and stays silent costs only the time until the deadline."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
         route = Route(proxy=Proxy.parse(f"http://127.0.0.1:{mute.getsockname()[1]}"))

@@ -69,7 +69,7 @@ def test_addresses_are_taken_once(resolver: Resolver) -> None:
     ("error", "words"),
     [(socket.gaierror(-2, "Name or service not known"), "not known"), (UnicodeError(), "impossible name")],
 )
-def test_a_name_without_addresses_says_why(resolver: Resolver, error: Exception, words: str) -> None:
+def test_a_name_without_addresses_gives_the_reason(resolver: Resolver, error: Exception, words: str) -> None:
     """The reason is given even for an invalid name, which Python's encoding refuses in its own way."""
     resolver.answer = error
     with pytest.raises(OSError, match=words):

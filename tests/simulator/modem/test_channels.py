@@ -103,7 +103,7 @@ def test_class_bytes_are_patched() -> None:
         assert card.sent[-1] == "82E2910003BF2D00"
 
 
-def test_class_bytes_pass_where_that_is_the_habit() -> None:
+def test_class_bytes_pass_if_that_is_the_habit() -> None:
     """Some modems pass APDUs on unchanged."""
     card = Card()
     with port_of(card, handles=Handles.CHANNEL, patches_class=False) as port:
@@ -182,7 +182,7 @@ def test_each_habit_has_its_refusal(habits: dict[str, Any], command: str, told: 
         assert port.ask(command) == [told]
 
 
-def test_a_chain_breaks_where_that_is_the_habit() -> None:
+def test_a_chain_breaks_if_that_is_the_habit() -> None:
     """From the given STORE DATA on, the channel answers ERROR; another channel starts again."""
     with port_of(Card(), handles=Handles.NUMBER, cgla_breaks_at=2) as port:
         for name in ("1", "2"):
@@ -191,7 +191,7 @@ def test_a_chain_breaks_where_that_is_the_habit() -> None:
             assert [port.ask(block)[-1] for _ in range(3)] == ["OK", "ERROR", "ERROR"]
 
 
-def test_lines_come_around_the_answer_where_that_is_the_habit() -> None:
+def test_lines_come_around_the_answer_if_that_is_the_habit() -> None:
     """Lines come before the answer, before its OK, and after it."""
     habits = {
         "urcs_before_answer": ("A",),
@@ -204,7 +204,7 @@ def test_lines_come_around_the_answer_where_that_is_the_habit() -> None:
         assert port.ask("AT+CCHC=1") == ["C", "A", "+CCHC", "B", "OK"]
 
 
-def test_personalities_are_many_and_each_is_described() -> None:
+def test_each_personality_is_described() -> None:
     """There are at least fourteen, each with a sentence, and each with valid values."""
     names = personality_names()
     assert len(names) >= 14

@@ -95,7 +95,7 @@ def test_knows_its_commands(port: Port, command: str, told: bytes) -> None:
 
 
 @pytest.mark.parametrize("level", [0, 1, 2])
-def test_errors_are_told_as_cmee_asks(port: Port, level: int) -> None:
+def test_errors_are_reported_as_cmee_asks(port: Port, level: int) -> None:
     """A length that contradicts the hex leads to ERROR, a number or words, as AT+CMEE selects."""
     port.ask("ATE0")
     port.ask(f"AT+CMEE={level}")
@@ -144,7 +144,7 @@ def test_answers_in_its_own_style() -> None:
         port.close()
 
 
-def test_fetches_data_where_that_is_its_habit() -> None:
+def test_fetches_data_if_that_is_its_habit() -> None:
     """61xx leads to GET RESPONSE on the command's channel; the rest stays for the host."""
     card = Card("6100", "AA" * 256 + "6110")
     with PtyModem(card, personality=ModemPersonality(echo=False, fetches_response=True)) as modem:
@@ -187,7 +187,7 @@ def test_serves_other_proactive_commands_without_a_reset() -> None:
         port.close()
 
 
-def test_leaves_proactive_commands_alone_where_that_is_its_habit() -> None:
+def test_leaves_proactive_commands_alone_if_that_is_its_habit() -> None:
     """A raw reader does not fetch proactive commands."""
     card = Card("910B")
     with PtyModem(card, personality=ModemPersonality(fetches_proactive=False)) as modem:
@@ -222,7 +222,7 @@ def test_vanishes_and_comes_back(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_is_away_after_a_refresh_where_that_is_its_habit(tmp_path: Path) -> None:
+def test_is_away_after_a_refresh_if_that_is_its_habit(tmp_path: Path) -> None:
     """USB modems that reset with the card return after a while."""
     card = Card("910B", REFRESH + "9000")
     with PtyModem(

@@ -127,7 +127,7 @@ def test_a_channel_is_opened_used_and_closed() -> None:
     assert card.open == set()
 
 
-def test_a_card_without_the_application_says_so() -> None:
+def test_a_card_without_the_application_reports_this() -> None:
     """Its status word stands next to the error; some firmware omits it."""
     for tells in (True, False):
         function = started(ScriptedCard(applications=()), tells_status_word=tells)

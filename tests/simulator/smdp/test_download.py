@@ -127,7 +127,7 @@ def test_orders_of_one_eid_come_oldest_first(visit: Visit, profile: bytes) -> No
     assert visit.smdp.orders.get(second.id).state is OrderState.DOWNLOADED
 
 
-def test_metadata_tells_all_that_the_order_says(visit: Visit, pki: Pki, profile: bytes) -> None:
+def test_metadata_contains_the_whole_order(visit: Visit, pki: Pki, profile: bytes) -> None:
     """Names, icon, class, owner, rules and recipients arrive as ordered, both as shown and as bound."""
     metadata = ProfileMetadata(
         iccid="8949000000000000015",
@@ -247,7 +247,9 @@ def test_orders_of_another_process_are_seen(visit: Visit, profile: bytes) -> Non
     assert status_of(visit.up_to_metadata("FROM-OUTSIDE")) == "Executed-Success"
 
 
-def test_server_goes_on_where_it_was_stopped(visit: Visit, pki: Pki, profile: bytes, tmp_path: Path) -> None:
+def test_server_continues_where_it_was_stopped(
+    visit: Visit, pki: Pki, profile: bytes, tmp_path: Path
+) -> None:
     """A report on a download from before the restart is verified and ends the order."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_package(order.matching_id)

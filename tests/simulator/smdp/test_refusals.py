@@ -278,7 +278,7 @@ def test_order_that_was_taken_back_is_refused(visit: Visit, profile: bytes) -> N
 
 
 @pytest.mark.parametrize(("free", "told"), [(2_999, "8.1/4.8"), (3_000, "Executed-Success")])
-def test_memory_is_checked_where_wanted(
+def test_memory_is_checked_if_wanted(
     pki: Pki, card: TestCard, profile: bytes, tmp_path: Path, free: int, told: str
 ) -> None:
     """8.1/4.8 by the card's free memory, if the server is set to check it."""

@@ -194,7 +194,7 @@ def test_memory_is_bounded_while_the_journal_cannot_be_written(
         }
 
 
-def test_a_listener_is_told_once_an_event_can_be_read(journal: Journal) -> None:
+def test_a_listener_is_notified_once_an_event_can_be_read(journal: Journal) -> None:
     """A listener is not notified before the transaction ends, nor after it has stopped listening."""
     seen: list[int] = []
     forget = journal.events.on_news(lambda: seen.append(journal.events.last()))

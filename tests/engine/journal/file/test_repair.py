@@ -404,7 +404,7 @@ def test_a_link_is_followed_and_stays(
     assert Path(journal.health.set_aside[0]).parent == worn.parent
 
 
-def test_where_no_file_is_none_is_kept(tmp_path: Path) -> None:
+def test_a_removed_journal_leaves_no_empty_file(tmp_path: Path) -> None:
     """A removed journal leaves no empty file that looks like a damaged one."""
     assert file_replacement.set_aside(tmp_path / JOURNAL) is None
     assert list(tmp_path.iterdir()) == []

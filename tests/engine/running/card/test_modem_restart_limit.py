@@ -107,7 +107,7 @@ def test_a_users_restart_resets_the_count(journal: Journal, clocks: Clocks) -> N
     assert climb(resets)
 
 
-def test_it_says_when_it_goes_on(journal: Journal, clocks: Clocks) -> None:
+def test_the_sentence_has_the_time_of_the_next_restart(journal: Journal, clocks: Clocks) -> None:
     """The sentence has the number, the time of the next restart, and the command that restarts it now."""
     resets = resets_of(journal)
     for _ in range(3):
@@ -122,7 +122,7 @@ def test_it_says_when_it_goes_on(journal: Journal, clocks: Clocks) -> None:
     assert climb(resets)
 
 
-def test_each_time_is_told(journal: Journal, clocks: Clocks) -> None:
+def test_each_step_is_published(journal: Journal, clocks: Clocks) -> None:
     """Each step is published to the subscribers."""
     hub = Hub()
     subscription = hub.subscribe(lambda: None)
@@ -132,7 +132,7 @@ def test_each_time_is_told(journal: Journal, clocks: Clocks) -> None:
     assert [event.data["modem_restarts"]["steps"] for event in told] == [0, 1, 2]  # type: ignore[index,call-overload]  # JSON
 
 
-def test_without_a_journal_only_a_switch_goes_on(
+def test_without_a_journal_only_a_switch_continues(
     journal: Journal, clocks: Clocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the count cannot be written, a switch is limited from memory; lpad by itself restarts nothing."""

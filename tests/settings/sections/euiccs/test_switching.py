@@ -87,7 +87,7 @@ def test_failover(tmp_path: Path) -> None:
         (f"failover: {{{ORDER}, cooldown: 5}}", "failover.cooldown", ">= 60"),
     ],
 )
-def test_mistakes_are_told_with_their_key(tmp_path: Path, section: str, key: str, says: str) -> None:
+def test_mistakes_are_reported_with_their_key(tmp_path: Path, section: str, key: str, says: str) -> None:
     """Mistakes are found before the daemon starts, not when the device needs a fallback."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, section)

@@ -178,7 +178,7 @@ def test_stop_cuts_connections_and_ends_all_threads(pki: Pki, tmp_path: Path) ->
         assert again.port == port
 
 
-def test_folder_tells_how_to_reach_the_server(smdp: SmDp) -> None:
+def test_the_folder_has_the_servers_address_and_oid(smdp: SmDp) -> None:
     """Programs that add orders read the address and OID in the folder."""
     told = AddressFile.read(smdp.folder)
     assert (told.address, told.oid) == (smdp.address, "2.999.10")
