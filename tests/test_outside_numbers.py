@@ -115,11 +115,11 @@ def _is_number(node: ast.expr) -> bool:
 
 
 LONG = "1" * 5000
-"""More digits than int() takes."""
+"""More digits than int() accepts."""
 ARABIC = "٣"
-"""A digit that int() takes for 3."""
+"""A digit that int() reads as 3."""
 LARGE = "9" * 30
-"""A number that int() takes, and that neither C nor SQLite holds."""
+"""A number that int() accepts, and that neither C nor SQLite can represent."""
 
 
 def _told(line: str) -> AtAnswer:

@@ -51,7 +51,7 @@ def test_an_unlisted_miss_fails() -> None:
 
 
 def test_another_python_needs_other_instructions_and_memory() -> None:
-    """Under it, these are not compared, and a notice states this; counts are."""
+    """Under another Python, only counts are compared, and a notice states this."""
     figures = [at_most("lines", 3, 2, "calls"), at_most("memory", 50, 38, "MiB", spread=0.03)]
     assert comparable(figures, PYTHON) == (figures, None)
     compared, notice = comparable(figures, "3.13.1")

@@ -82,7 +82,7 @@ def test_success_is_9000_or_91xx(sw: int, ok: bool, pending: int | None) -> None
 
 @given(st.binary(min_size=1, max_size=3000), st.integers(min_value=12, max_value=255))
 def test_blocks_join_to_the_command(data: bytes, block_size: int) -> None:
-    """However a command is cut, its blocks in order are the command, and only the last reports this."""
+    """The blocks in order are the command, whatever their size, and only the last is marked as the last."""
     blocks = store_data(data, block_size=block_size)
     assert b"".join(block.data for block in blocks) == data
     assert [block.p2 for block in blocks] == list(range(len(blocks)))

@@ -41,7 +41,7 @@ class Stuck(Frozen, kw_only=True):
 
 
 _paces: dict[int, _Pace] = {}
-"""By thread identifier; each thread changes only its own entry."""
+"""The entries by thread identifier; each thread changes only its own."""
 
 
 @contextmanager

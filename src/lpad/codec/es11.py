@@ -22,12 +22,12 @@ _ENTRIES = "eventEntries"
 
 
 class EventEntry(Frozen):
-    """One event: the server that has something for the card, and under which ID."""
+    """One event: the server that has something for the card, and its ID there."""
 
     event_id: str
-    """As the SM-DS wrote it; the matching ID at that server."""
+    """The event ID as the SM-DS wrote it; it is the matching ID at that server."""
     address: ServerAddress
-    """Of an SM-DP+, or of another SM-DS."""
+    """The address of an SM-DP+, or of another SM-DS."""
 
 
 class EventEntries(Frozen):

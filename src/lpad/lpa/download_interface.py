@@ -86,7 +86,7 @@ class Installed(Frozen):
     """The number of the installation's notification, which waits on the card until it is delivered and
     removed."""
     notification_address: str
-    """As the card reports it; spaces and case unchanged."""
+    """The address as the card reports it; spaces and case unchanged."""
     result: bytes
     """The ProfileInstallationResult as the card signed it: BF37."""
     eid: str | None

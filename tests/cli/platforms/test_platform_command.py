@@ -122,7 +122,7 @@ def test_try_a_platform_that_cannot_be_asked(desk: SimulatedPlatform, tmp_path: 
 
 
 def test_try_a_file(desk: SimulatedPlatform, tmp_path: Path) -> None:
-    """A description that no settings name is tried with what the command line adds to it."""
+    """A description outside of the settings is tried with the options of the command line."""
     path = tmp_path / "own-desk.yaml"
     path.write_text("like: desk\ntitle: Own desk\n")
     desk.stock.order(eid=EID, reference=WishRecord(platform="own-desk").reference(EID))

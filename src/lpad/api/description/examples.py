@@ -37,7 +37,7 @@ REQUESTS: dict[type, dict[str, Any]] = {
     event_bodies.Acknowledgement: {"position": 42},
     event_bodies.RedeliverRequest: {"sequence": 42},
 }
-"""By the type of the request's body."""
+"""An example for each type of a request's body."""
 
 _SUMMARY = {
     "name": "modem",
@@ -294,7 +294,7 @@ _CHANGES = {
     },
     "confirm_change": _ENABLE,
 }
-"""By the ID of an operation that answers with a change."""
+"""An example for the ID of each operation that answers with a change."""
 
 _ANSWERS: dict[type | str, Any] = {
     views.SystemView: {

@@ -180,7 +180,7 @@ class LineRequest(Request, frozen=True, kw_only=True):
 
 
 class AnswerRequest(Request, frozen=True, kw_only=True):
-    """One of the three fields, as the change's question requires."""
+    """An answer: one of the three fields, as the change's question requires."""
 
     confirmation_code: Code | None = None
     decision: Annotated[str, msgspec.Meta(pattern="^(accept|reject|postpone)$")] | None = None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Refusal(Frozen):
-    """The error for one kind of refusal, and what the user can do."""
+    """The error for one kind of refusal, with its remedy."""
 
     error: type[CardError]
     remedy: str

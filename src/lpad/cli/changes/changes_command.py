@@ -104,7 +104,7 @@ class _Page(msgspec.Struct):
 def _matching(
     session: Session, wanted: _Wanted, before: int | None
 ) -> tuple[list[tuple[msgspec.Raw, Change]], int | None]:
-    """Return the wanted changes, each with the API's own record of it, and the `before` of the next ones.
+    """Return the wanted changes, each with the API's own record of it, and the `before` of the next page.
 
     Nothing is read beyond the limit.
     """
@@ -125,7 +125,7 @@ def _matching(
 
 
 def _profile(change: Change) -> str | None:
-    """Return the profile that a change is about: the one it names, or the one it has downloaded."""
+    """Return a change's profile: the one that it names, or the one that it has downloaded."""
     named = change.params.get("iccid") or (change.result or {}).get("iccid")
     return None if named is None else str(named)
 

@@ -58,7 +58,7 @@ class AllocatedClient(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseClient(Body):
-    """Give a client back."""
+    """Release a client."""
 
     SERVICE, MESSAGE = Service.CTL, Ctl.RELEASE_CLIENT
     client: Client = field(metadata=parameter(0x01, Client))

@@ -35,7 +35,7 @@ class ConnectionStatus(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetIpFamily(Body):
-    """Choose the version of IP that the client's later requests are about; IPv4 by default."""
+    """Choose the IP version for the client's later requests; IPv4 by default."""
 
     SERVICE, MESSAGE = Service.WDS, Wds.SET_IP_FAMILY
     family: int = field(metadata=parameter(0x01, Kind.U8))

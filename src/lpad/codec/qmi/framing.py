@@ -19,7 +19,7 @@ HEAD = 6
 """Bytes of the marker, the length, the direction, the service and the client."""
 LARGEST_FRAME = 0xFFFF
 BROADCAST = 0xFF
-"""The client of an indication for every client of a service."""
+"""The client number in an indication that is meant for every client of a service."""
 MOST_CONTROL_TRANSACTION, MOST_TRANSACTION = 0xFF, 0xFFFF
 """The largest number of a transaction, in the control service and in others; requests never have 0."""
 

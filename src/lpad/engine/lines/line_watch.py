@@ -93,7 +93,7 @@ class LineWatch:
         """When lpad asks for a new profile, in monotonic time."""
         self._urgent: set[str] = set()
         self._hints: dict[int, str] = {}
-        """By change, the last state that was a reason to ask for the line again."""
+        """The last state that was a reason to ask for the line again, by change."""
         self._changing: dict[str, int] = {}
         """The number of reports on a line while it changes."""
         self._thread: threading.Thread | None = None

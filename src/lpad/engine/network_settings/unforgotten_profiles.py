@@ -38,7 +38,7 @@ class UnforgottenProfile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnforgottenProfiles:
-    """Those of all cards, by the card's name; usable from every thread."""
+    """The unforgotten profiles of all cards, by the card's name; usable from every thread."""
 
     def __init__(self, memos: NamedValues) -> None:
         """Read nothing yet."""

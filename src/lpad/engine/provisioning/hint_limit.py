@@ -21,7 +21,7 @@ class HintLimit:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._latest: dict[str, float] = {}
-        """By platform, the monotonic time of the latest query, or of the one that a hint will cause."""
+        """The monotonic time of the latest query, or of the one that a hint will cause, by platform."""
 
     def looked(self, platform: str) -> None:
         """Record a query to a platform."""

@@ -106,7 +106,7 @@ def left_disabled(change: Change, result: Result, notes: Notes) -> CardUnreachab
 def is_tried_again(change: Change, private: Private) -> bool:
     """Whether an interrupted change is carried out again: a download with retries, or a discovery.
 
-    A download first checks the earlier attempt's result; a discovery changes nothing. One that ends the
+    A download first checks the earlier attempt's result; a discovery changes nothing. A change that ends the
     daemon each time is finally judged by the card's state.
     """
     asked = change.params

@@ -150,7 +150,7 @@ class Provisioning(OwnAttempts):
     def _settled(self, eid: str) -> ProvisioningState:
         """Return the state once the last discovery's result is known.
 
-        One that could ask no server, for lack of a network, does not count and is soon repeated.
+        An attempt that could ask no server, for lack of a network, does not count and is soon repeated.
         """
         state = self.state(eid) or ProvisioningState()
         if state.change is None:

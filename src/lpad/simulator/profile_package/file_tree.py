@@ -77,7 +77,7 @@ class FileTree:
     _directories: set[Path] = field(default_factory=set)
     _files: set[Path] = field(default_factory=set)
     _records: dict[Path, int] = field(default_factory=dict)
-    """Of each linear file whose number of records is known."""
+    """The record counts of linear files, if known."""
     _application: Path = MF
     contents: dict[Path, CreatedFile] = field(default_factory=dict)
     """Elementary files with content, by path."""

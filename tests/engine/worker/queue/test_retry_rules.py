@@ -277,7 +277,7 @@ def test_a_network_that_is_waited_for_is_not_counted() -> None:
 
 
 def test_a_wait_for_the_clock_is_none_of_the_attempts() -> None:
-    """A board without the time has made no attempt yet, however long that lasts."""
+    """A device with an unset clock has made no attempt yet, however long it waits."""
     tried = Tried(wall=100.0, retry_for=300)
     assert tried.fails(ClockNotSet("1970")) is not None
     tried.clocks.pass_by(3600)

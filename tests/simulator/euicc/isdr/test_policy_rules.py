@@ -22,7 +22,7 @@ from lpad.simulator.euicc.isdr.policy_rules import (
 
 @given(st.frozensets(st.integers(0, 31)))
 def test_bits(bits: frozenset[int]) -> None:
-    """A set of bits survives its bit string, which ends with the last bit that is set."""
+    """A set of bits is read back from its bit string, which ends with the last set bit."""
     data, count = bit_string(bits)
     assert bits_of((data, count)) == bits
     assert count == max(bits, default=-1) + 1

@@ -55,7 +55,7 @@ class Salvage(Struct):
     version: int = 0
     """The version of its rows; 0 if unknown."""
     rows: dict[str, dict[_Row, _Row]] = field(default_factory=dict)
-    """By table and key, without checksums."""
+    """The rows by table and key, without checksums."""
     lost: Counter[str] = field(default_factory=Counter)
     """Untrustworthy rows, by table."""
     lost_changes: set[int] = field(default_factory=set)

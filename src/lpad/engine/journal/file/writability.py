@@ -49,7 +49,7 @@ _STATES: Mapping[int, JournalState] = {
     sqlite3.SQLITE_NOMEM: JournalState.UNWRITABLE,
     sqlite3.SQLITE_CANTOPEN: JournalState.UNWRITABLE,
 }
-"""By SQLite's primary result code: the states that are not damage."""
+"""The states that are not damage, by SQLite's primary result code."""
 _WRITING: Mapping[int, JournalState] = {
     sqlite3.SQLITE_IOERR: JournalState.UNWRITABLE,
     sqlite3.SQLITE_CONSTRAINT: JournalState.UNWRITABLE,
@@ -62,7 +62,7 @@ _ERRNOS: Mapping[int, JournalState] = {
     errno.ENOSPC: JournalState.FULL,
     errno.EDQUOT: JournalState.FULL,
 }
-"""By the system's error; any other is UNWRITABLE."""
+"""The state for an error of the system; for any other error it is UNWRITABLE."""
 NO_SPACE = frozenset(number for number, state in _ERRNOS.items() if state is JournalState.FULL)
 """The system's errors for a full disk."""
 _BROKEN = frozenset({errno.EIO, errno.ELOOP, errno.EISDIR, errno.ENXIO})
