@@ -22,7 +22,7 @@ def test_each_file_has_a_row() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[3])
-def test_a_file_says_what_its_row_says(row: re.Match[str]) -> None:
+def test_a_file_states_what_its_row_says(row: re.Match[str]) -> None:
     """Number, title, date and successor are the same in table and file."""
     number, title, name, date, state = row.groups()
     heading, _, dated, *_ = (FOLDER / name).read_text("utf-8").splitlines()

@@ -72,7 +72,7 @@ def test_ordinary_words_pass(plain: str) -> None:
     assert list(prose.found(plain)) == []
 
 
-def test_code_is_no_prose(tmp_path: Path) -> None:
+def test_code_is_not_prose(tmp_path: Path) -> None:
     """Of Markdown, code is left out; of Python, only strings and comments are read."""
     page = tmp_path / "page.md"
     page.write_text("It is `no JSON` here.\n\n    is no code\n\n```\nanew\n```\nanew\n", encoding="utf-8")

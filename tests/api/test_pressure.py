@@ -51,7 +51,7 @@ def problem(answer: bytes) -> tuple[int, str]:
     return found["status"], found["kind"]
 
 
-def test_two_hundred_clients_at_once(gateway: Gateway) -> None:
+def test_two_hundred_clients_at_the_same_time(gateway: Gateway) -> None:
     """All clients, connected at the same time, are answered."""
     with ExitStack() as stack:
         clients = [stack.enter_context(connect(gateway)) for _ in range(200)]
@@ -63,7 +63,7 @@ def test_two_hundred_clients_at_once(gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     "rest_of_it", [b"Content-Length: 5\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n"]
 )
-def test_who_hangs_up_in_the_middle_is_no_error_of_lpads(
+def test_a_client_that_hangs_up_is_not_an_error(
     gateway: Gateway, caplog: pytest.LogCaptureFixture, rest_of_it: bytes
 ) -> None:
     """A body that ends too early leaves no trace of the code in the log, and no other client notices."""
@@ -75,9 +75,7 @@ def test_who_hangs_up_in_the_middle_is_no_error_of_lpads(
     assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 
-def test_an_upgrade_that_is_offered_is_passed_over(
-    gateway: Gateway, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_upgrade_that_is_offered_is_ignored(gateway: Gateway, caplog: pytest.LogCaptureFixture) -> None:
     """The request is answered as any other (RFC 9110, 7.8), and the log advises no library against it."""
     for upgrade in (b"websocket", b"h2c"):
         with connect(gateway) as made:
@@ -110,7 +108,7 @@ def test_one_users_connections_are_not_anothers(gateway: Gateway, monkeypatch: p
     "begun",
     [b"G", b"GET /v1/system HTTP/1.1\r\nHost: l", b"POST /v1/euiccs HTTP/1.1\r\nHost: lpad\r\nContent-Le"],
 )
-def test_slow_writers_are_told_and_closed(
+def test_slow_writers_get_408_and_are_closed(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, begun: bytes
 ) -> None:
     """A request that is not complete in time gets 408; others get answers meanwhile."""

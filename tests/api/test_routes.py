@@ -97,7 +97,7 @@ def test_an_iccid_may_be_written_as_modems_do(gateway: Gateway) -> None:
     problem(gateway.http.get(f"{EUICC}/profiles/89F3"), 400, "invalid-value")
 
 
-def test_a_change_is_accepted_at_once(gateway: Gateway) -> None:
+def test_a_change_is_accepted_immediately(gateway: Gateway) -> None:
     """Without wait the answer is 202 with the change and its location."""
     response = gateway.http.post(f"{EUICC}/refresh")
     assert response.status_code == 202
@@ -165,7 +165,7 @@ def test_a_download_names_one_source(gateway: Gateway, body: Any) -> None:
     problem(gateway.http.post(f"{EUICC}/downloads", json=body), 400, "invalid-value")
 
 
-def test_a_wrong_activation_code_is_reported_at_once(gateway: Gateway) -> None:
+def test_a_wrong_activation_code_is_reported_immediately(gateway: Gateway) -> None:
     """An unreadable code leads to no change, and is not repeated."""
     response = gateway.http.post(f"{EUICC}/downloads", json={"activation_code": "LPA:2$a.b$TOPSECRET"})
     problem(response, 400, "invalid-activation-code")
@@ -275,7 +275,7 @@ def test_unknown_fields_and_parameters_are_named(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"null", b'{"default": true', b"[" * 5000])
-def test_bodies_that_are_no_json(gateway: Gateway, body: bytes) -> None:
+def test_bodies_that_are_not_json(gateway: Gateway, body: bytes) -> None:
     """Malformed JSON is reported as the caller's mistake, never as the server's."""
     problem(gateway.http.post(f"{EUICC}/downloads", content=body), 400, "invalid-value")
 

@@ -81,7 +81,7 @@ def test_a_port_is_kept() -> None:
 
 
 @pytest.mark.parametrize("more", ["$$$F54172BD", "$$1$F54172BD$AAEC", "$1.2.3$1$$x", "$$$$"])
-def test_later_fields_are_passed_over(more: str) -> None:
+def test_later_fields_are_ignored(more: str) -> None:
     """Fields that only later versions define are ignored, empty ones too."""
     assert ActivationCode.parse(f"LPA:1$smdp.gsma.com$X{more}").matching_id == "X"
 

@@ -46,7 +46,7 @@ def test_first_sentence_stays() -> None:
         cancellation.check()
 
 
-def test_wakes_what_is_no_socket() -> None:
+def test_wakes_what_is_not_a_socket() -> None:
     """A thread's wait ends by its own call, even if the cancellation came before the wait."""
     cancellation = Cancellation()
     early, late, never = threading.Event(), threading.Event(), threading.Event()

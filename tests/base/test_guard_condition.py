@@ -52,7 +52,7 @@ def test_reads_a_condition(text: str, fields: dict[str, object]) -> None:
         "tcp:" + "a" * 250 + ":443",
     ],
 )
-def test_refuses_what_is_none(text: str) -> None:
+def test_refuses_invalid_conditions(text: str) -> None:
     """A mistake is found when the guard is requested, not after the connection is lost."""
     with pytest.raises(InvalidValue):
         Condition.parse(text)

@@ -54,7 +54,7 @@ def test_invalid_eids_are_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("data", ["", TEST_EID[:-2], TEST_EID[:-2] + "A0"])
-def test_bytes_that_are_no_eid(data: str) -> None:
+def test_bytes_that_are_not_an_eid(data: str) -> None:
     """A card's EID of another length or with other digits is malformed."""
     with pytest.raises(MalformedError):
         Eid.from_bytes(bytes.fromhex(data))
@@ -106,7 +106,7 @@ def test_invalid_iccids_are_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "data", ["", "98" * 9, "98" * 11, "FF" * 10, "98F01032547698103214", "FFFFFFFFFFFFFFFFFF1F"]
 )
-def test_bytes_that_are_no_iccid(data: str) -> None:
+def test_bytes_that_are_not_an_iccid(data: str) -> None:
     """Other lengths, nothing but padding, and F before a digit are malformed."""
     with pytest.raises(MalformedError):
         Iccid.from_bytes(bytes.fromhex(data))
@@ -153,7 +153,7 @@ def test_invalid_imeis_are_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("data", ["", "53926011103254", "5392601110325AAA", "FFFFFFFFFFFFFFFF"])
-def test_bytes_that_are_no_imei(data: str) -> None:
+def test_bytes_that_are_not_an_imei(data: str) -> None:
     """Another length, or no digits, is malformed."""
     with pytest.raises(MalformedError):
         Imei.from_bytes(bytes.fromhex(data))

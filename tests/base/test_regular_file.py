@@ -22,7 +22,7 @@ def test_a_regular_file_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_CREAT])
-def test_a_fifo_is_refused_at_once(tmp_path: Path, flags: int) -> None:
+def test_a_fifo_is_refused_immediately(tmp_path: Path, flags: int) -> None:
     """A FIFO without a reader at its other end is opened without waiting."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)

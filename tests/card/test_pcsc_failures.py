@@ -388,7 +388,7 @@ def mute(bench: Bench) -> Iterator[MuteCard]:
     card.go_on.set()
 
 
-def test_a_mute_card(mute: MuteCard, link: PcscLink) -> None:
+def test_a_silent_card(mute: MuteCard, link: PcscLink) -> None:
     """PC/SC waits forever for a silent card; lpad does not wait, and sends no second call after the first."""
     threads = threading.active_count()
     mute.mute.set()
@@ -422,7 +422,7 @@ def test_a_shared_card_that_was_lost_is_reset(mute: MuteCard, shared: PcscLink) 
     assert mute.open == set()
 
 
-def test_a_mute_card_that_is_pulled(bench: Bench, mute: MuteCard, link: PcscLink) -> None:
+def test_a_silent_card_that_is_pulled(bench: Bench, mute: MuteCard, link: PcscLink) -> None:
     """Pulling a card ends the call that waits for it."""
     mute.mute.set()
     caught: list[CardUnreachable] = []

@@ -45,7 +45,7 @@ def test_a_reader_is_chosen(wanted: str | int, found: int) -> None:
     assert choose_reader(wanted, READERS) == READERS[found]
 
 
-def test_a_name_is_no_pattern_when_it_is_there() -> None:
+def test_a_name_is_not_a_pattern_when_it_is_there() -> None:
     """A full name takes precedence over other names that it matches as a pattern."""
     assert choose_reader("A*", ["AB", "A*"]) == "A*"
 

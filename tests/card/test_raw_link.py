@@ -63,7 +63,7 @@ def store_data_sizes(slot: Slot) -> list[int]:
     return [len(command.data) for command in slot.sent if command.ins == 0xE2]
 
 
-def test_terminal_capability_goes_first_and_its_refusal_is_no_harm(slot: Slot) -> None:
+def test_terminal_capability_goes_first_and_its_refusal_does_no_harm(slot: Slot) -> None:
     """Cards that require TERMINAL CAPABILITY get it before the channel; 6D00 to it is ignored."""
     link = RawLink(slot, device=BenchDevice(), terminal_capability=TERMINAL_CAPABILITY)
     with isdr_session(link, deadline=soon()):
@@ -122,7 +122,7 @@ def test_a_channel_that_became_anothers_is_left_alone(slot: Slot, status: int) -
     assert slot.open == {number}
 
 
-def test_a_refused_get_response_is_no_reason_to_repeat(slot: Slot) -> None:
+def test_a_refused_get_response_is_not_a_reason_to_repeat(slot: Slot) -> None:
     """Once the card has seen a command, a refusal by the link does not start it again."""
     slot.answers[bytes(200)] = bytes(300)
     slot.portion = 256

@@ -60,7 +60,7 @@ def quirks_of(manufacturer: str, model: str) -> Any:
 # Modems and how to talk to them.
 
 
-def test_class_bytes_name_no_channel_and_the_handle_is_no_number() -> None:
+def test_class_bytes_name_no_channel_and_the_handle_is_not_a_number() -> None:
     """Through +CGLA the class byte is 80, whatever +CCHO answered (lpac#138)."""
     with bench("cgla-hex64") as (modem, link):
         assert get_eid(link) == EID
@@ -149,7 +149,7 @@ def test_a_modem_that_gives_no_access_reports_this_for_each_link() -> None:
         assert "ask the vendor" in caught.value.sentence
 
 
-def test_a_missing_port_says_where_ports_are_listed(tmp_path: Path) -> None:
+def test_a_missing_port_states_where_ports_are_listed(tmp_path: Path) -> None:
     """The error points to /dev/serial/by-id, which names the ports permanently (lpac#73)."""
     with pytest.raises(CardUnreachable, match="/dev/serial/by-id"):
         open_at_link(str(tmp_path / "ttyUSB7"))
@@ -169,7 +169,7 @@ def test_a_sim_that_is_not_ready_is_waited_for() -> None:
         assert get_eid(link) == EID
 
 
-def test_a_vendors_isdr_is_no_broken_card() -> None:
+def test_a_vendors_isdr_is_not_a_broken_card() -> None:
     """Cards with another name for the ISD-R are found through the list (lpac#175, lpac#157, EasyLPAC#22)."""
     card = ScriptedCard(answers={GET_EID: EID}, applications=(bytes(OTHER_ISD_R),))
     with bench("well-mannered", card) as (_, link):
@@ -177,7 +177,7 @@ def test_a_vendors_isdr_is_no_broken_card() -> None:
 
 
 @pytest.mark.parametrize("told", [None, 13])
-def test_a_card_that_is_no_euicc_is_distinguished_from_a_broken_link(told: int | None) -> None:
+def test_a_card_that_is_not_an_euicc_is_distinguished_from_a_broken_link(told: int | None) -> None:
     """For +CCHO on a plain SIM, EG25 answers ERROR, EG916Q error 13 (openpilot#37847, openpilot#37979)."""
     card = ScriptedCard(applications=())
     final = "ERROR" if told is None else f"+CME ERROR: {told}"

@@ -99,7 +99,7 @@ def test_following_ends_with_the_change(lab: Lab, client: Client) -> None:
     assert only.change.state == "done"
 
 
-def test_nobody_there(tmp_path: Path) -> None:
+def test_without_a_daemon_the_error_names_the_socket(tmp_path: Path) -> None:
     """Without a daemon, the error names the socket."""
     with Client(str(tmp_path / "no.sock")) as client, pytest.raises(DaemonUnreachable, match=r"no\.sock"):
         client.system()

@@ -131,7 +131,7 @@ def test_a_request_without_a_key_is_sent_once(tmp_path: Path, serve: Serve) -> N
     assert len(server.requests) == 1
 
 
-def test_a_mute_daemon_costs_the_patience(tmp_path: Path, serve: Serve) -> None:
+def test_a_silent_daemon_costs_the_patience(tmp_path: Path, serve: Serve) -> None:
     """The wait is limited, whether the daemon sends nothing or stops within an answer."""
     serve(lambda number, _request: b"" if number == 1 else b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
     path = str(tmp_path / "lpad.sock")

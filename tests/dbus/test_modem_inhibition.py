@@ -96,7 +96,7 @@ def asked(address: str, daemons: Daemons) -> list[str]:
 @pytest.mark.parametrize(
     "states", [[REGISTERED], [-1], [0], [2], [3], ["none"], [99], [None], [CONNECTED, CONNECTED]]
 )
-def test_a_quiet_modem_is_asked_for_at_once(address: str, states: list[object]) -> None:
+def test_a_quiet_modem_is_asked_for_immediately(address: str, states: list[object]) -> None:
     """Also one that failed, is locked, shows no known state or has vanished: ModemManager decides."""
     assert asked(address, Daemons(states)) == ["InhibitDevice"]
 

@@ -184,7 +184,7 @@ def test_a_download_that_is_tried_again_is_not_left_to_the_card(lab: Lab) -> Non
     assert [each.enabled for each in lab.card.profiles] == [True]
 
 
-def test_a_download_before_its_loading_fails_at_once(lab: Lab) -> None:
+def test_a_download_before_its_loading_fails_immediately(lab: Lab) -> None:
     """Nothing was sent that could have installed a profile."""
     lab.modem.once('AT+CSIM=520,"81E21100FFBF38', vanish=True)
     order = lab.order()
@@ -215,7 +215,7 @@ def test_it_waits_for_the_card_alone(both: Lab) -> None:
     assert settled.ended_at <= after.started_at
 
 
-def test_a_command_that_was_not_sent_fails_at_once(both: Lab) -> None:
+def test_a_command_that_was_not_sent_fails_immediately(both: Lab) -> None:
     """The port disappears first: nothing was done, and the caller may try again."""
     both.until_true(lambda: both.card.open_channels == ())
     both.modem.once("AT+CSIM", vanish=True)
@@ -225,7 +225,7 @@ def test_a_command_that_was_not_sent_fails_at_once(both: Lab) -> None:
     assert "interrupted" not in change.error.details
 
 
-def test_a_card_that_is_there_again_is_asked_at_once(both: Lab) -> None:
+def test_a_card_that_is_there_again_is_asked_immediately(both: Lab) -> None:
     """A lost answer from a card whose port stayed is neither a failure nor a reason to wait."""
     both.patient(read=3)
     both.stop()

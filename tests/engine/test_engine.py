@@ -139,7 +139,7 @@ def test_a_card_that_hides_its_profiles_during_the_switch(tmp_path: Path, pki: P
         assert states(lab) == {iccid: "enabled"}
 
 
-def test_an_answer_lost_on_the_way_is_no_failure(lab: Lab) -> None:
+def test_an_answer_lost_on_the_way_is_not_a_failure(lab: Lab) -> None:
     """If the modem reports nothing after EnableProfile, the card's state shows that it was enabled."""
     iccid = lab.install()
     lab.card.faults.corrupt(0xBF31, lambda _answer: 0x6F00)
@@ -273,7 +273,7 @@ class TestQuestions:
         assert lab.server.orders.get(order.id).state is state
         assert states(lab) == {}
 
-    def test_policy_rules_need_consent_unasked(self, lab: Lab) -> None:
+    def test_policy_rules_need_consent_by_default(self, lab: Lab) -> None:
         """A profile that cannot be disabled or deleted is not installed without consent."""
         metadata = ProfileMetadata(
             iccid=FIRST, name="Locked", rules=(ProfilePolicyRule.PPR1,), owner=Owner("00101")
@@ -318,7 +318,7 @@ class TestQuestions:
 class TestCancelling:
     """Changes that are cancelled."""
 
-    def test_a_queued_change_is_cancelled_at_once(self, lab: Lab) -> None:
+    def test_a_queued_change_is_cancelled_immediately(self, lab: Lab) -> None:
         """A cancelled queued change never runs."""
         order = lab.order()
         first = lab.asked(

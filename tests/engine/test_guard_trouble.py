@@ -74,7 +74,7 @@ def test_a_port_that_goes_under_the_guard_and_comes_back_is_waited_for(tmp_path:
         assert lab.ended(change.id).error is None
 
 
-def test_a_port_that_is_gone_when_the_time_is_over(tmp_path: Path, pki: Pki) -> None:
+def test_a_port_that_is_gone_when_the_time_has_passed(tmp_path: Path, pki: Pki) -> None:
     """The change does not end before the previous profile is enabled, however long that takes."""
     with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
         change = guarded(lab, REGISTERED, within=3)
@@ -259,7 +259,7 @@ def test_a_busy_card_is_one_switch(tmp_path: Path, pki: Pki) -> None:
         assert rolled_back(lab.ended(change.id))["enabled"] == FIRST
 
 
-def test_a_card_that_answers_nonsense_on_the_way_back_is_asked_again(tmp_path: Path, pki: Pki) -> None:
+def test_a_card_that_answers_garbage_during_the_rollback_is_asked_again(tmp_path: Path, pki: Pki) -> None:
     """The card may just have been reset; only a clear refusal skips the previous profile."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm").id)

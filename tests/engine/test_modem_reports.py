@@ -94,7 +94,7 @@ def test_a_modem_that_begins_to_lie_with_the_switch_is_not_restarted(
         assert "no profile of this card" in hint(change)
 
 
-def test_the_next_command_is_asked_if_one_reports_nonsense(tmp_path: Path, pki: Pki) -> None:
+def test_the_next_command_is_asked_if_one_reports_garbage(tmp_path: Path, pki: Pki) -> None:
     """If a modem's +CCID returns the EID, lpad reads the ICCID by +CRSM, and acts on that."""
     habits: dict[str, Any] = {"iccid_commands": ("+CCID", "+CRSM"), "iccid_answer": ("{name}: {eid}",)}
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, **habits) as lab:

@@ -29,7 +29,7 @@ def switched(lab: Lab) -> None:
 
 @pytest.mark.parametrize("tag", [INFO2, ADDRESSES])
 @pytest.mark.parametrize("answer", [0x6F00, b"\x00", b"\xbf\x23\x00"])
-def test_card_that_reports_nonsense(lab: Lab, tag: int, answer: bytes | int) -> None:
+def test_a_card_with_unreadable_information(lab: Lab, tag: int, answer: bytes | int) -> None:
     """A card whose information or addresses cannot be read is ready, and can be switched."""
     lab.install()
     lab.install(iccid=SECOND)

@@ -169,7 +169,7 @@ def test_no_profile_before_is_not_concluded(tmp_path: Path, pki: Pki) -> None:
         assert enabled(lab) is None
 
 
-def test_a_broken_entry_is_no_goal_of_a_guarded_switch(tmp_path: Path, pki: Pki) -> None:
+def test_a_broken_entry_is_not_a_goal_of_a_guarded_switch(tmp_path: Path, pki: Pki) -> None:
     """A guarded switch to it is refused, since disabling may be forbidden; without a guard its AID works."""
     with guarding(tmp_path, pki) as lab:
         lab.card.distort(SECOND, tail=BROKEN)

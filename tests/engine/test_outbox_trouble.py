@@ -103,7 +103,7 @@ def test_a_hanging_recipient_does_not_delay_the_others(lab: Lab, mute: str) -> N
     told.close()
 
 
-def test_one_that_is_refused_for_good_is_set_aside(lab: Lab) -> None:
+def test_one_that_is_refused_permanently_is_set_aside(lab: Lab) -> None:
     """After some refusals it is set aside, with the reason, stays on the card, and is not resent."""
     set_aside(lab)
     (stored,) = pending(lab)

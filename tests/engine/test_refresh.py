@@ -118,7 +118,7 @@ def test_a_modem_that_keeps_the_old_state_is_helped_step_by_step(
         assert lab.modem.powered
 
 
-def test_a_modem_that_does_not_know_its_familys_reset_is_reset_all_the_same(tmp_path: Path, pki: Pki) -> None:
+def test_a_modem_that_does_not_know_its_familys_reset_is_reset_nevertheless(tmp_path: Path, pki: Pki) -> None:
     """The command in the quirks is sent only if the modem refuses the usual one."""
     reset = {**RESET, "up": ["AT!RESET"], "instead": ["AT+CFUN=1,1"]}
     quirks = {"refresh_ladder": [WAIT, reset]}

@@ -92,7 +92,7 @@ def refuses(journal: Journal, state: JournalState) -> None:
     assert caught.value.kind == "journal-unavailable"
 
 
-def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_set_aside(tmp_path: Path) -> None:
     """A damaged file is kept under its name and the date, and a new journal works."""
     path = tmp_path / "journal.db"
     path.write_bytes(RUBBISH)
@@ -286,7 +286,7 @@ def test_damage_while_it_is_open(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_the_card_is_read_all_the_same(lab: Lab) -> None:
+def test_the_card_is_read_nevertheless(lab: Lab) -> None:
     """With an unusable journal the card is read and shown, and no change that alters it is accepted."""
     iccid = lab.install()
     lab.stop()

@@ -62,7 +62,7 @@ def in_browser(page: Path, *, width: int) -> str:
     return done.stdout
 
 
-def test_all_places_at_once(runs: list[Path]) -> None:
+def test_all_places_together(runs: list[Path]) -> None:
     """One JUnit file has a suite for each place, and each place's own files are next to it."""
     suites = ET.parse(runs[-1] / "junit.xml").getroot()
     assert {suite.get("name") for suite in suites} == set(EIDS)

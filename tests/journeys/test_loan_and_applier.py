@@ -80,7 +80,7 @@ def test_data_follows_the_card(applier: str) -> None:
         gateway.until(lambda: apn() == "b.example")
 
 
-def test_a_lost_connection_is_no_dead_profile() -> None:
+def test_a_lost_connection_is_not_a_dead_profile() -> None:
     """A connection that ModemManager loses while the guard watches, without a cause, is restored."""
     with borrowing("modemmanager") as (gateway, double, apn):
         gateway.install_profile(iccid=FIRST)

@@ -54,7 +54,9 @@ def live(gateway: Gateway, card: SoftCard, name: str, codes: list[str]) -> None:
 
 
 @pytest.mark.parametrize("share", [{}, {"shared": True}], ids=["alone", "shared"])
-def test_profiles_live_in_two_readers_at_once(profile: Callable[[], bytes], share: dict[str, Any]) -> None:
+def test_profiles_live_in_two_readers_at_the_same_time(
+    profile: Callable[[], bytes], share: dict[str, Any]
+) -> None:
     """Two cards, one daemon: neither waits for the other, and no channel stays open on either."""
     euiccs = {"first": {"reader": FIRST, **share}, "second": {"reader": SECOND, **share}}
     with ExitStack() as stack:

@@ -35,7 +35,7 @@ def gateway() -> Iterator[Gateway]:
         os.close(theirs)
 
 
-def test_a_mute_modem_delays_no_other_card(gateway: Gateway, profile: Callable[[], bytes]) -> None:
+def test_a_silent_modem_delays_no_other_card(gateway: Gateway, profile: Callable[[], bytes]) -> None:
     """While its changes wait, both cards are shown, and the other downloads, switches and delivers."""
     lpad = gateway.client
     stuck = [lpad.refresh(MUTE).id for _ in range(QUEUED)]
@@ -52,7 +52,7 @@ def test_a_mute_modem_delays_no_other_card(gateway: Gateway, profile: Callable[[
     assert lpad.system().health.cards_ready == 1
 
 
-def test_a_mute_modem_keeps_no_other_from_stopping_well(
+def test_a_silent_modem_keeps_no_other_from_stopping_well(
     gateway: Gateway, profile: Callable[[], bytes]
 ) -> None:
     """The channel of the other's download is closed before the daemon ends; its question survives."""

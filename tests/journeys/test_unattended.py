@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def test_the_first_profile_comes_unasked(profile: Callable[[], bytes]) -> None:
+def test_the_first_profile_comes_without_a_request(profile: Callable[[], bytes]) -> None:
     """With `provision: on_empty` an empty card gets an enabled profile, once, and no change after that."""
     with Gateway(settings={"provision": "on_empty"}) as gateway:
         gateway.ready()

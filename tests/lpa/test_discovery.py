@@ -143,7 +143,7 @@ def test_a_dead_server_hides_no_other(lab: Lab) -> None:
     assert errors(found) == {"dead.invalid": "server-unreachable"}
 
 
-def test_a_mute_server(lab: Lab) -> None:
+def test_a_silent_server(lab: Lab) -> None:
     """A server that takes the request and never answers is unreachable, and ends with the deadline."""
     lab.root.faults.add(Fault(kind=FaultKind.DELAY, value=3, function="initiateAuthentication"))
     found = lab.discover(deadline=Deadline.after(2))

@@ -142,7 +142,7 @@ def test_errors_of_the_way_pass() -> None:
     assert caught.value is error
 
 
-def test_success_says_nothing() -> None:
+def test_success_returns_nothing() -> None:
     """Functions that change something return nothing when they have succeeded."""
     isdr = ScriptedIsdr(
         "BF3103800100", "BF3203800100", "BF3303800100", "BF2903800100", "BF3403800100", "BF3F03800100"
@@ -350,7 +350,7 @@ def test_a_card_without_a_result_is_at_fault() -> None:
         Euicc(isdr).load_bound_profile_package(BOUND, deadline=SOON)
 
 
-def test_an_answer_that_is_no_result() -> None:
+def test_an_answer_that_is_not_a_result() -> None:
     """Data that are not a result end the loading as the card's fault."""
     isdr = ScriptedIsdr(b"", b"\x30\x00")
     with pytest.raises(CardMalformed, match="LoadBoundProfilePackage"):

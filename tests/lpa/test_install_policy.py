@@ -108,7 +108,7 @@ def test_test_profiles_are_for_those_who_ask_for_them(bench: Bench) -> None:
         bench.download(order)
 
 
-def test_the_package_says_what_was_judged(bench: Bench) -> None:
+def test_the_package_states_what_was_judged(bench: Bench) -> None:
     """A package with other metadata than those that were checked does not reach the card."""
     bench.smdp.faults.add(Fault(kind=FaultKind.METADATA_MISMATCH, function="authenticateClient"))
     order = order_of(bench)

@@ -82,7 +82,7 @@ def test_the_last_will_reports_a_sudden_end(gateway: Gateway, broker: Mosquitto,
         backend.until(lambda: backend.at(HEALTH)[-1] == {"status": "down"})
 
 
-def test_nothing_is_lost_over_restarts(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
+def test_nothing_is_lost_across_restarts(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
     """Events survive a restart of the broker, of lpad-mqtt, or of lpad, even if they occur meanwhile."""
     with Bridge(tmp_path / "b", broker, gateway.socket) as bridge, Listener(broker.port) as backend:
         iccid = installed(gateway)

@@ -210,7 +210,7 @@ def test_without_cgact_the_state_is_unknown(tmp_path: Path) -> None:
         assert AtApplier().look(wanted(on), deadline=Deadline(0.0)).bearer.state is State.UNKNOWN
 
 
-def test_a_memory_of_garbage_is_passed_over(tmp_path: Path) -> None:
+def test_a_memory_of_garbage_is_ignored(tmp_path: Path) -> None:
     """Invalid values from a damaged journal are not sent to the modem."""
     with rig(tmp_path) as on:
         memory = {"context-1": 'IP"\rAT+CFUN=0', "context-9": "IP,x", "x": "IP,x", "context-2": "IPV9,x"}

@@ -131,7 +131,7 @@ def test_a_program_that_hangs_is_killed_with_its_children(serving: Runner) -> No
     assert _is_gone(child)
 
 
-def test_a_program_that_prints_megabytes_is_no_trouble(serving: Runner) -> None:
+def test_a_program_that_prints_megabytes_causes_no_trouble(serving: Runner) -> None:
     """A program's output is read, dropped beyond some kilobytes, and never part of the outcome."""
     serving.script(serving.command, "head -c 5000000 /dev/zero | tr '\\0' 'x'; exit 3")
     outcome = CommandApplier(serving.client).apply(wanted(), deadline=soon())

@@ -28,7 +28,7 @@ def test_take_apns_of_the_field(apn: str) -> None:
     "apn", ["a b", 'a"b', "a\rAT+CFUN=0", "a\n", ".a", "a.", "a..b", "ä.example", "x" * 101, "-a", "a,b", " "]
 )
 @pytest.mark.parametrize("field", ["apn", "initial_bearer_apn"])
-def test_refuse_what_is_no_apn(field: str, apn: str) -> None:
+def test_refuse_what_is_not_an_apn(field: str, apn: str) -> None:
     """Characters that could end an AT command, and invalid APNs, are refused at the border."""
     given: dict[str, Any] = {field: apn, "initial_bearer": InitialBearer.APN}
     with pytest.raises(InvalidValue, match="is not an APN"):

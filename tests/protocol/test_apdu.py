@@ -313,7 +313,7 @@ def test_a_short_apdu_carries_255_bytes() -> None:
         bytes(Command(0x80, 0xE2, data=bytes(256)))
 
 
-def test_a_length_of_00_before_data_is_no_short_command() -> None:
+def test_a_length_of_00_before_data_is_not_a_short_command() -> None:
     """00 begins an extended length, which lpad never sends; 01 is a length like any other."""
     with pytest.raises(MalformedError):
         Command.parse(bytes.fromhex("80E291000005"))

@@ -82,7 +82,7 @@ def test_hex_of_either_case_is_understood(digits: bytes) -> None:
         b'\r\n+CUSATP: "D0118103012105820281028D0604"\r\n',
     ],
 )
-def test_unsolicited_lines_are_no_answer(urc: bytes) -> None:
+def test_unsolicited_lines_are_not_an_answer(urc: bytes) -> None:
     """Unsolicited lines before, between or behind the answer are kept separately, not lost."""
     dialogue = asked()
     dialogue.receive(urc + ECHO + urc + b'+CSIM: 6,"019000"' + urc + b"OK\r\n" + urc)
@@ -396,7 +396,7 @@ def test_a_new_dialogue_has_heard_nothing() -> None:
         (AtCommand("AT+X", prefix="+X", bare=r"[0-9]+"), True),
     ],
 )
-def test_an_ok_alone_is_no_answer_to_a_question(command: AtCommand, *, informs: bool) -> None:
+def test_an_ok_alone_is_not_an_answer_to_a_question(command: AtCommand, *, informs: bool) -> None:
     """OK alone does not end a command that expects information, in whichever form."""
     assert command.informs is informs
     assert (answer_to(b"OK\r\n", command) is None) is informs

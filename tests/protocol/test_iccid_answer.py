@@ -157,7 +157,7 @@ def test_a_short_iccid_on_a_line_of_its_own(lines: str, iccids: tuple[str, ...])
 
 
 @pytest.mark.parametrize("line", ["RING", "+CREG: 5", "NORMAL POWER DOWN", "^BOOT:1,0", "+CSQ: 20,99"])
-def test_other_lines_are_no_answer(line: str) -> None:
+def test_other_lines_are_not_an_answer(line: str) -> None:
     """An unsolicited line is not mistaken for the ICCID that comes after it."""
     report = reported("AT+CCID", f"\r\n{line}\r\n\r\n8944\r\n\r\nOK\r\n")
     assert isinstance(report, IccidReport)
@@ -180,7 +180,7 @@ def test_a_part_is_not_the_whole(part: str) -> None:
     assert not report.names(Iccid.parse(ICCID))
 
 
-def test_a_slots_number_is_no_iccid() -> None:
+def test_a_slots_number_is_not_an_iccid() -> None:
     """Next to an ICCID, short numbers are not ICCIDs."""
     report = iccid_report(answer(f"1,{ICCID},2"))
     assert isinstance(report, IccidReport)

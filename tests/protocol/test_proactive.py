@@ -40,7 +40,7 @@ def test_reads_tags_without_comprehension_bit() -> None:
     ["", "9000", "D100", "D000", "D004 82028182", "D004 81020101", "D009 8103010104820281"],
     ids=["empty", "status", "other-tag", "no-elements", "no-details", "short-details", "cut"],
 )
-def test_refuses_what_is_no_proactive_command(raw: str) -> None:
+def test_refuses_what_is_not_a_proactive_command(raw: str) -> None:
     """A command without command details is malformed."""
     with pytest.raises(MalformedError):
         ProactiveCommand.parse(bytes.fromhex(raw))

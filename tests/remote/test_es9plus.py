@@ -409,7 +409,7 @@ def test_nesting_without_end(bench: Bench, opening: bytes) -> None:
         initiate(client)
 
 
-def test_large_package_is_no_oversized_body(bench: Bench) -> None:
+def test_large_package_is_not_an_oversized_body(bench: Bench) -> None:
     """A package of a megabyte arrives."""
     package = success(transactionId="01", boundProfilePackage="AAAA" * 350_000)
     client = bench.client(bench.server(Reply(200, package)))

@@ -25,7 +25,7 @@ def answer(head: bytes, body: bytes = INITIATED) -> Reply:
         ("deflate", zlib.compress(INITIATED)),
     ],
 )
-def test_packed_unasked(bench: Bench, coding: str, body: bytes) -> None:
+def test_an_unrequested_compression(bench: Bench, coding: str, body: bytes) -> None:
     """Some servers compress each answer, even if no compression was requested."""
     assert initiate(bench.client(bench.server(Reply(200, body, {"Content-Encoding": coding})))) == "aBcD"
 

@@ -142,7 +142,7 @@ def test_the_status_that_is_wanted(wanted: str, status: int) -> None:
         assert probe(f"http://127.0.0.1:{port}/x{wanted}@lo") == f"HTTP status {status}"
 
 
-def test_informational_heads_are_no_answer() -> None:
+def test_informational_heads_are_not_an_answer() -> None:
     """A server may send hints before its answer; only the answer counts."""
     hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
     with tcp_server(hints * 3 + b"HTTP/1.1 204 No Content\r\n\r\n") as port:

@@ -146,13 +146,13 @@ def test_mute_before_tls(trust: Trust) -> None:
         notify(_client(trust, port, SHORT))
 
 
-def test_a_mute_proxy(trust: Trust) -> None:
+def test_a_silent_proxy(trust: Trust) -> None:
     """The error names the proxy, because the proxy is silent."""
     with mute("127.0.0.1") as port, pytest.raises(ServerUnreachable, match=r"the proxy .* was silent for"):
         notify(_client(trust, 1, SHORT, proxy=port))
 
 
-def test_a_mute_proxy_can_be_left(trust: Trust) -> None:
+def test_a_silent_proxy_can_be_left(trust: Trust) -> None:
     """The wait for a silent proxy can be cancelled like any other."""
     with mute("127.0.0.1") as port:
         _check_cancelled(_client(trust, 1, LONG, proxy=port))
@@ -218,7 +218,9 @@ def test_the_next_request_is_not_disturbed(bench: Bench) -> None:
     notify(client)
 
 
-def test_another_address_has_its_turn_after_a_mute_one(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_address_has_its_turn_after_a_silent_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An address that accepts the connection but stays silent does not use up the whole time limit."""
     monkeypatch.setattr("lpad.remote.https.timed_stream._HANDSHAKE_WITH_OTHERS", 0.3)
     server = bench.server(Reply(204))

@@ -126,7 +126,7 @@ def test_mistakes_are_named(tmp_path: Path, text: str, key: str, told: str) -> N
         ("a: !!python/object:os.system {}", "YAML tag"),
     ],
 )
-def test_files_that_are_no_settings(tmp_path: Path, text: str, told: str) -> None:
+def test_files_that_are_not_settings(tmp_path: Path, text: str, told: str) -> None:
     """A file that is not a mapping, or could do harm, is refused."""
     with pytest.raises(InvalidSettings, match=told):
         read(tmp_path, text)

@@ -183,7 +183,7 @@ def test_addresses(text: str, address: tuple[str, int]) -> None:
 
 
 @pytest.mark.parametrize("text", [":1", "host:", "host:0", "host:x", "host:65536"])
-def test_addresses_that_are_none(text: str) -> None:
+def test_invalid_addresses(text: str) -> None:
     """Any other text is refused with an example."""
     with pytest.raises(InvalidValue, match="HOST:PORT"):
         split_address(text)

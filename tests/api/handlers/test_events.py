@@ -119,7 +119,7 @@ def test_stopping_ends_open_streams_and_waits(gateway: Gateway) -> None:
     assert [answer["state"] for answer in answers] == ["queued"]
 
 
-def test_who_may_read_no_more_hears_no_more(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_without_its_role_gets_no_more_events(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream ends before the first event that follows the loss of its listener's role."""
     listener = Peer(os.getpid(), os.geteuid() + 1, frozenset())
     monkeypatch.setattr(Peer, "of", lambda _: listener)

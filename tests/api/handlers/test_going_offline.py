@@ -122,7 +122,7 @@ def test_a_rollback_is_exempt(online: Gateway) -> None:
     assert lab.card.enabled_iccid is None
 
 
-def test_a_repetition_is_no_new_request(online: Gateway) -> None:
+def test_a_repetition_is_not_a_new_request(online: Gateway) -> None:
     """The same request with the same key leads to the same change, whatever was enabled in the meantime."""
     headers = {"Idempotency-Key": "once-and-only-once"}
     path = f"{EUICC}/profiles/{SECOND}/disable?wait=30"

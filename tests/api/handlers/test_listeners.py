@@ -124,7 +124,7 @@ def test_no_position_of_an_event(lab: Lab, position: int) -> None:
         assert one(gateway)["position"] == 0
 
 
-def test_who_may(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_roles_of_listeners(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader may have a few listeners; only an administrator may change those of another user."""
     lab.start()
     with Gateway(lab) as gateway:

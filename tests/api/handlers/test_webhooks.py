@@ -96,7 +96,7 @@ def test_an_unknown_endpoint(gateway: Gateway, action: str) -> None:
     assert "none" in post(gateway, f"other/{action}", status=404)["detail"]
 
 
-def test_who_may(lab: Lab, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_roles_of_webhooks(lab: Lab, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader may view endpoints; only an administrator may pause or resume them, or send events again."""
     lab.engine.webhooks.become([endpoint(receiver)])
     monkeypatch.setattr(AccessRules, "roles", lambda _self, _peer: frozenset({Role.READ, Role.SWITCH}))

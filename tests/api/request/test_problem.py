@@ -43,7 +43,7 @@ def test_kinds_are_unique() -> None:
     assert len(kinds) == len(set(kinds))
 
 
-def test_a_full_queue_says_when_to_come_back() -> None:
+def test_a_full_queue_states_when_to_come_back() -> None:
     """429 carries Retry-After."""
     response = problem_response(TooManyChanges("100 changes are queued"))
     assert (response.status_code, response.headers["retry-after"]) == (429, "10")

@@ -34,13 +34,13 @@ def entries(path: Path) -> set[str]:
     return set(found.stdout.split())
 
 
-def test_who_is_named_may_connect(path: Path) -> None:
+def test_named_users_may_connect(path: Path) -> None:
     """Named users and groups may connect in addition to the socket's owner and group; others may not."""
     admit(path, users=[61002, 61001], groups=[61003])
     assert entries(path) == OWN | {"user:61001:rw-", "user:61002:rw-", "group:61003:rw-", "mask::rw-"}
 
 
-def test_who_is_named_no_longer_may_not(path: Path) -> None:
+def test_users_no_longer_named_may_not_connect(path: Path) -> None:
     """A new list replaces the previous one."""
     admit(path, users=[61001], groups=[61003])
     admit(path, users=[], groups=[])

@@ -109,7 +109,7 @@ def test_a_failing_remembered_link_is_replaced_by_a_search(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"link": "smoke-signals"}', b'{"block_size": 0}'])
-def test_a_damaged_memory_is_no_memory(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_memory_is_not_a_memory(tmp_path: Path, content: bytes) -> None:
     """An unreadable file counts as missing, and is written again."""
     (tmp_path / f"{KEY}.json").write_bytes(content)
     (tmp_path / f"{KEY}.open").write_bytes(content)
@@ -122,7 +122,7 @@ def test_a_damaged_memory_is_no_memory(tmp_path: Path, content: bytes) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{KEY}.json", f"{KEY}.opening"]
 
 
-def test_a_folder_that_cannot_be_written_is_no_harm(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_does_no_harm(tmp_path: Path) -> None:
     """Without its memory lpad searches again, and works."""
     (tmp_path / "file").write_bytes(b"")
     with modem_with(card_with_eid()) as modem, opened(modem, tmp_path / "file" / "links") as link:
@@ -130,7 +130,7 @@ def test_a_folder_that_cannot_be_written_is_no_harm(tmp_path: Path) -> None:
         assert get_eid(link) == EID
 
 
-def test_no_identifier_stands_in_the_memory(tmp_path: Path) -> None:
+def test_no_identifier_is_in_the_memory(tmp_path: Path) -> None:
     """Neither the IMEI nor the EID is written to disk, not even as a file's name."""
     with modem_with(card_with_eid()) as modem, opened(modem, tmp_path) as link:
         get_eid(link)
@@ -254,7 +254,7 @@ def test_without_a_working_link_each_attempt_gives_its_reason() -> None:
             assert part in caught.value.sentence
 
 
-def test_a_card_that_is_no_euicc_is_reported_as_such() -> None:
+def test_a_card_that_is_not_an_euicc_is_reported_as_such() -> None:
     """Whatever the modem's own commands report, the card's 'no such application' is the cause."""
     card = ScriptedCard(applications=())
     with modem_with(card, handles=Handles.NUMBER, not_found=None) as modem, opened(modem) as link:
@@ -263,7 +263,7 @@ def test_a_card_that_is_no_euicc_is_reported_as_such() -> None:
         assert card.open == set()
 
 
-def test_a_mute_modem_is_not_searched_on() -> None:
+def test_a_silent_modem_is_not_searched_on() -> None:
     """A modem that does not answer one command is not asked ten others."""
     with modem_with(card_with_eid()) as modem, opened(modem) as link:
         link.imei(deadline=soon())
@@ -290,7 +290,7 @@ def test_handles_are_text_to_be_sent_back() -> None:
         assert any(re.match("AT\\+CGLA=00000000038aa3[0-9a-f]{2},", line) for line in modem.received)
 
 
-def test_a_name_that_is_no_channel_number_is_not_put_into_class_bytes() -> None:
+def test_a_name_that_is_not_a_channel_number_is_not_put_into_class_bytes() -> None:
     """Class bytes with the channel are refused if the name is not a channel number; the channel is closed."""
     card = card_with_eid()
     with (

@@ -77,7 +77,7 @@ def test_another_isdr_is_recognised_by_its_answer() -> None:
     assert close_leftovers(card, deadline=soon()) == 1
 
 
-def test_garbage_for_parameters_is_no_reason_to_close() -> None:
+def test_garbage_for_parameters_is_not_a_reason_to_close() -> None:
     """A channel whose STATUS cannot be read belongs to another program."""
 
     class Odd(ScriptedCard):

@@ -67,7 +67,7 @@ def test_both_refused_is_reported() -> None:
         BareHeader(card).transmit(CLOSE, deadline=soon())
 
 
-def test_a_port_that_goes_is_no_refusal() -> None:
+def test_a_port_that_goes_is_not_a_refusal() -> None:
     """Nothing is sent a second time to a link that is gone."""
 
     class Gone(ScriptedCard):

@@ -72,7 +72,7 @@ def test_the_modem_is_set_up_once() -> None:
         assert heads == ["ATE0", "AT+CMEE"] + ["AT+CSIM"] * 8
 
 
-def test_a_modem_that_refuses_the_set_up_is_used_all_the_same() -> None:
+def test_a_modem_that_refuses_the_set_up_is_used_nevertheless() -> None:
     """A modem that refuses ATE0 or AT+CMEE=1 is used nevertheless."""
     with bench() as (modem, link, _):
         modem.once("ATE0", instead=("ERROR",), executed=False)
@@ -101,7 +101,7 @@ def test_a_modem_that_refuses_the_set_up_is_used_all_the_same() -> None:
         ("NO CARRIER", LinkRefused, "NO CARRIER"),
     ],
 )
-def test_a_refusal_becomes_a_sentence_at_once(told: str, error: type[CardError], says: str) -> None:
+def test_a_refusal_becomes_a_sentence_immediately(told: str, error: type[CardError], says: str) -> None:
     """Each final result ends the wait and states the remedy (a peer hangs on +CME ERROR)."""
     with bench() as (modem, link, _):
         modem.once("AT+CSIM", instead=(told,), executed=False)
@@ -151,7 +151,7 @@ def test_short_lines_shrink_the_blocks() -> None:
         assert card.commands == [bytes(600)]
 
 
-def test_a_mute_modem_ends_with_the_deadline() -> None:
+def test_a_silent_modem_ends_with_the_deadline() -> None:
     """A modem that answers nothing does not freeze the caller."""
     with bench() as (modem, link, _):
         modem.once(instead=())
@@ -257,7 +257,7 @@ def test_a_late_answer_that_has_come_makes_the_probe_needless() -> None:
         assert "AT+CMEE?" not in modem.received
 
 
-def test_a_modem_that_stays_mute_is_unreachable_and_then_found_again() -> None:
+def test_a_modem_that_stays_silent_is_unreachable_and_then_found_again() -> None:
     """While probes get no answer, no APDU is sent; once the modem answers again, everything works."""
     with bench() as (modem, link, card), isdr_session(link, deadline=soon()) as isdr:
         modem.once("AT+CSIM", instead=())
@@ -303,7 +303,7 @@ def test_no_valid_imei_is_none(told: str) -> None:
         assert link.imei(deadline=soon()) == IMEI
 
 
-def test_unsolicited_lines_between_commands_are_passed_over() -> None:
+def test_unsolicited_lines_between_commands_are_ignored() -> None:
     """Lines that the modem sends between commands are read and dropped before the next command."""
     with bench() as (modem, link, _):
         assert get_eid(link) == EID

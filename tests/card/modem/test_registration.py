@@ -80,7 +80,7 @@ def test_a_modem_without_any_of_the_commands_reports_nothing() -> None:
 
 
 @pytest.mark.parametrize("reason", [10, 14], ids=["no SIM", "SIM busy"])
-def test_a_modem_without_a_sim_knows_the_command_all_the_same(reason: int) -> None:
+def test_a_modem_without_a_sim_knows_the_command_nevertheless(reason: int) -> None:
     """Without an enabled profile the modem is not registered, and a guard may wait for that."""
     with bench(registration_commands=("+CEREG",)) as (modem, host, _):
         modem.once("AT+CEREG?", instead=(f"+CME ERROR: {reason}",), executed=False)

@@ -41,7 +41,7 @@ def test_the_deadline_ends_the_waiting(pcscd: PrivatePcscd) -> None:
         assert watch.wait_for_change(deadline=Deadline.after(0.05)) == first
 
 
-def test_other_readers_are_passed_over(pcscd: PrivatePcscd) -> None:
+def test_other_readers_are_ignored(pcscd: PrivatePcscd) -> None:
     """A card in another reader is not a change."""
     with ReaderWatch(FIRST) as watch:
         watch.wait_for_change(deadline=soon())

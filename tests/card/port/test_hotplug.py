@@ -83,7 +83,7 @@ def test_the_thread_ends_with_the_last_watch(
     assert not thread.is_alive()
 
 
-def test_a_system_that_reports_nothing_is_no_error(told: queue.SimpleQueue[bool], tmp_path: Path) -> None:
+def test_a_system_that_reports_nothing_is_not_an_error(told: queue.SimpleQueue[bool], tmp_path: Path) -> None:
     """In some containers no program may listen; lpad then checks the port from time to time."""
     end = PortWatch(uevents=lambda: None).watch(tmp_path.exists, told.put)
     end()

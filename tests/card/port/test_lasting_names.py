@@ -91,7 +91,7 @@ def test_a_port_under_another_number_is_found_by_its_lasting_name(modem: PtyMode
         assert not any("AT+CGSN" in other.received for other in others)
 
 
-def test_a_port_that_is_away_is_no_port(modem: PtyModem, serial: Path) -> None:
+def test_a_port_that_is_away_is_not_a_port(modem: PtyModem, serial: Path) -> None:
     """No other port is opened in its place."""
     port = modem.device
     opened(names(port, serial))

@@ -89,7 +89,7 @@ def test_the_proxy_is_reached_through_the_opener(tmp_path: Path) -> None:
             port.close()
 
 
-def test_a_proxy_without_an_opener_is_tried_all_the_same(tmp_path: Path) -> None:
+def test_a_proxy_without_an_opener_is_tried_nevertheless(tmp_path: Path) -> None:
     """A proxy may be built for another user than root; one that refuses is named with the remedy."""
     address = f"\0lpad-test-{os.getpid()}-{tmp_path.name}"
     none = PortOpenerClient(str(tmp_path / "none"))

@@ -55,7 +55,7 @@ def test_a_missing_port_names_the_remedy(tmp_path: Path) -> None:
     assert caught.value.retryable
 
 
-def test_a_plain_file_is_no_port(tmp_path: Path) -> None:
+def test_a_plain_file_is_not_a_port(tmp_path: Path) -> None:
     """Something that is not a serial port is reported as such."""
     path = tmp_path / "file"
     path.write_bytes(b"")

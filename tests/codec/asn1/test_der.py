@@ -64,7 +64,7 @@ def test_damaged_messages_are_malformed(data: st.DataObject) -> None:
                 continue
 
 
-def test_unknown_elements_are_passed_over_anywhere() -> None:
+def test_unknown_elements_are_ignored_anywhere() -> None:
     """Elements that rsp.asn does not know are skipped first, in the middle and last."""
     unknown = tlv.encode(0x9F7B, b"new") + tlv.encode(0xBF64, tlv.encode(0x80, b"x"))
     members = [tlv.encode(0x5A, ICCID), tlv.encode(0x9F70, b"\x01"), tlv.encode(0x92, b"name")]

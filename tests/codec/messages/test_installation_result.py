@@ -111,7 +111,7 @@ def test_the_profile_element_of_a_failure_is_shown(sima: dict[str, Any], said: s
 
 
 @pytest.mark.parametrize("sima", [b"", b"\x30", b"\x04\x00", bytes(20)])
-def test_an_interpreter_that_says_nothing_readable(sima: bytes) -> None:
+def test_an_unreadable_complaint_of_the_interpreter(sima: bytes) -> None:
     """Unreadable details do not hide the result."""
     value = {"bppCommandId": 5, "errorReason": 12, "simaResponse": sima}
     assert ProfileInstallationResult.decode(result("errorResult", value)).element_status is None

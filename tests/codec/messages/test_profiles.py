@@ -345,7 +345,7 @@ def test_two_profiles_with_one_iccid_are_two() -> None:
     assert [(entry.isdp_aid, entry.state) for entry in answer.unread] == [(AID, ProfileState.DISABLED)]
 
 
-def test_a_list_of_nothing_but_odd_bytes_is_no_error() -> None:
+def test_a_list_of_nothing_but_odd_bytes_is_not_an_error() -> None:
     """Bytes that are not an entry are counted, so that the card is not mistaken for empty."""
     assert read(bytes.fromhex("BF2D03A00130")) == ([], 1)
     assert read(bytes.fromhex("BF2D02FF13")) == ([], 1)

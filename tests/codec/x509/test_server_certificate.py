@@ -97,7 +97,7 @@ def test_roles(oid: str, role: Role) -> None:
     assert Certificate.decode(certificate(policies(oid))).roles == (role,)
 
 
-def test_other_policies_are_no_role() -> None:
+def test_other_policies_are_not_a_role() -> None:
     """A policy that SGP.22 does not know gives no role."""
     assert Certificate.decode(certificate(policies("2.23.146.1.2.1.99", "2.23.140.1.2.1"))).roles == ()
 

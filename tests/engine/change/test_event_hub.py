@@ -91,7 +91,7 @@ def test_an_id_too_far_back_is_recognised() -> None:
     assert events[-1].data["n"] == REMEMBERED + 4
 
 
-def test_nonsense_as_the_last_id_is_no_error() -> None:
+def test_nonsense_as_the_last_id_is_not_an_error() -> None:
     """Whatever last ID a client sends, it gets a stream."""
     hub = Hub()
     for after in ("", "x", "-", "-1", "9" * 40, f"{hub.last_id}9"):

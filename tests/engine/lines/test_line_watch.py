@@ -86,7 +86,7 @@ def test_the_cause_in_a_switchs_error(tmp_path: Path, pki: Pki, line: Line, caus
         assert ended.error.details["layer"] == "registered"
 
 
-def test_a_live_line_is_no_cause(tmp_path: Path, pki: Pki) -> None:
+def test_a_live_line_is_not_a_cause(tmp_path: Path, pki: Pki) -> None:
     """The error does not mention a live line."""
     with lines(tmp_path, pki, registration={SECOND: 3}) as lab:
         lab.known(SECOND, Line.LIVE)

@@ -123,7 +123,7 @@ def test_a_profile_that_came_keeps_its_orders_settings(networks: NetworkStore) -
     assert networks.get(FIRST).order == SHORT
 
 
-def test_senseless_settings_are_passed_over(
+def test_senseless_settings_are_ignored(
     journal: Journal, networks: NetworkStore, restarted: Callable[[], NetworkStore]
 ) -> None:
     """Rows from a damaged disk, or from another lpad, do not hide the others."""

@@ -124,7 +124,7 @@ def test_an_event_that_cannot_be_had_now_holds_no_other(
     assert [(each.when_online, each.retry_for) for each in asked] == [(False, 0.2), (True, 3600)]
 
 
-def test_an_event_that_is_still_listed_is_no_second_download(lab: DiscoveryLab) -> None:
+def test_an_event_that_is_still_listed_is_not_a_second_download(lab: DiscoveryLab) -> None:
     """Before the SM-DP+ deletes the event, and after a user has deleted the profile, lpad leaves it alone."""
     lab.root.faults.add(Fault(kind=FaultKind.DELETED_EVENTS, function="authenticateClient", times=0))
     lab.event()
@@ -196,7 +196,7 @@ def test_the_test_address_counts_as_not_set(lab: DiscoveryLab) -> None:
     assert (change.error.kind, "discovery.servers" in change.error.sentence) == ("conflict", True)
 
 
-def test_lpad_asks_unasked(lab: DiscoveryLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lpad_asks_without_a_request(lab: DiscoveryLab, monkeypatch: pytest.MonkeyPatch) -> None:
     """A periodic discovery queries, downloads what the policy allows, and keeps its plan across restarts."""
     lab.event()
     monkeypatch.setattr(random, "uniform", lambda *_: 0.0)
@@ -213,7 +213,7 @@ def test_lpad_asks_unasked(lab: DiscoveryLab, monkeypatch: pytest.MonkeyPatch) -
     assert [each.origin for each in asked] == [DISCOVERY]
 
 
-def test_lpad_only_looks_unasked(lab: DiscoveryLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lpad_only_looks_without_a_request(lab: DiscoveryLab, monkeypatch: pytest.MonkeyPatch) -> None:
     """With `install: never`, events are known and nothing is downloaded."""
     lab.event()
     monkeypatch.setattr(random, "uniform", lambda *_: 0.0)

@@ -16,7 +16,7 @@ BOOTING = 5.0
 
 
 @pytest.mark.parametrize(("like", "retry_after", "ready"), [("desk", 60, 900.0), ("kore", None, 0.0)])
-def test_a_thousand_devices_at_once(
+def test_a_thousand_devices_at_the_same_time(
     monkeypatch: pytest.MonkeyPatch, like: str, retry_after: int | None, ready: float
 ) -> None:
     """Each device gets one profile with one order; most are refused once, few again, none calls too early."""

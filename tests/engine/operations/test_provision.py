@@ -194,7 +194,7 @@ def test_one_available_needs_no_person(kore: PlatformLab) -> None:
     assert (change.question, change.error, kore.platform.calls["order"]) == (None, None, 0)
 
 
-def test_two_available_at_once(kore: PlatformLab) -> None:
+def test_two_available_together(kore: PlatformLab) -> None:
     """Of two profiles that are available for this card, lpad asks the user; a yes takes the oldest."""
     made = [kore.platform.stock.order(eid=str(kore.card.eid)) for _ in range(2)]
     for each in made * 2:

@@ -114,7 +114,7 @@ def test_all_that_leave_the_card_are_compared_by_one_command(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("answer", [0x6A80, bytes.fromhex("BF2B03810101"), bytes.fromhex("BF2B00")])
-def test_a_card_that_does_not_give_all_at_once_is_asked_for_each(lab: Lab, answer: bytes | int) -> None:
+def test_a_card_that_does_not_list_all_is_asked_for_each(lab: Lab, answer: bytes | int) -> None:
     """After an error, a status word or an empty answer to the one command, none of them stays on the card."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=503, times=100))
     lab.install()

@@ -94,7 +94,7 @@ def test_the_limit_of_a_day(tmp_path: Path, pki: Pki) -> None:
         assert result_of(lab.carry_out(Kind.ENABLE, iccid=SECOND)) == {"iccid": SECOND, "already": True}
 
 
-def test_the_limit_is_kept_over_restarts(tmp_path: Path, pki: Pki) -> None:
+def test_the_limit_is_kept_across_restarts(tmp_path: Path, pki: Pki) -> None:
     """Switches are counted in the journal."""
     policy = SwitchPolicy(per_day=1)
     with guarding(tmp_path, pki, policy=policy) as lab:
@@ -170,7 +170,7 @@ def test_a_clock_that_jumps_neither_locks_the_card_nor_frees_it(wall: float) -> 
     SwitchPolicy(per_day=1).check_limit([change], present=replace(present, steady=steady + 24 * 3600 + 1))
 
 
-def test_other_steps_are_no_switches() -> None:
+def test_other_steps_are_not_switches() -> None:
     """Steps of a rollback, and of other changes, do not count as switches."""
     changes = [
         made(NOON, step) for step in ("go-back", "fall-back", "enable-profile-again", "delete-profile")

@@ -132,7 +132,7 @@ def test_a_failover_without_a_rule_has_it(tmp_path: Path, pki: Pki) -> None:
         assert enabled(lab) == FIRST
 
 
-def test_a_locked_sim_ends_the_watch_at_once(tmp_path: Path, pki: Pki) -> None:
+def test_a_locked_sim_ends_the_watch_immediately(tmp_path: Path, pki: Pki) -> None:
     """At an unattended device no user enters a PIN, so lpad does not wait until the limit."""
     with defaulting(tmp_path, pki, within=600, pin_locked=(SECOND,)) as lab:
         details = rolled_back(lab.carry_out(Kind.ENABLE, iccid=SECOND))

@@ -139,7 +139,7 @@ def test_a_modem_that_keeps_the_old_state_is_helped_back_too(tmp_path: Path, pki
         assert lab.modem.powered
 
 
-def test_a_switch_that_does_not_come_up_is_taken_back_at_once(tmp_path: Path, pki: Pki) -> None:
+def test_a_switch_that_does_not_come_up_is_taken_back_immediately(tmp_path: Path, pki: Pki) -> None:
     """If a card reports success and stays as it was, no guard is awaited."""
     with guarding(tmp_path, pki, patience=2) as lab:
         lab.card.faults.refuse(ENABLE, 0)
@@ -148,7 +148,7 @@ def test_a_switch_that_does_not_come_up_is_taken_back_at_once(tmp_path: Path, pk
         assert enabled(lab) == FIRST
 
 
-def test_less_than_a_second_is_no_damage(tmp_path: Path, pki: Pki) -> None:
+def test_less_than_a_second_is_not_damage(tmp_path: Path, pki: Pki) -> None:
     """A stored time limit below the shortest that callers may request is not replaced by a longer one."""
     with guarding(tmp_path, pki, registration={SECOND: 3}) as lab:
         change = ended(lab, REGISTERED, within=0.5)
@@ -342,7 +342,7 @@ def test_a_confirmation_may_come_before_the_rest(tmp_path: Path, pki: Pki) -> No
         assert lab.ended(change.id).error is None
 
 
-def test_a_no_takes_it_back_at_once(tmp_path: Path, pki: Pki) -> None:
+def test_a_no_takes_it_back_immediately(tmp_path: Path, pki: Pki) -> None:
     """The rollback begins long before the time has passed."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=600).id)
@@ -384,7 +384,7 @@ def test_other_changes_wait_and_reads_do_not(tmp_path: Path, pki: Pki) -> None:
         assert lab.ended(other.id).error is None
 
 
-def test_where_the_profile_before_does_not_enable_the_fallback_order_is_tried(
+def test_if_the_previous_profile_does_not_enable_the_fallback_order_is_tried(
     tmp_path: Path, pki: Pki
 ) -> None:
     """The settings' order applies; profiles that the card does not have are skipped."""

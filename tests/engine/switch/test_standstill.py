@@ -145,7 +145,7 @@ def test_the_last_look_is_taken_once(tmp_path: Path, pki: Pki, monkeypatch: pyte
         assert enabled(lab) == FIRST
 
 
-def test_no_ends_the_last_look(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_ends_the_last_check(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cancelling the change ends the last check immediately."""
     monkeypatch.setattr(condition_watch, "LAST_LOOK", 30.0)
     with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
@@ -202,7 +202,7 @@ def _notes(lab: Lab, change: Change, journal: Journal | None = None) -> SwitchNo
     return notes
 
 
-def test_time_that_passes_with_signs_of_life_is_no_standstill(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_that_passes_with_signs_of_life_is_not_a_standstill(monkeypatch: pytest.MonkeyPatch) -> None:
     """A time with signs of life is not a standstill, however long; the thread's own check is such a sign."""
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])

@@ -216,7 +216,7 @@ def test_an_unevaluated_condition_makes_no_profile_healthy(tmp_path: Path, pki: 
         assert asked_for(lab) == []
 
 
-def test_if_the_next_one_is_no_better_the_one_after_it_is_tried(tmp_path: Path, pki: Pki) -> None:
+def test_if_the_next_one_is_not_better_the_one_after_it_is_tried(tmp_path: Path, pki: Pki) -> None:
     """Each unsuccessful switch is rolled back, and after the cool-down failover tries the next profile."""
     in_vain = policy(rule(FIRST), rule(SECOND), rule(THIRD), within=1, cooldown=3600)
     with bench(tmp_path, pki, in_vain, registration={SECOND: 3}) as lab:
@@ -306,7 +306,7 @@ def test_a_switch_on_trial_is_left_to_its_own_guard(tmp_path: Path, pki: Pki) ->
         lab.ended(change.id)
 
 
-def test_a_download_that_waits_is_no_switch(tmp_path: Path, pki: Pki) -> None:
+def test_a_download_that_waits_is_not_a_switch(tmp_path: Path, pki: Pki) -> None:
     """Failover checks the profile, and leaves it, while a download waits for its answer or its server."""
     with bench(tmp_path, pki, BOTH) as lab:
         lab.stands(Standing.WELL)
@@ -319,7 +319,7 @@ def test_a_download_that_waits_is_no_switch(tmp_path: Path, pki: Pki) -> None:
         assert lab.engine.change(asked.id).question == asked.question
 
 
-def test_a_download_whose_server_says_nothing_is_overtaken(
+def test_a_download_whose_server_is_silent_is_overtaken(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such a download makes way for a check of the profile, and for the switch."""
@@ -336,7 +336,7 @@ def test_a_download_whose_server_says_nothing_is_overtaken(
             assert lab.engine.change(download.id).overtaken > 0
 
 
-def test_no_download_makes_way_for_a_look_that_would_be_in_vain(
+def test_no_download_makes_way_for_a_check_that_would_be_without_success(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A modem that does not report its registration while lpad is idle is not borrowed for that."""
@@ -391,7 +391,7 @@ def test_a_stop_in_the_very_moment_is_not_missed(tmp_path: Path, pki: Pki) -> No
         assert not failover.alive
 
 
-def test_a_look_at_a_mute_place_ends_with_the_daemon(tmp_path: Path, pki: Pki) -> None:
+def test_a_look_at_a_silent_place_ends_with_the_daemon(tmp_path: Path, pki: Pki) -> None:
     """The end of lpad does not wait for the probe's socket."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
         probe = f"http://127.0.0.1:{mute.getsockname()[1]}/"

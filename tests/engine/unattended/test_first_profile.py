@@ -166,7 +166,7 @@ def test_without_a_network_it_waits_for_one(lab: Lab) -> None:
     assert len(asked(lab)) == 1
 
 
-def test_an_attempt_that_was_taken_back_is_not_repeated_at_once(lab: Lab) -> None:
+def test_an_attempt_that_was_taken_back_is_not_repeated_immediately(lab: Lab) -> None:
     """After a user has cancelled an attempt, the next one begins when it is due."""
     lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.DROP_BEFORE, times=99))
     lab.start(empty(lab))

@@ -277,7 +277,7 @@ def test_an_event_is_delivered_after_days_without_network(bench: Bench) -> None:
         bench.until(lambda now: now.delivered == 2 and not now.unreached)
 
 
-def test_a_network_that_is_back_is_used_at_once(bench: Bench) -> None:
+def test_a_network_that_is_back_is_used_immediately(bench: Bench) -> None:
     """The attempt is immediate unless the endpoint was just tried; one that answers keeps its own time."""
     with Receiver() as receiver:
         address = receiver.url()
@@ -358,7 +358,7 @@ def test_one_event_is_sent_once_more(bench: Bench) -> None:
             bench.webhooks.redeliver("other", 1)
 
 
-def test_a_test_says_what_the_endpoint_answers(bench: Bench) -> None:
+def test_a_test_states_what_the_endpoint_answers(bench: Bench) -> None:
     """A test works even if the endpoint is paused; it is signed, has no number, and is not in the outbox."""
     with Receiver(Answer(200), Answer(401)) as receiver:
         bench.serve(endpoint(receiver))
@@ -416,7 +416,7 @@ def test_the_status_suffices(bench: Bench, raw: bytes) -> None:
         assert bench.until(lambda now: now.delivered == 2).attempts == 0
 
 
-def test_a_mute_endpoint_delays_no_other_and_no_stop(bench: Bench) -> None:
+def test_a_silent_endpoint_delays_no_other_and_no_stop(bench: Bench) -> None:
     """The threads that write events are not delayed either."""
     with holding() as event, Receiver(Answer(until=event)) as mute, Receiver() as other:
         bench.serve(endpoint(mute, "mute"), endpoint(other, "other"))
@@ -463,7 +463,7 @@ def test_nothing_is_sent_before_the_clock_is_set(tmp_path: Path) -> None:
         bench.close()
 
 
-def test_a_full_outbox_says_what_an_endpoint_missed(bench: Bench) -> None:
+def test_a_full_outbox_states_what_an_endpoint_missed(bench: Bench) -> None:
     """Unawaited events are dropped first, then droppable ones; the drop is an event and a count."""
     with Receiver() as receiver:
         bench.serve(endpoint(receiver, types=("org.lpad.profile.*", "org.lpad.events.dropped.v1")))

@@ -72,7 +72,7 @@ def test_the_first_has_the_card() -> None:
         ownership.claim(EID, one)
 
 
-def test_who_serves_another_card_lets_the_first_go() -> None:
+def test_a_worker_with_another_card_releases_the_first() -> None:
     """A swapped card is free for the worker that reaches it now; a worker that has left is not informed."""
     ownership, told = CardOwnership(), list[str]()
     one, two = (Claimant(name, lambda name=name: told.append(name)) for name in ("one", "two"))  # type: ignore[misc]  # name is bound

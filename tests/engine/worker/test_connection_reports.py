@@ -135,7 +135,7 @@ def bearer(lab: Lab) -> list[str]:
     return [each.type.split("layer-")[1].split(".")[0] for each in told]
 
 
-def test_a_program_that_is_back_forgets_at_once(
+def test_a_program_that_is_back_forgets_immediately(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Data that could not be removed while it was away are removed as soon as it is back on the bus."""

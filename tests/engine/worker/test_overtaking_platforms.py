@@ -124,7 +124,7 @@ def test_a_switch_overtakes_a_wish(desk: PlatformLab, call: str) -> None:
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_wish_is_cancelled_while_its_platform_is_mute(desk: PlatformLab, call: str) -> None:
+def test_a_wish_is_cancelled_while_its_platform_is_silent(desk: PlatformLab, call: str) -> None:
     """The change ends immediately, and the order is released."""
     with mute_platform(desk.platform, call) as asked:
         change = desk.provision()
@@ -162,7 +162,7 @@ def test_a_switch_overtakes_a_discovery(discovery: DiscoveryLab, function: str) 
 
 
 @pytest.mark.parametrize("function", ["initiateAuthentication", "authenticateClient"])
-def test_a_discovery_is_cancelled_while_its_server_is_mute(discovery: DiscoveryLab, function: str) -> None:
+def test_a_discovery_is_cancelled_while_its_server_is_silent(discovery: DiscoveryLab, function: str) -> None:
     """The card is free immediately."""
     with mute_server(discovery.root, function) as asked:
         change = discovery.submit(Kind.DISCOVER)

@@ -26,7 +26,7 @@ def due_in(looking: Presence) -> float:
     return looking.looks_at - time.monotonic()
 
 
-def test_without_news_the_next_look_is_put_off(looking: Presence) -> None:
+def test_without_news_the_next_check_is_put_off(looking: Presence) -> None:
     """A card that cannot be reached is not tried continuously."""
     looking.missed()
     assert LATER / 2 < due_in(looking) <= LATER

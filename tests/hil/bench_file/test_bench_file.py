@@ -49,7 +49,7 @@ def test_mistakes(tmp_path: Path, section: dict[str, Any], told: str) -> None:
         read(tmp_path, place=section)
 
 
-def test_all_at_once(tmp_path: Path) -> None:
+def test_all_at_the_same_time(tmp_path: Path) -> None:
     """One run reports all mistakes, and two places cannot have the same card."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, UPPER=RIGHT, other=RIGHT | {"features": ["x"]})

@@ -410,7 +410,7 @@ def test_a_header_that_is_not_ascii(bench: Bench, altering: Callable[[Altering],
 
 
 @pytest.mark.parametrize("following", ["//[x", "https://[x/", "http://a\u2100b/", "https://\ufffd.example/"])
-def test_a_next_page_that_is_no_address(
+def test_a_next_page_that_is_not_an_address(
     bench: Bench, altering: Callable[[Altering], None], following: str
 ) -> None:
     """It is unclear where the list continues, as with a page on another host."""

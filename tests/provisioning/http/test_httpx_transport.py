@@ -34,7 +34,7 @@ def test_https_only(url: str) -> None:
         server_of(f"{url}?key=s3cret")
 
 
-def test_the_public_cas_do_not_vouch_for_all(bench: Bench) -> None:
+def test_the_public_cas_do_not_confirm_every_server(bench: Bench) -> None:
     """A platform whose CA is neither named nor public is untrusted, and gets no request."""
     server = bench.platform("desk")
     with pytest.raises(ServerUntrusted):

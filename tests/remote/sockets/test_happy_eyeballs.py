@@ -141,7 +141,7 @@ def test_a_name_with_one_family_proves_nothing(names: Names) -> None:
     assert memory.ordered(found, interface=None)[0].family == socket.AF_INET6
 
 
-def test_an_address_that_said_nothing_comes_last(names: Names) -> None:
+def test_a_silent_address_is_tried_last(names: Names) -> None:
     """An address that accepted the connection but then stayed silent is tried last the next time."""
     memory = AddressMemory()
     names.all = [four("127.0.0.1"), four("127.0.0.2")]
@@ -241,7 +241,7 @@ def test_an_answer_may_come_just_after_none_was_taken(names: Names, monkeypatch:
     assert takes[:2] == [0, 1]
 
 
-def test_a_mute_name_server_ends_with_the_silence(names: Names) -> None:
+def test_a_silent_name_server_ends_with_the_silence(names: Names) -> None:
     """The error states that the name was the cause."""
     names.holds = {socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6}
     with pytest.raises(LookUpError) as caught:

@@ -6,7 +6,7 @@ from lpad.remote.https.request_limits import Limits
 from lpad.settings import Settings
 
 
-def test_a_mute_server_costs_less_than_a_minute() -> None:
+def test_a_silent_server_costs_less_than_a_minute() -> None:
     """The defaults are 45 s of silence and 5 minutes for a whole answer, of a download's 15 minutes."""
     by_default = Settings().deadlines
     assert (by_default.silence, by_default.request) == (45, 300)

@@ -277,7 +277,7 @@ def test_an_emulated_baud_rate_takes_its_time() -> None:
         port.close()
 
 
-def test_a_mute_card_is_a_sim_failure() -> None:
+def test_a_silent_card_is_a_sim_failure() -> None:
     """If the card has no power, the modem reports this in the command's answer and in its own toolkit."""
 
     class Mute(Card):
@@ -293,7 +293,7 @@ def test_a_mute_card_is_a_sim_failure() -> None:
         port.close()
 
 
-def test_a_card_that_crashes_is_not_passed_over() -> None:
+def test_a_card_that_crashes_is_not_ignored() -> None:
     """An exception in the card is raised when the modem is closed."""
 
     class Crashing(Card):

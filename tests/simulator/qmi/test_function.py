@@ -209,7 +209,7 @@ def test_indications_come_late_or_not_at_all(delay: float | None, count: int) ->
     assert (function.due is not None) == (delay == 3600.0)
 
 
-def test_a_power_state_that_exists_is_no_change() -> None:
+def test_a_power_state_that_exists_is_not_a_change() -> None:
     """NoEffect is the answer, as for a slot that is active."""
     function = started()
     assert asked(function, uim.PowerOn(slot=1))[0] == Error.NO_EFFECT

@@ -250,7 +250,7 @@ def test_unknown_ci_issued_the_certificate(visit: Visit, pki: Pki) -> None:
     assert _signature_is_right(visit, certificate)
 
 
-def test_signing_ci_is_none_of_the_cards(visit: Visit) -> None:
+def test_the_signing_ci_is_not_one_of_the_cards(visit: Visit) -> None:
     """The card is asked to sign for a CI that it did not offer."""
     fault(visit, FaultKind.OTHER_SIGNING_CI)
     chosen = decoded("SubjectKeyIdentifier", visit.initiate()["euiccCiPKIdToBeUsed"])

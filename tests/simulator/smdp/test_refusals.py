@@ -77,7 +77,7 @@ def test_malformed_request_is_invalid(visit: Visit, changes: dict[str, object]) 
     assert status_of(visit.initiate(**changes)) == "1.6/2.1"
 
 
-def test_unknown_fields_and_blanks_in_base64_are_passed_over(visit: Visit) -> None:
+def test_unknown_fields_and_blanks_in_base64_are_ignored(visit: Visit) -> None:
     """Newer LPAs send more fields, and older tools wrap their base64 or leave the padding out."""
     challenge = b64(visit.card.challenge).rstrip("=")
     answer = visit.initiate(

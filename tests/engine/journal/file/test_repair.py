@@ -241,7 +241,7 @@ def test_a_damaged_write_ahead_log(
     journal.close()
 
 
-def test_a_log_that_a_power_cut_tore_is_no_damage(
+def test_a_log_that_a_power_cut_tore_is_not_damage(
     made: tuple[Path, Mapping[str, Contents]], tmp_path: Path
 ) -> None:
     """The transaction that was under way is undone, and nothing is repaired."""
@@ -479,7 +479,7 @@ def test_a_file_unwritable_for_minutes_counts_as_damaged(
         journal.close()
 
 
-def test_a_folder_that_cant_be_written_is_no_damage(public: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cant_be_written_is_not_damage(public: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long it lasts, the journal stays as it is, and is shown."""
     path = public / JOURNAL
     filled(path)
@@ -533,7 +533,7 @@ def test_a_log_that_may_not_be_read_is_not_empty(
     journal.close()
 
 
-def test_a_number_that_is_damaged_is_no_later_lpad(
+def test_a_number_that_is_damaged_is_not_a_later_lpad(
     worn: Path, made: tuple[Path, Mapping[str, Contents]]
 ) -> None:
     """The version has a checksum, too: only if both agree, the file is a later lpad's."""

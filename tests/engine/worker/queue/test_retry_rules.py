@@ -234,7 +234,7 @@ def test_a_clock_that_jumps_neither_ends_nor_prolongs_it(jump: float) -> None:
     assert tried.fails(NO_ROUTE) is not None
 
 
-def test_the_time_is_summed_over_restarts() -> None:
+def test_the_time_is_summed_across_restarts() -> None:
     """Neither the night nor the clock that begins in 1970 counts; lpad's earlier running time does."""
     tried = Tried(retry_for=300)
     for _ in range(3):
@@ -276,7 +276,7 @@ def test_a_network_that_is_waited_for_is_not_counted() -> None:
     assert tried.fails(ServerRefused("no", remedy="permanent")) is None
 
 
-def test_a_wait_for_the_clock_is_none_of_the_attempts() -> None:
+def test_a_wait_for_the_clock_is_not_an_attempt() -> None:
     """A device with an unset clock has made no attempt yet, however long it waits."""
     tried = Tried(wall=100.0, retry_for=300)
     assert tried.fails(ClockNotSet("1970")) is not None
@@ -344,7 +344,7 @@ def test_a_forgotten_session_is_repeated_once(patient: Lab) -> None:
     assert change.attempts == 1
 
 
-def test_a_refusal_for_good_ends_at_once(patient: Lab) -> None:
+def test_a_permanent_refusal_ends_immediately(patient: Lab) -> None:
     """The sentence states the remedy, and nothing is retried."""
     fault(patient, AUTHENTICATE, FaultKind.REFUSE, "8.2.6/3.8")
     change = patient.ended(download(patient).id)
@@ -538,7 +538,7 @@ class UnconfirmedClock(Clock):
         return False
 
 
-def test_an_expired_certificate_under_an_unconfirmed_clock_says_how_to_find_out(patient: Lab) -> None:
+def test_an_expired_certificate_under_an_unconfirmed_clock_states_how_to_find_out(patient: Lab) -> None:
     """The sentence names the clock's time, and the consequence if it is right, or wrong."""
     patient.environment = Environment(clock=UnconfirmedClock())
     patient.server.show(TlsIdentity.EXPIRED)

@@ -146,7 +146,7 @@ def test_nickname(lpa: SmallLpa, pki: Pki, nickname: str) -> None:
     assert lpa.card.profiles[0].nickname == nickname
 
 
-def test_switch_at_once(lpa: SmallLpa, pki: Pki) -> None:
+def test_switch_immediately(lpa: SmallLpa, pki: Pki) -> None:
     """Without refresh a switch takes effect within the command, and disables the other profile."""
     a, b = install(lpa, pki, A), install(lpa, pki, B)
     assert lpa.enable(a) == 0

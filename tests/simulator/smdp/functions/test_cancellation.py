@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         (23, OrderState.ERROR, "reason 23"),
     ],
 )
-def test_reason_decides_what_becomes_of_the_order(
+def test_reason_decides_the_result_of_the_order(
     visit: Visit, profile: bytes, reason: int, state: OrderState, words: str
 ) -> None:
     """Postponed and timed-out orders stay open, all others end; the session ends either way."""

@@ -96,7 +96,7 @@ def test_client_without_the_version_header_is_served(connection: Connection) -> 
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe"])
-def test_body_that_is_no_json_object_is_a_bad_request(connection: Connection, body: bytes) -> None:
+def test_body_that_is_not_a_json_object_is_a_bad_request(connection: Connection, body: bytes) -> None:
     """Such a body gets 400 with a JSON header with 1.6/2.1."""
     response = connection.post("initiateAuthentication", body)
     assert response.status == 400

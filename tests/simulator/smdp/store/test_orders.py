@@ -54,13 +54,13 @@ def test_iccid_of_published_profiles(test_data: Path) -> None:
 
 
 @pytest.mark.parametrize("profile", [b"", b"PK\x03\x04", b"\xa0\x05\x80\x01\x02"])
-def test_file_that_is_no_profile_is_refused(orders: Orders, profile: bytes) -> None:
+def test_file_that_is_not_a_profile_is_refused(orders: Orders, profile: bytes) -> None:
     """An order for a file that is not a profile is refused with this reason."""
     with pytest.raises(InvalidValue, match="not a profile package"):
         orders.add_order(profile)
 
 
-def test_activation_code_says_what_the_order_wants(orders: Orders, profile: bytes) -> None:
+def test_activation_code_states_what_the_order_wants(orders: Orders, profile: bytes) -> None:
     """The code always has address and token; OID and the flag for a confirmation code only if ordered."""
     plain = orders.add_order(profile, matching_id="A-1")
     assert plain.activation_code("localhost:8443", "2.999.10") == "LPA:1$localhost:8443$A-1"
