@@ -75,7 +75,7 @@ def test_the_matching_id_keeps_its_case() -> None:
     assert ActivationCode.parse("1$smdp.gsma.com$aBc-1").matching_id == "aBc-1"
 
 
-def test_a_port_is_kept() -> None:
+def test_the_port_of_an_activation_codes_server_is_kept() -> None:
     """A lab's server may use a port other than 443."""
     assert ActivationCode.parse("LPA:1$localhost:8443$X").address.port == 8443
 

@@ -52,7 +52,7 @@ def test_a_message_to_a_full_queue_is_dropped(tmp_path: Path, monkeypatch: pytes
         assert 0 < sent < 100_000
 
 
-def test_the_watchdog_is_fed_in_half_its_patience() -> None:
+def test_the_watchdog_interval_is_half_the_limit() -> None:
     """The interval is half of the manager's limit; there is none for another process or without a manager."""
     pid = str(os.getpid())
     environment = {"WATCHDOG_USEC": "180000000", "WATCHDOG_PID": pid}

@@ -56,7 +56,9 @@ def replayed(recorded: tuple[str, str, Path]) -> Iterator[Gateway]:
         assert process.wait(PATIENCE) == 0
 
 
-def test_a_recorded_card_is_met_again(recorded: tuple[str, str, Path], replayed: Gateway) -> None:
+def test_a_replayed_card_answers_like_the_recorded_one(
+    recorded: tuple[str, str, Path], replayed: Gateway
+) -> None:
     """Identity, content and refusals are those of the recorded card."""
     eid, iccid, _ = recorded
     card = replayed.client.euicc(CARD)

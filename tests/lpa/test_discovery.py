@@ -70,7 +70,7 @@ def test_an_event_is_the_order_of_a_download(lab: Lab) -> None:
     assert lab.bench.state(order)[0] == "downloaded"
 
 
-def test_a_cascade(lab: Lab) -> None:
+def test_a_root_event_leads_to_an_alternative_smds(lab: Lab) -> None:
     """An event at the root leads to an alternative SM-DS, which is asked for that event only."""
     lab.event("R-1", ALTERNATIVE)
     lab.event("E-1", SMDP, at=ALTERNATIVE, forwarded_as="R-1")

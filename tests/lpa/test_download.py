@@ -243,7 +243,7 @@ def test_confirmation_code_asked_when_the_server_says(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("given", [None, ""])
-def test_confirmation_code_missing(bench: Bench, given: str | None) -> None:
+def test_without_a_confirmation_code_the_order_stays_open(bench: Bench, given: str | None) -> None:
     """Without a code the download ends, the order stays open, and it works with the code."""
     order = bench.order(confirmation_code="code-1234")
     caller = Caller(codes=[given])

@@ -134,7 +134,7 @@ def test_a_reader_without_its_role_gets_no_more_events(lab: Lab, monkeypatch: py
 
 
 @pytest.mark.parametrize("count", [20])
-def test_listeners_that_go_away_are_forgotten(gateway: Gateway, count: int) -> None:
+def test_closed_streams_leave_nothing_in_the_hub(gateway: Gateway, count: int) -> None:
     """Streams that are closed leave nothing behind in the hub."""
     for _ in range(count):
         with listening(gateway) as events:

@@ -202,7 +202,7 @@ def test_another_modem_under_another_name(bus: str, port: str) -> None:
 
 
 def test_other_modem(bus: str, port: str) -> None:
-    """A modem that is not lpad's stays ModemManager's."""
+    """A modem that lpad does not use stays with ModemManager."""
     with PtyModem(ScriptedCard()) as other, ModemManagerDouble(bus, {UID: other.path}) as manager:
         loan = PortLoan(port, hold=5)
         opened(loan, port).close()

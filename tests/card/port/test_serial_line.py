@@ -40,7 +40,7 @@ def test_bytes_go_out_and_come_back() -> None:
         line.close()
 
 
-def test_silence_is_empty_after_the_deadline() -> None:
+def test_a_read_without_bytes_ends_at_the_deadline() -> None:
     """A deadline that passes gives no bytes, and no error of its own."""
     with PtyModem(ScriptedCard()) as modem:
         line = SerialLine(modem.path)

@@ -41,7 +41,7 @@ def test_an_unknown_name(two: Terminal) -> None:
 
 
 def test_nicknames_are_unique(two: Terminal) -> None:
-    """A second profile does not get the same nickname; its own it may keep."""
+    """A second profile does not get the same nickname; a profile may keep its own."""
     two.lpactl("rename", FIRST, "home").ok()
     done = two.lpactl("rename", SECOND, "home")
     assert done.code == exit_codes.STATE

@@ -91,7 +91,7 @@ def test_a_card_that_refuses_to_download(error: DownloadError) -> None:
 
 
 @pytest.mark.parametrize("reason", list(CancelSessionReason))
-def test_cancel_session(reason: CancelSessionReason) -> None:
+def test_each_cancellation_reason_is_sent_by_its_number(reason: CancelSessionReason) -> None:
     """Each reason is sent by its number."""
     raw = CancelSessionRequest(TRANSACTION_ID, reason).encode()
     wanted = {"transactionId": bytes(TRANSACTION_ID), "reason": int(reason)}

@@ -142,7 +142,7 @@ def test_capability_names_are_those_of_the_schema(type_name: str, names: tuple[s
     assert [int(bit) for _, bit in bits] == list(range(len(names)))
 
 
-def test_challenge() -> None:
+def test_the_challenge_has_16_bytes() -> None:
     """The challenge has 16 bytes; any other answer is malformed."""
     assert decode_euicc_challenge(bytes.fromhex("BF2E128010") + bytes(range(16))) == bytes(range(16))
     for data in ("BF2E00", "BF2E03800101", "BF2D00"):

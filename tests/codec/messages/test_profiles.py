@@ -131,7 +131,7 @@ def listed(*profiles: dict[str, Any]) -> bytes:
     return Schema.compile().encode("ProfileInfoListResponse", ("profileInfoListOk", list(profiles)))
 
 
-def test_a_profile_with_everything() -> None:
+def test_all_fields_of_a_profile_are_read() -> None:
     """All that a card reports about a profile is read."""
     answer = ProfileInfoListResponse.decode(listed(FULL))
     assert answer.profiles == (

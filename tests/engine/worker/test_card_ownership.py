@@ -44,7 +44,7 @@ def served(lab: Lab) -> None:
 
 
 def refused_as_served(lab: Lab) -> None:
-    """Wait until the second way is refused; before, the card may say that the first one's session is open."""
+    """Wait until the second way is refused; until then, the card may report the first one's session."""
     seen = lab.until(
         lambda: lab.engine.snapshot(OTHER),
         lambda seen: seen.error is not None and seen.error.kind == "card-served",

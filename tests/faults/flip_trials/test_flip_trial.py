@@ -49,7 +49,7 @@ def test_an_invalid_flip_is_refused(text: str) -> None:
         Flip.parse(text)
 
 
-def test_flips_are_chosen_from_all_bits_and_alike_each_time() -> None:
+def test_flips_are_chosen_from_all_bits_by_a_seed() -> None:
     """No bit comes twice, all of them come in the end, and a seed always leads to the same ones."""
     assert len(set(chosen(SIZES, 10_000, 1))) == 150 * 8
     assert chosen(SIZES, 20, 1) == chosen(SIZES, 20, 1)

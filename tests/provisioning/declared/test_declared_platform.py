@@ -286,7 +286,7 @@ def test_a_line_that_needs_a_fleet(bench: Bench) -> None:
     assert server.calls["activate"] == 0
 
 
-def test_a_line_that_is_refused(bench: Bench) -> None:
+def test_a_refused_activation_has_its_cause(bench: Bench) -> None:
     """A refused activation has the cause, and a line that is still scheduled means later."""
     server = bench.platform("kore")
     platform = bench.opened(server)

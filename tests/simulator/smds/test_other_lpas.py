@@ -114,7 +114,7 @@ def test_the_name_in_the_request(visit: Visit, smds: SmDp, form: str) -> None:
 
 
 def test_another_name(visit: Visit) -> None:
-    """A name that is not the server's is refused as an SM-DS does it."""
+    """A name other than the server's is refused with an SM-DS's status codes."""
     assert status_of(visit.initiate(smdpAddress="lpa.ds.gsma.com")) == "8.9.1/3.8"
 
 

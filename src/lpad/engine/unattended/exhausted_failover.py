@@ -32,7 +32,7 @@ def is_exhausted(
         listed: the profiles on the card; those that it lacks need not be tried.
         enabled: the unhealthy profile, by ICCID or AID.
         healthy_at: the latest change of failover when a profile was healthy last; 0: unknown, as after a
-            restart. Then failures count that are not older than two rounds.
+            restart. Then only failures of the last two rounds count.
         since_end: returns how many seconds ago a change has ended.
     """
     left = listed.named(enabled)

@@ -488,7 +488,7 @@ def test_an_earlier_refusal_of_the_card_does_not_end_a_later_attempt(patient: La
     assert change.state is State.DONE, change.error
 
 
-def test_one_that_ends_the_daemon_each_time_is_judged_in_the_end(patient: Lab) -> None:
+def test_a_download_that_ends_the_daemon_each_time_fails_in_the_end(patient: Lab) -> None:
     """A download is not resumed forever: after some restarts it fails, and reports this."""
     change = cut_off(patient, noting(Notes, restarts=10, sessions=1))
     assert change.state is State.FAILED

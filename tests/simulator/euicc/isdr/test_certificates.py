@@ -167,7 +167,7 @@ def test_no_certificate(ci: Credential) -> None:
 
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")  # bad serials
 @pytest.mark.parametrize("byte", [0x00, 0x01, 0x30, 0x80, 0xFF])
-def test_damaged(ci: Credential, byte: int) -> None:
+def test_a_changed_byte_makes_a_certificate_invalid(ci: Credential, byte: int) -> None:
     """A byte changed anywhere in the signed part makes a certificate invalid, and disturbs nothing else."""
     credential = made(ci)
     der = credential.der

@@ -32,7 +32,7 @@ def test_eid(tmp_path: Path, pki: Pki) -> None:
             lpa.command("BF3E035C014F")
 
 
-def test_info1(lpa: SmallLpa, pki: Pki) -> None:
+def test_euiccinfo1_names_version_and_cis(lpa: SmallLpa, pki: Pki) -> None:
     """EUICCInfo1 names version and CIs; fields of version 3 appear only on a card of version 3."""
     cis = [pki.ci[curve].key_id for curve in (Curve.NIST, Curve.BRAINPOOL)]
     assert lpa.call("GetEuiccInfo1Request", {}, "EUICCInfo1") == {

@@ -105,7 +105,7 @@ def test_each_address_gets_the_requested_events(lpa: SmallLpa, server: SmallServ
 
 
 @pytest.mark.parametrize("curve", Curve)
-def test_signed(lpa: SmallLpa, pki: Pki, curve: Curve) -> None:
+def test_a_notification_is_signed_with_the_key_of_its_ci(lpa: SmallLpa, pki: Pki, curve: Curve) -> None:
     """A notification is signed with the key of the CI of its profile, and contains the certificates."""
     install(lpa, SmallServer(pki, curve), ICCID, **TELL_ALL)
     lpa.enable(bytes(ICCID))
