@@ -54,7 +54,7 @@ KNOWN = {
     ("card/pcsc/calls.py", "min(deadline.remaining() * 1000, _LONGEST_WAIT)"): OURS,
     ("cli/session/followed_change.py", "event.data['sent']"): "a number in the JSON of our own daemon",
     ("cli/session/followed_change.py", "event.data['total']"): "a number in the JSON of our own daemon",
-    ("cli/session/followed_change.py", "limit or 0"): "a number in the JSON of our own daemon",
+    ("cli/session/followed_change.py", "limit"): "a number in the JSON of our own daemon",
     ("cli/terminal/secret_arguments.py", "fields[number - 3]"): "of /proc/self/stat; a ValueError is caught",
     ("cli/terminal/output.py", "seconds"): "a number in the JSON of our own daemon",
     ("codec/asn1/object_identifier.py", "part"): "an arc of an identifier that lpad names",
