@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lpad.cli.terminal.exit_codes import INTERRUPTED
 from lpad.cli.terminal.step_words import step_words
 from lpad.protocol.download_session import Step as DownloadStep
 from system.gateway import SIM
@@ -28,6 +29,14 @@ QUICK = frozenset(
 )
 """Steps that may be too short to be shown."""
 CODE = "LPA:1$localhost:8443$ABCD-1234"
+INTERRUPT = """
+shown=$(mktemp)
+env --default-signal=INT {command} >"$shown" 2>&1 &
+until grep -q '{until}' "$shown"; do sleep 0.1; done
+kill -INT $!
+wait $! || code=$?
+cat "$shown"
+exit $code"""
 HEAD = """\
 # The first hour
 
@@ -45,6 +54,8 @@ class Step:
     command: str
     user: str = "ada"
     code: int = 0
+    until: str = ""
+    """The words after which the user presses Ctrl-C."""
 
 
 STEPS = (
@@ -58,8 +69,9 @@ STEPS = (
     Step("", "lpactl rename 'Demo profile' home"),
     Step("", "lpactl enable home"),
     Step("A name that does not exist:", "lpactl enable hoem", code=3),
-    Step("A server that does not exist; lpad would keep trying for a day:",
-         "lpactl download --no-wait 'LPA:1$smdp.example.invalid$X'"),
+    Step("A server that does not exist: lpad states how long it tries. Ctrl-C leaves the change running:",
+         "lpactl download 'LPA:1$smdp.example.invalid$X'", code=INTERRUPTED, until="keeps trying"),
+    Step("The status names what waits, and the command that helps:", "lpactl status"),
     Step("", "lpactl cancel 4"),
     Step("What has happened so far:", "lpactl changes"),
     Step("Deleting needs an answer, or `--yes`:", "lpactl delete home", code=2),
@@ -72,9 +84,10 @@ def transcript(gateway: Gateway) -> str:
     real = gateway.order()
     parts = [HEAD]
     for step in STEPS:
-        told = gateway.run(
-            "sh", "-c", f"{step.command.replace(CODE, real)} 2>&1", user=step.user, code=step.code
-        )
+        command = step.command.replace(CODE, real)
+        if step.until:
+            command = INTERRUPT.format(command=command, until=step.until)
+        told = gateway.run("sh", "-c", f"{command} 2>&1", user=step.user, code=step.code)
         prompt = "#" if step.user == "root" else "$"
         shown = [f"    {prompt} {step.command}", *(f"    {line}".rstrip() for line in told.splitlines())]
         parts.append("\n".join([*([step.why, ""] if step.why else []), *shown]) + "\n")
