@@ -13,7 +13,9 @@ from engine.lab import FIRST, Lab
 from lpad.base.errors import CardUnreachable
 from lpad.card.link.held_clients import HeldSession
 from lpad.card.link.remembered_links import LinkMemory
+from lpad.card.qmi import qmi_session
 from lpad.card.qmi.qmi_link import open_qmi_link
+from lpad.codec.qmi.data_session import StopNetwork
 from lpad.codec.qmi.services import Service
 from lpad.engine.change.change import Kind
 from lpad.protocol.data_session import SessionReport, SessionWish
@@ -194,6 +196,22 @@ def test_a_handle_that_the_modem_does_not_know(handle: int | None, card: Card, t
         held.keep_session(HeldSession(session.family, session.client, handle))
         link.modem.close_session(deadline=soon())
         assert report(link) == DOWN
+        link.close()
+        assert modem.function.clients == {}
+
+
+def test_a_modem_that_does_not_answer_the_stop(
+    card: Card, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session ends with its client, so the next one is not blocked."""
+    monkeypatch.setattr(qmi_session, "_STOPPING", 0.2)
+    with QmiModem(card, path=tmp_path / "cdc-wdm0") as modem:
+        link = open_qmi_link(modem.path, memory=LinkMemory(tmp_path / "links"))
+        assert link.modem.open_session(SessionWish(apn="old", ipv6=False), deadline=soon()).active
+        modem.once(StopNetwork, lost=True, executed=False)
+        assert link.modem.open_session(SessionWish(apn="new", ipv6=False), deadline=soon()).active
+        assert [each.bearer.apn for each in modem.function.calls.of_clients.values()] == ["new"]
+        link.modem.close_session(deadline=soon())
         link.close()
         assert modem.function.clients == {}
 

@@ -117,11 +117,13 @@ class QmiSession:
             CardUnreachable: the port is gone or does not answer.
         """
         self._opened = None
-        for session in tuple(self._dialogue.held.sessions.values()):
+        held = self._dialogue.held
+        for session in tuple(held.sessions.values()):
             if session.handle is not None:
                 self._stop(session.client, session.handle, deadline=deadline)
-            self._dialogue.give_back(Service.WDS, session.client, deadline=deadline)
-            self._dialogue.held.forget_session(session.family)
+            if held.sessions.get(session.family) is session:  # else the modem was reset meanwhile
+                self._dialogue.give_back(Service.WDS, session.client, deadline=deadline)
+                held.forget_session(session.family)
 
     def _report_of(self, family: IpFamily, *, patience: float, deadline: Deadline) -> SessionReport:
         own = self._dialogue.held.sessions.get(family)
@@ -174,7 +176,7 @@ class QmiSession:
         return client.exchange(request, attempted=_OPEN, patience=_STARTING, deadline=deadline)
 
     def _stop(self, client: int, handle: int, *, deadline: Deadline) -> None:
-        """Stop a session; one that has ended already is not an error."""
+        """Stop a session if the modem can; giving its client back ends it, too."""
         request = data_session.StopNetwork(
             handle=handle, no_automatic_start=1 if handle == ANY_HANDLE else None
         )
@@ -183,7 +185,7 @@ class QmiSession:
                 request, attempted=_CLOSE, patience=_STOPPING, deadline=deadline, checked=True
             )
         except CardError as error:
-            pass_over(error)
+            _log.info("%s", error)
 
     def _error_of(self, answer: Message) -> int:
         return self._dialogue.error_of(answer, attempted=_OPEN)
