@@ -12,6 +12,7 @@ import pytest
 from journeys.gateway import CARD, PATIENCE, Gateway
 from journeys.qmi_gateway import HURRIED_LADDER, qmi_gateway
 from lpad.base.identifiers import Iccid
+from lpad.codec.qmi.data_session import SetIpFamily, StartNetwork, StopNetwork
 from lpad.codec.qmi.services import Service, Uim
 from lpad.simulator.modem.contexts import Subscription
 from lpad.simulator.modem.personality import DENIED, ModemPersonality, Notices
@@ -19,6 +20,7 @@ from lpad.simulator.modem.personality import DENIED, ModemPersonality, Notices
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lpad.codec.qmi.values import Body
     from lpad.simulator.qmi.control_port import QmiModem
 
 _PROACTIVE_BYTES = 11
@@ -156,6 +158,7 @@ def asked(modem: QmiModem) -> set[tuple[int, int]]:
 
 OVER_THE_PORT = {"network": {"applier": "at"}}
 CONDITIONS = ("registered", "bearer", "address")
+APNS = {FIRST: "first.example", SECOND: "second.example"}
 
 
 def calls(modem: QmiModem) -> list[tuple[int, str]]:
@@ -200,8 +203,8 @@ def test_a_killed_daemon_leaves_a_session_that_the_next_one_replaces() -> None:
     """The data connection outlives the daemon, and its clients are given back with the next switch."""
     with qmi_gateway(settings=OVER_THE_PORT) as (gateway, modem):
         installed(gateway)
-        gateway.client.set_network(CARD, FIRST, apn="first.example")
-        gateway.client.set_network(CARD, SECOND, apn="second.example")
+        for iccid, apn in APNS.items():
+            gateway.client.set_network(CARD, iccid, apn=apn)
         gateway.client.enable(CARD, FIRST, guard=CONDITIONS, within=60.0, wait=PATIENCE).check()
         for _ in range(3):
             gateway.kill()
@@ -211,6 +214,31 @@ def test_a_killed_daemon_leaves_a_session_that_the_next_one_replaces() -> None:
         assert calls(modem) == [(4, "first.example"), (6, "first.example")]
         gateway.client.enable(CARD, SECOND, guard=CONDITIONS, within=60.0, wait=PATIENCE).check()
         assert calls(modem) == [(4, "second.example"), (6, "second.example")]
+        gateway.stop()
+        assert len(modem.function.clients) == 2, "those of the sessions, and no others"
+        gateway.start()
+
+
+@pytest.mark.parametrize(
+    "request_kind", [StopNetwork, SetIpFamily, StartNetwork], ids=lambda kind: kind.__name__
+)
+def test_a_daemon_killed_while_it_changes_the_session(request_kind: type[Body]) -> None:
+    """The next daemon ends the half of the work, and the enabled profile has its APN; no client is lost."""
+    with qmi_gateway(settings=OVER_THE_PORT) as (gateway, modem):
+        installed(gateway)
+        for iccid, apn in APNS.items():
+            gateway.client.set_network(CARD, iccid, apn=apn)
+        gateway.client.enable(CARD, FIRST, guard=CONDITIONS, within=60.0, wait=PATIENCE).check()
+        wanted = (request_kind.SERVICE, request_kind.MESSAGE)
+        modem.received.clear()
+        modem.once(request_kind, delay=1.0)
+        change = gateway.client.enable(CARD, SECOND, guard=CONDITIONS, within=60.0)
+        gateway.until(lambda: wanted in asked(modem))
+        gateway.kill()
+        gateway.start()
+        gateway.client.wait(change.id, seconds=PATIENCE)
+        apn = APNS[str(gateway.card.enabled_iccid)]
+        gateway.until(lambda: calls(modem) == [(4, apn), (6, apn)])
         gateway.stop()
         assert len(modem.function.clients) == 2, "those of the sessions, and no others"
         gateway.start()
