@@ -31,6 +31,7 @@ QUIRKY = partial(
 """A modem whose quirk says blocks of 120 bytes."""
 SHORT_LINES = 300
 PASSED = '"larger_blocks": true'
+FAILED = '"larger_blocks": false'
 _STORE_DATA = re.compile(r'"8[0-9A-F]E2[0-9A-F]{4}([0-9A-F]{2})')
 
 
@@ -126,3 +127,16 @@ def test_the_owners_quirk_counts(tmp_path: Path, pki: Pki) -> None:
         assert largest_sent(lab, FIRST) == 100
         assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
         assert largest_sent(lab, SECOND) == 100
+
+
+def test_a_modem_that_restarts(tmp_path: Path, pki: Pki) -> None:
+    """If the port disappears at the long line, the trial counts as failed, and there is no second one."""
+    with Lab(tmp_path, pki, personality=QUIRKY()) as lab:
+        lab.start(port_of(lab))
+        lab.modem.once("AT+CSIM=520", vanish=True)
+        download(lab, FIRST)
+        lab.until_true(lambda: FAILED in remembered(lab))
+        lab.until_true(lambda: not (lab.folder / "tty").exists())
+        lab.modem.come_back()
+        assert largest_sent(lab, SECOND) == SMALL
+        assert FAILED in remembered(lab)
