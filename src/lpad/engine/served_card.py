@@ -70,11 +70,11 @@ class ServedCard:
 
     def provisioning(self) -> ProvisioningState | None:
         """Return the status of requesting a first profile; None if the settings do not ask for one."""
-        return self._worker.own.provisioning.state(self._eid)
+        return self._worker.unattended.provisioning.state(self._eid)
 
     def rescue(self) -> RescueState | None:
         """Return the status of a rescue after a stuck switch; None: there is none."""
-        return self._worker.own.rescue.state(self._eid)
+        return self._worker.unattended.rescue.state(self._eid)
 
     def failover(self) -> FailoverStatus | None:
         """Return the health of the enabled profile; None if the settings ask for no failover."""

@@ -15,7 +15,7 @@ from lpad.engine.journal import Journal
 from lpad.engine.journal.notifications import NewCopy, Notifications, Stage
 from lpad.engine.outbox import BACKOFF
 from lpad.engine.outbox.delivery import is_marked
-from lpad.engine.worker.delivered_removal import DeliveredRemoval
+from lpad.engine.worker.notification_removal import NotificationRemoval
 from lpad.lpa import notification_delivery
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from lpad.simulator.smdp.store.metadata import ProfileMetadata, Recipient
@@ -359,8 +359,8 @@ def test_a_card_without_notifications_is_not_visited_again(
 ) -> None:
     """Lpad does not visit the card again, whether it compared the notifications together or one by one."""
     recipients = (Recipient(),) if alone else (Recipient(address=ELSEWHERE), Recipient())
-    visits: list[DeliveredRemoval] = []
-    monkeypatch.setattr(DeliveredRemoval, "request", visits.append)
+    visits: list[NotificationRemoval] = []
+    monkeypatch.setattr(NotificationRemoval, "request", visits.append)
     lab.install(metadata=ProfileMetadata(iccid=FIRST, name="First", recipients=recipients))
     assert len(lab.card.notifications) == (0 if alone else 1)
     assert visits == []

@@ -31,14 +31,14 @@ from lpad.engine.switch.between_switches import (
 from lpad.engine.switch.registration_look import saw_registration
 from lpad.engine.worker.card_observer import Observer
 from lpad.engine.worker.connection_reports import ConnectionReports
-from lpad.engine.worker.delivered_removal import DeliveredRemoval
 from lpad.engine.worker.due_tasks import DueTask, DueTasks
 from lpad.engine.worker.executor import Executor
 from lpad.engine.worker.hung_modem import HungModem
-from lpad.engine.worker.own_changes import OwnChanges
+from lpad.engine.worker.notification_removal import NotificationRemoval
 from lpad.engine.worker.presence import Presence
 from lpad.engine.worker.queue.change_queue import ChangeQueue
 from lpad.engine.worker.served_port import ServedPort
+from lpad.engine.worker.unattended_changes import UnattendedChanges
 from lpad.engine.worker.work_loop import Work, WorkLoop
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Worker:
         )
         self._owed = owed
         events = EventStore(journal.memos)
-        self.own = OwnChanges(
+        self.unattended = UnattendedChanges(
             self._card,
             self._loop,
             store=store,
@@ -157,7 +157,7 @@ class Worker:
             environment=environment,
             install_policy=partial(policies.of, port.name),
             changes=partial(store.changes, euicc=port.name),
-            stuck=self.own.rescue.stuck,
+            stuck=self.unattended.rescue.stuck,
             modem_resets=self.modem_resets,
             networks=networks,
             pending=self.pending,
@@ -195,7 +195,7 @@ class Worker:
             reports=self._reports,
             port_free=port_free,
         )
-        self.removal = DeliveredRemoval(
+        self.removal = NotificationRemoval(
             self._card,
             self._loop,
             observer=self._observer,
@@ -220,7 +220,7 @@ class Worker:
             DueTask(lambda: self.queue.resumes_at, self.queue.resume),
             DueTask(lambda: self.queue.questions_due_at, self.queue.end_unanswered),
             DueTask(lambda: self._interrupted.due_at, self._interrupted.expire),
-            *self.own.due_tasks,
+            *self.unattended.due_tasks,
             DueTask(
                 lambda: self.registration_query.due_at if self._observer.ready else None,
                 self.registration_query.run,
@@ -292,7 +292,7 @@ class Worker:
             Work(
                 first=(
                     self._look,
-                    self.own.review,
+                    self.unattended.review,
                     self._drop_unused_settings,
                     self._tell_servers,
                     self._reports.follow,
@@ -304,7 +304,12 @@ class Worker:
                     self._next_change,
                     self._due_task,
                 ),
-                after_each=(self.queue.rest, self.own.review, self._drop_unused_settings, self._tell_servers),
+                after_each=(
+                    self.queue.rest,
+                    self.unattended.review,
+                    self._drop_unused_settings,
+                    self._tell_servers,
+                ),
                 last=(self._reports.close, self._card.give_back, self._observer.let_go, self._left),
                 search=self._search,
                 rest=self._reports.listen,
@@ -325,7 +330,7 @@ class Worker:
             Conflict: the change has ended.
         """
         self.queue.cancel(change_id, undo=undo)
-        self.own.review_soon()
+        self.unattended.review_soon()
 
     def become(self, port: CardPort) -> None:
         """Apply new settings before the next change begins."""
@@ -387,8 +392,8 @@ class Worker:
         return self._take_over if self._served.is_new else None
 
     def _due_rescue(self) -> Callable[[], None] | None:
-        due = self.own.rescue.is_due and not self.queue.goes_first
-        return (lambda: self.own.rescue.begin(self.snapshot)) if due else None
+        due = self.unattended.rescue.is_due and not self.queue.goes_first
+        return (lambda: self.unattended.rescue.begin(self.snapshot)) if due else None
 
     def _urgent_query(self) -> Callable[[], None] | None:
         query = self.registration_query
@@ -434,7 +439,7 @@ class Worker:
                 self.queue.put_back(run)  # it stays unchanged in the journal
                 return
             run = self.queue.reconsider(run)
-        with self.own.rescue.overtaking(run):
+        with self.unattended.rescue.overtaking(run):
             self._executor.carry_out(run)
         if run.change.kind.downloads and run.change.state is State.DONE:
             self._tries_larger_at = time.monotonic()
@@ -459,7 +464,7 @@ class Worker:
 
     def _take_over(self) -> None:
         """Apply the new settings of the port, then review what the card needs."""
-        self.own.review_soon()
+        self.unattended.review_soon()
         self._served.take_over()
 
     def _look(self) -> None:
@@ -535,7 +540,7 @@ class Worker:
             self._loop.stopping
             or not self.queue.is_empty
             or self._served.is_new
-            or self.own.rescue.is_due
+            or self.unattended.rescue.is_due
             or self.registration_query.due_at is not None
         )
 

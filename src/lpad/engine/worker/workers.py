@@ -135,7 +135,7 @@ class Workers:
         for worker in self._workers.values():
             worker.queue.release(*reasons)
             if not {PauseReason.NETWORK, PauseReason.TIME}.isdisjoint(reasons):
-                worker.own.hurry()
+                worker.unattended.hurry()
 
     def adopt(self) -> None:
         """Make all resume the journal's changes after the journal was unwritable."""

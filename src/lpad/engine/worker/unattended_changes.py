@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lpad.engine.worker.work_loop import WorkLoop
 
 
-class OwnChanges:
+class UnattendedChanges:
     """Decides by a card's snapshots which changes it needs; each is queued like a caller's change."""
 
     def __init__(

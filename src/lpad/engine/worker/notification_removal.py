@@ -23,7 +23,7 @@ ACCEPTED = 5.0
 that it can remove them from the card, too. Any other work ends it earlier."""
 
 
-class DeliveredRemoval:
+class NotificationRemoval:
     """Sessions that copy new notifications of one card to the outbox, and remove delivered ones."""
 
     def __init__(
