@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from lpad.simulator.mbim.habits import MbimHabits
+
 _READ_BINARY = 0xB0
 
 
@@ -104,13 +106,15 @@ class MbimRig:
 
 
 @contextmanager
-def mbim_rig(folder: Path, *, port: str | None = None, **habits: Any) -> Iterator[MbimRig]:
+def mbim_rig(
+    folder: Path, *, port: str | None = None, mbim: MbimHabits | None = None, **habits: Any
+) -> Iterator[MbimRig]:
     """Switch on a modem with these habits; `port`: the settings' port, if MBIM is its fallback."""
     path = str(folder / "cdc-wdm0")
     there = ModemPort(path=port or path, fallbacks=() if port is None else (path,))
     open_link = there.way(memory=None, folder=None, watch=PortWatch()).open_link
     several = port is not None
-    with MbimModem(IccidCard(NEW), path=path, personality=ModemPersonality(**habits)) as modem:
+    with MbimModem(IccidCard(NEW), path=path, personality=ModemPersonality(**habits), habits=mbim) as modem:
         where = CardPort(
             name="modem", transport="MBIM", open_link=open_link, device=there.path, several_ports=several
         )

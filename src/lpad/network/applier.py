@@ -162,6 +162,27 @@ class DataSession(Protocol):
         """
         ...
 
+    def attach_settings(self, *, deadline: Deadline) -> tuple[SessionWish, ...]:
+        """Return the settings of the initial bearer, if several are stored for other networks all of them.
+
+        Empty: the modem does not report them.
+
+        Raises:
+            CardUnreachable: no answer in time, or the port is gone.
+        """
+        ...
+
+    def attach_with(self, wish: SessionWish, *, deadline: Deadline) -> bool:
+        """Store other settings for the initial bearer, and attach again.
+
+        Returns:
+            Whether the modem accepts them.
+
+        Raises:
+            CardUnreachable: no answer in time, or the port is gone.
+        """
+        ...
+
     def open(self, wish: SessionWish, *, deadline: Deadline) -> SessionReport:
         """Open the session with these settings, in place of an open one; return its state.
 

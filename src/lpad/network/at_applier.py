@@ -17,7 +17,14 @@ from lpad.network.applier import Applied, Connection, Failed, Sight, State, TryA
 from lpad.network.layer_names import Layer
 from lpad.network.network_cause import Cause, Procedure
 from lpad.network.network_settings import Authentication, IpType
-from lpad.network.port_session import LATER, look_at_session, open_at_once, open_session, verify_session
+from lpad.network.port_session import (
+    look_at_session,
+    open_at_once,
+    open_session,
+    remember,
+    restore,
+    verify_session,
+)
 from lpad.protocol import context_commands as commands
 from lpad.protocol.at_dialogue import AtCommand
 from lpad.protocol.context_commands import ATTACH_CONTEXT, PdpContext
@@ -76,7 +83,9 @@ class AtApplier:
             }
             return Applied(told="the modem's contexts are remembered", memory=memory)
 
-        return _with_modem(wanted, act, over_session=lambda _: LATER, deadline=deadline)
+        return _with_modem(
+            wanted, act, over_session=lambda session: remember(session, deadline=deadline), deadline=deadline
+        )
 
     def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
         """Store the contexts, with authentication, and attach again if needed."""
@@ -113,14 +122,14 @@ class AtApplier:
         return _with_modem(
             wanted,
             act,
-            over_session=lambda session: verify_session(session, deadline=deadline),
+            over_session=lambda session: verify_session(session, wanted.settings, deadline=deadline),
             deadline=deadline,
         )
 
     def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:
         """Restore the contexts from `prepare`."""
         remembered = [found for name, value in memory.items() if (found := _remembered(name, value))]
-        if not remembered:
+        if not memory:
             return Applied(told="none of the modem's contexts was remembered")
 
         def act(dialogue: Dialogue) -> Outcome:
@@ -132,7 +141,12 @@ class AtApplier:
                 _attach_anew(dialogue, deadline)
             return Applied(told="the modem's contexts are as before the switch")
 
-        return _with_modem(wanted, act, over_session=lambda _: LATER, deadline=deadline)
+        return _with_modem(
+            wanted,
+            act,
+            over_session=lambda session: restore(session, memory, deadline=deadline),
+            deadline=deadline,
+        )
 
     def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's
         """Do nothing: the modem keeps no settings by profile."""

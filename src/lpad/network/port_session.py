@@ -1,13 +1,16 @@
 """The applier `at` on a control port: the modem's data session in place of AT contexts.
 
-It is MBIM's CONNECT, or QMI's Start Network. A control port has no stored contexts that lpad could restore:
-the session is opened with a profile's settings once the modem is registered, and a rollback opens it with the
-previous ones.
+It is MBIM's CONNECT, or QMI's Start Network. The session is opened with a profile's settings once the modem
+is registered, and a rollback opens it with the previous ones. A modem that stores the settings of its initial
+bearer (MBIM's LTE attach configuration) gets them before that.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from lpad.network.applier import Applied, Connection, Failed, Sight, State, TryAgain
 from lpad.network.layer_names import Layer
@@ -17,14 +20,21 @@ from lpad.protocol.data_session import SessionWish
 from lpad.protocol.registration_answer import DENIED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lpad.base.deadline import Deadline
     from lpad.network.applier import DataSession, Outcome
     from lpad.network.network_settings import NetworkSettings
     from lpad.protocol.data_session import SessionReport
 
+_log = logging.getLogger(__name__)
+
 LATER = Applied(told="the modem's data session is opened once it is registered")
 _AUTHENTICATION = {Authentication.NONE: 0, Authentication.PAP: 1, Authentication.CHAP: 2}
 _PAUSE = 2.0
+_MEMORY = "initial-bearer"
+_KINDS = {"IPV4V6": (True, True), "IP": (True, False), "IPV6": (False, True)}
+"""Names of the kinds of addresses, as in 3GPP TS 27.007: whether IPv4 and IPv6."""
 
 
 def open_session(session: DataSession, settings: NetworkSettings, *, deadline: Deadline) -> Outcome:
@@ -42,15 +52,7 @@ def open_session(session: DataSession, settings: NetworkSettings, *, deadline: D
             layer=Layer.REGISTERED, told=f"the modem is not registered yet: {state}", after=_PAUSE
         )
     # LTE attaches with a bearer, so a network that denies the modem may do so for its settings.
-    wish = SessionWish(
-        apn=settings.apn,
-        username=settings.username,
-        password=settings.password,
-        authentication=_AUTHENTICATION[settings.authentication],
-        ipv4=settings.ip is not IpType.IPV6,
-        ipv6=settings.ip is not IpType.IPV4,
-    )
-    report = session.open(wish, deadline=deadline)
+    report = session.open(_wish(settings), deadline=deadline)
     if report.active:
         return Applied(told=f"the modem's data session uses {settings.apn or 'the default APN'}")
     if report.taken:
@@ -67,23 +69,59 @@ def open_session(session: DataSession, settings: NetworkSettings, *, deadline: D
     return Failed(layer=Layer.BEARER, told=f"the network refuses the data session: {cause}", cause=cause)
 
 
-def open_at_once(session: DataSession, settings: NetworkSettings, *, deadline: Deadline) -> Outcome:
-    """Open the session if the network lets it: a modem may be denied because of its previous settings.
+def remember(session: DataSession, *, deadline: Deadline) -> Outcome:
+    """Return the settings of the initial bearer for `restore`, if they have no password.
 
     Raises:
         CardError: the port is gone.
     """
+    stored = session.attach_settings(deadline=deadline)
+    if not stored or stored[0].authentication:
+        return LATER
+    kind = next(name for name, kinds in _KINDS.items() if kinds == (stored[0].ipv4, stored[0].ipv6))
+    return replace(LATER, memory={_MEMORY: f"{kind},{stored[0].apn}"})
+
+
+def restore(session: DataSession, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:
+    """Set the initial bearer's settings from `remember`.
+
+    Raises:
+        CardError: the port is gone.
+    """
+    kind, _, apn = memory.get(_MEMORY, "").partition(",")
+    if kind in _KINDS:
+        ipv4, ipv6 = _KINDS[kind]
+        _attach(session, SessionWish(apn=apn, ipv4=ipv4, ipv6=ipv6), deadline=deadline)
+    return LATER
+
+
+def open_at_once(session: DataSession, settings: NetworkSettings, *, deadline: Deadline) -> Outcome:
+    """Set the initial bearer's APN, and open the session if the network lets it.
+
+    A modem may be denied because of its previous settings.
+
+    Raises:
+        CardError: the port is gone.
+    """
+    wish = _initial_bearer(settings)
+    if wish is not None:
+        _attach(session, wish, deadline=deadline)
     outcome = open_session(session, settings, deadline=deadline)
     decided = isinstance(outcome, Applied) or (isinstance(outcome, Failed) and outcome.cause is not None)
     return outcome if decided else LATER
 
 
-def verify_session(session: DataSession, *, deadline: Deadline) -> Outcome:
-    """Return whether the session is open; the modem does not report its settings.
+def verify_session(session: DataSession, settings: NetworkSettings, *, deadline: Deadline) -> Outcome:
+    """Return whether the session is open, and the initial bearer has its APN.
+
+    The modem does not report the session's settings.
 
     Raises:
         CardError: the port is gone.
     """
+    wish = _initial_bearer(settings)
+    if wish is not None and not all(_same(each, wish) for each in session.attach_settings(deadline=deadline)):
+        return Failed(layer=Layer.MODEM, told="the modem attaches with other settings than the profile's")
     if session.report(deadline=deadline).active:
         return Applied(told="the modem's data session is open")
     return Failed(layer=Layer.BEARER, told="the modem's data session is not open")
@@ -110,6 +148,44 @@ def look_at_session(session: DataSession, *, deadline: Deadline) -> Connection:
         told=", ".join(report.addresses) or "the modem reports no address",
     )
     return Connection(bearer=bearer, address=address, addresses=report.addresses)
+
+
+def _initial_bearer(settings: NetworkSettings) -> SessionWish | None:
+    """Return the settings to attach with; None: the modem's present ones. Another APN has no credentials."""
+    apn = settings.attach_apn
+    if apn is None:
+        return None
+    wish = _wish(settings)
+    return wish if apn == settings.apn else SessionWish(apn=apn, ipv4=wish.ipv4, ipv6=wish.ipv6)
+
+
+def _attach(session: DataSession, wish: SessionWish, *, deadline: Deadline) -> None:
+    """Attach with these settings, if the modem has others; a modem that takes none attaches as before."""
+    stored = session.attach_settings(deadline=deadline)
+    if not stored:
+        _log.info("the modem reports no settings for its initial bearer, so lpad leaves them")
+    elif all(_same(each, wish) for each in stored) and not wish.password:
+        _log.debug("the initial bearer has the wanted settings")
+    elif not session.attach_with(wish, deadline=deadline):
+        _log.warning("the modem refuses to attach with the APN '%s'", wish.apn)
+
+
+def _same(stored: SessionWish, wish: SessionWish) -> bool:
+    """Whether settings are the wanted ones; modems hide passwords, and the case of an APN means nothing."""
+    return replace(stored, apn=stored.apn.casefold(), password="") == replace(
+        wish, apn=wish.apn.casefold(), password=""
+    )
+
+
+def _wish(settings: NetworkSettings) -> SessionWish:
+    return SessionWish(
+        apn=settings.apn,
+        username=settings.username,
+        password=settings.password,
+        authentication=_AUTHENTICATION[settings.authentication],
+        ipv4=settings.ip is not IpType.IPV6,
+        ipv6=settings.ip is not IpType.IPV4,
+    )
 
 
 def _cause(report: SessionReport) -> Cause | None:

@@ -18,7 +18,13 @@ from lpad.codec.mbim.basic_connect import (
     SlotMappings,
     SubscriberReadyStatus,
 )
-from lpad.codec.mbim.data_connection import ConnectStatus, IpConfiguration
+from lpad.codec.mbim.data_connection import (
+    ConnectStatus,
+    IpConfiguration,
+    LteAttachConfigurations,
+    LteAttachContext,
+    SetLteAttachConfiguration,
+)
 from lpad.codec.mbim.information_buffer import (
     U32,
     U64,
@@ -28,6 +34,7 @@ from lpad.codec.mbim.information_buffer import (
     Ipv6Addresses,
     Numbers,
     Objects,
+    Parts,
     Text,
     Texts,
     Uuid,
@@ -64,6 +71,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     Texts: st.lists(TEXT, max_size=4).map(tuple),
     Numbers: st.lists(st.integers(0, 0xFFFFFFFF), max_size=4).map(tuple),
     Objects: st.lists(st.binary(min_size=1, max_size=20), max_size=4).map(tuple),
+    Parts: st.lists(st.binary(min_size=1, max_size=20), max_size=4).map(tuple),
     Ipv4Addresses: st.lists(st.ip_addresses(v=4), max_size=3).map(tuple),
     Ipv6Addresses: st.lists(st.ip_addresses(v=6), max_size=3).map(tuple),
 }
@@ -99,6 +107,18 @@ VECTORS: list[tuple[Any, str]] = [
     ),
     (SlotMappings(slots=(1,)), "01000000 0C000000 04000000 01000000"),
     (ProxyConfiguration(path="/d", timeout=10), "0C000000 04000000 0A000000 2F006400"),
+    (
+        LteAttachContext(ip_type=3, roaming=1, source=1, apn="d", authentication=1),
+        (
+            "03000000 01000000 01000000 2C000000 02000000 00000000 00000000 00000000 00000000 00000000"
+            " 01000000 64000000"
+        ),
+    ),
+    (LteAttachConfigurations(contexts=(b"\1\2\3\4",)), "01000000 0C000000 04000000 01020304"),
+    (
+        SetLteAttachConfiguration(operation=0, contexts=(b"\1\2\3\4",)),
+        "00000000 01000000 10000000 04000000 01020304",
+    ),
     (
         ConnectStatus(activation=1),
         "00000000 01000000 00000000 00000000 7E5E2A7E4E6F7272736B656E7E5E2A7E 00000000",

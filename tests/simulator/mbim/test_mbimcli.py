@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from card.scripted_card import ScriptedCard
+from lpad.base.deadline import Deadline
 from lpad.base.identifiers import ISD_R
+from lpad.card.mbim.mbim_dialogue import MbimDialogue
+from lpad.card.mbim.mbim_modem import MbimModem as MbimModemLink
+from lpad.card.port.control_port import open_control_port
+from lpad.protocol.data_session import SessionWish
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.mbim.habits import MbimHabits
 from proxy_namespace import ProxyNamespace
@@ -51,7 +56,7 @@ class Rig:
 def mbimcli(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
     """Mbimcli alone and through mbim-proxy, with whole answers or fragments of 64 bytes."""
     proxy, most = request.param
-    habits = MbimHabits(slots=2, max_transfer=most)
+    habits = MbimHabits(slots=2, max_transfer=most, lte_attach=True)
     with (
         MbimModem(ScriptedCard(fci_waits=False), path=tmp_path / "cdc-wdm0", habits=habits) as modem,
         ProxyNamespace("mbim-proxy" if proxy else None) as namespace,
@@ -76,6 +81,21 @@ def test_mbimcli_uses_the_card(mbimcli: Rig) -> None:
     assert "status: 144" in mbimcli(f"--ms-set-uicc-apdu={command}").lower()
     mbimcli("--ms-set-uicc-close-channel=channel=0,channel-group=3")
     assert mbimcli.modem.function.channels.open == {}
+
+
+def test_mbimcli_reads_the_initial_bearer(mbimcli: Rig) -> None:
+    """The stored contexts are read with their APN, one for each roaming condition."""
+    dialogue = MbimDialogue(open_control_port(mbimcli.modem.path))
+    wish = SessionWish(apn="iot.example", username="user", authentication=1)
+    assert MbimModemLink(dialogue).store_attach_settings(wish, deadline=Deadline.after(30))
+    dialogue.close()
+    told = mbimcli("--ms-query-lte-attach-configuration")
+    lines = [" ".join(each.split()) for each in told.splitlines()]
+    for line in ("Access string: iot.example", "Username: user", "Auth protocol: pap", "IP type: ipv4v6"):
+        assert lines.count(line) == 3, told
+    assert [each for each in lines if each.startswith("Roaming:")] == [
+        f"Roaming: {each}" for each in ("home", "partner", "non-partner")
+    ]
 
 
 def test_mbimcli_connects(mbimcli: Rig) -> None:

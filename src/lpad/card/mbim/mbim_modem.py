@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lpad.base.errors import CardMalformed, InvalidValue, MalformedError
 from lpad.base.identifiers import Imei
-from lpad.card.mbim.mbim_session import MbimSession
+from lpad.card.mbim.lte_attach import LteAttach
+from lpad.card.mbim.mbim_session import MbimSession, ip_type_of
 from lpad.card.modem.modem_answers import ModemIccid, Power, RejectCause
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.quirks.modem_identity import ModemIdentity
 from lpad.card.quirks.quirks import AtTimeouts, RefreshStep, Step
 from lpad.codec.mbim import basic_connect as basic
 from lpad.codec.mbim.basic_connect import ReadyState, RegisterState
+from lpad.codec.mbim.data_connection import LteAttachContext, RoamingControl
 from lpad.codec.mbim.information_buffer import Information
 from lpad.codec.mbim.messages import Action
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, Basic, Extended
 from lpad.protocol.at_dialogue import AtAnswer
+from lpad.protocol.data_session import SessionWish
 from lpad.protocol.iccid_answer import IccidReport, iccid_report
 from lpad.protocol.registration_answer import Registration
 
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.card.mbim.mbim_dialogue import MbimDialogue
-    from lpad.protocol.data_session import SessionReport, SessionWish
+    from lpad.protocol.data_session import SessionReport
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +69,10 @@ _ACTIONS: dict[str, tuple[UUID, int, Information | None]] = {
 }
 _POWERING = 40.0
 _MOST_CAUSE = 255
+_USER = 1
+"""The source of settings that this device's owner has chosen."""
+_IPV6 = 2
+_WITH_IPV6 = (2, 3, 4)
 
 
 class MbimModem:
@@ -187,6 +194,23 @@ class MbimModem:
         """Close the data session; does nothing if it is closed already."""
         self._session.close(deadline=deadline)
 
+    def attach_settings(self, *, deadline: Deadline) -> tuple[SessionWish, ...]:
+        """Return the settings with which the modem attaches to LTE; empty: it does not report them."""
+        return tuple(map(_wish_of, self._lte_attach.read(deadline=deadline) or ()))
+
+    def store_attach_settings(self, wish: SessionWish, *, deadline: Deadline) -> bool:
+        """Store settings for the next LTE attach; return whether the modem accepts them."""
+        context = LteAttachContext(
+            ip_type=ip_type_of(wish),
+            roaming=RoamingControl.HOME,
+            source=_USER,
+            apn=wish.apn,
+            user_name=wish.username,
+            password=wish.password,
+            authentication=wish.authentication,
+        )
+        return self._lte_attach.store(context, deadline=deadline)
+
     def forget_unsolicited(self) -> None:
         """Forget the indications so far."""
         self.dialogue.forget_indications()
@@ -196,6 +220,10 @@ class MbimModem:
         del beginnings  # these are lines of AT ports
         found = self.dialogue.wait_for_indication(frozenset(_NEWS), deadline=deadline)
         return None if found is None else _NEWS[found.service, Basic(found.cid)]
+
+    @property
+    def _lte_attach(self) -> LteAttach:
+        return LteAttach(self.dialogue, patience=self.patience.information)
 
     def _caps(self, deadline: Deadline) -> basic.DeviceCaps | None:
         return self._asked(basic.DeviceCaps, Basic.DEVICE_CAPS, "cannot read the modem's IMEI", deadline)
@@ -210,3 +238,14 @@ class MbimModem:
         return self.dialogue.read(
             kind, BASIC_CONNECT, cid, attempted=attempted, patience=patience, deadline=deadline
         )
+
+
+def _wish_of(context: LteAttachContext) -> SessionWish:
+    return SessionWish(
+        apn=context.apn,
+        username=context.user_name,
+        password=context.password,
+        authentication=context.authentication,
+        ipv4=context.ip_type != _IPV6,
+        ipv6=context.ip_type in _WITH_IPV6,
+    )

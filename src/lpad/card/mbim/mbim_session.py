@@ -70,7 +70,6 @@ class MbimSession:
             return report
         if report.active:
             self.close(deadline=deadline)
-        kind = _BOTH if wish.ipv4 and wish.ipv6 else _IPV6 if wish.ipv6 else _IPV4
         self._cause = self._set(
             Connect(
                 activate=1,
@@ -78,7 +77,7 @@ class MbimSession:
                 user_name=wish.username,
                 password=wish.password,
                 authentication=wish.authentication,
-                ip_type=kind,
+                ip_type=ip_type_of(wish),
             ),
             deadline=deadline,
         )
@@ -141,3 +140,8 @@ class MbimSession:
 
 def _cause(network_error: int) -> int | None:
     return network_error if 0 < network_error <= _MOST_CAUSE else None
+
+
+def ip_type_of(wish: SessionWish) -> int:
+    """Return MBIM's number of the wanted kinds of addresses."""
+    return _BOTH if wish.ipv4 and wish.ipv6 else _IPV6 if wish.ipv6 else _IPV4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,4 +84,17 @@ class ControlModem(Protocol):
 
     def wait_for(self, beginnings: Sequence[str], *, deadline: Deadline) -> str | None:
         """Wait for an indication about SIM or registration; return its name, or None if none came."""
+        ...
+
+
+@runtime_checkable
+class StoresInitialBearer(Protocol):
+    """A modem that may store the settings of its initial bearer, and report them."""
+
+    def attach_settings(self, *, deadline: Deadline) -> tuple[SessionWish, ...]:
+        """Return the settings with which the modem attaches; empty: it does not report them."""
+        ...
+
+    def store_attach_settings(self, wish: SessionWish, *, deadline: Deadline) -> bool:
+        """Store settings for the next attach; return whether the modem accepts them."""
         ...

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from lpad.codec.mbim.information_buffer import U32, U64, Information, Ipv4Addresses, Ipv6Addresses, Text, Uuid
+from lpad.codec.mbim.information_buffer import (
+    U32,
+    U64,
+    Information,
+    Ipv4Addresses,
+    Ipv6Addresses,
+    Parts,
+    Text,
+    Uuid,
+)
 from lpad.codec.mbim.services import INTERNET
 
 
@@ -88,3 +97,56 @@ class IpConfiguration(Information):
     ipv6_dns: U32 = 0
     ipv4_mtu: U32 = 0
     ipv6_mtu: U32 = 0
+
+
+class RoamingControl(IntEnum):
+    """The networks in which an LTE attach context is used."""
+
+    HOME = 0
+    PARTNER = 1
+    NON_PARTNER = 2
+
+
+class LteAttachOperation(IntEnum):
+    """Whether contexts are stored, or replaced by those of the factory."""
+
+    STORE = 0
+    RESTORE_FACTORY = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LteAttachContext(Information):
+    """The bearer with which an LTE modem attaches; the offsets count from its own start."""
+
+    ip_type: U32
+    """As in `Connect`."""
+    roaming: U32
+    """One of `RoamingControl`."""
+    source: U32
+    """0: admin, 1: user, 2: operator, 3: modem, 4: device."""
+    apn: Text = ""
+    user_name: Text = ""
+    password: Text = ""
+    compression: U32 = 0
+    authentication: U32 = 0
+    """As in `Connect`."""
+
+    def under(self, roaming: RoamingControl) -> LteAttachContext:
+        """Return this context for other networks."""
+        return replace(self, roaming=roaming)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LteAttachConfigurations(Information):
+    """The stored contexts, each an encoded `LteAttachContext` (MBIM_CID_MS_LTE_ATTACH_CONFIG)."""
+
+    contexts: Parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetLteAttachConfiguration(Information):
+    """Stores contexts: one for each of `RoamingControl`."""
+
+    operation: U32
+    """One of `LteAttachOperation`."""
+    contexts: Parts

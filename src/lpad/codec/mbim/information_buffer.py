@@ -168,6 +168,11 @@ Texts = Annotated[
     ),
 ]
 """Count, then offset and size of each."""
+Parts = Annotated[
+    tuple[bytes, ...],
+    _Form(lambda r: r.several(r.offset_first), lambda w, parts: w.several(parts, w.offset_first)),
+]
+"""Count, then offset and size of each; the parts are information buffers of their own."""
 Numbers = Annotated[
     tuple[int, ...],
     _Form(

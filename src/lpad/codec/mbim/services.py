@@ -34,6 +34,7 @@ class Basic(IntEnum):
 class Extended(IntEnum):
     """Commands of `BASIC_CONNECT_EXTENSIONS`."""
 
+    LTE_ATTACH_CONFIGURATION = 3
     SYS_CAPS = 5
     DEVICE_SLOT_MAPPINGS = 7
     SLOT_INFO_STATUS = 8

@@ -33,6 +33,7 @@ from lpad.codec.mbim.messages import (
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, UICC, Basic, Extended, Uicc
 from lpad.codec.mbim.statuses import ProtocolError, Status
 from lpad.simulator.mbim.habits import MbimHabits
+from lpad.simulator.mbim.lte_attach import LteAttachContexts
 from lpad.simulator.mbim.uicc_channels import UiccChannels, UiccRefusedError
 from lpad.simulator.modem.commands import CommandSet
 from lpad.simulator.modem.contexts import Context
@@ -100,6 +101,8 @@ class MbimFunction:
         self._waiting: int | None = None
         self._atr = self._card.reset()
         self.channels.leak()
+        self._lte_attach = LteAttachContexts(self.modem.contexts)
+        self._session = False
         self.opened = False
         """Whether a host has sent Open."""
         self.max_transfer = DEFAULT_TRANSFER
@@ -129,7 +132,7 @@ class MbimFunction:
 
     def lose_power(self) -> None:
         """Restart the whole modem unannounced: the host's Open and all channels are forgotten."""
-        self.opened = False
+        self.opened = self._session = False
         self.modem.radio.reset()
 
     def disconnect(self) -> None:
@@ -294,7 +297,35 @@ class MbimFunction:
         state = PacketServiceState.ATTACHED if attached else PacketServiceState.DETACHED
         return PacketServiceStatus(state=state)
 
+    def _lte_attach_configuration(self, command: Command) -> Information:
+        if not self.habits.lte_attach:
+            raise _RefusedError(Status.NO_DEVICE_SUPPORT)
+        if command.action == Action.SET and self.habits.lte_attach_fixed:
+            raise _RefusedError(Status.NO_DEVICE_SUPPORT)
+        return self._lte_attach.carry_out(command)
+
+    def _open_in_addition(self, command: Command) -> Information:
+        """Open a session in addition to the initial bearer; without registration there is none."""
+        contexts = self.modem.contexts
+        registered = self.modem.registration.status() in (HOME, ROAMING)
+        cause = None
+        if command.action == Action.SET:
+            wish = decode(Connect, command.info)
+            named = (wish.user_name, wish.password) if wish.authentication else None
+            wanted = Context(_IP_TYPES.get(wish.ip_type, "IP"), wish.apn, named)
+            cause = contexts.refusal(wanted) if wish.activate else None
+            self._session = bool(wish.activate) and registered and cause is None
+            if wish.activate and not self._session:
+                raise _RefusedError(
+                    Status.FAILURE,
+                    ConnectStatus(activation=ActivationState.DEACTIVATED, network_error=cause or 0),
+                )
+        active = self._session and registered
+        return ConnectStatus(activation=ActivationState.ACTIVATED if active else ActivationState.DEACTIVATED)
+
     def _connect(self, command: Command) -> Information:
+        if self.habits.lte_attach:
+            return self._open_in_addition(command)
         contexts = self.modem.contexts
         if command.action == Action.SET:
             wish = decode(Connect, command.info)
@@ -402,6 +433,7 @@ class MbimFunction:
         (BASIC_CONNECT, Basic.PACKET_SERVICE): _packet_service,
         (BASIC_CONNECT, Basic.CONNECT): _connect,
         (BASIC_CONNECT, Basic.IP_CONFIGURATION): _ip_configuration,
+        (BASIC_CONNECT_EXTENSIONS, Extended.LTE_ATTACH_CONFIGURATION): _lte_attach_configuration,
         (BASIC_CONNECT_EXTENSIONS, Extended.SYS_CAPS): _sys_caps,
         (BASIC_CONNECT_EXTENSIONS, Extended.DEVICE_SLOT_MAPPINGS): _slot_mappings,
         (BASIC_CONNECT_EXTENSIONS, Extended.SLOT_INFO_STATUS): _slot_info,

@@ -34,6 +34,10 @@ class MbimHabits:
     leaked_group: int = 0
     indication_delay: float | None = 0.0
     """Seconds from an event to its indication; None: it sends no indications."""
+    lte_attach: bool = False
+    """Whether it stores the settings of its initial bearer, and opens sessions in addition to it."""
+    lte_attach_fixed: bool = False
+    """Whether it refuses to store other ones."""
     extensions: bool = True
     """Whether it has Microsoft's basic connect extensions, for slots and the modem's reset."""
     slots: int = 1

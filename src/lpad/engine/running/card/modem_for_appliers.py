@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.frozen import Frozen
 from lpad.card.modem.at_modem import AtModem
+from lpad.card.modem.control_modem import StoresInitialBearer
 from lpad.card.modem.reattaching import attach_anew
 from lpad.card.port.port_protocol import PortProtocol, protocol_of
 
@@ -59,6 +60,7 @@ class ModemDialogue(Frozen):
 class ControlPortSession(Frozen):
     """The data session of a modem on a control port (MBIM, QMI), while lpad holds the port."""
 
+    _lent: LentModem
     _modem: ControlModem
 
     def registration(self, *, deadline: Deadline) -> tuple[Registration, ...]:
@@ -76,6 +78,28 @@ class ControlPortSession(Frozen):
             CardUnreachable: no answer in time, or the port is gone.
         """
         return self._modem.session(deadline=deadline)
+
+    def attach_settings(self, *, deadline: Deadline) -> tuple[SessionWish, ...]:
+        """Return the settings of the initial bearer; empty: the modem does not report them.
+
+        Raises:
+            CardUnreachable: no answer in time, or the port is gone.
+        """
+        modem = self._modem
+        return modem.attach_settings(deadline=deadline) if isinstance(modem, StoresInitialBearer) else ()
+
+    def attach_with(self, wish: SessionWish, *, deadline: Deadline) -> bool:
+        """Store other settings for the initial bearer, and attach again; return whether this is accepted.
+
+        Raises:
+            CardUnreachable: no answer in time, or the port is gone.
+        """
+        modem = self._modem
+        if not isinstance(modem, StoresInitialBearer):
+            return False
+        if not modem.store_attach_settings(wish, deadline=deadline):
+            return False
+        return attach_anew(self._lent, deadline=deadline)
 
     def open(self, wish: SessionWish, *, deadline: Deadline) -> SessionReport:
         """Open the session with these settings, in place of an open one; return its state.
@@ -129,5 +153,7 @@ class ModemAtHand(Frozen):
             yield None
             return
         with self._card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
-            modem = None if lent is None else lent.modem
-            yield None if modem is None or isinstance(modem, AtModem) else ControlPortSession(modem)
+            if lent is None or isinstance(lent.modem, AtModem):
+                yield None
+            else:
+                yield ControlPortSession(lent, lent.modem)
