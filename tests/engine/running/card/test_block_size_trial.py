@@ -30,8 +30,12 @@ QUIRKY = partial(
 )
 """A modem whose quirk says blocks of 120 bytes."""
 SHORT_LINES = 300
+LONG = 60.0
+"""Seconds for an answer that comes, also on a busy machine."""
 PASSED = '"larger_blocks": true'
 FAILED = '"larger_blocks": false'
+ENDED = re.compile("the modem damages blocks|blocks of 255 bytes do not pass")
+"""The log's line about a trial that has ended without success."""
 _STORE_DATA = re.compile(r'"8[0-9A-F]E2[0-9A-F]{4}([0-9A-F]{2})')
 
 
@@ -76,8 +80,11 @@ def test_the_request_fills_a_block() -> None:
 
 
 @pytest.mark.parametrize("handles", [None, Handles.NUMBER])
-def test_a_modem_that_takes_more(tmp_path: Path, pki: Pki, handles: Handles | None) -> None:
+def test_a_modem_that_takes_more(
+    tmp_path: Path, pki: Pki, handles: Handles | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first download takes the quirk's blocks, the second the largest ones, even after a restart."""
+    monkeypatch.setattr("lpad.engine.running.card.block_size_trial.PATIENCE", LONG)
     with Lab(tmp_path, pki, personality=QUIRKY(handles=handles)) as lab:
         lab.start(port_of(lab))
         assert largest_sent(lab, FIRST) == SMALL
@@ -88,13 +95,16 @@ def test_a_modem_that_takes_more(tmp_path: Path, pki: Pki, handles: Handles | No
 
 
 @pytest.mark.parametrize("long_lines", list(LongLines))
-def test_a_modem_that_does_not(tmp_path: Path, pki: Pki, long_lines: LongLines) -> None:
+def test_a_modem_that_does_not(
+    tmp_path: Path, pki: Pki, long_lines: LongLines, caplog: pytest.LogCaptureFixture
+) -> None:
     """A modem that refuses, loses or cuts long lines, or hangs, is tried once, and keeps small blocks."""
     personality = QUIRKY(line_limit=SHORT_LINES, long_lines=long_lines)
     with Lab(tmp_path, pki, personality=personality) as lab:
         lab.start(port_of(lab))
         assert largest_sent(lab, FIRST) == SMALL
-        lab.until_true(lambda: max(blocks(lab), default=0) > SMALL)  # the trial
+        lab.until_true(lambda: ENDED.search(caplog.text) is not None)
+        assert max(blocks(lab)) > SMALL  # the trial
         assert largest_sent(lab, SECOND) == SMALL
         assert PASSED not in remembered(lab)
         lab.stop()
@@ -103,8 +113,9 @@ def test_a_modem_that_does_not(tmp_path: Path, pki: Pki, long_lines: LongLines) 
         assert max(blocks(lab)) <= SMALL
 
 
-def test_lines_that_are_lost_later(tmp_path: Path, pki: Pki) -> None:
+def test_lines_that_are_lost_later(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
     """If a large block is lost after the trial, this download fails, and later ones have small blocks."""
+    monkeypatch.setattr("lpad.engine.running.card.block_size_trial.PATIENCE", LONG)
     with Lab(tmp_path, pki, personality=QUIRKY()) as lab:
         lab.start(port_of(lab, overrides={"patience": {"apdu": 2.0, "change": 2.0}}))
         download(lab, FIRST)
