@@ -322,7 +322,7 @@ def test_a_download_for_when_there_is_a_network(terminal: Terminal) -> None:
     assert queued.out == "change 1: queued\n"
     lab.until(lambda: lab.engine.change(1), lambda seen: seen.pause is not None)
     shown = terminal.lpactl("changes", "1").ok().out
-    assert "waits for a network; next attempt at" in shown
+    assert "waits for a connection to the server; next attempt at" in shown
     assert "server-unreachable" in shown
     assert terminal.lpactl("cancel", "1").ok().out == "change 1: cancelled\n"
 

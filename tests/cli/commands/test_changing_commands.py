@@ -134,6 +134,7 @@ def test_a_server_that_cannot_be_reached(terminal: Terminal, server: str) -> Non
             if "keeps trying" in line:
                 break
             before.append(line)
+        assert "waits for a connection to the server; next attempt at" in "".join(before)
         assert host in "".join(before)
         assert "(server-unreachable)" in "".join(before)
         assert "lpad keeps trying change 1 for up to 2 h, even after Ctrl-C" in line

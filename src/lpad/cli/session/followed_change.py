@@ -92,7 +92,7 @@ def _held_up(client: Client, change: Change) -> list[str]:
 def waits(pause: Pause) -> str:
     """Return, in words, why a change waits."""
     what = {
-        "network": "waits for a network",
+        "network": "waits for a connection to the server",
         "server": "waits for the server",
         "platform": "waits for the platform",
         "card": "waits for the card",
