@@ -15,7 +15,7 @@ from starlette.datastructures import State
 
 from lpad.daemon.card_ports import CardPorts
 from lpad.settings import SettingsFile
-from lpad.settings.parsing.section import Section
+from lpad.settings.parsing.section_base import Section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

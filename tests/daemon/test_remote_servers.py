@@ -13,13 +13,13 @@ from lpad.base.errors import InvalidSettings
 from lpad.daemon.remote_servers import load_route, load_trust
 from lpad.remote.trust.trust import Offer
 from lpad.settings import SettingsFile
-from lpad.simulator.pki import certificate_profile as profile
+from lpad.simulator.pki import certificate_making as making
 from lpad.simulator.pki.credential import Curve
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CI = profile.make_ci(Curve.NIST)
+CI = making.make_ci(Curve.NIST)
 
 
 def read(folder: Path, text: str) -> SettingsFile:

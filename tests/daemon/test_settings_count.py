@@ -29,7 +29,7 @@ from lpad.lpa.install_policy import InstallPolicy
 from lpad.remote.https.route import Route
 from lpad.settings import Settings, SettingsFile
 from lpad.settings.parsing.conversion import fields_below
-from lpad.settings.parsing.section import Section
+from lpad.settings.parsing.section_base import Section
 from lpad.settings.takes_effect import WHEN, When
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from lpad.simulator.pki.certificate_profile import ROLE_CI, ROLE_DP_TLS
+from lpad.simulator.pki.certificate_making import ROLE_CI, ROLE_DP_TLS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from lpad.simulator.pki.certificate_profile import ROLE_DP_AUTH, ROLE_EUM
+from lpad.simulator.pki.certificate_making import ROLE_DP_AUTH, ROLE_EUM
 from remote.forge import CLIENT, DAY, Forged, Plan, authority, curve_key, forge, rsa_key, spoilt
 
 if TYPE_CHECKING:

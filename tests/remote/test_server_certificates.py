@@ -12,7 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import ServerUntrusted
-from lpad.simulator.pki.certificate_profile import ROLE_DP_TLS
+from lpad.simulator.pki.certificate_making import ROLE_DP_TLS
 from lpad.simulator.pki.credential import Credential, Curve
 from remote.bench import NAME, Bench
 from remote.scripted_server import Reply

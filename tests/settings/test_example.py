@@ -12,7 +12,7 @@ import pytest
 
 from lpad.settings import Settings, SettingsFile
 from lpad.settings.parsing.conversion import fields_below
-from lpad.settings.parsing.section import Section
+from lpad.settings.parsing.section_base import Section
 from lpad.settings.parsing.yaml_document import Document
 
 if TYPE_CHECKING:

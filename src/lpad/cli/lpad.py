@@ -114,7 +114,7 @@ def serve(config: Path) -> None:
 )
 def hook_runner(path: Path | None, command: Path, hooks: Path) -> None:
     """Run the owner's network command and hooks for the daemon, as the user who starts this process."""
-    from lpad.daemon.hook_runner_process import run  # noqa: PLC0415 - the other commands need none of it
+    from lpad.daemon.hook_runner_main import run  # noqa: PLC0415 - the other commands need none of it
 
     run(path, command=command, hooks=hooks)
 
@@ -122,7 +122,7 @@ def hook_runner(path: Path | None, command: Path, hooks: Path) -> None:
 @cli.command("port-opener")
 def port_opener() -> None:
     """Open modems' control ports for the daemon, as root; systemd starts this process with its socket."""
-    from lpad.daemon.port_opener_process import run  # noqa: PLC0415 - the other commands need none of it
+    from lpad.daemon.port_opener_main import run  # noqa: PLC0415 - the other commands need none of it
 
     run()
 

@@ -15,7 +15,7 @@ from lpad.base.errors import InvalidSettings
 from lpad.base.regular_file import read_regular
 from lpad.settings.parsing.bounded_types import Text
 from lpad.settings.parsing.conversion import to_section
-from lpad.settings.parsing.section import Section
+from lpad.settings.parsing.section_base import Section
 from lpad.settings.parsing.yaml_document import LARGEST, Document
 
 if TYPE_CHECKING:

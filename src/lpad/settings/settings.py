@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.settings.parsing.bounded_types import Seconds, Text
-from lpad.settings.parsing.section import Section
+from lpad.settings.parsing.section_base import Section
 from lpad.settings.sections.access import AccessSection
 from lpad.settings.sections.deadlines import DeadlinesSection
 from lpad.settings.sections.downloads import DownloadsSection

@@ -17,10 +17,10 @@ from lpad.base.identifiers import Eid
 from lpad.codec.x509.chain_certificate import BRAINPOOL_P256R1, P256, SignedCertificate
 from lpad.codec.x509.revocation_list import RevocationList
 from lpad.codec.x509.server_certificate import Certificate
-from lpad.simulator.pki import certificate_profile as profile
+from lpad.simulator.pki import certificate_making as making
 from lpad.simulator.pki.credential import Curve
 
-CI = profile.make_ci(Curve.NIST)
+CI = making.make_ci(Curve.NIST)
 WHEN = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 
 
@@ -35,8 +35,8 @@ def revocation_list(*serial_numbers: int) -> bytes:
 @pytest.mark.parametrize(("curve", "oid"), [(Curve.NIST, P256), (Curve.BRAINPOOL, BRAINPOOL_P256R1)])
 def test_parts(curve: Curve, oid: str) -> None:
     """Every part equals the reading of an independent library."""
-    ci = profile.make_ci(curve)
-    made = profile.make_dp_tls(ci, "a.example")
+    ci = making.make_ci(curve)
+    made = making.make_dp_tls(ci, "a.example")
     read = SignedCertificate.decode(made.der)
     assert read.signed == made.certificate.tbs_certificate_bytes
     assert read.signature == made.certificate.signature
@@ -51,10 +51,10 @@ def test_parts(curve: Curve, oid: str) -> None:
 
 def test_times_of_both_kinds() -> None:
     """Years before 2050 and after are read; a card's certificate never expires."""
-    made = profile.make_euicc(profile.make_eum(CI), Eid("89049032123451234512345678901235"))
+    made = making.make_euicc(making.make_eum(CI), Eid("89049032123451234512345678901235"))
     assert SignedCertificate.decode(made.der).not_after.year == 9999
-    old = profile.Validity(dt.datetime(1999, 1, 1, tzinfo=dt.UTC), dt.datetime(2049, 12, 31, tzinfo=dt.UTC))
-    read = SignedCertificate.decode(profile.make_dp_tls(CI, "a.example", validity=old).der)
+    old = making.Validity(dt.datetime(1999, 1, 1, tzinfo=dt.UTC), dt.datetime(2049, 12, 31, tzinfo=dt.UTC))
+    read = SignedCertificate.decode(making.make_dp_tls(CI, "a.example", validity=old).der)
     assert (read.not_before.year, read.not_after.year) == (1999, 2049)
 
 
@@ -76,7 +76,7 @@ def test_revocation_list() -> None:
     assert RevocationList.decode(revocation_list()).serial_numbers == frozenset()
 
 
-SAMPLES = (CI.der, profile.make_dp_tls(CI, "a.example").der, revocation_list(1, 2))
+SAMPLES = (CI.der, making.make_dp_tls(CI, "a.example").der, revocation_list(1, 2))
 
 
 @settings(max_examples=300, deadline=None)

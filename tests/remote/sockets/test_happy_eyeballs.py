@@ -15,7 +15,7 @@ from lpad.base.cancellation import Cancellation
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled
 from lpad.remote.sockets import happy_eyeballs, name_resolution
-from lpad.remote.sockets.address_memory import AddressMemory
+from lpad.remote.sockets.address_order import AddressOrder
 from lpad.remote.sockets.happy_eyeballs import Connected, LookUpError
 from lpad.remote.sockets.name_resolution import Address
 from lpad.remote.sockets.socket_waiting import SilenceError, Waiting
@@ -86,11 +86,11 @@ def connected(
     *,
     deadline: Deadline | None = None,
     silence: float | None = None,
-    memory: AddressMemory | None = None,
+    memory: AddressOrder | None = None,
 ) -> Connected:
     waiting = Waiting(deadline or Deadline.after(30), silence=silence)
     made = happy_eyeballs.connect(
-        NAME, port, waiting=waiting, prepare=lambda _: None, memory=memory or AddressMemory()
+        NAME, port, waiting=waiting, prepare=lambda _: None, memory=memory or AddressOrder()
     )
     made.socket.close()
     return made
@@ -110,7 +110,7 @@ def test_dead_addresses_cost_no_deadline(names: Names) -> None:
 def test_the_other_family_is_second(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
     """Families alternate: an IPv4 address does not wait for all dead IPv6 addresses."""
     monkeypatch.setattr(happy_eyeballs, "DELAY", 0.1)
-    memory = AddressMemory()
+    memory = AddressOrder()
     found = [Address(*each) for each in (six("::1"), six("::2"), six("::3"), four("127.0.0.1"))]
     assert [each.to[0] for each in memory.ordered(found, interface=None)] == [
         "::1",
@@ -122,7 +122,7 @@ def test_the_other_family_is_second(names: Names, monkeypatch: pytest.MonkeyPatc
 
 def test_the_family_that_worked_is_first_the_next_time(names: Names) -> None:
     """A network with dead IPv6 costs time once; each interface counts as its own network."""
-    memory = AddressMemory()
+    memory = AddressOrder()
     names.all = [six(), four("127.0.0.1")]
     with listening("127.0.0.1") as port, swallowing("::1", port):
         assert connected(port, memory=memory).address.family == socket.AF_INET
@@ -133,7 +133,7 @@ def test_the_family_that_worked_is_first_the_next_time(names: Names) -> None:
 
 def test_a_name_with_one_family_proves_nothing(names: Names) -> None:
     """A success over IPv4 with a server without IPv6 proves nothing about IPv6."""
-    memory = AddressMemory()
+    memory = AddressOrder()
     names.all = [four("127.0.0.1")]
     with listening("127.0.0.1") as port:
         connected(port, memory=memory)
@@ -143,7 +143,7 @@ def test_a_name_with_one_family_proves_nothing(names: Names) -> None:
 
 def test_a_silent_address_is_tried_last(names: Names) -> None:
     """An address that accepted the connection but then stayed silent is tried last the next time."""
-    memory = AddressMemory()
+    memory = AddressOrder()
     names.all = [four("127.0.0.1"), four("127.0.0.2")]
     with listening("127.0.0.1") as port, listening("127.0.0.2", port):
         first = connected(port, memory=memory)

@@ -19,7 +19,7 @@ from lpad.base.errors import ServerUntrusted
 from lpad.remote.trust.anchor_named_by_card import Anchor, CardTrust
 from lpad.remote.trust.known_servers import TrustMemory
 from lpad.remote.trust.trust import Trust
-from lpad.simulator.pki import certificate_profile as profile
+from lpad.simulator.pki import certificate_making as making
 from lpad.simulator.pki.credential import Curve
 from remote.bench import NAME
 from remote.chain_table import LATER
@@ -107,7 +107,7 @@ def test_the_certificate_changes(bench: Bench, remembering: Trust) -> None:
     """A renewed certificate is examined again, and replaces the stored one."""
     card = card_of(*bench.pki.ci.values())
     notify(bench, bench.server(ACCEPTED), card, remembering)
-    renewed = profile.make_dp_tls(bench.pki.ci[Curve.NIST], NAME)
+    renewed = making.make_dp_tls(bench.pki.ci[Curve.NIST], NAME)
     server = bench.server(ACCEPTED, credential=renewed)
     notify(bench, server, card, remembering)
     assert server.connects == 2

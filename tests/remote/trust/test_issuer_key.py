@@ -17,7 +17,7 @@ from lpad.codec.x509.certificate_issuers import known_issuers
 from lpad.codec.x509.chain_certificate import SignedCertificate
 from lpad.remote.trust.anchor_named_by_card import trace
 from lpad.remote.trust.issuer_key import issuer_points
-from lpad.simulator.pki import certificate_profile as profile
+from lpad.simulator.pki import certificate_making as making
 from lpad.simulator.pki.credential import Curve
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from lpad.simulator.pki.pki import Pki
 
-SIGNED = SignedCertificate.decode(profile.make_ci(Curve.NIST).der)
+SIGNED = SignedCertificate.decode(making.make_ci(Curve.NIST).der)
 
 
 def signer_ids(raw: bytes) -> set[str]:

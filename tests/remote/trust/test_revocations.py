@@ -14,7 +14,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import InvalidSettings, ServerUntrusted
 from lpad.remote.trust.anchor_named_by_card import CardTrust
 from lpad.remote.trust.trust import Trust
-from lpad.simulator.pki import certificate_profile as profile
+from lpad.simulator.pki import certificate_making as making
 from lpad.simulator.pki.credential import Credential, Curve
 from remote.bench import NAME
 from remote.scripted_server import Reply
@@ -54,7 +54,7 @@ def notify(bench: Bench, credential: Credential, trust: Trust) -> None:
 def test_revoked(bench: Bench, tmp_path: Path, encoding: Encoding, days: int) -> None:
     """A certificate in its CI's list is refused, even if only its key is known; an old list counts, too."""
     ci = bench.pki.ci[Curve.NIST]
-    bad, good = bench.pki.dp_tls(NAME), profile.make_dp_tls(ci, NAME)
+    bad, good = bench.pki.dp_tls(NAME), making.make_dp_tls(ci, NAME)
     trust = trust_with(tmp_path / "trust.d", crl(ci, bad, days=days), encoding)
     notify(bench, good, trust)
     with pytest.raises(ServerUntrusted) as caught:
@@ -70,7 +70,7 @@ def test_an_old_list_is_told(bench: Bench, tmp_path: Path, caplog: pytest.LogCap
 
 def test_a_list_by_another_key(bench: Bench, tmp_path: Path) -> None:
     """A list in a CI's name that another key has signed revokes nothing."""
-    impostor = profile.make_ci(Curve.NIST)
+    impostor = making.make_ci(Curve.NIST)
     bad = bench.pki.dp_tls(NAME)
     notify(bench, bad, trust_with(tmp_path / "trust.d", crl(impostor, bad)))
 

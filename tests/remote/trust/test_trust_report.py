@@ -15,7 +15,7 @@ from lpad.remote.es9plus import Es9Plus
 from lpad.remote.https.route import Proxy, Route
 from lpad.remote.trust.anchor_named_by_card import CardTrust
 from lpad.remote.trust.trust import Trust
-from lpad.simulator.pki import certificate_profile as profile
+from lpad.simulator.pki import certificate_making as making
 from lpad.simulator.pki.credential import Curve
 from remote import proxy_double
 from remote.bench import NAME
@@ -69,11 +69,11 @@ def test_the_operator_vouches(bench: Bench) -> None:
 
 def test_the_system_vouches(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The system's store is reported as such."""
-    web = profile.make_ci(Curve.NIST, name="Web CA")
+    web = making.make_ci(Curve.NIST, name="Web CA")
     store = tmp_path / "store.pem"
     store.write_bytes(web.certificate.public_bytes(Encoding.PEM))
     monkeypatch.setenv("SSL_CERT_FILE", str(store))
-    server = bench.server(ACCEPTED, credential=profile.make_dp_tls(web, NAME))
+    server = bench.server(ACCEPTED, credential=making.make_dp_tls(web, NAME))
     found = checked(bench, server, trust=Trust())
     assert (found.trusted, found.anchor, found.anchor_subject) == (True, "system", "Web CA")
 
@@ -98,8 +98,8 @@ def test_a_chain_of_the_web(bench: Bench, known: bool) -> None:  # noqa: FBT001 
 
 def test_nobody_vouches(bench: Bench) -> None:
     """Without an anchor, the report names the issuer, its key, and the place for its certificate."""
-    stranger = profile.make_ci(Curve.NIST, name="Strange CI")
-    server = bench.server(ACCEPTED, credential=profile.make_dp_tls(stranger, NAME))
+    stranger = making.make_ci(Curve.NIST, name="Strange CI")
+    server = bench.server(ACCEPTED, credential=making.make_dp_tls(stranger, NAME))
     found = checked(bench, server, bench.pki.ci[Curve.NIST].key_id)
     assert (found.trusted, found.anchor, found.cause) == (False, None, "unknown-ca")
     assert "trust check" not in found.why, "that is where its reader is"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpad.base.identifiers import Eid
-from lpad.simulator.pki import certificate_profile
-from lpad.simulator.pki.certificate_profile import Validity
+from lpad.simulator.pki import certificate_making
+from lpad.simulator.pki.certificate_making import Validity
 from lpad.simulator.pki.credential import Credential, Curve
 from lpad.simulator.smdp.server import SmDp
 from lpad.simulator.smdp.store.metadata import ProfileMetadata, ProfilePolicyRule
@@ -138,15 +138,15 @@ def test_chain_of_another_ci_than_chosen_is_refused(visit: Visit, pki: Pki) -> N
 
 
 def _eum(pki: Pki, **changes: object) -> Credential:
-    return certificate_profile.make_eum(pki.ci[Curve.NIST], **changes)  # type: ignore[arg-type]  # keywords as given
+    return certificate_making.make_eum(pki.ci[Curve.NIST], **changes)  # type: ignore[arg-type]  # keywords as given
 
 
 def test_eum_certificate_must_be_signed_by_the_ci(visit: Visit, pki: Pki) -> None:
     """8.1.2/6.1 when another key signed a certificate that names the CI."""
-    stranger = certificate_profile.make_ci(Curve.NIST)
+    stranger = certificate_making.make_ci(Curve.NIST)
     liar = Credential(pki.ci[Curve.NIST].certificate, stranger.key)
-    visit.card.eum = certificate_profile.make_eum(liar)
-    visit.card.credential = certificate_profile.make_euicc(visit.card.eum, visit.card.eid)
+    visit.card.eum = certificate_making.make_eum(liar)
+    visit.card.credential = certificate_making.make_euicc(visit.card.eum, visit.card.eid)
     assert status_of(visit.up_to_metadata("X")) == "8.1.2/6.1"
 
 
@@ -159,19 +159,19 @@ def test_eum_certificate_must_have_its_role(visit: Visit, pki: Pki) -> None:
 def test_eum_certificate_may_expire(visit: Visit, pki: Pki) -> None:
     """8.1.2/6.3 after its end."""
     visit.card.eum = _eum(pki, validity=Validity.past())
-    visit.card.credential = certificate_profile.make_euicc(visit.card.eum, visit.card.eid)
+    visit.card.credential = certificate_making.make_euicc(visit.card.eum, visit.card.eid)
     assert status_of(visit.up_to_metadata("X")) == "8.1.2/6.3"
 
 
 def test_euicc_certificate_must_be_signed_by_the_eum(visit: Visit, pki: Pki) -> None:
     """8.1.3/6.1 when another EUM key signed it."""
-    visit.card.credential = certificate_profile.make_euicc(_eum(pki), visit.card.eid)
+    visit.card.credential = certificate_making.make_euicc(_eum(pki), visit.card.eid)
     assert status_of(visit.up_to_metadata("X")) == "8.1.3/6.1"
 
 
 def test_euicc_certificate_may_expire(visit: Visit, pki: Pki) -> None:
     """8.1.3/6.3 after its end, although most never expire."""
-    visit.card.credential = certificate_profile.make_euicc(
+    visit.card.credential = certificate_making.make_euicc(
         pki.eum[Curve.NIST], visit.card.eid, validity=Validity.past()
     )
     assert status_of(visit.up_to_metadata("X")) == "8.1.3/6.3"
@@ -180,13 +180,13 @@ def test_euicc_certificate_may_expire(visit: Visit, pki: Pki) -> None:
 def test_eid_must_be_in_the_range_of_its_eum(visit: Visit, pki: Pki) -> None:
     """8.1.3/6.1 when the EUM has issued for a number outside its range."""
     foreign = Eid.with_check_digits("890330231234512345123456789012")
-    visit.card.credential = certificate_profile.make_euicc(pki.eum[Curve.NIST], foreign)
+    visit.card.credential = certificate_making.make_euicc(pki.eum[Curve.NIST], foreign)
     assert status_of(visit.up_to_metadata("X")) == "8.1.3/6.1"
 
 
 def test_euicc_signature_must_be_right(visit: Visit, pki: Pki) -> None:
     """8.1/6.1 when the card signed with a key other than its certificate's."""
-    other = certificate_profile.make_euicc(pki.eum[Curve.NIST], visit.card.eid)
+    other = certificate_making.make_euicc(pki.eum[Curve.NIST], visit.card.eid)
     visit.card.credential = Credential(visit.card.credential.certificate, other.key)
     assert status_of(visit.up_to_metadata("X")) == "8.1/6.1"
 
@@ -377,10 +377,10 @@ def test_certificates_with_version_3_roles_are_accepted(
     visit: Visit, pki: Pki, profile: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The roles have other OIDs in version 3, with the same meaning."""
-    monkeypatch.setattr(certificate_profile, "ROLE_EUM", "2.23.146.1.2.1.0.0.0")
-    monkeypatch.setattr(certificate_profile, "ROLE_EUICC", "2.23.146.1.2.1.0.0.0.0.0")
+    monkeypatch.setattr(certificate_making, "ROLE_EUM", "2.23.146.1.2.1.0.0.0")
+    monkeypatch.setattr(certificate_making, "ROLE_EUICC", "2.23.146.1.2.1.0.0.0.0.0")
     eum = _eum(pki)
-    credential = certificate_profile.make_euicc(eum, visit.card.eid)
+    credential = certificate_making.make_euicc(eum, visit.card.eid)
     visit.card = replace(visit.card, eum=eum, credential=credential)
     order = visit.smdp.orders.add_order(profile)
     assert status_of(visit.up_to_metadata(order.matching_id)) == "Executed-Success"

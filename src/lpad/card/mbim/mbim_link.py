@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from lpad.base.errors import CardBusy, CardError, CardMalformed, blamed_on
 from lpad.card.channel.apdu_trace import TracedCard
-from lpad.card.channel.owned_channel import OwnedChannel
+from lpad.card.channel.modem_owned_channel import ModemOwnedChannel
 from lpad.card.channel.status_words import no_isdr, status_error
 from lpad.card.link.control_link import ControlLink
 from lpad.card.link.remembered_links import LinkMemory
@@ -109,7 +109,7 @@ class MbimLink(ControlLink[MbimModem]):
                 raise
             _log.debug("%s", error)  # without a channel some modems refuse
 
-    def open_first(self, aids: Sequence[Aid], *, deadline: Deadline) -> OwnedChannel:
+    def open_first(self, aids: Sequence[Aid], *, deadline: Deadline) -> ModemOwnedChannel:
         """Open a channel to the first of `aids` that the card knows."""
         refusals: list[CardError] = []
         known = self.remembered.select_p2
@@ -174,7 +174,7 @@ class MbimLink(ControlLink[MbimModem]):
         report = self.modem.iccid(deadline=deadline).report
         return None if report is None else hashlib.sha256(str(report.likeliest).encode()).hexdigest()[:16]
 
-    def _open(self, aid: Aid, p2: int, *, deadline: Deadline) -> OwnedChannel:
+    def _open(self, aid: Aid, p2: int, *, deadline: Deadline) -> ModemOwnedChannel:
         attempted = "cannot open a channel to the ISD-R"
         answer = self.modem.dialogue.ask(
             UICC,
@@ -203,7 +203,7 @@ class MbimLink(ControlLink[MbimModem]):
             learn=lambda kind: self.remember(class_byte_type=kind),
         )
         traced = TracedCard(uicc, name=self.name, unredacted=self.unredacted)
-        return OwnedChannel(
+        return ModemOwnedChannel(
             traced,
             aid=aid,
             number=number,

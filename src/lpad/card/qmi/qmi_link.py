@@ -12,7 +12,7 @@ from lpad.base.errors import CardError
 from lpad.card.channel.abandoned_channels import GET_EID
 from lpad.card.channel.apdu_trace import TracedCard
 from lpad.card.channel.lost_channel import NOT_OURS
-from lpad.card.channel.owned_channel import OwnedChannel
+from lpad.card.channel.modem_owned_channel import ModemOwnedChannel
 from lpad.card.channel.status_words import no_isdr, status_error
 from lpad.card.link.control_link import ControlLink
 from lpad.card.link.remembered_links import LinkMemory
@@ -117,7 +117,7 @@ class QmiLink(ControlLink[QmiModem]):
                 break
         held.closed()
 
-    def open_first(self, aids: Sequence[Aid], *, deadline: Deadline) -> OwnedChannel:
+    def open_first(self, aids: Sequence[Aid], *, deadline: Deadline) -> ModemOwnedChannel:
         """Open a channel to the first of `aids` that the card knows (see `ControlLink`)."""
         for aid in aids:
             channel = self._open(aid, deadline=deadline)
@@ -125,7 +125,7 @@ class QmiLink(ControlLink[QmiModem]):
                 return channel
         raise no_isdr()
 
-    def _open(self, aid: Aid, *, deadline: Deadline) -> OwnedChannel | None:
+    def _open(self, aid: Aid, *, deadline: Deadline) -> ModemOwnedChannel | None:
         """Open a channel; None if the card does not know the application."""
         for closed in (False, True):
             try:
@@ -142,7 +142,7 @@ class QmiLink(ControlLink[QmiModem]):
                     raise status_error("cannot open a logical channel", _NO_CHANNEL[0]) from error
         return None
 
-    def _opened(self, aid: Aid, *, deadline: Deadline) -> OwnedChannel:
+    def _opened(self, aid: Aid, *, deadline: Deadline) -> ModemOwnedChannel:
         attempted = "cannot open a channel to the ISD-R"
         dialogue = self.modem.dialogue
         dialogue.held.opening()
@@ -167,7 +167,7 @@ class QmiLink(ControlLink[QmiModem]):
             )
         self.channel = number
         uim = UimChannel(self.modem, number)
-        return OwnedChannel(
+        return ModemOwnedChannel(
             TracedCard(uim, name=self.name, unredacted=self.unredacted),
             aid=aid,
             number=number,

@@ -17,7 +17,7 @@ from lpad.base.untrusted_number import noted_number
 from lpad.engine.change.change import Failure, Pause, PauseReason, now
 from lpad.engine.change.notes import Notes, noting
 from lpad.engine.provisioning import look_times
-from lpad.engine.provisioning.planned_look import waiting_for_platform
+from lpad.engine.provisioning.platform_waiting import waiting_for_platform
 from lpad.engine.running.run import Postponed
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.details.server import UnreachedDetails
 from lpad.base.errors import LpadError, MalformedError, ServerMalformed, ServerUnreachable
 from lpad.remote.https.answer_head import AnswerHead
-from lpad.remote.sockets.address_memory import MEMORY
+from lpad.remote.sockets.address_order import MEMORY
 from lpad.remote.sockets.happy_eyeballs import LookUpError, connect
 from lpad.remote.sockets.socket_waiting import SilenceError, Waiting
 

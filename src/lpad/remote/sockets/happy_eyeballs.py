@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 from lpad.base.deadline import Deadline
 from lpad.base.frozen import Frozen
 from lpad.remote.sockets import name_resolution
-from lpad.remote.sockets.address_memory import MEMORY
+from lpad.remote.sockets.address_order import MEMORY
 from lpad.remote.sockets.socket_waiting import READABLE, WRITABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.remote.sockets.address_memory import AddressMemory
+    from lpad.remote.sockets.address_order import AddressOrder
     from lpad.remote.sockets.name_resolution import Address
     from lpad.remote.sockets.socket_waiting import Waiting
 
@@ -50,7 +50,7 @@ def connect(
     waiting: Waiting,
     prepare: Callable[[socket.socket], None],
     interface: str | None = None,
-    memory: AddressMemory = MEMORY,
+    memory: AddressOrder = MEMORY,
 ) -> Connected:
     """Look a name up and connect to it.
 
@@ -85,7 +85,7 @@ class _Race:
         waiting: Waiting,
         prepare: Callable[[socket.socket], None],
         interface: str | None,
-        memory: AddressMemory,
+        memory: AddressOrder,
     ) -> None:
         self._names = names
         self._waiting = waiting

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
-from lpad.settings.parsing.section import Section
+from lpad.settings.parsing.section_base import Section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

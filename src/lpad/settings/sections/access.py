@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from lpad.settings.parsing.bounded_types import Text
-from lpad.settings.parsing.section import Section
+from lpad.settings.parsing.section_base import Section
 
 Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 32) - 2)]
 

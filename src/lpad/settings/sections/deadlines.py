@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lpad.settings.parsing.bounded_types import Seconds
-from lpad.settings.parsing.section import Section
+from lpad.settings.parsing.section_base import Section
 
 
 class DeadlinesSection(Section, frozen=True):

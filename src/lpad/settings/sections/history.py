@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from lpad.settings.parsing.section import Section
+from lpad.settings.parsing.section_base import Section
 
 
 class HistorySection(Section, frozen=True):

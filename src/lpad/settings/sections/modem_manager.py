@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from lpad.settings.parsing.bounded_types import Seconds
-from lpad.settings.parsing.section import Section
+from lpad.settings.parsing.section_base import Section
 
 
 class ModemManagerSection(Section, frozen=True):

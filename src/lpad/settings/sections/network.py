@@ -11,7 +11,7 @@ from lpad.engine.policy.networking import STEP_LIMIT
 from lpad.network.hook_runner_client import SOCKET
 from lpad.network.network_settings import NetworkSettings
 from lpad.settings.parsing.bounded_types import Text
-from lpad.settings.parsing.section import Section
+from lpad.settings.parsing.section_base import Section
 
 if TYPE_CHECKING:
     from lpad.settings.parsing.mistakes import Report

@@ -8,7 +8,7 @@ import msgspec
 
 from lpad.base.guard_condition import Condition
 from lpad.settings.parsing.bounded_types import Text
-from lpad.settings.parsing.section import Section
+from lpad.settings.parsing.section_base import Section
 from lpad.settings.sections.platforms import RESERVED
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import msgspec
 from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.route import Proxy, check_interface
 from lpad.settings.parsing.bounded_types import Text
-from lpad.settings.parsing.section import Section
+from lpad.settings.parsing.section_base import Section
 
 if TYPE_CHECKING:
     from lpad.settings.parsing.mistakes import Report

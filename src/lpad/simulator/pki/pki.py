@@ -31,15 +31,15 @@ from cryptography.hazmat.primitives.serialization import (
 
 from lpad.base.errors import InvalidValue, MalformedError, NotFound
 from lpad.base.identifiers import Eid
-from lpad.simulator.pki import certificate_profile as profile
-from lpad.simulator.pki.certificate_profile import Validity
+from lpad.simulator.pki import certificate_making as making
+from lpad.simulator.pki.certificate_making import Validity
 from lpad.simulator.pki.credential import Credential, Curve, read_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-DEFAULT_EID = Eid.with_check_digits(profile.EUM_IIN + "1234512345123456789012")
+DEFAULT_EID = Eid.with_check_digits(making.EUM_IIN + "1234512345123456789012")
 DEFAULT_TLS_NAMES = ("localhost", "testsmdpplus1.example.com")
 OID_DP1 = "2.999.10"
 OID_DP2 = "2.999.12"
@@ -69,7 +69,7 @@ class Pki:
     dp2_pb: Mapping[Curve, Credential]
     tls: tuple[Credential, ...] = ()
     minted: Path | None = None
-    tls_role: str = profile.ROLE_DP_TLS
+    tls_role: str = making.ROLE_DP_TLS
     _euiccs: dict[tuple[str, Curve], Credential] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -117,7 +117,7 @@ class Pki:
         if self.minted is not None:
             credential = _read_role(self.minted, "euicc", stem).get(curve)
         if credential is None:
-            credential = profile.make_euicc(self._eum(curve), eid)
+            credential = making.make_euicc(self._eum(curve), eid)
             if self.minted is not None:
                 _write(self.minted / "euicc", f"{stem}_{curve.value}", credential)
         self._euiccs[eid.digits, curve] = credential
@@ -131,11 +131,11 @@ class Pki:
         folder gives it no certificate.
         """
         auth = {
-            curve: profile.make_dp(ci, profile.ROLE_DS_AUTH, oid=oid, name="TEST SM-DS")
+            curve: making.make_dp(ci, making.ROLE_DS_AUTH, oid=oid, name="TEST SM-DS")
             for curve, ci in self.ci.items()
             if ci.private_key is not None
         }
-        return replace(self, dp_auth=auth, dp_pb=self.dp_auth, tls=(), tls_role=profile.ROLE_DS_TLS)
+        return replace(self, dp_auth=auth, dp_pb=self.dp_auth, tls=(), tls_role=making.ROLE_DS_TLS)
 
     def dp_tls(
         self, *names: str, curve: Curve = Curve.NIST, oid: str = OID_DP1, expired: bool = False
@@ -161,12 +161,12 @@ class Pki:
         if ci is None:
             raise NotFound(f"no CI on the curve {curve.name}: take the other curve")
         validity = Validity.past() if expired else None
-        return profile.make_dp_tls(ci, *names, oid=oid, validity=validity, role=self.tls_role)
+        return making.make_dp_tls(ci, *names, oid=oid, validity=validity, role=self.tls_role)
 
     def strangers_tls(self, *names: str) -> Credential:
         """Return a web server's credential of an unknown CI."""
-        stranger = profile.make_ci(Curve.NIST, name="Unknown CI")
-        return profile.make_dp_tls(stranger, *(names or DEFAULT_TLS_NAMES))
+        stranger = making.make_ci(Curve.NIST, name="Unknown CI")
+        return making.make_dp_tls(stranger, *(names or DEFAULT_TLS_NAMES))
 
     def _eum(self, curve: Curve) -> Credential:
         eum = self.eum.get(curve)
@@ -191,15 +191,15 @@ def _create(folder: Path) -> None:
         if _complete(folder):  # a card and a server started together, and the other one created it
             return
         for curve in Curve:
-            ci = profile.make_ci(curve)
+            ci = making.make_ci(curve)
             made = {
-                "eum": profile.make_eum(ci),
-                "dp_auth": profile.make_dp(ci, profile.ROLE_DP_AUTH, oid=OID_DP1),
-                "dp_pb": profile.make_dp(ci, profile.ROLE_DP_PB, oid=OID_DP1),
-                "dp2_auth": profile.make_dp(ci, profile.ROLE_DP_AUTH, oid=OID_DP2, name="TEST SM-DP+2"),
-                "dp2_pb": profile.make_dp(ci, profile.ROLE_DP_PB, oid=OID_DP2, name="TEST SM-DP+2"),
+                "eum": making.make_eum(ci),
+                "dp_auth": making.make_dp(ci, making.ROLE_DP_AUTH, oid=OID_DP1),
+                "dp_pb": making.make_dp(ci, making.ROLE_DP_PB, oid=OID_DP1),
+                "dp2_auth": making.make_dp(ci, making.ROLE_DP_AUTH, oid=OID_DP2, name="TEST SM-DP+2"),
+                "dp2_pb": making.make_dp(ci, making.ROLE_DP_PB, oid=OID_DP2, name="TEST SM-DP+2"),
             }
-            tls = profile.make_dp_tls(ci, *DEFAULT_TLS_NAMES)
+            tls = making.make_dp_tls(ci, *DEFAULT_TLS_NAMES)
             _write(folder / _TLS_FOLDER, f"{_TLS_STEM}_{curve.value}", tls)
             for role, credential in made.items():
                 place, stem = _ROLE_FILES[role]

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from lpad.simulator.euicc.isdr.certificates import CertificateError, CertificateFault, Role, check_chain
-from lpad.simulator.pki import certificate_profile
-from lpad.simulator.pki.certificate_profile import Validity
+from lpad.simulator.pki import certificate_making
+from lpad.simulator.pki.certificate_making import Validity
 from lpad.simulator.pki.credential import Credential, Curve
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def test_a_server_certificate_is_not_accepted_as_a_subca(ci: Credential) -> None
 
 def test_endless_chain(ci: Credential) -> None:
     """A chain that leads back to itself is refused without an endless loop."""
-    stranger = certificate_profile.make_ci(Curve.NIST)
+    stranger = certificate_making.make_ci(Curve.NIST)
     loop = made(stranger, ca=True)
     looped = made(Credential(loop.certificate, loop.private_key), key=loop.private_key, ca=True)
     assert fault(made(looped).der, ci, (looped.der,)) is CertificateFault.INVALID
@@ -114,8 +114,8 @@ def test_endless_chain(ci: Credential) -> None:
 def test_expired(pki: Pki, ci: Credential) -> None:
     """A card has no clock, so it accepts an expired certificate."""
     del pki
-    expired = certificate_profile.make_dp(
-        ci, certificate_profile.ROLE_DP_AUTH, oid="2.999.10", validity=Validity.past()
+    expired = certificate_making.make_dp(
+        ci, certificate_making.ROLE_DP_AUTH, oid="2.999.10", validity=Validity.past()
     )
     assert check_chain(expired.der, trusted=[ci]).oid == "2.999.10"
 

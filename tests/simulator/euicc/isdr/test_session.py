@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from lpad.base.identifiers import Eid
 from lpad.codec.asn1 import tlv
 from lpad.simulator.euicc.card import SoftCard
-from lpad.simulator.pki import certificate_profile
+from lpad.simulator.pki import certificate_making
 from lpad.simulator.pki.credential import Credential, Curve, authority_key_id
 from lpad.simulator.pki.pki import Pki
 from simulator.euicc.small_lpa import SCHEMA, SmallLpa, StatusError
@@ -97,8 +97,8 @@ def test_wrong_signature(lpa: SmallLpa, server: SmallServer) -> None:
 
 def test_unknown_ci(lpa: SmallLpa, server: SmallServer) -> None:
     """A server of a CI that the card does not know leads to ciPKUnknown."""
-    stranger = certificate_profile.make_ci(Curve.NIST)
-    own = certificate_profile.make_dp(stranger, certificate_profile.ROLE_DP_AUTH, oid="2.999.10")
+    stranger = certificate_making.make_ci(Curve.NIST)
+    own = certificate_making.make_dp(stranger, certificate_making.ROLE_DP_AUTH, oid="2.999.10")
     _, value = server.authenticate(lpa, certificate=own)
     assert value["authenticateErrorCode"] == 7
 
@@ -209,8 +209,8 @@ def test_prepare_refused(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
         assert kind == "downloadResponseError"
         return int(value["downloadErrorCode"])
 
-    stranger = certificate_profile.make_ci(Curve.NIST)
-    foreign = certificate_profile.make_dp(stranger, certificate_profile.ROLE_DP_PB, oid="2.999.10")
+    stranger = certificate_making.make_ci(Curve.NIST)
+    foreign = certificate_making.make_dp(stranger, certificate_making.ROLE_DP_PB, oid="2.999.10")
     assert code(certificate=pki.dp2_pb[Curve.NIST]) == 1
     assert code(certificate=pki.dp_pb[Curve.BRAINPOOL]) == 1
     assert code(certificate=pki.dp_auth[Curve.NIST]) == 1
@@ -324,15 +324,15 @@ def test_channel_closed(make_card: MakeCard, server: SmallServer, ends: bool) ->
 def test_server_of_version_3(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
     """A server whose certificates have the role OIDs of version 3 is accepted."""
     ci = pki.ci[Curve.NIST]
-    auth = certificate_profile.make_dp(ci, "2.23.146.1.2.1.0.0.1.1", oid="2.999.231")
-    binding = certificate_profile.make_dp(ci, "2.23.146.1.2.1.0.0.1.2", oid="2.999.231")
+    auth = certificate_making.make_dp(ci, "2.23.146.1.2.1.0.0.1.1", oid="2.999.231")
+    binding = certificate_making.make_dp(ci, "2.23.146.1.2.1.0.0.1.2", oid="2.999.231")
     assert server.authenticate(lpa, certificate=auth)[0] == "authenticateResponseOk"
     assert server.prepare(lpa, certificate=binding)[0] == "downloadResponseOk"
 
 
 def test_discovery_server(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
     """An SM-DS is authenticated like an SM-DP+."""
-    discovery = certificate_profile.make_dp(pki.ci[Curve.NIST], "2.23.146.1.2.1.7", oid="2.999.15")
+    discovery = certificate_making.make_dp(pki.ci[Curve.NIST], "2.23.146.1.2.1.7", oid="2.999.15")
     assert server.authenticate(lpa, certificate=discovery)[0] == "authenticateResponseOk"
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lpad.simulator.pki.certificate_profile import make_euicc
+from lpad.simulator.pki.certificate_making import make_euicc
 from lpad.simulator.pki.credential import Credential, Curve
 from lpad.simulator.smdp.store.order import OrderState
 from simulator.smdp.bench import SCHEMA, Visit, b64, decoded, status_of

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
-from lpad.simulator.pki import certificate_profile as profile
+from lpad.simulator.pki import certificate_making as making
 from lpad.simulator.pki.credential import Credential, Curve
 from lpad.simulator.pki.pki import DEFAULT_EID
 from lpad.simulator.smdp.functions import status_codes
@@ -43,8 +43,8 @@ def renamed(ci: Credential) -> Credential:
 def test_older_eum_under_newer_ci(pki: Pki, curve: Curve) -> None:
     """An EUM that was certified under an older certificate of the same CI key is recognised by the key."""
     ci = pki.ci[curve]
-    eum = profile.make_eum(renamed(ci))
-    card = profile.make_euicc(eum, DEFAULT_EID)
+    eum = making.make_eum(renamed(ci))
+    card = making.make_euicc(eum, DEFAULT_EID)
     assert eum.certificate.issuer != ci.certificate.subject
     assert verify_chain(card.der, eum.der, ci)[1] == DEFAULT_EID
 
@@ -52,8 +52,8 @@ def test_older_eum_under_newer_ci(pki: Pki, curve: Curve) -> None:
 def test_forged_eum(pki: Pki) -> None:
     """An EUM's certificate that names the CI's key but was not signed with it is invalid."""
     ci = pki.ci[Curve.NIST]
-    eum = profile.make_eum(renamed(ci))
-    card = profile.make_euicc(eum, DEFAULT_EID)
+    eum = making.make_eum(renamed(ci))
+    card = making.make_euicc(eum, DEFAULT_EID)
     forged = eum.der[:-1] + bytes([eum.der[-1] ^ 1])
     with pytest.raises(Refusal) as refused:
         verify_chain(card.der, forged, ci)

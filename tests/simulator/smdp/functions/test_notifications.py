@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpad.base.identifiers import Iccid
-from lpad.simulator.pki.certificate_profile import make_euicc
+from lpad.simulator.pki.certificate_making import make_euicc
 from lpad.simulator.pki.credential import Credential, Curve
 from lpad.simulator.pki.pki import DEFAULT_EID
 from lpad.simulator.smdp.store.order import OrderState

@@ -9,7 +9,7 @@ from lpad.base.untrusted_number import noted_number
 from lpad.engine.change import overtaking
 from lpad.engine.change.change import PauseReason
 from lpad.engine.change.moment import LATEST
-from lpad.engine.provisioning.planned_look import may_be_hastened
+from lpad.engine.provisioning.platform_waiting import may_be_hastened
 from lpad.engine.worker.queue import retry_rules
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from lpad.base.lazy_pattern import LazyPattern
 from lpad.base.server_address import ServerAddress
 from lpad.card.quirks.quirks import Quirks
 from lpad.settings.parsing.bounded_types import Text
-from lpad.settings.parsing.section import Section
+from lpad.settings.parsing.section_base import Section
 from lpad.settings.sections.euiccs.device_capabilities import check_capabilities
 from lpad.settings.sections.euiccs.failover import FailoverSection
 from lpad.settings.sections.euiccs.switching import SwitchingSection

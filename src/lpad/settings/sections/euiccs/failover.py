@@ -9,7 +9,7 @@ import msgspec
 from lpad.base.errors import InvalidValue
 from lpad.base.guard_condition import Condition, ConditionKind
 from lpad.base.identifiers import profile_target
-from lpad.settings.parsing.section import Section
+from lpad.settings.parsing.section_base import Section
 
 if TYPE_CHECKING:
     from lpad.settings.parsing.mistakes import Report

@@ -10,7 +10,7 @@ from lpad.base.errors import InvalidValue
 from lpad.base.guard_condition import Condition, ConditionKind
 from lpad.base.identifiers import profile_target
 from lpad.engine.change.guard import LONGEST
-from lpad.settings.parsing.section import Section
+from lpad.settings.parsing.section_base import Section
 
 if TYPE_CHECKING:
     from lpad.settings.parsing.mistakes import Report

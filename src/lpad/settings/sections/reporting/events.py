@@ -8,7 +8,7 @@ import msgspec
 
 from lpad.base.lazy_pattern import LazyPattern
 from lpad.settings.parsing.bounded_types import Text
-from lpad.settings.parsing.section import Section
+from lpad.settings.parsing.section_base import Section
 
 if TYPE_CHECKING:
     from lpad.settings.parsing.mistakes import Report

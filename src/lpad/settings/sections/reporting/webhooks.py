@@ -9,7 +9,7 @@ from lpad.base.lazy_pattern import LazyPattern
 from lpad.engine.events.event_types import BY_NAME
 from lpad.engine.webhooks.endpoint import EndpointUrl
 from lpad.settings.parsing.bounded_types import Text
-from lpad.settings.parsing.section import Section
+from lpad.settings.parsing.section_base import Section
 
 if TYPE_CHECKING:
     from lpad.settings.parsing.mistakes import Report

@@ -10,7 +10,7 @@ from cryptography.x509.oid import NameOID
 from lpad.base.errors import InvalidValue, MalformedError
 from lpad.base.identifiers import Eid
 from lpad.codec.asn1 import tlv
-from lpad.simulator.pki.certificate_profile import ROLES_EUICC, ROLES_EUM
+from lpad.simulator.pki.certificate_making import ROLES_EUICC, ROLES_EUM
 from lpad.simulator.pki.credential import (
     Credential,
     authority_key_id,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
 from lpad.codec.asn1 import tlv
-from lpad.simulator.pki import certificate_profile
+from lpad.simulator.pki import certificate_making
 from lpad.simulator.pki.credential import Credential, Curve
 from lpad.simulator.pki.pki import OID_DP1
 from lpad.simulator.smdp.functions import faulty_answers, status_codes
@@ -72,8 +72,8 @@ def initiate_authentication(site: ServerContext, call: Call) -> dict[str, str]:
 
 def _signer(site: ServerContext, call: Call, dp_auth: Credential, dp_pb: Credential) -> Credential:
     if FaultKind.UNKNOWN_CI in call.faults:
-        stranger = certificate_profile.make_ci(Curve.NIST, name="Unknown CI")
-        return certificate_profile.make_dp(stranger, certificate_profile.ROLE_DP_AUTH, oid=OID_DP1)
+        stranger = certificate_making.make_ci(Curve.NIST, name="Unknown CI")
+        return certificate_making.make_dp(stranger, certificate_making.ROLE_DP_AUTH, oid=OID_DP1)
     if FaultKind.OTHER_OID in call.faults:
         return site.pki.dp2_auth[dp_auth.curve]
     return dp_pb if FaultKind.OTHER_ROLE in call.faults else dp_auth

@@ -1,4 +1,4 @@
-"""Knowledge about addresses from earlier connections: the working family, and dead addresses."""
+"""The order in which lpad tries a server's addresses, learned from earlier connections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _AVOIDED_FOR = 600.0
 _MOST = 64
 
 
-class AddressMemory:
+class AddressOrder:
     """Orders addresses by earlier results; one object serves the whole process.
 
     A network's families work alike for all names, so the family is remembered for the interface.
@@ -68,4 +68,4 @@ class AddressMemory:
             return self._avoided.get((interface, to), 0.0) > time.monotonic()
 
 
-MEMORY = AddressMemory()
+MEMORY = AddressOrder()

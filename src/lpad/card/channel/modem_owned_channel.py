@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class OwnedChannel:
+class ModemOwnedChannel:
     """The channel with its application (see `Channel`)."""
 
     def __init__(
