@@ -42,7 +42,7 @@ PATIENCE = 60.0
 _TAIL = 8000
 """Characters of a log that a failed test shows."""
 
-_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
   <type>system</type>
@@ -131,7 +131,7 @@ class Rig:
         self._ends.close()
 
     def _start(self) -> None:
-        (self.folder / "bus.conf").write_text(_BUS.format(folder=self.folder), encoding="ascii")
+        (self.folder / "bus.conf").write_text(BUS.format(folder=self.folder), encoding="ascii")
         self._run("dbus-daemon", f"--config-file={self.folder}/bus.conf", "--nofork", "--nopidfile")
         until(self._bus_listens, "the bus")
         (self.folder / "bus").chmod(0o777)

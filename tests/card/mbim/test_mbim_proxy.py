@@ -67,7 +67,7 @@ def test_lpad_and_mbimcli_share_the_proxy(tmp_path: Path) -> None:
 def test_profiles_are_switched_while_another_program_uses_the_proxy() -> None:
     """A daemon switches with a guard, and every call of mbimcli in the meantime gets its own answer.
 
-    ModemManager itself finds MBIM ports only through udev, and has no test interface for them, so mbimcli
+    ModemManager itself needs made-up entries in /sys (`tests/debian_daemons/test_mbim_switch.py`), so mbimcli
     asks in a loop in its place.
     """
     with ProxyNamespace("mbim-proxy") as namespace:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.programs("mbimcli")
 
 READINGS = {
+    "--query-device-services": "ms-uicc-low-level-access",
     "--query-device-caps": "Device ID: '490154203237518'",
     "--query-subscriber-ready-status": "Ready state: 'no-esim-profile'",
     "--query-registration-state": "Register state: 'deregistered'",

@@ -32,6 +32,7 @@ from lpad.codec.mbim.messages import (
 )
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, UICC, Basic, Extended, Uicc
 from lpad.codec.mbim.statuses import ProtocolError, Status
+from lpad.simulator.mbim.device_services import device_services
 from lpad.simulator.mbim.habits import MbimHabits
 from lpad.simulator.mbim.lte_attach import LteAttachContexts
 from lpad.simulator.mbim.uicc_channels import UiccChannels, UiccRefusedError
@@ -193,7 +194,8 @@ class MbimFunction:
         else:
             try:
                 information = handler(self, command)
-                info = b"" if information is None else encode(information)
+                told = b"" if information is None else information
+                info = told if isinstance(told, bytes) else encode(told)
             except _RefusedError as refusal:
                 status = refusal.status
                 info = b"" if refusal.information is None else encode(refusal.information)
@@ -266,6 +268,13 @@ class MbimFunction:
             ready_state=basic.ReadyState.DEVICE_LOCKED if locked else basic.ReadyState.INITIALIZED,
             sim_iccid="" if locked and self._personality.pin_hides_iccid else text,
         )
+
+    def _device_services(self, _: Command) -> bytes:
+        commands: dict[UUID, list[int]] = {}
+        for service, cid in self._HANDLERS:
+            if service != BASIC_CONNECT_EXTENSIONS or self.habits.extensions:
+                commands.setdefault(service, []).append(cid)
+        return device_services(commands)
 
     def _radio_state(self, command: Command) -> Information:
         radio = self.modem.radio
@@ -424,9 +433,10 @@ class MbimFunction:
             self._atr = self._card.reset()
         return uicc.ResetAnswer(pass_through=self._pass_through)
 
-    _HANDLERS: ClassVar[dict[tuple[UUID, int], Callable[[Any, Command], Information | None]]] = {
+    _HANDLERS: ClassVar[dict[tuple[UUID, int], Callable[[Any, Command], Information | bytes | None]]] = {
         (BASIC_CONNECT, Basic.DEVICE_CAPS): _device_caps,
         (BASIC_CONNECT, Basic.SUBSCRIBER_READY_STATUS): _subscriber_ready,
+        (BASIC_CONNECT, Basic.DEVICE_SERVICES): _device_services,
         (BASIC_CONNECT, Basic.RADIO_STATE): _radio_state,
         (BASIC_CONNECT, Basic.PIN): _pin,
         (BASIC_CONNECT, Basic.REGISTER_STATE): _register_state,
