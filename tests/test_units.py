@@ -107,7 +107,7 @@ def test_the_runner_obeys_lpad_alone() -> None:
 
 
 def test_the_port_opener_exposes_little() -> None:
-    """It is root's, without capabilities and other devices, and only lpad can ask it."""
+    """The port opener runs as root without capabilities and other devices, for requests of lpad alone."""
     said = run(
         "systemd-analyze", "security", "--offline=true", "--no-pager", str(UNITS / "lpad-ports.service")
     )

@@ -66,7 +66,7 @@ class Ledger:
 
     @property
     def expected_beside(self) -> frozenset[str] | None:
-        """The profiles known when an installation of unknown result began; None: there is none."""
+        """The profiles known when an installation of unknown result began; None without one."""
         if not self._expected.exists():
             return None
         return frozenset(msgspec.json.decode(self._expected.read_bytes(), type=list[str]))

@@ -33,7 +33,7 @@ def test_a_value_is_kept(tmp_path: Path, *, synced: bool) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"5", b"\xff\xfe"])
 def test_a_damaged_file_is_none(tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    """It causes a warning with its path, and can be replaced."""
+    """A damaged file is read as missing, is logged as a warning with its path, and can be replaced."""
     path = tmp_path / "a.port"
     path.write_bytes(content)
     file = ExpendableFile(path, str)

@@ -1,4 +1,4 @@
-"""ModemManager as far as lpad sees it, on a bus of the test's own.
+"""ModemManager as far as lpad sees it, on a private bus.
 
 Run as a program it is a process named ModemManager that has modems' ports open, as the real one has:
 `python modem_manager_double.py ADDRESS [--refuse ERROR TEXT] UID=PORT…`. It writes a line for each thing

@@ -129,7 +129,7 @@ def test_a_silent_port_is_replaced(ports: Ports) -> None:
 
 
 def test_a_vanished_port_is_replaced_until_it_is_back(ports: Ports) -> None:
-    """It is not its fault, so the next opening uses it again."""
+    """A vanished port has not refused, so the next opening uses it again."""
     modem = ports.mbim()
     link = ports.way().open_link(soon())
     assert kind_that_answers(link) == "mbim"

@@ -34,7 +34,7 @@ def text(data: bytes = SIGNED) -> str:
     "status", ["Executed-Success", "ExecutedSuccess", "Executed-WithWarning", "executed-success"]
 )
 def test_executed(status: str) -> None:
-    """Success is understood with and without hyphen, and with a warning."""
+    """The status is success with and without a hyphen, and with a warning."""
     assert Answer.decode(body(status)).refusal is None
 
 

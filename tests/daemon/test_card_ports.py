@@ -75,7 +75,7 @@ def test_one_name_is_the_only_one(tmp_path: Path) -> None:
 
 
 def test_a_card_with_two_euiccs_in_a_reader_is_two_cards(tmp_path: Path) -> None:
-    """Both are reached through the one reader, which is taken once."""
+    """Both eUICCs are reached through one reader, which is opened once."""
     card = ScriptedCard(answers={GET_EID: EID}, applications=(bytes(ESTK_SE0), bytes(ESTK_SE1)))
     with PrivatePcscd() as pcscd, VirtualReaderCard(card, port=pcscd.port):
         wait_for_cards(present={FIRST})
@@ -91,7 +91,7 @@ def test_a_card_with_two_euiccs_in_a_reader_is_two_cards(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", ["well-mannered", "strict-csim"])
 def test_a_card_with_two_euiccs_is_two_cards(tmp_path: Path, name: str) -> None:
-    """Both are reached through the one port; what works is remembered in the state folder, once."""
+    """Both eUICCs are reached through one port, and the state folder has one record of what works."""
     card = ScriptedCard(answers={GET_EID: EID}, applications=(bytes(ESTK_SE0), bytes(ESTK_SE1)))
     with PtyModem(card, personality=find_personality(name).modem) as modem:
         text = f"""

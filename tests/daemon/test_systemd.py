@@ -35,7 +35,7 @@ def test_abstract_addresses_are_understood() -> None:
 
 
 def test_without_a_manager_nothing_happens(tmp_path: Path) -> None:
-    """A daemon started by hand, or whose manager is gone, continues."""
+    """A daemon without a manager, or whose manager is gone, sends no notification and continues."""
     assert not systemd.notify("READY=1", environment={})
     assert not systemd.notify("READY=1", environment={"NOTIFY_SOCKET": str(tmp_path / "gone")})
 

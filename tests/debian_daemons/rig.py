@@ -1,4 +1,4 @@
-"""Debian's own ModemManager and NetworkManager with a simulated modem, on a bus of the test's own.
+"""Debian's own ModemManager and NetworkManager with a simulated modem, on a private bus.
 
 Nothing of the machine is touched: NetworkManager runs in namespaces of its own for network, mounts and
 the host's name, and all state is in a temporary folder. Root alone can start it.

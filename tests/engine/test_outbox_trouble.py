@@ -121,7 +121,7 @@ def test_one_that_is_refused_permanently_is_set_aside(lab: Lab) -> None:
 
 
 def test_one_that_was_set_aside_is_retried_by_hand(lab: Lab) -> None:
-    """The server may accept it later: a retry sends it and removes it from the card."""
+    """A retry by hand sends the notification that was set aside and removes it from the card."""
     set_aside(lab)
     (stored,) = pending(lab)
     change = lab.carry_out(Kind.DELIVER_NOTIFICATIONS, seq=stored.seq)
@@ -261,7 +261,7 @@ def test_another_cards_numbers_mean_nothing(lab: Lab, pki: Pki) -> None:
 
 @pytest.mark.parametrize("stage", [Stage.SENDING, Stage.REMOVING])
 def test_cut_off_in_the_middle(lab: Lab, stage: Stage) -> None:
-    """One that was being sent is sent again, as the server may lack it; one being removed is removed."""
+    """After a restart lpad repeats an unfinished delivery, and completes an unfinished removal."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install(metadata=metadata())
     failed_once(lab)

@@ -19,7 +19,7 @@ SECOND_SEGMENT = 'AT+CSIM=66,"81E291001CA01A'
 
 @pytest.fixture
 def gated() -> Iterator[Gated]:
-    """A gateway of the test's own, ready, with a gate."""
+    """A ready gateway that only this module uses, behind a gate that can cut the server off."""
     with gated_gateway() as made:
         yield made
 

@@ -49,7 +49,7 @@ class Modem:
             self.at.once("", executed=False, instead=())
 
     def seen_by_hooks(self) -> list[str]:
-        """LPAD_PORT of the hooks so far."""
+        """Return the value of LPAD_PORT for each hook that has run."""
         return self.hooks.read_text(encoding="utf-8").splitlines()
 
     def lpactl(self, *words: str) -> str:

@@ -22,7 +22,7 @@ HANDED_BACK = [f"lifted {UID}", f"took {UID}"]
 
 @pytest.fixture
 def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A system bus of the test's own."""
+    """The address of a private system bus."""
     with tempfile.TemporaryDirectory() as folder, private_bus(Path(folder)) as address:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
         yield address

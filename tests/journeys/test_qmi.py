@@ -41,7 +41,7 @@ def installed(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("habits", list(HABITS))
 def test_a_profile_lives_on_a_qmi_modem(habits: str, profile: Callable[[], bytes]) -> None:
-    """It is downloaded, switched, deleted, and leaves no channel (openwrt/packages#26232)."""
+    """A profile is downloaded, enabled and deleted, and no channel stays open (openwrt/packages#26232)."""
     with qmi_gateway(**HABITS[habits]) as (gateway, modem):
         client = gateway.client
         gateway.ready()

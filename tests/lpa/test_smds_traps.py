@@ -103,7 +103,7 @@ def test_an_event_id_goes_to_its_server_as_it_is(lab: Lab, signed: list[tlv.Tlv]
 
 
 def test_an_address_with_a_port_in_capitals(lab: Lab) -> None:
-    """It is the same server as in small letters, which is asked once."""
+    """An address in capitals is the same server as in small letters, which is asked once."""
     lab.event("E-1", "SMDP.Example.COM")
     lab.event("E-2", "smdp.example.com")
     lab.event("E-3", "smdp.example.com:443")

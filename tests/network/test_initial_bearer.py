@@ -96,7 +96,7 @@ def test_settings_that_the_modem_has_are_left(tmp_path: Path) -> None:
 def test_the_initial_bearer_of_the_settings(
     settings: NetworkSettings, apns: list[str], tmp_path: Path
 ) -> None:
-    """It is left, has its own APN, or that of the connection; the session has that of the connection."""
+    """The initial bearer stays, or gets its own or the connection's APN; the session gets the latter."""
     with rig(tmp_path) as on:
         connect(on, settings)
         assert [each[0].apn for each in stored(on)] == apns
@@ -104,7 +104,7 @@ def test_the_initial_bearer_of_the_settings(
 
 
 def test_credentials_belong_to_the_connections_apn(tmp_path: Path) -> None:
-    """They are stored with it, each time because the modem hides the password; not with another APN."""
+    """Credentials are stored with the connection's APN, each time as the modem hides them, and no other."""
     secret = NetworkSettings(
         apn="em", username="user", password=PASSWORD, authentication=Authentication.CHAP, ip=IpType.IPV4
     )
@@ -133,7 +133,7 @@ def test_credentials_belong_to_the_connections_apn(tmp_path: Path) -> None:
 
 
 def test_a_rollback_restores_the_previous_ones(tmp_path: Path) -> None:
-    """Those from before the switch are in the memory, which the journal keeps."""
+    """A rollback restores the attach settings from before the switch, which the journal keeps."""
     with rig(tmp_path) as on:
         connect(on, NetworkSettings(apn="old.example", ip=IpType.IPV4))
         prepared = AtApplier().prepare(wanted(on), deadline=soon())

@@ -137,7 +137,7 @@ def test_the_modem_s_own_session_is_stopped(tmp_path: Path) -> None:
 
 
 def test_a_session_of_another_program_is_named(tmp_path: Path) -> None:
-    """It can neither be used nor stopped, and the outcome states this."""
+    """The outcome states that the other program's session can neither be used nor stopped."""
 
     def occupy(function: QmiFunction) -> None:
         for client, family in ((8, 4), (9, 6)):
@@ -175,7 +175,7 @@ def test_a_session_without_address_is_seen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("announces", [True, False])
 def test_a_reset_of_the_modem_ends_the_session(announces: bool, tmp_path: Path) -> None:  # noqa: FBT001 - of the table
-    """It is seen to be gone, whether or not the modem announces the reset, and is opened again."""
+    """The lost session is noticed, even if the modem does not announce the reset, and is opened again."""
     with qmi_rig(tmp_path, modem={"announces_reset": announces}) as on:
         assert isinstance(connect(on), Applied)
         on.modem.do(lambda function: function.lose_power())

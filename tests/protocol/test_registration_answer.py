@@ -24,7 +24,7 @@ def told(*lines: str) -> AtAnswer:
     ],
 )
 def test_an_answer_holds_level_and_status(line: str, status: int, level: int) -> None:
-    """The level comes first, the cell last, with or without quotes."""
+    """An answer starts with the level and the status; a cell may follow, with or without quotes."""
     found = registration_told("+CEREG", told(line))
     assert (found.status, found.level) == (status, level)
 
@@ -34,14 +34,14 @@ def test_an_answer_holds_level_and_status(line: str, status: int, level: int) ->
 def test_a_change_announced_in_the_midst_of_an_answer_is_not_the_answer(
     announced: str, *, first: bool
 ) -> None:
-    """Both begin with +CEREG; only the answer has the level before the status."""
+    """Both lines begin with +CEREG; only the answer has the level before the status."""
     lines = (announced, "1,5") if first else ("1,5", announced)
     assert registration_told("+CEREG", told(*lines)).status == 5
 
 
 @pytest.mark.parametrize("line", ["", "1", "home", '1,"1A2B","01A2B3C4",7'])
 def test_an_answer_without_status_is_malformed(line: str) -> None:
-    """A line without a level does not answer the query."""
+    """A line without a level and a status in this order is refused as an answer."""
     with pytest.raises(MalformedError, match="contains no status"):
         registration_told("+CGREG", told(line))
 

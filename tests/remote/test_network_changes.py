@@ -97,7 +97,7 @@ def test_news_are_passed_on_until_the_end() -> None:
 
 
 def test_a_system_that_reports_nothing() -> None:
-    """Without the socket, nothing has to be ended, and nothing is reported."""
+    """The watch begins and ends without an error, even if the system provides no socket for it."""
     watch_network(lambda: None, news=lambda: None)()
 
 

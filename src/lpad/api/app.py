@@ -67,7 +67,7 @@ class Application:
     """
 
     def __init__(self, routes: Sequence[StarletteRoute]) -> None:
-        """Serve the routes; `state` is empty."""
+        """Serve the routes, with a new and empty `state`."""
         self.state = State()
         self._router = Router(routes, redirect_slashes=False)
 

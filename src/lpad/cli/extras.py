@@ -9,7 +9,7 @@ import click
 
 _LIBRARIES = {"sim": ("asn1tools", "cryptography"), "platforms": ("httpx",)}
 _EXTRA = {"demo": "sim", "sim": "sim", "platform": "platforms"}
-"""The extra that each command needs; the others need none."""
+"""The extra that a command needs; commands that are not listed need no extra."""
 _NOT_PACKAGED = " (the Debian package does not contain the simulators' libraries)"
 
 

@@ -512,7 +512,7 @@ class Change(_View, frozen=True, kw_only=True):
 
     @property
     def ended(self) -> bool:
-        """Whether it has ended."""
+        """Whether the change has ended."""
         return self.state in _ENDED
 
     def check(self) -> Self:

@@ -14,7 +14,7 @@ class Intent(Frozen):
     function: str
     """The function's name, such as "ES10c.GetEID"; empty for a command that is not of ES10."""
     alters: bool = False
-    """Whether it changes stored data, which may take the card long."""
+    """Whether the command changes stored data, which may take the card long."""
     repeatable: bool = False
     """Whether sending it again changes nothing at all."""
     restarts: bool = False

@@ -73,7 +73,7 @@ class ServedCard:
         return self._worker.unattended.provisioning.state(self._eid)
 
     def rescue(self) -> RescueState | None:
-        """Return the status of a rescue after a stuck switch; None: there is none."""
+        """Return the status of a rescue after a stuck switch; None if there is no rescue."""
         return self._worker.unattended.rescue.state(self._eid)
 
     def failover(self) -> FailoverStatus | None:
@@ -94,7 +94,7 @@ class ServedCard:
         )
 
     def pending(self) -> PendingSwitch | None:
-        """Return the unfinished switch with network settings; None: there is none."""
+        """Return the unfinished switch with network settings; None if no switch is unfinished."""
         return self._worker.pending.of(self._name)
 
     def unforgotten(self) -> tuple[UnforgottenProfile, ...]:
@@ -113,7 +113,7 @@ class ServedCard:
         return icon
 
     def wish(self) -> WishRecord | None:
-        """Return the unfulfilled wish at a platform; None: there is none, or the card was not read yet."""
+        """Return the unfulfilled wish at a platform; None without a wish, or before the card is read."""
         return self._wishes.get(self._eid) if self._eid is not None else None
 
     def notifications(self) -> list[StoredNotification]:

@@ -84,7 +84,7 @@ class Discovered(Frozen):
     servers: tuple[AskedServer, ...]
     events: tuple[FoundEvent, ...]
     left_off: int
-    """Events that are not listed here: unreadable, or beyond a limit."""
+    """The number of events missing from `events`, because they are unreadable or beyond a limit."""
 
 
 class _Question(Struct, frozen=True):

@@ -121,7 +121,7 @@ def declined(decision: Decision) -> Declined:
 
 
 def code_required() -> ConfirmationCodeRequired:
-    """Return the error for a download that needs a confirmation code but has none."""
+    """Return the error for a download that lacks a required confirmation code."""
     return ConfirmationCodeRequired(
         "the operator requires a confirmation code; start the download again with the code that came "
         "with the activation code"

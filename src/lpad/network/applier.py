@@ -56,7 +56,7 @@ class Applied(Frozen, kw_only=True):
 
 
 class Failed(Frozen, kw_only=True):
-    """It failed, and a repetition would fail, too."""
+    """The step failed, and a repetition would fail, too."""
 
     layer: Culprit
     """The layer that failed, or the owner's program."""
@@ -67,7 +67,7 @@ class Failed(Frozen, kw_only=True):
 
 
 class TryAgain(Frozen, kw_only=True):
-    """It failed for now: the service restarts, the modem is still missing, or the time had passed."""
+    """The step failed for now: the service restarts, the modem is still missing, or the time had passed."""
 
     told: str
     layer: Culprit
@@ -197,12 +197,12 @@ class Modem(Protocol):
 
     @property
     def imei(self) -> str | None:
-        """15 digits, ModemManager's EquipmentIdentifier; None: unknown."""
+        """The IMEI, 15 digits (ModemManager's EquipmentIdentifier); None if unknown."""
         ...
 
     @property
     def port(self) -> str | None:
-        """The device that lpad reaches it through, such as /dev/ttyUSB2; None: unknown."""
+        """The port through which lpad reaches the modem, such as /dev/ttyUSB2; None if unknown."""
         ...
 
     def dialogue(self, *, deadline: Deadline) -> AbstractContextManager[Dialogue | None]:
@@ -230,7 +230,7 @@ class Wanted(Frozen, kw_only=True):
     """The ICCID of the profile with these settings, without padding F."""
     settings: NetworkSettings
     previous_iccid: str | None = None
-    """The ICCID of the previous profile; None: none was enabled, or it is unknown."""
+    """The ICCID of the previous profile; None if it is unknown or no profile was enabled."""
     modem: Modem | None = None
     """None: the card is in a reader, so there is no modem."""
 

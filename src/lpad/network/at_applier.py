@@ -171,7 +171,7 @@ class AtApplier:
 def _over_session(
     wanted: Wanted, act: Callable[[DataSession], Outcome], *, deadline: Deadline
 ) -> Outcome | None:
-    """Act on a control port; None: the modem has none."""
+    """Return the result of `act` on the data session of the modem; None without a control port."""
     if wanted.modem is None:
         return None
     try:

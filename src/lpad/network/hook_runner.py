@@ -31,9 +31,9 @@ class HookRunner(Frozen, kw_only=True):
     """The programs that may be run."""
 
     command: Path | None
-    """The program of the applier `command`; None: there is none."""
+    """The program of the applier `command`; None without this program."""
     hooks: Path | None
-    """The folder of hooks; None, or a folder that is missing: there are none."""
+    """The folder of hooks; no hooks are run if it is None or missing."""
 
     def serve(self, listening: socket.socket) -> None:
         """Serve one connection after the other, until the process is ended."""

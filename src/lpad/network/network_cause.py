@@ -90,7 +90,7 @@ class Cause(Frozen):
 
     @property
     def wrong_settings(self) -> bool:
-        """Whether the settings are probably wrong, and not the profile: ESM 27, 29, 33, 50 and 51."""
+        """Whether the settings are probably wrong, and not the profile: ESM causes 27, 29, 33, 50 and 51."""
         return self.procedure in (Procedure.ESM, Procedure.FIVE_GSM) and self.code in _WRONG_SETTINGS
 
     @property

@@ -98,7 +98,7 @@ class NetworkSettings(Frozen, kw_only=True):
     initial_bearer_apn: str = ""
     """The APN to attach with if `initial_bearer` is `apn`; empty: the network's default."""
     mtu: int | None = None
-    """Bytes, 576 to 9000; None: the network's."""
+    """The MTU in bytes, 576 to 9000; None for the network's MTU."""
 
     def __post_init__(self) -> None:
         for name in ("apn", "initial_bearer_apn"):

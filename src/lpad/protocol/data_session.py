@@ -29,6 +29,6 @@ class SessionReport(Frozen, kw_only=True):
     addresses: tuple[str, ...] | None = None
     """IP addresses as text; None: the modem does not report them."""
     cause: int | None = None
-    """The network's cause against it, from 1 to 255 (3GPP TS 24.301, 9.9.4.4); None: none reported."""
+    """The network's cause against the session, 1 to 255 (3GPP TS 24.301, 9.9.4.4); None: not reported."""
     taken: bool = False
-    """Whether it could not be opened because another program has opened one, which lpad cannot close."""
+    """Whether another program's session, which lpad cannot close, has prevented lpad's own."""

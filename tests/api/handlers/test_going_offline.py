@@ -92,7 +92,7 @@ def test_it_is_checked_again_when_it_runs(online: Gateway) -> None:
 
 
 def test_a_card_that_was_moved_to_a_reader_is_exempt_when_it_runs(online: Gateway) -> None:
-    """The second check judges the place of the card at that time."""
+    """The check at the change's beginning uses the card's place at that time."""
     lab = online.lab
     enabling = lab.submit(Kind.ENABLE, iccid=SECOND)
     change = lab.submit(Kind.DISABLE, iccid=SECOND)

@@ -101,7 +101,7 @@ def test_channels_of_a_killed_process_are_closed_at_the_start(tmp_path: Path) ->
 
 
 def test_what_the_firmware_wants_is_remembered(tmp_path: Path) -> None:
-    """The second link makes no attempt that fails."""
+    """The second link opens its channel at the first attempt."""
     card = ScriptedCard(answers={GET_EID: EID})
     habits = MbimHabits(select_p2=(4,), class_byte_types=(0,))
     with MbimModem(card, path=tmp_path / "cdc-wdm0", habits=habits) as modem:
@@ -218,7 +218,7 @@ def test_an_idle_link_hears_the_modem(tmp_path: Path) -> None:
 
 
 def test_an_indication_among_the_answers_is_not_lost(tmp_path: Path) -> None:
-    """It is read with the answer to a command, and `reported` is set until the link is heard."""
+    """An indication that arrives with an answer sets `reported` until the link is heard."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         get_eid(link)
         link.hear(deadline=soon())

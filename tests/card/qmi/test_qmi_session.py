@@ -125,7 +125,7 @@ def test_no_free_client_is_unknown(card: Card, tmp_path: Path) -> None:
 
 
 def test_a_vanished_port_is_an_error(tmp_path: Path) -> None:
-    """It is an error, not a session that is down."""
+    """A vanished port is reported as an error, and not as a closed session."""
     with rig(ScriptedCard(), tmp_path / "cdc-wdm0") as (modem, link):
         assert report(link) == DOWN
         modem.close()

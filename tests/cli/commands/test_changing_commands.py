@@ -1,4 +1,4 @@
-"""lpactl's commands that change something: safe unless told otherwise, and a line with the result."""
+"""lpactl's commands that change something: safe by default, with one line for the result."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def test_what_is_shown_is_the_answer(used: Terminal, arguments: tuple[str, ...],
 
 
 def test_status_is_made_of_answers(used: Terminal) -> None:
-    """It has what /v1/system and /v1/euiccs/NAME answer."""
+    """The JSON of `status` consists of the answers of /v1/system and /v1/euiccs/NAME."""
     shown = used.lpactl("status", "--json").ok().json
     assert shown["euiccs"] == [answer(used, CARD_PATH)]
     assert shown["system"].keys() == answer(used, "/v1/system").keys()
@@ -101,7 +101,7 @@ def test_pages_continue(used: Terminal) -> None:
 
 
 def test_characters_that_control_the_terminal_are_escaped(used: Terminal) -> None:
-    """They are escaped as JSON allows, so that the value is the API's, wherever it came from."""
+    """Control characters are escaped as in JSON, so that the decoded value is the API's."""
     nickname = "a\x9b31m\u202e\x7f\U000e0001b"
     with Client(str(used.socket)) as client:
         client.rename(CARD, FIRST, nickname, wait=30).check()

@@ -93,7 +93,7 @@ def test_the_packaged_file_keeps_its_comments(tmp_path: Path, port: Path) -> Non
 
 
 def test_a_second_card_is_added(tmp_path: Path, pki: Pki, port: Path) -> None:
-    """The first stays as it was, even if its port is found again, and the second gets a name of its own."""
+    """The first card's section stays, even if its port is found again; the second gets another name."""
     (tmp_path / "lpad.yaml").write_text(
         f"log: debug\neuiccs:\n    modem: {{port: {port}, baud: 9600}}\n", encoding="utf-8"
     )

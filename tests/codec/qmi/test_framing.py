@@ -157,7 +157,7 @@ def test_a_message_is_found_after_noise() -> None:
     ],
 )
 def test_a_frame_without_a_message_is_dropped(text: str) -> None:
-    """It is counted as broken, and the next one is read."""
+    """A frame without a message is counted as broken, and the next frame is read."""
     receiver = Receiver()
     assert receiver.receive(raw(text) + encode(ALLOCATED)) == [ALLOCATED]
     assert receiver.broken == 1
@@ -200,7 +200,7 @@ def test_a_message_too_long_for_a_frame_is_refused() -> None:
 
 
 def test_the_log_never_shows_parameters() -> None:
-    """They may contain an APDU or a PIN."""
+    """The log leaves parameters out, because they may contain an APDU or a PIN."""
     shown = repr(VECTORS[3][0])
     assert "BF3E" not in shown.upper()
     assert "number=0x003b" in shown

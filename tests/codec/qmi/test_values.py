@@ -214,7 +214,7 @@ def test_the_result_is_read() -> None:
 
 
 def test_a_number_too_large_is_never_written() -> None:
-    """It would be another number on the wire."""
+    """A number that does not fit into its field is refused, because the wire would carry another number."""
     with pytest.raises(InternalError, match="does not fit"):
         encode(card.PowerOn(slot=256))
 

@@ -98,7 +98,7 @@ def test_a_list_that_is_not_whole_forgets_nothing() -> None:
 
 
 def test_an_odd_event_in_the_journal_hides_no_other(tmp_path: Path) -> None:
-    """The others keep their states: a profile that was installed and deleted is not installed again."""
+    """The other events keep their states: an installed and deleted profile is not installed again."""
     journal = Journal(tmp_path / "journal.db")
     kept = KnownEvent(server=str(SMDP), event_id="A", listed_by=str(SMDS), state=EventState.INSTALLED)
     written = [msgspec.to_builtins(kept), {"state": "of a later lpad"}, 7]

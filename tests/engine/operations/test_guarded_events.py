@@ -71,7 +71,7 @@ FAILED = (State.FAILED, "switch-rolled-back")
 
 @pytest.mark.parametrize("unasked", [False, True])
 def test_the_next_is_enabled_after_a_failed_guard(tmp_path: Path, pki: Pki, *, unasked: bool) -> None:
-    """The first stays installed but disabled, the second is enabled, and the third is only installed."""
+    """The first profile stays disabled, the second is enabled, and the third is only installed."""
     with GuardedLab(tmp_path, pki, FIRST) as lab:
         lab.install(iccid=LATER, name="Previous")
         assert lab.carry_out(Kind.ENABLE, iccid=LATER).error is None
@@ -122,7 +122,7 @@ def test_no_profile_registers(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_an_empty_card_whose_first_event_does_not_register(tmp_path: Path, pki: Pki) -> None:
-    """The second one brings the device online."""
+    """The profile of the second event brings the device online."""
     with GuardedLab(tmp_path, pki, FIRST) as lab:
         lab.event(FIRST, "EVENT-1")
         lab.event(SECOND, "EVENT-2")

@@ -76,7 +76,7 @@ def test_address_with_five_thousand_digits(lab: Lab) -> None:
     ids=["6F00", "memory", "nothing", "garbage", "undefined", "cut", "without metadata"],
 )
 def test_card_that_does_not_give_one(lab: Lab, act: Callable[[bytes], bytes | int]) -> None:
-    """Whatever a card returns for one, the rest is copied, switches work, and it can be dropped."""
+    """An unreadable notification blocks neither the others nor a switch, and can be dropped."""
     away(lab)
     lab.install()
     odd = lab.card.notifications[-1].number + 1

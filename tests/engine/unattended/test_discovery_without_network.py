@@ -32,7 +32,7 @@ HOUR, DAY = 3600.0, 86_400.0
 
 @pytest.fixture
 def lab(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[NamedLab]:
-    """A device with a clock of its own, and a card that names the root."""
+    """A device with its own simulated clock, and a card that names the root SM-DS."""
     monkeypatch.setattr(random, "uniform", lambda low, _high: low)
     with NamedLab(tmp_path, pki, root_ds_address=ROOT) as made:
         made.clocks = Clocks()

@@ -143,7 +143,7 @@ def test_a_profile_that_is_well_is_left_alone(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_profile_that_is_ill_for_long_gives_way(tmp_path: Path, pki: Pki) -> None:
-    """The next one is enabled under a guard of its own health rule; the change's origin is failover."""
+    """The next profile is enabled under a guard made of its health rule; the change's origin is failover."""
     with bench(tmp_path, pki, BOTH) as lab:
         lab.stands(Standing.WELL)
         lab.modem.register(FIRST, 3)

@@ -93,7 +93,7 @@ def test_a_receiver_needs_the_public_key_only() -> None:
 
 
 def test_a_private_key_may_come_with_its_public_one() -> None:
-    """64 bytes, as other libraries write them; halves of different keys are refused."""
+    """A key of 64 bytes (private and public half) is read; halves of different keys are refused."""
     public = Ed25519Key(SEED).public
     both = read_key("whsk_" + base64.b64encode(SEED + public).decode(), where="key")
     assert both.public == "whpk_" + base64.b64encode(public).decode()

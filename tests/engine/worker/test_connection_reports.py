@@ -60,7 +60,7 @@ def test_a_modem_that_reports_its_registration(tmp_path: Path, pki: Pki) -> None
 
 
 def test_the_status_shows_what_was_reported(tmp_path: Path, pki: Pki) -> None:
-    """It shows the registration that the modem announced, with its age, and sends nothing for this."""
+    """The status shows the registration that the modem announced, with its age, without a query."""
     with guarding(tmp_path, pki) as lab, Gateway(lab) as gateway:
         lab.carry_out(Kind.REFRESH)
         with heard(lab) as told:
@@ -106,7 +106,7 @@ class Signalled(Spy):
 def signalled(
     folder: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Lab, Signalled, GatewayDouble]]:
-    """A lab whose applier follows a NetworkManager on a bus of the test's own."""
+    """A lab whose applier follows a NetworkManager on a private bus."""
     (folder / "bus").mkdir()
     with private_bus(folder / "bus") as address:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)

@@ -34,7 +34,7 @@ def hold_one(folder: Path) -> None:
 
 
 def test_each_once(tmp_path: Path) -> None:
-    """Several places at a time get different codes, and then none."""
+    """Places that lease at the same time get different codes; an empty pool gives no code."""
     pool(tmp_path, *({"code": f"1$s$C{index}"} for index in range(6)))
     with multiprocessing.get_context("spawn").Pool(3) as processes:
         got = processes.map(spend_one, [tmp_path] * 8)

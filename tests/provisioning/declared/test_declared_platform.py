@@ -302,7 +302,7 @@ def test_a_refused_activation_has_its_cause(bench: Bench) -> None:
 
 
 def test_an_answer_that_leads_to_its_result(bench: Bench) -> None:
-    """A redirection at the platform itself is success if the call allows it; elsewhere it is unclear."""
+    """A redirection within the platform's host succeeds if the call accepts it; any other is unclear."""
     server = bench.platform("twilio")
     path = bench.folder / "redirecting.yaml"
     path.write_text("like: twilio\ncalls: {activate: {accepts: [302]}}\n")
@@ -413,7 +413,7 @@ def test_a_header_that_is_not_ascii(bench: Bench, altering: Callable[[Altering],
 def test_a_next_page_that_is_not_an_address(
     bench: Bench, altering: Callable[[Altering], None], following: str
 ) -> None:
-    """It is unclear where the list continues, as with a page on another host."""
+    """The list's continuation is reported as unclear, like a page on another host."""
     said = json.dumps(following).encode()
     altering(
         lambda answer: msgspec.structs.replace(

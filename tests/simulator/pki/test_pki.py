@@ -131,7 +131,7 @@ def test_tls_certificates_are_made_for_other_names(pki: Pki) -> None:
 
 
 def test_pki_is_read_back_from_its_folder(tmp_path: Path) -> None:
-    """The second time nothing is made: certificates and keys are the same, including the card's."""
+    """A second start reads the same certificates and keys from the folder, including the card's."""
     first = Pki.open(tmp_path / "pki")
     card = first.issue_euicc()
     second = Pki.open(tmp_path / "pki")

@@ -152,7 +152,7 @@ def test_qmicli_powers_the_card(qmicli: Rig) -> None:
 
 
 def test_qmicli_switches_the_radio_and_the_slot(qmicli: Rig) -> None:
-    """Both are the modem's own states, and the other slot is empty."""
+    """With qmicli, the modem's radio and SIM slot can be switched; the second slot is empty."""
     qmicli("--dms-set-operating-mode=low-power")
     assert "Mode: 'low-power'" in qmicli("--dms-get-operating-mode")
     qmicli("--dms-set-operating-mode=online")
@@ -161,7 +161,7 @@ def test_qmicli_switches_the_radio_and_the_slot(qmicli: Rig) -> None:
 
 
 def test_qmicli_is_refused_by_name(qmicli: Rig) -> None:
-    """A file that is not there has the error that libqmi knows for it."""
+    """A missing file leads to the error to which libqmi gives this name."""
     done = qmicli.namespace.run(
         "qmicli", "-d", qmicli.modem.path, *qmicli.through, "--uim-read-transparent=0x3F00,0x2F05"
     )

@@ -213,7 +213,7 @@ def test_card_that_refused_the_server_gets_no_profile(visit: Visit) -> None:
     "response", [b"\x00", bytes.fromhex("BF3802A000"), bytes.fromhex("BF38053000A00000")]
 )
 def test_malformed_card_answer_is_invalid(visit: Visit, response: bytes) -> None:
-    """1.6/2.1 for bytes that are not AuthenticateServer response."""
+    """The server refuses bytes that are not an AuthenticateServer response with 1.6/2.1."""
     visit.initiate()
     assert status_of(visit.authenticate_with(response)) == "1.6/2.1"
 

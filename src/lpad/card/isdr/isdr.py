@@ -50,7 +50,7 @@ class Isdr:
         self.block_size = block_size
         """The present block size, which `command` may have reduced."""
         self.lost_block_size: int | None = None
-        """The largest block of a command that was lost, or that the card found damaged; None: none was."""
+        """The largest block of a command that was lost, or that the card found damaged; None if none was."""
         self.learned_block_size: int | None = None
         """The size that worked after the link had refused a larger one; None before that."""
 

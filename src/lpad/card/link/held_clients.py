@@ -23,7 +23,7 @@ class HeldSession(Struct, frozen=True):
     family: _Number
     client: _Number
     handle: Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)] | None = None
-    """Stops the session; None: the modem has not confirmed its start."""
+    """The handle that stops the session; None if the modem has not confirmed the start."""
 
 
 class _Held(Struct, frozen=True):

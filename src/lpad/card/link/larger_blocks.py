@@ -20,11 +20,11 @@ class LargerBlocks(Protocol):
         ...
 
     def begin_trial(self) -> None:
-        """Remember the larger blocks as failed, which stays so if the trial ends the modem or lpad."""
+        """Record the larger blocks as failed before the trial, in case the modem or lpad does not survive."""
         ...
 
     def larger_passed(self) -> None:
-        """Remember that they passed."""
+        """Record that the modem passes the larger blocks."""
         ...
 
     def lost(self, size: int) -> None:

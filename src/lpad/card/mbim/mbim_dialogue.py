@@ -198,7 +198,7 @@ class MbimDialogue:
     def wait_for_indication(
         self, wanted: frozenset[tuple[UUID, int]], *, deadline: Deadline
     ) -> Indication | None:
-        """Wait for an indication, or return one received since `forget_indications`; None: none came in time.
+        """Wait for an indication, or return one received since `forget_indications`; None if time is up.
 
         Args:
             wanted: service and command of each indication to wait for.

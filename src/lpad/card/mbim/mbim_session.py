@@ -38,7 +38,7 @@ class MbimSession:
 
     @property
     def cause(self) -> int | None:
-        """The network's cause against the last attempt, from 1 to 255; None: none was reported."""
+        """The network's cause against the last attempt, from 1 to 255; None without a report."""
         return self._cause
 
     def report(self, *, patience: float, deadline: Deadline) -> SessionReport:

@@ -19,7 +19,7 @@ class Slot(Frozen):
     number: int
     active: bool
     card: bool | None
-    """Whether a card is in it; None: the modem does not say."""
+    """Whether a card is in the slot; None if the modem does not report it."""
 
     def __str__(self) -> str:
         has = {True: "has a card", False: "is empty", None: "is in an unknown state"}[self.card]

@@ -62,7 +62,7 @@ class ControlPort:
 
     @property
     def through_proxy(self) -> bool:
-        """Whether it leads to a proxy."""
+        """Whether the port is the socket of a proxy."""
         return self._proxy is not None
 
     @property

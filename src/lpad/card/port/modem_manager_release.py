@@ -85,7 +85,7 @@ class Inhibition:
             self._bus.close()
 
     def _begin(self, *, deadline: Deadline) -> None:
-        """Connect, watch and ask; does nothing without a bus."""
+        """Connect to the system bus, watch ModemManager and inhibit the modem; do nothing without a bus."""
         bus = self._bus = Bus(deadline=deadline)
         started = Rule(sender=DBUS, member="NameOwnerChanged", arg0=MODEM_MANAGER)
         appeared = Rule(sender=MODEM_MANAGER, interface=OBJECT_MANAGER, member="InterfacesAdded")

@@ -29,7 +29,7 @@ _QMI_QUESTION = qmi.encode(
         number=GetVersionInfo.MESSAGE,
     )
 )
-"""It needs no client and changes nothing, so it comes before MBIM's Open."""
+"""A question that needs no client and changes nothing, so that lpad sends it before MBIM's Open."""
 
 
 def ask_protocol(port: str, *, deadline: Deadline) -> PortProtocol:

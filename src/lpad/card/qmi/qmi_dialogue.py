@@ -215,7 +215,7 @@ class QmiDialogue:
     def wait_for_indication(
         self, wanted: frozenset[tuple[int, int]], *, deadline: Deadline
     ) -> tuple[int, int] | None:
-        """Wait for an indication, or return one received since `forget_indications`; None: none came in time.
+        """Wait for an indication, or return one received since `forget_indications`; None if time is up.
 
         Args:
             wanted: service and number of each indication to wait for.
@@ -363,7 +363,7 @@ class QmiDialogue:
             raise CardUnreachable(f"{attempted} at {self.name}: no time was left; try again")
 
     def _sent(self, request: Body, client: int, *, deadline: Deadline) -> Message | None:
-        """Send a request and return its answer; None: none came in time, or the modem was reset."""
+        """Send a request and return its answer; None if time is up or the modem was reset."""
         transaction = self._send(request, client, deadline=deadline)
         wanted = (request.SERVICE, client, transaction, request.MESSAGE)
         resets = self._resets

@@ -37,7 +37,7 @@ class QmiIndications:
         self.heard: deque[Message] = deque(maxlen=_KEPT)
         """The latest ones, oldest first."""
         self.reported = False
-        """Whether one was about the registration or a data session; `hear` resets it."""
+        """Whether an indication was about the registration or a data session; `hear` resets this."""
         self.rejection: int | None = None
         """The cause of the last rejected registration with the profile; None: the modem has reported none."""
         self.long = LongResponses()

@@ -36,7 +36,7 @@ _CAUSES: dict[int, int] = {
 }
 """Causes of 3GPP TS 24.301, 9.9.4.4, by the reasons of firmware that does not report a cause."""
 _ABOUT_TYPE = (None, 28, 50, 51)
-"""Causes with which a network may refuse one version of IP and not the other; None: none was reported."""
+"""Causes with which a network may refuse one version of IP and not the other; None: no cause was reported."""
 
 
 class QmiSession:
@@ -58,7 +58,7 @@ class QmiSession:
 
     @property
     def cause(self) -> int | None:
-        """The network's cause against the last attempt, from 1 to 255; None: none was reported."""
+        """The network's cause against the last attempt, from 1 to 255; None without a report."""
         return self._cause
 
     def report(self, *, patience: float, deadline: Deadline) -> SessionReport:

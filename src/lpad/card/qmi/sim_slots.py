@@ -20,7 +20,7 @@ def slots_of(told: tuple[PhysicalSlot, ...]) -> tuple[Slot, ...]:
 
 
 def used_slot(told: tuple[PhysicalSlot, ...]) -> PhysicalSlot | None:
-    """Return the physical slot behind the logical one that lpad uses; None: none is active.
+    """Return the physical slot behind the logical one that lpad uses; None if no slot is active.
 
     A modem with two SIMs has two active slots.
     """

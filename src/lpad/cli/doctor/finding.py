@@ -15,7 +15,7 @@ class Verdict(StrEnum):
     """Worth a look; nothing is broken."""
     WRONG = "wrong"
     UNKNOWN = "unknown"
-    """It could not be found out."""
+    """The doctor could not find the subject's state."""
 
 
 class Finding(Frozen, kw_only=True):

@@ -167,7 +167,7 @@ def _scalar(text: str) -> str:
 
 
 def _rights(path: Path) -> tuple[int, int, int]:
-    """Return owner, group and mode for the file."""
+    """Return user ID, group ID and mode for the settings file at `path`."""
     try:
         found = path.stat()
     except FileNotFoundError:

@@ -96,7 +96,7 @@ class Bars:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Make room for a question."""
+        """Hide the progress bar while the command asks a question."""
         self._progress.stop()
         try:
             yield

@@ -217,7 +217,7 @@ def _decode_boolean(data: bytes) -> bool:
 
 
 def _decode_bits(data: bytes) -> tuple[bytes, int]:
-    """Return bytes and number of bits: cards send named bits trimmed (07 80) or as whole bytes (00 80)."""
+    """Return a bit string and its length in bits; cards send named bits trimmed (07 80) or not (00 80)."""
     if not data or data[0] > 7 or (data[0] and len(data) == 1):
         raise MalformedError("a bit string has an impossible number of unused bits")
     return data[1:], 8 * (len(data) - 1) - data[0]

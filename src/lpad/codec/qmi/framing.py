@@ -62,7 +62,7 @@ class Message:
     client: int
     """0 in the control service."""
     transaction: int
-    """An indication has 0, or a count of its own."""
+    """The number of the transaction; an indication has 0, or a separate count."""
     number: int
     """The message's number in its service."""
     parameters: tuple[tuple[int, bytes], ...] = ()

@@ -1,4 +1,4 @@
-"""Messages out of a stream of bytes: cut at their lengths, and found again after noise.
+"""Split a stream of bytes into messages by their lengths, and find the next message after noise.
 
 A cdc-wdm port returns one frame for each read; a socket or a pty returns any number of bytes. Both are read
 as a stream.

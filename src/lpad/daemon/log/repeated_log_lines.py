@@ -97,7 +97,7 @@ class RepeatedLogLines(logging.Filter):
                 self._lines[key] = _Line(line.record, line.context, present)
 
     def _wake_up(self) -> None:
-        """Make sure that counts are logged even if nothing else is; without repetitions nothing wakes up."""
+        """Set a timer that logs the counts of repeated lines; without repeated lines there is no timer."""
         waiting = [line.told_at for line in self._lines.values() if line.count]
         if self._timer is None and waiting:
             timer = threading.Timer(max(0.0, min(waiting) + MINUTE - self._clock()), self.due)

@@ -82,7 +82,7 @@ class Kind(enum.StrEnum):
 
     @property
     def downloads(self) -> bool:
-        """Whether it is a download of any kind."""
+        """Whether the change is a download of any kind."""
         return self in (Kind.DOWNLOAD, Kind.PROVISION)
 
 
@@ -272,11 +272,11 @@ class Change(Frozen, kw_only=True):
         return replace(self._to(State.WAITING), question=question)
 
     def paused(self, pause: Pause) -> Change:
-        """Wait for another attempt without a question, even if the attempt could not begin."""
+        """Return the change after a failed attempt, even one that could not begin: it waits for another."""
         return replace(self.put_off(pause), attempts=self.attempts + 1)
 
     def put_off(self, pause: Pause) -> Change:
-        """Wait like `paused`, for a reason other than a failed attempt."""
+        """Return the change as a waiting one; unlike `paused`, no failed attempt is counted."""
         return replace(
             self.taken_up(),
             state=State.WAITING,

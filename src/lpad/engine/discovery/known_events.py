@@ -185,7 +185,7 @@ def refused(known: Iterable[KnownEvent], key: tuple[str, str], *, why: str) -> t
 
 
 def next_wanted(known: Sequence[KnownEvent]) -> KnownEvent | None:
-    """Return the event to download next; None if there is none, or a download has not ended."""
+    """Return the event to download next; None without such an event, or while a download runs."""
     if any(each.state is EventState.DOWNLOADING for each in known):
         return None
     return next((each for each in known if each.state is EventState.WANTED), None)

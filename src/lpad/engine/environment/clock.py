@@ -50,7 +50,7 @@ class Clock:
 
     @property
     def is_set(self) -> bool:
-        """Whether it shows a possible time."""
+        """Whether the clock shows a possible time."""
         return time.time() >= self._unset_before
 
     @property

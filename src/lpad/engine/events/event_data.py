@@ -64,7 +64,7 @@ class FailoverData(Payload, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class CardData(Payload, frozen=True, kw_only=True, omit_defaults=True):
-    """A card; `cause` is the kind of the error for which it cannot be used."""
+    """A card; `cause` is the kind of the error because of which lpad cannot use the card."""
 
     euicc: str
     eid: str | None = None

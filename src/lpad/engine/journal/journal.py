@@ -63,7 +63,7 @@ class Journal:
 
     @property
     def health(self) -> JournalHealth:
-        """Whether it can be written, as the last attempt showed."""
+        """Whether the journal could be written at the last attempt."""
         return self._database.health
 
     def on_trouble(self, tell: Callable[[], None]) -> None:

@@ -69,12 +69,12 @@ class StoredNotification(Frozen, kw_only=True):
 
     @property
     def unsent(self) -> bool:
-        """Whether it must still be sent."""
+        """Whether the notification must still be sent."""
         return self.stage in UNSENT
 
     @property
     def removable(self) -> bool:
-        """Whether it may leave the card."""
+        """Whether the notification may be removed from the card."""
         return self.stage in REMOVABLE
 
 

@@ -56,7 +56,7 @@ class KnownLines:
             return self._known[iccid]
 
     def put(self, iccid: str, record: LineRecord) -> None:
-        """Store a record; if the journal cannot be written, it is known until the end of lpad."""
+        """Store a record; if the journal cannot be written, lpad keeps it in memory until lpad ends."""
         with self._lock:
             self._known[iccid] = record
             try:

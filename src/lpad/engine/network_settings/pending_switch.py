@@ -44,7 +44,7 @@ class PendingSwitches:
         self._known: dict[str, PendingSwitch | None] = {}
 
     def of(self, euicc: str) -> PendingSwitch | None:
-        """Return the unfinished switch of a card; None: there is none, or the journal cannot be read."""
+        """Return a card's unfinished switch; None without one, or if the journal cannot be read."""
         with self._lock:
             if euicc not in self._known:
                 try:

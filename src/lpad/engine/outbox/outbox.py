@@ -96,7 +96,7 @@ class Outbox:
 
     @property
     def alive(self) -> bool:
-        """Whether one of its threads runs."""
+        """Whether a thread of the outbox runs."""
         with self._condition:
             threads = [self._thread, *self._served.values()]
         return any(thread.is_alive() for thread in threads)

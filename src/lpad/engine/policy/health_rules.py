@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class HealthRule(Frozen, kw_only=True):
     """The rule of one profile, named by ICCID or AID: all conditions are checked every `interval` seconds.
 
-    After a profile has failed one of them at each check for `lasting` seconds, failover leaves it.
+    If a profile fails one condition at each check for `lasting` seconds, failover leaves the profile.
     """
 
     iccid: str

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lpad.engine.snapshot.profile_list import Listed
 
 DAY = 24 * 3600.0
-"""Seconds."""
+"""The number of seconds in a day."""
 SWITCHES = frozenset({"enable-profile", "disable-profile"})
 """The steps that count as a switch. A rollback has another name and is never refused."""
 

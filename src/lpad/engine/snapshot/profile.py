@@ -23,7 +23,7 @@ class Profile(Frozen, kw_only=True):
 
     @property
     def enabled(self) -> bool:
-        """Whether it is enabled."""
+        """Whether the profile is enabled."""
         return self.state == "enabled"
 
     @property

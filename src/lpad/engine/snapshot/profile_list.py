@@ -140,7 +140,7 @@ class ProfileList(Frozen):
         return UnreadableProfile(iccid=name, isdp_aid=aid)
 
     def holds(self, profile: Listed) -> bool:
-        """Whether this very entry is in the list."""
+        """Whether the list contains this entry itself, and not only an equal one."""
         return any(each is profile for each in self)
 
     def means(self, name: str | None, profile: Listed | None) -> bool:

@@ -234,7 +234,7 @@ class _GuardedSwitch:
         return self._watch(guard, seconds=left, started_anew=before.began.boot_id != moment.boot_id)
 
     def _is_lost(self, guard: Guard) -> bool:
-        """Whether another check is useless after the time limit: it was made, or no program has confirmed."""
+        """Whether another check after the time limit is useless: already made, or no program confirmed."""
         missing = any(each.condition == ConditionKind.CONFIRM for each in guard.unmet)
         notes = self._run.notes_of(SwitchNotes)
         return notes.looked_again or (missing and not notes.confirmed)

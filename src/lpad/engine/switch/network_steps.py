@@ -236,7 +236,7 @@ class NetworkSteps:
             self._undo(pending)
 
     def told(self) -> NetworkResult | None:
-        """Return the result of the steps; None: there were none."""
+        """Return the result of the steps; None if no step was made."""
         if not self.active:
             return None
         seen = self.connection
@@ -337,7 +337,7 @@ class NetworkSteps:
 
     @property
     def settings(self) -> NetworkSettings | None:
-        """The profile's own settings; None: the card gives no ICCID for it."""
+        """The profile's own settings; None if the card gives no ICCID for the profile."""
         iccid = self._target.iccid
         return None if iccid is None or not self._has_applier else self._target.chosen(iccid).settings
 
@@ -365,7 +365,7 @@ class NetworkSteps:
         )
 
     def _wanted(self) -> Wanted | None:
-        """Return the profile with its settings; None: the card gives no ICCID for it, so it has none."""
+        """Return the profile with its settings; None if the card gives no ICCID for the profile."""
         iccid = self._target.iccid
         if iccid is None:
             return None

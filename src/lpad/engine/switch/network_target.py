@@ -37,7 +37,7 @@ class NetworkTarget:
 
     @property
     def iccid(self) -> str | None:
-        """The profile's ICCID; None: the card gives none for it, so it has no settings."""
+        """The profile's ICCID; None if the card gives no ICCID, so that the profile has no settings."""
         profile = self._context.snapshot().listed.named(self._named)
         return None if profile is None else profile.iccid
 

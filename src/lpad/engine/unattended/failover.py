@@ -154,7 +154,7 @@ class Failover:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Whether the failover's thread runs."""
         return self._thread.is_alive()
 
     def looks_at(self, registration_query: RegistrationQuery) -> bool:

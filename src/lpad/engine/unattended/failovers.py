@@ -127,12 +127,12 @@ class Failovers:
 
     @property
     def all_alive(self) -> bool:
-        """Whether each of them runs."""
+        """Whether the failover of every card runs."""
         return all(failover.alive for failover in self._failovers.values())
 
     @property
     def alive(self) -> bool:
-        """Whether one of them has not ended."""
+        """Whether a failover has not ended."""
         return any(failover.alive for failover in (*self._failovers.values(), *self._leaving))
 
     def status(self, euicc: str) -> FailoverStatus | None:

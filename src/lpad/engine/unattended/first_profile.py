@@ -89,7 +89,7 @@ class Provisioning(OwnAttempts):
             return ProvisioningState()
 
     def look(self, card: Snapshot) -> None:
-        """Decide, after the card was read or an attempt has ended, whether and when to begin one."""
+        """Decide whether and when to request a profile; called after each reading of the card and attempt."""
         self._due_at = None
         sources = self._card.port.provisioning.on_empty
         if not sources or card.state is not CardState.READY or card.eid is None:

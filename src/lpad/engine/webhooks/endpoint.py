@@ -39,7 +39,7 @@ class EndpointUrl(Frozen):
 
     @property
     def local(self) -> bool:
-        """Whether it is on this device."""
+        """Whether the endpoint is on this device."""
         return LOOPBACK.fullmatch(self.server.host) is not None
 
     @classmethod

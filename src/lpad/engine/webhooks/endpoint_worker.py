@@ -227,7 +227,7 @@ class EndpointWorker:
             self._awake = False
 
     def _send_due(self) -> float | None:
-        """Send the due events; return the seconds until the next ones are due; None: there are none."""
+        """Send the due events; return the seconds until further events are due, or None."""
         while not self._stop.cancelled:
             if self._unkept:
                 with self._state:

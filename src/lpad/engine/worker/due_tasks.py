@@ -54,7 +54,7 @@ class DueTasks:
         return None if task is None else replace(task, run=partial(self._run, task))
 
     def seconds(self) -> float | None:
-        """Return the seconds until the next one is due; None: none is."""
+        """Return the seconds until the next task is due; None if no task is due."""
         moments = [at for each in self._due_tasks if (at := self._due_at(each)) is not None]
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 

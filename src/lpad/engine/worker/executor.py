@@ -212,7 +212,7 @@ class Executor:
         return True
 
     def _nothing_left(self, run: Run, result: Result) -> bool:
-        """Whether a download has installed its profile and told the hooks, but could not enable it.
+        """Whether a download has installed its profile and run the hooks, but could not enable it.
 
         Then the error of the enable is more precise than one by the card's state.
         """

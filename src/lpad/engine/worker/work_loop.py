@@ -24,16 +24,16 @@ log = logging.getLogger(__name__)
 
 
 class Work(Frozen, kw_only=True):
-    """The work of a loop. An error in one of the acts keeps no other from its turn."""
+    """The work of a loop. An error in one act does not prevent the others."""
 
     first: Sequence[Act]
-    """Done once, at the beginning."""
+    """Acts that the loop does once, before any source."""
     sources: Sequence[Callable[[], Act | None]]
-    """Each returns an act if it has one; the first source goes first. Called with the lock held."""
+    """Functions that return an act or None, asked in this order with the lock held."""
     after_each: Sequence[Act]
-    """Done after each act."""
+    """Acts that the loop does after each act of a source."""
     last: Sequence[Act]
-    """Done once, at the end."""
+    """Acts that the loop does at its end."""
     search: Act
     """Called before the sources are searched, with the lock held."""
     rest: Act

@@ -123,7 +123,7 @@ class Workers:
 
     @property
     def alive(self) -> bool:
-        """Whether one of them has not ended."""
+        """Whether a worker has not ended."""
         return any(worker.alive for worker in (*self._workers.values(), *self._leaving))
 
     def snapshots(self) -> list[Snapshot]:

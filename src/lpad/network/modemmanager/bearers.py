@@ -55,7 +55,7 @@ class HeardErrors:
             BusError: see `Bus.listen`.
         """
         self.last: str | None = None
-        """The name of the latest error; None: there was none."""
+        """The name of the latest error; None without an error."""
         rule = Rule(sender=NAME, interface=PROPERTIES, member="PropertiesChanged", arg0=BEARER)
         bus.listen(rule, self._hear, deadline=deadline)
 

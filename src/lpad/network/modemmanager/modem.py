@@ -89,7 +89,7 @@ class ManagedModem(Frozen):
 
     @property
     def registered(self) -> bool | None:
-        """Whether it is registered, at home or roaming; None: unknown."""
+        """Whether the modem is registered, at home or roaming; None if unknown."""
         return None if self.registration in (None, 4) else self.registration in _REGISTERED
 
     @property

@@ -80,12 +80,12 @@ class StoredConnection(Frozen):
 
     @property
     def is_mobile(self) -> bool:
-        """Whether it is for modems."""
+        """Whether the connection is for modems."""
         return self.section("connection").text("type") == "gsm"
 
     @property
     def iccid(self) -> str | None:
-        """The profile that lpad has made it for; None: lpad has not made it."""
+        """The profile for which lpad has made the connection; None if lpad has not made it."""
         return self._mark(ICCID_KEY)
 
     @property
@@ -95,7 +95,7 @@ class StoredConnection(Frozen):
 
     @property
     def sim_id(self) -> str | None:
-        """The only ICCID that it is for; None: any."""
+        """The only ICCID with which the connection may be used; None for any ICCID."""
         return self.section("gsm").text("sim-id")
 
     @property

@@ -49,7 +49,7 @@ class ModemDevice(Frozen):
     reason: int | None
     """NMDeviceStateReason."""
     interface: str | None
-    """The network interface that carries the data; None: there is none yet."""
+    """The network interface that carries the data; None if it does not exist yet."""
     active: str | None
     """The path of the running or completed activation."""
     connection: str | None
@@ -131,7 +131,7 @@ class Daemon:
         return _tree(answer[0] if answer else None)
 
     def last_failure(self, device: str) -> int | None:
-        """Return the reason of the last failure of a device since `watch`; None: there was none."""
+        """Return the reason of the last failure of a device since `watch`; None without a failure."""
         return self._failures.get(device)
 
     def modem_device(self, udi: str) -> ModemDevice | None:

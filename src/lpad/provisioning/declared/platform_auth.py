@@ -96,7 +96,7 @@ class PlatformAuth(httpx.Auth):
 
     def _token_request(self, request: httpx.Request) -> httpx.Request:
         declared = self._declaration.token
-        assert declared is not None, "it is asked for only if it is declared"
+        assert declared is not None, "a token is requested only if the platform declares one"
         headers = {name: filled(value, self._credentials) or "" for name, value in declared.headers.items()}
         headers.setdefault("Accept", "application/json")
         headers["User-Agent"] = request.headers["User-Agent"]
@@ -121,7 +121,7 @@ class PlatformAuth(httpx.Auth):
             PlatformBusy, ServerFailed, PlatformUnclear: there is no token now.
         """
         declared = self._declaration.token
-        assert declared is not None, "it is asked for only if it is declared"
+        assert declared is not None, "a token is requested only if the platform declares one"
         self._offset.learn(response.headers.get("date"))
         status = response.status_code
         attempted = f"cannot get a token from the platform '{self._platform}'"

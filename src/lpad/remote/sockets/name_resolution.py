@@ -24,7 +24,7 @@ SLOW = 1.0
 """Seconds; an answer that took longer is kept, so that the next attempt can use its time for the
 connection."""
 KEPT = 60.0
-"""Seconds."""
+"""Seconds for which a slow answer is kept."""
 _MOST = 32
 """The maximum number of addresses of one name."""
 
@@ -132,7 +132,7 @@ class Resolution:
 
     @property
     def again_at(self) -> float | None:
-        """The time to call `take` even without the bell, on the monotonic clock; None: never."""
+        """The monotonic time at which to call `take` even without the bell; None if no time is set."""
         return self._apart_at if len(self._questions) == 1 and not self.finished else None
 
     def close(self) -> None:

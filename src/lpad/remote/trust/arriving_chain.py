@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CAN_WATCH = isinstance(getattr(ssl.SSLContext, "_msg_callback", None), property)
-"""Whether this Python has the hook; 3.8 to 3.14 do."""
+"""Whether this Python has the hook; versions 3.8 to 3.14 have it."""
 
 _HANDSHAKE = 22
 _CERTIFICATE = 11
@@ -47,7 +47,7 @@ def watch(context: ssl.SSLContext, arrived: Callable[[list[bytes]], None]) -> No
 
 
 def unwatch(context: ssl.SSLContext) -> None:
-    """End the calls, which would otherwise be made for every record."""
+    """Remove the callback of a TLS context, which would otherwise be called for every TLS record."""
     if CAN_WATCH:
         vars(ssl.SSLContext)["_msg_callback"].__set__(context, None)
 

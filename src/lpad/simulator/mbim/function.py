@@ -111,7 +111,7 @@ class MbimFunction:
         self._read = self.modem.radio.restarts
         self._pending: list[tuple[float, Basic]] = []
         self.restarts = False
-        """Whether the modem was told to restart, so that its port disappears."""
+        """Whether the modem was commanded to restart, so that its port disappears."""
 
     def receive(self, message: Message) -> list[Message]:
         """Process a message of the host; return the function's answers."""
@@ -152,7 +152,7 @@ class MbimFunction:
 
     @property
     def due(self) -> float | None:
-        """The time of the next indication; None: none is due."""
+        """The time of the next indication; None if no indication is due."""
         times = [at for at, _ in self._pending]
         registration = self.modem.registration.due
         if registration is not None and self.habits.indication_delay is not None:

@@ -18,13 +18,13 @@ class MbimHabits:
     class_byte_types: tuple[int, ...] = (0, 1)
     """The values of ClassByteType that reach the card; another one is answered 6E00."""
     builds_class: bool = True
-    """Whether it builds the class byte from type and channel, or passes the host's on."""
+    """Whether the modem builds the class byte from type and channel, or passes the host's on."""
     refuses_channel_in_class: bool = False
     """Whether an APDU whose class byte names a channel fails as if there were no channel (lpac#114)."""
     fetches_response: bool = True
-    """Whether it turns 61xx into GET RESPONSE and 6Cxx into the right Le, or passes them on."""
+    """Whether the modem turns 61xx into GET RESPONSE and 6Cxx into the right Le, or passes them on."""
     forgets_capabilities: bool = False
-    """Whether it answers a query for TERMINAL CAPABILITY with an empty list."""
+    """Whether the modem answers a query for TERMINAL CAPABILITY with an empty list."""
     hides_isdr: bool = False
     """Whether every SELECT fails until the card has started with the capability of a device with an LPA."""
     channels: int = 19
@@ -35,17 +35,17 @@ class MbimHabits:
     indication_delay: float | None = 0.0
     """Seconds from an event to its indication; None: it sends no indications."""
     lte_attach: bool = False
-    """Whether it stores the settings of its initial bearer, and opens sessions in addition to it."""
+    """Whether the modem stores settings of its initial bearer, and opens sessions in addition."""
     lte_attach_fixed: bool = False
-    """Whether it refuses to store other ones."""
+    """Whether the modem refuses to store other settings of its initial bearer."""
     extensions: bool = True
-    """Whether it has Microsoft's basic connect extensions, for slots and the modem's reset."""
+    """Whether the modem has Microsoft's basic connect extensions, for slots and the modem's reset."""
     slots: int = 1
     card_slot: int = 0
     """The physical slot with the card, from 0; the others are empty."""
     mapped_slot: int = 0
     """The slot that the modem uses at the start."""
     registration: bool = True
-    """Whether it answers REGISTER_STATE, or with NoDeviceSupport."""
+    """Whether the modem answers REGISTER_STATE; otherwise the answer is NoDeviceSupport."""
     forgets_open: int | None = None
     """The number of commands after which it restarts unannounced and answers NotOpened; None: never."""

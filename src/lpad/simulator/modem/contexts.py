@@ -35,7 +35,7 @@ class Subscription:
     types: tuple[str, ...] = _BOTH
     """Permitted PDP types: IP, IPV6, IPV4V6."""
     credentials: tuple[str, str] | None = None
-    """Required user name and password; None: none."""
+    """Required user name and password; None if the network requires neither."""
     emm_cause: int | None = None
     """The cause of rejecting every attach, such as 11, PLMN not allowed."""
     addresses: bool = True
@@ -78,7 +78,7 @@ class ModemContexts:
     emm_cause: int | None = None
     esm_cause: int | None = None
     bearer: Context | None = None
-    """The bearer of the last attach; None: there is none."""
+    """The bearer of the last attach; None before the first attach."""
     attempts: int = 0
     """The number of attaches, also of those that failed; each ends the connections of the previous one."""
     _subscription: Subscription = field(default_factory=Subscription)

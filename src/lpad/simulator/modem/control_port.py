@@ -35,11 +35,11 @@ class ControlFunction(Protocol[_M]):
 
     modem: CommandSet
     restarts: bool
-    """Whether the modem was told to restart, so that its port disappears."""
+    """Whether the modem was commanded to restart, so that its port disappears."""
 
     @property
     def due(self) -> float | None:
-        """The time of the next indication; None: none is due."""
+        """The time of the next indication; None if no indication is due."""
 
     def receive(self, message: _M) -> list[_M]:
         """Process a message of the host; return the answers."""

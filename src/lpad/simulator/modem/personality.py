@@ -160,7 +160,7 @@ class ModemPersonality:
     registration: dict[str, int] = field(default_factory=dict)
     """Its result by ICCID: 1 at home, 5 roaming, 2 never, 3 denied; 1 for unlisted ones."""
     tells_registration: bool = True
-    """Whether it sends unsolicited reports of changes once they are switched on."""
+    """Whether the modem sends unsolicited reports of changes once they are switched on."""
 
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     """The subscriptions by ICCID."""

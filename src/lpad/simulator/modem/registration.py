@@ -73,7 +73,7 @@ class ModemRegistration:
 
     @property
     def due(self) -> float | None:
-        """The time of the next unsolicited report; None: none is due."""
+        """The time of the next unsolicited report; None if no report is due."""
         if not self._talks:
             return None
         ready = self._began + self._habits.registers_after

@@ -29,7 +29,7 @@ class Request:
 
     @property
     def json(self) -> dict[str, Any] | None:
-        """The object in the body; None: there is none."""
+        """The JSON object in the body; None if the body has no object."""
         try:
             value = json.loads(self.body)
         except ValueError:

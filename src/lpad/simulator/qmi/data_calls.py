@@ -164,7 +164,7 @@ class DataCalls:
         return self._by_itself and registered and carried
 
     def _kind(self, client: int, family: int) -> str | None:
-        """Return the PDP type of the session that the client sees; None: there is none."""
+        """Return the PDP type of the session that the client sees; None without a session."""
         own = self.of_clients.get(client)
         if own is not None and own.family == family:
             return _KINDS[own.family]

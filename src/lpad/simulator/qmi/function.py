@@ -114,7 +114,7 @@ class QmiFunction:
         self._token = 0
         self._messages = 0
         self.restarts = False
-        """Whether the modem was told to restart, so that its port disappears."""
+        """Whether the modem was commanded to restart, so that its port disappears."""
         self._offline = False
         self._atr = self._card.reset()
         for service in _GIVEN:
@@ -197,7 +197,7 @@ class QmiFunction:
 
     @property
     def due(self) -> float | None:
-        """The time of the next indication, or until which a refresh waits; None: none is due."""
+        """The time of the next indication, or of a waiting refresh; None if neither is due."""
         times = [at for at, _ in self._pending]
         if self._refreshing is not None:
             times.append(self._refreshing.until)

@@ -18,9 +18,9 @@ class QmiHabits:
     leaked_channels: int = 0
     """Channels that an earlier host has left open at the start."""
     builds_class: bool = True
-    """Whether it inserts the channel into class bytes, or passes the host's on."""
+    """Whether the modem inserts the channel into class bytes, or passes the host's on."""
     fetches_response: bool = False
-    """Whether it turns 61xx into GET RESPONSE and 6Cxx into the right Le, or passes them on."""
+    """Whether the modem turns 61xx into GET RESPONSE and 6Cxx into the right Le, or passes them on."""
     bars_isdr: bool = False
     """Whether the firmware refuses to select the ISD-R (SIM7600G-H, LE910C4: AccessDenied)."""
     tells_status_word: bool = True
@@ -34,17 +34,17 @@ class QmiHabits:
     indication_delay: float | None = 0.0
     """Seconds from an event to its indication; None: it sends no indications of events."""
     announces_reset: bool = True
-    """Whether it says Sync after it was reset."""
+    """Whether the modem sends Sync after a reset."""
     refresh_patience: float = 3.0
     """Seconds for which a refresh waits for the clients that have registered for it."""
     slot_status: bool = True
-    """Whether it reports its slots (NotSupported otherwise, as on modems with one slot)."""
+    """Whether the modem reports its slots (NotSupported otherwise, as on modems with one slot)."""
     data_sessions: bool = True
-    """Whether it reports its data sessions (InvalidQmiCommand otherwise)."""
+    """Whether the modem reports its data sessions (InvalidQmiCommand otherwise)."""
     ip_families: bool = True
     """Whether a client chooses the version of IP that it asks about (InvalidQmiCommand otherwise)."""
     starts_session: bool = False
-    """Whether it starts a data session by itself at each attach, until a host forbids that."""
+    """Whether the modem starts a data session by itself at each attach, until a host forbids that."""
     tells_end: bool = True
     """Whether a refused session has the network's cause, or only the older reason."""
     slots: int = 1

@@ -261,7 +261,7 @@ def test_an_event_counts_as_awaited_if_that_cannot_be_found_out(journal: Journal
 
 
 def test_a_listener_that_cannot_be_notified_does_not_affect_the_others(journal: Journal) -> None:
-    """The others are notified, and what was stored counts as stored."""
+    """The other listeners are notified, and the stored event counts as stored."""
 
     def fails() -> NoReturn:
         raise RuntimeError("Event loop is closed")

@@ -439,7 +439,7 @@ def test_no_space_for_a_repair(worn: Path, made: tuple[Path, Mapping[str, Conten
 
 
 def test_two_that_repair_at_the_same_time(worn: Path) -> None:
-    """The second one waits, so that it does not replace the file that the first has just written."""
+    """The second process waits, so that it does not replace the file that the first has just written."""
     spoil(worn, b"SQLite format 3", behind=60)
     with file_replacement.alone(worn):
         journal = Journal(worn)

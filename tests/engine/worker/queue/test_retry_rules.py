@@ -148,7 +148,7 @@ def test_dates_are_doubted_for_as_long_as_the_download_is_tried() -> None:
 
 
 class Tried:
-    """A download that fails, pauses and fails again on a device of the test's own."""
+    """A download that fails, pauses and fails again on a simulated device of this test."""
 
     def __init__(
         self, *, wall: float = TODAY, when_online: bool = False, retry_for: float | None = None
@@ -354,7 +354,7 @@ def test_a_permanent_refusal_ends_immediately(patient: Lab) -> None:
 
 
 def test_a_waiting_download_leaves_the_card_to_others(patient: Lab) -> None:
-    """While it backs off, other changes are carried out; its next try and last error are shown."""
+    """While a download waits, other changes run; its next attempt and last error are shown."""
     fault(patient, INITIATE, FaultKind.HTTP_STATUS, 503, times=99)
     change = paused_for(patient, download(patient), PauseReason.SERVER)
     assert change.state is State.WAITING

@@ -210,7 +210,7 @@ def test_reset(lpa: SmallLpa) -> None:
 
 @pytest.mark.parametrize("p2", ["02", "03"])
 def test_no_second_isdr(lpa: SmallLpa, p2: str) -> None:
-    """The ISD-R's name leads to no next or previous application; the last is the first."""
+    """A SELECT of the next or previous ISD-R finds no application, and the ISD-R stays selected."""
     assert status(lpa.card, f"00A404{p2}10A0000005591010FFFFFFFF8900000100") == "6a82"
     assert lpa.command(GET_EID)
     assert lpa.apdu("00A4040110A0000005591010FFFFFFFF890000010000").hex().startswith("6f")

@@ -28,7 +28,7 @@ class Reserve:
     def __init__(self, journal: Path) -> None:
         self._path = journal.with_suffix(".reserve")
         self.spent = False
-        """Whether it was released, so that the remaining space is for last entries."""
+        """Whether the reserve was released, so that the remaining space is for last entries."""
 
     def fill(self) -> bool:
         """Reserve the space, if necessary; return whether it is reserved."""

@@ -103,7 +103,7 @@ class JournalHealth(Frozen, kw_only=True):
 
     @property
     def ok(self) -> bool:
-        """Whether it can be written."""
+        """Whether the journal can be written."""
         return self.state is JournalState.OK
 
 

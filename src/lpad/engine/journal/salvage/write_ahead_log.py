@@ -88,7 +88,7 @@ class _Frame(Frozen):
     committed: int
     """Pages of the whole file, in the last frame of a transaction; 0 in others."""
     salted: bool
-    """Whether it has its log's salts: the checksum does not cover them."""
+    """Whether the frame has its log's salts, which the checksum does not cover."""
     checksum: tuple[int, int]
     head: bytes
     content: bytes

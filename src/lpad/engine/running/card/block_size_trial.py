@@ -2,7 +2,8 @@
 
 The command is GetProfilesInfo with a tag list that fills a whole block of 255 bytes. It alters nothing. The
 tag of the ICCID is at the end of the list: if the line loses its end, the answer lacks the ICCIDs, however
-lenient the card is. A card without profiles proves nothing, so it is not asked.
+lenient the card is. A card without profiles proves nothing, so lpad does not
+try larger blocks with it.
 """
 
 from __future__ import annotations

@@ -117,12 +117,12 @@ class ModemAtHand(Frozen):
 
     @property
     def port(self) -> str | None:
-        """The device through which lpad reaches it now; None: the card is in a reader."""
+        """The port through which lpad reaches the modem now; None if the card is in a reader."""
         return self._card.device
 
     @property
     def imei(self) -> str | None:
-        """15 digits; None: unknown."""
+        """The IMEI, 15 digits; None if unknown."""
         imei = self._card.imei()
         return None if imei is None else str(imei)
 
