@@ -116,7 +116,7 @@ def test_a_modem_without_the_ccho_family_is_reached_through_csim(name: str) -> N
 
 @pytest.mark.parametrize("name", ["cgla-number", "csim-fails-on-channels"])
 def test_csim_that_fails_on_logical_channels_is_left_for_cgla(name: str) -> None:
-    """EG25 and IK41 open a channel and refuse its commands (lpac#164, at_client_sdk#1568)."""
+    """If +CSIM refuses commands on a channel, lpad uses +CGLA (EG25, IK41; lpac#164, at_client_sdk#1568)."""
     with bench(name, links=["csim", "cgla"]) as (_, link):
         assert get_eid(link) == EID
         assert link.kind is LinkKind.CGLA
@@ -164,7 +164,7 @@ def test_a_parameter_error_to_ccho_is_a_refusal_like_others() -> None:
 
 
 def test_a_sim_that_is_not_ready_is_waited_for() -> None:
-    """The first call fails, the second works after a second: lpad does it by itself (lpac#241)."""
+    """If the SIM is busy at the first call, lpad repeats the call by itself (lpac#241)."""
     with bench("busy-at-first") as (_, link):
         assert get_eid(link) == EID
 
@@ -282,7 +282,7 @@ def test_l850_and_t77w968_are_refreshed_without_modemmanager() -> None:
 
 
 def test_an_18_digit_iccid_has_10_bytes() -> None:
-    """With a byte less, the card would not know the profile (luci-app-5gmodem#30, lpac#457)."""
+    """An ICCID of 18 digits is padded to 10 bytes, as the card expects (luci-app-5gmodem#30, lpac#457)."""
     iccid = Iccid.parse("890490320012345678")
     assert len(bytes(iccid)) == 10
     assert Iccid.from_bytes(bytes(iccid)) == iccid

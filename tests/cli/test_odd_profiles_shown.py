@@ -35,7 +35,7 @@ def two(tmp_path: Path, pki: Pki) -> Iterator[tuple[Terminal, Gateway]]:
 
 
 def test_an_unreadable_profile_is_shown(two: tuple[Terminal, Gateway]) -> None:
-    """The API and lpactl list it next to the others, with AID or raw ICCID, and status names it."""
+    """The API and lpactl list an unreadable profile by AID or raw ICCID; the status mentions the profile."""
     terminal, gateway = two
     lab = terminal.lab
     lab.card.distort(FIRST, told=NO_ICCID)

@@ -1,4 +1,4 @@
-"""A journal on a file system that can only be read: shown as such wherever the owner looks."""
+"""A journal on a read-only file system: every command that shows a state reports this."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_a_reader_that_has_gone(terminal: Terminal, arguments: tuple[str, ...]) 
 
 @pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
 def test_closed_streams(terminal: Terminal, closed: str) -> None:
-    """If it is started without a stream, as by some cron, lpactl carries out its command."""
+    """A closed standard stream, as with some cron, does not stop lpactl from carrying out its command."""
     iccid = terminal.lab.install()
     assert shell(terminal, f'"$@" {closed}', "enable", iccid).code == exit_codes.DONE
     assert str(terminal.lab.card.enabled_iccid) == iccid

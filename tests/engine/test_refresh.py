@@ -313,7 +313,7 @@ def test_a_sim_that_is_busy_at_first_is_waited_for(tmp_path: Path, pki: Pki) -> 
 
 
 def test_a_modems_commands_after_a_switch_are_sent(tmp_path: Path, pki: Pki) -> None:
-    """Such commands load an operator's settings and reset the modem; lpad waits for it (VoCat#110)."""
+    """After a switch the quirk's commands are sent; lpad waits if they reset the modem (VoCat#110)."""
     wanted = ['AT+QMBNCFG="Select","ROW_Generic_3GPP"', "AT+CFUN=1,1"]
     with bench(tmp_path, pki, quirks={"after_switch": wanted}, away_after_reset=0.5) as lab:
         both(lab)

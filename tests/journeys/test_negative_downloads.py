@@ -61,7 +61,7 @@ def test_used_matching_id(gateway: Gateway, profile: Callable[[], bytes]) -> Non
 
 
 def test_expired_order(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """An expired order is reported as such."""
+    """The error for an expired order states that the order has expired."""
     with nothing_half_done(gateway, profile):
         code = gateway.order(profile(), expires=datetime.now(UTC) - timedelta(days=1))
         kind, details = failure(gateway.download(code))

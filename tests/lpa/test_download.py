@@ -290,7 +290,7 @@ def test_confirmation_code_exhausted(bench: Bench) -> None:
 
 
 def test_policy_rules_with_consent(bench: Bench) -> None:
-    """Rules that the card allows with consent are shown to the caller as such."""
+    """The caller is shown which policy rules the card allows only with consent."""
     metadata = ProfileMetadata(iccid=ICCID, owner=Owner("00101"), rules=(ProfilePolicyRule.PPR2,))
     caller = Caller()
     bench.download(bench.order(metadata=metadata), caller)

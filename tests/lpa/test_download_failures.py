@@ -386,7 +386,7 @@ def test_iccid_there_already(bench: Bench) -> None:
 
 
 def test_card_full(make_bench: MakeBench) -> None:
-    """A full card is reported as such, with the remedy, and as a temporary failure."""
+    """The error states that the card is full, with the remedy; the server gets a temporary failure."""
     with make_bench(behaviour=CardBehaviour(memory=10_000)) as bench:
         error = fails(
             bench,

@@ -196,7 +196,7 @@ def test_nothing_that_alters_is_repeatable() -> None:
 
 
 def test_eid_with_wrong_check_digits_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """Such an EID is used, and the log does not show it in full."""
+    """An EID with wrong check digits is used, with a warning that does not show the whole EID."""
     wrong = "89049032123451234512345678901236"
     with caplog.at_level(logging.WARNING):
         assert Euicc(ScriptedIsdr("BF3E125A10" + wrong)).get_eid(deadline=SOON).digits == wrong

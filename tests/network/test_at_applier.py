@@ -192,7 +192,7 @@ def test_sees_why_the_network_refuses_the_bearer(tmp_path: Path, code: int) -> N
 
 
 def test_sees_addresses(tmp_path: Path) -> None:
-    """Both addresses of a dual-stack bearer are reported; a bearer without one is reported as such."""
+    """Both addresses of a dual-stack bearer are reported; without an address, the address layer is down."""
     with rig(tmp_path, subscriptions={OLD: Subscription(addresses=False)}) as on:
         apply(on)
         seen = AtApplier().look(wanted(on), deadline=soon())

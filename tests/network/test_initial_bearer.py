@@ -154,7 +154,7 @@ def test_settings_that_another_program_changed_are_noticed(tmp_path: Path) -> No
 
 
 def test_a_modem_without_such_settings_is_connected_as_before(tmp_path: Path) -> None:
-    """Most modems have none, and the session alone gets the APN."""
+    """On a modem that stores no initial bearer, only the session gets the APN."""
     with mbim_rig(tmp_path) as on:
         connect(on)
         assert not stored(on)

@@ -71,7 +71,7 @@ def test_soracoms_pages(bench: Bench) -> None:
 
 
 def test_soracoms_draft(bench: Bench) -> None:
-    """A draft is found as such, and confirming it makes no second order."""
+    """An order that is still a draft is found as a draft; confirming the draft makes no second order."""
     server = bench.platform("soracom")
     platform = bench.opened(server)
     server.faults.add(PlatformFault.STATUS, call="confirm", value="500")

@@ -96,7 +96,7 @@ def test_records_of_several_cards(tmp_path: Path) -> None:
     "text", ["nonsense", "[]", '{"where": "x"}', '{"where": "x", "command": "80", "answer": ""}']
 )
 def test_files_that_are_not_a_record(tmp_path: Path, text: str) -> None:
-    """Such files are named, and nothing is replayed."""
+    """The error names a file that is not a record, and nothing is replayed."""
     (tmp_path / "apdus").write_text(text)
     with pytest.raises(InvalidValue, match="not an APDU record"):
         ReplayedCard.read(tmp_path / "apdus")

@@ -16,9 +16,9 @@ class Intent(Frozen):
     alters: bool = False
     """Whether the command changes stored data, which may take the card long."""
     repeatable: bool = False
-    """Whether sending it again changes nothing at all."""
+    """Whether sending the command again changes nothing at all."""
     restarts: bool = False
-    """Whether the card may be restarted after it, which closes every channel."""
+    """Whether the card may be restarted after the command, which closes every channel."""
 
     def __str__(self) -> str:
         return self.function

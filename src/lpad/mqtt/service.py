@@ -161,7 +161,7 @@ class Service:
         """Publish the state of cards.
 
         Raises:
-            ApiError: lpad cannot be asked.
+            ApiError: lpad cannot be reached, or refuses the request.
             BrokerError: the broker refuses, or the connection was lost.
         """
         if _ALL in wanted:

@@ -49,7 +49,7 @@ def test_it_is_whole(tmp_path: Path) -> None:
 
 
 def test_a_card_that_goes_away(tmp_path: Path) -> None:
-    """A command without an answer is recorded as such."""
+    """A command without an answer is in the record, marked as unanswered."""
 
     class Gone(ScriptedCard):
         def transmit(self, apdu: bytes, *, deadline: object = None) -> bytes:
@@ -62,7 +62,7 @@ def test_a_card_that_goes_away(tmp_path: Path) -> None:
 
 
 def test_a_place_that_can_not_be_written(tmp_path: Path) -> None:
-    """Settings with such a path are refused; a running record continues."""
+    """Settings whose path cannot be written are refused; a running record continues."""
     record_apdus(tmp_path / "apdus")
     with pytest.raises(InvalidSettings, match="No such file"):
         record_apdus(tmp_path / "nowhere" / "apdus")
@@ -70,7 +70,7 @@ def test_a_place_that_can_not_be_written(tmp_path: Path) -> None:
 
 
 def test_a_file_that_takes_no_more(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The record ends; the work with the card continues."""
+    """If the file takes no more, the record ends and the work with the card continues."""
     record_apdus(tmp_path / "record")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))

@@ -64,7 +64,7 @@ def test_nothing_is_done_if_nothing_is_wanted() -> None:
 
 
 def test_reset_without_terminal_response() -> None:
-    """REFRESH 'UICC reset' is answered by the reset alone; the caller gets the 91xx that means success."""
+    """REFRESH 'UICC reset' leads to a reset and no TERMINAL RESPONSE; the caller gets 91xx (success)."""
     card = WishfulCard(RESET)
     assert served(card).transmit(STORE_DATA, deadline=soon()) == b"\x91\x0b"
     assert card.heard == [0xE2, 0x12]

@@ -56,7 +56,7 @@ def test_a_missing_port_names_the_remedy(tmp_path: Path) -> None:
 
 
 def test_a_plain_file_is_not_a_port(tmp_path: Path) -> None:
-    """Something that is not a serial port is reported as such."""
+    """The error for a plain file states that the path is not a serial port."""
     path = tmp_path / "file"
     path.write_bytes(b"")
     with pytest.raises(CardUnreachable, match="not a serial port"):

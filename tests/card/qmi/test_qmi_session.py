@@ -99,7 +99,7 @@ def test_a_session_without_an_address(card: Card, tmp_path: Path) -> None:
 
 
 def test_no_session(card: Card, tmp_path: Path) -> None:
-    """Without a profile, or if the network denies it, there is none."""
+    """Without a profile, or if the network denies it, the session is reported as down."""
     with rig(ScriptedCard(), tmp_path / "cdc-wdm0") as (_, link):
         assert report(link) == DOWN
     personality = ModemPersonality(registration={FIRST: DENIED})
@@ -108,7 +108,7 @@ def test_no_session(card: Card, tmp_path: Path) -> None:
 
 
 def test_a_session_is_seen_again_after_a_reset(card: Card, tmp_path: Path) -> None:
-    """The modem has forgotten the clients and the versions of IP that they chose."""
+    """After a reset of the modem, lpad allocates its clients again and sees the session."""
     with rig(card, tmp_path / "cdc-wdm0", announces_reset=False) as (modem, link):
         assert report(link).addresses == (V4, V6)
         modem.do(lambda function: function.lose_power())

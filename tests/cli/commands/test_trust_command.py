@@ -71,7 +71,7 @@ def test_info_names_cis(terminal: Terminal, pki: Pki) -> None:
 
 
 def test_info_names_cis_that_are_known(terminal: Terminal, pki: Pki, tmp_path: Path) -> None:
-    """A CI of lpad's table is shown by its name, and one for tests as such, also to programs."""
+    """A CI of lpad's table is shown by its name, and a test CI is marked, also in the JSON."""
     production, test = (ci.key_id for ci in pki.ci.values())
     with knowing(tmp_path, production=production, test=test):
         out = terminal.lpactl("info", "--refresh").ok().out
@@ -107,7 +107,7 @@ def test_info_points_out_risks(terminal: Terminal) -> None:
 
 @pytest.mark.test_data
 def test_info_names_known_cis(tmp_path: Path, test_data: Path) -> None:
-    """A known CI is shown by its name, and one for tests as such."""
+    """A known CI is shown by its name, and a test CI is marked."""
     published = Pki.open(test_data / "sgp26", minted=tmp_path / "minted")
     with Lab(tmp_path / "lab", published) as lab, Gateway(lab) as gateway:
         lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)

@@ -110,7 +110,7 @@ def test_a_busy_platform_is_left_alone(things: SimulatedPlatform, tmp_path: Path
 
 
 def test_other_platforms_have_no_tags(things: SimulatedPlatform, tmp_path: Path) -> None:
-    """A platform without the call is reported as such, and the list shows which one has it."""
+    """The error states that a platform cannot list lines by tag; the list shows the platforms that can."""
     listed = lpad("platform", "list", "--config", str(tmp_path / "lpad.yaml"))
     assert "lists lines by tag" in " ".join(listed.stdout.split())
     path = tmp_path / "lpad.yaml"

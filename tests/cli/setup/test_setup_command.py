@@ -172,7 +172,7 @@ def test_the_modem_is_borrowed_from_modem_manager(
 
 
 def test_a_missing_card_is_explained(tmp_path: Path, card: SoftCard) -> None:
-    """A modem without a card is reported as such."""
+    """For a modem without a card, the report states that the card is missing."""
     path = tmp_path / "modem"
     with PtyModem(card, path=path) as modem:
         modem.once("AT+CCHO", instead=("+CME ERROR: 10",))

@@ -46,7 +46,7 @@ def of_number(number: int, act: Callable[[bytes], bytes | int]) -> Callable[[byt
 
 
 def test_address_with_five_thousand_digits(lab: Lab) -> None:
-    """Such a notification is set aside immediately and can be dropped; switches work, and others leave."""
+    """A notification with an overlong address is set aside and can be dropped, and hinders nothing else."""
     lab.install(
         metadata=ProfileMetadata(iccid=FIRST, recipients=(Recipient(address=LONG_ADDRESS), Recipient()))
     )

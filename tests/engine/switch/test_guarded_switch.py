@@ -172,7 +172,7 @@ def test_a_card_that_refuses_has_nothing_to_take_back(tmp_path: Path, pki: Pki) 
 
 
 def test_a_profile_without_a_way_back_takes_no_guard(tmp_path: Path, pki: Pki) -> None:
-    """If its operator forbids disabling it, the switch could not be rolled back: nothing is sent."""
+    """A guarded switch to a profile that may not be disabled is refused before a command is sent."""
     with guarding(tmp_path, pki, behaviour=PERMITS_PPR1) as lab:
         install_locked(lab)
         change = ended(lab, REGISTERED, iccid=THIRD)

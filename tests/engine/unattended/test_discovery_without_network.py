@@ -78,7 +78,7 @@ def planned(lab: NamedLab) -> DiscoveryTime:
 
 
 def test_an_empty_card_without_a_network_at_boot(lab: NamedLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The attempt does not count, and is repeated as soon as there is a network."""
+    """An attempt without a network does not count, and is repeated as soon as a network is available."""
     monkeypatch.setattr(first_profile, "_REST", 0.0)
     lab.event(ROOT, "EVENT-1")
     lab.network = False

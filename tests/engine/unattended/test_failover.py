@@ -322,7 +322,7 @@ def test_a_download_that_waits_is_not_a_switch(tmp_path: Path, pki: Pki) -> None
 def test_a_download_whose_server_is_silent_is_overtaken(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Such a download makes way for a check of the profile, and for the switch."""
+    """A download from a silent server makes way for a check of the profile, and for the switch."""
     monkeypatch.setattr(failover, "BLIND", 0.5)
     with bench(tmp_path, pki, BOTH) as lab:
         lab.stands(Standing.WELL)
@@ -407,7 +407,7 @@ def test_a_look_at_a_silent_place_ends_with_the_daemon(tmp_path: Path, pki: Pki)
 
 
 def test_off_it_has_neither_thread_nor_status(tmp_path: Path, pki: Pki) -> None:
-    """Off is the default, and costs nothing."""
+    """By default failover is off, without a thread and a status."""
     with Lab(tmp_path, pki) as lab:
         assert lab.engine.card(CARD).failover() is None
         assert not [thread for thread in threading.enumerate() if thread.name.startswith("failover")]

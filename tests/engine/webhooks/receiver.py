@@ -82,7 +82,7 @@ class Receiver(ThreadingHTTPServer):
             super().finish_request(secured, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A sender that goes away is part of the tests."""
+        """Ignore the error, because some tests cut the sender off."""
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))

@@ -59,6 +59,6 @@ def test_a_bomb(kind: object) -> None:
     [gzip.compress(TEXT, mtime=0)[:-9], b"{}", b"\x1f\x8b\x08\x00", gzip.compress(TEXT, mtime=0) + b"x"],
 )
 def test_damaged(body: bytes) -> None:
-    """A compressed body that is cut off or invalid is reported as such."""
+    """A truncated or invalid compressed body leads to an error that states this."""
     with pytest.raises(MalformedError, match="compressed"):
         unpacked(body, "gzip", limit=10_000)

@@ -120,7 +120,7 @@ def test_a_proxy_that_stays_silent(bench: Bench) -> None:
 
 
 def test_no_proxy_there(bench: Bench) -> None:
-    """An unreachable proxy is named as such."""
+    """The error names an unreachable proxy as the cause."""
     with proxy_double.Proxy(1) as proxy:
         route = through(proxy)
     with pytest.raises(ServerUnreachable, match=r"the proxy 127\.0\.0\.1"):

@@ -42,7 +42,7 @@ def cause_of(bench: Bench, server: ScriptedServer) -> ServerUntrusted:
 
 
 def test_expired(bench: Bench) -> None:
-    """An expired certificate is named as such, and as the operator's responsibility."""
+    """The error names an expired certificate as the cause, and its operator as responsible."""
     error = cause_of(bench, bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, expired=True)))
     assert error.details == {"cause": "certificate-expired"}
     assert "renew" in error.sentence
@@ -50,14 +50,14 @@ def test_expired(bench: Bench) -> None:
 
 
 def test_other_name(bench: Bench) -> None:
-    """A certificate for another name is named as such."""
+    """The error states that the certificate is for another name."""
     error = cause_of(bench, bench.server(ACCEPTED, credential=bench.pki.dp_tls("other.example.com")))
     assert error.details == {"cause": "certificate-for-other-name"}
     assert NAME in error.sentence
 
 
 def test_unknown_ca(bench: Bench) -> None:
-    """A certificate of a CA that is not trusted is named as such, with the way to trust it."""
+    """The error names an untrusted CA as the cause, and states how to trust it."""
     error = cause_of(bench, bench.server(ACCEPTED, credential=bench.pki.strangers_tls(NAME)))
     assert error.details == {"cause": "unknown-ca"}
     assert "lpactl trust check" in error.sentence

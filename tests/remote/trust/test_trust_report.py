@@ -68,7 +68,7 @@ def test_the_operator_vouches(bench: Bench) -> None:
 
 
 def test_the_system_vouches(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system's store is reported as such."""
+    """The report names the system's certificate store as the anchor."""
     web = making.make_ci(Curve.NIST, name="Web CA")
     store = tmp_path / "store.pem"
     store.write_bytes(web.certificate.public_bytes(Encoding.PEM))

@@ -161,7 +161,7 @@ REFRESH = "D009810301010482028182"
 
 @pytest.mark.parametrize("qualifier", ["04", "09"])
 def test_serves_a_refresh_itself(qualifier: str) -> None:
-    """After 91xx it fetches the command, answers it, resets the card and reports this."""
+    """After 91xx the modem fetches and answers REFRESH, resets the card and reports the reset."""
     card = Card("910B", f"D00981030101{qualifier}82028182" + "9000")
     with PtyModem(card) as modem:
         port = Port(modem.path)

@@ -128,7 +128,7 @@ def test_a_channel_is_opened_used_and_closed() -> None:
 
 
 def test_a_card_without_the_application_reports_this() -> None:
-    """Its status word stands next to the error; some firmware omits it."""
+    """The answer has the status word in addition to the error, unless the firmware omits the word."""
     for tells in (True, False):
         function = started(ScriptedCard(applications=()), tells_status_word=tells)
         error, answer = asked(function, uim.OpenLogicalChannel(slot=1, aid=bytes(ISD_R)))
@@ -231,7 +231,7 @@ def test_a_reset_may_need_the_modem_offline() -> None:
 
 
 def test_the_registration_is_that_of_the_modem() -> None:
-    """Without a profile there is none."""
+    """Without a profile the modem is not registered, and roaming is unknown."""
     found = got(started(), network.GetServingSystem(), network.ServingSystemStatus)
     assert found.system.registration == network.RegistrationState.NOT_REGISTERED
     assert found.roaming is None

@@ -132,7 +132,7 @@ def test_transaction_id_in_json_is_lower_case(visit: Visit, profile: bytes) -> N
     ("value", "missing"), [("serverSigned1", "serverSigned1"), (None, "serverCertificate")]
 )
 def test_field_is_missing(visit: Visit, value: str | None, missing: str) -> None:
-    """The named field is missing, or else the last one."""
+    """The answer lacks the field that the fault names, or by default the last field."""
     fault(visit, FaultKind.FIELD_MISSING, value=value)
     assert missing not in visit.initiate()
 
@@ -282,7 +282,7 @@ def test_retry_after_a_damaged_package_gets_the_right_one(visit: Visit, pki: Pki
 
 @pytest.mark.parametrize("kind", [FaultKind.BPP_OUTER_LENGTH, FaultKind.BPP_TRAILING_BYTES])
 def test_package_and_its_length_disagree(visit: Visit, profile: bytes, kind: FaultKind) -> None:
-    """Bytes are left over at the end."""
+    """A package with a wrong outer length, or with surplus bytes, cannot be parsed."""
     with pytest.raises(MalformedError):
         tlv.parse(_package(visit, profile, kind))
 
@@ -291,7 +291,7 @@ def test_package_and_its_length_disagree(visit: Visit, profile: bytes, kind: Fau
     ("kind", "tag"), [(FaultKind.BPP_NO_METADATA, 0xA1), (FaultKind.BPP_NO_PROFILE, 0xA3)]
 )
 def test_package_lacks_an_element(visit: Visit, profile: bytes, kind: FaultKind, tag: int) -> None:
-    """One element is missing, and the rest is well-formed."""
+    """The package lacks one element, and the rest is well-formed."""
     package = tlv.parse(_package(visit, profile, kind))
     assert package.find(tag) is None
     assert package.find(0xA0) is not None

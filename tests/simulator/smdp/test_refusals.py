@@ -34,20 +34,20 @@ def test_address_of_another_server_is_refused_first(visit: Visit) -> None:
 
 
 def test_old_version_is_refused_before_its_cis(visit: Visit) -> None:
-    """8.8.3/3.1 for a card of SGP.22 version 1."""
+    """The status is 8.8.3/3.1 for a card of SGP.22 version 1."""
     visit.card.svn = bytes((1, 0, 0))
     visit.card.signing = []
     assert status_of(visit.initiate()) == "8.8.3/3.1"
 
 
 def test_signing_cis_are_looked_at_before_verification_cis(visit: Visit) -> None:
-    """8.8.2/3.1 if both lists contain only unknown CIs."""
+    """The status is 8.8.2/3.1 if both lists contain only unknown CIs."""
     visit.card.signing = visit.card.verification = [bytes(20)]
     assert status_of(visit.initiate()) == "8.8.2/3.1"
 
 
 def test_card_that_trusts_strangers_only_is_refused(visit: Visit) -> None:
-    """8.8.4/3.7 when the server has no certificate that the card can verify."""
+    """The status is 8.8.4/3.7 when the server has no certificate that the card can verify."""
     visit.card.verification = [bytes(20)]
     assert status_of(visit.initiate()) == "8.8.4/3.7"
 
@@ -73,7 +73,7 @@ def test_server_of_one_curve_refuses_the_other(pki: Pki, card: TestCard, tmp_pat
     ],
 )
 def test_malformed_request_is_invalid(visit: Visit, changes: dict[str, object]) -> None:
-    """1.6/2.1 for fields that are missing, of another type, not base64, or not the expected element."""
+    """Status 1.6/2.1 for a missing field, another type, text that is not base64, or another element."""
     assert status_of(visit.initiate(**changes)) == "1.6/2.1"
 
 
@@ -98,14 +98,14 @@ def test_unknown_fields_and_blanks_in_base64_are_ignored(visit: Visit) -> None:
 def test_unknown_transaction_is_refused(
     connection: Connection, transaction_id: str, function: str, field: str
 ) -> None:
-    """8.10.1/3.9 in every function that continues a session."""
+    """The status is 8.10.1/3.9 in every function that continues a session."""
     assert (
         status_of(connection.call(function, {"transactionId": transaction_id, field: "AA=="})) == "8.10.1/3.9"
     )
 
 
 def test_functions_come_in_their_order(visit: Visit, profile: bytes) -> None:
-    """8.10.1/3.9 for a package before authentication, and for a second authentication."""
+    """The status is 8.10.1/3.9 for a package before authentication, and for a second authentication."""
     order = visit.smdp.orders.add_order(profile)
     visit.initiate()
     name = {"transactionId": visit.initiated["transactionId"]}
@@ -116,7 +116,7 @@ def test_functions_come_in_their_order(visit: Visit, profile: bytes) -> None:
 
 
 def test_session_ends_by_itself(pki: Pki, card: TestCard, tmp_path: Path) -> None:
-    """8.10.1/3.9 when the card comes back too late."""
+    """The status is 8.10.1/3.9 when the card comes back too late."""
     with SmDp(tmp_path / "hasty", pki=pki, session_seconds=0) as smdp:
         connection = Connection(smdp, pki)
         assert status_of(Visit(smdp, card, connection).up_to_metadata("X")) == "8.10.1/3.9"
@@ -131,7 +131,7 @@ def test_refusal_ends_the_session(visit: Visit, profile: bytes) -> None:
 
 
 def test_chain_of_another_ci_than_chosen_is_refused(visit: Visit, pki: Pki) -> None:
-    """8.11.1/3.9 when the EUM certificate comes from a CI that was not agreed on."""
+    """The status is 8.11.1/3.9 when the EUM certificate comes from a CI that was not agreed on."""
     brainpool = TestCard.of(pki, curve=Curve.BRAINPOOL)
     visit.card.credential, visit.card.eum = brainpool.credential, brainpool.eum
     assert status_of(visit.up_to_metadata("X")) == "8.11.1/3.9"
@@ -142,7 +142,7 @@ def _eum(pki: Pki, **changes: object) -> Credential:
 
 
 def test_eum_certificate_must_be_signed_by_the_ci(visit: Visit, pki: Pki) -> None:
-    """8.1.2/6.1 when another key signed a certificate that names the CI."""
+    """The status is 8.1.2/6.1 when another key signed a certificate that names the CI."""
     stranger = certificate_making.make_ci(Curve.NIST)
     liar = Credential(pki.ci[Curve.NIST].certificate, stranger.key)
     visit.card.eum = certificate_making.make_eum(liar)
@@ -151,26 +151,26 @@ def test_eum_certificate_must_be_signed_by_the_ci(visit: Visit, pki: Pki) -> Non
 
 
 def test_eum_certificate_must_have_its_role(visit: Visit, pki: Pki) -> None:
-    """8.1.2/6.1 when the certificate in the EUM's place has another role."""
+    """The status is 8.1.2/6.1 when the certificate in the EUM's place has another role."""
     visit.card.eum = pki.dp_auth[Curve.NIST]
     assert status_of(visit.up_to_metadata("X")) == "8.1.2/6.1"
 
 
 def test_eum_certificate_may_expire(visit: Visit, pki: Pki) -> None:
-    """8.1.2/6.3 after its end."""
+    """The status is 8.1.2/6.3 for an expired EUM certificate."""
     visit.card.eum = _eum(pki, validity=Validity.past())
     visit.card.credential = certificate_making.make_euicc(visit.card.eum, visit.card.eid)
     assert status_of(visit.up_to_metadata("X")) == "8.1.2/6.3"
 
 
 def test_euicc_certificate_must_be_signed_by_the_eum(visit: Visit, pki: Pki) -> None:
-    """8.1.3/6.1 when another EUM key signed it."""
+    """The status is 8.1.3/6.1 when another EUM key signed the eUICC certificate."""
     visit.card.credential = certificate_making.make_euicc(_eum(pki), visit.card.eid)
     assert status_of(visit.up_to_metadata("X")) == "8.1.3/6.1"
 
 
 def test_euicc_certificate_may_expire(visit: Visit, pki: Pki) -> None:
-    """8.1.3/6.3 after its end, although most never expire."""
+    """The status is 8.1.3/6.3 for an expired eUICC certificate, although most never expire."""
     visit.card.credential = certificate_making.make_euicc(
         pki.eum[Curve.NIST], visit.card.eid, validity=Validity.past()
     )
@@ -178,31 +178,31 @@ def test_euicc_certificate_may_expire(visit: Visit, pki: Pki) -> None:
 
 
 def test_eid_must_be_in_the_range_of_its_eum(visit: Visit, pki: Pki) -> None:
-    """8.1.3/6.1 when the EUM has issued for a number outside its range."""
+    """The status is 8.1.3/6.1 when the EUM has issued for a number outside its range."""
     foreign = Eid.with_check_digits("890330231234512345123456789012")
     visit.card.credential = certificate_making.make_euicc(pki.eum[Curve.NIST], foreign)
     assert status_of(visit.up_to_metadata("X")) == "8.1.3/6.1"
 
 
 def test_euicc_signature_must_be_right(visit: Visit, pki: Pki) -> None:
-    """8.1/6.1 when the card signed with a key other than its certificate's."""
+    """The status is 8.1/6.1 when the card signed with a key other than its certificate's."""
     other = certificate_making.make_euicc(pki.eum[Curve.NIST], visit.card.eid)
     visit.card.credential = Credential(visit.card.credential.certificate, other.key)
     assert status_of(visit.up_to_metadata("X")) == "8.1/6.1"
 
 
 def test_server_challenge_must_come_back(visit: Visit) -> None:
-    """8.1/6.1 for another challenge, even if it is signed."""
+    """The status is 8.1/6.1 for another challenge, even if it is signed."""
     assert status_of(visit.up_to_metadata("X", serverChallenge=bytes(16))) == "8.1/6.1"
 
 
 def test_signed_transaction_must_be_the_session(visit: Visit) -> None:
-    """8.10.1/3.9 when JSON and the signed part have different transactions."""
+    """The status is 8.10.1/3.9 when JSON and the signed part have different transactions."""
     assert status_of(visit.up_to_metadata("X", transactionId=bytes(16))) == "8.10.1/3.9"
 
 
 def test_card_that_refused_the_server_gets_no_profile(visit: Visit) -> None:
-    """8.1/6.1 for the card's error answer, which some LPAs pass on."""
+    """The status is 8.1/6.1 for the card's error answer, which some LPAs pass on."""
     visit.initiate()
     error = {"transactionId": visit.transaction_id, "authenticateErrorCode": 2}
     response = SCHEMA.encode("AuthenticateServerResponse", ("authenticateResponseError", error))
@@ -219,20 +219,20 @@ def test_malformed_card_answer_is_invalid(visit: Visit, response: bytes) -> None
 
 
 def test_wrong_matching_id_is_refused(visit: Visit, profile: bytes) -> None:
-    """8.2.6/3.8 for an unknown token, and for an empty one without an order for this card."""
+    """The status is 8.2.6/3.8 for an unknown token, and for an empty one without an order for this card."""
     visit.smdp.orders.add_order(profile)
     assert status_of(visit.up_to_metadata("WRONG")) == "8.2.6/3.8"
     assert status_of(visit.up_to_metadata()) == "8.2.6/3.8"
 
 
 def test_order_for_another_card_is_refused(visit: Visit, profile: bytes) -> None:
-    """8.1.1/3.8 when the operator linked the order to another EID."""
+    """The status is 8.1.1/3.8 when the operator linked the order to another EID."""
     visit.smdp.orders.add_order(profile, matching_id="LINKED", eid=OTHER_EID)
     assert status_of(visit.up_to_metadata("LINKED")) == "8.1.1/3.8"
 
 
 def test_profile_that_went_to_one_card_is_refused_to_another(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """8.1.1/3.8 once another card has the package, which no other card can decrypt."""
+    """The status is 8.1.1/3.8 once another card has the package, which no other card can decrypt."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_package(order.matching_id)
     visit.card = TestCard.of(pki, eid=OTHER_EID)
@@ -240,14 +240,14 @@ def test_profile_that_went_to_one_card_is_refused_to_another(visit: Visit, pki: 
 
 
 def test_expired_order_is_refused(visit: Visit, profile: bytes) -> None:
-    """8.8.5/4.10 after the order's time."""
+    """The status is 8.8.5/4.10 after the order's time."""
     past = datetime.now(UTC) - timedelta(seconds=1)
     order = visit.smdp.orders.add_order(profile, expires=past)
     assert status_of(visit.up_to_metadata(order.matching_id)) == "8.8.5/4.10"
 
 
 def test_order_may_expire_before_the_package(visit: Visit, profile: bytes) -> None:
-    """8.8.5/4.10 when time runs out while the user decides."""
+    """The status is 8.8.5/4.10 when time runs out while the user decides."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_metadata(order.matching_id)
     visit.smdp.orders.change(order.id, expires=datetime.now(UTC))
@@ -255,7 +255,7 @@ def test_order_may_expire_before_the_package(visit: Visit, profile: bytes) -> No
 
 
 def test_attempts_are_limited(visit: Visit, profile: bytes) -> None:
-    """8.8.5/6.4 after as many sessions as the order allows, and for all later ones."""
+    """The status is 8.8.5/6.4 after as many sessions as the order allows, and for all later ones."""
     order = visit.smdp.orders.add_order(profile, attempt_limit=2)
     told = [status_of(visit.up_to_metadata(order.matching_id)) for _ in range(4)]
     assert told == ["Executed-Success"] * 2 + ["8.8.5/6.4"] * 2
@@ -263,7 +263,7 @@ def test_attempts_are_limited(visit: Visit, profile: bytes) -> None:
 
 
 def test_unreleased_profile_is_refused_until_released(visit: Visit, profile: bytes) -> None:
-    """8.2/1.2 before the operator releases it, and success afterwards."""
+    """The status is 8.2/1.2 before the operator releases the profile, and success afterwards."""
     order = visit.smdp.orders.add_order(profile, released=False)
     assert status_of(visit.up_to_metadata(order.matching_id)) == "8.2/1.2"
     visit.smdp.orders.release(order.id)
@@ -271,7 +271,7 @@ def test_unreleased_profile_is_refused_until_released(visit: Visit, profile: byt
 
 
 def test_order_that_was_taken_back_is_refused(visit: Visit, profile: bytes) -> None:
-    """8.2.6/3.8 after the operator cancelled it."""
+    """The status is 8.2.6/3.8 for an order that the operator cancelled."""
     order = visit.smdp.orders.add_order(profile)
     visit.smdp.orders.cancel(order.id)
     assert status_of(visit.up_to_metadata(order.matching_id)) == "8.2.6/3.8"
@@ -302,13 +302,13 @@ def test_memory_is_left_to_the_card_otherwise(visit: Visit, profile: bytes) -> N
     [("53926011", "Executed-Success"), ("35290611", "Executed-Success"), ("00000000", "8.2.5/4.3")],
 )
 def test_order_may_be_for_some_devices_only(visit: Visit, profile: bytes, tac: str, told: str) -> None:
-    """8.2.5/4.3 for another type of device; the type's digits may be swapped or not."""
+    """The status is 8.2.5/4.3 for another type of device; the type's digits may be swapped or not."""
     order = visit.smdp.orders.add_order(profile, tacs=("35290611",))
     assert status_of(visit.up_to_metadata(order.matching_id, tac=tac)) == told
 
 
 def test_rules_that_the_card_forbids_make_it_not_eligible(visit: Visit, profile: bytes) -> None:
-    """8.2.5/4.3 when EUICCInfo2 forbids a rule that the profile has."""
+    """The status is 8.2.5/4.3 when EUICCInfo2 forbids a rule that the profile has."""
     visit.card.forbidden_rules = (b"\x40", 2)
     metadata = ProfileMetadata(iccid="8949000000000000015", rules=(ProfilePolicyRule.PPR1,))
     order = visit.smdp.orders.add_order(profile, metadata=metadata)
@@ -337,7 +337,7 @@ def test_right_code_after_a_wrong_one_is_accepted_in_the_same_session(visit: Vis
 
 
 def test_one_time_key_must_be_signed_over_the_servers_signature(visit: Visit, profile: bytes) -> None:
-    """8.1/6.1 when euiccSignature2 covers another smdpSignature2."""
+    """The status is 8.1/6.1 when euiccSignature2 covers another smdpSignature2."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_metadata(order.matching_id)
     before = visit.authenticated
@@ -347,21 +347,21 @@ def test_one_time_key_must_be_signed_over_the_servers_signature(visit: Visit, pr
 
 
 def test_one_time_key_must_name_the_session(visit: Visit, profile: bytes) -> None:
-    """8.10.1/3.9 when the signed part names another transaction."""
+    """The status is 8.10.1/3.9 when the signed part names another transaction."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_metadata(order.matching_id)
     assert status_of(visit.get_package(transactionId=bytes(16))) == "8.10.1/3.9"
 
 
 def test_one_time_key_must_be_a_point(visit: Visit, profile: bytes) -> None:
-    """1.6/2.1 for a key that is not on the curve."""
+    """The status is 1.6/2.1 for a key that is not on the curve."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_metadata(order.matching_id)
     assert status_of(visit.get_package(euiccOtpk=b"\x04" + bytes(64))) == "1.6/2.1"
 
 
 def test_card_that_refused_to_prepare_gets_no_package(visit: Visit, profile: bytes) -> None:
-    """8.1/6.1 for the card's error answer."""
+    """The status is 8.1/6.1 for the card's error answer."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_metadata(order.matching_id)
     error = {"transactionId": visit.transaction_id, "downloadErrorCode": 2}

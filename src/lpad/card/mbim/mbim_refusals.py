@@ -44,5 +44,5 @@ def refusal_of(status: int, *, attempted: str) -> CardError:
 
 
 def is_status(error: CardError, *statuses: Status) -> bool:
-    """Return whether an error of `refusal_of` is for one of these statuses."""
+    """Return whether an error of `refusal_of` has one of the given statuses."""
     return was_refused(error, map(status_name, statuses), protocol=_PROTOCOL)

@@ -112,7 +112,7 @@ class RegistrationWatch:
 
     @property
     def registered(self) -> bool:
-        """Whether the modem is registered in one of its networks."""
+        """Whether the modem is registered in a network of any kind."""
         return any(each.registered for each in self.status)
 
     @property

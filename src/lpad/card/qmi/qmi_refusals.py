@@ -45,5 +45,5 @@ def refusal_of(error: int, *, attempted: str) -> CardError:
 
 
 def is_refusal(error: CardError, *refusals: Error) -> bool:
-    """Return whether an error of `refusal_of` is for one of these."""
+    """Return whether an error of `refusal_of` has one of the given QMI errors."""
     return was_refused(error, map(error_name, refusals), protocol=_PROTOCOL)

@@ -198,7 +198,7 @@ def events_of(bits: BitString) -> tuple[NotificationEvent, ...]:
 
 
 def event_bits(events: tuple[NotificationEvent, ...]) -> BitString:
-    """Return the BIT STRING with the bits of `events` set; `UNKNOWN` has none."""
+    """Return the BIT STRING with the bits of `events` set; `UNKNOWN` sets no bit."""
     return named_bits.of(_EVENT_BITS[event] for event in events if event in _EVENT_BITS)
 
 

@@ -83,7 +83,7 @@ class Certificate(Frozen):
     purposes: tuple[str, ...] | None = None
     """Dotted identifiers of extendedKeyUsage; None if the extension is missing."""
     is_ca: bool = False
-    """Whether basicConstraints marks it as a CA."""
+    """Whether basicConstraints marks the certificate as a CA."""
     may_sign: bool = True
     """Whether keyUsage, if present, includes digitalSignature."""
 

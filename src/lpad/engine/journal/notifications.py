@@ -64,7 +64,7 @@ class StoredNotification(Frozen, kw_only=True):
 
     @property
     def displaced(self) -> bool:
-        """Whether the card has given its number to another notification: so it has no number on the card."""
+        """Whether another notification has taken this one's number on the card."""
         return self.seq in _OWN_NUMBERS
 
     @property

@@ -25,7 +25,7 @@ def platforms_with_lines(platforms: Platforms) -> list[NamedPlatform]:
 def find_line(
     iccid: str, platforms: Platforms, *, known: LineRecord | None, deadline: Callable[[], Deadline]
 ) -> tuple[NamedPlatform, Reservation] | None:
-    """Ask the platforms for the line of a profile, first the one that had it before.
+    """Ask the platforms for the line of a profile, first the platform that last had the line.
 
     Args:
         iccid: the profile's ICCID, 1 to 20 digits.

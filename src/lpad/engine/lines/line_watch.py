@@ -236,5 +236,5 @@ class LineWatch:
 
 
 def _operational(card: Snapshot) -> list[str]:
-    """Return the ICCIDs of the profiles that have a line: test profiles have none."""
+    """Return the ICCIDs of the profiles that have a line; a test profile has no line."""
     return [each.iccid for each in card.listed if isinstance(each, Profile) and each.profile_class != "test"]

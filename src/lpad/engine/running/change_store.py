@@ -173,7 +173,7 @@ class ChangeStore:
         return change
 
     def _keep_unwritten(self, change: Change, error: LpadError) -> None:
-        """Show an end that cannot be stored yet; raise the error if it is not an end."""
+        """Show an ended change that cannot be stored yet; raise `error` if the change has not ended."""
         if not change.state.ended:
             raise error
         log.warning("change %d: %s, but not written to the journal: %s", change.id, change.state, error)

@@ -392,7 +392,7 @@ class Run(RunRecord):
 
     @property
     def undoes(self) -> bool:
-        """Whether its cancellation also undoes what it has begun elsewhere, such as an order."""
+        """Whether cancelling the change also undoes its work elsewhere, such as an order."""
         return self._undoes
 
     def cancel(self, sentence: str, *, undo: bool = True) -> None:

@@ -52,7 +52,7 @@ class UnreadableProfile(Frozen, kw_only=True):
 
     @property
     def enabled(self) -> bool:
-        """Whether the card lists it as enabled."""
+        """Whether the card lists the profile as enabled."""
         return self.state == "enabled"
 
     @property

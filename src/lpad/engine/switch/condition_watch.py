@@ -126,7 +126,7 @@ class ConditionWatch:
         self._considered: Answer | None = None
         """The latest answer that a check saw, or that has ended a pause before one."""
         self.guard = guard
-        """The guard with the observations so far."""
+        """The guard with the observations that were made until now."""
 
     @property
     def _notes(self) -> SwitchNotes:

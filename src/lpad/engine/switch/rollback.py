@@ -264,7 +264,7 @@ class Rollback:
 
 
 def failed_layer(guard: Guard) -> str | None:
-    """Return the lowest layer of a guard's unmet conditions; None: they have none."""
+    """Return the lowest layer of a guard's unmet conditions; None if no unmet condition has a layer."""
     unmet = []
     for each in guard.unmet:
         try:

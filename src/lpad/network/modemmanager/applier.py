@@ -73,7 +73,7 @@ class ModemManagerApplier:
 
     @property
     def reconnects(self) -> bool:
-        """Whether ModemManager makes the connection: it makes none by itself."""
+        """Whether `connect` must follow each loan, because ModemManager does not connect by itself."""
         return self._connects
 
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's

@@ -100,12 +100,12 @@ class StoredConnection(Frozen):
 
     @property
     def autoconnect(self) -> bool:
-        """Whether NetworkManager may activate it by itself."""
+        """Whether NetworkManager may activate the connection by itself."""
         return self.section("connection").flag("autoconnect") is not False
 
     @property
     def could_win(self) -> bool:
-        """Whether NetworkManager may activate it with any profile, instead of lpad's."""
+        """Whether NetworkManager may activate the connection with any profile, instead of lpad's."""
         gsm = self.section("gsm")
         bound = any(gsm.text(name) for name in ("sim-id", "sim-operator-id", "device-id", "device-uid"))
         return self.iccid is None and self.is_mobile and self.autoconnect and not bound

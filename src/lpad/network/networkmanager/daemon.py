@@ -135,7 +135,7 @@ class Daemon:
         return self._failures.get(device)
 
     def modem_device(self, udi: str) -> ModemDevice | None:
-        """Return the device of a modem; None if NetworkManager has none, or not yet."""
+        """Return the device of a modem; None if NetworkManager does not (yet) have the device."""
         for path in self._properties(ROOT, NAME).paths("AllDevices"):
             read = self._gone_or(path, DEVICE)
             is_modem = read is not None and read.number("DeviceType", most=MOST) == _MODEM_DEVICE

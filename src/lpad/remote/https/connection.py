@@ -276,7 +276,7 @@ class HttpsConnection:
 
     @staticmethod
     def _pass_over(response: httpcore.Response, limit: int) -> None:
-        """Read a body that does not count, so that the connection can be used again, unless it is long."""
+        """Read an unneeded body, unless it is long, so that the connection can be used again."""
         length = 0
         with suppress(ServerUnreachable, ServerMalformed, httpcore.RemoteProtocolError):
             for chunk in response.iter_stream():

@@ -12,7 +12,7 @@ class MbimHabits:
     """A function's behaviour in addition to that of its modem; the defaults follow the specifications."""
 
     max_transfer: int = DEFAULT_TRANSFER
-    """Bytes of the largest message or fragment that it sends, 64 at least; the host's limit applies, too."""
+    """Bytes of the largest message or fragment, at least 64; the host may have a lower limit."""
     select_p2: tuple[int, ...] | None = None
     """The only values of SelectP2Arg that do not fail with SelectFailed; None: any."""
     class_byte_types: tuple[int, ...] = (0, 1)

@@ -26,10 +26,10 @@ class Wire(Protocol):
         """Return the descriptors to watch for bytes or hosts."""
 
     def read(self) -> bytes:
-        """Return the bytes that have arrived; empty: none."""
+        """Return the bytes that have arrived; empty if nothing has arrived."""
 
     def send(self, data: bytes) -> None:
-        """Send bytes to the host, if there is one."""
+        """Send bytes to the host, if a host is connected."""
 
     def vanish(self) -> None:
         """Disappear, like a device that is unplugged."""

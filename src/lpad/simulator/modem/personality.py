@@ -158,7 +158,7 @@ class ModemPersonality:
     registers_after: float = 0.0
     """Seconds from reading a profile until the search for a network ends."""
     registration: dict[str, int] = field(default_factory=dict)
-    """Its result by ICCID: 1 at home, 5 roaming, 2 never, 3 denied; 1 for unlisted ones."""
+    """Result of the search by ICCID: 1 at home (default), 5 roaming, 2 never ending, 3 denied."""
     tells_registration: bool = True
     """Whether the modem sends unsolicited reports of changes once they are switched on."""
 
@@ -198,6 +198,6 @@ class ModemPersonality:
     refresh_urc: str | None = "+QUSIM: 1"
     """The modem's unsolicited lines once the card is up again after REFRESH."""
     away_after_refresh: float | None = None
-    """Seconds for which the port is gone after REFRESH; None: it stays."""
+    """Seconds for which the port is gone after REFRESH; None if the port stays."""
     comes_back_elsewhere: bool = False
-    """Whether the port then has another name; a symbolic link to it, like udev's, follows."""
+    """Whether the port has another name after REFRESH; its symbolic link, like udev's, follows."""

@@ -480,7 +480,7 @@ def test_a_file_unwritable_for_minutes_counts_as_damaged(
 
 
 def test_a_folder_that_cant_be_written_is_not_damage(public: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long it lasts, the journal stays as it is, and is shown."""
+    """A journal in an unwritable folder stays unchanged and readable, however long this lasts."""
     path = public / JOURNAL
     filled(path)
     path.chmod(0o644)

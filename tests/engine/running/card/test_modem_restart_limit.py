@@ -87,7 +87,7 @@ def test_a_device_that_reboots_again_and_again_is_bound_too(
 
 
 def test_restarts_that_helped_are_not_counted(journal: Journal, clocks: Clocks) -> None:
-    """A modem that needs a restart with each switch gets it: each time it reads the card afterwards."""
+    """A modem that reads the card after each restart may be restarted with each switch."""
     resets = resets_of(journal)
     for _ in range(50):
         assert climb(resets)

@@ -387,7 +387,7 @@ def test_a_waiting_download_survives_restarts(patient: Lab) -> None:
 
 @pytest.mark.usefixtures("soon")
 def test_a_network_that_comes_ends_the_wait(patient: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such a download waits for the report of a network, however long, and not for a time."""
+    """A download that waits for the network begins when a network is reported, however long that takes."""
     monkeypatch.setattr(retry_rules, "BACKOFF", {course: Backoff((3600,)) for course in BACKOFF})
     fault(patient, INITIATE, FaultKind.DROP_BEFORE)
     change = paused_for(patient, download(patient, when_online=True), PauseReason.NETWORK)

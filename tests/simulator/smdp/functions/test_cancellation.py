@@ -53,7 +53,7 @@ def test_postponed_download_offers_the_one_time_key_again(visit: Visit, profile:
 
 
 def test_nothing_to_cancel_before_the_card_is_known(visit: Visit) -> None:
-    """8.10.1/3.9 after initiateAuthentication alone: no certificate is available for verification."""
+    """Status 8.10.1/3.9 after initiateAuthentication alone: no certificate is available for verification."""
     visit.initiate()
     assert status_of(visit.cancel(0)) == "8.10.1/3.9"
 

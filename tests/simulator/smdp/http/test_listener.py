@@ -97,7 +97,7 @@ def test_client_without_the_version_header_is_served(connection: Connection) -> 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe"])
 def test_body_that_is_not_a_json_object_is_a_bad_request(connection: Connection, body: bytes) -> None:
-    """Such a body gets 400 with a JSON header with 1.6/2.1."""
+    """The answer to a body that is not a JSON object is 400, with status 1.6/2.1 in its JSON header."""
     response = connection.post("initiateAuthentication", body)
     assert response.status == 400
     assert status_of(json.loads(response.read())) == "1.6/2.1"

@@ -46,7 +46,7 @@ class Loan(Protocol):
 
     @property
     def was_lent(self) -> bool:
-        """Whether another program lent it."""
+        """Whether another program has lent the port to lpad."""
 
     def give_back(self) -> None:
         """End the loan once nothing is open."""
@@ -167,7 +167,7 @@ class Card:
 
     @property
     def idle_port(self) -> int | None:
-        """The descriptor of the open port, to wait for the modem's unsolicited lines; None: it has none."""
+        """The descriptor of the open port, to wait for the modem's unsolicited lines; None without one."""
         link: object = self._link
         if self._deaf or not isinstance(link, Listening):
             return None

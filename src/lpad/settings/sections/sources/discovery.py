@@ -36,7 +36,7 @@ class DiscoverySection(Section, frozen=True):
 
     @property
     def every(self) -> float | None:
-        """Seconds between two discoveries; None: only on request."""
+        """Seconds between two discoveries; None if lpad discovers only on request."""
         return {"daily": _DAY, "interval": self.interval}.get(self.when)
 
     def check(self, report: Report) -> None:

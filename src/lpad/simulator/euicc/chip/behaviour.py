@@ -31,7 +31,7 @@ class Operator:
     mcc_mnc: str = "EEEEEE"
     """Five or six digits; E matches any digit."""
     gid1: str | None = ""
-    """Hexadecimal; empty allows any, None requires a profile owner without one."""
+    """GID1 in hexadecimal; empty for any value, None for a profile owner without GID1."""
     gid2: str | None = ""
 
 
