@@ -34,7 +34,7 @@ def listener() -> Iterator[int]:
 
 
 def test_a_guard_that_is_met(two: Terminal, listener: int) -> None:
-    """The profile is kept."""
+    """A profile whose guard is met stays enabled."""
     done = two.lpactl("enable", "Second", "--guard", f"tcp:127.0.0.1:{listener}@lo", "--within", "60")
     assert done.code == 0, done.err
     assert done.out.splitlines()[0] == f"{SECOND} is enabled"

@@ -50,7 +50,7 @@ def start(playing: list[subprocess.Popen[str]], *arguments: str) -> str:
 
 
 def test_versions() -> None:
-    """Both commands tell the package's version."""
+    """Both commands print the package's version."""
     for module in ("lpad.cli.lpad", "lpad.cli.lpactl"):
         assert lpad.__version__ in run([sys.executable, "-m", module, "--version"]).ok().out
 

@@ -97,7 +97,7 @@ def test_a_date(folder: Path) -> None:
     ("start", "kind"), [(b"\x89PNG\r\n\x1a\n", IconType.PNG), (b"\xff\xd8\xff\xe0", IconType.JPG)]
 )
 def test_an_icon(folder: Path, tmp_path: Path, start: bytes, kind: IconType) -> None:
-    """The first bytes determine the kind of picture."""
+    """The first bytes of an icon determine the kind of picture."""
     (tmp_path / "icon").write_bytes(start.ljust(1024, b"x"))
     made, _ = order(folder, "--icon", str(tmp_path / "icon"))
     assert made.metadata.icon is not None
@@ -129,7 +129,7 @@ def refused(folder: Path, *options: str) -> str:
     ],
 )
 def test_what_makes_no_sense(folder: Path, options: list[str], told: str) -> None:
-    """Nothing is ordered, and the mistake is named."""
+    """Impossible options order nothing, and the error names the mistake."""
     assert told in refused(folder, *options)
 
 

@@ -50,7 +50,7 @@ def lpactl(tmp_path: Path, pki: Pki) -> Iterator[Callable[..., Finished]]:
 
 
 def test_a_read_only_journal_is_shown(lpactl: Callable[..., Finished], tmp_path: Path) -> None:
-    """The status and doctor name it, with the remedy, and a change is refused with it."""
+    """Status and doctor report the read-only journal with the remedy, and a change is refused."""
     status = lpactl("status").ok()
     assert "modem" in status.out
     assert "journal: read-only: " in status.err

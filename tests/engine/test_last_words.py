@@ -21,7 +21,7 @@ SCRIPT = Path(__file__).with_name("small_disk.py")
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """The result of a journal on a small disk."""
+    """Run the script with a journal on a small disk, and return its report."""
     folder = tmp_path_factory.mktemp("small") / "disk"
     folder.mkdir()
     user = [] if os.geteuid() == 0 else ["--map-root-user"]

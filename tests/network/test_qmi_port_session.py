@@ -229,7 +229,7 @@ def test_an_unanswered_start_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_no_free_client_is_named(tmp_path: Path) -> None:
-    """The error states the remedy."""
+    """If the modem has no free client, the error states the remedy."""
     with qmi_rig(tmp_path, modem={"clients": 2, "leaked_clients": 1}) as on:
         look(on)  # the client that looks at sessions
         outcome = AtApplier().connect(wanted(on), deadline=soon())

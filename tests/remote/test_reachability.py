@@ -130,7 +130,7 @@ def test_a_probe_goes_through_its_interface_or_not_at_all() -> None:
 
 
 def test_a_name_that_leads_nowhere_is_reported() -> None:
-    """The error has the resolver's reason."""
+    """The error for a host that cannot be resolved contains the resolver's reason."""
     with pytest.raises(ServerUnreachable, match="nowhere"):
         probe("tcp:nowhere.invalid:80")
 
@@ -220,7 +220,7 @@ def test_the_system_s_name_servers_are_asked_in_turn(tmp_path: Path, monkeypatch
 
 
 def test_missing_name_servers_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error states this."""
+    """The error states that the system has no name servers."""
     monkeypatch.setattr(reach_module, "_RESOLVERS", tmp_path / "none")
     with pytest.raises(ServerUnreachable, match="lists no name server"):
         probe("dns:example.com")

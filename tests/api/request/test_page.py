@@ -102,7 +102,7 @@ def test_listeners_come_and_go_between_pages(gateway: Gateway) -> None:
     ],
 )
 def test_odd_limits_and_cursors_are_refused(gateway: Gateway, path: str, query: str) -> None:
-    """The error names the parameter."""
+    """An impossible limit or cursor is refused with the name of the parameter."""
     answer = gateway.http.get(f"{path}?{query}")
     assert answer.status_code == 400
     assert f"'{query.partition('=')[0]}' must be" in answer.json()["detail"]

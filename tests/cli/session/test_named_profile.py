@@ -33,7 +33,7 @@ def test_a_name_of_several_profiles(two: Terminal) -> None:
 
 
 def test_an_unknown_name(two: Terminal) -> None:
-    """The error lists the profiles on the card."""
+    """The error for an unknown name lists the profiles on the card."""
     done = two.lpactl("enable", "Another")
     assert done.code == exit_codes.STATE
     assert "no profile on modem matches 'Another'; the card has: " in done.err

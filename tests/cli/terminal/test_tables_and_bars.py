@@ -93,7 +93,7 @@ def test_plain_output_without_a_terminal() -> None:
 
 
 def test_everything_fits_a_wide_terminal() -> None:
-    """Nothing is dropped if there is room."""
+    """A wide terminal shows all columns of a table."""
     text = shown(wide=False, columns=200)
     assert "AT modem on /dev/ttyUSB2" in text
     assert "user 0" in text

@@ -102,7 +102,7 @@ def test_results(codes: Any, tag: int, type_name: str) -> None:
 
 
 def test_result_codes_are_numbers() -> None:
-    """Nothing but a number is a result code."""
+    """A result code other than a number is refused."""
     with pytest.raises(ValueError, match="ok"):
         EnableProfileResult("ok")  # type: ignore[arg-type] # the mistake under test
     assert issubclass(EnableProfileResult, ResultCode)

@@ -87,7 +87,7 @@ def test_the_cause_in_a_switchs_error(tmp_path: Path, pki: Pki, line: Line, caus
 
 
 def test_a_live_line_is_not_a_cause(tmp_path: Path, pki: Pki) -> None:
-    """The error does not mention a live line."""
+    """An error after a switch does not mention a line that is live."""
     with lines(tmp_path, pki, registration={SECOND: 3}) as lab:
         lab.known(SECOND, Line.LIVE)
         change = guarded(lab, REGISTERED, within=2)

@@ -77,7 +77,7 @@ def test_a_result_that_is_not_listed_exactly_once_is_compared(
 
 
 def test_a_card_that_has_repeated_a_number_is_not_trusted(lab: Lab) -> None:
-    """Its list may show two notifications as one."""
+    """A card's list is not trusted if it may show two notifications as one."""
     away(lab)
     lab.install()
     made_anew(lab)

@@ -104,7 +104,7 @@ def test_a_profile_that_forbids_disabling_gives_no_guard(tmp_path: Path, pki: Pk
 
 
 def test_without_a_profile_to_go_back_to_there_is_no_guard(tmp_path: Path, pki: Pki) -> None:
-    """The first profile of a card is enabled as ever."""
+    """The first profile of a card is enabled without the default guard."""
     with defaulting(tmp_path, pki) as lab:
         lab.carry_out(Kind.DISABLE, iccid=FIRST, accept_offline=True)
         assert "no other profile" in unguarded(lab.carry_out(Kind.ENABLE, iccid=SECOND))

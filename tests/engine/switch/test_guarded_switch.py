@@ -282,7 +282,7 @@ def test_a_probe_that_is_reached_late_keeps_the_profile(tmp_path: Path, pki: Pki
 
 
 def test_a_probe_that_is_not_reached_takes_it_back(tmp_path: Path, pki: Pki) -> None:
-    """The error reports the probe's last failure."""
+    """The error of a switch whose probe is never reached reports the probe's last failure."""
     number = unused_port()
     with time_lapse() as pass_by, guarding(tmp_path, pki) as lab:
         change = out_of_time(lab, pass_by, f"tcp:127.0.0.1:{number}@lo", seen="refused")

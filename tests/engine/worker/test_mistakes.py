@@ -189,7 +189,7 @@ def test_an_event_that_cannot_be_announced(lab: Lab, monkeypatch: pytest.MonkeyP
 
 
 def test_an_event_that_cannot_be_written(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The change is stored and done without the event."""
+    """If a change's event cannot be written, the change is stored and done without the event."""
     lab.install()
     monkeypatch.setattr(EventLog, "_append", _fails)
     change = lab.carry_out(Kind.ENABLE, iccid=FIRST)

@@ -157,7 +157,7 @@ def test_a_silent_address_is_tried_last(names: Names) -> None:
 
 
 def test_refused_everywhere(names: Names) -> None:
-    """The error of the last address is reported."""
+    """If all addresses refuse, the error of the last address is reported."""
     names.all = [four("127.0.0.1"), six()]
     with listening("127.0.0.1") as port:
         pass
@@ -242,7 +242,7 @@ def test_an_answer_may_come_just_after_none_was_taken(names: Names, monkeypatch:
 
 
 def test_a_silent_name_server_ends_with_the_silence(names: Names) -> None:
-    """The error states that the name was the cause."""
+    """If the name server is silent, the error states that the name was the cause."""
     names.holds = {socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6}
     with pytest.raises(LookUpError) as caught:
         connected(1, silence=0.2)
@@ -273,7 +273,7 @@ def test_a_late_answer_serves_the_next(names: Names, monkeypatch: pytest.MonkeyP
 
 
 def test_an_unresolvable_name(names: Names) -> None:
-    """The error gives the resolver's reason."""
+    """The error for an unresolvable name gives the resolver's reason."""
     names.all = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     with pytest.raises(LookUpError) as caught:
         connected(1)

@@ -230,6 +230,6 @@ def test_a_personality_can_be_changed() -> None:
     ],
 )
 def test_wrong_personalities_are_named(name: str, modem: dict[str, Any], says: str) -> None:
-    """The error names the mistake."""
+    """The error for an impossible personality names the mistake."""
     with pytest.raises(InvalidValue, match=says):
         find_personality(name, modem=modem)

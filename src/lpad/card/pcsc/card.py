@@ -30,7 +30,7 @@ _MOST_RESETS = 3
 """The number of times that another program may reset the card while lpad waits for its turn."""
 
 _abandoned: dict[str, CallThread] = {}
-"""By reader: the thread that has not released it yet, perhaps with an overdue call. No second thread is
+"""For each reader, the thread that still uses the reader, perhaps in an overdue call. No second thread is
 started while it lives, because pcscd would refuse its connection (SCARD_E_SHARING_VIOLATION)."""
 _abandoned_lock = threading.Lock()
 _suspects: set[str] = set()

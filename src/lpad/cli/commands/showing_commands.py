@@ -117,7 +117,7 @@ def _outbox_line(client: Client, euicc: str) -> str | None:
 
 
 def webhook_line(webhook: Webhook) -> str | None:
-    """Return a line about an endpoint that does not receive its events; None if it does."""
+    """Return a line about an endpoint that does not receive its events; None for any other endpoint."""
     waiting = f", {webhook.pending} events wait" if webhook.pending else ""
     if webhook.state != "active":
         return f"webhook {webhook.name}: {webhook.state}{waiting} ('lpactl webhooks resume {webhook.name}')"

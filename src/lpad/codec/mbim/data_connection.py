@@ -119,7 +119,7 @@ class LteAttachContext(Information):
     """The bearer with which an LTE modem attaches; the offsets count from its own start."""
 
     ip_type: U32
-    """As in `Connect`."""
+    """The type of IP addresses, with the values of `Connect`."""
     roaming: U32
     """One of `RoamingControl`."""
     source: U32
@@ -129,7 +129,7 @@ class LteAttachContext(Information):
     password: Text = ""
     compression: U32 = 0
     authentication: U32 = 0
-    """As in `Connect`."""
+    """The authentication protocol, with the values of `Connect`."""
 
     def under(self, roaming: RoamingControl) -> LteAttachContext:
         """Return this context for other networks."""

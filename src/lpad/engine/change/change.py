@@ -235,7 +235,7 @@ class Change(Frozen, kw_only=True):
         """Return the typed parameters.
 
         Raises:
-            InternalError: they have another type, or the journal's values do not fit the kind.
+            InternalError: the parameters have another type, or the journal's values do not fit the kind.
         """
         if not isinstance(self.params, type_):
             raise InternalError(

@@ -43,9 +43,9 @@ DAILY = Backoff((86_400,))
 CHANGING = Backoff((30, 60, 120, 300, 600, 1800, 3600))
 """Seconds between two queries for a changing line."""
 TROUBLED = Backoff((900, 3600, 6 * 3600, 86_400))
-"""After failed attempts."""
+"""Seconds between two queries after failed attempts."""
 UNKNOWN = Backoff((7 * 86_400,))
-"""For a profile whose line no platform knows."""
+"""Seconds between two queries for a profile whose line no platform knows."""
 FRESH = 30.0
 """Seconds for which a report is recent enough when something happens to the profile."""
 SHORTEST = 1.0

@@ -32,7 +32,7 @@ class AddressOrder:
         """Return addresses in the order in which to try them (RFC 8305, 4).
 
         The families take turns, beginning with the one that worked last, or else with the resolver's first.
-        Those that accepted a connection and then stayed silent come last.
+        Addresses that accepted a connection and then stayed silent come last.
         """
         found = list(addresses)
         if not found:

@@ -36,9 +36,9 @@ class ModemCounters:
     """The traffic on the port since the modem's start, including echo and line ends."""
 
     characters_in: int
-    """From the host to the modem."""
+    """The number of characters from the host to the modem."""
     characters_out: int
-    """From the modem to the host."""
+    """The number of characters from the modem to the host."""
     commands: int
 
 

@@ -27,7 +27,7 @@ def test_names_that_can_be_a_source(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "gate way", "-x", "gäteway", "a" * 129, "{{name}}"])
 def test_names_that_cannot(tmp_path: Path, name: str) -> None:
-    """The error names the line."""
+    """The error for an invalid name gives the line of the settings file."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, f"events:\n  device: '{name}'\n")
     assert "2" in str(caught.value)
