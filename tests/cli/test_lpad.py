@@ -204,7 +204,7 @@ def test_the_demo_without_a_touch() -> None:
 def test_the_demo_can_be_kept() -> None:
     """--keep leaves everything running, with three commands that work, until its process is ended."""
     lines = [line.strip() for line in run([*LPAD, "demo", "--keep"]).ok().out.splitlines()]
-    process = int(next(line for line in lines if "until: kill " in line).rsplit(" ", 1)[1])
+    process = int(next(line for line in lines if "to end it: kill " in line).rsplit(" ", 1)[1])
     try:
         socket = next(line for line in lines if line.startswith("The daemon's socket: ")).split(": ")[1]
         commands = [line.split() for line in lines if "--" in line and f" {socket} " in f"{line} "]
