@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 from dbus_fast import Message, Variant
 
 from dbus.private_bus import ScriptedService, private_bus
+from lpad.base.cancellation import Cancellation
 from lpad.base.deadline import Deadline
+from lpad.base.errors import Cancelled
 from lpad.dbus.bus import Bus
-from lpad.dbus.failures import BusRefused, BusUnanswered
+from lpad.dbus.failures import BusRefused, BusUnanswered, BusUnreachable
 from lpad.dbus.modem_inhibition import inhibit
+from lpad.dbus.unmanaged_modem import return_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 MODEM_MANAGER, NETWORK_MANAGER = "org.freedesktop.ModemManager1", "org.freedesktop.NetworkManager"
@@ -37,6 +41,8 @@ class Daemons:
         self.refuses = False
         self.returned = threading.Event()
         """Set when NetworkManager manages the modem again."""
+        self.left: Callable[[], object] = lambda: None
+        """Called when NetworkManager leaves the modem."""
 
     def modem_manager(self, message: Message) -> Message:
         if message.member == "GetAll":
@@ -69,6 +75,8 @@ class Daemons:
         self.calls.append(f"Managed {message.body[2].value}")
         if message.body[2].value:
             self.returned.set()
+        else:
+            self.left()
         if self.denied:
             return Message.new_error(message, DENIED, "no")
         return Message.new_method_return(message)
@@ -84,11 +92,7 @@ def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def asked(address: str, daemons: Daemons) -> list[str]:
     """Ask for the modem; return the calls that change something."""
-    with (
-        ScriptedService(address, MODEM_MANAGER, daemons.modem_manager),
-        ScriptedService(address, NETWORK_MANAGER, daemons.network_manager),
-        Bus(deadline=Deadline.after(60)) as bus,
-    ):
+    with running(address, daemons) as bus:
         inhibit(bus, MODEM, "uid", deadline=Deadline.after(60))
     return daemons.calls
 
@@ -132,21 +136,73 @@ def test_without_network_managers_permission(address: str) -> None:
     assert asked(address, daemons) == ["Managed False", "Disconnect", "InhibitDevice"]
 
 
+@contextmanager
+def running(address: str, daemons: Daemons) -> Iterator[Bus]:
+    """Run both daemons, and connect to their bus."""
+    with (
+        ScriptedService(address, MODEM_MANAGER, daemons.modem_manager),
+        ScriptedService(address, NETWORK_MANAGER, daemons.network_manager),
+        Bus(deadline=Deadline.after(60)) as bus,
+    ):
+        yield bus
+
+
 def test_a_modem_that_keeps_changing_is_not_asked_for(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that ModemManager cannot fulfil would cost the modem; NetworkManager gets it back later."""
     monkeypatch.setattr("lpad.dbus.unmanaged_modem.RETURNING", 0.2)
     daemons = Daemons([DISCONNECTING])
-    with (
-        ScriptedService(address, MODEM_MANAGER, daemons.modem_manager),
-        ScriptedService(address, NETWORK_MANAGER, daemons.network_manager),
-    ):
-        with (
-            Bus(deadline=Deadline.after(60)) as bus,
-            pytest.raises(BusUnanswered, match="keeps changing the modem's state"),
-        ):
-            inhibit(bus, MODEM, "uid", deadline=Deadline.after(0.5))
+    with running(address, daemons) as bus:
+        with pytest.raises(BusUnanswered):
+            inhibit(bus, MODEM, "uid", deadline=Deadline.after(1))
         assert daemons.returned.wait(60)
     assert daemons.calls == ["Managed False", "Managed True"]
+
+
+def test_a_modem_is_returned_when_lpad_stops(address: str) -> None:
+    """Without waiting for the two minutes; a second stop has nothing to return."""
+    daemons = Daemons([DISCONNECTING])
+    with running(address, daemons) as bus:
+        with pytest.raises(BusUnanswered):
+            inhibit(bus, MODEM, "uid", deadline=Deadline.after(1))
+        return_all()
+        return_all()
+    assert daemons.calls == ["Managed False", "Managed True"]
+
+
+def test_a_cancelled_request_returns_the_modem(address: str) -> None:
+    """As when lpad stops, or the change is cancelled, while the modem changes its state."""
+    daemons = Daemons([DISCONNECTING])
+    cancellation = Cancellation()
+    daemons.left = lambda: cancellation.cancel("cancelled by its caller")
+    with running(address, daemons) as bus:
+        with pytest.raises(Cancelled):
+            inhibit(bus, MODEM, "uid", deadline=Deadline.after(60, cancellation=cancellation))
+        assert daemons.returned.wait(60)
+    assert daemons.calls == ["Managed False", "Managed True"]
+
+
+def test_a_closed_bus_returns_the_modem(address: str) -> None:
+    """As when lpad no longer uses a port whose modem has appeared meanwhile."""
+    daemons = Daemons([DISCONNECTING])
+    with running(address, daemons) as bus:
+        daemons.left = threading.Thread(target=bus.close).start
+        with pytest.raises(BusUnreachable):
+            inhibit(bus, MODEM, "uid", deadline=Deadline.after(60))
+        assert daemons.returned.wait(60)
+    assert daemons.calls == ["Managed False", "Managed True"]
+
+
+def test_network_manager_need_not_answer(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A modem of a healthy ModemManager is borrowed although NetworkManager hangs."""
+    monkeypatch.setattr("lpad.dbus.unmanaged_modem._ANSWERING", 0.3)
+    daemons = Daemons([CONNECTING])
+    with (
+        ScriptedService(address, MODEM_MANAGER, daemons.modem_manager),
+        ScriptedService(address, NETWORK_MANAGER, lambda _: None),
+        Bus(deadline=Deadline.after(60)) as bus,
+    ):
+        inhibit(bus, MODEM, "uid", deadline=Deadline.after(60))
+    assert daemons.calls == ["Disconnect", "InhibitDevice"]
 
 
 def test_a_refused_request_returns_the_modem_to_network_manager(address: str) -> None:

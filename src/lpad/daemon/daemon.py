@@ -27,6 +27,7 @@ from lpad.daemon.status_line import Status
 from lpad.daemon.timeouts import timeouts
 from lpad.daemon.watchdog import Watchdog
 from lpad.daemon.watched_pool import WatchedPool
+from lpad.dbus.unmanaged_modem import return_all
 from lpad.engine.engine import Engine
 from lpad.engine.environment.environment import Environment
 from lpad.engine.journal import Journal, Retention
@@ -71,6 +72,7 @@ def run(file: SettingsFile) -> None:
     finally:
         systemd.notify("STOPPING=1")
         built.engine.stop(deadline=Deadline.after(STOPPING))
+        return_all()
         log.info("stopped")
         finish_logging()
 

@@ -173,7 +173,11 @@ class Bus:
         if self._closed:
             work.close()
             raise BusUnreachable("the connection to the bus is closed")
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError as error:  # another thread has just closed it
+            work.close()
+            raise BusUnreachable("the connection to the bus was closed") from error
 
         def give_up() -> None:
             future.cancel()

@@ -14,7 +14,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from lpad.dbus.failures import BusError, BusRefused, BusUnanswered
+from lpad.dbus.failures import BusRefused, BusUnanswered
 from lpad.dbus.message import Call
 from lpad.dbus.unmanaged_modem import UnmanagedModem
 
@@ -31,8 +31,6 @@ ROOT = "/org/freedesktop/ModemManager1"
 _SETTLING = 10.0
 """Seconds for which a busy ModemManager is asked again."""
 _BETWEEN_LOOKS = 0.1
-_RESTORING = 2.0
-"""Seconds after the deadline to undo what a failed request has changed."""
 _INITIALIZING, _DISABLING, _ENABLING, _DISCONNECTING, _CONNECTING, _CONNECTED = 1, 4, 5, 9, 10, 11
 """MMModemState."""
 _INTERMEDIATE = frozenset({_INITIALIZING, _DISABLING, _ENABLING, _DISCONNECTING, _CONNECTING})
@@ -61,8 +59,8 @@ def inhibit(bus: Bus, modem: str, uid: str, *, deadline: Deadline) -> None:
         # an attempt to connect may take longer to abort; the next request is to find the modem at rest
         unmanaged.end_later()
         raise
-    except BusError:
-        unmanaged.end(deadline=deadline.later(_RESTORING))
+    except BaseException:
+        unmanaged.end()
         raise
 
 

@@ -3,7 +3,7 @@
 NetworkManager makes its next attempt to connect some milliseconds after a failed or aborted one, before
 another program can ask for the modem. A device that it does not manage is left alone. That belongs to the
 device's object and ends with it: once ModemManager has released the modem and probes it again, the modem
-has a new, managed device.
+has a new, managed device. Otherwise the device is returned here, at the latest when lpad stops.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from lpad.base.deadline import Deadline
 from lpad.dbus.bus import Bus
-from lpad.dbus.failures import BusError, BusRefused
+from lpad.dbus.failures import BusError, BusRefused, BusUnanswered
 from lpad.dbus.message import PROPERTIES, Call
 from lpad.dbus.variant import Variant
 
@@ -23,9 +23,13 @@ _log = logging.getLogger(__name__)
 _NAME = "org.freedesktop.NetworkManager"
 _ROOT = "/org/freedesktop/NetworkManager"
 _DEVICE = f"{_NAME}.Device"
-_ANSWERING = 10.0
+_ANSWERING = 3.0
+"""Seconds for which lpad waits for NetworkManager, which need not be there to borrow a modem."""
 RETURNING = 120.0
 """Seconds after which a device is managed again if ModemManager was still busy with it."""
+
+_pending: dict[str, threading.Timer] = {}
+_lock = threading.Lock()
 
 
 class UnmanagedModem:
@@ -44,44 +48,59 @@ class UnmanagedModem:
         self._tried = False
 
     def begin(self, *, deadline: Deadline) -> None:
-        """Make NetworkManager leave the modem; without it, or without permission, nothing changes.
+        """Make NetworkManager leave the modem; without it, its answer or its permission, nothing changes.
 
         Later calls do nothing.
 
         Raises:
             BusUnreachable: there is no longer a bus.
-            BusUnanswered: NetworkManager did not answer.
+            Cancelled: see `Deadline`.
         """
         if self._tried:
             return
         self._tried = True
         try:
             if self._bus.has_owner(_NAME, deadline=deadline):
-                self._leave(deadline=deadline)
-        except BusRefused as refusal:
-            _log.debug("NetworkManager continues to manage the modem: %s", refusal)
+                self._leave(deadline=deadline.within(_ANSWERING))
+        except (BusRefused, BusUnanswered) as error:
+            _log.debug("NetworkManager may still manage the modem: %s", error)
 
-    def end(self, *, deadline: Deadline) -> None:
-        """Undo it, on a device that still exists because the modem was not released."""
+    def end(self) -> None:
+        """Undo it on a device that still exists because the modem was not released."""
         if self._device is not None:
-            with suppress(BusError):
-                _manage(self._bus, self._device, managed=True, deadline=deadline)
+            _return(self._device)
 
     def end_later(self) -> None:
         """Undo it after two minutes, so that a further request meanwhile finds no new attempt to connect."""
         if self._device is not None:
             timer = threading.Timer(RETURNING, _return, (self._device,))
             timer.daemon = True
+            with _lock:
+                earlier = _pending.pop(self._device, None)
+                _pending[self._device] = timer
+            if earlier is not None:
+                earlier.cancel()
             timer.start()
 
     def _leave(self, *, deadline: Deadline) -> None:
         manager = self._bus.properties(_NAME, _ROOT, _NAME, deadline=deadline)
         for path in manager.paths("AllDevices"):
-            device = self._bus.properties(_NAME, path, _DEVICE, deadline=deadline)
+            try:
+                device = self._bus.properties(_NAME, path, _DEVICE, deadline=deadline)
+            except BusRefused:  # it has just been removed
+                continue
             if device.text("Udi") == self._modem and device.flag("Managed"):
+                self._device = path  # also if the answer does not arrive
                 _manage(self._bus, path, managed=False, deadline=deadline)
-                self._device = path
                 return
+
+
+def return_all() -> None:
+    """Have every device managed again that is still to be returned, because lpad stops."""
+    with _lock:
+        devices = list(_pending)
+    for device in devices:
+        _return(device)
 
 
 def _manage(bus: Bus, device: str, *, managed: bool, deadline: Deadline) -> None:
@@ -97,7 +116,11 @@ def _manage(bus: Bus, device: str, *, managed: bool, deadline: Deadline) -> None
 
 
 def _return(device: str) -> None:
-    """Have a device managed again; it may have ended with the modem's release meanwhile."""
+    """Have a device managed again, over a connection of its own; the device may have ended meanwhile."""
+    with _lock:
+        timer = _pending.pop(device, None)
+    if timer is not None:
+        timer.cancel()
     deadline = Deadline.after(_ANSWERING)
     with suppress(BusError), Bus(deadline=deadline) as bus:
         _manage(bus, device, managed=True, deadline=deadline)
