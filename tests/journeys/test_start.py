@@ -15,6 +15,7 @@ NOT_NEEDED = frozenset(
     {
         "asn1tools",  # simulators
         "cryptography",  # likewise
+        "ctypes",  # half a megabyte, for keys and curves that few devices use
         "httpcore",  # loaded when the first server is contacted
         "httpx",  # platforms
         "paho",  # lpad-mqtt
@@ -27,15 +28,20 @@ NOT_NEEDED = frozenset(
 """Libraries, and parts of them, that a daemon with one AT modem does not need before it is ready."""
 OF_OTHERS = (
     "lpad.card.mbim",
-    "lpad.card.pcsc.pcsc_link",
-    "lpad.card.pcsc.reader_watch",
+    "lpad.card.pcsc",
+    "lpad.card.qmi",
     "lpad.cli.commands",
     "lpad.client",
     "lpad.codec.mbim",
+    "lpad.codec.qmi",
+    "lpad.engine.webhooks.ed25519",
+    "lpad.network.at_applier",
+    "lpad.network.command_applier",
     "lpad.network.modemmanager",
     "lpad.network.networkmanager",
     "lpad.provisioning.declared.declared_platform",
     "lpad.provisioning.http",
+    "lpad.remote.trust.brainpool",
     "lpad.simulator",
 )
 """Code for ports, data connections and platforms that the settings do not name, and of other programs."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.engine.policy.networking import NetworkPolicy, OnFailure
-from lpad.network.at_applier import AtApplier
 from lpad.network.chosen_settings import Pattern
-from lpad.network.command_applier import CommandApplier
 from lpad.network.hook_runner_client import RunnerClient
 from lpad.network.hooks import NO_HOOKS, Hooks
 from lpad.network.no_applier import NO_APPLIER
@@ -33,8 +31,12 @@ def network_policy(section: NetworkSection) -> NetworkPolicy:
 
 def _applier(section: NetworkSection) -> Applier:
     if section.applier == "at":
+        from lpad.network.at_applier import AtApplier  # noqa: PLC0415 - if it is set
+
         return AtApplier()
     if section.applier == "command":
+        from lpad.network.command_applier import CommandApplier  # noqa: PLC0415 - if it is set
+
         return CommandApplier(RunnerClient(section.runner))
     if section.applier == "networkmanager":
         from lpad.network.networkmanager.applier import NetworkManagerApplier  # noqa: PLC0415 - if it is set

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Protocol
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Conflict, LpadError
 from lpad.base.liveness import stuck
-from lpad.card.available_ports import find_ports
 from lpad.engine.change.change import PauseReason
 from lpad.engine.change.event_hub import Hub
 from lpad.engine.environment.environment import Environment
@@ -354,6 +353,8 @@ class Engine:
     @staticmethod
     def ports() -> Ports:
         """Return the existing serial ports and readers, even those that are not in the settings."""
+        from lpad.card.available_ports import find_ports  # noqa: PLC0415 - readers' code, and few ask for it
+
         return find_ports(deadline=Deadline.after(LISTING))
 
     @property

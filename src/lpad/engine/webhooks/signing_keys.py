@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from lpad.base.errors import InvalidSettings
 from lpad.base.frozen import Frozen
-from lpad.engine.webhooks.ed25519 import Ed25519Key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from lpad.engine.webhooks.ed25519 import Ed25519Key
 
 HMAC_PREFIX, SECRET_PREFIX, PUBLIC_PREFIX = "whsec_", "whsk_", "whpk_"
 _LEAST, _MOST = 24, 64
@@ -87,6 +88,8 @@ def read_key(text: str, *, where: str) -> SigningKey:
         private = _decoded(text.removeprefix(SECRET_PREFIX), where)
         if len(private) not in (_SEED, 2 * _SEED):
             raise InvalidSettings(f"the key in {where} must have {_SEED} or {2 * _SEED} bytes in base64")
+        from lpad.engine.webhooks.ed25519 import Ed25519Key  # noqa: PLC0415 - with a key of this kind only
+
         key = Ed25519Key(private[:_SEED])
         if private[_SEED:] not in (b"", key.public):
             raise InvalidSettings(f"the two halves of the key in {where} do not belong together")

@@ -14,7 +14,6 @@ from lpad.base.frozen import Frozen
 from lpad.codec.x509.certificate_issuers import permitted
 from lpad.codec.x509.chain_certificate import SignedCertificate
 from lpad.codec.x509.server_certificate import Certificate
-from lpad.remote.trust.brainpool import offer_brainpool
 from lpad.remote.trust.known_servers import TrustMemory
 from lpad.remote.trust.revocations import Revocations
 from lpad.remote.trust.trust_files import read_trust_file, trust_files
@@ -149,7 +148,11 @@ class Trust:
             self.add_anchors(context, offer)
         if self._client is not None:
             _show(context, *self._client)
-        return offer_brainpool(context) if offer.brainpool else context
+        if not offer.brainpool:
+            return context
+        from lpad.remote.trust.brainpool import offer_brainpool  # noqa: PLC0415 - for such servers alone
+
+        return offer_brainpool(context)
 
 
 def _key_ids(raw: bytes, *, of_issuer: bool) -> set[bytes]:
