@@ -166,6 +166,19 @@ def test_the_block_size_that_works_is_remembered(tmp_path: Path) -> None:
     assert card.commands[-1] == bytes(600)
 
 
+@pytest.mark.parametrize(("owners", "expected"), [(100, 100), (200, 120)])
+def test_the_owners_block_size_limits_the_remembered_one(tmp_path: Path, owners: int, expected: int) -> None:
+    """A smaller block size in the settings replaces the remembered one; a larger one does not."""
+    memory = LinkMemory(tmp_path)
+    with modem_with(card_with_eid(), line_limit=300) as modem:
+        for overrides, size in (({}, 120), ({"block_size": owners}, expected)):
+            link = open_at_link(modem.path, memory=memory, overrides=overrides)
+            with isdr_session(link, deadline=soon()) as isdr:
+                isdr.command(bytes(600), deadline=soon())
+                assert isdr.block_size == size
+            link.close()
+
+
 def test_the_isdr_that_answered_is_asked_first(tmp_path: Path) -> None:
     """A vendor's name is found once, after the standard one and those of the settings."""
     card = card_with_eid()

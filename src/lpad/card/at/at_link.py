@@ -145,10 +145,10 @@ class AtLink:
     @property
     def block_size(self) -> int:
         """The size in bytes of the largest STORE DATA block that is known, or assumed, to pass."""
-        remembered = self._remembered
-        if remembered.block_size is not None:
-            return remembered.block_size
-        return LARGEST_BLOCK if remembered.larger_blocks else self._matched.quirks.block_size
+        remembered, quirk = self._remembered, self._matched.quirks.block_size
+        may_pass = LARGEST_BLOCK if remembered.larger_blocks else quirk
+        known = remembered.block_size or may_pass
+        return min(known, quirk) if self._is_owners else known
 
     @block_size.setter
     def block_size(self, size: int) -> None:
@@ -161,8 +161,13 @@ class AtLink:
         return (
             self.block_size < LARGEST_BLOCK
             and (remembered.block_size, remembered.larger_blocks) == (None, None)
-            and "block_size" not in self._overrides
+            and not self._is_owners
         )
+
+    @property
+    def _is_owners(self) -> bool:
+        """Whether the quirk's block size is the owner's, which counts after a successful trial, too."""
+        return "block_size" in self._overrides
 
     def begin_trial(self) -> None:
         """Remember the larger blocks as failed until they have passed (see `LargerBlocks`)."""

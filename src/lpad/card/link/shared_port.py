@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardBusy
 from lpad.card.link.diagnostics import facts_of
+from lpad.card.link.larger_blocks import LargerBlocks
 from lpad.card.link.turn_taking_channel import TurnChannel
 
 if TYPE_CHECKING:
@@ -99,6 +100,12 @@ class SharedPort:
         if self._link is not None:
             self._link.block_size = size
 
+    @property
+    def larger_blocks(self) -> LargerBlocks | None:
+        """The port's link, if larger blocks than its quirk's may pass on it; None also while it is closed."""
+        link: object = self._link
+        return link if isinstance(link, LargerBlocks) else None
+
     def leave(self) -> None:
         """Record that a user has left, either finished or after it lost the card.
 
@@ -133,6 +140,27 @@ class SharedLink:
     @block_size.setter
     def block_size(self, size: int) -> None:
         self._port.learn_block_size(size)
+
+    @property
+    def may_try_larger(self) -> bool:
+        """Whether larger blocks may be possible at the open port (see `LargerBlocks`)."""
+        link = self._port.larger_blocks
+        return link is not None and link.may_try_larger
+
+    def begin_trial(self) -> None:
+        """Remember the larger blocks as failed until they have passed (see `LargerBlocks`)."""
+        if (link := self._port.larger_blocks) is not None:
+            link.begin_trial()
+
+    def larger_passed(self) -> None:
+        """Remember that larger blocks passed (see `LargerBlocks`)."""
+        if (link := self._port.larger_blocks) is not None:
+            link.larger_passed()
+
+    def lost(self, size: int) -> None:
+        """Remember that a block was lost (see `LargerBlocks`)."""
+        if (link := self._port.larger_blocks) is not None:
+            link.lost(size)
 
     def describe(self) -> LinkFacts:
         """Return the link's description (see `Described`)."""

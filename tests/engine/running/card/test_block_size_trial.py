@@ -7,19 +7,21 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from engine.lab import CARD, FIRST, SECOND, Lab
+from lpad.base.deadline import Deadline
 from lpad.card.at.at_link import open_at_link
 from lpad.card.link.remembered_links import LinkMemory
+from lpad.card.link.shared_port import SharedPort
 from lpad.engine.change.change import Kind, State
-from lpad.engine.running.card.block_size_trial import LONG_REQUEST
-from lpad.engine.running.card.open_card import CardPort
+from lpad.engine.running.card.block_size_trial import LONG_REQUEST, try_larger_blocks
+from lpad.engine.running.card.open_card import Card, CardPort
 from lpad.simulator.modem.personality import Handles, LongLines, ModemPersonality
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lpad.base.deadline import Deadline
     from lpad.card.link.link import Link
     from lpad.simulator.pki.pki import Pki
 
@@ -151,3 +153,53 @@ def test_a_modem_that_restarts(tmp_path: Path, pki: Pki) -> None:
         lab.modem.come_back()
         assert largest_sent(lab, SECOND) == SMALL
         assert FAILED in remembered(lab)
+
+
+def test_the_owners_quirk_counts_after_a_trial(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A block size that the owner sets later is not exceeded, although larger ones have passed."""
+    monkeypatch.setattr("lpad.engine.running.card.block_size_trial.PATIENCE", LONG)
+    with Lab(tmp_path, pki, personality=QUIRKY()) as lab:
+        lab.start(port_of(lab))
+        download(lab, FIRST)
+        lab.until_true(lambda: PASSED in remembered(lab))
+        lab.stop()
+        lab.start(port_of(lab, overrides={"block_size": 100}))
+        assert largest_sent(lab, SECOND) == 100
+        lab.stop()
+        lab.start(port_of(lab))
+        assert largest_sent(lab, THIRD) == 255
+
+
+def test_a_shared_port(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The port of a card with two eUICCs is tried, too, and forgets larger blocks when one is lost."""
+    monkeypatch.setattr("lpad.engine.running.card.block_size_trial.PATIENCE", LONG)
+    with Lab(tmp_path, pki, personality=QUIRKY()) as lab:
+        port = port_of(lab, overrides={"patience": {"apdu": 2.0, "change": 2.0}})
+        lab.start(replace(port, open_link=SharedPort(port.open_link, name=CARD).open_link))
+        assert largest_sent(lab, FIRST) == SMALL
+        lab.until_true(lambda: PASSED in remembered(lab))
+        lab.modem.once('AT+CSIM=520,"81E21101', instead=(), executed=False)
+        code = lab.code(lab.order(iccid=SECOND))
+        assert lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": code}).error is not None
+        assert FAILED in remembered(lab)
+        assert largest_sent(lab, THIRD) == SMALL
+
+
+def test_a_port_that_was_returned(tmp_path: Path, pki: Pki) -> None:
+    """A modem that was returned to its owner is not borrowed again for the trial."""
+    with Lab(tmp_path, pki, personality=QUIRKY()) as lab:
+        port, opened = port_of(lab), []
+
+        def open_link(deadline: Deadline) -> Link:
+            opened.append(deadline)
+            return port.open_link(deadline)
+
+        card = Card(replace(port, open_link=open_link))
+        with card.session(deadline=Deadline.after(LONG)):
+            pass
+        card.give_back()
+        blocks(lab)
+        try_larger_blocks(card, [FIRST], seconds=LONG)
+        assert (len(opened), card.is_open, blocks(lab)) == (1, False, [])

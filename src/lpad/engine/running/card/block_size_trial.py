@@ -37,11 +37,15 @@ LONG_REQUEST = ProfileInfoListRequest(tags=_TAGS).encode()
 def try_larger_blocks(card: Card, iccids: Collection[str], *, seconds: float) -> None:
     """Find out whether the modem takes larger blocks, unless this is known.
 
+    A closed port is not opened for this: it may have been returned to its owner, who would lose it again.
+
     Args:
-        card: the card; its port may be lost, and is then opened again when next used.
+        card: the card; its port may be lost by this, and is then opened again when next used.
         iccids: the profiles on the card.
         seconds: the time to open the card.
     """
+    if not card.is_open:
+        return
     try:
         link: object = card.open(deadline=Deadline.after(seconds))
         if not isinstance(link, LargerBlocks) or card.port.block_size < LARGEST_BLOCK:
