@@ -45,7 +45,7 @@ _KEEP_ALIVE = (
 
 
 class HandshakeAgain(Exception):
-    """The handshake failed, but another one on a new connection may succeed; nothing was sent."""
+    """The handshake failed or does not count, but another one on a new connection may; nothing was sent."""
 
 
 class HandshakeSucceeded(Exception):
@@ -208,7 +208,9 @@ class TimedStream(httpcore.NetworkStream):
             raise self._broken(error) from error
         try:
             self._shake_hands(tls)
-            handshakes.succeeded(tls)
+            if not handshakes.succeeded(tls):
+                tls.close()
+                raise HandshakeAgain  # the handlers below are for other errors
         except (ssl.SSLEOFError, ssl.SSLSyscallError, ssl.SSLZeroReturnError) as error:
             tls.close()
             raise self._broken(error) from error

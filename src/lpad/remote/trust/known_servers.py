@@ -30,7 +30,10 @@ _FORMAT = 1
 
 
 class TrustMemory:
-    """Anchors by server, servers that need brainpool, and the CIs of each card; thread-safe."""
+    """Anchors by server, servers that need brainpool, and the CIs of each card; thread-safe.
+
+    Servers that the usual anchors confirm are known until the process ends; they are not in the file.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
         """Read the file."""
@@ -39,6 +42,7 @@ class TrustMemory:
         self._anchors: dict[tuple[str, bytes], bytes] = {}
         self._brainpool: dict[str, None] = {}
         self._cards: dict[str, tuple[bytes, ...]] = {}
+        self._usual: dict[str, None] = {}
         if path is not None:
             self._read(path)
 
@@ -81,6 +85,20 @@ class TrustMemory:
             else:
                 del self._brainpool[server]
             self._keep(self._brainpool, news=True)
+
+    def needs_usual(self, server: str) -> bool:
+        """Whether the usual anchors confirmed `server` when it was last asked."""
+        with self._lock:
+            return server in self._usual
+
+    def remember_usual(self, server: str, *, needed: bool) -> None:
+        """Keep, in memory, whether the usual anchors confirm `server`."""
+        with self._lock:
+            self._usual.pop(server, None)
+            if needed:
+                self._usual[server] = None
+                while len(self._usual) > _MOST:
+                    del self._usual[next(iter(self._usual))]
 
     def authorities(self, eid: str, named: tuple[bytes, ...] | None) -> tuple[bytes, ...]:
         """Return the CIs that a card names, and keep them for times when the card is unavailable.

@@ -4,6 +4,8 @@
     ------------------------------------------   -----------------------------------------------------
     nothing remembered                           anchors chosen when the chain arrives, if the card names CIs
                                                  (below); otherwise the system's roots and the operator's
+    the usual anchors confirmed the server       the system's roots and the operator's
+    any, with these, if the chain states a CI    anchors chosen when the chain arrives
     a remembered anchor                          that anchor alone
     no cipher in common                          the same, offering brainpool; or not, if it was offered
     no anchor for the server's chain, or         with the certificate that a CI of the card's has signed
@@ -12,6 +14,10 @@
     anything else, or one that was tried before  none: the server is untrusted
 
 Each ends before a byte of HTTP is sent, unless it verified the server.
+
+The system's roots take long to load. Once they, or the operator's anchors, have confirmed a server, its next
+handshakes use a context that has them already. It counts only for a chain for which the choice below would
+be the same.
 
 The choice when the chain arrives (`arriving_chain`): if a certificate in it states that one of the card's CIs
 issued it, and none of the operator's anchors is involved, the certificate that the CI's key has signed
@@ -55,10 +61,13 @@ class Handshakes:
         self._tried: list[Offer] = []
         memory, name = trust.memory, str(server)
         remembered = memory.anchor(name, self.authorities)
+        chooses = remembered is None and bool(self.authorities) and arriving_chain.CAN_WATCH
+        self._presumed = chooses and memory.needs_usual(name)
+        """Whether the usual anchors are offered in place of a choice, because they sufficed before."""
         self._offer = Offer(
             remembered,
             brainpool=memory.needs_brainpool(name),
-            on_arrival=remembered is None and bool(self.authorities) and arriving_chain.CAN_WATCH,
+            on_arrival=chooses and not self._presumed,
         )
         self._remembered = remembered
         self.presented: list[bytes] = []
@@ -107,8 +116,11 @@ class Handshakes:
         self._offer = following
         return None
 
-    def succeeded(self, tls: ssl.SSLSocket) -> None:
+    def succeeded(self, tls: ssl.SSLSocket) -> bool:
         """Make the checks that OpenSSL does not make, and remember the successful handshake.
+
+        Returns:
+            Whether it counts; otherwise the next one must be made on a new connection.
 
         Raises:
             ServerUntrusted: the certificate is not for an eSIM server, or was revoked.
@@ -116,12 +128,18 @@ class Handshakes:
         arriving_chain.unwatch(tls.context)
         chain = self.verified = verified_chain(tls)
         self.presented, self.tls = presented_chain(tls), tls.version()
+        if self._presumed and self._is_cards(self.presented):
+            self._offer = self._choice()
+            return False
         name = str(self._server)
         check_role(chain, anchor=self._offer.anchor, authorities=self.authorities, server=name)
         self._trust.revocations.check(chain, server=name)
         self._trust.memory.remember_brainpool(name, needed=self._offer.brainpool)
         if self._offer.anchor is not None:
             self._trust.memory.remember_anchor(name, self._offer.anchor)
+        usual = self._offer.anchor is None and not self._is_cards(self.presented)
+        self._trust.memory.remember_usual(name, needed=usual)
+        return True
 
     def is_operators(self, chain: list[bytes]) -> bool:
         """Whether a verified chain ends in one of the operator's anchors, not the system's."""
@@ -130,7 +148,7 @@ class Handshakes:
     def _add_anchors(self, context: ssl.SSLContext, presented: list[bytes]) -> None:
         """Add the anchors that the rest of this handshake needs, before OpenSSL verifies the chain."""
         found = None
-        if states_issuer(presented, self.authorities) and not self._trust.concerns_operators(presented):
+        if self._is_cards(presented):
             self.path = trace(presented)
             found = find_anchor(self.path, self.authorities)
         chosen = replace(self._offer, anchor=found, on_arrival=False)
@@ -141,11 +159,23 @@ class Handshakes:
         self._offer = chosen
         self._tried.append(chosen)
 
+    def _is_cards(self, presented: list[bytes]) -> bool:
+        """Whether a chain (DER) states a CI of the card's, and does not involve the operator's anchors."""
+        return states_issuer(presented, self.authorities) and not self._trust.concerns_operators(presented)
+
+    def _choice(self) -> Offer:
+        """Return the offer whose anchors are chosen when the chain arrives, and end the presumption."""
+        self._presumed = False
+        self._trust.memory.remember_usual(str(self._server), needed=False)
+        return replace(self._offer, on_arrival=True)
+
     def _following(self, error: ssl.SSLError) -> Offer | None:
         if self._offer.brainpool and not tls_failure.is_of_certificate(error):
             return replace(self._offer, brainpool=False)  # a server that needed brainpool may have changed
         if tls_failure.is_no_shared_cipher(error):
             return replace(self._offer, brainpool=True) if self._trust.may_offer_brainpool else None
+        if self._presumed and tls_failure.is_of_certificate(error) and self._is_cards(self.presented):
+            return self._choice()
         anchor = self._offer.anchor
         # A remembered anchor may be what fails: a sub-CA since renewed, with the same name and key.
         remembered = anchor is not None and anchor == self._remembered
