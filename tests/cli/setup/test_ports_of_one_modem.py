@@ -193,6 +193,61 @@ def test_a_port_is_added_to_those_that_are_listed(tmp_path: Path, card: SoftCard
     assert "  # more\n" in (tmp_path / "lpad.yaml").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    "listed",
+    [
+        pytest.param("    fallback_ports:\n      - {at}\n", id="block"),
+        pytest.param(
+            "    fallback_ports:  # more\n    # AT\n    - '{at}'  # AT\n\n    refresh: true\n", id="comments"
+        ),
+        pytest.param('    fallback_ports:\n    - "{at}"\n  other:\n    reader: Other\n', id="next-card"),
+    ],
+)
+def test_a_port_is_added_to_a_list_with_a_line_for_each(tmp_path: Path, card: SoftCard, listed: str) -> None:
+    """The file has each of its lines unchanged, and one more."""
+    at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
+    settings_with(tmp_path, listing(tmp_path / "away", more=listed.format(at=at)))
+    before = (tmp_path / "lpad.yaml").read_text(encoding="utf-8").splitlines()
+    with PtyModem(card, path=at), MbimModem(card, path=mbim):
+        done = run_setup(tmp_path, "--yes")
+    assert done.exit_code == 0, done.output
+    assert written(tmp_path)[0] == ("gate", str(tmp_path / "away"), [str(at), str(mbim)])
+    after = (tmp_path / "lpad.yaml").read_text(encoding="utf-8").splitlines()
+    (added,) = (each for each in after if each.endswith(f"- {mbim}"))
+    assert [each for each in after if each != added] == before
+
+
+@pytest.mark.parametrize("comment", ["", "  # the port"])
+def test_a_port_on_the_line_below_its_key(tmp_path: Path, card: SoftCard, comment: str) -> None:
+    """The new list goes before the key, so that its value stays with it."""
+    at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
+    settings_with(tmp_path, f"  gate:\n    port:{comment}\n      {at}\n")
+    with PtyModem(card, path=at), MbimModem(card, path=mbim):
+        done = run_setup(tmp_path, "--yes")
+    assert done.exit_code == 0, done.output
+    assert written(tmp_path) == [("gate", str(at), [str(mbim)])]
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        pytest.param("    fallback_ports: [\n      {at}]\n", id="brackets"),
+        pytest.param("    fallback_ports:\n      - {at}\n      -\n        {at}0\n", id="item-below-its-dash"),
+    ],
+)
+def test_the_line_to_write_replaces_the_list(tmp_path: Path, card: SoftCard, listed: str) -> None:
+    """A user who adds the line to the list that exists would write its key twice."""
+    at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
+    settings_with(tmp_path, listing(tmp_path / "away", more=listed.format(at=at)))
+    before = (tmp_path / "lpad.yaml").read_bytes()
+    with PtyModem(card, path=at), MbimModem(card, path=mbim):
+        done = run_setup(tmp_path, "--yes")
+    assert isinstance(done.exception, InvalidSettings)
+    assert "in place of its fallback_ports" in done.exception.sentence
+    assert f'fallback_ports: ["{at}", ' in done.exception.sentence
+    assert (tmp_path / "lpad.yaml").read_bytes() == before
+
+
 def test_the_running_daemon_knows_the_eid(tmp_path: Path, pki: Pki) -> None:
     """The daemon holds the listed port, so setup asks the daemon, and tries only the other port."""
     with Lab(tmp_path, pki) as lab, Gateway(lab) as gateway:
@@ -301,4 +356,5 @@ def test_a_card_in_one_line_gets_no_port(tmp_path: Path, card: SoftCard) -> None
         done = run_setup(tmp_path, "--yes")
     assert isinstance(done.exception, InvalidSettings)
     assert f'fallback_ports: ["{mbim}"]' in done.exception.sentence
+    assert "among its keys" in done.exception.sentence
     assert (tmp_path / "lpad.yaml").read_bytes() == before

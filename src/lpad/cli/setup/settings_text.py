@@ -22,8 +22,11 @@ NEW_FILE = (
 )
 _PLAIN = re.compile(r"/[A-Za-z0-9/_.:+@-]*[A-Za-z0-9/_.+@-]")
 _EMPTY = re.compile(r"euiccs:\s*(?:\{\s*\}|null|~)?\s*(#.*)?")
-_PORT = re.compile(r"(\s+)port:\s.*")
+_PORT = re.compile(r"(\s+)port:(?:\s.*)?")
 _FALLBACKS = re.compile(r"(\s+)fallback_ports:\s*\[[^\]]*\](\s*(?:#.*)?)")
+_FALLBACKS_BELOW = re.compile(r"(\s+)fallback_ports:\s*(?:#.*)?")
+_ITEM = re.compile(r"""(\s+)-\s+(?:/[^\s#:]+|"[^"]*"|'[^']*')\s*(?:\s#.*)?""")
+_NOTHING = re.compile(r"\s*(?:#.*)?")
 _INDENT = "  "
 _MODE = 0o640
 _GROUP = "lpad"
@@ -63,24 +66,55 @@ def _with_ports(path: Path, ports: Mapping[str, Sequence[str]]) -> str:
     lines = path.read_text(encoding="utf-8").splitlines()
     edits: dict[int, list[str]] = {}
     for name, more in ports.items():
-        told = f"fallback_ports: {json.dumps([*file.settings.euiccs[name].fallback_ports, *more])}"
+        known = file.settings.euiccs[name].fallback_ports
+        told = f"fallback_ports: {json.dumps([*known, *more])}"
         number = file.lines.get(("euiccs", name, "fallback_ports"))
-        pattern = _FALLBACKS
-        if number is None:
-            number, pattern = file.lines.get(("euiccs", name, "port")), _PORT
-        line = lines[number - 1] if number is not None else ""
-        found = pattern.fullmatch(line)
-        if found is None or number is None:
-            raise InvalidSettings(
-                f"{path}: cannot add a port to the card '{name}', because it is not written as a block; write"
-                f" this line there yourself:\n{_INDENT * 2}{told}"
-            )
-        if pattern is _PORT:
-            edits[number] = [line, f"{found[1]}{told}"]
+        if number is not None:
+            edit = _longer_list(lines, number, told, more)
         else:
-            edits[number] = [f"{found[1]}{told}{found[2]}"]
+            port = None if known else file.lines.get(("euiccs", name, "port"))  # known: from another file
+            edit = _new_list(lines, port, told)
+        if edit is None:
+            place = "among its keys" if number is None and not known else "in place of its fallback_ports"
+            raise InvalidSettings(
+                f"{path}: cannot add a port to the card '{name}', because its ports are written in a form"
+                f" that lpad does not change; write this line yourself, {place}:\n{_INDENT * 2}{told}"
+            )
+        edits.update(edit)
     edited = [each for number, line in enumerate(lines, 1) for each in edits.get(number, [line])]
     return "\n".join(edited) + "\n"
+
+
+def _longer_list(
+    lines: Sequence[str], number: int, told: str, more: Sequence[str]
+) -> dict[int, list[str]] | None:
+    """Return the lines that replace one of a list's lines, by its number; None if the form is unknown."""
+    line = lines[number - 1]
+    found = _FALLBACKS.fullmatch(line)
+    if found is not None:
+        return {number: [f"{found[1]}{told}{found[2]}"]}
+    key = _FALLBACKS_BELOW.fullmatch(line)
+    last, indent = 0, ""
+    for below, each in enumerate(lines[number:] if key is not None else (), number + 1):
+        item = _ITEM.fullmatch(each)
+        if item is not None:
+            last, indent = below, item[1]
+        elif _NOTHING.fullmatch(each) is None:
+            if key is not None and each.startswith((f"{key[1]} ", f"{key[1]}-")):
+                return None  # an item of another form
+            break
+    return {last: [lines[last - 1], *(f"{indent}- {_scalar(port)}" for port in more)]} if last else None
+
+
+def _new_list(lines: Sequence[str], port: int | None, told: str) -> dict[int, list[str]] | None:
+    """Return the lines that replace that of the key `port`; None if the form is unknown."""
+    line = lines[port - 1] if port is not None else ""
+    found = _PORT.fullmatch(line)
+    if found is None or port is None:
+        return None
+    listed = f"{found[1]}{told}"
+    value = line[found.end(1) + len("port:") :]
+    return {port: [listed, line] if _NOTHING.fullmatch(value) else [line, listed]}  # or the value is below
 
 
 def _with_cards(path: Path, cards: Sequence[NewCard], changed: str | None) -> str:
