@@ -16,14 +16,15 @@ from lpad.network.layer_names import Layer
 from lpad.network.network_cause import Cause, Procedure
 from lpad.network.network_settings import Authentication, IpType, NetworkSettings
 from lpad.simulator.modem.contexts import Subscription
-from lpad.simulator.modem.personality import DENIED, SEARCHING
+from lpad.simulator.modem.personality import DENIED, HOME, SEARCHING
 from network.applier_contract import EID, NEW, OLD, PASSWORD, soon
-from network.modem_bench import MbimRig, mbim_rig
+from network.modem_bench import IccidCard, MbimRig, mbim_rig
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lpad.network.applier import Outcome
+    from lpad.simulator.mbim.function import MbimFunction
 
 EM = NetworkSettings(apn="em")
 SECRET = NetworkSettings(apn="em", username="user", password=PASSWORD, authentication=Authentication.CHAP)
@@ -145,3 +146,38 @@ def test_a_port_that_is_gone_is_tried_again(tmp_path: Path) -> None:
         outcome = AtApplier().connect(wanted(on), deadline=soon())
         assert isinstance(outcome, TryAgain)
         assert outcome.layer is Layer.MODEM
+
+
+def test_a_session_that_another_program_has_opened_is_replaced(tmp_path: Path) -> None:
+    """The session of lpad has ended, and another one is open with unknown settings when lpad looks next."""
+    with mbim_rig(tmp_path) as on:
+        assert isinstance(connect(on), Applied)
+        before = len(on.sessions)
+        with on.held.open(deadline=soon()).lend_modem(deadline=soon()) as lent:
+            assert lent is not None
+            assert isinstance(lent.modem, MbimModem)
+            ended = frozenset({(BASIC_CONNECT, Basic.CONNECT)})
+            on.modem.do(lambda function: function.modem.registration.outcome(NEW, DENIED))
+            assert lent.modem.dialogue.wait_for_indication(ended, deadline=soon())
+        on.modem.do(open_another)
+        assert look(on).bearer.state is State.UP
+        assert isinstance(AtApplier().connect(wanted(on), deadline=soon()), Applied)
+        assert [(each.activate, each.apn) for each in on.sessions[before:]] == [(0, ""), (1, "em")]
+
+
+def open_another(function: MbimFunction) -> None:
+    """Have the modem registered, with a session of another program."""
+    function.modem.contexts.contexts[1].apn = "theirs"
+    function.modem.registration.outcome(NEW, HOME)
+
+
+def test_a_cause_belongs_to_the_profile_that_the_modem_read(tmp_path: Path) -> None:
+    """Once the modem reads another profile, the cause against the previous one's session is not reported."""
+    subscription = Subscription(apns=("", "iot.example"))
+    registration = {OLD: SEARCHING}
+    with mbim_rig(tmp_path, subscriptions={NEW: subscription}, registration=registration) as on:
+        assert isinstance(connect(on), Failed)
+        assert look(on).bearer.cause == Cause(Procedure.ESM, 27)
+        on.modem.do(lambda function: function.swap_card(IccidCard(OLD)))
+        seen = look(on).bearer
+        assert (seen.state, seen.cause) == (State.DOWN, None)

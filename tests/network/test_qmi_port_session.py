@@ -17,11 +17,11 @@ from lpad.network.layer_names import Layer
 from lpad.network.network_cause import Cause, Procedure
 from lpad.network.network_settings import Authentication, IpType, NetworkSettings
 from lpad.simulator.modem.contexts import Context, Subscription
-from lpad.simulator.modem.personality import DENIED, SEARCHING
+from lpad.simulator.modem.personality import DENIED, HOME, SEARCHING
 from lpad.simulator.qmi.data_calls import DataCall
 from lpad.simulator.qmi.function import QmiClient
 from network.applier_contract import EID, NEW, OLD, PASSWORD, soon
-from network.modem_bench import QmiRig, qmi_rig
+from network.modem_bench import IccidCard, QmiRig, qmi_rig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -277,3 +277,76 @@ def test_a_modem_without_sessions_is_told(tmp_path: Path) -> None:
         assert isinstance(outcome, TryAgain)
         assert outcome.layer is Layer.BEARER
         assert look(on).bearer.state is State.UNKNOWN
+
+
+@pytest.mark.parametrize("indicated", [True, False])
+def test_another_program_s_session_is_not_taken_for_lpad_s(indicated: bool, tmp_path: Path) -> None:  # noqa: FBT001 - of the table
+    """The session of lpad has ended, and another program has started one: the same wish is not fulfilled."""
+    one = NetworkSettings(apn="em", ip=IpType.IPV4)
+
+    with qmi_rig(tmp_path) as on:
+        assert isinstance(connect(on, one), Applied)
+        if indicated:
+            link: Any = on.held.open(deadline=soon())
+            on.modem.do(lambda function: function.modem.registration.outcome(NEW, DENIED))
+            ended = frozenset({(Service.WDS, data_session.PacketServiceChange.MESSAGE)})
+            assert link.modem.dialogue.wait_for_indication(ended, deadline=soon())
+            on.modem.do(lambda function: function.modem.registration.outcome(NEW, HOME))
+        else:
+            on.modem.do(take_client_away)
+        on.modem.do(start_another)
+        outcome = AtApplier().connect(wanted(on, one), deadline=soon())
+        assert isinstance(outcome, Failed), outcome
+        assert "another program" in outcome.told
+        assert on.calls == [(4, "theirs")]
+
+
+def take_client_away(function: QmiFunction) -> None:
+    """Give lpad's client back, which ends its session."""
+    (own,) = function.calls.of_clients
+    function.calls.forget(own)
+    del function.clients[Service.WDS, own]
+
+
+def start_another(function: QmiFunction) -> None:
+    """Start another program's session."""
+    function.clients[Service.WDS, 9] = QmiClient()
+    attempts = function.modem.contexts.attempts
+    function.calls.of_clients[9] = DataCall(4, 1, Context(apn="theirs"), attempts)
+
+
+@pytest.mark.parametrize("executed", [True, False])
+def test_one_version_of_ip_is_enough_if_the_other_is_not_answered(executed: bool, tmp_path: Path) -> None:  # noqa: FBT001 - of the table
+    """The start for IPv6 is not answered: the session for IPv4 counts, and the outcome names the other."""
+    with qmi_rig(tmp_path) as on:
+        look(on)
+        on.modem.once(data_session.StartNetwork, delay=0.0)
+        on.modem.once(data_session.StartNetwork, lost=True, executed=executed)
+        outcome = AtApplier().connect(wanted(on), deadline=Deadline.after(6.0))
+        assert isinstance(outcome, Applied), outcome
+        assert "IPv6 could not be opened" in outcome.told
+        assert (4, "em") in on.calls
+        assert look(on).bearer.state is State.UP
+        assert isinstance(AtApplier().connect(wanted(on), deadline=soon()), Applied)
+        assert isinstance(connect(on, NetworkSettings(apn="next.example")), Applied)
+        assert on.calls == [(4, "next.example"), (6, "next.example")]
+
+
+def test_a_refused_version_of_ip_is_named(tmp_path: Path) -> None:
+    """The network has IPv4 only; the outcome names the version that is missing."""
+    with qmi_rig(tmp_path, subscriptions={NEW: Subscription(types=("IP",))}) as on:
+        outcome = AtApplier().connect(wanted(on), deadline=soon())
+        assert isinstance(outcome, Applied)
+        assert "IPv6 could not be opened" in outcome.told
+
+
+def test_a_cause_belongs_to_the_profile_that_the_modem_read(tmp_path: Path) -> None:
+    """Once the modem reads another profile, the cause against the previous one's session is not reported."""
+    subscription = Subscription(apns=("", "iot.example"))
+    registration = {OLD: SEARCHING}
+    with qmi_rig(tmp_path, subscriptions={NEW: subscription}, registration=registration) as on:
+        assert isinstance(connect(on), Failed)
+        assert look(on).bearer.cause == Cause(Procedure.ESM, 27)
+        on.modem.do(lambda function: function.swap_card(IccidCard(OLD)))
+        seen = look(on).bearer
+        assert (seen.state, seen.cause) == (State.DOWN, None)

@@ -54,7 +54,8 @@ def open_session(session: DataSession, settings: NetworkSettings, *, deadline: D
     # LTE attaches with a bearer, so a network that denies the modem may do so for its settings.
     report = session.open(_wish(settings), deadline=deadline)
     if report.active:
-        return Applied(told=f"the modem's data session uses {settings.apn or 'the default APN'}")
+        without = "".join(f"; IPv{family} could not be opened" for family in report.missing)
+        return Applied(told=f"the modem's data session uses {settings.apn or 'the default APN'}{without}")
     if report.taken:
         return Failed(
             layer=Layer.BEARER,

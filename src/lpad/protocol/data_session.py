@@ -32,3 +32,5 @@ class SessionReport(Frozen, kw_only=True):
     """The network's cause against the session, 1 to 255 (3GPP TS 24.301, 9.9.4.4); None: not reported."""
     taken: bool = False
     """Whether another program's session, which lpad cannot close, has prevented lpad's own."""
+    missing: tuple[int, ...] = ()
+    """The wanted versions of IP, 4 or 6, that could not be opened, unlike the other one."""

@@ -7,8 +7,16 @@ from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
 from lpad.base.deadline import Deadline
-from lpad.base.errors import CardError, CardMalformed, CardUnreachable, InternalError, blamed_on
+from lpad.base.errors import (
+    CardError,
+    CardMalformed,
+    CardUnreachable,
+    InternalError,
+    MalformedError,
+    blamed_on,
+)
 from lpad.card.mbim.mbim_refusals import refusal_of
+from lpad.codec.mbim.data_connection import ActivationState, ConnectStatus
 from lpad.codec.mbim.framing import encode
 from lpad.codec.mbim.information_buffer import Information, decode
 from lpad.codec.mbim.information_buffer import encode as encode_information
@@ -72,6 +80,8 @@ class MbimDialogue:
         self._configured = False
         self._heard: deque[Indication] = deque(maxlen=_INDICATIONS_KEPT)
         self._reported = False
+        self.session_ended = False
+        """Whether the modem has indicated the end of session 0; reset when lpad opens the session."""
 
     @property
     def name(self) -> str:
@@ -320,12 +330,24 @@ class MbimDialogue:
         for message in self._receiver.receive(data):
             if isinstance(message, Indication):
                 self._reported = self._reported or (message.service, message.cid) in _REPORTS
+                self.session_ended = self.session_ended or _ends_session(message)
                 self._heard.append(message)
             else:
                 if _is_not_opened(message):
                     self._open = False
                 answers.append(message)
         return answers
+
+
+def _ends_session(indication: Indication) -> bool:
+    """Whether an indication reports that session 0 is closed; a malformed one reports nothing."""
+    if (indication.service, indication.cid) != (BASIC_CONNECT, Basic.CONNECT):
+        return False
+    try:
+        status = decode(ConnectStatus, indication.info)
+    except MalformedError:
+        return False
+    return status.session == 0 and status.activation == ActivationState.DEACTIVATED
 
 
 def _is_not_opened(message: Message) -> bool:

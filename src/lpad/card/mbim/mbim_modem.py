@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
-from lpad.base.errors import CardMalformed, InvalidValue, MalformedError
+from lpad.base.errors import CardError, CardMalformed, InvalidValue, MalformedError
 from lpad.base.identifiers import Imei
 from lpad.card.mbim.lte_attach import LteAttach
 from lpad.card.mbim.mbim_session import MbimSession, ip_type_of
@@ -129,7 +129,10 @@ class MbimModem:
         except MalformedError as error:
             _log.debug("%s: %s", self.dialogue.name, error)
             return ModemIccid(tells=lock is not None, lock=lock, garbled=True)
-        return ModemIccid(tells=True, report=report if isinstance(report, IccidReport) else None, lock=lock)
+        if not isinstance(report, IccidReport):
+            return ModemIccid(tells=True, lock=lock)
+        self._session.modem_reads(report)
+        return ModemIccid(tells=True, report=report, lock=lock)
 
     def registrations(self, *, deadline: Deadline) -> tuple[Registration, ...]:
         """Return the registration; empty if the modem reports none."""
@@ -149,6 +152,7 @@ class MbimModem:
     def reject_cause(self, *, deadline: Deadline) -> RejectCause:
         """Return the cause of the last rejected attach, if the modem reports one."""
         status = self._registration(deadline)
+        self._forget_stale_cause(deadline)
         esm = self._session.cause
         if status is None or not 0 < status.network_error <= _MOST_CAUSE:
             return RejectCause(esm=esm)
@@ -184,10 +188,12 @@ class MbimModem:
 
     def session(self, *, deadline: Deadline) -> SessionReport:
         """Return the state of the data session."""
+        self._forget_stale_cause(deadline)
         return self._session.report(patience=self.patience.information, deadline=deadline)
 
     def open_session(self, wish: SessionWish, *, deadline: Deadline) -> SessionReport:
         """Open the data session with these settings, in place of an open one; return its state."""
+        self._note_profile(deadline)
         return self._session.open(wish, patience=self.patience.information, deadline=deadline)
 
     def close_session(self, *, deadline: Deadline) -> None:
@@ -220,6 +226,18 @@ class MbimModem:
         del beginnings  # these are lines of AT ports
         found = self.dialogue.wait_for_indication(frozenset(_NEWS), deadline=deadline)
         return None if found is None else _NEWS[found.service, Basic(found.cid)]
+
+    def _note_profile(self, deadline: Deadline) -> None:
+        """Note the profile to which a refusal of the session will belong, if the modem tells it."""
+        try:
+            self.iccid(deadline=deadline)
+        except CardError as error:
+            _log.debug("%s", error)
+
+    def _forget_stale_cause(self, deadline: Deadline) -> None:
+        """Forget a cause against the session of a profile that the modem no longer reads."""
+        if self._session.cause is not None:
+            self.iccid(deadline=deadline)
 
     @property
     def _lte_attach(self) -> LteAttach:

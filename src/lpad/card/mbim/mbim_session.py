@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.card.mbim.mbim_dialogue import MbimDialogue
     from lpad.protocol.data_session import SessionWish
+    from lpad.protocol.iccid_answer import IccidReport
 
 _log = logging.getLogger(__name__)
 
@@ -35,11 +36,18 @@ class MbimSession:
         self._dialogue = dialogue
         self._cause: int | None = None
         self._opened: SessionWish | None = None
+        self._profile: IccidReport | None = None
 
     @property
     def cause(self) -> int | None:
         """The network's cause against the last attempt, from 1 to 255; None without a report."""
         return self._cause
+
+    def modem_reads(self, profile: IccidReport) -> None:
+        """Note the profile that the modem reads; a cause against another one is forgotten."""
+        if self._profile is not None and profile != self._profile:
+            self._cause = None
+        self._profile = profile
 
     def report(self, *, patience: float, deadline: Deadline) -> SessionReport:
         """Return the state of the session and its addresses.
@@ -53,6 +61,8 @@ class MbimSession:
         status = self._connection(patience=patience, deadline=deadline)
         if status is None:
             return SessionReport(cause=self._cause)
+        if self._dialogue.session_ended:
+            self._opened = None
         if status.activation not in _UP:
             self._opened = None
             return SessionReport(active=False, cause=_cause(status.network_error) or self._cause)
@@ -81,6 +91,7 @@ class MbimSession:
             ),
             deadline=deadline,
         )
+        self._dialogue.session_ended = False
         report = self.report(patience=patience, deadline=deadline)
         self._opened = wish if report.active else None
         return report

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
+from msgspec.structs import replace
+
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardMalformed, CardUnreachable, MalformedError, blamed_on
 from lpad.card.qmi.qmi_indications import QmiIndications
@@ -412,6 +414,7 @@ class QmiDialogue:
                     self._forget_clients()
             elif self._is_ours(message):
                 self._answer(self._indications.take(message))
+                self._note_end(message)
         return answers
 
     def _is_ours(self, message: Message) -> bool:
@@ -420,6 +423,21 @@ class QmiDialogue:
             return True
         sessions = self.held.sessions.values()
         return message.service == Service.WDS and message.client in [each.client for each in sessions]
+
+    def _note_end(self, message: Message) -> None:
+        """Note that a session of lpad has ended: its handle is no longer valid."""
+        change = data_session.PacketServiceChange
+        if (message.service, message.number) != (change.SERVICE, change.MESSAGE):
+            return
+        try:
+            found = decode(change, message.parameters)
+        except MalformedError:
+            return
+        if found.now.status != data_session.ConnectionStatus.DISCONNECTED:
+            return
+        for session in tuple(self.held.sessions.values()):
+            if session.client == message.client and found.family in (None, session.family):
+                self.held.keep_session(replace(session, handle=None))
 
     def _answer(self, done: card.RefreshComplete | None) -> None:
         """Answer an indication, if it needs that."""

@@ -156,7 +156,10 @@ class QmiModem:
         except MalformedError as error:
             _log.debug("%s: %s", self.dialogue.name, error)
             return ModemIccid(tells=lock is not None, lock=lock, garbled=True)
-        return ModemIccid(tells=True, report=report if isinstance(report, IccidReport) else None, lock=lock)
+        if not isinstance(report, IccidReport):
+            return ModemIccid(tells=True, lock=lock)
+        self._session.modem_reads(report)
+        return ModemIccid(tells=True, report=report, lock=lock)
 
     def registrations(self, *, deadline: Deadline) -> tuple[Registration, ...]:
         """Return the registration; empty if the modem reports none."""
@@ -186,6 +189,7 @@ class QmiModem:
             return RejectCause()
         cause = self.dialogue.rejection()
         emm = cause if cause is not None and 0 < cause <= _MOST_CAUSE else None
+        self._forget_stale_cause(deadline)
         return RejectCause(emm=emm, esm=self._session.cause)
 
     def take(self, action: str, *, deadline: Deadline) -> bool:
@@ -214,10 +218,12 @@ class QmiModem:
 
     def session(self, *, deadline: Deadline) -> SessionReport:
         """Return the state of the data session, whichever program has started it."""
+        self._forget_stale_cause(deadline)
         return self._session.report(patience=self.patience.information, deadline=deadline)
 
     def open_session(self, wish: SessionWish, *, deadline: Deadline) -> SessionReport:
         """Open the data session with these settings, in place of lpad's open one; return its state."""
+        self._note_profile(deadline)
         return self._session.open(wish, patience=self.patience.information, deadline=deadline)
 
     def close_session(self, *, deadline: Deadline) -> None:
@@ -275,6 +281,18 @@ class QmiModem:
         del beginnings  # these are lines of AT ports
         found = self.dialogue.wait_for_indication(frozenset(_NEWS), deadline=deadline)
         return None if found is None else _NEWS[found]
+
+    def _note_profile(self, deadline: Deadline) -> None:
+        """Note the profile to which a refusal of the session will belong, if the modem tells it."""
+        try:
+            self.iccid(deadline=deadline)
+        except CardError as error:
+            _log.debug("%s", error)
+
+    def _forget_stale_cause(self, deadline: Deadline) -> None:
+        """Forget a cause against the session of a profile that the modem no longer reads."""
+        if self._session.cause is not None:
+            self.iccid(deadline=deadline)
 
     def _cards(self, deadline: Deadline) -> card.Cards | None:
         told = self._asked(card.GetCardStatus(), card.CardStatus, "cannot read the SIM's state", deadline)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from lpad.base.errors import CardError
 from lpad.card.link.held_clients import HeldSession
-from lpad.card.qmi.session_client import SessionClient, pass_over
+from lpad.card.qmi.session_client import SessionClient
 from lpad.codec.qmi import data_session
 from lpad.codec.qmi.data_session import ANY_HANDLE, EndReason, EndType, IpFamily
 from lpad.codec.qmi.results import Error, error_name
@@ -19,12 +21,15 @@ if TYPE_CHECKING:
     from lpad.card.qmi.qmi_dialogue import QmiDialogue
     from lpad.codec.qmi.framing import Message
     from lpad.protocol.data_session import SessionWish
+    from lpad.protocol.iccid_answer import IccidReport
 
 _log = logging.getLogger(__name__)
 
 _STARTING = 60.0
 """Seconds in which a network opens or refuses a session."""
-_STOPPING = 30.0
+_STOPPING = 10.0
+_SHARE = 3
+"""A stop gets this part of the time left, so that an unanswered one leaves time to give its client back."""
 _OPEN, _CLOSE = "cannot open the data session", "cannot close the data session"
 _MOST_CAUSE = 255
 _CAUSES: dict[int, int] = {
@@ -55,11 +60,18 @@ class QmiSession:
         self._cause: int | None = None
         self._taken = False
         self._opened: SessionWish | None = None
+        self._profile: IccidReport | None = None
 
     @property
     def cause(self) -> int | None:
         """The network's cause against the last attempt, from 1 to 255; None without a report."""
         return self._cause
+
+    def modem_reads(self, profile: IccidReport) -> None:
+        """Note the profile that the modem reads; a cause against another one is forgotten."""
+        if self._profile is not None and profile != self._profile:
+            self._cause = None
+        self._profile = profile
 
     def report(self, *, patience: float, deadline: Deadline) -> SessionReport:
         """Return whether a session is active, also another program's, and the addresses of active ones.
@@ -83,32 +95,38 @@ class QmiSession:
     def open(self, wish: SessionWish, *, patience: float, deadline: Deadline) -> SessionReport:
         """Open a session for each wanted version of IP; lpad's earlier sessions are closed first.
 
-        One of two versions is enough, because a network may have one only.
+        One of two versions is enough, because a network may have one only; the report names the other.
 
         Raises:
             CardUnreachable: the port is gone or does not answer.
         """
-        if self._opened == wish:
-            report = self.report(patience=patience, deadline=deadline)
-            if report.active:
-                return report
+        if self._opened == wish and self._is_up(patience=patience, deadline=deadline):
+            return self.report(patience=patience, deadline=deadline)
         self.close(deadline=deadline)
         self._cause, self._taken = None, False
         started = False
+        missing: list[int] = []
         for family, wanted in ((IpFamily.IPV4, wish.ipv4), (IpFamily.IPV6, wish.ipv6)):
             if not wanted or self._cause not in _ABOUT_TYPE:
                 continue
+            # Time is left to ask for the first session's state if the second start is not answered.
+            until = deadline.within(deadline.remaining() / 2) if started else deadline
             try:
-                started |= self._start(family, wish, patience=patience, deadline=deadline)
+                up = self._start(family, wish, patience=patience, deadline=until)
             except CardError as error:
                 if not started:
                     raise
-                pass_over(error)
+                _log.info("%s", error)
+                up = False
+            started |= up
+            if not up:
+                missing.append(family)
         if not started:
             return SessionReport(active=False, cause=self._cause, taken=self._taken)
         self._cause = None
         self._opened = wish
-        return self.report(patience=patience, deadline=deadline)
+        report = self.report(patience=patience, deadline=deadline)
+        return replace(report, missing=tuple(missing)) if report.active else report
 
     def close(self, *, deadline: Deadline) -> None:
         """Close lpad's sessions, also those of an earlier process; does nothing if there are none.
@@ -124,6 +142,20 @@ class QmiSession:
             if held.sessions.get(session.family) is session:  # else the modem was reset meanwhile
                 self._dialogue.give_back(Service.WDS, session.client, deadline=deadline)
                 held.forget_session(session.family)
+
+    def _is_up(self, *, patience: float, deadline: Deadline) -> bool:
+        """Return whether a session that lpad has opened is up; one of another program does not count.
+
+        A modem may report that one to lpad's clients, too. So an indicated end counts for more.
+        """
+        held = self._dialogue.held
+        for family, own in tuple(held.sessions.items()):
+            client = SessionClient(self._dialogue, own.client)
+            report = client.report(patience=patience, deadline=deadline)
+            now = held.sessions.get(family)
+            if report.active and now is not None and now.handle is not None:
+                return True
+        return False
 
     def _report_of(self, family: IpFamily, *, patience: float, deadline: Deadline) -> SessionReport:
         own = self._dialogue.held.sessions.get(family)
@@ -180,15 +212,21 @@ class QmiSession:
         request = data_session.StopNetwork(
             handle=handle, no_automatic_start=1 if handle == ANY_HANDLE else None
         )
+        patience = stop_patience(deadline.remaining())
         try:
             SessionClient(self._dialogue, client).exchange(
-                request, attempted=_CLOSE, patience=_STOPPING, deadline=deadline, checked=True
+                request, attempted=_CLOSE, patience=patience, deadline=deadline, checked=True
             )
         except CardError as error:
             _log.info("%s", error)
 
     def _error_of(self, answer: Message) -> int:
         return self._dialogue.error_of(answer, attempted=_OPEN)
+
+
+def stop_patience(left: float) -> float:
+    """Return the seconds to wait for the answer to a stop, from those left for it and the next steps."""
+    return min(_STOPPING, left / _SHARE)
 
 
 def _cause(told: data_session.NetworkStarted) -> int | None:

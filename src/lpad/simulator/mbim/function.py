@@ -104,6 +104,7 @@ class MbimFunction:
         self.channels.leak()
         self._lte_attach = LteAttachContexts(self.modem.contexts)
         self._session = False
+        self._active = False
         self.opened = False
         """Whether a host has sent Open."""
         self.max_transfer = DEFAULT_TRANSFER
@@ -163,6 +164,9 @@ class MbimFunction:
         """Return the indications that are due."""
         if self.opened and self.modem.registration.news():
             self._announce(Basic.REGISTER_STATE)
+        if self._active and not self._is_active:
+            self._active = False
+            self._announce(Basic.CONNECT)
         now = time.monotonic()
         ready = [cid for at, cid in self._pending if at <= now]
         self._pending = [each for each in self._pending if each[0] > now]
@@ -220,6 +224,8 @@ class MbimFunction:
     def _state_of(self, cid: Basic) -> Information:
         if cid is Basic.REGISTER_STATE:
             return self._registration()
+        if cid is Basic.CONNECT:
+            return ConnectStatus(activation=ActivationState.DEACTIVATED)
         return self._subscriber()
 
     def _card_was_reset(self) -> None:
@@ -329,8 +335,16 @@ class MbimFunction:
                     Status.FAILURE,
                     ConnectStatus(activation=ActivationState.DEACTIVATED, network_error=cause or 0),
                 )
-        active = self._session and registered
+        self._active = active = self._session and registered
         return ConnectStatus(activation=ActivationState.ACTIVATED if active else ActivationState.DEACTIVATED)
+
+    @property
+    def _is_active(self) -> bool:
+        """Whether the session is open; it ends with its registration."""
+        registered = self.modem.registration.status() in (HOME, ROAMING)
+        return registered and (
+            self._session if self.habits.lte_attach else self.modem.contexts.bearer is not None
+        )
 
     def _connect(self, command: Command) -> Information:
         if self.habits.lte_attach:
@@ -347,7 +361,7 @@ class MbimFunction:
                 context.credentials = named if wish.authentication else None
                 contexts.attaches += 1
         registered = self.modem.registration.status() in (HOME, ROAMING)
-        active = contexts.bearer is not None and registered
+        self._active = active = contexts.bearer is not None and registered
         told = ConnectStatus(
             activation=ActivationState.ACTIVATED if active else ActivationState.DEACTIVATED,
             network_error=0 if active else contexts.esm_cause or 0,
