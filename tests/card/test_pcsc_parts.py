@@ -108,7 +108,7 @@ def test_which_errors_end_a_connection() -> None:
 
 
 def test_programs_that_use_pcsc() -> None:
-    """A process that has loaded the library is named, this one is not."""
+    """Another process that has loaded the library is named; the calling process is not."""
     ctypes.CDLL("libpcsclite.so.1")
     script = "import ctypes, sys; ctypes.CDLL('libpcsclite.so.1'); print(flush=True); sys.stdin.read()"
     with subprocess.Popen(

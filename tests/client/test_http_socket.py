@@ -152,7 +152,7 @@ def test_a_head_has_a_limit(tmp_path: Path, serve: Serve) -> None:
 
 
 def test_a_refusal_before_the_body_was_read_is_heard(tmp_path: Path) -> None:
-    """The daemon answers a too large request and closes the connection; the client shows the answer."""
+    """The daemon answers an oversized request and closes the connection; the client shows the answer."""
     path = tmp_path / "lpad.sock"
     problem = b'{"kind":"too-large","detail":"the body is too large"}'
 

@@ -181,7 +181,7 @@ LEAVES = {
 
 
 def keys(path: str) -> list[str]:
-    """Return the path of a setting in BASE."""
+    """Return the keys that lead to a setting in BASE."""
     return PLACES.get(path, path).replace("NAME", "modem").split(".")
 
 

@@ -134,7 +134,7 @@ def test_a_modem_that_does_not_know_its_familys_reset_is_reset_nevertheless(tmp_
 
 
 def test_a_modem_that_never_notices_fails_the_change_and_stays_powered(tmp_path: Path, pki: Pki) -> None:
-    """The card has switched, the modem has not: which is a failure (openpilot#35279, openpilot#35324)."""
+    """The card has switched but the modem has not, which is a failure (openpilot#35279, openpilot#35324)."""
     with bench(tmp_path, pki, notices=Notices.NEVER) as lab:
         lab.install()
         change = lab.carry_out(Kind.ENABLE, iccid=FIRST)

@@ -1,4 +1,4 @@
-"""Journals of earlier releases, each written by it: both directions of docs/compatibility.md's promise.
+"""Journals of earlier releases, written by them: both directions of docs/compatibility.md's promise.
 
 `journeys/released/make.py` has an installed release write the files in `journeys/released/VERSION/`.
 """

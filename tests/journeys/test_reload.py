@@ -223,7 +223,7 @@ def test_the_status_reports_what_happens(
 def test_the_end_while_a_change_waits(
     gateway: Gateway, managed: Managed, profile: Callable[[], bytes]
 ) -> None:
-    """Events of the engine after the end of the API do not delay the end: SIGTERM ends the daemon with 0."""
+    """Events that the engine reports after the API has stopped do not delay the exit after SIGTERM."""
     gateway.client.download(CARD, activation_code=gateway.order(profile()), confirm=True, wait=PATIENCE)
     managed.process.terminate()
     assert managed.process.wait(PATIENCE) == 0

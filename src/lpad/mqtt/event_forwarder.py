@@ -43,7 +43,7 @@ SET_ASIDE_AFTER = 5 * 24 * 3600.0
 KEPT_EVERY = 1.0
 """Seconds between two writes of the position while there are many events."""
 ACKNOWLEDGED_EVERY = 10.0
-"""Seconds between two messages to lpad about how far the broker is."""
+"""Seconds between two messages to lpad about the latest event that the broker has confirmed."""
 
 _LOOK = 60.0
 

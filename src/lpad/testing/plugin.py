@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from lpad.simulator.smdp.server import SmDp
     from lpad.testing.simulated_gateway import Gateway
 
-_MARKER = "lpad(personality=None, settings=None, euicc=None): how the gateway of this test differs"
+_MARKER = (
+    "lpad(personality=None, settings=None, euicc=None): the modem of this test's gateway, and the differences"
+    " of its settings and its card from the defaults"
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:

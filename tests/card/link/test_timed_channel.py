@@ -15,7 +15,7 @@ STATUS = Apdu(Command(0x80, 0xF2))
 
 
 class Scripted:
-    """Answers the first command, and is lost for the second."""
+    """A channel that answers the first command and is lost at the second."""
 
     aid: Aid = ISD_R
     closed = False

@@ -168,7 +168,7 @@ def test_a_number_that_is_gone(data: str) -> None:
 
 
 def test_nothing_retrieved() -> None:
-    """Another refusal is an error."""
+    """A refusal other than 1 is reported as an error."""
     answer = RetrieveNotificationsListResponse.decode(bytes.fromhex("BF2B0381017F"))
     assert answer.error is RetrieveNotificationsError.UNDEFINED_ERROR
 

@@ -1,4 +1,4 @@
-"""The message `look now`: another request for an open wish, and at most one query a minute."""
+"""Hints: another request for an open wish makes lpad query the platform, at most once a minute."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def test_a_kept_switch(tmp_path: Path, pki: Pki) -> None:
 def test_a_switch_that_is_rolled_back(
     tmp_path: Path, pki: Pki, subscription: Subscription, layer: str, cause: str | None
 ) -> None:
-    """The layer that fails goes down once, with the network's cause, and the previous profile's come up."""
+    """The layer that fails goes down once, with its cause, and the previous profile's layers come up."""
     with networking(tmp_path, pki, subscriptions={SECOND: subscription}) as lab, heard(lab) as told:
         stored = lab.engine.events.last()
         rolled_back(ended(lab, REGISTERED, "bearer", "address", within=6))

@@ -145,7 +145,7 @@ class WaitingCard(Card):
 
 
 def test_a_refresh_that_waits_is_served_whatever_the_modem_asks() -> None:
-    """91xx to opening a channel means success, and ends in a reset that closes the channel."""
+    """The answer 91xx to opening a channel means success; the announced REFRESH closes the channel."""
     card = WaitingCard()
     with port_of(card, handles=Handles.NUMBER) as port:
         assert port.ask(OPEN) == ["+CCHO: 1", "OK"]

@@ -44,7 +44,7 @@ def holders(port: str) -> tuple[str, ...]:
 
 
 def _holders(port: str, processes: Path) -> list[tuple[str, str]]:
-    """Return name and number of the processes that have a port open, according to /proc."""
+    """Return the name and the PID of each process that has a port open, according to /proc."""
     device = os.path.realpath(port)
     found = []
     for process in processes.glob("[0-9]*"):

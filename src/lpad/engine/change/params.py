@@ -86,7 +86,7 @@ class ProvisionParams(DownloadParams, frozen=True, kw_only=True, omit_defaults=T
 
 
 class DiscoverParams(Params, frozen=True, kw_only=True):
-    """Whether the events are installed, `confirm` asking for consent to each, and the SM-DSs to ask.
+    """Whether the events are installed (with `confirm`, after consent to each), and the SM-DSs to ask.
 
     Without `servers`, they are the card's own and those of the settings.
     """

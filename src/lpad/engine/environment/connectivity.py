@@ -1,4 +1,4 @@
-"""Whether servers can be reached, by the kernel's reports on the network and by earlier attempts."""
+"""When a server that was not reached may be reachable again: by the kernel's reports and other attempts."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from lpad.base.errors import Cancelled, InternalError, LpadError
 from lpad.engine.change.change import Progress, State
 from lpad.engine.change.notes import NOTHING, DownloadNotes, N, Notes
-from lpad.engine.running.retry_time import TriedTime
+from lpad.engine.running.tried_time import TriedTime
 
 if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Json, Pause
@@ -135,7 +135,7 @@ class RunRecord:
             self._write(self._change.put_off(pause), notes, needed=False)
 
     def await_card(self, pause: Pause, notes: Noting) -> None:
-        """Wait for the card, which shows the result of the change, even if that cannot be written.
+        """Wait for the card, which shows the change's result, even if the journal cannot be written.
 
         The journal then shows the change as running, so it is also settled after a restart.
         """

@@ -169,7 +169,7 @@ def test_echoed_parameters(make_card: MakeCard, server: SmallServer) -> None:
 @pytest.mark.parametrize("curve", Curve)
 @pytest.mark.parametrize("hash_cc", [None, bytes(range(32))])
 def test_prepared(lpa: SmallLpa, pki: Pki, curve: Curve, hash_cc: bytes | None) -> None:
-    """The card returns a one-time key on the binding certificate's curve, signed with smdpSignature2."""
+    """The one-time key is on the binding certificate's curve, and the signature covers smdpSignature2."""
     server = SmallServer(pki, curve)
     _, authenticated = server.authenticate(lpa)
     kind, value = server.prepare(lpa, hash_cc=hash_cc)

@@ -48,7 +48,7 @@ class HttpConnection(BaseHTTPRequestHandler):
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE if length is None else self.rfile.read(length)
 
     def drop(self) -> NoReturn:
-        """Cut the connection in the place of an answer.
+        """Cut the connection instead of answering.
 
         Raises:
             Dropped: always.
