@@ -15,7 +15,7 @@ from lpad.base.identifiers import Iccid
 from lpad.codec.qmi.data_session import SetIpFamily, StartNetwork, StopNetwork
 from lpad.codec.qmi.services import Service, Uim
 from lpad.simulator.modem.contexts import Subscription
-from lpad.simulator.modem.personality import DENIED, ModemPersonality, Notices
+from lpad.simulator.modem.personality import DENIED, SEARCHING, ModemPersonality, Notices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -280,3 +280,22 @@ def test_the_probe_reports_the_link() -> None:
         assert '"qmi"' in done.stdout
         assert modem.function.clients == {}
         gateway.start()
+
+
+def test_a_cause_against_one_profile_is_none_against_the_next() -> None:
+    """The network refuses the first profile's session; the next one, still searching, keeps its own APN."""
+    personality = ModemPersonality(
+        subscriptions={SECOND: Subscription(apns=("", "iot.example"))}, registration={FIRST: SEARCHING}
+    )
+    settings = {"network": {"applier": "at", "step_limit": 3}}
+    with qmi_gateway(personality=personality, settings=settings) as (gateway, _):
+        installed(gateway)
+        gateway.client.set_network(CARD, SECOND, apn="wrong.example")
+        gateway.client.set_network(CARD, FIRST, apn="first.example")
+        refused = gateway.client.enable(CARD, SECOND, guard=None, wait=PATIENCE)
+        assert "ESM cause 27" in str(refused.result)
+        change = gateway.client.enable(CARD, FIRST, guard=("registered",), within=30.0, wait=PATIENCE)
+        assert change.error is not None
+        assert change.error.kind == "switch-rolled-back"
+        assert "ESM cause" not in str(change.error.details)
+        assert "try-default-apn" not in [each.name for each in change.steps]
