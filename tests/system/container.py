@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -83,15 +85,26 @@ class Container:
                 stderr=console,
                 env=os.environ | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
             )
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        self.until(lambda: bool(children.read_text(encoding="utf-8").split()), "systemd-nspawn to begin")
-        self._first = int(children.read_text(encoding="utf-8").split()[0])
+        self.until(lambda: self._find_init() is not None, "systemd-nspawn to begin")
+        self._first = self._find_init()
         self.until(
             lambda: (
                 self.run("systemctl", "is-system-running", check=False).strip() in {"running", "degraded"}
             ),
             "the container to boot",
         )
+
+    def _find_init(self) -> int | None:
+        """Return the PID of the container's first process; systemd-nspawn starts it through another one."""
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        for child in children.read_text(encoding="utf-8").split():
+            with suppress(OSError):  # it has just ended
+                status = Path(f"/proc/{child}/status").read_text(encoding="utf-8")
+                (numbers,) = re.findall(r"^NSpid:\s*(.*)$", status, re.MULTILINE)
+                if len(numbers.split()) > 1 and numbers.split()[-1] == "1":
+                    return int(child)
+        return None
 
     def console(self) -> str:
         """Return the output on the container's console."""
