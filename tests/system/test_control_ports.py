@@ -113,7 +113,7 @@ def test_without_the_opener_the_error_names_it(mbim: Gateway) -> None:
     """The remedy works, and lpad continues by itself."""
     mbim.run("systemctl", "stop", "lpad.service", "lpad-ports.socket", OPENER)
     mbim.run("systemctl", "start", "lpad.service")
-    mbim.until(lambda: state(mbim) not in {"ready", "unknown", "reading"}, "the refusal")
+    mbim.until(lambda: state(mbim) == "absent", "the refusal")
     error = mbim.curl(f"/v1/euiccs/{NAME}", user="rita")[1]["error"]
     assert error["kind"] == "card-unreachable"
     assert "systemctl enable --now lpad-ports.socket" in str(error)

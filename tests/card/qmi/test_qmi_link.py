@@ -21,7 +21,9 @@ from lpad.codec import es10
 from lpad.codec.qmi import card as uim
 from lpad.codec.qmi import control, device
 from lpad.codec.qmi.services import Service
+from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.modem.personality import ModemPersonality
+from lpad.simulator.modem.pty_modem import PtyModem
 from lpad.simulator.qmi.control_port import QmiModem
 from lpad.simulator.qmi.function import QmiClient
 from lpad.simulator.qmi.habits import QmiHabits
@@ -256,6 +258,17 @@ def test_a_silent_modem_is_named(tmp_path: Path) -> None:
             modem.once(executed=False, lost=True)
         with pytest.raises(CardUnreachable, match="a QMI port and not an MBIM port"):
             link.imei(deadline=soon().within(11))
+        link.close()
+
+
+@pytest.mark.parametrize("other", [PtyModem, MbimModem])
+def test_a_port_of_another_kind_is_named(other: type[PtyModem | MbimModem], tmp_path: Path) -> None:
+    """An AT or MBIM port under a QMI port's name: also a short wait ends with the remedy."""
+    with other(ScriptedCard(), path=tmp_path / "wwan0qmi0") as modem:
+        link = open_qmi_link(modem.path)
+        with pytest.raises(CardUnreachable, match="a QMI port and not an MBIM port") as caught:
+            link.imei(deadline=soon().within(2))
+        assert caught.value.retryable
         link.close()
 
 

@@ -340,8 +340,10 @@ class QmiDialogue:
         return client
 
     def _first_answer(self, request: control.AllocateClient, *, deadline: Deadline) -> Message:
-        for _ in range(2):
-            self._check_time("cannot open the modem", deadline)
+        self._check_time("cannot open the modem", deadline)
+        for again in (False, True):
+            if again and deadline.passed:
+                break
             answer = self._sent(request, 0, deadline=deadline.within(OPENING))
             if answer is not None:
                 return answer
