@@ -87,7 +87,7 @@ class TestPcscLink(LinkContract):
         finally:
             link.close()
 
-    def test_a_reader_has_no_imei(self, rig: Rig) -> None:
+    def test_tells_the_imei(self, rig: Rig) -> None:
         """A reader is not a phone: it has no IMEI, and reports this without asking the card."""
         before = len(rig.card.sent)
         assert rig.link.imei(deadline=soon()) is None
