@@ -95,6 +95,16 @@ def iccid_report(answer: AtAnswer) -> IccidReport | SimLocked | None:
     return _report(found)
 
 
+def iccid_told(answer: AtAnswer) -> Iccid | None:
+    """Return the ICCID that an answer most likely means; None if none can be read. For other programs.
+
+    Raises:
+        MalformedError: the answer contains no ICCID.
+    """
+    report = iccid_report(answer)
+    return report.likeliest if isinstance(report, IccidReport) else None
+
+
 def is_reported(iccid: str, text: str | None) -> bool:
     """Whether a program's report of the modem's ICCID, as ModemManager's, is this ICCID in any form.
 
