@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lpad.base.errors import CardUnreachable, MalformedError
@@ -211,8 +212,7 @@ class QmiFunction:
         if self.modem.registration.news():
             self._announce(self._serving_system_indications)
             for client, change in self.calls.ended():
-                said = _indication(change, client)
-                self._announce(lambda said=said: [said])  # type: ignore[misc]  # bound now
+                self._announce(partial(list, (_indication(change, client),)))
         now = time.monotonic()
         ready = [make for at, make in self._pending if at <= now]
         self._pending = [each for each in self._pending if each[0] > now]
