@@ -29,6 +29,7 @@ HABITS: dict[str, dict[str, Any]] = {
     "as Fibocom L860": {"select_p2": (12,), "builds_class": False, "fetches_response": False},
     "fragments": {"max_transfer": 64},
     "without indications": {"indication_delay": None, "extensions": False},
+    "late indications": {"indication_delay": 3.0},
 }
 
 
@@ -84,10 +85,11 @@ def read_by(modem: MbimModem) -> str:
     return found[0]
 
 
-def test_a_switch_is_kept_once_the_modem_is_registered() -> None:
-    """The guard queries MBIM's register state, and its indication ends the wait."""
+@pytest.mark.parametrize("delay", [0.0, 3.0])
+def test_a_switch_is_kept_once_the_modem_is_registered(delay: float) -> None:
+    """The guard queries the register state; an indication ends the wait, and is not needed if it is late."""
     personality = ModemPersonality(registers_after=0.5)
-    with mbim_gateway(personality=personality) as (gateway, modem):
+    with mbim_gateway(personality=personality, indication_delay=delay) as (gateway, modem):
         installed(gateway)
         gateway.client.enable(CARD, FIRST, wait=PATIENCE).check()
         change = gateway.client.enable(CARD, SECOND, guard=("registered",), within=60.0, wait=PATIENCE)

@@ -29,6 +29,7 @@ FIRST, SECOND = "8900101000000000017", "8900101000000000025"
 HABITS: dict[str, dict[str, Any]] = {
     "as most": {},
     "fetches, long answers": {"fetches_response": True, "long_response": 200},
+    "late indications": {"indication_delay": 3.0, "refresh_patience": 20.0},
     "one slot, no indications": {"slot_status": False, "indication_delay": None, "builds_class": False},
 }
 
@@ -66,7 +67,7 @@ def test_a_profile_lives_on_a_qmi_modem(habits: str, profile: Callable[[], bytes
             for iccid in (first, second)
         }
         gateway.until(lambda: modem.function.channels == set() and gateway.card.open_channels == ())
-        if "indication_delay" not in HABITS[habits]:
+        if HABITS[habits].get("indication_delay", 0.0) is not None:
             assert modem.function.refreshes_unanswered == 0
 
 
@@ -87,10 +88,11 @@ def read_by(modem: QmiModem) -> str:
     return found[0]
 
 
-def test_a_switch_is_kept_once_the_modem_is_registered() -> None:
-    """The guard asks the network service, and its indication ends the wait."""
+@pytest.mark.parametrize("delay", [0.0, 3.0])
+def test_a_switch_is_kept_once_the_modem_is_registered(delay: float) -> None:
+    """The guard asks the network service; its indication ends the wait, and is not needed if it is late."""
     personality = ModemPersonality(registers_after=0.5)
-    with qmi_gateway(personality=personality) as (gateway, _):
+    with qmi_gateway(personality=personality, indication_delay=delay, refresh_patience=20.0) as (gateway, _):
         installed(gateway)
         gateway.client.enable(CARD, FIRST, wait=PATIENCE).check()
         change = gateway.client.enable(CARD, SECOND, guard=("registered",), within=60.0, wait=PATIENCE)

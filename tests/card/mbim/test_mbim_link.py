@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import select
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,9 +18,10 @@ from lpad.card.mbim.mbim_link import GROUP, MbimLink, open_mbim_link
 from lpad.codec import es10
 from lpad.codec.mbim.framing import encode
 from lpad.codec.mbim.information_buffer import decode
-from lpad.codec.mbim.messages import Action, Command, Indication
+from lpad.codec.mbim.messages import Action, Close, Command, Indication, Open
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, UICC, Basic, Extended, Uicc
-from lpad.codec.mbim.uicc_access import LPA_CAPABILITY, TerminalCapability
+from lpad.codec.mbim.statuses import ProtocolError, Status, error_name
+from lpad.codec.mbim.uicc_access import LPA_CAPABILITY, ApduRequest, TerminalCapability
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.mbim.habits import MbimHabits
 from lpad.simulator.modem.personality import ModemPersonality
@@ -112,6 +113,80 @@ def test_what_the_firmware_wants_is_remembered(tmp_path: Path) -> None:
             link.close()
             assert opened_channels(modem) - before == expected
     assert "490154203237518" not in "".join(path.read_text() for path in (tmp_path / "links").iterdir())
+
+
+@pytest.mark.parametrize("refusal", [0x6E00, 0x6881, 0x6985], ids="{:04X}".format)
+def test_another_type_of_class_byte_is_tried_after_each_refusal(refusal: int, tmp_path: Path) -> None:
+    """Firmware has several status words for a type that it does not take; the second attempt counts."""
+    habits = {"class_byte_types": (0,), "class_refusal": refusal}
+    with rig_with(str(tmp_path / "cdc-wdm0"), **habits) as (modem, link):
+        assert get_eid(link) == EID
+        sent = [decode(ApduRequest, each.info).class_byte_type for each in uicc_commands(modem, Uicc.APDU)]
+        assert sent == [1, 0]
+
+
+def test_a_command_that_may_not_be_repeated_is_sent_once(tmp_path: Path) -> None:
+    """6985 may be the card's own answer, so only a harmless command shows which type the firmware takes."""
+    habits = {"class_byte_types": (0,), "class_refusal": 0x6985}
+    with (
+        rig_with(str(tmp_path / "cdc-wdm0"), **habits) as (modem, link),
+        isdr_session(link, deadline=soon()) as isdr,
+        pytest.raises(CardStatus, match="6985"),
+    ):
+        isdr.command(GET_EID, deadline=soon())
+    assert len(uicc_commands(modem, Uicc.APDU)) == 1
+
+
+def test_a_function_that_another_program_left_open_is_closed_first(tmp_path: Path) -> None:
+    """After an Open without an answer, Close ends the earlier use before the second Open."""
+    with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
+        modem.once(executed=False, lost=True)
+        assert get_eid(link) == EID
+        assert [type(each) for each in modem.received][:4] == [Open, Close, Open, Command]
+
+
+@pytest.mark.parametrize("status", [Status.BUSY, Status.STK_BUSY, Status.NOT_INITIALIZED], ids=str)
+def test_a_busy_modem_is_asked_again(status: Status, tmp_path: Path) -> None:
+    """A channel is opened at the next attempt; the end of a busy session advises to try again."""
+    with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
+        modem.once(UICC, Uicc.OPEN_CHANNEL, status=status)
+        assert get_eid(link) == EID
+        assert len(uicc_commands(modem, Uicc.OPEN_CHANNEL)) == 2
+        modem.once(UICC, Uicc.APDU, status=status)
+        with pytest.raises(CardBusy, match="starting up or its SIM is in use; try again"):
+            get_eid(link)
+
+
+@pytest.mark.parametrize(
+    "error", [each for each in ProtocolError if each is not ProtocolError.NOT_OPENED], ids=str
+)
+def test_a_function_error_is_named(error: ProtocolError, tmp_path: Path) -> None:
+    """The message is not repeated; the error has the function's reason, and the next attempt works."""
+    with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
+        assert get_eid(link) == EID
+        before = len(uicc_commands(modem, Uicc.APDU))
+        modem.once(UICC, Uicc.APDU, error=error)
+        with pytest.raises(CardUnreachable, match=f"refuses the message .{error_name(error)}.; try again"):
+            get_eid(link)
+        assert len(uicc_commands(modem, Uicc.APDU)) == before + 1
+        assert get_eid(link) == EID
+
+
+def test_a_modem_that_loses_a_transaction(tmp_path: Path) -> None:
+    """Whichever answer is lost, lpad reports it in time, and the next attempt works."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    for lost in range(6):
+        habits = MbimHabits(lost_transaction=lost)
+        with MbimModem(card, path=tmp_path / f"wdm{lost}", habits=habits) as modem:
+            link = open_mbim_link(modem.path, overrides={"patience": {"apdu": 0.3, "information": 0.3}})
+            with suppress(CardUnreachable):
+                get_eid(link)
+            assert get_eid(link) == EID
+            link.close()
+            again = open_mbim_link(modem.path)
+            assert get_eid(again) == EID
+            again.close()
+            assert modem.function.channels.open == {}, "a channel whose number lpad never learned is closed"
 
 
 def test_a_reset_modem_is_opened_again(tmp_path: Path) -> None:
@@ -404,6 +479,17 @@ def test_the_slot_is_changed_if_the_settings_say_so(tmp_path: Path) -> None:
             assert link.describe().slots == ("slot 1 is empty", "slot 2 (active) has a card")
             link.close()
         assert slot_changes(modem) == 1
+
+
+def test_the_card_in_the_new_slot_is_used_once_it_has_started(tmp_path: Path) -> None:
+    """The card in the new slot needs longer than the first second, and is not asked before (lpac#241)."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    habits = MbimHabits(slots=2, card_slot=1, slot_start=1.2)
+    with MbimModem(card, path=tmp_path / "wdm", habits=habits) as modem:
+        link = open_mbim_link(modem.path, overrides={"sim_slot": 2})
+        assert get_eid(link) == EID
+        assert len(uicc_commands(modem, Uicc.OPEN_CHANNEL)) == 1
+        link.close()
 
 
 @pytest.mark.parametrize("slots", [1, 2])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import select
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +20,7 @@ from lpad.card.qmi.sim_slots import slots_of, used_slot
 from lpad.codec import es10
 from lpad.codec.qmi import card as uim
 from lpad.codec.qmi import control, device
+from lpad.codec.qmi.results import Error
 from lpad.codec.qmi.services import Service
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.modem.personality import ModemPersonality
@@ -233,6 +234,32 @@ def test_a_lost_answer_ends_in_time_and_the_next_request_works(tmp_path: Path) -
         assert get_eid(link) == EID
 
 
+@pytest.mark.parametrize("error", [Error.UIM_UNINITIALIZED, Error.DEVICE_NOT_READY], ids=str)
+def test_a_modem_that_is_not_ready_is_asked_again(error: Error, tmp_path: Path) -> None:
+    """A channel is opened at the next attempt; the end of such a session advises to try again."""
+    with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
+        modem.once(uim.OpenLogicalChannel, error=error)
+        assert get_eid(link) == EID
+        opened = (uim.OpenLogicalChannel.SERVICE, uim.OpenLogicalChannel.MESSAGE)
+        assert sent(modem).count(opened) == 2
+        modem.once(uim.SendApdu, error=error)
+        with pytest.raises(CardBusy, match="starting up or its SIM is in use; try again"):
+            get_eid(link)
+
+
+def test_a_modem_that_loses_a_transaction(tmp_path: Path) -> None:
+    """Whichever answer is lost, lpad reports it in time, and the next attempt works.
+
+    If it is that about a new client, the modem keeps this client until it is reset.
+    """
+    patience = {"patience": {"apdu": 0.3, "information": 0.3}}
+    for lost in (1, 2, 3, 4, 6, 7, 8, 9, 10):
+        with rig_with(str(tmp_path / f"wdm{lost}"), quirks=patience, lost_transaction=lost) as (_, link):
+            with suppress(CardUnreachable):
+                get_eid(link)
+            assert get_eid(link) == EID
+
+
 def test_a_late_answer_is_no_answer_to_the_next_request(tmp_path: Path) -> None:
     """The transaction decides, so two equal requests do not mix up."""
     with rig_with(str(tmp_path / "cdc-wdm0"), quirks=QUICK) as (modem, link):
@@ -406,6 +433,14 @@ def test_the_slot_is_changed_if_the_settings_say_so(tmp_path: Path) -> None:
             assert link.describe().slots == ("slot 1 is empty", "slot 2 (active) has a card")
             link.close()
         assert sent(modem).count((uim.SwitchSlot.SERVICE, uim.SwitchSlot.MESSAGE)) == 1
+
+
+def test_the_card_in_the_new_slot_is_used_once_it_has_started(tmp_path: Path) -> None:
+    """The card in the new slot needs longer than the first second, and is not asked before."""
+    habits = {"slots": 2, "card_slot": 2, "slot_start": 1.2}
+    with rig_with(str(tmp_path / "cdc-wdm0"), quirks={"sim_slot": 2}, **habits) as (modem, link):
+        assert get_eid(link) == EID
+        assert sent(modem).count((uim.OpenLogicalChannel.SERVICE, uim.OpenLogicalChannel.MESSAGE)) == 1
 
 
 @pytest.mark.parametrize("habits", [{}, {"slots": 2}, {"slot_status": False}], ids=str)

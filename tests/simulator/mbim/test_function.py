@@ -132,6 +132,36 @@ def test_a_forgetful_function_must_be_opened_again() -> None:
     assert function.channels.open == {}
 
 
+def test_a_transaction_may_be_lost() -> None:
+    """The command is carried out, and only its answer is missing, once."""
+    card = ScriptedCard()
+    function = opened(card, lost_transaction=1)
+    open_channel(function)
+    command = Command(
+        transaction=9,
+        service=UICC,
+        cid=Uicc.CLOSE_CHANNEL,
+        action=Action.SET,
+        info=encode(uicc.CloseChannelRequest(channel=0, group=7)),
+    )
+    assert function.receive(command) == []
+    assert card.open == set()
+    assert ask(function, BASIC_CONNECT, Basic.DEVICE_CAPS).status == Status.SUCCESS
+
+
+def test_a_slot_may_start_slowly() -> None:
+    """After a change of the slot the card cannot be used for a time, and the slot's state tells this."""
+    function = opened(slots=2, card_slot=1, slot_start=3600.0)
+    ask(function, BASIC_CONNECT_EXTENSIONS, Extended.DEVICE_SLOT_MAPPINGS, basic.SlotMappings(slots=(1,)))
+    told = ask(function, BASIC_CONNECT_EXTENSIONS, Extended.SLOT_INFO_STATUS, basic.SlotRequest(slot=1))
+    assert decode(basic.SlotInfo, told.info).state == basic.SlotState.NOT_READY
+    assert open_channel(function).status == Status.NOT_INITIALIZED
+    ready = decode(
+        basic.SubscriberReadyStatus, ask(function, BASIC_CONNECT, Basic.SUBSCRIBER_READY_STATUS).info
+    )
+    assert (ready.ready_state, ready.sim_iccid) == (basic.ReadyState.NOT_INITIALIZED, "")
+
+
 def test_another_slot_has_no_card() -> None:
     """The mapping names the modem's slot; only one slot has the card."""
     function = opened(slots=2, card_slot=1)

@@ -82,6 +82,33 @@ def test_clients_run_out() -> None:
     assert asked(function, request)[0] == Error.NONE
 
 
+def test_a_transaction_may_be_lost() -> None:
+    """The request is carried out, and only its response is missing, once."""
+    function = QmiFunction(ScriptedCard(), habits=QmiHabits(lost_transaction=0))
+    request = Message(
+        kind=Kind.REQUEST,
+        service=Service.CTL,
+        client=0,
+        transaction=7,
+        number=control.AllocateClient.MESSAGE,
+        parameters=encode(control.AllocateClient(service=Service.UIM)),
+    )
+    assert function.receive(request) == []
+    assert list(function.clients) == [(Service.UIM, 1)]
+    assert asked(function, control.AllocateClient(service=Service.UIM))[0] == Error.NONE
+
+
+def test_a_slot_may_start_slowly() -> None:
+    """After a change of the slot the card cannot be used for a time, and its state tells this."""
+    function = started(slots=2, card_slot=2, slot_start=3600.0)
+    assert asked(function, uim.SwitchSlot(logical=1, physical=2))[0] == Error.NONE
+    (told,) = got(function, uim.GetCardStatus(), uim.CardStatus).status.cards
+    assert told.state == uim.CardState.ABSENT
+    assert got(function, uim.GetSlotStatus(), uim.SlotStatus).slots[1].iccid == b""
+    request = uim.OpenLogicalChannel(slot=1, aid=bytes(ISD_R))
+    assert asked(function, request)[0] == Error.UIM_UNINITIALIZED
+
+
 def test_sync_frees_the_clients_of_everybody() -> None:
     """That is why no program may send it on a shared device."""
     function = started()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lpad.base.errors import InternalError
 from lpad.codec.mbim.framing import TO_FUNCTION, encode
-from lpad.codec.mbim.messages import Command, Message
+from lpad.codec.mbim.messages import Command, CommandDone, FunctionError, Message
 from lpad.codec.mbim.reassembly import Receiver
 from lpad.simulator.mbim.function import MbimFunction
 from lpad.simulator.modem.control_port import ControlPort, Fault
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
     from uuid import UUID
 
+    from lpad.codec.mbim.statuses import ProtocolError, Status
     from lpad.simulator.mbim.habits import MbimHabits
     from lpad.simulator.modem.commands import Card
     from lpad.simulator.modem.personality import ModemPersonality
@@ -62,6 +65,8 @@ class MbimModem(ControlPort[Message, MbimFunction]):
         before: bytes = b"",
         vanish: bool = False,
         forgets_open: bool = False,
+        status: Status | None = None,
+        error: ProtocolError | None = None,
     ) -> None:
         """Arm a fault for the next command of a service; several are used up in order.
 
@@ -74,6 +79,8 @@ class MbimModem(ControlPort[Message, MbimFunction]):
             before: bytes sent before the answer, such as noise.
             vanish: whether the port disappears in place of the answer.
             forgets_open: whether the modem restarts in place of the command, and answers NotOpened.
+            status: the status with which the command is refused; None: it is not.
+            error: the function error in place of the answer; None: no error.
         """
 
         def concerns(message: Message) -> bool:
@@ -89,5 +96,22 @@ class MbimModem(ControlPort[Message, MbimFunction]):
                 before=before,
                 vanish=vanish,
                 restarts=forgets_open,
+                instead=_refusal(status, error),
             )
         )
+
+
+def _refusal(status: Status | None, error: ProtocolError | None) -> Callable[[Message], Message] | None:
+    if error is not None:
+        return lambda message: FunctionError(transaction=message.transaction, error=error)
+    if status is None:
+        return None
+
+    def refused(message: Message) -> Message:
+        if not isinstance(message, Command):
+            raise InternalError("only a command can be refused with a status")
+        return CommandDone(
+            transaction=message.transaction, service=message.service, cid=message.cid, status=status
+        )
+
+    return refused

@@ -109,6 +109,8 @@ class MbimFunction:
         """Whether a host has sent Open."""
         self.max_transfer = DEFAULT_TRANSFER
         self._commands = 0
+        self._lost = False
+        self._slot_starts_until = 0.0
         self._read = self.modem.radio.restarts
         self._pending: list[tuple[float, Basic]] = []
         self.restarts = False
@@ -130,7 +132,14 @@ class MbimFunction:
             self._commands = 0
             self.lose_power()
             return [FunctionError(transaction=message.transaction, error=ProtocolError.NOT_OPENED)]
-        return [self._command(message)]
+        answer = self._command(message)
+        return [] if self._is_lost() else [answer]
+
+    def _is_lost(self) -> bool:
+        """Return whether the latest command's answer is the one that is never sent."""
+        lost = self._commands - 1 == self.habits.lost_transaction and not self._lost
+        self._lost = self._lost or lost
+        return lost
 
     def lose_power(self) -> None:
         """Restart the whole modem unannounced: the host's Open and all channels are forgotten."""
@@ -249,6 +258,13 @@ class MbimFunction:
     def _need_card(self) -> None:
         if not self._has_card:
             raise _RefusedError(Status.SIM_NOT_INSERTED)
+        if self._slot_starts:
+            raise _RefusedError(Status.NOT_INITIALIZED)
+
+    @property
+    def _slot_starts(self) -> bool:
+        """Whether the card in the new slot has not started yet."""
+        return time.monotonic() < self._slot_starts_until
 
     # The commands.
 
@@ -264,6 +280,8 @@ class MbimFunction:
     def _subscriber(self) -> basic.SubscriberReadyStatus:
         if not self._has_card:
             return basic.SubscriberReadyStatus(ready_state=basic.ReadyState.SIM_NOT_INSERTED)
+        if self._slot_starts:
+            return basic.SubscriberReadyStatus(ready_state=basic.ReadyState.NOT_INITIALIZED)
         iccid = self.modem.radio.iccid()
         if iccid is None:
             state = basic.ReadyState.NO_ESIM_PROFILE if self.habits.extensions else basic.ReadyState.FAILURE
@@ -388,6 +406,7 @@ class MbimFunction:
                 raise _RefusedError(Status.INVALID_PARAMETERS)
             if wished[0] != self._slot:
                 self._slot = wished[0]
+                self._slot_starts_until = time.monotonic() + self.habits.slot_start
                 self._card.reset()
                 self._announce(Basic.SUBSCRIBER_READY_STATUS)
         return basic.SlotMappings(slots=(self._slot,))
@@ -400,6 +419,8 @@ class MbimFunction:
             state = basic.SlotState.EMPTY if slot == self._slot else basic.SlotState.OFF_EMPTY
         elif slot != self._slot:
             state = basic.SlotState.OFF
+        elif self._slot_starts:
+            state = basic.SlotState.NOT_READY
         elif self.modem.radio.iccid() is None:
             state = basic.SlotState.ACTIVE_ESIM_NO_PROFILES
         else:

@@ -16,7 +16,9 @@ class MbimHabits:
     select_p2: tuple[int, ...] | None = None
     """The only values of SelectP2Arg that do not fail with SelectFailed; None: any."""
     class_byte_types: tuple[int, ...] = (0, 1)
-    """The values of ClassByteType that reach the card; another one is answered 6E00."""
+    """The values of ClassByteType that reach the card."""
+    class_refusal: int = 0x6E00
+    """The status word with which another value is answered."""
     builds_class: bool = True
     """Whether the modem builds the class byte from type and channel, or passes the host's on."""
     refuses_channel_in_class: bool = False
@@ -45,7 +47,11 @@ class MbimHabits:
     """The physical slot with the card, from 0; the others are empty."""
     mapped_slot: int = 0
     """The slot that the modem uses at the start."""
+    slot_start: float = 0.0
+    """Seconds from a change of the slot until its card has started; until then NotInitialized."""
     registration: bool = True
     """Whether the modem answers REGISTER_STATE; otherwise the answer is NoDeviceSupport."""
     forgets_open: int | None = None
     """The number of commands after which it restarts unannounced and answers NotOpened; None: never."""
+    lost_transaction: int | None = None
+    """The number of commands after which the answer to one is never sent, once; None: none is lost."""

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from lpad.codec.mbim.uicc_access import ApduRequest, OpenChannelRequest
     from lpad.simulator.mbim.habits import MbimHabits
 
-_NO_CLASS = b"\x6e\x00"
-
 
 class UiccRefusedError(Exception):
     """The function refuses; `status` is that of its answer."""
@@ -115,7 +113,7 @@ class UiccChannels:
         if self._habits.refuses_channel_in_class and channel_of(request.apdu[0]):
             raise UiccRefusedError(Status.INVALID_LOGICAL_CHANNEL)
         if request.class_byte_type not in self._habits.class_byte_types:
-            return _NO_CLASS
+            return self._habits.class_refusal.to_bytes(2)
         apdu = request.apdu
         if self._habits.builds_class:
             kind = 0x80 if request.class_byte_type == 1 else apdu[0] & 0x80

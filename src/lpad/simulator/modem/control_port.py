@@ -84,6 +84,8 @@ class Fault(Generic[_M]):
     """Whether the port disappears in place of the answer."""
     restarts: bool = False
     """Whether the modem restarts unannounced, before it processes the message."""
+    instead: Callable[[_M], _M] | None = None
+    """Returns the answer to a message that the modem does not process; None: the modem's own."""
 
 
 class _SwitchedOffError(Exception):
@@ -215,7 +217,7 @@ class ControlPort(Generic[_M, _F]):
         fault = self._fault_for(message)
         if fault is not None and fault.restarts:
             self._function.lose_power()
-        answers = [] if fault is not None and not fault.executed else self._function.receive(message)
+        answers = self._answers(message, fault)
         if fault is not None and fault.delay:
             self._wait(fault.delay)
         if fault is not None and fault.vanish:
@@ -226,6 +228,11 @@ class ControlPort(Generic[_M, _F]):
             for answer in answers:
                 self._say(answer)
         self._restart_if_told()
+
+    def _answers(self, message: _M, fault: Fault[_M] | None) -> list[_M]:
+        if fault is not None and fault.instead is not None:
+            return [fault.instead(message)]
+        return [] if fault is not None and not fault.executed else self._function.receive(message)
 
     def _restart_if_told(self) -> None:
         before = self._function.modem.radio.restarts

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lpad.codec.qmi.framing import Direction, Message, encode
 from lpad.codec.qmi.reassembly import Receiver
 from lpad.simulator.modem.control_port import ControlPort, Fault
-from lpad.simulator.qmi.function import QmiFunction
+from lpad.simulator.qmi.function import QmiFunction, response_to
 
 if TYPE_CHECKING:
     import os
 
+    from lpad.codec.qmi.results import Error
     from lpad.codec.qmi.values import Body
     from lpad.simulator.modem.commands import Card
     from lpad.simulator.modem.personality import ModemPersonality
@@ -59,6 +61,7 @@ class QmiModem(ControlPort[Message, QmiFunction]):
         before: bytes = b"",
         vanish: bool = False,
         restarts: bool = False,
+        error: Error | None = None,
     ) -> None:
         """Arm a fault for the next request of a kind; several are used up in order.
 
@@ -70,6 +73,7 @@ class QmiModem(ControlPort[Message, QmiFunction]):
             before: bytes sent before the answer, such as noise.
             vanish: whether the port disappears in place of the answer.
             restarts: whether the modem restarts before it, and has forgotten all clients.
+            error: the error with which it is refused; None: it is not.
         """
 
         def concerns(message: Message) -> bool:
@@ -84,5 +88,6 @@ class QmiModem(ControlPort[Message, QmiFunction]):
                 before=before,
                 vanish=vanish,
                 restarts=restarts,
+                instead=None if error is None else partial(response_to, error=error),
             )
         )

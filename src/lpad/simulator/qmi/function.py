@@ -107,6 +107,7 @@ class QmiFunction:
         self.channels: set[int] = set()
         """The numbers of the open channels."""
         self._slot = self.habits.mapped_slot
+        self._slot_starts_until = 0.0
         self._waiting: int | None = None
         self._refreshing: _Refreshing | None = None
         self.refreshes_unanswered = 0
@@ -151,17 +152,8 @@ class QmiFunction:
                 error = Error.MISSING_ARGUMENT
             except CardUnreachable:
                 error = Error.INTERNAL
-        parameters = (encode_result(error), *(() if body is None else encode(body)))
-        return [
-            Message(
-                kind=Kind.RESPONSE,
-                service=message.service,
-                client=message.client,
-                transaction=message.transaction,
-                number=message.number,
-                parameters=parameters,
-            )
-        ]
+        lost = self._messages - 1 == self.habits.lost_transaction
+        return [] if lost else [response_to(message, error=error, body=body)]
 
     def lose_power(self) -> None:
         """Restart the whole modem unannounced: clients and channels are forgotten."""
@@ -289,11 +281,18 @@ class QmiFunction:
     def _has_card(self) -> bool:
         return self._slot == self.habits.card_slot
 
+    @property
+    def _slot_starts(self) -> bool:
+        """Whether the card in the new slot has not started yet."""
+        return time.monotonic() < self._slot_starts_until
+
     def _need_card(self, slot: int) -> None:
         if slot != _SLOT:
             raise RefusedError(Error.INVALID_ARGUMENT)
         if not self._has_card or not self.modem.radio.sim_power:
             raise RefusedError(Error.NO_SIM)
+        if self._slot_starts:
+            raise RefusedError(Error.UIM_UNINITIALIZED)
 
     # Control.
 
@@ -433,15 +432,18 @@ class QmiFunction:
         if not self._has_card or not self.modem.radio.sim_power:
             return uim.Cards(cards=(uim.Card(state=uim.CardState.ABSENT),))
         iccid = self.modem.radio.iccid()
-        if iccid is None:
-            return uim.Cards(cards=(uim.Card(state=uim.CardState.PRESENT),))
-        state = uim.AppState.PIN_REQUIRED if str(iccid) in self.modem.pin_locked else uim.AppState.READY
-        usim = uim.App(type=uim.AppType.USIM, state=state, aid=_USIM)
+        if iccid is None:  # a card without a profile has no USIM that could be starting
+            state = uim.CardState.ABSENT if self._slot_starts else uim.CardState.PRESENT
+            return uim.Cards(cards=(uim.Card(state=state),))
+        ready = uim.AppState.PIN_REQUIRED if str(iccid) in self.modem.pin_locked else uim.AppState.READY
+        app_state = uim.AppState.DETECTED if self._slot_starts else ready
+        usim = uim.App(type=uim.AppType.USIM, state=app_state, aid=_USIM)
         return uim.Cards(cards=(uim.Card(state=uim.CardState.PRESENT, apps=(usim,)),), primary=0)
 
     def _iccid(self) -> bytes:
         """Return the ICCID as in the card's file; empty if the modem has read none."""
-        iccid = self.modem.radio.iccid() if self.modem.radio.sim_power else None
+        readable = self.modem.radio.sim_power and not self._slot_starts
+        iccid = self.modem.radio.iccid() if readable else None
         if iccid is None or (str(iccid) in self.modem.pin_locked and self._personality.pin_hides_iccid):
             return b""
         return bytes(iccid)
@@ -481,6 +483,7 @@ class QmiFunction:
         if request.physical == self._slot:
             raise RefusedError(Error.NO_EFFECT)
         self._slot = request.physical
+        self._slot_starts_until = time.monotonic() + self.habits.slot_start
         self._card.reset()
         self.modem.radio.happened(Notices.RESET)
 
@@ -626,6 +629,18 @@ class QmiFunction:
             (uim.SendApdu, _send_apdu),
         )
     }
+
+
+def response_to(request: Message, *, error: Error, body: Body | None = None) -> Message:
+    """Return a modem's response to a request."""
+    return Message(
+        kind=Kind.RESPONSE,
+        service=request.service,
+        client=request.client,
+        transaction=request.transaction,
+        number=request.number,
+        parameters=(encode_result(error), *(() if body is None else encode(body))),
+    )
 
 
 def _indication(body: Body, client: int) -> Message:

@@ -52,7 +52,11 @@ class QmiHabits:
     """The physical slot with the card, from 1; the others are empty."""
     mapped_slot: int = 1
     """The physical slot that the modem uses at the start."""
+    slot_start: float = 0.0
+    """Seconds from a change of the slot until its card has started; until then UimUninitialized."""
     reset_needs_offline: bool = False
     """Whether a reset fails with IncompatibleState unless the modem is offline."""
     resets_after: int | None = None
     """The number of messages after which it restarts unannounced, once; None: never."""
+    lost_transaction: int | None = None
+    """The number of messages after which the answer to one is never sent, once; None: none is lost."""
