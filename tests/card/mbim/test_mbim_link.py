@@ -118,7 +118,7 @@ def test_what_the_firmware_wants_is_remembered(tmp_path: Path) -> None:
 @pytest.mark.parametrize("refusal", [0x6E00, 0x6881, 0x6985], ids="{:04X}".format)
 def test_another_type_of_class_byte_is_tried_after_each_refusal(refusal: int, tmp_path: Path) -> None:
     """Firmware has several status words for a type that it does not take; the second attempt counts."""
-    habits = {"class_byte_types": (0,), "class_refusal": refusal}
+    habits: dict[str, Any] = {"class_byte_types": (0,), "class_refusal": refusal}
     with rig_with(str(tmp_path / "cdc-wdm0"), **habits) as (modem, link):
         assert get_eid(link) == EID
         sent = [decode(ApduRequest, each.info).class_byte_type for each in uicc_commands(modem, Uicc.APDU)]
@@ -127,7 +127,7 @@ def test_another_type_of_class_byte_is_tried_after_each_refusal(refusal: int, tm
 
 def test_a_command_that_may_not_be_repeated_is_sent_once(tmp_path: Path) -> None:
     """6985 may be the card's own answer, so only a harmless command shows which type the firmware takes."""
-    habits = {"class_byte_types": (0,), "class_refusal": 0x6985}
+    habits: dict[str, Any] = {"class_byte_types": (0,), "class_refusal": 0x6985}
     with (
         rig_with(str(tmp_path / "cdc-wdm0"), **habits) as (modem, link),
         isdr_session(link, deadline=soon()) as isdr,

@@ -8,10 +8,11 @@ import sys
 import threading
 import uuid
 from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from card.link import shared_switch
 from card.link_contract import EID, GET_EID, soon
 from card.scripted_card import ScriptedCard
 from lpad.base.errors import CardUnreachable
@@ -19,6 +20,11 @@ from lpad.card.mbim.mbim_link import open_mbim_link
 from lpad.card.port.control_port import open_control_port
 from lpad.simulator.mbim.control_port import MbimModem
 from proxy_namespace import ProxyNamespace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHARED_SWITCH = shared_switch.__file__
 
 SESSIONS = """
 import sys
@@ -72,8 +78,7 @@ def test_profiles_are_switched_while_another_program_uses_the_proxy() -> None:
     """
     with ProxyNamespace("mbim-proxy") as namespace:
         environment = f"PYTHONPATH={os.pathsep.join(sys.path)}"
-        program = str(Path(__file__).with_name("shared_switch.py"))
-        told = namespace.run("env", environment, sys.executable, program, seconds=200)
+        told = namespace.run("env", environment, sys.executable, SHARED_SWITCH, "mbim", seconds=200)
     assert told.returncode == 0, told.stderr[-4000:]
     asked, failed, switched, channels = map(int, told.stdout.split())
     assert asked > 3

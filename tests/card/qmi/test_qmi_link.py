@@ -437,7 +437,7 @@ def test_the_slot_is_changed_if_the_settings_say_so(tmp_path: Path) -> None:
 
 def test_the_card_in_the_new_slot_is_used_once_it_has_started(tmp_path: Path) -> None:
     """The card in the new slot needs longer than the first second, and is not asked before."""
-    habits = {"slots": 2, "card_slot": 2, "slot_start": 1.2}
+    habits: dict[str, Any] = {"slots": 2, "card_slot": 2, "slot_start": 1.2}
     with rig_with(str(tmp_path / "cdc-wdm0"), quirks={"sim_slot": 2}, **habits) as (modem, link):
         assert get_eid(link) == EID
         assert sent(modem).count((uim.OpenLogicalChannel.SERVICE, uim.OpenLogicalChannel.MESSAGE)) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import threading
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from card.link import shared_switch
 from card.link_contract import EID, GET_EID, soon
 from card.scripted_card import ScriptedCard
 from engine.lab import FIRST, Lab
@@ -24,6 +26,8 @@ from proxy_namespace import ProxyNamespace
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+SHARED_SWITCH = shared_switch.__file__
 
 SESSIONS = """
 import os, sys
@@ -127,6 +131,21 @@ def test_a_data_session_outlives_its_process_behind_the_proxy(lab: Lab, tmp_path
             up = "connected" if step != "closed" else "disconnected"
             assert f"Connection status: '{up}'" in namespace.run(*qmicli).stdout, step
         assert modem.function.clients == {}
+
+
+@pytest.mark.programs("qmicli")
+def test_profiles_are_switched_while_another_program_uses_the_proxy() -> None:
+    """A daemon switches with a guard, and every call of qmicli in the meantime gets its own answer.
+
+    ModemManager was not put on a QMI port, so qmicli asks in a loop in its place.
+    """
+    with ProxyNamespace("qmi-proxy") as namespace:
+        environment = f"PYTHONPATH={os.pathsep.join(sys.path)}"
+        told = namespace.run("env", environment, sys.executable, SHARED_SWITCH, "qmi", seconds=200)
+    assert told.returncode == 0, told.stderr[-4000:]
+    asked, failed, switched, channels = map(int, told.stdout.split())
+    assert asked > 3
+    assert (failed, switched, channels) == (0, 6, 0)
 
 
 def test_a_proxy_that_refuses_is_named(tmp_path: Path) -> None:

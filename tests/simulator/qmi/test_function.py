@@ -102,8 +102,8 @@ def test_a_slot_may_start_slowly() -> None:
     """After a change of the slot the card cannot be used for a time, and its state tells this."""
     function = started(slots=2, card_slot=2, slot_start=3600.0)
     assert asked(function, uim.SwitchSlot(logical=1, physical=2))[0] == Error.NONE
-    (told,) = got(function, uim.GetCardStatus(), uim.CardStatus).status.cards
-    assert told.state == uim.CardState.ABSENT
+    told = got(function, uim.GetCardStatus(), uim.CardStatus).status
+    assert told == uim.Cards(cards=(uim.Card(state=uim.CardState.ABSENT),))
     assert got(function, uim.GetSlotStatus(), uim.SlotStatus).slots[1].iccid == b""
     request = uim.OpenLogicalChannel(slot=1, aid=bytes(ISD_R))
     assert asked(function, request)[0] == Error.UIM_UNINITIALIZED
