@@ -24,7 +24,7 @@ pytest.register_assert_rewrite("card.link_contract")
 TEST_DATA = os.environ.get("LPAD_TEST_DATA")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A process that a shell starts in the background ignores Ctrl-C, and so would every command of the tests.
+    # A process that a shell starts in the background ignores Ctrl-C, as would all commands of the tests.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -82,7 +82,7 @@ def lab(tmp_path: Path, pki: Pki) -> Iterator[Lab]:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In CI a skipped test fails the run, and so does a secret in any log."""
     output = getattr(session.config, "workeroutput", None)
-    if output is not None:  # one of several processes: what it has found goes to the one that judges
+    if output is not None:  # In a parallel run, each process sends its findings to the one that judges them.
         output["hunt"] = HUNT.report()
         return
     if HUNT.found():

@@ -33,7 +33,7 @@ class Run:
         self.output = ""
 
     def until(self, holds: Callable[[], bool]) -> None:
-        """Wait for a condition that the run brings about, as long as it lives and a busy machine may need."""
+        """Wait for a condition that the run brings about, while its process lives, up to a limit."""
         end = time.monotonic() + PATIENCE
         while not holds():
             assert self.process.poll() is None, f"it has ended: {self.end()}\n{self.output}"

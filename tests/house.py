@@ -445,7 +445,7 @@ def mirrored(house: House, tests: Collection[str]) -> Iterator[str]:
         folder, _, name = path.rpartition("/")
         module = name.removeprefix("test_")
         if not folder or (house.package == PACKAGE and floor_of(folder) not in {*FLOORS, *APART}):
-            continue  # journeys, system: they mirror no floor
+            continue  # journeys/ and system/ mirror no floor.
         if folder not in folders:
             yield f"tests/{path}: there is no {root}/{folder} that it could mirror"
         elif f"{folder}/{module}" not in house.sources:
@@ -496,7 +496,7 @@ def _circles(edges: Mapping[str, Mapping[str, Import]]) -> Iterator[str]:
 
 
 def _way_back(start: str, edges: Mapping[str, Mapping[str, Import]], without: set[str]) -> list[Import]:
-    """Return the shortest way from a node back to it, not through some; empty if there is none."""
+    """Return the shortest path from a node back to itself that avoids some nodes; empty if there is none."""
     ways: dict[str, list[Import]] = {start: []}
     ahead = [start]
     for here in ahead:

@@ -112,7 +112,7 @@ def _reason(error: OSError) -> str:
 
 
 if __name__ == "__main__":
-    # what is asked for, and not what Python falls back to silently
+    # This is TMPDIR itself, to which Python would silently prefer another folder.
     wanted = Path(os.environ.get("TMPDIR") or "/tmp")
     sentences = list(lacks(temporary=wanted, programs=PROGRAMS))
     for sentence in sentences:

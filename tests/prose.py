@@ -1,4 +1,4 @@
-"""Habits of wording that make a reader stumble, found by patterns in texts, docstrings and messages.
+"""Habits of wording that make a text hard to read, found by patterns in texts, docstrings and messages.
 
     python tests/prose.py [FILE...]      without a file: all texts under EDITED
 

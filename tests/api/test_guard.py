@@ -26,7 +26,7 @@ def switch(gateway: Gateway, guard: Any) -> dict[str, Any]:
 
 
 def test_a_switch_waits_for_its_confirmation(gateway: Gateway) -> None:
-    """The change shows its guard and asks; the confirmation ends both."""
+    """The change shows its guard and asks for confirmation; confirming it ends the question and the guard."""
     change = switch(gateway, {"until": ["confirm"]})
     assert change["state"] == "waiting"
     assert change["params"]["guard"] == {"until": ["confirm"], "within": 180.0}
@@ -96,7 +96,7 @@ def test_a_download_takes_a_guard_for_its_switch(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("answer", [{}, {"confirm": True, "decision": "accept"}, {"confirm": "yes"}])
 def test_an_answer_is_one_of_three(gateway: Gateway, answer: dict[str, Any]) -> None:
-    """A code, a decision or a confirmation."""
+    """An answer contains exactly one of a code, a decision and a confirmation."""
     response = gateway.http.post("/v1/changes/1/answer", json=answer)
     assert response.status_code in (400, 404)
     assert response.json()["kind"] in ("invalid-value", "not-found")

@@ -20,7 +20,7 @@ EUICC = f"/v1/euiccs/{CARD}"
 
 
 def test_a_repeated_post_starts_nothing_twice(gateway: Gateway) -> None:
-    """The answer is the first request's change and reports this; another request with that key gets 422."""
+    """A repeated request gets the first one's change, marked as repeated; another with its key gets 422."""
     body = {"activation_code": gateway.lab.code(gateway.lab.order())}
     headers = {"Idempotency-Key": "5f0c"}
     first = gateway.http.post(f"{EUICC}/downloads", json=body, headers=headers)
@@ -78,7 +78,7 @@ class Lossy:
                 self.requests.append(request)
                 daemon.sendall(request)
                 answer = daemon.recv(65536)
-                while not answer.endswith(b"}"):  # head and body come apart
+                while not answer.endswith(b"}"):  # The head and the body arrive separately.
                     answer += daemon.recv(65536)
                 if len(self.requests) > self._losses:
                     client.sendall(answer)

@@ -1,4 +1,4 @@
-"""Runaway programs: their cost for the daemon is limited, and others get answers."""
+"""Runaway programs: they can cost the daemon only so much, and others still get answers."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_two_hundred_clients_at_the_same_time(gateway: Gateway) -> None:
 def test_a_client_that_hangs_up_is_not_an_error(
     gateway: Gateway, caplog: pytest.LogCaptureFixture, rest_of_it: bytes
 ) -> None:
-    """A body that ends too early leaves no trace of the code in the log, and no other client notices."""
+    """A body that ends too early causes no traceback in the log, and no other client notices."""
     with connect(gateway) as made:
         made.sendall(f"POST /v1/euiccs/{CARD}/refresh HTTP/1.1\r\nHost: lpad\r\n".encode() + rest_of_it)
         made.shutdown(socket.SHUT_WR)
@@ -76,7 +76,7 @@ def test_a_client_that_hangs_up_is_not_an_error(
 
 
 def test_an_upgrade_that_is_offered_is_ignored(gateway: Gateway, caplog: pytest.LogCaptureFixture) -> None:
-    """The request is answered as any other (RFC 9110, 7.8), and the log advises no library against it."""
+    """The request is answered like any other (RFC 9110, 7.8), and no library writes advice to the log."""
     for upgrade in (b"websocket", b"h2c"):
         with connect(gateway) as made:
             made.sendall(SYSTEM[:-2] + b"Connection: Upgrade\r\nUpgrade: " + upgrade + b"\r\n\r\n")
@@ -100,7 +100,7 @@ def test_one_users_connections_are_not_anothers(gateway: Gateway, monkeypatch: p
         monkeypatch.setattr(Peer, "of", other)
         another = stack.enter_context(connect(gateway))
         another.sendall(SYSTEM)
-        # That user has no role; what counts is that it is answered.
+        # That user has no role; the test needs only an answer, not a permitted request.
         assert another.recv(100).startswith(b"HTTP/1.1 403 ")
 
 

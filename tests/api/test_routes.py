@@ -113,7 +113,7 @@ def test_a_change_is_accepted_immediately(gateway: Gateway) -> None:
 
 
 def test_a_change_waits_for_an_answer(gateway: Gateway) -> None:
-    """Waiting ends with the question; the answer lets the change continue."""
+    """The wait ends when the change asks its question; the answer lets the change continue."""
     response = download(gateway, order={"confirmation_code": "code-1234"})
     assert response.status_code == 202
     change = response.json()

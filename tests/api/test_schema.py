@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 schema = schemathesis.openapi.from_dict(document(ROUTES))
 schema.config.update(base_url="http://lpad")
-schema.config.max_stream_events = 1  # then an event stream is heard enough
+schema.config.max_stream_events = 1  # After this time, the test has read enough of an event stream.
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Lets requests, with which schemathesis sends, speak over a Unix socket."""
+"""Lets `requests`, the library through which schemathesis sends, use a Unix socket."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def test_samples(text: str, host: str, token: str, oid: str | None, *, confirmat
     ],
 )
 def test_case_and_blanks(text: str) -> None:
-    """Case of prefix and address, and blanks that copying leaves behind, change nothing."""
+    """The case of prefix and address is ignored, and so are blanks that copying leaves behind."""
     assert str(ActivationCode.parse(text)) == f"LPA:1$smdp.gsma.com${TOKEN}"
 
 

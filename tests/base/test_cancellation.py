@@ -1,4 +1,4 @@
-"""A cancellation ends waits that heed it, whatever they wait for."""
+"""A cancellation ends each wait that was given it, for sockets and for anything else."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_first_sentence_stays() -> None:
 
 
 def test_wakes_what_is_not_a_socket() -> None:
-    """A thread's wait ends by its own call, even if the cancellation came before the wait."""
+    """A cancellation calls a thread's own function to wake it, even if it came before the wait."""
     cancellation = Cancellation()
     early, late, never = threading.Event(), threading.Event(), threading.Event()
     with cancellation.waking(never.set):

@@ -53,6 +53,6 @@ def test_reads_a_condition(text: str, fields: dict[str, object]) -> None:
     ],
 )
 def test_refuses_invalid_conditions(text: str) -> None:
-    """A mistake is found when the guard is requested, not after the connection is lost."""
+    """Lpad finds a mistake when the guard is requested, not after the connection is lost."""
     with pytest.raises(InvalidValue):
         Condition.parse(text)

@@ -28,7 +28,7 @@ def test_eid_of_the_test_specification() -> None:
 
 @given(digits(30, 30))
 def test_eid_check_digits(first: str) -> None:
-    """Completed EIDs are right, and any other pair of check digits is wrong."""
+    """An EID with the computed check digits is right; with any other pair it is wrong."""
     eid = Eid.with_check_digits(first)
     assert len(eid.digits) == 32
     assert eid.check_digits_right

@@ -15,7 +15,7 @@ APART = ("lpad.cli", "lpad.mqtt", "lpad.simulator", "lpad.testing")
 
 
 def test_each_method_is_that_of_the_compiled_pattern() -> None:
-    """A constant may be compiled later without a change of its users."""
+    """A lazy pattern has each method of a compiled one, so code that uses it needs no change."""
     lazy, compiled = LazyPattern("([a-z])[0-9]", re.IGNORECASE), re.compile("([a-z])[0-9]", re.IGNORECASE)
     for text in ("", "A1", "A1b2", "-A1"):
         assert str(lazy.fullmatch(text)) == str(compiled.fullmatch(text))
@@ -29,7 +29,7 @@ def test_each_method_is_that_of_the_compiled_pattern() -> None:
 
 
 def test_each_pattern_can_be_compiled() -> None:
-    """A mistake would otherwise show when a program first uses the pattern."""
+    """Otherwise a mistake in a pattern would show only when a program first uses it."""
     for found in pkgutil.walk_packages(lpad.__path__, "lpad."):
         if not found.name.startswith(APART):
             import_module(found.name)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Run(Protocol):
-    """Starts a thread, which rests, or waits for its end in its work."""
+    """Starts a thread that rests, or that blocks in its work until the test ends."""
 
     def __call__(self, act: Callable[[], object], *, rest: bool = False) -> None: ...
 
@@ -67,7 +67,7 @@ def test_a_thread_beyond_its_deadline_is_stuck(run: Run) -> None:
 
 
 def test_the_last_deadline_counts(run: Run) -> None:
-    """A short step's deadline no longer counts once the deadline of the whole work is read again."""
+    """The deadline of a short step no longer counts once the thread reads that of its whole work again."""
 
     def act() -> None:
         whole = Deadline.after(1000)

@@ -68,7 +68,7 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
 
 
 def test_a_server_may_name_itself_without_its_port() -> None:
-    """The name in a signed answer may differ in case and leave out the port, but must be the same name."""
+    """The name in a signed answer may differ in case and omit the port; otherwise it must be the same."""
     address = ServerAddress.parse("smdp.example.com:8443")
     assert address.names("SMDP.EXAMPLE.COM")
     assert address.names("smdp.example.com:8443")

@@ -30,7 +30,7 @@ def test_invalid_whole_numbers_are_refused(text: str) -> None:
 
 
 def test_whole_numbers() -> None:
-    """The bounds belong to the range, and a minus sign counts where the range has negative numbers."""
+    """The bounds belong to the range, and a minus sign is accepted if the range has negative numbers."""
     assert whole_number("0", most=65535) == 0
     assert whole_number("00443", most=65535) == 443
     assert whole_number("65535", most=65535) == 65535

@@ -25,13 +25,13 @@ def test_a_row_needs_a_reason() -> None:
 
 
 def test_a_page_without_the_section_is_refused() -> None:
-    """A renamed heading does not mean that nothing is listed."""
+    """If the heading was renamed, the check fails instead of taking the list for empty."""
     with pytest.raises(ValueError, match="no section"):
         listed_misses("# Bench\n")
 
 
 def test_the_page_lists_its_misses() -> None:
-    """The page of the documentation can be read."""
+    """The check can read the list of misses in docs/bench.md."""
     assert listed_misses(PAGE.read_text(encoding="utf-8")) is not None
 
 
@@ -40,7 +40,7 @@ def test_the_page_lists_its_misses() -> None:
     [(20, 0.0, False), (1042, 0.0, False), (1043, 0.0, True), (1062, 0.02, False), (1064, 0.02, True)],
 )
 def test_a_listed_figure_may_not_get_worse(measured: float, spread: float, *, fails: bool) -> None:
-    """A met goal and the listed value pass; more than this, beyond the spread of equal runs, fails."""
+    """A met goal passes, and so does the listed value; a figure above it by more than the spread fails."""
     found = verdict(at_most("lines", measured, 20, "lines", spread=spread), listed_misses(SECTION))
     assert (found is not None) is fails
 

@@ -29,7 +29,7 @@ class Rig:
     link: Link
     card: ScriptedCard
     tells_why: bool = True
-    """Whether the link distinguishes a card without a free channel from one without an ISD-R."""
+    """Whether the link's errors tell a card without a free channel from one without an ISD-R."""
 
     @property
     def block_size(self) -> int:
@@ -85,14 +85,14 @@ class LinkContract:
         assert rig.card.open == set()
 
     def test_selects_the_first_isdr_that_the_card_knows(self, rig: Rig) -> None:
-        """Of several names for the ISD-R, the first that answers is used and reported."""
+        """Of several AIDs for the ISD-R, the first that the card knows is used and reported."""
         rig.card.applications = (bytes(OTHER_ISD_R),)
         with isdr_session(rig.link, aids=(ISD_R, OTHER_ISD_R), deadline=soon()) as isdr:
             assert isdr.aid == OTHER_ISD_R
         assert rig.card.open == set()
 
     def test_says_when_no_channel_is_free(self, rig: Rig) -> None:
-        """A card whose channels are all taken is an error that names the remedy."""
+        """If all channels of the card are taken, the error gives the remedy."""
         rig.card.taken.update(rig.card.free_channels)
         rig.card.free_channels.clear()
         if not rig.tells_why:
@@ -105,7 +105,7 @@ class LinkContract:
 
     @pytest.mark.parametrize("number", [1, 3, 4, 5, 19])
     def test_uses_any_channel(self, rig: Rig, number: int) -> None:
-        """Channels 4 to 19 have class bytes of their own form (ISO/IEC 7816-4, 5.4.1)."""
+        """Channels 4 to 19 have class bytes of another form (ISO/IEC 7816-4, 5.4.1), and work as well."""
         rig.card.free_channels[:] = [number]
         rig.card.answers[GET_EID] = EID
         assert self.command(rig, GET_EID) == EID
@@ -150,7 +150,7 @@ class LinkContract:
         assert self.command(rig, GET_EID) == EID
 
     def test_never_repeats_a_block_inside_a_chain(self, rig: Rig) -> None:
-        """The card has counted a block already, so 6Cxx inside a chain is an error."""
+        """The card has already counted the block, so 6Cxx inside a chain is an error."""
         rig.card.chain_status = 0x6C10
         with pytest.raises(CardStatus, match="6C10"):
             self.command(rig, bytes(600))
@@ -195,7 +195,7 @@ class LinkContract:
 
     @pytest.mark.parametrize("blocks", [1, 2], ids=["between commands", "inside a command"])
     def test_tells_a_card_that_was_started_anew(self, rig: Rig, blocks: int) -> None:
-        """If a channel that carried commands is gone, the card was lost; the error allows another attempt."""
+        """If a channel that was in use is gone, the card has restarted; the error allows another attempt."""
 
         def restart(_sent: int) -> None:
             rig.card.reset()
@@ -212,7 +212,7 @@ class LinkContract:
 
     @pytest.mark.parametrize("status", [0x6D00, 0x6E00])
     def test_takes_an_unknown_function_for_what_it_is(self, rig: Rig, status: int) -> None:
-        """The same status words from the ISD-R itself mean that it lacks a function, not that it is gone."""
+        """The same status words mean that the ISD-R lacks a function if the ISD-R itself answers them."""
         rig.card.answers[GET_EID] = EID
         rig.card.refusals[bytes(10)] = status
         with isdr_session(rig.link, deadline=soon()) as isdr:

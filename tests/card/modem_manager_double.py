@@ -53,7 +53,7 @@ ODD_ANSWERS: dict[str, tuple[str, list[Any]]] = {
     "objects of texts": ("a{os}", [{f"{PATH}/Modem/0": "x"}]),
     "interfaces of texts": ("a{oa{ss}}", [{f"{PATH}/Modem/0": {MODEM: "x"}}]),
 }
-"""The answer in place of its objects."""
+"""The answer that replaces its list of objects."""
 
 
 class Service:
@@ -92,7 +92,7 @@ class Service:
         )
         reply = await self.bus.request_name(NAME)
         assert reply is RequestNameReply.PRIMARY_OWNER
-        # As the real one: first the name, then the modems, as probing is done with them.
+        # As the real one does: it takes its name first, and shows each modem once that is probed.
         for uid in self.modems:
             self.take(uid)
         print("ready", flush=True)
@@ -177,7 +177,7 @@ class ModemManagerDouble:
         refusals: int = -1,
         connecting: bool = False,
     ) -> None:
-        """Start it; it refuses each inhibition, or with `refusals` only the first of them."""
+        """Start the program; with a `refusal` it refuses each inhibition, or the first `refusals` of them."""
         refuse = ["--refuse", *refusal, "--refusals", str(refusals)] if refusal else []
         refuse += ["--odd", odd] if odd else []
         refuse += ["--state", str(CONNECTING)] if connecting else []
@@ -195,7 +195,7 @@ class ModemManagerDouble:
         self.process.communicate()
 
     def wait_for(self, line: str) -> list[str]:
-        """Return its log since the last call, up to this line."""
+        """Return the program's log since the last call, up to this line."""
         assert self.process.stdout is not None
         done = []
         patience = threading.Timer(PATIENCE, self.process.kill)

@@ -1,4 +1,4 @@
-"""A pcscd of the tests' own, with virtual readers, next to whatever pcscd the machine may run."""
+"""A pcscd for tests, with virtual readers; it does not disturb a pcscd that the machine runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _USED = 0x0180
 """Bits of a reader's state: exclusively, or shared."""
 PATIENCE = 30.0
 
-# Where pcscd listens. The library asks for the name only once in a process, so it must be there before.
+# Where pcscd listens. The library reads the name once in a process, so it must be set before that.
 FOLDER = Path(tempfile.mkdtemp(prefix="lpad-pcscd-"))
 SOCKET = FOLDER / "comm"
 os.environ["PCSCLITE_CSOCK_NAME"] = os.fspath(SOCKET)
@@ -90,7 +90,7 @@ class PrivatePcscd:
                 ],
                 stdin=listening.fileno(),
                 stdout=log,
-                env=os.environ | {"PCSCLITE_HP_DROPDIR": os.fspath(settings)},  # leaves real readers alone
+                env=os.environ | {"PCSCLITE_HP_DROPDIR": os.fspath(settings)},  # to leave real readers alone
             )
         with closing(Context()) as context:
             assert len(context.readers()) == 2, (FOLDER / "log").read_text()
@@ -112,7 +112,7 @@ def _without_polkit(pcscd: str) -> tuple[str, ...]:
 
 
 class Slot:
-    """The content of a virtual reader: each test puts another card in."""
+    """The slot of a virtual reader, in which each test puts another card."""
 
     def __init__(self) -> None:
         self.card: ScriptedCard | SoftCard = ScriptedCard()
@@ -152,7 +152,7 @@ def _wait(wanted: Callable[[dict[str, int]], bool]) -> None:
     with closing(Context()) as context:
         while not wanted(states := context.look(context.readers())):
             assert not deadline.passed, states
-            # pcscd reports cards, but not of a program that died: so it is asked now and then.
+            # pcscd reports that a card comes or goes, but not that a program died, so this asks repeatedly.
             context.wait(states, deadline=deadline.within(0.1))
 
 

@@ -29,7 +29,7 @@ class ScriptedCard:
     portion: int | None = None
     """Bytes handed over by one GET RESPONSE (61xx); None: all data immediately."""
     asks_for_length: bool = False
-    """Whether 6Cxx comes first."""
+    """Whether the card answers 6Cxx before it returns data."""
     needs_le: bool = False
     """Whether data are returned only if Le is sent."""
     endless: bool = False
@@ -44,10 +44,10 @@ class ScriptedCard:
     """Whether SELECT is answered 61xx."""
 
     longest_block: int = 255
-    """Bytes of data; longer commands are of a wrong length."""
+    """Bytes of data in a command; longer ones are refused for their length."""
 
     proactive: bytes = b""
-    """The command that FETCH gets."""
+    """The proactive command that FETCH returns."""
 
     sent: list[Command] = field(default_factory=list)
     commands: list[bytes] = field(default_factory=list)
@@ -144,7 +144,7 @@ class ScriptedCard:
         return bytes([0x61, min(len(data), self.portion or 256) & 0xFF])
 
     def _take(self, channel: int, command: Command) -> bool:
-        """Add a block to its chain, unless it comes again with a length; return whether it fits."""
+        """Add a block to its chain, unless it is a repetition with Le; return whether it belongs there."""
         again = self.asks_for_length and command.le is not None
         if command.p2 == 0 and not again:
             self._chains[channel] = []

@@ -1,4 +1,4 @@
-"""A modem with an AT port and an MBIM port in front of the same card, of which one does not reach it."""
+"""A modem with an AT port and an MBIM port, only one of which reaches the card."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REFUSES = MbimHabits(select_p2=())
 
 
 class Ports:
-    """The two ports in front of one card, and the settings that name both."""
+    """The two ports that lead to one card, and the settings that name both."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder = folder
@@ -51,7 +51,7 @@ class Ports:
         return str(self._folder / "wwan0mbim0")
 
     def remembered(self) -> list[Path]:
-        """Return the files with the port that works while another one refuses."""
+        """Return the files in which lpad has noted the working port instead of the refusing one."""
         return list((self._folder / "links").glob("*.working"))
 
     def way(self) -> Way:
@@ -117,7 +117,7 @@ def test_the_report_names_the_port_that_is_used_instead(ports: Ports) -> None:
 
 
 def test_a_silent_port_is_replaced(ports: Ports) -> None:
-    """A modem that answers nothing on one port is asked on the other; it may answer next time."""
+    """If the modem is silent on one port, lpad uses the other; the silent one is tried again later."""
     modem = ports.mbim()
     for _ in range(9):
         modem.once(executed=False, lost=True)
@@ -156,7 +156,7 @@ def test_a_failure_within_a_session_changes_no_port(ports: Ports) -> None:
 
 
 def test_a_port_in_use_is_not_replaced(ports: Ports) -> None:
-    """Another program holds it and would steal answers; the error names that."""
+    """Another program holds the port and would steal answers; the error names that program."""
     ports.mbim()
     way = ports.way()
     holder = way.open_link(soon())
@@ -167,7 +167,7 @@ def test_a_port_in_use_is_not_replaced(ports: Ports) -> None:
 
 
 def test_if_no_port_reaches_the_card_the_error_is_that_of_the_first(tmp_path: Path) -> None:
-    """The settings' port is the one to repair."""
+    """The error is that of the port in the settings, because that is the one to repair."""
     card = ScriptedCard(applications=())
     with (
         PtyModem(card, path=tmp_path / "ttyUSB2") as at,

@@ -159,7 +159,7 @@ def test_no_card(bench: Bench) -> None:
 
 @pytest.mark.parametrize("mode", ["alone", "shared"])
 def test_reader_taken_by_another_program(bench: Bench, mode: str) -> None:
-    """A reader in use cannot be locked; the error names the program (PCSC#215, YubiKey-Guide#277)."""
+    """Lpad cannot lock a reader in use; the error names its user (PCSC#215, YubiKey-Guide#277)."""
     with (
         other_program(mode) as other,
         pytest.raises(
@@ -171,13 +171,13 @@ def test_reader_taken_by_another_program(bench: Bench, mode: str) -> None:
 
 
 def test_a_locked_reader_is_taken_from_those_who_would_share_it(bench: Bench) -> None:
-    """Shared use does not help if the other program uses the reader exclusively."""
+    """Lpad gets no reader that another program uses exclusively, even if lpad would share it."""
     with other_program("alone"), pytest.raises(CardBusy, match="another program uses the reader"):
         open_pcsc_link(FIRST, shared=True, deadline=soon())
 
 
 def test_a_taken_reader_does_not_end_the_search(bench: Bench) -> None:
-    """Readers in use are only listed, so the right one is found after them (lpac#253)."""
+    """The search does not connect to readers in use, so it finds the free one after them (lpac#253)."""
     second = Slot()
     with VirtualReaderCard(second, port=bench.pcscd.port + 1), other_program("alone"):
         wait_for_cards(present={FIRST, SECOND})
@@ -242,7 +242,7 @@ def test_a_card_reset_by_another_program(bench: Bench, shared: PcscLink) -> None
 
 @contextmanager
 def suppress_reset() -> Iterator[None]:
-    """Let a session fail, if it does, as one that is worth another attempt."""
+    """Allow a session to fail, but only with an error that is worth another attempt."""
     try:
         yield
     except CardError as error:
@@ -251,9 +251,9 @@ def suppress_reset() -> Iterator[None]:
 
 
 def test_a_program_that_dies_in_its_turn(shared: PcscLink) -> None:
-    """The turn of a program that is gone ends: pcscd resets the card, perhaps in the turn that follows.
+    """Pcscd ends the turn of a program that is gone and resets the card, perhaps in the next turn.
 
-    A session that the reset meets fails as one to repeat; the next one works.
+    A session during that reset fails with an error that allows another attempt; the next one works.
     """
     for _ in range(5):
         with other_program("shared") as other:
@@ -267,7 +267,7 @@ def test_a_program_that_dies_in_its_turn(shared: PcscLink) -> None:
 def test_a_reset_while_a_channel_is_opened(
     bench: Bench, shared: PcscLink, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
-    """Pcscd resets the card for a program that died even in lpad's turn; the channel is opened again."""
+    """If pcscd resets the card in lpad's turn because a program died, lpad opens the channel again."""
     assert works(shared)
     sent: list[int] = []
 
@@ -284,7 +284,7 @@ def test_a_reset_while_a_channel_is_opened(
 def test_resets_without_end_while_a_channel_is_opened(
     shared: PcscLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The attempts are limited; the error explains what another program does, and may be retried."""
+    """The attempts are limited; the error names the other program's resets, and allows another attempt."""
     assert works(shared)
     monkeypatch.setattr(scard, "SCardTransmit", lambda *_: (PROTO_MISMATCH - (1 << 32), []))
     with pytest.raises(CardBusy, match="the card was reset meanwhile") as refused:
@@ -305,7 +305,7 @@ def test_card_pulled_between_sessions(bench: Bench, link: PcscLink) -> None:
 
 
 def test_card_pulled_and_back_between_sessions(bench: Bench, link: PcscLink) -> None:
-    """A card that was out for a while is met like a new one, without an error."""
+    """A card that was out for a while is used like a new one, without an error."""
     assert works(link)
     bench.inserted.pull()
     wait_for_cards(present=set())
@@ -317,7 +317,7 @@ def test_card_pulled_and_back_between_sessions(bench: Bench, link: PcscLink) -> 
 def test_a_reader_that_is_released_slowly(
     bench: Bench, link: PcscLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next connection waits until the lost one is released; lpad is not taken for another program."""
+    """The next connection waits until pcscd has released the lost one; no reader in use is reported."""
     assert works(link)
     released = Connection.close
 
@@ -334,7 +334,7 @@ def test_a_reader_that_is_released_slowly(
 
 
 def test_a_card_whose_contacts_broke_during_a_reset(bench: Bench) -> None:
-    """Pcscd does not notice that the card is back, and reports an empty reader until lpad has it check."""
+    """Pcscd reports an empty reader although the card is back; lpad has pcscd check the reader again."""
     with closing(Context()) as context:
         connection = context.connect(FIRST, shared=False)
         bench.inserted.pull()
@@ -436,7 +436,7 @@ def test_a_silent_card_that_is_pulled(bench: Bench, mute: MuteCard, link: PcscLi
     user = threading.Thread(target=use)
     user.start()
     assert mute.heard.wait(30)
-    puller = threading.Thread(target=bench.inserted.pull)  # which waits for the card's thread
+    puller = threading.Thread(target=bench.inserted.pull)  # This waits for the card's thread.
     puller.start()
     user.join(30)
     assert len(caught) == 1

@@ -1,4 +1,4 @@
-"""The contract of links on every simulated modem, through real pyserial on a pty, found by searching."""
+"""The contract of links on every simulated modem, with links found by a search over pyserial on a pty."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def card_of(personality: Personality) -> ScriptedCard:
 
 
 def warm_up(link: Link, card: ScriptedCard, *, size: int) -> None:
-    """Have the link found and a long command carried, at the second attempt if +CGLA fails at the first."""
+    """Have lpad find the link and carry a long command, in two attempts if +CGLA fails at the first."""
     for _ in range(2):
         try:
             with isdr_session(link, deadline=soon()) as isdr:
@@ -51,7 +51,7 @@ def warm_up(link: Link, card: ScriptedCard, *, size: int) -> None:
 
 @pytest.mark.parametrize("name", personality_names())
 class TestPersonality(LinkContract):
-    """The contract, after the link was found and its blocks' size learnt."""
+    """The contract of links, once the link is found and its block size is known."""
 
     @pytest.fixture
     def rig(self, name: str) -> Iterator[Rig]:
@@ -64,14 +64,15 @@ class TestPersonality(LinkContract):
             try:
                 warm_up(link, card, size=300 if modem_habits.cgla_breaks_at is None else 12000)
                 yield Rig(link, card, tells_why=tells)
-                # A channel that was lost in a restart of the card stays: its handle may belong to the modem.
+                # A channel that was lost in a restart of the card stays open: its handle may be the modem's
+                # by now.
                 assert not modem_habits.closes_channels or len(modem.open_channels) <= card.resets
             finally:
                 link.close()
 
 
 def test_half_a_second_for_each_answer() -> None:
-    """Lpad waits for a slow modem as long as the caller allows; makers' manuals promise 300 ms."""
+    """Lpad waits for a slow modem as long as the caller allows, although manuals promise 300 ms."""
     slow = find_personality("slow")
     card = card_of(slow)
     card.answers[GET_EID] = EID

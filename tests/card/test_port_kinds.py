@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def test_a_modems_port_opens_its_link() -> None:
-    """Returning a port that no program has lent is not an error."""
+    """A modem's port opens a link to its card; handing back a port that was not borrowed does nothing."""
     with PtyModem(ScriptedCard(answers={GET_EID: EID})) as modem:
         way = ModemPort(path=modem.path).way(memory=None, folder=None, watch=PortWatch())
         link = way.open_link(soon())
@@ -33,7 +33,7 @@ def test_a_modems_port_opens_its_link() -> None:
 
 @pytest.mark.parametrize("port", [ModemPort(path="/dev/gone"), ReaderPort(reader="no such reader")])
 def test_a_port_that_is_not_there_is_named(port: Port, tmp_path: Path) -> None:
-    """The error names the place that could not be opened."""
+    """The error names the port or reader that could not be opened."""
     way = port.way(memory=None, folder=tmp_path, watch=PortWatch())
     with pytest.raises(CardUnreachable):
         way.open_link(soon())
@@ -42,7 +42,7 @@ def test_a_port_that_is_not_there_is_named(port: Port, tmp_path: Path) -> None:
 
 
 def test_equal_ports_lead_to_the_same_card_in_the_same_way() -> None:
-    """The settings determine the kind of port."""
+    """Two ports that compare equal open the same card through the same kind of link."""
     assert ModemPort(path="x", quirks={"links": ["csim"]}) == ModemPort(path="x", quirks={"links": ["csim"]})
     assert ModemPort(path="x") != ModemPort(path="x", hold=None)
     assert ReaderPort(reader="x") != ReaderPort(reader="x", shared=True)

@@ -1,4 +1,4 @@
-"""The findings of a probe, on modems of all habits, and the data that it hides."""
+"""A probe's findings on modems with all habits, and the data that a report hides."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_the_report_names_link_and_handle(name: str, found: dict[str, Any]) -> N
 @pytest.mark.parametrize("name", ["well-mannered", "strict-csim"])
 @pytest.mark.parametrize("aids", [isdr_aids(), (ESTK_SE1,)])
 def test_both_euiccs_of_a_card_are_shown(tmp_path: Path, name: str, aids: tuple[Aid, ...]) -> None:
-    """The names of both are shown; lpad still works with the same one."""
+    """The report shows both AIDs; lpad still works with the same eUICC."""
     card = TwoElements(applications=(bytes(ESTK_SE0), bytes(ESTK_SE1)))
     with PtyModem(card, personality=find_personality(name).modem) as modem:
         for _ in range(2):
@@ -180,7 +180,7 @@ def test_mask(text: str, masked: str) -> None:
 
 
 def test_ports(tmp_path: Path) -> None:
-    """Ports are listed by their lasting name if they have one."""
+    """The report lists a port by its lasting name if it has one."""
     (tmp_path / "serial" / "by-id").mkdir(parents=True)
     for name in ("ttyUSB0", "ttyUSB1", "ttyS0", "wwan0at0"):
         (tmp_path / name).touch()

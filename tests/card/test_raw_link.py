@@ -1,4 +1,4 @@
-"""The contract of links on a scripted card, without a line in between."""
+"""The contract of links on a scripted card, without a modem in between."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Slot(ScriptedCard):
-    """A card in a reader that keeps deadlines, and refuses the test's choice of commands."""
+    """A card in a reader that keeps deadlines and refuses the commands that a test lists."""
 
     longest: int | None = None
     refuse_after: int | None = None
@@ -43,7 +43,7 @@ def slot() -> Slot:
 
 
 class TestRawLink(LinkContract):
-    """The contract on the scripted card itself."""
+    """The contract of links on the scripted card itself."""
 
     @pytest.fixture
     def rig(self, slot: Slot) -> Rig:
@@ -99,7 +99,7 @@ def test_a_refusal_inside_a_chain_is_final(slot: Slot) -> None:
 
 
 def test_a_refusal_of_a_size_that_was_carried_before_is_final(slot: Slot) -> None:
-    """A link that has carried 255 bytes does not refuse them for their number."""
+    """If a link has carried 255 bytes, a refusal of that size has another cause and is final."""
     link = RawLink(slot, device=BenchDevice())
     with isdr_session(link, deadline=soon()) as isdr:
         isdr.command(bytes(255), deadline=soon())
@@ -123,7 +123,7 @@ def test_a_channel_that_became_anothers_is_left_alone(slot: Slot, status: int) -
 
 
 def test_a_refused_get_response_is_not_a_reason_to_repeat(slot: Slot) -> None:
-    """Once the card has seen a command, a refusal by the link does not start it again."""
+    """If the link refuses GET RESPONSE, lpad does not repeat the command that the card has already seen."""
     slot.answers[bytes(200)] = bytes(300)
     slot.portion = 256
     slot.refuse_after = 1
@@ -136,7 +136,7 @@ def test_a_refused_get_response_is_not_a_reason_to_repeat(slot: Slot) -> None:
 
 
 def test_an_early_answer_ends_the_command(slot: Slot) -> None:
-    """A card that answers before the last block has finished; the rest is not sent."""
+    """If the card answers before the last block, it has finished the command; the rest is not sent."""
 
     class Early:
         aid = ISD_R

@@ -1,7 +1,7 @@
-"""Reports by users of other LPAs on modems and identifiers, and what lpad does instead.
+"""Faults of other LPAs that users have reported, about modems and identifiers; lpad avoids each of them.
 
-Each test cites the report, as repository#number. docs/complaints.md lists all reports with their tests, those
-about PC/SC and switching too, which stand next to the code that they concern.
+Each test cites the report, as repository#number. docs/complaints.md lists all reports with their tests. Tests
+about PC/SC and switching are next to those of the code concerned.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def quirks_of(manufacturer: str, model: str) -> Any:
     return find_quirks(ModemIdentity(manufacturer=manufacturer, model=model)).quirks
 
 
-# Modems and how to talk to them.
+# Modems, and the commands through which they reach the card.
 
 
 def test_class_bytes_name_no_channel_and_the_handle_is_not_a_number() -> None:
@@ -70,7 +70,7 @@ def test_class_bytes_name_no_channel_and_the_handle_is_not_a_number() -> None:
 
 
 def test_a_modem_that_wants_the_channel_in_the_class_byte_gets_it() -> None:
-    """If class bytes pass unpatched, 80 ends on the basic channel, which lpad notices (lpac#143)."""
+    """If a modem passes class bytes on, 80 goes to the basic channel, which lpad notices (lpac#143)."""
     with bench("cgla-channel-in-class") as (modem, link):
         assert get_eid(link) == EID
         assert link.kind is LinkKind.CGLA_CHANNEL_IN_CLASS
@@ -86,7 +86,7 @@ def test_a_64_bit_handle_is_sent_back_as_it_came() -> None:
 
 @pytest.mark.parametrize("name", ["cgla-hex64", "strict-csim"])
 def test_no_test_form_is_asked(name: str) -> None:
-    """A modem that refuses AT+CGLA=? may support AT+CGLA, so lpad tries it (lpac#139, lpac#300)."""
+    """A modem that refuses AT+CGLA=? may support AT+CGLA, so lpad sends no test form (lpac#139, lpac#300)."""
     with bench(name) as (modem, link):
         assert get_eid(link) == EID
         assert not [line for line in modem.received if line.endswith("=?")]
@@ -100,7 +100,7 @@ def test_a_bare_number_is_a_handle() -> None:
 
 
 def test_channels_of_other_programs_are_not_closed() -> None:
-    """No AT+CCHC=1 to 4 at the start, as an older peer sent it and FM350 refused it (lpac#209)."""
+    """Lpad does not begin with AT+CCHC=1 to 4, as another LPA did and FM350 refused it (lpac#209)."""
     with bench("cgla-bare-number") as (modem, link):
         get_eid(link)
         get_eid(link)
@@ -192,7 +192,7 @@ def test_a_card_that_is_not_an_euicc_is_distinguished_from_a_broken_link(told: i
 
 
 def test_a_port_that_answers_nothing_ends_in_time() -> None:
-    """RM520N-GL's /dev/wwan0at0 froze every command: each has its deadline (lpac#182)."""
+    """RM520N-GL's /dev/wwan0at0 answered no command; in lpad each command has a deadline (lpac#182)."""
     with bench("well-mannered") as (modem, link):
         modem.once(instead=())
         with pytest.raises(CardUnreachable, match="did not answer in time"):
@@ -200,12 +200,12 @@ def test_a_port_that_answers_nothing_ends_in_time() -> None:
 
 
 def test_a_session_left_by_a_crash_is_closed_before_the_next(tmp_path: Path) -> None:
-    """No leftover session needs the modem to be rebooted (openpilot#37271)."""
+    """Lpad closes the session that a crash has left open, without a reboot of the modem (openpilot#37271)."""
     card = ScriptedCard(answers={GET_EID: EID})
     with PtyModem(card, personality=find_personality("cgla-number").modem) as modem:
         crashed = open_at_link(modem.path, memory=LinkMemory(tmp_path))
         crashed.open_channel((ISD_R,), deadline=soon())
-        crashed.close()  # the port, not the channel
+        crashed.close()  # Only the port is closed, not the channel.
         link = open_at_link(modem.path, memory=LinkMemory(tmp_path))
         link.imei(deadline=soon())
         assert card.open == set()
@@ -221,7 +221,7 @@ def test_all_channels_taken_by_crashes_are_freed() -> None:
         assert get_eid(link) == EID
 
 
-# In the middle of a download.
+# Faults in the middle of a download.
 
 
 def test_a_modem_that_fails_within_a_profile_package_is_not_asked_again_within_it() -> None:
@@ -241,7 +241,7 @@ def test_a_modem_that_fails_within_a_profile_package_is_not_asked_again_within_i
 
 
 def test_switching_an_eg25_spares_the_usb_re_enumeration() -> None:
-    """An EG25 notices the new profile without a REFRESH (agnos-builder#556)."""
+    """An EG25 reads the new profile without a REFRESH, so lpad asks for none (agnos-builder#556)."""
     assert not quirks_of("Quectel", "EG25").refresh_flag
 
 

@@ -76,7 +76,7 @@ def at_a_terminal(command: list[str], *answers: str, after: str = "[y/N]:") -> t
     try:
         with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
             os.close(theirs)
-            with suppress(OSError):  # EIO: it has ended
+            with suppress(OSError):  # EIO: the command has ended
                 while piece := os.read(ours, 4096):
                     told += piece.decode()
                     while given < min(told.count(after), len(answers)):

@@ -67,7 +67,7 @@ def test_a_confirmation(two: Terminal) -> None:
 
 
 def test_a_download_under_a_guard(two: Terminal) -> None:
-    """The downloaded profile is on trial; after a rollback it stays installed."""
+    """The downloaded profile is enabled under the guard; after a rollback it stays installed."""
     code = two.lab.code(two.lab.order(iccid=THIRD, name="Third"))
     asked = two.lpactl(
         "download", code, "--enable", "--guard", "confirm", "--within", "60", "--no-wait", "--json"

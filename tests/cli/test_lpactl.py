@@ -131,7 +131,7 @@ def test_questions_are_told_where_nobody_can_be_asked(terminal: Terminal) -> Non
 
 
 def test_what_a_change_is_behind_is_told(terminal: Terminal) -> None:
-    """A change behind a switch that awaits its confirmation reports this, and begins afterwards."""
+    """A change queued behind a switch that awaits its confirmation reports this, and begins afterwards."""
     iccid = terminal.lab.install()
     params = EnableParams(iccid=iccid, guard=GuardParams(until=("confirm",), within=60))
     asking = terminal.lab.engine.submit(CARD, params).change.id
@@ -149,7 +149,7 @@ def test_what_a_change_is_behind_is_told(terminal: Terminal) -> None:
 
 
 def test_a_change_that_waits_for_an_answer_holds_nobody_up(terminal: Terminal) -> None:
-    """Another change is carried out meanwhile, and the status states what waits and how to answer."""
+    """While a change waits for an answer, another is carried out; the status shows how to answer."""
     code = terminal.lab.code(terminal.lab.order())
     with subprocess.Popen(
         [*terminal.command, "download", code, "--confirm"],
@@ -178,7 +178,7 @@ def test_a_change_is_taken_back(terminal: Terminal) -> None:
 
 
 def test_ctrl_c_leaves_the_change_alone(terminal: Terminal) -> None:
-    """Interrupting the command states how to cancel, and the change continues."""
+    """After Ctrl-C, the command prints how to cancel the change; the change continues."""
     code = terminal.lab.code(terminal.lab.order())
     with subprocess.Popen(
         [*terminal.command, "download", code, "--confirm"],
@@ -277,7 +277,7 @@ class TestOnATerminal:
                 continue
             try:
                 data = os.read(descriptor, 4096)
-            except OSError:  # the other end is closed
+            except OSError:  # The other end of the pty is closed.
                 break
             shown += data.decode()
             if pending and pending[0][0] in shown:
@@ -305,7 +305,7 @@ class TestOnATerminal:
         assert len(terminal.lab.card.profiles) == 1
 
     def test_tables(self, terminal: Terminal) -> None:
-        """A table has its headings and its rows, without markup being read into names."""
+        """A table has its headings and rows, and text in names is not interpreted as markup."""
         terminal.lab.install(metadata=ProfileMetadata(iccid=FIRST, name="[bold]x[/bold]"))
         code, shown = self.converse([*terminal.command, "profiles"], [])
         assert code == 0

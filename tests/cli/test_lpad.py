@@ -72,7 +72,7 @@ def test_check_config(tmp_path: Path) -> None:
 
 
 def test_check_config_shows_where_each_value_comes_from(tmp_path: Path) -> None:
-    """Each value of the file and its drop-ins has a line with its origin; the values stay out of it."""
+    """For each setting in the file and its drop-ins, a line shows the origin, but not the value."""
     path = tmp_path / "lpad.yaml"
     path.write_text("answer_within: 60\nremote: {proxy: 'http://secret:1'}\n", encoding="utf-8")
     (tmp_path / "lpad.yaml.d").mkdir()
@@ -217,7 +217,7 @@ def test_the_demo_can_be_kept() -> None:
     end = time.monotonic() + PATIENCE
     while socket in _command_lines() or Path(socket).parent.exists():
         assert time.monotonic() < end, "the demo did not end"
-        time.sleep(0.05)  # the process has no parent
+        time.sleep(0.05)  # The process has no parent
 
 
 def _command_lines() -> str:

@@ -144,7 +144,7 @@ def test_requests_for_an_ambiguous_iccid_do_not_keep_the_card_busy(
 
 
 def test_what_cannot_be_told_is_unknown(two: tuple[Terminal, Gateway]) -> None:
-    """If no enabled profile can be read, status shows unknown, not none."""
+    """If an unreadable profile may be the enabled one, the status shows unknown, not none."""
     terminal, gateway = two
     terminal.lab.card.distort(FIRST, without=(STATE,), told=NO_ICCID)
     read(terminal.lab)

@@ -34,7 +34,7 @@ OID = "2.999.10"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A server's folder, as it leaves it."""
+    """The folder that a simulated server has made."""
     folder = tmp_path / "smdp"
     folder.mkdir()
     AddressFile(address="localhost:8443", oid=OID).write(folder)
@@ -69,7 +69,7 @@ def test_what_an_operator_can_say(folder: Path) -> None:
 
 
 def test_without_options_nothing_is_limited_otherwise(folder: Path) -> None:
-    """The defaults are those of an order."""
+    """Without options, the order has the defaults of the simulated server's own orders."""
     made, code = order(folder)
     assert (made.confirmation_limit, made.attempt_limit, made.expires) == (3, 10, None)
     assert made.state is OrderState.RELEASED
@@ -143,7 +143,7 @@ def test_an_order_held_back_is_released(folder: Path) -> None:
 
 
 def test_a_made_up_profile_belongs_to_its_owner(folder: Path) -> None:
-    """A card compares the owner with the IMSI, so the IMSI begins with its codes."""
+    """The IMSI begins with the codes of the profile's owner, because a card compares the two."""
     made, _ = order(folder, "--owner", "310410", "--ppr", "ppr2")
     package = Orders(folder / "orders").profile(made)
     assert bytes.fromhex("083901140021436587") in package

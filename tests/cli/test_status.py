@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def test_an_empty_card_that_nobody_has_a_profile_for(tmp_path: Path, pki: Pki) -> None:
-    """The number of requests, and the time of the next one, are shown until the card has its profile."""
+    """Until the card has its profile, the status shows how often it was requested, and the next time."""
     with Lab(tmp_path, pki) as lab:
         address = ServerAddress.parse(lab.server.address)
         lab.start(replace(lab.port, provisioning=FROM_DEFAULT_SMDP, default_smdp=address))
@@ -41,7 +41,7 @@ def test_an_empty_card_that_nobody_has_a_profile_for(tmp_path: Path, pki: Pki) -
 
 
 def test_a_switch_that_ended_stuck(tmp_path: Path, pki: Pki) -> None:
-    """Continuing attempts are shown with the time of the next one; each of their steps is an event."""
+    """The status shows that rescue attempts continue, and the time of the next; each step is an event."""
     with guarding(tmp_path, pki) as lab, Gateway(lab) as gateway:
         change = stuck(lab)
         terminal = Terminal(lab, gateway.path)
@@ -59,7 +59,7 @@ def test_the_failed_layer_of_the_last_switch(tmp_path: Path, pki: Pki) -> None:
         assert "failed layer" not in terminal.lpactl("status").ok().err
         change = guarded(lab, REGISTERED, within=600)
         told(lab, change, "EMM cause 11")
-        lab.engine.cancel(change.id)  # which takes the switch back immediately
+        lab.engine.cancel(change.id)  # This rolls the switch back immediately.
         lab.ended(change.id)
         line = (
             f"modem: the failed layer of the last switch (change {change.id}) is 'registered':"
@@ -89,7 +89,7 @@ def test_a_hook_is_no_layer(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_hook_that_stops_a_switch(tmp_path: Path, pki: Pki) -> None:
-    """The hooks are named as the cause, not a layer of the connection."""
+    """If a hook stops a switch, the status names the hooks as the cause, not a layer of the connection."""
     (tmp_path / "runner").mkdir()
     with runner(tmp_path / "runner") as serving, guarding(tmp_path, pki) as lab:
         serving.script(serving.hooks / "10-no", "exit 1")

@@ -59,7 +59,7 @@ def test_a_reader_that_has_gone(terminal: Terminal, arguments: tuple[str, ...]) 
     """`lpactl ... | head` ends silently, with the code of SIGPIPE."""
     done = shell(terminal, '"$@" > >(exec true); echo $?; exit', *arguments)
     assert "Traceback" not in done.err
-    # A short result fits into the pipe before its reader is seen to be gone.
+    # A short result would fit into the pipe before lpactl notices that the reader is gone.
     assert int(done.out) in (exit_codes.READER_GONE, exit_codes.DONE)
     if arguments == ("events",):
         done = shell(terminal, '"$@" | true; exit ${PIPESTATUS[0]}', *arguments)
@@ -78,7 +78,7 @@ def test_closed_streams(terminal: Terminal, closed: str) -> None:
 
 
 def test_notes_do_not_spoil_the_result(terminal: Terminal) -> None:
-    """Without a stream for notes, they are left out, and not printed among the JSON."""
+    """If standard error is closed, lpactl omits its notes instead of printing them among the JSON."""
     iccid = terminal.lab.install()
     done = shell(terminal, '"$@" 2>&-', "enable", iccid, "--json")
     assert json.loads(done.out)["state"] == "done"
@@ -86,7 +86,7 @@ def test_notes_do_not_spoil_the_result(terminal: Terminal) -> None:
 
 
 def test_an_address_with_a_blank_inside_is_a_slip(terminal: Terminal) -> None:
-    """An address with a blank inside is refused: the two words are not joined into another address."""
+    """An address with a blank inside is refused, instead of being joined into another address."""
     done = terminal.lpactl("default-smdp", "smdp example.com")
     assert done.code == exit_codes.USAGE
     assert "must not contain spaces" in done.err

@@ -32,7 +32,7 @@ def path(lab: Lab) -> Iterator[str]:
 
 
 def test_the_file_is_fresh() -> None:
-    """The asynchronous client is what the synchronous one yields; CONTRIBUTING.md has the command."""
+    """The file equals the text made from the synchronous client; CONTRIBUTING.md has the command."""
     assert TARGET.read_text(encoding="utf-8") == text()
 
 
@@ -112,7 +112,7 @@ def test_a_cancelled_wait_leaves_the_client_usable(path: str) -> None:
 
 
 def test_a_stopped_daemon_ends_the_stream(lab: Lab) -> None:
-    """Following says that the daemon reports the outcome later."""
+    """If the daemon stops, the error from `follow` says that it will report the outcome later."""
 
     async def follow(gateway: Gateway) -> None:
         code = lab.code(lab.order(confirmation_code="code-1234"))

@@ -55,7 +55,7 @@ def test_the_life_of_a_profile(lab: Lab, client: Client) -> None:
 
 
 def test_questions_are_answered(lab: Lab, client: Client) -> None:
-    """`wait` returns with the question; the answer lets the change continue."""
+    """`wait` returns when the change asks a question; the answer lets the change continue."""
     order = lab.order(confirmation_code="code-1234")
     change = client.download(CARD, activation_code=lab.code(order), confirm=True)
     change = client.wait(change.id)
@@ -89,7 +89,7 @@ def test_problems_are_errors(client: Client) -> None:
 
 
 def test_following_ends_with_the_change(lab: Lab, client: Client) -> None:
-    """`follow` yields the record as it is, each event, and the last record; an ended change yields itself."""
+    """`follow` yields the present record, each event and the last record; an ended change's record alone."""
     change = client.download(CARD, activation_code=lab.code(lab.order()))
     events = list(client.follow(change.id))
     assert events[0].type == "change"

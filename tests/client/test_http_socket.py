@@ -1,4 +1,4 @@
-"""The client's connection: repeated where that is safe, and in time, whatever the other side does."""
+"""The client's connection repeats a request if that is safe, and keeps its time limit in any case."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Last(bytes):
 
 
 class Server:
-    """Gives each request, with its number, to a function of the test, and sends what that returns."""
+    """Passes each request, with its number, to a function of the test, and sends the result."""
 
     def __init__(self, path: Path, answer: Callable[[int, bytes], bytes]) -> None:
         self.requests: list[bytes] = []
@@ -52,7 +52,7 @@ class Server:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError):  # the client may close at any time
+        with connection, suppress(OSError):  # The client may close the connection at any time.
             while request := connection.recv(65536):
                 self.requests.append(request)
                 answer = self._answer(len(self.requests), request)
@@ -110,7 +110,7 @@ def test_a_connection_that_the_daemon_closed_is_replaced(tmp_path: Path, serve: 
 
 @pytest.mark.parametrize("lost", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{", b"no HTTP\r\n\r\n"])
 def test_a_lost_answer_is_asked_for_again(tmp_path: Path, serve: Serve, lost: bytes) -> None:
-    """Even a change is requested again, because its key makes the repetition harmless."""
+    """The client even repeats a request for a change, because its key makes the repetition harmless."""
 
     def answer(number: int, _request: bytes) -> bytes:
         return Last(lost) if number == 1 else b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
@@ -132,7 +132,7 @@ def test_a_request_without_a_key_is_sent_once(tmp_path: Path, serve: Serve) -> N
 
 
 def test_a_silent_daemon_costs_the_patience(tmp_path: Path, serve: Serve) -> None:
-    """The wait is limited, whether the daemon sends nothing or stops within an answer."""
+    """The client's wait is limited, whether the daemon sends nothing or stops within an answer."""
     serve(lambda number, _request: b"" if number == 1 else b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
     path = str(tmp_path / "lpad.sock")
     with closing(HttpSocket(path, patience=5)) as http, pytest.raises(NoAnswerError):

@@ -86,13 +86,13 @@ def test_without_replaced_keys() -> None:
 
 
 def test_a_second_87_is_a_segment_of_its_own() -> None:
-    """Only the first 87 of A0 travels with the header."""
+    """Only the first element 87 in A0 is sent with the header."""
     bound = BoundProfile.parse(package(SECURE_CHANNEL, a0(CONFIGURE, KEYS), a1(STORE), a3(*LOAD)))
     assert [segment.data for segment in bound.segments[1:3]] == [a0(CONFIGURE, KEYS)[: -len(KEYS)], KEYS]
 
 
 def test_metadata_in_two_parts() -> None:
-    """Metadata that is split over several 88 is put together without their MACs."""
+    """Metadata that are split over several elements 88 are joined, without the MACs."""
     parts = [tlv.encode(0x88, METADATA[:20], MAC), tlv.encode(0x88, METADATA[20:], MAC)]
     bound = BoundProfile.parse(package(SECURE_CHANNEL, a0(CONFIGURE), a1(*parts), a3(*LOAD)))
     assert bound.metadata.raw == METADATA
@@ -146,7 +146,7 @@ def test_wrong_structure_is_found_before_anything_is_sent(raw: bytes, said: str)
 
 @given(position=st.integers(0, len(WHOLE) - 1), byte=st.integers(0, 255))
 def test_a_damaged_package_is_malformed_or_whole(position: int, byte: int) -> None:
-    """With any one byte changed, all bytes still reach the card in order, or none does."""
+    """If one byte of a package is changed, either all bytes are cut into segments in order, or none is."""
     damaged = WHOLE[:position] + bytes([byte]) + WHOLE[position + 1 :]
     try:
         bound = BoundProfile.parse(damaged)

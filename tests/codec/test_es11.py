@@ -43,7 +43,7 @@ def test_no_event_waits(fields: dict[str, object]) -> None:
 
 
 def test_an_answer_without_events_is_an_sm_dp_plus_answer() -> None:
-    """Only an answer that has the list, and no profile, is an SM-DS's."""
+    """An answer without an event list, or with a profile, is not that of an SM-DS."""
     assert not lists_events(answered(profileMetadata="AAAA"))
     assert not lists_events(answered(profileMetadata="AAAA", eventEntries=[]))
     assert not lists_events(answered())
@@ -74,7 +74,7 @@ def test_an_odd_entry_hides_no_other(odd: object) -> None:
 
 
 def test_an_answer_of_version_3() -> None:
-    """The signed list and what else version 3 adds are ignored, in the answer and in each entry."""
+    """The signed list and all other additions of version 3 are ignored, in the answer and in each entry."""
     listed = answered(
         eventEntries=[
             entry("A-1", hashedIccids=["AA=="], serviceProviderName="x"),

@@ -34,7 +34,7 @@ def text(data: bytes = SIGNED) -> str:
     "status", ["Executed-Success", "ExecutedSuccess", "Executed-WithWarning", "executed-success"]
 )
 def test_executed(status: str) -> None:
-    """The status is success with and without a hyphen, and with a warning."""
+    """Both spellings of the success status are read, with a hyphen and without; a warning is a success."""
     assert Answer.decode(body(status)).refusal is None
 
 

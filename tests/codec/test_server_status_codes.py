@@ -44,14 +44,14 @@ MET_BY_AN_LPA = {
 
 @pytest.mark.parametrize(("pair", "remedy"), MET_BY_AN_LPA.items())
 def test_known_pairs_have_their_remedy(pair: tuple[str, str], remedy: Remedy) -> None:
-    """Each pair that an LPA meets is in the table with its class."""
+    """Each pair of codes that an LPA can get is in the table with its class and remedy."""
     assert pair in PAIRS
     assert meaning_of(*pair).remedy is remedy
 
 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_pairs_are_made_of_known_codes(pair: tuple[str, str]) -> None:
-    """Both halves of every pair are in the tables that unknown pairs are composed from."""
+    """The subject and the reason of each pair are in the tables from which unknown pairs are composed."""
     assert pair[0] in SUBJECTS
     assert pair[1] in REASONS
 
@@ -93,11 +93,11 @@ def test_no_codes_at_all() -> None:
 
 
 def test_passing_reasons_are_retried() -> None:
-    """Busy, inaccessible and unanswered pass by themselves, whatever the subject."""
+    """The reasons busy, inaccessible and unanswered are temporary, whatever the subject is."""
     assert meaning_of("8.8", "4.4").remedy is Remedy.RETRY
     assert meaning_of("8.8", "5.1").remedy is Remedy.RETRY
 
 
 def test_malformed_requests_are_ours() -> None:
-    """A refusal of the request itself asks for a bug report, not for the operator."""
+    """If a server calls the request itself malformed, the error suggests a bug report."""
     assert "report" in meaning_of("1.3.1", "2.2").advice

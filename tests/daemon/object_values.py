@@ -30,7 +30,7 @@ def picture(**roots: object) -> dict[str, str]:
     found: dict[str, str] = {}
     seen: set[int] = set()
     waiting = deque(roots.items())
-    kept = []  # an object that is made on the way and dropped would leave its id to another one
+    kept = []  # A temporary object that is dropped would give its id to another one.
     while waiting:
         path, thing = waiting.popleft()
         if isinstance(thing, _PLAIN):

@@ -118,7 +118,7 @@ def test_a_card_with_two_euiccs_is_two_cards(tmp_path: Path, name: str) -> None:
     ],
 )
 def test_a_port_stays_open_if_its_settings_are_unchanged(tmp_path: Path, *, more: str, stays: bool) -> None:
-    """Only a changed way to the card has it opened again; other keys take effect on the open port."""
+    """The port is opened again only if the way to the card has changed; other settings take effect on it."""
     ports = CardPorts(tmp_path)
     (before,) = ports.of(settings(tmp_path, "euiccs: {a: {port: x}}"))
     (after,) = ports.of(settings(tmp_path, f"euiccs: {{a: {{port: x, {more}}}}}"))

@@ -139,7 +139,7 @@ def test_a_second_daemon_is_refused(lab: Lab) -> None:
 
 
 def test_the_socket_answers_before_the_card_does(lab: Lab) -> None:
-    """READY does not wait for a card: one that reports nothing is 'starting' over a socket that answers."""
+    """READY does not wait for a card: while the card is silent, the API answers and calls it 'starting'."""
     lab.modem.once("ATE0", instead=())
     with Daemon(lab) as daemon, daemon.client() as client:
         assert client.euicc(CARD).state == "starting"
@@ -157,7 +157,7 @@ def test_an_idle_daemon_sleeps(lab: Lab) -> None:
         assert daemon.process is not None
         settled = switches(daemon.process.pid)
         for _ in range(100):
-            time.sleep(0.2)  # the keep-alive of the requests before runs out after some seconds
+            time.sleep(0.2)  # The keep-alive time of the earlier requests ends after some seconds.
             before, settled = settled, switches(daemon.process.pid)
             if before == settled:
                 quiet = switches(daemon.process.pid)

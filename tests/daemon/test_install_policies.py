@@ -27,7 +27,7 @@ def test_without_a_word_it_is_lpads_own() -> None:
 
 
 def test_a_card_has_its_own_in_the_place_of_what_all_have(tmp_path: Path) -> None:
-    """Keys that are missing from a card's part are as for all cards."""
+    """If a card's part of the settings lacks a key, the value for all cards applies."""
     settings = read(
         tmp_path,
         """
@@ -70,7 +70,7 @@ def test_a_card_s_own_counts_from_a_reload(tmp_path: Path) -> None:
     ],
 )
 def test_a_pattern_that_fits_nothing_is_refused(tmp_path: Path, line: str, told: str) -> None:
-    """A pattern that fits no server, OID or operator is refused, because it would silently forbid all."""
+    """A pattern that can match no server, OID or operator is refused, as it would silently forbid all."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, f"policy:\n  {line}\n")
     assert told in caught.value.sentence

@@ -80,7 +80,7 @@ PLACES = {
     "euiccs.NAME.reader": "euiccs.reading.reader",
     "platforms.NAME.file": "platforms.own.file",
     "platforms.NAME.client_key": "platforms.own.client_key",
-    "euiccs.NAME.shared": "euiccs.reading.shared",  # a reader; a modem's port is lpad's alone
+    "euiccs.NAME.shared": "euiccs.reading.shared",  # a reader; lpad never shares a modem's port
 }
 """The place where a setting is changed, if it differs from its path; a list means its first item."""
 
@@ -285,7 +285,7 @@ def seen(made: Built) -> dict[str, str]:
 
 
 def differences(one: dict[str, str], another: dict[str, str], steady: set[str]) -> set[str]:
-    """Return where two pictures differ, except in values that always differ."""
+    """Return the paths at which two pictures differ, without those that always differ."""
     appeared = one.keys() ^ another.keys()
     return appeared | {path for path in steady & one.keys() & another.keys() if one[path] != another[path]}
 
@@ -310,7 +310,7 @@ def taken_twice(folder: Path, *, reloaded: bool = False) -> tuple[dict[str, str]
 
 
 def test_each_setting_counts(folder: Path) -> None:
-    """A daemon that is built with another value differs."""
+    """A daemon that is built with another value of a setting has another picture."""
     base, steady = taken_twice(folder)
     without_effect = []
     for path in LEAVES:
@@ -321,7 +321,7 @@ def test_each_setting_counts(folder: Path) -> None:
 
 
 def test_each_setting_takes_effect_when_promised(folder: Path) -> None:
-    """A running daemon differs after a reload, except for the keys that wait for the next start."""
+    """A reload changes a running daemon's picture, except for settings that wait for the next start."""
     _, steady = taken_twice(folder, reloaded=True)
     wrong = []
     for path in LEAVES:

@@ -92,6 +92,6 @@ def test_sockets_are_inherited(tmp_path: Path) -> None:
 
 
 def test_sockets_of_another_process_are_left_alone() -> None:
-    """Variables that were meant for a parent process are ignored."""
+    """Variables that systemd meant for the parent process are ignored."""
     assert systemd.inherited_sockets(environment={"LISTEN_FDS": "1", "LISTEN_PID": "1"}) == []
     assert systemd.inherited_sockets(environment={}) == []

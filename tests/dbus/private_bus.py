@@ -105,7 +105,7 @@ class ScriptedService:
             return None
         self.calls.append(message)
         answer = self._answer(message)
-        # True: it was handled, and nothing is sent
+        # True means that the call was handled, and that nothing else is sent.
         return True if answer is None else answer
 
     def _run(self) -> None:

@@ -54,7 +54,7 @@ def answer(message: Message) -> Message | None:
             return Message.new_method_return(
                 message, "a{oa{sa{sv}}}", [{PATH: {NAME: {"Ports": Sent("a(su)", [["ttyUSB2", 3]])}}}]
             )
-    return None  # asked anything else it stays silent
+    return None  # The program does not answer other calls.
 
 
 @pytest.fixture

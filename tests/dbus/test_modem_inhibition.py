@@ -34,7 +34,7 @@ class Daemons:
 
     def __init__(self, states: list[object]) -> None:
         self.states = states
-        """The modem's states, look after look; the last one stays. None: the modem has vanished."""
+        """The modem's states, one for each query; the last one stays. None: the modem has vanished."""
         self.calls: list[str] = []
         self.disconnect_refusals = 0
         self.denied = False
@@ -101,12 +101,12 @@ def asked(address: str, daemons: Daemons) -> list[str]:
     "states", [[REGISTERED], [-1], [0], [2], [3], ["none"], [99], [None], [CONNECTED, CONNECTED]]
 )
 def test_a_quiet_modem_is_asked_for_immediately(address: str, states: list[object]) -> None:
-    """Also one that failed, is locked, shows no known state or has vanished: ModemManager decides."""
+    """Lpad also asks for a modem that failed, is locked, is in an unknown state or has vanished."""
     assert asked(address, Daemons(states)) == ["InhibitDevice"]
 
 
 def test_an_attempt_to_connect_is_aborted(address: str) -> None:
-    """And NetworkManager makes no further attempt meanwhile."""
+    """The modem's connection attempt is aborted, and NetworkManager makes no other until lpad is done."""
     assert asked(address, Daemons([CONNECTING])) == ["Managed False", "Disconnect", "InhibitDevice"]
 
 
@@ -123,14 +123,14 @@ def test_a_change_of_state_is_awaited(address: str, state: int) -> None:
 
 
 def test_an_abort_is_asked_for_again(address: str) -> None:
-    """ModemManager refuses it while it ends another connection."""
+    """Lpad asks for an abort again, because ModemManager refuses it while it ends another connection."""
     daemons = Daemons([CONNECTING])
     daemons.disconnect_refusals = 2
     assert asked(address, daemons) == ["Managed False", *["Disconnect"] * 3, "InhibitDevice"]
 
 
 def test_without_network_managers_permission(address: str) -> None:
-    """The modem is asked for nevertheless."""
+    """Without the permission to stop NetworkManager, lpad asks for the modem nevertheless."""
     daemons = Daemons([CONNECTING])
     daemons.denied = True
     assert asked(address, daemons) == ["Managed False", "Disconnect", "InhibitDevice"]
@@ -148,7 +148,7 @@ def running(address: str, daemons: Daemons) -> Iterator[Bus]:
 
 
 def test_a_modem_that_keeps_changing_is_not_asked_for(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request that ModemManager cannot fulfil would cost the modem; NetworkManager gets it back later."""
+    """Lpad does not ask for a modem that keeps changing its state, and later returns it to NetworkManager."""
     monkeypatch.setattr("lpad.dbus.unmanaged_modem.RETURNING", 0.2)
     daemons = Daemons([DISCONNECTING])
     with running(address, daemons) as bus:
@@ -159,7 +159,7 @@ def test_a_modem_that_keeps_changing_is_not_asked_for(address: str, monkeypatch:
 
 
 def test_a_modem_is_returned_when_lpad_stops(address: str) -> None:
-    """Without waiting for the two minutes; a second stop has nothing to return."""
+    """A stop returns the modem without waiting for the two minutes; a second stop has nothing to return."""
     daemons = Daemons([DISCONNECTING])
     with running(address, daemons) as bus:
         with pytest.raises(BusUnanswered):
@@ -170,7 +170,7 @@ def test_a_modem_is_returned_when_lpad_stops(address: str) -> None:
 
 
 def test_a_cancelled_request_returns_the_modem(address: str) -> None:
-    """As when lpad stops, or the change is cancelled, while the modem changes its state."""
+    """If lpad stops, or the change is cancelled, while the modem changes its state, the modem is returned."""
     daemons = Daemons([DISCONNECTING])
     cancellation = Cancellation()
     daemons.left = lambda: cancellation.cancel("cancelled by its caller")
@@ -182,7 +182,7 @@ def test_a_cancelled_request_returns_the_modem(address: str) -> None:
 
 
 def test_a_closed_bus_returns_the_modem(address: str) -> None:
-    """As when lpad no longer uses a port whose modem has appeared meanwhile."""
+    """Closing the bus returns the modem, even one that appeared after lpad stopped using the port."""
     daemons = Daemons([DISCONNECTING])
     with running(address, daemons) as bus:
         daemons.left = threading.Thread(target=bus.close).start
@@ -206,7 +206,7 @@ def test_network_manager_need_not_answer(address: str, monkeypatch: pytest.Monke
 
 
 def test_a_refused_request_returns_the_modem_to_network_manager(address: str) -> None:
-    """Also after an abort."""
+    """After a refusal NetworkManager gets the modem back, even if a connection attempt was aborted."""
     daemons = Daemons([CONNECTING])
     daemons.refuses = True
     with pytest.raises(BusRefused):

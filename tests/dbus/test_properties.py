@@ -83,5 +83,5 @@ def test_odd_objects_hide_no_others(odd: Any) -> None:
 
 
 def test_plain() -> None:
-    """Types are removed at any depth."""
+    """Plain values have no D-Bus types, at any depth."""
     assert plain({"a": Variant("a{sv}", {"b": Variant("as", ["c"])})}) == {"a": {"b": ["c"]}}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lpad.simulator.modem.pty_modem import PtyModem
 
-# .ci/run starts them with sudo if it is not root itself
+# .ci/run starts these tests with sudo if it does not run as root.
 collect_ignore_glob = [] if os.geteuid() == 0 else ["test_*.py"]
 
 

@@ -139,7 +139,7 @@ class ModemFront:
         replies: list[Reply | None] = []
         self._modem._do(lambda: replies.append(self._modem._commands.answer(line)))
         reply = replies[0] if replies else None
-        # what the simulated modem does not know must not end the probing
+        # A command that the simulated modem does not know must not end the probing.
         if reply is None or reply.final == "ERROR":
             return ["OK"]
         return [*reply.lines, reply.final]

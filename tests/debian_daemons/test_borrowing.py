@@ -43,7 +43,7 @@ def connecting(rig: Rig, *, dialling: float) -> Rig:
 
 
 def test_an_attempt_to_connect_is_aborted(rig_of: Callable[..., Rig]) -> None:
-    """ModemManager itself gives up after 10 s, and would count the modem as inhibited ever after."""
+    """Lpad has the attempt aborted: ModemManager would give up after 10 s, and keep the modem inhibited."""
     rig = connecting(rig_of(ICCID), dialling=12)
     with rig.inhibited():
         assert rig.state() == 0
@@ -54,7 +54,7 @@ def test_an_attempt_to_connect_is_aborted(rig_of: Callable[..., Rig]) -> None:
 
 
 def test_an_attempt_that_outlasts_the_wait(rig_of: Callable[..., Rig]) -> None:
-    """The next request finds the modem at rest."""
+    """If an attempt outlasts lpad's wait, the next request finds the modem without one."""
     rig = connecting(rig_of(ICCID), dialling=6)
     with Bus(deadline=soon()) as bus, pytest.raises(BusUnanswered):
         inhibit(bus, rig.modem_path(), UID, deadline=Deadline.after(1))
@@ -67,7 +67,7 @@ def test_an_attempt_that_outlasts_the_wait(rig_of: Callable[..., Rig]) -> None:
 def test_a_modem_that_nobody_asks_for_again(
     rig_of: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """NetworkManager gets it back after a while."""
+    """If lpad does not ask for the modem again, NetworkManager gets the modem back after a while."""
     monkeypatch.setattr("lpad.dbus.unmanaged_modem.RETURNING", 2)
     rig = connecting(rig_of(ICCID), dialling=6)
     before = len(rig.front.dialled())

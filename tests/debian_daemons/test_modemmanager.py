@@ -32,7 +32,7 @@ BACK = wanted(A, SETTINGS_A, previous=B)
 
 
 def test_a_switch_and_back(rig_of: Callable[..., Rig]) -> None:
-    """ModemManager connects with each profile's APN, whichever path the modem has meanwhile."""
+    """ModemManager connects with each profile's APN, even if the modem has another path after the switch."""
     rig = rig_of(A)
     applier = ModemManagerApplier(connects=True)
     for step in (applier.prepare, applier.apply, applier.connect):

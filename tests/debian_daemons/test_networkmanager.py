@@ -1,6 +1,6 @@
 """The applier `networkmanager` with Debian's NetworkManager and ModemManager.
 
-Their simulated port carries no PPP, so every activation ends there; up to that point everything is real.
+The simulated port carries no PPP, so every activation ends at that step; all steps before it are real.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def test_a_password_outlives_the_changes_of_autoconnect(rig: Rig) -> None:
     stored = rig.connections / "lpad-0001.nmconnection"
     assert f"password={PASSWORD}" in stored.read_text().splitlines()
     assert stored.stat().st_mode & 0o077 == 0
-    # nmcli shows a connection without its secrets if the news of the last change reaches it in between
+    # nmcli omits the secrets if a signal about the last change reaches it between two calls.
     until(lambda: shown_password(rig, "lpad-0001") == PASSWORD, "the password as nmcli shows it")
 
 
@@ -142,7 +142,7 @@ def test_a_restart_of_network_manager_in_between(rig: Rig) -> None:
 
 
 def test_its_signals(rig: Rig) -> None:
-    """An attempt to connect is heard from NetworkManager and from ModemManager."""
+    """Lpad gets signals about an attempt to connect, from NetworkManager and from ModemManager."""
     heard: queue.Queue[Signal] = queue.Queue()
     applier = NetworkManagerApplier()
     watch = SignalWatch(applier.signals, hear=heard.put, lost=lambda: None)
@@ -158,7 +158,7 @@ def test_its_signals(rig: Rig) -> None:
 
 
 def test_used_up_retries(rig: Rig) -> None:
-    """A connection whose retries NetworkManager has used up is activated nevertheless."""
+    """Lpad activates a connection even if NetworkManager has used up its retries."""
     applier = NetworkManagerApplier()
     applier.apply(TO_A, deadline=soon())
     used_up = "connection 'lpad-0001' failed to autoconnect; 0 tries left"

@@ -31,7 +31,7 @@ def commands(program: str) -> list[list[str]]:
 
 
 def test_network_managers_recipes(rig_of: Callable[..., Rig]) -> None:
-    """A rival that no longer autoconnects is not reported, and the owner's route metric stays."""
+    """After the recipe, lpad reports no rival connection, and the owner's route metric is unchanged."""
     rig = rig_of(A)
     rig.keyfile(
         "any-sim",
@@ -51,7 +51,7 @@ def test_network_managers_recipes(rig_of: Callable[..., Rig]) -> None:
 
 
 def test_modem_managers_recipes(rig_of: Callable[..., Rig]) -> None:
-    """A script finds the modem whatever its number is."""
+    """The recipe's script finds the modem, whatever number ModemManager has given it."""
     rig = rig_of(A)
     rig.modem_path()
     rig.switch(A)

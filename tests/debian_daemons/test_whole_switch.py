@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.programs("NetworkManager", "ModemManager", "/usr/lib/polkit-1/polkitd", "unshare")
 
-# the port is lpad's own; ModemManager has another one of the same modem
+# lpad has this port for itself; ModemManager uses another port of the same modem.
 SETTINGS: dict[str, Any] = {
     "network": {"applier": "networkmanager"},
     "modem_manager": {"inhibit": "never"},
 }
 ICCIDS = (Iccid.parse("8900101000000000017"), Iccid.parse("8900101000000000025"))
-"""Made-up ICCIDs can end alike, and connections are named by their ends."""
+"""Connections are named by the last digits of the ICCID, and those of made-up ICCIDs can be equal."""
 
 
 def test_data_follows_the_card(rig_of: Callable[..., Rig]) -> None:
@@ -31,7 +31,7 @@ def test_data_follows_the_card(rig_of: Callable[..., Rig]) -> None:
     gateway = Gateway(settings=SETTINGS)
     rig = rig_of("", modem=gateway.modem)
     rig.start_network_manager()
-    rig.settle()  # the simulated card answers one of two programs at a time
+    rig.settle()  # The simulated card answers only one of two programs at a time.
     with gateway:
         gateway.ready()
         client = gateway.client

@@ -22,7 +22,7 @@ class Clocks:
         return Moment(wall=self.wall, boot=self._boot, boot_id=f"boot {self._boots}")
 
     def clock(self) -> SteadyClock:
-        """Return the clock of a lpad that is started now."""
+        """Return the clock of an lpad that starts now."""
         return SteadyClock(read=self.read, running=lambda: self._running)
 
     def pass_by(self, seconds: float) -> None:

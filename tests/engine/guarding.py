@@ -32,7 +32,7 @@ ENABLE = 0xBF31
 DISALLOWED = 3
 
 UNHURRIED = 20.0
-"""Seconds for each step of the modem's ladder: one that reads what the card holds ends a step immediately."""
+"""Seconds for each step of the modem's ladder; a step ends as soon as the modem reads the card's profile."""
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def guarding(
 ) -> Iterator[Lab]:
     """Make a lab with two profiles, the first of them enabled; its modem has these habits.
 
-    `patience` is less where each step has to be without success; `notice_in` where only the first one has to.
+    Reduce `patience` if no step may succeed, or `notice_in` if only the first may not.
     """
     with Lab(folder, pki, behaviour=behaviour, personality=ModemPersonality(**habits)) as lab:
         lab.start(port(lab, policy=policy, steps=ladder(patience, notice_in=notice_in)))
@@ -104,7 +104,7 @@ def out_of_time(
 
 
 def told(lab: Lab, change: Change, seen: str) -> None:
-    """Wait until a change's guard reports this."""
+    """Wait until a change's guard reports the given observation."""
     lab.until(
         lambda: lab.engine.change(change.id),
         lambda now: now.guard is not None and seen in now.guard.told(),
@@ -144,7 +144,7 @@ def rolled_back(change: Change) -> dict[str, object]:
 
 
 def watched(lab: Lab, change_id: int) -> Change:
-    """Return the change once its guard is awaited."""
+    """Return the change once it waits for its guard."""
     return lab.until(
         lambda: lab.engine.change(change_id),
         lambda change: change.guard is not None and change.guard.phase is not Phase.SWITCHING,
@@ -152,7 +152,7 @@ def watched(lab: Lab, change_id: int) -> Change:
 
 
 def stuck(lab: Lab) -> Change:
-    """Have a guarded switch end with no profile enabled, and the card refuse each further one."""
+    """Have a guarded switch end with no profile enabled, on a card that refuses each further switch."""
     change = lab.asked(guarded(lab, "confirm", within=60).id)
     lab.card.faults.refuse(ENABLE, DISALLOWED, times=1000)
     disabled_by_another_program(lab, SECOND)

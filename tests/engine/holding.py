@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def held(lab: Lab) -> Iterator[None]:
-    """Occupy the card with a change that does not end before the context is left."""
+    """Occupy the card with a change that ends only when the context is left."""
     begun, go_on = threading.Event(), threading.Event()
     probe = OPERATIONS[Kind.PROBE]
 
@@ -50,10 +50,7 @@ def held(lab: Lab) -> Iterator[None]:
 
 @contextmanager
 def silent(lab: Lab, function: str, *, times: int = 1) -> Iterator[threading.Semaphore]:
-    """Have the server carry out a function and then report nothing, until this is left.
-
-    What is yielded is released each time when it has been asked.
-    """
+    """Have the server carry out a function but hold its answer until this is left; count the calls."""
     asked, end = threading.Semaphore(0), threading.Event()
     carry_out = lab.server.carry_out
     left = iter(range(times))
@@ -71,5 +68,5 @@ def silent(lab: Lab, function: str, *, times: int = 1) -> Iterator[threading.Sem
 
 
 def begun(lab: Lab, change: Change) -> Change:
-    """Return a change once it runs."""
+    """Return a change as soon as it runs."""
     return lab.until(lambda: lab.engine.change(change.id), lambda seen: seen.state is not State.QUEUED)

@@ -54,7 +54,7 @@ CARD = "modem"
 FIRST = "8900101000000000017"
 SECOND = "8900101000000000025"
 LONG = 120.0
-"""Seconds that no test should need."""
+"""Seconds within which anything that a test waits for happens."""
 
 
 def params_of(kind: Kind, **fields: object) -> Params:
@@ -69,7 +69,7 @@ def result_of(change: Change) -> dict[str, Any]:
 
 
 class Lab:
-    """Everything that an engine works with; a context manager that ends it all."""
+    """An engine with its card, modem and server; a context manager that stops all of them."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Lab:
     ) -> None:
         self.folder = folder
         self.pki = pki
-        # Long enough for a machine that is busy with other tests; `patient` shortens them.
+        # These timeouts are long enough for a busy machine; `patient` replaces them.
         self.timeouts = Timeouts(open=LONG, read=LONG, switch=LONG, answer=LONG, delivery=5)
         self.counters = Counters()
         self._stack = ExitStack()
@@ -202,14 +202,14 @@ class Lab:
         return snapshot.state is CardState.READY and self.engine.card(euicc).owes_copies()
 
     def asked(self, change_id: int) -> Change:
-        """Return the change once it asks something."""
+        """Return the change once it asks a question."""
         return self.until(
             lambda: self.engine.change(change_id),
             lambda change: change.question is not None or change.state.ended,
         )
 
     def until(self, look: Callable[[], _T], good: Callable[[_T], bool]) -> _T:
-        """Wait until what is seen satisfies a condition; it is checked after each event."""
+        """Wait until an observed value satisfies a condition; the condition is checked after each event."""
         news = threading.Event()
         subscription = self.engine.subscribe(news.set)
         deadline = Deadline.after(LONG)

@@ -1,4 +1,4 @@
-"""The result of a journal on a disk of a megabyte that fills up; run in a mount namespace of its own.
+"""A journal on a disk of a megabyte that fills up; run in a mount namespace of its own.
 
 Prints as JSON what was seen, for test_last_words.py to judge.
 """

@@ -102,7 +102,7 @@ def interrupted(change: Change) -> str:
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_switch_that_the_card_made_is_done(both: Lab, case: str) -> None:
-    """The change waits, and is done when the card is back and in the wanted state."""
+    """A switch whose answer is lost waits for the card, and is done if the card has carried it out."""
     change = gone(both, case, executed=True)
     back(both)
     both.carry_out(Kind.REFRESH)

@@ -1,4 +1,4 @@
-"""Consent without a user: what the policy refuses, what it confirms, and the reports on both."""
+"""Consent without a user: what the policy refuses and confirms, and how lpad reports both."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LOCKED = ProfileMetadata(
 
 
 class Heard(logging.Handler):
-    """The fields that the journal would receive."""
+    """The fields that journald would get."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ def decisions(subscription: Subscription) -> list[Event]:
 
 
 def test_a_refusal_is_logged_as_a_decision_and_told(lab: Lab, heard: Heard) -> None:
-    """The change fails with the rule's name; log and events state the decision and its rule once."""
+    """A refused download fails with the rule's name; log and events report the decision once."""
     lab.policies.become(Policies(InstallPolicy(operators=("262-*",))))
     lab.start()
     subscription = lab.engine.subscribe(lambda: None)
@@ -114,7 +114,7 @@ def test_rules_of_the_card_are_decisions_too(lab: Lab, heard: Heard) -> None:
 def test_a_local_program_confirms(
     lab: Lab, heard: Heard, decision: str, state: State, reason: str | None
 ) -> None:
-    """The program is shown the offered profile; its answer is carried out and logged."""
+    """A local program gets the offered profile; lpad carries out and logs its answer."""
     lab.policies.become(Policies(InstallPolicy(confirm=Asking.ALWAYS)))
     order = lab.order(metadata=LOCKED)
     asked = lab.asked(submitted(lab, order).id)

@@ -124,7 +124,7 @@ def test_switching_disables_the_other_profile(lab: Lab) -> None:
 
 
 def test_without_refresh_the_switch_is_verified_as_well(lab: Lab) -> None:
-    """A card that is not asked for a REFRESH switches immediately, and is read again nevertheless."""
+    """If lpad asks for no REFRESH, the card switches immediately; lpad reads it again to verify this."""
     lab.start(replace(lab.port, refresh=False))
     iccid = lab.install()
     good(lab.carry_out(Kind.ENABLE, iccid=iccid))
@@ -229,7 +229,7 @@ class TestQuestions:
         good(lab.ended(change.id))
 
     def test_a_refused_confirmation_code_is_asked_for_again(self, lab: Lab) -> None:
-        """A wrong code leads to a new session with the next one, and the question reports this."""
+        """After a wrong code, lpad asks again with the reason; the next code is tried in a new session."""
         order = lab.order(confirmation_code="code-1234")
         secrets = {"activation_code": lab.code(order), "confirmation_code": "0000"}
         change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets=secrets).id)
@@ -263,7 +263,7 @@ class TestQuestions:
         ("decision", "state"), [("reject", OrderState.CANCELLED), ("postpone", OrderState.RELEASED)]
     )
     def test_declining(self, lab: Lab, decision: str, state: OrderState) -> None:
-        """A rejected order ends, a postponed one stays open; the change says declined either way."""
+        """A rejected order ends, a postponed one stays open; the change's error is `declined` either way."""
         order = lab.order()
         change = lab.asked(
             lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True).id
@@ -333,7 +333,7 @@ class TestCancelling:
     def test_an_answer_in_the_moment_in_which_the_card_is_left(
         self, lab: Lab, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The answer counts, although the download is just giving up its session for another change."""
+        """An answer counts even at the moment in which the download gives its session up for a change."""
         code = lab.code(lab.order())
         first = lab.asked(lab.submit(Kind.DOWNLOAD, secrets={"activation_code": code}, confirm=True).id)
         answering = threading.Thread(target=lab.engine.answer, args=(first.id, Answer(decision="accept")))
@@ -343,7 +343,7 @@ class TestCancelling:
             leaves = change.id == first.id and change.steps and change.steps[-1].name == "cancel-session"
             if leaves and answering.ident is None:
                 answering.start()
-                answering.join(0.5)  # it comes through where nothing keeps it off
+                answering.join(0.5)  # The answer arrives if no lock prevents it.
             return show(store, change, **more)
 
         monkeypatch.setattr(ChangeStore, "show", showing)
@@ -353,7 +353,7 @@ class TestCancelling:
         answering.join()
 
     def test_a_waiting_change_is_cancelled_and_the_session_too(self, lab: Lab) -> None:
-        """The server is informed, and the order can be downloaded afterwards."""
+        """If a waiting change is cancelled, the server is informed, and its order can be downloaded again."""
         order = lab.order()
         secrets = {"activation_code": lab.code(order)}
         change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True).id)
@@ -366,7 +366,7 @@ class TestCancelling:
             lab.engine.cancel(change.id)
 
     def test_a_change_is_cancelled_between_two_segments(self, lab: Lab) -> None:
-        """If it is cancelled while bytes flow, the profile is not installed, and the next download works."""
+        """If cancelled between two segments, a change installs no profile; the next download works."""
         order = lab.order(size=60_000)
         secrets = {"activation_code": lab.code(order)}
         change = lab.submit(Kind.DOWNLOAD, secrets=secrets)
@@ -423,7 +423,7 @@ class TestAbsence:
         assert change.error.retryable
 
     def test_the_next_change_finds_a_card_that_came_back(self, lab: Lab) -> None:
-        """The card is available immediately, not only at the next check."""
+        """A change uses a card that is back immediately, without waiting for the next check."""
         lab.modem.vanish()
         lab.start()
         lab.until(lambda: lab.engine.snapshot(CARD), lambda s: s.state is CardState.ABSENT)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 SMALL = 32 * 1024
-"""Bytes: more than any file of the card's memory has, and less than the journal's file and its log have each.
+"""Bytes: more than each file of the card's memory, and less than the journal's file and its log have each.
 
 The journal is reopened while it cannot be written, and its log is emptied into its file if that may grow.
 Then a limit of the log's own size leaves space, and a download continues.
@@ -83,7 +83,7 @@ def test_a_change_that_ends_while_the_disk_is_full_has_ended(lab: Lab) -> None:
 
 
 def test_an_answer_reaches_the_worker_though_it_cant_be_written(lab: Lab) -> None:
-    """The caller's no is carried out; nothing waits for the end of the time to answer."""
+    """A caller's no is carried out even if it cannot be written, without waiting for the end of the time."""
     order = lab.order()
     asked = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True)
     question = lab.asked(asked.id).question
@@ -101,7 +101,7 @@ def test_nothing_irreversible_is_done_that_cant_be_written_down(lab: Lab) -> Non
     order = lab.order()
     asked = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True)
     lab.asked(asked.id)
-    with no_space(SMALL):  # the card's own memory has space
+    with no_space(SMALL):  # The card's own memory has space.
         lab.engine.answer(asked.id, Answer(decision="accept"))
         ended = lab.ended(asked.id)
     assert ended.state is State.FAILED
@@ -140,7 +140,7 @@ def tried_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
 
 
 def test_a_waiting_download_whose_turn_comes_without_space_keeps_waiting(tried_again: Lab) -> None:
-    """The download states what it waits for, and continues as soon as the journal can be written."""
+    """A waiting download whose turn comes on a full disk waits on, and continues once there is space."""
     lab = tried_again
     lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.HTTP_STATUS, value=503))
     change = download(lab)
@@ -169,7 +169,7 @@ def test_a_download_that_loses_its_space_on_the_way_waits_too(tried_again: Lab) 
     """The download begins again once there is space, and does not repeat answered questions."""
     lab = tried_again
     change = lab.asked(download(lab, confirm=True).id)
-    with no_space(SMALL):  # the card's own memory has space
+    with no_space(SMALL):  # The card's own memory has space.
         lab.engine.answer(change.id, Answer(decision="accept"))
         paused_for(lab, change, PauseReason.JOURNAL)
         assert lab.card.profiles == ()

@@ -66,7 +66,7 @@ def failing_after(act: Callable[..., Any], *, which: int = 1) -> Callable[..., A
 
 
 def test_a_switch_is_rolled_back_if_the_card_refuses_to_list_profiles(tmp_path: Path, pki: Pki) -> None:
-    """A refusal to list is not a refusal to switch: the new profile must not stay unguarded."""
+    """If the card refuses to list its profiles after a switch, the switch is rolled back."""
     with guarding(tmp_path, pki, patience=2) as lab:
 
         def refuse(answer: bytes) -> bytes:
@@ -82,7 +82,7 @@ def test_a_switch_is_rolled_back_if_the_card_refuses_to_list_profiles(tmp_path: 
 def test_a_mistake_in_lpad_behind_the_switch_takes_it_back(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The switch is rolled back even before the guard is awaited, because the card has switched already."""
+    """A mistake in lpad after the card has switched, but before the guard, leads to a rollback."""
     with guarding(tmp_path, pki) as lab:
         monkeypatch.setattr(guarded_switch, "switch", failing_after(switch.switch))
         assert rolled_back(ended(lab, REGISTERED))["reason"] == "internal-error"
@@ -91,7 +91,7 @@ def test_a_mistake_in_lpad_behind_the_switch_takes_it_back(
 
 
 def test_a_switch_whose_parameters_cannot_be_read_is_taken_back(tmp_path: Path, pki: Pki) -> None:
-    """A later lpad's guard cannot be checked here, so its profile must not stay."""
+    """If the parameters of a switch cannot be read, its guard is unknown, so the switch is rolled back."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         lab.stop()
@@ -117,7 +117,7 @@ def test_a_mistake_in_lpad_on_the_way_back_leads_to_the_next_profile(
 
 
 def test_a_full_disk_and_a_port_that_goes_do_not_end_the_way_back(tmp_path: Path, pki: Pki) -> None:
-    """Data that could not be written are kept in memory as long as lpad runs."""
+    """A rollback continues even if the disk is full and the port disappears; its data are kept in memory."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         with no_space(tmp_path / "journal.db-wal"):
@@ -132,7 +132,7 @@ def test_a_full_disk_and_a_port_that_goes_do_not_end_the_way_back(tmp_path: Path
 def test_stopped_while_the_card_is_looked_for_nothing_is_begun(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither the next change nor the switch that precedes it begins: both wait for the next start."""
+    """If lpad is stopped while it looks for the card, it begins no change; all wait for the next start."""
     with guarding(tmp_path, pki) as lab:
         trial = lab.asked(guarded(lab, "confirm", within=60).id)
         lab.stop()
@@ -221,7 +221,7 @@ def test_a_guard_of_a_later_lpad_takes_the_switch_back(
 def test_a_condition_without_a_source_is_refused_before_anything_is_sent(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A kind of condition without a source strands no device."""
+    """A switch whose condition has no source is refused before anything is sent to the card."""
     with guarding(tmp_path, pki) as lab:
         knowing_ping(monkeypatch, source=None)
         change = ended(lab, REGISTERED, PING)
@@ -236,7 +236,7 @@ def test_a_condition_without_a_source_is_refused_before_anything_is_sent(
 def test_a_source_without_eyes_meets_no_guard(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, forgotten: Source
 ) -> None:
-    """Each condition has to be evaluated; that the others were met is not enough."""
+    """A condition that its source cannot evaluate is not met, even if all others are."""
     with guarding(tmp_path, pki) as lab:
         monkeypatch.setattr(condition_watch, "look", _blind(forgotten))
         reason = rolled_back(ended(lab, REGISTERED, "tcp:127.0.0.1:9", "confirm"))["reason"]
@@ -258,7 +258,7 @@ def _blind(forgotten: Source) -> Callable[..., Look]:
 def test_a_watch_that_ends_without_having_looked_is_not_met(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The code that runs the guard checks itself that all conditions were met."""
+    """If the watch ends without a check, the guard is not met: the caller itself looks at the conditions."""
     with guarding(tmp_path, pki) as lab:
         monkeypatch.setattr(condition_watch.ConditionWatch, "run", lambda _self: None)
         details = rolled_back(ended(lab, REGISTERED))

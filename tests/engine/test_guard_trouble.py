@@ -60,7 +60,7 @@ def _other(folder: Path, pki: Pki) -> SoftCard:
 
 
 def test_a_port_that_goes_under_the_guard_and_comes_back_is_waited_for(tmp_path: Path, pki: Pki) -> None:
-    """A modem may restart while it searches for a network."""
+    """Lpad waits for a port that disappears during a guard, because a searching modem may restart."""
     with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
         change = guarded(lab, REGISTERED, within=25)
         watched(lab, change.id)
@@ -75,7 +75,7 @@ def test_a_port_that_goes_under_the_guard_and_comes_back_is_waited_for(tmp_path:
 
 
 def test_a_port_that_is_gone_when_the_time_has_passed(tmp_path: Path, pki: Pki) -> None:
-    """The change does not end before the previous profile is enabled, however long that takes."""
+    """If the port is gone at the end of the time, the change ends only after the rollback."""
     with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
         change = guarded(lab, REGISTERED, within=3)
         watched(lab, change.id)
@@ -103,7 +103,7 @@ def test_stopped_under_the_guard_it_continues_with_the_next_start(tmp_path: Path
 
 
 def test_stopped_and_started_too_late_it_goes_back(tmp_path: Path, pki: Pki) -> None:
-    """The limit continues while lpad is down."""
+    """A guard's limit continues while lpad does not run; a start after the limit leads to a rollback."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=2).id)
         lab.stop()
@@ -114,7 +114,7 @@ def test_stopped_and_started_too_late_it_goes_back(tmp_path: Path, pki: Pki) -> 
 
 
 def test_another_card_is_left_alone(tmp_path: Path, pki: Pki) -> None:
-    """A card that was swapped in the middle does not belong to the switch."""
+    """If the card is swapped during a guarded switch, lpad leaves the new card alone."""
     with guarding(tmp_path, pki) as lab, _other(tmp_path, pki) as other:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         lab.stop()
@@ -126,7 +126,7 @@ def test_another_card_is_left_alone(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_full_disk_does_not_keep_the_device_from_its_way_home(tmp_path: Path, pki: Pki) -> None:
-    """The intent is in the journal; later records that cannot be written are not needed."""
+    """A rollback needs only the intent in the journal, so a full disk does not prevent it."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         with no_space(tmp_path / "journal.db-wal"):
@@ -177,7 +177,7 @@ class Lender:
 
 
 def test_a_borrowed_modem_is_given_back_for_the_probes(tmp_path: Path, pki: Pki) -> None:
-    """The program that makes the modem's connections needs the port, so lpad releases it."""
+    """Lpad returns a borrowed modem before it probes, because ModemManager makes the connection."""
     lender = Lender()
     with guarding(tmp_path, pki) as lab, listening() as number:
         lab.stop()
@@ -209,7 +209,7 @@ def cut_off_while_switching(lab: Lab) -> Change:
 
 
 def test_taken_back_while_the_switch_is_taken_up(tmp_path: Path, pki: Pki) -> None:
-    """The change does not end before the switch is rolled back, too."""
+    """A change that is cancelled while a restart resumes its switch ends only after the rollback."""
     with guarding(tmp_path, pki) as lab:
         change = cut_off_while_switching(lab)
         lab.engine.cancel(change.id)
@@ -219,7 +219,7 @@ def test_taken_back_while_the_switch_is_taken_up(tmp_path: Path, pki: Pki) -> No
 
 
 def test_stopped_while_the_switch_is_taken_up(tmp_path: Path, pki: Pki) -> None:
-    """The switch is resumed once more."""
+    """If lpad is stopped while it resumes a switch, its next start resumes the switch again."""
     with guarding(tmp_path, pki) as lab:
         change = cut_off_while_switching(lab)
         lab.stop()
@@ -232,7 +232,7 @@ def test_stopped_while_the_switch_is_taken_up(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_taken_back_before_it_is_taken_up(tmp_path: Path) -> None:
-    """A switch on trial cannot be ended without a rollback; any other change can."""
+    """If a switch on trial is cancelled before lpad has resumed it, lpad rolls it back first."""
     journal = Journal(tmp_path / "journal.db")
     store = ChangeStore(journal, Hub(), Counters())
     plain = store.save(store.add("modem", EnableParams(iccid="8900101000000000017"), secrets={}).run())

@@ -41,7 +41,7 @@ def installed(lab: Lab) -> list[str]:
 
 
 def test_a_profile_that_registers_is_kept(tmp_path: Path, pki: Pki) -> None:
-    """The change is a download's, and reports the guard too."""
+    """A download under a guard keeps a profile that registers, and its result contains the guard."""
     with guarding(tmp_path, pki) as lab:
         change = lab.ended(download(lab, REGISTERED).id)
         assert change.error is None, change.error
@@ -53,7 +53,7 @@ def test_a_profile_that_registers_is_kept(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_one_that_does_not_register_is_taken_back_and_stays_installed(tmp_path: Path, pki: Pki) -> None:
-    """The error states both."""
+    """The error states that the profile was rolled back, and that it stays installed."""
     with guarding(tmp_path, pki, registration={THIRD: 3}) as lab:
         change = lab.ended(download(lab, REGISTERED, within=2).id)
         details = rolled_back(change)
@@ -93,7 +93,7 @@ def test_taking_the_change_back_takes_the_switch_back(tmp_path: Path, pki: Pki) 
 def test_stopped_under_the_guard_it_continues_with_the_next_start(
     tmp_path: Path, pki: Pki, retry: float
 ) -> None:
-    """The profile is there, and is neither downloaded nor enabled again."""
+    """After a stop under the guard, the profile is neither downloaded nor enabled again."""
     with guarding(tmp_path, pki) as lab:
         lab.stop()
         lab.patient(retry=retry)
@@ -112,7 +112,7 @@ def test_stopped_under_the_guard_it_continues_with_the_next_start(
         assert result_of(change)["settled"] is True
         lab.until_true(lambda: lab.engine.card(CARD).notifications() == [])
         functions = [each.event for each in lab.server.notifications]
-        assert functions.count("install") == 6  # two of each profile
+        assert functions.count("install") == 6  # Two notifications for each profile.
         assert lab.server.counters.tcp_connects <= connections + 1
 
 

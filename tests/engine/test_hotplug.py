@@ -58,7 +58,7 @@ def becomes(lab: Lab, state: CardState) -> None:
 def test_an_idle_port_that_vanishes_is_noticed_immediately(lab: Lab) -> None:
     """The card becomes absent, with a sentence, and returns without a request and without a timer."""
     with watched(lab) as kernel:
-        for _ in range(6):  # more often than the waiting between looks would allow
+        for _ in range(6):  # This is more often than checks at their usual interval would allow.
             lab.modem.vanish()
             kernel.tell(there=False)
             becomes(lab, CardState.ABSENT)
@@ -149,5 +149,5 @@ def test_a_swapped_card_gets_no_profile_that_was_meant_for_another(
         assert change.error is not None
         assert change.error.kind == "conflict"
         assert other.profiles == ()
-        # The order is unharmed.
+        # The order can still be downloaded.
         assert lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}).error is None

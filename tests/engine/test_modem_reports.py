@@ -29,7 +29,7 @@ FORMS = {
     "EID above": ("{name}: {eid}", "{swapped}"),
     "another name": ("+ICCID: {iccid},{eid}",),
 }
-"""tests/protocol/test_iccid_answer.py tests more of them."""
+"""Spellings of ICCIDs; tests/protocol/test_iccid_answer.py tests more of them."""
 LIES = {
     "another card's": ("{name}: 8988211000000000011",),
     "a part of it": ("{name}: {iccid:.15}",),
@@ -58,7 +58,7 @@ def test_an_iccid_in_any_form_is_that_iccid(tmp_path: Path, pki: Pki, form: tupl
 def test_a_modem_that_reads_the_previous_profile_is_refreshed_whatever_its_spelling(
     tmp_path: Path, pki: Pki
 ) -> None:
-    """In its own spelling the modem names the card's other profile, not the new one."""
+    """A modem that reports the previous profile in its own spelling is refreshed."""
     habits: dict[str, Any] = {"iccid_commands": ("+CCID",), "iccid_answer": ("{name}: {swapped}",)}
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, **habits) as lab:
         both(lab)
@@ -127,7 +127,7 @@ def test_a_locked_profile_is_switched_to_and_its_pin_is_reported(
 
 
 def test_a_locked_profile_that_is_enabled_already_restarts_nothing(tmp_path: Path, pki: Pki) -> None:
-    """A repeated request for it, as by rescue, is done."""
+    """A repeated request for an enabled profile with a locked SIM is done, and restarts no modem."""
     with bench(tmp_path, pki) as lab:
         both(lab)
         lab.modem.lock_sim(FIRST)
@@ -166,12 +166,12 @@ def test_a_card_behind_a_pin_is_left_alone(tmp_path: Path, pki: Pki) -> None:
         assert power(lab) == []
 
 
-# Restarts are bound.
+# Restarts are limited.
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do not wait for a port that does not disappear."""
+    """Shorten the wait for a port to disappear."""
     monkeypatch.setattr(modem_power, "_GOING", 0.2)
 
 
@@ -203,7 +203,7 @@ def test_a_modem_that_never_notices_is_restarted_so_often_and_no_more(tmp_path: 
 
 @pytest.mark.usefixtures("quick")
 def test_a_modem_that_each_switch_needs_a_restart_for_gets_it(tmp_path: Path, pki: Pki) -> None:
-    """A successful restart does not count."""
+    """A restart after which the modem reads the new profile does not count towards the limit."""
     with bench(
         tmp_path, pki, notices=Notices.RESET, quirks={"refresh_ladder": [WAIT, {**RESET, "seconds": 0.5}]}
     ) as lab:

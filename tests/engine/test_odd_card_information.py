@@ -21,7 +21,7 @@ ALWAYS = 1_000_000
 
 
 def switched(lab: Lab) -> None:
-    """Check that two profiles are switched in turn."""
+    """Check that lpad can switch between two profiles in both directions."""
     for iccid in (FIRST, SECOND, FIRST):
         change = lab.carry_out(Kind.ENABLE, iccid=iccid)
         assert change.state is State.DONE, change.error

@@ -65,7 +65,7 @@ def error_of(change: Change) -> str:
 
 
 def test_two_profiles_with_one_iccid_are_distinguished_by_aid(tmp_path: Path, pki: Pki) -> None:
-    """The ICCID alone is refused with the candidates; each verb works by AID, and reports contain the AID."""
+    """The ICCID alone is refused with the candidates; each command works by AID, which results contain."""
     with guarding(tmp_path, pki) as lab:
         first, second = aid(lab, FIRST), aid(lab, SECOND)
         lab.card.distort(SECOND, told=bytes(Iccid.parse(FIRST)))
@@ -86,7 +86,7 @@ def test_two_profiles_with_one_iccid_are_distinguished_by_aid(tmp_path: Path, pk
         gone = lab.carry_out(Kind.DELETE, iccid=first)
         assert gone.error is None
         assert [str(each.aid) for each in lab.card.profiles] == [second]
-        # Now the ICCID is one profile's alone.
+        # From here on, only one profile has the ICCID.
         assert result_of(lab.carry_out(Kind.ENABLE, iccid=second))["iccid"] == FIRST
 
 
@@ -160,7 +160,7 @@ def test_without_a_known_way_back_a_guarded_switch_is_refused(
 
 
 def test_no_profile_before_is_not_concluded(tmp_path: Path, pki: Pki) -> None:
-    """If no enabled profile can be read, an unreadable entry may be the enabled one."""
+    """If no entry is readably enabled, an unreadable one may be, so lpad does not conclude that none is."""
     with guarding(tmp_path, pki) as lab:
         assert lab.carry_out(Kind.DISABLE, iccid=FIRST).error is None
         lab.card.distort(FIRST, without=(0x5A, STATE))
@@ -170,7 +170,7 @@ def test_no_profile_before_is_not_concluded(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_broken_entry_is_not_a_goal_of_a_guarded_switch(tmp_path: Path, pki: Pki) -> None:
-    """A guarded switch to it is refused, since disabling may be forbidden; without a guard its AID works."""
+    """A guarded switch to a broken entry is refused (disabling may be forbidden); an unguarded one works."""
     with guarding(tmp_path, pki) as lab:
         lab.card.distort(SECOND, tail=BROKEN)
         read(lab)
@@ -198,7 +198,7 @@ def test_a_profile_with_rules_that_cannot_be_read_takes_no_guard(
 
 
 def test_a_profile_without_a_state_is_switched(tmp_path: Path, pki: Pki) -> None:
-    """In both directions the card is asked, and its answer counts; repeated, it reports nothing to do."""
+    """A profile without a readable state is enabled and disabled; the card's answer decides."""
     with guarding(tmp_path, pki) as lab:
         lab.card.distort(SECOND, without=(STATE,))
         assert not read(lab).complete
@@ -295,7 +295,7 @@ def test_people_switch_a_card_whose_list_cannot_be_read_at_all(tmp_path: Path, p
 
 
 def test_a_guarded_switch_returns_though_the_list_cannot_be_read(tmp_path: Path, pki: Pki) -> None:
-    """The rollback needs no list: the previous profile is enabled by its AID."""
+    """If the list cannot be read, a rollback enables the previous profile by its AID."""
     with guarding(tmp_path, pki) as lab:
         change = guarded_change(lab, "confirm", within=60)
         watched(lab, change.id)
@@ -341,7 +341,7 @@ B = Profile(iccid=SECOND, isdp_aid="A0000005591010FFFFFFFF8900001200", state="di
 
 
 def test_two_enabled_profiles_with_one_iccid_are_two() -> None:
-    """Which of them is enabled is unknown, although they share an ICCID; one that is listed twice is one."""
+    """Two enabled profiles with one ICCID leave the enabled one unknown; one listed twice does not."""
     assert ProfileList((A, replace(A, isdp_aid=B.isdp_aid))).contested
     assert not ProfileList((A, A)).contested
 

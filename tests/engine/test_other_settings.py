@@ -117,7 +117,7 @@ def test_a_card_goes(lab: Lab, port: CardPort, other: CardPort) -> None:
     assert [event.data["state"] for event in events.take() if event.type == "euicc"] == ["removed"]
     events.close()
     assert lab.card.open_channels == ()
-    open_csim_link(str(lab.folder / "tty")).close()  # no other worker holds it
+    open_csim_link(str(lab.folder / "tty")).close()  # No other worker uses the port.
     assert lab.engine.alive
 
 
@@ -182,7 +182,7 @@ def test_a_port_that_is_released_late(lab: Lab, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_cards_that_change_places(lab: Lab, monkeypatch: pytest.MonkeyPatch, other: CardPort) -> None:
-    """Each gets the other's port as soon as it is free, whichever of them releases it last."""
+    """Of two cards that change places, each gets the other's port as soon as it is free."""
     monkeypatch.setattr(presence, "REOPENING", (3600,))
     slow = Slow(lab)
     lab.start(replace(lab.port, open_link=slow.open), other)
@@ -221,7 +221,7 @@ def test_settings_that_take_effect_without_reopening(lab: Lab, port: CardPort, w
 def test_a_way_that_is_another_waits_for_the_change(
     lab: Lab, port: CardPort, way: Counted, other: CardPort
 ) -> None:
-    """The current change ends on the old port; the next one begins on the new one, and finds another card."""
+    """With a new way to the card, the current change ends on the old port, and the next begins on the new."""
     lab.start(port)
     asks = asking(lab)
     before = lab.engine.snapshot(CARD).eid

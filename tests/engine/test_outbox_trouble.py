@@ -62,7 +62,7 @@ def refuse(lab: Lab, *, times: int, code: str = "8.10/2.1") -> None:
 
 
 def set_aside(lab: Lab) -> None:
-    """Have the one notification of a download refused until it is set aside."""
+    """Have a download's only notification refused until lpad sets it aside."""
     refuse(lab, times=delivery.REFUSALS)
     lab.install(metadata=metadata())
     failed_once(lab)
@@ -80,7 +80,7 @@ def test_thirty_days_and_more() -> None:
 
 
 def test_a_hanging_recipient_does_not_delay_the_others(lab: Lab, mute: str) -> None:
-    """While one server keeps lpad waiting, the others have already received theirs."""
+    """While one server does not answer, notifications for the others are delivered."""
     lab.patient(delivery=2)
     told = lab.engine.subscribe(lambda: None)
     lab.install(metadata=metadata(Recipient(address=mute), Recipient()))
@@ -146,7 +146,7 @@ def test_one_that_was_set_aside_is_dropped_by_hand(lab: Lab) -> None:
 
 
 def test_a_notification_for_an_invalid_address_is_set_aside(lab: Lab) -> None:
-    """A delivery can never succeed; the reason states this, and the rest is sent."""
+    """A notification for an invalid address is set aside with this reason, and the others are sent."""
     lab.install(metadata=metadata(Recipient(address="https://nowhere/"), Recipient()))
     left = lab.until(lambda: pending(lab), lambda left: [each.stage for each in left] == [Stage.REFUSED])
     assert left[0].last_error is not None
@@ -154,7 +154,7 @@ def test_a_notification_for_an_invalid_address_is_set_aside(lab: Lab) -> None:
 
 
 def test_a_server_error_for_one_of_them_does_not_bury_the_rest(lab: Lab) -> None:
-    """Some servers answer 500 to what they cannot read: after some attempts the later ones overtake it."""
+    """If a server answers 500 to one notification, the later ones are sent after some attempts."""
     lab.server.faults.add(
         Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=500, times=delivery.PATIENT_TRIES)
     )
@@ -167,7 +167,7 @@ def test_a_server_error_for_one_of_them_does_not_bury_the_rest(lab: Lab) -> None
 
 
 def test_days_without_a_network_do_not_count_against_a_notification(lab: Lab) -> None:
-    """A single error of the server after them does not let the later ones overtake it."""
+    """After days without a network, one error of the server is not enough to send later ones first."""
     lab.server.faults.add(
         Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=delivery.PATIENT_TRIES),
         Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=500),
@@ -181,7 +181,7 @@ def test_days_without_a_network_do_not_count_against_a_notification(lab: Lab) ->
 
 @pytest.mark.parametrize("limit", ["MOST_OF_A_CARD", "MOST_OF_ALL"])
 def test_a_card_that_lists_ever_more(lab: Lab, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
-    """Only a limited number of copies is kept; the rest stays on the card until these are delivered."""
+    """Lpad keeps a limited number of copies; other notifications stay on the card until those are sent."""
     monkeypatch.setattr(collection, limit, 2)
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=100))
     lab.install(metadata=metadata(Recipient()))
@@ -213,7 +213,7 @@ def test_a_notification_beyond_all_reason(
 
 @pytest.mark.parametrize("error", [True, False])
 def test_number_0_and_a_card_that_forgets(tmp_path: Path, pki: Pki, *, error: bool) -> None:
-    """The first number may be 0; a number that the card no longer knows is an error or an empty list."""
+    """The first number may be 0; for a number that it forgot, a card returns an error or an empty list."""
     behaviour = CardBehaviour(first_notification=0, unknown_notification_is_error=error)
     with Lab(tmp_path, pki, behaviour=behaviour) as lab:
         lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
@@ -228,7 +228,7 @@ def test_number_0_and_a_card_that_forgets(tmp_path: Path, pki: Pki, *, error: bo
 
 
 def test_an_address_with_blanks_and_capitals(lab: Lab) -> None:
-    """In another spelling it is the same recipient, with one queue."""
+    """Addresses that differ only in blanks and capitals are the same recipient, with one queue."""
     odd = f" {lab.server.address.upper()} "
     lab.install(metadata=metadata(Recipient(address=odd), Recipient()))
     lab.until(lambda: lab.server.notifications, lambda found: len(found) == 3)
@@ -348,7 +348,7 @@ def test_after_an_internal_error_attempts_are_not_repeated_immediately(
     def mistaken(*_: object) -> None:
         tries.append(threading.current_thread())
         if len(tries) > 20:
-            box.stop()  # a test that has failed must not fill the log
+            box.stop()  # A failed test must not fill the log.
         raise error
 
     monkeypatch.setattr(place, name, mistaken)

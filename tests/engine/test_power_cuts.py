@@ -1,4 +1,4 @@
-"""Power fails after each write to the journal: a copy of all memories is started, and must end well."""
+"""Power fails after each write to the journal: lpad is started on a copy of all memories, and recovers."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Camera:
         self.count = 0
 
     def shoot(self) -> None:
-        with self._lock:  # the worker and the outbox's threads write, each when it likes
+        with self._lock:  # The worker and the outbox's threads write at any time.
             self._shoot()
 
     def _shoot(self) -> None:

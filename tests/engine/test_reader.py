@@ -70,7 +70,7 @@ def test_a_card_in_a_reader_comes_and_goes(lab: Lab, pcscd: PrivatePcscd, tmp_pa
 def test_a_device_without_imei_has_the_tac_of_its_settings(
     lab: Lab, pcscd: PrivatePcscd, tmp_path: Path
 ) -> None:
-    """A reader reports no IMEI; the order is only for devices of this type."""
+    """A reader reports no IMEI, so the TAC is that of the settings; the order is only for this type."""
     with VirtualReaderCard(lab.card, port=pcscd.port):
         wait_for_cards(present={READER})
         start(lab, tmp_path, ", tac: '35290611'")
@@ -81,7 +81,7 @@ def test_a_device_without_imei_has_the_tac_of_its_settings(
 
 
 def test_a_card_pulled_while_a_profile_is_loaded(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    """The change waits for the card, and ends by its report; then the next one is carried out."""
+    """If the card is pulled during a load, the change waits for it, and ends by its state."""
     with VirtualReaderCard(lab.card, port=pcscd.port) as inserted:
         wait_for_cards(present={READER})
         start(lab, tmp_path)
@@ -144,7 +144,7 @@ def test_a_switch_in_a_reader_has_no_default_guard(lab: Lab, pcscd: PrivatePcscd
 def test_a_card_that_is_reset_while_a_profile_is_loaded(
     lab: Lab, pcscd: PrivatePcscd, tmp_path: Path, retry_for: int
 ) -> None:
-    """After a reset, like one of a pulled card, lpad asks the card again, or reports the card's answer."""
+    """If the card is reset during a load, lpad asks the card again, or reports the card's answer."""
     with VirtualReaderCard(Jolted(lab.card, after=20), port=pcscd.port):
         wait_for_cards(present={READER})
         start(lab, tmp_path)

@@ -149,7 +149,7 @@ def test_a_modem_that_never_notices_fails_the_change_and_stays_powered(tmp_path:
 def test_a_modem_that_is_behind_is_helped_if_nothing_is_to_be_switched(
     tmp_path: Path, pki: Pki, kind: Kind
 ) -> None:
-    """The card has switched already, but not the modem: an earlier switch was not completed."""
+    """If the card has switched but the modem has not, a repeated request refreshes the modem."""
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE) as lab:
         both(lab)
         lab.stop()
@@ -259,7 +259,7 @@ def test_nothing_read_before_a_switch_is_used_after_it(tmp_path: Path, pki: Pki)
         both(lab)
         assert lab.carry_out(Kind.ENABLE, iccid=SECOND).error is None
         received = [line.partition("=")[0] for line in lab.modem.received]
-        # One to switch and one to look; delivered notifications may have been taken off in a third.
+        # One session to switch and one to check; a third may have removed delivered notifications.
         assert received.count("AT+CCHO") >= 2
         lab.until_true(lambda: lab.modem.open_channels == ())
 
@@ -297,7 +297,7 @@ def test_a_reset_is_noticed_too(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_port_that_goes_after_the_refresh_and_comes_back_elsewhere(tmp_path: Path, pki: Pki) -> None:
-    """The absence does not use up the modem's time, and the ladder is not climbed for it."""
+    """While the port is away, the modem's time does not run, and lpad takes no step of the ladder."""
     with bench(tmp_path, pki, away_after_refresh=1.5, comes_back_elsewhere=True) as lab:
         both(lab)
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
@@ -306,7 +306,7 @@ def test_a_port_that_goes_after_the_refresh_and_comes_back_elsewhere(tmp_path: P
 
 
 def test_a_sim_that_is_busy_at_first_is_waited_for(tmp_path: Path, pki: Pki) -> None:
-    """SIM busy does not count as another ICCID."""
+    """Lpad waits for a busy SIM instead of taking it for another profile."""
     with bench(tmp_path, pki, busy=3) as lab:
         both(lab)
         assert steps(lab.carry_out(Kind.ENABLE, iccid=SECOND)) == SWITCHED
@@ -396,7 +396,7 @@ def test_a_radio_that_stays_off_is_reset_by_the_next_step(
 
 
 def test_a_refused_power_down_owes_no_power_up(tmp_path: Path, pki: Pki) -> None:
-    """A modem that refused to switch its SIM off owes nothing if it refuses to switch it on."""
+    """If a modem refuses to power its SIM down, lpad does not insist on powering it up."""
     unknown = {**SIM, "down": ["AT#NONE=0"], "up": ["AT#NONE=1"]}
     with bench(
         tmp_path, pki, notices=Notices.RADIO_CYCLE, quirks={"refresh_ladder": [unknown, RADIO]}
@@ -442,7 +442,7 @@ def test_the_next_start_powers_up_the_radio(tmp_path: Path, pki: Pki) -> None:
         assert list((tmp_path / "links").glob("*.down")) == []
 
 
-# Cards that refuse.
+# Cards that refuse a switch.
 
 
 @pytest.mark.parametrize(
@@ -498,7 +498,7 @@ def test_a_card_that_refuses_every_way_reports_its_first_reason(lab: Lab) -> Non
 
 
 def test_a_rule_is_not_asked_about_twice(lab: Lab) -> None:
-    """A forbidden switch is forbidden in every way."""
+    """If a policy rule forbids a switch, lpad does not try the other ways."""
     iccid = lab.install()
     lab.card.faults.refuse(0xBF31, 3, times=4)
     change = lab.carry_out(Kind.ENABLE, iccid=iccid)

@@ -83,7 +83,7 @@ def filled(path: Path) -> None:
 
 
 def refuses(journal: Journal, state: JournalState) -> None:
-    """Check that the journal is in this state and accepts nothing."""
+    """Check that the journal has the given state and accepts no change."""
     assert journal.health.state is state
     assert journal.health.error is not None
     with pytest.raises(JournalUnavailable) as caught:
@@ -164,7 +164,7 @@ def test_a_database_without_its_tables_is_set_aside(tmp_path: Path, version: int
 def test_a_record_that_cant_be_read_keeps_nothing_else_from_going_on(
     lab: Lab, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A record of an earlier bug has a right checksum; the file is set aside, and the others continue."""
+    """A record that a bug has written has a right checksum; its file is set aside, the others continue."""
     journal = lab.journal()
     unreadable = journal.changes.add(CARD, EnableParams(iccid="8900101000000000017"), secrets={})
     other = journal.changes.add(CARD, RefreshParams(), secrets={})
@@ -185,7 +185,7 @@ def test_a_record_that_cant_be_read_keeps_nothing_else_from_going_on(
 
 
 def test_a_change_of_a_later_lpads_kind_stays_for_it(lab: Lab) -> None:
-    """An older lpad does not carry it out, show it, or treat the journal as damaged because of it."""
+    """A change of an unknown kind is neither carried out nor shown, and does not count as damage."""
     journal = lab.journal()
     later = journal.changes.add(CARD, EnableParams(iccid="8900101000000000017"), secrets={})
     other = journal.changes.add(CARD, RefreshParams(), secrets={})
@@ -244,7 +244,7 @@ def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_a_process_out_of_descriptors_takes_nothing_for_damaged(tmp_path: Path) -> None:
-    """The journal can then be neither opened nor read: it is left as it is, and is used later."""
+    """Without file descriptors the journal cannot be opened; lpad leaves it as it is, and uses it later."""
     path = tmp_path / "journal.db"
     filled(path)
     before = path.read_bytes()
@@ -268,7 +268,7 @@ def test_damage_while_it_is_open(tmp_path: Path) -> None:
     for _ in range(50):
         journal.changes.add("modem", RenameParams(iccid="8", nickname="y" * 2000), secrets={})
     change = journal.changes.add("modem", RenameParams(iccid="8", nickname="y"), secrets={"code": "1234"})
-    # the end of a change with a secret empties the write-ahead log into the file
+    # When a change with a secret ends, the write-ahead log is emptied into the file.
     journal.changes.save(change.run().done(RefreshResult()))
     size = path.stat().st_size
     with path.open("r+b") as file:
@@ -281,7 +281,7 @@ def test_damage_while_it_is_open(tmp_path: Path) -> None:
     assert added.id > change.id
     assert journal.health.ok
     assert len(journal.health.repairs) == 1
-    journal.changes.save(change.run())  # one that was under way when it happened is written again
+    journal.changes.save(change.run())  # A change that ran at that moment is written again.
     assert {added.id, change.id} <= {each.id for each in journal.changes.latest()}
     journal.close()
 

@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def time_lapse() -> Iterator[Callable[[float], None]]:
-    """Yield what lets seconds pass on the monotonic clock, for lpad and for the simulators.
+    """Yield a function that lets seconds pass on the monotonic clock, for lpad and for the simulators.
 
-    Enter it before a lab: the lab must have ended when the clock is set right. To lpad this is not a
-    standstill.
+    Enter this before a lab, which must end before the clock is set right. lpad sees no standstill.
     """
     real = time.monotonic
     ahead = 0.0

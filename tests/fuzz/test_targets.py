@@ -60,7 +60,7 @@ def test_the_recorded_discovery_reaches_an_event() -> None:
 def test_memory_is_bounded(name: str) -> None:
     """No seed, even with huge lengths or deep nesting, takes more memory than a gateway can spare."""
     for seed in seeds(name):
-        TARGETS[name].run(seed)  # what is loaded once is not the input's fault
+        TARGETS[name].run(seed)  # Modules that are loaded once do not count for the input.
         tracemalloc.start()
         try:
             TARGETS[name].run(seed)

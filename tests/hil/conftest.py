@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
     """Two readers and two modems."""
-    folder = Path(tempfile.mkdtemp(prefix="lpad-stage-", dir="/tmp"))  # short: ports and sockets are in it
+    folder = Path(tempfile.mkdtemp(prefix="lpad-stage-", dir="/tmp"))  # short: ports and sockets are below it
     try:
         with Stage(folder, cycles=1) as made:
             yield made

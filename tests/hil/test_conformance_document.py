@@ -1,4 +1,4 @@
-"""hil/conformance.md: each idea has a test at the named place, or a reason for its absence."""
+"""hil/conformance.md: for each of SGP.23's ideas it names a case, or a reason why there is none."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_named_test_exists(path: str, name: str) -> None:
 
 
 def test_nothing_is_left_open() -> None:
-    """All 76 ideas are listed, each with a case of the bench or the reason for its absence."""
+    """The document lists all 76 ideas, each with a case of the bench or with a reason why there is none."""
     assert [int(row[0]) for row in ROWS] == list(range(1, 77))
     assert all(row[2] or row[4] for row in ROWS)
     assert sum(bool(row[2]) for row in ROWS) > 50

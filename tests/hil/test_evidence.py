@@ -1,4 +1,4 @@
-"""The evidence of a run of all places: opened in a browser and in tshark, and safe to send."""
+"""The evidence of a run at all places: it opens in a browser and in tshark, and is safe to send."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_the_capture_of_a_run(runs: list[Path]) -> None:
 
 @pytest.mark.parametrize("place", EIDS)
 def test_the_recorded_cards_are_met_again(runs: list[Path], tmp_path: Path, place: str) -> None:
-    """The record of a run replaces the card: lpad finds it, whichever link the card used."""
+    """A replayed record of a run replaces the card: lpad finds it, whichever link the card used."""
     record, port = runs[-1] / place / "private" / "apdus.jsonl", tmp_path / "port"
     lpad = [sys.executable, "-m", "lpad.cli.lpad"]
     with subprocess.Popen(

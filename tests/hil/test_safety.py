@@ -113,7 +113,7 @@ def test_a_pool_without_codes(stage: Stage, options: tuple[str, ...], status: in
     (stage.folder / "empty.yaml").write_text(yaml.safe_dump({"codes": []}))
     bench = bench_with(stage, "spent", codes="empty.yaml")
     content = yaml.safe_load(bench.read_text())
-    del content["server"]  # whose codes have no end
+    del content["server"]  # Its codes never run out.
     bench.write_text(yaml.safe_dump(content))
     run = Run(bench, "--place", PLACE, "-k", "test_activation_code", *options)
     assert run.end() == status, run.output
@@ -151,7 +151,7 @@ def test_interrupted(stage: Stage, how: signal.Signals) -> None:
     assert before is not None
     run = Run(stage.bench, "--place", PLACE, "-k", "test_endurance and switching")
     run.until(lambda: card.enabled_iccid not in (None, before))
-    if how is signal.SIGKILL:  # the place's own pytest dies silently
+    if how is signal.SIGKILL:  # The place's own pytest ends without a report.
         for pid in children(run.process.pid):
             os.kill(pid, how)
     else:
@@ -198,7 +198,7 @@ def test_rules_that_nothing_but_a_reset_ends(stage: Stage) -> None:
 
 
 def test_a_place_is_one_runs_at_a_time(stage: Stage) -> None:
-    """A run at a place is refused before it changes anything, while a process of another run lives."""
+    """While a process of another run uses a place, a run there is refused before it changes anything."""
     before = state_of(stage.cards[PLACE])
     claim = Claim(stage.folder / "state" / PLACE, place=PLACE)
     with subprocess.Popen(["sleep", "600"], pass_fds=(claim.fileno(),)) as orphan:
@@ -216,7 +216,7 @@ def test_codes_of_two_runs(stage: Stage) -> None:
     """Two runs with one pool, one of them killed in a download, use no code twice; neither does a third."""
     pool = stage.folder / "shared.yaml"
     codes = yaml.safe_load((stage.folder / "codes.yaml").read_text())["codes"]
-    pool.write_text(yaml.safe_dump({"codes": codes[4:]}))  # those before are for `enabled_before`
+    pool.write_text(yaml.safe_dump({"codes": codes[4:]}))  # The earlier codes are for `enabled_before`.
     bench = bench_with(stage, "two", codes=pool.name)
     content = yaml.safe_load(bench.read_text())
     content["places"][OTHER]["codes"] = pool.name

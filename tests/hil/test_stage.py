@@ -29,11 +29,11 @@ def needs(function: ast.FunctionDef, module: ast.Module) -> set[str]:
 
 @pytest.mark.parametrize("path", CASES, ids=[each.stem for each in CASES])
 def test_each_case_runs_somewhere(path: Path) -> None:
-    """A case whose features no place has would run on hardware first."""
+    """Each case's features are those of a place of the stage, so that no case runs first on hardware."""
     places = [OF_ALL | set(FEATURES[name]) | {"reader" if name in READERS else "modem"} for name in FEATURES]
     places.append(
         OF_ALL | {"mbim", "modem"}
-    )  # the place of test_safety.test_a_first_bench_file_for_an_mbim_port
+    )  # This is the place of test_safety.test_a_first_bench_file_for_an_mbim_port.
     module = ast.parse(path.read_text(encoding="utf-8"))
     cases = [
         each for each in module.body if isinstance(each, ast.FunctionDef) and each.name.startswith("test_")

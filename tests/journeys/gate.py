@@ -34,7 +34,7 @@ class Gate:
         self._lost = False
 
     def hold(self, awaited: Callable[[bytes], bool], *, after: bool) -> None:
-        """Hold the next APDU that is awaited, before the card sees it or after it has answered."""
+        """Hold the next awaited APDU, before the card gets it or after the card has answered it."""
         self.held.clear()
         self._go_on.clear()
         self._after = after
@@ -103,10 +103,10 @@ def gated_gateway(**options: Any) -> Iterator[Gated]:
 
 
 def enabling(apdu: bytes) -> bool:
-    """Whether this is EnableProfile."""
+    """Return whether an APDU is EnableProfile."""
     return apdu[1] == STORE_DATA and apdu[5:7] == ENABLE
 
 
 def loading(apdu: bytes) -> bool:
-    """Whether this starts a segment with a part of the profile."""
+    """Return whether an APDU starts a segment with a part of the profile."""
     return apdu[1] == STORE_DATA and apdu[3] == 0 and apdu[5] == LAST_SEGMENT_STARTS

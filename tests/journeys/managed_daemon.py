@@ -71,13 +71,13 @@ class Managed:
         (self.gateway.folder / "manager").unlink()
 
     def message(self) -> dict[str, str]:
-        """The next message, as variables."""
+        """Return the variables of the next message."""
         message = self._messages.get(timeout=PATIENCE)
         self.status = message.get("STATUS", self.status)
         return message
 
     def until(self, name: str, value: str = "1") -> list[dict[str, str]]:
-        """The messages up to the one in which a variable has a value."""
+        """Return the messages up to the first in which a variable has the given value."""
         messages = [self.message()]
         while messages[-1].get(name) != value:
             messages.append(self.message())
@@ -89,7 +89,7 @@ class Managed:
             self.message()
 
     def silent(self, seconds: float) -> bool:
-        """Whether no message comes for a time; those that came before are forgotten."""
+        """Return whether no message comes for a time; earlier messages are dropped."""
         while not self._messages.empty():
             self.message()
         try:
@@ -104,7 +104,7 @@ class Managed:
         return self.hangup()
 
     def hangup(self) -> list[dict[str, str]]:
-        """Do as `systemctl reload` does, and return the daemon's messages until it was ready again."""
+        """Reload as `systemctl reload` does, and return the daemon's messages until it is ready again."""
         self.process.send_signal(signal.SIGHUP)
         return [*self.until("RELOADING"), *self.until("READY")]
 

@@ -19,7 +19,7 @@ HURRIED_LADDER = [
     {"step": "radio-cycle", "down": ["MBIM radio off"], "up": ["MBIM radio on"], "seconds": 0.5},
     {"step": "modem-reset", "up": ["MBIM reset"], "seconds": 20, "port_goes": True},
 ]
-"""The ladder of MBIM modems, for modems that do not need half a minute for a step."""
+"""The ladder of MBIM modems, with a shorter time for each step."""
 
 
 @contextmanager

@@ -21,7 +21,7 @@ HURRIED_LADDER = [
     {"step": "radio-cycle", "down": ["QMI radio off"], "up": ["QMI radio on"], "seconds": 0.5},
     {"step": "modem-reset", "up": ["QMI reset"], "seconds": 20, "port_goes": True},
 ]
-"""The ladder of QMI modems, for those that need not be given half a minute."""
+"""The ladder of QMI modems, with a shorter time for each step."""
 
 
 @contextmanager

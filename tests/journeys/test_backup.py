@@ -26,7 +26,7 @@ def gateway() -> Iterator[Gateway]:
 
 
 def test_a_restored_backup_believes_the_card(gateway: Gateway) -> None:
-    """After a restore lpad shows the profiles of the card, delivers everything and works."""
+    """After a restore, lpad shows the card's own profiles, delivers pending notifications, and works."""
     state, backup = gateway.folder / "state", gateway.folder / "backup"
     home, work = (profile.iccid for profile in gateway.client.profiles(CARD))
     gateway.stop()

@@ -56,7 +56,7 @@ def curl(gateway: Gateway) -> Curl:
 
 
 def test_whole_life(gateway: Gateway, curl: Curl, profile: Callable[[], bytes]) -> None:
-    """A profile is downloaded, listed, renamed, switched and deleted with curl alone."""
+    """With curl alone, a profile is downloaded, listed, renamed, switched and deleted."""
     assert curl("http://lpad/v1/system")["health"]["ok"]
     assert [each["name"] for each in curl("http://lpad/v1/euiccs")["euiccs"]] == ["modem"]
     assert curl(CARD)["eid"] == str(gateway.card.eid)

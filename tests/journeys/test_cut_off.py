@@ -75,7 +75,7 @@ def test_killed_before_it_began(profile: Callable[[], bytes], gated: Gated) -> N
 
 
 def test_port_vanishes_while_loading(profile: Callable[[], bytes], gated: Gated) -> None:
-    """If a port vanishes in the middle, the card decides, here against it; the same code works afterwards."""
+    """If a port vanishes during a load, the card decides: here the change fails, and the code works later."""
     gateway, gate = gated.gateway, gated.gate
     code = gateway.order(profile())
     gate.hold(loading, after=False)
@@ -133,7 +133,7 @@ def test_card_loses_power_while_loading(profile: Callable[[], bytes]) -> None:
         gateway.modem.once(SECOND_SEGMENT, delay=1.0)
         change = gateway.client.download(CARD, activation_code=code)
         gateway.until(lambda: any(each.startswith(SECOND_SEGMENT) for each in gateway.modem.received))
-        faults.lose_power_after(5)  # in the middle of the profile's elements
+        faults.lose_power_after(5)  # This is in the middle of the profile's elements.
         gateway.until(lambda: gateway.client.change(change.id).pause is not None)
         gateway.card.reset()
         gateway.client.refresh(CARD, wait=PATIENCE).check()

@@ -99,7 +99,7 @@ def test_the_order_and_the_package(profile: Callable[[], bytes], gated: Gated, f
 
 
 def test_the_profile_on_its_way_into_the_card(profile: Callable[[], bytes], gated: Gated) -> None:
-    """A load that was cut off leaves nothing; the download continues with a new session, and is done."""
+    """A load that was cut off leaves no profile; the download continues with a new session, and is done."""
     gateway = gated.gateway
     code = gateway.order(profile())
     change = gated.kill_while_loading(code)

@@ -27,7 +27,7 @@ def test_a_change_that_was_followed(
 
 @pytest.mark.parametrize("end", [Gateway.stop, Gateway.kill], ids=["stopped", "killed"])
 def test_events(own_gateway: Gateway, end: Callable[[Gateway], None]) -> None:
-    """A program that waits for events is informed that no more will come."""
+    """When the daemon ends, `lpactl events` reports that no more events will come."""
     done = lpactl(own_gateway, end, "events", until="listening")
     assert "(daemon-unreachable)" in done
     assert "Error(" not in done

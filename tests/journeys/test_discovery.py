@@ -38,7 +38,7 @@ def settings(lab: DiscoveryLab) -> dict[str, Any]:
 
 @pytest.mark.parametrize("link", ["at", "pcsc"])
 def test_an_empty_card_finds_its_profile(lab: DiscoveryLab, link: str) -> None:
-    """Root, alternative SM-DS, SM-DP+, card; the event is deleted, and a restart sends no query again."""
+    """Lpad follows the SM-DSs to the SM-DP+ and enables the profile; a restart sends no further query."""
     order = lab.event(cascade=True)
     wanted = settings(lab)
     with ExitStack() as running:

@@ -83,7 +83,7 @@ def in_c(folder: Path) -> list[str]:
 def test_an_example_lists_downloads_and_switches(
     gateway: Gateway, profile: Callable[[], bytes], tmp_path: Path, build: Callable[[Path], list[str]]
 ) -> None:
-    """An example first shows no such profile, then progress up to 100%, and last the enabled profile."""
+    """An example first lists no profile, then shows progress up to 100%, and finally the enabled profile."""
     command = build(tmp_path)
     code = gateway.order(profile())
     environment = os.environ | {"LPAD_SOCKET": str(gateway.socket)}
@@ -99,8 +99,7 @@ def test_an_example_lists_downloads_and_switches(
     assert "100%" in lines
     assert re.fullmatch(r"change \d+: done", next(line for line in reversed(lines) if "change" in line))
     assert f"enable {enabled.iccid}: done" in lines
-    # An invalid code ends the program with the daemon's sentence; so does a server
-    # that lpad asks again later.
+    # After an invalid code, or if the server fails for now, the program ends with the daemon's sentence.
     for wrong, told in (
         ("nonsense", "activation code"),
         ("LPA:1$smdp.invalid$X", "cannot look up smdp.invalid"),
@@ -245,7 +244,7 @@ def test_a_receiver_verifies_and_prints_events(
 
 
 def test_every_example_is_run() -> None:
-    """Every example is run by a test above, and is in the readers' table."""
+    """A test runs each example, and examples/README.md lists it."""
     files = {path.name for path in EXAMPLES.iterdir()} - {"README.md"}
     receivers = {f"webhook_receiver.{each}" for each in ("py", "js")}
     downloads = {f"download.{each}" for each in ("sh", "py", "js", "go", "c")}

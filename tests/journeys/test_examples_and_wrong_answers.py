@@ -27,7 +27,7 @@ TRACES = re.compile(r"Traceback|panic:|^    at |Sanitizer|goroutine|Segmentation
 
 
 def http(content: object, *, status: int = 200) -> bytes:
-    """Return a response with JSON, or with the bytes as they are."""
+    """Return a response with a JSON document, or with the given bytes."""
     body = content if isinstance(content, bytes) else json.dumps(content, ensure_ascii=False).encode()
     return b"HTTP/1.1 %d X\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (status, len(body), body)
 
@@ -108,7 +108,7 @@ def answering(path: Path, answers: dict[str, bytes]) -> Iterator[None]:
                 try:
                     connection.sendall(answers[part])
                 except OSError:
-                    continue  # the example has enough
+                    continue  # The example may close the connection early.
 
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
@@ -140,7 +140,7 @@ def command(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.mark.parametrize("answers", ANSWERS.values(), ids=ANSWERS.keys())
 def test_it_ends_with_a_sentence(tmp_path: Path, command: list[str], answers: dict[str, bytes]) -> None:
-    """The program fails, without a trace of its stack, and prints no control characters."""
+    """The example fails with a sentence, prints no traceback and no control characters."""
     path = tmp_path / "lpad.sock"
     with answering(path, answers):
         ran = subprocess.run(

@@ -37,7 +37,7 @@ class Modem:
 
     @property
     def port_in_use(self) -> str | None:
-        """The port that the list of cards and the card itself name."""
+        """Return the port that the list of cards and the card's own view name."""
         client = self.gateway.client
         listed = [each.port_in_use for each in client.euiccs()]
         assert listed == [client.euicc(CARD).port_in_use]
@@ -74,7 +74,7 @@ def modem(folder: Path) -> Iterator[Modem]:
 
 @pytest.mark.parametrize("how", ["gone", "silent"])
 def test_the_other_port_serves_a_switch(how: str, tmp_path: Path) -> None:
-    """The switch is done over the MBIM port, and everything names the port in use."""
+    """The switch is done over the MBIM port, and API, hooks and log name this port."""
     with modem(tmp_path) as made:
         gateway = made.gateway
         assert made.port_in_use == made.at.path
@@ -108,7 +108,7 @@ def test_a_port_that_is_back_is_used_again(tmp_path: Path) -> None:
 
 
 def test_no_port_is_in_use_while_the_card_is_away(tmp_path: Path) -> None:
-    """A card that no port reaches has none; the next port that works is named."""
+    """While no port reaches the card, none is shown as in use; then the one that works is."""
     with modem(tmp_path) as made:
         gateway = made.gateway
         made.at.vanish()

@@ -91,7 +91,7 @@ def trial(profile: Callable[[], bytes]) -> Iterator[Trial]:
 
 
 def test_a_switch_that_registers_and_is_confirmed(trial: Trial) -> None:
-    """The whole switch, as a program on the device requests it."""
+    """A program requests a guarded switch, confirms it once the modem is registered, and sees it done."""
     change = trial.begin("registered", "confirm", within=PATIENCE)
     trial.gateway.client.wait(change.id, seconds=PATIENCE)
     trial.gateway.client.confirm(change.id)
@@ -99,7 +99,7 @@ def test_a_switch_that_registers_and_is_confirmed(trial: Trial) -> None:
 
 
 def test_a_switch_that_does_not_register(trial: Trial) -> None:
-    """The previous profile is back within the limit, without help."""
+    """If the new profile does not register, lpad enables the previous one within the limit."""
     trial.gateway.modem.register(trial.new, 3)
     details = trial.is_back(trial.begin("registered", within=3))
     assert "denied" in details["seen"]
@@ -108,7 +108,7 @@ def test_a_switch_that_does_not_register(trial: Trial) -> None:
 @pytest.mark.parametrize("after", [False, True], ids=["before the card enables", "after the card enabled"])
 @pytest.mark.parametrize("late", [False, True], ids=["in time", "too late"])
 def test_killed_while_enabling(trial: Trial, *, after: bool, late: bool) -> None:
-    """The intent is on disk, so lpad continues guarding, and checks once more after the limit."""
+    """After a kill during the enable, lpad continues the guarded switch from its stored intent."""
     trial.gate.hold(enabling, after=after)
     change = trial.begin("registered", within=3 if late else PATIENCE)
     assert trial.gate.held.wait(PATIENCE)
@@ -117,11 +117,11 @@ def test_killed_while_enabling(trial: Trial, *, after: bool, late: bool) -> None
     if late:
         time.sleep(3.2)
     trial.again()
-    trial.is_kept(change)  # the APDU that was held is carried out either way once the gate is open
+    trial.is_kept(change)  # Once the gate is open, the held APDU is carried out in either case.
 
 
 def test_the_power_fails_before_the_card_enables(trial: Trial) -> None:
-    """The journal has the intent, the card has not carried it out: the old profile stays."""
+    """If the card has not carried out the stored intent when the power fails, the old profile stays."""
     trial.gate.hold(enabling, after=False)
     change = trial.begin("registered", within=PATIENCE)
     assert trial.gate.held.wait(PATIENCE)
@@ -133,7 +133,7 @@ def test_the_power_fails_before_the_card_enables(trial: Trial) -> None:
 
 @pytest.mark.parametrize("late", [False, True], ids=["in time", "too late"])
 def test_killed_while_the_guard_is_awaited(trial: Trial, *, late: bool) -> None:
-    """Within the limit lpad waits for the rest of it; afterwards lpad rolls back as soon as it starts."""
+    """Started again within the limit, lpad waits for the rest of it; started later, it rolls back."""
     change = trial.begin("confirm", within=4 if late else PATIENCE)
     trial.watched(change)
     trial.gateway.kill()
@@ -166,7 +166,7 @@ def test_a_standstill_longer_than_the_limit(trial: Trial, *, works: bool) -> Non
 
 
 def test_killed_again_and_again_the_limit_stays_the_limit(trial: Trial) -> None:
-    """The remaining time counts from the beginning, not from the latest start."""
+    """The limit counts from its beginning, however often lpad is killed and started."""
     change = trial.begin("confirm", within=6)
     trial.watched(change)
     began = time.monotonic()
@@ -191,7 +191,7 @@ def test_killed_right_after_the_confirmation(trial: Trial) -> None:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the card enables", "after the card enabled"])
 def test_killed_on_the_way_back(trial: Trial, *, after: bool) -> None:
-    """The rollback is resumed, wherever it was cut off."""
+    """Lpad resumes a rollback at whatever step it was killed."""
     change = trial.begin("confirm", within=PATIENCE)
     trial.watched(change)
     trial.gate.hold(enabling, after=after)
@@ -204,7 +204,7 @@ def test_killed_on_the_way_back(trial: Trial, *, after: bool) -> None:
 
 
 def test_rebooted_with_a_clock_that_was_set_back(trial: Trial) -> None:
-    """The full limit is granted once more, and only once."""
+    """After a reboot with a clock that was set back, the limit begins again, but only once."""
     change = trial.begin("confirm", within=30)
     trial.watched(change)
     trial.gateway.kill()
@@ -219,7 +219,7 @@ def test_rebooted_with_a_clock_that_was_set_back(trial: Trial) -> None:
 
 
 def test_rebooted_long_after_the_limit(trial: Trial) -> None:
-    """The wall clock decides, although the clock that counts from boot has restarted."""
+    """After a reboot, the wall clock shows that the limit has passed, although the boot clock restarted."""
     change = trial.begin("confirm", within=3600)
     trial.watched(change)
     trial.gateway.kill()
@@ -276,7 +276,7 @@ def test_killed_while_a_download_is_on_trial(trial: Trial, profile: Callable[[],
 
 
 def test_killed_in_the_middle_of_the_fallback_order() -> None:
-    """The card refuses the previous profile, lpad dies while enabling the next: it is still enabled."""
+    """If lpad is killed while it enables a fallback profile, its next start finishes this."""
     iccids = ("8900101000000000017", "8900101000000000025", "8900101000000000033")
     with gated_gateway(euicc={"switching": {"fallback": [iccids[2]]}}) as gated:
         gateway, gate = gated.gateway, gated.gate

@@ -28,7 +28,7 @@ APPLIERS: dict[str, tuple[dict[str, Any], Callable[[GatewayDouble], str]]] = {
 
 @contextmanager
 def borrowing(applier: str) -> Iterator[tuple[Gateway, GatewayDouble, Callable[[], str]]]:
-    """A gateway whose modem is ModemManager's while lpad is idle."""
+    """A gateway whose modem ModemManager uses while lpad is idle."""
     more, apn = APPLIERS[applier]
     settings = {"network": {"applier": applier, **more}, "modem_manager": {"hold": 0.3}}
     with (
@@ -56,7 +56,7 @@ def _connected(double: GatewayDouble, apn: Callable[[], str], name: str) -> bool
 
 @pytest.mark.parametrize("applier", APPLIERS)
 def test_data_follows_the_card(applier: str) -> None:
-    """The modem is returned before it has to connect, and has a new object then; so it is for a rollback."""
+    """Lpad returns the modem before it has to connect, both for a switch and for its rollback."""
     with borrowing(applier) as (gateway, double, apn):
         client = gateway.client
         for iccid, name in ((FIRST, "a.example"), (SECOND, "b.example")):

@@ -35,7 +35,7 @@ def life(gateway: Gateway) -> tuple[str, str]:
         typed = {"confirmation_code": CONFIRMATION_CODE} if more else {}
         gateway.download(code, **typed).check()
         client.enable(CARD, iccid, wait=10).check()
-    # And what fails: errors are where identifiers are let out by mistake.
+    # Failures follow, because errors are most likely to reveal identifiers.
     client.download(CARD, activation_code=codes[1], wait=10)
     client.delete(CARD, ICCIDS[1], wait=10)
     gateway.until(lambda: not gateway.card.notifications)
@@ -103,7 +103,7 @@ def test_payloads_are_logged_on_request() -> None:
         secrets = secrets_of(gateway, life(gateway))
         found = {each.partition(" as ")[0] for each in found_in(gateway.log, secrets)}
         assert {"matching ID", "EID", "ICCID", "the other ICCID"} <= found
-        assert not {"confirmation code"} & found  # it leaves lpad as a hash only
+        assert not {"confirmation code"} & found  # It leaves lpad only as a hash.
         longest = max(len(line) for line in gateway.log.splitlines() if "lpad.remote.http" in line)
         assert longest < 8000, "certificates and packages are shortened"
 
@@ -130,7 +130,7 @@ def test_one_line_an_event() -> None:
 
 
 def times(line: str) -> int:
-    """Return the number of lines that one stands for: repeated ones are counted."""
+    """Return the number of lines that a line represents, because repetitions are only counted."""
     count = re.search(r" \((once|\d+ times) more within a minute\)$", line)
     return 1 if count is None else int(count[1].replace("once", "1").split()[0])
 

@@ -70,7 +70,7 @@ def test_a_profile_lives_on_an_mbim_modem(habits: str, profile: Callable[[], byt
 
 @pytest.mark.parametrize("notices", [Notices.REFRESH, Notices.RADIO_CYCLE, Notices.RESET], ids=str)
 def test_a_switch_lasts_until_the_modem_reads_the_profile(notices: Notices) -> None:
-    """The ICCID in the subscriber's state is the proof; an unaware modem is cycled, then reset."""
+    """A switch lasts until MBIM reports the new ICCID; lpad cycles the radio, then resets the modem."""
     personality = ModemPersonality(notices=notices, away_after_reset=0.2)
     with mbim_gateway(personality=personality, ladder=HURRIED_LADDER) as (gateway, modem):
         installed(gateway)
@@ -126,7 +126,7 @@ def test_a_denied_profile_is_rolled_back() -> None:
 
 
 def test_a_locked_sim_is_named_and_no_modem_is_reset() -> None:
-    """The guard takes back a profile whose PIN is not entered, and no step of the ladder is made."""
+    """The guard rolls back a profile whose PIN was not entered, and lpad takes no step of the ladder."""
     personality = ModemPersonality(pin_locked=(SECOND,))
     with mbim_gateway(personality=personality, ladder=HURRIED_LADDER) as (gateway, modem):
         installed(gateway)
@@ -142,7 +142,7 @@ def test_a_locked_sim_is_named_and_no_modem_is_reset() -> None:
 
 
 def powered(modem: MbimModem) -> list[int]:
-    """The commands of the host that switch the radio, or reset the modem."""
+    """Return the host's commands that switch the radio or reset the modem."""
     kinds = {(BASIC_CONNECT, Basic.RADIO_STATE), (BASIC_CONNECT_EXTENSIONS, Extended.DEVICE_RESET)}
     return [
         each.cid
@@ -152,7 +152,7 @@ def powered(modem: MbimModem) -> list[int]:
 
 
 def test_a_guard_that_cannot_be_evaluated_names_mbim() -> None:
-    """A modem that reports no registration over MBIM is refused before the card is asked."""
+    """If the modem reports no registration over MBIM, the guard is refused before the card is asked."""
     with mbim_gateway(registration=False) as (gateway, _):
         installed(gateway)
         gateway.client.enable(CARD, FIRST, wait=PATIENCE, guard=None).check()

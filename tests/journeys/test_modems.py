@@ -24,17 +24,17 @@ HURRY = {
         ]
     }
 }
-"""A ladder like that of the quirks, for modems that do not need half a minute for a step."""
+"""A ladder like that of the quirks, with a shorter time for each step."""
 
 
 def channels_left(gateway: Gateway) -> list[object]:
-    """Return the open channels by the card's own table, and those in lpad's notes."""
+    """Return the open channels in the card's own table, and those in lpad's notes."""
     notes = (gateway.folder / "state" / "links").glob("*.open")
     return [*gateway.card.open_channels, *notes]
 
 
 def downloaded(gateway: Gateway, code: str, *, breaks: bool) -> str:
-    """Download; if the modem breaks in the middle, it does so once, and the same code works afterwards."""
+    """Download a profile; if the modem fails in the middle, do so again with the same code."""
     change = gateway.download(code)
     if breaks:
         assert change.state == "failed"
@@ -84,7 +84,8 @@ def test_a_profile_lives_on_every_modem(name: str, profile: Callable[[], bytes])
     ("name", "at"),
     [
         *itertools.product(("plain", "cgla-number", "no-cchc", "channels-above-3"), (1, 4, 9)),
-        # Not at 1: a 64-bit name lost with the answer to +CCHO cannot be guessed; see out-of-scope.md.
+        # It is not killed at APDU 1: a 64-bit handle in a lost answer to +CCHO is unknown; see
+        # out-of-scope.md.
         *itertools.product(("cgla-hex64",), (4, 9)),
     ],
 )

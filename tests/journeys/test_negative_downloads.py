@@ -69,7 +69,7 @@ def test_expired_order(gateway: Gateway, profile: Callable[[], bytes]) -> None:
 
 
 def test_address_of_another_server(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """A server that is called by another name refuses the request."""
+    """A server that is contacted under another name refuses the request."""
     with nothing_half_done(gateway, profile):
         gateway.server.faults.add(
             Fault(kind=FaultKind.REFUSE, function="initiateAuthentication", value="8.8.1/3.8", times=2)
@@ -199,7 +199,7 @@ def test_server_gone(gateway: Gateway, profile: Callable[[], bytes], function: s
 def test_server_gone_at_the_notification(
     own_gateway: Gateway, profile: Callable[[], bytes], when: FaultKind
 ) -> None:
-    """A server that fails at HandleNotification costs nothing: the delivery follows later."""
+    """If the server fails at HandleNotification, the download is done; the delivery follows later."""
     own_gateway.server.faults.add(Fault(kind=when, function="handleNotification", times=2))
     own_gateway.download(own_gateway.order(profile())).check()
     waiting = own_gateway.client.notifications(CARD)
@@ -257,7 +257,7 @@ def test_declined(gateway: Gateway, profile: Callable[[], bytes]) -> None:
 
 
 def test_confirmation_code_missing(profile: Callable[[], bytes]) -> None:
-    """If no caller gives the confirmation code in time, the change fails and the order stays open."""
+    """If no confirmation code is given in time, the change fails and the order stays open."""
     with Gateway(settings={"answer_within": 0.2}) as gateway:
         gateway.ready()
         code = gateway.order(profile(), confirmation_code="code-4711")

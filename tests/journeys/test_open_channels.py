@@ -35,7 +35,7 @@ class Bench:
     gate: Gate
     left_open: Callable[[], set[str]]
     away: Callable[[], None]
-    """Removes the port, or the card from its reader, once the held APDU has continued."""
+    """Call to remove the port, or the card from its reader, once the held APDU has continued."""
     back: Callable[[], None]
 
     def held(self, code: str) -> Change:
@@ -71,7 +71,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
             card = VirtualReaderCard(gateway.slot, port=pcscd.port)
             stack.enter_context(card)
             wait_for_cards(present={FIRST})
-            pull = Thread(target=card.pull, daemon=True)  # which waits for the APDU that the card has
+            pull = Thread(target=card.pull, daemon=True)  # This waits for the APDU that the card has.
 
             def insert() -> None:
                 pull.join()
@@ -90,7 +90,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
 
 
 def test_done(bench: Bench, profile: Callable[[], bytes]) -> None:
-    """A download, a switch and a deletion that end well."""
+    """A successful download, switch and deletion leave no channel open."""
     client = bench.gateway.client
     result = bench.gateway.download(bench.gateway.order(profile())).check().result or {}
     client.enable(CARD, str(result["iccid"]), wait=PATIENCE).check()
@@ -101,7 +101,7 @@ def test_done(bench: Bench, profile: Callable[[], bytes]) -> None:
 
 @pytest.mark.parametrize("kind", [FaultKind.BPP_BIT_FLIP, FaultKind.HTTP_STATUS, FaultKind.DROP_BEFORE])
 def test_failed(bench: Bench, profile: Callable[[], bytes], kind: FaultKind) -> None:
-    """The card, the server or the network ends a download."""
+    """A download that the card, the server or the network ends leaves no channel open."""
     value = {FaultKind.BPP_BIT_FLIP: 3, FaultKind.HTTP_STATUS: 404}.get(kind)
     bench.gateway.server.faults.add(Fault(function="getBoundProfilePackage", kind=kind, value=value, times=9))
     assert bench.gateway.download(bench.gateway.order(profile())).state == "failed"
@@ -109,7 +109,7 @@ def test_failed(bench: Bench, profile: Callable[[], bytes], kind: FaultKind) -> 
 
 
 def test_cancelled(bench: Bench, profile: Callable[[], bytes]) -> None:
-    """A download is cancelled while the profile is sent."""
+    """A download that is cancelled while the profile is sent leaves no channel open."""
     change = bench.held(bench.gateway.order(profile()))
     bench.gateway.client.cancel(change.id)
     bench.gate.go_on()
@@ -140,7 +140,7 @@ def test_killed_while_loading(bench: Bench, profile: Callable[[], bytes]) -> Non
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the card acts", "after the card acted"])
 def test_killed_while_enabling(bench: Bench, profile: Callable[[], bytes], *, after: bool) -> None:
-    """The daemon is killed around a switch, before and after the card has carried it out."""
+    """If the daemon is killed just before or after a switch, the next one closes its channel."""
     iccid = str((bench.gateway.download(bench.gateway.order(profile())).check().result or {})["iccid"])
     bench.gate.hold(enabling, after=after)
     change = bench.gateway.client.enable(CARD, iccid)
@@ -155,7 +155,7 @@ def test_killed_while_enabling(bench: Bench, profile: Callable[[], bytes], *, af
 
 def test_port_lost(bench: Bench, profile: Callable[[], bytes]) -> None:
     """If the port or the card disappears while the profile is sent, the channel is closed once it is back."""
-    change = bench.held(bench.gateway.order(profile()))  # else it may be done before the port is gone
+    change = bench.held(bench.gateway.order(profile()))  # Otherwise it may be done before the port is gone.
     bench.away()
     bench.gate.go_on()
     bench.gateway.until(lambda: bench.gateway.client.change(change.id).pause is not None)
@@ -166,7 +166,7 @@ def test_port_lost(bench: Bench, profile: Callable[[], bytes]) -> None:
 
 
 def test_an_open_channel_is_found_in_a_log() -> None:
-    """The proof can fail: channels that are not closed are found, in each form of a log."""
+    """The check itself finds channels that were not closed, in each form of a log."""
     csim = ['> AT+CSIM=10,"0070000001"', '< +CSIM: 6,"029000"', "< +CREG: 1", "< OK"]
     assert left_open_at(csim) == {"channel 2"}
     assert left_open_at([*csim, '> AT+CSIM=8,"00708002"', '< +CSIM: 4,"9000"', "< OK"]) == set()

@@ -73,7 +73,7 @@ def test_a_profile_lives_on_a_qmi_modem(habits: str, profile: Callable[[], bytes
 
 @pytest.mark.parametrize("notices", list(Notices)[1:5], ids=str)
 def test_a_switch_lasts_until_the_modem_reads_the_profile(notices: Notices) -> None:
-    """The ICCID of the active slot is the proof; a modem that sleeps is woken in steps."""
+    """A switch lasts until the active slot has the new ICCID; lpad refreshes the modem in steps."""
     personality = ModemPersonality(notices=notices, away_after_reset=0.2)
     with qmi_gateway(personality=personality, ladder=HURRIED_LADDER) as (gateway, modem):
         installed(gateway)
@@ -113,7 +113,7 @@ def test_a_denied_profile_is_rolled_back() -> None:
 
 
 def test_a_modem_reset_in_the_middle_of_a_guard_is_survived() -> None:
-    """Clients and channels are gone, and the switch ends as it should."""
+    """A reset of the modem during a guard loses its clients and channels; the switch still ends correctly."""
     personality = ModemPersonality(registers_after=2.0)
     with qmi_gateway(personality=personality) as (gateway, modem):
         installed(gateway)
@@ -139,7 +139,7 @@ def test_the_cause_of_a_rejected_attach_is_named() -> None:
 
 
 def test_an_idle_daemon_answers_a_refresh() -> None:
-    """The card requests REFRESH while lpad does nothing, and lpad answers."""
+    """An idle lpad answers when the card requests a REFRESH."""
     with qmi_gateway(refresh_patience=60.0) as (gateway, modem):
         installed(gateway)
         gateway.client.enable(CARD, FIRST, wait=PATIENCE).check()
@@ -164,7 +164,7 @@ APNS = {FIRST: "first.example", SECOND: "second.example"}
 
 
 def calls(modem: QmiModem) -> list[tuple[int, str]]:
-    """Version of IP and APN of each data session that is up."""
+    """Return the IP version and the APN of each data session that is up."""
     found: list[tuple[int, str]] = []
     modem.do(
         lambda function: found.extend(
@@ -178,7 +178,7 @@ def test_bearer_and_address_are_conditions() -> None:
     """The new profile's settings reach the modem's data sessions, and a guard waits for their addresses."""
     personality = ModemPersonality(
         subscriptions={SECOND: Subscription(apns=("iot.example",))},
-        autoselected={SECOND: "iot.example"},  # so that the modem attaches
+        autoselected={SECOND: "iot.example"},  # This lets the modem attach.
     )
     with qmi_gateway(personality=personality, settings=OVER_THE_PORT) as (gateway, modem):
         installed(gateway)
@@ -202,7 +202,7 @@ def test_bearer_and_address_are_conditions() -> None:
 
 
 def test_a_killed_daemon_leaves_a_session_that_the_next_one_replaces() -> None:
-    """The data connection outlives the daemon, and its clients are given back with the next switch."""
+    """The data session outlives a killed daemon; the next one releases its clients with the next switch."""
     with qmi_gateway(settings=OVER_THE_PORT) as (gateway, modem):
         installed(gateway)
         for iccid, apn in APNS.items():
@@ -225,7 +225,7 @@ def test_a_killed_daemon_leaves_a_session_that_the_next_one_replaces() -> None:
     "request_kind", [StopNetwork, SetIpFamily, StartNetwork], ids=lambda kind: kind.__name__
 )
 def test_a_daemon_killed_while_it_changes_the_session(request_kind: type[Body]) -> None:
-    """The next daemon ends the half of the work, and the enabled profile has its APN; no client is lost."""
+    """The next daemon completes the work: the enabled profile has its APN, and no client is lost."""
     with qmi_gateway(settings=OVER_THE_PORT) as (gateway, modem):
         installed(gateway)
         for iccid, apn in APNS.items():

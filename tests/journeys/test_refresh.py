@@ -34,7 +34,7 @@ def gateway_with(**habits: Any) -> Gateway:
     ],
 )
 def test_a_modem_that_notices_late(profile: Callable[[], bytes], notices: Notices, needed: list[str]) -> None:
-    """The change is done once the modem reads the new profile, and its steps show how."""
+    """A switch is done once the modem reads the new profile; the change shows the steps of the refresh."""
     with gateway_with(notices=notices, away_after_reset=1.0, comes_back_elsewhere=True) as gateway:
         gateway.ready()
         first, second = (

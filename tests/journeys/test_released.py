@@ -1,4 +1,4 @@
-"""Journals of earlier releases, written by them: both directions of docs/compatibility.md's promise.
+"""Journals that earlier releases wrote: docs/compatibility.md's promises for upgrade and downgrade.
 
 `journeys/released/make.py` has an installed release write the files in `journeys/released/VERSION/`.
 """
@@ -58,7 +58,7 @@ def holds(now: Any, then: Any) -> bool:
 
 
 def test_an_upgrade_loses_nothing(gateway: Gateway, told: dict[str, Any]) -> None:
-    """Every change, notification and idempotency key of an earlier release is there after an upgrade."""
+    """After an upgrade, every change, notification and idempotency key of the earlier release is kept."""
     health = gateway.client.system().health
     assert (health.journal.state, health.journal.repairs, health.journal.set_aside) == ("ok", (), ())
     with api(gateway) as asked:

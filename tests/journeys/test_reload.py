@@ -60,7 +60,7 @@ def managed(gateway: Gateway) -> Iterator[Managed]:
 
 
 def test_systemd_is_notified_of_a_reload(managed: Managed) -> None:
-    """RELOADING has the time, and READY follows at the end, as sd_notify(3) requires."""
+    """A reload sends RELOADING with the time, and READY at its end, as sd_notify(3) requires."""
     before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
     said = managed.reload()
     (reloading,) = (each for each in said if "RELOADING" in each)
@@ -147,7 +147,7 @@ def test_a_fifo_in_place_of_a_file_is_refused(gateway: Gateway, managed: Managed
 
 
 def test_a_reload_while_the_daemon_stops(gateway: Gateway, managed: Managed) -> None:
-    """If both are requested at the same time, the daemon stops, and applies nothing."""
+    """If a reload and a stop are requested at the same time, the daemon stops without a reload."""
     managed.process.send_signal(signal.SIGHUP)
     managed.process.send_signal(signal.SIGTERM)
     assert managed.process.wait(PATIENCE) == 0
@@ -304,7 +304,7 @@ def open_at_link_ends(port: Path) -> bool:
 
 
 def test_keys_of_a_card(gateway: Gateway, managed: Managed, profile: Callable[[], bytes]) -> None:
-    """A setting of the link has the card opened again; others count from the next change on."""
+    """For a changed setting of the link, lpad opens the card again; others apply from the next change on."""
     opened = gateway.log.count(f"{CARD}: AT modem on")
     iccid = gateway.client.download(CARD, activation_code=gateway.order(profile()), wait=PATIENCE).check()
     assert iccid.result is not None
@@ -366,7 +366,7 @@ def access_list(gateway: Gateway) -> bytes:
 
 
 def test_how_long_downloads_are_tried(gateway: Gateway, managed: Managed) -> None:
-    """A download that begins after the reload uses the new time, as its record shows."""
+    """A download that begins after a reload uses the new `retry_for`, as its record shows."""
     nowhere = "LPA:1$smdp.invalid$X"
     failed = gateway.client.download(CARD, activation_code=nowhere, wait=PATIENCE)
     assert failed.state == "failed"

@@ -1,4 +1,4 @@
-"""A card is recorded by the daemon, and another daemon meets the recording in its place."""
+"""One daemon records a card; another daemon uses the recording in place of the card."""
 
 from __future__ import annotations
 

@@ -44,9 +44,9 @@ OF_OTHERS = (
     "lpad.remote.trust.brainpool",
     "lpad.simulator",
 )
-"""Code for ports, data connections and platforms that the settings do not name, and of other programs."""
+"""Modules for ports, data connections and platforms that the settings do not name, and for other programs."""
 MOST_MODULES = 490
-"""The maximum number of lpad's own modules; each costs the start a search of the path and a file."""
+"""The maximum number of lpad's own modules at the start; each costs a search and a file to read."""
 
 
 @pytest.fixture(scope="module")
@@ -62,13 +62,13 @@ def loaded() -> frozenset[str]:
 
 
 def test_the_daemon_loads_what_its_settings_need(loaded: frozenset[str]) -> None:
-    """A gateway with one modem has no room for the others' code."""
+    """A daemon with one modem loads no code for other ports, applier and platforms."""
     assert loaded & NOT_NEEDED == set()
     assert sorted(each for each in loaded if each.startswith(OF_OTHERS)) == []
 
 
 def test_the_daemon_loads_few_modules(loaded: frozenset[str]) -> None:
-    """A module that is added to the start is added on purpose."""
+    """The daemon loads only a limited number of modules at its start."""
     assert sum(each.startswith("lpad.") for each in loaded) <= MOST_MODULES
 
 

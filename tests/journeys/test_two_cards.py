@@ -36,7 +36,7 @@ def gateway() -> Iterator[Gateway]:
 
 
 def test_a_silent_modem_delays_no_other_card(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """While its changes wait, both cards are shown, and the other downloads, switches and delivers."""
+    """While changes of the silent card wait, both cards are shown, and the other one works."""
     lpad = gateway.client
     stuck = [lpad.refresh(MUTE).id for _ in range(QUEUED)]
     assert [each.name for each in lpad.euiccs()] == [MUTE, CARD]
@@ -55,7 +55,7 @@ def test_a_silent_modem_delays_no_other_card(gateway: Gateway, profile: Callable
 def test_a_silent_modem_keeps_no_other_from_stopping_well(
     gateway: Gateway, profile: Callable[[], bytes]
 ) -> None:
-    """The channel of the other's download is closed before the daemon ends; its question survives."""
+    """The daemon closes the other card's channel before it ends, and keeps the question of its download."""
     for _ in range(QUEUED):
         gateway.client.refresh(MUTE)
     change = gateway.download(gateway.order(profile()), confirm=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_the_first_profile_comes_without_a_request(profile: Callable[[], bytes]) -> None:
-    """With `provision: on_empty` an empty card gets an enabled profile, once, and no change after that."""
+    """With `provision: on_empty` an empty card gets an enabled profile with one change."""
     with Gateway(settings={"provision": "on_empty"}) as gateway:
         gateway.ready()
         gateway.server.orders.add_order(profile(), eid=gateway.card.eid)

@@ -89,7 +89,7 @@ def test_a_stuck_worker_starves_the_watchdog(gateway: Gateway, memory_card: Fail
         gateway.until(lambda: "is stuck in" in gateway.log)
         assert managed.silent(2 * WATCHDOG)
         assert f"the worker of {CARD} is stuck in" in gateway.log
-        # Callers are answered meanwhile: they learn what is wrong.
+        # Meanwhile callers get answers that state what is wrong.
         assert gateway.client.system().version
         managed.process.send_signal(signal.SIGABRT)  # as systemd does
         assert managed.process.wait(PATIENCE) == -signal.SIGABRT

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_download_switch_and_delete(own_gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """Two profiles are downloaded, switched, renamed and deleted, and each event reaches the operator."""
+    """Two profiles are downloaded, switched, renamed and deleted; the operators get each notification."""
     client = own_gateway.client
     first, second = (
         str(own_gateway.download(own_gateway.order(profile())).check().result["iccid"])  # type: ignore[index]  # checked: done
@@ -113,7 +113,7 @@ def test_made_up_profile_arrives_whole(gateway: Gateway, profile: Callable[[], b
 
 
 def test_progress_is_reported_by_step_and_byte(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """A follower of a download gets each step, and increasing byte counts up to the whole package."""
+    """A program that follows a download gets each step, and byte counts up to the whole package."""
     change = gateway.client.download(CARD, activation_code=gateway.order(profile()))
     events = list(gateway.client.follow(change.id))
     sent = [event.data["sent"] for event in events if event.type == "progress"]

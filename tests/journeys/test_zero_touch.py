@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from lpad.simulator.platform.vendor import Faulty
 
 NO_LINES = ("soracom", "yoni")
-"""Platforms that activate lines by themselves."""
+"""Platforms that activate a line by themselves."""
 REGISTERED = {"until": ["registered"], "within": PATIENCE}
 
 
 @contextmanager
 def provided(like: str, **provisioning: Any) -> Iterator[tuple[Gateway, SimulatedPlatform]]:
-    """A gateway whose settings name a simulated platform; one for lines has a line for its card already."""
+    """A gateway whose settings name a simulated platform; one for lines already has the card's line."""
     gateway = Gateway()
     shelf = SmdpShelf(gateway.server.orders, address=lambda: gateway.server.address)
     with SimulatedPlatform(like, pki=gateway.pki, shelf=shelf, pace=Pace(profile=1, line=0)) as platform:
@@ -67,7 +67,7 @@ def provided(like: str, **provisioning: Any) -> Iterator[tuple[Gateway, Simulate
 
 
 def provisioned(gateway: Gateway) -> Change:
-    """Return the change that lpad began by itself, once it has ended."""
+    """Return the change that lpad has begun without a request, once it has ended."""
     gateway.ready()
     gateway.until(lambda: any(each.origin == "provision" for each in gateway.client.changes()))
     (change,) = [each for each in gateway.client.changes() if each.origin == "provision"]
@@ -144,11 +144,11 @@ class OnlyWay:
     """The only uplink of a gateway, through its modem: it works if a network serves the enabled profile."""
 
     def __init__(self, gateway: Gateway, platform: SimulatedPlatform, *, bars_new: bool = False) -> None:
-        """Route all requests over it; with `bars_new`, no network serves the platform's profiles."""
+        """Route all requests over this uplink; with `bars_new`, no network serves the platform's profiles."""
         self.barred: set[str] = set()
         """ICCIDs of profiles that no network serves."""
         self.asked: list[str] = []
-        """The profile over which each request reached the platform."""
+        """The profiles over which the requests reached the platform, in order."""
         self._gateway = gateway
         self._bars_new = bars_new
         platform_answers, server_answers = platform.carry_out, gateway.server.carry_out
@@ -182,7 +182,7 @@ class OnlyWay:
         self.barred = set()
 
     def _serving(self) -> str:
-        """Return the served profile; without one the request does not arrive."""
+        """Return the enabled profile that a network serves; without one the request does not arrive."""
         served = [each for each in self.enabled if each not in self.barred]
         if not served:
             raise ConnectionAbortedError
@@ -221,7 +221,7 @@ def test_a_new_profile_that_no_network_serves() -> None:
         assert (error.kind, way.enabled) == ("switch-rolled-back", [bootstrap])
         (new,) = way.barred
         way.serve_all()
-        platform.stock.reserved[0].line = Line.IDLE  # the operator has no use for it meanwhile
+        platform.stock.reserved[0].line = Line.IDLE  # The operator does not use it meanwhile.
         again = gateway.client.provision(CARD, guard=["registered"], within=PATIENCE)
         assert gateway.client.wait(again.id, seconds=PATIENCE).check().state == "done"
         assert (platform.orders, way.enabled) == (1, [new])

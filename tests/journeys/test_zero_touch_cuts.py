@@ -19,7 +19,7 @@ CALLS = {"desk": ("find", "order", "look", "activate"), "kore": ("token", "order
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(("like", "call"), [(like, call) for like, calls in CALLS.items() for call in calls])
 def test_a_cut_at_each_call(like: str, call: str, *, after: bool) -> None:
-    """Killed before or after a call was carried out, the daemon continues: one order, one profile."""
+    """Killed before or after each call to the platform, the daemon continues: one order, one profile."""
     with provided(like, on_empty=["mine"]) as (gateway, platform):
         carry_out = platform.carry_out
         cut: list[str] = []
@@ -32,7 +32,7 @@ def test_a_cut_at_each_call(like: str, call: str, *, after: bool) -> None:
             if after:
                 carry_out(request)
             gateway.kill()
-            raise ConnectionAbortedError  # nothing waits for the answer any longer
+            raise ConnectionAbortedError  # No process waits for the answer.
 
         platform.carry_out = cutting  # type: ignore[method-assign]
         gateway.until(lambda: bool(cut))

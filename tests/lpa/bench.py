@@ -79,7 +79,7 @@ class Contacts:
 
 @dataclass
 class Caller:
-    """A listener that gives fixed answers and records its calls."""
+    """The caller of a download, which gives fixed answers and records the calls."""
 
     decision: Decision = Decision.ACCEPT
     codes: list[str | None] = field(default_factory=list)

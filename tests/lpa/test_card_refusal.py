@@ -38,7 +38,7 @@ FAMILIES = [
     ProfileInfoListError,
     SetNicknameResult,
 ]
-LATER = range(17, 33)  # of version 3: the sentence contains their names
+LATER = range(17, 33)  # These are of version 3; the sentence contains their names.
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_every_reason_has_its_sentence(code: ResultCode) -> None:
 
 
 def test_a_reason_of_a_later_version_is_named() -> None:
-    """The name and number are reported if lpad has no words for the reason."""
+    """For a reason of a later version, the error contains its name and number."""
     error = refused(es10.LOAD_BOUND_PROFILE_PACKAGE, InstallationError.LPR_NOT_SUPPORTED)
     assert "(lprNotSupported, 23)" in error.sentence
     assert error.kind == "card-refused"

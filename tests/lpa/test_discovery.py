@@ -60,7 +60,7 @@ def test_events_in_their_order(lab: Lab) -> None:
 
 
 def test_an_event_is_the_order_of_a_download(lab: Lab) -> None:
-    """The event's ID, as matching ID at its server, downloads the profile after a discovery."""
+    """After a discovery, the event's ID is the matching ID with which its server gives the profile."""
     order = lab.bench.order(matching_id="EVENT-7", eid=lab.bench.card.eid)
     lab.event("EVENT-7")
     (event,) = lab.discover().events
@@ -109,7 +109,7 @@ def test_a_loop_ends(lab: Lab) -> None:
 
 
 def test_two_sm_dss_that_lead_to_each_other(lab: Lab) -> None:
-    """The same query is sent once."""
+    """If two SM-DSs lead to each other, lpad sends each query only once."""
     lab.event("R-1", ALTERNATIVE)
     lab.event("R-1", ROOT, at=ALTERNATIVE)
     found = lab.discover()
@@ -167,7 +167,7 @@ def test_an_sm_ds_of_the_settings_is_allowed_in_a_cascade(lab: Lab) -> None:
     assert events(found) == [("E-1", SMDP)]
 
 
-REFUSALS = {  # 8.10.1/3.9 would be repeated; here, the SM-DS answers with it each time
+REFUSALS = {  # lpad repeats a session once after 8.10.1/3.9; here, the SM-DS answers so each time.
     "8.9.1/3.8": "initiateAuthentication",
     "8.9.2/3.1": "initiateAuthentication",
     "8.9.3/3.1": "initiateAuthentication",
@@ -185,7 +185,7 @@ REFUSALS = {  # 8.10.1/3.9 would be repeated; here, the SM-DS answers with it ea
 
 @pytest.mark.parametrize("code", REFUSALS)
 def test_each_refusal_of_an_sm_ds(lab: Lab, code: str) -> None:
-    """A refusal is that server's, with both codes and as an error of ES11; the next server is asked."""
+    """A refusal is reported for its server, as an ES11 error with both codes; lpad asks the next server."""
     lab.event("E-1", at=ALTERNATIVE)
     lab.root.faults.add(Fault(kind=FaultKind.REFUSE, function=REFUSALS[code], value=code, times=0))
     found = lab.discover(ROOT, ALTERNATIVE)
@@ -222,7 +222,7 @@ def test_an_sm_ds_that_wants_an_empty_matching_id(lab: Lab) -> None:
 
 
 def test_an_sm_dp_plus_in_place_of_an_sm_ds(lab: Lab) -> None:
-    """A server of the settings must have the role of an SM-DS, which lpad sees before the card does."""
+    """A server in the settings must have the role of an SM-DS; lpad checks this before the card does."""
     found = lab.discover(SMDP)
     assert errors(found) == {SMDP: "server-untrusted"}
     assert lab.bench.smdp.counters.requests == {"initiateAuthentication": 1}
@@ -267,7 +267,7 @@ def test_an_expired_certificate(lab: Lab) -> None:
 
 
 def test_an_answer_without_a_list(lab: Lab) -> None:
-    """A missing list means that nothing waits."""
+    """An answer without an event list means that no event waits."""
     lab.event("E-1")
     fault = Fault(kind=FaultKind.FIELD_MISSING, function="authenticateClient", value="eventEntries")
     lab.root.faults.add(fault)
@@ -288,7 +288,7 @@ def test_another_card(lab: Lab) -> None:
 
 
 def test_cancelling(lab: Lab) -> None:
-    """A discovery can be cancelled before each server."""
+    """A discovery can be cancelled before it asks each server."""
 
     def stop(_: ServerAddress) -> None:
         raise Cancelled("taken back")

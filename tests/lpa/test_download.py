@@ -71,7 +71,7 @@ def test_each_command_carries_its_intent_to_the_port(bench: Bench) -> None:
 
 
 def test_a_card_that_does_not_name_its_profile(bench: Bench) -> None:
-    """A profile that is on the card counts as downloaded, whatever the card's result leaves out."""
+    """If the card has the profile, the download is done, even if the card's result does not name it."""
 
     def without_details(answer: bytes) -> bytes:
         if not answer:
@@ -125,7 +125,7 @@ def test_either_curve(make_bench: MakeBench, curve: Curve) -> None:
 
 
 def test_by_default_smdp(bench: Bench) -> None:
-    """With an empty matching ID the server finds the order by the card's EID."""
+    """With an empty matching ID, the server finds the order by the card's EID."""
     bench.order(by_eid=True)
     bench.order(OTHER_ICCID)
     bench.download(Order())
@@ -133,7 +133,7 @@ def test_by_default_smdp(bench: Bench) -> None:
 
 
 def test_server_behind_a_port_that_knows_its_bare_name(bench: Bench) -> None:
-    """If a name leads to another host, TLS and the address in the answers still use the name."""
+    """If the settings lead a name to another host, TLS and the answers' address still use the name."""
     bench.download(bench.order(), address=f"testsmdpplus1.example.com:{bench.smdp.port}")
     assert installed(bench) == [ICCID]
 
@@ -323,7 +323,7 @@ def test_forbidden_policy_rules(make_bench: MakeBench, behaviour: CardBehaviour)
 
 @pytest.mark.parametrize("step", GOOD_WAY)
 def test_cancelled_at_a_step(bench: Bench, step: Step) -> None:
-    """After a cancellation before any step, card and server are clean, and the next attempt works."""
+    """Whichever step a cancellation precedes, card and server keep no session, and the next attempt works."""
     order = bench.order()
     caller = Caller(cancel_at=step)
     with pytest.raises(Cancelled):
@@ -378,7 +378,7 @@ def test_cancelled_twice(bench: Bench) -> None:
 
 
 def test_listener_that_fails(bench: Bench) -> None:
-    """After an exception in the caller, card and server are clean; the exception is raised unchanged."""
+    """After an exception in the caller, card and server keep no session; the exception is passed on."""
 
     class Faulty(Caller):
         def confirm(self, _offer: object) -> Decision:

@@ -204,7 +204,7 @@ def test_other_server_binds(bench: Bench) -> None:
 
 
 def test_card_refuses_to_prepare(bench: Bench) -> None:
-    """Only the card can find a wrong second signature; the session is cancelled."""
+    """If the card refuses to prepare, as for a wrong second signature, the session is cancelled."""
     bench.smdp.faults.add(Fault(kind=FaultKind.BAD_SIGNATURE, function=CLIENT))
     order = bench.order()
     fails(
@@ -310,7 +310,7 @@ def test_transaction_id_in_lower_case(bench: Bench) -> None:
 
 @pytest.mark.parametrize("word", ["ExecutedSuccess", "Executed-WithWarning"])
 def test_other_words_for_success(bench: Bench, word: str) -> None:
-    """Success in other words counts as success."""
+    """Other words for success, as some servers write them, count as success."""
     bench.smdp.faults.add(Fault(kind=FaultKind.STATUS, value=word, times=0))
     works(bench)
 
@@ -408,7 +408,7 @@ def test_server_finds_the_card_full(make_bench: MakeBench) -> None:
 
 
 def test_other_iccid_inside(bench: Bench) -> None:
-    """The card refuses a profile that contradicts its metadata, at the end."""
+    """The card refuses, at the end, a profile whose ICCID contradicts its metadata."""
     profile = made_up_profile(Iccid.parse(OTHER_ICCID))
     order = bench.order(profile=profile, metadata=ProfileMetadata(iccid=ICCID))
     fails(bench, order, CardRefused, cancelled=False, reason="installFailedDueToDataMismatch")
@@ -417,7 +417,7 @@ def test_other_iccid_inside(bench: Bench) -> None:
 
 @pytest.mark.parametrize("apdus", [20, 25, 30])
 def test_power_lost_while_loading(bench: Bench, apdus: int) -> None:
-    """After a power loss of the card, its order works again after the reset."""
+    """If the card loses power during a load, the same order works after a reset."""
     order = bench.order(size=20_000)
     bench.card.faults.lose_power_after(apdus)
     with pytest.raises(CardUnreachable):
@@ -431,7 +431,7 @@ def test_power_lost_while_loading(bench: Bench, apdus: int) -> None:
 def test_a_modem_that_is_late_while_loading(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, error: type[CardError], apdus: int
 ) -> None:
-    """If the card is back immediately, its order stays open: the session is only postponed."""
+    """If a modem is late during a load, the session is only postponed, and the order stays open."""
     order = bench.order(size=20_000)
     left = count(-apdus)
     transmit = bench.contacts.transmit
@@ -457,7 +457,7 @@ def test_card_refuses_a_segment_without_result(bench: Bench) -> None:
 
 
 def test_card_mumbles(bench: Bench) -> None:
-    """A card that answers AuthenticateServer with invalid data may have accepted it: lpad cancels."""
+    """After an invalid answer to AuthenticateServer, lpad cancels: the card may have accepted it."""
     order = bench.order()
     bench.card.faults.corrupt(0xBF38, lambda _: bytes.fromhex("BF3803800101"))
     fails(bench, order, CardMalformed, cancelled=True)

@@ -224,7 +224,7 @@ def test_a_card_that_chokes_on_tags(choked: str | CardStatus) -> None:
 
 @pytest.mark.parametrize("other", ["BF2D0381010B", CardStatus("being reset", sw="6F00")])
 def test_a_card_that_refuses_for_another_reason(other: str | CardStatus) -> None:
-    """An unfinished switch, or a reset, has nothing to do with tags: the command is not repeated."""
+    """If a card refuses a list for another reason than its tags, lpad does not repeat the command."""
     isdr = ScriptedIsdr(other)
     with pytest.raises((CardRefused, CardStatus)):
         Euicc(isdr).get_profiles_info(deadline=SOON)
@@ -232,7 +232,7 @@ def test_a_card_that_refuses_for_another_reason(other: str | CardStatus) -> None
 
 
 def test_searches() -> None:
-    """One profile or a class can be requested, and lists omit icons by default."""
+    """A caller can request one profile, or a class of profiles; by default a list omits icons."""
     isdr = ScriptedIsdr(*["BF2D02A000"] * 3)
     euicc = Euicc(isdr)
     euicc.get_profiles_info(search=ProfileClass.TEST, deadline=SOON)
@@ -256,13 +256,13 @@ def test_unreadable_profiles_and_notifications_are_counted(caplog: pytest.LogCap
 
 
 def test_removing_a_notification() -> None:
-    """A missing notification is not an error."""
+    """Removing a notification that the card does not have is not an error."""
     assert Euicc(ScriptedIsdr("BF3003800100")).remove_notification_from_list(0, deadline=SOON)
     assert not Euicc(ScriptedIsdr("BF3003800101")).remove_notification_from_list(0, deadline=SOON)
 
 
 def test_notifications_by_event_and_number() -> None:
-    """The request contains the caller's selection."""
+    """A request for notifications contains the caller's events or number."""
     isdr = ScriptedIsdr("BF2802A000", "BF2B02A000", "BF2B02A000")
     euicc = Euicc(isdr)
     euicc.list_notification(events=(NotificationEvent.DELETE,), deadline=SOON)
@@ -272,7 +272,7 @@ def test_notifications_by_event_and_number() -> None:
 
 
 def test_nicknames_that_are_too_long_never_reach_the_card() -> None:
-    """The limit is checked before anything is sent."""
+    """The length of a nickname is checked before anything is sent."""
     isdr = ScriptedIsdr()
     with pytest.raises(InvalidValue):
         Euicc(isdr).set_nickname(ICCID, "x" * 65, deadline=SOON)

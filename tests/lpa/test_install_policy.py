@@ -63,7 +63,7 @@ def order_of(bench: Bench) -> Order:
 
 @pytest.mark.parametrize("rule", REFUSALS)
 def test_each_rule_at_its_moment(bench: Bench, rule: str) -> None:
-    """A rule ends the download as soon as its subject is known, and informs the server without a question."""
+    """A rule ends the download without a question as soon as its subject is known; the server is informed."""
     order, caller = order_of(bench), Caller()
     with pytest.raises(PolicyRefused) as caught:
         bench.download(order, caller, policy=REFUSALS[rule])
@@ -78,7 +78,7 @@ def test_each_rule_at_its_moment(bench: Bench, rule: str) -> None:
 
 
 def test_a_server_that_is_not_allowed_is_not_contacted(bench: Bench) -> None:
-    """Neither the server nor the card is informed, and no code is requested."""
+    """If the server is not allowed, lpad contacts neither it nor the card, and requests no code."""
     order, caller = bench.order(confirmation_code="code-1234"), Caller(codes=["code-1234"])
     before = bench.smdp.counters.tcp_connects
     with pytest.raises(PolicyRefused):
@@ -196,7 +196,7 @@ def test_operators(pattern: str, owner: str | None, fits: bool) -> None:  # noqa
         ("*.example.com", "smdp.example.com.evil.org", False),
         ("*.example.com", "evilexample.com", False),
         ("s*p.*.com", "smdp.example.com", True),
-        ("smdp*dp.example.com", "smdp.example.com", False),  # what begins it cannot end it as well
+        ("smdp*dp.example.com", "smdp.example.com", False),  # beginning and end overlap
         ("s*m*m", "sm", False),
         ("s*m*m", "smm", True),
         ("s*s", "s", False),

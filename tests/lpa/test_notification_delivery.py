@@ -88,7 +88,7 @@ def test_not_accepted(
 
 @pytest.mark.parametrize("fault", [FaultKind.BODY_EMPTY, FaultKind.BODY_SUCCESS])
 def test_accepted_with_200(bench: Bench, fault: FaultKind) -> None:
-    """200 with an empty body or a success counts as acceptance, like 204."""
+    """A status of 200 with an empty body, or with a success, counts as acceptance, like 204."""
     bench.download(bench.order())
     bench.smdp.faults.add(Fault(kind=fault, function=HANDLE))
     with bench.euicc() as euicc, bench.server() as server:
@@ -110,7 +110,7 @@ def test_recipient_with_port() -> None:
 
 @pytest.mark.parametrize("address", ["", "https://smdp.example.com/", "-"])
 def test_no_recipient(address: str) -> None:
-    """An invalid address is named with the notification's number."""
+    """The error for an invalid recipient has the address and the notification's number."""
     with pytest.raises(InvalidValue, match="notification 7"):
         _ = pending(7, address).recipient
 

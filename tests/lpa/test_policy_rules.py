@@ -47,7 +47,7 @@ CONSENT = PolicyVerdict(needing_consent=("ppr1",))
     ],
 )
 def test_the_first_fitting_row_decides(table: list[AuthorisationRule], verdict: PolicyVerdict) -> None:
-    """Rows are tried in order; E matches any digit, even the missing third digit of an MNC."""
+    """The first matching row decides; E matches any digit, even the missing third digit of an MNC."""
     assert judge(("ppr1",), OWNER, table=table) == verdict
 
 
@@ -74,7 +74,7 @@ def test_group_identifiers(pattern: bytes | None, group: bytes | None, fits: boo
 
 @pytest.mark.parametrize("owner", [None, OperatorId(b""), operator("EEEEEE"), operator("00FE10")])
 def test_without_a_proper_owner_nothing_is_allowed(owner: OperatorId | None) -> None:
-    """A profile without owner, or with a wildcard for one, may carry no rule."""
+    """A profile without an owner, or with a wildcard as owner, may contain no rule."""
     assert judge(("ppr1",), owner, table=[row(ANY)]) == FORBIDDEN
 
 

@@ -1,4 +1,4 @@
-"""A server that replays answers, or moves them elsewhere: nothing is installed."""
+"""A server that replays answers, or exchanges them: nothing is installed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def download(bench: Bench, order: ServersOrder, say: Callable[[str, HttpAnswer],
 
 
 def answers_of_a_download(bench: Bench) -> dict[str, HttpAnswer]:
-    """The server's answers, by function, in a download that worked."""
+    """The server's answers in a successful download, by function."""
     heard: dict[str, HttpAnswer] = {}
 
     def listen(function: str, answer: HttpAnswer) -> HttpAnswer:
@@ -55,7 +55,7 @@ def answers_of_a_download(bench: Bench) -> dict[str, HttpAnswer]:
 
 @pytest.mark.parametrize("replayed", FUNCTIONS)
 def test_an_answer_of_another_session(bench: Bench, replayed: str) -> None:
-    """Each replayed answer of an earlier download is noticed in the next one."""
+    """If an answer of an earlier download is replayed, the next download fails."""
     heard = answers_of_a_download(bench)
     held = bench.card.profiles
     with pytest.raises(ServerMalformed):

@@ -53,7 +53,7 @@ def signed(monkeypatch: pytest.MonkeyPatch) -> list[tlv.Tlv]:
 
 
 def test_all_events_are_asked_for_without_a_matching_id(lab: Lab, signed: list[tlv.Tlv]) -> None:
-    """The matching ID is absent, empty only after a refusal, and the event's ID in a cascade."""
+    """Lpad sends no matching ID, an empty one only after a refusal, and the event's ID in a cascade."""
     lab.event("R-1", ALTERNATIVE)
     lab.event("E-1", SMDP, at=ALTERNATIVE, forwarded_as="R-1")
     lab.root.faults.add(Fault(kind=FaultKind.REFUSE, function="authenticateClient", value="8.2.6/3.8"))
@@ -63,7 +63,7 @@ def test_all_events_are_asked_for_without_a_matching_id(lab: Lab, signed: list[t
 
 
 def test_a_device_without_an_imei(lab: Lab, signed: list[tlv.Tlv]) -> None:
-    """An unknown IMEI is left out, and the device's capabilities are sent."""
+    """For a device without an IMEI, lpad omits it, and sends the device's capabilities."""
     lab.event("E-1")
     assert events(lab.discover(device=replace(DEVICE, imei=None))) == [("E-1", SMDP)]
     lab.discover()
@@ -114,7 +114,7 @@ def test_an_address_with_a_port_in_capitals(lab: Lab) -> None:
 
 
 def test_a_code_with_an_oid_that_leads_to_an_sm_ds(lab: Lab) -> None:
-    """The OID of an SM-DP+ is not compared with an SM-DS's: the advice is to discover."""
+    """A code whose server is an SM-DS ends with the advice to discover, whatever OID it contains."""
     caller = Caller()
     with pytest.raises(ServerListsEvents):
         lab.download(ROOT, caller, oid="2.999.10")

@@ -20,12 +20,12 @@ def proof(eid: str | None) -> Any:
 
 
 def test_another_card_is_refused() -> None:
-    """The card's own certificate shows that it is another one."""
+    """Another card is refused: its own certificate has another EID."""
     with pytest.raises(Conflict, match="it has another EID"):
         check_proof(proof(OTHER), MEANT)
 
 
 @pytest.mark.parametrize(("seen", "meant"), [(MEANT, MEANT), (None, MEANT), (OTHER, None)])
 def test_the_card_that_is_meant_is_not(seen: str | None, meant: str | None) -> None:
-    """A certificate without an EID does not count as swapped, nor does any if no EID is expected."""
+    """Without an EID in the certificate, or without an expected one, the card does not count as swapped."""
     check_proof(proof(seen), meant)

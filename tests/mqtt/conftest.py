@@ -73,7 +73,7 @@ class Bridge:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Stop lpad-mqtt's process until the block ends."""
+        """Suspend lpad-mqtt's process until the block ends."""
         assert self.process is not None
         os.kill(self.process.pid, signal.SIGSTOP)
         try:

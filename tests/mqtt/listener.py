@@ -25,7 +25,7 @@ _IDENTIFIER = re.compile(r"[0-9]{10,32}")
 
 
 class Listener:
-    """Subscribes to everything; its session is kept by the broker."""
+    """Subscribes to all topics, with a session that the broker keeps."""
 
     def __init__(
         self, port: int, *, name: str = "backend", username: str | None = None, password: str = ""
@@ -66,7 +66,7 @@ class Listener:
                 found = msgspec.json.decode(payload)
                 if "specversion" in found:
                     self._events.append(found)
-                if found.get("status") != "init":  # that is what the backend itself has said
+                if found.get("status") != "init":  # This is the backend's own message.
                     HUNT.hear(_IDENTIFIER.sub("…", payload.decode()))
             self._news.notify_all()
 

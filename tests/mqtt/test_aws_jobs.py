@@ -155,7 +155,7 @@ def agent(folder: Path, port: int) -> Iterator[None]:
 
 
 def test_jobs_are_carried_out_as_commands(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """Each state of a command leads to one of the job's, with details that AWS accepts, and only once."""
+    """Each state of a command leads once to a state of the job, with details that AWS accepts."""
     code = gateway.order_profile()
     download = {"operation": "download", "activation_code": code, "enable": True}
     with (

@@ -53,7 +53,7 @@ def test_a_profile_is_downloaded_and_enabled(gateway: Gateway, broker: Mosquitto
         backend.publish(topic, {"status": "init", "card": CARD, "profile": iccid, "guard": None})
         assert outcome(backend, topic)["status"] == "successful"
         assert gateway.client.profiles(CARD)[0].state == "enabled"
-        # what the broker keeps
+        # These are the broker's retained messages.
         with Listener(broker.port, name="late") as late:
             assert outcome(late, "lpad/gw/cmd/download/1") == ended
             late.until(lambda: late.at("lpad/gw/cmd/refresh") == [{}])
@@ -273,7 +273,7 @@ def test_only_allowed_operations(gateway: Gateway, broker: Mosquitto, tmp_path: 
 
 
 def test_thin_edges_topics(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """thin-edge.io's own topics: capability, command, twin and health."""
+    """The topics of thin-edge.io work: capability, command, twin and health."""
     settings = {"topics": {"preset": "thin-edge"}, "commands": ["refresh"]}
     with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, gateway.socket, **settings):
         backend.until(lambda: backend.at("te/device/main///cmd/esim_refresh") == [{}])

@@ -64,7 +64,7 @@ def test_events_and_states_reach_the_broker(gateway: Gateway, broker: Mosquitto,
         assert event["specversion"] == "1.0"
         found = numbers(backend)
         assert found == sorted(set(found))
-        # who looks later finds the states, and no event
+        # A later subscriber gets the retained states, and no event.
         with Listener(broker.port, name="late") as late:
             late.until(lambda: late.at(STATE) and late.at(HEALTH))
             assert late.at(STATE)[-1]["enabled"] == iccid
@@ -100,7 +100,7 @@ def test_nothing_is_lost_across_restarts(gateway: Gateway, broker: Mosquitto, tm
         gateway.start()
         gateway.client.delete(CARD, iccid, wait=PATIENCE).check()
         backend.until(lambda: "org.lpad.profile.deleted.v1" in types(backend))
-        # what comes again has its ID; each number is there
+        # A repeated event has the same ID, and no number is missing.
         ids = {each["sequence"]: each["id"] for each in backend.events()}
         assert all(ids[each["sequence"]] == each["id"] for each in backend.events())
         found = sorted(set(numbers(backend)))
@@ -133,7 +133,7 @@ def record(gateway: Gateway, count: int, *, most: int) -> dict[str, int]:
 
 @pytest.mark.parametrize("keeping", [20_000], indirect=True)
 def test_ten_thousand_events(keeping: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """All of them arrive, once and in order."""
+    """All of ten thousand events arrive, each once, in order."""
     record(keeping, 10_000, most=20_000)
     keeping.start()
     with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, keeping.socket) as bridge:
@@ -173,7 +173,7 @@ def test_lpad_mqtt_is_one_of_lpads_endpoints(keeping: Gateway, broker: Mosquitto
         installed(keeping)
         backend.until(lambda: "org.lpad.profile.installed.v1" in types(backend))
         assert (shown().name, shown().connected) == ("lpad-mqtt", True)
-        backend.until(lambda: shown().pending == 0)  # without a new connection
+        backend.until(lambda: shown().pending == 0)  # The connection stays the same.
         confirmed = shown().position
         bridge.stop(signal.SIGKILL)
         backend.until(lambda: not shown().connected)
@@ -187,7 +187,8 @@ def test_lpad_mqtt_is_one_of_lpads_endpoints(keeping: Gateway, broker: Mosquitto
         bridge.until_logged("events were no longer in lpad's outbox")
         backend.until(lambda: "org.lpad.events.dropped.v1" in types(backend))
         backend.until(lambda: shown().pending == 0)
-        # while the broker is away, what lpad-mqtt has only read is not acknowledged, even by a new connection
+        # While the broker is away, lpad-mqtt does not acknowledge events that it has only read, even after
+        # reconnecting.
         broker.kill()
         confirmed = shown().position
         iccid = keeping.client.profiles(CARD)[0].iccid
@@ -315,7 +316,7 @@ def test_redacted_identifiers(gateway: Gateway, broker: Mosquitto, tmp_path: Pat
 
 
 def test_home_assistant(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """Each card becomes a sensor with existing topics."""
+    """With Home Assistant's discovery messages, each card becomes a sensor, with topics that exist."""
     with (
         Listener(broker.port) as backend,
         Bridge(tmp_path / "b", broker, gateway.socket, home_assistant=True),

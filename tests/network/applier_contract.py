@@ -49,9 +49,9 @@ class Bench:
     disturb: Callable[[], None] | None = None
     """Makes the other end unreachable; None if that is impossible."""
     silence: Callable[[], None] | None = None
-    """Makes the other end swallow every request without an answer; None: it cannot."""
+    """Makes the other end ignore every request; None if that is impossible."""
     bearer_seen: State = State.UNKNOWN
-    """The bearer that `look` reports once the settings were applied and connected."""
+    """The state of the bearer that `look` reports once settings are applied and connected."""
 
     def wanted(
         self, settings: NetworkSettings = NEW_SETTINGS, *, iccid: str = NEW, previous: str | None = OLD
@@ -64,7 +64,7 @@ class Bench:
 
 
 def soon() -> Deadline:
-    """Enough time for what must succeed, on a machine with other things to do."""
+    """Enough time for steps that must succeed, even on a busy machine."""
     return Deadline.after(30)
 
 
@@ -100,7 +100,7 @@ class ApplierContract:
         assert isinstance(bench.applier.verify(wanted, deadline=soon()), Applied)
 
     def test_may_be_asked_again_at_each_step(self, bench: Bench) -> None:
-        """After a power cut a step is repeated: the second time ends like the first."""
+        """Each step may be repeated, as after a power cut: the second time has the same outcome."""
         wanted = bench.wanted()
         for step in (bench.applier.prepare, bench.applier.apply, bench.applier.connect):
             for _ in range(2):
@@ -190,7 +190,7 @@ class ApplierContract:
         assert not (seen.addresses and seen.bearer.state is State.DOWN)
 
     def test_fails_as_an_outcome_if_the_other_end_is_away(self, bench: Bench) -> None:
-        """An unreachable other end is an outcome with a layer and a sentence, never an exception."""
+        """If the other end is unreachable, the outcome has a layer and a sentence; no exception is raised."""
         if bench.disturb is None:
             return
         bench.disturb()
@@ -205,7 +205,7 @@ class ApplierContract:
         assert applier.look(wanted, deadline=Deadline.after(2)).bearer.state is not State.UP
 
     def test_heeds_a_deadline_that_has_passed(self, bench: Bench) -> None:
-        """After the deadline nothing waits, and no exception is raised."""
+        """With a deadline that has passed, no step waits or raises an exception."""
         applier, wanted, over = bench.applier, bench.wanted(), Deadline(0.0)
         for step in (applier.prepare, applier.apply, applier.connect, applier.verify):
             assert isinstance(step(wanted, deadline=over), Applied | Failed | TryAgain)

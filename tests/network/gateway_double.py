@@ -256,14 +256,14 @@ class GatewayDouble:
             self._lifted()
 
     def _lifted(self) -> None:
-        """Probe the modem again, as ModemManager does with one that it gets back."""
+        """Probe the modem again, as ModemManager does after an inhibition ends."""
         self.connected, self.bearer, self.state = False, None, 8
         self.iccid = self._read_card() if self._read_card is not None else self.iccid
         self.index += 1
         self.active, self.device_state = None, (30, 36)
         shown = [self.modem, {}]
         self.mm._bus.send(Message.new_signal(MM_ROOT, OBJECTS, "InterfacesAdded", "oa{sa{sv}}", shown))
-        for path, tree in self.stored.items():  # as NetworkManager does with a modem that it knows the SIM of
+        for path, tree in self.stored.items():  # NetworkManager does so with a modem whose SIM it knows.
             sim, autoconnect = tree["gsm"].get("sim-id"), tree["connection"].get("autoconnect")
             if sim is not None and sim.value == self.iccid and (autoconnect is None or autoconnect.value):
                 self.active, self.applied, self.device_state = path, tree, (100, 0)
@@ -379,7 +379,7 @@ class GatewayDouble:
         self.flags.append(flags)
         self.stored[path] = tree
         if password is not None and "password" not in tree["gsm"]:
-            tree["gsm"]["password"] = password  # as the real one: without any secret, the stored ones stay
+            tree["gsm"]["password"] = password  # without secrets, the stored ones stay
         if flags & TO_DISK:
             self._on_disk[path] = deepcopy(tree)
 
@@ -412,7 +412,7 @@ class GatewayDouble:
 
     def _device_to(self, state: int, reason: int) -> None:
         before, self.device_state = self.device_state[0], (state, reason)
-        # in the thread of NetworkManager's connection alone
+        # This runs only in the thread of NetworkManager's connection.
         signal = Message.new_signal(DEVICE, f"{NM}.Device", "StateChanged", "uuu", [state, before, reason])
         self.nm._bus.send(signal)
 

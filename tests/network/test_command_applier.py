@@ -178,7 +178,7 @@ def test_another_users_file_is_refused(serving: Runner) -> None:
 
 
 def test_without_a_runner_the_failure_reports_this(tmp_path: Path) -> None:
-    """A missing socket is a failure that names the unit to check."""
+    """Without the runner's socket, the failure names the unit to check."""
     applier = CommandApplier(RunnerClient(str(tmp_path / "nobody.sock")))
     outcome = applier.apply(wanted(), deadline=soon())
     assert isinstance(outcome, Failed)
@@ -193,7 +193,7 @@ def test_a_runner_whose_socket_is_full_is_tried_again(tmp_path: Path) -> None:
         listening = opened.enter_context(socket.socket(socket.AF_UNIX))
         listening.bind(path)
         listening.listen(0)
-        while True:  # no process accepts
+        while True:  # No process accepts connections.
             waiting = opened.enter_context(socket.socket(socket.AF_UNIX))
             waiting.setblocking(False)
             if waiting.connect_ex(path):

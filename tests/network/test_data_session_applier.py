@@ -73,7 +73,7 @@ def test_the_session_is_opened_with_the_settings(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("kind", "number"), [(IpType.IPV4, 1), (IpType.IPV6, 2)])
 def test_one_kind_of_address(kind: IpType, number: int, tmp_path: Path) -> None:
-    """Only the kind that the settings name is asked for."""
+    """The session is requested only for the IP version that the settings name."""
     with mbim_rig(tmp_path) as on:
         assert isinstance(connect(on, NetworkSettings(apn="em", ip=kind)), Applied)
         assert on.sessions[-1].ip_type == number
@@ -97,7 +97,7 @@ def test_a_refused_session_names_the_cause(tmp_path: Path) -> None:
 
 
 def test_an_open_session_is_closed_first(tmp_path: Path) -> None:
-    """Its settings are unknown, so it is never taken for the wanted one."""
+    """An open session with unknown settings is closed first, and never taken for the wanted one."""
     with mbim_rig(tmp_path) as on:
         assert isinstance(connect(on, NetworkSettings(apn="old.example")), Applied)
         assert isinstance(connect(on), Applied)
@@ -107,7 +107,7 @@ def test_an_open_session_is_closed_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("status", "kind"), [(SEARCHING, TryAgain), (DENIED, Failed)])
 def test_without_registration_there_is_no_session(status: int, kind: type[Any], tmp_path: Path) -> None:
-    """A modem that searches is asked again; one that is denied for another reason need not be."""
+    """Without registration no session opens; another attempt is allowed only while the modem searches."""
     with mbim_rig(tmp_path, registration={NEW: status}) as on:
         outcome = connect(on)
         assert isinstance(outcome, kind)
@@ -116,7 +116,7 @@ def test_without_registration_there_is_no_session(status: int, kind: type[Any], 
 
 
 def test_a_bearer_without_address_is_seen(tmp_path: Path) -> None:
-    """The bearer is up, the address is not."""
+    """If a session has no address, the bearer is up and the address layer is down."""
     with mbim_rig(tmp_path, subscriptions={NEW: Subscription(addresses=False)}) as on:
         connect(on)
         seen = look(on)
@@ -125,7 +125,7 @@ def test_a_bearer_without_address_is_seen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cid", [Basic.CONNECT, Basic.IP_CONFIGURATION])
 def test_a_modem_that_does_not_answer_is_unknown(cid: Basic, tmp_path: Path) -> None:
-    """Unknown counts neither as up nor as down."""
+    """If the modem does not answer, the bearer is unknown, neither up nor down."""
     with mbim_rig(tmp_path) as on:
         connect(on)
         on.modem.once(BASIC_CONNECT, cid, lost=True, executed=False)
@@ -139,7 +139,7 @@ def test_a_modem_that_does_not_answer_is_unknown(cid: Basic, tmp_path: Path) -> 
 
 
 def test_a_port_that_is_gone_is_tried_again(tmp_path: Path) -> None:
-    """The modem may come back within the switch's time."""
+    """If the port is gone, the failure allows another attempt within the switch's time."""
     with mbim_rig(tmp_path) as on:
         connect(on)
         on.modem.vanish()
@@ -149,7 +149,7 @@ def test_a_port_that_is_gone_is_tried_again(tmp_path: Path) -> None:
 
 
 def test_a_session_that_another_program_has_opened_is_replaced(tmp_path: Path) -> None:
-    """The session of lpad has ended, and another one is open with unknown settings when lpad looks next."""
+    """If another program has opened a session after lpad's has ended, lpad replaces it."""
     with mbim_rig(tmp_path) as on:
         assert isinstance(connect(on), Applied)
         before = len(on.sessions)

@@ -104,7 +104,7 @@ def test_the_initial_bearer_of_the_settings(
 
 
 def test_credentials_belong_to_the_connections_apn(tmp_path: Path) -> None:
-    """Credentials are stored with the connection's APN, each time as the modem hides them, and no other."""
+    """Credentials are stored only with the connection's APN, at each switch, because the modem hides them."""
     secret = NetworkSettings(
         apn="em", username="user", password=PASSWORD, authentication=Authentication.CHAP, ip=IpType.IPV4
     )
@@ -145,7 +145,7 @@ def test_a_rollback_restores_the_previous_ones(tmp_path: Path) -> None:
 
 
 def test_settings_that_another_program_changed_are_noticed(tmp_path: Path) -> None:
-    """An enable of the enabled profile sets them again."""
+    """If another program has changed the initial bearer, enabling the enabled profile sets it again."""
     with rig(tmp_path) as on:
         connect(on)
         found = AtApplier().verify(wanted(on, NetworkSettings(apn="new.example")), deadline=soon())

@@ -6,6 +6,6 @@ from lpad.network.layer_names import Layer, OwnersProgram
 
 
 def test_layers_stand_on_each_other() -> None:
-    """From the lowest: card, modem, registered, bearer, address, path."""
+    """The layers, from the lowest: card, modem, registered, bearer, address, path."""
     assert not {*Layer} & {*OwnersProgram}
     assert [*Layer] == ["card", "modem", "registered", "bearer", "address", "path"]

@@ -19,7 +19,7 @@ def test_some_causes_mean_wrong_settings(procedure: Procedure, code: int) -> Non
     "cause", [Cause(Procedure.EMM, 27), Cause(Procedure.ESM, 26), Cause(Procedure.FIVE_GMM, 27)]
 )
 def test_other_causes_do_not(cause: Cause) -> None:
-    """The same number means something else in another procedure."""
+    """Other causes do not mean wrong settings, not even the same number in another procedure."""
     assert not cause.wrong_settings
 
 

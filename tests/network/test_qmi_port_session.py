@@ -70,7 +70,7 @@ def test_the_sessions_are_opened_with_the_settings(tmp_path: Path, caplog: pytes
 
 @pytest.mark.parametrize(("kind", "family", "address"), [(IpType.IPV4, 4, V4), (IpType.IPV6, 6, V6)])
 def test_one_version_of_ip(kind: IpType, family: int, address: str, tmp_path: Path) -> None:
-    """Only the version that the settings name is asked for."""
+    """Sessions are requested only for the IP version that the settings name."""
     with qmi_rig(tmp_path) as on:
         assert isinstance(connect(on, NetworkSettings(apn="em", ip=kind)), Applied)
         assert on.calls == [(family, "em")]
@@ -78,7 +78,7 @@ def test_one_version_of_ip(kind: IpType, family: int, address: str, tmp_path: Pa
 
 
 def test_a_network_with_one_version_of_ip(tmp_path: Path) -> None:
-    """If both are wanted, the one that the network has is enough."""
+    """If the settings allow both IP versions, one that the network has is enough."""
     subscription = Subscription(types=("IP",))
     with qmi_rig(tmp_path, subscriptions={NEW: subscription}) as on:
         assert isinstance(connect(on), Applied)
@@ -116,7 +116,7 @@ def test_lpad_s_open_session_is_closed_first(tmp_path: Path) -> None:
 
 
 def test_the_session_outlives_the_link_and_the_next_one_closes_it(tmp_path: Path) -> None:
-    """The port is closed and opened again; the session stays up, is seen, and can be replaced."""
+    """After the port is closed and opened again, the session is still up, is seen, and can be replaced."""
     with qmi_rig(tmp_path) as on:
         assert isinstance(connect(on, NetworkSettings(apn="old.example")), Applied)
         on.held.drop()
@@ -129,7 +129,7 @@ def test_the_session_outlives_the_link_and_the_next_one_closes_it(tmp_path: Path
 
 
 def test_the_modem_s_own_session_is_stopped(tmp_path: Path) -> None:
-    """Its settings are unknown, so it is not taken for the wanted one."""
+    """The modem's own session has unknown settings, so lpad stops it."""
     with qmi_rig(tmp_path, modem={"starts_session": True}) as on:
         assert look(on).bearer.state is State.UP
         assert isinstance(connect(on), Applied)
@@ -157,7 +157,7 @@ def test_a_session_of_another_program_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("status", "kind"), [(SEARCHING, TryAgain), (DENIED, Failed)])
 def test_without_registration_there_is_no_session(status: int, kind: type[Any], tmp_path: Path) -> None:
-    """A modem that searches is asked again; one that is denied for another reason need not be."""
+    """Without registration no session opens; another attempt is allowed only while the modem searches."""
     with qmi_rig(tmp_path, registration={NEW: status}) as on:
         outcome = connect(on)
         assert isinstance(outcome, kind)
@@ -166,7 +166,7 @@ def test_without_registration_there_is_no_session(status: int, kind: type[Any], 
 
 
 def test_a_session_without_address_is_seen(tmp_path: Path) -> None:
-    """The bearer is up, the address is not."""
+    """If a session has no address, the bearer is up and the address layer is down."""
     with qmi_rig(tmp_path, subscriptions={NEW: Subscription(addresses=False)}) as on:
         connect(on)
         seen = look(on)
@@ -187,7 +187,7 @@ def test_a_reset_of_the_modem_ends_the_session(announces: bool, tmp_path: Path) 
 
 
 def test_a_reset_is_reported_even_if_the_port_was_closed_since(tmp_path: Path) -> None:
-    """The loss of the session leads to one check of the connection, over the port that is opened next."""
+    """If the modem was reset while the port was closed, the next opened port reports this once."""
     with qmi_rig(tmp_path) as on:
         assert isinstance(connect(on), Applied)
         on.held.hear(deadline=soon())
@@ -214,7 +214,7 @@ def test_a_lost_network_is_heard(tmp_path: Path) -> None:
 
 
 def test_an_unanswered_start_leaves_nothing_behind(tmp_path: Path) -> None:
-    """The session may be up without a known handle; its client is given back before the next attempt."""
+    """An unanswered start may have left a session up, so lpad releases its client before the next attempt."""
     with qmi_rig(tmp_path) as on:
         look(on)
         link: Any = on.held.open(deadline=soon())
@@ -231,14 +231,14 @@ def test_an_unanswered_start_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_no_free_client_is_named(tmp_path: Path) -> None:
     """If the modem has no free client, the error states the remedy."""
     with qmi_rig(tmp_path, modem={"clients": 2, "leaked_clients": 1}) as on:
-        look(on)  # the client that looks at sessions
+        look(on)  # This is the client that queries sessions.
         outcome = AtApplier().connect(wanted(on), deadline=soon())
         assert isinstance(outcome, TryAgain)
         assert "reset the modem" in outcome.told
 
 
 def test_one_free_client_is_enough(tmp_path: Path) -> None:
-    """A modem with one client opens IPv4 alone."""
+    """If the modem has only one free client, lpad opens a session for IPv4 alone."""
     with qmi_rig(tmp_path, modem={"clients": 1}) as on:
         outcome = AtApplier().connect(wanted(on), deadline=soon())
         assert isinstance(outcome, Applied), outcome
@@ -249,7 +249,7 @@ def test_one_free_client_is_enough(tmp_path: Path) -> None:
     "request_kind", [data_session.GetPacketServiceStatus, data_session.GetCurrentSettings]
 )
 def test_a_modem_that_does_not_answer_is_unknown(request_kind: type[Any], tmp_path: Path) -> None:
-    """Unknown counts neither as up nor as down."""
+    """If the modem does not answer, the bearer is unknown, neither up nor down."""
     with qmi_rig(tmp_path) as on:
         connect(on)
         on.modem.once(request_kind, lost=True, executed=False)
@@ -261,7 +261,7 @@ def test_a_modem_that_does_not_answer_is_unknown(request_kind: type[Any], tmp_pa
 
 
 def test_a_port_that_is_gone_is_tried_again(tmp_path: Path) -> None:
-    """The modem may come back within the switch's time."""
+    """If the port is gone, the failure allows another attempt within the switch's time."""
     with qmi_rig(tmp_path) as on:
         connect(on)
         on.modem.vanish()
@@ -281,7 +281,7 @@ def test_a_modem_without_sessions_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("indicated", [True, False])
 def test_another_program_s_session_is_not_taken_for_lpad_s(indicated: bool, tmp_path: Path) -> None:  # noqa: FBT001 - of the table
-    """The session of lpad has ended, and another program has started one: the same wish is not fulfilled."""
+    """If lpad's session has ended and another program's is up, lpad does not take that for its own."""
     one = NetworkSettings(apn="em", ip=IpType.IPV4)
 
     with qmi_rig(tmp_path) as on:
@@ -317,7 +317,7 @@ def start_another(function: QmiFunction) -> None:
 
 @pytest.mark.parametrize("executed", [True, False])
 def test_one_version_of_ip_is_enough_if_the_other_is_not_answered(executed: bool, tmp_path: Path) -> None:  # noqa: FBT001 - of the table
-    """The start for IPv6 is not answered: the session for IPv4 counts, and the outcome names the other."""
+    """If the start for IPv6 is not answered, the session for IPv4 is enough; the outcome names IPv6."""
     with qmi_rig(tmp_path) as on:
         look(on)
         on.modem.once(data_session.StartNetwork, delay=0.0)
@@ -333,7 +333,7 @@ def test_one_version_of_ip_is_enough_if_the_other_is_not_answered(executed: bool
 
 
 def test_a_refused_version_of_ip_is_named(tmp_path: Path) -> None:
-    """The network has IPv4 only; the outcome names the version that is missing."""
+    """If the network refuses IPv6, the outcome names it as missing."""
     with qmi_rig(tmp_path, subscriptions={NEW: Subscription(types=("IP",))}) as on:
         outcome = AtApplier().connect(wanted(on), deadline=soon())
         assert isinstance(outcome, Applied)

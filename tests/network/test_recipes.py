@@ -52,7 +52,7 @@ def test_the_document_has_them() -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=["OpenWrt", "dialler"])
 def test_a_recipe_keeps_the_contract(tmp_path: Path, recipe: str) -> None:
-    """Each event succeeds, even twice, and `verify` knows whose APN is in force."""
+    """A recipe succeeds for each event, even twice, and its `verify` shows whose APN is in force."""
     for event in ("prepare", "apply", "apply", "connect", "verify", "undo", "forget", "something-new"):
         assert run(tmp_path, recipe, event) == 0, event
     assert run(tmp_path, recipe, "verify", LPAD_APN="another.example") != 0

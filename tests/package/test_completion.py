@@ -18,7 +18,7 @@ COMP_WORDS=(lpactl ena); COMP_CWORD=1
 _lpactl_completion lpactl
 echo "${COMPREPLY[@]}"
 """
-# What is typed is written to a file at Ctrl-X.
+# The typed line is written to a file at Ctrl-X.
 TYPE = """
 fpath=($ZDOTDIR/zsh/vendor-completions $fpath)
 autoload -Uz compinit

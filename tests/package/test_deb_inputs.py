@@ -39,7 +39,7 @@ def made_of(tree: Path, *words: str) -> str:
 
 
 def test_times_do_not_count(tree: Path) -> None:
-    """A later commit that changes nothing in the package gives the wheel another time."""
+    """A wheel that differs only in its times does not lead to another package."""
     before = made_of(tree)
     pack(tree, "pass\n", 2026)
     (tree / "README.md").touch()
@@ -47,7 +47,7 @@ def test_times_do_not_count(tree: Path) -> None:
 
 
 def test_code_counts(tree: Path) -> None:
-    """A change in lpad's code is a change in the wheel."""
+    """A change in lpad's code leads to another package."""
     before = made_of(tree)
     pack(tree, "return\n", 1980)
     assert made_of(tree) != before

@@ -49,7 +49,7 @@ def test_every_key_in_the_manual_is_a_setting() -> None:
     known = [re.escape(path).replace("NAME", r"[a-z0-9_.]+?") for path, _ in fields_below(Settings)]
     shown = plain("lpad.yaml.5").partition(".SH KEYS")[2].partition(".SH SEE")[0]
     for key in re.findall(r"^\.B (\S+)$", shown, re.MULTILINE):
-        # a card's name of its own, and what is below a key that takes any keys
+        # A card's own name, and keys below one that takes any keys, are left out.
         assert any(re.fullmatch(rf"{each}(\..*)?", key) for each in known) or key.count(".") == 1, key
 
 

@@ -1,4 +1,4 @@
-"""The alerts and the dashboard in package/monitoring query only existing metrics of lpad."""
+"""The alerts and the dashboard in package/monitoring query only metrics that lpad has."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_each_metric_exists(tmp_path: Path, pki: Pki) -> None:
 
 @pytest.mark.parametrize("expression", list(expressions()))
 def test_each_label_exists(expression: str) -> None:
-    """A selector or a grouping names labels that the metric has; with another it would find nothing."""
+    """A query uses only labels that its metric has; with another one, it would find nothing."""
     known = labels()
     names = [base(name) for name in re.findall(r"\blpad_\w+", expression)]
     assert names

@@ -64,7 +64,7 @@ def test_crooked_commands_are_malformed(raw: str) -> None:
 
 
 def test_a_response_without_status_word_is_malformed() -> None:
-    """A card's answer has at least two bytes."""
+    """A card's answer of fewer than two bytes is malformed."""
     with pytest.raises(MalformedError):
         Response.parse(b"\x90")
 
@@ -74,7 +74,7 @@ def test_a_response_without_status_word_is_malformed() -> None:
     [(0x9000, True, None), (0x910B, True, 11), (0x9100, True, 256), (0x6985, False, None)],
 )
 def test_success_is_9000_or_91xx(sw: int, ok: bool, pending: int | None) -> None:  # noqa: FBT001 - a column
-    """91xx is success, and gives the length of the waiting proactive command."""
+    """9000 and 91xx are success; 91xx also gives the length of the waiting proactive command."""
     response = Response(b"", sw)
     assert response.ok is ok
     assert response.pending == pending
@@ -149,7 +149,7 @@ def test_a_lost_answer_is_asked_for_again() -> None:
 
 
 def test_an_answer_that_is_lost_in_the_middle() -> None:
-    """The portions before the loss do not count."""
+    """If an answer is lost in the middle, the portions before the loss are dropped."""
     exchange = Exchange(replace(BLOCK, intent=es10.GET_PROFILES_INFO))
     play(exchange, "6110", "AAAA6102", "6985", "6104", "BBBBBBBB9000")
     assert exchange.response == Response(b"\xbb" * 4, 0x9000)
@@ -179,14 +179,14 @@ def test_only_a_repeatable_command_is_sent_again(command: Command) -> None:
 
 
 def test_a_refused_command_is_not_sent_again() -> None:
-    """Only an answer that the card announced can be lost."""
+    """Lpad repeats a command only after a lost answer, and not after a refusal."""
     exchange = Exchange(replace(BLOCK, intent=es10.GET_PROFILES_INFO))
     play(exchange, "6985")
     assert exchange.response == Response(b"", 0x6985)
 
 
 def test_get_response_on_a_further_channel_has_its_class_byte() -> None:
-    """Channel 5 is 41 for interindustry commands, C1 for proprietary ones."""
+    """On channel 5 the class byte is 41 for interindustry commands, and C1 for proprietary ones."""
     sent = play(Exchange(BLOCK.on_channel(5)), "6110", "9000")
     assert sent == ["C1E2910003BF2D00", "41C0000010"]
 
@@ -307,7 +307,7 @@ def test_any_portions_join_to_the_answer(data: bytes, portion: int) -> None:
 
 
 def test_a_short_apdu_carries_255_bytes() -> None:
-    """One byte more is lpad's own mistake, not the card's."""
+    """An APDU with 256 bytes of data is refused as lpad's own mistake."""
     assert bytes(Command(0x80, 0xE2, data=bytes(255)))[4] == 255
     with pytest.raises(InternalError, match="255"):
         bytes(Command(0x80, 0xE2, data=bytes(256)))

@@ -383,7 +383,7 @@ def test_an_echo_forgets_an_ok_that_came_alone() -> None:
 
 
 def test_a_new_dialogue_has_heard_nothing() -> None:
-    """No OK came before the first command."""
+    """A new dialogue has no OK left over from before its first command."""
     assert not AtDialogue().lone_ok
 
 

@@ -26,7 +26,7 @@ def answer(*lines: str) -> AtAnswer:
 
 
 def test_stored_contexts() -> None:
-    """Contexts with and without further fields; other lines, or values far out of range, are ignored."""
+    """Contexts are read with and without further fields; other lines and impossible values are ignored."""
     told = contexts_told(
         answer(
             '1,"IPV4V6","iot.example","",0,0,0,0',
@@ -89,7 +89,7 @@ def test_error_reports(text: str, code: int | None) -> None:
     ],
 )
 def test_only_standard_reject_causes_are_reported(text: str, code: int | None) -> None:
-    """Only a cause of the standard's own kind is reported; 1 is the maker's."""
+    """Only a cause of the standard's kind 0 is reported, because kind 1 is the maker's."""
     assert reject_cause_told(answer(text)) == code
 
 
@@ -112,7 +112,7 @@ def test_states() -> None:
     ],
 )
 def test_authentication(command: AuthenticationCommand, text: str) -> None:
-    """Each family's command has its own order."""
+    """The authentication command has the parameters in the order of each modem family."""
     assert authentication(command, CONTEXT, kind=2, username="u", password="p").text == text
 
 

@@ -85,7 +85,7 @@ def test_any_bytes_are_read_or_malformed(raw: bytes) -> None:
     ],
 )
 def test_reactions(kind: int, qualifier: int, reaction: Reaction) -> None:
-    """An LPA refreshes, resets, and has neither screen nor radio; only the reset answers 'UICC reset'."""
+    """Lpad handles REFRESH, refuses commands for a screen or a radio, and answers 'UICC reset' by a reset."""
     assert reaction_to(ProactiveCommand(1, kind, qualifier)) == reaction
 
 

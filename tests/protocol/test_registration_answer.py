@@ -34,14 +34,14 @@ def test_an_answer_holds_level_and_status(line: str, status: int, level: int) ->
 def test_a_change_announced_in_the_midst_of_an_answer_is_not_the_answer(
     announced: str, *, first: bool
 ) -> None:
-    """Both lines begin with +CEREG; only the answer has the level before the status."""
+    """A change announced within an answer also begins with +CEREG, but has no level before the status."""
     lines = (announced, "1,5") if first else ("1,5", announced)
     assert registration_told("+CEREG", told(*lines)).status == 5
 
 
 @pytest.mark.parametrize("line", ["", "1", "home", '1,"1A2B","01A2B3C4",7'])
 def test_an_answer_without_status_is_malformed(line: str) -> None:
-    """A line without a level and a status in this order is refused as an answer."""
+    """An answer must have a level and a status, in this order."""
     with pytest.raises(MalformedError, match="contains no status"):
         registration_told("+CGREG", told(line))
 
@@ -56,7 +56,7 @@ def test_an_answer_without_status_is_malformed(line: str) -> None:
     ],
 )
 def test_a_change_that_is_announced_begins_with_the_status(line: str, network: str, status: int) -> None:
-    """The announcement has no level before the status."""
+    """An announced change begins with the status, without a level before it."""
     found = registration_announced(line)
     assert found is not None
     assert (found.network, found.status) == (network, status)

@@ -39,7 +39,7 @@ LEFT_OUT = {
     "ShownEvent": {"change", "iccid", "why"},
     "ShownProfile": {"raw_iccid", "whole"},
 }
-"""Fields that answers lack if they are empty, in addition to those of details, params and results."""
+"""Fields that an answer omits if they are empty, in addition to those of details, params and results."""
 
 
 def named(schema: object) -> Iterator[str]:
@@ -93,7 +93,7 @@ def test_no_request_carries_credentials() -> None:
 
 
 def test_a_default_is_for_requests() -> None:
-    """A field with a default can be left out of a request; an answer has it, or has no default for it."""
+    """The schemas of requests state defaults for fields that may be left out; those of answers state none."""
     asked = {each for name in OPERATIONS for each in named(OPERATIONS[name].get("requestBody"))}
     assert asked
     with_default = 0
@@ -137,7 +137,7 @@ def test_dates_and_numbers_have_a_format() -> None:
 
 
 def test_each_error_has_a_type() -> None:
-    """A problem's kind and status decide its type, and so do the kinds of an error in a change."""
+    """The type of each problem has its status and kinds; a change's error has a type for each kind."""
     for operation in OPERATIONS.values():
         for status, answer in operation["responses"].items():
             if status < "400":

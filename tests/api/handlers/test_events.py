@@ -84,7 +84,7 @@ def test_a_stream_can_be_resumed(gateway: Gateway) -> None:
 
 
 def test_a_stream_can_be_narrowed(gateway: Gateway) -> None:
-    """With a change's number only its events come."""
+    """With a change's number, the stream has only the events of that change."""
     first = refresh(gateway)
     with listening(gateway, f"/v1/events?change={first + 2}&euicc={CARD}") as events:
         next(events)
@@ -110,7 +110,7 @@ def test_stopping_ends_open_streams_and_waits(gateway: Gateway) -> None:
         while not any(f"'id': {queued['id']}, " in str(each) for each in told):
             told.append(next(events))
         waiting.start()
-        # No client is informed that a request waits.
+        # The server informs no client that a request waits.
         gateway.lab.until_true(lambda: len(gateway.lab.engine._hub._subscriptions) >= 2)
         gateway.stop()
         assert list(events) == []

@@ -1,4 +1,4 @@
-"""Requests that would take the device offline: refused, unless they accept this."""
+"""Requests that would take the device offline: they are refused unless they contain accept_offline."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def post(gateway: Gateway, path: str, **body: Any) -> Any:
     [(f"profiles/{FIRST}/disable", {}), ("reset", {"operational_profiles": True})],
 )
 def test_they_are_refused(online: Gateway, path: str, body: dict[str, Any]) -> None:
-    """The answer is 409, names the profile, and explains how to accept this; nothing is done."""
+    """The answer is 409, names the profile, and explains how to accept being offline; nothing is done."""
     response = post(online, path, **body)
     problem = response.json()
     assert (response.status_code, problem["kind"]) == (409, "would-go-offline")
@@ -65,14 +65,14 @@ def test_changes_that_leave_the_enabled_profile_are_done(online: Gateway) -> Non
 
 
 def test_a_card_in_a_reader_is_exempt(online: Gateway) -> None:
-    """A reader connects nothing."""
+    """A reader makes no data connection, so nothing goes offline."""
     online.lab.engine.become([online.lab.port])
     online.lab.carry_out(Kind.REFRESH)
     assert post(online, f"profiles/{FIRST}/disable").json()["state"] == "done"
 
 
 def test_the_owner_of_a_bench_accepts_it_for_every_request(online: Gateway) -> None:
-    """The setting `switching.accept_offline` accepts them all, for benches that have another connection."""
+    """The setting `switching.accept_offline` accepts all requests, for benches with another connection."""
     lab = online.lab
     policy = SwitchPolicy(accept_offline=True)
     lab.engine.become([replace(lab.port, device="/dev/ttyUSB2", policy=policy)])
@@ -92,7 +92,7 @@ def test_it_is_checked_again_when_it_runs(online: Gateway) -> None:
 
 
 def test_a_card_that_was_moved_to_a_reader_is_exempt_when_it_runs(online: Gateway) -> None:
-    """The check at the change's beginning uses the card's place at that time."""
+    """When the change begins, lpad checks again, with the place that the card then has."""
     lab = online.lab
     enabling = lab.submit(Kind.ENABLE, iccid=SECOND)
     change = lab.submit(Kind.DISABLE, iccid=SECOND)

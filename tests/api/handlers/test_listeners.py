@@ -84,7 +84,7 @@ def test_dropped_events_are_counted_until_acknowledged(lab: Lab) -> None:
 
 
 def test_another_journal(lab: Lab) -> None:
-    """An ID that lpad never assigned is reported as lost; all events follow, none counts as acknowledged."""
+    """After an ID that lpad never assigned, a loss is reported; all events follow, none as acknowledged."""
     lab.install()
     with Gateway(lab) as gateway:
         for unknown in ("999999", "abc"):

@@ -155,7 +155,7 @@ def test_an_empty_card_is_reported(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_events_of_an_sm_ds_are_reported(tmp_path: Path, pki: Pki) -> None:
-    """How many events lpad knows for a card, by their state."""
+    """A metric shows how many events lpad knows for a card, by their state."""
     with DiscoveryLab(tmp_path, pki) as lab:
         lab.event()
         lab.start(lab.policy())
@@ -213,7 +213,7 @@ def test_each_figure_moves(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyP
             lab.until(lambda: lab.engine.change(patient.id), lambda change: change.pause is not None)
             with no_space(tmp_path / "journal.db-wal"):
                 path = f"/v1/euiccs/{CARD}/profiles/{FIRST}/enable"
-                while gateway.http.post(path).status_code == 202:  # until the file's own blocks are full
+                while gateway.http.post(path).status_code == 202:  # until the file's blocks are full
                     pass
                 seen.append(scraped(gateway))
             lab.until_true(lambda: lab.engine.journal.ok)

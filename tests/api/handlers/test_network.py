@@ -41,7 +41,7 @@ def put(gateway: Gateway, iccid: str, **body: Any) -> dict[str, Any]:
 
 
 def test_a_profile_without_settings_has_the_networks_default(gateway: Gateway) -> None:
-    """The answer reports that nothing is set, and why."""
+    """The answer reports that the profile has no settings, and gives the reason."""
     shown = gateway.get(network(FIRST))
     assert (shown["given_by"], shown["apn"], shown["ip"], shown["roaming"]) == ("nothing", "", "ipv4v6", True)
     assert "default" in shown["why"]

@@ -72,7 +72,7 @@ def test_a_wrong_field_is_named_without_its_value(
     ],
 )
 def test_invalid_json_differs_from_unfit_json(body: bytes, why: str) -> None:
-    """The error distinguishes bytes that are not valid JSON from JSON that does not fit."""
+    """The error distinguishes bytes that are not valid JSON from JSON that does not fit the schema."""
     with pytest.raises(InvalidValue) as refused:
         decoded(body, ProfilePatch)
     assert refused.value.sentence == f"the request's body cannot be read: {why}"

@@ -1,4 +1,4 @@
-"""A reader that asks again is informed if nothing has changed."""
+"""A caller that asks again with an ETag gets 304 if nothing has changed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_nothing_has_changed(gateway: Gateway, path: str) -> None:
 
 @pytest.mark.parametrize("path", [f"{EUICC}/profiles", f"{EUICC}/profiles/{FIRST}", "/v1/changes"])
 def test_something_has_changed(gateway: Gateway, path: str) -> None:
-    """After a change the old ETag gets the new content."""
+    """After a change, a request with the old ETag gets the new content."""
     gateway.lab.install()
     tag = gateway.http.get(path).headers["etag"]
     gateway.http.patch(f"{EUICC}/profiles/{FIRST}?wait=120", json={"nickname": "home"})

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from api.gateway import Gateway
 
 NOT_ONE_LIST = frozenset({"list_ports"})
-"""Its answer has two lists of what this machine has."""
+"""Its answer has two lists: the ports and the readers of this machine."""
 
 
 def pages(gateway: Gateway, path: str, name: str, limit: int) -> list[list[Any]]:
@@ -77,7 +77,7 @@ def test_profiles_in_pages(gateway: Gateway) -> None:
 
 
 def test_listeners_come_and_go_between_pages(gateway: Gateway) -> None:
-    """The cursor is a name: a listener that is forgotten meanwhile moves none of the others."""
+    """The cursor is a name, so a listener that is forgotten between two pages moves no other listener."""
     listeners = gateway.lab.engine.listeners
     asker = Asker(user=0, admin=True)
     for name in ("a", "b", "c", "d"):

@@ -95,9 +95,9 @@ def test_the_documents_roles_are_the_tables() -> None:
 
 
 def test_only_reading_needs_no_more_than_the_role_read() -> None:
-    """Each row of the table that is not a GET names another role, or that of the change it is about.
+    """Each row of the table that is not a GET names a higher role, or requires the role of its change.
 
-    A program that may only read keeps its own position in the stream of events, and may give it up.
+    Except that a program that may only read keeps, and may give up, its own position in the stream of events.
     """
     for route in ROUTES:
         reads = route.method == "GET" or route.path == "/v1/listeners/{name}"
@@ -124,7 +124,7 @@ def call(gateway: Gateway, uid: int, groups: str, request: str) -> tuple[int, st
 def test_callers_of_other_users(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
     """Each role opens its paths and no other; a refusal names the role and is logged with user and process.
 
-    Only root can become another user: other users check that they may do all with their own daemon.
+    Only root can become another user; any other user that runs this test checks its own calls alone.
     """
     rules = AccessRules(
         {
@@ -182,7 +182,7 @@ def test_a_wish_is_closed_by_an_administrator(lab: Lab) -> None:
 
 
 def test_a_change_is_taken_back_by_those_who_may_ask_for_it(lab: Lab) -> None:
-    """Cancelling and answering need the role of the change's kind; a user without a role gets no details.
+    """Cancelling a change and answering it need the role of its kind; without a role, a user gets no details.
 
     Only root can become another user: for other users there is nothing to check here.
     """

@@ -80,7 +80,7 @@ def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
 
 
 def test_answers_carry_no_date_and_no_server_name(gateway: Gateway) -> None:
-    """A date header would need a clock that ticks."""
+    """For a Date header, the idle daemon would have to wake up each second."""
     headers = gateway.http.get("/v1/system").headers
     assert "date" not in headers
     assert "server" not in headers

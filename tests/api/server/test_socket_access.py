@@ -48,7 +48,7 @@ def test_users_no_longer_named_may_not_connect(path: Path) -> None:
 
 
 def test_a_list_that_can_not_be_kept_is_reported(caplog: pytest.LogCaptureFixture) -> None:
-    """If the file system has no such lists, the daemon continues, and its log states who can connect."""
+    """If the file system has no access lists, the daemon continues, and its log states who can connect."""
     with caplog.at_level(logging.WARNING):
         admit(Path(f"/proc/{os.getpid()}/status"), users=[61001], groups=[])
     assert "only the socket's owner and group can" in caplog.text

@@ -1,4 +1,4 @@
-"""Finding a modem's card, the memory of modems, and that no channel stays open."""
+"""Links to a modem's card: they are found and remembered, and leave no channel open."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_the_modem_is_asked_what_it_is_once_for_each_opened_port() -> None:
 
 
 def test_a_failing_remembered_link_is_replaced_by_a_search(tmp_path: Path) -> None:
-    """After a new firmware, or in another modem with the same port, another link may work."""
+    """With new firmware, or in another modem on the same port, another link may work."""
     card = card_with_eid()
     with modem_with(card, handles=Handles.NUMBER) as modem, opened(modem, tmp_path) as link:
         get_eid(link)
@@ -140,7 +140,7 @@ def test_no_identifier_is_in_the_memory(tmp_path: Path) -> None:
 
 
 def test_blocks_begin_as_the_quirks_say() -> None:
-    """A modem that is known for short lines is not tried with long ones."""
+    """If a quirk says that a modem takes only short lines, lpad sends it no long ones."""
     card = card_with_eid()
     with modem_with(card) as modem:
         link = open_at_link(modem.path, overrides={"block_size": 120})
@@ -180,7 +180,7 @@ def test_the_owners_block_size_limits_the_remembered_one(tmp_path: Path, owners:
 
 
 def test_the_isdr_that_answered_is_asked_first(tmp_path: Path) -> None:
-    """A vendor's name is found once, after the standard one and those of the settings."""
+    """A vendor's AID is searched for once, after the standard AID and those in the settings."""
     card = card_with_eid()
     card.applications = (bytes(OTHER_ISD_R),)
     with modem_with(card) as modem:
@@ -245,7 +245,7 @@ def test_a_refusal_inside_a_command_is_final_and_the_next_command_takes_another_
 
 
 def test_a_doubted_link_is_kept_if_nothing_else_works() -> None:
-    """A modem with +CGLA alone that fails sometimes is better than no link."""
+    """A modem whose only command is +CGLA, and which fails sometimes, is better than no link."""
     card = card_with_eid()
     with modem_with(card, handles=Handles.NUMBER, csim=Csim.ABSENT) as modem, opened(modem) as link:
         get_eid(link)
@@ -268,7 +268,7 @@ def test_without_a_working_link_each_attempt_gives_its_reason() -> None:
 
 
 def test_a_card_that_is_not_an_euicc_is_reported_as_such() -> None:
-    """Whatever the modem's own commands report, the card's 'no such application' is the cause."""
+    """The error is the card's 'no such application', whatever the modem's own commands report."""
     card = ScriptedCard(applications=())
     with modem_with(card, handles=Handles.NUMBER, not_found=None) as modem, opened(modem) as link:
         with pytest.raises(CardStatus, match="not an eUICC"):
@@ -277,7 +277,7 @@ def test_a_card_that_is_not_an_euicc_is_reported_as_such() -> None:
 
 
 def test_a_silent_modem_is_not_searched_on() -> None:
-    """A modem that does not answer one command is not asked ten others."""
+    """If a modem does not answer one command, lpad does not try the other links."""
     with modem_with(card_with_eid()) as modem, opened(modem) as link:
         link.imei(deadline=soon())
         modem.once("AT+CCHO", instead=())
@@ -406,7 +406,7 @@ def test_the_note_of_an_open_channel_is_there_only_while_it_is_open(tmp_path: Pa
 
 
 def test_a_card_reset_under_the_session_leaves_no_note(tmp_path: Path) -> None:
-    """If the modem or the card refuses to close the channel, it is gone."""
+    """If the modem or the card refuses to close the channel, the channel no longer exists."""
     card = card_with_eid()
     with modem_with(card, handles=Handles.NUMBER) as modem, opened(modem, tmp_path) as link:
         with isdr_session(link, deadline=soon()):
@@ -430,7 +430,7 @@ def test_a_port_that_vanishes_leaves_the_note_and_the_next_link_tidies_up(tmp_pa
 @pytest.mark.parametrize("name", ["strict-csim", "cgla-number", "no-way-to-close"])
 @pytest.mark.parametrize("at", range(12))
 def test_a_search_that_is_cut_off_leaves_no_channel(name: str, at: int, tmp_path: Path) -> None:
-    """Whichever of its commands gets no answer, the next link leaves no channel open."""
+    """Whichever command of the search gets no answer, no channel stays open after the next link is used."""
     card = card_with_eid()
     with modem_with(card, find_personality(name).modem) as modem:
         with opened(modem, tmp_path, patience={"information": 0.5, "apdu": 1.0}) as link:

@@ -1,4 +1,4 @@
-"""The search for a link, and the final error."""
+"""The search for a link, and the error if it finds none."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_any_channel_is_found(number: int) -> None:
 
 
 def test_only_the_named_channel_is_looked_at() -> None:
-    """If the number is known, lpad asks for nothing else."""
+    """If the channel's number is known, lpad checks no other channel."""
     card = ScriptedCard(open={2}, selected={2: bytes(ISD_R)})
     link = RawLink(card, device=BenchDevice())
     assert link.close_leftovers(handle="1", deadline=soon()) == 0
@@ -72,7 +72,7 @@ def test_only_the_named_channel_is_looked_at() -> None:
 
 
 def test_another_isdr_is_recognised_by_its_answer() -> None:
-    """Whatever its name, the ISD-R is the application that answers GetEID."""
+    """The ISD-R is recognized by its answer to GetEID, whatever its AID."""
     card = ScriptedCard(applications=(bytes(OTHER_ISD_R),), open={1}, selected={1: bytes(OTHER_ISD_R)})
     assert close_leftovers(card, deadline=soon()) == 1
 
@@ -90,7 +90,7 @@ def test_garbage_for_parameters_is_not_a_reason_to_close() -> None:
 
 
 def test_errors_of_the_search_do_not_hide_the_cause() -> None:
-    """A link that passes nothing to logical channels is reported as a card without free channel."""
+    """If a link passes nothing to logical channels, the error is still that no channel is free."""
 
     class Deaf(ScriptedCard):
         def transmit(self, apdu: bytes, *, deadline: Deadline | None = None) -> bytes:

@@ -1,4 +1,4 @@
-"""The APDU trace hides secrets unless the settings request them."""
+"""The APDU trace hides secrets unless the settings ask for them to be shown."""
 
 from __future__ import annotations
 

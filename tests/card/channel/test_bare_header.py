@@ -60,7 +60,7 @@ def test_four_bytes_where_five_are_too_many(how: str) -> None:
 
 
 def test_both_refused_is_reported() -> None:
-    """A link that takes neither form states the reason it refused the first."""
+    """If a link refuses both forms, the error gives the reason for the first refusal."""
     card = Picky()
     card.refused = (4, 5)
     with pytest.raises(LinkRefused):
@@ -68,7 +68,7 @@ def test_both_refused_is_reported() -> None:
 
 
 def test_a_port_that_goes_is_not_a_refusal() -> None:
-    """Nothing is sent a second time to a link that is gone."""
+    """Lpad does not send the other form to a link that is gone."""
 
     class Gone(ScriptedCard):
         def transmit(self, apdu: bytes, *, deadline: Deadline | None = None) -> bytes:

@@ -77,7 +77,7 @@ def test_if_others_have_all_channels_the_basic_one_is_left_alone(tmp_path: Path,
 
 
 def test_the_basic_channel_of_a_modem_is_the_modems(tmp_path: Path, pki: Pki) -> None:
-    """In a modem nothing is selected on the basic channel: its own SIM application lives there."""
+    """In a modem lpad selects nothing on the basic channel, because the modem's SIM application is there."""
     behaviour = CardBehaviour(isdr_on_logical_channels=False)
     with (
         SoftCard(tmp_path / "card", pki=pki, behaviour=behaviour) as card,
@@ -95,7 +95,7 @@ def test_the_basic_channel_of_a_modem_is_the_modems(tmp_path: Path, pki: Pki) ->
 def test_whatever_the_first_name_is_refused_with_the_next_is_tried(
     tmp_path: Path, pki: Pki, status: str
 ) -> None:
-    """A card that knows the ISD-R by a vendor's name may answer the standard's with anything."""
+    """A card whose ISD-R has a vendor's AID may answer the SELECT of the standard AID with anything."""
     behaviour = CardBehaviour(isdr_aid=FIVE_BER, select_refusals={str(ISD_R): status})
     with SoftCard(tmp_path / "card", pki=pki, behaviour=behaviour) as card:
         contacts = Contacts(card)
@@ -109,7 +109,7 @@ def test_whatever_the_first_name_is_refused_with_the_next_is_tried(
 
 @pytest.mark.parametrize("status", ["6999", "6283"])
 def test_a_modem_searches_on_after_an_odd_refusal(tmp_path: Path, pki: Pki, status: str) -> None:
-    """The search for a link tries the other names too, whatever the first was refused with."""
+    """The search for a link tries the other AIDs too, whatever status word refused the first."""
     behaviour = CardBehaviour(isdr_aid=FIVE_BER, select_refusals={str(ISD_R): status})
     with SoftCard(tmp_path / "card", pki=pki, behaviour=behaviour) as card, PtyModem(card) as modem:
         link = open_at_link(modem.path)

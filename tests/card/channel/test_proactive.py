@@ -1,4 +1,4 @@
-"""Serving proactive commands, even of cards with odd ones."""
+"""Proactive commands are carried out, even if a card's commands are odd."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_profile_state_change() -> None:
 
 
 def test_several_wishes() -> None:
-    """A card that announces a command after each response is served to the end, and reset once."""
+    """If a card announces a command after each response, lpad handles them all and resets the card once."""
     card = WishfulCard(DISPLAY, STATE_CHANGE, DISPLAY)
     served(card).transmit(STORE_DATA, deadline=soon())
     assert [response[-1] for response in card.responses] == [0x30, 0x00, 0x30]
@@ -89,7 +89,7 @@ def test_several_wishes() -> None:
 
 
 def test_a_card_that_never_has_enough(caplog: pytest.LogCaptureFixture) -> None:
-    """After sixteen proactive commands in a row, lpad serves no more of them."""
+    """After sixteen proactive commands in a row, lpad handles no more of them."""
     card = WishfulCard(*[DISPLAY] * 100)
     served(card).transmit(STORE_DATA, deadline=soon())
     assert len(card.responses) == 16
@@ -110,7 +110,7 @@ def test_not_inside_a_chain() -> None:
     ("fails_at", "resets"), [(0x12, 0), (0x14, 1), (-1, 1)], ids=["fetch", "response", "reset"]
 )
 def test_the_commands_answer_stands(caplog: pytest.LogCaptureFixture, fails_at: int, resets: int) -> None:
-    """A later failure does not turn a success into an error; a REFRESH that was read is done."""
+    """A failure after the command's success is not an error; a REFRESH that was read is carried out."""
     card = WishfulCard(STATE_CHANGE)
     card.fails_at = fails_at
     with caplog.at_level(logging.WARNING):

@@ -67,7 +67,7 @@ def test_a_modems_refusal_is_a_name_that_is_not_known() -> None:
 
 @pytest.mark.parametrize("answer", ["BF3E00", "BF2000", "BF3E035A0189", ""])
 def test_a_strange_answer_is_malformed(answer: str) -> None:
-    """An ISD-R without a readable EID is reported as that."""
+    """If the ISD-R returns no readable EID, the error states this."""
     card = ScriptedCard(answers={GET_EID: bytes.fromhex(answer)})
     with pytest.raises(CardMalformed):
         isdrs_of(RawLink(card, device=BenchDevice()), (ISD_R,), deadline=soon())

@@ -86,7 +86,7 @@ def test_one_waits_while_the_other_works() -> None:
 
 
 def test_waiting_ends_with_the_deadline() -> None:
-    """A user that waits without success gets an error that names the reason."""
+    """A user that waits until its deadline gets an error that gives the reason."""
     bench = Bench()
     first, second = bench.shared.open_link(soon()), bench.shared.open_link(soon())
     with isdr_session(first, aids=(ESTK_SE0,), deadline=soon()):
@@ -97,7 +97,7 @@ def test_waiting_ends_with_the_deadline() -> None:
 
 
 def test_a_failure_to_open_ends_the_turn() -> None:
-    """A card that refuses leaves the port to the other user."""
+    """If one user cannot open its link, the other user can still use the port."""
     bench = Bench()
     first, second = bench.shared.open_link(soon()), bench.shared.open_link(soon())
     bench.card.taken.update(bench.card.free_channels)

@@ -1,4 +1,4 @@
-"""The link over MBIM, through the contract that all links share, before the simulated modem's port."""
+"""The link over MBIM to a simulated modem: the contract of all links, and MBIM's own behaviour."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SIGNAL_STATE = 11
-"""MBIM_CID_SIGNAL_STATE, which modems report often, and which concerns no layer."""
+"""MBIM_CID_SIGNAL_STATE: modems report it often, and it belongs to no layer of the data connection."""
 
 
 @contextmanager
@@ -81,7 +81,7 @@ class TestContract(LinkContract):
             yield Rig(link, card)
 
     def test_gives_up_on_an_answer_without_end(self, rig: Rig) -> None:
-        """A function that fetches the answer itself gives up, too, and passes the last status word on."""
+        """A modem that fetches the answer itself gives up, too, and passes the last status word on."""
         rig.card.endless = True
         rig.card.answers[GET_EID] = EID
         with pytest.raises(CardError):
@@ -90,7 +90,7 @@ class TestContract(LinkContract):
 
 
 def test_channels_of_a_killed_process_are_closed_at_the_start(tmp_path: Path) -> None:
-    """Lpad's own group is closed before the first channel; other programs' channels stay open."""
+    """Lpad closes its own channel group before it opens a channel; other programs' channels stay open."""
     card = ScriptedCard(answers={GET_EID: EID})
     with rig_with(str(tmp_path / "cdc-wdm0"), card, leaked_channels=3, leaked_group=GROUP) as (modem, link):
         assert card.free_channels == []
@@ -190,7 +190,7 @@ def test_a_modem_that_loses_a_transaction(tmp_path: Path) -> None:
 
 
 def test_a_reset_modem_is_opened_again(tmp_path: Path) -> None:
-    """A reset between two sessions costs nothing; within one, the session is lost and may be repeated."""
+    """A reset between two sessions causes no error; a reset within one ends it with a repeatable error."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         assert get_eid(link) == EID
         modem.do(lambda function: function.lose_power())
@@ -260,7 +260,7 @@ def test_a_port_of_another_kind_is_named(other: type[PtyModem | QmiModem], tmp_p
 
 
 def test_a_vanished_port_is_named_and_comes_back(tmp_path: Path) -> None:
-    """A modem that leaves the bus ends the session immediately; a new link works once it is back."""
+    """If the modem leaves the bus, the session ends immediately; a new link works once the modem is back."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         get_eid(link)
         modem.once(UICC, Uicc.APDU, vanish=True)
@@ -280,7 +280,7 @@ def test_an_idle_link_hears_the_modem(tmp_path: Path) -> None:
         get_eid(link)
         poll = select.poll()
         poll.register(link.fileno(), select.POLLIN)
-        link.hear(deadline=soon())  # the registration at the start
+        link.hear(deadline=soon())  # the indication of the registration at the start
         modem.do(lambda function: function.modem.radio.set_function(4))
         assert poll.poll(10_000)
         assert link.hear(deadline=soon()) is True
@@ -323,7 +323,7 @@ def test_a_missing_card_is_reported_with_the_slots(tmp_path: Path) -> None:
 
 
 def test_a_card_without_isdr_is_told_from_a_full_one(tmp_path: Path) -> None:
-    """SelectFailed for every name and P2 means that there is no ISD-R."""
+    """SelectFailed for every AID and every P2 means that the card has no ISD-R."""
     with (
         rig_with(str(tmp_path / "cdc-wdm0"), ScriptedCard(applications=())) as (_, link),
         pytest.raises(CardStatus, match="not an eUICC"),
@@ -335,7 +335,7 @@ def test_a_card_that_hides_its_isdr_gets_the_terminal_capability(tmp_path: Path)
     """The modem declares an LPA to the card and restarts it, once after each start of the modem."""
     card = ScriptedCard(answers={GET_EID: EID})
     memory = LinkMemory(tmp_path / "links")
-    for place in ("wdm0", "wdm1"):  # the same modem, which was switched off in between
+    for place in ("wdm0", "wdm1"):  # It is the same modem, which was switched off in between.
         with MbimModem(card, path=tmp_path / place, habits=MbimHabits(hides_isdr=True)) as modem:
             for resets in (1, 1):
                 link = open_mbim_link(modem.path, memory=memory)
@@ -362,7 +362,7 @@ def test_a_lost_restart_is_made_up_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("memory", "forgets"), [(LinkMemory(None), True), (None, False)])
 def test_a_card_is_not_restarted_in_vain(tmp_path: Path, memory: LinkMemory | None, *, forgets: bool) -> None:
-    """A modem that does not report what it declares; and a trial, as by lpad setup: the SIM may be in use."""
+    """A card is not restarted in a trial such as lpad setup's, or if the modem reports no declaration."""
     habits = MbimHabits(hides_isdr=True, forgets_capabilities=forgets)
     with MbimModem(ScriptedCard(applications=()), path=tmp_path / "wdm", habits=habits) as modem:
         link = open_mbim_link(modem.path, memory=memory)
@@ -373,7 +373,7 @@ def test_a_card_is_not_restarted_in_vain(tmp_path: Path, memory: LinkMemory | No
 
 
 def test_other_terminal_capabilities_are_kept(tmp_path: Path) -> None:
-    """An object of another program stays; a card without ISD-R is restarted once only."""
+    """Another program's terminal capability stays; a card without an ISD-R is restarted only once."""
     with rig_with(str(tmp_path / "wdm"), ScriptedCard(applications=())) as (modem, link):
         link.modem.dialogue.ask(
             UICC,
@@ -411,7 +411,7 @@ def test_an_apdu_with_the_channel_in_its_class_byte_that_is_refused(tmp_path: Pa
 
 
 def test_a_session_sends_one_message_for_each_apdu(tmp_path: Path) -> None:
-    """With a known modem, a session sends the opening of the channel, its APDUs, and the closing."""
+    """With a known modem, a session sends one message to open a channel, one per APDU, one to close it."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         get_eid(link)
         modem.received.clear()
@@ -429,7 +429,7 @@ def opened_channels(modem: MbimModem) -> int:
 
 
 def test_a_family_with_known_habits_is_asked_rightly_at_once(tmp_path: Path) -> None:
-    """An L860 takes P2 0C, the extended type and no channel in class bytes; nothing has to fail first."""
+    """With an L860, lpad's first attempt uses P2 0C, the extended type and no channel in class bytes."""
     habits = MbimHabits(select_p2=(12,), class_byte_types=(1,), refuses_channel_in_class=True)
     personality = ModemPersonality(manufacturer="Fibocom", model="L860-GL")
     card = ScriptedCard(answers={GET_EID: EID})
@@ -469,7 +469,7 @@ def test_the_slots_are_shown_and_not_changed(tmp_path: Path) -> None:
 
 
 def test_the_slot_is_changed_if_the_settings_say_so(tmp_path: Path) -> None:
-    """The settings name slot 2, and the card in it is used; the second time there is nothing to change."""
+    """If the settings name slot 2, lpad uses the card in it; the second time there is nothing to change."""
     card = ScriptedCard(answers={GET_EID: EID})
     habits = MbimHabits(slots=2, card_slot=1)
     with MbimModem(card, path=tmp_path / "wdm", habits=habits) as modem:

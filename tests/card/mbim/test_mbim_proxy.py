@@ -45,7 +45,7 @@ link.close()
 
 @pytest.mark.programs("mbimcli")
 def test_lpad_and_mbimcli_share_the_proxy(tmp_path: Path) -> None:
-    """Twenty sessions of lpad and the questions of mbimcli do not take each other's answers."""
+    """Twenty sessions of lpad and mbimcli's requests at the same time: neither takes the other's answers."""
     card = ScriptedCard(answers={GET_EID: EID})
     with MbimModem(card, path=tmp_path / "cdc-wdm0") as modem, ProxyNamespace("mbim-proxy") as namespace:
         asked: list[str] = []

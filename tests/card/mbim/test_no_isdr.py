@@ -1,4 +1,4 @@
-"""A card that shows no ISD-R on an MBIM port: whether and how often lpad restarts it."""
+"""A card that shows no ISD-R on an MBIM port: when and how often lpad restarts the card."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class PlainSim(ScriptedCard):
 
 
 def try_to_open(modem: MbimModem, memory: LinkMemory, *, times: int = 3) -> None:
-    """Reach for the card as a daemon does, which opens the port each time."""
+    """Try to open a channel as the daemon does: with a newly opened port each time."""
     for _ in range(times):
         link = open_mbim_link(modem.path, memory=memory)
         with pytest.raises(CardError):
@@ -72,7 +72,7 @@ def try_to_open(modem: MbimModem, memory: LinkMemory, *, times: int = 3) -> None
 
 
 def test_a_card_that_is_no_euicc_is_restarted_once_in_its_life(tmp_path: Path) -> None:
-    """The next start of the modem, or of lpad, does not restart it; another card is restarted once."""
+    """Neither the modem's nor lpad's next start restarts the card again; another card is restarted once."""
     sim = PlainSim()
     for place, card, resets in (("wdm0", sim, 1), ("wdm1", sim, 0), ("wdm2", PlainSim(iccid="8944123"), 1)):
         with MbimModem(card, path=tmp_path / place) as modem:
@@ -82,7 +82,7 @@ def test_a_card_that_is_no_euicc_is_restarted_once_in_its_life(tmp_path: Path) -
 
 
 def test_an_euicc_that_was_silent_is_found_once_its_card_starts(tmp_path: Path) -> None:
-    """A card that was taken for another one needs no restart by lpad: the modem has the declaration."""
+    """An eUICC taken for a plain SIM needs no restart by lpad: the modem already declares the capability."""
     memory = LinkMemory(tmp_path / "links")
     with MbimModem(PlainSim(), path=tmp_path / "wdm0") as modem:
         try_to_open(modem, memory)

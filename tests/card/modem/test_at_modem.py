@@ -102,7 +102,7 @@ def test_a_modem_that_refuses_the_set_up_is_used_nevertheless() -> None:
     ],
 )
 def test_a_refusal_becomes_a_sentence_immediately(told: str, error: type[CardError], says: str) -> None:
-    """Each final result ends the wait and states the remedy (a peer hangs on +CME ERROR)."""
+    """Each final result ends the wait; the error gives the remedy (a peer hangs on +CME ERROR)."""
     with bench() as (modem, link, _):
         modem.once("AT+CSIM", instead=(told,), executed=False)
         with pytest.raises(error, match=says) as caught:
@@ -161,7 +161,7 @@ def test_a_silent_modem_ends_with_the_deadline() -> None:
 
 
 def test_the_callers_deadline_caps_the_modems_patience() -> None:
-    """However patient an APDU is, the caller's deadline ends it."""
+    """The caller's deadline ends an APDU, even if the APDU alone may take longer."""
     with bench() as (modem, link, _):
         modem.once("AT+CSIM=22", instead=())
         with isdr_session(link, deadline=soon()) as isdr, pytest.raises(CardUnreachable):
@@ -226,7 +226,7 @@ def test_the_answer_to_an_earlier_apdu_is_ignored(late: tuple[str, ...]) -> None
 
 
 def test_a_lost_answer_does_not_shift_the_next() -> None:
-    """If the answer never comes, the answer to the probe brings the dialogue back into step."""
+    """If an answer never comes, lpad sends a probe; its answer shows which command is answered next."""
     with bench() as (modem, link, _), isdr_session(link, deadline=soon()) as isdr:
         modem.once("AT+CSIM", instead=())
         with pytest.raises(CardUnreachable):
@@ -272,7 +272,7 @@ def test_a_modem_that_stays_silent_is_unreachable_and_then_found_again() -> None
 
 
 def test_ok_without_the_result_is_malformed_before_long() -> None:
-    """After OK without a result, lpad waits only as long as information may take, not as long as an APDU."""
+    """After OK without a result, lpad waits for a short time only, not as long as for an APDU."""
     patience = AtTimeouts(information=0.3, apdu=60)
     with bench(patience=patience) as (modem, link, _):
         link.imei(deadline=soon())
@@ -352,7 +352,7 @@ def test_a_refresh_is_the_modems_own_business() -> None:
 
 
 def test_a_modem_that_never_stops_talking_ends_with_the_deadline() -> None:
-    """Lines without end are not an answer, and delay the caller only until the deadline."""
+    """If lines arrive without end, the caller waits for the answer only until the deadline."""
     master, slave = pty.openpty()
     tty.setraw(slave)
     over = threading.Event()

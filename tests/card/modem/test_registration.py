@@ -27,7 +27,7 @@ SECOND = "8900101000000000025"
 
 
 class Card:
-    """A card of files: its EF.ICCID can be read."""
+    """A card that has only files: its EF.ICCID can be read."""
 
     def __init__(self) -> None:
         self.iccid = FIRST
@@ -57,14 +57,14 @@ def heard(watch: RegistrationWatch) -> list[str]:
 
 
 def test_asks_for_each_network_that_the_modem_knows() -> None:
-    """4G, 5G and the older networks; those that the modem lacks are omitted."""
+    """Lpad asks about 4G, 5G and older networks, and leaves out those that the modem does not know."""
     with bench(registration_commands=("+CEREG", "+C5GREG"), registration={FIRST: 5}) as (_, host, _card):
         status = registrations(host, deadline=soon())
         assert [(each.network, each.status) for each in status] == [("+CEREG", 5), ("+C5GREG", 5)]
 
 
 def test_asks_for_no_further_network_than_the_first_that_registered_it() -> None:
-    """One answer suffices for a report; a network that has not registered the modem is not the last."""
+    """Lpad asks about the next network only while none has reported that the modem is registered."""
     with bench(registration={FIRST: 5}) as (modem, host, _card):
         status = registrations(host, first=True, deadline=soon())
         assert [(each.network, each.status) for each in status] == [("+CEREG", 5)]
@@ -81,14 +81,14 @@ def test_a_modem_without_any_of_the_commands_reports_nothing() -> None:
 
 @pytest.mark.parametrize("reason", [10, 14], ids=["no SIM", "SIM busy"])
 def test_a_modem_without_a_sim_knows_the_command_nevertheless(reason: int) -> None:
-    """Without an enabled profile the modem is not registered, and a guard may wait for that."""
+    """Without an enabled profile the modem answers that it is not registered, so a guard may wait."""
     with bench(registration_commands=("+CEREG",)) as (modem, host, _):
         modem.once("AT+CEREG?", instead=(f"+CME ERROR: {reason}",), executed=False)
         assert [str(each) for each in registrations(host, deadline=soon())] == ["CEREG 0 (not registered)"]
 
 
 def test_a_modem_that_swallows_what_it_does_not_know_is_asked_for_that_once() -> None:
-    """No answer to one command does not hide the answers to the others."""
+    """If the modem does not answer one command, lpad still gets the answers to the others."""
     with bench() as (modem, host, _):
         host.patience = AtTimeouts(information=0.3)
         modem.once("AT+C5GREG?", instead=(), executed=False)
@@ -137,7 +137,7 @@ def test_a_modem_that_announces_nothing_here_is_asked_again() -> None:
 
 
 def test_reports_are_switched_back_afterwards() -> None:
-    """Reports that another program had switched on stay on; those that lpad has switched on go off."""
+    """Reports that another program has switched on stay on; lpad switches off those that it switched on."""
     with bench() as (modem, host, _):
         host.ask(AtCommand("AT+CGREG=2"), patience=5, deadline=soon())
         watch = RegistrationWatch(host, deadline=soon())

@@ -237,7 +237,7 @@ def test_the_isdr_that_answered_is_asked_for_first(card: ScriptedCard, tmp_path:
 
 
 def test_another_kind_of_card_in_the_reader_is_a_new_one(readers: Readers, tmp_path: Path) -> None:
-    """Knowledge about one card does not slow down another."""
+    """Knowledge about one kind of card is not used for another kind."""
     memory = LinkMemory(tmp_path)
     first = ScriptedCard(longest_block=100, answers={bytes(200): b"\x01"})
     for card, atr, expected in ((first, ATR_T0, 63), (ScriptedCard(), bytes.fromhex("3B9F96801FC7"), 255)):
@@ -256,7 +256,7 @@ def test_another_kind_of_card_in_the_reader_is_a_new_one(readers: Readers, tmp_p
 
 @pytest.mark.parametrize(("longest", "found"), [(255, 255), (254, 120), (119, 63)])
 def test_block_size_starts_whole_and_falls_back(card: ScriptedCard, longest: int, found: int) -> None:
-    """The first accepted size of 255, 120 and 63 stays, and no block of a chain is sent twice."""
+    """Of 255, 120 and 63, the first accepted size is kept, and no block of a chain is sent twice."""
     card.longest_block = longest
     link = open_pcsc_link(FIRST, deadline=soon())
     card.sent.clear()

@@ -1,4 +1,4 @@
-"""Watching a reader on real pcscd: waiting, not polling."""
+"""Watching a reader on a real pcscd: a thread waits for a change and does not poll."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_other_readers_are_ignored(pcscd: PrivatePcscd) -> None:
 
 
 def test_a_reader_that_is_not_there(pcscd: PrivatePcscd) -> None:
-    """A missing reader is a state, too."""
+    """A missing reader is reported as a state, and not raised as an error."""
     with ReaderWatch("Gemalto*") as watch:
         assert watch.wait_for_change(deadline=soon()) == Sight(None, card=False)
 

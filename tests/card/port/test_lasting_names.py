@@ -36,7 +36,7 @@ def serial(tmp_path: Path) -> Path:
 
 @contextmanager
 def low_numbers_taken() -> Iterator[None]:
-    """Take the lowest numbers of ptys meanwhile: a number above them is not another program's next one."""
+    """Take the lowest pty numbers, so that no other program gets a number that the test needs."""
     taken = [descriptor for _ in range(64) for descriptor in pty.openpty()]
     try:
         yield
@@ -47,7 +47,7 @@ def low_numbers_taken() -> Iterator[None]:
 
 @contextmanager
 def occupied(port: str) -> Iterator[list[PtyModem]]:
-    """Other modems take free numbers of ptys until one has the number of a port that has vanished."""
+    """Have other modems take pty numbers until one has the number of the port that has vanished."""
     with ExitStack() as ends:
         others: list[PtyModem] = []
         while not Path(port).exists():

@@ -63,12 +63,12 @@ def test_inhibits_and_hands_back(bus: str, port: str) -> None:
 
 
 def test_loan_outlasts_the_line(bus: str, port: str) -> None:
-    """A port that is opened again in the middle of a change is still borrowed."""
+    """If lpad opens the port again in the middle of a change, the modem is still borrowed."""
     with ModemManagerDouble(bus, {UID: port}) as manager:
         loan = PortLoan(port, hold=5)
         opened(loan, port).close()
         line = opened(loan, port)
-        loan.give_back()  # for the other of two who share the port: it is in use
+        loan.give_back()  # The other link that shares the port still uses it.
         assert loan.hold == 5
         line.close()
         line.close()
@@ -115,7 +115,7 @@ def test_restarted(bus: str, port: str) -> None:
 
 
 def test_bus_restarted(monkeypatch: pytest.MonkeyPatch, port: str, tmp_path: Path) -> None:
-    """A loan that was lost with the bus is taken again with the next opening."""
+    """If the bus restarts, lpad borrows the modem again when it next opens the port."""
     loan = PortLoan(port, hold=5)
     for _ in range(2):
         with private_bus(tmp_path) as address:
@@ -266,7 +266,7 @@ def test_refusal(
 
 
 def test_a_busy_modem_manager_is_asked_again(bus: str, port: str) -> None:
-    """ModemManager cannot release a modem whose connection it is just ending; it can soon after."""
+    """ModemManager cannot release a modem while it ends its connection; lpad asks again soon after."""
     busy = (f"{NAME}.Error.Core.InProgress", "Bearer already being disconnected")
     with ModemManagerDouble(bus, {UID: port}, refusal=busy, refusals=2) as manager:
         loan = PortLoan(port, hold=5)
@@ -278,7 +278,7 @@ def test_a_busy_modem_manager_is_asked_again(bus: str, port: str) -> None:
 
 @pytest.mark.parametrize("odd", ODD_MODEMS)
 def test_an_odd_modem_hides_no_other(bus: str, port: str, odd: str) -> None:
-    """Missing, retyped and huge properties of another modem: the port is borrowed and returned."""
+    """Another modem's missing, mistyped or huge properties do not stop lpad from borrowing its own modem."""
     with ModemManagerDouble(bus, {UID: port}, odd=odd) as manager:
         loan = PortLoan(port, hold=5)
         line = opened(loan, port)
@@ -290,7 +290,7 @@ def test_an_odd_modem_hides_no_other(bus: str, port: str, odd: str) -> None:
 
 @pytest.mark.parametrize("odd", ODD_ANSWERS)
 def test_an_odd_answer_is_an_error_of_ours(bus: str, port: str, odd: str) -> None:
-    """If ModemManager does not list its modems, lpad leaves it the port, and names the holder."""
+    """If ModemManager's list of modems is odd, lpad leaves it the port, and the error names the holder."""
     with ModemManagerDouble(bus, {UID: port}, odd=odd):
         loan = PortLoan(port, hold=5)
         with pytest.raises(CardBusy, match="ModemManager"):
@@ -298,7 +298,7 @@ def test_an_odd_answer_is_an_error_of_ours(bus: str, port: str, odd: str) -> Non
 
 
 def test_a_huge_refusal_is_shortened(bus: str, port: str) -> None:
-    """The sentence of a program on the bus ends up in the log, the journal and the API."""
+    """Lpad shortens the other program's sentence, which it writes to the log, the journal and the API."""
     with ModemManagerDouble(bus, {UID: port}, refusal=(f"{NAME}.Error.Core.Failed", "x" * 100_000)):
         loan = PortLoan(port, hold=5)
         with pytest.raises(CardBusy) as refused:

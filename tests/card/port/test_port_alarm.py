@@ -1,4 +1,4 @@
-"""The alarm of an idle port: it rings once for each time that it is set, and reads nothing."""
+"""The alarm of an idle port: it rings at most once each time that it is set, and reads nothing."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_a_port_that_hangs_up_rings_once(alarm: PortAlarm, rings: Rings) -> None
 
 
 def test_a_port_that_hangs_up_in_use_does_not_ring(alarm: PortAlarm, rings: Rings) -> None:
-    """The owner that reads a port finds out by itself that it is gone."""
+    """The alarm stays silent for a port in use: its owner finds out by reading that the port is gone."""
     ours, theirs = os.openpty()
     alarm.arm(ours)
     alarm.disarm(ours)
@@ -122,7 +122,7 @@ def test_a_port_that_hangs_up_in_use_does_not_ring(alarm: PortAlarm, rings: Ring
 
 
 def _another_rings(alarm: PortAlarm, rings: Rings) -> None:
-    """Let another port ring, three times: whatever else rings has then rung as well."""
+    """Let another port ring three times: any other alarm that was due has then rung as well."""
     for _ in range(3):
         other, end = os.pipe()
         alarm.arm(other)

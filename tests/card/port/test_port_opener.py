@@ -48,7 +48,7 @@ def serving(folder: Path, opener: PortOpener) -> Iterator[PortOpenerClient]:
 
 @contextmanager
 def listener(folder: Path) -> Iterator[tuple[str, socket.socket]]:
-    """A proxy in its listening socket's place."""
+    """A listening socket in place of the proxy's."""
     address = str(folder / "proxy.sock")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
         listening.bind(address)
@@ -72,7 +72,7 @@ def test_a_device_is_opened(tmp_path: Path) -> None:
 
 
 def test_a_proxy_is_connected(tmp_path: Path) -> None:
-    """The connection is that of the opener's user, to whom the proxy says yes."""
+    """The connection belongs to the opener's user, whom the proxy accepts."""
     with listener(tmp_path) as (address, listening):
         opener = PortOpener(users=OWN, proxies={"mbim-proxy": address})
         with serving(tmp_path, opener) as client:
@@ -153,7 +153,7 @@ def test_a_proxy_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.
     own = os.geteuid()
     with listener(tmp_path) as (address, _):
         opener = PortOpener(users=frozenset({own}), proxies={"mbim-proxy": address})
-        monkeypatch.setattr(os, "geteuid", lambda: own + 1)  # the listener is then another user's
+        monkeypatch.setattr(os, "geteuid", lambda: own + 1)  # The listener then belongs to another user.
         with (
             serving(tmp_path, opener) as client,
             pytest.raises(CardUnreachable, match="may be a forgery") as found,
@@ -172,7 +172,7 @@ def test_a_client_that_asks_nothing_does_not_stop_the_others(tmp_path: Path) -> 
 
 
 def test_an_unused_opener_ends(tmp_path: Path) -> None:
-    """Its socket stays with systemd, which starts it again."""
+    """An unused opener ends; systemd keeps its socket and starts it again at the next request."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
         listening.bind(str(tmp_path / "opener.sock"))
         listening.listen()

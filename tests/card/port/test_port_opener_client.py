@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def answering(path: Path, answer: bytes) -> Iterator[PortOpenerClient]:
-    """An opener that always says the same; empty: it ends the connection."""
+    """Run an opener that gives every client the same answer; if that is empty, it closes the connection."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
         listening.bind(str(path))
         listening.listen()
@@ -52,7 +52,7 @@ def test_no_opener_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("answer", [b"", b"0", b"-1", b"99999", b"yes", b"\xff", b"1" * 100])
 def test_an_odd_answer_is_an_error_with_a_remedy(answer: bytes, tmp_path: Path) -> None:
-    """Also an answer that promises a descriptor and brings none."""
+    """An odd answer, even one that promises a descriptor and has none, is an error with a remedy."""
     with (
         answering(tmp_path / "opener.sock", answer) as client,
         pytest.raises(CardUnreachable, match="systemctl status lpad-ports"),
@@ -61,7 +61,7 @@ def test_an_odd_answer_is_an_error_with_a_remedy(answer: bytes, tmp_path: Path) 
 
 
 def test_the_proxy_is_reached_through_the_opener(tmp_path: Path) -> None:
-    """An lpad whom the proxy would refuse uses the opener's connection and ends its own."""
+    """If the proxy refuses lpad's own connection, lpad closes it and uses the one that the opener made."""
     address = f"\0lpad-test-{os.getpid()}-{tmp_path.name}"
     name = address.removeprefix("\0")
     with (

@@ -43,7 +43,7 @@ def test_the_driver_determines_the_protocol(name: str, protocol: PortProtocol, t
 
 @pytest.mark.parametrize("protocol", PortProtocol)
 def test_the_type_of_a_wwan_port_determines_the_protocol(protocol: PortProtocol, tmp_path: Path) -> None:
-    """A WWAN port has its type in sysfs, whatever its name."""
+    """The type in sysfs determines a WWAN port's protocol, whatever the port's name."""
     place = tmp_path / "class" / "wwan" / "wwan0x"
     place.mkdir(parents=True)
     (place / "type").write_text(f"{protocol.value}\n")
@@ -71,7 +71,7 @@ def test_otherwise_the_name_determines_the_protocol(
 @pytest.mark.parametrize("place", ["cdc-wdm0", "unix:"])
 @pytest.mark.parametrize("kind", ["mbim", "qmi"])
 def test_a_way_leads_through_a_control_port(kind: str, place: str, tmp_path: Path) -> None:
-    """The path of the port is enough: the modem is asked once, and the answer is kept."""
+    """The settings need only the port's path: lpad asks the modem once for the protocol, and remembers it."""
     path = f"unix:{tmp_path}/port" if place == "unix:" else str(tmp_path / place)
     card = ScriptedCard(answers={GET_EID: EID})
     modem = MbimModem(card, path=path) if kind == "mbim" else QmiModem(card, path=path)
@@ -106,7 +106,7 @@ def test_a_modem_that_speaks_neither_is_named(tmp_path: Path) -> None:
 
 
 def test_the_name_of_a_qmi_port_is_enough(tmp_path: Path) -> None:
-    """A WWAN port is not asked."""
+    """If a WWAN port's name contains QMI, lpad does not ask the modem."""
     with QmiModem(ScriptedCard(answers={GET_EID: EID}), path=tmp_path / "wwan0qmi0") as modem:
         port = ModemPort(path=modem.path)
         assert port.transport == f"QMI modem on {modem.path}"

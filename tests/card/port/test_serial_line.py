@@ -41,7 +41,7 @@ def test_bytes_go_out_and_come_back() -> None:
 
 
 def test_a_read_without_bytes_ends_at_the_deadline() -> None:
-    """A deadline that passes gives no bytes, and no error of its own."""
+    """At the deadline, the read returns no bytes and raises no error."""
     with PtyModem(ScriptedCard()) as modem:
         line = SerialLine(modem.path)
         assert line.read(deadline=Deadline.after(0.05)) == b""
@@ -49,7 +49,7 @@ def test_a_read_without_bytes_ends_at_the_deadline() -> None:
 
 
 def test_a_missing_port_names_the_remedy(tmp_path: Path) -> None:
-    """No such device: unreachable, retryable, and with the thing to check."""
+    """The error for a missing port is `unreachable`, allows another attempt, and states what to check."""
     with pytest.raises(CardUnreachable, match="/dev/serial/by-id") as caught:
         SerialLine(str(tmp_path / "ttyUSB9"))
     assert caught.value.retryable
@@ -102,7 +102,7 @@ def test_a_forbidden_port_names_the_group(monkeypatch: pytest.MonkeyPatch) -> No
     def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(os, "open", refuse)  # the tests may run as root, whom nothing is forbidden
+    monkeypatch.setattr(os, "open", refuse)  # The tests may run as root, to whom nothing is forbidden.
     with pytest.raises(CardUnreachable, match="dialout") as caught:
         SerialLine("/dev/ttyUSB0")
     assert not caught.value.retryable

@@ -1,4 +1,4 @@
-"""The link over QMI, through the contract that all links share, before the simulated modem's port."""
+"""The link over QMI to a simulated modem: the contract of all links, and QMI's own behaviour."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ HABITS: dict[str, dict[str, Any]] = {
     ("habits", "place"), [*((each, "cdc-wdm0") for each in HABITS), ("passes 61xx on", "unix:")]
 )
 class TestContract(LinkContract):
-    """Each habit on a pty, and a socket."""
+    """The contract of links, for each habit on a pty, and on a socket."""
 
     @pytest.fixture
     def rig(self, habits: str, place: str, tmp_path: Path) -> Iterator[Rig]:
@@ -95,7 +95,7 @@ class TestContract(LinkContract):
 
 
 def test_a_session_sends_one_message_for_each_apdu(tmp_path: Path) -> None:
-    """Once the modem is known, a session is a channel, its APDUs, and the channel's end."""
+    """With a known modem, a session sends one message to open a channel, one per APDU, one to close it."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         get_eid(link)
         modem.received.clear()
@@ -105,7 +105,7 @@ def test_a_session_sends_one_message_for_each_apdu(tmp_path: Path) -> None:
 
 
 def test_clients_are_given_back_and_sync_is_never_sent(tmp_path: Path) -> None:
-    """A hundred links leave no client, and those of other programs stay."""
+    """After a hundred links lpad has no client left in the modem, and other programs still have theirs."""
     with QmiModem(ScriptedCard(answers={GET_EID: EID}), path=tmp_path / "cdc-wdm0") as modem:
         modem.do(lambda function: function.clients.update({(Service.UIM, 9): QmiClient()}))
         for _ in range(20):
@@ -153,7 +153,7 @@ def test_the_channel_of_a_killed_process_is_closed(tmp_path: Path) -> None:
 
 
 def test_clients_noted_before_a_reset_are_left_alone(tmp_path: Path) -> None:
-    """After a reset the same numbers may belong to another program; the device is then another one."""
+    """After a reset the noted clients may be another program's; the new device node shows this."""
     memory = LinkMemory(tmp_path / "links")
     with QmiModem(ScriptedCard(answers={GET_EID: EID}), path=tmp_path / "cdc-wdm0") as modem:
         killed = open_qmi_link(modem.path, memory=memory)
@@ -200,7 +200,7 @@ def lose_power(modem: QmiModem, link: QmiLink, *, announces: bool) -> None:
 
 @pytest.mark.parametrize("announces", [True, False])
 def test_a_reset_modem_gets_new_clients(announces: bool, tmp_path: Path) -> None:  # noqa: FBT001 - of the table
-    """Between two sessions it costs nothing; within one, the session is lost and may be repeated."""
+    """A reset between two sessions causes no error; a reset within one ends it with a repeatable error."""
     with rig_with(str(tmp_path / "cdc-wdm0"), announces_reset=announces) as (modem, link):
         assert get_eid(link) == EID
         lose_power(modem, link, announces=announces)
@@ -215,7 +215,7 @@ def test_a_reset_modem_gets_new_clients(announces: bool, tmp_path: Path) -> None
 
 
 def test_a_reset_during_a_request_ends_it_at_once(tmp_path: Path) -> None:
-    """The modem says Sync in place of an answer: lpad does not wait for the answer."""
+    """If the modem sends Sync in place of an answer, lpad waits no longer for the answer."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         get_eid(link)
         modem.once(uim.SendApdu, restarts=True, executed=False)
@@ -225,7 +225,7 @@ def test_a_reset_during_a_request_ends_it_at_once(tmp_path: Path) -> None:
 
 
 def test_a_lost_answer_ends_in_time_and_the_next_request_works(tmp_path: Path) -> None:
-    """A modem that loses one transaction is an error after the time for an APDU, not a wait for ever."""
+    """If the modem loses one transaction, lpad reports an error after the time for an APDU."""
     with rig_with(str(tmp_path / "cdc-wdm0"), quirks=QUICK) as (modem, link):
         get_eid(link)
         modem.once(uim.SendApdu, lost=True)
@@ -261,7 +261,7 @@ def test_a_modem_that_loses_a_transaction(tmp_path: Path) -> None:
 
 
 def test_a_late_answer_is_no_answer_to_the_next_request(tmp_path: Path) -> None:
-    """The transaction decides, so two equal requests do not mix up."""
+    """An answer is assigned by its transaction, so that of an earlier equal request is not taken for it."""
     with rig_with(str(tmp_path / "cdc-wdm0"), quirks=QUICK) as (modem, link):
         get_eid(link)
         modem.once(uim.SendApdu, delay=2.5)
@@ -300,7 +300,7 @@ def test_a_port_of_another_kind_is_named(other: type[PtyModem | MbimModem], tmp_
 
 
 def test_a_vanished_port_is_named_and_comes_back(tmp_path: Path) -> None:
-    """A modem that leaves the bus ends the session immediately; a new link works once it is back."""
+    """If the modem leaves the bus, the session ends immediately; a new link works once the modem is back."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         get_eid(link)
         modem.once(uim.SendApdu, vanish=True)
@@ -353,7 +353,7 @@ def test_the_family_is_named(tmp_path: Path) -> None:
 
 
 def test_channels_of_a_killed_process_are_closed_if_none_is_free(tmp_path: Path) -> None:
-    """Only then, because QMI does not report whose a channel is."""
+    """Lpad closes them only if no channel is free, because QMI does not report whose a channel is."""
     card = ScriptedCard(answers={GET_EID: EID})
     with rig_with(str(tmp_path / "cdc-wdm0"), card, leaked_channels=3) as (modem, link):
         assert get_eid(link) == EID
@@ -366,7 +366,7 @@ def test_channels_of_a_killed_process_are_closed_if_none_is_free(tmp_path: Path)
 
 
 def test_a_piece_that_never_comes_is_an_error(tmp_path: Path) -> None:
-    """A long answer without its end does not count as an answer."""
+    """If the last piece of a long answer never comes, the answer counts as missing."""
     card = ScriptedCard(answers={GET_EID: bytes(300)})
     habits = {"long_response": 100, "loses_piece": True, "fetches_response": True}
     with (
@@ -391,7 +391,7 @@ def test_a_refresh_does_not_wait_for_lpad(tmp_path: Path) -> None:
 
 
 def test_an_idle_link_hears_the_modem(tmp_path: Path) -> None:
-    """Its descriptor becomes readable when the modem reports a refresh, and hearing answers it."""
+    """The link's descriptor becomes readable when the modem reports a refresh, and `hear` answers that."""
     with rig_with(str(tmp_path / "cdc-wdm0"), refresh_patience=20.0) as (modem, link):
         get_eid(link)
         assert link.fileno() > 0
@@ -423,7 +423,7 @@ def test_the_slots_are_shown_and_not_changed(tmp_path: Path) -> None:
 
 
 def test_the_slot_is_changed_if_the_settings_say_so(tmp_path: Path) -> None:
-    """The settings name slot 2, and the card in it is used; the second time there is nothing to change."""
+    """If the settings name slot 2, lpad uses the card in it; the second time there is nothing to change."""
     card = ScriptedCard(answers={GET_EID: EID})
     habits = QmiHabits(slots=2, card_slot=2)
     with QmiModem(card, path=tmp_path / "cdc-wdm0", habits=habits) as modem:
@@ -456,7 +456,7 @@ def test_a_slot_that_the_modem_lacks_is_named(habits: dict[str, Any], tmp_path: 
 
 
 def test_the_slot_of_the_first_logical_one_counts() -> None:
-    """A modem with two SIMs has two active slots; lpad uses its first logical slot."""
+    """A modem with two SIMs has two active slots; lpad uses the one that is its first logical slot."""
     told = tuple(
         uim.PhysicalSlot(card=uim.PhysicalCard.PRESENT, active=1, logical=logical, iccid=bytes([logical]))
         for logical in (2, 1)

@@ -73,7 +73,7 @@ link.close()
 
 @pytest.mark.programs("qmicli")
 def test_lpad_and_qmicli_share_the_proxy(tmp_path: Path) -> None:
-    """Twenty sessions of lpad and the questions of qmicli do not take each other's answers."""
+    """Twenty sessions of lpad and qmicli's requests at the same time: neither takes the other's answers."""
     card = ScriptedCard(answers={GET_EID: EID})
     with QmiModem(card, path=tmp_path / "cdc-wdm0") as modem, ProxyNamespace("qmi-proxy") as namespace:
         asked: list[str] = []
@@ -104,7 +104,7 @@ def test_lpad_and_qmicli_share_the_proxy(tmp_path: Path) -> None:
 
 @pytest.mark.programs("qmicli")
 def test_clients_of_a_killed_process_are_given_back_through_the_proxy(tmp_path: Path) -> None:
-    """qmi-proxy 1.32 leaves them allocated, so the next process of lpad releases those in its note."""
+    """qmi-proxy 1.32 leaves the clients allocated; lpad's next process releases those in the note."""
     card = ScriptedCard(answers={GET_EID: EID})
     folder = str(tmp_path / "links")
     with QmiModem(card, path=tmp_path / "cdc-wdm0") as modem, ProxyNamespace("qmi-proxy") as namespace:
@@ -119,7 +119,7 @@ def test_clients_of_a_killed_process_are_given_back_through_the_proxy(tmp_path: 
 
 @pytest.mark.programs("qmicli")
 def test_a_data_session_outlives_its_process_behind_the_proxy(lab: Lab, tmp_path: Path) -> None:
-    """The next process of lpad continues it, qmicli sees it, too, and lpad closes it."""
+    """Lpad's next process continues the data session and closes it; in between qmicli sees it, too."""
     lab.install()
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
     folder = str(tmp_path / "links")

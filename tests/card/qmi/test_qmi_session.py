@@ -1,4 +1,4 @@
-"""The data session over QMI: what the link reports, and what it does not know."""
+"""The data session over QMI: the states that the link reports, and those that it reports as unknown."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def card(lab: Lab) -> Card:
 def test_state_and_addresses(
     kind: str, habits: dict[str, Any], expected: SessionReport, card: Card, tmp_path: Path
 ) -> None:
-    """Each version of IP is asked about; one that the modem does not report on is unknown, not down."""
+    """Lpad asks about each IP version; one on which the modem does not report is unknown, not down."""
     with rig(card, tmp_path / "cdc-wdm0", kind=kind, **habits) as (modem, link):
         assert report(link) == expected
         assert report(link) == expected, "the second time, too"
@@ -118,7 +118,7 @@ def test_a_session_is_seen_again_after_a_reset(card: Card, tmp_path: Path) -> No
 
 
 def test_no_free_client_is_unknown(card: Card, tmp_path: Path) -> None:
-    """Other programs hold all clients of the data service; lpad still reaches the card."""
+    """If other programs hold all clients of the data service, the state is unknown; the card still works."""
     with rig(card, tmp_path / "cdc-wdm0", clients=2) as (modem, link):
         others: dict[tuple[int, int], QmiClient] = {(Service.WDS, number): QmiClient() for number in (1, 2)}
         modem.do(lambda function: function.clients.update(others))
@@ -140,7 +140,7 @@ def clients_of_sessions(modem: QmiModem) -> set[tuple[int, int]]:
 
 
 def test_the_session_of_a_killed_process_is_continued_and_closed(card: Card, tmp_path: Path) -> None:
-    """The note on disk has its clients and handles, so the next process sees it and can end it."""
+    """The note on disk has the session's clients and handles, so the next process sees and can end it."""
     wish = SessionWish(apn="em", username="user", password="secret", authentication=1)
     folder = tmp_path / "links"
     with QmiModem(card, path=tmp_path / "cdc-wdm0") as modem:
@@ -162,7 +162,7 @@ def test_the_session_of_a_killed_process_is_continued_and_closed(card: Card, tmp
 
 
 def test_a_session_noted_before_a_reset_is_left_alone(card: Card, tmp_path: Path) -> None:
-    """After a reset its clients' numbers may belong to another program; the device is then another one."""
+    """After a reset the noted clients may be another program's; the new device node shows this."""
     folder = tmp_path / "links"
     with QmiModem(card, path=tmp_path / "cdc-wdm0") as modem:
         killed = open_qmi_link(modem.path, memory=LinkMemory(folder))
@@ -188,7 +188,7 @@ def test_without_a_note_the_session_ends_with_the_link(card: Card, tmp_path: Pat
 
 @pytest.mark.parametrize("handle", [7, None])
 def test_a_handle_that_the_modem_does_not_know(handle: int | None, card: Card, tmp_path: Path) -> None:
-    """The session has ended, or its start was never confirmed; its client is still given back."""
+    """If the session has ended, or its start was never confirmed, lpad still releases its client."""
     folder = tmp_path / "links"
     with QmiModem(card, path=tmp_path / "cdc-wdm0") as modem:
         link = open_qmi_link(modem.path, memory=LinkMemory(folder))
@@ -204,14 +204,14 @@ def test_a_handle_that_the_modem_does_not_know(handle: int | None, card: Card, t
 
 @pytest.mark.parametrize("ipv6", [False, True])
 def test_a_modem_that_does_not_answer_the_stop(ipv6: bool, card: Card, tmp_path: Path) -> None:  # noqa: FBT001 - of the table
-    """The session ends with its client within the time of one step, which opens the next session, too."""
+    """Lpad ends the session by releasing its client, and opens the next session in the same step."""
     with QmiModem(card, path=tmp_path / "cdc-wdm0") as modem:
         link = open_qmi_link(modem.path, memory=LinkMemory(tmp_path / "links"))
         assert link.modem.open_session(SessionWish(apn="old", ipv6=ipv6), deadline=soon()).active
         opened = len(modem.function.calls.of_clients)
         for _ in range(opened):
             modem.once(StopNetwork, lost=True, executed=False)
-        limit = Deadline.after(6.0)  # shorter than the limit of a stop, as a step may be
+        limit = Deadline.after(6.0)  # A step's limit may be shorter than that of a stop.
         assert link.modem.open_session(SessionWish(apn="new", ipv6=ipv6), deadline=limit).active
         assert [each.bearer.apn for each in modem.function.calls.of_clients.values()] == ["new"] * opened
         link.modem.close_session(deadline=soon())
@@ -220,7 +220,7 @@ def test_a_modem_that_does_not_answer_the_stop(ipv6: bool, card: Card, tmp_path:
 
 
 def test_a_stop_leaves_most_of_a_step() -> None:
-    """Unanswered stops of both sessions leave time for the next start within a step's default limit."""
+    """If neither session's stop is answered, a step's default limit still leaves time for the next start."""
     left = STEP_LIMIT
     for _ in IpFamily:
         left -= qmi_session.stop_patience(left)
@@ -228,7 +228,7 @@ def test_a_stop_leaves_most_of_a_step() -> None:
 
 
 def test_a_session_client_that_another_program_gave_back(card: Card, tmp_path: Path) -> None:
-    """The session is down, and lpad's other clients are still in use."""
+    """Lpad reports the session as down, and continues to use its other clients."""
     folder = tmp_path / "links"
     with QmiModem(card, path=tmp_path / "cdc-wdm0") as modem:
         link = open_qmi_link(modem.path, memory=LinkMemory(folder))

@@ -10,7 +10,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "modems.md"
 
 
 def test_the_page_is_fresh() -> None:
-    """Users can look up a modem before they buy it (lpac#64)."""
+    """docs/modems.md matches the quirks, so that users can look up a modem before they buy it (lpac#64)."""
     assert PAGE.read_text(encoding="utf-8") == modems_page(), (
         "write it again: python -m lpad.card.quirks.modems_page > docs/modems.md"
     )

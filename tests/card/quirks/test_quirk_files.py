@@ -117,7 +117,7 @@ def test_every_vendors_command_was_seen_somewhere(file: str) -> None:
 
 @pytest.mark.parametrize(("file", "entry"), ENTRIES, ids=lambda value: str(value)[:40])
 def test_nothing_rests_on_an_unconfirmed_command(file: str, entry: dict[str, Any]) -> None:
-    """For each unconfirmed command there is one of 3GPP: another ICCID command, another reset."""
+    """For each unconfirmed command there is one of 3GPP: another ICCID command, or another reset."""
     doubtful = entry.get("unconfirmed", [])
     quirks = entry.get("quirks") or {}
     assert set(doubtful) <= set(commands_of(quirks)), file
@@ -143,7 +143,7 @@ def test_a_modem_that_refuses_its_familys_reset_is_still_reset(file: str) -> Non
 def test_every_ladder_climbs_and_brings_up_what_it_took_down(
     manufacturer: str, model: str, firmware: str, last: str
 ) -> None:
-    """Steps go from gentle to drastic, and each that powers something down powers it up (VoCat#82)."""
+    """A ladder's steps go from gentle to drastic; each that powers something down powers it up (VoCat#82)."""
     ladder = find_quirks(
         ModemIdentity(manufacturer=manufacturer, model=model, firmware=firmware)
     ).quirks.refresh_ladder
@@ -156,7 +156,7 @@ def test_every_ladder_climbs_and_brings_up_what_it_took_down(
 
 
 def test_only_the_familys_file_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A modem costs the index, the generic file and its own; nothing is read at import."""
+    """For one modem, lpad reads the index, the generic file and its family's file; import reads nothing."""
     read: list[str] = []
     load = quirk_files._load
 

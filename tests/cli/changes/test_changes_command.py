@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_a_list_names_profile_state_and_requester(terminal: Terminal) -> None:
-    """The newest change is the first; each line has the profile that it was about."""
+    """The newest change is the first; each line has the profile that the change is for."""
     code = terminal.lab.code(terminal.lab.order())
     terminal.lpactl("download", code).ok()
     (profile,) = terminal.lpactl("profiles", "--json").ok().json["profiles"]
@@ -59,5 +59,5 @@ def test_a_history_of_several_pages(terminal: Terminal) -> None:
 
 
 def test_every_state_can_be_asked_for() -> None:
-    """The option knows the engine's states."""
+    """The option --state accepts each of the engine's states."""
     assert set(changes_command.STATES) == {each.value for each in State}

@@ -53,7 +53,7 @@ def test_an_enable_ends_with_one_line(online: Terminal) -> None:
 
 
 def test_an_enable_without_guard_says_so(online: Terminal) -> None:
-    """`--no-guard` uses not even the default guard, and the line has the result of the check at the end."""
+    """`--no-guard` turns even the default guard off; the line has the result of the check at the end."""
     last = online.lpactl("enable", SECOND, "--no-guard").ok().out.splitlines()[-1]
     assert "; registration CEREG 1 (registered at home)" in last
     assert "; address 10.64.0.2" in last
@@ -88,7 +88,7 @@ def test_a_person_is_asked_before_going_offline(
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_going_offline_has_to_be_accepted(online: Terminal, command: tuple[str, ...]) -> None:
-    """If there is no terminal for a question, the option is required; the refusal names it."""
+    """Without a terminal for a question, --accept-offline is required; the refusal names the option."""
     refused = online.lpactl(*command)
     assert refused.code == exit_codes.STATE
     assert "--accept-offline" in refused.err
@@ -121,7 +121,7 @@ def test_an_answer_with_a_wrong_code(terminal: Terminal) -> None:
 def test_a_server_that_cannot_be_reached(terminal: Terminal, server: str) -> None:
     """After the first failure, the output states how long lpad retries, and how to stop or watch it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        closed = taken.getsockname()[1]  # which refuses connections from now on
+        closed = taken.getsockname()[1]  # The server refuses connections from now on.
     host = {"unresolved": "smdp.does-not-exist.invalid", "refusing": f"localhost:{closed}"}[server]
     with subprocess.Popen(
         [*terminal.command, "download", f"LPA:1${host}$X", "--retry-for", "7200"],
@@ -146,7 +146,7 @@ def test_a_server_that_cannot_be_reached(terminal: Terminal, server: str) -> Non
 
 
 def test_steps_in_the_users_words(terminal: Terminal) -> None:
-    """A change's steps are shown in plain words, and with -v under lpad's own names."""
+    """A change's steps are shown in plain words, and with -v also by the names that the API uses."""
     done = terminal.lpactl("download", terminal.lab.code(terminal.lab.order())).ok()
     assert "installing the profile" in done.err
     assert "load-bound-profile-package" not in done.err

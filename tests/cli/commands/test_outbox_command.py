@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def test_what_waits_is_shown_and_acted_upon(terminal: Terminal) -> None:
-    """The list has age, tries, next try and last error; one can be retried or dropped by its number."""
+    """The list has age, attempts, next attempt and last error; a number selects one to retry or drop."""
     lab = terminal.lab
     lab.install()
     lab.until_true(lambda: lab.card.notifications == ())
@@ -78,7 +78,7 @@ def test_status_tells_what_waits(terminal: Terminal) -> None:
     terminal.lpactl("download", code, "--when-online").ok()
     terminal.lpactl("download", code, "--no-wait", "--retry-for", "7200").ok()
     lab.until_true(lambda: any(each.attempts for each in lab.engine.card(CARD).notifications()))
-    # between two pauses, a change runs
+    # Between two pauses the change runs.
     for line in ("until it succeeds; 'lpactl cancel 3' ends it", "for up to 2 h; 'lpactl cancel 4' ends it"):
         lab.until_true(partial(shown, terminal, f"; lpad keeps trying {line}"))
     told = terminal.lpactl("status").ok().err
@@ -86,7 +86,7 @@ def test_status_tells_what_waits(terminal: Terminal) -> None:
 
 
 def test_a_list_that_cannot_be_read_is_not_empty(terminal: Terminal) -> None:
-    """The list of notifications and the status say that the card may have more, and why."""
+    """The list of notifications and the status state that the card may have others, and give the reason."""
     terminal.lab.install()
     terminal.lab.until_true(lambda: terminal.lab.card.notifications == ())
     terminal.lab.card.faults.corrupt(0xBF28, lambda _: 0x6F00, times=1000)

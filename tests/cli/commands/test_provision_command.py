@@ -110,7 +110,7 @@ def test_a_second_order_is_answered(
 
 
 def test_a_wish_is_closed(lab: PlatformLab, terminal: Terminal) -> None:
-    """The desk takes the order back; without --yes the command asks, and no one closes a wish by mistake."""
+    """The desk takes the order back; without --yes the command asks, so that no wish is closed by mistake."""
     lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     lab.asked_or_paused(lab.provision().id)
     assert "add --yes" in terminal.lpactl("close-wish").err
@@ -125,7 +125,7 @@ def test_a_wish_is_closed(lab: PlatformLab, terminal: Terminal) -> None:
 
 
 def test_a_wish_whose_order_stays_is_closed(tmp_path: Path, pki: Pki) -> None:
-    """A platform that takes nothing back keeps the order; the wish is closed, as the command reports."""
+    """A platform that takes no order back keeps it; the wish is closed, and the command reports both."""
     with PlatformLab(tmp_path, pki, like="kore") as lab, Gateway(lab) as gateway:
         terminal = Terminal(lab, gateway.path)
         lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")

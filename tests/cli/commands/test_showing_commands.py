@@ -33,7 +33,7 @@ def test_a_change_shows_what_was_asked_for(terminal: Terminal) -> None:
 
 
 def test_a_change_that_waits_shows_for_what(terminal: Terminal) -> None:
-    """The step that has not ended has no time yet."""
+    """A waiting change shows what it waits for; its unfinished step shows no duration."""
     terminal.lab.install()
     number = json.loads(
         terminal.lpactl("enable", FIRST, "--guard", "confirm", "--no-wait", "--json").ok().out

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def card_alone(terminal: Terminal) -> Terminal:
-    """Only the card confirms the servers."""
+    """A card that alone confirms the servers' certificates."""
     terminal.lab.trust = Trust(use_system_roots=False)
     return terminal
 
@@ -42,7 +42,7 @@ def test_check(card_alone: Terminal, pki: Pki) -> None:
 
 
 def test_check_of_a_stranger(card_alone: Terminal, pki: Pki) -> None:
-    """Without an anchor, the output names the missing certificate and its place; the exit code shows it."""
+    """Without an anchor, the output names the missing certificate and its place; the exit code is not 0."""
     card_alone.lab.trust = Trust(use_system_roots=False, forbidden=[ci.key_id for ci in pki.ci.values()])
     done = card_alone.lpactl("trust", "check", address(card_alone))
     assert done.code == 6
@@ -52,14 +52,14 @@ def test_check_of_a_stranger(card_alone: Terminal, pki: Pki) -> None:
 
 
 def test_check_where_nobody_is(card_alone: Terminal) -> None:
-    """Without a server there is an error, not a report."""
+    """If no server answers at the address, the command ends with an error instead of a report."""
     done = card_alone.lpactl("trust", "check", "localhost:1")
     assert done.code == 6
     assert "server-unreachable" in done.err
 
 
 def test_check_of_no_address(card_alone: Terminal) -> None:
-    """A text that is not a server's address is refused."""
+    """The command refuses a text that is not a server's address."""
     assert card_alone.lpactl("trust", "check", "https://smdp.example.com/").code == 2
 
 
@@ -86,7 +86,7 @@ def test_info_names_cis_that_are_known(terminal: Terminal, pki: Pki, tmp_path: P
 
 
 def test_info_points_out_risks(terminal: Terminal) -> None:
-    """A factory test profile leads to a note for people and an entry for programs; others to neither."""
+    """A risky factory test profile gets a note in the text and an entry in the JSON; others get neither."""
     terminal.lab.install()
     done = terminal.lpactl("info").ok()
     assert done.err == ""

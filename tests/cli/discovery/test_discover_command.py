@@ -52,7 +52,7 @@ def test_from_looking_to_the_handled_event(lab: DiscoveryLab, terminal: Terminal
 
 
 def test_one_event_is_downloaded(lab: DiscoveryLab, terminal: Terminal) -> None:
-    """`download --event` takes the server and the ID that discover has shown."""
+    """`download --event` accepts the server and the ID that `discover` has shown."""
     lab.event()
     done = terminal.lpactl("download", "--smdp", lab.server.address, "--event", "EVENT-1").ok()
     assert FIRST in done.out
@@ -70,7 +70,7 @@ def test_an_sm_ds_that_fails(lab: DiscoveryLab, terminal: Terminal) -> None:
 
 
 def test_the_downloads_are_followed(lab: DiscoveryLab, terminal: Terminal) -> None:
-    """Each result is shown, a failed one with its sentence; the command ends when all have ended."""
+    """Each download's result is shown, with the error if it failed; the command ends with the last one."""
     order = lab.event()
     lab.event(SECOND, "EVENT-2")
     lab.server.orders.change(order.id, state=OrderState.CANCELLED, events=())
@@ -93,7 +93,7 @@ def test_no_download_succeeds(lab: DiscoveryLab, terminal: Terminal) -> None:
 
 
 def test_without_waiting(lab: DiscoveryLab, terminal: Terminal) -> None:
-    """With --json only the discovery is printed, and the download follows by itself."""
+    """With --json the command prints only the discovery and ends; the daemon carries out the download."""
     lab.event()
     change = terminal.lpactl("discover", "--install", "--json").ok().json
     assert [each["state"] for each in change["result"]["events"]] == ["wanted"]

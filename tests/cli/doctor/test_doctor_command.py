@@ -54,7 +54,7 @@ def test_a_device_that_is_well(terminal: Terminal, tmp_path: Path) -> None:
 
 
 def test_a_port_that_another_one_replaces(terminal: Terminal, tmp_path: Path) -> None:
-    """A missing port is wrong only if none of the modem's ports exists."""
+    """A missing port is reported as a problem only if no other port of the modem exists."""
     for fallback, verdict in (("/dev/null", "note"), (f"{tmp_path}/wdm0", "wrong")):
         config = f"euiccs:\n  modem:\n    port: {tmp_path}/ttyUSB7\n    fallback_ports: [{fallback}]\n"
         (tmp_path / "settings.yaml").write_text(config, encoding="utf-8")

@@ -36,7 +36,7 @@ def line_of(lab: LineLab, iccid: str) -> Line:
 
 @pytest.fixture
 def lab(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[LineLab]:
-    """Two profiles in a modem that lpad knows, with lines that lpad asks for only if requested."""
+    """Two profiles, and a platform that knows their lines, which lpad queries only on request."""
     monkeypatch.setattr(line_watch, "SPREAD", 1e6)
     monkeypatch.setattr(line_watch, "FRESH", 1e9)
     with lines(tmp_path, pki) as made:
@@ -54,7 +54,7 @@ def terminal(lab: LineLab) -> Iterator[Terminal]:
 
 
 def test_a_line_is_shown(lab: LineLab, terminal: Terminal) -> None:
-    """The platform, the state and the platform's word, and the IMEI are printed."""
+    """The command prints the platform, the IMEI, and the line's state in lpad's word and the platform's."""
     lab.set_line(SECOND, Line.IDLE, imei="356938035643809")
     done = terminal.lpactl("line", "show", "0025").ok()
     assert "idle ('SUSPENDED')" in done.out
@@ -98,7 +98,7 @@ def test_retiring_is_asked_about_at_a_terminal(
 def test_the_enabled_profiles_line_at_a_terminal(
     lab: LineLab, terminal: Terminal, action: str, answer: str
 ) -> None:
-    """For the line that the modem uses lpactl also says that the device goes offline, and asks."""
+    """If the line is the enabled profile's, the question also says that the device will go offline."""
     before = ["y"] if action == "retire" else []
     code, told = at_a_terminal([*terminal.command, "line", action, "First"], *before, answer)
     assert "goes offline" in told

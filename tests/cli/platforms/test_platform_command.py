@@ -57,7 +57,7 @@ def test_check(tmp_path: Path) -> None:
 
 
 def test_list_and_products(desk: SimulatedPlatform, tmp_path: Path) -> None:
-    """The settings' platforms and the shipped ones are listed, and what can be ordered with its price."""
+    """The commands list the settings' platforms, those shipped with lpad, and the products with prices."""
     config = ("--config", str(tmp_path / "lpad.yaml"))
     listed = lpad("platform", "list", *config).stdout
     assert "mine" in listed
@@ -93,7 +93,7 @@ def test_try_reads_only(desk: SimulatedPlatform, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("wrong", "told"), [(False, "answers and lists 1 products"), (True, "credentials")])
 def test_try_a_platform_that_finds_nothing(tmp_path: Path, pki: Pki, *, wrong: bool, told: str) -> None:
-    """A platform without a search is asked for its products: a wrong key does not pass as an empty answer."""
+    """If the search finds nothing, lpad also asks for the products, which a wrong key does not get."""
     shelf = SmdpShelf(Orders(tmp_path / "orders"), address=lambda: "smdp.example.com")
     with SimulatedPlatform("yoni", pki=pki, shelf=shelf) as yoni:
         (tmp_path / "ca.der").write_bytes(next(iter(pki.ci.values())).der)

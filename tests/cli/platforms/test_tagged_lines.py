@@ -93,7 +93,7 @@ def test_they_are_changed_together(things: SimulatedPlatform, tmp_path: Path) ->
 
 
 def test_a_refused_line_stops_no_other(things: SimulatedPlatform, tmp_path: Path) -> None:
-    """The first is refused, the second changed; the exit code says that something is left."""
+    """Although the platform refuses the first line, the second is changed; the exit code is not 0."""
     things.faults.add(PlatformFault.LINE_REFUSED, call="activate")
     done = lpad(*lines(tmp_path, "activate", "--tag", TAG, "--yes"))
     assert (done.returncode, words(things)) == (exit_codes.SERVER, [None, None, "ACTIVE"])

@@ -118,7 +118,7 @@ WAYS = {"argument": by_argument, "file": by_file, "standard input": by_standard_
 
 @pytest.mark.parametrize("way", WAYS)
 def test_every_form_on_each_way_of_lpactl(tmp_path: Path, way: str) -> None:
-    """Server and matching ID come out alike; a refused text is explained with the remedy."""
+    """Each form leads to the same server and matching ID; the error for a refused text states what to do."""
     for text, matching_id in ACCEPTED:
         done = WAYS[way](text, tmp_path)
         assert done.exit_code == 0, (text, done.output)

@@ -44,7 +44,7 @@ def used(terminal: Terminal) -> Terminal:
     """A card with a profile, some history and a listener."""
     terminal.lpactl("download", terminal.lab.code(terminal.lab.order())).ok()
     terminal.lpactl("enable", FIRST).ok()
-    # what changes by itself between two answers has ended
+    # By now, all that changes by itself between two answers has ended.
     terminal.lab.until_true(lambda: not answer(terminal, f"/v1/euiccs/{CARD}/notifications")["pending"])
     terminal.lab.engine.listeners.connect("program", Asker(user=0, admin=True), after=None)
     return terminal
@@ -57,7 +57,7 @@ def answer(terminal: Terminal, path: str) -> Any:
 
 @pytest.mark.parametrize(("arguments", "path"), READ_ONLY)
 def test_what_is_shown_is_the_answer(used: Terminal, arguments: tuple[str, ...], path: str) -> None:
-    """The frame of a list, the order of the fields and the fields that the client does not know remain."""
+    """The output keeps the list's frame, the order of fields, and fields that the client does not know."""
     shown = used.lpactl(*arguments, "--json").ok().json
     assert list(_without_ages(shown)) == list(_without_ages(answer(used, path)))
     assert _without_ages(shown) == _without_ages(answer(used, path))

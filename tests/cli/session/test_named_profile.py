@@ -1,4 +1,4 @@
-"""A profile is addressed by ICCID, the end of it, nickname or name, if that is unique."""
+"""A profile is addressed by its ICCID, the last digits of it, its nickname or its name, if unique."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def test_folders_of_the_service_alone() -> None:
     ],
 )
 def test_permission(tmp_path: Path, mode: int, group: str, told: str | None) -> None:
-    """The group that owns the port is the one to join, unless only root may open it."""
+    """If the service may not open a port, setup names the port's group, unless only root may open it."""
     port = tmp_path / "port"
     port.touch()
     os.chown(port, 0, grp.getgrnam(group).gr_gid)
@@ -45,7 +45,7 @@ def test_permission(tmp_path: Path, mode: int, group: str, told: str | None) -> 
 
 
 def test_the_group_to_join() -> None:
-    """The first group with every role is named, unless the user is in one of them already."""
+    """Setup names the first group that has every role, unless the user is already in such a group."""
     assert group_to_join(["lpad"], user=None) == (
         "to use lpactl without root, join the group 'lpad': adduser USER lpad, then log in again"
     )

@@ -64,7 +64,7 @@ def written(folder: Path) -> list[tuple[str, str | None, list[str]]]:
 
 
 def test_the_other_port_becomes_a_fallback(tmp_path: Path, card: SoftCard) -> None:
-    """There is one modem, so there is nothing to choose, and both of its ports are written."""
+    """The two ports belong to one modem, so setup offers no choice and writes both."""
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
     with PtyModem(card, path=at), MbimModem(card, path=mbim):
         asked = run_setup(tmp_path)
@@ -167,7 +167,7 @@ def test_another_port_of_a_listed_modem(
 
 
 def test_a_terminal_is_asked_before_a_port_is_added(tmp_path: Path, card: SoftCard) -> None:
-    """There is nothing to choose: the user only agrees to the shown lines."""
+    """Setup offers no choice: the user only confirms the lines that are shown."""
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
     settings_with(tmp_path, listing(at))
     command = [sys.executable, "-m", "lpad.cli.lpad", "setup", "--config", str(tmp_path / "lpad.yaml")]
@@ -219,7 +219,7 @@ def test_a_port_is_added_to_a_list_with_a_line_for_each(tmp_path: Path, card: So
 
 @pytest.mark.parametrize("comment", ["", "  # the port"])
 def test_a_port_on_the_line_below_its_key(tmp_path: Path, card: SoftCard, comment: str) -> None:
-    """The new list goes before the key, so that its value stays with it."""
+    """The new list is written before a key whose value is on the next line, so that both stay together."""
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
     settings_with(tmp_path, f"  gate:\n    port:{comment}\n      {at}\n")
     with PtyModem(card, path=at), MbimModem(card, path=mbim):
@@ -236,7 +236,7 @@ def test_a_port_on_the_line_below_its_key(tmp_path: Path, card: SoftCard, commen
     ],
 )
 def test_the_line_to_write_replaces_the_list(tmp_path: Path, card: SoftCard, listed: str) -> None:
-    """A user who adds the line to the list that exists would write its key twice."""
+    """The shown line replaces the existing list: if it were added, the file would contain the key twice."""
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
     settings_with(tmp_path, listing(tmp_path / "away", more=listed.format(at=at)))
     before = (tmp_path / "lpad.yaml").read_bytes()
@@ -317,7 +317,7 @@ def test_a_card_that_moved_to_another_device(
 
 
 def test_both_euiccs_of_a_card_get_the_port(tmp_path: Path, card: SoftCard) -> None:
-    """Entries at one port must list the same ports."""
+    """Two eUICCs of one card must list the same ports, so both entries get the new port."""
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
     one = f"  one:\n    port: {at}\n    aid: {ISD_R}\n"
     two = f"  two:\n    aid: A0000005591010FFFFFFFF8900000200\n    port: {at}\n"

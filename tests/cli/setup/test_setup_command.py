@@ -134,7 +134,7 @@ def test_a_choice_among_ports(tmp_path: Path, pki: Pki, port: Path) -> None:
 
 
 def test_nothing_found(tmp_path: Path) -> None:
-    """A port that is not there, and one that answers nothing, are explained."""
+    """Setup explains a missing port, and a port that does not answer."""
     ours, theirs = os.openpty()
     try:
         done = setup(tmp_path, "--port", str(tmp_path / "none"), "--port", os.ttyname(theirs), "--yes")
@@ -148,7 +148,7 @@ def test_nothing_found(tmp_path: Path) -> None:
 
 
 def test_a_locked_port_is_explained(tmp_path: Path, port: Path) -> None:
-    """The program that holds the port is named."""
+    """If another program holds the port, setup names this program."""
     import serial  # noqa: PLC0415 - acts as another program
 
     with serial.Serial(str(port.resolve()), exclusive=True):
@@ -183,7 +183,7 @@ def test_a_missing_card_is_explained(tmp_path: Path, card: SoftCard) -> None:
 
 
 def test_a_reader(tmp_path: Path, card: SoftCard) -> None:
-    """A card in a reader gets the reader's full name."""
+    """For a card in a reader, setup writes the reader's full name."""
     with PrivatePcscd() as pcscd, VirtualReaderCard(card, port=pcscd.port):
         wait_for_cards(present={FIRST})
         done = setup(tmp_path, "--reader", FIRST, "--yes").ok()
@@ -192,7 +192,7 @@ def test_a_reader(tmp_path: Path, card: SoftCard) -> None:
 
 
 def test_without_the_right_to_write(tmp_path: Path) -> None:
-    """If the file cannot be written, nothing is tried."""
+    """If the settings file cannot be written, setup tries no port."""
     done = run([*LPAD, "setup", "--config", str(tmp_path / "none" / "lpad.yaml"), "--yes"])
     assert done.code == exit_codes.USAGE
     assert "there is no such folder; --dry-run" in done.err
@@ -209,7 +209,7 @@ def test_the_service_is_restarted_and_reads_the_card(tmp_path: Path, port: Path)
         assert "no card is configured; run 'lpad setup'" in daemon.log
         programs = tmp_path / "programs"
         programs.mkdir()
-        # in the place of systemd, which tests/system has: the settings' cards take effect with a reload
+        # This replaces systemd, which tests/system has: a reload brings the settings' cards into force.
         (programs / "systemctl").write_text(
             f"#!/bin/sh\n[ \"$*\" = 'restart lpad.service' ] && kill -HUP {daemon.process.pid}\n",
             encoding="utf-8",

@@ -141,7 +141,7 @@ def test_the_help_has_the_table(program: str) -> None:
 
 @pytest.mark.parametrize("kind", sorted(set(kinds(LpadError)) - {LpadError.kind}))
 def test_each_kind_of_error_has_its_code(kind: str) -> None:
-    """No kind of error lacks a row, and so ends as 'lpad itself is wrong'."""
+    """Each kind of error has a row in the table; none falls through to 'lpad itself is wrong'."""
     expected = {
         exit_codes.CARD: kinds(CardError),
         exit_codes.SERVER: kinds(ServerError),

@@ -15,7 +15,7 @@ from lpad.cli.terminal.other_program import COMMANDS
 
 
 def test_the_table_has_each_command_of_one_program_alone() -> None:
-    """A new command has its place in the table."""
+    """The table of commands lists every command of lpad and of lpactl, each under one program."""
     names = {
         "lpad": set(lpad.list_commands(click.Context(lpad))),
         "lpactl": set(lpactl.list_commands(click.Context(lpactl))),

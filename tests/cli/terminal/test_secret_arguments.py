@@ -65,7 +65,7 @@ def test_codes_leave_the_list_of_processes(mute: Path, arguments: list[str], sec
 
 
 def test_nothing_to_hide() -> None:
-    """Without codes in the arguments nothing is touched."""
+    """Without codes in the arguments, lpactl leaves its list of arguments unchanged."""
     before = Path("/proc/self/cmdline").read_bytes()
     hide(None, "")
     hide("no-such-argument")

@@ -46,7 +46,7 @@ def at_a_terminal(script: str, columns: int = 80, environment: dict[str, str] | 
             | (environment or {}),
         ):
             os.close(theirs)
-            with suppress(OSError):  # EIO: it has ended
+            with suppress(OSError):  # EIO: the command has ended
                 while piece := os.read(ours, 4096):
                     told += piece
     finally:

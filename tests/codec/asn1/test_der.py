@@ -79,14 +79,14 @@ def test_members_in_another_order_are_read() -> None:
 
 
 def test_the_first_of_two_counts() -> None:
-    """If a member comes twice, the first one counts."""
+    """If a member occurs twice, the first one counts."""
     data = tlv.encode(0xE3, tlv.encode(0x92, b"first"), tlv.encode(0x92, b"second"))
     assert der.decode("ProfileInfo", data) == {"profileName": "first"}
 
 
 @pytest.mark.parametrize("data", ["FF", "01", "80", "0001"])
 def test_any_nonzero_is_true(data: str) -> None:
-    """Any BOOLEAN but zero is true."""
+    """A BOOLEAN with any value other than zero is true."""
     request = tlv.encode(
         0xBF31, tlv.encode(0xA0, tlv.encode(0x5A, ICCID)), tlv.encode(0x81, bytes.fromhex(data))
     )
@@ -156,7 +156,7 @@ def test_a_missing_member_is_named() -> None:
 
 
 def test_other_types_are_refused() -> None:
-    """An element of another type is not a value of this one, nor is an unknown alternative or member."""
+    """Reading refuses an element of another type, and an unknown alternative or member."""
     with pytest.raises(MalformedError, match="BF31 is not of type DisableProfileResponse"):
         der.decode("DisableProfileResponse", bytes.fromhex("BF3103800100"))
     with pytest.raises(MalformedError, match="alternative"):

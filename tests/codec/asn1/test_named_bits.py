@@ -32,7 +32,7 @@ def test_names() -> None:
 
 
 def test_numbers_within_the_bytes() -> None:
-    """A bit count that exceeds the bytes does not lead beyond their end."""
+    """If the bit count exceeds the bytes, nothing beyond their end is read."""
     assert named_bits.numbers((b"\x01", 30)) == (7,)
 
 

@@ -1,4 +1,4 @@
-"""MBIM messages and fragments as bytes: exact (MBIM 1.0), in both directions, and with arbitrary input."""
+"""MBIM messages and fragments as bytes: written and read as in MBIM 1.0, and read from arbitrary input."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ VECTORS = [
 
 @pytest.mark.parametrize(("message", "octets"), VECTORS, ids=lambda each: type(each).__name__)
 def test_writes_and_reads_each_message_by_the_letter(message: Message, octets: str) -> None:
-    """Type, length and transaction stand first, then the fragment's head, then the body (MBIM 1.0, 9)."""
+    """Type, length and transaction come first, then the fragment header, then the body (MBIM 1.0, 9)."""
     raw = bytes.fromhex(octets)
     assert encode(message) == (raw,)
     assert decode(raw) == message
@@ -121,7 +121,7 @@ def test_every_message_comes_back_whole(message: Message, most: int, piece: int)
 def test_finds_the_next_message_after_noise(messages: list[Message], noise: bytes) -> None:
     """Bytes that are not a message are skipped; the next complete message is found."""
     receiver = Receiver(types=ALL_TYPES)
-    zeros = bytes(200)  # ends any message that the noise may have begun, at most once 64 KiB long
+    zeros = bytes(200)  # This ends any message that the noise may have begun, which is at most 64 KiB long.
     receiver.receive(noise + zeros)
     receiver.forget()
     found = receiver.receive(zeros + b"".join(b"".join(encode(each)) for each in messages))
@@ -131,7 +131,7 @@ def test_finds_the_next_message_after_noise(messages: list[Message], noise: byte
 
 @given(st.binary(max_size=400))
 def test_any_bytes_are_a_message_or_an_error(raw: bytes) -> None:
-    """For foreign bytes the parser raises one kind of error only, and the receiver none."""
+    """Whatever the bytes are, the parser raises only one kind of error, and the receiver raises none."""
     receiver = Receiver(types=ALL_TYPES)
     receiver.receive(raw)
     with suppress(MalformedError):
@@ -180,7 +180,7 @@ def test_fragments_out_of_order_are_given_up(order: tuple[int, ...]) -> None:
 
 
 def test_fragments_of_two_messages_may_take_turns() -> None:
-    """An indication between two fragments of an answer disturbs neither."""
+    """An indication may arrive between two fragments of an answer; both messages are read."""
     one = fragments_of(bytes(100))
     other = encode(Indication(service=BASIC_CONNECT, cid=2, info=bytes(100)), max_transfer=64)
     receiver = Receiver()
@@ -191,7 +191,7 @@ def test_fragments_of_two_messages_may_take_turns() -> None:
 
 
 def test_unfinished_messages_do_not_pile_up() -> None:
-    """A function that never finishes its messages costs a limited amount of memory."""
+    """If the modem never finishes its messages, they take only a limited amount of memory."""
     receiver = Receiver()
     for transaction in range(1, 1000):
         head = encode(

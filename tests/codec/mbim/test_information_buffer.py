@@ -1,4 +1,4 @@
-"""Information buffers: the layout of each type, back and forth, and buffers that contradict themselves."""
+"""Information buffers: each type is written and read, and buffers that contradict themselves are refused."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def test_a_pointer_out_of_the_buffer_is_an_error(kind: type[Any], octets: str) -
 
 
 def test_a_part_without_size_may_have_any_offset() -> None:
-    """Firmware leaves rubbish in the offset of an empty part."""
+    """The offset of an empty part is ignored, because some firmware leaves rubbish there."""
     raw = bytes.fromhex("90000000 00000000 FFFFFFFF")
     assert decode(ApduAnswer, raw) == ApduAnswer(status=0x90)
 

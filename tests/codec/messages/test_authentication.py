@@ -38,7 +38,7 @@ def test_server_signed1() -> None:
 
 @pytest.mark.parametrize("left_out", sorted(SIGNED1))
 def test_server_signed1_is_read_whole_or_not(left_out: str) -> None:
-    """A server that leaves a field out is malformed."""
+    """If the server's answer lacks a field, it is malformed."""
     raw = Schema.compile().encode("ServerSigned1", SIGNED1)
     fields = {"transactionId": 0x80, "euiccChallenge": 0x81, "serverAddress": 0x83, "serverChallenge": 0x84}
     kept = [child.raw for child in tlv.parse(raw).children() if child.tag != fields[left_out]]
@@ -47,7 +47,7 @@ def test_server_signed1_is_read_whole_or_not(left_out: str) -> None:
 
 
 def test_device_info() -> None:
-    """TAC, IMEI, capabilities and matching ID arrive where the card and the server read them."""
+    """TAC, IMEI, capabilities and matching ID are in the fields in which card and server read them."""
     device = DeviceInfo(IMEI.tac, DeviceCapabilities(utran=release(11), eutran_epc=release(15, 1, 2)), IMEI)
     raw = CtxParams1("TOKEN-1", device).encode()
     assert Schema.compile().decode("CtxParams1", raw) == (
@@ -96,7 +96,7 @@ def test_cards_that_know_no_extensions_get_none() -> None:
 @pytest.mark.parametrize("ci", [None, bytes.fromhex("040201FF")])
 def test_requests_are_joined_from_what_came(ci: bytes | None) -> None:
     """The server's elements are in the request byte for byte, in the standard's order."""
-    signed = bytes.fromhex("3081028000")  # a length form that re-encoding would lose
+    signed = bytes.fromhex("3081028000")  # a form of length that re-encoding would lose
     parts = {
         "serverSigned1": signed,
         "serverSignature1": b"\x01" * 64,
@@ -116,7 +116,7 @@ def test_requests_are_joined_from_what_came(ci: bytes | None) -> None:
 
 
 def test_a_card_that_agrees() -> None:
-    """An agreement is passed on unchanged."""
+    """The card's agreement is passed on to the server unchanged."""
     ok = {
         "euiccSigned1": bytes.fromhex("3000"),
         "euiccSignature1": bytes(64),
@@ -129,7 +129,7 @@ def test_a_card_that_agrees() -> None:
 
 @pytest.mark.parametrize("error", list(AuthenticateError))
 def test_a_card_that_refuses(error: AuthenticateError) -> None:
-    """Each reason is read, with the transaction ID and without."""
+    """Each reason for a refusal is read, with the transaction ID or without it."""
     for value in ({"transactionId": b"1"}, {}):
         raw = Schema.compile().encode(
             "AuthenticateServerResponse",
@@ -140,6 +140,6 @@ def test_a_card_that_refuses(error: AuthenticateError) -> None:
 
 @pytest.mark.parametrize("data", ["", "BF3800", "BF3802A000", "BF3802A100", "BF3802A200", "BF2102A000"])
 def test_neither_agreement_nor_refusal(data: str) -> None:
-    """Any other answer is malformed."""
+    """Any answer other than the defined ones is malformed."""
     with pytest.raises(MalformedError):
         AuthenticateServerResponse.decode(bytes.fromhex(data))

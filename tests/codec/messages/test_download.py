@@ -39,7 +39,7 @@ def test_smdp_signed2(*, required: bool, otpk: bytes | None) -> None:
     [("12345678", "d36dfe02fcc86970ea290811663ce9a5ae3b58d1e24a0f5f6ea0ff870635b864")],
 )
 def test_confirmation_code_vector(code: str, hashed: str) -> None:
-    """The hash is taken of the typed text, then again with the transaction ID."""
+    """The typed text is hashed, and the result is hashed again with the transaction ID."""
     assert hash_confirmation_code(code, TRANSACTION_ID).hex() == hashed
 
 
@@ -76,7 +76,7 @@ def test_prepare_download(hash_cc: bytes | None) -> None:
 
 
 def test_a_card_that_agrees_to_download() -> None:
-    """An agreement is passed on unchanged."""
+    """The card's agreement is passed on to the server unchanged."""
     ok = {"euiccSigned2": bytes.fromhex("3000"), "euiccSignature2": bytes(64)}
     raw = Schema.compile().encode("PrepareDownloadResponse", ("downloadResponseOk", ok))
     assert PrepareDownloadResponse.decode(raw) == PrepareDownloadResponse(raw, None)
@@ -109,7 +109,7 @@ def test_cancelled_sessions() -> None:
 
 @pytest.mark.parametrize("data", ["", "BF2100", "BF4100", "BF2102A000", "BF4102A000", "BF4102A200"])
 def test_neither_yes_nor_no(data: str) -> None:
-    """Any other answer is malformed."""
+    """Any answer other than the defined ones is malformed."""
     for decode in (PrepareDownloadResponse.decode, CancelSessionResponse.decode):
         with pytest.raises(MalformedError):
             decode(bytes.fromhex(data))

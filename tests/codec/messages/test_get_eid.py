@@ -12,7 +12,7 @@ EID = "89049032123451234512345678901235"
 
 
 def test_eid() -> None:
-    """The EID is requested by its tag, and its digits are not swapped."""
+    """Lpad requests the EID by its tag, and reads the digits without swapping nibbles."""
     assert Schema.compile().decode("GetEuiccDataRequest", GET_EID) == {"tagList": b"\x5a"}
     assert decode_eid(bytes.fromhex("BF3E125A10" + EID)).digits == EID
     for data in ("", "BF3E00", "BF3E035A0189", "BF3E125A10" + "AA" * 16):

@@ -122,6 +122,6 @@ def test_an_unreadable_complaint_of_the_interpreter(sima: bytes) -> None:
     ["", "BF3700", "BF3703BF2700", "BF360100", "BF370BBF2708BF2F03800105A200", "BF370ABF2707A205A0034F01A0"],
 )
 def test_other_answers_are_malformed(data: str) -> None:
-    """Any other answer is malformed."""
+    """Any answer other than the defined ones is malformed."""
     with pytest.raises(MalformedError):
         ProfileInstallationResult.decode(bytes.fromhex(data))

@@ -19,7 +19,7 @@ from lpad.codec.messages.memory_reset import EuiccMemoryResetRequest, EuiccMemor
     ],
 )
 def test_memory_reset(request_: EuiccMemoryResetRequest, wire: str) -> None:
-    """Each option has its bit."""
+    """Each option of a memory reset is encoded as its own bit."""
     assert request_.encode().hex().upper() == wire
 
 
@@ -27,5 +27,5 @@ def test_memory_reset(request_: EuiccMemoryResetRequest, wire: str) -> None:
     ("code", "reason"), [(0, "ok"), (1, "nothingToDelete"), (5, "catBusy"), (127, "undefinedError")]
 )
 def test_memory_reset_results(code: int, reason: str) -> None:
-    """Each result has its name."""
+    """Each result of a memory reset has a name."""
     assert EuiccMemoryResetResult.decode(tlv.encode(0xBF34, bytes([0x80, 1, code]))).reason == reason

@@ -37,7 +37,7 @@ METADATA = {
 
 
 def test_all_fields_shown_before_a_download_are_read() -> None:
-    """All that is shown before a download is read."""
+    """All fields that a user sees before a download are read."""
     raw = Schema.compile().encode("StoreMetadataRequest", METADATA)
     assert ProfileMetadata.decode(raw) == ProfileMetadata(
         raw=raw,
@@ -56,7 +56,7 @@ def test_all_fields_shown_before_a_download_are_read() -> None:
 
 
 def test_the_least_metadata() -> None:
-    """Without a class a profile is operational; other missing fields are None or empty."""
+    """A profile without a class counts as operational; other missing fields are None or empty."""
     least = {name: METADATA[name] for name in ("iccid", "serviceProviderName", "profileName")}
     read = ProfileMetadata.decode(Schema.compile().encode("StoreMetadataRequest", least))
     assert read.profile_class is ProfileClass.OPERATIONAL
@@ -64,7 +64,7 @@ def test_the_least_metadata() -> None:
 
 
 def test_metadata_beyond_all_reason() -> None:
-    """Metadata need a kilobyte or two; more is refused, because it would be kept with each change."""
+    """Metadata take a kilobyte or two; much longer ones are refused, because each change keeps them."""
     largest = Schema.compile().encode("StoreMetadataRequest", METADATA | {"icon": bytes(16_000)})
     assert ProfileMetadata.decode(largest).icon == bytes(16_000)
     with pytest.raises(MalformedError, match="bytes"):
@@ -141,7 +141,7 @@ def test_an_empty_table() -> None:
 
 @pytest.mark.parametrize("data", ["BF4300", "BF4304A0023000", "BF4306A00430028000"])
 def test_a_table_that_cannot_be_read_is_malformed(data: str) -> None:
-    """Data on permissions are read in full or not at all."""
+    """If a part of the table cannot be read, all of it is malformed, because it grants permissions."""
     with pytest.raises(MalformedError):
         decode_rat(bytes.fromhex(data))
 
@@ -159,7 +159,7 @@ def metadata_with(*odd: bytes, rules: bytes = b"") -> bytes:
     ],
 )  # fmt: skip
 def test_odd_extra_data_fails_no_download(odd: str) -> None:
-    """Odd, unknown or truncated elements, and bytes after the last one, are omitted."""
+    """Odd, unknown or truncated elements, and bytes after the last one, are ignored."""
     read = ProfileMetadata.decode(metadata_with(bytes.fromhex(odd)))
     assert (str(read.iccid), read.service_provider_name, read.name) == ("898600B5000000000015", "A", "B")
     assert read.pprs == ()
@@ -167,7 +167,7 @@ def test_odd_extra_data_fails_no_download(odd: str) -> None:
 
 
 def test_policy_rules_that_cannot_be_read_are_not_none() -> None:
-    """Unreadable data on disabling and deleting count as policy rules."""
+    """If the policy rules cannot be read, the profile counts as having rules."""
     whole = metadata_with(bytes.fromhex("930A"), rules=bytes.fromhex("99020640"))
     assert ProfileMetadata.decode(whole).pprs == ("ppr1",)
     for odd in ("9900", "990109", "940599020640"):

@@ -58,7 +58,7 @@ def retrieved(*elements: bytes) -> bytes:
 
 @pytest.mark.parametrize("number", [0, 127, 128, 32768, 2**31 - 1])
 def test_numbers(number: int) -> None:
-    """Sequence numbers of any size are read and asked for, 0 included."""
+    """Sequence numbers of any size, even 0, are read and requested."""
     read = NotificationMetadata.decode(metadata(number))
     assert read == NotificationMetadata(
         number, NotificationEvent.ENABLE, "a.example.com", Iccid.from_bytes(ICCID)
@@ -101,7 +101,7 @@ def test_list_requests() -> None:
 
 
 def test_lists_ascend() -> None:
-    """The list is in the order in which it must be sent, whatever the card's."""
+    """The list is in the order in which notifications must be sent, whatever order the card uses."""
     answer = ListNotificationResponse.decode(listed(metadata(9), metadata(0), metadata(130)))
     assert [entry.sequence_number for entry in answer.notifications] == [0, 9, 130]
     assert answer.error is None
@@ -122,7 +122,7 @@ def test_an_entry_without_number() -> None:
 
 
 def test_no_list() -> None:
-    """A refusal to list is an error."""
+    """If the card refuses to list, that is an error."""
     assert ListNotificationResponse.decode(bytes.fromhex("BF280381017F")).error is (
         ListNotificationError.UNDEFINED_ERROR
     )
@@ -175,13 +175,13 @@ def test_nothing_retrieved() -> None:
 
 @pytest.mark.parametrize(("code", "result"), [(0, "OK"), (1, "NOTHING_TO_DELETE"), (127, "UNDEFINED_ERROR")])
 def test_removal(code: int, result: str) -> None:
-    """A notification was removed, was gone already, or its removal is refused."""
+    """The card's answer says that a notification was removed, that it was already gone, or that it stays."""
     assert NotificationSentResult.decode(bytes([0xBF, 0x30, 3, 0x80, 1, code])).name == result
 
 
 @pytest.mark.parametrize("data", ["", "BF2802A500", "BF2B02A500", "3000", "BF3700", "BF2F00", "BF310180"])
 def test_other_answers_are_malformed(data: str) -> None:
-    """Any other answer is malformed."""
+    """Any answer other than the defined ones is malformed."""
     for decode in (
         ListNotificationResponse.decode,
         RetrieveNotificationsListResponse.decode,
@@ -217,7 +217,7 @@ def test_nothing_odd_hides_an_entry(raw: bytes, unreadable: int) -> None:
 @example(b"\xbf\x2f" + bytes([len(metadata(2))]), b"", b"")
 @example(b"\x30\x7f", b"\xa0\x20", b"\x30")
 def test_no_bytes_hide_a_notification(between: bytes, before: bytes, behind: bytes) -> None:
-    """Whatever bytes are before, between and behind them, all notifications in both lists are read."""
+    """All notifications in both lists are read, whatever bytes are before, between and after them."""
     answer = ListNotificationResponse.decode(listed(before, metadata(1), between, metadata(2), behind))
     assert {1, 2} <= {entry.sequence_number for entry in answer.notifications}
     whole = RetrieveNotificationsListResponse.decode(

@@ -90,7 +90,7 @@ def test_nicknames_have_64_bytes() -> None:
     ],
 )
 def test_results(codes: Any, tag: int, type_name: str) -> None:
-    """Each function has the codes and names that the schema has, and an undocumented code survives."""
+    """Each function's result codes and names are those of the schema, and an unknown code is kept."""
     member = parse()["RSPDefinitions"]["types"][type_name]["members"][0]
     assert {code.reason: int(code) for code in codes} == dict(member["named-numbers"])
     for code in (*codes, codes(99)):
@@ -156,7 +156,7 @@ def test_all_fields_of_a_profile_are_read() -> None:
 
 
 def test_a_profile_with_nothing() -> None:
-    """A profile needs its ICCID only."""
+    """An entry with an ICCID and nothing else is a profile."""
     (profile,) = ProfileInfoListResponse.decode(listed({"iccid": bytes(ICCID)})).profiles
     assert profile == ProfileInfo(iccid=ICCID)
     assert not profile.enabled
@@ -174,7 +174,7 @@ def test_many_profiles_and_none() -> None:
 
 @pytest.mark.parametrize("odd", ["9F7000", "4F0101", "B60130", "B703800100", "9300", "BF760101", "9F1F0100"])
 def test_odd_fields_do_not_hide_a_profile(odd: str) -> None:
-    """A field that cannot be read, or is of a later version, is left out; its neighbours stay."""
+    """A field that cannot be read, or is of a later version, is left out; the other fields are read."""
     raw = tlv.encode(0xE3, tlv.encode(0x5A, bytes(ICCID)), bytes.fromhex(odd), tlv.encode(0x92, b"Profile"))
     (profile,) = ProfileInfoListResponse.decode(tlv.encode(0xBF2D, tlv.encode(0xA0, raw))).profiles
     assert (profile.iccid, profile.name, profile.isdp_aid, profile.pprs) == (ICCID, "Profile", None, ())
@@ -192,7 +192,7 @@ def test_odd_fields_do_not_hide_a_profile(odd: str) -> None:
     ],
 )
 def test_policy_rules_that_cannot_be_read_are_not_none(rules: str, read: tuple[str, ...]) -> None:
-    """All elements of rules count, whether the entry has an ICCID or not, and unreadable ones are a rule."""
+    """All elements with rules count, even in an entry without ICCID; an unreadable one counts as a rule."""
     fields = bytes.fromhex(rules), tlv.encode(0x92, b"Profile")
     named, nameless = tlv.encode(0xE3, tlv.encode(0x5A, bytes(ICCID)), *fields), tlv.encode(0xE3, *fields)
     answer = ProfileInfoListResponse.decode(tlv.encode(0xBF2D, tlv.encode(0xA0, named)))
@@ -201,7 +201,7 @@ def test_policy_rules_that_cannot_be_read_are_not_none(rules: str, read: tuple[s
 
 
 def test_a_profile_listed_twice_has_the_rules_of_both_entries() -> None:
-    """Of two entries that contradict each other, the one without rules does not take those of the other."""
+    """A profile listed twice has the rules of both entries, even if one of them contains none."""
     locked = tlv.encode(0xE3, *(each.raw for each in tlv.parse(BARE_A).children()), bytes.fromhex("99020640"))
     for entries in ((BARE_A, locked), (locked, BARE_A)):
         (profile,) = ProfileInfoListResponse.decode(tlv.encode(0xBF2D, *entries)).profiles
@@ -209,7 +209,7 @@ def test_a_profile_listed_twice_has_the_rules_of_both_entries() -> None:
 
 
 def test_names_as_the_card_wrote_them() -> None:
-    """Control characters stay for the reader to escape; bytes that are not UTF-8 are replaced."""
+    """Control characters are kept, and escaped only when shown; bytes that are not UTF-8 are replaced."""
     raw = tlv.encode(
         0xE3, tlv.encode(0x5A, bytes(ICCID)), tlv.encode(0x92, b"\x1b[31m"), tlv.encode(0x91, b"\xff")
     )
@@ -234,13 +234,13 @@ def test_no_list(error: ProfileInfoListError) -> None:
 
 @pytest.mark.parametrize("data", ["", "BF2E02A000", "BF2E00", "BF2D02A500", "BF2D028100", "BF2D"])
 def test_neither_list_nor_refusal(data: str) -> None:
-    """Any other answer is malformed."""
+    """Any answer other than the defined ones is malformed."""
     with pytest.raises(MalformedError):
         ProfileInfoListResponse.decode(bytes.fromhex(data))
 
 
 def test_tags() -> None:
-    """Icons are a kilobyte each: the short list of tags leaves them out."""
+    """The short list of tags leaves icons out, because each takes a kilobyte."""
     assert set(TAGS) - set(TAGS_WITHOUT_ICON) == {0x93, 0x94}
 
 
@@ -294,7 +294,7 @@ def test_nothing_odd_hides_a_profile(raw: bytes, unreadable: int) -> None:
 @example(b"\x04\x7f", b"\xa0\x20", b"\xe3")
 @example(bytes.fromhex("E3425A0A984401000000000000F14F10A0"), b"", b"")
 def test_no_bytes_between_profiles_hide_them(between: bytes, before: bytes, behind: bytes) -> None:
-    """Whatever bytes are before, between and behind the entries, both are read."""
+    """Both entries are read, whatever bytes are before, between and after them."""
     profiles, unreadable = read(tlv.encode(0xBF2D, tlv.encode(0xA0, before, BARE_A, between, BARE_B, behind)))
     assert set(BOTH) <= set(profiles)
     if broken_list.is_padding(before + between + behind):
@@ -303,7 +303,7 @@ def test_no_bytes_between_profiles_hide_them(between: bytes, before: bytes, behi
 
 @given(st.data())
 def test_a_broken_entry_is_counted_and_hides_no_other(data: st.DataObject) -> None:
-    """Whatever happens to the bytes of one entry, its neighbour is read, and the entry is read or counted."""
+    """Whatever bytes of one entry are damaged, the other is read; the damaged one is read or counted."""
     broken = bytearray(BARE_A)
     for _ in range(data.draw(st.integers(1, 4))):
         broken[data.draw(st.integers(0, len(broken) - 1))] = data.draw(st.integers(0, 255))
@@ -353,6 +353,6 @@ def test_a_list_of_nothing_but_odd_bytes_is_not_an_error() -> None:
 
 
 def test_a_card_that_makes_up_entries_fills_no_memory() -> None:
-    """Broken entries are kept separately up to a limit."""
+    """Only a limited number of broken entries is kept; further ones are only counted."""
     assert read(tlv.encode(0xBF2D, b"\xe3\x01\x05" * 10000, BARE_A, BARE_B))[0] == BOTH
     assert read(tlv.encode(0xBF2D, b"\xe3\x01\x05" * 10000))[1] < 100

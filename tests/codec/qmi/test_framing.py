@@ -91,7 +91,7 @@ def raw(text: str) -> bytes:
 
 @pytest.mark.parametrize(("known", "text"), VECTORS)
 def test_known_answers(known: Message, text: str) -> None:
-    """Each message is these bytes, and these bytes are that message."""
+    """Each message is written as the listed bytes, and these bytes are read as that message."""
     assert encode(known) == raw(text)
     assert decode(raw(text)) == known
 
@@ -122,7 +122,7 @@ TO_HOST = st.one_of(
 @settings(deadline=None)
 @given(TO_HOST)
 def test_what_is_written_is_read(sent: Message) -> None:
-    """Every message of every service comes back as it was."""
+    """Each message of each service that is written is read back unchanged."""
     assert decode(encode(sent)) == sent
 
 
@@ -167,7 +167,7 @@ def test_a_frame_without_a_message_is_dropped(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "01", "01 0500 80 0B 04", "02 0C00 80 0B FF | 04 0000 3200 0000"])
 def test_what_is_no_frame_is_refused(text: str) -> None:
-    """Too short, or without the marker."""
+    """A frame that is too short, or that lacks the marker, is refused."""
     with pytest.raises(MalformedError):
         decode(raw(text))
 
@@ -186,7 +186,7 @@ def test_nothing_that_arrives_raises(noise: bytes, cut: int) -> None:
 
 
 def test_a_message_too_long_for_a_frame_is_refused() -> None:
-    """The length has two bytes."""
+    """A message that is too long for the two-byte length field is refused."""
     long = Message(
         kind=Kind.REQUEST,
         service=11,
@@ -207,7 +207,7 @@ def test_the_log_never_shows_parameters() -> None:
 
 
 def test_a_host_and_a_modem_hear_only_each_other() -> None:
-    """The direction in the frame decides, so an echo does not count as an answer."""
+    """Only frames of the other direction are read, so that an echo does not count as an answer."""
     request = raw(VECTORS[0][1])
     assert Receiver(Direction.TO_HOST).receive(request) == []
     assert Receiver(Direction.TO_MODEM).receive(request) == [VECTORS[0][0]]

@@ -1,4 +1,4 @@
-"""The parameters of messages: known answers, back and forth, and parameters that are wrong."""
+"""The parameters of messages: known examples, written and read, and wrong parameters."""
 
 from __future__ import annotations
 
@@ -150,21 +150,21 @@ def parameters(text: str) -> tuple[tuple[int, bytes], ...]:
 
 @pytest.mark.parametrize(("body", "text"), KNOWN, ids=lambda each: type(each).__name__)
 def test_known_parameters(body: Any, text: str) -> None:
-    """Each body is these parameters, and these parameters are that body."""
+    """Each body is written as the listed parameters, and these parameters are read as that body."""
     assert encode(body) == parameters(text)
     assert decode(type(body), parameters(text)) == body
 
 
 @pytest.mark.parametrize(("body", "text"), KNOWN, ids=lambda each: type(each).__name__)
 def test_order_and_unknown_parameters_do_not_matter(body: Any, text: str) -> None:
-    """Later firmware adds parameters, and bytes behind the known fields of one."""
+    """Parameters may come in any order, with unknown ones among them, and with bytes after known fields."""
     given_ = tuple(reversed(parameters(text)))
     grown = ((0xE0, b"new"), *given_, (0xE1, b""))
     assert decode(type(body), grown) == body
 
 
 def test_bytes_after_the_known_fields_are_ignored() -> None:
-    """A longer refresh event has its files behind what lpad reads."""
+    """A refresh event may contain a list of files after the fields that lpad reads."""
     raw = parameters("10: 01 00 00 00 | 0100 E22F 02 003F")
     assert decode(card.RefreshIndication, raw).event.stage == card.RefreshStage.START
 
@@ -203,7 +203,7 @@ def test_the_addresses_of_a_session(text: str, addresses: tuple[str, ...] | None
 
 
 def test_the_result_is_read() -> None:
-    """Status and error; without it there is no response."""
+    """The result has a status and an error; a response without a result is refused."""
     assert result_of((encode_result(Error.ACCESS_DENIED),)) == Result(failed=True, error=82)
     assert result_of(((0x01, b""), encode_result(0))) == Result(failed=False, error=0)
     for wrong in ((), ((0x02, b"\0"),)):
@@ -239,13 +239,13 @@ KINDS: list[Any] = [
 @settings(deadline=None)
 @given(data=st.binary(max_size=60))
 def test_no_parameter_raises_anything_else(kind: Any, data: bytes) -> None:
-    """Whatever is in a parameter, it is read or refused as malformed."""
+    """Whatever a parameter contains, it is either read or refused as malformed."""
     with suppress(MalformedError):
         decode(kind, tuple((number, data) for number in numbers(kind)))
 
 
 def test_each_body_names_its_message() -> None:
-    """Service and message are in the tables of the services."""
+    """Each body's service and message are listed in the tables of the services."""
     assert len(KINDS) > 40
     for kind in KINDS:
         assert kind.SERVICE in tuple(Service)

@@ -51,7 +51,7 @@ def test_not_named() -> None:
     ],
 )
 def test_how_many_bytes_of_an_identifier_prove_it(listed: bytes, key_id: bytes, *, proves: bool) -> None:
-    """Many bytes are sufficient alone; a few only if they begin a known identifier; no bytes never are."""
+    """Many bytes prove an identifier; a few do only if they begin a known one; none never do."""
     assert names_key(listed, key_id) is proves
 
 
@@ -86,5 +86,5 @@ def test_forbidden(forbidden: tuple[bytes, ...], counts: tuple[bytes, ...]) -> N
 
 
 def test_forbidden_of_a_short_entry() -> None:
-    """An entry that may stand for a forbidden CI does not count."""
+    """A shortened entry that may mean a forbidden CI confirms no server."""
     assert permitted((NIST[:8], GSMA), forbidden=(NIST,)) == (GSMA,)

@@ -96,7 +96,7 @@ def test_an_entry_has_fields(journal: Journal, log: logging.Logger) -> None:
 
 
 def test_fields_end_with_their_place(journal: Journal, log: logging.Logger) -> None:
-    """Lines that are logged after a change belong to no change."""
+    """A line that is logged after a change has ended has no field for the change."""
     with logged_with(change_id=7):
         pass
     log.info("idle")
@@ -154,7 +154,7 @@ def test_priorities(level: int, expected: int) -> None:
 
 
 def test_the_journal_is_known_by_its_file(tmp_path: Path) -> None:
-    """$JOURNAL_STREAM counts only while it names the file of standard error."""
+    """$JOURNAL_STREAM is used only if it names the file of standard error."""
     with (tmp_path / "stderr").open("w") as stream:
         there = os.fstat(stream.fileno())
         environment = {"JOURNAL_STREAM": f"{there.st_dev}:{there.st_ino}"}

@@ -161,14 +161,14 @@ def test_the_program_continues_after_an_unformattable_line(
     log: Log, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The program that logs continues; Python reports the mistake on standard error."""
-    for _ in range(2):  # pytest's own handler would raise
+    for _ in range(2):  # pytest's own handler would raise an exception.
         log.handle(log.logger.makeRecord("lpad", logging.INFO, "", 0, "%d needs a number", ("x",), None))
     assert log.lines == []
     assert "needs a number" in capsys.readouterr().err
 
 
 def test_lines_are_counted_without_a_free_thread(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a device without a free thread, a repeated line is counted with the next one that is logged."""
+    """If no thread can be started, the count of a repeated line is logged with the next other line."""
 
     def start(_: threading.Thread) -> NoReturn:
         raise RuntimeError("no more threads")

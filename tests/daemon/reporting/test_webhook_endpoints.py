@@ -50,7 +50,7 @@ def sent(file: SettingsFile) -> Outcome:
 
 
 def test_a_named_ca_takes_the_place_of_the_public_ones(tmp_path: Path, pki: Pki) -> None:
-    """With the CA, the receiver is trusted under its name; without it, the receiver gets nothing."""
+    """With the named CA, lpad trusts the receiver; without that CA, the receiver gets nothing."""
     credential = pki.dp_tls(NAME)
     pem = tmp_path / "server.pem"
     pem.write_bytes(
@@ -74,7 +74,7 @@ def test_a_named_ca_takes_the_place_of_the_public_ones(tmp_path: Path, pki: Pki)
 
 
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    """The same holds for a missing file, and for one without text."""
+    """A key file that others can read is refused, and so is a missing or empty one."""
     with pytest.raises(InvalidSettings, match="other users can read"):
         webhook_endpoints(file := settings(tmp_path, 1, mode=0o644), route=load_route(file))
     file = settings(tmp_path, 1)

@@ -76,7 +76,7 @@ def test_steps_last_as_long_as_the_steady_clock_says() -> None:
 
 
 def test_a_failed_change_keeps_what_the_error_says() -> None:
-    """The record has kind, sentence and details of the error, and whether a retry helps."""
+    """The record has the error's kind, sentence and details, and states whether a retry helps."""
     error = CardRefused("no", function="ES10c.EnableProfile", code=3, reason="disallowedByPolicy")
     failed = make().run().failed(error)
     assert failed.error is not None

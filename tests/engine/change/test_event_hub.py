@@ -24,7 +24,7 @@ def test_a_listener_gets_what_comes_after_it_began() -> None:
 
 
 def test_a_listener_is_woken() -> None:
-    """The wake function is called from the publisher's thread."""
+    """A listener's wake function is called in the publisher's thread."""
     hub = Hub()
     woken = threading.Event()
     hub.subscribe(woken.set)
@@ -48,7 +48,7 @@ def test_a_broken_listener_does_not_affect_the_others() -> None:
 
 
 def test_a_listener_resumes_behind_the_last_event_that_it_saw() -> None:
-    """With the last ID the forgotten part is replayed and nothing is seen twice."""
+    """With the ID of the last event that it saw, a listener gets all later events, and none twice."""
     hub = Hub()
     first = hub.subscribe(nothing)
     hub.publish("change", {"n": 1})
@@ -61,7 +61,7 @@ def test_a_listener_resumes_behind_the_last_event_that_it_saw() -> None:
 
 
 def test_a_slow_listener_loses_the_oldest_and_learns_how_many() -> None:
-    """A listener that does not read gets a count of what it lost, then the latest events."""
+    """A listener that does not read gets the number of lost events, then the latest events."""
     hub = Hub()
     slow = hub.subscribe(nothing)
     for number in range(PATIENCE + 10):
@@ -99,7 +99,7 @@ def test_nonsense_as_the_last_id_is_not_an_error() -> None:
 
 
 def test_a_closed_subscription_gets_nothing() -> None:
-    """After closing, events pass by; closing twice is not an error."""
+    """A closed subscription gets no events; closing it twice is not an error."""
     hub = Hub()
     subscription = hub.subscribe(nothing)
     subscription.close()

@@ -23,7 +23,7 @@ def test_a_guard_is_kept_once_all_was_met() -> None:
 
 
 def test_a_guard_with_anything_unmet_is_not_kept() -> None:
-    """A guard with an unmet condition is not kept, whichever request is made."""
+    """A guard with an unmet condition is not kept, whatever kind of condition that is."""
     guard = _guard("registered", "confirm").saw("confirm", met=True, seen="yes")
     assert not guard.met
     with pytest.raises(InternalError, match="registered: not seen yet"):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.lab import Lab
 
 MOST_KEYS = 30
-"""A limit in place of lpad's own, because each key is a write to the disk."""
+"""A limit that replaces lpad's own, because each key is a write to the disk."""
 
 
 def key(name: str, *, uid: int = 0, request: bytes = b"r") -> IdempotencyKey:
@@ -44,7 +44,7 @@ def test_the_same_key_leads_to_the_same_change(lab: Lab) -> None:
 
 
 def test_a_key_survives_a_restart(lab: Lab) -> None:
-    """The journal remembers it with the change."""
+    """The journal keeps a request's key with its change, so that it outlasts a restart."""
     first = lab.engine.submit(CARD, RefreshParams(), key=key("a"))
     lab.ended(first.change.id)
     lab.stop()
@@ -53,7 +53,7 @@ def test_a_key_survives_a_restart(lab: Lab) -> None:
 
 
 def test_one_key_from_many_threads_is_one_change(lab: Lab) -> None:
-    """Repetitions that race each other start nothing twice."""
+    """The same request from many threads at the same time starts one change."""
     found: list[int] = []
 
     def submit() -> None:
@@ -82,7 +82,7 @@ def test_an_answer_is_taken_once(lab: Lab) -> None:
 
 
 def test_a_download_under_way_is_not_begun_twice(lab: Lab) -> None:
-    """The same order in the same words leads to that change; other words, or an ended one, to a new one."""
+    """A download requested again in the same words leads to the same change, until that has ended."""
     secrets = {"activation_code": lab.code(lab.order())}
     first = lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True)
     lab.asked(first.id)
@@ -110,13 +110,13 @@ def test_a_request_after_a_cancellation_gets_a_new_change(lab: Lab) -> None:
 
 
 def test_other_changes_may_be_asked_for_twice(lab: Lab) -> None:
-    """A to B to A is three switches: only downloads are recognised by their content."""
+    """Only downloads are recognised by their content: the same switch, requested twice, is two changes."""
     first = lab.submit(Kind.ENABLE, iccid="8900101000000000017")
     assert lab.submit(Kind.ENABLE, iccid="8900101000000000017").id != first.id
 
 
 def test_the_queue_and_the_keys_have_an_end(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full queue refuses a change, and a change more than a number of keys; repetitions are accepted."""
+    """A full queue refuses further changes, and a change accepts only so many keys; repetitions pass."""
     monkeypatch.setattr(keyed_requests, "MOST_KEYS", MOST_KEYS)
     secrets = {"activation_code": lab.code(lab.order())}
     with held(lab):

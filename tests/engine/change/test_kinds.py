@@ -230,7 +230,7 @@ ERRORS: list[tuple[str, object, object]] = [
 
 @pytest.mark.parametrize(("kind", "written", "read"), ERRORS)
 def test_the_details_of_an_error_have_the_type_of_its_kind(kind: str, written: object, read: object) -> None:
-    """Additions of a later lpad are ignored; a record that does not fit, or is of an unknown kind, stays."""
+    """A later lpad's additions are ignored; a record that does not fit, or of an unknown kind, is kept."""
     error = {"kind": kind, "sentence": "…", "details": written}
     pause = {"reason": "card", "since": "2026-11-01T00:00:00Z", "retry_at": None, "error": error}
     found = msgspec.json.decode(record("refresh", {})) | {"error": error, "pause": pause}

@@ -10,7 +10,7 @@ from lpad.remote.trust.tls_failure import CLOCK_UNSET_BEFORE
 
 
 def after(last: Moment, clocks: Clocks) -> float:
-    """Return how old a moment of an earlier run of lpad is for one that is started now."""
+    """Return the age that a moment of an earlier run of lpad has for an lpad that starts now."""
     clock = clocks.clock()
     clock.go_on(last)
     return clock.now().since(last.steady)

@@ -24,7 +24,7 @@ def rebooted(wall: float, boot_id: str = "second") -> Moment:
 
 @pytest.mark.parametrize(("seconds", "left"), [(0, 180), (60, 120), (179.5, 0.5), (180, 0), (5000, 0)])
 def test_the_limit_runs_while_lpad_is_down(seconds: float, left: float) -> None:
-    """Time continues while lpad is down."""
+    """The time limit continues while lpad does not run."""
     assert LIMIT.left(later(seconds)) == pytest.approx(left)
 
 
@@ -36,7 +36,7 @@ def test_within_one_boot_the_wall_clock_does_not_count(wall: float) -> None:
 
 @pytest.mark.parametrize(("wall", "left"), [(0, 180), (100, 80), (180, 0), (1e9, 0)])
 def test_after_a_reboot_the_wall_clock_decides(wall: float, left: float) -> None:
-    """After a reboot the wall clock counts, even if it was set: at worst a good profile is rolled back."""
+    """After a reboot the wall clock counts, even one just set; at worst a good profile is rolled back."""
     assert LIMIT.left(rebooted(wall)) == pytest.approx(left)
     assert LIMIT.carried_on(rebooted(wall)).left(rebooted(wall)) == pytest.approx(left)
 
@@ -53,7 +53,7 @@ def test_but_only_once() -> None:
     """A device that restarts repeatedly under the new profile returns to the previous one."""
     again = LIMIT.carried_on(rebooted(-3600))
     assert again.left(rebooted(-7200, "third")) == 0
-    assert again.left(rebooted(-3590, "third")) == pytest.approx(170)  # a clock that continues counts
+    assert again.left(rebooted(-3590, "third")) == pytest.approx(170)  # A clock that continues is used.
 
 
 def test_a_reboot_does_not_prolong_the_limit() -> None:
@@ -77,7 +77,7 @@ def test_a_kernel_without_boot_id_leaves_the_wall_clock() -> None:
 
 
 def test_survives_the_journal() -> None:
-    """The stored limit is read back."""
+    """A limit that the journal has stored is read unchanged."""
     limit = LIMIT.carried_on(rebooted(-3600))
     assert TimeLimit.read(limit.noted()) == limit
 

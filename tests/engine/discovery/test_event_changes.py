@@ -1,4 +1,4 @@
-"""The events that leave the device while a discovery and its download go their way."""
+"""The events that leave the device during a discovery and its download."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_from_the_list_to_the_card(tmp_path: Path, pki: Pki) -> None:
     with DiscoveryLab(tmp_path, pki) as lab:
         lab.event()
         lab.start(lab.policy())
-        for _ in range(2):  # the second time nothing is new
+        for _ in range(2):  # A second discovery finds nothing new.
             assert lab.discover().error is None
         discovery = lab.discover(install=True)
         (download,) = lab.downloads()
@@ -43,7 +43,7 @@ def test_from_the_list_to_the_card(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_forbidden_event(tmp_path: Path, pki: Pki) -> None:
-    """The owner learns that the policy keeps a profile away."""
+    """An event reports to the owner that the policy does not allow a profile's server."""
     with DiscoveryLab(tmp_path, pki) as lab:
         lab.event()
         lab.policies = Policies(InstallPolicy(servers=("*.operator.example",)))

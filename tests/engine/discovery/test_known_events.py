@@ -1,4 +1,4 @@
-"""The known events: which are wanted, their results, and how long lpad remembers them."""
+"""The known events: which of them are wanted, their results, and how long lpad remembers them."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_list_that_is_not_whole_forgets_nothing() -> None:
 
 
 def test_an_odd_event_in_the_journal_hides_no_other(tmp_path: Path) -> None:
-    """The other events keep their states: an installed and deleted profile is not installed again."""
+    """An event that cannot be read leaves the others as they are: no deleted profile is installed again."""
     journal = Journal(tmp_path / "journal.db")
     kept = KnownEvent(server=str(SMDP), event_id="A", listed_by=str(SMDS), state=EventState.INSTALLED)
     written = [msgspec.to_builtins(kept), {"state": "of a later lpad"}, 7]
@@ -111,7 +111,7 @@ def test_an_odd_event_in_the_journal_hides_no_other(tmp_path: Path) -> None:
 
 
 def test_events_are_downloaded_one_by_one() -> None:
-    """The first wanted event begins; no other does until its download has ended."""
+    """The download of the first wanted event begins; no other begins before it has ended."""
     known = listed("A", "B")
     first = next_wanted(known)
     assert first is not None
@@ -140,7 +140,7 @@ def test_the_next_is_enabled_only_if_the_first_fails() -> None:
 
 
 def test_an_enabled_profile_of_another_discovery_counts_not() -> None:
-    """A later discovery enables its profile, if its caller wants that."""
+    """A later discovery enables its profile if its caller asks for that, whatever earlier ones enabled."""
     known = listed("A")
     result = DownloadResult(iccid=ICCID, enabled=True)
     known = after_downloads(known, [download("A", State.DONE, result=result)], at=START)
@@ -150,7 +150,7 @@ def test_an_enabled_profile_of_another_discovery_counts_not() -> None:
 
 @pytest.mark.parametrize(("unasked", "enables"), [(True, False), (False, True)])
 def test_a_repeated_event_takes_the_device_from_no_profile(*, unasked: bool, enables: bool) -> None:
-    """A failed event is repeated as one of its discovery, whose next one is enabled meanwhile."""
+    """A repeated event's profile is not enabled if its discovery has enabled another one meanwhile."""
     known = listed("A", "B")
     error = failed(ServerUnreachable("no answer"))
     known = after_downloads(known, [download("A", State.FAILED, **error)], at=START)
@@ -169,12 +169,12 @@ def test_an_installed_event_is_not_tried_again() -> None:
     known = after_downloads(listed("A"), [download("A", State.DONE, result=result)], at=START)
     known = listed("A", known=known, at=later(20 * DAY))
     assert states(known) == {"A": EventState.INSTALLED}
-    known = listed("A", known=known, at=later(45 * DAY))  # listed all the time
+    known = listed("A", known=known, at=later(45 * DAY))  # The server lists the event all the time.
     assert states(known) == {"A": EventState.INSTALLED}
 
 
 def test_a_repeated_download_that_fails_makes_no_installed_event_fail() -> None:
-    """A caller may repeat it without success; its profile, perhaps deleted since, does not come back."""
+    """A caller may repeat an installed event without success; lpad does not download it again by itself."""
     result = DownloadResult(iccid=ICCID)
     known = after_downloads(listed("A"), [download("A", State.DONE, result=result)], at=START)
     known = after_downloads(known, [download("A", State.RUNNING, number=9)], at=START)
@@ -196,7 +196,7 @@ def test_an_installed_event_is_forgotten_when_it_is_no_longer_listed() -> None:
 
 
 def test_a_failed_event_is_tried_again_but_not_forever() -> None:
-    """Each failure makes the wait longer, and after the last only a user's request helps."""
+    """Each failure makes the wait longer; after the last, only a user's request leads to an attempt."""
     known, at, number = listed("A"), START, 8
     for attempt in range(1, MOST_ATTEMPTS + 1):
         change = download("A", State.FAILED, number=number, **failed(ServerUnreachable("no answer")))
@@ -228,7 +228,7 @@ def test_a_forbidden_event() -> None:
 
 
 def test_an_event_that_is_listed_no_more() -> None:
-    """An untouched event goes with the list of a server that answered, and stays if the server failed."""
+    """An unused event is forgotten if its server answers without it, and kept if the server fails."""
     known = listed("A")
     assert listed(known=known) == ()
     silent = found(error=ServerUnreachable("no answer"))
@@ -242,7 +242,7 @@ def test_a_cut_between_request_and_record() -> None:
 
 
 def test_a_download_whose_record_is_gone() -> None:
-    """A history that was cleared does not leave an event downloading forever."""
+    """If a download's record is gone, its event does not stay in the state `downloading` forever."""
     known = after_downloads(listed("A"), [download("A", State.RUNNING)], at=START)
     assert after_downloads(known, [], at=START)[0].state is EventState.FAILED
 

@@ -43,7 +43,7 @@ def test_it_listens_without_polling_until_it_is_stopped() -> None:
 
 
 def test_whether_a_time_server_was_heard_can_be_asked() -> None:
-    """The kernel reports whether a time server was heard, and any answer of its is understood."""
+    """The kernel reports whether a time server has set the clock; lpad understands each of its answers."""
     assert Clock().synchronised in (True, False)
 
 

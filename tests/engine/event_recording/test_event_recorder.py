@@ -50,7 +50,7 @@ def card(hub: Hub, state: str, *, eid: str | None = EID, error: dict[str, Json] 
 
 
 def test_a_card_that_goes_comes_and_is_exchanged(tmp_path: Path) -> None:
-    """Each state is reported once, even across a restart, after which another card is noticed."""
+    """Each state is reported once, even across a restart; a card exchanged during a restart is noticed."""
     with recording(tmp_path) as (hub, _):
         card(hub, "starting", eid=None)
         card(hub, "ready")
@@ -129,7 +129,7 @@ def test_other_states(
 
 
 def test_progress_is_not_recorded(tmp_path: Path) -> None:
-    """Progress and the like are not recorded; an incomplete event is ignored, and none is fatal."""
+    """Events of progress are not recorded; an incomplete event is ignored, and no event ends the recorder."""
     with recording(tmp_path) as (hub, _):
         hub.publish("progress", {"id": 1, "sent": 1, "total": 2})
         hub.publish("line", {"platform": "desk"})
@@ -156,7 +156,7 @@ def test_a_repair_is_reported_after_the_restart_that_made_it(tmp_path: Path) -> 
 
 
 def test_a_full_disk_delays_events_only(tmp_path: Path) -> None:
-    """Events that waited are written with the first write after the journal is back."""
+    """Events that waited for a full disk are written with the first write once there is room."""
     with recording(tmp_path) as (hub, journal):
         with no_space(tmp_path / "journal.db-wal"):
             card(hub, "ready")

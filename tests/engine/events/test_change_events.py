@@ -37,7 +37,7 @@ def test_a_profiles_life(lab: Lab) -> None:
     """Downloaded, installed, enabled, disabled and deleted: each with card, profile and change."""
     lab.install()
     enabled = lab.carry_out(Kind.ENABLE, iccid=FIRST)
-    lab.carry_out(Kind.ENABLE, iccid=FIRST)  # it is enabled: nothing happens
+    lab.carry_out(Kind.ENABLE, iccid=FIRST)  # The profile is enabled already, so nothing happens.
     disabled = lab.carry_out(Kind.DISABLE, iccid=FIRST, accept_offline=True)
     deleted = lab.carry_out(Kind.DELETE, iccid=FIRST)
     lab.carry_out(Kind.DELETE, iccid=FIRST, missing_ok=True)
@@ -53,7 +53,7 @@ def test_a_profiles_life(lab: Lab) -> None:
 
 
 def test_a_guarded_switch_that_is_kept(tmp_path: Path, pki: Pki) -> None:
-    """Started with the previous profile, confirmed, enabled."""
+    """A kept switch has three events: started (with the previous profile), confirmed and enabled."""
     with guarding(tmp_path, pki) as lab:
         before = lab.engine.events.last()
         change = ended(lab, REGISTERED)
@@ -89,7 +89,7 @@ def test_a_switch_that_is_stuck(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_guarded_download_that_is_rolled_back(tmp_path: Path, pki: Pki) -> None:
-    """The profile is installed before its switch begins, and stays so."""
+    """The profile is reported as installed before its switch begins, and is still installed in the end."""
     with guarding(tmp_path, pki, registration={THIRD: 3}) as lab:
         before = lab.engine.events.last()
         change = lab.carry_out(

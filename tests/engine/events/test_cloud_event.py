@@ -50,7 +50,7 @@ def test_redacted_identifiers_keep_their_last_digits() -> None:
 
 
 def test_a_redacted_identifier_of_a_few_digits_is_hidden() -> None:
-    """An ICCID may have one digit, of which the last four are all."""
+    """An identifier of up to four digits is hidden completely, because its last four are all of it."""
     body = msgspec.structs.replace(
         event().body, data={"iccid": "8944", "previous": "898600B5", "enabled": "898600B51"}
     )
@@ -59,7 +59,7 @@ def test_a_redacted_identifier_of_a_few_digits_is_hidden() -> None:
 
 
 def test_a_time_of_an_unset_clock_is_marked() -> None:
-    """As on a board whose clock begins at 1970; with a set clock there is no such attribute."""
+    """Under an unset clock an event has an attribute that marks its time; with a set clock it has none."""
     told = json.loads(event(at=60.0).structured())
     assert (told["time"], told["clockunset"]) == ("1970-01-01T00:01:00.000Z", True)
     assert "clockunset" not in json.loads(event().structured())

@@ -48,14 +48,14 @@ def test_a_type_has_a_schema_that_describes_its_data(row: EventType) -> None:
 
 @pytest.mark.parametrize("row", EVENT_TYPES, ids=lambda row: row.short)
 def test_an_event_is_thin(row: EventType) -> None:
-    """Each text is an identifier or a word: nothing else could hide a secret."""
+    """Each text in an event is an identifier or a word of a fixed set, so that no secret fits in."""
     for each in msgspec.structs.fields(row.data):
         if "str" in str(each.type) and "int" not in str(each.type):
             assert each.name in IDENTIFIERS | WORDS | ADDRESSES
 
 
 def test_every_form_is_used() -> None:
-    """There is no form of data without a type of event."""
+    """Each form of event data is used by a type of event."""
     forms = {
         each for each in vars(event_data).values() if isinstance(each, type) and issubclass(each, Payload)
     }

@@ -1,4 +1,4 @@
-"""The journal: on disk when a call returns, private, and clear about its faults."""
+"""The journal: written to disk when a call returns, readable by its owner only, and clear about faults."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def files(folder: Path) -> bytes:
 
 
 def test_written_rows_survive_kill_9(tmp_path: Path) -> None:
-    """A process that is killed at the moment when a call returns has lost nothing."""
+    """If a process is killed as soon as a call returns, the written rows are on the disk."""
     path = tmp_path / "journal.db"
     with subprocess.Popen(
         [sys.executable, "-c", WRITER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -117,7 +117,7 @@ def test_neither_key_nor_request_can_be_read_on_disk(tmp_path: Path, journal: Jo
 
 
 def test_a_notification_is_kept_once(journal: Journal) -> None:
-    """The same notification read twice is one copy; other bytes under its number are another one."""
+    """A notification that is read twice is stored once; other bytes under its number are another one."""
 
     def keep(raw: bytes) -> bool:
         return journal.notifications.keep(
@@ -177,7 +177,7 @@ PRAGMA user_version = 1;
 
 
 def test_a_file_of_the_first_version_opens(tmp_path: Path) -> None:
-    """The records of the first lpad are there, with everything that it knew about them."""
+    """A journal of the first version opens, with all records and all of their fields."""
     path = tmp_path / "journal.db"
     db = sqlite3.connect(path)
     db.executescript(FIRST_VERSION)

@@ -1,4 +1,4 @@
-"""Stored values that are intact but invalid: from another release, or from a mistake."""
+"""Stored values with a right checksum that are invalid, from another release or a mistake."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _rows(eid: str, number: float) -> dict[str, Any]:
 
 @pytest.mark.parametrize("number", ODD_NUMBERS)
 def test_extreme_numbers(lab: Lab, number: float) -> None:
-    """The card is read, listed and switched, and no thread ends."""
+    """With extreme stored numbers, the card is read, listed and switched, and no thread ends."""
     lab.install()
     eid = lab.engine.snapshot(CARD).eid
     assert eid is not None

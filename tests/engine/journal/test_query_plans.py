@@ -58,7 +58,7 @@ def traced(tmp_path: Path) -> Iterator[Traced]:
 
 
 def work(journal: Journal) -> None:
-    """Use each call of the journal that a running daemon uses."""
+    """Make each call of the journal that a running daemon makes."""
     key, another = (IdempotencyKey.of(0, uuid.uuid4().hex, request=b"request") for _ in range(2))
     changes = journal.changes
     for _ in range(6):

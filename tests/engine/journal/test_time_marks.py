@@ -103,7 +103,7 @@ def test_changes_grow_old_with_the_time_that_passes(tmp_path: Path) -> None:
 
 
 def test_a_journal_without_marks_under_a_wrong_clock(tmp_path: Path) -> None:
-    """An lpad that is brought up to date while the clock is two years ahead keeps the history."""
+    """An lpad that is updated while the clock is two years ahead keeps the history."""
     clocks = Clocks()
     journal = Journal(tmp_path / "journal.db", retention=KEEP, clock=clocks.clock())
     first = ended(journal)

@@ -36,7 +36,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def look_now(lab: LineLab, iccid: str) -> None:
-    """Have the watch query a line, as if something had happened to its profile."""
+    """Have the watch query a line, as it does after a change of its profile."""
     lab.engine._line_watch._urgent.add(iccid)
     lab.engine._line_watch._news.set()
 
@@ -118,7 +118,7 @@ def test_the_cause_in_failover(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_platform_that_does_not_answer(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failed attempt is repeated later, at the latest when the network is back; the last report stays."""
+    """A failed query is repeated later, or as soon as the network is back; the last report is kept."""
     monkeypatch.setattr(line_watch, "SPREAD", 1e6)
     with lines(tmp_path, pki) as lab:
         lab.platform.faults.add(PlatformFault.STATUS, call="find", value="500", times=1)

@@ -1,4 +1,4 @@
-"""Named listeners: their events count as awaited, their places are bounded, and no change waits for them."""
+"""Named listeners: their events count as awaited, their number is limited, and no change waits for them."""
 
 from __future__ import annotations
 
@@ -115,12 +115,12 @@ def test_the_position_lasts(tmp_path: Path) -> None:
         assert made.acknowledge("all", USER, position=1).position == 2
         with pytest.raises(InvalidValue, match="no event 11 yet"):
             made.acknowledge("all", USER, position=11)
-        assert made.connect("all", USER, after=999) == 0  # of another journal: everything is new to it
+        assert made.connect("all", USER, after=999) == 0  # a number of another journal
 
 
 @pytest.mark.parametrize("name", ["", "A", ".a", "a b", "a/b", "a" * 33, "ä", "a\n"])
 def test_a_name_is_bounded(journal: Journal, name: str) -> None:
-    """A name must be short, and safe in a path, a log and a metric."""
+    """A listener's name must be short, and safe in a path, a log and a metric."""
     with pytest.raises(InvalidValue, match="1 to 32"):
         listening(journal).connect(name, ADMIN, after=None)
 

@@ -59,7 +59,7 @@ def restarted(journal: Journal, tmp_path: Path) -> Iterator[Callable[[], Network
 
 
 def test_settings_are_on_the_disk(networks: NetworkStore, restarted: Callable[[], NetworkStore]) -> None:
-    """Every field comes back after a restart, by source."""
+    """After a restart every field is read again, with its source."""
     networks.put(FIRST, FULL)
     networks.put_ordered(FIRST, SHORT, change=7, eid=EID)
     again = restarted()
@@ -78,7 +78,7 @@ def test_clearing_leaves_what_the_order_brought(networks: NetworkStore) -> None:
 
 
 def test_they_go_with_the_profile(networks: NetworkStore, restarted: Callable[[], NetworkStore]) -> None:
-    """Settings are deleted with a profile that its card no longer has, even after a power cut in between."""
+    """If a card no longer has a profile, its settings are deleted, even after a power cut in between."""
     networks.put(FIRST, FULL)
     assert networks.follow(EID, {FIRST, SECOND}, complete=True) == ()
     again = restarted()
@@ -105,7 +105,7 @@ def test_nothing_follows_from_a_list_that_cannot_be_read(networks: NetworkStore)
 def test_an_order_that_failed_takes_its_own_along(
     networks: NetworkStore, restarted: Callable[[], NetworkStore]
 ) -> None:
-    """An order's settings go once its change has failed and the card certainly lacks the profile."""
+    """A failed order's settings are deleted once the card certainly lacks the profile."""
     networks.put(FIRST, FULL)
     networks.put_ordered(FIRST, SHORT, change=7, eid=EID)
     for eid, gone, over in ((OTHER, FIRST, 7), (EID, SECOND, 7), (EID, FIRST, 8)):
@@ -116,7 +116,7 @@ def test_an_order_that_failed_takes_its_own_along(
 
 
 def test_a_profile_that_came_keeps_its_orders_settings(networks: NetworkStore) -> None:
-    """A later reading without the profile is a deletion, which `follow` decides."""
+    """Once the profile is on the card, its order's settings stay, whatever happens to the order's change."""
     networks.put_ordered(FIRST, SHORT, change=7, eid=EID)
     networks.follow(EID, {FIRST}, complete=True)
     assert networks.drop_unused(EID, lacks=lambda _: True, ended=lambda _: True) == ()

@@ -1,4 +1,4 @@
-"""A fleet in simulated time: a thousand real wishes at one platform that answers only so many calls a minute.
+"""A fleet in simulated time: a thousand real wishes at a platform with a limit of calls per minute.
 
 Real are the operation with its waiting rules, the records of the wishes, the declared platform with its
 calls, and the simulated platform's answers. Simulated are the clock, the way to the platform, and card and
@@ -74,7 +74,7 @@ class SlowStock(Stock):
 
 
 class CrowdedPlatform(httpx.BaseTransport):
-    """A simulated platform that answers so many calls in a minute, and the others with 429."""
+    """A simulated platform that answers a limited number of calls per minute, and all others with 429."""
 
     def __init__(self, like: str, *, per_minute: int, retry_after: int | None, ready: float) -> None:
         self.now = 0.0
@@ -82,11 +82,11 @@ class CrowdedPlatform(httpx.BaseTransport):
         self.stock.seconds = ready
         self.vendor = VENDORS[like](self.stock)
         self.answered: Counter[int] = Counter()
-        """Calls by minute."""
+        """The number of calls in each minute."""
         self.refused: list[float] = []
-        """When a call was refused."""
+        """The times at which calls were refused."""
         self.free_at = 0.0
-        """When a refused client may call again."""
+        """The time at which a refused client may call again."""
         self._per_minute = per_minute
         self._retry_after = retry_after
 
@@ -164,7 +164,7 @@ class Memory(dict[str, bytes]):
         return msgspec.json.decode(self[name], type=type_) if name in self else None
 
     def put(self, name: str, value: object, *, happenings: object = ()) -> None:
-        del happenings  # no backend listens
+        del happenings  # No backend listens for events.
         self[name] = msgspec.json.encode(value)
 
     def drop(self, name: str, *, happenings: object = ()) -> None:
@@ -205,7 +205,7 @@ class Fleet:
         self._runs: list[FleetRun] = []
 
     def boot(self, devices: int, *, within: float) -> None:
-        """Boot all, and run until each has its profile.
+        """Boot all devices, and run until each has its profile.
 
         Args:
             devices: how many.

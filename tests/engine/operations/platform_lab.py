@@ -34,7 +34,7 @@ PLATFORM = "mine"
 
 
 class PlatformLab(Lab):
-    """Everything between an empty card and its platform."""
+    """An empty card, an engine, a platform and its SM-DP+."""
 
     def __init__(
         self,

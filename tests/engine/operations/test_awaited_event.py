@@ -150,7 +150,7 @@ def test_no_sm_ds_answers(lab: EventLab) -> None:
 
 
 def test_no_sm_ds_is_known(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without an SM-DS to ask, the change ends with what to set; the order is kept for the next request."""
+    """If no SM-DS is known, the error names the setting, and the order is kept for the next request."""
     hurry(monkeypatch)
     with EventLab(tmp_path, pki) as lab:
         lab.start(replace(lab.port, discovery=DiscoveryPolicy()))
@@ -175,7 +175,7 @@ def test_a_server_that_the_policy_forbids(lab: EventLab) -> None:
 
 
 def test_a_platform_that_never_fails_over_to_an_event(lab: EventLab) -> None:
-    """A profile that counts as installed elsewhere, without a begun event, needs a user's decision."""
+    """If the platform calls the profile installed, but lpad has begun no event, a user has to decide."""
     lab.silent = True
     change = lab.provision()
     lab.paused(change.id, "no SM-DS lists an event")

@@ -42,7 +42,7 @@ def test_a_card_with_a_usable_root(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_additional_roots(tmp_path: Path, pki: Pki) -> None:
-    """First the card's root, then its additional roots, then the settings'; each one once."""
+    """Lpad asks the card's root, then its additional roots, then the settings' SM-DSs, each once."""
     further = ("testrootsmds.gsma.com", "", FURTHER, ROOT, "not an address")
     with NamedLab(tmp_path, pki, root_ds_address=ROOT, additional_root_ds_addresses=further) as lab:
         lab.event(FURTHER, "EVENT-1")

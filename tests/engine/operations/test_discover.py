@@ -58,7 +58,7 @@ def test_a_discovery_lists_the_events(lab: DiscoveryLab) -> None:
 
 
 def test_from_the_root_to_an_enabled_profile(lab: DiscoveryLab) -> None:
-    """Root, alternative SM-DS, SM-DP+, card: the event is deleted once the installation is known."""
+    """Lpad follows root and alternative SM-DS to the SM-DP+; the event is deleted after the installation."""
     order = lab.event(cascade=True)
     lab.start(lab.policy())
     change = lab.discover(install=True)
@@ -125,7 +125,7 @@ def test_an_event_that_cannot_be_had_now_holds_no_other(
 
 
 def test_an_event_that_is_still_listed_is_not_a_second_download(lab: DiscoveryLab) -> None:
-    """Before the SM-DP+ deletes the event, and after a user has deleted the profile, lpad leaves it alone."""
+    """Lpad does not download an installed event again, even if it is still listed, or its profile deleted."""
     lab.root.faults.add(Fault(kind=FaultKind.DELETED_EVENTS, function="authenticateClient", times=0))
     lab.event()
     lab.start(lab.policy())
@@ -145,7 +145,7 @@ def test_an_event_that_is_still_listed_is_not_a_second_download(lab: DiscoveryLa
 
 
 def test_a_caller_retries_an_event(lab: DiscoveryLab) -> None:
-    """A download of one event is possible at any time, and its result is the event's."""
+    """A caller can download one event at any time; the download's result becomes the event's."""
     lab.event()
     lab.start(lab.policy())
     lab.discover()

@@ -96,7 +96,7 @@ def test_the_next_is_enabled_after_a_failed_guard(tmp_path: Path, pki: Pki, *, u
 
 @pytest.mark.parametrize("unasked", [False, True])
 def test_the_first_that_registers_stays(tmp_path: Path, pki: Pki, *, unasked: bool) -> None:
-    """If the first meets its guard, the others are installed and not tried."""
+    """If the first profile meets its guard, the others are installed but not enabled."""
     with GuardedLab(tmp_path, pki) as lab:
         lab.event(FIRST, "EVENT-1")
         lab.event(SECOND, "EVENT-2")
@@ -106,7 +106,7 @@ def test_the_first_that_registers_stays(tmp_path: Path, pki: Pki, *, unasked: bo
 
 
 def test_no_profile_registers(tmp_path: Path, pki: Pki) -> None:
-    """Each is tried once, and the device keeps its previous profile."""
+    """If no profile registers, each is tried once, and the device keeps its previous profile."""
     with GuardedLab(tmp_path, pki, FIRST, SECOND) as lab:
         lab.install(iccid=LATER, name="Previous")
         assert lab.carry_out(Kind.ENABLE, iccid=LATER).error is None
@@ -148,7 +148,7 @@ def test_no_discovery_begins_under_a_guard(tmp_path: Path, pki: Pki, *, requeste
             lab.stop()
             lab.begin(unasked=True)
             lab.asked(guarded.id)
-        threading.Event().wait(0.5)  # it would begin in this time
+        threading.Event().wait(0.5)  # The discovery would begin within this time.
         lab.engine.answer(guarded.id, Answer(confirm=True))
         guarded = lab.ended(guarded.id)
         (discovery,) = lab.until(

@@ -72,7 +72,7 @@ def test_a_hint_leads_to_a_look(lab: PlatformLab, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_new_change_for_a_known_wish_is_a_hint(lab: PlatformLab) -> None:
-    """Cancelling and asking again causes no further queries, and does not delay planned ones."""
+    """A new change for an open wish causes no further query, and does not delay the planned one."""
     lab.platform.faults.add(PlatformFault.STATUS, call="release", times=0, value="409")
     first = waiting(lab)
     looks = lab.platform.calls["look"]
@@ -89,7 +89,7 @@ def test_a_new_change_for_a_known_wish_is_a_hint(lab: PlatformLab) -> None:
 
 
 def test_the_limit_holds_for_the_api(lab: PlatformLab) -> None:
-    """The same limit applies to commands from the broker; an idempotency key does not make a hint."""
+    """The limit also applies to requests over the API; a repetition with an idempotency key is not a hint."""
     first = waiting(lab)
     body = {"platform": PLATFORM}
     with Gateway(lab) as gateway:

@@ -145,7 +145,7 @@ def test_the_line_that_the_modem_uses(things: PlatformLab, action: str) -> None:
 
 
 def test_a_line_that_no_platform_knows(desk: PlatformLab) -> None:
-    """The change fails if no platform has the line, or the card has no such profile."""
+    """If no platform has the line, or the card lacks the profile, the change fails."""
     desk.platform.stock.reserved.clear()
     change = ask(desk, "show")
     assert change.error is not None
@@ -207,7 +207,7 @@ def test_a_deleted_profiles_line_is_forgotten(desk: PlatformLab) -> None:
 
 
 def test_a_report_outlives_a_restart(desk: PlatformLab) -> None:
-    """The last report is in the journal."""
+    """The journal keeps the last report on a line."""
     ask(desk, "suspend")
     desk.stop()
     record = desk.engine.line(desk.enabled[0])

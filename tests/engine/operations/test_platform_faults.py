@@ -1,4 +1,4 @@
-"""Trouble for a wish: old journals, ended lines, a single route, hints, and a full disk."""
+"""Faults during a wish: old journals, ended lines, a single route, repeated requests, and a full disk."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def waiting(lab: PlatformLab) -> Change:
 
 
 def test_an_older_journal(lab: PlatformLab) -> None:
-    """A device whose disk is older than its order finds the order, and makes no other."""
+    """A device whose journal was restored from before its order finds the order, and makes no second one."""
     lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.eid is not None)
     lab.stop()
     kept = lab.folder / "kept"
@@ -110,7 +110,7 @@ def test_an_activation_that_is_never_answered(lab: PlatformLab) -> None:
 
 
 def test_a_line_that_is_refused_is_activated_later(lab: PlatformLab) -> None:
-    """A refusal to activate ends the change before the download; the next request activates the line."""
+    """If the platform refuses to activate the line, the change ends before the download; a retry works."""
     lab.platform.faults.add(PlatformFault.LINE_REFUSED, call="activate")
     ended = lab.ended(lab.provision().id)
     assert ended.error is not None
@@ -123,7 +123,7 @@ def test_a_line_that_is_refused_is_activated_later(lab: PlatformLab) -> None:
 
 @pytest.mark.parametrize("dropped", [False, True])
 def test_a_line_that_stays_scheduled(lab: PlatformLab, *, dropped: bool) -> None:
-    """Without service the guard rolls back; later the same profile is enabled, and an idle line activated."""
+    """Without service the guard rolls back; later the profile is enabled and its idle line activated."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         address = found.getsockname()
     path = (f"tcp:127.0.0.1:{address[1]}@lo",)
@@ -145,7 +145,7 @@ def test_a_line_that_stays_scheduled(lab: PlatformLab, *, dropped: bool) -> None
 
 
 def test_over_the_bootstrap_alone(kore: PlatformLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All requests use the profile that is to be replaced; reports arrive over the new one."""
+    """All requests go over the profile that is to be replaced; reports arrive over the new one."""
     bootstrap = kore.install()
     assert kore.carry_out(Kind.ENABLE, iccid=bootstrap).error is None
     kore.until_true(lambda: kore.card.notifications == ())
@@ -175,7 +175,7 @@ def test_over_the_bootstrap_alone(kore: PlatformLab, monkeypatch: pytest.MonkeyP
 
 
 def test_knocks(lab: PlatformLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However often a callback causes a request, it is the same wish, and lpad queries no more often."""
+    """However often a callback repeats the request, there is one wish, and lpad queries no more often."""
     monkeypatch.setattr(look_times, "BACKOFF", Backoff((3600.0,)))
     lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     change = lab.asked_or_paused(lab.provision().id)
@@ -217,7 +217,7 @@ SCRIPT = Path(__file__).with_name("wish_on_small_disk.py")
 
 
 def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
-    """While the intent cannot be written no order goes out; once there is space, one does."""
+    """While the intent cannot be written, lpad sends no order; once there is space, it sends one."""
     folder = tmp_path / "disk"
     folder.mkdir()
     user = [] if os.geteuid() == 0 else ["--map-root-user"]
@@ -236,7 +236,7 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
 
 
 def test_a_draft_that_dies(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A draft that the platform has dropped unconfirmed is ordered again, because it cost nothing."""
+    """If the platform drops an unconfirmed draft, lpad orders again, because the draft cost nothing."""
     hurry(monkeypatch)
     with PlatformLab(tmp_path, pki, like="soracom") as lab:
         lab.platform.faults.add(PlatformFault.STATUS, call="confirm", value="503", times=0)
@@ -313,7 +313,7 @@ def test_the_package_and_the_journal_are_lost(
 
 
 def test_a_code_for_another_card(kore: PlatformLab) -> None:
-    """A profile that is kept for another card leads to a question, and to no order by itself."""
+    """If the code is for another card, lpad asks the user, and makes no further order by itself."""
     kore.platform.faults.add(PlatformFault.BUSY, call="activate", value="0", times=0)
     change = kore.provision()
     kore.until_true(lambda: len(kore.server.orders.all()) == 1)

@@ -80,7 +80,7 @@ def test_from_an_empty_card_to_an_enabled_profile(lab: PlatformLab) -> None:
 def test_the_other_platforms(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, like: str, *, lost: bool
 ) -> None:
-    """Each other platform provides a code for an empty card, with one order, even if an answer is lost."""
+    """With each other platform, an empty card gets a code with one order, even after a lost answer."""
     hurry(monkeypatch)
     with PlatformLab(tmp_path, pki, like=like) as lab:
         if lost:
@@ -93,7 +93,7 @@ def test_the_other_platforms(
 
 @pytest.mark.parametrize("call", ["order", "confirm", "look", "profiles"])
 def test_a_draft_is_confirmed(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
-    """A draft whose answer was lost is found and confirmed, at whichever call that happened."""
+    """If the answer to any call about a draft is lost, lpad finds the draft and confirms it."""
     hurry(monkeypatch)
     with PlatformLab(tmp_path, pki, like="soracom") as lab:
         lab.platform.faults.add(PlatformFault.LOST_ANSWER, call=call)
@@ -170,7 +170,7 @@ def test_an_order_that_never_arrived_is_made(lab: PlatformLab) -> None:
 )
 @pytest.mark.parametrize("call", ["find", "order", "look", "activate"])
 def test_trouble_that_passes(desk: PlatformLab, fault: PlatformFault, call: str) -> None:
-    """Whatever a platform sends instead of an answer, at any call, there is one order and one profile."""
+    """Whatever a platform sends instead of an answer, at any call, lpad makes one order for one profile."""
     desk.platform.faults.add(fault, call=call)
     change = desk.ended(desk.provision().id)
     assert change.error is None, change.error
@@ -186,7 +186,7 @@ def test_a_reservation_that_is_there_is_adopted(lab: PlatformLab) -> None:
 
 
 def test_one_available_needs_no_person(kore: PlatformLab) -> None:
-    """The only available profile is taken without a question, and nothing is ordered."""
+    """If one profile is available, lpad takes it without a question and orders nothing."""
     made = kore.platform.stock.order(eid=str(kore.card.eid))
     for _ in range(2):
         kore.platform.stock.look(made)
@@ -237,7 +237,7 @@ def test_a_question_outlives_a_restart(desk: PlatformLab) -> None:
 
 
 def test_a_person_says_no(desk: PlatformLab) -> None:
-    """A no closes the wish; the next request begins another one."""
+    """If the user answers no, the wish is closed; the next request begins another wish."""
     desk.platform.faults.add(PlatformFault.FAILS, call="order")
     change = desk.asked(desk.provision().id)
     desk.engine.answer(change.id, Answer(confirm=False))
@@ -248,7 +248,7 @@ def test_a_person_says_no(desk: PlatformLab) -> None:
 
 
 def test_the_days_limit_holds_for_answered_orders(desk: PlatformLab) -> None:
-    """A yes does not lead beyond `most_orders`; the wish stays open."""
+    """Even if the user answers yes, lpad makes no more than `most_orders` orders; the wish stays open."""
     desk.platform.faults.add(PlatformFault.FAILS, call="order")
     change = desk.asked(desk.provision().id)
     desk.engine.answer(change.id, Answer(confirm=True))
@@ -277,7 +277,7 @@ def test_a_code_that_was_spent(lab: PlatformLab) -> None:
 def test_a_card_that_refuses_the_profile(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, like: str
 ) -> None:
-    """A full card ends the change without a question; once there is room, the same order is installed."""
+    """If the card is full, the change ends without a question; once there is room, the same order is used."""
     hurry(monkeypatch)
     with PlatformLab(tmp_path, pki, like=like, behaviour=CardBehaviour(memory=10_000)) as lab:
         lab.install(size=5000)
@@ -300,7 +300,7 @@ def test_a_card_that_refuses_the_profile(
     ],
 )
 def test_refusals_end_the_change(desk: PlatformLab, fault: PlatformFault, cause: str) -> None:
-    """A refusal ends the change with cause and words; nothing was ordered, and a later request may work."""
+    """A refusal ends the change with lpad's cause and the platform's words; a later request may work."""
     desk.platform.faults.add(fault, call="order")
     ended = desk.ended(desk.provision().id)
     assert ended.error is not None
@@ -320,7 +320,7 @@ def test_another_iccid(lab: PlatformLab) -> None:
 
 
 def test_a_status_that_goes_backwards(lab: PlatformLab) -> None:
-    """A platform that calls a downloaded profile available does not have it downloaded again."""
+    """If a platform calls a downloaded profile available, lpad does not download it again."""
     lab.platform.faults.add(PlatformFault.BACKWARDS, times=0)
     assert lab.ended(lab.provision().id).error is None
     assert len(lab.card.profiles) == 1
@@ -377,7 +377,7 @@ def test_an_order_that_cannot_be_released_is_resumed(kore: PlatformLab) -> None:
 def test_a_person_closes_a_paid_wish(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, like: str
 ) -> None:
-    """A wish that waits forever can be closed; its order stays, and a later request uses it: one order."""
+    """A wish that waits forever can be closed; its order stays, and a later request uses it."""
     hurry(monkeypatch)
     with PlatformLab(tmp_path, pki, like=like) as lab:
         lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
@@ -540,7 +540,7 @@ def test_an_unmet_guard_keeps_the_wish(desk: PlatformLab) -> None:
 
 
 def test_another_card_is_there(desk: PlatformLab) -> None:
-    """A card that was exchanged between order and download gets nothing; the reservation is given back."""
+    """If the card is exchanged between order and download, it gets nothing; the reservation is released."""
     eid = "89049032123451234512345678901326"
     made = desk.platform.stock.order(eid=eid, reference="lpad-other")
     kept = KeptReservation(id=made.reference, profile="pending")
@@ -556,7 +556,7 @@ def test_another_card_is_there(desk: PlatformLab) -> None:
 
 @pytest.mark.parametrize("told", [FIRST, FIRST[:-1], f"{FIRST}F"])
 def test_a_profile_that_is_there_already(desk: PlatformLab, told: str) -> None:
-    """An existing profile fulfils the wish after an unrecorded end, whatever form its ICCID has."""
+    """If the ordered profile is already on the card, in whatever form its ICCID is, the wish is fulfilled."""
     desk.install(iccid=FIRST)
     kept = KeptReservation(id="7", profile="installed", iccid=told)
     eid = str(desk.card.eid)

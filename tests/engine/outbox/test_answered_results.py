@@ -1,4 +1,4 @@
-"""The result that a card answers with is its notification, unless its list or certificate leaves doubt."""
+"""The card's answer to an installation is its notification, unless its list or certificate leaves doubt."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def left(lab: Lab) -> bool:
 
 
 def read(lab: Lab) -> None:
-    """Wait for the first reading, which must not meet a fault that follows."""
+    """Wait for the first reading of the card, so that the test's fault does not affect it."""
     lab.until(lambda: lab.engine.snapshot(CARD).state, lambda state: state is CardState.READY)
     lab.until_true(lambda: not lab.card.open_channels)
 
@@ -58,7 +58,7 @@ def nothing(_answer: bytes) -> bytes:
 
 
 def test_the_result_is_not_fetched_again(lab: Lab) -> None:
-    """The card has answered with it and lists it once, so it leaves the card without another command."""
+    """If the card lists its answer once, lpad removes that notification without fetching it."""
     lab.install()
     lab.until_true(lambda: cleared(lab))
     assert fetched(lab) == 0
@@ -68,7 +68,7 @@ def test_the_result_is_not_fetched_again(lab: Lab) -> None:
 def test_a_result_that_is_not_listed_exactly_once_is_compared(
     lab: Lab, listed: Callable[[bytes], bytes]
 ) -> None:
-    """Something else may have its number, and a command to remove the one may take the other."""
+    """Another notification may have the same number, and the command to remove one may remove both."""
     read(lab)
     lab.card.faults.corrupt(LIST, listed)
     lab.install()
@@ -96,7 +96,7 @@ def test_the_eid_in_the_certificate_is_not_read_again(
     asked: int,
 ) -> None:
     """If the card's certificate names no EID, the card is asked for it after the installation."""
-    if eid is not None:  # the simulated server refuses such a certificate
+    if eid is not None:  # The simulated server refuses such a certificate.
         monkeypatch.setattr(AuthenticateServerResponse, "eid", property(eid))
     lab.install()
     lab.until_true(lambda: cleared(lab))

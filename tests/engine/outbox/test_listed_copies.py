@@ -1,4 +1,4 @@
-"""The notifications that may be removed from a card which uses a number several times."""
+"""The notifications that lpad may remove from a card that uses a number several times."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_all_of_a_number_leave_or_none(
 def test_an_uncopied_notification_keeps_its_number(
     copies: tuple[StoredNotification, StoredNotification],
 ) -> None:
-    """The accepted one stays on the card, because its removal would take the uncopied one with it."""
+    """An accepted notification stays on the card if its number is also that of an uncopied one."""
     accepted = replace(copies[1], stage=next(iter(REMOVABLE)))
     found = ListedCopies([accepted])
     assert [found.copy_of(listed(iccid)) for iccid in ICCIDS] == [None, accepted]

@@ -31,7 +31,7 @@ ELSEWHERE = "smdp-address-placeholder.invalid"
 
 
 def _asks_for_notifications(line: str) -> bool:
-    """Return whether a line to the modem is this request, and does not only contain its tag by chance."""
+    """Return whether a line to the modem requests notifications; it may contain the tag by chance."""
     return re.search("E29100..BF2B", line) is not None
 
 
@@ -58,7 +58,7 @@ def test_a_server_that_is_away_changes_nothing_but_the_outbox(lab: Lab) -> None:
 
 
 def test_waiting_notifications_are_delivered_in_order_and_then_removed(lab: Lab) -> None:
-    """Once the server is back everything goes out in ascending order, and leaves journal and card."""
+    """Once the server is back, notifications are sent in order, and removed from journal and card."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     iccid = lab.install()
     failed_once(lab)
@@ -71,7 +71,7 @@ def test_waiting_notifications_are_delivered_in_order_and_then_removed(lab: Lab)
 
 
 def test_a_request_during_an_attempt_makes_one_of_its_own(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The attempt in progress fails after the request, which is done only after an attempt of its own."""
+    """A request during a failing attempt is done only after another attempt."""
     attempted, may_fail = threading.Event(), threading.Event()
     deliver = notification_delivery.deliver
 
@@ -95,7 +95,7 @@ def test_a_request_during_an_attempt_makes_one_of_its_own(lab: Lab, monkeypatch:
 
 
 def test_all_that_leave_the_card_are_compared_by_one_command(lab: Lab) -> None:
-    """If the card has no others, lpad retrieves all of them immediately before it removes them."""
+    """If the card has no other notifications, lpad retrieves all with one command before it removes them."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=503, times=100))
     iccid = lab.install()
     assert lab.carry_out(Kind.ENABLE, iccid=iccid).error is None
@@ -115,7 +115,7 @@ def test_all_that_leave_the_card_are_compared_by_one_command(lab: Lab) -> None:
 
 @pytest.mark.parametrize("answer", [0x6A80, bytes.fromhex("BF2B03810101"), bytes.fromhex("BF2B00")])
 def test_a_card_that_does_not_list_all_is_asked_for_each(lab: Lab, answer: bytes | int) -> None:
-    """After an error, a status word or an empty answer to the one command, none of them stays on the card."""
+    """If that command fails or its answer is empty, lpad asks for each notification and removes them all."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=503, times=100))
     lab.install()
     lab.stop()
@@ -187,7 +187,7 @@ def test_a_refused_notification_does_not_bury_the_next(lab: Lab) -> None:
 
 
 def test_notifications_on_the_card_at_the_start_are_delivered(lab: Lab) -> None:
-    """Notifications of a time without lpad are found when the card is opened."""
+    """When it opens the card, lpad finds the notifications of a time in which it did not run."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install()
     failed_once(lab)
@@ -235,7 +235,7 @@ def _take_off_by_hand(lab: Lab) -> None:
 
 
 def test_notifications_not_removed_after_a_download_are_removed_later(lab: Lab) -> None:
-    """A card that is unreachable at that moment is tried again by itself, not with the next change."""
+    """If the card is unreachable after a download, lpad removes the notifications later by itself."""
     lab.card.faults.status(0xBF30, 0x6F00)
     lab.install()
     lab.until_true(lambda: lab.card.notifications == () and lab.card.open_channels == ())
@@ -244,7 +244,7 @@ def test_notifications_not_removed_after_a_download_are_removed_later(lab: Lab) 
 
 
 def test_notifications_share_transactions(tmp_path: Path) -> None:
-    """Copies, the next attempt, a removal and its end share a transaction if no step is between them."""
+    """Records of copies, attempts and removals share a transaction if no step is between them."""
     journal = Journal(tmp_path / "journal")
     copies = [
         NewCopy(eid="8" * 32, seq=seq, event="enable", address="a.example", iccid=None, raw=b"%d" % seq, at=1)
@@ -299,7 +299,7 @@ def test_acceptance_and_removal_share_a_transaction(lab: Lab, monkeypatch: pytes
 
 
 def test_a_copy_is_stored_as_being_sent(tmp_path: Path) -> None:
-    """With its copy, the journal says that it is being sent, unless an earlier one must be sent first."""
+    """A copy is stored together with its state `sending`, unless an earlier one must be sent first."""
     journal = Journal(tmp_path / "journal")
 
     def copy(seq: int, address: str) -> NewCopy:
@@ -320,7 +320,7 @@ def test_a_copy_is_stored_as_being_sent(tmp_path: Path) -> None:
 
 
 def test_a_deletion_that_waits_survives_a_failed_transaction(tmp_path: Path) -> None:
-    """If a transaction fails to delete copies, the one after it deletes them."""
+    """If a transaction that deletes copies fails, the next transaction deletes them."""
     journal = Journal(tmp_path / "journal")
     copy = NewCopy(eid="8" * 32, seq=1, event="enable", address="a.example", iccid=None, raw=b"1", at=1)
     assert journal.notifications.keep_all([copy]) == 1
@@ -357,7 +357,7 @@ def test_a_copy_that_cannot_be_stored_keeps_no_other_from_being_copied(
 def test_a_card_without_notifications_is_not_visited_again(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, *, alone: bool
 ) -> None:
-    """Lpad does not visit the card again, whether it compared the notifications together or one by one."""
+    """Once a card's notifications are removed, lpad opens no further session for them."""
     recipients = (Recipient(),) if alone else (Recipient(address=ELSEWHERE), Recipient())
     visits: list[NotificationRemoval] = []
     monkeypatch.setattr(NotificationRemoval, "request", visits.append)

@@ -1,4 +1,4 @@
-"""Servers are informed of abandoned sessions, by a thread that exists only meanwhile."""
+"""Servers are informed of abandoned sessions, by a thread that exists only while any is owed."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_no_attempt_without_end(lab: Lab) -> None:
 
 
 def test_owed_cancellations_survive_a_restart(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that did not get the cancellation before lpad ended gets it after the next start."""
+    """A cancellation that was not delivered before lpad ended is sent after the next start."""
     monkeypatch.setattr(owed_cancellations, "BACKOFF", Backoff((3600.0,)))
     lab.server.faults.add(Fault(function="cancelSession", kind=FaultKind.DROP_BEFORE, times=1))
     order = given_up(lab)

@@ -59,7 +59,7 @@ def test_numbers_that_run_backwards(lab: Lab) -> None:
 
 
 def test_the_same_event_under_the_same_number(lab: Lab) -> None:
-    """A list cannot distinguish the two; before one is removed from the card, lpad compares it."""
+    """The list does not distinguish the two, so lpad compares a notification before it removes it."""
     lab.install()
     lab.until_true(lambda: lab.card.notifications == () and not pending(lab))
     away(lab)
@@ -106,7 +106,7 @@ def test_a_copy_without_a_number_of_its_own_can_be_dropped(lab: Lab) -> None:
 
 
 def test_a_repeated_signature_makes_no_new_notification(lab: Lab) -> None:
-    """Other bytes with the same content are the same notification, and leave the card once accepted."""
+    """A notification with another signature but the same content is the same one."""
     asked = []
 
     def signed_anew(answer: bytes) -> bytes:
@@ -150,7 +150,7 @@ def test_no_copy_is_overwritten(tmp_path: Path, stage: Stage) -> None:
 
 
 def test_an_accepted_copy_frees_its_number(tmp_path: Path) -> None:
-    """A copy that only has to be removed from the card does not keep its number from a new notification."""
+    """An accepted copy, which only has to be removed from the card, leaves its number to a new one."""
     notifications = Journal(tmp_path / "journal.db").notifications
     for raw in (b"first", b"second"):
         assert notifications.keep(eid=EID, seq=7, event="enable", address="a", iccid=None, raw=raw, at=1.0)

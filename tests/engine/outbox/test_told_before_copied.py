@@ -1,4 +1,4 @@
-"""The caller of a switch has its result before lpad copies the notifications, and none of them is lost."""
+"""The caller of a switch gets the result before lpad copies the notifications, and none of them is lost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ THIRD = "8900101000000000033"
 
 @contextmanager
 def _list_held(lab: Lab) -> Iterator[None]:
-    """Have the card keep the answer about its notifications; ask it nothing else before this is left."""
+    """Have the card hold its answer about notifications until this is left; ask it nothing else."""
     go_on = threading.Event()
 
     def hold(answer: bytes) -> bytes:
@@ -57,7 +57,7 @@ def _events(lab: Lab) -> list[str]:
 
 @pytest.mark.parametrize("kind", [Kind.ENABLE, Kind.DISABLE])
 def test_a_switch_is_done_before_its_notifications_are_copied(lab: Lab, kind: Kind) -> None:
-    """Its end shows that copies are owed; then they are made, delivered, and removed from the card."""
+    """A done switch shows that copies are owed; then lpad copies the notifications and delivers them."""
     lab.install()
     if kind is Kind.DISABLE:
         assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
@@ -86,7 +86,7 @@ def test_copied_delivered_and_removed_in_one_session(lab: Lab) -> None:
 
 
 def test_a_deletion_copies_them_first(lab: Lab) -> None:
-    """A change may run before the copying, but a profile's notifications might go with the profile."""
+    """A deletion waits for the copies, because the profile's notifications might be deleted with it."""
     lab.install()
     lab.install(iccid=SECOND)
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
@@ -105,7 +105,7 @@ def test_a_deletion_copies_them_first(lab: Lab) -> None:
 
 
 def test_the_next_switch_delays_them_no_further(lab: Lab) -> None:
-    """Changes that follow each other without a pause would otherwise put off the copying for ever."""
+    """Of two switches in a row, the second copies the first one's notifications before it runs."""
     lab.install()
     lab.install(iccid=SECOND)
     _nothing_left(lab)
@@ -140,7 +140,7 @@ def test_a_download_copies_them_first(lab: Lab) -> None:
 
 
 def test_a_trial_begins_with_its_notifications_copied(lab: Lab) -> None:
-    """A guard waits anyway, and its profile may be the one that reaches the server."""
+    """A guarded switch copies them before its guard waits, because its profile may reach the server."""
     lab.install()
     lab.install(iccid=SECOND)
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
@@ -152,7 +152,7 @@ def test_a_trial_begins_with_its_notifications_copied(lab: Lab) -> None:
 
 
 def test_a_card_that_restarts_before_they_leave_it(lab: Lab) -> None:
-    """The session is over then, and with it the trust that a number still means the copied notification."""
+    """If the card restarts in between, lpad compares each notification again before it removes it."""
     lab.install()
     _nothing_left(lab)
     number = lab.card._chip.state.next_notification

@@ -76,7 +76,7 @@ def test_address_with_five_thousand_digits(lab: Lab) -> None:
     ids=["6F00", "memory", "nothing", "garbage", "undefined", "cut", "without metadata"],
 )
 def test_card_that_does_not_give_one(lab: Lab, act: Callable[[bytes], bytes | int]) -> None:
-    """An unreadable notification blocks neither the others nor a switch, and can be dropped."""
+    """A notification that cannot be read blocks neither the others nor a switch, and can be dropped."""
     away(lab)
     lab.install()
     odd = lab.card.notifications[-1].number + 1
@@ -100,7 +100,7 @@ def test_card_that_does_not_give_one(lab: Lab, act: Callable[[bytes], bytes | in
 
 
 def test_one_that_can_be_copied_again(lab: Lab) -> None:
-    """A retry reads the card again immediately, and delivers what it returns."""
+    """A retry reads the notification from the card again immediately, and delivers it."""
     lab.install()
     lab.until_true(lambda: lab.card.notifications == ())
     lab.card.faults.status(RETRIEVE, 0x6F00)
@@ -193,7 +193,7 @@ def test_mistake_in_lpad_over_the_list(lab: Lab, monkeypatch: pytest.MonkeyPatch
 
 
 def test_mistake_in_lpad_while_one_is_sent(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An internal error over one copy does not keep those behind it from their server."""
+    """If an internal error prevents the sending of one copy, the later ones are still sent."""
     away(lab)
     lab.install()
     lab.server.faults.clear()
@@ -240,7 +240,7 @@ def test_dropping_what_the_card_does_not_hold(lab: Lab) -> None:
 
 
 def test_an_entry_that_cannot_be_read_is_counted(lab: Lab) -> None:
-    """An unreadable entry hides no other, has no number to show, and has no copied one forgotten."""
+    """An unreadable entry of the list is counted; it hides no other entry, and no copy is forgotten."""
     away(lab)
     lab.install()
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE

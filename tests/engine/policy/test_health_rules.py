@@ -36,7 +36,7 @@ def listed(*iccids: str, enabled: str | None) -> ProfileList:
         (SECOND, ALL, SECOND, THIRD),
         (THIRD, ALL, THIRD, FIRST),
         (FIRST, {FIRST, THIRD}, FIRST, THIRD),
-        (SECOND, ALL, FIRST, THIRD),  # SECOND was tried without success, and FIRST is enabled again
+        (SECOND, ALL, FIRST, THIRD),  # SECOND was tried without success, and FIRST is enabled again.
         (THIRD, ALL, FIRST, SECOND),
         (SECOND, {FIRST, SECOND}, FIRST, SECOND),
         (FIRST, {FIRST}, FIRST, None),

@@ -52,7 +52,7 @@ def test_a_protected_profile_is_never_deleted(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_reset_does_not_take_a_protected_profile(tmp_path: Path, pki: Pki) -> None:
-    """No profile is deleted then: the card deletes by class, all or none."""
+    """A reset that would delete a protected profile is refused: the card deletes a whole class."""
     with guarding(tmp_path, pki, policy=SwitchPolicy(protected=(SECOND,))) as lab:
         assert failure(reset(lab, operational_profiles=True)) == "protected"
         assert len(lab.card.profiles) == 2
@@ -60,7 +60,7 @@ def test_a_reset_does_not_take_a_protected_profile(tmp_path: Path, pki: Pki) -> 
 
 
 def test_a_protected_profile_is_disabled_by_enabling_another_only(tmp_path: Path, pki: Pki) -> None:
-    """The check leaves no gap, whichever change disables the profile."""
+    """A protected profile is disabled only by enabling another, whichever change asks for it."""
     with guarding(tmp_path, pki, policy=SwitchPolicy(protected=(FIRST,))) as lab:
         assert failure(lab.carry_out(Kind.DISABLE, iccid=FIRST)) == "protected"
         assert enabled(lab) == FIRST
@@ -81,7 +81,7 @@ def test_a_card_that_must_have_one_enabled_is_never_left_without(tmp_path: Path,
 
 def test_the_limit_of_a_day(tmp_path: Path, pki: Pki) -> None:
     """Further switches are refused with the time of the next one; a switch without effect is allowed."""
-    with guarding(tmp_path, pki, policy=SwitchPolicy(per_day=2)) as lab:  # one was needed to enable the first
+    with guarding(tmp_path, pki, policy=SwitchPolicy(per_day=2)) as lab:  # the first enable counts
         assert lab.carry_out(Kind.ENABLE, iccid=SECOND).error is None
         change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
         assert failure(change) == "switch-limit"
@@ -95,7 +95,7 @@ def test_the_limit_of_a_day(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_limit_is_kept_across_restarts(tmp_path: Path, pki: Pki) -> None:
-    """Switches are counted in the journal."""
+    """The journal keeps the switches of the day, so that the limit also holds after a restart."""
     policy = SwitchPolicy(per_day=1)
     with guarding(tmp_path, pki, policy=policy) as lab:
         lab.stop()
@@ -106,7 +106,7 @@ def test_the_limit_is_kept_across_restarts(tmp_path: Path, pki: Pki) -> None:
 def test_going_back_is_not_refused_and_not_counted(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last switch of a day may be guarded like any other."""
+    """A rollback is neither refused nor counted, so the last switch of a day may be guarded."""
     monkeypatch.setattr(condition_watch, "STEADY", 0.1)
     with guarding(tmp_path, pki, policy=SwitchPolicy(per_day=3), registration={SECOND: 3}) as lab:
         for _ in range(2):
@@ -116,7 +116,7 @@ def test_going_back_is_not_refused_and_not_counted(
 
 
 def test_a_download_that_enables_counts(tmp_path: Path, pki: Pki) -> None:
-    """The limit holds for each kind of change that switches."""
+    """A download that enables its profile counts as a switch."""
     with Lab(tmp_path, pki) as lab:
         lab.start(port(lab, policy=SwitchPolicy(per_day=1)))
         order = lab.order()
@@ -137,7 +137,7 @@ def made(at: datetime, step: str = "enable-profile") -> Change:
     [([], True), ([-1], True), ([-1, -2], False), ([-1, -25], True), ([-23.9, -0.1], False)],
 )
 def test_the_oldest_switch_of_a_day_makes_room(hours: list[float], *, allowed: bool) -> None:
-    """The oldest makes room for the next one."""
+    """Once the oldest counted switch is a day old, another is allowed."""
     changes = [made(NOON + timedelta(hours=each)) for each in hours]
     policy = SwitchPolicy(per_day=2)
     if allowed:
@@ -150,7 +150,7 @@ def test_the_oldest_switch_of_a_day_makes_room(hours: list[float], *, allowed: b
 
 
 def test_a_clock_that_was_set_back_does_not_lock_the_card() -> None:
-    """Of switches that lie in the future, near ones count for a day at most, and far ones not at all."""
+    """A switch with a time in the near future counts for at most a day; one far ahead does not count."""
     policy = SwitchPolicy(per_day=1)
     policy.check_limit([made(NOON + timedelta(days=400))], present=AT_NOON)
     with pytest.raises(SwitchLimit) as caught:

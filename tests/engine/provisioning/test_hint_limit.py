@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Advances the monotonic clock; the wall clock is a year ahead, and jumps back with each reading."""
+    """A monotonic clock that the test moves; the wall clock jumps back a year at each reading."""
     moment, wall = [1000.0], [4e9]
 
     def read_wall() -> float:
@@ -32,7 +32,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 
 def test_one_look_a_minute(passes: Callable[[float], None]) -> None:
-    """The first hint leads to a query now, later ones to one after it; platforms are counted separately."""
+    """The first hint leads to a query now, further ones to one a minute later; each platform counts alone."""
     limit = HintLimit()
     assert limit.take("a", 0.0) == 0.0
     assert limit.take("b", 0.0) == 0.0
@@ -44,7 +44,7 @@ def test_one_look_a_minute(passes: Callable[[float], None]) -> None:
 
 
 def test_a_planned_look_counts(passes: Callable[[float], None]) -> None:
-    """After it, a hint waits for the rest of the minute; before it, the hint changes nothing."""
+    """After a planned query, a hint waits for the rest of the minute; before it, a hint changes nothing."""
     limit = HintLimit()
     limit.looked("a")
     passes(20)

@@ -46,7 +46,7 @@ def test_a_wish_outlives_a_restart(tmp_path: Path) -> None:
 def test_a_mistake_over_its_events_costs_the_events_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The record, which keeps lpad from a second order, is on the disk nevertheless."""
+    """If its event meets a mistake, a wish's record, which prevents a second order, is still written."""
 
     def fails(*_: object) -> NoReturn:
         raise ValueError("a mistake in lpad")

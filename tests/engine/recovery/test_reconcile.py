@@ -48,7 +48,7 @@ def cut_off(
     at: Callable[[Change], Change] = Change.run,
     **params: Any,
 ) -> Change:
-    """Write a change as a killed daemon leaves it, start again, and return the settled change."""
+    """Store a change as a killed daemon leaves it, start lpad again, and return the settled change."""
     lab.stop()
     journal = lab.journal()
     change = journal.changes.add(CARD, params_of(kind, **params), secrets={})
@@ -190,7 +190,7 @@ def test_a_download_that_arrived(lab: Lab) -> None:
 
 
 def test_a_download_that_arrived_but_was_not_enabled(lab: Lab) -> None:
-    """A half-done request fails: the error states what is left to do."""
+    """If the profile arrived but was not enabled, the change fails; the error states what is left to do."""
     iccid = lab.install()
     change = cut_off(
         lab, Kind.DOWNLOAD, notes=noting(DownloadNotes, iccid=iccid, held_before=False), enable=True
@@ -262,13 +262,13 @@ def test_a_question_of_an_earlier_release(lab: Lab) -> None:
     asked = lab.asked(lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True).id)
     lab.stop()
     journal = lab.journal()
-    with journal.changes._database.writing() as db:  # it noted nothing more
+    with journal.changes._database.writing() as db:  # The earlier release stored no other notes.
         db.execute("DELETE FROM changes")
     before = journal.changes.add(CARD, DownloadParams(confirm=True), secrets=secrets)
     journal.changes.save(replace(asked, id=before.id), notes=noting(Notes, sessions=1))
     journal.close()
     lab.start()
-    assert lab.carry_out(Kind.REFRESH).state is State.DONE  # the card is free
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE  # The card is free for other changes.
     waiting = lab.engine.change(before.id)
     assert (waiting.state, waiting.question is not None) == (State.WAITING, True)
     lab.engine.answer(before.id, Answer(decision="accept"))
@@ -307,7 +307,7 @@ def killed_without_card(lab: Lab, kind: Kind, **params: Any) -> Change:
 
 @pytest.mark.parametrize("again", [False, True])
 def test_settling_waits_for_so_long_and_no_longer(lab: Lab, *, again: bool) -> None:
-    """The error then states that the result of the change is unknown; a restart begins no new wait."""
+    """After a limited wait, the change ends with an unknown result; a restart does not begin a new wait."""
     iccid = lab.install()
     lab.patient(absence=3)
     change = killed_without_card(lab, Kind.DISABLE, iccid=iccid)
@@ -330,7 +330,7 @@ def test_a_card_is_given_time_to_start_after_a_long_night(lab: Lab, monkeypatch:
     iccid = lab.install()
     lab.patient(absence=3)
     change = killed_without_card(lab, Kind.DISABLE, iccid=iccid)
-    lab.stop()  # and the limit passes
+    lab.stop()  # The limit passes meanwhile.
     lab.until_true(lambda: TimeLimit.read(_noted(lab, change)).left(Moment.now()) == 0)
     lab.start()
     lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.error is not None)
@@ -340,7 +340,7 @@ def test_a_card_is_given_time_to_start_after_a_long_night(lab: Lab, monkeypatch:
 
 
 def test_a_download_is_waited_for_as_long_as_it_is_tried(lab: Lab) -> None:
-    """The wait for an absent card does not end a download that was to be tried for longer."""
+    """A download that may be retried for longer is not ended by the wait for an absent card."""
     lab.patient(absence=0.2)
     lab.stop()
     code = lab.code(lab.order())

@@ -56,7 +56,7 @@ def test_an_earlier_runs_changes_are_adopted_once(journal: Journal) -> None:
 
 
 def test_nothing_is_adopted_while_its_end_could_not_be_written(journal: Journal, tmp_path: Path) -> None:
-    """A change whose end could not be written is not taken over: the next start would repeat it."""
+    """Lpad takes no change over while its end is not written, because the next start would repeat it."""
     left = add(store_on(journal))
     store = store_on(journal)
     with no_space(tmp_path / "journal.db-wal"):
@@ -71,7 +71,7 @@ def test_nothing_is_adopted_while_its_end_could_not_be_written(journal: Journal,
 
 
 def test_an_end_is_written_once(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even if two threads find the journal writable again, its events must not occur twice."""
+    """Even if two threads find the journal writable again, a change's end is written only once."""
     store = store_on(journal)
     change = store.save(add(store).run())
     save = journal.changes.save

@@ -23,7 +23,7 @@ EYES = dict.fromkeys(Source, _sees)
 
 
 def test_every_kind_has_a_source() -> None:
-    """Probes are exactly those in the table of probes, and only the network reports them."""
+    """Each kind of condition has a source; the network is the source of exactly the probes."""
     assert set(SOURCES) == set(ConditionKind)
     assert {kind for kind in SOURCES if SOURCES[kind] is Source.NETWORK} == set(PROBES)
 

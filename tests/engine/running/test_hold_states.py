@@ -18,7 +18,7 @@ def test_every_hold_is_reached_and_left() -> None:
 
 @pytest.mark.parametrize("event", [HoldEvent.SHARE, HoldEvent.OVERTAKE])
 def test_others_may_want_the_card_at_any_time(event: HoldEvent) -> None:
-    """In any state the event has a result, and the same one the second time."""
+    """In any state, `wanted by others` leads to a state, and a second one changes nothing."""
     for hold in Hold:
         following = after(hold, event)
         assert after(following, event) is following
@@ -33,6 +33,6 @@ def test_after_an_irreversible_step_only_another_turn_leads_back() -> None:
 
 @pytest.mark.parametrize("hold", [Hold.OVERTAKEN, Hold.RELEASED, Hold.ASKING])
 def test_who_makes_way_alters_nothing(hold: Hold) -> None:
-    """A run that leaves the card, or awaits an answer, never reaches its irreversible step."""
+    """A run that makes way, or awaits an answer, reaches no irreversible step before its next turn."""
     with pytest.raises(InternalError, match="cannot take the event 'alter'"):
         after(hold, HoldEvent.ALTER)

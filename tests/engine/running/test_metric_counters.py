@@ -1,4 +1,4 @@
-"""Counts and durations."""
+"""The counters and durations of the metrics."""
 
 from __future__ import annotations
 

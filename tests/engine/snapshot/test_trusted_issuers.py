@@ -47,7 +47,7 @@ def test_a_card_that_was_not_read_yet() -> None:
 
 
 def info(key_id: str) -> CardInfo:
-    """The information of a card that trusts one CI."""
+    """The information from a card that trusts one CI."""
     return CardInfo(
         svn=None, profile_version=None, firmware=None, memory=Memory(), ci_ids_for_verification=(key_id,)
     )

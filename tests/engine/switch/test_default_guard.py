@@ -1,4 +1,4 @@
-"""The default guard: the switches that get it, and the result's report on the others."""
+"""The default guard: which switches get it, and how the result explains that others do not."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_profile_that_never_registers_is_not_kept(tmp_path: Path, pki: Pki) ->
 
 
 def test_an_installed_profile_is_guarded_too(tmp_path: Path, pki: Pki) -> None:
-    """`enable` of a download has the same guard."""
+    """A download with `enable` gets the default guard for its switch."""
     with defaulting(tmp_path, pki, within=2, registration={THIRD: SEARCHING}) as lab:
         code = lab.code(lab.order(iccid=THIRD, name="Third"))
         change = lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": code}, enable=True)
@@ -77,14 +77,14 @@ def test_an_installed_profile_is_guarded_too(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_null_means_none(tmp_path: Path, pki: Pki) -> None:
-    """A request with null is carried out without any guard, and without a reason."""
+    """With `guard: null` a switch has no guard, and its result gives no reason for that."""
     with defaulting(tmp_path, pki, registration={SECOND: SEARCHING}) as lab:
         assert unguarded(lab.carry_out(Kind.ENABLE, iccid=SECOND, unguarded=True)) == ""
         assert enabled(lab) == SECOND
 
 
 def test_a_modem_that_was_not_registered_gives_no_guard(tmp_path: Path, pki: Pki) -> None:
-    """There is nothing to lose, and the result states why the switch was not guarded."""
+    """If the modem is not registered, there is no default guard, and the result states why."""
     with defaulting(tmp_path, pki, registration={FIRST: DENIED, SECOND: SEARCHING}) as lab:
         assert "not registered before" in unguarded(lab.carry_out(Kind.ENABLE, iccid=SECOND))
 
@@ -104,7 +104,7 @@ def test_a_profile_that_forbids_disabling_gives_no_guard(tmp_path: Path, pki: Pk
 
 
 def test_without_a_profile_to_go_back_to_there_is_no_guard(tmp_path: Path, pki: Pki) -> None:
-    """The first profile of a card is enabled without the default guard."""
+    """Without a previous profile to return to, a switch has no default guard."""
     with defaulting(tmp_path, pki) as lab:
         lab.carry_out(Kind.DISABLE, iccid=FIRST, accept_offline=True)
         assert "no other profile" in unguarded(lab.carry_out(Kind.ENABLE, iccid=SECOND))
@@ -141,7 +141,7 @@ def test_a_locked_sim_ends_the_watch_immediately(tmp_path: Path, pki: Pki) -> No
 
 
 def test_it_survives_a_restart(tmp_path: Path, pki: Pki) -> None:
-    """A default guard that was cut off is awaited again, and takes effect."""
+    """After a restart during a default guard, lpad waits on, and rolls back if the guard is unmet."""
     with defaulting(tmp_path, pki, within=60, registration={SECOND: SEARCHING}) as lab:
         ports = [replace(port(lab), policy=DEFAULT, device="/dev/x")]
         change = lab.submit(Kind.ENABLE, iccid=SECOND)

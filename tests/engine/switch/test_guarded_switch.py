@@ -69,7 +69,7 @@ def install_locked(lab: Lab) -> None:
 def test_a_silent_server_does_not_delay_a_rollback(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """While its socket waits, a no or a cancellation rolls back the switch immediately."""
+    """While a probe's socket waits, a no or a cancellation rolls the switch back immediately."""
     monkeypatch.setattr(condition_watch, "_PROBE", 1000.0)
     with socket.create_server(("127.0.0.1", 0)) as mute, guarding(tmp_path, pki) as lab:
         probe = f"http://127.0.0.1:{mute.getsockname()[1]}/"
@@ -86,7 +86,7 @@ def test_a_silent_server_does_not_delay_a_rollback(
 
 
 def test_a_profile_that_registers_is_kept(tmp_path: Path, pki: Pki) -> None:
-    """The profile is kept after a while of searching; the modem is asked first, then reports by itself."""
+    """The profile is kept once it registers after a search; lpad asks the modem once and then listens."""
     with guarding(tmp_path, pki, registers_after=1.0) as lab:
         change = ended(lab, REGISTERED)
         assert change.error is None, change.error
@@ -130,7 +130,7 @@ def test_without_a_previous_profile_the_rollback_enables_none(tmp_path: Path, pk
 
 
 def test_a_modem_that_keeps_the_old_state_is_helped_back_too(tmp_path: Path, pki: Pki) -> None:
-    """The rollback uses the whole ladder, like the switch itself."""
+    """The rollback may use each step of the modem's ladder, like the switch itself."""
     habits: dict[str, Any] = {"registration": {SECOND: 2}, "notices": Notices.RADIO_CYCLE}
     with time_lapse() as pass_by, guarding(tmp_path, pki, notice_in=0.3, **habits) as lab:
         change = out_of_time(lab, pass_by, REGISTERED, seen="searching")
@@ -140,7 +140,7 @@ def test_a_modem_that_keeps_the_old_state_is_helped_back_too(tmp_path: Path, pki
 
 
 def test_a_switch_that_does_not_come_up_is_taken_back_immediately(tmp_path: Path, pki: Pki) -> None:
-    """If a card reports success and stays as it was, no guard is awaited."""
+    """If the card reports success but is unchanged, lpad rolls back without waiting for the guard."""
     with guarding(tmp_path, pki, patience=2) as lab:
         lab.card.faults.refuse(ENABLE, 0)
         details = rolled_back(ended(lab, REGISTERED, within=300))
@@ -194,7 +194,7 @@ def test_a_guard_of_the_enabled_profile_is_evaluated(tmp_path: Path, pki: Pki) -
 
 
 def test_an_unmet_guard_of_the_enabled_profile_fails_and_switches_nothing(tmp_path: Path, pki: Pki) -> None:
-    """There is no previous profile to return to: not even a fallback is enabled."""
+    """If the profile was already enabled, an unmet guard fails the change and enables no other profile."""
     policy = SwitchPolicy(fallback=(SECOND,))
     with guarding(tmp_path, pki, registration={FIRST: 2}, policy=policy) as lab:
         change = ended(lab, REGISTERED, iccid=FIRST, within=2)
@@ -211,7 +211,7 @@ def test_an_unmet_guard_of_the_enabled_profile_fails_and_switches_nothing(tmp_pa
 
 
 def test_a_confirmation_of_the_enabled_profile_is_awaited(tmp_path: Path, pki: Pki) -> None:
-    """The question comes as in any guarded switch; a refusal ends the change, and the profile stays."""
+    """Lpad asks as in any guarded switch; if the answer is no, the change ends and the profile stays."""
     with guarding(tmp_path, pki) as lab:
         asked = guarded(lab, "confirm", iccid=FIRST)
         lab.asked(asked.id)
@@ -223,7 +223,7 @@ def test_a_confirmation_of_the_enabled_profile_is_awaited(tmp_path: Path, pki: P
 
 
 def test_a_modem_that_reports_no_registration_takes_no_such_guard(tmp_path: Path, pki: Pki) -> None:
-    """The refusal comes before anything is sent."""
+    """Lpad refuses such a guard before anything is sent to the card."""
     with guarding(tmp_path, pki, registration_commands=()) as lab:
         change = ended(lab, REGISTERED)
         assert change.error is not None
@@ -234,7 +234,7 @@ def test_a_modem_that_reports_no_registration_takes_no_such_guard(tmp_path: Path
 def test_a_modem_still_in_the_old_network_does_not_pass(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For a moment it still reports the registration from before the switch, and then that it is lost."""
+    """A modem may report the old registration for a moment after the switch; this does not meet the guard."""
     monkeypatch.setattr(condition_watch, "STEADY", 600.0)
     with time_lapse() as pass_by, guarding(tmp_path, pki) as lab:
         change = guarded(lab, REGISTERED, within=600)
@@ -249,7 +249,7 @@ def test_a_card_without_a_modem_takes_no_guard_by_registration(tmp_path: Path, p
     """A card in a reader is refused such a guard before anything is sent; a confirmation still works."""
     with guarding(tmp_path, pki) as lab:
         lab.stop()
-        lab.start(lab.port)  # a raw card, of which lpad is the only reader
+        lab.start(lab.port)  # It is a card without a modem, so only lpad reads it.
         change = ended(lab, REGISTERED)
         assert change.error is not None
         assert change.error.kind == "conflict"
@@ -261,7 +261,7 @@ def test_a_card_without_a_modem_takes_no_guard_by_registration(tmp_path: Path, p
 
 
 def test_a_probe_that_is_reached_keeps_the_profile(tmp_path: Path, pki: Pki) -> None:
-    """The probe goes through the named interface."""
+    """A probe that reaches its host through the named interface keeps the profile."""
     with guarding(tmp_path, pki) as lab, listening() as number:
         change = ended(lab, f"tcp:127.0.0.1:{number}@lo")
         assert change.error is None, change.error
@@ -301,7 +301,7 @@ def test_all_conditions_are_needed(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_confirmation_keeps_the_profile(tmp_path: Path, pki: Pki) -> None:
-    """The change waits for it, with a question of its own kind."""
+    """The change waits for a confirmation, and its question has a kind of its own."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm").id)
         assert change.state is State.WAITING
@@ -316,7 +316,7 @@ def test_a_confirmation_keeps_the_profile(tmp_path: Path, pki: Pki) -> None:
 def test_an_answer_that_comes_just_before_the_pause(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, *, confirm: bool
 ) -> None:
-    """The answer ends the pause immediately, although the watch has already looked for an answer."""
+    """An answer that arrives just before the pause between two checks ends that pause immediately."""
     answered: list[bool] = []
     paused = Run.pause
 
@@ -343,7 +343,7 @@ def test_a_confirmation_may_come_before_the_rest(tmp_path: Path, pki: Pki) -> No
 
 
 def test_a_no_takes_it_back_immediately(tmp_path: Path, pki: Pki) -> None:
-    """The rollback begins long before the time has passed."""
+    """If the answer is no, the rollback begins immediately, not at the end of the time."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=600).id)
         lab.engine.answer(change.id, Answer(confirm=False))
@@ -362,7 +362,7 @@ def test_another_answer_does_not_fit(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_taking_the_change_back_takes_the_switch_back(tmp_path: Path, pki: Pki) -> None:
-    """The change is cancelled, and the previous profile is enabled."""
+    """Cancelling the change rolls the switch back: the previous profile is enabled."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=600).id)
         lab.engine.cancel(change.id)
@@ -374,7 +374,7 @@ def test_taking_the_change_back_takes_the_switch_back(tmp_path: Path, pki: Pki) 
 
 
 def test_other_changes_wait_and_reads_do_not(tmp_path: Path, pki: Pki) -> None:
-    """Nothing alters a card whose profile is on trial; what was read last is shown meanwhile."""
+    """While a profile is on trial, other changes wait, and reads return the last reading."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm").id)
         other = lab.submit(Kind.RENAME, iccid=FIRST, nickname="old")
@@ -422,7 +422,7 @@ def test_a_previous_profile_that_no_longer_registers_stays(tmp_path: Path, pki: 
 
 
 def test_without_any_profile_to_go_back_to_the_new_one_stays(tmp_path: Path, pki: Pki) -> None:
-    """The new one is better than none, and the error states what is enabled."""
+    """If no other profile can be enabled, the new one stays, and the error states which one is enabled."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         lab.card.faults.refuse(ENABLE, DISALLOWED, times=100)
@@ -461,7 +461,7 @@ def test_cards_that_switch_only_with_refresh(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_events_report_how_far_the_guard_has_got(tmp_path: Path, pki: Pki) -> None:
-    """The events are the beginning, each observation, the start of the rollback, and its end."""
+    """Events report the start, each observation, the start of the rollback, and its end."""
     with time_lapse() as pass_by, guarding(tmp_path, pki, registration={SECOND: 3}) as lab:
         subscription = lab.engine.subscribe(lambda: None)
         change = out_of_time(lab, pass_by, REGISTERED, seen="denied")
@@ -473,7 +473,7 @@ def test_the_events_report_how_far_the_guard_has_got(tmp_path: Path, pki: Pki) -
 
 
 def test_the_table_has_a_way_out_of_each_phase() -> None:
-    """Three phases continue, and the others are ends; what the table lacks is a mistake."""
+    """All phases but three are ends; a transition that the table lacks is a mistake of lpad's."""
     going_on = {phase for phase, _ in TRANSITIONS}
     assert going_on == {Phase.SWITCHING, Phase.WATCHING, Phase.GOING_BACK}
     assert set(TRANSITIONS.values()) - going_on == {Phase.KEPT, Phase.BACK, Phase.STUCK}
@@ -482,7 +482,7 @@ def test_the_table_has_a_way_out_of_each_phase() -> None:
 
 
 def test_a_guard_has_limits() -> None:
-    """One to eight conditions, each once, for a second to a day, as docs/api.md says."""
+    """A guard has one to eight different conditions and a limit of a second to a day (docs/api.md)."""
     eight = [f"tcp:192.0.2.{number}:443" for number in range(1, 9)]
     assert check_guard(eight, 1) == tuple(eight)
     assert check_guard(["confirm"], 86_400) == ("confirm",)

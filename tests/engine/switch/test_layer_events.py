@@ -104,7 +104,7 @@ def test_a_switch_that_is_rolled_back(
 
 
 def test_an_unanswered_probe(tmp_path: Path, pki: Pki) -> None:
-    """However often the probe is tried, the path goes down once; one of two probes is not yet the path."""
+    """However often a probe fails, the path goes down once; one successful probe of two is not enough."""
     with networking(tmp_path, pki) as lab, heard(lab) as told, listening() as at:
         conditions = (REGISTERED, f"tcp:127.0.0.1:{at}", f"tcp:127.0.0.1:{unused_port()}")
         rolled_back(ended(lab, *conditions, within=4))
@@ -112,7 +112,7 @@ def test_an_unanswered_probe(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_without_an_applier(tmp_path: Path, pki: Pki) -> None:
-    """The states of card and modem are reported: an unguarded switch ends with one check of registration."""
+    """Without an applier, a switch reports card and modem, and ends with one check of the registration."""
     with guarding(tmp_path, pki) as lab, heard(lab) as told:
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
         assert change.error is None

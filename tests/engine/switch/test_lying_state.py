@@ -33,7 +33,7 @@ def lie(lab: Lab) -> None:
 
 
 def test_a_guarded_switch_is_kept(tmp_path: Path, pki: Pki) -> None:
-    """The card's result and the modem show which of two profiles is enabled; the modem is not restarted."""
+    """Lpad relies on the card's result and the modem's ICCID, keeps the switch, and restarts no modem."""
     with guarding(tmp_path, pki) as lab:
         lie(lab)
         change = ended(lab, REGISTERED)
@@ -66,7 +66,7 @@ def test_people_switch_back_and_get_no_guard(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_profile_that_the_modem_reads_is_not_switched_to_under_a_guard(tmp_path: Path, pki: Pki) -> None:
-    """A guarded switch to it is refused, because it would be its own way back."""
+    """A guarded switch to the profile that the modem reads is refused: it would be its own way back."""
     with guarding(tmp_path, pki) as lab:
         lab.card.distort(SECOND, without=(STATE,), tail=ALWAYS_ENABLED)
         refused = ended(lab, REGISTERED, iccid=FIRST)

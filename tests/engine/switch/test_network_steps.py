@@ -86,7 +86,7 @@ def test_a_plain_enable_brings_its_apn(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_an_enabled_profile_gets_settings_that_were_set_later(tmp_path: Path, pki: Pki) -> None:
-    """Enabling it once more brings into force the settings that were set meanwhile."""
+    """Enabling an enabled profile applies the network settings that were stored in the meantime."""
     with networking(tmp_path, pki) as lab:
         lab.engine.set_network(CARD, FIRST, NetworkSettings(apn="later.example"))
         change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
@@ -138,7 +138,7 @@ def test_the_failed_layer_is_named(
 
 
 def test_an_unknown_path_is_a_layer_too(tmp_path: Path, pki: Pki) -> None:
-    """A probe without an answer is named as the path."""
+    """If a probe gets no answer, the error names the layer `path`."""
     with networking(tmp_path, pki) as lab:
         change = ended(lab, REGISTERED, "tcp:127.0.0.1:1", within=3)
         assert rolled_back(change)["layer"] == "path"
@@ -156,7 +156,7 @@ def test_an_unknown_path_is_a_layer_too(tmp_path: Path, pki: Pki) -> None:
 def test_wrong_settings_are_not_a_dead_profile(
     tmp_path: Path, pki: Pki, subscription: Subscription, context: tuple[str, str], worked: str
 ) -> None:
-    """The empty APN and the other IP type are tried once each; what worked is reported."""
+    """Lpad tries the empty APN and the other IP type once each, and reports the combination that worked."""
     with networking(tmp_path, pki, subscriptions={SECOND: subscription}) as lab:
         change = ended(lab, REGISTERED, "bearer", within=15)
         assert change.error is None, change.error
@@ -166,7 +166,7 @@ def test_wrong_settings_are_not_a_dead_profile(
 
 
 def test_a_cut_while_the_guard_is_awaited_ends_with_the_right_settings(tmp_path: Path, pki: Pki) -> None:
-    """After a restart in the middle, the profile that is finally enabled has its own APN."""
+    """After a restart during the guard, the profile that is enabled in the end has its own APN."""
     for confirm, iccid, wanted in ((True, SECOND, "second.example"), (False, FIRST, "first.example")):
         folder = tmp_path / iccid
         folder.mkdir()
@@ -182,7 +182,7 @@ def test_a_cut_while_the_guard_is_awaited_ends_with_the_right_settings(tmp_path:
 
 
 def test_a_failure_before_an_ordinary_enable_stops_it(tmp_path: Path, pki: Pki) -> None:
-    """Nothing is switched, the preparations are undone, and the error states how to continue."""
+    """If the applier fails before an unguarded switch, lpad switches nothing and undoes the preparations."""
     spy = Spy(answers={"prepare": [NO]})
     with networking(tmp_path, pki, spy) as lab:
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
@@ -216,7 +216,7 @@ def test_a_failure_after_the_switch_is_reported(tmp_path: Path, pki: Pki, step: 
 
 
 def test_a_failing_applier_never_stops_the_way_back(tmp_path: Path, pki: Pki) -> None:
-    """Undo, apply and connect may fail: the previous profile is enabled nevertheless."""
+    """Even if the applier's undo, apply and connect fail, the previous profile is enabled."""
     spy = Spy(answers={"undo": [NO] * 9, "apply": [NO] * 9, "connect": [NO] * 9})
     with networking(tmp_path, pki, spy) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
@@ -231,7 +231,7 @@ def test_a_failing_applier_never_stops_the_way_back(tmp_path: Path, pki: Pki) ->
 
 
 def test_a_mistake_in_an_applier_ends_nothing(tmp_path: Path, pki: Pki) -> None:
-    """An exception out of an applier is a failure like any other."""
+    """An unexpected exception in an applier counts as a failure of the applier."""
 
     class Broken(Spy):
         def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
@@ -244,7 +244,7 @@ def test_a_mistake_in_an_applier_ends_nothing(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_modem_that_is_away_is_awaited_within_the_limit(tmp_path: Path, pki: Pki) -> None:
-    """A modem that is still away is waited for, within the step's limit."""
+    """If the modem's port is away, the step waits for it within its limit."""
     later = TryAgain(layer=Layer.MODEM, told="not yet", after=0.05)
     spy = Spy(answers={"connect": [later, later]})
     with networking(tmp_path, pki, spy) as lab:

@@ -1,4 +1,4 @@
-"""Guards whose time runs out while lpad stands still, or is away: one more check, and only one."""
+"""Guards whose time runs out while lpad stands still or does not run: exactly one more check."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_profile_that_works_is_kept_after_a_standstill(
     tmp_path: Path, pki: Pki, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The limit passes before any check, so all conditions are checked, and all are met."""
+    """If the limit passes in a standstill, lpad checks once more, and keeps the profile if all is met."""
     caplog.set_level(logging.INFO, "lpad.engine")
     with guarding(tmp_path, pki) as lab, listening() as port:
         change = lab.ended(guarded(lab, REGISTERED, f"tcp:127.0.0.1:{port}", within=LIMIT).id)
@@ -79,7 +79,7 @@ def test_a_profile_that_works_is_kept_after_a_standstill(
 
 @pytest.mark.usefixtures("slow_disk")
 def test_a_profile_that_does_not_work_is_taken_back_after_the_look(tmp_path: Path, pki: Pki) -> None:
-    """The observations are those of that check, and the previous profile is enabled."""
+    """If that check fails, the previous profile is enabled, and the error has the check's observations."""
     with guarding(tmp_path, pki, registration={SECOND: 3}) as lab:
         details = rolled_back(lab.ended(guarded(lab, REGISTERED, within=LIMIT).id))
         assert details["reason"] == "time-limit"
@@ -99,7 +99,7 @@ def test_one_condition_that_is_not_met_is_enough(tmp_path: Path, pki: Pki) -> No
 
 @pytest.mark.usefixtures("slow_disk")
 def test_a_missing_confirmation_is_not_looked_for(tmp_path: Path, pki: Pki) -> None:
-    """The confirmation does not come in time: lpad rolls back without checking anything else."""
+    """If a confirmation is missing at the end of the time, lpad rolls back without another check."""
     with guarding(tmp_path, pki) as lab:
         details = rolled_back(lab.ended(guarded(lab, REGISTERED, "confirm", within=LIMIT).id))
         assert details["reason"] == "time-limit"
@@ -135,7 +135,7 @@ def test_the_last_look_is_taken_once(tmp_path: Path, pki: Pki, monkeypatch: pyte
     with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
         change = guarded(lab, REGISTERED, within=5)
         watched(lab, change.id)
-        _away_over_the_limit(lab, change, boot_id="another")  # the modem may have started, too: it is awaited
+        _away_over_the_limit(lab, change, boot_id="another")  # the modem may have restarted
         lab.start()
         lab.until_true(lambda: _notes(lab, change).looked_again)
         lab.stop()
@@ -174,7 +174,7 @@ def test_a_confirmation_that_was_given_in_time_leaves_the_look_to_the_others(
 
 
 def test_a_standstill_is_known_before_its_own_thread_has_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a freeze the switch's thread may run first; it must not end the guard without that check."""
+    """After a freeze, the switch's thread may run before the standstill's; the last check is made anyway."""
     ahead = [0.0]
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead[0])
     monkeypatch.setattr(standstill, "time", clock)
@@ -203,7 +203,7 @@ def _notes(lab: Lab, change: Change, journal: Journal | None = None) -> SwitchNo
 
 
 def test_time_that_passes_with_signs_of_life_is_not_a_standstill(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A time with signs of life is not a standstill, however long; the thread's own check is such a sign."""
+    """A time with signs of life, such as a check by the switch's thread, is not a standstill."""
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     watch = standstill.Standstill()

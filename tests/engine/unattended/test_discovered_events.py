@@ -21,7 +21,7 @@ START = 1.8e9
 
 @pytest.fixture(autouse=True)
 def seeded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same fleet in each run."""
+    """Seed the random numbers, so that each run has the same fleet."""
     monkeypatch.setattr(discovered_events, "random", random.Random(20))
 
 

@@ -98,7 +98,7 @@ def test_an_empty_card_without_a_network_at_boot(lab: NamedLab, monkeypatch: pyt
 
 
 def test_a_network_that_is_missing_for_hours(lab: NamedLab) -> None:
-    """The waits do not grow: each is ten minutes, across restarts, and then the card finds its profile."""
+    """While a network is missing, each wait is ten minutes, even across restarts."""
     lab.event(ROOT, "EVENT-1")
     lab.network = False
     lab.start(port(lab))
@@ -112,7 +112,7 @@ def test_a_network_that_is_missing_for_hours(lab: NamedLab) -> None:
 
 
 def test_a_periodic_discovery_without_a_network(lab: NamedLab) -> None:
-    """Its failures count against no SM-DS, and the next attempt is ten minutes away each time."""
+    """Without a network, a periodic discovery counts against no SM-DS; each wait is ten minutes."""
     lab.network = False
     lab.start(port(lab, every=DAY))
     for number in range(1, 4):
@@ -128,7 +128,7 @@ def test_a_periodic_discovery_without_a_network(lab: NamedLab) -> None:
 
 
 def test_an_sm_ds_that_fails_is_left_out(lab: NamedLab) -> None:
-    """Its wait is its own: the other SM-DS is asked in its period, and a restart changes nothing."""
+    """An SM-DS that fails is left out for a time, even after a restart; the other is asked as planned."""
     fault = Fault(kind=FaultKind.HTTP_STATUS, value=503, function="initiateAuthentication", times=0)
     lab.smds[ROOT].faults.add(fault)
     settings: dict[str, Any] = {"every": 6 * HOUR, "servers": (OPERATORS,)}

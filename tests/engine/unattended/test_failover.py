@@ -88,7 +88,7 @@ class WatchedLab(Lab):
         self.all_told: list[Event] = []
 
     def stands(self, standing: Standing) -> FailoverStatus:
-        """Return the status once it has this standing, or has had it since the last call."""
+        """Return failover's status once it has this standing, or if it had it since the last call."""
         deadline = Deadline.after(LONG)
         while True:
             self._news.clear()
@@ -134,7 +134,7 @@ def asked_for(lab: Lab) -> list[Change]:
 
 
 def test_a_profile_that_is_well_is_left_alone(tmp_path: Path, pki: Pki) -> None:
-    """Repeated checks change nothing."""
+    """While the profile is healthy, failover's checks change nothing."""
     with bench(tmp_path, pki, BOTH) as lab:
         assert lab.stands(Standing.WELL).profile == FIRST
         threading.Event().wait(5 * INTERVAL)
@@ -217,7 +217,7 @@ def test_an_unevaluated_condition_makes_no_profile_healthy(tmp_path: Path, pki: 
 
 
 def test_if_the_next_one_is_not_better_the_one_after_it_is_tried(tmp_path: Path, pki: Pki) -> None:
-    """Each unsuccessful switch is rolled back, and after the cool-down failover tries the next profile."""
+    """If the next profile also fails, it is rolled back; after the cool-down failover tries another."""
     in_vain = policy(rule(FIRST), rule(SECOND), rule(THIRD), within=1, cooldown=3600)
     with bench(tmp_path, pki, in_vain, registration={SECOND: 3}) as lab:
         lab.install(iccid=THIRD, name="Third")
@@ -274,7 +274,7 @@ def test_the_cool_down_continues_over_boots_that_all_begin_in_1970(tmp_path: Pat
 
 
 def test_without_another_profile_nothing_is_done(tmp_path: Path, pki: Pki) -> None:
-    """The order names profiles that the card does not have yet."""
+    """If the card has no other profile of the order, failover does nothing."""
     with bench(tmp_path, pki, policy(rule(FIRST), rule(THIRD), cooldown=60)) as lab:
         lab.modem.register(FIRST, 3)
         lab.stands(Standing.RESTING)
@@ -283,7 +283,7 @@ def test_without_another_profile_nothing_is_done(tmp_path: Path, pki: Pki) -> No
 
 
 def test_a_profile_without_rule_is_not_watched(tmp_path: Path, pki: Pki) -> None:
-    """A profile that a user enables stays; the modem is not even asked."""
+    """For a profile without a health rule, failover does nothing, and does not even query the modem."""
     with bench(tmp_path, pki, policy(rule(SECOND), rule(THIRD)), registration={FIRST: 3}) as lab:
         lab.until(lambda: lab.engine.snapshot(CARD), lambda card: card.state == "ready")
         lab.modem.received.clear()
@@ -360,7 +360,7 @@ def test_no_download_makes_way_for_a_check_that_would_be_without_success(
 
 
 def test_killed_on_trial_it_is_taken_up_and_rests_afterwards(tmp_path: Path, pki: Pki) -> None:
-    """The change continues by itself, and failover waits for it."""
+    """If lpad is killed during a failover's switch, that continues, and failover keeps its cool-down."""
     order = policy(rule(FIRST), rule(SECOND), within=30, cooldown=3600)
     with bench(tmp_path, pki, order, registration={SECOND: 2}) as lab:
         lab.modem.register(FIRST, 3)
@@ -375,7 +375,7 @@ def test_killed_on_trial_it_is_taken_up_and_rests_afterwards(tmp_path: Path, pki
 
 
 def test_a_stop_in_the_very_moment_is_not_missed(tmp_path: Path, pki: Pki) -> None:
-    """The stop comes between the check for it and the wait: nothing else would wake the thread."""
+    """A stop between failover's check for it and its wait still ends the thread."""
     with bench(tmp_path, pki, policy(rule(SECOND))) as lab:
         lab.stands(Standing.UNWATCHED)
         (failover,) = lab.engine._failovers._failovers.values()
@@ -392,7 +392,7 @@ def test_a_stop_in_the_very_moment_is_not_missed(tmp_path: Path, pki: Pki) -> No
 
 
 def test_a_look_at_a_silent_place_ends_with_the_daemon(tmp_path: Path, pki: Pki) -> None:
-    """The end of lpad does not wait for the probe's socket."""
+    """When lpad ends, it does not wait for the probe of a silent host."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
         probe = f"http://127.0.0.1:{mute.getsockname()[1]}/"
         with bench(tmp_path, pki, policy(rule(FIRST, probe), rule(SECOND))) as lab:
@@ -426,7 +426,7 @@ def test_each_standing_is_one_event(tmp_path: Path, pki: Pki) -> None:
             return "resting" in told
 
         lab.until_true(all_told)
-        # The status stands before its event is reported, so the first one may come after the subscription.
+        # The status changes before its event is published: the first event may follow the subscription.
         assert told[told.index("ailing") :] == ["ailing", "switching", "resting"]
         assert told[: told.index("ailing")] in ([], ["well"])
         subscription.close()

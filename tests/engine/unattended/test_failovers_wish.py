@@ -35,7 +35,7 @@ DENIED = 3
 
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Longer than the check of a profile's health, for which a change leaves the card to failover.
+    # This is longer than a health check, for which a change releases the card.
     monkeypatch.setattr(look_times, "BACKOFF", Backoff((1.0,)))
     monkeypatch.setattr(look_times, "WIDEST", 0.01)
     monkeypatch.setattr(condition_watch, "STEADY", 0.1)
@@ -96,7 +96,7 @@ def test_without_leave_nothing_is_ordered(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_one_open_wish_is_resumed(tmp_path: Path, pki: Pki) -> None:
-    """As long as the platform is not ready, each further round of failover leads to the same change."""
+    """While the platform is not ready, each round of failover resumes the same change."""
     with failing(tmp_path, pki) as lab:
         lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
         lab.until(lambda: switches(lab), lambda found: len(found) >= 3)

@@ -40,7 +40,7 @@ def ended(lab: Lab, *, number: int = 1) -> Change:
 
 
 def offer(lab: Lab) -> None:
-    """Have the server hold an order for this card, found by its EID alone."""
+    """Create an order at the server that is found by this card's EID alone."""
     lab.order(eid=lab.card.eid)
 
 
@@ -94,7 +94,7 @@ def test_the_cards_own_address_is_asked(lab: Lab) -> None:
 def test_a_restart_does_not_ask_again(lab: Lab) -> None:
     """The number of attempts and the time of the next one survive a restart."""
     lab.start(empty(lab))
-    assert ended(lab).state is State.FAILED  # no order waits for this card
+    assert ended(lab).state is State.FAILED  # The server has no order for this card.
     before = lab.engine.card(CARD).provisioning()
     assert before is not None
     assert before.attempts == 1
@@ -177,10 +177,10 @@ def test_an_attempt_that_was_taken_back_is_not_repeated_immediately(lab: Lab) ->
 
 
 def test_a_journal_that_cant_be_read_hides_no_card(lab: Lab) -> None:
-    """The card is shown as having had no attempt so far."""
+    """If the journal cannot be read, the card is shown, as one without an attempt so far."""
     offer(lab)
     lab.start(empty(lab))
     assert ended(lab).state is State.DONE
     engine = lab.engine
-    lab.stop()  # and the journal is closed
+    lab.stop()  # The journal is closed, too.
     assert engine.card(CARD).provisioning() == first_profile.ProvisioningState()

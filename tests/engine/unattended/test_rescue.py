@@ -64,7 +64,7 @@ def over(lab: Lab) -> None:
 
 
 def test_the_rescue_continues_until_the_previous_profile_is_enabled(tmp_path: Path, pki: Pki) -> None:
-    """Each attempt is a visible change; the successful one is the last."""
+    """The rescue makes attempts, each a change that is shown, until the previous profile is enabled."""
     with guarding(tmp_path, pki) as lab:
         change = stuck(lab)
         assert change.error is not None
@@ -128,7 +128,7 @@ def test_it_goes_before_downloads(tmp_path: Path, pki: Pki, monkeypatch: pytest.
 def test_a_card_that_comes_back_is_tried_immediately(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The card's restart may have removed the obstacle."""
+    """When a card comes back, the rescue tries immediately: the restart may have removed the obstacle."""
     monkeypatch.setattr(rescue, "BACKOFF", NEVER)
     with guarding(tmp_path, pki) as lab:
         stuck(lab)
@@ -179,7 +179,7 @@ def test_a_deleted_profile_is_not_tried(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_without_anything_to_go_back_to_nothing_is_tried(tmp_path: Path, pki: Pki) -> None:
-    """With `keep_enabled`, nothing enabled before and no order, the new one stays, as the error reports."""
+    """With `keep_enabled`, but neither a previous profile nor an order, the new profile stays enabled."""
     with guarding(tmp_path, pki) as lab:
         assert lab.carry_out(Kind.DISABLE, iccid=FIRST).state is State.DONE
         lab.stop()
@@ -193,7 +193,7 @@ def test_without_anything_to_go_back_to_nothing_is_tried(tmp_path: Path, pki: Pk
 
 
 def test_without_a_journal_it_waits_for_one(tmp_path: Path, pki: Pki) -> None:
-    """An attempt that cannot be written is neither begun nor forgotten."""
+    """While the journal cannot be written, the rescue begins no attempt, but forgets none."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         lab.card.faults.refuse(ENABLE, DISALLOWED, times=1000)

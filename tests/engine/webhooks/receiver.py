@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 LONG = 120.0
-"""Seconds that no test should need."""
+"""Seconds within which anything that a test waits for happens."""
 SECRET = b"lpad's own secret of some length"
 
 
@@ -119,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
 
     def log_message(self, *_: object) -> None:
-        """Log nothing."""
+        """Write nothing to standard error."""
 
 
 def open_plain(url: EndpointUrl) -> HttpsConnection:

@@ -1,4 +1,4 @@
-"""Signatures that other people's libraries accept, and keys that are not keys."""
+"""Signatures that independent libraries accept, and files that are not keys."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def test_standard_webhooks_own_library_verifies_each_key(body: bytes, id_: objec
         try:
             Webhook(secret).verify(body, headers)
         except json.JSONDecodeError:
-            pass  # verified; then it reads the body as JSON
+            pass  # It verifies the request, and then reads the body as JSON.
         except UnicodeDecodeError:
-            return  # it signs text only
+            return  # It signs only text.
     with pytest.raises(WebhookVerificationError):
         Webhook("whsec_" + base64.b64encode(b"x" * 32).decode()).verify(body, headers)
 

@@ -120,7 +120,7 @@ def test_events_arrive_in_order_and_signed(bench: Bench) -> None:
 
 
 def test_filters_are_each_endpoints_own(bench: Bench) -> None:
-    """Each endpoint gets its types, in order, and none waits for the events of another."""
+    """Each endpoint gets the event types of its own filter, in order, and waits for no other endpoint."""
     with receivers(number=2) as (one, other):
         bench.serve(
             endpoint(one, "one", types=("org.lpad.profile.enabled.v1",)),
@@ -213,7 +213,7 @@ def test_410_ends_an_endpoint(bench: Bench, tmp_path: Path) -> None:
 
 
 def failing_for_five_days(bench: Bench, *, silent: bool = False) -> None:
-    """Let each attempt come when it is due, until the event is set aside."""
+    """Move the clock to each due attempt, until the event is set aside."""
     number = 0
     while not bench.progress().given_up:
         number += 1
@@ -235,7 +235,7 @@ def test_after_five_days_the_next_event_is_sent(bench: Bench) -> None:
         failing_for_five_days(bench)
         assert PATIENCE <= bench.journal.clock.now().ran - began <= PATIENCE + 2.4 * DAY
         assert bench.progress().set_aside == (1,)
-        bench.until(lambda now: now.attempts == 1)  # the next event was refused, too, and waits for the clock
+        bench.until(lambda now: now.attempts == 1)  # The next event was refused, too, and is due later.
         while not receiver.answers.empty():
             receiver.answers.get()
         bench.pass_by(2 * DAY)
@@ -265,7 +265,7 @@ def test_a_jump_of_the_clock_sets_nothing_aside(bench: Bench) -> None:
 
 
 def test_an_event_is_delivered_after_days_without_network(bench: Bench) -> None:
-    """An endpoint that could not be reached for five days gets the event once it accepts another one."""
+    """If an endpoint was out of reach for five days, an event set aside is not lost."""
     with Receiver() as receiver:
         address = receiver.url()
     bench.serve(endpoint(address))
@@ -360,7 +360,7 @@ def test_one_event_is_sent_once_more(bench: Bench) -> None:
 
 
 def test_a_test_states_what_the_endpoint_answers(bench: Bench) -> None:
-    """A test works even if the endpoint is paused; it is signed, has no number, and is not in the outbox."""
+    """A test event reaches even a paused endpoint; it is signed, has no number, and is not in the outbox."""
     with Receiver(Answer(200), Answer(401)) as receiver:
         bench.serve(endpoint(receiver))
         bench.webhooks.pause("backend")
@@ -418,7 +418,7 @@ def test_the_status_suffices(bench: Bench, raw: bytes) -> None:
 
 
 def test_a_silent_endpoint_delays_no_other_and_no_stop(bench: Bench) -> None:
-    """The threads that write events are not delayed either."""
+    """A silent endpoint delays no other endpoint, no thread that writes events, and no stop."""
     with holding() as event, Receiver(Answer(until=event)) as mute, Receiver() as other:
         bench.serve(endpoint(mute, "mute"), endpoint(other, "other"))
         bench.happen(1)
@@ -427,7 +427,7 @@ def test_a_silent_endpoint_delays_no_other_and_no_stop(bench: Bench) -> None:
         assert [change(other.take()) for _ in range(3)] == [1, 2, 3]
         bench.close()
         bench.open()
-        assert change(mute.take()) == 1  # what was under way is repeated
+        assert change(mute.take()) == 1  # An unfinished delivery is repeated.
 
 
 def test_a_reload_keeps_each_endpoints_place(bench: Bench) -> None:

@@ -55,7 +55,7 @@ def refused_as_served(lab: Lab) -> None:
 
 
 def test_the_first_has_the_card() -> None:
-    """The second worker is refused with the name of the first, however often it asks."""
+    """The first worker that reaches a card serves it; another is refused with the first one's name."""
     ownership, told = CardOwnership(), list[str]()
     one, two = (Claimant(name, lambda name=name: told.append(name)) for name in ("one", "two"))  # type: ignore[misc]  # name is bound
     ownership.claim(EID, one)
@@ -90,7 +90,7 @@ def test_a_worker_with_another_card_releases_the_first() -> None:
 
 
 def test_a_waiting_worker_keeps_waiting_while_it_cannot_reach_the_card() -> None:
-    """A worker that finds another card meanwhile is still notified; one that has left is not."""
+    """A waiting worker is notified when the card is free, even if it found another card meanwhile."""
     ownership, told = CardOwnership(), list[str]()
     one, two, three = (
         Claimant(name, lambda name=name: told.append(name))  # type: ignore[misc]  # name is bound
@@ -107,7 +107,7 @@ def test_a_waiting_worker_keeps_waiting_while_it_cannot_reach_the_card() -> None
 
 
 def test_two_of_one_name_are_two() -> None:
-    """A worker that ends late takes nothing from its successor."""
+    """Of two workers with one name, the one that ends late does not release its successor's card."""
     ownership = CardOwnership()
     before, after = (Claimant("one", lambda: None) for _ in range(2))
     ownership.claim(EID, before)

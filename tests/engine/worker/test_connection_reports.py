@@ -149,7 +149,7 @@ def test_a_program_that_is_back_forgets_immediately(
 
 
 def test_other_settings_end_the_watch(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An applier without signals gets none."""
+    """After a reload with an applier that has no signals, the watch of the bus ends."""
     with signalled(tmp_path, pki, monkeypatch) as (lab, spy, gateway):
         lab.engine.become([replace(port(lab))])
         lab.carry_out(Kind.REFRESH)

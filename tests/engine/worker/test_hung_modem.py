@@ -58,7 +58,7 @@ def test_a_modem_that_hangs_after_a_hot_swap_gets_its_radio_cycled(tmp_path: Pat
 
 
 def test_a_modem_that_hangs_forever_is_not_restarted_forever(tmp_path: Path, pki: Pki) -> None:
-    """There are three steps immediately, then pauses; the card's view has their number and the next time."""
+    """Lpad restarts the modem three times, then pauses; the card's view has the count and the next time."""
     with bench(tmp_path, pki, quirks=QUIRKS) as lab:
         both(lab)
         hang(lab)
@@ -91,7 +91,7 @@ def test_restarts_count_until_the_modem_stays_healthy(
 
 @pytest.mark.parametrize("error", ["+CME ERROR: 10", "+CME ERROR: 11", "ERROR", "+CME ERROR: 3"])
 def test_no_modem_is_restarted_for_another_refusal(tmp_path: Path, pki: Pki, error: str) -> None:
-    """A missing SIM, a required PIN, or an unknown command: a restart changes none of these."""
+    """Lpad restarts no modem for a missing SIM, a required PIN or an unknown command."""
     with bench(tmp_path, pki, quirks=QUIRKS) as lab:
         both(lab)
         hang(lab, error=error)
@@ -105,7 +105,7 @@ def test_no_modem_is_restarted_for_another_refusal(tmp_path: Path, pki: Pki, err
 
 
 def test_a_person_has_the_modem_restarted(tmp_path: Path, pki: Pki) -> None:
-    """A modem that does not notice a switch does so then, and lpad's earlier restarts no longer count."""
+    """A user's restart makes a modem read the new profile, and resets the count of lpad's own restarts."""
     with bench(tmp_path, pki, quirks={"refresh_ladder": [WAIT]}, notices=Notices.RADIO_CYCLE) as lab:
         both_behind(lab)
         lab.stop()
@@ -135,7 +135,7 @@ def lab_ports(lab: Lab, quirks: dict[str, Any]) -> list[Any]:
 def test_a_hanging_modem_is_restarted_on_request_although_its_card_is_absent(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The request needs no card, and does not wait for lpad's own next restart."""
+    """A user can have a hanging modem restarted, before lpad's own next restart and without a card."""
     monkeypatch.setattr(hung_modem, "LOOKS", 10_000)
     with bench(tmp_path, pki, quirks=QUIRKS, hot_swap_hangs=True) as lab:
         both(lab)
@@ -157,7 +157,7 @@ def test_a_card_that_stays_away_after_the_restart_fails_it(tmp_path: Path, pki: 
 
 
 def test_it_is_refused_while_a_change_runs(tmp_path: Path, pki: Pki) -> None:
-    """A watched switch, or any other running change, is not disturbed: 409 with the change's number."""
+    """While a change runs, a restart is refused with 409 and the change's number."""
     with bench(tmp_path, pki, quirks=QUIRKS) as lab:
         both(lab)
         guard: dict[str, Any] = {"until": ["confirm"], "within": 60.0}
@@ -175,7 +175,7 @@ def test_it_goes_before_queued_downloads(tmp_path: Path, pki: Pki) -> None:
     with bench(tmp_path, pki, quirks=QUIRKS) as lab:
         both(lab)
         lab.stop()
-        lab.modem.once("ATE0", delay=2.0)  # until then the card is being opened, and nothing runs
+        lab.modem.once("ATE0", delay=2.0)  # Until then lpad opens the card, and no change runs.
         lab.start()
         code = lab.code(lab.order(iccid=THIRD, name="Third"))
         download = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": code})
@@ -186,7 +186,7 @@ def test_it_goes_before_queued_downloads(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_ladder_without_a_restart_leaves_nothing_to_order(tmp_path: Path, pki: Pki) -> None:
-    """The owner's settings may forbid it: then the request is refused, and nothing is sent."""
+    """If the settings' ladder has no restart, a request for one is refused, and nothing is sent."""
     with bench(tmp_path, pki, quirks={"refresh_ladder": [WAIT]}) as lab:
         both(lab)
         change = lab.carry_out(Kind.RESTART_MODEM)

@@ -1,4 +1,4 @@
-"""A mistake in lpad in a convenience costs only the convenience: no change, no queue, no thread."""
+"""A mistake in a convenience of lpad affects only that convenience: no change, no queue and no thread."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _ready(lab: Lab) -> None:
 
 
 def test_a_change_without_a_rank(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The change is carried out in the order of requests, and so are the others."""
+    """If ranking a change fails, all changes are carried out in the order of requests."""
     lab.install()
     whole = change_precedence.rank
 
@@ -68,7 +68,7 @@ def test_a_change_without_a_rank(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )
 def test_a_task_whose_time_is_unknown(lab: Lab, monkeypatch: pytest.MonkeyPatch, of: type, name: str) -> None:
-    """The worker continues with its changes, and with its other tasks."""
+    """If a task's due time cannot be found out, the worker continues with changes and other tasks."""
     _ready(lab)
     monkeypatch.setattr(of, name, property(_fails))
     assert lab.carry_out(Kind.REFRESH).state is State.DONE
@@ -107,7 +107,7 @@ def test_a_task_that_always_fails_rests(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_due_time_that_fails_hides_no_other() -> None:
-    """The task with it is not due; the others are."""
+    """A task whose due time fails is not due; the others are."""
     tasks = DueTasks(DueTask(_fails, lambda: None), DueTask(lambda: 0.0, lambda: None))
     assert tasks.due() is not None
     assert tasks.seconds() == 0.0
@@ -135,7 +135,7 @@ def test_a_change_that_cannot_be_begun_ends(lab: Lab, monkeypatch: pytest.Monkey
 
 
 def test_settings_of_deleted_profiles(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error while they are removed after a switch does not make the switch fail."""
+    """An error while a deleted profile's settings are removed does not make the switch fail."""
     lab.install()
     monkeypatch.setattr(NetworkStore, "follow", _fails)
     change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
@@ -154,7 +154,7 @@ def test_one_decision_hides_no_other(lab: Lab, monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_a_pause_that_cannot_be_counted(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The change continues nevertheless, and so do those that waited with it."""
+    """A pause that cannot be counted ends nevertheless, and its change continues, as do others."""
     _ready(lab)
     monkeypatch.setattr("lpad.engine.worker.queue.awaiting_retry.REST", 0.0)
     changes = []
@@ -201,7 +201,7 @@ def test_an_event_that_cannot_be_written(lab: Lab, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_metric_that_cannot_be_counted(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a card's command nor a server's answer is lost because of it."""
+    """If a metric cannot be counted, neither a card's command nor a server's answer is lost."""
     monkeypatch.setattr(lab.counters, "apdu", _fails)
     monkeypatch.setattr(lab.counters, "server", _fails)
     lab.install()
@@ -209,7 +209,7 @@ def test_a_metric_that_cannot_be_counted(lab: Lab, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_journal_that_fails_oddly_is_tried_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever an attempt meets, the next one follows, and one part that fails hides no other."""
+    """Whatever error an attempt to reopen the journal meets, another attempt follows."""
     _ready(lab)
     monkeypatch.setattr(write_retry, "EVERY", 0.01)
     whole, met, released = Journal.try_again, threading.Event(), threading.Event()

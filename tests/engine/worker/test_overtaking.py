@@ -35,7 +35,7 @@ def two(lab: Lab) -> None:
 
 
 def switched(lab: Lab, iccid: str) -> Change:
-    """Enable a profile; its notifications are copied later, because the overtaken download goes first."""
+    """Enable a profile and return before its notifications are copied."""
     made = lab.submit(Kind.ENABLE, iccid=iccid)
     change = lab.until(lambda: lab.engine.change(made.id), lambda seen: seen.state.ended)
     assert change.state is State.DONE, change.error
@@ -185,7 +185,7 @@ def test_being_overtaken_outlives_a_restart(lab: Lab) -> None:
 
 
 def test_other_changes_wait_for_a_running_download(lab: Lab) -> None:
-    """Only a switch is so urgent: a refresh comes after the running download."""
+    """Only a switch overtakes a running download; a refresh waits for its end."""
     two(lab)
     with silent(lab, "authenticateClient") as asked:
         change = download(lab)
@@ -213,7 +213,7 @@ def test_a_switch_goes_before_what_is_queued(lab: Lab) -> None:
 
 
 def test_a_switch_to_a_profile_that_is_to_come_waits_for_it(lab: Lab) -> None:
-    """A user who requests a download and then enables its profile does not want the switch to go first."""
+    """A switch to the profile of a queued download waits for that download."""
     two(lab)
     with silent(lab, "authenticateClient") as asked:
         change = download(lab)
@@ -240,7 +240,7 @@ def test_taken_back_while_it_is_overtaken(lab: Lab) -> None:
 
 
 def test_a_check_of_trust_is_overtaken(lab: Lab) -> None:
-    """A switch waits for no server, whatever kind of change talks to it; the change begins again."""
+    """A switch overtakes a check of trust that waits for its server; the check begins again."""
     two(lab)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         change = lab.submit(Kind.CHECK_TRUST, address=f"127.0.0.1:{mute.getsockname()[1]}")

@@ -136,7 +136,7 @@ def test_a_wish_is_cancelled_while_its_platform_is_silent(desk: PlatformLab, cal
 def test_a_switch_overtakes_a_request_about_a_line(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The request about the line is repeated afterwards."""
+    """A switch overtakes a request about a line, which is repeated afterwards."""
     with with_profile(tmp_path, pki, monkeypatch, "desk") as lab:
         own = lab.enabled[0]
         lab.install(iccid=SECOND)
@@ -163,7 +163,7 @@ def test_a_switch_overtakes_a_discovery(discovery: DiscoveryLab, function: str) 
 
 @pytest.mark.parametrize("function", ["initiateAuthentication", "authenticateClient"])
 def test_a_discovery_is_cancelled_while_its_server_is_silent(discovery: DiscoveryLab, function: str) -> None:
-    """The card is free immediately."""
+    """A discovery can be cancelled while its server is silent; the card is free immediately."""
     with mute_server(discovery.root, function) as asked:
         change = discovery.submit(Kind.DISCOVER)
         assert asked.acquire(timeout=LONG)

@@ -14,7 +14,7 @@ LATER = 3600.0
 
 @pytest.fixture
 def looking(monkeypatch: pytest.MonkeyPatch) -> Presence:
-    """A presence in the middle of its first check, which postpones the second by an hour, or two."""
+    """A presence during its first check; a failure postpones the second by an hour, or two."""
     monkeypatch.setattr(presence, "REOPENING", (LATER, 2 * LATER))
     looking = Presence()
     looking.begins()
@@ -43,7 +43,7 @@ def test_news_while_a_look_continues_are_not_lost(looking: Presence) -> None:
 
 
 def test_a_card_that_another_serves_is_looked_at_as_rarely_as_any(looking: Presence) -> None:
-    """A check may come between that worker's commands; the worker reports when it releases the card."""
+    """Lpad rarely checks a card that another worker serves; that worker reports when it releases the card."""
     looking.missed(served=True)
     assert due_in(looking) > LATER
 

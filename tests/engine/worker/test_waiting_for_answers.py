@@ -55,7 +55,7 @@ def test_an_answered_download_continues_in_its_session(lab: Lab) -> None:
 
 
 def test_a_confirmation_code_after_others_had_the_card(lab: Lab) -> None:
-    """The server is informed that the session is given up; the answer starts another, without a question."""
+    """If others use the card, lpad gives up the session at the server; the answer starts another one."""
     order = lab.order(confirmation_code=CODE)
     change = released(lab, asking(lab, order))
     lab.until_true(lambda: lab.server.orders.get(order.id).reason == "postponed")
@@ -66,7 +66,7 @@ def test_a_confirmation_code_after_others_had_the_card(lab: Lab) -> None:
 
 
 def test_consent_after_others_had_the_card(lab: Lab) -> None:
-    """The shown profile is the installed one: lpad does not ask again."""
+    """If the new session offers the profile that the user has seen, lpad does not ask again."""
     change = released(lab, asking(lab, lab.order(), confirm=True))
     lab.engine.answer(change.id, Answer(decision="accept"))
     good(lab.asked(change.id))
@@ -134,7 +134,7 @@ def test_declined_after_others_had_the_card(lab: Lab, decision: str, state: Orde
 
 
 def test_rejected_while_the_server_is_away(lab: Lab) -> None:
-    """Whatever the server answers, a rejected profile is declined."""
+    """A rejected profile is declined, even if the server cannot be informed."""
     change = released(lab, asking(lab, lab.order(), confirm=True))
     lab.server.stop()
     lab.engine.answer(change.id, Answer(decision="reject"))
@@ -165,7 +165,7 @@ def test_an_unanswered_download_leaves_its_order_open(lab: Lab) -> None:
 
 
 def test_taken_back_after_others_had_the_card(lab: Lab) -> None:
-    """The change ends immediately."""
+    """A change that released the card while it waited can be cancelled, and ends immediately."""
     change = released(lab, asking(lab, lab.order(), confirm=True))
     assert lab.engine.cancel(change.id).state is State.CANCELLED
 
@@ -190,7 +190,7 @@ def test_answered_and_restarted(lab: Lab) -> None:
 
 
 def test_the_code_of_the_activation_code(lab: Lab) -> None:
-    """A code that is requested before anything is sent occupies neither card nor server."""
+    """Lpad asks for a code that the activation code announces before it uses card or server."""
     order = lab.order(confirmation_code=CODE)
     change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}).id)
     released(lab, change)

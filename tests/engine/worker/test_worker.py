@@ -1,4 +1,4 @@
-"""A worker and its changes continue in spite of bugs, runaway callers and other settings."""
+"""A worker and its changes continue in spite of mistakes in lpad, runaway callers and changed settings."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_an_internal_error_while_settling_does_not_affect_other_changes(lab: Lab
     journal = lab.journal()
     first = journal.changes.add(
         CARD, EnableParams(iccid="8900101000000000017"), secrets={}
-    )  # without its ICCID
+    )  # The params lack the ICCID.
     second = journal.changes.add(CARD, RefreshParams(), secrets={})
     for change in (first, second):
         journal.changes.save(change.run())
@@ -106,7 +106,7 @@ def test_a_change_that_cant_be_stored_as_begun_ends(
 
 
 def test_a_mistake_after_a_failure_ends_the_change(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The change ends even if its own error was just being handled."""
+    """If a mistake occurs while a change's error is handled, the change still ends."""
     _ready(lab)
     with monkeypatch.context() as broken:
         broken.setattr(Observer, "look", _fails)
@@ -119,7 +119,7 @@ def test_a_mistake_after_a_failure_ends_the_change(lab: Lab, monkeypatch: pytest
 def test_an_end_that_cant_be_stored_is_shown_and_stored_later(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A change that the card has carried out is done, even if a fault in lpad keeps it from the journal."""
+    """If a done change cannot be stored, it is shown as done, and stored later."""
     _ready(lab)
     before = lab.carry_out(Kind.REFRESH)
     with monkeypatch.context() as broken:
@@ -200,5 +200,5 @@ def test_changes_on_a_failing_disk_are_settled_later(lab: Lab, monkeypatch: pyte
     assert lab.ended(second.id).state is State.DONE
     assert not lab.engine.change(first.id).state.ended
     troubles.clear()
-    lab.engine._workers.of(CARD).adopt()  # as when the journal can be used again
+    lab.engine._workers.of(CARD).adopt()  # The worker is called as when the journal is usable again.
     assert lab.ended(first.id).state is State.DONE

@@ -29,8 +29,8 @@ STEPS = {
 }
 """The steps of each scenario at which something is sent to card, modem, NetworkManager or hooks.
 
-`return-modem` sends nothing: the modem is back once ModemManager sees lpad leave the bus, and lpad is cut
-off, too, but may have begun the next step.
+`return-modem` sends nothing: ModemManager has the modem back once lpad has left the bus. lpad is cut off
+there, too, but may have begun the next step.
 """
 
 

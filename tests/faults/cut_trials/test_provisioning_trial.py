@@ -35,7 +35,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 
 @pytest.mark.parametrize("cut", ["kill-sent:3", "server-after:3:stalled"])
 def test_one_order(stage: Stage, cut: str) -> None:
-    """A cut at the order leads to one order; script/faults makes all cuts."""
+    """After a cut at the order, there is still one order; script/faults makes all cuts."""
     outcome = stage.run(SCENARIO, Cut.parse(cut))
     assert outcome.met
     assert outcome.violations == (), outcome.log

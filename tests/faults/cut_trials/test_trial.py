@@ -41,7 +41,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 
 
 def test_the_steps_are_counted(stage: Stage) -> None:
-    """A switch writes, talks to the card over the port, and tells its server."""
+    """The steps of a switch are counted: its writes, its APDUs, and its messages to the server."""
     counts = stage.count("enable")
     assert all(counts[counted] >= least for counted, least in STEPS.items()), counts
 

@@ -47,7 +47,7 @@ def connected(network: Network) -> socket.socket:
 
 
 def hear_one(network: Network) -> bytes:
-    """Connect and listen; a reset may come with the connection or right after it."""
+    """Connect and read; a reset may come with the connection or right after it."""
     with socket.create_connection(network.address, timeout=10) as fresh:
         return fresh.recv(1)
 
@@ -82,7 +82,7 @@ def test_stalled(network: Network) -> None:
 
 
 def test_no_tls(network: Network) -> None:
-    """Something that does not speak TLS answers."""
+    """New connections are answered by a server that does not speak TLS."""
     network.fail(Outage.TLS)
     with socket.create_connection(network.address, timeout=10) as fresh:
         assert fresh.recv(5, socket.MSG_WAITALL) == b"HTTP/"

@@ -1,4 +1,4 @@
-"""Flips: chosen reproducibly, handled by lpad, and found if they are not handled."""
+"""Flips: chosen reproducibly and handled by lpad; an unhandled one is reported."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_exceptions_of_the_journal_are_reported(stage: FlipStage, monkeypatch: p
 
 
 def test_they_are_made_side_by_side(tmp_path: Path) -> None:
-    """Each flip is reported once, and the report counts the results."""
+    """Flips made in parallel are each reported once, and the report counts the results."""
     outcomes = list(flip_outcomes(tmp_path, number=8, seed=1, jobs=2))
     assert len({(each.folder, each.flip) for each in outcomes}) == 8
     assert {each.folder for each in outcomes} == {CLOSED, KILLED}

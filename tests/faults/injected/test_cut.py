@@ -35,7 +35,7 @@ def test_every_step_is_cut_at() -> None:
 
 
 def test_half_of_a_write_reaches_the_disk() -> None:
-    """From the middle of the change on, in whole sectors, the file is as it was before."""
+    """Only the first half of the change, in whole sectors, reaches the disk."""
     before = bytes(4096)
     after = bytes(1024) + bytes([1]) * 2048 + bytes(1024)
     assert torn(before, after) == bytes(1024) + bytes([1]) * 1024 + bytes(2048)

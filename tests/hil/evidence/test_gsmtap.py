@@ -1,4 +1,4 @@
-"""Captures, read by the program that labs read them with."""
+"""Captures in the GSMTAP format, read by Wireshark's tshark."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def words(html: str) -> str:
 
 
 def test_a_failure() -> None:
-    """A failure is reported with place, case and reason, in which nothing is active in a browser."""
+    """The page reports a failure with place, case and reason, and escapes all HTML in the reason."""
     outcome = Outcome(
         "switching · ten_switches", "failed", 3.0, "AssertionError: <b>the card & the modem</b>"
     )

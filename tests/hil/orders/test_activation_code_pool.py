@@ -69,7 +69,7 @@ def test_a_holder_that_died(tmp_path: Path) -> None:
 
 
 def test_a_line_that_was_cut_off(tmp_path: Path) -> None:
-    """Half a line at the end is ignored, and spoils none after it."""
+    """An incomplete line at the end of the pool is ignored, and does not spoil later lines."""
     codes = pool(tmp_path, {"code": "1$s$A"}, {"code": "1$s$B"})
     first = codes.lease()
     assert first is not None

@@ -1,4 +1,4 @@
-"""Power switches: each with a double only of what is outside lpad."""
+"""Power switches: only the hub, the kernel or the user's command is replaced by a double."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def test_up_and_down() -> None:
 
 
 def test_a_failed_transition() -> None:
-    """The first failure is reported as it is; afterwards nothing is tried, and the reason is repeated."""
+    """After the first failed transition, no other is tried, and each call repeats the reason."""
     steps = Steps(fails="start daemon")
     strategy = Strategy(steps)
     with pytest.raises(OSError, match="no such device"):

@@ -1,4 +1,4 @@
-"""Has an installed lpad write a journal, and records its answers; `test_released.py` opens the journal today.
+"""Has an installed release of lpad write a journal, and records its answers, for `test_released.py`.
 
     PYTHONPATH=tests .venv/bin/python -m journeys.released.make /path/to/lpad tests/journeys/released/VERSION
 
@@ -36,7 +36,7 @@ def make(program: Path, folder: Path) -> None:
     """
     with Gateway() as gateway:
         gateway.stop()
-        # what follows the launcher is today's interpreter, -m and a module's name
+        # The command's other words are the interpreter of this environment, -m and a module's name.
         launcher = ["/bin/sh", "-c", 'shift 3; exec "$0" "$@"', str(program)]
         gateway._daemon = DaemonProcess(gateway.folder / "lpad.yaml", launcher=launcher)
         shutil.rmtree(gateway.folder / "state")
@@ -64,7 +64,7 @@ def schema_of(db: sqlite3.Connection) -> tuple[int, dict[str, list[str]]]:
 
 
 def api(gateway: Gateway) -> httpx.Client:
-    """Return a client that returns the API's own words."""
+    """Return a client that returns the API's answers as they are."""
     return httpx.Client(transport=httpx.HTTPTransport(uds=str(gateway.socket)), base_url="http://lpad")
 
 

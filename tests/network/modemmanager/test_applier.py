@@ -57,7 +57,7 @@ class TestInitialBearerOnly(ApplierContract):
     def bench(self, gateway: GatewayDouble) -> Bench:
         def apn() -> str | None:
             set_to = gateway.initial.get("apn")
-            # one of the contract's settings attaches with another APN than it connects with
+            # One of the contract's settings has different APNs for attaching and connecting.
             return None if set_to is None or set_to.value == "first.example" else str(set_to.value)
 
         return Bench(
@@ -90,7 +90,7 @@ def test_modemmanager_gets_its_own_numbers(gateway: GatewayDouble) -> None:
 
 
 def test_initial_bearer_is_left(gateway: GatewayDouble) -> None:
-    """With `leave` the modem keeps its initial bearer, and without `connect` nothing else is touched."""
+    """With `leave` the modem keeps its initial bearer; without `connect` nothing else is changed, either."""
     gateway.probe(NEW)
     settings = NetworkSettings(apn="x", initial_bearer=InitialBearer.LEAVE)
     outcome = ModemManagerApplier(connects=False).connect(wanted(settings), deadline=soon())

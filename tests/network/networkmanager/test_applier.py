@@ -56,7 +56,7 @@ class TestContract(ApplierContract):
 
 @pytest.fixture
 def applier() -> NetworkManagerApplier:
-    """The applier by itself; the test switches the card."""
+    """The applier alone; the test switches the card."""
     return NetworkManagerApplier()
 
 

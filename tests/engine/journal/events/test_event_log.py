@@ -70,7 +70,7 @@ def test_events_are_numbered_in_order_across_restarts(tmp_path: Path) -> None:
 
 
 def test_an_event_is_there_with_its_cause_or_not_at_all(journal: Journal) -> None:
-    """A failed transaction leaves neither the record nor the event."""
+    """A transaction stores the record and its event together; if it fails, neither is stored."""
     change = journal.changes.add("modem", EnableParams(iccid=ICCID), secrets={})
 
     def fail() -> None:
@@ -127,7 +127,7 @@ def test_dropped_awaited_events_are_counted_and_reported(journal: Journal) -> No
     journal.events.awaited_by = [lambda number, _: number > 2, lambda number, _: number > 1_000]
     journal.events.record([profile(), ready(), *([profile()] * 9), ready(), *([profile()] * 8)])
     assert len(kept(journal)) == 20
-    journal.events.record([profile()])  # 2 and 1 are done with: the droppable one goes first
+    journal.events.record([profile()])  # Events 1 and 2 are delivered, so the droppable one is dropped first.
     assert 2 not in dict(kept(journal))
     journal.events.record([profile()])
     assert 1 not in dict(kept(journal))
@@ -143,7 +143,7 @@ def test_dropped_awaited_events_are_counted_and_reported(journal: Journal) -> No
 
 
 def test_a_full_disk_delays_no_change(tmp_path: Path) -> None:
-    """Without room on the disk, an event waits in memory, and is written later, in order."""
+    """If the disk is full, events wait in memory, and are written later in their order."""
     with closing(Journal(tmp_path / "journal.db")) as journal:
         with no_space(tmp_path / "journal.db-wal"):
             journal.events.record([profile(change=1)])
@@ -180,7 +180,7 @@ def test_a_record_is_written_even_if_its_event_is_not(
 def test_memory_is_bounded_while_the_journal_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Droppable events go first, and the loss is an event as soon as there is room."""
+    """If the journal cannot be written, droppable events are dropped first; later an event reports it."""
     monkeypatch.setattr(event_log, "UNWRITTEN", 3)
     with closing(Journal(tmp_path / "journal.db")) as journal:
         with no_space(tmp_path / "journal.db-wal"):
@@ -225,7 +225,7 @@ def test_a_repair_keeps_events_and_never_repeats_a_number(tmp_path: Path) -> Non
 
 
 def test_an_unwritable_journal_refuses_to_read_only_if_it_must(tmp_path: Path) -> None:
-    """A closed file is an error of its own kind, for listeners to wait on."""
+    """Reading fails only if the file is closed, with an error of its own kind, after which listeners wait."""
     journal = Journal(tmp_path / "journal.db")
     journal.close()
     with pytest.raises(JournalUnavailable):
@@ -247,7 +247,7 @@ def test_an_event_that_cannot_be_written_is_left_out(journal: Journal, *, late: 
 
 
 def test_an_event_counts_as_awaited_if_that_cannot_be_found_out(journal: Journal) -> None:
-    """If it is unknown whether an event is awaited, it counts as awaited; the outbox still makes room."""
+    """If lpad cannot find out whether an event is awaited, it counts as such; the outbox still makes room."""
 
     def fails(*_: object) -> NoReturn:
         raise ValueError("a mistake in lpad")

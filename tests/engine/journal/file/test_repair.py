@@ -59,12 +59,12 @@ sys.addaudithook(count)
 Journal(Path(sys.argv[1]))
 os._exit(0)
 """
-"""Open a journal in a process, and end it as by a power cut at one step of its work with files."""
+"""Open a journal in a process, and end this process at one step of its file operations."""
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, Contents]]:
-    """Journals with everything that one can contain."""
+    """Journals that contain every kind of entry."""
     folder = tmp_path_factory.mktemp("worn") / "bases"
     folder.mkdir()
     return folder, make(folder)
@@ -99,7 +99,7 @@ def holds_all(journal: Journal, said: Contents) -> None:
 
 def test_no_copy_is_for_others(worn: Path) -> None:
     """The repaired journal and the one that was set aside are closed to others, whatever the umask is."""
-    worn.chmod(0o600)  # as lpad makes it
+    worn.chmod(0o600)  # This is how lpad makes it.
     NetworkStore(Journal(worn).memos).put("8900101000000000017", SECRET)
     worn.write_bytes(b"garbage" + worn.read_bytes()[7:])
     before = os.umask(0)
@@ -172,7 +172,7 @@ def test_a_row_that_cant_be_believed_is_dropped_and_named(
 
 
 def test_a_wrong_due_time_is_not_believed(worn: Path, made: tuple[Path, Mapping[str, Contents]]) -> None:
-    """A damaged number can look valid: the row's checksum shows it, and the card has the notification."""
+    """A damaged number may look valid, but not match its checksum; lpad copies the notification again."""
     said = made[1][CLOSED]
     with sqlite3.connect(worn) as db:
         db.execute("UPDATE notifications SET next_attempt_at = next_attempt_at * 1024 WHERE seq = 4")
@@ -190,7 +190,7 @@ def test_a_wrong_due_time_is_not_believed(worn: Path, made: tuple[Path, Mapping[
 def test_essential_rows_survive_their_loss(
     worn: Path, made: tuple[Path, Mapping[str, Contents]], table: str
 ) -> None:
-    """A switch on trial, the way back, keys of requests and memos survive the loss of their rows."""
+    """A switch on trial, its way back, request keys and memos survive the loss of their rows."""
     said = made[1][CLOSED]
     condition = f"id = {said.on_trial}" if table == "changes" else "1"
     with sqlite3.connect(worn) as db:
@@ -203,7 +203,7 @@ def test_essential_rows_survive_their_loss(
 
 
 def test_second_copies_go_with_what_they_are_of(tmp_path: Path) -> None:
-    """An ended switch leaves no secrets, and a dropped memo does not come back."""
+    """A second copy is deleted with its original: no secret is left, and no dropped memo comes back."""
     journal = Journal(tmp_path / JOURNAL)
     params = EnableParams(iccid="8900101000000000017", guard=GuardParams(until=("confirm",)))
     change = journal.changes.add("modem", params, secrets={"code": "SECRET-ONE"})
@@ -244,7 +244,7 @@ def test_a_damaged_write_ahead_log(
 def test_a_log_that_a_power_cut_tore_is_not_damage(
     made: tuple[Path, Mapping[str, Contents]], tmp_path: Path
 ) -> None:
-    """The transaction that was under way is undone, and nothing is repaired."""
+    """After a power cut, SQLite undoes the unfinished transaction, and lpad repairs nothing."""
     shutil.copytree(made[0] / KILLED, tmp_path / "state")
     path = tmp_path / "state" / JOURNAL
     log = path.with_name(f"{JOURNAL}-wal")
@@ -258,7 +258,7 @@ def test_a_log_that_a_power_cut_tore_is_not_damage(
 def test_a_journal_whose_file_is_gone_and_whose_log_is_there(
     made: tuple[Path, Mapping[str, Contents]], tmp_path: Path
 ) -> None:
-    """SQLite would remove the log; its content is saved."""
+    """If the file is gone, lpad saves the content of the log, which SQLite would remove."""
     shutil.copytree(made[0] / KILLED, tmp_path / "state")
     path = tmp_path / "state" / JOURNAL
     path.write_bytes(b"")
@@ -299,7 +299,7 @@ def test_a_damaged_file_of_an_earlier_version(tmp_path: Path, version: int) -> N
 
 @pytest.mark.parametrize("version", range(CHECKSUMS_SINCE, SCHEMA_VERSION))
 def test_a_migration_seals_no_damaged_row(tmp_path: Path, version: int) -> None:
-    """A row that is wrong before the migration is lost and reported; the others are there after it."""
+    """A row that is damaged before a migration is dropped and reported; the others are migrated."""
     path = tmp_path / JOURNAL
     db = sqlite3.connect(path, isolation_level=None)
     migrate(db, to=version)
@@ -321,7 +321,7 @@ def test_a_migration_seals_no_damaged_row(tmp_path: Path, version: int) -> None:
 
 
 def test_a_power_cut_at_any_step_of_a_repair(worn: Path, made: tuple[Path, Mapping[str, Contents]]) -> None:
-    """The next start has all rows, and keeps at most one file more than without the cut."""
+    """After a cut in a repair, the next start has all rows, and at most one extra file."""
     spoil(worn, b"SQLite format 3", behind=60)
     base = worn.parent
     for step in range(200):
@@ -367,7 +367,7 @@ def test_something_else_in_a_files_place(
 def test_a_journal_is_repaired_next_to_files_with_its_names(
     worn: Path, made: tuple[Path, Mapping[str, Contents]], name: str, thing: str
 ) -> None:
-    """If names that lpad uses occasionally are taken, a damaged journal is repaired nevertheless."""
+    """A damaged journal is repaired even if other files have the names that lpad would use."""
     put(worn.with_name(name), thing)
     spoil(worn, b"SQLite format 3", behind=60)
     journal = Journal(worn)
@@ -462,7 +462,7 @@ def others(public: Path) -> Path:
 def test_a_file_unwritable_for_minutes_counts_as_damaged(
     others: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After five minutes in which a new file could be written next to it, all rows are in the new one."""
+    """If a file cannot be written for five minutes but one next to it can, lpad moves all rows there."""
     moment = time.monotonic()
     monkeypatch.setattr("time.monotonic", lambda: moment)
     with as_nobody():
@@ -536,7 +536,7 @@ def test_a_log_that_may_not_be_read_is_not_empty(
 def test_a_number_that_is_damaged_is_not_a_later_lpad(
     worn: Path, made: tuple[Path, Mapping[str, Contents]]
 ) -> None:
-    """The version has a checksum, too: only if both agree, the file is a later lpad's."""
+    """The version has a checksum: only if it is right does the file count as a later lpad's."""
     with sqlite3.connect(worn) as db:
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     db.close()

@@ -1,4 +1,4 @@
-"""The write-ahead log, read without SQLite: whatever bit is wrong, each page has its content."""
+"""The write-ahead log is read without SQLite: whichever bit is wrong, each page gets its own content."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.mark.parametrize("part", [0, 1, 2, 3])
 def test_a_wrong_bit_in_a_page_number(log: bytes, part: int) -> None:
-    """The checksum shows the page of the content, even if the wrong number is that of another page."""
+    """The checksum shows which page a frame belongs to, even if its damaged number is another page's."""
     right = read_log(log)
     assert not right.damaged
     found = 0

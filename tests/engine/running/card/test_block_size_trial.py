@@ -1,4 +1,4 @@
-"""Blocks larger than a quirk says: tried once after a download, remembered, and given up at a loss."""
+"""Blocks larger than a quirk says: lpad tries them once after a download, and gives them up after a loss."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def remembered(lab: Lab) -> str:
 
 
 def test_the_request_fills_a_block() -> None:
-    """The harmless command is one block of the largest size, and ends with the tag that proves its end."""
+    """The trial's harmless command is one block of the largest size; its last tag shows that all arrived."""
     assert len(LONG_REQUEST) == 255
     assert LONG_REQUEST.endswith(b"\x5a\x5a")
 
@@ -91,7 +91,7 @@ def test_the_request_fills_a_block() -> None:
 def test_a_modem_that_takes_more(
     tmp_path: Path, pki: Pki, handles: Handles | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first download takes the quirk's blocks, the second the largest ones, even after a restart."""
+    """The first download uses blocks of the quirk's size, later ones the largest, even after a restart."""
     monkeypatch.setattr("lpad.engine.running.card.block_size_trial.PATIENCE", LONG)
     with Lab(tmp_path, pki, personality=QUIRKY(handles=handles)) as lab:
         lab.start(port_of(lab))
@@ -179,7 +179,7 @@ def test_the_owners_quirk_counts_after_a_trial(
 
 
 def test_a_shared_port(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The port of a card with two eUICCs is tried, too, and forgets larger blocks when one is lost."""
+    """On a shared port larger blocks are tried, too, and given up when one is lost."""
     monkeypatch.setattr("lpad.engine.running.card.block_size_trial.PATIENCE", LONG)
     with Lab(tmp_path, pki, personality=QUIRKY()) as lab:
         port = port_of(lab, overrides={"patience": {"apdu": 2.0, "change": 2.0}})

@@ -13,7 +13,7 @@ FIRST, SECOND = "8900101000000000017", "8900101000000000025"
 
 
 def test_each_change_is_published_once() -> None:
-    """A repeated state is not an event; another state, layer or profile is, and only a fault has a cause."""
+    """An event reports a changed state, layer or profile, not a repeated state; only a fault has a cause."""
     hub = Hub()
     subscription = hub.subscribe(lambda: None)
     states = LayerStates("modem", hub, now=SteadyClock().now)

@@ -1,4 +1,4 @@
-"""The limit on restarts of a modem, on a clock that a test moves."""
+"""The limit on restarts of a modem, with a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def journal(tmp_path: Path, clocks: Clocks) -> Iterator[Journal]:
 
 
 def resets_of(journal: Journal) -> ModemRestartLimit:
-    """Return the limit of a daemon that starts now with this journal."""
+    """Return the restart limit that a daemon would have if it started now with this journal."""
     return ModemRestartLimit("modem", journal=journal, hub=Hub())
 
 
@@ -123,7 +123,7 @@ def test_the_sentence_has_the_time_of_the_next_restart(journal: Journal, clocks:
 
 
 def test_each_step_is_published(journal: Journal, clocks: Clocks) -> None:
-    """Each step is published to the subscribers."""
+    """Each restart is published to the subscribers."""
     hub = Hub()
     subscription = hub.subscribe(lambda: None)
     resets = ModemRestartLimit("modem", journal=journal, hub=hub)

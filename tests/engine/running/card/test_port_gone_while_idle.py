@@ -74,7 +74,7 @@ def test_another_port_is_asked(how: str, at: PtyModem, mbim: MbimModem) -> None:
 
 
 def test_a_port_that_is_silent_from_the_beginning(at: PtyModem, mbim: MbimModem) -> None:
-    """The first question of all may meet the silent port."""
+    """If the port is silent from the first question on, the other port is used."""
     card = card_at(at.path, mbim.path)
     card.open(deadline=soon())
     card.drop()
@@ -99,7 +99,7 @@ def test_a_port_that_came_back_is_reopened(at: PtyModem) -> None:
 
 
 def test_a_refusal_is_not_repeated(mbim: MbimModem) -> None:
-    """The modem's own answer is final."""
+    """If the modem refuses a switch, lpad does not repeat it on another port."""
     card = card_at(mbim.path)
     card.open(deadline=soon())
     asked: list[object] = []

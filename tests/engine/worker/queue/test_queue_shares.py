@@ -50,7 +50,7 @@ def accepted(ask: Callable[[], None]) -> int:
 
 
 def test_one_user_leaves_half_to_the_others() -> None:
-    """Each further user gets half of the remaining places."""
+    """Each user gets at most half of the places that the others have left."""
     queue = Queue()
     assert accepted(lambda: queue.ask(1000)) == PLACES // 2
     assert accepted(lambda: queue.ask(1001)) == PLACES // 4

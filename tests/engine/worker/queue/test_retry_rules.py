@@ -118,7 +118,7 @@ def test_a_certificate_that_had_expired_before_lpad_was_made_is_expired() -> Non
 
 
 def test_a_switch_that_took_the_network_ends_no_download() -> None:
-    """An overtaken download waits for the new profile's network, even if it has only one attempt."""
+    """A download that a switch overtakes waits for the new network, even if it is tried only once."""
     tried = Tried(retry_for=0)
     away = ServerUnreachable("no connection")
     assert tried.fails(away) is None
@@ -132,7 +132,7 @@ def test_a_switch_that_took_the_network_ends_no_download() -> None:
 
 
 def test_dates_are_doubted_for_as_long_as_the_download_is_tried() -> None:
-    """A clock that is right and that no time server confirms is not a reason to wait forever."""
+    """A clock that no time server has confirmed delays the error only for the time of the download."""
     tried = Tried(retry_for=3600)
     expired = ServerUntrusted("dates", cause="certificate-expired")
     retry = tried.fails(expired, synchronised=False)
@@ -148,7 +148,7 @@ def test_dates_are_doubted_for_as_long_as_the_download_is_tried() -> None:
 
 
 class Tried:
-    """A download that fails, pauses and fails again on a simulated device of this test."""
+    """A download on a simulated device, which fails and pauses as the test says."""
 
     def __init__(
         self, *, wall: float = TODAY, when_online: bool = False, retry_for: float | None = None
@@ -369,7 +369,7 @@ def test_a_waiting_download_leaves_the_card_to_others(patient: Lab) -> None:
 
 def test_a_waiting_download_survives_restarts(patient: Lab) -> None:
     """Order, code and attempts are on the disk; after the restart the download continues when it is due."""
-    patient.clocks = Clocks()  # the pause is over when the test reports this, and not while lpad stops
+    patient.clocks = Clocks()  # The pause ends when the test ends it, not while lpad stops.
     fault(patient, INITIATE, FaultKind.HTTP_STATUS, 503)
     waiting = paused_for(patient, download(patient), PauseReason.SERVER)
     patient.stop()
@@ -408,7 +408,7 @@ def test_a_card_that_comes_back_is_looked_at_first(patient: Lab) -> None:
     waiting = paused_for(patient, change, PauseReason.CARD)
     assert waiting.state is State.WAITING
     assert waiting.pause is not None
-    assert waiting.pause.retry_at is not None  # when it would be the end
+    assert waiting.pause.retry_at is not None  # This is when the download would end.
     assert (waiting.pause.retry_at - waiting.pause.since).total_seconds() > 3000
     patient.modem.come_back()
     patient.card.reset()
@@ -459,7 +459,7 @@ def test_cut_off_after_the_card_installed(patient: Lab) -> None:
 
 
 def test_cut_off_after_the_card_refused(patient: Lab) -> None:
-    """The card's own list decides: a download that it refused permanently is not tried again."""
+    """If the card's list shows a permanent refusal of this download, it is not tried again."""
     patient.install()
     patient.carry_out(Kind.DELETE, iccid=FIRST)
     fault(patient, "handleNotification", FaultKind.DROP_BEFORE, times=9)
