@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from faults.device.device import AT_PORT, CARD, PATIENCE, Device, Late
+from faults.device.watched_peers import WatchedModem
 from faults.device.watched_platform import PLATFORM
 from faults.injected.cut import Outage
 from lpad.base.identifiers import Iccid
@@ -83,6 +84,16 @@ def _enable(device: Device) -> Change:
     return device.client.enable(CARD, iccid(SECOND))
 
 
+def _enable_after_restart(device: Device) -> Change:
+    """Request a switch of a modem that has just lost the speed of its line with its power."""
+    assert isinstance(device.modem, WatchedModem), "the line is that of an AT port"
+    device.modem.vanish()
+    device.modem.cut_power()
+    device.modem.come_back()
+    device.tell_of_port()
+    return _enable(device)
+
+
 def _guarded(device: Device) -> Change:
     return device.client.enable(CARD, iccid(SECOND), guard=("registered",), within=30)
 
@@ -147,6 +158,7 @@ class Scenario:
         reporting: whether events go to a backend.
         switched: the profile that is enabled instead if a second change, a switch, succeeds.
         modem_port: the name of the modem's port, which states its protocol.
+        fast_line: whether the modem's line is made faster while lpad has it.
         two_ports: whether the modem has an MBIM port, too, as a fallback; a port that a cut
             took away stays away.
         discovers: whether an SM-DS lists the profile, whose download follows from the change.
@@ -167,6 +179,7 @@ class Scenario:
     discovers: bool = False
     modem_port: str = AT_PORT
     two_ports: bool = False
+    fast_line: bool = False
 
 
 SCENARIOS: Mapping[str, Scenario] = {
@@ -186,6 +199,11 @@ SCENARIOS: Mapping[str, Scenario] = {
     "mbim-guarded": Scenario(title="guarded switch over MBIM, kept", act=_guarded, modem_port="wwan0mbim0"),
     "qmi": Scenario(title="enable over QMI", act=_enable, modem_port="wwan0qmi0"),
     "qmi-guarded": Scenario(title="guarded switch over QMI, kept", act=_guarded, modem_port="wwan0qmi0"),
+    "fast-line": Scenario(
+        title="enable, after a restart of a modem with a faster line",
+        act=_enable_after_restart,
+        fast_line=True,
+    ),
     "fallback": Scenario(title="guarded switch, with a fallback port", act=_guarded, two_ports=True),
     "disable": Scenario(
         title="disable",

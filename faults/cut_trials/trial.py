@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from faults.cut_trials.scenario import FIRST, LATER, SCENARIOS, iccid
 from faults.cut_trials.verdict import holds, violations
-from faults.device.device import CARD, FALLBACK_PORT, PATIENCE, Device, Late, apn_of
+from faults.device.device import CARD, FALLBACK_PORT, PATIENCE, USUAL, Device, Late, apn_of
+from faults.device.watched_peers import WatchedModem
 from faults.injected.cut import FILLS, Counted, Kind
 from lpad.client import ApiError
 
@@ -98,6 +99,7 @@ class Stage:
             applier=scenario.applier,
             modem_port=scenario.modem_port,
             two_ports=scenario.two_ports,
+            fast_line=scenario.fast_line,
             hooks=scenario.hooks,
         ) as device:
             device.reporting = scenario.reporting
@@ -188,6 +190,7 @@ class Stage:
             applier=scenario.applier,
             modem_port=scenario.modem_port,
             two_ports=scenario.two_ports,
+            fast_line=scenario.fast_line,
             small_disk=small_disk,
             platform=scenario.platform,
             hooks=scenario.hooks,
@@ -252,6 +255,16 @@ class _Trial:
                 f"{_told(self.change)}, although lpad had reported that it ended {_told(self._told)}"
             )
         self._download()
+        if self._scenario.fast_line:
+            self._release()
+
+    def _release(self) -> None:
+        """Stop the daemon, and check that the modem's line has its usual speed again."""
+        modem = self._device.modem
+        assert isinstance(modem, WatchedModem), "the line is that of an AT port"
+        self._device.stop()
+        if modem.line_rate != USUAL:
+            self.violations.append(f"the modem's line is still at {modem.line_rate} baud")
 
     def _await_cut(self) -> None:
         device = self._device

@@ -62,6 +62,8 @@ _REPORTING = "webhook-key"
 """A file with the key of the webhook, if the settings name one."""
 WEBHOOK = "backend"
 AT_PORT = "port"
+USUAL, FAST = 115_200, 921_600
+"""The speeds in bits per second of a modem whose line can be made faster."""
 _MODEMS: Mapping[str, type[WatchedModem | WatchedMbimModem | WatchedQmiModem]] = {
     AT_PORT: WatchedModem,
     "wwan0mbim0": WatchedMbimModem,
@@ -98,6 +100,7 @@ class Device:
         hooks: bool = False,
         modem_port: str = AT_PORT,
         two_ports: bool = False,
+        fast_line: bool = False,
     ) -> None:
         """Start everything except the daemon.
 
@@ -111,12 +114,14 @@ class Device:
             hooks: whether there are hooks.
             modem_port: the name of the modem's port, which states its protocol.
             two_ports: whether the modem has an MBIM port, too; then a lost port stays away.
+            fast_line: whether the modem's line is made faster while lpad has it.
         """
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self.port = folder / modem_port
         self.host = host
         self.applier = applier
+        self._fast_line = fast_line
         self.process: Daemon | None = None
         self.socket = folder / "lpad.sock"
         self.client = Client(str(self.socket))
@@ -137,6 +142,7 @@ class Device:
             kind.step_counter = WatchedGateway.step_counter = self.step_counter
             # A modem with two ports notices a switch on either of them immediately.
             one = ModemPersonality(notices=Notices.AT_ONCE) if two_ports else None
+            one = ModemPersonality(line_rates=(USUAL, FAST)) if fast_line else one
             self.modem = kind(self.slot, path=self.port, personality=one)
             stack.enter_context(self.modem)
             self.other_port = self._other_port(stack, one) if two_ports else None
@@ -297,6 +303,7 @@ class Device:
         return {
             "port": str(self.port),
             "fallback_ports": fallbacks,
+            **({"fast_baud": FAST} if self._fast_line else {}),
             "switching": {"default_guard": None},
         }
 

@@ -112,6 +112,7 @@ def test_a_card_with_two_euiccs_is_two_cards(tmp_path: Path, name: str) -> None:
         ("imei: '490154203237518', default_smdp: smdp.example.com, refresh: true, provision: on_empty", True),
         ("switching: {per_day: 3}, device_capabilities: {eutran_epc: 15}", True),
         ("baud: 9600", False),
+        ("fast_baud: 921600", False),
         ("block_size: 100", False),
         (f"aid: '{OTHER}'", False),
         ("quirks: {links: [csim]}", False),

@@ -87,6 +87,7 @@ PLACES = {
 OTHERS: dict[str, Any] = {
     "euiccs.NAME.port": "/dev/ttyUSB3",
     "euiccs.NAME.fallback_ports": ["/dev/cdc-wdm0"],
+    "euiccs.NAME.fast_baud": 921_600,
     "euiccs.NAME.reader": "Other",
     "euiccs.NAME.refresh": True,
     "euiccs.NAME.imei": "490154203237518",

@@ -70,7 +70,7 @@ def replace_file(path: Path, content: bytes, *, synced: bool) -> None:
     """Put a new file in the place of `path`; a missing folder is made for this user alone.
 
     Args:
-        synced: whether the content is on the disk when this returns.
+        synced: whether the content and its name are on the disk when this returns.
 
     Raises:
         OSError: it cannot be written.
@@ -83,3 +83,9 @@ def replace_file(path: Path, content: bytes, *, synced: bool) -> None:
             file.flush()
             os.fsync(file.fileno())
     fresh.replace(path)
+    if synced:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -5,6 +5,7 @@ Each kind defines how its link is opened, watched and returned, so no other code
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,6 +14,7 @@ from msgspec import field
 from lpad.base.frozen import Frozen
 from lpad.card.at.at_link import open_at_link
 from lpad.card.fallback_link import FallbackLink, WorkingPort
+from lpad.card.modem.line_speed import LineSpeed
 from lpad.card.port.lasting_names import PortNames
 from lpad.card.port.modem_manager_loan import PortLoan
 from lpad.card.port.port_protocol import PortProtocol, protocol_of
@@ -68,6 +70,8 @@ class ModemPort(Frozen, kw_only=True):
     fallbacks: tuple[str, ...] = ()
     """Other ports of the same modem, for the case that `path` does not reach the card."""
     baud: int = 115200
+    fast_baud: int | None = None
+    """The speed to which an AT port is set while lpad has it, if the modem offers it; None: `baud`."""
     quirks: Mapping[str, Any] = field(default_factory=dict)
     hold: float | None = 0
     """Seconds for which an idle port is kept from ModemManager; None: it is not borrowed at all."""
@@ -90,6 +94,7 @@ class ModemPort(Frozen, kw_only=True):
         working = WorkingPort(ports, folder=folder)
         loan = None if self.hold is None else PortLoan(self.path, hold=self.hold)
         at_link = partial(open_at_link, baud=self.baud, memory=memory, overrides=self.quirks)
+        speeds = {port: self._line_speed(port, folder=folder) for port in ports}
         asked: dict[str, PortProtocol] = {}
 
         def open_one(path: str, deadline: Deadline) -> Link:
@@ -112,7 +117,7 @@ class ModemPort(Frozen, kw_only=True):
 
                         return open_qmi_link(name, memory=memory, overrides=self.quirks)
                     case PortProtocol.AT:
-                        return at_link(name, open_line=open_line)
+                        return at_link(name, speed=speeds[path], open_line=open_line)
 
             return names[path].open(open_port, deadline=deadline)
 
@@ -125,6 +130,11 @@ class ModemPort(Frozen, kw_only=True):
             return any(each.there() for each in names.values())
 
         return Way(open_link, partial(watch.watch, there), loan)
+
+    def _line_speed(self, port: str, *, folder: Path | None) -> LineSpeed:
+        digest = hashlib.sha256(port.encode()).hexdigest()[:16]
+        note = None if folder is None else folder / f"{digest}.speed"
+        return LineSpeed(usual=self.baud, fast=self.fast_baud, note=note)
 
 
 class ReaderPort(Frozen, kw_only=True):

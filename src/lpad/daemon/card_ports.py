@@ -97,6 +97,7 @@ def _port_of(section: EuiccSection, modem_manager: ModemManagerSection) -> Port:
         path=section.port,
         fallbacks=tuple(section.fallback_ports),
         baud=section.baud,
+        fast_baud=section.fast_baud,
         quirks=section.quirks,
         hold=hold,
     )

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from lpad.base.identifiers import Aid, Imei
     from lpad.card.link.crash_safe_channel import NamedChannel
     from lpad.card.link.link import Channel
+    from lpad.card.modem.line_speed import LineSpeed
     from lpad.card.port.serial_line import Line
     from lpad.card.quirks.modem_identity import ModemIdentity
 
@@ -373,6 +374,7 @@ def open_at_link(
     port: str,
     *,
     baud: int = 115200,
+    speed: LineSpeed | None = None,
     memory: LinkMemory | None = None,
     overrides: Mapping[str, Any] | None = None,
     unredacted: bool = False,
@@ -383,6 +385,7 @@ def open_at_link(
     Args:
         port: the modem's AT port, locked until the link is closed.
         baud: bits per second; USB modems accept any.
+        speed: raises the line's speed while the port is open; None: it stays as it is.
         memory: the modems remembered across restarts; None: none.
         overrides: the settings' quirks; see `Quirks.merged`.
         open_line: opens the port; a special one borrows it first.
@@ -393,7 +396,7 @@ def open_at_link(
         CardBusy: another program uses the port.
     """
     Quirks().merged(overrides or {})
-    modem = AtModem(open_line(port, baud=baud))
+    modem = AtModem(open_line(port, baud=baud), speed=speed)
     return AtLink(
         modem, name=port, memory=memory or LinkMemory(None), overrides=overrides, unredacted=unredacted
     )

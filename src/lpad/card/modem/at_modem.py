@@ -10,6 +10,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardMalformed, CardUnreachable, InvalidValue
 from lpad.base.identifiers import Imei
 from lpad.card.modem.cme_errors import refusal_of
+from lpad.card.modem.line_speed import ANSWER, RESTORING
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.quirks.quirks import AtTimeouts
 from lpad.protocol import at_commands
@@ -18,6 +19,7 @@ from lpad.protocol.at_dialogue import AtCommand, AtDialogue
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lpad.card.modem.line_speed import LineSpeed
     from lpad.card.port.serial_line import Line
     from lpad.protocol.at_dialogue import AtAnswer
 
@@ -32,9 +34,17 @@ _REPORTS = ("+CREG:", "+CGREG:", "+CEREG:", "+C5GREG:", "+CGEV:", "NO CARRIER")
 class AtModem:
     """A modem on a line that only this object uses."""
 
-    def __init__(self, line: Line, *, patience: AtTimeouts | None = None) -> None:
-        """Use a line; nothing is sent before the first command."""
+    def __init__(
+        self, line: Line, *, patience: AtTimeouts | None = None, speed: LineSpeed | None = None
+    ) -> None:
+        """Use a line; nothing is sent before the first command.
+
+        Args:
+            patience: the time limits; None: the default ones.
+            speed: raises and restores the line's speed; None: it stays as it is.
+        """
         self._line = line
+        self._speed = speed
         self._dialogue = AtDialogue()
         self._introduced = False
         self._heard: deque[str] = deque(maxlen=_UNSOLICITED_KEPT)
@@ -135,8 +145,20 @@ class AtModem:
         return reported
 
     def close(self) -> None:
-        """Release the port."""
+        """Release the port, at its usual speed."""
+        speed, self._speed = self._speed, None
+        if speed is not None and self._introduced:
+            self._restore(speed)
         self._line.close()
+
+    def _restore(self, speed: LineSpeed) -> None:
+        until = Deadline.after(RESTORING)
+        self._speed = speed  # for a modem that does not answer
+        try:
+            speed.restore(self._line, lambda command: self._tried(command, deadline=until))
+        except CardUnreachable as error:
+            _log.info("%s", error)
+        self._speed = None
 
     def _introduce(self, *, deadline: Deadline) -> None:
         """Set the modem up, once per opened port; the modem may refuse either command.
@@ -146,11 +168,26 @@ class AtModem:
         """
         if self._introduced:
             return
+        speed = self._speed
+        if speed is not None:
+            speed.begin(self._line)
+            if len(speed.candidates(self._line)) > 1:
+                self._tried(AtCommand("AT"), deadline=deadline)  # silence makes the next one try all speeds
         for text in ("ATE0", "AT+CMEE=1"):
             answer = self._converse(AtCommand(text), patience=self.patience.information, deadline=deadline)
             if not answer.ok:
                 _log.debug("%s: %s refused", self._line.name, text)
         self._introduced = True
+        if speed is not None:
+            speed.settle(self._line, lambda command: self._tried(command, deadline=deadline))
+
+    def _tried(self, command: AtCommand, *, deadline: Deadline) -> AtAnswer | None:
+        """Send a command to a modem that may be at another speed; None: no answer."""
+        try:
+            return self._converse(command, patience=ANSWER, deadline=deadline)
+        except (CardUnreachable, CardMalformed) as error:
+            _log.debug("%s", error)
+            return None
 
     def _converse(self, command: AtCommand, *, patience: float, deadline: Deadline) -> AtAnswer:
         """Send a command and wait for its final result of any kind."""
@@ -191,9 +228,36 @@ class AtModem:
         if dialogue.in_step:
             return
         _log.debug("%s: resynchronizing after a command without an answer", self._line.name)
-        until = deadline.within(self.patience.information)
+        present = self._line.speed
+        speeds = (present,) if self._speed is None else self._speed.candidates(self._line)
+        for left, speed in zip(range(len(speeds), 0, -1), speeds, strict=True):
+            if speed != self._line.speed:
+                self._line.change_speed(speed)
+            limit = self.patience.information
+            if len(speeds) > 1:
+                limit = min(limit, 2 * ANSWER, deadline.remaining() / left)
+            if self._probe(deadline=deadline.within(limit), after_noise=speed != present):
+                return
+        if self._line.speed != present:
+            self._line.change_speed(present)
+        raise CardUnreachable(
+            f"the modem at {self._line.name} still does not answer; it may be busy with an earlier"
+            " command: try again later, or reset the modem"
+        )
+
+    def _probe(self, *, deadline: Deadline, after_noise: bool) -> bool:
+        """Send the probe, and wait until it is answered or the deadline has passed.
+
+        Args:
+            after_noise: whether the modem may have received characters at another speed; a line end
+                separates them from the probe.
+
+        Returns:
+            Whether the dialogue is in step.
+        """
+        dialogue, until = self._dialogue, deadline
         try:
-            self._line.write(dialogue.probe(), deadline=until)
+            self._line.write((b"\r" if after_noise else b"") + dialogue.probe(), deadline=until)
             while not dialogue.in_step:
                 data = self._line.read(deadline=until)
                 if not data:
@@ -203,11 +267,7 @@ class AtModem:
             if not dialogue.in_step:
                 dialogue.give_up()
         self._set_unsolicited_aside()
-        if not dialogue.in_step:
-            raise CardUnreachable(
-                f"the modem at {self._line.name} still does not answer; it may be busy with an earlier"
-                " command: try again later, or reset the modem"
-            )
+        return dialogue.in_step
 
     def _set_unsolicited_aside(self) -> None:
         for line in self._dialogue.unsolicited():

@@ -130,6 +130,15 @@ class _BorrowedLine:
         self._loan: PortLoan | None = loan
         self.name = line.name
 
+    @property
+    def speed(self) -> int:
+        """The speed in bits per second (see `Line`)."""
+        return self._line.speed
+
+    def change_speed(self, speed: int) -> None:
+        """Change the speed immediately (see `Line`)."""
+        self._line.change_speed(speed)
+
     def write(self, data: bytes, *, deadline: Deadline) -> None:
         """Hand over all of `data` (see `Line`)."""
         self._line.write(data, deadline=deadline)

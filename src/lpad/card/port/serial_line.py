@@ -32,6 +32,19 @@ class Line(Protocol):
         """The port's name in an error's sentence."""
         ...
 
+    @property
+    def speed(self) -> int:
+        """The speed in bits per second."""
+        ...
+
+    def change_speed(self, speed: int) -> None:
+        """Change the speed immediately, in bits per second; received input is discarded.
+
+        Raises:
+            CardUnreachable: the port is gone, or cannot have this speed.
+        """
+        ...
+
     def write(self, data: bytes, *, deadline: Deadline) -> None:
         """Write all of `data`.
 
@@ -84,6 +97,22 @@ class SerialLine:
             self._port = serial.Serial(port, baud, timeout=0, write_timeout=0, exclusive=True)
         except (OSError, ValueError) as error:  # SerialException is an OSError
             raise _not_opened(port, error) from error
+
+    @property
+    def speed(self) -> int:
+        """The speed in bits per second (see `Line`)."""
+        return self._port.baudrate
+
+    def change_speed(self, speed: int) -> None:
+        """Change the speed immediately (see `Line`)."""
+        before = self.speed
+        with self._ours():
+            try:
+                self._port.baudrate = speed
+            except ValueError as error:
+                self._port.baudrate = before
+                raise CardUnreachable(f"the port {self.name} cannot be set to {speed} baud") from error
+            self._port.reset_input_buffer()
 
     def write(self, data: bytes, *, deadline: Deadline) -> None:
         """Write all of `data` (see `Line`)."""

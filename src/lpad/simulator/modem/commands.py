@@ -14,6 +14,7 @@ from lpad.protocol.apdu import channel_of
 from lpad.simulator.modem.channels import NOT_ALLOWED, ChannelRefusedError, ModemChannels
 from lpad.simulator.modem.contexts import ModemContexts
 from lpad.simulator.modem.data_commands import DataCommands
+from lpad.simulator.modem.line_rate import LineRate
 from lpad.simulator.modem.personality import Csim, Handles, LongLines, Notices
 from lpad.simulator.modem.radio_and_sim import RadioAndSim
 from lpad.simulator.modem.registration import ModemRegistration
@@ -62,13 +63,17 @@ class Card(Protocol):
 class CommandSet:
     """The state that commands change, and the commands."""
 
-    def __init__(self, card: Card, personality: ModemPersonality) -> None:
+    def __init__(
+        self, card: Card, personality: ModemPersonality, *, line_rate: LineRate | None = None
+    ) -> None:
         """Put a card into a modem.
 
         Args:
             card: the card behind +CSIM.
             personality: the modem's habits.
+            line_rate: the speed of its serial line; None: it has none.
         """
+        self._line_rate = line_rate or LineRate(personality, baud=None)
         self._card = card
         self._habits = personality
         self.echo = personality.echo
@@ -328,6 +333,7 @@ class CommandSet:
         if match[2] is not None:
             self._hangs = False
             self.radio.reset()
+            self._line_rate.power_cut()
             self.registration.forget_levels()
             self.channels.forget()
             return Reply(away=self._habits.away_after_reset)
@@ -336,6 +342,17 @@ class CommandSet:
         if not self.radio.on:
             self.channels.forget()
         return Reply(after=("+CPIN: READY",) if self.radio.on else ())
+
+    def _set_line_rate(self, match: re.Match[str]) -> Reply:
+        rate = matched_number(match[1])
+        return Reply(line_rate=rate) if rate in self._line_rate.offered else self.error(None)
+
+    def _tell_line_rate(self, match: re.Match[str]) -> Reply:
+        offered = self._line_rate.offered
+        if not offered:
+            return self.error(None)
+        told = str(self._line_rate.rate) if match[1] == "?" else f"(),({','.join(map(str, offered))})"
+        return Reply((self._replies.prefixed("+IPR", told),))
 
     def _tell_function(self, _: re.Match[str]) -> Reply:
         return Reply((self._replies.prefixed("+CFUN", str(self.radio.function)),))
@@ -415,6 +432,8 @@ class CommandSet:
                 (r"\+CPIN\?", _lock),
                 (r"\+CFUN=([014])(,1)?", _function),
                 (r"\+CFUN\?", _tell_function),
+                (r"\+IPR=([0-9]{1,8})", _set_line_rate),
+                (r"\+IPR(\?|=\?)", _tell_line_rate),
                 (r"(\+C(?:E|5G|G)REG)\?", _tell_registration),
                 (r"(\+C(?:E|5G|G)REG)=([0-3])", _set_registration),
                 (r"#SIMDET=([012])", _sim_power),

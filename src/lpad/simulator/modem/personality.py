@@ -83,6 +83,16 @@ class ModemPersonality:
     long_lines: LongLines = LongLines.REFUSED
     """The fate of longer ones."""
 
+    line_rates: tuple[int, ...] = ()
+    """The speeds in bits per second that +IPR takes, 0 for the automatic one; then characters at another
+    speed are noise. Empty: the modem takes any speed, and has no +IPR."""
+    answers_at_new_rate: bool = False
+    """Whether OK to +IPR comes at the new speed instead of the old one."""
+    silent_rates: tuple[int, ...] = ()
+    """Speeds that +IPR takes, but at which nothing that arrives can be read."""
+    keeps_line_rate: bool = False
+    """Whether a speed that +IPR has set outlasts a loss of power and a reset."""
+
     strict: bool = False
     """Whether hex in commands must be upper-case and in quotes."""
     busy: int = 0

@@ -19,6 +19,8 @@ from lpad.base.errors import InvalidValue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lpad.simulator.modem.line_rate import LineRate
+
 _BITS_PER_CHARACTER = 10
 _CHUNK = 4096
 _PATIENCE_WITH_READER = 1.0
@@ -28,19 +30,28 @@ _PATIENCE_WITH_READER = 1.0
 class PtyPort:
     """One pty, optionally under its own path; only the modem's thread uses it."""
 
-    def __init__(self, *, path: str | None, baud: int | None, wait: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        *,
+        path: str | None,
+        baud: int | None,
+        rate: LineRate | None = None,
+        wait: Callable[[float], None],
+    ) -> None:
         """Create the port.
 
         Args:
             path: where to put a symbolic link to the pty; None: the pty's own name.
             baud: bits per second to emulate; None: as fast as possible.
+            rate: the speed that the modem has set; None: it takes any.
             wait: waits until a monotonic time, and serves others meanwhile.
 
         Raises:
             InvalidValue: `path` exists and is not a symbolic link.
         """
         self._link = None if path is None else Path(path)
-        self._character_time = 0.0 if baud is None else _BITS_PER_CHARACTER / baud
+        self._baud = baud
+        self._rate = rate
         self._wait = wait
         self._master: int | None = None
         self._slave: int | None = None
@@ -55,6 +66,13 @@ class PtyPort:
     def path(self) -> str:
         """The path to open: the link if there is one, otherwise the pty."""
         return self.name if self._link is None else str(self._link)
+
+    @property
+    def _character_time(self) -> float:
+        """Seconds for one character on the wire; 0: no time passes."""
+        if self._baud is None:
+            return 0.0
+        return _BITS_PER_CHARACTER / ((self._rate.rate if self._rate is not None else 0) or self._baud)
 
     @property
     def fd(self) -> int | None:
@@ -111,7 +129,7 @@ class PtyPort:
             return b""
         self.characters_in += len(data)
         self._received_at = max(time.monotonic(), self._received_at) + len(data) * self._character_time
-        return data
+        return data if self._rate is None else self._rate.heard(data, self._slave)
 
     def wait_until_received(self) -> None:
         """Wait until the last character read would have arrived on a real wire."""
@@ -128,6 +146,8 @@ class PtyPort:
         step = piece or len(data) or 1
         for start in range(0, len(data), step):
             part = data[start : start + step]
+            if self._rate is not None:
+                part = self._rate.heard(part, self._slave)
             if self._character_time:
                 self._sent_at = max(time.monotonic(), self._sent_at) + len(part) * self._character_time
                 self._wait(self._sent_at)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from lpad.base.errors import InternalError
 from lpad.simulator.modem.commands import Card, CommandSet, Reply
+from lpad.simulator.modem.line_rate import LineRate
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.port import PtyPort
 
@@ -82,7 +83,8 @@ class PtyModem:
             InvalidValue: `path` exists and is not a symbolic link.
         """
         self._habits = personality or ModemPersonality()
-        self._commands = CommandSet(card, self._habits)
+        self._line_rate = LineRate(self._habits, baud=baud)
+        self._commands = CommandSet(card, self._habits, line_rate=self._line_rate)
         self._requests: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._faults: deque[_Fault] = deque()
         self._typed = bytearray()
@@ -93,7 +95,9 @@ class PtyModem:
         """The latest lines, oldest first: "> " and what the host sent, "< " and what the modem sent."""
         self._count = 0
         self._crash: Exception | None = None
-        self._port = PtyPort(path=None if path is None else os.fspath(path), baud=baud, wait=self._wait)
+        self._port = PtyPort(
+            path=None if path is None else os.fspath(path), baud=baud, rate=self._line_rate, wait=self._wait
+        )
         self._wake = os.eventfd(0, os.EFD_NONBLOCK)
         self._thread = threading.Thread(target=self._run, name="pty-modem", daemon=True)
         self._thread.start()
@@ -198,6 +202,19 @@ class PtyModem:
         """Whether the modem is, or tries to be, attached."""
         return self._commands.contexts.attached
 
+    @property
+    def line_rate(self) -> int:
+        """The speed that +IPR has set, in bits per second; 0: the automatic one."""
+        return self._line_rate.rate
+
+    def cut_power(self) -> None:
+        """Switch the modem off and on."""
+
+        def cut() -> None:
+            self._commands.answer("AT+CFUN=1,1")
+
+        self._do(cut)
+
     def vanish(self, *, wait: bool = True) -> None:
         """Make the port disappear.
 
@@ -287,6 +304,8 @@ class PtyModem:
         elif fault is not None and fault.instead is not None:
             self._say(fault.before + fault.instead)
         elif reply is not None:
+            if reply.line_rate is not None and self._habits.answers_at_new_rate:
+                self._line_rate.rate = reply.line_rate
             before = self._habits.urcs_before_answer + (fault.before if fault else ())
             habits = self._habits
             after = reply.after + habits.urcs_after_answer
@@ -294,6 +313,8 @@ class PtyModem:
         self._after(reply)
 
     def _after(self, reply: Reply | None) -> None:
+        if reply is not None and reply.line_rate is not None:
+            self._line_rate.rate = reply.line_rate
         if reply is not None and reply.away is not None:
             self._go_away(reply.away)
         if reply is None or reply.proactive is None or not self._habits.fetches_proactive:

@@ -33,6 +33,8 @@ class Reply:
     proactive: int | None = None
     after: tuple[str, ...] = ()
     """Unsolicited lines that follow."""
+    line_rate: int | None = None
+    """The speed of the serial line that the command sets; None: it stays."""
     away: float | None = None
     """Seconds for which the port then disappears; None: it stays."""
 

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 BlockSize = Annotated[int, msgspec.Meta(ge=1, le=255)]
 Baud = Annotated[int, msgspec.Meta(ge=300, le=4_000_000)]
+FAST_BAUDS = (
+    *(19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 500_000, 576_000, 921_600, 1_000_000, 1_152_000),
+    *(1_500_000, 2_000_000, 2_500_000, 3_000_000, 3_500_000, 4_000_000),
+)
+"""The speeds that Linux has names for (termios), without those that no modem needs to be told."""
 MOST_FALLBACK_PORTS = 8
 FallbackPorts = Annotated[list[Text], msgspec.Meta(max_length=MOST_FALLBACK_PORTS)]
 Position = Annotated[int, msgspec.Meta(ge=0, le=255)]
@@ -43,6 +48,7 @@ class EuiccSection(Section, frozen=True):
     reader: Text | Position | None = None
     shared: bool = False
     baud: Baud = 115200
+    fast_baud: int | None = None
     block_size: BlockSize = 255
     refresh: bool | None = None
     imei: str | None = None
@@ -84,6 +90,7 @@ class EuiccSection(Section, frozen=True):
             report.wrong("only a modem has several ports: give 'port', too", "fallback_ports")
         if len({self.port, *self.fallback_ports}) <= len(self.fallback_ports):
             report.wrong("each port of the modem is named once, in 'port' or here", "fallback_ports")
+        self._check_speed(report)
         self._check_device(report)
         if self.default_smdp is not None:
             report.parsed(ServerAddress.parse, self.default_smdp, "default_smdp")
@@ -94,6 +101,16 @@ class EuiccSection(Section, frozen=True):
         for name, value in self.quirks.items():
             report.parsed(Quirks().merged, {name: value}, "quirks", name)
         check_capabilities(self.device_capabilities, report.below("device_capabilities"))
+
+    def _check_speed(self, report: Report) -> None:
+        if self.fast_baud is None:
+            return
+        if self.fast_baud not in FAST_BAUDS:
+            report.wrong(f"it must be one of {', '.join(map(str, FAST_BAUDS))}", "fast_baud")
+        elif self.fast_baud <= self.baud:
+            report.wrong(f"it must be faster than 'baud', which is {self.baud}", "fast_baud")
+        if self.reader is not None:
+            report.wrong("only a modem's AT port has a speed: give 'port' instead of 'reader'", "fast_baud")
 
     def _check_device(self, report: Report) -> None:
         if self.imei is not None:
@@ -126,9 +143,12 @@ def _check_neighbours(euicc: EuiccSection, other: str, section: EuiccSection, re
             " 'aid'",
             where,
         )
-    mine, theirs = ((each.baud, each.quirks, each.shared, each.fallback_ports) for each in (euicc, section))
+    mine, theirs = (
+        (each.baud, each.fast_baud, each.quirks, each.shared, each.fallback_ports)
+        for each in (euicc, section)
+    )
     if mine != theirs:
         report.wrong(
-            f"it shares its {where} with '{other}', so both need the same 'baud', 'quirks', 'shared'"
-            " and 'fallback_ports'"
+            f"it shares its {where} with '{other}', so both need the same 'baud', 'fast_baud', 'quirks',"
+            " 'shared' and 'fallback_ports'"
         )

@@ -1,0 +1,56 @@
+"""The speed of a simulated modem's serial line: characters that the host sends at another one are noise."""
+
+from __future__ import annotations
+
+import termios
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lpad.simulator.modem.personality import ModemPersonality
+
+AUTOMATIC = 0
+"""The value of +IPR with which the modem follows the host (ITU-T V.250, 6.2.10)."""
+USUAL = 115_200
+_NAMES = {
+    getattr(termios, name): int(name[1:])
+    for name in dir(termios)
+    if name.startswith("B") and name[1:].isdigit()
+}
+"""Bits per second by the numbers that the kernel uses for them."""
+_SPEED = 4
+"""The place of the input's speed in the result of tcgetattr()."""
+
+
+class LineRate:
+    """The modem's speed, if it has +IPR; a modem without it takes any, like one with USB."""
+
+    def __init__(self, personality: ModemPersonality, *, baud: int | None) -> None:
+        """Begin with a speed in bits per second; None: 115200."""
+        self._habits = personality
+        self._at_power_on = baud or USUAL
+        self.rate = self._at_power_on
+        """The speed, or `AUTOMATIC`."""
+
+    @property
+    def offered(self) -> tuple[int, ...]:
+        """The speeds that +IPR takes; empty: the modem has no such command."""
+        return self._habits.line_rates
+
+    def power_cut(self) -> None:
+        """Lose the speed, unless the modem keeps it without power."""
+        if not self._habits.keeps_line_rate:
+            self.rate = self._at_power_on
+
+    def heard(self, data: bytes, terminal: int | None) -> bytes:
+        """Return the characters as they arrive on the other side.
+
+        Args:
+            data: the characters that were sent, in either direction.
+            terminal: a descriptor of the host's side of the port; None: it is gone.
+        """
+        if not self.offered or self.rate == AUTOMATIC or terminal is None:
+            return data
+        host = _NAMES.get(termios.tcgetattr(terminal)[_SPEED])
+        if host == self.rate and self.rate not in self._habits.silent_rates:
+            return data
+        return bytes(0x80 | each ^ 0x55 for each in data)

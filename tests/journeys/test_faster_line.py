@@ -1,0 +1,63 @@
+"""A modem on a serial line that lpad makes faster while it has the port."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from journeys.gateway import CARD, PATIENCE, Gateway
+from lpad.simulator.modem.personality import ModemPersonality
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+USUAL, FAST = 115_200, 921_600
+
+
+@pytest.fixture
+def gateway() -> Iterator[Gateway]:
+    """A gateway whose modem offers a faster line, and keeps its speed without power."""
+    personality = ModemPersonality(line_rates=(USUAL, FAST), keeps_line_rate=True)
+    with Gateway(personality=personality, euicc={"fast_baud": FAST}) as made:
+        made.ready()
+        yield made
+
+
+def test_a_stopped_daemon_leaves_the_usual_speed(gateway: Gateway) -> None:
+    """A profile is downloaded and enabled over the faster line, and the stop restores the usual one."""
+    iccid = gateway.install_profile(enable=True)
+    assert gateway.modem.line_rate == FAST
+    gateway.stop()
+    assert gateway.modem.line_rate == USUAL
+    gateway.start()
+    gateway.ready()
+    assert [(each.iccid, each.state) for each in gateway.client.profiles(CARD)] == [(iccid, "enabled")]
+
+
+def test_a_killed_daemon_finds_its_modem(gateway: Gateway) -> None:
+    """After kill -9 the modem is at the faster speed, even after a power cut; the next start reaches it."""
+    first, second = (gateway.install_profile() for _ in range(2))
+    gateway.client.enable(CARD, first, wait=PATIENCE).check()
+    gateway.kill()
+    gateway.modem.cut_power()
+    assert gateway.modem.line_rate == FAST
+    gateway.start()
+    gateway.ready()
+    gateway.client.enable(CARD, second, wait=PATIENCE).check()
+    gateway.stop()
+    assert gateway.modem.line_rate == USUAL
+
+
+def test_a_reload_without_the_setting_restores_the_speed(gateway: Gateway) -> None:
+    """A card whose faster speed is removed from the settings is reopened at the usual one."""
+    gateway._euicc = {}
+    gateway.write_settings()
+    process = gateway.process
+    assert process is not None
+    process.send_signal(signal.SIGHUP)
+    gateway.until(lambda: gateway.modem.line_rate == USUAL)
+    gateway.ready()
+    gateway.install_profile()
+    assert gateway.modem.line_rate == USUAL
