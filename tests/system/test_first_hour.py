@@ -73,7 +73,7 @@ STEPS = (
          "lpactl download 'LPA:1$smdp.example.invalid$X'", code=INTERRUPTED, until="keeps trying"),
     Step("The status names what waits, and the command that helps:", "lpactl status"),
     Step("", "lpactl cancel 4"),
-    Step("What has happened so far:", "lpactl changes"),
+    Step("The history so far:", "lpactl changes"),
     Step("Deleting needs an answer, or `--yes`:", "lpactl delete home", code=2),
     Step("For a bug report:", "lpactl doctor"),
 )  # fmt: skip
