@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from faults.device.device import AT_PORT, CARD, PATIENCE, Device, Late
@@ -182,7 +182,7 @@ class Scenario:
     fast_line: bool = False
 
 
-SCENARIOS: Mapping[str, Scenario] = {
+_OVER_AT: Mapping[str, Scenario] = {
     "download": Scenario(
         title="download",
         act=_download,
@@ -195,10 +195,6 @@ SCENARIOS: Mapping[str, Scenario] = {
         switched=SECOND,
     ),
     "enable": Scenario(title="enable", act=_enable),
-    "mbim": Scenario(title="enable over MBIM", act=_enable, modem_port="wwan0mbim0"),
-    "mbim-guarded": Scenario(title="guarded switch over MBIM, kept", act=_guarded, modem_port="wwan0mbim0"),
-    "qmi": Scenario(title="enable over QMI", act=_enable, modem_port="wwan0qmi0"),
-    "qmi-guarded": Scenario(title="guarded switch over QMI, kept", act=_guarded, modem_port="wwan0qmi0"),
     "fast-line": Scenario(
         title="enable, after a restart of a modem with a faster line",
         act=_enable_after_restart,
@@ -298,4 +294,25 @@ SCENARIOS: Mapping[str, Scenario] = {
         before=_SWITCHED,
         offline=True,
     ),
+}
+
+_LINKS = {"mbim": ("MBIM", "wwan0mbim0"), "qmi": ("QMI", "wwan0qmi0")}
+"""The protocols of control ports, and the name of a modem's port."""
+_OVER_CONTROL_PORTS = ("enable", "guarded", "download", "disable", "delete", "rollback")
+
+
+def _over(link: str, key: str) -> Scenario:
+    """Return a scenario over AT as one over a control port."""
+    protocol, port = _LINKS[link]
+    subject, *rest = _OVER_AT[key].title.split(",", 1)
+    return replace(_OVER_AT[key], title=",".join((f"{subject} over {protocol}", *rest)), modem_port=port)
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    **_OVER_AT,
+    **{
+        link if key == "enable" else f"{link}-{key}": _over(link, key)
+        for link in _LINKS
+        for key in _OVER_CONTROL_PORTS
+    },
 }
