@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,9 +17,11 @@ from lpad.card.port.hotplug import PortWatch
 from lpad.card.port.port_protocol import PortProtocol, protocol_of
 from lpad.card.port.port_question import ask_protocol
 from lpad.card.port_kinds import ModemPort
+from lpad.codec.mbim.messages import Open
 from lpad.codec.qmi.control import GetVersionInfo
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.qmi.control_port import QmiModem
+from proxy_namespace import ProxyNamespace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,6 +106,61 @@ def test_a_modem_that_speaks_neither_is_named(tmp_path: Path) -> None:
         with pytest.raises(CardUnreachable, match="neither in QMI nor in MBIM") as caught:
             ask_protocol(modem.path, deadline=soon())
         assert caught.value.retryable
+
+
+ASK = """
+import fcntl, os, sys
+from lpad.base.deadline import Deadline
+from lpad.card.mbim.mbim_link import open_mbim_link
+from lpad.card.port.port_question import ask_protocol
+from lpad.card.qmi.qmi_link import open_qmi_link
+port, *how = sys.argv[1:]
+deadline = Deadline.after(60)
+user = next((each for each in how if each in ("mbim", "qmi")), None)
+if user:
+    link = {"mbim": open_mbim_link, "qmi": open_qmi_link}[user](port)
+    print(link.imei(deadline=deadline))
+if "locked" in how:  # so that lpad cannot open the port itself
+    lock = os.open(port, os.O_RDWR | os.O_NOCTTY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+print(ask_protocol(port, deadline=deadline, sees_all="root" in how).value)
+"""
+
+
+@pytest.mark.programs("mbimcli", "qmicli")
+@pytest.mark.parametrize("kind", ["mbim", "qmi"])
+def test_an_unprivileged_lpad_asks_through_the_proxy_that_runs(kind: str, tmp_path: Path) -> None:
+    """The proxy may have the port, so lpad does not become a second reader."""
+    modem = MbimModem if kind == "mbim" else QmiModem
+    with modem(ScriptedCard(), path=tmp_path / "cdc-wdm0") as port, ProxyNamespace(f"{kind}-proxy") as space:
+        ours = space.run(sys.executable, "-c", ASK, port.path, "locked")
+        assert ours.stdout.split() == [kind.upper()], ours.stderr
+
+
+@pytest.mark.programs("mbimcli", "qmicli")
+@pytest.mark.parametrize("kind", ["mbim", "qmi"])
+def test_a_proxy_that_has_the_port_states_its_protocol(kind: str, tmp_path: Path) -> None:
+    """Nothing is asked while another program uses the port through the proxy."""
+    modem = MbimModem if kind == "mbim" else QmiModem
+    with modem(ScriptedCard(), path=tmp_path / "cdc-wdm0") as port, ProxyNamespace(f"{kind}-proxy") as space:
+        ours = space.run(sys.executable, "-c", ASK, port.path, kind, "locked", "root")
+        assert ours.stdout.split() == [str(IMEI), kind.upper()], ours.stderr
+        if isinstance(port, QmiModem):
+            assert questions(port) == 0
+        else:
+            assert sum(isinstance(each, Open) for each in port.received) == 1
+
+
+@pytest.mark.programs("mbimcli", "qmicli")
+@pytest.mark.parametrize(("kind", "proxy", "how"), [("mbim", "qmi", ["root"]), ("qmi", "mbim", [])], ids=str)
+def test_a_proxy_for_another_modem_is_passed_over(
+    kind: str, proxy: str, how: list[str], tmp_path: Path
+) -> None:
+    """It does not have this port, or cannot use it: lpad asks the modem itself."""
+    modem = MbimModem if kind == "mbim" else QmiModem
+    with modem(ScriptedCard(), path=tmp_path / "cdc-wdm0") as port, ProxyNamespace(f"{proxy}-proxy") as space:
+        ours = space.run(sys.executable, "-c", ASK, port.path, *how)
+        assert ours.stdout.split() == [kind.upper()], ours.stderr
 
 
 def test_the_name_of_a_qmi_port_is_enough(tmp_path: Path) -> None:

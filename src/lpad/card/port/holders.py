@@ -38,6 +38,11 @@ def modem_manager_runs() -> bool:
     return bool(_running(_MODEM_MANAGER, _PROCESSES))
 
 
+def names_of_holders(port: str) -> frozenset[str]:
+    """Return the names of the processes that have a port open; only root sees other users'."""
+    return frozenset(name for name, _ in _holders(port, _PROCESSES))
+
+
 def holders(port: str) -> tuple[str, ...]:
     """Return the processes that have a port open, as `NAME (pid PID)`; only root sees other users'."""
     return tuple(f"{name} (pid {pid})" for name, pid in _holders(port, _PROCESSES))
