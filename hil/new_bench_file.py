@@ -17,6 +17,7 @@ _FEATURES = {
     "cgla": ["cgla"],
     "csim": ["csim"],
     "mbim": ["mbim"],
+    "qmi": ["qmi"],
 }
 """Features by the link that the probe has found."""
 

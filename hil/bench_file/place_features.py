@@ -6,6 +6,7 @@ FEATURES = {
     "cgla": "the modem has AT+CCHO, AT+CGLA and AT+CCHC",
     "csim": "the modem has AT+CSIM",
     "mbim": "the port is the modem's MBIM port",
+    "qmi": "the port is the modem's QMI port",
     "pcsc": "the card is in a PC/SC reader",
     "t0": "the card speaks T=0",
     "t1": "the card speaks T=1",

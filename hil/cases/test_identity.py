@@ -54,6 +54,12 @@ def test_mbim(place: Place) -> None:
     assert place.report["link"] == "mbim"
 
 
+@pytest.mark.needs("qmi")
+def test_qmi(place: Place) -> None:
+    """The card is reached through the modem's QMI port."""
+    assert place.report["link"] == "qmi"
+
+
 @pytest.mark.needs("cgla")
 def test_cgla(place: Place) -> None:
     """The link that lpad has found uses a channel of the modem's own."""

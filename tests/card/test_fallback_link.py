@@ -21,6 +21,8 @@ from lpad.card.probe import probe
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.mbim.habits import MbimHabits
 from lpad.simulator.modem.pty_modem import PtyModem
+from lpad.simulator.qmi.control_port import QmiModem
+from lpad.simulator.qmi.habits import QmiHabits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,24 +33,30 @@ if TYPE_CHECKING:
 
 REFUSES = MbimHabits(select_p2=())
 """SelectFailed for every SELECT, as on an XMM7560."""
+BARS = QmiHabits(bars_isdr=True)
+"""AccessDenied, as on an LE910C4."""
 
 
 class Ports:
-    """The two ports that lead to one card, and the settings that name both."""
+    """The two ports in front of one card, and the settings that name both."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, kind: str) -> None:
         self._folder = folder
         self._stack = stack
+        self.kind = kind
         self.card = ScriptedCard(answers={GET_EID: EID})
         self.at = stack.enter_context(PtyModem(self.card, path=folder / "ttyUSB2"))
 
-    def mbim(self, habits: MbimHabits | None = None) -> MbimModem:
-        path = self._folder / "wwan0mbim0"
-        return self._stack.enter_context(MbimModem(self.card, path=path, habits=habits))
+    def control(self, *, refuses: bool = False) -> MbimModem | QmiModem:
+        if self.kind == "mbim":
+            mbim = MbimModem(self.card, path=self.control_path, habits=REFUSES if refuses else None)
+            return self._stack.enter_context(mbim)
+        qmi = QmiModem(self.card, path=self.control_path, habits=BARS if refuses else None)
+        return self._stack.enter_context(qmi)
 
     @property
-    def mbim_path(self) -> str:
-        return str(self._folder / "wwan0mbim0")
+    def control_path(self) -> str:
+        return str(self._folder / f"wwan0{self.kind}0")
 
     def remembered(self) -> list[Path]:
         """Return the files in which lpad has noted the working port instead of the refusing one."""
@@ -56,14 +64,14 @@ class Ports:
 
     def way(self) -> Way:
         quirks = {"patience": {"apdu": 1.0, "information": 0.5}}
-        port = ModemPort(path=self.mbim_path, fallbacks=(self.at.path,), quirks=quirks)
+        port = ModemPort(path=self.control_path, fallbacks=(self.at.path,), quirks=quirks)
         return port.way(memory=None, folder=self._folder / "links", watch=PortWatch())
 
 
-@pytest.fixture
-def ports(tmp_path: Path) -> Iterator[Ports]:
+@pytest.fixture(params=["mbim", "qmi"])
+def ports(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ports]:
     with ExitStack() as stack:
-        yield Ports(tmp_path, stack)
+        yield Ports(tmp_path, stack, request.param)
 
 
 def kind_that_answers(link: Link) -> str | None:
@@ -74,9 +82,9 @@ def kind_that_answers(link: Link) -> str | None:
 
 def test_the_port_of_the_settings_is_used_if_it_works(ports: Ports) -> None:
     """The other port stays closed, so that it belongs to other programs."""
-    ports.mbim()
+    ports.control()
     link = ports.way().open_link(soon())
-    assert kind_that_answers(link) == "mbim"
+    assert kind_that_answers(link) == ports.kind
     assert not ports.at.received
     link.close()
 
@@ -85,7 +93,7 @@ def test_a_port_that_refuses_is_replaced_and_this_is_remembered(
     ports: Ports, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The second opening, after a restart of lpad, does not ask the refusing port again."""
-    modem = ports.mbim(REFUSES)
+    modem = ports.control(refuses=True)
     link = ports.way().open_link(soon())
     assert kind_that_answers(link) == "csim"
     assert f"lpad uses {ports.at.path} instead" in caplog.text
@@ -103,9 +111,9 @@ def test_a_port_that_refuses_is_replaced_and_this_is_remembered(
 
 def test_the_report_names_the_port_that_is_used_instead(ports: Ports) -> None:
     """A probe shows the fallback only while it is in use; its search for more eUICCs changes no port."""
-    modem = ports.mbim()
+    modem = ports.control()
     link = ports.way().open_link(soon())
-    for port, kind in ((None, "mbim"), (ports.at.path, "csim")):
+    for port, kind in ((None, ports.kind), (ports.at.path, "csim")):
         assert kind_that_answers(link) == kind
         assert bool(ports.at.received) == (port is not None)
         report = probe(lambda: link, port="modem", aids=isdr_aids(), deadline=soon())
@@ -118,7 +126,7 @@ def test_the_report_names_the_port_that_is_used_instead(ports: Ports) -> None:
 
 def test_a_silent_port_is_replaced(ports: Ports) -> None:
     """If the modem is silent on one port, lpad uses the other; the silent one is tried again later."""
-    modem = ports.mbim()
+    modem = ports.control()
     for _ in range(9):
         modem.once(executed=False, lost=True)
     link = ports.way().open_link(soon())
@@ -130,21 +138,21 @@ def test_a_silent_port_is_replaced(ports: Ports) -> None:
 
 def test_a_vanished_port_is_replaced_until_it_is_back(ports: Ports) -> None:
     """A vanished port has not refused, so the next opening uses it again."""
-    modem = ports.mbim()
+    modem = ports.control()
     link = ports.way().open_link(soon())
-    assert kind_that_answers(link) == "mbim"
+    assert kind_that_answers(link) == ports.kind
     modem.once(vanish=True)
     assert kind_that_answers(link) == "csim"
     link.close()
     modem.come_back()
     link = ports.way().open_link(soon())
-    assert kind_that_answers(link) == "mbim"
+    assert kind_that_answers(link) == ports.kind
     link.close()
 
 
 def test_a_failure_within_a_session_changes_no_port(ports: Ports) -> None:
     """The session ends with its error, and only the next one uses the other port."""
-    modem = ports.mbim()
+    modem = ports.control()
     link = ports.way().open_link(soon())
     with isdr_session(link, deadline=soon()) as isdr:
         modem.once(vanish=True)
@@ -157,7 +165,7 @@ def test_a_failure_within_a_session_changes_no_port(ports: Ports) -> None:
 
 def test_a_port_in_use_is_not_replaced(ports: Ports) -> None:
     """Another program holds the port and would steal answers; the error names that program."""
-    ports.mbim()
+    ports.control()
     way = ports.way()
     holder = way.open_link(soon())
     with pytest.raises(CardBusy, match="holds it"):
@@ -189,17 +197,17 @@ def ask_modem(link: Link) -> None:
 
 def test_a_port_that_is_silent_for_the_modem_comes_last_once(ports: Ports) -> None:
     """The next opening uses the other port, and the one after it the settings' port again."""
-    modem = ports.mbim()
+    modem = ports.control()
     way = ports.way()
     link = way.open_link(soon())
-    assert kind_that_answers(link) == "mbim"
+    assert kind_that_answers(link) == ports.kind
     for _ in range(9):
         modem.once(executed=False, lost=True)
     with pytest.raises(CardUnreachable):
         ask_modem(link)
     link.close()
     modem.forget_faults()
-    for kind in ("csim", "mbim"):
+    for kind in ("csim", ports.kind):
         link = way.open_link(soon())
         assert kind_that_answers(link) == kind
         link.close()

@@ -27,6 +27,7 @@ from lpad.base.errors import Conflict
 from lpad.codec.asn1 import tlv
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.mbim.control_port import MbimModem
+from lpad.simulator.qmi.control_port import QmiModem
 from lpad.testing.simulated_gateway import CARD, Gateway
 
 if TYPE_CHECKING:
@@ -56,17 +57,19 @@ def test_no_bench_file_no_run() -> None:
     assert "--bench" in done.stderr
 
 
-def test_a_first_bench_file_for_an_mbim_port(tmp_path: Path, pki: Pki) -> None:
-    """The place has the feature `mbim`, and cases run over that port."""
+@pytest.mark.parametrize("kind", ["mbim", "qmi"])
+def test_a_first_bench_file_for_a_control_port(kind: str, tmp_path: Path, pki: Pki) -> None:
+    """The place has the feature `mbim` or `qmi`, and cases run over that port."""
+    kinds = {"mbim": MbimModem, "qmi": QmiModem}
     with (
         SoftCard(tmp_path / "card", pki=pki) as card,
-        MbimModem(card, path=tmp_path / "cdc-wdm0") as modem,
+        kinds[kind](card, path=tmp_path / "cdc-wdm0") as modem,
     ):
         path = tmp_path / "first.yaml"
         writing = Run(path, "--new", modem.path)
         assert writing.end() == 0, writing.output
-        assert BenchFile.read(path).features("first") == {"modem", "mbim"}
-        run = Run(path, "-k", "test_mbim or test_modem or test_eid")
+        assert BenchFile.read(path).features("first") == {"modem", kind}
+        run = Run(path, "-k", f"test_{kind} or test_modem or test_eid")
         assert run.end() == 0, run.logs
         assert "3 passed" in run.logs
 

@@ -31,9 +31,8 @@ def needs(function: ast.FunctionDef, module: ast.Module) -> set[str]:
 def test_each_case_runs_somewhere(path: Path) -> None:
     """Each case's features are those of a place of the stage, so that no case runs first on hardware."""
     places = [OF_ALL | set(FEATURES[name]) | {"reader" if name in READERS else "modem"} for name in FEATURES]
-    places.append(
-        OF_ALL | {"mbim", "modem"}
-    )  # This is the place of test_safety.test_a_first_bench_file_for_an_mbim_port.
+    # These are the places of test_safety.test_a_first_bench_file_for_a_control_port.
+    places += [OF_ALL | {kind, "modem"} for kind in ("mbim", "qmi")]
     module = ast.parse(path.read_text(encoding="utf-8"))
     cases = [
         each for each in module.body if isinstance(each, ast.FunctionDef) and each.name.startswith("test_")

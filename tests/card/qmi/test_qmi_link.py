@@ -321,10 +321,13 @@ def test_a_port_in_use_is_busy(tmp_path: Path) -> None:
 
 
 def test_a_missing_card_is_reported_with_the_slots(tmp_path: Path) -> None:
-    """The error names the slot that has the card."""
+    """The error names the slot that has the card, and the setting that selects it."""
     with (
         rig_with(str(tmp_path / "cdc-wdm0"), slots=2, card_slot=2) as (_, link),
-        pytest.raises(CardUnreachable, match=r"slot 1 \(active\) is empty, slot 2 has a card"),
+        pytest.raises(
+            CardUnreachable,
+            match=r"slot 1 \(active\) is empty, slot 2 has .*set the quirk 'sim_slot' to 2",
+        ),
     ):
         get_eid(link)
 

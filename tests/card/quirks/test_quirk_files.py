@@ -35,6 +35,9 @@ MODEMS = [
     ("Sierra Wireless, Incorporated", "EM7590", "SWIX55C_01.07.14.00", "Sierra"),
     ("Sierra Wireless, Incorporated", "EM9191", "SWIX55C_03.10.07.00", "Sierra EM91xx"),
     ("Telit", "LE910C4-EU", "25.21.660", "Telit LE910"),
+    ("Telit", "FN990A28", "", "Telit FN980, FN990"),
+    ("", "FN980", "", "Telit FN980, FN990"),
+    ("Intel", "MBIM [8086:7560]", "18601.5001.00.01.16.35_GC", "Intel XMM7560"),
     ("Dell Inc.", "DW5821e-eSIM Snapdragon X20 LTE", "T77W968.F1.1.1.1", "Dell DW5821e"),
     ("Foxconn", "T99W175", "T99W175.F0.1.0.0", "Foxconn, Dell"),
     ("u-blox", "SARA-R510S", "02.05", "u-blox"),
@@ -77,10 +80,11 @@ def test_no_manufacturer_is_taken_for_another() -> None:
 @pytest.mark.parametrize(("file", "entry"), ENTRIES, ids=lambda value: str(value)[:40])
 def test_every_entry_is_typed_and_cites_where_it_was_seen(file: str, entry: dict[str, Any]) -> None:
     """An entry has only a name, sources, patterns that compile, and existing quirks."""
-    assert set(entry) <= {"name", "model", "firmware", "seen", "unconfirmed", "quirks"}
+    assert set(entry) <= {"name", "model", "firmware", "port", "port_seen", "seen", "unconfirmed", "quirks"}
     assert entry["name"]
     assert entry["seen"], f"{file}: {entry['name']} cites nothing"
-    for source in entry["seen"]:
+    assert ("port" in entry) == ("port_seen" in entry), f"{file}: {entry['name']} cites nothing for its port"
+    for source in (*entry["seen"], *([entry["port_seen"]] if "port" in entry else ())):
         assert re.match(r"[^:]+(#\d+|\.(py|md|kt|c|cpp|h|go|java)|\d+|Manual|Guide)\b", source), source
         assert ": " in source
     re.compile(entry.get("model", ""))

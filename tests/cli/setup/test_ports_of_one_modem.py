@@ -1,4 +1,4 @@
-"""lpad setup and lpad probe with a modem that has an AT port and an MBIM port."""
+"""lpad setup and lpad probe with a modem that has an AT port and a control port."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from lpad.settings.sections.euiccs.euicc import MOST_FALLBACK_PORTS
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.modem.pty_modem import PtyModem
+from lpad.simulator.qmi.control_port import QmiModem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,10 +64,13 @@ def written(folder: Path) -> list[tuple[str, str | None, list[str]]]:
     return [(name, each.port, each.fallback_ports) for name, each in euiccs.items()]
 
 
-def test_the_other_port_becomes_a_fallback(tmp_path: Path, card: SoftCard) -> None:
+@pytest.mark.parametrize("control", [MbimModem, QmiModem])
+def test_the_other_port_becomes_a_fallback(
+    control: type[MbimModem | QmiModem], tmp_path: Path, card: SoftCard
+) -> None:
     """The two ports belong to one modem, so setup offers no choice and writes both."""
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
-    with PtyModem(card, path=at), MbimModem(card, path=mbim):
+    with PtyModem(card, path=at), control(card, path=mbim):
         asked = run_setup(tmp_path)
         assert "add --yes, because lpad cannot ask here" in asked.output
         assert "several ports" not in asked.output
@@ -95,9 +99,12 @@ def test_no_more_ports_are_written_than_the_settings_take(
     assert written(tmp_path) == [("modem", paths[0], paths[1:-1])]
 
 
-def test_a_port_that_does_not_reach_the_card_is_left_out(tmp_path: Path, card: SoftCard) -> None:
+@pytest.mark.parametrize("control", [MbimModem, QmiModem])
+def test_a_port_that_does_not_reach_the_card_is_left_out(
+    control: type[MbimModem | QmiModem], tmp_path: Path, card: SoftCard
+) -> None:
     """The port that works is proposed, although another one of the modem comes first."""
-    with PtyModem(card, path=tmp_path / "ttyUSB2") as modem, MbimModem(card, path=tmp_path / "cdc-wdm0"):
+    with PtyModem(card, path=tmp_path / "ttyUSB2") as modem, control(card, path=tmp_path / "cdc-wdm0"):
         modem.once("AT+CCHO", instead=("+CME ERROR: 10",))
         modem.once("AT+CSIM", instead=("+CME ERROR: 10",))
         done = run_setup(tmp_path, "--yes")

@@ -51,12 +51,17 @@ def needs_change(slots: Sequence[Slot], number: int, *, attempted: str) -> bool:
 
 
 def explained(error: CardError, slots: Sequence[Slot]) -> CardError:
-    """Return an error about a missing SIM with the state of all slots, if there are several."""
+    """Return an error about a missing SIM with the state of all slots, if there are several.
+
+    If another slot has a card, the error names the setting that selects it.
+    """
     if len(slots) < 2:
         return error
     told = ", ".join(map(str, slots))
+    other = next((each.number for each in slots if each.card and not each.active), None)
+    remedy = "" if other is None else f"; to use slot {other}, set the quirk 'sim_slot' to {other}"
     return CardUnreachable(
-        f"{error.sentence}: {told}",
+        f"{error.sentence}: {told}{remedy}",
         retryable=error.retryable,
         modem_error=str(error.details["modem_error"]),
     )

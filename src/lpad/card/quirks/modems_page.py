@@ -14,7 +14,6 @@ This page lists the known quirks of modems. `python -m lpad.card.quirks.modems_p
 files in `src/lpad/card/quirks/`. The page promises nothing: lpad detects which link works with a modem, and
 remembers it. lpad treats an unlisted modem as the generic one.
 
-Many modems have several kinds of port; [a table](mbim.md#which-port-for-which-modem) shows which one to use.
 On an AT port lpad uses all values of an entry, on an MBIM port those marked MBIM, and on a QMI port none,
 because it needs none there. On each kind, `lpad probe` names the entries that describe the modem.
 
@@ -22,7 +21,16 @@ A serial line (UART) usually carries 115,200 baud. With `fast_baud` in the setti
 faster speed while it has the port, if the modem offers it (AT+IPR), and restores the earlier one afterwards.
 
 Reports are cited as repository#number. Please report lpad's findings on your modem in an issue.
+
+## Which port to use
+
+Many modems have several kinds of port. Users of other programs have reported these for access to the eUICC.
+An unlisted model is like its family; `lpad setup` tries every port that it finds.
+
+| modem | port | source |
+|---|---|---|
 """
+_OTHERS = "other modems"
 
 
 def modems_page() -> str:
@@ -31,10 +39,15 @@ def modems_page() -> str:
         GENERIC,
         *sorted(path.name for path in FOLDER.glob("*.yaml") if path.name not in (GENERIC, INDEX)),
     ]
-    parts = [_HEAD]
-    for file in files:
-        parts += [_entry(entry, file) for entry in read(file)]
-    return "\n".join(parts)
+    entries = [(entry, file) for file in files for entry in read(file)]
+    known = [entry for entry, _ in entries if "port" in entry]
+    table = "".join(map(_row, (*known[1:], {**known[0], "name": _OTHERS})))
+    return "\n".join([_HEAD + table, *(_entry(entry, file) for entry, file in entries)])
+
+
+def _row(entry: dict[str, Any]) -> str:
+    """Return the row of the table of ports; the first entry is the generic one."""
+    return f"| {entry['name']} | {entry['port']} | {entry['port_seen']} |\n"
 
 
 def _entry(entry: dict[str, Any], file: str) -> str:
