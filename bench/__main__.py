@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import threading
@@ -21,8 +22,11 @@ from bench.control_messages import control_messages
 from bench.counts import counts, wait_until_quiet
 from bench.figure import Figure, at_most
 from bench.further_costs import further_costs
+from bench.guest.guest_python import EMULATORS
+from bench.guest_instructions import guest_instructions
 from bench.instructions import instructions
 from bench.listed_misses import PAGE, comparable, listed_misses, verdict
+from bench.lpac_comparison import comparison
 from bench.process_usage import usage
 from bench.recording_card import RecordingCard
 from journeys.gateway import CARD, PATIENCE, Gateway
@@ -56,6 +60,10 @@ def main() -> int:
     asked = _arguments()
     if asked.load:
         figures = load(BAUD)
+    elif asked.lpac:
+        figures = _against_lpac(asked.lpac)
+    elif asked.arch:
+        figures = guest_instructions(asked.arch)
     elif asked.counts:
         figures = [*counts(), *control_messages(), *instructions()]
     else:
@@ -88,12 +96,29 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--load", action="store_true", help="measure only reads under load")
     parser.add_argument("--counts", action="store_true", help="measure only counts, which every run repeats")
     parser.add_argument(
+        "--arch",
+        action="append",
+        choices=tuple(EMULATORS),
+        help="count only instructions, in Debian's package for this architecture under qemu; may be repeated",
+    )
+    parser.add_argument(
+        "--lpac", metavar="PROGRAM", help="measure only downloads, alternately with this lpac 2.3"
+    )
+    parser.add_argument(
         "--check",
         action="store_true",
         help="accept missed goals that docs/bench.md lists, unless a figure got worse",
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     return parser.parse_args()
+
+
+def _against_lpac(name: str) -> list[Figure]:
+    program = shutil.which(name)
+    if program is None:
+        print(f"no comparison with lpac: there is no program {name}", file=sys.stderr)
+        return []
+    return comparison(Path(program).resolve())
 
 
 def _download() -> list[Figure]:

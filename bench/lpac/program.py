@@ -1,0 +1,97 @@
+"""The program lpac: its commands, its settings, and the result that it prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tty
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_PATIENCE = 60.0
+
+
+class Lpac:
+    """lpac with one card; each command is a process of its own."""
+
+    def __init__(self, program: Path, *, port: Path | None = None, reader: str | None = None) -> None:
+        """Take a program, and the way to the card, which is one of the two.
+
+        Args:
+            program: the executable file.
+            port: an AT port, which lpac uses with +CCHO and +CGLA.
+            reader: the name of a PC/SC reader.
+        """
+        self._program = program
+        self._port = port
+        self._environment = os.environ | {"LPAC_HTTP": "curl"}
+        if port is not None:
+            # Both names of the variable, because it changed between two versions.
+            self._environment |= {"LPAC_APDU": "at", "AT_DEVICE": str(port), "LPAC_APDU_AT_DEVICE": str(port)}
+        if reader is not None:
+            self._environment |= {"LPAC_APDU": "pcsc", "LPAC_APDU_PCSC_DRV_NAME": reader}
+
+    def prepare(self) -> None:
+        """Prepare the port; needed once after each other user."""
+        if self._port is not None:
+            _as_after_power_on(self._port)
+
+    def download(self, activation_code: str) -> None:
+        """Download a profile; its notification stays on the card.
+
+        Raises:
+            RuntimeError: lpac has failed.
+        """
+        self._run("profile", "download", "-a", activation_code)
+
+    def deliver(self) -> None:
+        """Send all notifications of the card, and remove them from it.
+
+        Raises:
+            RuntimeError: lpac has failed.
+        """
+        self._run("notification", "process", "-a", "-r")
+
+    def _run(self, *words: str) -> None:
+        done = subprocess.run(
+            [str(self._program), *words],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+        failed = failure(done.stdout)
+        if failed is not None:
+            raise RuntimeError(f"'lpac {' '.join(words)}' failed: {failed}; {done.stderr.strip()}")
+
+
+def _as_after_power_on(port: Path) -> None:
+    """Take back two settings of lpad's that lpac relies on: a read waits, and an error is the word alone."""
+    terminal = os.open(port, os.O_RDWR | os.O_NOCTTY)
+    try:
+        tty.setraw(terminal)
+        os.write(terminal, b"AT+CMEE=0\r")
+        answer = b""
+        while not answer.endswith(b"OK\r\n"):
+            answer += os.read(terminal, 1024)
+    finally:
+        os.close(terminal)
+
+
+def failure(printed: str) -> str | None:
+    """Return why a command of lpac failed; None: it succeeded.
+
+    Args:
+        printed: its standard output, one JSON object in each line; the one of type "lpa" is the result.
+    """
+    results: list[dict[str, Any]] = [
+        line["payload"] for line in map(json.loads, printed.splitlines()) if line["type"] == "lpa"
+    ]
+    if not results:
+        return "it printed no result"
+    result = results[-1]
+    return None if result["code"] == 0 else f"{result['message']} ({result.get('data')})"
