@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
-from lpad.base.errors import CardError, CardMalformed, InvalidValue, MalformedError
+from lpad.base.errors import CardMalformed, InvalidValue, MalformedError
 from lpad.base.identifiers import Imei
 from lpad.card.mbim.lte_attach import LteAttach
 from lpad.card.mbim.mbim_session import MbimSession, ip_type_of
 from lpad.card.modem.modem_answers import ModemIccid, Power, RejectCause
+from lpad.card.modem.session_cause import SessionCause
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.quirks.modem_identity import ModemIdentity
 from lpad.card.quirks.quirks import AtTimeouts, RefreshStep, Step
@@ -85,7 +86,8 @@ class MbimModem:
         """Use a dialogue; nothing is sent before the first question."""
         self.dialogue = dialogue
         self.patience = AtTimeouts()
-        self._session = MbimSession(dialogue)
+        self._cause = SessionCause()
+        self._session = MbimSession(dialogue, self._cause)
 
     def close(self) -> None:
         """Release the port."""
@@ -131,7 +133,7 @@ class MbimModem:
             return ModemIccid(tells=lock is not None, lock=lock, garbled=True)
         if not isinstance(report, IccidReport):
             return ModemIccid(tells=True, lock=lock)
-        self._session.modem_reads(report)
+        self._cause.modem_reads(report)
         return ModemIccid(tells=True, report=report, lock=lock)
 
     def registrations(self, *, deadline: Deadline) -> tuple[Registration, ...]:
@@ -152,8 +154,8 @@ class MbimModem:
     def reject_cause(self, *, deadline: Deadline) -> RejectCause:
         """Return the cause of the last rejected attach, if the modem reports one."""
         status = self._registration(deadline)
-        self._forget_stale_cause(deadline)
-        esm = self._session.cause
+        self._cause.forget_if_stale(self, deadline=deadline)
+        esm = self._cause.value
         if status is None or not 0 < status.network_error <= _MOST_CAUSE:
             return RejectCause(esm=esm)
         return RejectCause(emm=status.network_error, esm=esm)
@@ -188,12 +190,12 @@ class MbimModem:
 
     def session(self, *, deadline: Deadline) -> SessionReport:
         """Return the state of the data session."""
-        self._forget_stale_cause(deadline)
+        self._cause.forget_if_stale(self, deadline=deadline)
         return self._session.report(patience=self.patience.information, deadline=deadline)
 
     def open_session(self, wish: SessionWish, *, deadline: Deadline) -> SessionReport:
         """Open the data session with these settings, in place of an open one; return its state."""
-        self._note_profile(deadline)
+        self._cause.note_profile(self, deadline=deadline)
         return self._session.open(wish, patience=self.patience.information, deadline=deadline)
 
     def close_session(self, *, deadline: Deadline) -> None:
@@ -226,18 +228,6 @@ class MbimModem:
         del beginnings  # these are lines of AT ports
         found = self.dialogue.wait_for_indication(frozenset(_NEWS), deadline=deadline)
         return None if found is None else _NEWS[found.service, Basic(found.cid)]
-
-    def _note_profile(self, deadline: Deadline) -> None:
-        """Note the profile to which a refusal of the session will belong, if the modem tells it."""
-        try:
-            self.iccid(deadline=deadline)
-        except CardError as error:
-            _log.debug("%s", error)
-
-    def _forget_stale_cause(self, deadline: Deadline) -> None:
-        """Forget a cause against the session of a profile that the modem no longer reads."""
-        if self._session.cause is not None:
-            self.iccid(deadline=deadline)
 
     @property
     def _lte_attach(self) -> LteAttach:

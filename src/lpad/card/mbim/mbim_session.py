@@ -16,8 +16,8 @@ from lpad.protocol.data_session import SessionReport
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.card.mbim.mbim_dialogue import MbimDialogue
+    from lpad.card.modem.session_cause import SessionCause
     from lpad.protocol.data_session import SessionWish
-    from lpad.protocol.iccid_answer import IccidReport
 
 _log = logging.getLogger(__name__)
 
@@ -31,23 +31,15 @@ _UP = (ActivationState.ACTIVATED, ActivationState.DEACTIVATING)
 class MbimSession:
     """Opens, closes and queries the session; remembers why the network has refused it."""
 
-    def __init__(self, dialogue: MbimDialogue) -> None:
-        """Use a dialogue; nothing is sent."""
+    def __init__(self, dialogue: MbimDialogue, cause: SessionCause) -> None:
+        """Use a dialogue; nothing is sent.
+
+        Args:
+            cause: keeps the network's cause against the last attempt.
+        """
         self._dialogue = dialogue
-        self._cause: int | None = None
+        self._cause = cause
         self._opened: SessionWish | None = None
-        self._profile: IccidReport | None = None
-
-    @property
-    def cause(self) -> int | None:
-        """The network's cause against the last attempt, from 1 to 255; None without a report."""
-        return self._cause
-
-    def modem_reads(self, profile: IccidReport) -> None:
-        """Note the profile that the modem reads; a cause against another one is forgotten."""
-        if self._profile is not None and profile != self._profile:
-            self._cause = None
-        self._profile = profile
 
     def report(self, *, patience: float, deadline: Deadline) -> SessionReport:
         """Return the state of the session and its addresses.
@@ -60,13 +52,13 @@ class MbimSession:
         """
         status = self._connection(patience=patience, deadline=deadline)
         if status is None:
-            return SessionReport(cause=self._cause)
+            return SessionReport(cause=self._cause.value)
         if self._dialogue.session_ended:
             self._opened = None
         if status.activation not in _UP:
             self._opened = None
-            return SessionReport(active=False, cause=_cause(status.network_error) or self._cause)
-        self._cause = None
+            return SessionReport(active=False, cause=_cause(status.network_error) or self._cause.value)
+        self._cause.value = None
         return SessionReport(active=True, addresses=self._addresses(patience=patience, deadline=deadline))
 
     def open(self, wish: SessionWish, *, patience: float, deadline: Deadline) -> SessionReport:
@@ -80,7 +72,7 @@ class MbimSession:
             return report
         if report.active:
             self.close(deadline=deadline)
-        self._cause = self._set(
+        self._cause.value = self._set(
             Connect(
                 activate=1,
                 apn=wish.apn,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lpad.base.errors import CardError, CardMalformed, InvalidValue, MalformedError
 from lpad.base.identifiers import Imei
 from lpad.card.modem.modem_answers import ModemIccid, Power, RejectCause
+from lpad.card.modem.session_cause import SessionCause
 from lpad.card.modem.sim_slot import needs_change
 from lpad.card.qmi.qmi_refusals import is_refusal
 from lpad.card.qmi.qmi_session import QmiSession
@@ -109,7 +110,8 @@ class QmiModem:
         """Use a dialogue; nothing is sent before the first question."""
         self.dialogue = dialogue
         self.patience = AtTimeouts()
-        self._session = QmiSession(dialogue)
+        self._cause = SessionCause()
+        self._session = QmiSession(dialogue, self._cause)
 
     def close(self) -> None:
         """Give the clients back and release the port."""
@@ -158,7 +160,7 @@ class QmiModem:
             return ModemIccid(tells=lock is not None, lock=lock, garbled=True)
         if not isinstance(report, IccidReport):
             return ModemIccid(tells=True, lock=lock)
-        self._session.modem_reads(report)
+        self._cause.modem_reads(report)
         return ModemIccid(tells=True, report=report, lock=lock)
 
     def registrations(self, *, deadline: Deadline) -> tuple[Registration, ...]:
@@ -189,8 +191,8 @@ class QmiModem:
             return RejectCause()
         cause = self.dialogue.rejection()
         emm = cause if cause is not None and 0 < cause <= _MOST_CAUSE else None
-        self._forget_stale_cause(deadline)
-        return RejectCause(emm=emm, esm=self._session.cause)
+        self._cause.forget_if_stale(self, deadline=deadline)
+        return RejectCause(emm=emm, esm=self._cause.value)
 
     def take(self, action: str, *, deadline: Deadline) -> bool:
         """Carry out an action by its name; return whether the modem accepted it."""
@@ -218,12 +220,12 @@ class QmiModem:
 
     def session(self, *, deadline: Deadline) -> SessionReport:
         """Return the state of the data session, whichever program has started it."""
-        self._forget_stale_cause(deadline)
+        self._cause.forget_if_stale(self, deadline=deadline)
         return self._session.report(patience=self.patience.information, deadline=deadline)
 
     def open_session(self, wish: SessionWish, *, deadline: Deadline) -> SessionReport:
         """Open the data session with these settings, in place of lpad's open one; return its state."""
-        self._note_profile(deadline)
+        self._cause.note_profile(self, deadline=deadline)
         return self._session.open(wish, patience=self.patience.information, deadline=deadline)
 
     def close_session(self, *, deadline: Deadline) -> None:
@@ -281,18 +283,6 @@ class QmiModem:
         del beginnings  # these are lines of AT ports
         found = self.dialogue.wait_for_indication(frozenset(_NEWS), deadline=deadline)
         return None if found is None else _NEWS[found]
-
-    def _note_profile(self, deadline: Deadline) -> None:
-        """Note the profile to which a refusal of the session will belong, if the modem tells it."""
-        try:
-            self.iccid(deadline=deadline)
-        except CardError as error:
-            _log.debug("%s", error)
-
-    def _forget_stale_cause(self, deadline: Deadline) -> None:
-        """Forget a cause against the session of a profile that the modem no longer reads."""
-        if self._session.cause is not None:
-            self.iccid(deadline=deadline)
 
     def _cards(self, deadline: Deadline) -> card.Cards | None:
         told = self._asked(card.GetCardStatus(), card.CardStatus, "cannot read the SIM's state", deadline)

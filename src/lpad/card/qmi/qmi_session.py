@@ -18,10 +18,10 @@ from lpad.protocol.data_session import SessionReport
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
+    from lpad.card.modem.session_cause import SessionCause
     from lpad.card.qmi.qmi_dialogue import QmiDialogue
     from lpad.codec.qmi.framing import Message
     from lpad.protocol.data_session import SessionWish
-    from lpad.protocol.iccid_answer import IccidReport
 
 _log = logging.getLogger(__name__)
 
@@ -54,24 +54,16 @@ class QmiSession:
     (Bind Mux Data Port), and tell others that there is none.
     """
 
-    def __init__(self, dialogue: QmiDialogue) -> None:
-        """Use a dialogue; nothing is sent."""
+    def __init__(self, dialogue: QmiDialogue, cause: SessionCause) -> None:
+        """Use a dialogue; nothing is sent.
+
+        Args:
+            cause: keeps the network's cause against the last attempt.
+        """
         self._dialogue = dialogue
-        self._cause: int | None = None
+        self._cause = cause
         self._taken = False
         self._opened: SessionWish | None = None
-        self._profile: IccidReport | None = None
-
-    @property
-    def cause(self) -> int | None:
-        """The network's cause against the last attempt, from 1 to 255; None without a report."""
-        return self._cause
-
-    def modem_reads(self, profile: IccidReport) -> None:
-        """Note the profile that the modem reads; a cause against another one is forgotten."""
-        if self._profile is not None and profile != self._profile:
-            self._cause = None
-        self._profile = profile
 
     def report(self, *, patience: float, deadline: Deadline) -> SessionReport:
         """Return whether a session is active, also another program's, and the addresses of active ones.
@@ -86,7 +78,7 @@ class QmiSession:
         active = [each for each in found if each.active]
         if not active:
             unknown = any(each.active is None for each in found)
-            return SessionReport(active=None if unknown else False, cause=self._cause)
+            return SessionReport(active=None if unknown else False, cause=self._cause.value)
         known = [each.addresses for each in active if each.addresses is not None]
         addresses = tuple(dict.fromkeys(address for each in known for address in each))
         complete = len(known) == len(active)
@@ -103,11 +95,11 @@ class QmiSession:
         if self._opened == wish and self._is_up(patience=patience, deadline=deadline):
             return self.report(patience=patience, deadline=deadline)
         self.close(deadline=deadline)
-        self._cause, self._taken = None, False
+        self._cause.value, self._taken = None, False
         started = False
         missing: list[int] = []
         for family, wanted in ((IpFamily.IPV4, wish.ipv4), (IpFamily.IPV6, wish.ipv6)):
-            if not wanted or self._cause not in _ABOUT_TYPE:
+            if not wanted or self._cause.value not in _ABOUT_TYPE:
                 continue
             # Time is left to ask for the first session's state if the second start is not answered.
             until = deadline.within(deadline.remaining() / 2) if started else deadline
@@ -122,8 +114,8 @@ class QmiSession:
             if not up:
                 missing.append(family)
         if not started:
-            return SessionReport(active=False, cause=self._cause, taken=self._taken)
-        self._cause = None
+            return SessionReport(active=False, cause=self._cause.value, taken=self._taken)
+        self._cause.value = None
         self._opened = wish
         report = self.report(patience=patience, deadline=deadline)
         return replace(report, missing=tuple(missing)) if report.active else report
@@ -187,7 +179,7 @@ class QmiSession:
         if error == Error.NONE:
             held.keep_session(HeldSession(family, number, told.handle))
             return True
-        self._cause = _cause(told)
+        self._cause.value = _cause(told)
         self._taken = self._taken or error == Error.NO_EFFECT
         _log.info("%s: %s for IPv%d: %s, %s", self._dialogue.name, _OPEN, family, error_name(error), told)
         self._dialogue.give_back(Service.WDS, number, deadline=deadline)

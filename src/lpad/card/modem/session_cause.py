@@ -1,0 +1,47 @@
+"""The network's cause against the data session of a modem on a control port, which belongs to one profile."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import CardError
+
+if TYPE_CHECKING:
+    from lpad.base.deadline import Deadline
+    from lpad.card.modem.control_modem import ControlModem
+    from lpad.protocol.iccid_answer import IccidReport
+
+_log = logging.getLogger(__name__)
+
+
+class SessionCause:
+    """Keeps the cause until the modem reads another profile."""
+
+    def __init__(self) -> None:
+        """Begin without a cause."""
+        self.value: int | None = None
+        """The cause against the last attempt, from 1 to 255; None without a report."""
+        self._profile: IccidReport | None = None
+
+    def modem_reads(self, profile: IccidReport) -> None:
+        """Note the profile that the modem reads; a cause against another one is forgotten."""
+        if self._profile is not None and profile != self._profile:
+            self.value = None
+        self._profile = profile
+
+    def note_profile(self, modem: ControlModem, *, deadline: Deadline) -> None:
+        """Note the profile to which the next cause will belong, if the modem reports it."""
+        try:
+            modem.iccid(deadline=deadline)
+        except CardError as error:
+            _log.debug("%s", error)
+
+    def forget_if_stale(self, modem: ControlModem, *, deadline: Deadline) -> None:
+        """Forget a cause against the session of a profile that the modem no longer reads.
+
+        Raises:
+            CardUnreachable: the port is gone or does not answer.
+        """
+        if self.value is not None:
+            modem.iccid(deadline=deadline)
