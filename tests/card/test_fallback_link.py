@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import select
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,9 +12,11 @@ from card.link_contract import EID, GET_EID, soon
 from card.scripted_card import ScriptedCard
 from lpad.base.errors import CardBusy, CardError, CardUnreachable
 from lpad.card.isdr.isdr import isdr_session
+from lpad.card.link.card_report import CardReport
 from lpad.card.link.diagnostics import facts_of
 from lpad.card.link.isdr_aids import isdr_aids
 from lpad.card.link.listening import Listening
+from lpad.card.mbim.mbim_link import open_mbim_link
 from lpad.card.modem.iccid import read_iccid
 from lpad.card.port.hotplug import PortWatch
 from lpad.card.port_kinds import ModemPort
@@ -211,3 +214,33 @@ def test_a_port_that_is_silent_for_the_modem_comes_last_once(ports: Ports) -> No
         link = way.open_link(soon())
         assert kind_that_answers(link) == kind
         link.close()
+
+
+def test_an_empty_slot_is_listened_to(ports: Ports) -> None:
+    """If no port reaches a card, the one over which the modem reports the next card stays open."""
+    modem = ports.mbim()
+    modem.do(lambda function: function.remove_card())
+    for _ in range(50):
+        ports.at.once("", executed=False, instead=("+CME ERROR: 10",))
+    link: Any = ports.way().open_link(soon())
+    with pytest.raises(CardError, match="sim not inserted"):
+        kind_that_answers(link)
+    assert link.reports_card
+    link.hear(deadline=soon())
+    link.forget_card_report()
+    modem.do(lambda function: function.swap_card(ports.card))
+    assert select.select([link.fileno()], [], [], 30)[0]
+    link.hear(deadline=soon())
+    assert link.card_report is CardReport.OTHER
+    link.close()
+    assert not link.reports_card
+
+
+def test_a_set_aside_port_is_closed_once_another_one_works(ports: Ports) -> None:
+    """The MBIM port reports an empty slot, and the AT port reaches the card: only that one stays open."""
+    ports.mbim().do(lambda function: function.remove_card())
+    link: Any = ports.way().open_link(soon())
+    assert kind_that_answers(link) == "csim"
+    assert not link.reports_card
+    open_mbim_link(ports.mbim_path).close()
+    link.close()

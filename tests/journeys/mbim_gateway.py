@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from journeys.gateway import Gateway
+from journeys.hourly_daemon import hourly_daemon
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.mbim.habits import MbimHabits
 
@@ -28,11 +29,22 @@ def mbim_gateway(
     personality: ModemPersonality | None = None,
     ladder: list[dict[str, Any]] | None = None,
     settings: dict[str, Any] | None = None,
+    hourly: bool = False,
     **habits: Any,
 ) -> Iterator[tuple[Gateway, MbimModem]]:
-    """Start a gateway; its AT port leads to the same card, but is not in the settings."""
+    """Start a gateway; its AT port leads to the same card, but is not in the settings.
+
+    Args:
+        personality: the modem's habits.
+        ladder: the steps of a refresh; None: those of the modem's family.
+        settings: additions to the daemon's settings.
+        hourly: whether the daemon looks for an absent card only once an hour.
+        habits: the control port's habits.
+    """
     euicc: dict[str, Any] = {"quirks": {} if ladder is None else {"refresh_ladder": ladder}}
     gateway = Gateway(personality=personality, euicc=euicc, settings=settings)
+    if hourly:
+        gateway._daemon = hourly_daemon(gateway.folder / "lpad.yaml")
     path = gateway.folder / "cdc-wdm0"
     euicc["port"] = str(path)
     made = MbimHabits(**habits)

@@ -5,23 +5,28 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from journeys.gateway import CARD, PATIENCE, Gateway
 from journeys.mbim_gateway import HURRIED_LADDER, mbim_gateway
-from lpad.base.identifiers import Iccid
+from lpad.base.identifiers import Eid, Iccid
 from lpad.codec.mbim.messages import Action, Command
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, Basic, Extended
+from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.modem.contexts import Subscription
 from lpad.simulator.modem.personality import DENIED, SEARCHING, ModemPersonality, Notices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from lpad.simulator.mbim.control_port import MbimModem
+    from lpad.simulator.mbim.function import MbimFunction
 
+OTHER_EID = "89049032000000000000000000000105"
 FIRST, SECOND = "8900101000000000017", "8900101000000000025"
 
 HABITS: dict[str, dict[str, Any]] = {
@@ -223,3 +228,40 @@ def test_a_cause_against_one_profile_is_none_against_the_next() -> None:
         assert change.error.kind == "switch-rolled-back"
         assert "ESM cause" not in str(change.error.details)
         assert "try-default-apn" not in [each.name for each in change.steps]
+
+
+@pytest.mark.parametrize("delay", [0.0, 2.0], ids=["at once", "late"])
+def test_a_card_that_is_taken_out_and_exchanged(delay: float, tmp_path: Path) -> None:
+    """The modem's indications alone show an empty slot, the card that is back, and another card."""
+    with mbim_gateway(hourly=True, indication_delay=delay) as (gateway, modem):
+        installed(gateway)
+        gateway.client.enable(CARD, FIRST, wait=PATIENCE).check()
+        eid = gateway.client.euicc(CARD).eid
+        with SoftCard(tmp_path / "other", pki=gateway.pki, eid=Eid.parse(OTHER_EID)) as other:
+            for card, told in ((gateway.card, eid), (other, OTHER_EID), (gateway.card, eid)):
+                modem.do(lambda function: function.remove_card())
+                gateway.until(lambda: gateway.client.euicc(CARD).state == "absent")
+                modem.do(partial(put_in, card))
+                assert gateway.ready().eid == told
+            modem.do(lambda function: function.swap_card(other))
+            gateway.until(lambda: gateway.client.euicc(CARD).eid == OTHER_EID)
+            modem.do(lambda function: function.swap_card(gateway.card))
+            gateway.until(lambda: gateway.client.euicc(CARD).eid == eid)
+        gateway.client.enable(CARD, SECOND, wait=PATIENCE).check()
+
+
+def put_in(card: SoftCard, function: MbimFunction) -> None:
+    function.swap_card(card)
+
+
+def test_without_indications_an_exchanged_card_is_found_by_a_request() -> None:
+    """A modem that reports nothing is not polled: the next request shows the empty slot."""
+    with mbim_gateway(hourly=True, indication_delay=None) as (gateway, modem):
+        installed(gateway)
+        modem.do(lambda function: function.remove_card())
+        assert gateway.client.euicc(CARD).state == "ready"
+        assert gateway.client.refresh(CARD, wait=PATIENCE).error is not None
+        assert gateway.client.euicc(CARD).state == "absent"
+        modem.do(lambda function: function.swap_card(gateway.card))
+        gateway.client.refresh(CARD, wait=PATIENCE).check()
+        assert gateway.client.euicc(CARD).state == "ready"

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import replace
 
 from lpad.base.errors import CardStatus, CardUnreachable
 from lpad.base.expendable_file import ExpendableFile
+from lpad.card.link.card_report import NO_CARD_REPORT, CardReporting, was_answered
 from lpad.card.link.diagnostics import facts_of
 from lpad.card.link.larger_blocks import LargerBlocks
 from lpad.card.link.listening import Listening
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid, Imei
+    from lpad.card.link.card_report import CardReport
     from lpad.card.link.diagnostics import LinkFacts
     from lpad.card.link.link import Channel, Link
     from lpad.card.modem.modem_of_link import LentModem
@@ -172,6 +174,24 @@ class FallbackLink:
         link: object = self._link
         return isinstance(link, Listening) and link.hear(deadline=deadline)
 
+    @property
+    def reports_card(self) -> bool:
+        """Whether the modem reports on its card over the present port (see `CardReporting`)."""
+        link: object = self._link
+        return isinstance(link, CardReporting) and link.reports_card
+
+    @property
+    def card_report(self) -> CardReport:
+        """The modem's indications about its card (see `CardReporting`)."""
+        link: object = self._link
+        return link.card_report if isinstance(link, CardReporting) else NO_CARD_REPORT
+
+    def forget_card_report(self) -> None:
+        """Forget them (see `CardReporting`)."""
+        link: object = self._link
+        if isinstance(link, CardReporting):
+            link.forget_card_report()
+
     def close(self) -> None:
         """Release the port."""
         link, self._link = self._link, None
@@ -185,31 +205,45 @@ class FallbackLink:
         return self._link
 
     def _first(self, act: Callable[[Link], _T], *, deadline: Deadline) -> _T:
-        """Return the result of the first port with one: the present one, then the others."""
+        """Return the result of the first port with one: the present one, then the others.
+
+        If there is none, the first port stays open over which the modem has answered and reports on its card.
+        """
+        listening: tuple[Link | None, str] | None = None
         order = sorted(self._working.order(), key=lambda port: port != self._port)
         failed: CardUnreachable | CardStatus | None = None
-        for port in order:
-            if failed is not None and deadline.passed:
-                break
-            try:
-                if self._link is None or port != self._port:
-                    self.close()
-                    self._reached = False
-                    self._link, self._port = self._open_link(port, deadline), port
-                result = act(self._link)
-            except (CardUnreachable, CardStatus) as error:
-                missing = error.details.get("sw") == _NOT_FOUND and not self._reached
-                if isinstance(error, CardStatus) and not missing:
-                    raise
-                failed = failed or error
-                continue
-            if failed is not None:
-                _log.warning("%s; lpad uses %s instead", failed, port)
-                if isinstance(failed, LinkRefused | CardStatus):  # no better next time, unlike silence
-                    self._working.keep(port)
-            return result
-        self.close()
-        self._port = order[0]
+        with ExitStack() as aside:
+            for port in order:
+                if failed is not None and deadline.passed:
+                    break
+                try:
+                    if self._link is None or port != self._port:
+                        self.close()
+                        self._reached = False
+                        self._link, self._port = self._open_link(port, deadline), port
+                    result = act(self._link)
+                except (CardUnreachable, CardStatus) as error:
+                    missing = error.details.get("sw") == _NOT_FOUND and not self._reached
+                    if isinstance(error, CardStatus) and not missing:
+                        raise
+                    failed = failed or error
+                    if (
+                        listening is None
+                        and was_answered(error)
+                        and self._link is not None
+                        and self.reports_card
+                    ):
+                        aside.callback(self._link.close)
+                        listening, self._link = (self._link, port), None
+                    continue
+                if failed is not None:
+                    _log.warning("%s; lpad uses %s instead", failed, port)
+                    if isinstance(failed, LinkRefused | CardStatus):  # no better next time, unlike silence
+                        self._working.keep(port)
+                return result
+            self.close()
+            aside.pop_all()
+        self._link, self._port = listening or (None, order[0])
         assert failed is not None
         raise failed
 

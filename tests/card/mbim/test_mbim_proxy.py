@@ -42,6 +42,47 @@ for _ in range(20):
 link.close()
 """
 
+CARD_REPORTS = """
+import select, sys
+from lpad.base.deadline import Deadline
+from lpad.card.isdr.isdr import isdr_session
+from lpad.card.link.card_report import CardReport
+from lpad.card.mbim.mbim_link import open_mbim_link
+deadline = Deadline.after(60)
+link = open_mbim_link(sys.argv[1])
+assert link.imei(deadline=deadline) and link.modem.dialogue._port.through_proxy
+link.modem.iccid(deadline=deadline)
+link.forget_card_report()
+while link.card_report != CardReport.GONE | CardReport.OTHER:
+    assert select.select([link.fileno()], [], [], deadline.remaining())[0], link.card_report
+    link.hear(deadline=deadline)
+print("gone and back")
+link.close()
+"""
+
+
+@pytest.mark.programs("mbimcli")
+def test_the_proxy_passes_reports_on_the_card_on(tmp_path: Path) -> None:
+    """An idle link hears through the proxy that the card was taken out and put back."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    with MbimModem(card, path=tmp_path / "cdc-wdm0") as modem, ProxyNamespace("mbim-proxy") as namespace:
+        done = threading.Event()
+
+        def take_out_and_put_back() -> None:
+            while not done.wait(0.2):
+                modem.do(lambda function: function.remove_card())
+                done.wait(0.2)
+                modem.do(lambda function: function.swap_card(card))
+
+        hand = threading.Thread(target=take_out_and_put_back)
+        hand.start()
+        try:
+            ours = namespace.run(sys.executable, "-c", CARD_REPORTS, modem.path, seconds=100)
+        finally:
+            done.set()
+            hand.join()
+        assert ours.stdout == "gone and back\n", ours.stderr
+
 
 @pytest.mark.programs("mbimcli")
 def test_lpad_and_mbimcli_share_the_proxy(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from lpad.base.errors import (
     MalformedError,
     blamed_on,
 )
+from lpad.card.link.card_report import NO_CARD_REPORT
+from lpad.card.mbim.card_indications import card_report_of
 from lpad.card.mbim.mbim_refusals import refusal_of
 from lpad.codec.mbim.data_connection import ActivationState, ConnectStatus
 from lpad.codec.mbim.framing import encode
@@ -80,6 +82,8 @@ class MbimDialogue:
         self._configured = False
         self._heard: deque[Indication] = deque(maxlen=_INDICATIONS_KEPT)
         self._reported = False
+        self.card_report = NO_CARD_REPORT
+        """The indications about the card since its owner has reset this."""
         self.session_ended = False
         """Whether the modem has indicated the end of session 0; reset when lpad opens the session."""
 
@@ -330,6 +334,7 @@ class MbimDialogue:
         for message in self._receiver.receive(data):
             if isinstance(message, Indication):
                 self._reported = self._reported or (message.service, message.cid) in _REPORTS
+                self.card_report |= card_report_of(message)
                 self.session_ended = self.session_ended or _ends_session(message)
                 self._heard.append(message)
             else:

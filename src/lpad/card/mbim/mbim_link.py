@@ -13,6 +13,7 @@ from lpad.base.errors import CardBusy, CardError, CardMalformed, blamed_on
 from lpad.card.channel.apdu_trace import TracedCard
 from lpad.card.channel.modem_owned_channel import ModemOwnedChannel
 from lpad.card.channel.status_words import no_isdr, status_error
+from lpad.card.link.card_report import NO_CARD_REPORT
 from lpad.card.link.control_link import ControlLink
 from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.mbim.mbim_channel import UiccChannel
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid
+    from lpad.card.link.card_report import CardReport
     from lpad.card.link.diagnostics import LinkFacts
     from lpad.card.port.control_port import ControlPort
 
@@ -87,6 +89,20 @@ class MbimLink(ControlLink[MbimModem]):
         """Read the indications (see `Listening`)."""
         del deadline  # reading what has arrived takes no time
         return self.modem.dialogue.hear()
+
+    @property
+    def reports_card(self) -> bool:
+        """Whether the modem reports on its card (see `CardReporting`)."""
+        return True
+
+    @property
+    def card_report(self) -> CardReport:
+        """The indications about the card (see `CardReporting`)."""
+        return self.modem.dialogue.card_report
+
+    def forget_card_report(self) -> None:
+        """Forget them (see `CardReporting`)."""
+        self.modem.dialogue.card_report = NO_CARD_REPORT
 
     def close_leftovers(self, *, deadline: Deadline) -> None:
         """Close the channels of a process that was killed, in the slot that the settings name."""

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardMalformed, CardUnreachable, MalformedError, blamed_on
+from lpad.card.link.card_report import NO_CARD_REPORT
 from lpad.card.qmi.qmi_indications import QmiIndications
 from lpad.card.qmi.qmi_refusals import refusal_of
 from lpad.codec.qmi import card, control, data_session, device, network
@@ -27,6 +28,7 @@ from lpad.codec.qmi.values import Body, decode, result_of
 from lpad.codec.qmi.values import encode as encode_parameters
 
 if TYPE_CHECKING:
+    from lpad.card.link.card_report import CardReport
     from lpad.card.link.held_clients import HeldClients
     from lpad.card.port.control_port import ControlPort
 
@@ -256,6 +258,15 @@ class QmiDialogue:
         self._read(_NOW)
         reported, self._indications.reported = self._indications.reported, False
         return reported
+
+    @property
+    def card_report(self) -> CardReport:
+        """The indications about the card since `forget_card_report`."""
+        return self._indications.card_report
+
+    def forget_card_report(self) -> None:
+        """Forget them."""
+        self._indications.card_report = NO_CARD_REPORT
 
     def close(self) -> None:
         """Give the clients back and release the port; never raises."""

@@ -7,6 +7,8 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
+from lpad.card.link.card_report import NO_CARD_REPORT, CardReport
+from lpad.card.qmi.card_indications import WAITING, card_report_of
 from lpad.card.qmi.long_responses import LongResponses
 from lpad.codec.qmi import card, network
 from lpad.codec.qmi.services import Nas, Service, Uim, Wds
@@ -26,7 +28,6 @@ _CONNECTION = (
     (Service.NAS, Nas.GET_SERVING_SYSTEM),
     (Service.WDS, Wds.GET_PACKET_SERVICE_STATUS),
 )
-_CONTINUES = (card.RefreshStage.WAIT_FOR_OK, card.RefreshStage.START)
 
 
 class QmiIndications:
@@ -38,6 +39,8 @@ class QmiIndications:
         """The latest ones, oldest first."""
         self.reported = False
         """Whether an indication was about the registration or a data session; `hear` resets this."""
+        self.card_report = NO_CARD_REPORT
+        """The indications about the card since its owner has reset this."""
         self.rejection: int | None = None
         """The cause of the last rejected registration with the profile; None: the modem has reported none."""
         self.long = LongResponses()
@@ -61,18 +64,20 @@ class QmiIndications:
         if where in _OTHER_PROFILE:
             self.rejection = None  # it belongs to the profile that the modem read until now
         self.reported = self.reported or where in _CONNECTION
+        self.card_report |= card_report_of(message)
         self.heard.append(message)
         return answer
 
     def modem_was_reset(self) -> None:
         """Forget all that belonged to the modem before its reset; the connection is another one."""
         self.reported = True
+        self.card_report |= CardReport.OTHER
         self.rejection = None
         self.long.forget()
 
 
 def _answer(event: card.RefreshEvent) -> card.RefreshComplete | None:
     """Let a refresh continue: the modem waits for each client that has registered for it."""
-    if event.stage not in _CONTINUES:
+    if event.stage not in WAITING:
         return None
     return card.RefreshComplete(session=card.Session(kind=event.session, aid=event.aid))

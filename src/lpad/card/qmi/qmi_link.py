@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid
+    from lpad.card.link.card_report import CardReport
     from lpad.card.link.diagnostics import LinkFacts
     from lpad.card.port.control_port import ControlPort
 
@@ -83,6 +84,20 @@ class QmiLink(ControlLink[QmiModem]):
         """Read the indications (see `Listening`); a refresh is answered, so that it continues."""
         del deadline
         return self.modem.dialogue.hear()
+
+    @property
+    def reports_card(self) -> bool:
+        """Whether the modem reports on its card (see `CardReporting`)."""
+        return True
+
+    @property
+    def card_report(self) -> CardReport:
+        """The indications about the card (see `CardReporting`)."""
+        return self.modem.dialogue.card_report
+
+    def forget_card_report(self) -> None:
+        """Forget them (see `CardReporting`)."""
+        self.modem.dialogue.forget_card_report()
 
     def close_leftovers(self, *, deadline: Deadline) -> None:
         """Close the channel of a killed process, and use the slot that the settings name."""

@@ -184,6 +184,7 @@ class Observer:
         )
         with self._lock:
             self._presence.found()
+        self._card.forget_card_report()
         self._hung_modem.found()
         self._follow_networks(seen.eid, seen.listed, before)
         if copies_later and not self._copies_owed:
@@ -251,8 +252,11 @@ class Observer:
             self.collect(euicc, str(euicc.get_eid(deadline=deadline)), deadline=deadline)
 
     def absent(self, error: LpadError) -> None:
-        """Close the link, and publish why the card cannot be worked with."""
-        self._card.drop()
+        """Publish why the card cannot be worked with; the link stays open only to hear of another card."""
+        self._card.rest(error)
+        if not self.ready:
+            # Opening the port may have caused these, and another look for the same absent card would, too.
+            self._card.forget_card_report()
         served = isinstance(error, CardServed)
         if not served:  # this card has no claim then, and is informed when it can claim the EID
             self._ownership.release(self._claimant)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from lpad.card.link.card_report import CardReport
     from lpad.dbus.message import Rule, Signal
     from lpad.engine.running.card.open_card import Card
 
@@ -46,6 +47,7 @@ class ConnectionReports:
         *,
         waking: Callable[[], AbstractContextManager[None]],
         returned: Callable[[], None],
+        card_reported: Callable[[CardReport], None],
     ) -> None:
         """Prepare; nothing is heard before `follow` and `listen`.
 
@@ -53,8 +55,10 @@ class ConnectionReports:
             card: the worker's card.
             waking: the worker's lock, which wakes it at the end.
             returned: called in the bus's thread when the applier's program has started or ended.
+            card_reported: receives the modem's reports on its card.
         """
         self._card = card
+        self._card_reported = card_reported
         self._waking = waking
         self._returned = returned
         self._alarm = PortAlarm(self._rung)
@@ -103,8 +107,8 @@ class ConnectionReports:
         port = self._card.idle_port
         if port is None or self._heard_at is not None:
             return
-        if self._card.reported:
-            self._heard_at = time.monotonic()
+        if self._card.reported or self._card.card_report:
+            self._heard_at = max(time.monotonic(), self._deaf_until)
             return
         with contextlib.suppress(OSError):  # without this alarm, lpad hears it with its next command
             self._alarm.arm(port)
@@ -125,8 +129,12 @@ class ConnectionReports:
         except CardError as error:
             log.debug("%s: %s", self._card.port.name, error)
             return
-        self._vain = 0 if heard else self._vain + 1
-        self._deaf_until = time.monotonic() + (IN_VAIN.after(self._vain) if self._vain else 0.0)
+        report = self._card.card_report
+        self._card.forget_card_report()
+        self._vain = 0 if heard or report else self._vain + 1
+        self._deaf_until = time.monotonic() + (IN_VAIN.after(self._vain) if self._vain else SETTLING)
+        if report:
+            self._card_reported(report)
         if heard:
             self._reported()
 

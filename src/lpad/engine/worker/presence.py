@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 REOPENING = (1, 5, 60, 120, 300, 900)
@@ -22,6 +23,8 @@ class Presence:
         self._told = False
         self._port_there = True
         self._port_went: float | None = None
+        self.found_at = -math.inf
+        """When the card was read last, in monotonic time."""
 
     def begins(self) -> None:
         """Record the start of a check, so that later reports count as newer than its result."""
@@ -31,6 +34,7 @@ class Presence:
         """Record that the card was read."""
         self._ready = True
         self._failures = 0
+        self.found_at = time.monotonic()
 
     def missed(self, *, served: bool = False) -> None:
         """Record that it could not be reached, and delay the next check unless there are new reports.

@@ -30,6 +30,7 @@ from lpad.engine.switch.between_switches import (
 )
 from lpad.engine.switch.registration_look import saw_registration
 from lpad.engine.worker.card_observer import Observer
+from lpad.engine.worker.card_reports import CardReports
 from lpad.engine.worker.connection_reports import ConnectionReports
 from lpad.engine.worker.due_tasks import DueTask, DueTasks
 from lpad.engine.worker.executor import Executor
@@ -184,8 +185,18 @@ class Worker:
             look=lambda: look_at_connection(self._context, self._loop.ending),
             seen=lambda told: saw_registration(self._context, told),
         )
+        self._card_reports = CardReports(
+            self._card,
+            observer=self._observer,
+            presence=self._presence,
+            waking=self._loop.waking,
+            look=self._look,
+        )
         self._reports = ConnectionReports(
-            self._card, waking=self._loop.waking, returned=self._applier_returned
+            self._card,
+            waking=self._loop.waking,
+            returned=self._applier_returned,
+            card_reported=self._card_reports.take,
         )
         self._served = ServedPort(
             self._card,
@@ -215,6 +226,7 @@ class Worker:
         self._due_tasks = DueTasks(
             DueTask(lambda: self._presence.looks_at, self._look),
             DueTask(lambda: self._presence.port_went_at, self._port_gone),
+            DueTask(lambda: self._card_reports.due_at, self._card_reports.check, idle=True),
             DueTask(lambda: self._hung_modem.due_at, self._help_modem),
             DueTask(lambda: self._adopt_at, self._adopt),
             DueTask(lambda: self.queue.resumes_at, self.queue.resume),

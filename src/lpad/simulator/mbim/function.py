@@ -99,6 +99,7 @@ class MbimFunction:
         self._told_capabilities: tuple[bytes, ...] = ()
         self._pass_through = 0
         self._slot = self.habits.mapped_slot
+        self._inserted = True
         self._waiting: int | None = None
         self._atr = self._card.reset()
         self.channels.leak()
@@ -183,8 +184,15 @@ class MbimFunction:
             return []
         return [Indication(service=BASIC_CONNECT, cid=cid, info=encode(self._state_of(cid))) for cid in ready]
 
+    def remove_card(self) -> None:
+        """Take the card out of its slot."""
+        self._inserted = False
+        self.channels.forget()
+        self._announce(Basic.SUBSCRIBER_READY_STATUS)
+
     def swap_card(self, card: Card) -> None:
-        """Insert another card."""
+        """Insert another card, or the same one again."""
+        self._inserted = True
         self._card.card = card
         self._atr = card.reset()
         self.channels.forget()
@@ -253,7 +261,7 @@ class MbimFunction:
 
     @property
     def _has_card(self) -> bool:
-        return self._slot == self.habits.card_slot
+        return self._inserted and self._slot == self.habits.card_slot
 
     def _need_card(self) -> None:
         if not self._has_card:
@@ -415,7 +423,7 @@ class MbimFunction:
         slot = decode(basic.SlotRequest, command.info).slot
         if slot >= self.habits.slots:
             raise _RefusedError(Status.INVALID_PARAMETERS)
-        if slot != self.habits.card_slot:
+        if slot != self.habits.card_slot or not self._inserted:
             state = basic.SlotState.EMPTY if slot == self._slot else basic.SlotState.OFF_EMPTY
         elif slot != self._slot:
             state = basic.SlotState.OFF

@@ -108,6 +108,7 @@ class QmiFunction:
         """The numbers of the open channels."""
         self._slot = self.habits.mapped_slot
         self._slot_starts_until = 0.0
+        self._inserted = True
         self._waiting: int | None = None
         self._refreshing: _Refreshing | None = None
         self.refreshes_unanswered = 0
@@ -210,8 +211,15 @@ class QmiFunction:
         self._pending = [each for each in self._pending if each[0] > now]
         return [message for make in ready for message in make()]
 
+    def remove_card(self) -> None:
+        """Take the card out of its slot."""
+        self._inserted = False
+        self.channels.clear()
+        self._announce_card()
+
     def swap_card(self, card: Card) -> None:
-        """Insert another card."""
+        """Insert another card, or the same one again."""
+        self._inserted = True
         self._card.card = card
         self._atr = card.reset()
         self.channels.clear()
@@ -279,7 +287,7 @@ class QmiFunction:
 
     @property
     def _has_card(self) -> bool:
-        return self._slot == self.habits.card_slot
+        return self._inserted and self._slot == self.habits.card_slot
 
     @property
     def _slot_starts(self) -> bool:
@@ -452,7 +460,7 @@ class QmiFunction:
         slots = []
         for number in range(1, self.habits.slots + 1):
             active = number == self._slot
-            has = number == self.habits.card_slot
+            has = self._inserted and number == self.habits.card_slot
             slots.append(
                 uim.PhysicalSlot(
                     card=uim.PhysicalCard.PRESENT if has else uim.PhysicalCard.ABSENT,
@@ -471,7 +479,7 @@ class QmiFunction:
             raise RefusedError(Error.NOT_SUPPORTED)
         information = tuple(
             uim.SlotInformation(protocol=2, apps=1, atr=self._atr, euicc=1)
-            if number == self.habits.card_slot
+            if self._inserted and number == self.habits.card_slot
             else uim.SlotInformation(protocol=0, apps=0, atr=b"", euicc=0)
             for number in range(1, self.habits.slots + 1)
         )

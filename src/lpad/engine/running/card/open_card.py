@@ -10,6 +10,7 @@ from lpad.base.errors import CardUnreachable
 from lpad.base.frozen import Frozen
 from lpad.base.identifiers import ISD_R
 from lpad.card.isdr.isdr import isdr_session
+from lpad.card.link.card_report import NO_CARD_REPORT, CardReporting, was_answered
 from lpad.card.link.diagnostics import facts_of
 from lpad.card.link.listening import Listening
 from lpad.engine.policy.discovery import NO_DISCOVERY, DiscoveryPolicy
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from lpad.base.deadline import Deadline
+    from lpad.base.errors import LpadError
     from lpad.base.identifiers import Aid, Imei, Tac
     from lpad.base.server_address import ServerAddress
     from lpad.card.isdr.isdr import Isdr
+    from lpad.card.link.card_report import CardReport
     from lpad.card.link.link import Link
     from lpad.card.modem.modem_of_link import LentModem
     from lpad.card.port_kinds import Watch
@@ -122,6 +125,7 @@ class Card:
         self._deaf = False
         self._last_used: tuple[object, str | None] = (None, None)
         self._missed = False
+        self._outdated = False
 
     def open(self, *, deadline: Deadline) -> Link:
         """Return the open link.
@@ -129,6 +133,8 @@ class Card:
         Raises:
             CardError: the port cannot be opened.
         """
+        if self._outdated:
+            self.drop()
         if self._link is None:
             self._link = self.port.open_link(deadline)
             self._asked = False
@@ -159,11 +165,37 @@ class Card:
     def drop(self) -> None:
         """Close the link; the next use opens it again."""
         self._missed = self.reported
-        self._deaf = False
+        self._deaf = self._outdated = False
         if self._link is not None:
             self._note_port()
             self._link.close()
             self._link = None
+
+    def rest(self, error: LpadError) -> None:
+        """Close the link after a failure, or keep it only to hear that the modem has another card.
+
+        The next use closes a link that was kept, too: the modem may have to be asked anew about its slots.
+
+        Args:
+            error: why the card cannot be used. Only a modem that has answered is listened to.
+        """
+        link: object = self._link
+        if was_answered(error) and isinstance(link, CardReporting) and link.reports_card:
+            self._outdated = True
+        else:
+            self.drop()
+
+    @property
+    def card_report(self) -> CardReport:
+        """The modem's indications about its card that were read since `forget_card_report`."""
+        link: object = self._link
+        return link.card_report if isinstance(link, CardReporting) else NO_CARD_REPORT
+
+    def forget_card_report(self) -> None:
+        """Forget them, because the card was read since, or because they are followed up."""
+        link: object = self._link
+        if isinstance(link, CardReporting):
+            link.forget_card_report()
 
     @property
     def idle_port(self) -> int | None:
@@ -212,7 +244,7 @@ class Card:
         Raises:
             CardError: the port is gone or does not answer, and so are the modem's other ports.
         """
-        may_reopen = self._link is not None or self.port.several_ports
+        may_reopen = (self._link is not None and not self._outdated) or self.port.several_ports
         try:
             return self._ask_once(ask, deadline=deadline)
         except CardUnreachable as error:
@@ -240,8 +272,8 @@ class Card:
     def session(self, *, deadline: Deadline) -> Iterator[Euicc]:
         """Open a channel to the ISD-R, and close it in the end.
 
-        A link that cannot reach the card is dropped, because a port that disappeared and returned is a new
-        port. A port that disappeared while idle is reopened immediately.
+        A link that cannot reach the card is not used again, because a port that disappeared and returned is
+        a new port. A port that disappeared while idle is reopened immediately.
 
         Raises:
             CardError: the ISD-R cannot be opened.
@@ -249,23 +281,23 @@ class Card:
         try:
             with self._isdr(deadline=deadline) as isdr:
                 yield Euicc(isdr)
-        except CardUnreachable:
-            self.drop()
+        except CardUnreachable as error:
+            self.rest(error)
             raise
 
     @contextmanager
     def _isdr(self, *, deadline: Deadline) -> Iterator[Isdr]:
-        was_open = self._link is not None
+        was_open = self._link is not None and not self._outdated
         with ExitStack() as stack:
             try:
                 isdr = stack.enter_context(self._enter(deadline=deadline))
             except CardUnreachable as error:
-                self.drop()
                 # The modem's own answer does not mean that the port disappeared; and without remaining
                 # time, reopening would only fail.
                 if not was_open or "modem_error" in error.details or deadline.passed:
                     raise
                 log.info("%s: %s; reopening it", self.port.name, error)
+                self.drop()
                 isdr = stack.enter_context(self._enter(deadline=deadline))
             self._note_port()
             yield isdr

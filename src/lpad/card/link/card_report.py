@@ -1,0 +1,47 @@
+"""Links whose modem reports by itself that its card may have changed."""
+
+from __future__ import annotations
+
+from enum import Flag, auto
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from lpad.base.errors import CardBusy, CardStatus
+
+if TYPE_CHECKING:
+    from lpad.base.errors import LpadError
+
+
+class CardReport(Flag):
+    """The indications about the card since a moment; 0: there were none."""
+
+    GONE = auto()
+    """The slot is empty."""
+    OTHER = auto()
+    """Any other state, such as a card that starts, or an indication that lpad cannot read."""
+
+
+NO_CARD_REPORT = CardReport(0)
+
+
+@runtime_checkable
+class CardReporting(Protocol):
+    """A link that may hear such indications, also while the slot is empty (see `Listening`)."""
+
+    @property
+    def reports_card(self) -> bool:
+        """Whether the modem sends such indications over the present port."""
+        ...
+
+    @property
+    def card_report(self) -> CardReport:
+        """The indications that were read since the port was opened, or `forget_card_report`."""
+        ...
+
+    def forget_card_report(self) -> None:
+        """Forget them, because lpad has read the card since, or follows them up."""
+        ...
+
+
+def was_answered(error: LpadError) -> bool:
+    """Whether the modem has answered, although the card cannot be used: it can report the next card."""
+    return isinstance(error, CardBusy | CardStatus) or "modem_error" in error.details

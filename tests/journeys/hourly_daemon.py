@@ -1,0 +1,25 @@
+"""A daemon that looks for an absent card by itself only once an hour: only a report finds it earlier."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from typing import TYPE_CHECKING
+
+from lpad.engine.worker import presence
+from lpad.testing.daemon_process import DaemonProcess
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def hourly_daemon(settings: Path) -> DaemonProcess:
+    """Return such a daemon with a settings file."""
+    return DaemonProcess(settings, launcher=(sys.executable, __file__))
+
+
+if __name__ == "__main__":
+    presence.REOPENING = (3600,)  # type: ignore[assignment]  # fewer steps
+    _python, _option, module, *words = sys.argv[1:]  # the daemon's usual command
+    sys.argv = [module, *words]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
