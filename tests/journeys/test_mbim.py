@@ -230,7 +230,7 @@ def test_a_cause_against_one_profile_is_none_against_the_next() -> None:
         assert "try-default-apn" not in [each.name for each in change.steps]
 
 
-@pytest.mark.parametrize("delay", [0.0, 2.0], ids=["at once", "late"])
+@pytest.mark.parametrize("delay", [0.0, 2.0], ids=["immediate", "late"])
 def test_a_card_that_is_taken_out_and_exchanged(delay: float, tmp_path: Path) -> None:
     """The modem's indications alone show an empty slot, the card that is back, and another card."""
     with mbim_gateway(hourly=True, indication_delay=delay) as (gateway, modem):

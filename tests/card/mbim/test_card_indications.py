@@ -1,4 +1,4 @@
-"""What an MBIM function's indications say about its card."""
+"""The reports on the card in the indications of an MBIM function."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def indication(information: Information) -> Indication:
     ids=str,
 )
 def test_the_slots_state(information: Information, report: CardReport) -> None:
-    """Only the states that say so mean an empty slot; unknown ones do not."""
+    """Only a state that means an empty slot counts as one; an unknown state does not."""
     assert card_report_of(indication(information)) is report
 
 

@@ -1,4 +1,4 @@
-"""What a QMI modem's indications say about its card."""
+"""The reports on the card in the indications of a QMI modem."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ CASES: dict[str, tuple[Body, CardReport]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_slots_state(case: str) -> None:
-    """Only lpad's slot counts, and only a state that says so means that it is empty."""
+    """Only lpad's slot counts, and an unknown state does not mean that it is empty."""
     body, report = CASES[case]
     assert card_report_of(message(body)) == report
 

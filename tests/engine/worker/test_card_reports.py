@@ -219,7 +219,7 @@ def test_without_indications_the_timer_finds_the_card(start: Start, monkeypatch:
     on.until(CardState.READY)
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.5], ids=["at once", "late"])
+@pytest.mark.parametrize("delay", [0.0, 0.5], ids=["immediate", "late"])
 @pytest.mark.parametrize("notices", [Notices.REFRESH, Notices.RADIO_CYCLE], ids=str)
 def test_a_switch_by_lpad_is_not_taken_for_another_card(start: Start, notices: Notices, delay: float) -> None:
     """The indications that lpad's own switch causes lead to no further session with the card."""

@@ -174,7 +174,7 @@ class Card:
     def rest(self, error: LpadError) -> None:
         """Close the link after a failure, or keep it only to hear that the modem has another card.
 
-        The next use closes a link that was kept, too: the modem may have to be asked anew about its slots.
+        The next use closes a link that was kept, too: lpad has to query the modem's slots again.
 
         Args:
             error: why the card cannot be used. Only a modem that has answered is listened to.
