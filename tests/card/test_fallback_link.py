@@ -16,8 +16,8 @@ from lpad.card.link.card_report import CardReport
 from lpad.card.link.diagnostics import facts_of
 from lpad.card.link.isdr_aids import isdr_aids
 from lpad.card.link.listening import Listening
-from lpad.card.mbim.mbim_link import open_mbim_link
 from lpad.card.modem.iccid import read_iccid
+from lpad.card.port.control_port import open_control_port
 from lpad.card.port.hotplug import PortWatch
 from lpad.card.port_kinds import ModemPort
 from lpad.card.probe import probe
@@ -218,12 +218,12 @@ def test_a_port_that_is_silent_for_the_modem_comes_last_once(ports: Ports) -> No
 
 def test_an_empty_slot_is_listened_to(ports: Ports) -> None:
     """If no port reaches a card, the one over which the modem reports the next card stays open."""
-    modem = ports.mbim()
+    modem = ports.control()
     modem.do(lambda function: function.remove_card())
     for _ in range(50):
         ports.at.once("", executed=False, instead=("+CME ERROR: 10",))
     link: Any = ports.way().open_link(soon())
-    with pytest.raises(CardError, match="sim not inserted"):
+    with pytest.raises(CardError, match=r"sim not inserted|no sim"):
         kind_that_answers(link)
     assert link.reports_card
     link.hear(deadline=soon())
@@ -237,10 +237,10 @@ def test_an_empty_slot_is_listened_to(ports: Ports) -> None:
 
 
 def test_a_set_aside_port_is_closed_once_another_one_works(ports: Ports) -> None:
-    """The MBIM port reports an empty slot, and the AT port reaches the card: only that one stays open."""
-    ports.mbim().do(lambda function: function.remove_card())
+    """The control port reports an empty slot, and the AT port reaches the card: only that one stays open."""
+    ports.control().do(lambda function: function.remove_card())
     link: Any = ports.way().open_link(soon())
     assert kind_that_answers(link) == "csim"
     assert not link.reports_card
-    open_mbim_link(ports.mbim_path).close()
+    open_control_port(ports.control_path).close()
     link.close()

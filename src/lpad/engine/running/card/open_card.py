@@ -159,8 +159,8 @@ class Card:
 
     @property
     def is_open(self) -> bool:
-        """Whether the link is open."""
-        return self._link is not None
+        """Whether the link is open for the next command, and not only to listen."""
+        return self._link is not None and not self._outdated
 
     def drop(self) -> None:
         """Close the link; the next use opens it again."""
@@ -244,7 +244,7 @@ class Card:
         Raises:
             CardError: the port is gone or does not answer, and so are the modem's other ports.
         """
-        may_reopen = (self._link is not None and not self._outdated) or self.port.several_ports
+        may_reopen = self.is_open or self.port.several_ports
         try:
             return self._ask_once(ask, deadline=deadline)
         except CardUnreachable as error:
@@ -287,7 +287,7 @@ class Card:
 
     @contextmanager
     def _isdr(self, *, deadline: Deadline) -> Iterator[Isdr]:
-        was_open = self._link is not None and not self._outdated
+        was_open = self.is_open
         with ExitStack() as stack:
             try:
                 isdr = stack.enter_context(self._enter(deadline=deadline))
