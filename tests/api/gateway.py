@@ -56,3 +56,7 @@ class Gateway:
         response = self.http.get(path)
         assert response.status_code == 200, response.text
         return response.json()
+
+    def await_health(self) -> None:
+        """Wait until the server reports that nothing is wrong, which includes that the card was read."""
+        self.lab.until(lambda: self.get("/v1/system")["health"]["ok"], bool)
