@@ -73,7 +73,7 @@ def main() -> int:
         print(
             json.dumps([asdict(each) | {"ratio": each.ratio, "met": each.met} for each in figures], indent=2)
         )
-    else:
+    elif figures:
         print(f"{'':58} {'measured':>10} {'reference':>12}  {'unit':10} {'ratio':>6} {'goal':>6}")
         for each in figures:
             print(
