@@ -164,7 +164,7 @@ def test_number_that_cannot_be_meant(name: str, digits: str) -> None:
 
 
 @pytest.mark.parametrize("digits", [LONG, ARABIC, LARGE], ids=["long", "Arabic", "large"])
-def test_environment(digits: str) -> None:
+def test_impossible_numbers_in_the_environment_are_ignored(digits: str) -> None:
     """An impossible watchdog time or number of sockets is ignored."""
     assert watchdog_interval(environment={"WATCHDOG_USEC": digits}) is None
     assert inherited_sockets(environment={"LISTEN_FDS": digits, "LISTEN_PID": str(os.getpid())}) == []
@@ -173,21 +173,21 @@ def test_environment(digits: str) -> None:
 @pytest.mark.parametrize(
     "digits", [LONG, "0x" + "F" * 5000, "0" + "7" * 5000, ":".join(["59"] * 2000), LARGE]
 )
-def test_settings(digits: str) -> None:
+def test_large_numbers_in_settings_are_reported(digits: str) -> None:
     """A number in the settings that is too large is reported with its line, in any base."""
     document = Document.parse(f"one: 1\ntwo: {digits}\n".encode())
     assert document.value == {"one": 1, "two": None}
     assert [mistake.line for mistake in document.report.mistakes] == [2]
 
 
-def test_server_answer() -> None:
+def test_a_long_number_does_not_hide_the_answer() -> None:
     """A long number in an SM-DP+'s answer does not make the rest unreadable."""
     header = '{"functionExecutionStatus": {"status": "Executed-Success"}}'
     answer = Answer.decode(f'{{"header": {header}, "extra": {LONG}, "transactionId": "00"}}'.encode())
     assert answer.fields["transactionId"] == "00"
 
 
-def test_processes(tmp_path: Path) -> None:
+def test_odd_names_in_proc_hide_no_process(tmp_path: Path) -> None:
     """A file in /proc whose name begins with a digit but is not a process number hides no process."""
     for name in ("12", "7", "1x", LONG[:200], ARABIC):
         (tmp_path / name).mkdir()
@@ -209,7 +209,7 @@ def test_damaged_time_limit(name: str, odd: Any) -> None:
         assert 0.0 <= TimeLimit.read(notes.limit or NotedLimit()).left(moment) <= 60.0
 
 
-def test_announced_registration() -> None:
+def test_an_impossible_status_is_another_line() -> None:
     """A status that no standard has, in an unsolicited line, makes it another line."""
     assert registration_announced(f"+CEREG: {LONG}") is None
     assert registration_announced(f"+CEREG: {ARABIC}") is None

@@ -80,7 +80,7 @@ def test_shortened_texts_are_not_found() -> None:
     assert hunt.found() == []
 
 
-def test_it_is_on() -> None:
+def test_the_hunt_covers_the_whole_suite() -> None:
     """The hunt covers the whole suite; a run with a finding fails (tests/conftest.py)."""
     assert "hunt for secrets: " in HUNT.summary
 

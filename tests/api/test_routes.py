@@ -43,7 +43,7 @@ def download(gateway: Gateway, **fields: Any) -> httpx.Response:
     return gateway.http.post(f"{EUICC}/downloads?wait=120", json=body)
 
 
-def test_the_system(gateway: Gateway) -> None:
+def test_version_uptime_and_health_are_reported(gateway: Gateway) -> None:
     """Version, uptime and health are reported."""
     system = gateway.get("/v1/system")
     assert system["version"] == lpad.__version__
@@ -58,7 +58,7 @@ def test_the_system(gateway: Gateway) -> None:
     }
 
 
-def test_cards(gateway: Gateway) -> None:
+def test_each_card_is_listed_and_shown(gateway: Gateway) -> None:
     """The list names each card, and the view of one card shows all its information."""
     (listed,) = gateway.get("/v1/euiccs")["euiccs"]
     assert (listed["name"], listed["state"], listed["error"]) == (CARD, "ready", None)
@@ -190,7 +190,7 @@ def test_a_reset_names_what_it_takes(gateway: Gateway) -> None:
     assert gateway.get(f"{EUICC}/profiles")["profiles"] == []
 
 
-def test_notifications(gateway: Gateway) -> None:
+def test_the_outbox_is_shown_and_delivered_on_request(gateway: Gateway) -> None:
     """The outbox is shown with age and state, and can be delivered on request."""
     done(download(gateway))
     empty = {
@@ -218,7 +218,7 @@ def test_notifications(gateway: Gateway) -> None:
     assert entry["age_seconds"] >= 0
 
 
-def test_one_notification(gateway: Gateway) -> None:
+def test_one_notification_is_retried_or_dropped(gateway: Gateway) -> None:
     """A notification can be retried, or dropped, by its number; a missing one is refused immediately."""
     done(download(gateway))
     gateway.lab.until_true(lambda: gateway.lab.card.notifications == ())
@@ -236,7 +236,7 @@ def test_one_notification(gateway: Gateway) -> None:
     assert gateway.http.delete(f"{EUICC}/notifications/first").status_code == 400
 
 
-def test_icons(gateway: Gateway) -> None:
+def test_an_icon_has_its_media_type(gateway: Gateway) -> None:
     """A picture comes with its media type."""
     picture = b"\x89PNG\r\n\x1a\n" + bytes(100)
     metadata = ProfileMetadata(iccid=FIRST, name="First", icon=picture)

@@ -38,7 +38,9 @@ OID = "1.3.6.1.4.1.31746"
         ),
     ],
 )
-def test_samples(text: str, host: str, token: str, oid: str | None, *, confirmation: bool) -> None:
+def test_codes_from_the_specification_and_the_field_are_parsed(
+    text: str, host: str, token: str, oid: str | None, *, confirmation: bool
+) -> None:
     """Codes from the specification and from the field are parsed correctly."""
     code = ActivationCode.parse(text)
     assert (code.address.host, code.matching_id) == (host, token)

@@ -112,7 +112,7 @@ def test_bytes_that_are_not_an_iccid(data: str) -> None:
         Iccid.from_bytes(bytes.fromhex(data))
 
 
-def test_aid() -> None:
+def test_an_aid_has_5_to_16_bytes() -> None:
     """An AID is 5 to 16 bytes, in hexadecimal of either case."""
     assert Aid.parse("a0000005591010ffffffff8900000100") == ISD_R
     assert str(ISD_R) == "A0000005591010FFFFFFFF8900000100"
@@ -139,7 +139,7 @@ def test_imei_there_and_back(body: str) -> None:
         assert Imei.from_bytes(imei.to_bytes(rsp_version=version)) == imei
 
 
-def test_tac() -> None:
+def test_the_tac_is_the_first_8_digits_with_swapped_nibbles() -> None:
     """The Type Allocation Code is the first 8 digits with swapped nibbles."""
     assert Imei.parse(IMEI).tac.hex() == "53926011"
     assert Tac.parse("3529 0611").to_bytes().hex() == "53926011"
@@ -159,7 +159,7 @@ def test_bytes_that_are_not_an_imei(data: str) -> None:
         Imei.from_bytes(bytes.fromhex(data))
 
 
-def test_transaction_id() -> None:
+def test_a_transaction_id_is_the_same_in_either_case() -> None:
     """Servers write a transaction ID in either case; it is the same 1 to 16 bytes."""
     assert TransactionId.from_hex("aB01") == TransactionId(b"\xab\x01")
     assert str(TransactionId(b"\xab\x01")) == "AB01"

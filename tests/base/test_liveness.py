@@ -93,7 +93,7 @@ def test_a_rest_forgets_the_earlier_deadline() -> None:
         assert stuck(grace=60) == []
 
 
-def test_others_are_not_watched() -> None:
+def test_unwatched_threads_may_read_any_deadline() -> None:
     """A thread that is not watched may read any deadline."""
     assert Deadline.after(-100).passed
     with resting():

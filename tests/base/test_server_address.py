@@ -25,7 +25,7 @@ from lpad.base.server_address import ServerAddress
         ("bücher.example", "xn--bcher-kva.example", 443),
     ],
 )
-def test_addresses(text: str, host: str, port: int) -> None:
+def test_names_and_ports_are_accepted_in_any_case(text: str, host: str, port: int) -> None:
     """A name, or name:port, is accepted in any case and with stray blanks, international names included."""
     assert ServerAddress.parse(text) == ServerAddress(host, port)
 

@@ -29,7 +29,7 @@ def test_invalid_whole_numbers_are_refused(text: str) -> None:
     assert whole_number(text, most=65535) is None
 
 
-def test_whole_numbers() -> None:
+def test_whole_numbers_within_their_bounds_are_read() -> None:
     """The bounds belong to the range, and a minus sign is accepted if the range has negative numbers."""
     assert whole_number("0", most=65535) == 0
     assert whole_number("00443", most=65535) == 443
@@ -46,7 +46,7 @@ def test_invalid_hexadecimal_numbers_are_refused(text: str) -> None:
     assert hexadecimal_number(text, most=0xFF) is None
 
 
-def test_hexadecimal_numbers() -> None:
+def test_hexadecimal_numbers_are_read_in_either_case() -> None:
     """Either case is taken, up to the bound."""
     assert hexadecimal_number("fF", most=0xFF) == 0xFF
 
@@ -59,7 +59,7 @@ def test_invalid_decimal_numbers_are_refused(text: str) -> None:
     assert decimal_number(text, most=3600) is None
 
 
-def test_decimal_numbers() -> None:
+def test_decimal_numbers_with_fraction_and_exponent_are_read() -> None:
     """Whole numbers, fractions and exponents are accepted."""
     assert [decimal_number(text, most=3600) for text in ("0", "2.5", "1e3", "36E+2")] == [0, 2.5, 1000, 3600]
 
@@ -77,7 +77,7 @@ def test_an_impossible_stored_number_is_replaced(value: object) -> None:
 
 
 @given(st.text(max_size=40) | st.from_regex(r"-?[0-9]{1,40}\.?[0-9]*", fullmatch=True))
-def test_any_text(text: str) -> None:
+def test_any_text_is_a_number_in_range_or_nothing(text: str) -> None:
     """Whatever the text is, the readers return a number in range or nothing."""
     whole, hexadecimal = whole_number(text, most=99), hexadecimal_number(text, most=99)
     assert whole is None or 0 <= whole <= 99

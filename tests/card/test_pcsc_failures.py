@@ -127,7 +127,7 @@ def works(link: PcscLink) -> bool:
         return isdr.command(GET_EID, deadline=soon()) == EID
 
 
-def test_no_pcscd() -> None:
+def test_without_pcscd_the_error_states_how_to_get_it() -> None:
     """Without pcscd the error states how to get it."""
     with pytest.raises(
         CardUnreachable, match=r"pcscd is not running.*systemctl start pcscd.socket"
@@ -137,7 +137,7 @@ def test_no_pcscd() -> None:
     assert caught.value.details["pcsc"] == "8010001D"
 
 
-def test_no_pyscard(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyscard_the_error_names_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without pyscard the error names pip's extra and the Debian package."""
     monkeypatch.setitem(sys.modules, "smartcard", None)
     with pytest.raises(CardUnreachable, match=r"pip install 'lpad\[pcsc\]'.*python3-pyscard") as caught:
@@ -145,13 +145,13 @@ def test_no_pyscard(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not caught.value.retryable
 
 
-def test_no_such_reader(bench: Bench) -> None:
+def test_a_missing_reader_is_reported_with_the_existing_ones(bench: Bench) -> None:
     """A reader that is not there: the error lists those that are."""
     with pytest.raises(CardUnreachable, match=f"'Gemalto': there are only '{FIRST}', '{SECOND}'"):
         open_pcsc_link("Gemalto", deadline=soon())
 
 
-def test_no_card(bench: Bench) -> None:
+def test_a_reader_without_a_card_is_reported(bench: Bench) -> None:
     """A reader without card is reported as that."""
     with pytest.raises(CardUnreachable, match="no card is in the reader; put it in"):
         open_pcsc_link(SECOND, deadline=soon())
@@ -466,7 +466,7 @@ def test_pcscd_restarted_between_sessions(bench: Bench, link: PcscLink) -> None:
     assert works(link)
 
 
-def test_reader_unplugged(bench: Bench, link: PcscLink) -> None:
+def test_an_unplugged_reader_is_reported_with_the_others(bench: Bench, link: PcscLink) -> None:
     """A missing reader is reported, with the readers that are left (PCSC#261)."""
     assert works(link)
     bench.pcscd.kill()
@@ -475,7 +475,7 @@ def test_reader_unplugged(bench: Bench, link: PcscLink) -> None:
         works(link)
 
 
-def test_no_time_left(bench: Bench, link: PcscLink) -> None:
+def test_after_the_deadline_no_call_is_made(bench: Bench, link: PcscLink) -> None:
     """After the deadline no call is made, and the link can still be used."""
     before = len(bench.card.sent)
     with pytest.raises(CardUnreachable, match="no time was left"):

@@ -50,7 +50,7 @@ def test_a_name_is_not_a_pattern_when_it_is_there() -> None:
     assert choose_reader("A*", ["AB", "A*"]) == "A*"
 
 
-def test_several_readers() -> None:
+def test_a_pattern_that_fits_several_readers_is_refused() -> None:
     """A pattern that several names fit is an error that names them; waiting does not help."""
     with pytest.raises(CardUnreachable, match=r"matches several.*5A3B.*77C0.*longer") as caught:
         choose_reader("Gemalto*", READERS)
@@ -58,14 +58,14 @@ def test_several_readers() -> None:
 
 
 @pytest.mark.parametrize("wanted", [3, "3", "Alcor", "gemalto"])
-def test_no_such_reader(wanted: str | int) -> None:
+def test_a_missing_reader_may_come_later(wanted: str | int) -> None:
     """A reader that is not there may come; until then the error lists those that are."""
     with pytest.raises(CardUnreachable, match=r"there are only 'Gemalto.*OMNIKEY") as caught:
         choose_reader(wanted, READERS)
     assert caught.value.retryable
 
 
-def test_no_reader_at_all() -> None:
+def test_without_any_reader_the_error_states_this() -> None:
     """Without any reader the error reports this."""
     with pytest.raises(CardUnreachable, match="no reader is plugged in"):
         choose_reader("*", [])
@@ -134,7 +134,7 @@ def test_programs_of_other_users(tmp_path: Path) -> None:
     assert programs_using_pcsc(tmp_path) == ["scdaemon (pid 12)"]
 
 
-def test_calls_return_what_they_return() -> None:
+def test_results_and_exceptions_return_to_the_caller() -> None:
     """Results and exceptions return to the caller."""
     thread = CallThread("calls", farewell=lambda: None)
     assert thread.call(lambda: 6 * 7, deadline=Deadline.after(30)) == 42

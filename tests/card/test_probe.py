@@ -134,7 +134,7 @@ def test_failure_is_part_of_the_report() -> None:
     assert report.shown().error == ShownError(kind="card-status", sentence=mask(report.error.sentence))
 
 
-def test_no_such_port() -> None:
+def test_a_missing_port_leads_to_a_report() -> None:
     """A missing port leads to a report, too."""
     report = probe(
         lambda: open_at_link("/dev/serial/by-id/usb-Maker_0123456789ABCDEF-if02"),
@@ -148,7 +148,7 @@ def test_no_such_port() -> None:
     assert "usb-Maker_…EF-if02" in text
 
 
-def test_redaction() -> None:
+def test_a_report_identifies_neither_card_nor_device() -> None:
     """A report contains nothing that identifies the card or the device, unless this is requested."""
     card = ScriptedCard(answers={GET_EID: EID})
     with PtyModem(card, personality=ModemPersonality(imei=IMEI)) as modem:
@@ -174,12 +174,12 @@ def test_redaction() -> None:
         ("deadbeefcafe is not a number", "deadbeefcafe is not a number"),
     ],
 )
-def test_mask(text: str, masked: str) -> None:
+def test_serial_numbers_in_names_are_shortened(text: str, masked: str) -> None:
     """Serial numbers in the names of ports and readers are shortened, words are not."""
     assert mask(text) == masked
 
 
-def test_ports(tmp_path: Path) -> None:
+def test_ports_are_listed_by_their_lasting_names(tmp_path: Path) -> None:
     """The report lists a port by its lasting name if it has one."""
     (tmp_path / "serial" / "by-id").mkdir(parents=True)
     for name in ("ttyUSB0", "ttyUSB1", "ttyS0", "wwan0at0"):

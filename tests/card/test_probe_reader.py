@@ -63,7 +63,7 @@ def test_both_euiccs_of_a_card_are_shown() -> None:
     assert not slot.card.open
 
 
-def test_no_pcscd() -> None:
+def test_without_pcscd_the_report_gives_the_reason() -> None:
     """Without pcscd there are no readers, and the report gives the reason."""
     found = find_ports(deadline=soon())
     assert found.readers == ()

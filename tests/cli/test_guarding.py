@@ -49,7 +49,7 @@ def test_a_guard_that_is_not_met(two: Terminal) -> None:
     assert "switch-rolled-back" in failed.err
 
 
-def test_a_confirmation(two: Terminal) -> None:
+def test_a_change_is_confirmed_by_its_number(two: Terminal) -> None:
     """The question is shown by status, changes and the change; it is confirmed by the change's number."""
     asked = two.lpactl("enable", "Second", "--guard", "confirm", "--no-wait", "--json")
     number = json.loads(asked.out)["id"]
@@ -93,7 +93,7 @@ def test_a_guard_of_nothing(two: Terminal, arguments: tuple[str, ...], says: str
     assert says in refused.err
 
 
-def test_a_refusal(two: Terminal) -> None:
+def test_confirm_no_rolls_back_immediately(two: Terminal) -> None:
     """`confirm --no` rolls back immediately."""
     asked = two.lpactl("enable", "Second", "--guard", "confirm", "--no-wait", "--json")
     number = json.loads(asked.out)["id"]

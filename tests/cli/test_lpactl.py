@@ -68,7 +68,7 @@ def test_the_life_of_a_profile(terminal: Terminal) -> None:
     terminal.lpactl("delete", FIRST, "--yes", "--missing-ok").ok()
 
 
-def test_json_everywhere(terminal: Terminal) -> None:
+def test_every_command_prints_json_on_request(terminal: Terminal) -> None:
     """With --json, before or behind the command, standard output is one JSON value."""
     code = terminal.lab.code(terminal.lab.order())
     change = terminal.lpactl("--json", "download", code, "--enable").ok().json
@@ -130,7 +130,7 @@ def test_questions_are_told_where_nobody_can_be_asked(terminal: Terminal) -> Non
     assert terminal.lpactl("answer", "1", "--accept").code == exit_codes.STATE
 
 
-def test_what_a_change_is_behind_is_told(terminal: Terminal) -> None:
+def test_a_queued_change_names_the_change_before_it(terminal: Terminal) -> None:
     """A change queued behind a switch that awaits its confirmation reports this, and begins afterwards."""
     iccid = terminal.lab.install()
     params = EnableParams(iccid=iccid, guard=GuardParams(until=("confirm",), within=60))
@@ -221,20 +221,20 @@ def test_events_come_as_they_happen(terminal: Terminal) -> None:
         ("download", "LPA:2$x"),
     ],
 )
-def test_wrong_use(terminal: Terminal, arguments: tuple[str, ...]) -> None:
+def test_contradictory_options_are_usage_errors(terminal: Terminal, arguments: tuple[str, ...]) -> None:
     """Contradictory options are usage errors, and so are irreversible commands without a terminal."""
     assert terminal.lpactl(*arguments).code == exit_codes.USAGE
     assert terminal.lab.engine.changes() == []
 
 
-def test_a_reset(terminal: Terminal) -> None:
+def test_a_reset_with_yes_deletes_the_named_data(terminal: Terminal) -> None:
     """With --yes all named data are deleted."""
     terminal.lab.install()
     terminal.lpactl("reset", "--operational", "--yes").ok()
     assert terminal.lpactl("profiles", "--json").ok().json["profiles"] == []
 
 
-def test_nobody_there(tmp_path: Path) -> None:
+def test_without_a_daemon_the_exit_code_shows_it(tmp_path: Path) -> None:
     """Without a daemon, the exit code shows this, and the sentence names the socket."""
     command = ["--socket", str(tmp_path / "none.sock"), "status"]
     done = run([*Terminal(None, tmp_path / "none.sock").command[:3], *command])  # type: ignore[arg-type]  # no lab

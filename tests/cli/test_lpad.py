@@ -49,13 +49,13 @@ def start(playing: list[subprocess.Popen[str]], *arguments: str) -> str:
     return process.stdout.readline().strip()
 
 
-def test_versions() -> None:
+def test_both_commands_print_the_version() -> None:
     """Both commands print the package's version."""
     for module in ("lpad.cli.lpad", "lpad.cli.lpactl"):
         assert lpad.__version__ in run([sys.executable, "-m", module, "--version"]).ok().out
 
 
-def test_check_config(tmp_path: Path) -> None:
+def test_check_config_distinguishes_valid_and_wrong_files(tmp_path: Path) -> None:
     """A valid file ends with 0, a wrong one with 2 and the mistake; a missing CA file is a mistake, too."""
     path = tmp_path / "lpad.yaml"
     path.write_text("euiccs: {modem: {port: /dev/nothing}}\n", encoding="utf-8")

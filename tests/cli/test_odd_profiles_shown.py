@@ -143,7 +143,7 @@ def test_requests_for_an_ambiguous_iccid_do_not_keep_the_card_busy(
     assert sum("BF2D" in line for line in lab.modem.received) == 1
 
 
-def test_what_cannot_be_told_is_unknown(two: tuple[Terminal, Gateway]) -> None:
+def test_an_enabled_profile_that_cannot_be_read_is_unknown(two: tuple[Terminal, Gateway]) -> None:
     """If an unreadable profile may be the enabled one, the status shows unknown, not none."""
     terminal, gateway = two
     terminal.lab.card.distort(FIRST, without=(STATE,), told=NO_ICCID)

@@ -48,7 +48,7 @@ def order(folder: Path, *options: str) -> tuple[Order, str]:
     return Orders(folder / "orders").all()[-1], done.output.strip()
 
 
-def test_what_an_operator_can_say(folder: Path) -> None:
+def test_each_option_reaches_the_order(folder: Path) -> None:
     """Each option of the command reaches the order."""
     made, code = order(
         folder,
@@ -85,7 +85,7 @@ def test_a_time_from_now_on(folder: Path, given: str, seconds: int) -> None:
     assert before <= made.expires - timedelta(seconds=seconds) <= datetime.now(UTC)
 
 
-def test_a_date(folder: Path) -> None:
+def test_an_order_ends_at_a_date(folder: Path) -> None:
     """An order ends at a date; without a zone it is this machine's."""
     assert order(folder, "--expires", "2030-01-31T12:00+00:00")[0].expires == datetime(
         2030, 1, 31, 12, tzinfo=UTC
@@ -96,7 +96,9 @@ def test_a_date(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("start", "kind"), [(b"\x89PNG\r\n\x1a\n", IconType.PNG), (b"\xff\xd8\xff\xe0", IconType.JPG)]
 )
-def test_an_icon(folder: Path, tmp_path: Path, start: bytes, kind: IconType) -> None:
+def test_the_kind_of_an_icon_is_recognised(
+    folder: Path, tmp_path: Path, start: bytes, kind: IconType
+) -> None:
     """The first bytes of an icon determine the kind of picture."""
     (tmp_path / "icon").write_bytes(start.ljust(1024, b"x"))
     made, _ = order(folder, "--icon", str(tmp_path / "icon"))
@@ -128,7 +130,7 @@ def refused(folder: Path, *options: str) -> str:
         (["--icon", "/dev/null"], "PNG or JPEG"),
     ],
 )
-def test_what_makes_no_sense(folder: Path, options: list[str], told: str) -> None:
+def test_impossible_options_order_nothing(folder: Path, options: list[str], told: str) -> None:
     """Impossible options order nothing, and the error names the mistake."""
     assert told in refused(folder, *options)
 

@@ -46,6 +46,6 @@ def test_a_profile_without_service(tmp_path: Path, pki: Pki, options: list[str],
             process.wait(PATIENCE)
 
 
-def test_what_is_no_iccid_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_iccid_is_refused(tmp_path: Path) -> None:
     """An invalid ICCID is refused before the simulator starts."""
     assert run([*SIM, str(tmp_path / "card"), "--without-service", "1X"]).code == 2

@@ -37,7 +37,9 @@ def test_a_full_disk(terminal: Terminal, arguments: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("check-config", "lpad.yaml"), ("probe", "--json")])
-def test_lpad_itself(arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lpad_handles_streams_like_lpactl(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The rules for lpactl also hold for lpad's own commands."""
     monkeypatch.chdir(tmp_path)
     Path("lpad.yaml").touch()
@@ -68,7 +70,7 @@ def test_a_reader_that_has_gone(terminal: Terminal, arguments: tuple[str, ...]) 
 
 
 @pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
-def test_closed_streams(terminal: Terminal, closed: str) -> None:
+def test_a_command_is_carried_out_despite_a_closed_stream(terminal: Terminal, closed: str) -> None:
     """A closed standard stream, as with some cron, does not stop lpactl from carrying out its command."""
     iccid = terminal.lab.install()
     assert shell(terminal, f'"$@" {closed}', "enable", iccid).code == exit_codes.DONE

@@ -61,7 +61,7 @@ def a3(*parts: bytes) -> bytes:
 WHOLE = package(SECURE_CHANNEL, a0(CONFIGURE), a1(STORE), a2(KEYS), a3(*LOAD))
 
 
-def test_segments() -> None:
+def test_a_package_is_cut_into_segments() -> None:
     """A package is cut as cards require: A0 and A2 with their first element, A1 and A3 alone."""
     bound = BoundProfile.parse(WHOLE)
     whole = tlv.parse(WHOLE)
@@ -157,7 +157,7 @@ def test_a_damaged_package_is_malformed_or_whole(position: int, byte: int) -> No
 
 @pytest.mark.test_data
 @pytest.mark.parametrize("number", [1, 2])
-def test_published_packages(test_data: Path, number: int) -> None:
+def test_published_packages_are_cut_as_published(test_data: Path, number: int) -> None:
     """Packages of real servers are cut into the segments that were published with them."""
     raw = base64.b64decode((test_data / "bpp" / f"bpp-{number}.b64").read_text())
     lines = (test_data / "bpp" / f"segments-{number}.b64").read_text().split("\n")
@@ -166,7 +166,7 @@ def test_published_packages(test_data: Path, number: int) -> None:
 
 
 @pytest.mark.test_data
-def test_published_metadata(test_data: Path) -> None:
+def test_published_metadata_are_read(test_data: Path) -> None:
     """The metadata of a real package are read, including fields that lpad does not use."""
     raw = base64.b64decode((test_data / "bpp" / "bpp-2.b64").read_text())
     metadata = BoundProfile.parse(raw).metadata

@@ -33,13 +33,13 @@ def text(data: bytes = SIGNED) -> str:
 @pytest.mark.parametrize(
     "status", ["Executed-Success", "ExecutedSuccess", "Executed-WithWarning", "executed-success"]
 )
-def test_executed(status: str) -> None:
+def test_each_form_of_success_is_read(status: str) -> None:
     """Both spellings of the success status are read, with a hyphen and without; a warning is a success."""
     assert Answer.decode(body(status)).refusal is None
 
 
 @pytest.mark.parametrize("status", ["Failed", "Expired", "failed", "something new"])
-def test_not_executed(status: str) -> None:
+def test_any_other_status_is_a_refusal(status: str) -> None:
     """Any other status is a refusal, even if the answer contains data."""
     refusal = Answer.decode(body(status, transactionId="01")).refusal
     assert refusal is not None
@@ -157,7 +157,7 @@ def test_base64_as_servers_write_it(written: str) -> None:
 
 
 @pytest.mark.parametrize("written", ["", "=", "M", "MAO!", "MA=OAAQE", "MAOAAQE===", None, 7, ["MAOAAQE="]])
-def test_no_base64(written: object) -> None:
+def test_invalid_base64_is_malformed(written: object) -> None:
     """Text that is not valid base64 is malformed."""
     answer = Answer.decode(body(transactionId="01", boundProfilePackage=written))
     with pytest.raises(MalformedError):
@@ -165,7 +165,7 @@ def test_no_base64(written: object) -> None:
 
 
 @pytest.mark.parametrize("written", ["", "0", "xyz", "00" * 17, 1, None])
-def test_no_transaction_id(written: object) -> None:
+def test_an_invalid_transaction_id_is_malformed(written: object) -> None:
     """A transaction ID that is not 2 to 32 hexadecimal digits is malformed."""
     answer = Answer.decode(body(transactionId=written, boundProfilePackage="MAOAAQE="))
     with pytest.raises(MalformedError):

@@ -68,7 +68,7 @@ def test_a_fallback_port_of_the_settings_is_used(tmp_path: Path) -> None:
         assert not port[0].leads_where(same[0])
 
 
-def test_one_name_is_the_only_one(tmp_path: Path) -> None:
+def test_a_named_aid_is_the_only_one_tried(tmp_path: Path) -> None:
     """With `aid`, no other AID is tried."""
     (port,) = card_ports(tmp_path, f"euiccs: {{a: {{port: x, aid: '{OTHER}'}}}}")
     assert port.aids == (OTHER,)

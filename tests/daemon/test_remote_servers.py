@@ -32,7 +32,7 @@ def anchors(file: SettingsFile) -> int:
     return load_trust(file).context(Offer()).cert_store_stats()["x509"]
 
 
-def test_trust_d(tmp_path: Path) -> None:
+def test_certificates_in_trust_d_are_trusted(tmp_path: Path) -> None:
     """Certificates in trust.d next to the settings are trusted, if the folder exists."""
     file = read(tmp_path, "trust: {system: false}")
     assert anchors(file) == 0
@@ -73,7 +73,7 @@ def test_the_systems_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert anchors(read(tmp_path, "trust: {system: false}")) == 0
 
 
-def test_oldest_tls(tmp_path: Path) -> None:
+def test_the_settings_determine_the_oldest_tls(tmp_path: Path) -> None:
     """The oldest TLS is 1.2, or 1.3 if the settings require it."""
     for text, version in (
         ("", ssl.TLSVersion.TLSv1_2),
@@ -82,7 +82,7 @@ def test_oldest_tls(tmp_path: Path) -> None:
         assert load_trust(read(tmp_path, text)).context(Offer()).minimum_version == version
 
 
-def test_forbidden_issuers(tmp_path: Path) -> None:
+def test_cis_are_forbidden_by_their_identifier(tmp_path: Path) -> None:
     """CIs are forbidden by their identifier, with or without colons, or its first bytes; [] forbids none."""
     test, other = bytes.fromhex("f54172bdf98a95d65cbeb88a38a1c11d800a85c3"), CI.key_id
     for text, left in (
@@ -94,7 +94,7 @@ def test_forbidden_issuers(tmp_path: Path) -> None:
         assert load_trust(read(tmp_path, text)).permitted((test, other)) == left
 
 
-def test_route(tmp_path: Path) -> None:
+def test_proxy_and_interface_are_read(tmp_path: Path) -> None:
     """Proxy, its password's file and interface are read."""
     (tmp_path / "secret").write_text("user:pass")
     (tmp_path / "secret").chmod(0o600)
@@ -116,7 +116,7 @@ def test_route(tmp_path: Path) -> None:
         ("remote: {minimum_tls: '1.1'}", "remote.minimum_tls"),
     ],
 )
-def test_wrong_settings(tmp_path: Path, text: str, key: str) -> None:
+def test_impossible_settings_are_reported_with_their_key(tmp_path: Path, text: str, key: str) -> None:
     """An impossible setting is reported with its key when the settings are read."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, text)

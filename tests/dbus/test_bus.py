@@ -81,14 +81,14 @@ def test_values_keep_their_types(bus: Bus) -> None:
     assert echo == (settings,)
 
 
-def test_properties(bus: Bus) -> None:
+def test_properties_are_read_with_one_call(bus: Bus) -> None:
     """Properties and objects are read with one call."""
     assert bus.properties(NAME, PATH, NAME, deadline=soon()).number("Count") == 7
     objects = bus.objects(NAME, PATH, deadline=soon())
     assert objects[PATH][NAME].records("Ports") == (("ttyUSB2", 3),)
 
 
-def test_refusal(bus: Bus) -> None:
+def test_a_refusal_keeps_its_name(bus: Bus) -> None:
     """An error keeps its name, and no more than 500 characters of its text."""
     with pytest.raises(BusRefused) as caught:
         bus.call(call("Refuse"), deadline=soon())
@@ -106,14 +106,14 @@ def test_a_missing_program_differs_from_a_refusal(bus: Bus) -> None:
     assert not bus.has_owner("org.lpad.Nobody", deadline=soon())
 
 
-def test_mute(bus: Bus) -> None:
+def test_a_silent_program_costs_only_the_deadline(bus: Bus) -> None:
     """A program that does not answer costs the time until the deadline, and the connection continues."""
     with pytest.raises(BusUnanswered):
         bus.call(call("Mute"), deadline=Deadline.after(0.05))
     assert bus.call(call("Echo", "s", "a"), deadline=soon()) == ("a",)
 
 
-def test_cancelled(bus: Bus, service: ScriptedService) -> None:
+def test_a_waiting_call_can_be_cancelled(bus: Bus, service: ScriptedService) -> None:
     """Another thread can end a waiting call."""
     cancellation = Cancellation()
 
@@ -131,7 +131,7 @@ def test_cancelled(bus: Bus, service: ScriptedService) -> None:
         bus.call(call("Mute"), deadline=Deadline.after(PATIENCE, cancellation=cancellation))
 
 
-def test_bus_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_of_the_bus_ends_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bus that ends in the middle of a call ends the call, and every later one."""
     with TemporaryDirectory() as folder:
         with private_bus(Path(folder)) as address:
@@ -146,7 +146,7 @@ def test_bus_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
         bus.close()
 
 
-def test_closed(bus: Bus) -> None:
+def test_a_closed_connection_sends_nothing(bus: Bus) -> None:
     """A closed connection sends no requests."""
     bus.close()
     bus.close()
@@ -156,7 +156,7 @@ def test_closed(bus: Bus) -> None:
     assert not bus.connected
 
 
-def test_signals(bus: Bus, service: ScriptedService) -> None:
+def test_a_listener_gets_the_signals_of_its_rule(bus: Bus, service: ScriptedService) -> None:
     """A listener hears the signals that its rule asks for, and one that it cannot understand does no harm."""
     heard: queue.Queue[Any] = queue.Queue()
 
@@ -171,7 +171,7 @@ def test_signals(bus: Bus, service: ScriptedService) -> None:
     assert heard.get(timeout=PATIENCE) == Signal(PATH, NAME, "Changed", ("second",))
 
 
-def test_asks_from_a_listener(bus: Bus, service: ScriptedService) -> None:
+def test_a_listener_may_make_calls(bus: Bus, service: ScriptedService) -> None:
     """A listener's request is answered without a wait, whatever the answer is."""
     answers: queue.Queue[Any] = queue.Queue()
 
@@ -188,13 +188,13 @@ def test_asks_from_a_listener(bus: Bus, service: ScriptedService) -> None:
     ("address", "there"),
     [("unix:path=/nowhere/at/all", False), ("unix:abstract=somewhere", True), ("tcp:host=bus", True)],
 )
-def test_can_ask(monkeypatch: pytest.MonkeyPatch, address: str, there: bool) -> None:  # noqa: FBT001 - pytest gives it by name
+def test_the_check_finds_the_bus_socket(monkeypatch: pytest.MonkeyPatch, address: str, there: bool) -> None:  # noqa: FBT001 - pytest gives it by name
     """The check finds whether the bus has a socket in the file system."""
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
     assert can_ask() is there
 
 
-def test_without_the_extra(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_dbus_fast_the_error_names_the_extra(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without dbus-fast there is no bus, and the error names the extra."""
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(BusUnreachable, match=r"lpad\[modemmanager\]"):

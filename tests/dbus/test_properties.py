@@ -82,6 +82,6 @@ def test_odd_objects_hide_no_others(odd: Any) -> None:
     assert isinstance(of_interfaces(odd), dict)
 
 
-def test_plain() -> None:
+def test_plain_values_have_no_types() -> None:
     """Plain values have no D-Bus types, at any depth."""
     assert plain({"a": Variant("a{sv}", {"b": Variant("as", ["c"])})}) == {"a": {"b": ["c"]}}

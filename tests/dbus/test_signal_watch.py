@@ -56,7 +56,7 @@ def changed(value: str) -> Message:
     return Message.new_signal(PATH, NAME, "Changed", "s", [value])
 
 
-def test_it_connects_again(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_watch_connects_again_after_the_bus_ends(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     """The end of a bus is reported once; then the watch is due until it has found the bus again."""
     with TemporaryDirectory() as folder:
         for _ in range(2):

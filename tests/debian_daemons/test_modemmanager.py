@@ -57,7 +57,7 @@ def test_a_switch_and_back(rig_of: Callable[..., Rig]) -> None:
     assert rig.front.dialled()[-1] == "a.example"
 
 
-def test_its_signals(rig_of: Callable[..., Rig]) -> None:
+def test_modem_managers_signals_are_heard(rig_of: Callable[..., Rig]) -> None:
     """A new connection, and a modem that disappears, are signals that lpad hears."""
     rig = rig_of(A)
     heard: queue.Queue[Signal] = queue.Queue()

@@ -141,7 +141,7 @@ def test_a_restart_of_network_manager_in_between(rig: Rig) -> None:
     assert "autoconnect=false" not in (rig.connections / "lpad-0001.nmconnection").read_text()
 
 
-def test_its_signals(rig: Rig) -> None:
+def test_signals_of_a_connection_attempt_are_heard(rig: Rig) -> None:
     """Lpad gets signals about an attempt to connect, from NetworkManager and from ModemManager."""
     heard: queue.Queue[Signal] = queue.Queue()
     applier = NetworkManagerApplier()

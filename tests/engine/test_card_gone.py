@@ -194,7 +194,7 @@ def test_a_download_before_its_loading_fails_immediately(lab: Lab) -> None:
     assert "interrupted" not in change.error.details
 
 
-def test_it_waits_for_the_card_alone(both: Lab) -> None:
+def test_other_requests_fail_while_a_change_waits_for_the_card(both: Lab) -> None:
     """Requests made meanwhile fail immediately; the change is settled first when the card returns."""
     change = gone(both, "enable", executed=True)
     other = both.carry_out(Kind.RENAME, iccid=FIRST, nickname="later")
@@ -257,7 +257,7 @@ def test_a_restart_in_between(both: Lab) -> None:
     assert both.ended(change.id).state is State.DONE
 
 
-def test_it_waits_without_a_disk_too(both: Lab, tmp_path: Path) -> None:
+def test_a_change_waits_for_the_card_on_a_full_disk(both: Lab, tmp_path: Path) -> None:
     """The sent command is in the journal already; the wait need not be stored."""
     kind, params, command = CASES["enable"]
     both.until_true(lambda: both.card.open_channels == ())

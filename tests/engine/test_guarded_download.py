@@ -52,7 +52,7 @@ def test_a_profile_that_registers_is_kept(tmp_path: Path, pki: Pki) -> None:
         assert enabled(lab) == THIRD
 
 
-def test_one_that_does_not_register_is_taken_back_and_stays_installed(tmp_path: Path, pki: Pki) -> None:
+def test_a_profile_that_does_not_register_stays_installed(tmp_path: Path, pki: Pki) -> None:
     """The error states that the profile was rolled back, and that it stays installed."""
     with guarding(tmp_path, pki, registration={THIRD: 3}) as lab:
         change = lab.ended(download(lab, REGISTERED, within=2).id)
@@ -64,7 +64,7 @@ def test_one_that_does_not_register_is_taken_back_and_stays_installed(tmp_path: 
         assert installed(lab) == [FIRST, SECOND, THIRD]
 
 
-def test_it_is_not_downloaded_again(tmp_path: Path, pki: Pki) -> None:
+def test_a_rolled_back_profile_is_not_downloaded_again(tmp_path: Path, pki: Pki) -> None:
     """Downloads are retried, but a profile that was rolled back is not put on trial again."""
     with guarding(tmp_path, pki) as lab:
         lab.stop()

@@ -346,7 +346,7 @@ def test_two_enabled_profiles_with_one_iccid_are_two() -> None:
     assert not ProfileList((A, A)).contested
 
 
-def test_addresses() -> None:
+def test_a_profile_is_addressed_by_a_unique_iccid_or_aid() -> None:
     """A profile is addressed by an ICCID or AID that no other has; an unreadable entry by its AID."""
     twin = replace(B, iccid=FIRST)
     assert ProfileList((A, B)).address(A) == FIRST

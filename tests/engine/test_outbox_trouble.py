@@ -103,7 +103,7 @@ def test_a_hanging_recipient_does_not_delay_the_others(lab: Lab, mute: str) -> N
     told.close()
 
 
-def test_one_that_is_refused_permanently_is_set_aside(lab: Lab) -> None:
+def test_a_permanently_refused_notification_is_set_aside(lab: Lab) -> None:
     """After some refusals it is set aside, with the reason, stays on the card, and is not resent."""
     set_aside(lab)
     (stored,) = pending(lab)
@@ -120,7 +120,7 @@ def test_one_that_is_refused_permanently_is_set_aside(lab: Lab) -> None:
     ]
 
 
-def test_one_that_was_set_aside_is_retried_by_hand(lab: Lab) -> None:
+def test_a_notification_set_aside_is_retried_by_hand(lab: Lab) -> None:
     """A retry by hand sends the notification that was set aside and removes it from the card."""
     set_aside(lab)
     (stored,) = pending(lab)
@@ -130,7 +130,7 @@ def test_one_that_was_set_aside_is_retried_by_hand(lab: Lab) -> None:
     assert lab.card.notifications == ()
 
 
-def test_one_that_was_set_aside_is_dropped_by_hand(lab: Lab) -> None:
+def test_a_notification_set_aside_is_dropped_by_hand(lab: Lab) -> None:
     """A dropped notification leaves card and outbox, and its server never gets it."""
     set_aside(lab)
     (stored,) = pending(lab)

@@ -96,7 +96,7 @@ def test_a_first_bench_file(stage: Stage, name: str) -> None:
         shutil.rmtree(stage.folder / left)
 
 
-def test_wrong_card(stage: Stage) -> None:
+def test_a_wrong_card_stops_the_run(stage: Stage) -> None:
     """One wrong EID stops the run before anything is changed at any place."""
     before = [state_of(card) for card in stage.cards.values()]
     run = Run(bench_with(stage, "wrong", eid=EIDS["first-reader"]))
@@ -145,7 +145,7 @@ def test_a_place_that_is_not_there(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
-def test_interrupted(stage: Stage, how: signal.Signals) -> None:
+def test_an_interrupted_run_restores_the_enabled_profile(stage: Stage, how: signal.Signals) -> None:
     """However a run is cut off while it switches, the previously enabled profile is enabled again."""
     card = stage.cards[PLACE]
     if card.enabled_iccid is None:

@@ -55,7 +55,7 @@ def curl(gateway: Gateway) -> Curl:
     return Curl(gateway)
 
 
-def test_whole_life(gateway: Gateway, curl: Curl, profile: Callable[[], bytes]) -> None:
+def test_curl_alone_runs_a_profiles_life(gateway: Gateway, curl: Curl, profile: Callable[[], bytes]) -> None:
     """With curl alone, a profile is downloaded, listed, renamed, switched and deleted."""
     assert curl("http://lpad/v1/system")["health"]["ok"]
     assert [each["name"] for each in curl("http://lpad/v1/euiccs")["euiccs"]] == ["modem"]
@@ -80,7 +80,9 @@ def test_whole_life(gateway: Gateway, curl: Curl, profile: Callable[[], bytes]) 
     assert {each["kind"] for each in curl("http://lpad/v1/changes")["changes"]} >= {"download", "delete"}
 
 
-def test_confirmation_code(gateway: Gateway, curl: Curl, profile: Callable[[], bytes]) -> None:
+def test_curl_answers_the_question_for_a_code(
+    gateway: Gateway, curl: Curl, profile: Callable[[], bytes]
+) -> None:
     """A download that waits for its confirmation code is answered with curl."""
     code = gateway.order(profile(), confirmation_code="0012")
     change = curl(f"{CARD}/downloads?wait=60", {"activation_code": code})
@@ -89,7 +91,9 @@ def test_confirmation_code(gateway: Gateway, curl: Curl, profile: Callable[[], b
     assert answered["state"] == "done"
 
 
-def test_events(gateway: Gateway, curl: Curl, profile: Callable[[], bytes]) -> None:
+def test_events_report_progress_by_step_and_byte(
+    gateway: Gateway, curl: Curl, profile: Callable[[], bytes]
+) -> None:
     """Events report a download's progress by step and byte."""
     change = curl(f"{CARD}/downloads", {"activation_code": gateway.order(profile())})
     assert change["state"] in ("queued", "running")
@@ -97,7 +101,7 @@ def test_events(gateway: Gateway, curl: Curl, profile: Callable[[], bytes]) -> N
     assert "event: change" in lines
 
 
-def test_problem(curl: Curl) -> None:
+def test_an_error_is_problem_json(curl: Curl) -> None:
     """An error is problem+json with a kind and a sentence."""
     problem = curl(f"{CARD}/profiles/8944000000000099999")
     assert problem["kind"] == "not-found"

@@ -26,7 +26,9 @@ def test_a_change_that_was_followed(
 
 
 @pytest.mark.parametrize("end", [Gateway.stop, Gateway.kill], ids=["stopped", "killed"])
-def test_events(own_gateway: Gateway, end: Callable[[Gateway], None]) -> None:
+def test_a_listener_is_informed_that_the_daemon_has_ended(
+    own_gateway: Gateway, end: Callable[[Gateway], None]
+) -> None:
     """When the daemon ends, `lpactl events` reports that no more events will come."""
     done = lpactl(own_gateway, end, "events", until="listening")
     assert "(daemon-unreachable)" in done

@@ -139,7 +139,9 @@ def command(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.mark.parametrize("answers", ANSWERS.values(), ids=ANSWERS.keys())
-def test_it_ends_with_a_sentence(tmp_path: Path, command: list[str], answers: dict[str, bytes]) -> None:
+def test_an_example_ends_with_a_sentence(
+    tmp_path: Path, command: list[str], answers: dict[str, bytes]
+) -> None:
     """The example fails with a sentence, prints no traceback and no control characters."""
     path = tmp_path / "lpad.sock"
     with answering(path, answers):

@@ -60,7 +60,7 @@ def test_used_matching_id(gateway: Gateway, profile: Callable[[], bytes]) -> Non
         assert (kind, details["subject_code"]) == ("server-refused", "8.2.6")
 
 
-def test_expired_order(gateway: Gateway, profile: Callable[[], bytes]) -> None:
+def test_an_expired_order_is_reported_as_expired(gateway: Gateway, profile: Callable[[], bytes]) -> None:
     """The error for an expired order states that the order has expired."""
     with nothing_half_done(gateway, profile):
         code = gateway.order(profile(), expires=datetime.now(UTC) - timedelta(days=1))
@@ -171,7 +171,9 @@ def test_server_in_the_wrong(gateway: Gateway, profile: Callable[[], bytes], nam
         (TlsIdentity.UNKNOWN_CA, "unknown-ca"),
     ],
 )
-def test_tls(gateway: Gateway, profile: Callable[[], bytes], identity: TlsIdentity, cause: str) -> None:
+def test_an_untrusted_certificate_gets_no_request(
+    gateway: Gateway, profile: Callable[[], bytes], identity: TlsIdentity, cause: str
+) -> None:
     """The error gives the reason why a TLS certificate is not trusted, and no request is sent."""
     with nothing_half_done(gateway, profile):
         gateway.server.show(identity)
@@ -183,7 +185,9 @@ def test_tls(gateway: Gateway, profile: Callable[[], bytes], identity: TlsIdenti
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("when", [FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER])
-def test_server_gone(gateway: Gateway, profile: Callable[[], bytes], function: str, when: FaultKind) -> None:
+def test_a_server_that_goes_away_is_unreachable(
+    gateway: Gateway, profile: Callable[[], bytes], function: str, when: FaultKind
+) -> None:
     """A server that goes away at a call of the download is unreachable; the same code works later."""
     code = gateway.order(profile())
     with nothing_half_done(gateway, profile):
@@ -235,7 +239,9 @@ def test_server_gone_at_the_cancellation(gateway: Gateway, profile: Callable[[],
         FaultKind.WRONG_TRANSACTION_ID,
     ],
 )
-def test_nonsense(gateway: Gateway, profile: Callable[[], bytes], function: str, nonsense: FaultKind) -> None:
+def test_malformed_answers_end_the_session(
+    gateway: Gateway, profile: Callable[[], bytes], function: str, nonsense: FaultKind
+) -> None:
     """Malformed JSON, base64 or DER in any answer is reported as the server's error and ends the session."""
     with nothing_half_done(gateway, profile):
         gateway.server.faults.add(Fault(kind=nonsense, function=function))
@@ -243,7 +249,7 @@ def test_nonsense(gateway: Gateway, profile: Callable[[], bytes], function: str,
         assert kind == "server-malformed"
 
 
-def test_declined(gateway: Gateway, profile: Callable[[], bytes]) -> None:
+def test_the_server_is_informed_of_a_rejection(gateway: Gateway, profile: Callable[[], bytes]) -> None:
     """The caller sees the metadata and rejects it, and the server is informed that its order was rejected."""
     with nothing_half_done(gateway, profile):
         asking = gateway.download(gateway.order(profile(), matching_id="DECLINED"), confirm=True)
@@ -302,7 +308,7 @@ def test_iccid_already_there(gateway: Gateway, profile: Callable[[], bytes]) -> 
         assert details["reason"] == "installFailedDueToIccidAlreadyExistsOnEuicc"
 
 
-def test_card_full(profile: Callable[[], bytes]) -> None:
+def test_a_full_card_is_reported_as_full(profile: Callable[[], bytes]) -> None:
     """A card without room reports this; after a profile is deleted the next one fits."""
     with Gateway(behaviour=CardBehaviour(memory=8_000)) as gateway:
         gateway.ready()
@@ -327,7 +333,7 @@ def test_redirect_is_refused(gateway: Gateway, profile: Callable[[], bytes]) -> 
 
 
 @pytest.mark.parametrize("status", [404, 500, 503])
-def test_http_error(gateway: Gateway, profile: Callable[[], bytes], status: int) -> None:
+def test_an_http_error_is_the_servers(gateway: Gateway, profile: Callable[[], bytes], status: int) -> None:
     """An HTTP error is reported as the server's, and the next download works."""
     with nothing_half_done(gateway, profile):
         gateway.server.faults.add(

@@ -89,7 +89,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
         yield made
 
 
-def test_done(bench: Bench, profile: Callable[[], bytes]) -> None:
+def test_successful_changes_leave_no_channel_open(bench: Bench, profile: Callable[[], bytes]) -> None:
     """A successful download, switch and deletion leave no channel open."""
     client = bench.gateway.client
     result = bench.gateway.download(bench.gateway.order(profile())).check().result or {}
@@ -100,7 +100,9 @@ def test_done(bench: Bench, profile: Callable[[], bytes]) -> None:
 
 
 @pytest.mark.parametrize("kind", [FaultKind.BPP_BIT_FLIP, FaultKind.HTTP_STATUS, FaultKind.DROP_BEFORE])
-def test_failed(bench: Bench, profile: Callable[[], bytes], kind: FaultKind) -> None:
+def test_failed_downloads_leave_no_channel_open(
+    bench: Bench, profile: Callable[[], bytes], kind: FaultKind
+) -> None:
     """A download that the card, the server or the network ends leaves no channel open."""
     value = {FaultKind.BPP_BIT_FLIP: 3, FaultKind.HTTP_STATUS: 404}.get(kind)
     bench.gateway.server.faults.add(Fault(function="getBoundProfilePackage", kind=kind, value=value, times=9))
@@ -108,7 +110,7 @@ def test_failed(bench: Bench, profile: Callable[[], bytes], kind: FaultKind) -> 
     bench.tidy()
 
 
-def test_cancelled(bench: Bench, profile: Callable[[], bytes]) -> None:
+def test_a_cancelled_download_leaves_no_channel_open(bench: Bench, profile: Callable[[], bytes]) -> None:
     """A download that is cancelled while the profile is sent leaves no channel open."""
     change = bench.held(bench.gateway.order(profile()))
     bench.gateway.client.cancel(change.id)
@@ -117,7 +119,7 @@ def test_cancelled(bench: Bench, profile: Callable[[], bytes]) -> None:
     bench.tidy()
 
 
-def test_terminated(bench: Bench, profile: Callable[[], bytes]) -> None:
+def test_a_terminated_daemon_closes_its_channels(bench: Bench, profile: Callable[[], bytes]) -> None:
     """After SIGTERM while the profile is sent, the daemon closes its open channels before it ends."""
     bench.held(bench.gateway.order(profile()))
     process = bench.gateway.process
@@ -153,7 +155,7 @@ def test_killed_while_enabling(bench: Bench, profile: Callable[[], bytes], *, af
     bench.tidy()
 
 
-def test_port_lost(bench: Bench, profile: Callable[[], bytes]) -> None:
+def test_a_channel_is_closed_once_its_port_is_back(bench: Bench, profile: Callable[[], bytes]) -> None:
     """If the port or the card disappears while the profile is sent, the channel is closed once it is back."""
     change = bench.held(bench.gateway.order(profile()))  # Otherwise it may be done before the port is gone.
     bench.away()

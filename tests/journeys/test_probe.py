@@ -49,7 +49,7 @@ def printed(module: str, *arguments: str, code: int) -> str:
         ("short-lines", {"link": "cgla", "block_size": 120}),
     ],
 )
-def test_personalities(name: str, found: dict[str, Any]) -> None:
+def test_each_personality_is_probed_and_usable(name: str, found: dict[str, Any]) -> None:
     """The report states how the daemon reaches the card, and the card can be used afterwards."""
     personality = find_personality(name)
     with Gateway(personality=personality.modem, behaviour=personality.card) as gateway:
@@ -63,7 +63,7 @@ def test_personalities(name: str, found: dict[str, Any]) -> None:
         assert gateway.client.refresh(CARD, wait=PATIENCE).check().state == "done"
 
 
-def test_fit_for_a_bug_report(gateway: Gateway, profile: Callable[[], bytes]) -> None:
+def test_a_report_identifies_no_subscriber(gateway: Gateway, profile: Callable[[], bytes]) -> None:
     """The output of lpactl probe identifies neither card, device nor subscriber, unless requested."""
     iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
     eid = str(gateway.card.eid)
@@ -79,21 +79,21 @@ def test_fit_for_a_bug_report(gateway: Gateway, profile: Callable[[], bytes]) ->
     assert eid not in gateway.log
 
 
-def test_by_port(gateway: Gateway) -> None:
+def test_a_card_can_be_named_by_its_port(gateway: Gateway) -> None:
     """The card can be named by its port, too; a port that the daemon does not have is reported as unknown."""
     port = str(gateway.folder / "port")
     assert json.loads(run(gateway, "probe", port, "--json"))["probe"]["port"].startswith("AT modem on ")
     run(gateway, "probe", "/dev/ttyUSB99", code=exit_codes.USAGE)
 
 
-def test_ports(gateway: Gateway) -> None:
+def test_existing_ports_and_readers_are_listed(gateway: Gateway) -> None:
     """Ports and readers are listed, whether the settings name them or not."""
     ports = gateway.client.ports()
     assert isinstance(ports.serial, tuple)
     assert json.loads(offline("--json"))["ports"]["serial"] == list(ports.serial)
 
 
-def test_absent_card() -> None:
+def test_an_absent_card_has_a_report() -> None:
     """A card that cannot be reached has a report, too, with its findings and the failure."""
     with Gateway(euicc={"port": "/dev/serial/by-id/usb-None_0123456789ABCDEF"}) as gateway:
         text = run(gateway, "probe", code=exit_codes.CARD)
@@ -102,7 +102,7 @@ def test_absent_card() -> None:
         assert gateway.client.changes()[0].state == "done"
 
 
-def test_without_daemon() -> None:
+def test_lpad_probe_needs_no_daemon() -> None:
     """`lpad probe` needs neither daemon nor settings."""
     gateway = Gateway(personality=find_personality("cgla-bare-number").modem)
     with gateway:

@@ -58,7 +58,7 @@ def test_operators_hear_in_order(own_gateway: Gateway, profile: Callable[[], byt
     assert len(numbers) == 2 + 6
 
 
-def test_default_smdp(own_gateway: Gateway, profile: Callable[[], bytes]) -> None:
+def test_the_default_smdp_finds_the_order_by_eid(own_gateway: Gateway, profile: Callable[[], bytes]) -> None:
     """With the default SM-DP+ in the card and no activation code, the server finds the order by the EID."""
     client = own_gateway.client
     own_gateway.server.orders.add_order(profile(), eid=own_gateway.card.eid)

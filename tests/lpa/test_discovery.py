@@ -42,7 +42,7 @@ def lab(make_bench: MakeBench, pki: Pki, tmp_path: Path) -> Iterator[Lab]:
         yield Lab(bench, pki, tmp_path, running)
 
 
-def test_nothing_waits(lab: Lab) -> None:
+def test_an_smds_without_events_is_not_an_error(lab: Lab) -> None:
     """An SM-DS without events for this card is not an error, whatever it has for others."""
     lab.event("OTHERS", eid=OTHER_EID)
     found = lab.discover()
@@ -126,7 +126,7 @@ def test_thousands_of_events(lab: Lab) -> None:
     assert len(lab.asked) == 2
 
 
-def test_many_servers(lab: Lab) -> None:
+def test_the_number_of_queries_is_limited(lab: Lab) -> None:
     """The number of queries of one discovery is limited; an event beyond the limit is still listed."""
     for place in range(MOST_SESSIONS + 4):
         lab.event(f"E-{place}", f"smdp{place}.invalid")
@@ -250,7 +250,9 @@ def test_an_sm_ds_with_the_role_of_an_sm_dp_plus(lab: Lab) -> None:
         (FaultKind.DROP_AFTER, "authenticateClient", ServerUnreachable),
     ],
 )
-def test_faulty_servers(lab: Lab, kind: FaultKind, function: str, error: type[Exception]) -> None:
+def test_a_faulty_smds_does_not_stop_the_next(
+    lab: Lab, kind: FaultKind, function: str, error: type[Exception]
+) -> None:
     """A mistake of an SM-DS is reported as its failure, and the next server is asked."""
     lab.event("E-1", at=ALTERNATIVE)
     value = "other.example.com" if kind is FaultKind.SIGNED_ADDRESS else None
@@ -281,13 +283,13 @@ def test_an_unreachable_sm_dp_plus_is_still_an_event(lab: Lab) -> None:
     assert (events(found), errors(found)) == ([("E-1", "gone.invalid")], {})
 
 
-def test_another_card(lab: Lab) -> None:
+def test_a_swapped_card_sends_no_query(lab: Lab) -> None:
     """If the card was swapped since the request, lpad sends no query."""
     with pytest.raises(Conflict):
         lab.discover(eid=OTHER_EID)
 
 
-def test_cancelling(lab: Lab) -> None:
+def test_a_discovery_is_cancelled_between_servers(lab: Lab) -> None:
     """A discovery can be cancelled before it asks each server."""
 
     def stop(_: ServerAddress) -> None:

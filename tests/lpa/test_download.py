@@ -117,7 +117,7 @@ def test_one_connection_for_download_and_notification(bench: Bench) -> None:
     assert bench.smdp.notifications[0].installed
 
 
-def test_either_curve(make_bench: MakeBench, curve: Curve) -> None:
+def test_downloads_work_on_either_curve(make_bench: MakeBench, curve: Curve) -> None:
     """Downloads work with keys on either curve."""
     with make_bench(behaviour=CardBehaviour(signing_curves=(curve,), verification_curves=(curve,))) as bench:
         bench.download(bench.order())
@@ -201,7 +201,7 @@ def test_offer_shows_the_profile(bench: Bench) -> None:
         (Decision.TIMEOUT, ("released", "timeout")),
     ],
 )
-def test_declined(bench: Bench, decision: Decision, state: tuple[str, str]) -> None:
+def test_a_refused_offer_ends_as_declined(bench: Bench, decision: Decision, state: tuple[str, str]) -> None:
     """A refused offer ends as Declined; the server gets the reason, and the next download works."""
     order = bench.order()
     caller = Caller(decision=decision)
@@ -362,7 +362,7 @@ def test_cancelled_too_late(bench: Bench) -> None:
     assert installed(bench) == [ICCID, OTHER_ICCID]
 
 
-def test_cancelled_twice(bench: Bench) -> None:
+def test_repeated_cancellations_cancel_the_session(bench: Bench) -> None:
     """A caller that cancels repeatedly does not prevent the session from being cancelled."""
 
     class Stubborn(Caller):
@@ -395,7 +395,7 @@ def test_listener_that_fails(bench: Bench) -> None:
     assert bench.state(order)[1] == "undefined reason"
 
 
-def test_two_downloads(bench: Bench) -> None:
+def test_a_second_download_has_a_new_session(bench: Bench) -> None:
     """A second download takes a new challenge and a new session."""
     bench.download(bench.order())
     bench.download(bench.order(OTHER_ICCID))
@@ -404,7 +404,9 @@ def test_two_downloads(bench: Bench) -> None:
 
 @pytest.mark.test_data
 @pytest.mark.parametrize("name", ["TS48V1-A-UNIQUE", "TS48V5-SAIP2-3-BERTLV-SUCI-UNIQUE"])
-def test_published_profiles(make_bench: MakeBench, test_data: Path, tmp_path: Path, name: str) -> None:
+def test_published_profiles_arrive_byte_for_byte(
+    make_bench: MakeBench, test_data: Path, tmp_path: Path, name: str
+) -> None:
     """TS.48's profiles arrive byte for byte under SGP.26's certificates."""
     published = Pki.open(test_data / "sgp26", minted=tmp_path / "minted")
     profile = (test_data / "upp" / f"{name}.der").read_bytes()

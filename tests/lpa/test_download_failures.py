@@ -85,7 +85,7 @@ def test_used_matching_id(bench: Bench) -> None:
     bench.download(bench.order(OTHER_ICCID))
 
 
-def test_expired_order(bench: Bench) -> None:
+def test_an_expired_order_is_refused(bench: Bench) -> None:
     """An expired order is refused."""
     order = bench.order(expires=datetime.now(UTC) - timedelta(days=1))
     fails(bench, order, ServerRefused, cancelled=True, subject_code="8.8.5", reason_code="4.10")
@@ -101,7 +101,7 @@ def test_order_not_released(bench: Bench) -> None:
     works(bench, order)
 
 
-def test_other_eid(bench: Bench) -> None:
+def test_an_order_for_another_card_is_refused(bench: Bench) -> None:
     """An order for another card is refused."""
     other = bench.card.eid.with_check_digits("890490329999999999999999999999")
     order = bench.smdp.orders.add_order(made_up_profile(Iccid.parse(ICCID)), matching_id="X", eid=other)
@@ -109,7 +109,7 @@ def test_other_eid(bench: Bench) -> None:
     works(bench)
 
 
-def test_wrong_address(make_bench: MakeBench) -> None:
+def test_a_server_of_another_address_opens_no_session(make_bench: MakeBench) -> None:
     """If a server denies being the addressed one, nothing is opened on the card."""
     with make_bench(aliases=()) as bench:
         order = bench.order()
@@ -128,7 +128,7 @@ def test_wrong_address(make_bench: MakeBench) -> None:
         (TlsIdentity.UNKNOWN_CA, "unknown-ca"),
     ],
 )
-def test_tls(bench: Bench, identity: TlsIdentity, cause: str) -> None:
+def test_untrusted_tls_certificates_are_refused(bench: Bench, identity: TlsIdentity, cause: str) -> None:
     """A TLS certificate that is expired, for another name, or of an unknown CA is refused."""
     bench.smdp.show(identity)
     order = bench.order()
@@ -224,7 +224,9 @@ def test_card_refuses_to_prepare(bench: Bench) -> None:
     ("fault", "value"),
     [(FaultKind.DROP_BEFORE, None), (FaultKind.DROP_AFTER, None), (FaultKind.HTTP_STATUS, 503)],
 )
-def test_server_gone(bench: Bench, function: str, fault: FaultKind, value: int | None) -> None:
+def test_a_failing_server_leaves_a_usable_order(
+    bench: Bench, function: str, fault: FaultKind, value: int | None
+) -> None:
     """A server that fails at any call leaves an order that works when it is back."""
     bench.smdp.faults.add(Fault(kind=fault, function=function, value=value))
     order = bench.order()
@@ -250,7 +252,7 @@ def test_server_gone_at_cancel_session(bench: Bench) -> None:
     "fault",
     [FaultKind.BODY_MALFORMED, FaultKind.BODY_HTML, FaultKind.BODY_EMPTY, FaultKind.BODY_OVERSIZED],
 )
-def test_malformed_json(bench: Bench, function: str, fault: FaultKind) -> None:
+def test_malformed_json_is_the_servers_fault(bench: Bench, function: str, fault: FaultKind) -> None:
     """An answer that is not valid JSON, empty or huge is reported as the server's fault."""
     bench.smdp.faults.add(Fault(kind=fault, function=function))
     fails(bench, bench.order(), ServerMalformed, cancelled=function != INITIATE)
@@ -285,7 +287,9 @@ def test_malformed_json(bench: Bench, function: str, fault: FaultKind) -> None:
     ],
 )
 @pytest.mark.parametrize("fault", [FaultKind.FIELD_MISSING, FaultKind.BASE64_BROKEN, FaultKind.DER_BROKEN])
-def test_malformed_fields(bench: Bench, function: str, field: str, fault: FaultKind) -> None:
+def test_malformed_fields_do_not_reach_the_card(
+    bench: Bench, function: str, field: str, fault: FaultKind
+) -> None:
     """Any field that is missing, not base64, or cut short is found before the card gets it."""
     if field == "transactionId" and fault is not FaultKind.FIELD_MISSING:
         fault = FaultKind.WRONG_TRANSACTION_ID
@@ -315,7 +319,7 @@ def test_other_words_for_success(bench: Bench, word: str) -> None:
     works(bench)
 
 
-def test_metadata_differ(bench: Bench) -> None:
+def test_a_package_with_other_metadata_does_not_reach_the_card(bench: Bench) -> None:
     """A package with another profile than the one shown never reaches the card."""
     bench.smdp.faults.add(Fault(kind=FaultKind.METADATA_MISMATCH, function=CLIENT))
     order = bench.order()
@@ -385,7 +389,7 @@ def test_iccid_there_already(bench: Bench) -> None:
     assert [str(profile.iccid) for profile in bench.card.profiles] == [ICCID, OTHER_ICCID]
 
 
-def test_card_full(make_bench: MakeBench) -> None:
+def test_a_full_card_is_a_temporary_failure(make_bench: MakeBench) -> None:
     """The error states that the card is full, with the remedy; the server gets a temporary failure."""
     with make_bench(behaviour=CardBehaviour(memory=10_000)) as bench:
         error = fails(
@@ -456,7 +460,7 @@ def test_card_refuses_a_segment_without_result(bench: Bench) -> None:
     works(bench)
 
 
-def test_card_mumbles(bench: Bench) -> None:
+def test_after_an_invalid_card_answer_the_session_is_cancelled(bench: Bench) -> None:
     """After an invalid answer to AuthenticateServer, lpad cancels: the card may have accepted it."""
     order = bench.order()
     bench.card.faults.corrupt(0xBF38, lambda _: bytes.fromhex("BF3803800101"))

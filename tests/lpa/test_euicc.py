@@ -113,7 +113,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("act", "answer", "function", "code", "reason", "said"), REFUSALS)
-def test_refusals(
+def test_each_error_code_becomes_an_error(
     act: Callable[[Euicc], Any], answer: str, function: str, code: int, reason: str, said: str
 ) -> None:
     """Each error code becomes an error with function, code, reason and remedy."""
@@ -231,7 +231,7 @@ def test_a_card_that_refuses_for_another_reason(other: str | CardStatus) -> None
     assert len(isdr.sent) == 1
 
 
-def test_searches() -> None:
+def test_profiles_are_searched_without_icons() -> None:
     """A caller can request one profile, or a class of profiles; by default a list omits icons."""
     isdr = ScriptedIsdr(*["BF2D02A000"] * 3)
     euicc = Euicc(isdr)
@@ -375,7 +375,7 @@ def test_stopping_between_segments() -> None:
 
 
 @pytest.mark.parametrize("reason", list(CancelSessionReason))
-def test_cancelling(reason: CancelSessionReason) -> None:
+def test_a_signed_cancellation_is_passed_on_unchanged(reason: CancelSessionReason) -> None:
     """The card's signed answer is passed on unchanged."""
     answer = tlv.encode(0xBF41, tlv.encode(0xA0, b"\x30\x00", tlv.encode(0x5F37, bytes(64))))
     isdr = ScriptedIsdr(answer)

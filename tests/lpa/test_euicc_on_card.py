@@ -37,7 +37,7 @@ def states(bench: Bench) -> dict[Iccid, ProfileState]:
         return {profile.iccid: profile.state for profile in euicc.get_profiles_info(deadline=soon())}
 
 
-def test_information(bench: Bench) -> None:
+def test_the_cards_information_is_read(bench: Bench) -> None:
     """The card's information about itself is read."""
     with bench.euicc() as euicc:
         assert euicc.get_eid(deadline=soon()) == bench.card.eid
@@ -53,7 +53,7 @@ def test_information(bench: Bench) -> None:
     assert isinstance(rules, tuple)
 
 
-def test_addresses(bench: Bench) -> None:
+def test_the_default_address_is_set_and_cleared(bench: Bench) -> None:
     """The default SM-DP+ address is set, read back, cleared and restored."""
     with bench.euicc() as euicc:
         factory = euicc.get_euicc_configured_addresses(deadline=soon())
@@ -66,7 +66,7 @@ def test_addresses(bench: Bench) -> None:
         assert euicc.get_euicc_configured_addresses(deadline=soon()) == factory
 
 
-def test_listing(loaded: Bench) -> None:
+def test_profiles_are_listed_with_icons_on_request(loaded: Bench) -> None:
     """Profiles are listed with the operator's description, icons only on request."""
     with loaded.euicc() as euicc:
         first, second = euicc.get_profiles_info(deadline=soon())
@@ -82,7 +82,7 @@ def test_listing(loaded: Bench) -> None:
     assert tests == ()
 
 
-def test_switching(loaded: Bench) -> None:
+def test_enabling_a_profile_disables_the_other(loaded: Bench) -> None:
     """Enabling one profile disables the other; AIDs identify profiles as well as ICCIDs."""
     aids: dict[Iccid, Aid] = {profile.iccid: profile.aid for profile in loaded.card.profiles}
     with loaded.euicc() as euicc:
@@ -101,7 +101,7 @@ def test_switching_with_refresh(loaded: Bench) -> None:
     assert states(loaded) == {FIRST: ProfileState.DISABLED, SECOND: ProfileState.ENABLED}
 
 
-def test_refusals(loaded: Bench) -> None:
+def test_the_cards_refusals_have_names(loaded: Bench) -> None:
     """The card's own refusals come with their names."""
     unknown = Iccid.parse("8900000000000000000")
     reasons = []
@@ -130,7 +130,7 @@ def test_refusals(loaded: Bench) -> None:
     ]
 
 
-def test_nicknames(loaded: Bench) -> None:
+def test_a_nickname_is_set_and_removed(loaded: Bench) -> None:
     """A name of up to 64 bytes is set and removed."""
     name = "Fernwärme " * 5
     with loaded.euicc() as euicc:
@@ -151,7 +151,7 @@ def test_deleting_and_resetting(loaded: Bench) -> None:
     assert states(loaded) == {}
 
 
-def test_notifications(loaded: Bench) -> None:
+def test_notifications_are_listed_fetched_and_removed(loaded: Bench) -> None:
     """Notifications are listed in order, fetched one by one as the card signed them, and removed."""
     with loaded.euicc() as euicc:
         listed = euicc.list_notification(deadline=soon())

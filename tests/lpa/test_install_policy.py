@@ -172,7 +172,11 @@ def test_nothing_that_was_judged_may_differ_in_the_package(other: dict[str, obje
         ("262-01", "62F2", False),
     ],
 )
-def test_operators(pattern: str, owner: str | None, fits: bool) -> None:  # noqa: FBT001  a table's column
+def test_a_profile_without_owner_needs_all_operators_allowed(
+    pattern: str,
+    owner: str | None,
+    fits: bool,  # noqa: FBT001  a table's column
+) -> None:
     """A profile without an owner is only allowed if all owners are."""
     metadata = read(owner=OperatorId(bytes.fromhex(owner)) if owner else None)
     policy = InstallPolicy(operators=(pattern,))
@@ -204,7 +208,7 @@ def test_operators(pattern: str, owner: str | None, fits: bool) -> None:  # noqa
         ("s*s.com", "s.com", False),
     ],
 )
-def test_servers(pattern: str, address: str, fits: bool) -> None:  # noqa: FBT001  a table's column
+def test_server_names_are_compared_in_lower_case(pattern: str, address: str, fits: bool) -> None:  # noqa: FBT001  a table's column
     """Names are compared in lower case, with the port unless it is 443."""
     policy = InstallPolicy(servers=(pattern,))
     if fits:

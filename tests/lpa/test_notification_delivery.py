@@ -40,7 +40,7 @@ def test_copy_deliver_remove(bench: Bench) -> None:
     assert [got.sequence_number for got in bench.smdp.notifications] == [one.sequence_number for one in found]
 
 
-def test_one_by_number(make_bench: MakeBench) -> None:
+def test_a_notification_is_copied_by_its_number(make_bench: MakeBench) -> None:
     """A single notification is copied by its number, even 0."""
     with make_bench(behaviour=CardBehaviour(first_notification=0)) as bench:
         bench.download(bench.order())
@@ -72,7 +72,7 @@ def test_a_number_that_is_gone(make_bench: MakeBench, is_error: bool) -> None:  
         (FaultKind.DROP_AFTER, None, ServerUnreachable),
     ],
 )
-def test_not_accepted(
+def test_a_delivery_that_is_not_accepted_is_an_error(
     bench: Bench, fault: FaultKind, value: str | int | None, error: type[ServerError]
 ) -> None:
     """Delivery raises an error unless the server accepts; delivered again, the notification is accepted."""
@@ -109,13 +109,13 @@ def test_recipient_with_port() -> None:
 
 
 @pytest.mark.parametrize("address", ["", "https://smdp.example.com/", "-"])
-def test_no_recipient(address: str) -> None:
+def test_an_invalid_recipient_is_named(address: str) -> None:
     """The error for an invalid recipient has the address and the notification's number."""
     with pytest.raises(InvalidValue, match="notification 7"):
         _ = pending(7, address).recipient
 
 
-def test_several_recipients(bench: Bench) -> None:
+def test_each_recipient_gets_a_notification(bench: Bench) -> None:
     """A profile with several recipients leaves one notification for each."""
     recipients = (Recipient((Event.ENABLE, Event.DISABLE)), Recipient((Event.ENABLE,), "second.example.com"))
     bench.download(bench.order(metadata=ProfileMetadata(iccid=ICCID, recipients=recipients)))

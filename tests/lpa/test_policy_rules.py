@@ -65,7 +65,12 @@ def test_the_first_fitting_row_decides(table: list[AuthorisationRule], verdict: 
     ],
 )
 @pytest.mark.parametrize("which", ["gid1", "gid2"])
-def test_group_identifiers(pattern: bytes | None, group: bytes | None, fits: bool, which: str) -> None:  # noqa: FBT001  a table's column
+def test_group_identifiers_are_matched_by_patterns(
+    pattern: bytes | None,
+    group: bytes | None,
+    fits: bool,  # noqa: FBT001  a table's column
+    which: str,
+) -> None:
     """An empty pattern matches any group, and a missing one only an owner without a group."""
     table = [row(operator("EEEEEE", **{which: pattern}))]
     owner = OperatorId(OWNER.mcc_mnc, **{which: group})
@@ -89,6 +94,6 @@ def test_each_rule_is_judged_for_itself() -> None:
     assert judge(("ppr1", "ppr2"), OWNER, table=table) == PolicyVerdict(("ppr1",), ("ppr2",))
 
 
-def test_no_rules() -> None:
+def test_a_profile_without_rules_is_allowed() -> None:
     """A profile without rules is allowed even by an empty table."""
     assert judge((), None, table=[]) == ALLOWED

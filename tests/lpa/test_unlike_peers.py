@@ -145,7 +145,7 @@ def test_a_package_that_was_put_off(make_bench: MakeBench, *, keeps: bool) -> No
         assert [str(stored.iccid) for stored in bench.card.profiles] == [ICCID]
 
 
-def test_many_lives(bench: Bench) -> None:
+def test_many_downloads_leave_nothing_behind(bench: Bench) -> None:
     """After many profiles' lives, channels, notifications and memory are as before the first."""
     memory = bench.card.free_memory
     for _ in range(25):

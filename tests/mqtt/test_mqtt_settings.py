@@ -41,10 +41,10 @@ def written(tmp_path: Path) -> Callable[[str], Path]:
         ("broker: mqtt://localhost\ntls: {ca: ca.pem}", "2: 'tls': certificates need mqtts://"),
         ("broker: mqtts://b\ntls: {key: key.pem}", "2: 'tls': a client certificate needs both"),
         ("broker: mqtts://b\npassword_file: f", "2: 'password_file': a password needs a 'username'"),
-        ("broker: mqtts://b\nlistener: A b", "2: 'listener': a listener's name has up to 32"),
-        ("broker: mqtts://b\nclient_id: a b", "2: 'client_id': a client ID has up to 128"),
-        ("broker: mqtts://b\ntopics: {prefix: 'a/#'}", "2: 'topics.prefix': a topic has up to 200"),
-        ("broker: mqtts://b\ntopics: {prefix: /a}", "2: 'topics.prefix': a topic has up to 200"),
+        ("broker: mqtts://b\nlistener: A b", "2: 'listener': a listener's name must have at most 32"),
+        ("broker: mqtts://b\nclient_id: a b", "2: 'client_id': a client ID must have at most 128"),
+        ("broker: mqtts://b\ntopics: {prefix: 'a/#'}", "2: 'topics.prefix': a topic must have at most 200"),
+        ("broker: mqtts://b\ntopics: {prefix: /a}", "2: 'topics.prefix': a topic must have at most 200"),
         ("broker: mqtts://b\ncommands: [reset]", "'commands[0]': expected one of discover, download, enable"),
         ("broker: mqtts://b\nkeepalive: 1", "'keepalive': expected a whole number >= 10"),
         ("broker: mqtts://b\nversion: 5", "'version': "),
@@ -52,7 +52,7 @@ def written(tmp_path: Path) -> Callable[[str], Path]:
         ("- a", "expected keys and values"),
     ],
 )
-def test_mistakes(written: Callable[[str], Path], text: str, told: str) -> None:
+def test_each_mistake_is_reported_with_its_line(written: Callable[[str], Path], text: str, told: str) -> None:
     """Each mistake is reported with its line."""
     with pytest.raises(InvalidSettings) as caught:
         read_settings(written(text))
@@ -95,14 +95,14 @@ def test_a_bad_password_file(
         settings.password(tmp_path)
 
 
-def test_a_password(written: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_newline_is_not_part_of_the_password(written: Callable[[str], Path], tmp_path: Path) -> None:
     """A password's trailing newline, which an editor adds, is not part of it."""
     settings = read_settings(written("broker: mqtts://b\nusername: u\npassword_file: secret"))
     (tmp_path / "secret").write_text(" with blanks \n")
     assert settings.password(tmp_path) == " with blanks "
 
 
-def test_the_example() -> None:
+def test_the_packaged_example_is_valid() -> None:
     """The packaged file is valid, and names every setting."""
     text = EXAMPLE.read_text()
     settings = read_settings(EXAMPLE)

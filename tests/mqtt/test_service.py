@@ -233,7 +233,9 @@ def _set_password(path: Path, user: str, password: str, *, create: bool = True) 
 
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
-def test_both_versions(gateway: Gateway, broker: Mosquitto, tmp_path: Path, version: str) -> None:
+def test_brokers_of_both_versions_are_served(
+    gateway: Gateway, broker: Mosquitto, tmp_path: Path, version: str
+) -> None:
     """A broker of either version gets events and states."""
     with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, gateway.socket, version=version):
         backend.until(lambda: backend.at(HEALTH))
@@ -279,7 +281,7 @@ def test_a_session_that_is_taken_over(gateway: Gateway, broker: Mosquitto, tmp_p
         backend.until(lambda: "org.lpad.profile.installed.v1" in types(backend))
 
 
-def test_tls(gateway: Gateway, tmp_path: Path) -> None:
+def test_the_brokers_certificate_is_checked(gateway: Gateway, tmp_path: Path) -> None:
     """lpad-mqtt checks the broker's certificate, and shows its own."""
     files = TlsFiles.make(tmp_path / "tls")
     lines = (f"cafile {files.ca}", f"certfile {files.server}", f"keyfile {files.server_key}")
@@ -299,7 +301,9 @@ def test_tls(gateway: Gateway, tmp_path: Path) -> None:
             bridge.until_logged("connected to")
 
 
-def test_redacted_identifiers(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
+def test_redacted_messages_contain_no_whole_identifier(
+    gateway: Gateway, broker: Mosquitto, tmp_path: Path
+) -> None:
     """If the owner requires it, no message has a whole EID or ICCID."""
     with (
         Listener(broker.port) as backend,
@@ -315,7 +319,7 @@ def test_redacted_identifiers(gateway: Gateway, broker: Mosquitto, tmp_path: Pat
         assert f"…{iccid[-4:]}".encode() in said
 
 
-def test_home_assistant(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
+def test_each_card_is_a_sensor_in_home_assistant(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
     """With Home Assistant's discovery messages, each card becomes a sensor, with topics that exist."""
     with (
         Listener(broker.port) as backend,
@@ -326,7 +330,7 @@ def test_home_assistant(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> 
         backend.until(lambda: backend.at(found["state_topic"]) and backend.at(found["availability_topic"]))
 
 
-def test_wrong_settings(tmp_path: Path, broker: Mosquitto) -> None:
+def test_wrong_settings_end_the_service(tmp_path: Path, broker: Mosquitto) -> None:
     """Wrong settings end the service permanently, with a line for each mistake."""
     bridge = Bridge(
         tmp_path / "b", broker, tmp_path / "lpad.sock", broker="mqtt://broker.example.com", colour=1

@@ -111,7 +111,7 @@ def test_hands_over_all_settings(serving: Runner) -> None:
         ("kill -9 $$", Failed, "signal 9"),
     ],
 )
-def test_exit_codes(serving: Runner, text: str, expected: type, told: str) -> None:
+def test_exit_codes_mean_done_again_or_failed(serving: Runner, text: str, expected: type, told: str) -> None:
     """0 means done, 75 means try again, and any other code is a failure."""
     serving.script(serving.command, text)
     outcome = CommandApplier(serving.client).apply(wanted(), deadline=soon())

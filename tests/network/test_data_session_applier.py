@@ -72,7 +72,7 @@ def test_the_session_is_opened_with_the_settings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("kind", "number"), [(IpType.IPV4, 1), (IpType.IPV6, 2)])
-def test_one_kind_of_address(kind: IpType, number: int, tmp_path: Path) -> None:
+def test_only_the_wanted_ip_version_is_requested(kind: IpType, number: int, tmp_path: Path) -> None:
     """The session is requested only for the IP version that the settings name."""
     with mbim_rig(tmp_path) as on:
         assert isinstance(connect(on, NetworkSettings(apn="em", ip=kind)), Applied)

@@ -18,7 +18,7 @@ def test_some_causes_mean_wrong_settings(procedure: Procedure, code: int) -> Non
 @pytest.mark.parametrize(
     "cause", [Cause(Procedure.EMM, 27), Cause(Procedure.ESM, 26), Cause(Procedure.FIVE_GMM, 27)]
 )
-def test_other_causes_do_not(cause: Cause) -> None:
+def test_other_causes_do_not_mean_wrong_settings(cause: Cause) -> None:
     """Other causes do not mean wrong settings, not even the same number in another procedure."""
     assert not cause.wrong_settings
 

@@ -69,7 +69,9 @@ def test_the_sessions_are_opened_with_the_settings(tmp_path: Path, caplog: pytes
 
 
 @pytest.mark.parametrize(("kind", "family", "address"), [(IpType.IPV4, 4, V4), (IpType.IPV6, 6, V6)])
-def test_one_version_of_ip(kind: IpType, family: int, address: str, tmp_path: Path) -> None:
+def test_only_the_wanted_ip_version_is_requested(
+    kind: IpType, family: int, address: str, tmp_path: Path
+) -> None:
     """Sessions are requested only for the IP version that the settings name."""
     with qmi_rig(tmp_path) as on:
         assert isinstance(connect(on, NetworkSettings(apn="em", ip=kind)), Applied)

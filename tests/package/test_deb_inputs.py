@@ -46,7 +46,7 @@ def test_times_do_not_count(tree: Path) -> None:
     assert made_of(tree) == before
 
 
-def test_code_counts(tree: Path) -> None:
+def test_changed_code_makes_another_package(tree: Path) -> None:
     """A change in lpad's code leads to another package."""
     before = made_of(tree)
     pack(tree, "return\n", 1980)

@@ -25,7 +25,7 @@ def answer(*lines: str) -> AtAnswer:
     return AtAnswer(lines, "OK")
 
 
-def test_stored_contexts() -> None:
+def test_stored_contexts_are_read() -> None:
     """Contexts are read with and without further fields; other lines and impossible values are ignored."""
     told = contexts_told(
         answer(
@@ -56,7 +56,7 @@ def test_stored_contexts() -> None:
         (('1,"999.1.1.1","1.2.3.4.5.6.7.8.9.10.11.12.13.14.15.999"',), ()),
     ],
 )
-def test_addresses(lines: tuple[str, ...], addresses: tuple[str, ...]) -> None:
+def test_addresses_of_both_families_are_read(lines: tuple[str, ...], addresses: tuple[str, ...]) -> None:
     """Both families are read, IPv6 in both spellings; an unset address is omitted."""
     assert addresses_told(answer(*lines)) == addresses
 
@@ -72,7 +72,7 @@ def test_addresses(lines: tuple[str, ...], addresses: tuple[str, ...]) -> None:
         ("", None),
     ],
 )
-def test_error_reports(text: str, code: int | None) -> None:
+def test_the_cause_is_found_in_each_familys_report(text: str, code: int | None) -> None:
     """The cause is found in each family's own report."""
     assert esm_cause_told(answer(text)) == code
 
@@ -93,7 +93,7 @@ def test_only_standard_reject_causes_are_reported(text: str, code: int | None) -
     assert reject_cause_told(answer(text)) == code
 
 
-def test_states() -> None:
+def test_contexts_and_attachment_are_read() -> None:
     """The answers show whether a context is active, and whether the modem is attached."""
     assert is_active(answer("1,1", "2,0"), 1) is True
     assert is_active(answer("1,1", "2,0"), 2) is False
@@ -111,7 +111,7 @@ def test_states() -> None:
         (AuthenticationCommand.PDPAUTH, 'AT#PDPAUTH=1,2,"u","p"'),
     ],
 )
-def test_authentication(command: AuthenticationCommand, text: str) -> None:
+def test_authentication_has_each_familys_order(command: AuthenticationCommand, text: str) -> None:
     """The authentication command has the parameters in the order of each modem family."""
     assert authentication(command, CONTEXT, kind=2, username="u", password="p").text == text
 

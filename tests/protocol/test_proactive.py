@@ -84,12 +84,12 @@ def test_any_bytes_are_read_or_malformed(raw: bytes) -> None:
         "open-channel",
     ],
 )
-def test_reactions(kind: int, qualifier: int, reaction: Reaction) -> None:
+def test_each_command_has_its_reaction(kind: int, qualifier: int, reaction: Reaction) -> None:
     """Lpad handles REFRESH, refuses commands for a screen or a radio, and answers 'UICC reset' by a reset."""
     assert reaction_to(ProactiveCommand(1, kind, qualifier)) == reaction
 
 
-def test_terminal_response() -> None:
+def test_a_terminal_response_repeats_the_details() -> None:
     """The response repeats the command's details, swaps the devices, and contains the result."""
     command = ProactiveCommand(2, 0x21, 0x80)
     sent = bytes(terminal_response(command, Result.BEYOND_CAPABILITIES))
@@ -104,11 +104,11 @@ def test_terminal_response_keeps_the_poll_interval() -> None:
 
 
 @pytest.mark.parametrize(("length", "le"), [(1, "01"), (11, "0b"), (255, "ff"), (256, "00")])
-def test_fetch(length: int, le: str) -> None:
+def test_fetch_requests_the_announced_length(length: int, le: str) -> None:
     """FETCH requests the length that the status word announced."""
     assert bytes(fetch(length)).hex() == "80120000" + le
 
 
-def test_terminal_profile() -> None:
+def test_the_terminal_profile_offers_only_refresh() -> None:
     """The terminal profile offers only REFRESH."""
     assert bytes(terminal_profile(REFRESH_ONLY)).hex() == "8010000003010080"

@@ -24,6 +24,6 @@ from lpad.protocol.radio_power_answer import functionality_told
         (("\N{ARABIC-INDIC DIGIT ONE}",), None),
     ],
 )
-def test_levels(lines: tuple[str, ...], level: int | None) -> None:
+def test_the_level_is_read_from_the_answer(lines: tuple[str, ...], level: int | None) -> None:
     """The first number of a line is the level; anything else is unknown."""
     assert functionality_told(AtAnswer(lines, "OK")) == level

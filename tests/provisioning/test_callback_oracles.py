@@ -136,7 +136,7 @@ def test_the_standard_webhooks_library(key: bytes, body: str, sent: str, form: s
 
 
 @pytest.mark.parametrize("vector", TELNYX, ids=lambda each: each["what"])
-def test_telnyx_vectors(vector: dict[str, Any]) -> None:
+def test_vectors_for_telnyx_get_their_verdict(vector: dict[str, Any]) -> None:
     """Lpad's own vectors for Telnyx, valid and invalid, get their verdict."""
     headers = {
         "telnyx-timestamp": vector["timestamp"],

@@ -50,7 +50,7 @@ def signed(scheme: str) -> tuple[Callback, str]:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_right(scheme: str) -> None:
+def test_a_right_signature_is_accepted(scheme: str) -> None:
     """A right signature is accepted; if the scheme has a time, it is reported."""
     callback, secret = signed(scheme)
     assert verify(scheme, callback, secret=secret) in (None, NOW)
@@ -58,7 +58,7 @@ def test_right(scheme: str) -> None:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("wrong", ["body", "secret", "signature", "no-header"])
-def test_wrong(scheme: str, wrong: str) -> None:
+def test_a_wrong_signature_is_refused(scheme: str, wrong: str) -> None:
     """Another body, secret or signature, or no header at all, is refused."""
     callback, secret = signed(scheme)
     headers = dict(callback.headers)
@@ -144,7 +144,7 @@ def test_standard_webhooks_with_a_public_key() -> None:
 
 
 @pytest.mark.test_data
-def test_published_vectors(test_data: Path) -> None:
+def test_published_signatures_are_valid(test_data: Path) -> None:
     """KORE's three published examples, and Twilio's, are valid."""
     path = test_data / "platforms" / "signature_vectors.json"
     found: dict[str, list[dict[str, Any]]] = json.loads(path.read_text())

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_file(tmp_path: Path) -> None:
+def test_a_credential_is_the_line_of_its_file(tmp_path: Path) -> None:
     """A credential is the file's one line."""
     path = tmp_path / "key"
     path.write_text("s3cret\n")
@@ -22,7 +22,7 @@ def test_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
-def test_others_can_read_it(tmp_path: Path, mode: int) -> None:
+def test_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
     """A file that others can read is refused, with the command that mends it."""
     path = tmp_path / "key"
     path.write_text("s3cret")
@@ -33,7 +33,7 @@ def test_others_can_read_it(tmp_path: Path, mode: int) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"a\nb", b"\xff\xfe", b"x" * 20_000])
-def test_no_credential(tmp_path: Path, content: bytes) -> None:
+def test_invalid_credentials_are_refused(tmp_path: Path, content: bytes) -> None:
     """An empty file, several lines, or what is not text is not a credential."""
     path = tmp_path / "key"
     path.write_bytes(content)
@@ -42,7 +42,7 @@ def test_no_credential(tmp_path: Path, content: bytes) -> None:
         read_credential("key", resolve=tmp_path.joinpath)
 
 
-def test_systemds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_systemds_credentials_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name without a slash is searched for among systemd's credentials first."""
     folder = tmp_path / "systemd"
     folder.mkdir()

@@ -60,7 +60,7 @@ def test_an_order_is_found_or_repeated(bench: Bench, like: str) -> None:
         assert server.orders == before
 
 
-def test_soracoms_pages(bench: Bench) -> None:
+def test_orders_on_further_pages_are_found(bench: Bench) -> None:
     """Orders beyond the first page are found by the header that marks it."""
     server = bench.platform("soracom")
     for number in range(230):
@@ -70,7 +70,7 @@ def test_soracoms_pages(bench: Bench) -> None:
     assert server.calls["find"] == 3
 
 
-def test_soracoms_draft(bench: Bench) -> None:
+def test_a_draft_is_found_and_confirmed(bench: Bench) -> None:
     """An order that is still a draft is found as a draft; confirming the draft makes no second order."""
     server = bench.platform("soracom")
     platform = bench.opened(server)
@@ -85,7 +85,7 @@ def test_soracoms_draft(bench: Bench) -> None:
     assert platform.look(made, deadline=soon()).profile is Stage.GONE
 
 
-def test_telnyx_line(bench: Bench) -> None:
+def test_a_telnyx_line_is_enabled_and_disabled(bench: Bench) -> None:
     """A SIM card is enabled and disabled, and its state is read from inside an object."""
     server = bench.platform("telnyx")
     platform = bench.opened(server)
@@ -127,7 +127,7 @@ def test_yonis_errors_under_200(bench: Bench, fault: PlatformFault, cause: str) 
     assert caught.value.details["cause"] == cause
 
 
-def test_yonis_products(bench: Bench) -> None:
+def test_yonis_products_have_price_and_days(bench: Bench) -> None:
     """Packages are listed with price and days; a number is shown as text."""
     (product,) = bench.opened(bench.platform("yoni")).products(deadline=soon())
     assert (product.id, product.price, product.validity) == ("EU-1GB-30D", "3.50", "30")
@@ -144,7 +144,7 @@ def test_yoni_is_busy(bench: Bench) -> None:
         platform.order(WISH, deadline=soon())
 
 
-def test_things(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_things_changes_lines(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines are found by EID, activated, suspended and retired, and the IMEI is the platform's."""
     server = bench.platform("things")
     thing = server.stock.order(eid=EID)

@@ -35,7 +35,9 @@ def client(bench: Bench, server: SimulatedPlatform) -> Client:
     return Client(ACCOUNT, AUTH_TOKEN, http_client=http)
 
 
-def test_it_orders_lists_and_updates(bench: Bench, server: SimulatedPlatform, client: Client) -> None:
+def test_twilios_library_orders_lists_and_updates(
+    bench: Bench, server: SimulatedPlatform, client: Client
+) -> None:
     """A profile that Twilio's library orders, polls and activates is the one that lpad finds."""
     supersim = client.supersim.v1
     ordered = supersim.esim_profiles.create(eid=EID)
@@ -57,7 +59,7 @@ def test_it_orders_lists_and_updates(bench: Bench, server: SimulatedPlatform, cl
     assert (found.id, found.profile, found.line) == (ordered.sid, Stage.AVAILABLE, Line.LIVE)
 
 
-def test_it_reads_all_pages(server: SimulatedPlatform, client: Client) -> None:
+def test_twilios_library_reads_all_pages(server: SimulatedPlatform, client: Client) -> None:
     """Twilio's library follows the pages of the simulated platform to their end."""
     for _ in range(23):
         server.stock.order(eid=EID)
@@ -78,7 +80,7 @@ def test_a_profile_with_a_matching_id(client: Client) -> None:
     ("fault", "status", "code"),
     [(PlatformFault.NO_STOCK, 400, 83500), (PlatformFault.TOKEN_EXPIRED, 401, 20003)],
 )
-def test_its_errors(
+def test_refusals_are_errors_of_twilios_library(
     server: SimulatedPlatform, client: Client, fault: PlatformFault, status: int, code: int
 ) -> None:
     """A refusal is an error of Twilio's library, with status and code."""

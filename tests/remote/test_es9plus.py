@@ -192,7 +192,7 @@ def test_connection_close_is_honoured(bench: Bench) -> None:
         *(Reply(200, body) for body in (b"", SUCCESS, SUCCESS.replace(b"Success", b"WithWarning"), b" {} ")),
     ],
 )
-def test_notification_accepted(bench: Bench, reply: Reply) -> None:
+def test_each_form_of_acceptance_is_read(bench: Bench, reply: Reply) -> None:
     """Success without a body, with an empty object, or with a header Executed, is acceptance."""
     notify(bench.client(bench.server(reply)))
 
@@ -315,7 +315,7 @@ def test_wrong_address_stays_wrong(bench: Bench, address: str, asked: int) -> No
 @pytest.mark.parametrize(
     ("status", "retryable"), [(400, False), (401, False), (404, False), (408, True), (429, True)]
 )
-def test_http_status(bench: Bench, status: int, retryable: bool) -> None:  # noqa: FBT001  a table's column
+def test_4xx_is_an_unreachable_server(bench: Bench, status: int, retryable: bool) -> None:  # noqa: FBT001  a table's column
     """4xx count as an unreachable server; the error states which of them are temporary."""
     client = bench.client(bench.server(Reply(status, b"<html>no</html>")))
     with pytest.raises(ServerUnreachable) as caught:
@@ -354,14 +354,14 @@ def test_redirects_are_refused(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"header":{}}', b"\x1f\x8b\x08\x00"])
-def test_malformed_body(bench: Bench, body: bytes) -> None:
+def test_a_malformed_body_names_the_function(bench: Bench, body: bytes) -> None:
     """A successful answer that is not valid JSON is malformed, and the error names the function."""
     client = bench.client(bench.server(Reply(200, body)))
     with pytest.raises(ServerMalformed, match=r"ES9\+.InitiateAuthentication"):
         initiate(client)
 
 
-def test_oversized_body(bench: Bench) -> None:
+def test_an_oversized_body_is_not_read(bench: Bench) -> None:
     """A far too large answer is not read to its end, and the next request works."""
     replies = iter([Reply(200, b" " * 300_000), Reply(204)])
     client = bench.client(bench.server(lambda _: next(replies)))
@@ -419,7 +419,7 @@ def test_large_package_is_not_an_oversized_body(bench: Bench) -> None:
     assert len(answer.bound_profile_package) == 1_050_000
 
 
-def test_not_http(bench: Bench) -> None:
+def test_a_server_without_http_is_malformed(bench: Bench) -> None:
     """A server with another protocol over TLS is malformed."""
     client = bench.client(bench.server(Reply(raw=b"220 mail.example.com ESMTP\r\n\r\n", keep=False)))
     with pytest.raises(ServerMalformed, match="as HTTP"):
@@ -445,7 +445,7 @@ def test_no_request_is_sent_twice(bench: Bench) -> None:
     assert len(server.seen) == 1
 
 
-def test_silent_server(bench: Bench) -> None:
+def test_a_silent_server_costs_only_the_deadline(bench: Bench) -> None:
     """A server that takes the request and stays silent costs only the time until the deadline."""
     release = threading.Event()
 
@@ -469,7 +469,7 @@ def test_silent_server(bench: Bench) -> None:
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK",
     ],
 )
-def test_dripping_server(bench: Bench, start: bytes) -> None:
+def test_a_dripping_server_is_abandoned(bench: Bench, start: bytes) -> None:
     """A server that sends a byte now and then, in any part of the answer, is abandoned at the deadline."""
     done = threading.Event()
 

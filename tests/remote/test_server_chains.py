@@ -27,6 +27,6 @@ def test_the_table_has_all_cases() -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_answer(name: str, world: World, tmp_path: Path) -> None:
+def test_each_chain_gets_the_tables_verdict(name: str, world: World, tmp_path: Path) -> None:
     """A real server with the chain gets the table's verdict, and no request."""
     assert answer(name, world, tmp_path) == TABLE[name], "run python -m remote.chain_table in tests/"

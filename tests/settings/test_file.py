@@ -152,7 +152,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("release", "expected"), [(15, "0f0000"), ("15", "0f0000"), (15.2, "0f0200"), ("8.1.3", "080103")]
 )
-def test_releases(release: str | float, expected: str) -> None:
+def test_releases_are_numbers_with_or_without_parts(release: str | float, expected: str) -> None:
     """A release is written as a number, with or without its parts."""
     assert version_bytes(release).hex() == expected
 

@@ -177,7 +177,7 @@ def test_leaves_no_thread(driver: Driver, card: CountingCard) -> None:
     ("text", "address"),
     [("localhost:35964", ("localhost", 35964)), ("10.0.0.1", ("10.0.0.1", FIRST_PORT))],
 )
-def test_addresses(text: str, address: tuple[str, int]) -> None:
+def test_an_address_is_host_and_port(text: str, address: tuple[str, int]) -> None:
     """An address is HOST:PORT, or HOST alone for the first reader."""
     assert split_address(text) == address
 

@@ -19,7 +19,7 @@ def put(gateway: Gateway) -> str:
     return "/usr/lib/lpad/bin/python3 /srv/network_in_its_place.py"
 
 
-def test_it_may_apply_network_settings(gateway: Gateway) -> None:
+def test_the_daemon_may_apply_network_settings(gateway: Gateway) -> None:
     """In the daemon's place a connection can be stored and changed, and both daemons answer."""
     command = put(gateway)
     # Debian's ModemManager does without containers
@@ -41,7 +41,7 @@ def test_it_may_apply_network_settings(gateway: Gateway) -> None:
     assert gateway.run("stat", "--format=%a %U", stored).split() == ["600", "root"]
 
 
-def test_others_may_not(gateway: Gateway) -> None:
+def test_other_users_may_not_apply_network_settings(gateway: Gateway) -> None:
     """Another user is refused, and the sentence names the polkit action."""
     found = json.loads(gateway.run(*put(gateway).split(), user="mallory"))
     assert found["apply"][0] == "Failed"

@@ -73,7 +73,7 @@ def test_built_again_it_is_reused(package: Path, release: str, tmp_path: Path) -
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-def test_installed(bare: Gateway, package: Path) -> None:
+def test_an_installed_lpad_runs_in_order(bare: Gateway, package: Path) -> None:
     """Installed without a network, lpad runs with its own settings, and every file is in order."""
     bare.install(package)
     assert bare.active("lpad.service") == bare.active("lpad.socket") == "active"
@@ -123,7 +123,7 @@ def test_works_after_the_upgrade(bare: Gateway) -> None:
     assert (change["state"], change["result"]["enabled"]) == ("done", True)
 
 
-def test_removed(bare: Gateway) -> None:
+def test_a_removed_lpad_leaves_settings_and_journal(bare: Gateway) -> None:
     """After the removal nothing runs and no program is left, but settings and journal are."""
     bare.run("dpkg", "--remove", "lpad")
     assert installed(bare).startswith("rc ")
@@ -144,7 +144,7 @@ def test_installed_again(bare: Gateway, package: Path) -> None:
     assert {each["kind"] for each in bare.lpactl("changes")["changes"]} >= {"download"}
 
 
-def test_purged(bare: Gateway) -> None:
+def test_a_purged_lpad_leaves_only_its_user(bare: Gateway) -> None:
     """After a purge, settings, certificates and journal are gone; the user stays."""
     bare.run("dpkg", "--purge", "lpad")
     assert installed(bare) == ""

@@ -33,14 +33,14 @@ def refused(answer: tuple[int, Any], role: str) -> bool:
     return status == 403 and problem["kind"] == "not-permitted" and f"'{role}'" in problem["detail"]
 
 
-def test_install(gateway: Gateway, iccid: str) -> None:
+def test_the_role_install_downloads_only(gateway: Gateway, iccid: str) -> None:
     """A user with the role install gets a profile onto the card, and neither switches nor deletes it."""
     assert gateway.profiles()[iccid] == "disabled"
     assert refused(gateway.curl(f"{PROFILES}/{iccid}/enable", "--request", "POST", user="ines"), "switch")
     assert refused(gateway.curl(f"{PROFILES}/{iccid}", "--request", "DELETE", user="ines"), "admin")
 
 
-def test_switch(gateway: Gateway, iccid: str) -> None:
+def test_the_role_switch_enables_only(gateway: Gateway, iccid: str) -> None:
     """A user with the role switch enables the profile, but cannot download one."""
     change = gateway.lpactl("enable", iccid, user="sam")
     assert change["state"] == "done"
@@ -49,13 +49,13 @@ def test_switch(gateway: Gateway, iccid: str) -> None:
     assert "'install'" in refusal
 
 
-def test_read(gateway: Gateway, iccid: str) -> None:
+def test_the_role_read_changes_nothing(gateway: Gateway, iccid: str) -> None:
     """A user with the role read sees the profiles, but cannot change anything."""
     assert gateway.lpactl("profiles", user="rita")["profiles"][0]["iccid"] == iccid
     assert refused(gateway.curl(f"{PROFILES}/{iccid}/disable", "--request", "POST", user="rita"), "switch")
 
 
-def test_admin(gateway: Gateway, iccid: str) -> None:
+def test_the_role_admin_permits_everything(gateway: Gateway, iccid: str) -> None:
     """A member of the group lpad has all permissions: here disable and delete."""
     assert gateway.lpactl("disable", iccid, "--accept-offline", user="ada")["state"] == "done"
     assert gateway.lpactl("delete", iccid, "--yes", user="ada")["state"] == "done"

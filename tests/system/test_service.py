@@ -59,7 +59,7 @@ def later_starts(gateway: Gateway) -> list[str]:
     return re.findall(r"run-\S+\.service", gateway.run("systemctl", "list-timers", "--all"))
 
 
-def test_it_runs(gateway: Gateway) -> None:
+def test_service_and_socket_run_after_the_next_boot(gateway: Gateway) -> None:
     """Service and socket are up, even after the next boot, and the socket is closed to others."""
     assert gateway.active("lpad.service") == gateway.active("lpad.socket") == "active"
     assert gateway.run("systemctl", "is-enabled", "lpad.service", "lpad.socket").split() == [
@@ -73,7 +73,7 @@ def test_it_runs(gateway: Gateway) -> None:
     assert "other::---" in permissions
 
 
-def test_its_journal_has_fields(gateway: Gateway) -> None:
+def test_log_entries_are_selected_by_field(gateway: Gateway) -> None:
     """The log entries of a card and a change can be selected by field."""
     gateway.ready()
     gateway.lpactl("info", "--refresh")
@@ -87,7 +87,7 @@ def test_its_journal_has_fields(gateway: Gateway) -> None:
     assert entries[-1]["PRIORITY"] == "6"
 
 
-def test_it_is_confined(gateway: Gateway) -> None:
+def test_the_daemon_is_confined(gateway: Gateway) -> None:
     """In the daemon's place only what lpad needs can be written, opened or gained."""
     found = in_its_place(gateway)
     status, tried = found["status"], found["attempts"]

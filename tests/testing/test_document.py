@@ -27,7 +27,7 @@ def run_my_program(_option, socket, _verb, name):
 """
 
 
-def test_examples(pytester: pytest.Pytester) -> None:
+def test_each_example_passes_unchanged(pytester: pytest.Pytester) -> None:
     """Each example in the document passes unchanged."""
     examples = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
     pytester.makepyfile(PREAMBLE + "\n\n".join(examples))

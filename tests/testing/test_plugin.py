@@ -33,7 +33,7 @@ def run(pytester: pytest.Pytester, program: str) -> pytest.RunResult:
     return pytester.runpytest_subprocess("-W", "error", "--strict-markers")
 
 
-def test_one_fixture(pytester: pytest.Pytester) -> None:
+def test_the_fixture_starts_and_stops_everything(pytester: pytest.Pytester) -> None:
     """The fixture alone starts a daemon that downloads from a server to a card, and stops everything."""
     done = run(
         pytester,
@@ -78,7 +78,7 @@ def test_parts(pytester: pytest.Pytester) -> None:
     done.assert_outcomes(passed=1)
 
 
-def test_marker(pytester: pytest.Pytester) -> None:
+def test_the_marker_selects_modem_and_settings(pytester: pytest.Pytester) -> None:
     """The marker selects the modem and adds settings; unknown names are reported immediately."""
     done = run(
         pytester,

@@ -23,9 +23,9 @@ _DESCRIPTION = """\
 Local Profile Assistant: HTTP/1.1 with JSON over a Unix socket, `/run/lpad/lpad.sock` unless the settings name
 another path.
 
-No request carries credentials. The kernel tells lpad the calling user, and the setting `access` gives users
-and groups their roles; each operation names the role that it needs. docs/api.md explains changes, guards,
-errors and the stream of events.
+No request carries credentials. The kernel identifies the calling user to lpad, and the setting `access` gives
+users and groups their roles; each operation names the role that it needs. docs/api.md explains changes,
+guards, errors and the stream of events.
 """
 
 

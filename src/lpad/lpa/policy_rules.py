@@ -86,7 +86,7 @@ def _fits(pattern: OperatorId, owner: OperatorId) -> bool:
 def _group_fits(pattern: bytes | None, group: bytes | None) -> bool:
     """Compare a group identifier.
 
-    An empty pattern matches any, a missing one matches only a missing identifier.
+    An empty pattern matches any identifier, a missing pattern only a missing identifier.
     """
     if pattern is None:
         return not group

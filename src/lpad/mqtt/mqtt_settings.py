@@ -55,7 +55,8 @@ class TopicsSection(Section, frozen=True):
         """Report a prefix that cannot begin a topic."""
         if self.prefix is not None and not _TOPIC.fullmatch(self.prefix):
             report.wrong(
-                "a topic has up to 200 characters without + and #, and does not begin with / or $", "prefix"
+                "a topic must have at most 200 characters without + and #, and not begin with / or $",
+                "prefix",
             )
 
 
@@ -84,9 +85,11 @@ class MqttSettings(Section, frozen=True):
         if report.sound("broker"):
             self._check_broker(report)
         if self.client_id is not None and not _CLIENT_ID.fullmatch(self.client_id):
-            report.wrong("a client ID has up to 128 letters, digits and . _ : @ -", "client_id")
+            report.wrong("a client ID must have at most 128 letters, digits and . _ : @ -", "client_id")
         if not _LISTENER.fullmatch(self.listener):
-            report.wrong("a listener's name has up to 32 lower-case letters, digits and . _ -", "listener")
+            report.wrong(
+                "a listener's name must have at most 32 lower-case letters, digits and . _ -", "listener"
+            )
         if self.password_file is not None and self.username is None:
             report.wrong("a password needs a 'username'", "password_file")
 

@@ -32,4 +32,4 @@ class OwnersProgram(enum.StrEnum):
 
 
 Culprit = Layer | OwnersProgram
-"""Whatever a report can name as failed."""
+"""All layers and programs that a report can name as failed."""

@@ -71,7 +71,7 @@ def test_events_missing_from_the_outbox_are_reported_as_lost(lab: Lab) -> None:
                 assert next(events)["id"] == "1"
 
 
-def test_filters(lab: Lab) -> None:
+def test_a_filter_selects_the_events_of_a_change_or_card(lab: Lab) -> None:
     """A filter selects the events of one change or one card; each keeps its number."""
     lab.install()
     change = lab.carry_out(Kind.ENABLE, iccid=FIRST)

@@ -39,7 +39,9 @@ def post(gateway: Gateway, path: str, **body: Any) -> Any:
     ("path", "body"),
     [(f"profiles/{FIRST}/disable", {}), ("reset", {"operational_profiles": True})],
 )
-def test_they_are_refused(online: Gateway, path: str, body: dict[str, Any]) -> None:
+def test_requests_that_take_the_device_offline_are_refused(
+    online: Gateway, path: str, body: dict[str, Any]
+) -> None:
     """The answer is 409, names the profile, and explains how to accept being offline; nothing is done."""
     response = post(online, path, **body)
     problem = response.json()
@@ -53,7 +55,9 @@ def test_they_are_refused(online: Gateway, path: str, body: dict[str, Any]) -> N
     ("path", "body"),
     [(f"profiles/{FIRST}/disable", {}), ("reset", {"operational_profiles": True})],
 )
-def test_they_are_done_if_that_is_meant(online: Gateway, path: str, body: dict[str, Any]) -> None:
+def test_accept_offline_has_such_a_request_carried_out(
+    online: Gateway, path: str, body: dict[str, Any]
+) -> None:
     """With accept_offline the request is carried out."""
     assert post(online, path, **body, accept_offline=True).json()["state"] == "done"
 
@@ -80,7 +84,7 @@ def test_the_owner_of_a_bench_accepts_it_for_every_request(online: Gateway) -> N
     assert post(online, f"profiles/{FIRST}/disable").json()["state"] == "done"
 
 
-def test_it_is_checked_again_when_it_runs(online: Gateway) -> None:
+def test_the_profile_is_checked_again_when_the_change_runs(online: Gateway) -> None:
     """A request that was harmless at first is refused if its profile is enabled when the change runs."""
     lab = online.lab
     enabling = lab.submit(Kind.ENABLE, iccid=SECOND)

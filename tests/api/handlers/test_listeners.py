@@ -83,7 +83,7 @@ def test_dropped_events_are_counted_until_acknowledged(lab: Lab) -> None:
         assert gateway.get("/v1/webhooks")["dropped"] == dropped
 
 
-def test_another_journal(lab: Lab) -> None:
+def test_an_id_of_another_journal_is_reported_as_lost(lab: Lab) -> None:
     """After an ID that lpad never assigned, a loss is reported; all events follow, none as acknowledged."""
     lab.install()
     with Gateway(lab) as gateway:

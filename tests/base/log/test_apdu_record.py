@@ -30,7 +30,7 @@ def stopped() -> Iterator[None]:
     record_apdus(None)
 
 
-def test_it_is_whole(tmp_path: Path) -> None:
+def test_the_record_has_every_command_and_answer(tmp_path: Path) -> None:
     """The record has every command and answer, with card and change; only the owner may read the file."""
     path = tmp_path / "apdus"
     record_apdus(path)

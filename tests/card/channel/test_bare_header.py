@@ -59,7 +59,7 @@ def test_four_bytes_where_five_are_too_many(how: str) -> None:
     assert closings(card) == ["0070800100", "00708001", "00708002", "00708003"]
 
 
-def test_both_refused_is_reported() -> None:
+def test_if_both_forms_are_refused_the_first_reason_is_reported() -> None:
     """If a link refuses both forms, the error gives the reason for the first refusal."""
     card = Picky()
     card.refused = (4, 5)

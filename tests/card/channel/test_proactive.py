@@ -80,7 +80,7 @@ def test_profile_state_change() -> None:
     assert card.resets == 1
 
 
-def test_several_wishes() -> None:
+def test_several_commands_are_handled_with_one_reset() -> None:
     """If a card announces a command after each response, lpad handles them all and resets the card once."""
     card = WishfulCard(DISPLAY, STATE_CHANGE, DISPLAY)
     served(card).transmit(STORE_DATA, deadline=soon())
@@ -123,7 +123,7 @@ def test_the_commands_answer_stands(caplog: pytest.LogCaptureFixture, fails_at: 
     ("ins", "answer"),
     [(0x12, b"\x6f\x00"), (0x12, b"\x90\x00"), (0x12, b"\xd0\x01\x90\x00"), (0x14, b"\x6f\x00")],
 )
-def test_odd_answers(caplog: pytest.LogCaptureFixture, ins: int, answer: bytes) -> None:
+def test_odd_answers_to_fetch_are_logged(caplog: pytest.LogCaptureFixture, ins: int, answer: bytes) -> None:
     """A card that refuses FETCH, or returns something else, is reported in the log."""
     card = WishfulCard(DISPLAY)
     card.status_of[ins] = answer

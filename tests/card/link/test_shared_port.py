@@ -64,7 +64,7 @@ def test_the_port_is_opened_once_and_closed_after_the_last() -> None:
     assert bench.devices[0].closed == 1
 
 
-def test_one_waits_while_the_other_works() -> None:
+def test_a_link_waits_while_the_other_one_works() -> None:
     """No APDU of one comes between those of the other (gsm-sip-bridge#17)."""
     bench = Bench()
     first, second = bench.shared.open_link(soon()), bench.shared.open_link(soon())

@@ -101,7 +101,7 @@ def test_channels_of_a_killed_process_are_closed_at_the_start(tmp_path: Path) ->
         assert list(modem.function.channels.open.values()) == [1]
 
 
-def test_what_the_firmware_wants_is_remembered(tmp_path: Path) -> None:
+def test_the_parameters_that_worked_are_remembered(tmp_path: Path) -> None:
     """The second link opens its channel at the first attempt."""
     card = ScriptedCard(answers={GET_EID: EID})
     habits = MbimHabits(select_p2=(4,), class_byte_types=(0,))

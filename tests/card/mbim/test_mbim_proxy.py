@@ -150,7 +150,7 @@ def test_a_proxy_that_refuses_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "nothing"])
-def test_what_is_no_port_is_named(kind: str, tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_port_is_named(kind: str, tmp_path: Path) -> None:
     """A path to anything but a port is refused before anything is sent."""
     path = tmp_path / "cdc-wdm0"
     if kind == "file":

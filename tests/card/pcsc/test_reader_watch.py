@@ -67,7 +67,7 @@ def test_closing_ends_the_waiting(pcscd: PrivatePcscd) -> None:
     assert not waiting.is_alive()
 
 
-def test_pcscd_dies(pcscd: PrivatePcscd) -> None:
+def test_the_end_of_pcscd_is_an_error(pcscd: PrivatePcscd) -> None:
     """Without pcscd there is nothing to wait for: an error, immediately."""
     with ReaderWatch(FIRST) as watch:
         watch.wait_for_change(deadline=soon())

@@ -49,7 +49,7 @@ def opened(loan: PortLoan, port: str) -> Line:
     return loan.open_line(port, baud=115200, deadline=soon())
 
 
-def test_inhibits_and_hands_back(bus: str, port: str) -> None:
+def test_a_modem_is_inhibited_and_handed_back(bus: str, port: str) -> None:
     """ModemManager closes its port for as long as lpad needs it, and takes it again afterwards."""
     with ModemManagerDouble(bus, {UID: port}) as manager:
         loan = PortLoan(port, hold=5)
@@ -62,7 +62,7 @@ def test_inhibits_and_hands_back(bus: str, port: str) -> None:
         assert loan.hold is None
 
 
-def test_loan_outlasts_the_line(bus: str, port: str) -> None:
+def test_a_loan_outlasts_the_serial_line(bus: str, port: str) -> None:
     """If lpad opens the port again in the middle of a change, the modem is still borrowed."""
     with ModemManagerDouble(bus, {UID: port}) as manager:
         loan = PortLoan(port, hold=5)
@@ -76,7 +76,7 @@ def test_loan_outlasts_the_line(bus: str, port: str) -> None:
         assert manager.wait_for("took") == [f"inhibited {UID}", f"lifted {UID}", f"took {UID}"]
 
 
-def test_killed(bus: str, port: str) -> None:
+def test_a_killed_lpad_hands_the_modem_back(bus: str, port: str) -> None:
     """A modem is handed back when lpad is killed."""
     program = (
         "import sys; from lpad.base.deadline import Deadline\n"
@@ -100,7 +100,7 @@ def test_killed(bus: str, port: str) -> None:
         assert manager.wait_for("took") == [f"lifted {UID}", f"took {UID}"]
 
 
-def test_restarted(bus: str, port: str) -> None:
+def test_a_restarted_modem_manager_is_asked_again(bus: str, port: str) -> None:
     """A ModemManager that restarts while the port is borrowed is asked again."""
     with ModemManagerDouble(bus, {UID: port}) as manager:
         loan = PortLoan(port, hold=5)
@@ -114,7 +114,9 @@ def test_restarted(bus: str, port: str) -> None:
         manager.wait_for("took")
 
 
-def test_bus_restarted(monkeypatch: pytest.MonkeyPatch, port: str, tmp_path: Path) -> None:
+def test_a_loan_lost_with_the_bus_is_taken_again(
+    monkeypatch: pytest.MonkeyPatch, port: str, tmp_path: Path
+) -> None:
     """If the bus restarts, lpad borrows the modem again when it next opens the port."""
     loan = PortLoan(port, hold=5)
     for _ in range(2):
@@ -126,7 +128,7 @@ def test_bus_restarted(monkeypatch: pytest.MonkeyPatch, port: str, tmp_path: Pat
     loan.give_back()
 
 
-def test_comes_later(bus: str, port: str) -> None:
+def test_a_modem_manager_that_starts_later_is_asked(bus: str, port: str) -> None:
     """A ModemManager that starts after lpad has opened the port is asked as soon as it shows the modem."""
     loan = PortLoan(port, hold=5)
     line = opened(loan, port)
@@ -137,7 +139,7 @@ def test_comes_later(bus: str, port: str) -> None:
         manager.wait_for("took")
 
 
-def test_comes_later_and_connects(bus: str, port: str) -> None:
+def test_a_modem_manager_that_starts_later_aborts_its_connection(bus: str, port: str) -> None:
     """A ModemManager that starts while lpad has the port, and is connecting the modem, aborts that first."""
     loan = PortLoan(port, hold=5)
     line = opened(loan, port)
@@ -148,7 +150,7 @@ def test_comes_later_and_connects(bus: str, port: str) -> None:
         manager.wait_for("took")
 
 
-def test_still_lent_under_another_name(bus: str, tmp_path: Path) -> None:
+def test_a_lent_modem_stays_lent_under_another_name(bus: str, tmp_path: Path) -> None:
     """A modem that returns as another device while it is lent stays lent until it is returned."""
     path = tmp_path / "usb-Ours-if02-port0"
     with PtyModem(ScriptedCard(), path=path) as modem:
@@ -167,7 +169,7 @@ def test_still_lent_under_another_name(bus: str, tmp_path: Path) -> None:
                 assert loan.was_lent
 
 
-def test_another_name(bus: str, tmp_path: Path) -> None:
+def test_a_modem_shown_under_another_name_is_borrowed(bus: str, tmp_path: Path) -> None:
     """A modem that ModemManager shows only after it came back as another device is borrowed as that."""
     path = tmp_path / "usb-Ours-if02-port0"
     with PtyModem(ScriptedCard(), path=path) as modem:
@@ -201,7 +203,7 @@ def test_another_modem_under_another_name(bus: str, port: str) -> None:
         assert both == {"lifted other", f"lifted {UID}"}
 
 
-def test_other_modem(bus: str, port: str) -> None:
+def test_another_modem_stays_with_modem_manager(bus: str, port: str) -> None:
     """A modem that lpad does not use stays with ModemManager."""
     with PtyModem(ScriptedCard()) as other, ModemManagerDouble(bus, {UID: other.path}) as manager:
         loan = PortLoan(port, hold=5)
@@ -221,7 +223,12 @@ def test_without_modemmanager_the_port_is_opened(bus: str, port: str) -> None:
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_no_bus(monkeypatch: pytest.MonkeyPatch, port: str, tmp_path: Path, there: bool) -> None:  # noqa: FBT001 - pytest gives it by name
+def test_without_a_bus_the_port_is_opened(
+    monkeypatch: pytest.MonkeyPatch,
+    port: str,
+    tmp_path: Path,
+    there: bool,  # noqa: FBT001 - pytest gives it by name
+) -> None:
     """Without a bus, or without a listener on it, the port is simply opened, and kept when idle."""
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/bus")
     if there:
@@ -254,7 +261,7 @@ def test_no_bus(monkeypatch: pytest.MonkeyPatch, port: str, tmp_path: Path, ther
         ),
     ],
 )
-def test_refusal(
+def test_a_refusal_states_the_remedy(
     bus: str, port: str, error: str, text: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A refusal by ModemManager is an error that states the remedy."""
@@ -306,7 +313,7 @@ def test_a_huge_refusal_is_shortened(bus: str, port: str) -> None:
         assert len(refused.value.sentence) < 1000
 
 
-def test_mute(bus: str, port: str) -> None:
+def test_a_silent_modem_manager_is_an_error_in_time(bus: str, port: str) -> None:
     """A ModemManager that does not answer leads to an error, not to an endless wait."""
     with ModemManagerDouble(bus, {UID: port}) as manager:
         manager.process.send_signal(signal.SIGSTOP)
@@ -315,7 +322,9 @@ def test_mute(bus: str, port: str) -> None:
         manager.process.send_signal(signal.SIGCONT)
 
 
-def test_without_the_extra(bus: str, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_dbus_fast_the_error_names_both_remedies(
+    bus: str, port: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If ModemManager holds the port and cannot be asked, the error names both remedies."""
     monkeypatch.setattr("lpad.card.port.modem_manager_loan.can_ask", lambda: False)
     with ModemManagerDouble(bus, {UID: port}) as manager:
@@ -328,7 +337,7 @@ def test_without_the_extra(bus: str, port: str, monkeypatch: pytest.MonkeyPatch)
         assert "ID_MM_PORT_IGNORE=1" in sentence
 
 
-def test_unseen_holder(tmp_path: Path) -> None:
+def test_modem_manager_is_suspected_if_no_holder_is_visible(tmp_path: Path) -> None:
     """ModemManager is suspected if it runs and no holder is visible, since only root can see its files."""
     for pid, name in (("12", "bash"), ("34", "ModemManager")):
         (tmp_path / pid).mkdir()
@@ -337,7 +346,7 @@ def test_unseen_holder(tmp_path: Path) -> None:
     assert told.startswith("another program holds it, most likely ModemManager (pid 34); either install")
 
 
-def test_unknown_holder(tmp_path: Path) -> None:
+def test_an_unknown_holder_is_not_guessed(tmp_path: Path) -> None:
     """If no holder is visible and ModemManager does not run, the error does not guess."""
     told = held_elsewhere("/dev/ttyUSB2", processes=tmp_path)
     assert told.startswith("another program holds it; stop that program")

@@ -53,7 +53,9 @@ def port() -> Iterator[tuple[int, int]]:
     os.close(theirs)
 
 
-def test_it_rings_once(alarm: PortAlarm, rings: Rings, port: tuple[int, int]) -> None:
+def test_an_alarm_rings_once_until_it_is_set_again(
+    alarm: PortAlarm, rings: Rings, port: tuple[int, int]
+) -> None:
     """The alarm rings once until it is set again, whatever arrives; the received bytes can still be read."""
     ours, theirs = port
     alarm.arm(ours)

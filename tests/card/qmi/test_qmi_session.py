@@ -100,7 +100,7 @@ def test_a_session_without_an_address(card: Card, tmp_path: Path) -> None:
         assert report(link) == SessionReport(active=True, addresses=())
 
 
-def test_no_session(card: Card, tmp_path: Path) -> None:
+def test_without_a_session_the_state_is_down(card: Card, tmp_path: Path) -> None:
     """Without a profile, or if the network denies it, the session is reported as down."""
     with rig(ScriptedCard(), tmp_path / "cdc-wdm0") as (_, link):
         assert report(link) == DOWN

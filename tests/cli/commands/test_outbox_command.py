@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cli.conftest import Terminal
 
 
-def test_what_waits_is_shown_and_acted_upon(terminal: Terminal) -> None:
+def test_pending_notifications_are_shown_retried_and_dropped(terminal: Terminal) -> None:
     """The list has age, attempts, next attempt and last error; a number selects one to retry or drop."""
     lab = terminal.lab
     lab.install()

@@ -30,7 +30,7 @@ def show(*arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[byt
     )
 
 
-def test_what_is_drawn_is_read_again(tmp_path: Path) -> None:
+def test_a_drawn_code_is_read_again(tmp_path: Path) -> None:
     """A code drawn into a PNG file is read from it again; only its owner may read the file."""
     picture = tmp_path / "code.png"
     done = show(CODE, "--png", str(picture))
@@ -76,7 +76,7 @@ def test_a_code_from_its_parts() -> None:
         ([CODE, "--png", "/nowhere/code.png"], "cannot write /nowhere/code.png: No such file or directory"),
     ],
 )
-def test_what_cannot_be_shown(arguments: list[str], said: str) -> None:
+def test_a_code_that_cannot_be_shown_is_an_error(arguments: list[str], said: str) -> None:
     """A mistake ends with exit code 2 and a sentence, not with a traceback."""
     done = show(*arguments)
     assert done.returncode == 2

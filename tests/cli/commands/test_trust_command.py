@@ -30,7 +30,7 @@ def address(terminal: Terminal) -> str:
     return str(terminal.lab.server.address)
 
 
-def test_check(card_alone: Terminal, pki: Pki) -> None:
+def test_a_check_states_which_ci_confirms_the_server(card_alone: Terminal, pki: Pki) -> None:
     """A server is checked for the card; the report states which of the card's CIs confirms it."""
     done = card_alone.lpactl("trust", "check", address(card_alone)).ok()
     ci = pki.ci[Curve.NIST].key_id.hex()
@@ -41,7 +41,7 @@ def test_check(card_alone: Terminal, pki: Pki) -> None:
     assert card_alone.lab.server.counters.requests == {}
 
 
-def test_check_of_a_stranger(card_alone: Terminal, pki: Pki) -> None:
+def test_a_check_of_an_unknown_server_names_the_missing_certificate(card_alone: Terminal, pki: Pki) -> None:
     """Without an anchor, the output names the missing certificate and its place; the exit code is not 0."""
     card_alone.lab.trust = Trust(use_system_roots=False, forbidden=[ci.key_id for ci in pki.ci.values()])
     done = card_alone.lpactl("trust", "check", address(card_alone))
@@ -51,14 +51,14 @@ def test_check_of_a_stranger(card_alone: Terminal, pki: Pki) -> None:
     assert "forbidden" in done.out.splitlines()[-1]
 
 
-def test_check_where_nobody_is(card_alone: Terminal) -> None:
+def test_a_check_without_a_server_is_an_error(card_alone: Terminal) -> None:
     """If no server answers at the address, the command ends with an error instead of a report."""
     done = card_alone.lpactl("trust", "check", "localhost:1")
     assert done.code == 6
     assert "server-unreachable" in done.err
 
 
-def test_check_of_no_address(card_alone: Terminal) -> None:
+def test_a_check_of_an_invalid_address_is_refused(card_alone: Terminal) -> None:
     """The command refuses a text that is not a server's address."""
     assert card_alone.lpactl("trust", "check", "https://smdp.example.com/").code == 2
 

@@ -92,7 +92,7 @@ def test_no_download_succeeds(lab: DiscoveryLab, terminal: Terminal) -> None:
     assert (done.code, "EVENT-3" in done.err) == (exit_codes.SERVER, True)
 
 
-def test_without_waiting(lab: DiscoveryLab, terminal: Terminal) -> None:
+def test_without_waiting_the_daemon_downloads_by_itself(lab: DiscoveryLab, terminal: Terminal) -> None:
     """With --json the command prints only the discovery and ends; the daemon carries out the download."""
     lab.event()
     change = terminal.lpactl("discover", "--install", "--json").ok().json

@@ -78,7 +78,7 @@ def test_no_secret_is_shown(terminal: Terminal, tmp_path: Path) -> None:
             assert secret not in text
 
 
-def test_what_is_wrong(terminal: Terminal, tmp_path: Path) -> None:
+def test_problems_have_a_verdict_and_an_exit_code(terminal: Terminal, tmp_path: Path) -> None:
     """A server that does not resolve, and mistakes in the file, have a verdict; the exit code shows them."""
     terminal.lpactl("default-smdp", "smdp.does-not-exist.invalid").ok()
     (tmp_path / "settings.yaml").write_text("soket: x\n", encoding="utf-8")

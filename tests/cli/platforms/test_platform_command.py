@@ -46,7 +46,7 @@ def desk(tmp_path: Path, pki: Pki) -> Iterator[SimulatedPlatform]:
         yield server
 
 
-def test_check(tmp_path: Path) -> None:
+def test_check_reports_each_mistake_of_a_file(tmp_path: Path) -> None:
     """A valid file is accepted; a wrong one gets a line for each mistake, and exit code 2."""
     assert lpad("platform", "check", "kore").returncode == 0
     path = tmp_path / "mine.yaml"
@@ -164,7 +164,7 @@ def test_try_a_file_of_the_settings(desk: SimulatedPlatform, tmp_path: Path) -> 
     assert "the platform 'mine' answers" in done.stdout, done.stderr
 
 
-def test_try_tells_why_not(desk: SimulatedPlatform, tmp_path: Path) -> None:
+def test_try_reports_the_platforms_reason_for_a_refusal(desk: SimulatedPlatform, tmp_path: Path) -> None:
     """A refused key ends with the platform's words, and the record is kept nevertheless."""
     desk.faults.add(PlatformFault.TOKEN_EXPIRED, call="find", times=0)
     record = tmp_path / "record.json"
@@ -175,7 +175,7 @@ def test_try_tells_why_not(desk: SimulatedPlatform, tmp_path: Path) -> None:
     assert json.loads(record.read_text())[0]["answer"]["status"] == 401
 
 
-def test_verify(tmp_path: Path) -> None:
+def test_a_captured_callback_is_verified(tmp_path: Path) -> None:
     """A captured callback is verified from files."""
     body = tmp_path / "body"
     body.write_bytes(b"a=1")
@@ -190,7 +190,7 @@ def test_verify(tmp_path: Path) -> None:
     assert "the signature is wrong" in wrong.stderr
 
 
-def test_sim_platform(tmp_path: Path) -> None:
+def test_the_simulated_platform_prints_settings_that_work(tmp_path: Path) -> None:
     """The simulated platform prints settings that work as they are, and ends on SIGTERM."""
     command = [
         sys.executable,

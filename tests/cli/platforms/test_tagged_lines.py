@@ -72,7 +72,7 @@ def test_lines_with_a_tag_are_shown(things: SimulatedPlatform, tmp_path: Path) -
     assert "no line has the tag 'nothing'" in lpad(*lines(tmp_path, "--tag", "nothing")).stderr
 
 
-def test_they_are_changed_together(things: SimulatedPlatform, tmp_path: Path) -> None:
+def test_lines_with_a_tag_are_changed_together(things: SimulatedPlatform, tmp_path: Path) -> None:
     """At a terminal the command asks; elsewhere it needs --yes; only the whole tag matches."""
     refused = lpad(*lines(tmp_path, "suspend", "--tag", TAG))
     assert (refused.returncode, "add --yes" in refused.stderr) == (exit_codes.USAGE, True)

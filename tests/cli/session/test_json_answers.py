@@ -56,7 +56,7 @@ def answer(terminal: Terminal, path: str) -> Any:
 
 
 @pytest.mark.parametrize(("arguments", "path"), READ_ONLY)
-def test_what_is_shown_is_the_answer(used: Terminal, arguments: tuple[str, ...], path: str) -> None:
+def test_the_json_is_the_api_s_answer(used: Terminal, arguments: tuple[str, ...], path: str) -> None:
     """The output keeps the list's frame, the order of fields, and fields that the client does not know."""
     shown = used.lpactl(*arguments, "--json").ok().json
     assert list(_without_ages(shown)) == list(_without_ages(answer(used, path)))
@@ -93,7 +93,7 @@ def test_a_refusal_is_shown_as_the_problem(used: Terminal) -> None:
     assert (unknown.json["kind"], unknown.json["type"]) == ("not-found", "urn:lpad:error:not-found")
 
 
-def test_pages_continue(used: Terminal) -> None:
+def test_a_page_ends_with_the_option_for_the_next(used: Terminal) -> None:
     """A page of a list ends with the option that shows the next one."""
     assert "add --before 2" in used.lpactl("changes", "--limit", "1").ok().err
     assert "add --" not in used.lpactl("changes", "--limit", "2").ok().err

@@ -34,7 +34,9 @@ def test_folders_of_the_service_alone() -> None:
         (0o660, "nogroup", None),
     ],
 )
-def test_permission(tmp_path: Path, mode: int, group: str, told: str | None) -> None:
+def test_the_group_that_owns_the_port_is_named(
+    tmp_path: Path, mode: int, group: str, told: str | None
+) -> None:
     """If the service may not open a port, setup names the port's group, unless only root may open it."""
     port = tmp_path / "port"
     port.touch()

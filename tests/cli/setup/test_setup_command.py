@@ -133,7 +133,7 @@ def test_a_choice_among_ports(tmp_path: Path, pki: Pki, port: Path) -> None:
     assert written(tmp_path) == {"modem": str(tmp_path / "second")}
 
 
-def test_nothing_found(tmp_path: Path) -> None:
+def test_a_missing_and_a_silent_port_are_explained(tmp_path: Path) -> None:
     """Setup explains a missing port, and a port that does not answer."""
     ours, theirs = os.openpty()
     try:
@@ -182,7 +182,7 @@ def test_a_missing_card_is_explained(tmp_path: Path, card: SoftCard) -> None:
     assert "SIM" in done.out
 
 
-def test_a_reader(tmp_path: Path, card: SoftCard) -> None:
+def test_a_card_in_a_reader_gets_the_readers_full_name(tmp_path: Path, card: SoftCard) -> None:
     """For a card in a reader, setup writes the reader's full name."""
     with PrivatePcscd() as pcscd, VirtualReaderCard(card, port=pcscd.port):
         wait_for_cards(present={FIRST})

@@ -107,7 +107,7 @@ def test_wide_drops_nothing() -> None:
 
 
 @pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
-def test_no_color(variables: dict[str, str], *, coloured: bool) -> None:
+def test_no_color_removes_the_colours(variables: dict[str, str], *, coloured: bool) -> None:
     """NO_COLOR removes the colours; the heading may still be bold."""
     script = (
         "from lpad.cli.terminal.output import Output; Output().table(('STATE',), [('enabled',)], empty='')"

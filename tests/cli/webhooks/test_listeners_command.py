@@ -36,7 +36,7 @@ def test_listeners_are_shown_and_forgotten(terminal: Terminal) -> None:
     assert terminal.lpactl("listeners", "forget", "lpad-mqtt").code == exit_codes.STATE
 
 
-def test_what_is_no_action(terminal: Terminal) -> None:
+def test_a_missing_or_superfluous_name_is_reported(terminal: Terminal) -> None:
     """A missing or superfluous name is reported immediately."""
     for arguments in (("forget",), ("list", "lpad-mqtt")):
         assert terminal.lpactl("listeners", *arguments).code == exit_codes.USAGE

@@ -40,7 +40,7 @@ def test_endpoints_are_shown_and_acted_upon(terminal: Terminal) -> None:
         assert (shown["name"], shown["state"]) == ("backend", "active")
 
 
-def test_what_is_no_action(terminal: Terminal) -> None:
+def test_a_missing_or_superfluous_name_is_reported(terminal: Terminal) -> None:
     """A missing or superfluous name is reported immediately."""
     for arguments in (("test",), ("list", "backend"), ("pause", "backend", "3"), ("redeliver",)):
         assert terminal.lpactl("webhooks", *arguments).code == exit_codes.USAGE

@@ -26,7 +26,7 @@ def test_all_spellings_of_one_bit(encoded: str) -> None:
     assert named_bits.numbers(value) == (0,)
 
 
-def test_names() -> None:
+def test_bits_have_names_or_their_numbers() -> None:
     """Bits have the vocabulary's names; a bit beyond it has its number."""
     assert named_bits.names((b"\xa0\x08", 13), ("first", "second", "third")) == ("first", "third", "bit12")
 

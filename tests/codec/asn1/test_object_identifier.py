@@ -26,14 +26,14 @@ def test_there_and_back(text: str, data: str) -> None:
     assert object_identifier.decode(bytes.fromhex(data)) == text
 
 
-def test_too_long() -> None:
+def test_an_identifier_with_a_huge_number_is_malformed() -> None:
     """A number of thousands of digits, which Python would not even print, is malformed."""
     with pytest.raises(MalformedError, match="more than 128 bytes"):
         object_identifier.decode(b"\x2a" + b"\xff" * 3000 + b"\x01")
 
 
 @pytest.mark.parametrize("data", ["", "88", "2A86"])
-def test_cut_short(data: str) -> None:
+def test_a_truncated_identifier_is_malformed(data: str) -> None:
     """An identifier without bytes, or whose last number is incomplete, is malformed."""
     with pytest.raises(MalformedError, match="ends too early"):
         object_identifier.decode(bytes.fromhex(data))

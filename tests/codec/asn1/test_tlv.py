@@ -51,7 +51,7 @@ def test_longer_length_forms_survive() -> None:
     assert tlv.parse(raw).header.hex() == "30820003"
 
 
-def test_finding_children() -> None:
+def test_a_missing_child_names_both_tags() -> None:
     """A child is found by its tag; asking for one that is missing names both tags."""
     element = tlv.parse(bytes.fromhex("BF2D07A005E303950102"))
     profile = element.get(0xA0).get(0xE3)

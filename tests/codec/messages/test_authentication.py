@@ -46,7 +46,7 @@ def test_server_signed1_is_read_whole_or_not(left_out: str) -> None:
         ServerSigned1.decode(tlv.encode(0x30, *kept))
 
 
-def test_device_info() -> None:
+def test_device_info_has_its_values_in_their_fields() -> None:
     """TAC, IMEI, capabilities and matching ID are in the fields in which card and server read them."""
     device = DeviceInfo(IMEI.tac, DeviceCapabilities(utran=release(11), eutran_epc=release(15, 1, 2)), IMEI)
     raw = CtxParams1("TOKEN-1", device).encode()

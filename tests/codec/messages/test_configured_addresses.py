@@ -14,7 +14,7 @@ from lpad.codec.messages.configured_addresses import (
 from lpad.simulator.asn1.schema import Schema
 
 
-def test_addresses() -> None:
+def test_addresses_are_returned_as_stored() -> None:
     """Addresses are returned as the card stores them; an empty one counts as missing."""
     assert Schema.compile().decode("EuiccConfiguredAddressesRequest", GET_EUICC_CONFIGURED_ADDRESSES) == {}
     value = {"defaultDpAddress": "SMDP.example.com", "rootDsAddress": "lpa.ds.gsma.com"}

@@ -26,7 +26,7 @@ OTPK = b"\x04" + bytes(64)
 
 @pytest.mark.parametrize("required", [True, False])
 @pytest.mark.parametrize("otpk", [None, OTPK])
-def test_smdp_signed2(*, required: bool, otpk: bytes | None) -> None:
+def test_smdp_signed2_is_read(*, required: bool, otpk: bytes | None) -> None:
     """The server's second answer is read, with and without a key of an earlier attempt."""
     signed: dict[str, object] = {"transactionId": bytes(TRANSACTION_ID), "ccRequiredFlag": required}
     signed |= {"rpmPending": None} if otpk is None else {"bppEuiccOtpk": otpk}
@@ -52,7 +52,7 @@ def test_confirmation_codes_are_text() -> None:
 
 
 @pytest.mark.parametrize("hash_cc", [None, bytes(range(32))])
-def test_prepare_download(hash_cc: bytes | None) -> None:
+def test_prepare_download_keeps_the_servers_elements(hash_cc: bytes | None) -> None:
     """The server's elements are sent byte for byte, with the hash before the certificate."""
     signed = bytes.fromhex("3081028000")
     request = PrepareDownloadRequest(
@@ -98,7 +98,7 @@ def test_each_cancellation_reason_is_sent_by_its_number(reason: CancelSessionRea
     assert Schema.compile().decode("CancelSessionRequest", raw) == wanted
 
 
-def test_cancelled_sessions() -> None:
+def test_answers_to_a_cancellation_are_read() -> None:
     """The answer to a cancellation is passed on unchanged; a refusal contains its reason."""
     ok = {"euiccCancelSessionSigned": bytes.fromhex("3000"), "euiccCancelSessionSignature": bytes(64)}
     raw = Schema.compile().encode("CancelSessionResponse", ("cancelSessionResponseOk", ok))

@@ -38,7 +38,7 @@ INFO2 = {
 }
 
 
-def test_info1() -> None:
+def test_info1_is_read_and_kept_unchanged() -> None:
     """EUICCInfo1 contains the version and CI key identifiers, and is kept unchanged."""
     raw = Schema.compile().encode("EUICCInfo1", {name: INFO2[name] for name in ("svn", *_lists())})
     info = EuiccInfo1.decode(raw)
@@ -63,7 +63,7 @@ def test_info1_of_version_3() -> None:
     assert (info.ci_signing_v3, info.highest_svn) == ((CI,), "3.1.0")
 
 
-def test_info2() -> None:
+def test_info2_is_read() -> None:
     """EUICCInfo2 contains the information that an operator of gateways needs."""
     raw = Schema.compile().encode("EUICCInfo2", INFO2)
     info = EuiccInfo2.decode(raw)

@@ -11,7 +11,7 @@ from lpad.simulator.asn1.schema import Schema
 EID = "89049032123451234512345678901235"
 
 
-def test_eid() -> None:
+def test_the_eid_is_read_without_swapping() -> None:
     """Lpad requests the EID by its tag, and reads the digits without swapping nibbles."""
     assert Schema.compile().decode("GetEuiccDataRequest", GET_EID) == {"tagList": b"\x5a"}
     assert decode_eid(bytes.fromhex("BF3E125A10" + EID)).digits == EID

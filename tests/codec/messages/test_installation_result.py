@@ -37,7 +37,7 @@ def result(outcome: str, value: dict[str, Any]) -> bytes:
     return Schema.compile().encode("ProfileInstallationResult", whole)
 
 
-def test_success() -> None:
+def test_a_successful_result_has_an_aid() -> None:
     """An installed profile has an AID and no error."""
     raw = result("successResult", {"aid": AID, "simaResponse": OK})
     read = ProfileInstallationResult.decode(raw)
@@ -71,7 +71,7 @@ def test_failure_without_a_reason() -> None:
 
 
 @pytest.mark.parametrize("error", list(InstallationError))
-def test_failures(error: InstallationError) -> None:
+def test_each_reason_of_a_failure_is_read(error: InstallationError) -> None:
     """Each reason is read, with the command in which it occurred."""
     raw = result("errorResult", {"bppCommandId": 2, "errorReason": int(error)})
     read = ProfileInstallationResult.decode(raw)
@@ -86,7 +86,7 @@ def test_unknown_reasons_keep_their_numbers() -> None:
     assert read.error.reason == "undocumentedCode"
 
 
-def test_temporary_reasons() -> None:
+def test_only_memory_and_interruptions_are_temporary() -> None:
     """Only lack of memory and interruptions are temporary."""
     assert [error.name for error in InstallationError if error.temporary] == [
         "INSUFFICIENT_MEMORY",

@@ -18,7 +18,7 @@ from lpad.codec.messages.memory_reset import EuiccMemoryResetRequest, EuiccMemor
         (EuiccMemoryResetRequest(), "BF3403820100"),
     ],
 )
-def test_memory_reset(request_: EuiccMemoryResetRequest, wire: str) -> None:
+def test_each_option_of_a_reset_has_its_bit(request_: EuiccMemoryResetRequest, wire: str) -> None:
     """Each option of a memory reset is encoded as its own bit."""
     assert request_.encode().hex().upper() == wire
 
@@ -26,6 +26,6 @@ def test_memory_reset(request_: EuiccMemoryResetRequest, wire: str) -> None:
 @pytest.mark.parametrize(
     ("code", "reason"), [(0, "ok"), (1, "nothingToDelete"), (5, "catBusy"), (127, "undefinedError")]
 )
-def test_memory_reset_results(code: int, reason: str) -> None:
+def test_each_result_of_a_reset_has_a_name(code: int, reason: str) -> None:
     """Each result of a memory reset has a name."""
     assert EuiccMemoryResetResult.decode(tlv.encode(0xBF34, bytes([0x80, 1, code]))).reason == reason

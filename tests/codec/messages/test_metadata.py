@@ -100,13 +100,13 @@ def test_incomplete_metadata_are_malformed(data: str) -> None:
         ("13F0E2", "310", "2E"),
     ],
 )
-def test_operator_codes(data: str, mcc: str, mnc: str) -> None:
+def test_operator_codes_are_read_with_2_or_3_digits(data: str, mcc: str, mnc: str) -> None:
     """Country and network codes are read in TS 24.008's order, with 2 or 3 digits; E means any."""
     operator = OperatorId(bytes.fromhex(data))
     assert (operator.mcc, operator.mnc) == (mcc, mnc)
 
 
-def test_events() -> None:
+def test_events_and_their_bits_correspond() -> None:
     """Events and their bits correspond; a bit without an event is an unknown event."""
     everything = tuple(event for event in NotificationEvent if event is not NotificationEvent.UNKNOWN)
     assert event_bits(everything) == (b"\xf0", 4)

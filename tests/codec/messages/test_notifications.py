@@ -57,7 +57,7 @@ def retrieved(*elements: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("number", [0, 127, 128, 32768, 2**31 - 1])
-def test_numbers(number: int) -> None:
+def test_sequence_numbers_of_any_size_are_read(number: int) -> None:
     """Sequence numbers of any size, even 0, are read and requested."""
     read = NotificationMetadata.decode(metadata(number))
     assert read == NotificationMetadata(
@@ -72,7 +72,7 @@ def test_numbers(number: int) -> None:
 
 
 @pytest.mark.parametrize("bits", ["0780", "0080", "0480"])
-def test_event_spellings(bits: str) -> None:
+def test_events_are_read_in_every_spelling(bits: str) -> None:
     """An event's bit string may be trimmed, a whole byte, or in between."""
     raw = tlv.encode(0xBF2F, b"\x80\x01\x05", tlv.encode(0x81, bytes.fromhex(bits)), b"\x0c\x01a")
     assert NotificationMetadata.decode(raw).event is NotificationEvent.INSTALL
@@ -93,14 +93,14 @@ def test_a_card_that_says_little() -> None:
         NotificationMetadata.decode(bytes.fromhex("BF2F030C0161"))
 
 
-def test_list_requests() -> None:
+def test_a_list_is_requested_for_all_or_some_events() -> None:
     """The request is for all notifications, or for those of some events."""
     assert ListNotificationRequest().encode().hex() == "bf2800"
     some = ListNotificationRequest((NotificationEvent.INSTALL, NotificationEvent.DELETE))
     assert some.encode().hex() == "bf280481020490"
 
 
-def test_lists_ascend() -> None:
+def test_a_list_is_in_the_order_of_sending() -> None:
     """The list is in the order in which notifications must be sent, whatever order the card uses."""
     answer = ListNotificationResponse.decode(listed(metadata(9), metadata(0), metadata(130)))
     assert [entry.sequence_number for entry in answer.notifications] == [0, 9, 130]
@@ -121,14 +121,14 @@ def test_an_entry_without_number() -> None:
     assert answer.unreadable == 1
 
 
-def test_no_list() -> None:
+def test_a_refusal_to_list_is_an_error() -> None:
     """If the card refuses to list, that is an error."""
     assert ListNotificationResponse.decode(bytes.fromhex("BF280381017F")).error is (
         ListNotificationError.UNDEFINED_ERROR
     )
 
 
-def test_retrieve_requests() -> None:
+def test_notifications_are_requested_by_number_or_event() -> None:
     """The request is for one notification, for all, or for those of some events."""
     assert RetrieveNotificationsListRequest(5).encode().hex() == "bf2b05a003800105"
     assert RetrieveNotificationsListRequest().encode().hex() == "bf2b00"
@@ -167,14 +167,14 @@ def test_a_number_that_is_gone(data: str) -> None:
     assert (answer.notifications, answer.error) == ((), None)
 
 
-def test_nothing_retrieved() -> None:
+def test_a_refusal_to_retrieve_is_an_error() -> None:
     """A refusal other than 1 is reported as an error."""
     answer = RetrieveNotificationsListResponse.decode(bytes.fromhex("BF2B0381017F"))
     assert answer.error is RetrieveNotificationsError.UNDEFINED_ERROR
 
 
 @pytest.mark.parametrize(("code", "result"), [(0, "OK"), (1, "NOTHING_TO_DELETE"), (127, "UNDEFINED_ERROR")])
-def test_removal(code: int, result: str) -> None:
+def test_the_results_of_a_removal_are_read(code: int, result: str) -> None:
     """The card's answer says that a notification was removed, that it was already gone, or that it stays."""
     assert NotificationSentResult.decode(bytes([0xBF, 0x30, 3, 0x80, 1, code])).name == result
 

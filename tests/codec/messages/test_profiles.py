@@ -89,7 +89,7 @@ def test_nicknames_have_64_bytes() -> None:
         (SetNicknameResult, 0xBF29, "SetNicknameResponse"),
     ],
 )
-def test_results(codes: Any, tag: int, type_name: str) -> None:
+def test_result_codes_are_those_of_the_schema(codes: Any, tag: int, type_name: str) -> None:
     """Each function's result codes and names are those of the schema, and an unknown code is kept."""
     member = parse()["RSPDefinitions"]["types"][type_name]["members"][0]
     assert {code.reason: int(code) for code in codes} == dict(member["named-numbers"])
@@ -227,7 +227,7 @@ def test_profiles_without_iccid_are_counted() -> None:
 
 
 @pytest.mark.parametrize("error", list(ProfileInfoListError))
-def test_no_list(error: ProfileInfoListError) -> None:
+def test_a_refusal_to_list_has_its_reason(error: ProfileInfoListError) -> None:
     """A refusal to list contains its reason."""
     assert ProfileInfoListResponse.decode(bytes([0xBF, 0x2D, 3, 0x81, 1, error])).error is error
 
@@ -239,7 +239,7 @@ def test_neither_list_nor_refusal(data: str) -> None:
         ProfileInfoListResponse.decode(bytes.fromhex(data))
 
 
-def test_tags() -> None:
+def test_the_short_list_of_tags_omits_icons() -> None:
     """The short list of tags leaves icons out, because each takes a kilobyte."""
     assert set(TAGS) - set(TAGS_WITHOUT_ICON) == {0x93, 0x94}
 

@@ -90,7 +90,7 @@ def raw(text: str) -> bytes:
 
 
 @pytest.mark.parametrize(("known", "text"), VECTORS)
-def test_known_answers(known: Message, text: str) -> None:
+def test_known_messages_are_read_and_written(known: Message, text: str) -> None:
     """Each message is written as the listed bytes, and these bytes are read as that message."""
     assert encode(known) == raw(text)
     assert decode(raw(text)) == known
@@ -121,7 +121,7 @@ TO_HOST = st.one_of(
 
 @settings(deadline=None)
 @given(TO_HOST)
-def test_what_is_written_is_read(sent: Message) -> None:
+def test_written_messages_are_read_unchanged(sent: Message) -> None:
     """Each message of each service that is written is read back unchanged."""
     assert decode(encode(sent)) == sent
 
@@ -166,7 +166,7 @@ def test_a_frame_without_a_message_is_dropped(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "01", "01 0500 80 0B 04", "02 0C00 80 0B FF | 04 0000 3200 0000"])
-def test_what_is_no_frame_is_refused(text: str) -> None:
+def test_invalid_frames_are_refused(text: str) -> None:
     """A frame that is too short, or that lacks the marker, is refused."""
     with pytest.raises(MalformedError):
         decode(raw(text))

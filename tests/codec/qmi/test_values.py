@@ -149,7 +149,7 @@ def parameters(text: str) -> tuple[tuple[int, bytes], ...]:
 
 
 @pytest.mark.parametrize(("body", "text"), KNOWN, ids=lambda each: type(each).__name__)
-def test_known_parameters(body: Any, text: str) -> None:
+def test_known_parameters_are_read_and_written(body: Any, text: str) -> None:
     """Each body is written as the listed parameters, and these parameters are read as that body."""
     assert encode(body) == parameters(text)
     assert decode(type(body), parameters(text)) == body

@@ -12,7 +12,7 @@ GSMA = bytes.fromhex("81370f5125d0b1d408d4c3b232e6d25e795bebfb")
 UNKNOWN = bytes(range(20))
 
 
-def test_the_table() -> None:
+def test_the_table_of_issuers_is_complete() -> None:
     """The table has complete identifiers, names, and both kinds of issuers."""
     known = known_issuers()
     assert all(len(key_id) == 20 and issuer.name for key_id, issuer in known.items())
@@ -22,14 +22,14 @@ def test_the_table() -> None:
 
 
 @pytest.mark.parametrize("length", [4, 8, 20])
-def test_named(length: int) -> None:
+def test_a_ci_is_found_by_its_identifier(length: int) -> None:
     """A CI is named by its identifier or the first bytes of it."""
     found = issuer_named(GSMA[:length])
     assert found is not None
     assert (found.name, found.test) == ("GSM Association - RSP2 Root CI1", False)
 
 
-def test_not_named() -> None:
+def test_unknown_or_short_identifiers_name_no_ci() -> None:
     """Too few bytes, or unknown ones, identify no issuer."""
     for key_id in (b"", GSMA[:3], UNKNOWN, GSMA + b"\x00"):
         assert issuer_named(key_id) is None
@@ -80,7 +80,7 @@ def test_test_cis_on_products(listed: tuple[bytes, ...], counts: tuple[bytes, ..
         ((UNKNOWN,), (NIST, GSMA)),
     ],
 )
-def test_forbidden(forbidden: tuple[bytes, ...], counts: tuple[bytes, ...]) -> None:
+def test_an_explicit_list_replaces_the_rule(forbidden: tuple[bytes, ...], counts: tuple[bytes, ...]) -> None:
     """An explicit list of forbidden issuers replaces the rule."""
     assert permitted((NIST, GSMA), forbidden=forbidden) == counts
 

@@ -33,7 +33,7 @@ def revocation_list(*serial_numbers: int) -> bytes:
 
 
 @pytest.mark.parametrize(("curve", "oid"), [(Curve.NIST, P256), (Curve.BRAINPOOL, BRAINPOOL_P256R1)])
-def test_parts(curve: Curve, oid: str) -> None:
+def test_every_part_equals_an_independent_reading(curve: Curve, oid: str) -> None:
     """Every part equals the reading of an independent library."""
     ci = making.make_ci(curve)
     made = making.make_dp_tls(ci, "a.example")
@@ -67,7 +67,7 @@ def test_names_that_drive_terminals() -> None:
     assert SignedCertificate.decode(made.public_bytes(Encoding.DER)).common_name.startswith("a?[2J")
 
 
-def test_revocation_list() -> None:
+def test_a_revocation_list_is_read() -> None:
     """A list's entries and the time of the next list are read; a list without entries is valid."""
     read = RevocationList.decode(revocation_list(1, 2**150))
     assert read.serial_numbers == {1, 2**150}
@@ -81,7 +81,7 @@ SAMPLES = (CI.der, making.make_dp_tls(CI, "a.example").der, revocation_list(1, 2
 
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(SAMPLES), st.data())
-def test_damaged(sample: bytes, data: st.DataObject) -> None:
+def test_damaged_bytes_are_read_or_refused(sample: bytes, data: st.DataObject) -> None:
     """Arbitrary bytes are either read or refused with one kind of error."""
     raw = bytearray(sample)
     for _ in range(data.draw(st.integers(1, 4))):

@@ -56,7 +56,7 @@ def names(*oids: str, dns: str | None = None) -> x509.SubjectAlternativeName:
 SKI = x509.SubjectKeyIdentifier.from_public_key(KEY.public_key())
 
 
-def test_identity() -> None:
+def test_names_identifiers_and_policies_are_read() -> None:
     """Names, key identifiers and policies are read."""
     raw = certificate(
         names("2.999.10", dns="smdp.example.com"),
@@ -74,7 +74,7 @@ def test_identity() -> None:
     )
 
 
-def test_without_extensions() -> None:
+def test_a_certificate_without_extensions_is_read() -> None:
     """A certificate without any of the extensions is read."""
     read = Certificate.decode(certificate())
     assert (read.registered_ids, read.dns_names, read.policies, read.roles) == ((), (), (), ())
@@ -92,7 +92,7 @@ def test_without_extensions() -> None:
         ("2.23.146.1.2.1.0.0.2.1", Role.DS_AUTH),
     ],
 )
-def test_roles(oid: str, role: Role) -> None:
+def test_old_and_new_role_identifiers_are_recognised(oid: str, role: Role) -> None:
     """Both the old and the new object identifier of a role are recognised."""
     assert Certificate.decode(certificate(policies(oid))).roles == (role,)
 
@@ -135,7 +135,9 @@ WHOLE = certificate(names("2.999.10"), SKI, policies("2.23.146.1.2.1.4"))
         ("ci/CERT_CI_ECDSA_NIST.der", "2.999.1", Role.CI),
     ],
 )
-def test_published_certificates(test_data: Path, file: str, oid: str, role: Role) -> None:
+def test_published_certificates_are_read_like_elsewhere(
+    test_data: Path, file: str, oid: str, role: Role
+) -> None:
     """SGP.26's certificates give the same owner and role as with an independent library."""
     raw = (test_data / "sgp26" / file).read_bytes()
     read = Certificate.decode(raw)

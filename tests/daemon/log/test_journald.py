@@ -148,7 +148,7 @@ def test_a_journal_that_does_not_read_delays_nothing_for_long(journal: Journal, 
     [(logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.DEBUG, 7),
      (TRACE, 7)],
 )  # fmt: skip
-def test_priorities(level: int, expected: int) -> None:
+def test_levels_become_priorities(level: int, expected: int) -> None:
     """Levels become syslog's priorities; a trace becomes a debug message."""
     assert priority(level) == expected
 

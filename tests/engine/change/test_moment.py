@@ -16,7 +16,7 @@ def after(last: Moment, clocks: Clocks) -> float:
     return clock.now().since(last.steady)
 
 
-def test_it_begins_with_the_wall_clock() -> None:
+def test_the_steady_clock_begins_with_a_set_wall_clock() -> None:
     """The steady clock begins with the wall clock if that is set; otherwise with the first possible day."""
     assert Clocks().clock().now().steady == TODAY
     assert Clocks(wall=100.0).clock().now().steady == CLOCK_UNSET_BEFORE
@@ -63,7 +63,9 @@ def test_a_restart_within_the_boot() -> None:
         "never set",
     ],
 )
-def test_a_reboot(before: float, off: float, now: float | None, aged: float) -> None:
+def test_a_power_off_counts_for_a_day_at_most(
+    before: float, off: float, now: float | None, aged: float
+) -> None:
     """A power-off counts by a set wall clock, for a day at most; the time since boot always counts."""
     clocks = Clocks(wall=before)
     last = clocks.clock().now()

@@ -49,7 +49,7 @@ def test_a_clock_that_was_set_back_grants_the_limit_once_more() -> None:
     assert again.left(replace(rebooted(-3600), boot=72.0)) == pytest.approx(120)
 
 
-def test_but_only_once() -> None:
+def test_the_limit_is_granted_again_only_once() -> None:
     """A device that restarts repeatedly under the new profile returns to the previous one."""
     again = LIMIT.carried_on(rebooted(-3600))
     assert again.left(rebooted(-7200, "third")) == 0

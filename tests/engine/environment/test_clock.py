@@ -31,7 +31,7 @@ def test_an_unset_clock_is_reported() -> None:
     assert caught.value.retryable
 
 
-def test_it_listens_without_polling_until_it_is_stopped() -> None:
+def test_the_clock_watch_listens_without_polling() -> None:
     """One thread sleeps until the kernel reports a set clock; after a second request, it is still one."""
     clock = Clock(unset_before=LATER)
     clock.await_set()

@@ -118,7 +118,7 @@ def test_a_card_that_goes_comes_and_is_exchanged(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_other_states(
+def test_each_of_the_other_states_is_reported_once(
     tmp_path: Path, type_: str, data: dict[str, Json], becomes: tuple[str, dict[str, Json]]
 ) -> None:
     """Each of the other states is reported once, without the sentences of the hub's event."""

@@ -78,7 +78,7 @@ def _rows(eid: str, number: float) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("number", ODD_NUMBERS)
-def test_extreme_numbers(lab: Lab, number: float) -> None:
+def test_extreme_stored_numbers_end_no_thread(lab: Lab, number: float) -> None:
     """With extreme stored numbers, the card is read, listed and switched, and no thread ends."""
     lab.install()
     eid = lab.engine.snapshot(CARD).eid

@@ -77,7 +77,9 @@ def test_clearing_leaves_what_the_order_brought(networks: NetworkStore) -> None:
     assert (kept.owner, kept.order) == (None, SHORT)
 
 
-def test_they_go_with_the_profile(networks: NetworkStore, restarted: Callable[[], NetworkStore]) -> None:
+def test_settings_are_deleted_with_their_profile(
+    networks: NetworkStore, restarted: Callable[[], NetworkStore]
+) -> None:
     """If a card no longer has a profile, its settings are deleted, even after a power cut in between."""
     networks.put(FIRST, FULL)
     assert networks.follow(EID, {FIRST, SECOND}, complete=True) == ()

@@ -41,7 +41,7 @@ def test_a_card_with_a_usable_root(tmp_path: Path, pki: Pki) -> None:
         lab.until_true(lambda: lab.enabled() == [FIRST])
 
 
-def test_additional_roots(tmp_path: Path, pki: Pki) -> None:
+def test_additional_roots_are_asked_in_order(tmp_path: Path, pki: Pki) -> None:
     """Lpad asks the card's root, then its additional roots, then the settings' SM-DSs, each once."""
     further = ("testrootsmds.gsma.com", "", FURTHER, ROOT, "not an address")
     with NamedLab(tmp_path, pki, root_ds_address=ROOT, additional_root_ds_addresses=further) as lab:

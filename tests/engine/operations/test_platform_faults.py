@@ -174,7 +174,9 @@ def test_over_the_bootstrap_alone(kore: PlatformLab, monkeypatch: pytest.MonkeyP
     assert {("install", kore.enabled[0]), ("disable", bootstrap), ("enable", kore.enabled[0])} <= told
 
 
-def test_knocks(lab: PlatformLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repeated_callbacks_cause_no_further_queries(
+    lab: PlatformLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However often a callback repeats the request, there is one wish, and lpad queries no more often."""
     monkeypatch.setattr(look_times, "BACKOFF", Backoff((3600.0,)))
     lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")

@@ -102,7 +102,9 @@ def test_a_draft_is_confirmed(tmp_path: Path, pki: Pki, monkeypatch: pytest.Monk
         assert (lab.platform.orders, len(lab.enabled)) == (1, 1)
 
 
-def test_lines_only(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_platform_for_lines_activates_the_line(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With a platform for lines the profile comes from the default SM-DP+, and its line is activated."""
     hurry(monkeypatch)
     with PlatformLab(tmp_path, pki, like="things") as lab:
@@ -185,7 +187,7 @@ def test_a_reservation_that_is_there_is_adopted(lab: PlatformLab) -> None:
     assert (change.error, lab.platform.calls["order"]) == (None, 0)
 
 
-def test_one_available_needs_no_person(kore: PlatformLab) -> None:
+def test_the_only_available_profile_is_taken_without_a_question(kore: PlatformLab) -> None:
     """If one profile is available, lpad takes it without a question and orders nothing."""
     made = kore.platform.stock.order(eid=str(kore.card.eid))
     for _ in range(2):
@@ -309,7 +311,7 @@ def test_refusals_end_the_change(desk: PlatformLab, fault: PlatformFault, cause:
     assert desk.ended(desk.provision().id).error is None
 
 
-def test_another_iccid(lab: PlatformLab) -> None:
+def test_a_profile_that_was_not_reserved_is_not_enabled(lab: PlatformLab) -> None:
     """A profile that is not the reserved one is installed, reported and not enabled."""
     lab.platform.faults.add(PlatformFault.OTHER_ICCID, times=0)
     ended = lab.ended(lab.provision().id)
@@ -335,7 +337,7 @@ def test_one_wish_at_a_time(desk: PlatformLab) -> None:
     assert desk.platform.orders == 1
 
 
-def test_cancelling_releases(desk: PlatformLab) -> None:
+def test_cancelling_releases_the_reservation(desk: PlatformLab) -> None:
     """If a waiting change is cancelled, its reservation is released."""
     desk.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     change = desk.asked_or_paused(desk.provision().id)

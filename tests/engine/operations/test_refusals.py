@@ -94,7 +94,7 @@ def test_a_card_that_was_exchanged(desk: PlatformLab) -> None:
     assert "this key does not belong to a device" in ended.error.sentence
 
 
-def test_bad_settings(desk: PlatformLab) -> None:
+def test_an_unknown_platform_leads_to_the_command_that_lists_them(desk: PlatformLab) -> None:
     """A platform that the settings do not name leads to a sentence with the command that lists them."""
     ended = desk.ended(desk.provision(platform="other").id)
     assert ended.error is not None

@@ -99,7 +99,7 @@ def test_card_that_does_not_give_one(lab: Lab, act: Callable[[bytes], bytes | in
     assert odd not in [each.number for each in lab.card.notifications]
 
 
-def test_one_that_can_be_copied_again(lab: Lab) -> None:
+def test_a_retry_copies_a_notification_again(lab: Lab) -> None:
     """A retry reads the notification from the card again immediately, and delivers it."""
     lab.install()
     lab.until_true(lambda: lab.card.notifications == ())

@@ -79,7 +79,7 @@ def test_a_card_that_must_have_one_enabled_is_never_left_without(tmp_path: Path,
         assert lab.carry_out(Kind.DELETE, iccid=SECOND).error is None
 
 
-def test_the_limit_of_a_day(tmp_path: Path, pki: Pki) -> None:
+def test_switches_beyond_the_daily_limit_are_refused(tmp_path: Path, pki: Pki) -> None:
     """Further switches are refused with the time of the next one; a switch without effect is allowed."""
     with guarding(tmp_path, pki, policy=SwitchPolicy(per_day=2)) as lab:  # the first enable counts
         assert lab.carry_out(Kind.ENABLE, iccid=SECOND).error is None

@@ -31,7 +31,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return passes
 
 
-def test_one_look_a_minute(passes: Callable[[float], None]) -> None:
+def test_hints_lead_to_one_query_a_minute(passes: Callable[[float], None]) -> None:
     """The first hint leads to a query now, further ones to one a minute later; each platform counts alone."""
     limit = HintLimit()
     assert limit.take("a", 0.0) == 0.0

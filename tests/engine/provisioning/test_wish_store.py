@@ -68,7 +68,7 @@ def test_a_damaged_state_is_unknown() -> None:
     assert (kept.reservation("mine").profile, kept.reservation("mine").line) == (Stage.UNKNOWN, Line.UNKNOWN)
 
 
-def test_references() -> None:
+def test_a_reference_reveals_neither_card_nor_platform() -> None:
     """A reference is derived from card, platform and number of the order, and reveals none of them."""
     first = WishRecord(platform="mine")
     assert first.reference(EID) == WishRecord(platform="mine", looks=9).reference(EID)

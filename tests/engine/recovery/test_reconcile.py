@@ -76,7 +76,9 @@ def was_interrupted(change: Change) -> bool:
         (Kind.DISABLE, Kind.ENABLE, False),
     ],
 )
-def test_a_switch(lab: Lab, wanted: Kind, found: Kind | None, *, done: bool) -> None:
+def test_a_switch_is_settled_by_the_cards_state(
+    lab: Lab, wanted: Kind, found: Kind | None, *, done: bool
+) -> None:
     """A switch is done if the card is in the wanted state, and failed if it is not."""
     iccid = lab.install()
     if found is not None:
@@ -86,7 +88,7 @@ def test_a_switch(lab: Lab, wanted: Kind, found: Kind | None, *, done: bool) -> 
     assert was_interrupted(change) is not done
 
 
-def test_a_deletion(lab: Lab) -> None:
+def test_a_deletion_is_settled_by_the_cards_profiles(lab: Lab) -> None:
     """A profile that is gone was deleted; one that is still there was not."""
     iccid = lab.install()
     assert was_interrupted(cut_off(lab, Kind.DELETE, iccid=iccid))
@@ -155,7 +157,7 @@ def test_hooks_hear_of_a_download_that_arrived(tmp_path: Path, pki: Pki) -> None
     assert out.read_text(encoding="utf-8") == f"downloaded {SECOND}\n"
 
 
-def test_a_name(lab: Lab) -> None:
+def test_a_nickname_is_settled_by_the_cards(lab: Lab) -> None:
     """A nickname is compared with the one on the card."""
     iccid = lab.install()
     assert was_interrupted(cut_off(lab, Kind.RENAME, iccid=iccid, nickname="home"))
@@ -163,14 +165,14 @@ def test_a_name(lab: Lab) -> None:
     assert cut_off(lab, Kind.RENAME, iccid=iccid, nickname="home").state is State.DONE
 
 
-def test_an_address(lab: Lab) -> None:
+def test_an_address_is_settled_by_the_cards(lab: Lab) -> None:
     """The default SM-DP+ address is compared with the one on the card."""
     assert was_interrupted(cut_off(lab, Kind.SET_DEFAULT_SMDP, default_smdp="a.example.com"))
     lab.carry_out(Kind.SET_DEFAULT_SMDP, default_smdp="a.example.com")
     assert cut_off(lab, Kind.SET_DEFAULT_SMDP, default_smdp="a.example.com").state is State.DONE
 
 
-def test_a_reset(lab: Lab) -> None:
+def test_a_reset_is_settled_by_the_remaining_profiles(lab: Lab) -> None:
     """A reset is done if it had begun and none of its profiles is left."""
     what: dict[str, Any] = {"operational_profiles": True, "test_profiles": False, "default_smdp": False}
     assert cut_off(lab, Kind.RESET, notes=noting(ResetNotes, reset=True), **what).state is State.DONE

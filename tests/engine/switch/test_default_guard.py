@@ -140,7 +140,7 @@ def test_a_locked_sim_ends_the_watch_immediately(tmp_path: Path, pki: Pki) -> No
         assert enabled(lab) == FIRST
 
 
-def test_it_survives_a_restart(tmp_path: Path, pki: Pki) -> None:
+def test_a_default_guard_survives_a_restart(tmp_path: Path, pki: Pki) -> None:
     """After a restart during a default guard, lpad waits on, and rolls back if the guard is unmet."""
     with defaulting(tmp_path, pki, within=60, registration={SECOND: SEARCHING}) as lab:
         ports = [replace(port(lab), policy=DEFAULT, device="/dev/x")]

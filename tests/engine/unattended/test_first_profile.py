@@ -57,7 +57,7 @@ def test_an_empty_card_gets_its_profile(lab: Lab) -> None:
     assert lab.engine.card(CARD).provisioning() == first_profile.ProvisioningState()
 
 
-def test_it_is_off_by_default(lab: Lab) -> None:
+def test_by_default_no_first_profile_is_requested(lab: Lab) -> None:
     """Without the setting an empty card stays empty."""
     offer(lab)
     lab.start(replace(empty(lab), provisioning=NO_PROVISIONING))
@@ -107,7 +107,7 @@ def test_a_restart_does_not_ask_again(lab: Lab) -> None:
     assert lab.engine.card(CARD).provisioning() == before
 
 
-def test_it_asks_again_later(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_attempt_is_repeated_later(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failed attempt is followed by another when it is due, and that one may succeed."""
     monkeypatch.setattr(first_profile, "BACKOFF", Backoff((0.5,)))
     lab.start(empty(lab))
@@ -142,7 +142,7 @@ def test_a_jump_of_the_clock_during_the_first_attempt_moves_no_other(
     assert ended(lab, number=2).state is State.FAILED
 
 
-def test_intervals_grow() -> None:
+def test_intervals_grow_to_a_day() -> None:
     """Intervals grow from minutes to a day, and are spread so that a fleet does not ask at one moment."""
     waits = [first_profile.BACKOFF.seconds[number] for number in range(4)]
     assert waits == sorted(waits)

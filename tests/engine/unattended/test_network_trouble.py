@@ -73,7 +73,7 @@ def trouble(folder: Path, pki: Pki, kind: str) -> Iterator[Lab]:
             yield lab
 
 
-def test_failover_continues(troubled: Lab) -> None:
+def test_failover_continues_despite_failing_appliers(troubled: Lab) -> None:
     """The next profile is enabled and kept, and the change reports the failures from the first step on."""
     troubled.modem.register(FIRST, 3)
     rules = tuple(
@@ -92,7 +92,7 @@ def test_failover_continues(troubled: Lab) -> None:
     assert len(failed) >= 2
 
 
-def test_rescue_continues(troubled: Lab) -> None:
+def test_rescue_continues_despite_failing_appliers(troubled: Lab) -> None:
     """A switch that ended stuck is rescued as soon as the card allows it, whatever the trouble."""
     (usual,) = troubled._ports
     ignoring = replace(usual.network, on_failure=OnFailure.IGNORE)

@@ -105,7 +105,7 @@ def test_a_restart_is_not_an_end_of_it(tmp_path: Path, pki: Pki, monkeypatch: py
         assert len(attempts(lab)) == 1
 
 
-def test_it_goes_before_downloads(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rescue_goes_before_downloads(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rescue does not wait for a server that does not answer, nor for the downloads behind it."""
     with guarding(tmp_path, pki) as lab:
         codes = [lab.code(lab.order(iccid=THIRD)) for _ in range(3)]
@@ -220,7 +220,7 @@ def test_a_journal_that_cant_be_read_hides_no_card(tmp_path: Path) -> None:
     assert shown.state("89049032000000000000000000000105") is None
 
 
-def test_intervals_grow() -> None:
+def test_intervals_grow_to_an_hour() -> None:
     """Intervals grow from half a minute to an hour, after each round through the order."""
     assert INTERVALS[0] == 30
     assert list(INTERVALS) == sorted(INTERVALS)

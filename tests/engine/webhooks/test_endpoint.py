@@ -66,7 +66,7 @@ def test_headers_are_printable() -> None:
     assert headers["Content-Type"] == "application/json"
 
 
-def test_redacted_identifiers() -> None:
+def test_redaction_leaves_the_last_digits() -> None:
     """An endpoint with redaction gets only the last digits."""
     _, body = endpoint("http://localhost/", identifiers=Identifiers.REDACTED).request(event(), at=0.0)
     assert json.loads(body)["data"] == {"euicc": "modem", "eid": "…0017", "iccid": "…0017", "change": 7}
@@ -84,7 +84,7 @@ def test_redacted_identifiers() -> None:
         ((), False),
     ],
 )
-def test_filters(patterns: tuple[str, ...], *, wanted: bool) -> None:
+def test_one_matching_pattern_is_enough(patterns: tuple[str, ...], *, wanted: bool) -> None:
     """One matching pattern is enough."""
     assert endpoint("http://localhost/", types=patterns).wants("org.lpad.profile.enabled.v1") is wanted
 
@@ -99,7 +99,7 @@ def test_filters(patterns: tuple[str, ...], *, wanted: bool) -> None:
         ("https://localhost/x", "localhost", "/x", True),
     ],
 )
-def test_addresses(url: str, server: str, target: str, *, encrypted: bool) -> None:
+def test_only_this_device_may_use_http(url: str, server: str, target: str, *, encrypted: bool) -> None:
     """An endpoint may use https anywhere, and http on this device only."""
     found = EndpointUrl.parse(url)
     assert (str(found.server), found.target, found.encrypted) == (server, target, encrypted)

@@ -482,7 +482,7 @@ def test_a_full_outbox_states_what_an_endpoint_missed(bench: Bench) -> None:
         assert seen["data"]["count"] >= 1
 
 
-def test_many_endpoints(bench: Bench) -> None:
+def test_failing_endpoints_delay_no_other(bench: Bench) -> None:
     """Of thirty endpoints, a third of which fail, each of the others gets all events, in order."""
     with receivers(number=30) as found:
         for bad in found[::3]:

@@ -156,7 +156,7 @@ def test_a_card_that_stays_away_after_the_restart_fails_it(tmp_path: Path, pki: 
         assert "the modem was restarted, but its card cannot be read" in change.error.sentence
 
 
-def test_it_is_refused_while_a_change_runs(tmp_path: Path, pki: Pki) -> None:
+def test_a_restart_is_refused_while_a_change_runs(tmp_path: Path, pki: Pki) -> None:
     """While a change runs, a restart is refused with 409 and the change's number."""
     with bench(tmp_path, pki, quirks=QUIRKS) as lab:
         both(lab)
@@ -170,7 +170,7 @@ def test_it_is_refused_while_a_change_runs(tmp_path: Path, pki: Pki) -> None:
         assert lab.carry_out(Kind.RESTART_MODEM).error is None
 
 
-def test_it_goes_before_queued_downloads(tmp_path: Path, pki: Pki) -> None:
+def test_a_restart_goes_before_queued_downloads(tmp_path: Path, pki: Pki) -> None:
     """Like a switch, a user's restart of the modem waits for no server."""
     with bench(tmp_path, pki, quirks=QUIRKS) as lab:
         both(lab)

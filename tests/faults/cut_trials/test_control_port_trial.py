@@ -27,7 +27,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 
 @pytest.mark.parametrize("scenario", ["mbim", "qmi"])
 @pytest.mark.parametrize("cut", ["kill-line:4", "port-after:5", "mains:12"])
-def test_lpad_recovers(stage: Stage, scenario: str, cut: str) -> None:
+def test_lpad_recovers_from_cuts_at_a_control_port(stage: Stage, scenario: str, cut: str) -> None:
     """The switch is settled, and no channel stays open; script/faults makes all cuts."""
     if not (stage.bases / scenario).exists():
         stage.prepare(scenario)

@@ -82,7 +82,7 @@ def test_every_step_has_cuts(stage: Stage, key: str) -> None:
         ("delete", "kill-write:12"),
     ],
 )
-def test_lpad_recovers(stage: Stage, key: str, cut: str) -> None:
+def test_lpad_recovers_from_cuts_of_network_steps(stage: Stage, key: str, cut: str) -> None:
     """A hook that was cut off with lpad runs again, and all finally know the enabled profile."""
     outcome = prepared(stage, key).run(key, Cut.parse(cut))
     assert outcome.met

@@ -34,7 +34,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 
 
 @pytest.mark.parametrize("cut", ["kill-sent:3", "server-after:3:stalled"])
-def test_one_order(stage: Stage, cut: str) -> None:
+def test_a_cut_at_the_order_leads_to_one_order(stage: Stage, cut: str) -> None:
     """After a cut at the order, there is still one order; script/faults makes all cuts."""
     outcome = stage.run(SCENARIO, Cut.parse(cut))
     assert outcome.met

@@ -55,7 +55,7 @@ def test_the_steps_are_counted(stage: Stage) -> None:
         "server-before:2:garbage", "server-before:1:untrusted",
     ],
 )  # fmt: skip
-def test_lpad_recovers(stage: Stage, cut: str) -> None:
+def test_lpad_recovers_from_each_kind_of_cut(stage: Stage, cut: str) -> None:
     """Lpad recovers from one cut of each kind; script/faults makes all of them."""
     outcome = stage.run("enable", Cut.parse(cut))
     assert outcome.met

@@ -52,7 +52,7 @@ def hear_one(network: Network) -> bytes:
         return fresh.recv(1)
 
 
-def test_reset(network: Network) -> None:
+def test_connections_are_reset(network: Network) -> None:
     """Existing connections are reset, and so are new ones."""
     with closing(connected(network)) as standing:
         network.fail(Outage.RESET)
@@ -62,14 +62,14 @@ def test_reset(network: Network) -> None:
             hear_one(network)
 
 
-def test_refused(network: Network) -> None:
+def test_new_connections_are_refused(network: Network) -> None:
     """New connections are refused, as without a listener."""
     network.fail(Outage.REFUSED)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(network.address, timeout=10)
 
 
-def test_stalled(network: Network) -> None:
+def test_stalled_connections_pass_nothing(network: Network) -> None:
     """Existing connections stay, and nothing comes through them, even when new ones work again."""
     with closing(connected(network)) as standing:
         network.fail(Outage.STALLED)
@@ -81,7 +81,7 @@ def test_stalled(network: Network) -> None:
             standing.recv(1)
 
 
-def test_no_tls(network: Network) -> None:
+def test_a_server_without_tls_answers(network: Network) -> None:
     """New connections are answered by a server that does not speak TLS."""
     network.fail(Outage.TLS)
     with socket.create_connection(network.address, timeout=10) as fresh:
@@ -89,7 +89,7 @@ def test_no_tls(network: Network) -> None:
 
 
 @pytest.mark.parametrize("outage", [Outage.REFUSED, Outage.RESET, Outage.STALLED, Outage.TLS])
-def test_it_comes_back(network: Network, outage: Outage) -> None:
+def test_connections_work_again_after_an_outage(network: Network, outage: Outage) -> None:
     """After an outage, new connections work as before."""
     network.fail(outage)
     network.come_back()

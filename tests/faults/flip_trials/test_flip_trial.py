@@ -83,7 +83,7 @@ def test_exceptions_of_the_journal_are_reported(stage: FlipStage, monkeypatch: p
     assert outcome.violations
 
 
-def test_they_are_made_side_by_side(tmp_path: Path) -> None:
+def test_flips_are_made_in_parallel(tmp_path: Path) -> None:
     """Flips made in parallel are each reported once, and the report counts the results."""
     outcomes = list(flip_outcomes(tmp_path, number=8, seed=1, jobs=2))
     assert len({(each.folder, each.flip) for each in outcomes}) == 8

@@ -43,20 +43,20 @@ def test_the_example_is_right() -> None:
         (RIGHT | {"colour": "red"}, "colour"),
     ],
 )
-def test_mistakes(tmp_path: Path, section: dict[str, Any], told: str) -> None:
+def test_each_mistake_is_reported_by_name(tmp_path: Path, section: dict[str, Any], told: str) -> None:
     """Each mistake is reported by name; a misspelt feature would silently leave tests out."""
     with pytest.raises(InvalidSettings, match=told):
         read(tmp_path, place=section)
 
 
-def test_all_at_the_same_time(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
     """One run reports all mistakes, and two places cannot have the same card."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, UPPER=RIGHT, other=RIGHT | {"features": ["x"]})
     assert len(caught.value.sentence.splitlines()) == 3
 
 
-def test_derived_features(tmp_path: Path) -> None:
+def test_derived_features_need_not_be_listed(tmp_path: Path) -> None:
     """Derived features need not be listed."""
     file = read(tmp_path, a=RIGHT | {"codes": "codes.yaml", "power": {"sysfs": "1-1.4"}})
     assert file.features("a") == {"modem", "codes", "power"}

@@ -30,7 +30,7 @@ def words(html: str) -> str:
     return " ".join(re.sub(r"<[^>]*>", " ", html).split())
 
 
-def test_a_failure() -> None:
+def test_a_failure_is_shown_without_active_content() -> None:
     """The page reports a failure with place, case and reason, and escapes all HTML in the reason."""
     outcome = Outcome(
         "switching · ten_switches", "failed", 3.0, "AssertionError: <b>the card & the modem</b>"

@@ -33,7 +33,7 @@ def hold_one(folder: Path) -> None:
     assert pool(folder).lease() is not None
 
 
-def test_each_once(tmp_path: Path) -> None:
+def test_each_code_is_leased_once(tmp_path: Path) -> None:
     """Places that lease at the same time get different codes; an empty pool gives no code."""
     pool(tmp_path, *({"code": f"1$s$C{index}"} for index in range(6)))
     with multiprocessing.get_context("spawn").Pool(3) as processes:
@@ -94,7 +94,7 @@ def test_leases_hold_no_codes(tmp_path: Path) -> None:
     assert "4711" not in text
 
 
-def test_kinds(tmp_path: Path) -> None:
+def test_codes_are_found_by_their_kind(tmp_path: Path) -> None:
     """A code is found by a test's needs, a place's own order by its place; some can be used again."""
     orders: list[dict[str, Any]] = [
         {"code": "1$s$A$$1", "confirmation_code": "1"},
@@ -117,7 +117,7 @@ def test_kinds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "order", [{}, {"code": "1$s$A", "default_smdp": "s"}, {"default_smdp": "s"}, {"cod": "x"}]
 )
-def test_mistakes(tmp_path: Path, order: dict[str, Any]) -> None:
+def test_a_wrong_pool_is_refused(tmp_path: Path, order: dict[str, Any]) -> None:
     """A wrong pool is refused before a card is touched."""
     with pytest.raises(InvalidSettings):
         pool(tmp_path, order)

@@ -14,7 +14,7 @@ from lpad.base.errors import CardUnreachable
 from lpad.testing.simulated_gateway import Gateway
 
 
-def test_a_command(tmp_path: Path) -> None:
+def test_the_users_command_switches_power(tmp_path: Path) -> None:
     """The user's own command gets `on` and `off`, and its failure is reported."""
     switch = power_switch(Power(command=["/bin/sh", "-c", f"echo {{state}} >>{tmp_path}/said"]))
     switch.off()
@@ -57,7 +57,7 @@ def uhubctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_uhubctl(uhubctl: Path) -> None:
+def test_uhubctl_switches_a_port(uhubctl: Path) -> None:
     """A port of a hub is switched as uhubctl(8) wants it."""
     switch = power_switch(Power(uhubctl="1-1.3:3"))
     switch.off()
@@ -114,7 +114,7 @@ class Kernel:
         self.heard.append((verb, name))
 
 
-def test_sysfs(tmp_path: Path) -> None:
+def test_sysfs_unbinds_and_binds_a_device(tmp_path: Path) -> None:
     """A bound device is unbound and an unbound one is bound; nothing else is written to the kernel."""
     kernel = Kernel(tmp_path)
     switch = SysfsSwitch("1-1.4", drivers=tmp_path)

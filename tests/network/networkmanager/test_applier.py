@@ -368,7 +368,7 @@ def test_deletes_the_connection_with_the_profile(
         ("org.freedesktop.DBus.Error.NoReply", TryAgain, "check whether its service runs"),
     ],
 )
-def test_refusals(
+def test_a_refusal_states_what_to_do(
     gateway: GatewayDouble, applier: NetworkManagerApplier, refusal: str, kind: type, told: str
 ) -> None:
     """A refusal states what the owner can do, and whether another attempt is useful."""
@@ -409,7 +409,7 @@ def _odd_modem(gateway: GatewayDouble) -> None:
 
 
 @pytest.mark.parametrize("disturb", [_odd_version, _odd_settings, _odd_modem])
-def test_odd_answers(
+def test_odd_answers_do_not_hide_the_others(
     gateway: GatewayDouble, applier: NetworkManagerApplier, disturb: Callable[[GatewayDouble], None]
 ) -> None:
     """An invalid version, connection or property does not hide the others."""
@@ -421,7 +421,9 @@ def test_odd_answers(
     assert gateway.apn() == NEW_SETTINGS.apn
 
 
-def test_cancelled(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
+def test_a_wait_for_the_modem_can_be_cancelled(
+    gateway: GatewayDouble, applier: NetworkManagerApplier
+) -> None:
     """A wait for the modem ends as soon as the change is cancelled."""
     cancellation = Cancellation()
     applier.apply(wanted(), deadline=soon())

@@ -22,7 +22,7 @@ from lpad.provisioning.declared import answer_reading as reading
         ("list", None),
     ],
 )
-def test_paths(path: str, found: str | None) -> None:
+def test_paths_lead_through_objects_and_lists(path: str, found: str | None) -> None:
     """A path leads through objects and lists; null, empty and non-scalar values count as missing."""
     answer = reading.parsed(
         b'{"a": {"b": 1}, "list": [{"x": 0}, {"x": 2}], "null": null, "empty": "", "yes": true}'
@@ -38,7 +38,7 @@ def test_numbers_keep_their_digits() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{", b"[" * 100_000, b"\xff\xfe{}"])
-def test_no_json(body: bytes) -> None:
+def test_invalid_json_is_malformed(body: bytes) -> None:
     """A body that is not JSON in UTF-8 is malformed, however it is broken."""
     with pytest.raises(MalformedError):
         reading.parsed(body)
@@ -68,7 +68,7 @@ def test_a_field_that_comes_twice(body: bytes) -> None:
         ({}, None),
     ],
 )
-def test_tickets(told: dict[str, object], code: str | None) -> None:
+def test_codes_are_read_in_each_form(told: dict[str, object], code: str | None) -> None:
     """A code may be whole, or host and matching ID; the host suffices if the EID finds the profile."""
     parts: dict[str, object] = {"code": None, "smdp": None, "matching": None, "bound": False, **told}
     ticket = reading.ticket(**parts)  # type: ignore[arg-type]  # of the table
@@ -76,7 +76,7 @@ def test_tickets(told: dict[str, object], code: str | None) -> None:
 
 
 @pytest.mark.parametrize("told", [{"code": "1$$"}, {"smdp": "no host!", "matching": "A"}])
-def test_no_ticket(told: dict[str, str]) -> None:
+def test_an_invalid_code_is_malformed_and_not_shown(told: dict[str, str]) -> None:
     """An invalid code is malformed, and is not shown."""
     parts = {"code": None, "smdp": None, "matching": None, **told}
     with pytest.raises(MalformedError):

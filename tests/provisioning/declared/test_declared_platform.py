@@ -118,7 +118,7 @@ def test_a_call_that_is_not_declared(bench: Bench) -> None:
         platform.release(platform.order(WISH, deadline=soon()), deadline=soon())
 
 
-def test_others_are_not_found(bench: Bench) -> None:
+def test_another_cards_order_is_not_used(bench: Bench) -> None:
     """Even if a platform ignores the filter and lists everything, another card's order is not used."""
     server = bench.platform("twilio")
     server.stock.order(eid=OTHER_EID)
@@ -192,7 +192,7 @@ def test_a_lost_answer_leaves_the_outcome_open(
     ],
 )
 @pytest.mark.parametrize("call", ["token", "order"])
-def test_busy(bench: Bench, call: str, value: str, seconds: int | None) -> None:
+def test_status_429_means_later(bench: Bench, call: str, value: str, seconds: int | None) -> None:
     """429 means later, even for a token; Retry-After is limited, and invalid values are ignored."""
     server = bench.platform("kore")
     server.faults.add(PlatformFault.BUSY, call=call, value=value)
@@ -214,7 +214,9 @@ def test_busy(bench: Bench, call: str, value: str, seconds: int | None) -> None:
         ("desk", PlatformFault.NOT_ELIGIBLE, "not-eligible", "the desk says not-eligible"),
     ],
 )
-def test_refusals(bench: Bench, like: str, fault: PlatformFault, cause: str, words: str) -> None:
+def test_a_refusal_has_cause_and_words(
+    bench: Bench, like: str, fault: PlatformFault, cause: str, words: str
+) -> None:
     """A refusal has lpad's cause, and the platform's own words, in details and in the sentence."""
     server = bench.platform(like)
     server.faults.add(fault, call="order")
@@ -226,7 +228,7 @@ def test_refusals(bench: Bench, like: str, fault: PlatformFault, cause: str, wor
 
 
 @pytest.mark.parametrize("like", LIKES)
-def test_wrong_credentials(bench: Bench, like: str) -> None:
+def test_wrong_credentials_have_a_cause_of_their_own(bench: Bench, like: str) -> None:
     """Credentials that the platform does not know end with cause `credentials`, whatever the status."""
     server = bench.platform(like)
     wrong = dict.fromkeys(server.credentials, "wrong")
@@ -252,7 +254,7 @@ def test_a_state_that_no_table_has(bench: Bench, like: str) -> None:
 @pytest.mark.parametrize(
     "fault", [PlatformFault.EXTRA_FIELDS, PlatformFault.MISSING_FIELDS, PlatformFault.NUMBER_ICCID]
 )
-def test_odd_answers(bench: Bench, like: str, fault: PlatformFault) -> None:
+def test_odd_fields_do_not_stop_a_wish(bench: Bench, like: str, fault: PlatformFault) -> None:
     """Extra fields are ignored, missing ones known from before, and a number keeps all its digits."""
     server = bench.platform(like)
     platform = bench.opened(server)
@@ -328,7 +330,7 @@ def test_a_token_that_is_redirected(bench: Bench) -> None:
         bench.opened(server).find(WISH, deadline=soon())
 
 
-def test_kores_token(bench: Bench) -> None:
+def test_one_token_serves_many_calls(bench: Bench) -> None:
     """One token serves many calls; a refused one is renewed once, and a second refusal is final."""
     server = bench.platform("kore")
     platform = bench.opened(server)

@@ -25,7 +25,7 @@ def _yoni(app_id: str, secret: str, now_ms: str, path: str) -> str:
     return signature(sign, values)
 
 
-def test_yonis_signature() -> None:
+def test_yonis_description_signs_as_documented() -> None:
     """Yoni's description signs as documented: hex HMAC-SHA256 of id, time and path."""
     path = "/v1/order/e-sim"
     expected = hmac.new(b"secret-1", f"app-1&1700000000000&{path}".encode(), hashlib.sha256).hexdigest()
@@ -33,7 +33,7 @@ def test_yonis_signature() -> None:
 
 
 @pytest.mark.test_data
-def test_published_signatures(test_data: Path) -> None:
+def test_published_signatures_are_reproduced(test_data: Path) -> None:
     """Lpad makes the signatures in the test data that were published or computed for Yoni."""
     found: dict[str, list[dict[str, Any]]] = json.loads(
         (test_data / "platforms" / "signature_vectors.json").read_text()
@@ -44,7 +44,7 @@ def test_published_signatures(test_data: Path) -> None:
 
 
 @pytest.mark.parametrize(("kind", "length"), [("sha1", 28), ("sha256", 44), ("sha512", 88)])
-def test_other_signatures(kind: str, length: int) -> None:
+def test_signatures_can_be_in_base64(kind: str, length: int) -> None:
     """Each HMAC can be written in base64, too."""
     sign = read_declaration(shipped()["yoni"]).sign
     assert sign is not None

@@ -36,7 +36,7 @@ def test_the_shipped_ones_are_right(name: str) -> None:
             assert word in text or name in ("soracom", "telnyx"), (name, word)
 
 
-def test_right() -> None:
+def test_a_valid_description_has_no_mistakes() -> None:
     """A small valid description has no mistakes."""
     assert check(declaration(RIGHT, where="test")) == []
 
@@ -59,6 +59,6 @@ def test_right() -> None:
         ({"profile": {}}, "the table 'profile' is empty"),
     ],
 )
-def test_mistakes(changes: dict[str, Any], told: str) -> None:
+def test_each_mistake_has_a_sentence(changes: dict[str, Any], told: str) -> None:
     """Each mistake has a sentence."""
     assert any(told in each for each in check(declaration({**RIGHT, **changes}, where="test")))

@@ -21,7 +21,7 @@ def test_the_shipped_files() -> None:
     assert all(each.base is None or each.base.startswith("https://") for each in described.values())
 
 
-def test_inheritance(tmp_path: Path) -> None:
+def test_a_file_inherits_a_shipped_description(tmp_path: Path) -> None:
     """`like` inherits a shipped description; the file's own values replace others, and null removes them."""
     path = tmp_path / "mine.yaml"
     path.write_text("like: kore\nbase: https://kore.example.com\nheaders: {X-Owner: me}\nwords: null\n")
@@ -51,7 +51,7 @@ def test_inheritance(tmp_path: Path) -> None:
         ("x: !!python/object/apply:os.system ['true']", "not YAML"),
     ],
 )
-def test_mistakes(tmp_path: Path, text: str, told: str) -> None:
+def test_invalid_files_are_refused_with_the_reason(tmp_path: Path, text: str, told: str) -> None:
     """A file that does not describe a platform is refused with the reason."""
     path = tmp_path / "mine.yaml"
     path.write_text(text)

@@ -26,7 +26,7 @@ def test_an_offset_is_learnt_and_reported_once(caplog: pytest.LogCaptureFixture)
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Thu, 99 Foo 9999 99:99:99 GMT", "\x00" * 10_000])
-def test_no_date(date: str | None) -> None:
+def test_an_invalid_date_changes_nothing(date: str | None) -> None:
     """A header that is not a date changes nothing."""
     offset = ClockOffset("mine", wall=lambda: 1000.0)
     assert not offset.learn(date)

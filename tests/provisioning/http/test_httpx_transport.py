@@ -28,7 +28,7 @@ from remote.dead_address import behind_dead_addresses
         "https://bad host/",
     ],
 )
-def test_https_only(url: str) -> None:
+def test_only_https_addresses_are_accepted(url: str) -> None:
     """An address with another scheme, or with credentials, is refused, and is shown without its query."""
     with pytest.raises(InvalidSettings):
         server_of(f"{url}?key=s3cret")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_renewed_before_it_expires() -> None:
+def test_a_token_is_renewed_before_it_expires() -> None:
     """A token is not used in the last minute of its life; of a short life, in the last tenth."""
     now = [1000.0]
     tokens = Tokens(wall=lambda: now[0])
@@ -30,7 +30,7 @@ def test_renewed_before_it_expires() -> None:
     assert tokens.current() is None
 
 
-def test_nothing_shows_it() -> None:
+def test_a_token_is_not_shown() -> None:
     """A token's representation does not show it."""
     assert "s3cret" not in repr(Tokens().keep("s3cret", "s3cret", seconds=60))
 
@@ -43,7 +43,7 @@ def test_a_spoilt_file(tmp_path: Path, content: bytes) -> None:
     assert Tokens(path).current() is None
 
 
-def test_forgotten(tmp_path: Path) -> None:
+def test_a_refused_token_is_deleted(tmp_path: Path) -> None:
     """A refused token is deleted, even after a restart."""
     path = tmp_path / "token.json"
     tokens = Tokens(path, account="me")

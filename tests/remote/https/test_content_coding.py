@@ -41,13 +41,13 @@ def test_codings_that_are_not_undone(header: str) -> None:
         (DEFLATED, "deflate"),
     ],
 )
-def test_unpacked(body: bytes, coding: str) -> None:
+def test_each_coding_is_unpacked(body: bytes, coding: str) -> None:
     """Each coding that servers use is decoded to the original bytes."""
     assert unpacked(body, coding, limit=10_000) == TEXT
 
 
 @pytest.mark.parametrize("kind", [gzip.compress, zlib.compress])
-def test_a_bomb(kind: object) -> None:
+def test_at_most_one_byte_beyond_the_limit_is_unpacked(kind: object) -> None:
     """At most one byte beyond the limit is produced."""
     assert callable(kind)
     coding = "gzip" if kind is gzip.compress else "deflate"
@@ -58,7 +58,7 @@ def test_a_bomb(kind: object) -> None:
     "body",
     [gzip.compress(TEXT, mtime=0)[:-9], b"{}", b"\x1f\x8b\x08\x00", gzip.compress(TEXT, mtime=0) + b"x"],
 )
-def test_damaged(body: bytes) -> None:
+def test_damaged_bodies_are_an_error(body: bytes) -> None:
     """A truncated or invalid compressed body leads to an error that states this."""
     with pytest.raises(MalformedError, match="compressed"):
         unpacked(body, "gzip", limit=10_000)

@@ -45,7 +45,7 @@ def test_cookies_are_sent_to_their_server_and_paths(told: str, sent: str | None)
     assert cookies.header(NEXT) == sent
 
 
-def test_several() -> None:
+def test_the_last_cookie_of_a_name_counts() -> None:
     """The last cookie with a name counts, a longer path comes first, and a server can delete one."""
     cookies = Cookies("smdp.example.com")
     for told in ("A=1; Path=/", "B=2; Path=/gsma", "A=3; Path=/", "C=4", "C=; Max-Age=0"):

@@ -20,7 +20,9 @@ from lpad.remote.https.host_overrides import HostOverrides
         (None, ("smdp.example.com", 443), ("smdp.example.com", 443)),
     ],
 )
-def test_overrides(override: dict[str, str] | None, asked: tuple[str, int], found: tuple[str, int]) -> None:
+def test_an_overridden_name_leads_to_its_target(
+    override: dict[str, str] | None, asked: tuple[str, int], found: tuple[str, int]
+) -> None:
     """An overridden name and port lead to the override's target, and all others to their usual hosts."""
     assert HostOverrides.parse(override).resolve(*asked) == found
 
@@ -29,7 +31,7 @@ def test_overrides(override: dict[str, str] | None, asked: tuple[str, int], foun
     ("name", "target"),
     [("https://x", "127.0.0.1"), ("x", "127.0.0.1:0"), ("x", "127.0.0.1:70000"), ("x", "::1"), ("x", "a b")],
 )
-def test_no_override(name: str, target: str) -> None:
+def test_an_invalid_override_is_named(name: str, target: str) -> None:
     """The error names the invalid name or target."""
     with pytest.raises(InvalidSettings, match="hosts"):
         HostOverrides.parse({name: target})

@@ -25,7 +25,7 @@ SERVER = ServerAddress.parse("smdp.example.com")
         ("https://smdp.example.com", "/"),
     ],
 )
-def test_followed(status: int, location: str, target: str) -> None:
+def test_redirections_at_the_same_server_are_followed(status: int, location: str, target: str) -> None:
     """A redirection to any path of the same server is followed."""
     assert repeated_at(status, location, target=TARGET, server=SERVER) == target
 
@@ -47,7 +47,7 @@ def test_followed(status: int, location: str, target: str) -> None:
         "/" + "x" * 5000,
     ],
 )
-def test_not_followed(location: str | None) -> None:
+def test_redirections_elsewhere_are_not_followed(location: str | None) -> None:
     """A redirection to another server or scheme, or without a valid address, is not followed."""
     assert repeated_at(307, location, target=TARGET, server=SERVER) is None
 

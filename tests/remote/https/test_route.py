@@ -84,7 +84,7 @@ def test_a_proxy_that_intercepts(bench: Bench) -> None:
     assert server.seen == []
 
 
-def test_credentials(bench: Bench) -> None:
+def test_credentials_go_only_to_the_proxy(bench: Bench) -> None:
     """User and password go only to the proxy."""
     server = bench.server(ACCEPTED)
     with proxy_double.Proxy(server.port) as proxy:
@@ -138,14 +138,14 @@ def test_no_proxy_there(bench: Bench) -> None:
         "http://:1",
     ],
 )
-def test_bad_proxy(url: str) -> None:
+def test_invalid_proxy_addresses_are_refused(url: str) -> None:
     """An invalid proxy address is refused, and so is a password in the settings."""
     with pytest.raises(InvalidValue) as caught:
         Proxy.parse(url)
     assert "u:p" not in caught.value.sentence
 
 
-def test_credentials_file(tmp_path: Path) -> None:
+def test_credentials_are_read_from_a_private_file(tmp_path: Path) -> None:
     """User and password are read from a file, which other users must not be able to read."""
     path = tmp_path / "proxy"
     path.write_text("gateway:se:cret\n")
@@ -184,7 +184,7 @@ def test_no_such_interface(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "a b", ".", "..", "x" * 16, "ü"])
-def test_bad_interface(name: str) -> None:
+def test_impossible_interface_names_are_refused(name: str) -> None:
     """An impossible interface name is refused."""
     with pytest.raises(InvalidValue):
         check_interface(name)

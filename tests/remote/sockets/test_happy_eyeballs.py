@@ -156,7 +156,7 @@ def test_a_silent_address_is_tried_last(names: Names) -> None:
         assert not memory.is_avoided(first.address.to, interface="wwan0")
 
 
-def test_refused_everywhere(names: Names) -> None:
+def test_if_all_refuse_the_last_error_is_reported(names: Names) -> None:
     """If all addresses refuse, the error of the last address is reported."""
     names.all = [four("127.0.0.1"), six()]
     with listening("127.0.0.1") as port:
@@ -172,7 +172,7 @@ def test_one_refuses_and_the_next_takes_it(names: Names) -> None:
         assert connected(port).address.to[0] == "127.0.0.2"
 
 
-def test_all_are_silent(names: Names) -> None:
+def test_silent_addresses_end_the_race(names: Names) -> None:
     """The race ends after a time without progress, or at the deadline if that is earlier."""
     names.all = [four("127.0.0.1"), four("127.0.0.2")]
     with swallowing("127.0.0.1") as port, swallowing("127.0.0.2", port):
@@ -281,7 +281,7 @@ def test_an_unresolvable_name(names: Names) -> None:
 
 
 @pytest.mark.parametrize("what", ["names", "addresses"])
-def test_cancelled(names: Names, what: str) -> None:
+def test_a_race_can_be_cancelled(names: Names, what: str) -> None:
     """Another thread ends the wait, whatever is awaited."""
     cancellation = Cancellation()
     deadline = Deadline.after(60, cancellation=cancellation)

@@ -219,7 +219,7 @@ def test_published_certificates_by_few_bytes(
         notify(bench, server, CardTrust("1", (key_id[:3],)), remembering, address=name)
 
 
-def test_memory_file(bench: Bench, remembering: Trust, tmp_path: Path) -> None:
+def test_the_memory_file_names_no_card(bench: Bench, remembering: Trust, tmp_path: Path) -> None:
     """Only the daemon can read the file, which names no card."""
     notify(bench, bench.server(ACCEPTED), card_of(*bench.pki.ci.values()), remembering)
     path = tmp_path / "servers.json"
@@ -231,7 +231,9 @@ def test_memory_file(bench: Bench, remembering: Trust, tmp_path: Path) -> None:
     "content",
     ["", "[]", "{", '{"format": 1}', '{"format": 9}', '{"format":1,"anchors":[1],"cards":{},"brainpool":[]}'],
 )
-def test_memory_damaged(bench: Bench, tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_memory_file_is_started_again(
+    bench: Bench, tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """A damaged file, or one of another format, is started again: its content can be found out again."""
     path = tmp_path / "servers.json"
     path.write_text(content)

@@ -60,7 +60,7 @@ def test_tls_1_3() -> None:
     assert arriving_chain.certificates(raw, tls_1_3=True) == [LEAF, ABOVE]
 
 
-def test_no_certificate() -> None:
+def test_an_empty_list_has_no_certificates() -> None:
     """An empty list has no certificates."""
     assert arriving_chain.certificates(message(b"\x00", listed()), tls_1_3=True) == []
 
@@ -69,7 +69,7 @@ WHOLE = message(b"\x00", listed(entry(LEAF, b""), entry(ABOVE, b"")))
 
 
 @pytest.mark.parametrize("length", range(4, len(WHOLE)))
-def test_cut_off(length: int) -> None:
+def test_a_truncated_message_is_malformed(length: int) -> None:
     """A message that ends anywhere before its end is malformed."""
     with pytest.raises(MalformedError):
         arriving_chain.certificates(WHOLE[:length], tls_1_3=True)

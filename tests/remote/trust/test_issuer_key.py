@@ -45,7 +45,7 @@ def test_issuer_is_among_the_candidates(pki: Pki, curve: Curve) -> None:
 
 
 @pytest.mark.test_data
-def test_published_roots(test_data: Path) -> None:
+def test_published_roots_have_the_keys_that_cards_name(test_data: Path) -> None:
     """The keys recovered from the real CI roots have the identifiers by which cards name them."""
     pem = (test_data / "ci-roots" / "gsma-ci-roots.pem").read_text()
     blocks = re.findall(r"-----BEGIN.*?-----END CERTIFICATE-----", pem, re.DOTALL)
@@ -87,7 +87,7 @@ def test_no_signature_of_the_kind() -> None:
         ("1.2.840.10045.4.3.4", hashlib.sha512),
     ],
 )
-def test_each_digest(algorithm: str, digest: Callable[[bytes], Any], curve: Any) -> None:
+def test_long_digests_are_cut(algorithm: str, digest: Callable[[bytes], Any], curve: Any) -> None:
     """A digest that is longer than the curve's numbers is cut, as the signer did (FIPS 186-4, 6.4)."""
     key = ecdsa.SigningKey.generate(curve)
     signature = key.sign_digest(
@@ -99,7 +99,7 @@ def test_each_digest(algorithm: str, digest: Callable[[bytes], Any], curve: Any)
 
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=80) | st.builds(lambda cut: SIGNED.signature[:cut], st.integers(0, 72)))
-def test_any_signature(signature: bytes) -> None:
+def test_any_signature_has_at_most_four_candidates(signature: bytes) -> None:
     """Whatever bytes replace a signature, there are at most four candidates, each a point."""
     points = list(issuer_points(replace(SIGNED, signature=signature)))
     assert len(points) <= 4
@@ -108,7 +108,7 @@ def test_any_signature(signature: bytes) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**256), st.integers(0, 2**256))
-def test_any_numbers(r: int, s: int) -> None:
+def test_numbers_out_of_range_have_no_candidates(r: int, s: int) -> None:
     """Numbers out of range, or without a point, give no candidates."""
 
     def integer(number: int) -> bytes:

@@ -51,7 +51,9 @@ def notify(bench: Bench, credential: Credential, trust: Trust) -> None:
 
 @pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
 @pytest.mark.parametrize("days", [30, -1])
-def test_revoked(bench: Bench, tmp_path: Path, encoding: Encoding, days: int) -> None:
+def test_a_revoked_certificate_is_refused(
+    bench: Bench, tmp_path: Path, encoding: Encoding, days: int
+) -> None:
     """A certificate in its CI's list is refused, even if only its key is known; an old list counts, too."""
     ci = bench.pki.ci[Curve.NIST]
     bad, good = bench.pki.dp_tls(NAME), making.make_dp_tls(ci, NAME)
@@ -88,7 +90,7 @@ def test_a_list_beside_certificates(bench: Bench, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"\x30\x00", b"\x30\x80", b"-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----"]
 )
-def test_no_list(tmp_path: Path, content: bytes) -> None:
+def test_a_file_without_a_list_is_named(tmp_path: Path, content: bytes) -> None:
     """The error names a file without a list."""
     path = tmp_path / "bad.crl"
     path.write_bytes(content)

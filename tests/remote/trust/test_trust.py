@@ -41,7 +41,7 @@ def cause_of(bench: Bench, server: ScriptedServer) -> ServerUntrusted:
     return caught.value
 
 
-def test_expired(bench: Bench) -> None:
+def test_an_expired_certificate_is_named(bench: Bench) -> None:
     """The error names an expired certificate as the cause, and its operator as responsible."""
     error = cause_of(bench, bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, expired=True)))
     assert error.details == {"cause": "certificate-expired"}
@@ -49,14 +49,14 @@ def test_expired(bench: Bench) -> None:
     assert not error.retryable
 
 
-def test_other_name(bench: Bench) -> None:
+def test_a_certificate_for_another_name_is_refused(bench: Bench) -> None:
     """The error states that the certificate is for another name."""
     error = cause_of(bench, bench.server(ACCEPTED, credential=bench.pki.dp_tls("other.example.com")))
     assert error.details == {"cause": "certificate-for-other-name"}
     assert NAME in error.sentence
 
 
-def test_unknown_ca(bench: Bench) -> None:
+def test_an_unknown_ca_is_named_with_the_remedy(bench: Bench) -> None:
     """The error names an untrusted CA as the cause, and states how to trust it."""
     error = cause_of(bench, bench.server(ACCEPTED, credential=bench.pki.strangers_tls(NAME)))
     assert error.details == {"cause": "unknown-ca"}
@@ -75,7 +75,7 @@ def test_clock_never_set(bench: Bench, monkeypatch: pytest.MonkeyPatch, year: in
     assert error.retryable
 
 
-def test_old_tls(bench: Bench) -> None:
+def test_a_server_without_tls_1_2_is_refused(bench: Bench) -> None:
     """A server that speaks no TLS 1.2 is refused."""
     server = bench.server(ACCEPTED)
     with pytest.warns(DeprecationWarning, match="TLSv1"):
@@ -94,7 +94,7 @@ def test_tls_1_2(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("curve", [None, "brainpoolP256r1"])
-def test_brainpool(bench: Bench, curve: str | None) -> None:
+def test_brainpool_certificates_work(bench: Bench, curve: str | None) -> None:
     """A brainpool certificate works, whether keys are agreed on over brainpool or another curve."""
     server = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, curve=Curve.BRAINPOOL), curve=curve)
     notify(bench.client(server))
@@ -133,7 +133,7 @@ def test_no_shared_cipher(bench: Bench) -> None:
     assert not bench.trust.memory.needs_brainpool(NAME)
 
 
-def test_plain_http(bench: Bench) -> None:
+def test_a_server_without_tls_is_distinguished(bench: Bench) -> None:
     """The error distinguishes a server without TLS from a missing one."""
     server = bench.server(ACCEPTED)
 
@@ -233,7 +233,9 @@ def test_nothing_is_trusted_by_default(bench: Bench) -> None:
 
 @pytest.mark.test_data
 @pytest.mark.parametrize("curve", ["NIST", "BRP"])
-def test_published_certificates(bench: Bench, test_data: Path, pki: Pki, curve: str) -> None:
+def test_published_certificates_are_trusted_by_their_ci(
+    bench: Bench, test_data: Path, pki: Pki, curve: str
+) -> None:
     """Servers with SGP.26's TLS certificates are trusted if SGP.26's CI is."""
     published = type(pki).open(test_data / "sgp26", minted=bench.folder)
     trust = Trust.load([test_data / "sgp26" / "ci" / f"CERT_CI_ECDSA_{curve}.der"])

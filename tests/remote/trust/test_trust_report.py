@@ -96,7 +96,7 @@ def test_a_chain_of_the_web(bench: Bench, known: bool) -> None:  # noqa: FBT001 
     ]
 
 
-def test_nobody_vouches(bench: Bench) -> None:
+def test_without_an_anchor_the_missing_certificate_is_named(bench: Bench) -> None:
     """Without an anchor, the report names the issuer, its key, and the place for its certificate."""
     stranger = making.make_ci(Curve.NIST, name="Strange CI")
     server = bench.server(ACCEPTED, credential=making.make_dp_tls(stranger, NAME))
@@ -180,7 +180,7 @@ def test_other_failures(bench: Bench) -> None:
     assert len(found.chain) == 1
 
 
-def test_no_server(bench: Bench) -> None:
+def test_without_a_server_there_is_no_report(bench: Bench) -> None:
     """Without a server to ask, there is no report."""
     server = bench.server(ACCEPTED)
     server.below_tls = lambda connection: connection.close()

@@ -78,7 +78,7 @@ def test_a_pattern_of_hexadecimal_digits(tmp_path: Path) -> None:
         ("  applier: uci", "one of none, networkmanager, modemmanager, at, command"),
     ],
 )
-def test_mistakes(tmp_path: Path, section: str, told: str) -> None:
+def test_a_mistake_is_reported_with_its_line(tmp_path: Path, section: str, told: str) -> None:
     """A mistake is reported with its line."""
     with pytest.raises(InvalidSettings) as refused:
         read(tmp_path, section)

@@ -50,7 +50,9 @@ def test_the_older_form(tmp_path: Path) -> None:
         ({"most_orders": 0}, "most_orders"),
     ],
 )
-def test_mistakes(tmp_path: Path, provisioning: dict[str, Any], told: str) -> None:
+def test_impossible_sources_are_refused_with_their_place(
+    tmp_path: Path, provisioning: dict[str, Any], told: str
+) -> None:
     """An impossible source or condition is refused, with its place and the possible ones."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, provisioning=provisioning)

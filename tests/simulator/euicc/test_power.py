@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).parents[2]
 
 
-def test_kept(make_card: MakeCard, server: SmallServer) -> None:
+def test_a_cards_data_survive_its_process(make_card: MakeCard, server: SmallServer) -> None:
     """A card's data survive the end of the process."""
     lpa = SmallLpa(make_card())
     server.download(lpa)
@@ -68,7 +68,7 @@ def test_identity_kept(tmp_path: Path, server: SmallServer, pki: Pki) -> None:
         assert server.authenticate(SmallLpa(card))[0] == "authenticateResponseOk"
 
 
-def test_locked(tmp_path: Path, pki: Pki) -> None:
+def test_a_card_is_powered_only_once(tmp_path: Path, pki: Pki) -> None:
     """A card can be powered only once at a time."""
     with SoftCard(tmp_path, pki=pki), pytest.raises(CardBusy, match="in use"):
         SoftCard(tmp_path, pki=pki)
@@ -193,7 +193,7 @@ def test_power_lost_while_made(tmp_path: Path, pki: Pki, failing_disk: list[int]
             check_whole(card, pki)
 
 
-def test_killed(tmp_path: Path, pki: Pki) -> None:
+def test_a_killed_card_is_consistent(tmp_path: Path, pki: Pki) -> None:
     """A process killed at any moment leaves a consistent card, and the lock is free."""
     assert pki.minted is not None
     program = (

@@ -52,14 +52,14 @@ def test_first_configure_isdp() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from([0x86, 0x87, 0x88]), st.binary(max_size=1007)), max_size=6))
-def test_both_ends(messages: list[tuple[int, bytes]]) -> None:
+def test_each_end_reads_what_the_other_protects(messages: list[tuple[int, bytes]]) -> None:
     """One end reads everything that the other end protects, in any order."""
     sender, receiver = Bsp(KEYS), Bsp(KEYS)
     for tag, plaintext in messages:
         assert receiver.unprotect(sender.protect(tag, plaintext)) == plaintext
 
 
-def test_largest() -> None:
+def test_a_long_profile_is_cut_into_elements() -> None:
     """A long profile is cut into elements of 1020 bytes and a rest."""
     pieces = Bsp(KEYS).protect_all(0x86, bytes(2 * 1007 + 1))
     assert [len(piece) for piece in pieces] == [1020, 1020, 26]

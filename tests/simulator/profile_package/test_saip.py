@@ -38,7 +38,7 @@ def elements(package: bytes = PACKAGE) -> list[bytes]:
         ),
     ],
 )
-def test_published(test_data: Path, file: str, iccid: str, services: set[int]) -> None:
+def test_published_profiles_are_read(test_data: Path, file: str, iccid: str, services: set[int]) -> None:
     """The TS.48 test profiles are read, and their header and EF.ICCID agree."""
     profile = parse((test_data / "upp" / file).read_bytes())
     assert profile.header_iccid == Iccid.parse(iccid)
@@ -81,7 +81,7 @@ def test_made_up_out_of_range(wrong: dict[str, str | int]) -> None:
 
 
 @pytest.mark.parametrize("step", [1, 7, 1007])
-def test_pieces(step: int) -> None:
+def test_pieces_may_end_at_any_byte(step: int) -> None:
     """The pieces may end at any byte."""
     stream = ProfileStream()
     for start in range(0, len(PACKAGE), step):
@@ -129,7 +129,7 @@ def swapped(first: int, second: int) -> bytes:
         pytest.param(bytes.fromhex("A08902") + bytes(20), PeStatus.INVALID_REQUEST_FORMAT, id="no-length"),
     ],
 )
-def test_broken(package: bytes, status: PeStatus) -> None:
+def test_broken_packages_are_refused(package: bytes, status: PeStatus) -> None:
     """A package with wrong order, missing or unsupported elements is refused with the element's status."""
     with pytest.raises(ProfileElementError) as caught:
         parse(package)

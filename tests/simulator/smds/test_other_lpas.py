@@ -64,7 +64,7 @@ def ids(answer: Fields) -> list[str]:
 
 
 @pytest.mark.parametrize("matching_id", [None, ""])
-def test_all_events(visit: Visit, matching_id: str | None) -> None:
+def test_no_matching_id_means_all_events(visit: Visit, matching_id: str | None) -> None:
     """An absent matching ID and an empty one mean all events, in the order of their registration."""
     visit.initiate()
     assert authenticated(visit, b64(proof(visit, matching_id=matching_id))) == {
@@ -77,7 +77,7 @@ def test_all_events(visit: Visit, matching_id: str | None) -> None:
     }
 
 
-def test_one_event(visit: Visit) -> None:
+def test_an_id_asks_for_one_event(visit: Visit) -> None:
     """An event's ID asks for that event alone; its case counts, and an unknown one is refused."""
     visit.initiate()
     assert ids(authenticated(visit, b64(proof(visit, matching_id="FIRST-1")))) == ["FIRST-1"]
@@ -113,7 +113,7 @@ def test_the_name_in_the_request(visit: Visit, smds: SmDp, form: str) -> None:
     assert ids(authenticated(visit, b64(proof(visit)))) == ["Second-2", "FIRST-1"]
 
 
-def test_another_name(visit: Visit) -> None:
+def test_another_servers_name_is_refused(visit: Visit) -> None:
     """A name other than the server's is refused with an SM-DS's status codes."""
     assert status_of(visit.initiate(smdpAddress="lpa.ds.gsma.com")) == "8.9.1/3.8"
 
@@ -131,7 +131,7 @@ def test_forms_of_json_and_base64(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["gsma/rsp/v2.0.0", "gsma/rsp/v2.2.0", "gsma/rsp/v3.1.0"])
-def test_headers(visit: Visit, protocol: str) -> None:
+def test_the_requests_protocol_comes_back(visit: Visit, protocol: str) -> None:
     """The protocol of the request comes back; the type may have a character set, and the agent may be any."""
     headers = {"X-Admin-Protocol": protocol, "User-Agent": "other", "Content-Type": "application/json; x=y"}
     response = visit.connection.post("initiateAuthentication", b"{}", **headers)

@@ -52,7 +52,7 @@ TEXTS = {
     " reason why it is not.",
     "list_profiles": "The answer is as of `read_at`. Entries that lpad cannot read are in `unreadable`;"
     " they do not hide the others.",
-    "get_profile": "The entry of the card's list, addressed by its ICCID or AID.",
+    "get_profile": "The ICCID or the AID in the path names the profile.",
     "get_icon": "The picture as the operator's server delivered it. 404 if the profile has none.",
     "patch_profile": "The nickname is stored on the card, with at most 64 bytes of UTF-8. An empty one"
     " removes it.",
@@ -76,14 +76,14 @@ TEXTS = {
     "close_wish": "Only a person decides this: the order may be paid, and the platform may still deliver. The"
     " answer shows the wish as it was; lpad then forgets it.",
     "discover": "Without `servers`, lpad asks the SM-DS of the card and those of the settings.",
-    "list_platforms": "Their names, and what each can do. lpad does not contact them.",
+    "list_platforms": "The answer has each platform's name and capabilities. lpad contacts no platform.",
     "list_products": "lpad asks the platform for each request; price and validity are in the platform's"
     " words.",
     "reset_euicc": "This cannot be undone. At least one field must be true.",
-    "list_notifications": "In the order of delivery. `pending` counts all pending notifications, even those"
-    " of other pages.",
+    "list_notifications": "The list is in the order of delivery. `pending` counts all pending"
+    " notifications, even those of other pages.",
     "deliver_notifications": "lpad delivers by itself, and tries again for days. This tries immediately.",
-    "retry_notification": "Even one that was set aside because the server refused it.",
+    "retry_notification": "A notification that was set aside because the server refused it is sent, too.",
     "drop_notification": "The operator's server then never learns of the event. Only for a server that no"
     " longer exists.",
     "list_changes": "Without `limit`, the answer has all stored changes. With it, `next` is the `before` of"
@@ -93,16 +93,16 @@ TEXTS = {
     "cancel_change": "A step that the card has begun is finished first. A change that has ended cannot be"
     " cancelled.",
     "answer_change": "The request must contain exactly one field, the one that the question asks for.",
-    "confirm_change": "Without the confirmation in time, lpad enables the previous profile again.",
+    "confirm_change": "If the confirmation does not come in time, lpad enables the previous profile again.",
     "stream_events": "Server-Sent Events. After a lost connection, send the ID of the last event as"
     " `Last-Event-ID`. After `lost`, read the changes again.",
-    "list_event_types": "For receivers of webhooks and of the stream with `form=cloudevents`.",
+    "list_event_types": "The types are for receivers of webhooks and of the stream with `form=cloudevents`.",
     "list_listeners": "A listener is a program on this device that reads `/v1/events` under a name.",
     "acknowledge_events": "lpad keeps events for a named listener until they are acknowledged.",
-    "forget_listener": "For a program that has been removed from the device.",
+    "forget_listener": "Use this for a program that has been removed from the device.",
     "list_webhooks": "`dropped` counts, by type, the events for which the outbox had no room.",
-    "try_webhook": "The answer is the endpoint's. A failed delivery is an answer, not an error.",
-    "pause_webhook": "The endpoint's events wait in the outbox.",
+    "try_webhook": "The answer reports that of the endpoint, even if the delivery failed.",
+    "pause_webhook": "Meanwhile the endpoint's events wait in the outbox.",
     "resume_webhook": "Use it after a pause, or once an endpoint that answered 410 exists again.",
     "redeliver_webhook": "The event keeps its ID, so that a receiver can recognize it.",
     "get_metrics": "docs/metrics.md explains each metric.",

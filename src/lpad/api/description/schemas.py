@@ -89,7 +89,7 @@ def _may_be_absent(record: _Record, field: inspect.Field) -> bool:
 def _add_format(schema: Schema, type_: inspect.Type) -> None:
     """Add the format of dates and numbers.
 
-    msgspec leaves out that of dates, because a date might have no time zone. A generator may take 32 bits
+    msgspec omits the format of dates, because a date might have no time zone. A generator may take 32 bits
     for a number without one.
     """
     if isinstance(type_, inspect.DateTimeType):

@@ -339,7 +339,7 @@ class AtLink:
             raise
         self._handle = channel.handle
         self._note.note(kind, channel.handle)
-        if len(aids) > 1:  # with a single name, nothing was learnt
+        if len(aids) > 1:  # a single AID proves nothing about the others
             self._remember(isdr_aid=str(channel.aid))
         noted = CrashSafeChannel(channel, self._note, on_refusal=lambda: self._remember(doubted=kind))
         return AnswerLengthChannel(

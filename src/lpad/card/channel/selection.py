@@ -50,7 +50,7 @@ def select_first(card: RawCard, number: int, aids: Sequence[Aid], *, deadline: D
         if sw != _NO_SUCH_APPLICATION and telling is None:
             telling = sw
         if sw == _NO_SUCH_CHANNEL:
-            break  # which is true for every name
+            break  # This status word means the same for every AID.
     if telling is None:
         raise no_isdr()
     raise status_error("cannot select the ISD-R", telling)

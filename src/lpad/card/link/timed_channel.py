@@ -38,7 +38,7 @@ class TimedChannel:
         finally:
             try:
                 self._observe(time.monotonic() - started)
-            except Exception:  # a metric never costs the card's answer
+            except Exception:  # a fault in a metric must not lose the card's answer
                 log.exception("cannot record the duration of a command: internal-error")
 
     def close(self, *, deadline: Deadline) -> None:

@@ -123,7 +123,7 @@ class MbimLink(ControlLink[MbimModem]):
         except CardError as error:
             if "modem_error" not in error.details:
                 raise
-            _log.debug("%s", error)  # without a channel some modems refuse
+            _log.debug("%s", error)  # some modems refuse this without a channel
 
     def open_first(self, aids: Sequence[Aid], *, deadline: Deadline) -> ModemOwnedChannel:
         """Open a channel to the first of `aids` that the card knows."""

@@ -29,7 +29,7 @@ class Declared(enum.Enum):
     ALREADY = enum.auto()
     """The modem has declared it before, so the card has started since then."""
     RESTARTING = enum.auto()
-    """The card restarts to learn it."""
+    """The card has to restart to get this information."""
     LATER = enum.auto()
     """The card learns it with its next start."""
     UNKNOWN = enum.auto()
@@ -75,7 +75,7 @@ def declare_lpa(dialogue: MbimDialogue, *, restart: bool, patience: float, deadl
     order(Uicc.TERMINAL_CAPABILITY, TerminalCapability(objects=(*others, LPA_CAPABILITY)))
     declared = read()
     if declared is None or LPA_CAPABILITY not in declared.objects:
-        return Declared.UNKNOWN  # it would not be known that the card has been restarted for this
+        return Declared.UNKNOWN  # otherwise lpad would not know that it has restarted the card for this
     if not restart:
         return Declared.LATER
     try:

@@ -88,7 +88,7 @@ class ProvisionParams(DownloadParams, frozen=True, kw_only=True, omit_defaults=T
 class DiscoverParams(Params, frozen=True, kw_only=True):
     """Whether the events are installed (with `confirm`, after consent to each), and the SM-DSs to ask.
 
-    Without `servers`, they are the card's own and those of the settings.
+    Without `servers`, lpad asks the card's own SM-DSs and those of the settings.
     """
 
     install: bool = always(False)

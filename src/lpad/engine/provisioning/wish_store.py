@@ -61,5 +61,5 @@ def _events(eid: str, before: WishRecord | None, after: WishRecord | None) -> li
     try:
         return happenings(eid, before, after)
     except Exception:
-        log.exception("cannot tell the events of a wish: internal-error")
+        log.exception("cannot publish the events of a wish: internal-error")
         return []

@@ -202,7 +202,7 @@ class ChangeStore:
         except LpadError:
             raise
         except Exception:  # without its events, the record is still worth more than nothing
-            log.exception("change %d: cannot tell its events: internal-error", change.id)
+            log.exception("change %d: cannot publish its events: internal-error", change.id)
             followed_by = []
         self._journal.changes.save(change, notes=notes, secrets=secrets, happenings=followed_by)
         with self._lock:

@@ -148,7 +148,8 @@ class Run(RunRecord):
 
         Raises:
             Cancelled: the change was cancelled or overtaken; from here on neither is possible.
-            InternalError: the record cannot be written. A bound change continues anyway.
+            InternalError: the record cannot be written; once the change has taken an irreversible step, it
+                continues nevertheless.
         """
         with self._condition:
             self.check()
@@ -160,7 +161,8 @@ class Run(RunRecord):
 
         Raises:
             Cancelled: the change was cancelled or overtaken.
-            InternalError: the record cannot be written. A bound change continues anyway.
+            InternalError: the record cannot be written; once the change has taken an irreversible step, it
+                continues nevertheless.
         """
         self.check()
         self._take(name, notes)

@@ -64,7 +64,7 @@ class RunRecord:
         """Show the guard's present state, and store it with the notes for resuming the change.
 
         Args:
-            notes: notes for after a restart.
+            notes: the notes that lpad needs after a restart.
             needed: whether the change cannot continue if this cannot be written.
 
         Raises:

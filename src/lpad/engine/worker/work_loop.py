@@ -31,7 +31,7 @@ class Work(Frozen, kw_only=True):
     sources: Sequence[Callable[[], Act | None]]
     """Functions that return an act or None, asked in this order with the lock held."""
     after_each: Sequence[Act]
-    """Acts that the loop does after each act of a source."""
+    """Functions that the loop calls after each act of a source."""
     last: Sequence[Act]
     """Acts that the loop does at its end."""
     search: Act

@@ -543,7 +543,9 @@ class Worker:
                 card.eid, lacks=card.listed.lacks_name, ended=self._store.has_ended
             )
             for iccid in dropped:
-                log.info("%s: removed the order's network settings: profile %s never came", self._name, iccid)
+                log.info(
+                    "%s: removed an order's network settings: profile %s was not installed", self._name, iccid
+                )
 
     @property
     def _is_wanted(self) -> bool:

@@ -35,7 +35,7 @@ class PlatformSection(Section, frozen=True):
         name = str(report.at[-1])
         if not _NAME.fullmatch(name) or name in RESERVED:
             report.wrong(
-                "a platform's name has up to 32 lower-case letters, digits, - and _, and is not"
+                "a platform's name must have at most 32 lower-case letters, digits, - and _, and not be"
                 f" {' or '.join(RESERVED)}"
             )
         if (self.like is None) is (self.file is None):
@@ -43,9 +43,9 @@ class PlatformSection(Section, frozen=True):
                 "give either 'like', with the name of one of lpad's descriptions, or 'file', with your own"
             )
         if self.base is not None and not _is_https(self.base):
-            report.wrong("a platform's address begins with https://", "base")
+            report.wrong("a platform's address must begin with https://", "base")
         if self.client_key is not None and self.client_certificate is None:
-            report.wrong("'client_certificate' is missing; this belongs to it", "client_key")
+            report.wrong("'client_certificate' is missing; this key belongs to it", "client_key")
 
 
 def _is_https(url: str) -> bool:

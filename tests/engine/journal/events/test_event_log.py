@@ -282,7 +282,7 @@ def test_a_position_of_any_size(journal: Journal, number: int) -> None:
     assert journal.events.count(after=number) == expected
 
 
-def test_one_event_by_its_number(journal: Journal) -> None:
+def test_a_missing_number_leads_to_no_event(journal: Journal) -> None:
     """A missing or future number does not lead to the next event."""
     journal.events.most = 3
     for number in range(6):

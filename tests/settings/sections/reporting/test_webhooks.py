@@ -29,7 +29,7 @@ def read(folder: Path, name: str, section: str) -> SettingsFile:
         "url: http://127.0.0.1:8080/x, keys: [one, two]",
     ],
 )
-def test_accepted_endpoints(tmp_path: Path, section: str) -> None:
+def test_valid_endpoints_are_accepted(tmp_path: Path, section: str) -> None:
     """Accepted are https, or http on this device; any number of patterns; keys by file."""
     assert list(read(tmp_path, "backend", section).settings.webhooks) == ["backend"]
 

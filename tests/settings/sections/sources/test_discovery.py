@@ -28,7 +28,7 @@ def sources(file: SettingsFile) -> tuple[str, ...]:
     return file.settings.sources(file.settings.euiccs["modem"])
 
 
-def test_it_is_off_by_default(tmp_path: Path) -> None:
+def test_discovery_is_off_by_default(tmp_path: Path) -> None:
     """By default, SM-DSs are queried only on request."""
     file = read(tmp_path)
     assert (file.settings.discovery.every, file.settings.discovery.install) == (None, "never")
@@ -44,7 +44,9 @@ def test_it_is_off_by_default(tmp_path: Path) -> None:
         ({"when": "on_empty", "install": "ask"}, None),
     ],
 )
-def test_the_period(tmp_path: Path, section: dict[str, Any], every: float | None) -> None:
+def test_only_daily_and_interval_have_a_period(
+    tmp_path: Path, section: dict[str, Any], every: float | None
+) -> None:
     """Only `daily` and `interval` have a period."""
     assert read(tmp_path, discovery=section).settings.discovery.every == every
 
@@ -69,7 +71,7 @@ def test_on_empty_is_a_source(tmp_path: Path) -> None:
         ({"jitter": -1}, "discovery.jitter"),
     ],
 )
-def test_mistakes(tmp_path: Path, discovery: dict[str, Any], told: str) -> None:
+def test_each_mistake_is_refused_with_its_place(tmp_path: Path, discovery: dict[str, Any], told: str) -> None:
     """Each mistake is refused with its place."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, discovery=discovery)

@@ -78,7 +78,7 @@ def fault(der: bytes, ci: Credential, others: tuple[bytes, ...] = ()) -> Certifi
 
 
 @pytest.mark.parametrize("curve", Curve)
-def test_right(pki: Pki, curve: Curve) -> None:
+def test_a_valid_certificate_is_read(pki: Pki, curve: Curve) -> None:
     """The owner, the issuer and the role of a valid certificate are read."""
     found = check_chain(pki.dp_auth[curve].der, trusted=list(pki.ci.values()))
     assert found.oid == "2.999.10"
@@ -111,7 +111,7 @@ def test_endless_chain(ci: Credential) -> None:
     assert fault(made(looped).der, ci, (looped.der,)) is CertificateFault.INVALID
 
 
-def test_expired(pki: Pki, ci: Credential) -> None:
+def test_an_expired_certificate_is_accepted(pki: Pki, ci: Credential) -> None:
     """A card has no clock, so it accepts an expired certificate."""
     del pki
     expired = certificate_making.make_dp(
@@ -136,7 +136,7 @@ def test_wrong_signature(ci: Credential) -> None:
         {"registered": False},
     ],
 )
-def test_invalid(ci: Credential, wrong: dict[str, Any]) -> None:
+def test_invalid_certificates_are_refused(ci: Credential, wrong: dict[str, Any]) -> None:
     """Wrong or missing key usage, an unknown critical extension, or a missing owner is refused."""
     assert fault(made(ci, **wrong).der, ci) is CertificateFault.INVALID
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from simulator.euicc.small_server import SmallServer
 
 
-def test_eid(tmp_path: Path, pki: Pki) -> None:
+def test_the_eid_is_reported_unswapped(tmp_path: Path, pki: Pki) -> None:
     """The card reports the EID that it was made with, not swapped; its certificate contains it, too."""
     eid = Eid.with_check_digits("890490320000000000000000000001")
     with SoftCard(tmp_path, pki=pki, eid=eid) as card:
@@ -117,7 +117,7 @@ def test_empty_default_dp_address(make_card: MakeCard) -> None:
     assert got["defaultDpAddress"] == ""
 
 
-def test_rat(make_card: MakeCard) -> None:
+def test_the_table_is_reported_as_made(make_card: MakeCard) -> None:
     """The card was made with this Rules Authorisation Table, operators in their nibble order."""
     rules = (
         RatRule(pprs=(1,), operators=(Operator(mcc_mnc="26202", gid1=None, gid2=None),), consent=False),

@@ -55,7 +55,7 @@ def failed(lpa: SmallLpa, answer: bytes) -> tuple[Command, Reason, bytes | None]
 
 
 @pytest.mark.parametrize("curve", Curve)
-def test_installed(lpa: SmallLpa, pki: Pki, curve: Curve) -> None:
+def test_a_downloaded_profile_is_stored_byte_for_byte(lpa: SmallLpa, pki: Pki, curve: Curve) -> None:
     """A downloaded profile is in the card byte for byte, disabled, and its result is signed and kept."""
     server = SmallServer(pki, curve, metadata=metadata(profileOwner=OWNER))
     prepared(lpa, server)
@@ -97,7 +97,9 @@ def test_published_profile(lpa: SmallLpa, server: SmallServer, test_data: Path, 
 
 @pytest.mark.parametrize("piece", [None, 16, 100, 1000])
 @pytest.mark.parametrize("keys", [None, PROFILE_KEYS])
-def test_pieces(lpa: SmallLpa, server: SmallServer, piece: int | None, keys: BspKeys | None) -> None:
+def test_pieces_may_have_any_size(
+    lpa: SmallLpa, server: SmallServer, piece: int | None, keys: BspKeys | None
+) -> None:
     """Metadata and profile come in pieces of any size, with session keys or the profile's own."""
     server.piece = piece
     server.replaced_keys = keys
@@ -107,7 +109,7 @@ def test_pieces(lpa: SmallLpa, server: SmallServer, piece: int | None, keys: Bsp
     assert lpa.profiles()[0]["icon"] == bytes(1024)
 
 
-def test_several(lpa: SmallLpa, server: SmallServer) -> None:
+def test_each_profile_has_its_own_aid(lpa: SmallLpa, server: SmallServer) -> None:
     """Each profile gets its own AID, even after one was deleted."""
     server.download(lpa)
     first = lpa.card.profiles[0].aid
@@ -230,7 +232,7 @@ def shorter(segments: list[bytes]) -> list[bytes]:
         ),
     ],
 )
-def test_structure(
+def test_wrong_structures_are_reported_immediately(
     lpa: SmallLpa,
     server: SmallServer,
     change: Callable[[list[bytes]], list[bytes]],
@@ -391,7 +393,7 @@ def test_missing_service(make_card: MakeCard, server: SmallServer) -> None:
         {"metadata": metadata(profileOwner={**OWNER, "gid1": b"\x01"})},
     ],
 )
-def test_mismatch(lpa: SmallLpa, server: SmallServer, wrong: dict[str, bytes]) -> None:
+def test_metadata_and_files_must_agree(lpa: SmallLpa, server: SmallServer, wrong: dict[str, bytes]) -> None:
     """Metadata and files must agree on the ICCID and on the owner."""
     for name, value in wrong.items():
         setattr(server, name, value)
@@ -425,7 +427,9 @@ def test_test_profile(make_card: MakeCard, server: SmallServer) -> None:
         ("BF2500", None),
     ],
 )
-def test_configuration(lpa: SmallLpa, server: SmallServer, configuration: str, oid: str | None) -> None:
+def test_proprietary_data_are_kept(
+    lpa: SmallLpa, server: SmallServer, configuration: str, oid: str | None
+) -> None:
     """Proprietary data of any maker are kept; data that are too long are refused."""
     server.configuration = bytes.fromhex(configuration)
     prepared(lpa, server)
@@ -508,7 +512,7 @@ def test_no_other_commands_meanwhile(make_card: MakeCard, server: SmallServer) -
     assert final_result(answer)[0] == "successResult"
 
 
-def test_cancelled(lpa: SmallLpa, server: SmallServer) -> None:
+def test_a_cancelled_installation_leaves_nothing(lpa: SmallLpa, server: SmallServer) -> None:
     """A cancelled installation leaves no profile and no result: the cancellation informs the server."""
     rest = begun(lpa, server)
     asked = {"transactionId": server.transaction_id, "reason": 5}
@@ -521,7 +525,7 @@ def test_cancelled(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 @pytest.mark.parametrize("how", ["challenge", "reset", "close"])
-def test_interrupted(make_card: MakeCard, server: SmallServer, how: str) -> None:
+def test_an_interruption_leaves_a_result(make_card: MakeCard, server: SmallServer, how: str) -> None:
     """A new session, or a loss of power, during an installation leaves a result with reason 11."""
     lpa = SmallLpa(make_card())
     begun(lpa, server)
@@ -540,7 +544,7 @@ def test_interrupted(make_card: MakeCard, server: SmallServer, how: str) -> None
     assert server.download(lpa)[0] == "successResult"
 
 
-def test_notified(lpa: SmallLpa, server: SmallServer) -> None:
+def test_installations_are_notified(lpa: SmallLpa, server: SmallServer) -> None:
     """In addition to the result, each address that asks for installations gets a notification."""
     entries = [*everything_notified("a.example.com"), *everything_notified("b.example.com")]
     server.metadata = metadata(notificationConfigurationInfo=entries)

@@ -44,7 +44,9 @@ def told(lpa: SmallLpa, **asked: Any) -> list[tuple[int, int, bytes]]:
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_life(make_card: MakeCard, server: SmallServer, first: int) -> None:
+def test_each_event_of_a_profiles_life_is_reported(
+    make_card: MakeCard, server: SmallServer, first: int
+) -> None:
     """Each event of a profile's life is reported, in ascending numbers from 0 or 1 on."""
     lpa = SmallLpa(make_card(first_notification=first))
     a, b = bytes(ICCID), bytes(OTHER_ICCID)
@@ -123,7 +125,7 @@ def test_a_notification_is_signed_with_the_key_of_its_ci(lpa: SmallLpa, pki: Pki
     }
 
 
-def test_filters(lpa: SmallLpa, server: SmallServer) -> None:
+def test_lists_and_retrievals_are_filtered(lpa: SmallLpa, server: SmallServer) -> None:
     """Lists are filtered by events, retrieval by events or by number."""
     install(lpa, server, ICCID, **TELL_ALL)
     lpa.enable(bytes(ICCID))
@@ -138,7 +140,7 @@ def test_filters(lpa: SmallLpa, server: SmallServer) -> None:
     assert lpa.command("BF2B05A003850105").hex() == "bf2b0381017f"  # no such criterion
 
 
-def test_empty(lpa: SmallLpa) -> None:
+def test_an_empty_list_is_returned_as_a_list(lpa: SmallLpa) -> None:
     """An empty list is returned as a list."""
     assert lpa.command("BF2800").hex() == "bf2802a000"
     assert lpa.command("BF2B00").hex() == "bf2b02a000"
@@ -152,7 +154,7 @@ def test_unknown_is_an_error(make_card: MakeCard) -> None:
     assert lpa.command("BF2B00").hex() == "bf2b02a000"
 
 
-def test_removed(lpa: SmallLpa, server: SmallServer) -> None:
+def test_a_removed_notification_is_deleted_permanently(lpa: SmallLpa, server: SmallServer) -> None:
     """A removed notification is deleted permanently, and its number is not used again."""
     install(lpa, server, ICCID)
     assert lpa.remove(2) == 1
@@ -174,7 +176,7 @@ def test_large_numbers(make_card: MakeCard, server: SmallServer) -> None:
         assert len(lpa.retrieve(searchCriteria=("seqNumber", number + 1))) == 1
 
 
-def test_capacity(make_card: MakeCard, server: SmallServer) -> None:
+def test_a_full_list_replaces_the_oldest(make_card: MakeCard, server: SmallServer) -> None:
     """If the list is full, the oldest notification is replaced."""
     lpa = SmallLpa(make_card(notification_capacity=2))
     install(lpa, server, ICCID, **TELL_ALL)

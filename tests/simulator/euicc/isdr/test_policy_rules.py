@@ -21,7 +21,7 @@ from lpad.simulator.euicc.isdr.policy_rules import (
 
 
 @given(st.frozensets(st.integers(0, 31)))
-def test_bits(bits: frozenset[int]) -> None:
+def test_a_set_of_bits_is_read_back(bits: frozenset[int]) -> None:
     """A set of bits is read back from its bit string, which ends with the last set bit."""
     data, count = bit_string(bits)
     assert bits_of((data, count)) == bits
@@ -63,7 +63,11 @@ ONE = Operator(mcc_mnc="26202", gid1=None, gid2=None)
         ((Operator(mcc_mnc="26202", gid1="AB"),), {"mccMnc": "62F220"}, False),
     ],
 )
-def test_rat(operators: tuple[Operator, ...], owner: dict[str, Any], allowed: bool) -> None:  # noqa: FBT001 - a table's column
+def test_a_rule_is_allowed_by_a_matching_row(
+    operators: tuple[Operator, ...],
+    owner: dict[str, Any],
+    allowed: bool,  # noqa: FBT001 - a table's column
+) -> None:
     """A rule is allowed if a row contains it and one of the row's operators matches."""
     owner = {**owner, "mccMnc": bytes.fromhex(owner["mccMnc"])}
     rows = rat_rows([RatRule(pprs=(2,)), RatRule(pprs=(1,), operators=operators)])
@@ -71,7 +75,7 @@ def test_rat(operators: tuple[Operator, ...], owner: dict[str, Any], allowed: bo
     assert rat_allows(2, owner, rows)
 
 
-def test_wildcard() -> None:
+def test_wildcards_are_valid_only_in_the_table() -> None:
     """A wildcard is valid in the table, but not in a profile."""
     assert has_wildcard({"mccMnc": bytes.fromhex("62FE20")})
     assert not has_wildcard({"mccMnc": bytes.fromhex("62F220")})

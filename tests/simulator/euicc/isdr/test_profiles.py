@@ -48,7 +48,7 @@ def refresh(card: SoftCard, response: str = PERFORMED) -> None:
     assert card.transmit(bytes.fromhex(response)) == b"\x90\x00"
 
 
-def test_list(lpa: SmallLpa, pki: Pki) -> None:
+def test_a_list_has_the_default_fields(lpa: SmallLpa, pki: Pki) -> None:
     """Without a tag list the card reports the default fields that are set."""
     assert lpa.profiles() == []
     a = install(
@@ -76,7 +76,7 @@ def test_list(lpa: SmallLpa, pki: Pki) -> None:
     }
 
 
-def test_search(lpa: SmallLpa, pki: Pki) -> None:
+def test_profiles_are_found_by_iccid_aid_and_class(lpa: SmallLpa, pki: Pki) -> None:
     """Profiles are found by ICCID, AID and class; a search without a match returns an empty list."""
     a = install(lpa, pki, A)
     b = install(lpa, pki, B, profileClass=TEST)
@@ -129,7 +129,7 @@ def test_long_list(make_card: MakeCard, pki: Pki) -> None:
 
 
 @pytest.mark.parametrize("nickname", ["Mobile", "", "ü" * 32, "x" * 64])
-def test_nickname(lpa: SmallLpa, pki: Pki, nickname: str) -> None:
+def test_a_nickname_is_set_and_removed(lpa: SmallLpa, pki: Pki, nickname: str) -> None:
     """A nickname is set, kept, and removed by an empty one."""
 
     def name(text: str, iccid: Iccid = A) -> int:

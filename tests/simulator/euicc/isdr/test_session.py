@@ -45,7 +45,7 @@ def card_credential(value: dict[str, Any]) -> Credential:
 
 
 @pytest.mark.parametrize("curve", Curve)
-def test_authenticated(lpa: SmallLpa, pki: Pki, curve: Curve) -> None:
+def test_the_card_signs_for_the_requested_ci(lpa: SmallLpa, pki: Pki, curve: Curve) -> None:
     """The card signs the server's data and its own information, for the requested CI."""
     server = SmallServer(pki, curve)
     kind, value = server.authenticate(lpa)
@@ -168,7 +168,9 @@ def test_echoed_parameters(make_card: MakeCard, server: SmallServer) -> None:
 
 @pytest.mark.parametrize("curve", Curve)
 @pytest.mark.parametrize("hash_cc", [None, bytes(range(32))])
-def test_prepared(lpa: SmallLpa, pki: Pki, curve: Curve, hash_cc: bytes | None) -> None:
+def test_the_one_time_key_is_on_the_certificates_curve(
+    lpa: SmallLpa, pki: Pki, curve: Curve, hash_cc: bytes | None
+) -> None:
     """The one-time key is on the binding certificate's curve, and the signature covers smdpSignature2."""
     server = SmallServer(pki, curve)
     _, authenticated = server.authenticate(lpa)
@@ -227,7 +229,7 @@ def cancel(lpa: SmallLpa, transaction_id: bytes, reason: int) -> tuple[str, Any]
 
 
 @pytest.mark.parametrize("reason", [0, 1, 2, 3, 4, 5, 127])
-def test_cancelled(lpa: SmallLpa, server: SmallServer, reason: int) -> None:
+def test_a_cancelled_session_is_signed_and_forgotten(lpa: SmallLpa, server: SmallServer, reason: int) -> None:
     """The card signs the transaction, the server's OID and the reason, and forgets the session."""
     _, authenticated = server.authenticate(lpa)
     kind, value = cancel(lpa, server.transaction_id, reason)

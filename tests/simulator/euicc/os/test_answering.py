@@ -26,7 +26,7 @@ def sent(lpa: SmallLpa, apdu: str) -> str:
 
 
 @pytest.mark.parametrize("cla", ["01", "81"])
-def test_fetched(make_card: MakeCard, cla: str) -> None:
+def test_an_announced_answer_is_fetched_once(make_card: MakeCard, cla: str) -> None:
     """61xx gives the length, and GET RESPONSE of either class on the same channel returns the data, once."""
     lpa = opened(make_card)
     assert sent(lpa, STORE) == "6115"
@@ -37,7 +37,7 @@ def test_fetched(make_card: MakeCard, cla: str) -> None:
     assert sent(lpa, f"{cla}C0000010") == "6985"
 
 
-def test_forgotten(make_card: MakeCard) -> None:
+def test_another_command_removes_the_answer(make_card: MakeCard) -> None:
     """Another command in between removes the card's answer."""
     lpa = opened(make_card)
     assert sent(lpa, STORE) == "6115"
@@ -57,7 +57,7 @@ def test_at_once(make_card: MakeCard) -> None:
     assert sent(lpa, "01C0000005") == EID[32:] + "9000"
 
 
-def test_corrected(make_card: MakeCard) -> None:
+def test_a_corrected_length_returns_the_data(make_card: MakeCard) -> None:
     """6Cxx gives the length, and the repeated command returns the data; nothing is carried out twice."""
     lpa = opened(make_card, answers=Answers.CORRECTED)
     assert sent(lpa, STORE + "00") == "6c15"
@@ -73,7 +73,7 @@ def test_corrected(make_card: MakeCard) -> None:
 
 @pytest.mark.parametrize("answers", Answers)
 @pytest.mark.parametrize("portion", [1, 16, 255, 256])
-def test_portions(make_card: MakeCard, answers: Answers, portion: int) -> None:
+def test_portions_of_any_size_join_to_the_answer(make_card: MakeCard, answers: Answers, portion: int) -> None:
     """With portions of any size the whole answer arrives."""
     lpa = opened(make_card, answers=answers, portion=portion)
     assert lpa.command(GET_EID).hex() == EID

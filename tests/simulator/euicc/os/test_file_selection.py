@@ -60,7 +60,7 @@ def test_a_modem_finds_the_usim_and_its_files(enabled: SmallLpa) -> None:
     assert [each.rstrip(b"\xff") for each in records(enabled, "2F06")] == list(RULES)
 
 
-def test_usim(enabled: SmallLpa) -> None:
+def test_the_usim_is_selected_by_its_name(enabled: SmallLpa) -> None:
     """The application in EF.DIR is selected by its name; its files are the profile's or the template's."""
     fcp = tlv.parse(enabled.apdu(f"00A404040C{USIM.hex()}00"))
     assert fcp.get(0x84).value == USIM

@@ -25,7 +25,7 @@ def status(card: SoftCard, apdu: str) -> str:
     return card.transmit(bytes.fromhex(apdu))[-2:].hex()
 
 
-def test_channels(card: SoftCard) -> None:
+def test_channels_are_assigned_and_closed_by_number(card: SoftCard) -> None:
     """Channels are assigned from 1, refused when none is left, and closed by number."""
     lpa = SmallLpa(card, select=False)
     assert [lpa.apdu("0070000001") for _ in range(3)] == [b"\x01", b"\x02", b"\x03"]
@@ -81,7 +81,7 @@ def test_channel_by_number(card: SoftCard) -> None:
         ("80E2910006BF3E035C015A", "6d00"),  # ISD-R is not selected
     ],
 )
-def test_refused(card: SoftCard, apdu: str, expected: str) -> None:
+def test_invalid_commands_are_refused(card: SoftCard, apdu: str, expected: str) -> None:
     """A command that a UICC does not accept is answered with the matching status word."""
     assert status(card, apdu) == expected
 
@@ -133,7 +133,7 @@ def test_high_channels(make_card: MakeCard, first: int) -> None:
 
 
 @pytest.mark.parametrize("block_size", [16, 63, 120, 254, 255])
-def test_blocks(card: SoftCard, server: SmallServer, block_size: int) -> None:
+def test_blocks_may_have_any_size(card: SoftCard, server: SmallServer, block_size: int) -> None:
     """A download works with blocks of any size."""
     kind, _ = server.download(SmallLpa(card, block_size=block_size))
     assert kind == "successResult"
@@ -195,7 +195,7 @@ def test_terminal_capability(make_card: MakeCard) -> None:
     assert status(make_card(terminal_capability_status="6D00"), "80AA000005A903830107") == "6d00"
 
 
-def test_reset(lpa: SmallLpa) -> None:
+def test_a_reset_closes_the_channels(lpa: SmallLpa) -> None:
     """A reset closes the channels and answers according to ISO 7816-3."""
     atr = lpa.card.reset()
     assert atr == ANSWER_TO_RESET

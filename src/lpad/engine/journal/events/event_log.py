@@ -284,7 +284,7 @@ class EventLog:
             try:
                 tell()
             except Exception:  # what was written is written
-                log.exception("cannot tell a listener of new events: internal-error")
+                log.exception("cannot notify a listener of new events: internal-error")
 
 
 def _storable(sequence: int) -> int:

@@ -143,8 +143,8 @@ def _valid(frames: list[_Frame], checksum: tuple[int, int], order: str) -> int:
 def _page_of(frame: _Frame, seed: tuple[int, int], order: str, *, last: int) -> int:
     """Return the page number of a frame. The number may be wrong, and then an old page would count as new.
 
-    Each checksum continues the previously written one, so each frame can be examined separately. It is weak:
-    some bits of the content have the same effect as a bit of the number.
+    Each checksum continues the previously written one, so each frame can be examined separately. SQLite's
+    checksum is weak: some bits of the content have the same effect as a bit of the number.
     """
     for mask in (0, *(1 << bit for bit in range(32))):
         page = frame.page ^ mask

@@ -26,7 +26,7 @@ class EventsSection(Section, frozen=True):
         """Report a name that cannot be the source of a CloudEvent."""
         if self.device is not None and not _NAME.fullmatch(self.device):
             report.wrong(
-                "a device name has up to 128 letters, digits and . _ ~ : / @ -, and begins with a letter or a"
-                " digit",
+                "a device name must have at most 128 letters, digits and . _ ~ : / @ -, and begin with a"
+                " letter or a digit",
                 "device",
             )

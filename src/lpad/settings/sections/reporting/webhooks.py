@@ -31,7 +31,7 @@ class WebhookSection(Section, frozen=True):
     def check(self, report: Report) -> None:
         """Report an impossible name or address, missing keys, and patterns that no event type fits."""
         if not _NAME.fullmatch(str(report.at[-1])):
-            report.wrong("a webhook's name has up to 32 lower-case letters, digits, - and _")
+            report.wrong("a webhook's name must have at most 32 lower-case letters, digits, - and _")
         report.parsed(EndpointUrl.parse, self.url, "url")
         if not 0 < len(self.keys) <= _MOST_KEYS:
             report.wrong(f"'keys' must name 1 to {_MOST_KEYS} files; each contains a key that signs", "keys")

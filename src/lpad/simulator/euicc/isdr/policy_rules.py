@@ -91,7 +91,7 @@ def _matches(allowed: dict[str, Any], owner: dict[str, Any]) -> bool:
 
 
 def _gid_matches(allowed: bytes | None, own: bytes | None) -> bool:
-    """An empty value matches any group, a missing one only an owner without one."""
+    """An empty value matches any group; a missing value matches only an owner without a group."""
     if allowed == b"":
         return True
     return (allowed or b"") == (own or b"")
