@@ -15,7 +15,7 @@ from lpad.api.handlers import (
     events,
     listeners,
     metrics,
-    network,
+    network_settings,
     provisioning,
     system,
     webhooks,
@@ -78,11 +78,12 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{_PROFILE}/icon", READ, euiccs.get_icon, "image/png | image/jpeg"),
     Route("PATCH", _PROFILE, INSTALL, euiccs.patch_profile, Change, bodies.ProfilePatch, _WAIT),
     Route("DELETE", _PROFILE, ADMIN, euiccs.delete_profile, Change, NoBody, ("wait", "missing")),
-    Route("GET", f"{_PROFILE}/network", READ, network.get_network, views.NetworkView),
+    Route("GET", f"{_PROFILE}/network", READ, network_settings.get_network, views.NetworkView),
     Route(
-        "PUT", f"{_PROFILE}/network", INSTALL, network.put_network, views.NetworkView, bodies.NetworkRequest
+        "PUT", f"{_PROFILE}/network", INSTALL, network_settings.put_network, views.NetworkView,
+        bodies.NetworkRequest,
     ),
-    Route("DELETE", f"{_PROFILE}/network", INSTALL, network.delete_network, views.NetworkView),
+    Route("DELETE", f"{_PROFILE}/network", INSTALL, network_settings.delete_network, views.NetworkView),
     Route("POST", f"{_PROFILE}/enable", SWITCH, euiccs.enable_profile, Change, bodies.EnableRequest, _WAIT),
     Route(
         "POST", f"{_PROFILE}/disable", SWITCH, euiccs.disable_profile, Change, bodies.DisableRequest, _WAIT

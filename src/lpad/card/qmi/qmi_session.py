@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from lpad.base.errors import CardError
 from lpad.card.link.held_clients import HeldSession
-from lpad.card.qmi.session_client import SessionClient
+from lpad.card.qmi.data_session_client import DataSessionClient
 from lpad.codec.qmi import data_session
 from lpad.codec.qmi.data_session import ANY_HANDLE, EndReason, EndType, IpFamily
 from lpad.codec.qmi.results import Error, error_name
@@ -142,7 +142,7 @@ class QmiSession:
         """
         held = self._dialogue.held
         for family, own in tuple(held.sessions.items()):
-            client = SessionClient(self._dialogue, own.client)
+            client = DataSessionClient(self._dialogue, own.client)
             report = client.report(patience=patience, deadline=deadline)
             now = held.sessions.get(family)
             if report.active and now is not None and now.handle is not None:
@@ -152,11 +152,11 @@ class QmiSession:
     def _report_of(self, family: IpFamily, *, patience: float, deadline: Deadline) -> SessionReport:
         own = self._dialogue.held.sessions.get(family)
         if own is not None:
-            ours = SessionClient(self._dialogue, own.client)
+            ours = DataSessionClient(self._dialogue, own.client)
             report = ours.report(patience=patience, deadline=deadline)
             if report.active:
                 return report
-        any_client = SessionClient(self._dialogue)
+        any_client = DataSessionClient(self._dialogue)
         chosen = any_client.choose(family, patience=patience, deadline=deadline)
         if not chosen and family is not IpFamily.IPV4:
             return SessionReport()  # an old modem reports on IPv4 alone
@@ -167,7 +167,7 @@ class QmiSession:
         number = self._dialogue.allocate(Service.WDS, deadline=deadline)
         held = self._dialogue.held
         held.keep_session(HeldSession(family, number))
-        client = SessionClient(self._dialogue, number)
+        client = DataSessionClient(self._dialogue, number)
         client.choose(family, patience=patience, deadline=deadline)
         answer = self._asked_to_start(client, family, wish, deadline)
         if self._error_of(answer) == Error.NO_EFFECT:
@@ -187,7 +187,7 @@ class QmiSession:
         return False
 
     def _asked_to_start(
-        self, client: SessionClient, family: IpFamily, wish: SessionWish, deadline: Deadline
+        self, client: DataSessionClient, family: IpFamily, wish: SessionWish, deadline: Deadline
     ) -> Message:
         named = bool(wish.authentication)
         request = data_session.StartNetwork(
@@ -206,7 +206,7 @@ class QmiSession:
         )
         patience = stop_patience(deadline.remaining())
         try:
-            SessionClient(self._dialogue, client).exchange(
+            DataSessionClient(self._dialogue, client).exchange(
                 request, attempted=_CLOSE, patience=patience, deadline=deadline, checked=True
             )
         except CardError as error:

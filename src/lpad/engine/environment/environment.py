@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.engine.environment.clock import Clock
-from lpad.engine.environment.connectivity import Connectivity
+from lpad.engine.environment.server_reachability import ServerReachability
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,16 +24,16 @@ class Environment:
                 unreachable servers are tried from time to time.
         """
         self.clock = clock or Clock()
-        self.connectivity = Connectivity()
+        self.reachability = ServerReachability()
         self._watch_network = watch_network
         self._end_watch: Callable[[], None] | None = None
 
     def start(self, *, on_network: Callable[[], None], on_time: Callable[[], None]) -> None:
         """Call back, from any thread, when another attempt makes sense, and when the clock was set."""
-        self.connectivity.watch(on_network)
+        self.reachability.watch(on_network)
         self.clock.watch(on_time)
         if self._watch_network is not None:
-            self._end_watch = self._watch_network(self.connectivity.news)
+            self._end_watch = self._watch_network(self.reachability.news)
 
     def stop(self) -> None:
         """Stop calling back."""

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from lpad.base.server_address import ServerAddress
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.change.moment import Moment
-    from lpad.engine.environment.connectivity import Connectivity
+    from lpad.engine.environment.server_reachability import ServerReachability
     from lpad.engine.journal import Journal, StoredNotification
     from lpad.remote.es9plus import Es9Plus
 
@@ -63,7 +63,7 @@ class DeliveryRound:
         connect: Connect,
         *,
         patience: float,
-        connectivity: Connectivity,
+        reachability: ServerReachability,
         interruption: Cancellation,
         removed_next: bool = False,
     ) -> None:
@@ -72,7 +72,7 @@ class DeliveryRound:
         Args:
             connect: opens a connection, on behalf of the card with an EID.
             patience: seconds for one notification.
-            connectivity: gets the reached and unreached servers.
+            reachability: gets the reached and unreached servers.
             interruption: ends the round; the current notification stays due, and the attempt does not count.
             removed_next: whether an open session removes accepted ones from the card right after the round,
                 so that the last transaction also records that they are being removed.
@@ -81,7 +81,7 @@ class DeliveryRound:
         self._hub = hub
         self._connect = connect
         self._patience = patience
-        self._connectivity = connectivity
+        self._reachability = reachability
         self._interruption = interruption
         self._removed_next = removed_next
         self._accepted: list[int] = []
@@ -158,7 +158,7 @@ class DeliveryRound:
             self._journal.notifications.mark_delivered(left[0].id, sending=following, removing=removing)
             self.delivered += 1
             tell(self._hub, "delivered", left[0])
-            self._connectivity.reached()
+            self._reachability.reached()
             return following is not None
         return False
 
@@ -166,7 +166,7 @@ class DeliveryRound:
         """Record the first one's failure; its whole queue waits, unless later notifications may go first."""
         self.error = self.error or error
         if isinstance(error, ServerUnreachable) and "http_status" not in error.details:
-            self._connectivity.missed()
+            self._reachability.missed()
         first = queue[0]
         wait = BACKOFF.after(first.attempts + 1)
         moment = self._journal.clock.now()

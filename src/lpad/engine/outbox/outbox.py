@@ -70,7 +70,7 @@ class Outbox:
             connect: opens a connection to a recipient, on behalf of the card with an EID.
             patience: returns the seconds for one notification, which may change at any time.
             on_delivered: called with an EID, from any thread, when notifications may leave that card.
-            environment: the clock, before whose setting nothing is sent, and the connectivity.
+            environment: the clock, before whose setting nothing is sent, and the reachability of servers.
         """
         self._journal = journal
         self._hub = hub
@@ -78,7 +78,7 @@ class Outbox:
         self._patience = patience
         self._on_delivered = on_delivered
         self._clock = environment.clock
-        self._connectivity = environment.connectivity
+        self._reachability = environment.reachability
         self._collection = Collection(journal, hub, sends=lambda: self._clock.is_set)
         self._condition = threading.Condition()
         self._locks: dict[str, threading.Lock] = {}
@@ -394,7 +394,7 @@ class Outbox:
                     self._hub,
                     self._connect,
                     patience=self._patience(),
-                    connectivity=self._connectivity,
+                    reachability=self._reachability,
                     interruption=interruption or self._stop,
                     removed_next=connection is not None or card in self._visited,
                 )

@@ -142,12 +142,12 @@ class Executor:
         else:
             run.done(result)
             if kind.downloads and not settled:
-                self._context.environment.connectivity.reached()
+                self._context.environment.reachability.reached()
 
     def _postponed(self, run: Run, postponed: Postponed) -> None:
         (run.postpone if postponed.failed else run.put_off)(postponed.pause, postponed.notes)
         if postponed.pause.reason is PauseReason.NETWORK:
-            self._context.environment.connectivity.missed()
+            self._context.environment.reachability.missed()
         self._pause(run)
 
     def _taken_back(self, run: Run, error: Cancelled) -> Cancelled:
@@ -259,7 +259,7 @@ class Executor:
             return False
         run.postpone(retry.pause, retry.notes)
         if retry.pause.reason is PauseReason.NETWORK:
-            around.connectivity.missed()
+            around.reachability.missed()
         self._pause(run)
         if retry.pause.reason is PauseReason.TIME:
             around.clock.await_set()

@@ -12,7 +12,7 @@ from lpad.simulator.pki.credential import Curve
 
 if TYPE_CHECKING:
     from lpad.simulator.euicc.chip.chip import Chip
-    from lpad.simulator.euicc.isdr.certificates import ServerCertificate
+    from lpad.simulator.euicc.isdr.certificate_checks import ServerCertificate
 
 _MOST = 4
 _SECRET_LENGTH = 32

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.base.errors import LpadError
 from lpad.codec.asn1 import tlv
-from lpad.simulator.euicc.isdr.certificates import CertificateError, Role, ServerCertificate, check_chain
+from lpad.simulator.euicc.isdr.certificate_checks import (
+    CertificateError,
+    Role,
+    ServerCertificate,
+    check_chain,
+)
 from lpad.simulator.euicc.isdr.one_time_keys import OneTimeKeys, public_point
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from lpad.simulator.euicc.isdr.certificates import CertificateError, CertificateFault, Role, check_chain
+from lpad.simulator.euicc.isdr.certificate_checks import CertificateError, CertificateFault, Role, check_chain
 from lpad.simulator.pki import certificate_making
 from lpad.simulator.pki.certificate_making import Validity
 from lpad.simulator.pki.credential import Credential, Curve

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Connectivity:
+class ServerReachability:
     """Reports when another attempt makes sense; thread-safe."""
 
     def __init__(self) -> None:

@@ -29,7 +29,7 @@ _ACTIVE = {
 }
 
 
-class SessionClient:
+class DataSessionClient:
     """Asks the data service as one client."""
 
     def __init__(self, dialogue: QmiDialogue, number: int | None = None) -> None:
