@@ -50,7 +50,7 @@ for line in sys.stdin:
 
 
 class OtherProgram:
-    """A process that uses a reader as programs do."""
+    """A process that uses a reader as other programs do."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process

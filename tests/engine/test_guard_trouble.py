@@ -193,7 +193,7 @@ def test_a_borrowed_modem_is_given_back_for_the_probes(tmp_path: Path, pki: Pki)
 
 
 def cut_off_while_switching(lab: Lab) -> Change:
-    """Return a guarded switch that, by the journal, was cut off while it enabled the profile."""
+    """Return a guarded switch that, according to the journal, was cut off while it enabled the profile."""
     change = lab.asked(guarded(lab, "confirm", within=60).id)
     lab.stop()
     with sealed(lab.folder / "journal.db") as journal:

@@ -1,4 +1,4 @@
-"""A backend on the broker: it subscribes, keeps what comes, and publishes commands."""
+"""A backend on the broker: it subscribes, keeps each message that arrives, and publishes commands."""
 
 from __future__ import annotations
 

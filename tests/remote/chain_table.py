@@ -36,7 +36,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "security.md"
 BEGIN, END = "<!-- table of chains: begin -->\n", "<!-- table of chains: end -->\n"
 LATER_BEGIN, LATER_END = "<!-- later OpenSSL: begin -->\n", "<!-- later OpenSSL: end -->\n"
 LATER = ssl.OPENSSL_VERSION_INFO >= (3, 2)
-"""Whether brainpool curves can be used in TLS 1.3 (RFC 8734), so that a handshake less is needed."""
+"""Whether brainpool curves can be used in TLS 1.3 (RFC 8734), so that one handshake fewer is needed."""
 HEADINGS = "| the server shows | lpad's answer | handshakes |\n|---|---|---|\n"
 _TRUSTED = {
     "card": "trusted: the card's list",

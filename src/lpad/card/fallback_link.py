@@ -205,7 +205,7 @@ class FallbackLink:
         return self._link
 
     def _first(self, act: Callable[[Link], _T], *, deadline: Deadline) -> _T:
-        """Return the result of the first port with one: the present one, then the others.
+        """Return the first result: that of the present port, or else of another one.
 
         If there is none, the first port stays open over which the modem has answered and reports on its card.
         """

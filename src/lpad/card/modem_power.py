@@ -46,7 +46,7 @@ class Access(Protocol):
         ...
 
     def ask_modem(self, ask: Callable[[LentModem | None], _T], *, deadline: Deadline) -> _T:
-        """Ask the modem, None if there is none; once more if its port disappeared or is silent.
+        """Ask the modem (None without one), once more if its port disappeared or is silent.
 
         Raises:
             CardError: the port is gone or does not answer.

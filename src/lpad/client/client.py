@@ -78,7 +78,7 @@ class Client:
         query: Mapping[str, object] | None = None,
         body: dict[str, Any] | None = None,
     ) -> bytes:
-        """Send a request and return the unchanged body of the API's answer, with fields unknown here.
+        """Send a request and return the unchanged body of the API's answer, unknown fields included.
 
         Args:
             method: such as GET.

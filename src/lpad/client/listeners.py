@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Listener(msgspec.Struct, frozen=True, kw_only=True):
-    """A named listener and how far it is; docs/api.md describes the fields."""
+    """A named listener and its position; docs/api.md describes the fields."""
 
     name: str
     user: int

@@ -48,9 +48,9 @@ class UnmanagedModem:
         self._tried = False
 
     def begin(self, *, deadline: Deadline) -> None:
-        """Make NetworkManager leave the modem; without it, its answer or its permission, nothing changes.
+        """Make NetworkManager leave the modem alone.
 
-        Later calls do nothing.
+        Without NetworkManager, its answer or its permission, nothing changes. Later calls do nothing.
 
         Raises:
             BusUnreachable: there is no longer a bus.
@@ -66,12 +66,12 @@ class UnmanagedModem:
             _log.debug("NetworkManager may still manage the modem: %s", error)
 
     def end(self) -> None:
-        """Undo it on a device that still exists because the modem was not released."""
+        """Have a device managed again that still exists because the modem was not released."""
         if self._device is not None:
             _return(self._device)
 
     def end_later(self) -> None:
-        """Undo it after two minutes, so that a further request meanwhile finds no new attempt to connect."""
+        """Call `end` after two minutes, so that a request before then meets no attempt to connect."""
         if self._device is not None:
             timer = threading.Timer(RETURNING, _return, (self._device,))
             timer.daemon = True

@@ -163,9 +163,9 @@ class DataSession(Protocol):
         ...
 
     def attach_settings(self, *, deadline: Deadline) -> tuple[SessionWish, ...]:
-        """Return the settings of the initial bearer, if several are stored for other networks all of them.
+        """Return the settings of the initial bearer; empty: the modem does not report them.
 
-        Empty: the modem does not report them.
+        If the modem stores others for other networks, all are returned.
 
         Raises:
             CardUnreachable: no answer in time, or the port is gone.

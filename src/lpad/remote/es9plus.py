@@ -81,7 +81,7 @@ class Es9Plus:
         limits: Limits | None = None,
         observe: Callable[[str, float], None] | None = None,
     ) -> None:
-        """Prepare for a server; connects to nothing yet.
+        """Prepare for a server; no connection is made yet.
 
         Args:
             trust: the anchors that its certificate is verified against.

@@ -175,7 +175,7 @@ class AnyModem(ModemInSlot):
 
 
 def test_follows_the_modem(gateway: GatewayDouble) -> None:
-    """The modem is found by its IMEI, under whatever path; without one, it is the one with the card."""
+    """The modem is found by its IMEI, under whatever path; without an IMEI, it is the modem with the card."""
     applier = ModemManagerApplier(connects=True)
     later = threading.Timer(0.3, gateway.probe, (NEW,))
     later.start()

@@ -224,7 +224,7 @@ def test_a_killed_card_is_consistent(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_faults_answer(lpa: SmallLpa) -> None:
-    """A fault makes a function return other bytes, a status word, or a changed answer, so many times."""
+    """A fault makes a function return other bytes, a status word or a changed answer, as often as it says."""
     faults = lpa.card.faults
     faults.answer(0xBF3E, bytes.fromhex("BF3E00"))
     assert lpa.command("BF3E035C015A").hex() == "bf3e00"

@@ -37,8 +37,8 @@ class HeldClients:
     """A small expendable file with each client, each data session, and whether a channel is open.
 
     A modem keeps a client until it is given back or the modem is reset. After a reset the same number may
-    belong to another program; then the kernel has made the device again, and the note no longer counts. It is
-    not synced: after a loss of power the modem has forgotten its clients, too.
+    belong to another program; then the kernel has recreated the device, and the note no longer counts. The
+    note is not synced: after a loss of power the modem has forgotten its clients, too.
 
     A data session ends with its client. So the clients of sessions are not given back with the others, and
     the next process continues to use them.

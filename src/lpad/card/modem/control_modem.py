@@ -1,4 +1,4 @@
-"""A modem on a control port (MBIM, QMI), which answers questions as data in place of AT lines."""
+"""A modem on a control port (MBIM, QMI), whose answers are data and not AT lines."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A modem's control port (MBIM, QMI), opened directly or through its proxy, for the exchange of bytes.
 
 Two programs that read one control port steal each other's answers, so all share mbim-proxy or qmi-proxy, as
-ModemManager does. lpad uses it if it runs, and otherwise opens the port itself, with a lock. What needs root,
-the port opener does for an lpad that runs as another user.
+ModemManager does. lpad uses it if it runs, and otherwise opens the port itself, with a lock. For an lpad that
+does not run as root, the port opener does what needs root.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class DataSessionClient:
         self._number = number
 
     def choose(self, family: int, *, patience: float, deadline: Deadline) -> bool:
-        """Make the next requests be about a version of IP; return whether the modem can do this.
+        """Choose the version of IP for the next requests; return whether the modem can do this.
 
         Raises:
             CardUnreachable: the port is gone or does not answer.

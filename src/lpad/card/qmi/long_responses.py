@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 LARGEST = 0xFFFF
 """Bytes of the longest answer; its total has 2 bytes."""
 _MOST = 4
-"""Answers that are collected at the same time; of more, the oldest is given up."""
+"""The number of answers that are collected at the same time; beyond it, the oldest is given up."""
 
 
 class LongResponses:

@@ -180,7 +180,7 @@ class QmiDialogue:
         return self.read(answer, control.AllocatedClient, attempted=attempted).client.client
 
     def give_back(self, service: int, client: int, *, deadline: Deadline) -> None:
-        """Give a client back that `allocate` has returned; one that the modem no longer knows, too.
+        """Give back a client that `allocate` has returned, even one that the modem no longer knows.
 
         Raises:
             CardUnreachable: the modem does not answer.

@@ -110,7 +110,7 @@ class QmiLink(ControlLink[QmiModem]):
     def _close_noted(self, *, deadline: Deadline) -> None:
         """Close the channel of a killed process, if the note shows that it had one.
 
-        QMI does not report whose a channel is. One on which the ISD-R answers was opened by an LPA.
+        QMI does not report who opened a channel. A channel on which the ISD-R answers was opened by an LPA.
         """
         held = self.modem.dialogue.held
         if not held.channel:

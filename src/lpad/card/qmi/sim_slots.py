@@ -11,7 +11,7 @@ _CARD = {PhysicalCard.ABSENT: False, PhysicalCard.PRESENT: True}
 
 
 def slots_of(told: tuple[PhysicalSlot, ...]) -> tuple[Slot, ...]:
-    """Return the slots that a modem reports, in the form of all modems."""
+    """Return the slots that a modem reports, in the form that all modems share."""
     known = {state.value: has for state, has in _CARD.items()}
     used = used_slot(told)
     return tuple(

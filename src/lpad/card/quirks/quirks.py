@@ -121,7 +121,7 @@ class Quirks(Frozen, kw_only=True):
     channel_in_class: bool = True
     """MBIM: whether class bytes contain the channel at first."""
     sim_slot: SimSlot | None = None
-    """MBIM and QMI: the physical slot that the modem is to use, from 1; None: the one that it uses."""
+    """MBIM and QMI: the physical slot that the modem is to use, from 1; None: its present one."""
 
     def merged(self, overrides: Mapping[str, Any]) -> Quirks:
         """Return these quirks with some replaced, as given in a settings file.

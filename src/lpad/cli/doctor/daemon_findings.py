@@ -22,7 +22,7 @@ _RESOLVING = 10.0
 
 
 def daemon(system: System) -> Finding:
-    """Return that the daemon answers, and since when."""
+    """Return that the daemon answers, and for how long it has run."""
     text = f"lpad {system.version}, up for {duration(system.uptime_seconds)}"
     return Finding(about="daemon", verdict=Verdict.OK, text=text)
 
@@ -155,5 +155,5 @@ def _resolved(host: str) -> Finding:
 
 
 def guarded(about: str, error: ApiError) -> Finding:
-    """Return the line for something that the daemon did not answer."""
+    """Return the finding for a question that the daemon did not answer."""
     return Finding(about=about, verdict=Verdict.UNKNOWN, text=error.sentence, kind=error.kind)

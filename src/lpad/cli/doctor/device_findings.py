@@ -24,7 +24,7 @@ _SHOWN = frozenset({"port", "reader", "level", "applier", "provision", "on_empty
 
 
 def versions(daemon: System | None) -> Iterator[Finding]:
-    """Yield the versions, and whether lpactl and the daemon are of one."""
+    """Yield the versions, and whether lpactl and the daemon have the same one."""
     try:
         system = platform.freedesktop_os_release().get("PRETTY_NAME", "unknown")
     except OSError:

@@ -57,7 +57,7 @@ class Trial(Frozen, kw_only=True):
 
 
 def by_modem(trials: Sequence[Trial]) -> list[tuple[Trial, ...]]:
-    """Return successful trials, those of one modem together.
+    """Return the successful trials, grouped by modem.
 
     Ports that lead to one eUICC are those of one modem, unless sysfs shows two devices.
     """

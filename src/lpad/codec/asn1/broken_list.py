@@ -170,7 +170,8 @@ class _Salvage:
     def _swallows(self, data: bytes, at: int, element: tlv.Tlv, sureness: Sureness) -> bool:
         """Whether an item has lost its end and runs into another, more certain one.
 
-        Inside a certain item, another one is only data of its names and pictures, by chance or on purpose.
+        Inside a certain item, what looks like another one is part of a name or picture, by chance or on
+        purpose.
         """
         end = at + len(element.raw)
         for head in self._heads:

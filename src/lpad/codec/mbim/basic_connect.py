@@ -16,7 +16,7 @@ from lpad.codec.mbim.information_buffer import (
 
 
 class ReadyState(IntEnum):
-    """How far the modem is with its SIM (MBIM 1.0, 10.5.2; the last: MBIMEx)."""
+    """Whether the modem can use its SIM, or why it cannot (MBIM 1.0, 10.5.2; the last: MBIMEx)."""
 
     NOT_INITIALIZED = 0
     INITIALIZED = 1

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lpad.codec.mbim.messages import Message
 
 _MOST_UNFINISHED = 8
-"""Messages whose fragments arrive in turns; of more, the oldest is given up."""
+"""The number of messages whose fragments may arrive in turns; beyond it, the oldest is given up."""
 
 
 class Receiver:
@@ -26,7 +26,8 @@ class Receiver:
         """Begin empty.
 
         Args:
-            types: the types of message that this side can receive; by them it finds its way after noise.
+            types: the types of message that this side can receive; by them it finds the next message after
+            noise.
         """
         self._types = types
         self._bytes = bytearray()

@@ -1,9 +1,9 @@
 """The parameters of messages, from the declaration of the types that contain them.
 
 Each attribute of a message is declared with the parameter's type and its form (`parameter`). A form is a
-`Kind`, a type of record whose attributes are declared with their forms (`part`), or `Several` of one.
-Attributes are written in the order of their declaration. Unknown parameters are ignored, and so are bytes
-after the known fields, because later firmware adds both.
+`Kind`, a type of record whose attributes are declared with their forms (`part`), or `Several` values of one
+form. Attributes are written in the order of their declaration. Unknown parameters are ignored, and so are
+bytes after the known fields, because later firmware adds both.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Several:
-    """A tuple of one form, after their number."""
+    """A tuple of values of one form, preceded by their number."""
 
     form: Kind | type
     count: Kind = Kind.U8

@@ -74,7 +74,7 @@ def operator_platforms(
 
 
 def check_platforms(file: SettingsFile, *, route: Route) -> list[str]:
-    """Check the platforms of the settings; nothing is connected to.
+    """Check the platforms of the settings; no connection is made.
 
     Returns:
         The credentials that cannot be read here and now, in sentences; systemd may load them for the daemon.

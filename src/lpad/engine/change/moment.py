@@ -62,7 +62,7 @@ class Moment(Frozen, kw_only=True):
         return min(max(0.0, steady - self.steady), longest)
 
     def date_of(self, steady: float) -> datetime:
-        """Return the wall-clock time of a moment on the steady clock, for people, by the present setting."""
+        """Return the wall-clock time of a moment on the steady clock, for people, as the clock is set now."""
         present = datetime.fromtimestamp(self.wall, UTC)
         try:
             return present + timedelta(seconds=round(steady - self.steady, 3))

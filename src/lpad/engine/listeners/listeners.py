@@ -99,7 +99,8 @@ class Listeners:
         Args:
             name: its name.
             asker: the caller.
-            after: the last event that it has, which acknowledges it and all before; None: it continues after
+            after: the last event that it has processed; this acknowledges that event and all earlier ones;
+            None: it continues after
                 the last acknowledged one.
 
         Returns:
@@ -149,7 +150,7 @@ class Listeners:
                 self._put(name, replace(known, seen=self._now()))
 
     def acknowledge(self, name: str, asker: Asker, *, position: int) -> ListenerStatus:
-        """Note that a listener needs an event, and all before, no more; an earlier one changes nothing.
+        """Note that a listener has processed an event and all before it; an earlier one changes nothing.
 
         Raises:
             NotFound: there is no such listener.

@@ -36,7 +36,7 @@ class PendingSwitch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PendingSwitches:
-    """One for each card at most, by the card's name; usable from every thread."""
+    """At most one for each card, by the card's name; usable from every thread."""
 
     def __init__(self, memos: NamedValues) -> None:
         self._memos = memos

@@ -1,4 +1,4 @@
-"""Deleted profiles whose data an applier could not remove yet: on disk until it has."""
+"""Deleted profiles whose data an applier could not remove yet; they stay on disk until it has done so."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ def reset(run: Run, context: Context) -> results.ResetResult:
 def deliver_notifications(run: Run, context: Context) -> results.DeliverNotificationsResult:
     """Try to deliver every pending notification now.
 
-    With `seq`, only for that one's recipient, even if set aside.
+    With `seq`, only for the recipient of that one, even if it was set aside.
     """
     deadline = Deadline.after(context.timeouts.read)
     run.step("collect-notifications")

@@ -163,7 +163,7 @@ class DeliveryRound:
         return False
 
     def _failed(self, queue: list[StoredNotification], error: LpadError, *, passed: bool = False) -> None:
-        """Record the first one's failure; its whole queue waits, unless later notifications may go first."""
+        """Record the failure of the first one; the whole queue waits, unless later ones may go first."""
         self.error = self.error or error
         if isinstance(error, ServerUnreachable) and "http_status" not in error.details:
             self._reachability.missed()

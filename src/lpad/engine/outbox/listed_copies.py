@@ -120,11 +120,11 @@ class ListedCopies:
         return bool(self._displaced)
 
     def listed_under(self, seq: int) -> list[StoredNotification]:
-        """Return the copies of what the card lists with a number."""
+        """Return the copies of the notifications that the card lists under a number."""
         return [each for each in self._listed.get(seq, ()) if each is not None]
 
     def removable(self) -> list[StoredNotification]:
-        """Return the notifications to remove: all that the card lists with the number may leave."""
+        """Return the notifications to remove: those whose number stands for removable ones only."""
         return [
             self._numbered[seq]
             for seq, copies in self._listed.items()

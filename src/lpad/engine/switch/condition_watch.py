@@ -72,7 +72,7 @@ _NOT_EVALUATED = ("not-evaluated", "lpad cannot evaluate all of the guard's cond
 
 
 class UnmetError(Exception):
-    """The guard is not met, finally; `reason` is stable."""
+    """The guard was not met and cannot be met any longer; the words of `reason` are stable."""
 
     def __init__(self, reason: str, sentence: str) -> None:
         super().__init__(sentence)

@@ -103,7 +103,7 @@ class ConnectionReports:
             self._reported()
 
     def listen(self) -> None:
-        """Let the idle port ring; called with the lock held, and it reads nothing."""
+        """Arm the alarm of the idle port, without reading from it; called with the lock held."""
         port = self._card.idle_port
         if port is None or self._heard_at is not None:
             return

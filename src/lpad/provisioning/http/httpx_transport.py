@@ -61,7 +61,7 @@ class HttpsTransport(httpx.BaseTransport):
         limits: Limits | None = None,
         observe: Callable[[Exchange], None] | None = None,
     ) -> None:
-        """Prepare; connects to nothing yet."""
+        """Prepare; no connection is made yet."""
         self._trust = trust
         self._route = route
         self._limits = limits

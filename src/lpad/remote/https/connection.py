@@ -69,7 +69,7 @@ class HttpsConnection:
         only_status: bool = False,
         encrypted: bool = True,
     ) -> None:
-        """Prepare for `server`, which `card` may confirm; connects to nothing yet.
+        """Prepare for `server`, which `card` may confirm; no connection is made yet.
 
         With `only_status` an answer is its status and headers: nothing in its body is a failure, and no
         redirection is followed. Without `encrypted` it is HTTP, for a server on this device.

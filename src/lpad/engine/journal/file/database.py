@@ -154,7 +154,7 @@ class Database:
             return full and (self._reserve.spent or self._reserve.spend())
 
     def deferred(self, statement: str) -> frozenset[int]:
-        """Return the first values with which a statement waits for the next transaction."""
+        """Return the first argument of each deferred use of a statement."""
         with self._lock:
             return frozenset(values[0] for waiting, values in self._deferred if waiting == statement)
 

@@ -52,7 +52,7 @@ class FaultKind(StrEnum):
     WRONG_TRANSACTION_ID = "wrong-transaction-id"
     LOWER_CASE_TRANSACTION_ID = "lower-case-transaction-id"
     FIELD_MISSING = "field-missing"
-    """The field `value` is omitted; by default the last one, here and below."""
+    """The field `value` is omitted; without a value the last one, as for the next kinds."""
     BASE64_NEWLINES = "base64-newlines"
     BASE64_UNPADDED = "base64-unpadded"
     BASE64_BROKEN = "base64-broken"
