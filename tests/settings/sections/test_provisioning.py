@@ -63,5 +63,5 @@ def test_impossible_sources_are_refused_with_their_place(
 @pytest.mark.parametrize("base", ["http://desk", "https://", "https://[x", "https://a\u2100b", "desk"])
 def test_an_invalid_platform_address_is_reported(tmp_path: Path, base: str) -> None:
     """An invalid address is reported with its line, like any other mistake."""
-    with pytest.raises(InvalidSettings, match="begins with https"):
+    with pytest.raises(InvalidSettings, match="must begin with https"):
         read(tmp_path, platforms={"mine": {"like": "desk", "base": base}})
