@@ -71,6 +71,14 @@ def test_otherwise_the_name_determines_the_protocol(
     assert protocol_of(port, sysfs=tmp_path) is protocol
 
 
+def test_a_link_states_the_protocol_of_a_device_that_does_not(tmp_path: Path) -> None:
+    """A user can name a port by such a link, so that the modem is not asked."""
+    (tmp_path / "cdc-wdm0").touch()
+    link = tmp_path / "wwan9mbim0"
+    link.symlink_to(tmp_path / "cdc-wdm0")
+    assert protocol_of(str(link), sysfs=tmp_path) is PortProtocol.MBIM
+
+
 @pytest.mark.parametrize("place", ["cdc-wdm0", "unix:"])
 @pytest.mark.parametrize("kind", ["mbim", "qmi"])
 def test_a_way_leads_through_a_control_port(kind: str, place: str, tmp_path: Path) -> None:
