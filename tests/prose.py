@@ -174,7 +174,7 @@ def broken(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str, Habit]]
 
 
 def reports(paths: Iterable[Path]) -> Iterator[str]:
-    """Return one line for each place."""
+    """Return one line for each place with a habit."""
     for path in paths:
         lines = list(passages(path))
         places = [(number, words, habit) for number, line in lines for words, habit in found(line)]

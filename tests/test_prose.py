@@ -92,6 +92,6 @@ def test_a_habit_across_a_line_break_is_found(tmp_path: Path) -> None:
 
 
 def test_edited_texts_stay_so() -> None:
-    """No edited text has a habit again."""
+    """No edited text has one of the listed habits."""
     assert all(any(prose.ROOT.glob(pattern)) for pattern in prose.EDITED)
     assert list(prose.reports(prose.edited())) == []

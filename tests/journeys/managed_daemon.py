@@ -25,7 +25,7 @@ class Managed:
     def __init__(
         self, gateway: Gateway, *, watchdog: float | None = None, environment: Mapping[str, str] | None = None
     ) -> None:
-        """Prepare; `watchdog`: the manager's patience in seconds; `environment`: added to the daemon's."""
+        """Prepare; `watchdog`: the seconds that the manager waits; `environment`: added to the daemon's."""
         self.gateway = gateway
         self._watchdog = watchdog
         self._environment = environment or {}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 120.0
 _IDENTIFIER = re.compile(r"[0-9]{10,32}")
-"""The data that lpad-mqtt may publish in full; codes, unlike them, contain letters."""
+"""The data that lpad-mqtt may publish in full; unlike these numbers, codes contain letters."""
 
 
 class Listener:

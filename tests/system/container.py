@@ -160,7 +160,7 @@ class Container:
         """Wait for a state that is not reported.
 
         Args:
-            holds: whether it has happened.
+            holds: returns whether it has happened.
             what: for the message when it does not.
         """
         end = time.monotonic() + PATIENCE

@@ -11,8 +11,9 @@ from msgspec import Struct, field
 class Frozen(Struct, frozen=True):
     """A type with frozen fields, made by msgspec: unlike a dataclass, it costs the start no generated code.
 
-    It is for what stays in the process. A type that is read from JSON or YAML derives from `msgspec.Struct`
-    directly, because msgspec evaluates its annotations. `msgspec.structs.replace` makes a changed copy.
+    Use it for objects that never leave the process. A type that is read from JSON or YAML derives from
+    `msgspec.Struct` directly, because msgspec evaluates its annotations. `msgspec.structs.replace` makes a
+    changed copy.
 
     Attributes:
         HIDDEN: the names of fields that `repr` omits, because they are secret or long.

@@ -1,8 +1,8 @@
 """The applier `at` on a control port: the modem's data session in place of AT contexts.
 
-It is MBIM's CONNECT, or QMI's Start Network. The session is opened with a profile's settings once the modem
-is registered, and a rollback opens it with the previous ones. A modem that stores the settings of its initial
-bearer (MBIM's LTE attach configuration) gets them before that.
+The session is that of MBIM's CONNECT, or of QMI's Start Network. It is opened with a profile's settings once
+the modem is registered, and a rollback opens it with the previous ones. A modem that stores the settings of
+its initial bearer (MBIM's LTE attach configuration) gets them before that.
 """
 
 from __future__ import annotations

@@ -356,7 +356,7 @@ def test_the_family_is_named(tmp_path: Path) -> None:
 
 
 def test_channels_of_a_killed_process_are_closed_if_none_is_free(tmp_path: Path) -> None:
-    """Lpad closes them only if no channel is free, because QMI does not report whose a channel is."""
+    """Lpad closes them only if no channel is free, because QMI does not report who opened a channel."""
     card = ScriptedCard(answers={GET_EID: EID})
     with rig_with(str(tmp_path / "cdc-wdm0"), card, leaked_channels=3) as (modem, link):
         assert get_eid(link) == EID

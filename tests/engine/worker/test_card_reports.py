@@ -206,7 +206,7 @@ def test_an_empty_slot_at_the_start(start: Start) -> None:
 
 
 def test_without_indications_the_timer_finds_the_card(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request finds the empty slot, and the timer the card that is back."""
+    """A request finds the slot empty, and the timer finds the card that is back."""
     on = start(indication_delay=None)
     on.remove()
     asked = len(on.sent)

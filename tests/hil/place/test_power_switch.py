@@ -58,7 +58,7 @@ def uhubctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_uhubctl_switches_a_port(uhubctl: Path) -> None:
-    """A port of a hub is switched as uhubctl(8) wants it."""
+    """A port of a hub is switched as uhubctl(8) requires."""
     switch = power_switch(Power(uhubctl="1-1.3:3"))
     switch.off()
     switch.on()

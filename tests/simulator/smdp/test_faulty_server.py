@@ -121,7 +121,7 @@ def test_transaction_id_in_json_is_wrong(visit: Visit) -> None:
 
 
 def test_transaction_id_in_json_is_lower_case(visit: Visit, profile: bytes) -> None:
-    """The number is the same in lower case, which also works for the cancellation."""
+    """A transaction ID in lower case is the same number, and works for the cancellation, too."""
     order = visit.smdp.orders.add_order(profile)
     visit.smdp.faults.add(Fault(kind=FaultKind.LOWER_CASE_TRANSACTION_ID, times=0))
     visit.up_to_package(order.matching_id)

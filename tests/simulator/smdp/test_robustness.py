@@ -71,7 +71,7 @@ def test_any_authentication(standing: Visit, place: int, value: int, cut: int) -
 @settings(deadline=None, max_examples=40)
 @given(*MANGLING)
 def test_any_preparation(standing: Visit, place: int, value: int, cut: int) -> None:
-    """The same holds for the one-time key."""
+    """A card's signed one-time key with one byte changed, or cut short, is refused or accepted."""
     standing.up_to_metadata("FUZZ")
     response = standing.card.prepare_download(standing.authenticated)
     fields = {

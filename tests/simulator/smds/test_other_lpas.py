@@ -39,7 +39,7 @@ def smds(pki: Pki, tmp_path: Path) -> Iterator[SmDp]:
 
 @pytest.fixture
 def visit(smds: SmDp, pki: Pki) -> Iterator[Visit]:
-    """A card at it."""
+    """A card that is connected to the SM-DS."""
     connection = Connection(smds, pki)
     yield Visit(smds, TestCard.of(pki), connection)
     connection.close()
