@@ -1,4 +1,4 @@
-"""A cancellation ends each wait that was given it, for sockets and for anything else."""
+"""A cancellation ends each wait to which it was given, for sockets and for anything else."""
 
 from __future__ import annotations
 

@@ -279,7 +279,7 @@ def test_a_channel_that_is_the_modems_by_now_is_not_closed(
 
 
 def test_a_disabled_profile_is_read_no_more(tmp_path: Path, pki: Pki) -> None:
-    """If a modem still reads the profile after it was disabled, lpad refreshes it too."""
+    """If a modem still reads a profile that was disabled, lpad refreshes the modem, too."""
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE) as lab:
         both(lab)
         change = lab.carry_out(Kind.DISABLE, iccid=FIRST)

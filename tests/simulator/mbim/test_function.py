@@ -150,7 +150,7 @@ def test_a_transaction_may_be_lost() -> None:
 
 
 def test_a_slot_may_start_slowly() -> None:
-    """After a change of the slot the card cannot be used for a time, and the slot's state tells this."""
+    """After a change of the slot the card cannot be used for a time, and the slot's state shows this."""
     function = opened(slots=2, card_slot=1, slot_start=3600.0)
     ask(function, BASIC_CONNECT_EXTENSIONS, Extended.DEVICE_SLOT_MAPPINGS, basic.SlotMappings(slots=(1,)))
     told = ask(function, BASIC_CONNECT_EXTENSIONS, Extended.SLOT_INFO_STATUS, basic.SlotRequest(slot=1))

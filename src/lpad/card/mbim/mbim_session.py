@@ -146,5 +146,5 @@ def _cause(network_error: int) -> int | None:
 
 
 def ip_type_of(wish: SessionWish) -> int:
-    """Return MBIM's number of the wanted kinds of addresses."""
+    """Return MBIM's number for the wanted kinds of addresses."""
     return _BOTH if wish.ipv4 and wish.ipv6 else _IPV6 if wish.ipv6 else _IPV4

@@ -49,7 +49,7 @@ UNKNOWN = Backoff((7 * 86_400,))
 FRESH = 30.0
 """Seconds for which a report is recent enough when something happens to the profile."""
 SHORTEST = 1.0
-"""The least seconds between two steps."""
+"""The minimum number of seconds between two steps."""
 NO_CLOCK = 60.0
 """Seconds until lpad checks again whether the clock was set."""
 CONVERSATION = 60.0

@@ -11,7 +11,7 @@ NAME = LazyPattern(r"[a-z0-9][a-z0-9._-]{0,31}")
 
 
 class ListenerRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a listener is.
+    """The position of a listener, and its owner.
 
     Attributes:
         user: the ID of the user that it belongs to.

@@ -135,7 +135,7 @@ def test_each_step_is_published(journal: Journal, clocks: Clocks) -> None:
 def test_without_a_journal_only_a_switch_continues(
     journal: Journal, clocks: Clocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the count cannot be written, a switch is limited from memory; lpad by itself restarts nothing."""
+    """If the count cannot be written, only a switch may restart the modem, within a limit in memory."""
 
     def full(*_: object) -> None:
         raise JournalUnavailable("full", reason="full")
