@@ -11,8 +11,6 @@ from enum import IntEnum, IntFlag
 from lpad.codec.qmi.services import Service, Uim
 from lpad.codec.qmi.values import Body, Kind, Several, parameter, part
 
-LONGEST_AID = 16
-
 
 class Events(IntFlag):
     """The events of which a client is informed."""

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 _TABLE = Path(__file__).with_name("certificate_issuers.tsv")
 
-LENGTH = 20
-"""Bytes of a whole key identifier."""
 _PROVES = 16
 """The number of bytes from which a part of an identifier is sufficient proof.
 

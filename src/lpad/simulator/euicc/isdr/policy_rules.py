@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from lpad.simulator.euicc.chip.behaviour import Operator, RatRule
 
-PPR_UPDATE_CONTROL, PPR1_NO_DISABLING, PPR2_NO_DELETING = 0, 1, 2
+PPR1_NO_DISABLING, PPR2_NO_DELETING = 1, 2
 _ANY_DIGIT = 0xE
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lpad.simulator.euicc.chip.state import StoredProfile
     from lpad.simulator.profile_package.file_tree import Path
 
-EF_DIR, EF_ARR, EF_PL, EF_ICCID = 0x2F00, 0x2F06, 0x2F05, 0x2FE2
+EF_DIR, EF_PL, EF_ICCID = 0x2F00, 0x2F05, 0x2FE2
 EF_IMSI = 0x6F07
 USIM = bytes.fromhex("A0000000871002")
 _USUAL_USIM = (USIM + bytes.fromhex("FF49FF0589"), (*MF, 0x7FD0))
