@@ -173,7 +173,7 @@ def test_a_wrong_activation_code_is_reported_immediately(gateway: Gateway) -> No
     assert gateway.get("/v1/changes")["changes"] == []
 
 
-def test_the_default_address(gateway: Gateway) -> None:
+def test_the_default_address_is_normalized_and_written(gateway: Gateway) -> None:
     """PATCH writes the normalized address to the card; an impossible one is refused."""
     done(gateway.http.patch(f"{EUICC}?wait=120", json={"default_smdp": " SMDP.Example.com "}))
     assert gateway.get(EUICC)["addresses"]["default_smdp"] == "smdp.example.com"

@@ -103,7 +103,7 @@ def test_codes_need_not_be_in_the_list_of_processes(terminal: Terminal, tmp_path
     assert order.matching_id not in done.out + done.err
 
 
-def test_the_default_server(terminal: Terminal) -> None:
+def test_the_default_server_is_written_shown_and_used(terminal: Terminal) -> None:
     """The card's default SM-DP+ address is written, shown and used."""
     terminal.lab.order(eid=terminal.lab.card.eid)
     assert terminal.lpactl("download", "--default").code == exit_codes.STATE

@@ -64,7 +64,7 @@ def test_a_bad_file_in_trust_d(tmp_path: Path) -> None:
         load_trust(read(tmp_path, ""))
 
 
-def test_the_systems_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_systems_store_is_trusted_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The system's certificates are trusted unless the settings say otherwise."""
     store = tmp_path / "store.pem"
     store.write_bytes(CI.certificate.public_bytes(Encoding.PEM))

@@ -73,7 +73,7 @@ def test_modem_managers_signals_are_heard(rig_of: Callable[..., Rig]) -> None:
             pass
 
 
-def test_the_networks_cause(rig_of: Callable[..., Rig]) -> None:
+def test_a_refused_apn_is_a_failed_bearer_with_its_cause(rig_of: Callable[..., Rig]) -> None:
     """An APN that the network refuses is a failure of the bearer with its cause."""
     rig = rig_of(B)
     rig.front.refuse("b.example", "+CME ERROR: 133")

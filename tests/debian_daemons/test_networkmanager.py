@@ -186,7 +186,7 @@ def test_a_foreign_connection_that_won(rig_of: Callable[..., Rig]) -> None:
     assert "a.example" in rig.front.dialled()
 
 
-def test_the_networks_cause(rig: Rig) -> None:
+def test_a_refused_apn_is_a_failed_bearer_with_its_cause(rig: Rig) -> None:
     """An APN that the network refuses is a failure of the bearer with ESM cause 27."""
     rig.front.refuse("b.example", "+CME ERROR: 127")
     applier = NetworkManagerApplier()

@@ -145,7 +145,7 @@ def test_keys_keep_their_text(tmp_path: Path) -> None:
     assert list(SettingsFile.read(path).settings.euiccs) == ["no", "1"]
 
 
-def test_merged_keys(tmp_path: Path) -> None:
+def test_cards_may_share_settings_by_a_merge_key(tmp_path: Path) -> None:
     """Similar cards may share their settings with YAML's `<<`, and add their own."""
     path = tmp_path / "lpad.yaml"
     path.write_text("euiccs:\n  a: &a {port: x, baud: 9600}\n  b: {<<: *a, port: y}\n")

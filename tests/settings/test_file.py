@@ -187,7 +187,7 @@ def test_contradicting_settings_are_refused(tmp_path: Path, text: str, key: str)
         read(tmp_path, text)
 
 
-def test_the_highest_port_is_one(tmp_path: Path) -> None:
+def test_the_highest_port_is_accepted(tmp_path: Path) -> None:
     """The highest port is 65535."""
     hosts = read(tmp_path, "remote: {hosts: {smdp.example.com: 'x:65535'}}").settings.remote.hosts
     assert hosts == {"smdp.example.com": "x:65535"}

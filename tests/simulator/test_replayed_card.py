@@ -29,7 +29,7 @@ def test_answers_in_their_order() -> None:
 
 
 @pytest.mark.parametrize("cla", [0x81, 0x82, 0xC1, 0xCF])
-def test_any_channel(cla: int) -> None:
+def test_the_channel_may_differ_from_the_recorded_one(cla: int) -> None:
     """The channel may differ from the recorded one."""
     card = ReplayedCard([Exchange(GET_EID, b"\x61\x15")])
     assert card.transmit(bytes([cla]) + GET_EID[1:]) == b"\x61\x15"

@@ -95,7 +95,7 @@ def inserted(driver: Driver, card: CountingCard) -> Iterator[VirtualReaderCard]:
         yield made
 
 
-def test_answers_apdus(driver: Driver, inserted: VirtualReaderCard) -> None:
+def test_apdus_are_answered_and_counted(driver: Driver, inserted: VirtualReaderCard) -> None:
     """The card's answer is returned, and APDUs are counted."""
     assert driver.ask(SELECT) == SELECT + b"\x90\x00"
     assert driver.ask(bytes(261)) == bytes(261) + b"\x90\x00"
@@ -183,7 +183,7 @@ def test_an_address_is_host_and_port(text: str, address: tuple[str, int]) -> Non
 
 
 @pytest.mark.parametrize("text", [":1", "host:", "host:0", "host:x", "host:65536"])
-def test_invalid_addresses(text: str) -> None:
+def test_invalid_addresses_are_refused_with_an_example(text: str) -> None:
     """Any other text is refused with an example."""
     with pytest.raises(InvalidValue, match="HOST:PORT"):
         split_address(text)

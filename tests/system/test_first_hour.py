@@ -105,7 +105,7 @@ def kind(text: str) -> list[str]:
     return [line for line, _ in groupby(lines) if line not in QUICK and line != "0 of 0 bytes"]
 
 
-def test_the_first_hour(bare: Gateway, package: Path) -> None:
+def test_each_step_of_the_first_hour_ends_as_shown(bare: Gateway, package: Path) -> None:
     """Every step ends as the page shows it."""
     bare.install(package)
     bare.run("useradd", "--create-home", "--groups", "lpad", "ada")

@@ -16,7 +16,7 @@ _READ = (
 )
 
 
-def test_the_bridge(gateway: Gateway) -> None:
+def test_the_bridge_publishes_the_card_with_minimal_rights(gateway: Gateway) -> None:
     """lpad-mqtt is off after the installation; once started, it publishes the card with minimal rights."""
     assert gateway.show("lpad-mqtt.service", "UnitFileState")["UnitFileState"] == "disabled"
     assert gateway.active("lpad-mqtt.service") == "inactive"

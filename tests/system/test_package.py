@@ -137,7 +137,7 @@ def test_a_removed_lpad_leaves_settings_and_journal(bare: Gateway) -> None:
     assert (bare.root / "var/lib/lpad/journal.db").exists()
 
 
-def test_installed_again(bare: Gateway, package: Path) -> None:
+def test_another_installation_keeps_settings_and_changes(bare: Gateway, package: Path) -> None:
     """After another installation lpad continues with its settings and its record of changes."""
     bare.install(package)
     assert bare.active() == "active"

@@ -102,7 +102,7 @@ def test_the_daemon_is_confined(gateway: Gateway) -> None:
     assert tried["other device"] == "Operation not permitted"
 
 
-def test_a_connection_starts_it(gateway: Gateway) -> None:
+def test_a_connection_starts_the_service(gateway: Gateway) -> None:
     """If only the socket is up, the first caller is served, and lpad runs from then on."""
     gateway.run("systemctl", "stop", "lpad.service", "lpad.socket")
     gateway.run("systemctl", "start", "lpad.socket")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from system.gateway import Gateway
 
 
-def test_the_demo_runs(gateway: Gateway) -> None:
+def test_the_demo_plays_a_whole_life_cycle(gateway: Gateway) -> None:
     """A newcomer's first command plays a profile's whole life cycle."""
     shown = gateway.run(*LPAD_SIM.split()[:-1], "demo")
     for step in ("card found", "bytes", "profile enabled", "signature verified", "over the socket"):

@@ -58,7 +58,7 @@ def test_the_fixture_starts_and_stops_everything(pytester: pytest.Pytester) -> N
     done.assert_outcomes(passed=2)
 
 
-def test_parts(pytester: pytest.Pytester) -> None:
+def test_the_fixtures_are_parts_of_one_gateway(pytester: pytest.Pytester) -> None:
     """The other fixtures are parts of the same gateway; a test may break them to try its program."""
     done = run(
         pytester,

@@ -27,7 +27,7 @@ FAILED = '{"type":"lpa","payload":{"code":-1,"message":"es9p_initiate_authentica
         ("", "it printed no result"),
     ],
 )
-def test_the_result_decides(printed: str, found: str | None) -> None:
+def test_only_a_result_counts_as_success(printed: str, found: str | None) -> None:
     """Progress does not count as a result, and a missing result is a failure."""
     assert failure(printed) == found
 

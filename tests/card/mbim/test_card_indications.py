@@ -48,7 +48,7 @@ def indication(information: Information) -> Indication:
     [*((each, CardReport.GONE) for each in GONE), *((each, CardReport.OTHER) for each in OTHER)],
     ids=str,
 )
-def test_the_slots_state(information: Information, report: CardReport) -> None:
+def test_only_an_empty_state_means_an_empty_slot(information: Information, report: CardReport) -> None:
     """Only a state that means an empty slot counts as one; an unknown state does not."""
     assert card_report_of(indication(information)) is report
 
@@ -59,6 +59,6 @@ def test_an_unreadable_state_is_not_an_empty_slot() -> None:
     assert card_report_of(cut) is CardReport.OTHER
 
 
-def test_other_indications() -> None:
+def test_a_registration_reports_no_card() -> None:
     """The registration is not a report on the card."""
     assert card_report_of(indication(RegistrationStatus(state=3))) == NO_CARD_REPORT

@@ -66,7 +66,7 @@ CASES: dict[str, tuple[Body, CardReport]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_slots_state(case: str) -> None:
+def test_only_an_empty_state_of_the_used_slot_means_an_empty_slot(case: str) -> None:
     """Only lpad's slot counts, and an unknown state does not mean that it is empty."""
     body, report = CASES[case]
     assert card_report_of(message(body)) == report

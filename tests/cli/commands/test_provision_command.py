@@ -48,7 +48,7 @@ def test_a_profile_is_provisioned(
     assert lab.platform.stock.reserved[0].product == "europe-5gb"
 
 
-def test_the_command_line(terminal: Terminal) -> None:
+def test_contradictory_or_empty_options_are_refused(terminal: Terminal) -> None:
     """Contradictory or empty options are refused before anything is requested."""
     assert "NAME=VALUE" in terminal.lpactl("provision", "--option", "fleet").err
     assert "omit --no-enable" in terminal.lpactl("provision", "--no-enable", "--guard", "registered").err

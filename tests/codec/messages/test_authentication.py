@@ -28,7 +28,7 @@ SIGNED1 = {
 }
 
 
-def test_server_signed1() -> None:
+def test_server_signed1_is_read_and_its_bytes_are_kept() -> None:
     """The LPA reads the parts of the server's first answer that it checks, and keeps the signed bytes."""
     raw = Schema.compile().encode("ServerSigned1", SIGNED1)
     signed = ServerSigned1.decode(raw)

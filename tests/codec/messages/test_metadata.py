@@ -55,7 +55,7 @@ def test_all_fields_shown_before_a_download_are_read() -> None:
     )
 
 
-def test_the_least_metadata() -> None:
+def test_missing_metadata_gets_defaults() -> None:
     """A profile without a class counts as operational; other missing fields are None or empty."""
     least = {name: METADATA[name] for name in ("iccid", "serviceProviderName", "profileName")}
     read = ProfileMetadata.decode(Schema.compile().encode("StoreMetadataRequest", least))

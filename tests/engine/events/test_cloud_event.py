@@ -27,7 +27,7 @@ def event(at: float = CLOCK_UNSET_BEFORE) -> Event:
     )
 
 
-def test_the_structured_form() -> None:
+def test_the_structured_form_has_all_required_attributes() -> None:
     """All required attributes are there, the sequence is sortable as a text, and identifiers are in full."""
     told = json.loads(event().structured())
     assert told.pop("id")

@@ -96,7 +96,7 @@ def test_unacknowledged_events_are_awaited(journal: Journal) -> None:
     assert journal.events.dropped() == before
 
 
-def test_the_position_lasts(tmp_path: Path) -> None:
+def test_positions_survive_restarts(tmp_path: Path) -> None:
     """Positions survive restarts; a connection may set an earlier one, acknowledgements only later ones."""
     path = tmp_path / "journal.db"
     with closing(Journal(path)) as journal:
@@ -172,7 +172,7 @@ def test_a_connected_listener_is_not_forgotten(journal: Journal) -> None:
     assert made.all() == []
 
 
-def test_a_long_absence_ends_it(journal: Journal, runs: Runs) -> None:
+def test_a_long_absence_ends_a_listener(journal: Journal, runs: Runs) -> None:
     """A listener ends after a long absence in lpad's running time; a connected one stays."""
     made = listening(journal)
     made.connect("here", USER, after=None)

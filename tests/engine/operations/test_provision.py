@@ -77,7 +77,7 @@ def test_from_an_empty_card_to_an_enabled_profile(lab: PlatformLab) -> None:
 
 @pytest.mark.parametrize("like", ["soracom", "telnyx", "yoni"])
 @pytest.mark.parametrize("lost", [False, True])
-def test_the_other_platforms(
+def test_each_other_platform_gives_a_code_with_one_order(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, like: str, *, lost: bool
 ) -> None:
     """With each other platform, an empty card gets a code with one order, even after a lost answer."""

@@ -44,7 +44,9 @@ def listed(*iccids: str, enabled: str | None) -> ProfileList:
         (FIRST, set(), FIRST, None),
     ],
 )
-def test_the_next_one(after: str, installed: set[str], enabled: str, wanted: str | None) -> None:
+def test_the_next_profile_follows_the_one_tried_last(
+    after: str, installed: set[str], enabled: str, wanted: str | None
+) -> None:
     """The next profile is the one after the last tried, if the card has it, but never the rejected one."""
     found = POLICY.following(after, listed=listed(*installed, enabled=enabled), enabled=enabled)
     assert (None if found is None else found.iccid) == wanted

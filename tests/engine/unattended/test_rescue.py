@@ -92,7 +92,7 @@ def test_the_order_is_gone_through(tmp_path: Path, pki: Pki) -> None:
         assert {each.error.kind for each in seen[:3] if each.error} == {"card-refused"}
 
 
-def test_a_restart_is_not_an_end_of_it(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_restart_does_not_end_a_rescue(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rescue outlives lpad; lpad's start begins an attempt, whenever the next one was due."""
     monkeypatch.setattr(rescue, "BACKOFF", NEVER)
     with guarding(tmp_path, pki) as lab:

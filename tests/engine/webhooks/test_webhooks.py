@@ -408,7 +408,7 @@ def test_a_hostile_endpoint_harms_itself_only(bench: Bench, answer: Answer) -> N
     ],
     ids=["huge", "broken chunks", "not gzip", "cut off"],
 )
-def test_the_status_suffices(bench: Bench, raw: bytes) -> None:
+def test_a_success_status_with_a_bad_body_is_an_acceptance(bench: Bench, raw: bytes) -> None:
     """An endpoint that accepted an event and answers with a bad body has accepted it."""
     with Receiver(Answer(raw=raw)) as receiver:
         bench.serve(endpoint(receiver))

@@ -81,7 +81,7 @@ def test_a_hub_that_does_nothing(uhubctl: Path, said: str, told: str) -> None:
 
 
 @pytest.mark.programs("uhubctl")
-def test_the_real_uhubctl() -> None:
+def test_the_real_uhubctl_accepts_the_arguments() -> None:
     """The real uhubctl accepts the arguments: its only complaint is that there is no hub 9-9."""
     with pytest.raises(CardUnreachable, match=r"ended with 1: .*(at location 9-9|permission)"):
         power_switch(Power(uhubctl="9-9:3")).off()

@@ -103,7 +103,7 @@ def test_a_card_that_is_out(bench: Bench, remembering: Trust, tmp_path: Path) ->
     assert len(server.seen) == 2
 
 
-def test_the_certificate_changes(bench: Bench, remembering: Trust) -> None:
+def test_a_renewed_certificate_is_examined_again(bench: Bench, remembering: Trust) -> None:
     """A renewed certificate is examined again, and replaces the stored one."""
     card = card_of(*bench.pki.ci.values())
     notify(bench, bench.server(ACCEPTED), card, remembering)

@@ -47,7 +47,7 @@ def checked(
     return found
 
 
-def test_the_card_vouches(bench: Bench) -> None:
+def test_an_anchor_of_the_card_is_named_with_its_key(bench: Bench) -> None:
     """The report names the certificate, the key that signed it, and that the card names the key."""
     ci = bench.pki.ci[Curve.NIST]
     found = checked(bench, bench.server(ACCEPTED), ci.key_id)
@@ -61,13 +61,15 @@ def test_the_card_vouches(bench: Bench) -> None:
     assert [(each.key_id, each.counts) for each in found.card] == [(ci.key_id.hex(), True)]
 
 
-def test_the_operator_vouches(bench: Bench) -> None:
+def test_an_anchor_of_the_operator_is_named(bench: Bench) -> None:
     """The report distinguishes the operator's anchors from the system's."""
     found = checked(bench, bench.server(ACCEPTED), trust=bench.trust)
     assert (found.trusted, found.anchor, found.anchor_subject) == (True, "operator", "Test CI")
 
 
-def test_the_system_vouches(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_anchor_of_the_system_is_named(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The report names the system's certificate store as the anchor."""
     web = making.make_ci(Curve.NIST, name="Web CA")
     store = tmp_path / "store.pem"
@@ -172,7 +174,7 @@ def test_a_test_ci_on_a_product(bench: Bench, test_data: Path) -> None:
     assert checked(bench, server, product_ci, test_ci, address=name, trust=allowed).trusted
 
 
-def test_other_failures(bench: Bench) -> None:
+def test_another_fault_is_reported_with_its_cause_and_the_chain(bench: Bench) -> None:
     """Another fault of a server is reported with its cause, and its chain is shown as well."""
     ci = bench.pki.ci[Curve.NIST]
     found = checked(bench, bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, expired=True)), ci.key_id)

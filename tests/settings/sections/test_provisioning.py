@@ -31,7 +31,7 @@ def test_sources_in_order(tmp_path: Path) -> None:
     assert found == {"modem": ("my_desk", "default-smdp"), "other": ()}
 
 
-def test_the_older_form(tmp_path: Path) -> None:
+def test_the_older_form_means_the_default_smdp(tmp_path: Path) -> None:
     """`provision: on_empty` without sources means the default SM-DP+."""
     file = read(tmp_path, provision="on_empty", euiccs={"modem": {"port": "/dev/ttyUSB2"}})
     assert file.settings.sources(file.settings.euiccs["modem"]) == ("default-smdp",)

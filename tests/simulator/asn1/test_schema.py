@@ -38,14 +38,16 @@ WIRE = [
 
 
 @pytest.mark.parametrize(("type_name", "value", "wire"), WIRE)
-def test_wire_examples(type_name: str, value: object, wire: str) -> None:
+def test_examples_from_the_field_are_read_and_written_unchanged(
+    type_name: str, value: object, wire: str
+) -> None:
     """The examples from the field are encoded and decoded unchanged."""
     assert Schema.compile().encode(type_name, value).hex().upper() == wire
     assert Schema.compile().decode(type_name, bytes.fromhex(wire)) == value
 
 
 @pytest.mark.parametrize("oid", ["2.999.10", "2.999.12", "1.3.6.1.4.1.31746", "0.0", "1.39.1", "2.23.146.1"])
-def test_object_identifiers(oid: str) -> None:
+def test_object_identifiers_are_preserved(oid: str) -> None:
     """Object identifiers are preserved, even below 2.40 and above."""
     value = {"dpOid": oid}
     data = Schema.compile().encode("DpProprietaryData", value)

@@ -59,7 +59,7 @@ def test_a_cards_data_survive_its_process(make_card: MakeCard, server: SmallServ
     assert lpa.card.profiles[0].nickname == "Nick"
 
 
-def test_identity_kept(tmp_path: Path, server: SmallServer, pki: Pki) -> None:
+def test_a_card_keeps_its_certificates(tmp_path: Path, server: SmallServer, pki: Pki) -> None:
     """A card keeps its certificates: opened again, it needs no infrastructure, and ignores another one."""
     SoftCard(tmp_path / "card", pki=pki).close()
     with SoftCard(tmp_path / "card") as card:
@@ -75,7 +75,7 @@ def test_a_card_is_powered_only_once(tmp_path: Path, pki: Pki) -> None:
     SoftCard(tmp_path, pki=pki).close()
 
 
-def test_no_card(tmp_path: Path, pki: Pki) -> None:
+def test_a_folder_without_a_card_is_reported_and_released(tmp_path: Path, pki: Pki) -> None:
     """A folder that cannot be opened is reported and released."""
     with pytest.raises(InvalidValue, match="nor a PKI"):
         SoftCard(tmp_path)
@@ -90,7 +90,7 @@ def test_no_card(tmp_path: Path, pki: Pki) -> None:
         SoftCard(tmp_path / "file" / "card", pki=pki)
 
 
-def test_lost_keys(tmp_path: Path, pki: Pki) -> None:
+def test_missing_keys_are_reported(tmp_path: Path, pki: Pki) -> None:
     """A card with missing keys reports this."""
     SoftCard(tmp_path, pki=pki).close()
     for key in (tmp_path / "credentials").glob("EUM*"):
@@ -223,7 +223,7 @@ def test_a_killed_card_is_consistent(tmp_path: Path, pki: Pki) -> None:
             check_whole(card, pki)
 
 
-def test_faults_answer(lpa: SmallLpa) -> None:
+def test_a_fault_replaces_or_changes_an_answer(lpa: SmallLpa) -> None:
     """A fault makes a function return other bytes, a status word or a changed answer, as often as it says."""
     faults = lpa.card.faults
     faults.answer(0xBF3E, bytes.fromhex("BF3E00"))
@@ -299,7 +299,7 @@ def test_behaviour_from_dict() -> None:
         {"answers": "69xx"},
     ],
 )
-def test_wrong_behaviour(wrong: dict[str, object]) -> None:
+def test_a_wrong_behaviour_is_refused(wrong: dict[str, object]) -> None:
     """An unknown name, a wrong type or a value out of range is refused."""
     with pytest.raises(InvalidValue):
         CardBehaviour.from_dict(wrong)

@@ -50,7 +50,7 @@ def sent(lpa: SmallLpa, data: bytes) -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
-def test_any_apdu(pki: Pki, data: st.DataObject) -> None:
+def test_any_apdu_gets_a_status_word(pki: Pki, data: st.DataObject) -> None:
     """Any APDU gets an answer with a status word."""
     with fresh(pki) as lpa:
         for _ in range(20):
@@ -71,7 +71,7 @@ def with_length(body: bytes) -> bytes:
 
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
-def test_any_command(pki: Pki, data: st.DataObject) -> None:
+def test_any_command_gets_an_answer(pki: Pki, data: st.DataObject) -> None:
     """Any content with any function's tag gets an answer, in any stage of a session."""
     with fresh(pki) as lpa:
         server = SmallServer(pki)
@@ -85,7 +85,7 @@ def test_any_command(pki: Pki, data: st.DataObject) -> None:
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")  # bad serials
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
-def test_damaged_messages(pki: Pki, data: st.DataObject) -> None:
+def test_a_damaged_download_ends_in_answers(pki: Pki, data: st.DataObject) -> None:
     """A whole download with one damaged byte somewhere ends in answers, and the next one works."""
     with fresh(pki) as lpa:
         server = SmallServer(pki, metadata=metadata(iconType=1, icon=bytes(4)))

@@ -99,7 +99,7 @@ def test_mbimcli_reads_the_initial_bearer(mbimcli: Rig) -> None:
     ]
 
 
-def test_mbimcli_connects(mbimcli: Rig) -> None:
+def test_mbimcli_connects_only_once_the_modem_is_registered(mbimcli: Rig) -> None:
     """A session is refused while the modem is not registered, and the modem's status is read."""
     done = mbimcli.namespace.run(
         "mbimcli", "-d", mbimcli.modem.path, *mbimcli.through, "--connect=session-id=0,apn=internet"

@@ -74,7 +74,7 @@ def test_keys_are_named_by_their_points(pki: Pki, role: str, curve: Curve) -> No
 
 @pytest.mark.parametrize("curve", Curve)
 @pytest.mark.parametrize("role", ROLES)
-def test_chains_verify(pki: Pki, role: str, curve: Curve) -> None:
+def test_each_certificate_is_signed_by_its_issuer_only(pki: Pki, role: str, curve: Curve) -> None:
     """Each certificate is signed by its issuer only, and its key matches its public point."""
     credential = ROLES[role][0](pki, curve)
     issuer = pki.eum[curve] if role == "euicc" else pki.ci[curve]

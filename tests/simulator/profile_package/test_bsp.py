@@ -38,7 +38,9 @@ KEYS = BspKeys.derive(*(bytes.fromhex(part) for part in VECTORS[0][:3]))
 
 
 @pytest.mark.parametrize(("secret", "host", "eid", "chaining", "enc", "mac"), VECTORS)
-def test_session_keys(secret: str, host: str, eid: str, chaining: str, enc: str, mac: str) -> None:
+def test_the_published_session_keys_are_derived(
+    secret: str, host: str, eid: str, chaining: str, enc: str, mac: str
+) -> None:
     """The key derivation gives the published session keys."""
     keys = BspKeys.derive(bytes.fromhex(secret), bytes.fromhex(host), bytes.fromhex(eid))
     assert (keys.chaining.hex(), keys.s_enc.hex(), keys.s_mac.hex()) == (chaining, enc, mac)
@@ -76,7 +78,7 @@ def test_replaced_keys_restart_the_counter() -> None:
 
 
 @pytest.mark.parametrize("place", [3, 20, -1])
-def test_flipped_bit(place: int) -> None:
+def test_a_flipped_bit_is_a_security_error(place: int) -> None:
     """One flipped bit in the body or the MAC is a security error."""
     protected = bytearray(Bsp(KEYS).protect(0x86, b"profile element"))
     protected[place] ^= 1
@@ -84,7 +86,7 @@ def test_flipped_bit(place: int) -> None:
         Bsp(KEYS).unprotect(bytes(protected))
 
 
-def test_wrong_padding() -> None:
+def test_wrong_padding_is_a_security_error() -> None:
     """A valid MAC over a body without padding is a security error."""
     keys = BspKeys(KEYS.chaining, KEYS.s_enc, KEYS.s_mac)
     sender = Bsp(keys)
@@ -104,7 +106,7 @@ def test_wrong_padding() -> None:
         "868203fd" + "00" * 1021,
     ],
 )
-def test_wrong_structure(protected: str) -> None:
+def test_a_wrong_structure_is_a_structure_error(protected: str) -> None:
     """Another tag, a length without room for the MAC, and broken or long blocks are structure errors."""
     with pytest.raises(BspStructureError):
         Bsp(KEYS).unprotect(bytes.fromhex(protected))

@@ -50,7 +50,7 @@ def test_published_profiles_are_read(test_data: Path, file: str, iccid: str, ser
     assert profile.has_test_keys
 
 
-def test_made_up() -> None:
+def test_a_made_up_profile_contains_its_parameters() -> None:
     """A made-up profile contains its parameters."""
     profile = parse(PACKAGE)
     assert profile.header_iccid == ICCID
@@ -142,7 +142,7 @@ def test_non_standard_left_out() -> None:
     assert parse(package).header_iccid == ICCID
 
 
-def test_missing_service() -> None:
+def test_a_missing_service_stops_the_profile() -> None:
     """A service that the card lacks stops a profile that needs it."""
     with pytest.raises(ProfileElementError) as caught:
         parse(PACKAGE, unsupported_services=frozenset({0x84}))
@@ -162,7 +162,7 @@ def test_an_offset_out_of_any_file() -> None:
         parse(FOUND.read_bytes())
 
 
-def test_group_identifiers() -> None:
+def test_group_identifiers_are_read_from_their_files() -> None:
     """Group identifiers are found in the optional files; gaps in a file are read as FF."""
     files = bytes.fromhex("A5068304AABBFFFFA60C820101830101820102830103")
     header = bytes.fromhex("A00481020320")

@@ -57,7 +57,7 @@ def test_any_first_request(standing: Visit, address: str, challenge: bytes, info
 
 @settings(deadline=None, max_examples=80)
 @given(*MANGLING)
-def test_any_authentication(standing: Visit, place: int, value: int, cut: int) -> None:
+def test_a_damaged_authentication_gets_an_answer(standing: Visit, place: int, value: int, cut: int) -> None:
     """A card's answer with one byte changed, or cut short, is refused or accepted, without an accident."""
     standing.initiate()
     response = standing.card.authenticate_server(standing.initiated, matching_id="FUZZ")
@@ -70,7 +70,7 @@ def test_any_authentication(standing: Visit, place: int, value: int, cut: int) -
 
 @settings(deadline=None, max_examples=40)
 @given(*MANGLING)
-def test_any_preparation(standing: Visit, place: int, value: int, cut: int) -> None:
+def test_a_damaged_preparation_gets_an_answer(standing: Visit, place: int, value: int, cut: int) -> None:
     """A card's signed one-time key with one byte changed, or cut short, is refused or accepted."""
     standing.up_to_metadata("FUZZ")
     response = standing.card.prepare_download(standing.authenticated)
@@ -83,7 +83,9 @@ def test_any_preparation(standing: Visit, place: int, value: int, cut: int) -> N
 
 @settings(deadline=None, max_examples=100)
 @given(place=MANGLING[0], value=MANGLING[1], cut=MANGLING[2], result=st.booleans())
-def test_any_notification(standing: Visit, place: int, value: int, cut: int, *, result: bool) -> None:
+def test_a_damaged_notification_is_accepted_or_a_bad_request(
+    standing: Visit, place: int, value: int, cut: int, *, result: bool
+) -> None:
     """Both kinds of notification are accepted, or lead to a bad request."""
     card = standing.card
     whole = (
@@ -97,6 +99,6 @@ def test_any_notification(standing: Visit, place: int, value: int, cut: int, *, 
 
 @settings(deadline=None, max_examples=100)
 @given(st.binary(max_size=100) | st.just(b"[" * 100_000))
-def test_any_body(standing: Visit, body: bytes) -> None:
+def test_any_body_gets_an_answer(standing: Visit, body: bytes) -> None:
     """Bytes that are hardly ever JSON get an answer."""
     assert standing.smdp.carry_out("cancelSession", body, ActiveFaults()).status in (200, 400)

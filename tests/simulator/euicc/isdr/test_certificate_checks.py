@@ -103,7 +103,7 @@ def test_a_server_certificate_is_not_accepted_as_a_subca(ci: Credential) -> None
     assert fault(made(middle).der, ci, (middle.der,)) is CertificateFault.INVALID
 
 
-def test_endless_chain(ci: Credential) -> None:
+def test_an_endless_chain_is_refused(ci: Credential) -> None:
     """A chain that leads back to itself is refused without an endless loop."""
     stranger = certificate_making.make_ci(Curve.NIST)
     loop = made(stranger, ca=True)
@@ -120,7 +120,7 @@ def test_an_expired_certificate_is_accepted(pki: Pki, ci: Credential) -> None:
     assert check_chain(expired.der, trusted=[ci]).oid == "2.999.10"
 
 
-def test_wrong_signature(ci: Credential) -> None:
+def test_a_wrong_signature_is_refused(ci: Credential) -> None:
     """A certificate that names the CI but was not signed by it is refused."""
     der = bytearray(made(ci).der)
     der[-1] ^= 1
@@ -141,7 +141,7 @@ def test_invalid_certificates_are_refused(ci: Credential, wrong: dict[str, Any])
     assert fault(made(ci, **wrong).der, ci) is CertificateFault.INVALID
 
 
-def test_no_authority(ci: Credential) -> None:
+def test_a_certificate_without_issuer_leads_to_no_ci(ci: Credential) -> None:
     """A certificate that names no issuer leads to no CI."""
     assert fault(made(ci, authority=False).der, ci) is CertificateFault.UNKNOWN_CI
 
@@ -149,18 +149,18 @@ def test_no_authority(ci: Credential) -> None:
 @pytest.mark.parametrize(
     "key", [ec.generate_private_key(ec.SECP384R1()), rsa.generate_private_key(65537, 2048)]
 )
-def test_unsupported_curve(ci: Credential, key: Any) -> None:
+def test_an_unsupported_key_is_told_from_an_invalid_certificate(ci: Credential, key: Any) -> None:
     """The error distinguishes a key on another curve, or of another kind, from an invalid certificate."""
     assert fault(made(ci, key=key).der, ci) is CertificateFault.UNSUPPORTED_CURVE
 
 
-def test_mixed_curves(ci: Credential) -> None:
+def test_a_chain_on_mixed_curves_is_refused(ci: Credential) -> None:
     """All certificates of a chain are on one curve."""
     key = ec.generate_private_key(ec.BrainpoolP256R1())
     assert fault(made(ci, key=key).der, ci) is CertificateFault.INVALID
 
 
-def test_no_certificate(ci: Credential) -> None:
+def test_other_bytes_are_not_a_certificate(ci: Credential) -> None:
     """Bytes that are not a certificate are invalid."""
     assert fault(b"\x30\x00", ci) is CertificateFault.INVALID
 

@@ -42,7 +42,7 @@ def test_euiccinfo1_names_version_and_cis(lpa: SmallLpa, pki: Pki) -> None:
     }
 
 
-def test_ci_order(make_card: MakeCard, pki: Pki) -> None:
+def test_habits_decide_the_cis_and_their_order(make_card: MakeCard, pki: Pki) -> None:
     """The CIs that the card trusts and signs for, and their order of preference, depend on its habits."""
     card = make_card(verification_curves=(Curve.BRAINPOOL, Curve.NIST), signing_curves=(Curve.BRAINPOOL,))
     info = SmallLpa(card).call("GetEuiccInfo1Request", {}, "EUICCInfo1")
@@ -52,7 +52,7 @@ def test_ci_order(make_card: MakeCard, pki: Pki) -> None:
     assert info["euiccCiPKIdListForSigning"] == [pki.ci[Curve.BRAINPOOL].key_id]
 
 
-def test_version_3(make_card: MakeCard) -> None:
+def test_a_card_of_version_3_reports_this(make_card: MakeCard) -> None:
     """A card of version 3 reports this in EUICCInfo1 and 2."""
     lpa = SmallLpa(make_card(rsp_version=3, svn="3.1.0"))
     assert tlv.parse(lpa.command("BF2000")).find(0x88) is not None
@@ -61,7 +61,7 @@ def test_version_3(make_card: MakeCard) -> None:
     assert info["lpaMode"] == 0
 
 
-def test_info2_resources(lpa: SmallLpa, server: SmallServer) -> None:
+def test_info2_reports_memory_and_number_of_profiles(lpa: SmallLpa, server: SmallServer) -> None:
     """Free memory decreases with an installation, and the number of profiles increases."""
 
     def resources() -> dict[int, int]:
@@ -77,7 +77,7 @@ def test_info2_resources(lpa: SmallLpa, server: SmallServer) -> None:
     assert after[0x82] == lpa.card.free_memory
 
 
-def test_forbidden_rules(make_card: MakeCard) -> None:
+def test_forbidden_rules_are_in_info2(make_card: MakeCard) -> None:
     """Rules that a card forbids altogether are in EUICCInfo2."""
     info = SmallLpa(make_card(forbidden_pprs=(1,))).call("GetEuiccInfo2Request", {}, "EUICCInfo2")
     assert info["forbiddenProfilePolicyRules"] == (b"\x40", 2)

@@ -86,7 +86,9 @@ def test_a_downloaded_profile_is_stored_byte_for_byte(lpa: SmallLpa, pki: Pki, c
 @pytest.mark.parametrize(
     "file", ["TS48V1-A-UNIQUE", "TS48V3-SAIP2-3-BERTLV-UNIQUE", "TS48V5-SAIP2-3-BERTLV-SUCI-UNIQUE"]
 )
-def test_published_profile(lpa: SmallLpa, server: SmallServer, test_data: Path, file: str) -> None:
+def test_published_profiles_arrive_byte_for_byte(
+    lpa: SmallLpa, server: SmallServer, test_data: Path, file: str
+) -> None:
     """TS.48 test profiles arrive byte for byte, as test and as operational profiles."""
     server.package = (test_data / "upp" / f"{file}.der").read_bytes()
     iccid = tlv.parse_all(server.package)[1].get(0xA4).get(0x83).value
@@ -273,7 +275,7 @@ def test_wrong_structures_are_reported_immediately(
         ),
     ],
 )
-def test_metadata_refused(
+def test_impossible_metadata_end_the_installation(
     lpa: SmallLpa, server: SmallServer, changed: dict[str, Any], reason: Reason
 ) -> None:
     """Metadata out of range, or with rules but no owner, end the installation."""
@@ -282,7 +284,7 @@ def test_metadata_refused(
     assert failed(lpa, server.load(lpa)) == (Command.STORE_METADATA, reason, None)
 
 
-def test_rules_allowed(lpa: SmallLpa, server: SmallServer) -> None:
+def test_allowed_rules_are_stored_and_reported(lpa: SmallLpa, server: SmallServer) -> None:
     """Rules of an owner that the table allows are stored and reported."""
     server.metadata = metadata(profilePolicyRules=PPR1, profileOwner=OWNER)
     assert server.download(lpa)[0] == "successResult"
@@ -299,7 +301,9 @@ def test_rules_allowed(lpa: SmallLpa, server: SmallServer) -> None:
         {"forbidden_pprs": (1,)},
     ],
 )
-def test_rules_forbidden(make_card: MakeCard, server: SmallServer, behaviour: dict[str, Any]) -> None:
+def test_forbidden_rules_end_the_installation(
+    make_card: MakeCard, server: SmallServer, behaviour: dict[str, Any]
+) -> None:
     """Rules that the table or the card forbids end the installation."""
     lpa = SmallLpa(make_card(**behaviour))
     server.metadata = metadata(profilePolicyRules=PPR1, profileOwner=OWNER)
@@ -320,7 +324,7 @@ def test_a_second_operational_profile_that_cannot_be_disabled_is_refused(
     assert failed(lpa, server.load(lpa))[1] is Reason.PPR_NOT_ALLOWED
 
 
-def test_same_iccid(lpa: SmallLpa, server: SmallServer) -> None:
+def test_an_iccid_is_installed_once_only(lpa: SmallLpa, server: SmallServer) -> None:
     """A profile that the card already has is not installed again, and the existing one stays."""
     server.download(lpa)
     kind, value = server.download(lpa)
@@ -336,7 +340,7 @@ def test_same_iccid(lpa: SmallLpa, server: SmallServer) -> None:
         (5000, Command.LOAD_PROFILE_ELEMENTS, "3009A00530038001048100"),
     ],
 )
-def test_memory_full(
+def test_a_full_memory_ends_the_installation_and_is_freed(
     make_card: MakeCard, server: SmallServer, memory: int, command: Command, sima: str | None
 ) -> None:
     """If memory runs out, the installation ends, and its memory is free again."""
@@ -356,7 +360,9 @@ def test_memory_full(
         (bytes.fromhex("A003800109"), "31"),
     ],
 )
-def test_broken_package(lpa: SmallLpa, server: SmallServer, package: bytes, status: str) -> None:
+def test_a_broken_package_is_reported_with_its_status(
+    lpa: SmallLpa, server: SmallServer, package: bytes, status: str
+) -> None:
     """A wrong profile element, or a missing end, is reported with its status."""
     server.package = package
     prepared(lpa, server)
@@ -368,7 +374,7 @@ def test_broken_package(lpa: SmallLpa, server: SmallServer, package: bytes, stat
     assert "profileInstallationAborted" in told
 
 
-def test_early_result(lpa: SmallLpa, server: SmallServer) -> None:
+def test_the_result_comes_with_the_wrong_piece(lpa: SmallLpa, server: SmallServer) -> None:
     """The result comes with the wrong piece, not with the last one."""
     server.package = b"\xa0\x03\x80\x01\x09" + bytes(5000)
     prepared(lpa, server)
@@ -378,7 +384,7 @@ def test_early_result(lpa: SmallLpa, server: SmallServer) -> None:
     assert not any(answers[:-1])
 
 
-def test_missing_service(make_card: MakeCard, server: SmallServer) -> None:
+def test_a_profile_that_needs_a_missing_service_is_refused(make_card: MakeCard, server: SmallServer) -> None:
     """A profile that needs a missing service of the card is not installed."""
     lpa = SmallLpa(make_card(unsupported_services=(0x84,)))
     prepared(lpa, server)
@@ -402,7 +408,7 @@ def test_metadata_and_files_must_agree(lpa: SmallLpa, server: SmallServer, wrong
     assert (command, reason) == (Command.LOAD_PROFILE_ELEMENTS, Reason.DATA_MISMATCH)
 
 
-def test_test_profile(make_card: MakeCard, server: SmallServer) -> None:
+def test_a_test_profile_needs_a_willing_card_and_test_keys(make_card: MakeCard, server: SmallServer) -> None:
     """A test profile needs a card that accepts test profiles, and test keys."""
     server.metadata = metadata(profileClass=0)
     good, server.package = server.package, server.package.replace(bytes(range(16)), bytes(range(1, 17)))
@@ -441,7 +447,7 @@ def test_proprietary_data_are_kept(
         assert failed(lpa, answer) == (Command.CONFIGURE_ISDP, Reason.INCORRECT_INPUT, None)
 
 
-def test_strict_files(make_card: MakeCard, server: SmallServer) -> None:
+def test_files_in_a_missing_directory_end_the_installation(make_card: MakeCard, server: SmallServer) -> None:
     """Files in a missing directory end the installation, as on cards of other makers."""
     good = server.package
     elements = [element.raw for element in tlv.parse_all(good) if element.tag != TELECOM]
@@ -461,7 +467,7 @@ def test_strict_files(make_card: MakeCard, server: SmallServer) -> None:
     assert server.download(lpa)[0] == "successResult"
 
 
-def test_long_segments(make_card: MakeCard, server: SmallServer) -> None:
+def test_the_habit_decides_about_long_segments(make_card: MakeCard, server: SmallServer) -> None:
     """Segments of 1,036 bytes, as from a public server, are refused or accepted, by the card's habit."""
     server.piece = 1023
     lpa = SmallLpa(make_card())
@@ -473,7 +479,7 @@ def test_long_segments(make_card: MakeCard, server: SmallServer) -> None:
         assert server.download(lpa)[0] == "successResult"
 
 
-def test_not_prepared(lpa: SmallLpa, server: SmallServer) -> None:
+def test_a_segment_needs_a_prepared_download(lpa: SmallLpa, server: SmallServer) -> None:
     """No segment is accepted before a download is prepared, nor after its result."""
     for segment in ("BF3600", "A000", "8600"):
         with pytest.raises(StatusError, match="6985"):

@@ -81,7 +81,7 @@ def test_a_profile_without_addresses_causes_no_notification(lpa: SmallLpa, serve
     assert told(lpa) == [(1, INSTALL, bytes(ICCID))]
 
 
-def test_test_profile(lpa: SmallLpa, server: SmallServer) -> None:
+def test_a_test_profile_causes_no_notification(lpa: SmallLpa, server: SmallServer) -> None:
     """A test profile causes no notification, whatever its metadata contain."""
     install(lpa, server, ICCID, profileClass=0, **TELL_ALL)
     lpa.enable(bytes(ICCID))
@@ -166,7 +166,7 @@ def test_a_removed_notification_is_deleted_permanently(lpa: SmallLpa, server: Sm
     assert told(lpa) == [(2, INSTALL, bytes(OTHER_ICCID))]
 
 
-def test_large_numbers(make_card: MakeCard, server: SmallServer) -> None:
+def test_numbers_of_more_than_two_bytes_are_kept(make_card: MakeCard, server: SmallServer) -> None:
     """Numbers may need more than one or two bytes."""
     for folder, number in (("a", 127), ("b", 128), ("c", 32768), ("d", 2**31 - 1)):
         lpa = SmallLpa(make_card(folder, first_notification=number))

@@ -35,7 +35,7 @@ def test_bits_of_nothing() -> None:
 
 
 @pytest.mark.parametrize(("digits", "data"), [("26202", "62F220"), ("310150", "130051"), ("00101", "00F110")])
-def test_operator_code(digits: str, data: str) -> None:
+def test_an_operators_code_has_3gpps_nibble_order(digits: str, data: str) -> None:
     """An operator's code has the nibble order of 3GPP TS 24.008."""
     assert mcc_mnc_bytes(digits).hex().upper() == data
     assert mcc_mnc_digits(bytes.fromhex(data)) == digits

@@ -88,7 +88,7 @@ def test_profiles_are_found_by_iccid_aid_and_class(lpa: SmallLpa, pki: Pki) -> N
     assert lpa.profiles(searchCriteria=("iccid", bytes(C))) == []
 
 
-def test_tag_list(lpa: SmallLpa, pki: Pki) -> None:
+def test_a_tag_list_selects_the_fields(lpa: SmallLpa, pki: Pki) -> None:
     """A tag list selects the fields, even beyond the default; unknown tags are ignored."""
     entries = everything_notified()
     install(lpa, pki, A, notificationConfigurationInfo=entries, **ruled(1))
@@ -106,19 +106,19 @@ def test_tag_list(lpa: SmallLpa, pki: Pki) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["BF2D035C019F", "BF2D025C00", "BF2D03A00101", "BF2D05A003960102"])
-def test_wrong_request(lpa: SmallLpa, wrong: str) -> None:
+def test_a_request_with_wrong_grammar_is_refused(lpa: SmallLpa, wrong: str) -> None:
     """A tag list or a search with wrong grammar leads to incorrectInputValues."""
     assert lpa.command(wrong).hex() == "bf2d03810101"
 
 
-def test_empty_fields(make_card: MakeCard, pki: Pki) -> None:
+def test_an_unset_nickname_is_empty_or_omitted(make_card: MakeCard, pki: Pki) -> None:
     """Some cards report an empty nickname if none is set."""
     lpa = SmallLpa(make_card(empty_optional_fields=True))
     install(lpa, pki, A)
     assert lpa.profiles()[0]["profileNickname"] == ""
 
 
-def test_long_list(make_card: MakeCard, pki: Pki) -> None:
+def test_a_long_list_arrives_in_portions(make_card: MakeCard, pki: Pki) -> None:
     """A list longer than one answer arrives completely, in portions."""
     lpa = SmallLpa(make_card(portion=200))
     for iccid in (A, B, C, D):
@@ -146,7 +146,7 @@ def test_a_nickname_is_set_and_removed(lpa: SmallLpa, pki: Pki, nickname: str) -
     assert lpa.card.profiles[0].nickname == nickname
 
 
-def test_switch_immediately(lpa: SmallLpa, pki: Pki) -> None:
+def test_without_refresh_a_switch_is_immediate(lpa: SmallLpa, pki: Pki) -> None:
     """Without refresh a switch takes effect within the command, and disables the other profile."""
     a, b = install(lpa, pki, A), install(lpa, pki, B)
     assert lpa.enable(a) == 0
@@ -202,7 +202,7 @@ def test_switch_by_reset(lpa: SmallLpa, pki: Pki) -> None:
     assert enabled(lpa.card) == []
 
 
-def test_refresh_failed(lpa: SmallLpa, pki: Pki) -> None:
+def test_a_failed_refresh_leaves_the_old_state(lpa: SmallLpa, pki: Pki) -> None:
     """A terminal that cannot refresh leaves the card in its old state, channels open."""
     a = install(lpa, pki, A)
     assert lpa.enable(a, refresh=True) == 0
@@ -256,7 +256,7 @@ def test_busy_during_switch(lpa: SmallLpa, pki: Pki) -> None:
     assert lpa.enable(b) == 0
 
 
-def test_cat_busy(lpa: SmallLpa, pki: Pki) -> None:
+def test_a_busy_toolkit_is_reported_as_often_as_required(lpa: SmallLpa, pki: Pki) -> None:
     """A busy toolkit is reported as often as the fault requires, after the other rules."""
     a = install(lpa, pki, A)
     lpa.card.faults.cat_busy = 3
@@ -270,7 +270,7 @@ def test_cat_busy(lpa: SmallLpa, pki: Pki) -> None:
     assert lpa.disable(a) == 0
 
 
-def test_enable_rules(lpa: SmallLpa, pki: Pki) -> None:
+def test_each_refusal_to_enable_has_its_code(lpa: SmallLpa, pki: Pki) -> None:
     """An unknown, an enabled, and a protected profile each lead to their own code."""
     a, b = install(lpa, pki, A, **ruled(1)), install(lpa, pki, B)
     assert lpa.enable(bytes(C)) == 1
@@ -281,14 +281,14 @@ def test_enable_rules(lpa: SmallLpa, pki: Pki) -> None:
     assert enabled(lpa.card) == [A]
 
 
-def test_disable_rules(lpa: SmallLpa, pki: Pki) -> None:
+def test_each_refusal_to_disable_has_its_code(lpa: SmallLpa, pki: Pki) -> None:
     """An unknown and a disabled profile each lead to their own code."""
     a = install(lpa, pki, A)
     assert lpa.disable(bytes(C)) == 1
     assert lpa.disable(a) == 2
 
 
-def test_delete_rules(lpa: SmallLpa, pki: Pki) -> None:
+def test_each_refusal_to_delete_has_its_code(lpa: SmallLpa, pki: Pki) -> None:
     """An unknown, an enabled, and a protected profile have their own codes; a deletion frees memory."""
     a, b = install(lpa, pki, A), install(lpa, pki, B, **ruled(2))
     assert lpa.delete(bytes(C)) == 1
@@ -302,7 +302,7 @@ def test_delete_rules(lpa: SmallLpa, pki: Pki) -> None:
     assert [profile.iccid for profile in lpa.card.profiles] == [B]
 
 
-def test_test_profile(lpa: SmallLpa, pki: Pki) -> None:
+def test_a_test_profile_is_replaced_by_few_profiles_only(lpa: SmallLpa, pki: Pki) -> None:
     """A test profile is replaced only by another one, or by the profile that it had replaced."""
     a, b = install(lpa, pki, A), install(lpa, pki, B)
     c, d = install(lpa, pki, C, profileClass=TEST), install(lpa, pki, D, profileClass=TEST)
@@ -337,14 +337,14 @@ def test_test_profile_alone(lpa: SmallLpa, pki: Pki) -> None:
     assert enabled(lpa.card) == []
 
 
-def test_provisioning_profile(lpa: SmallLpa, pki: Pki) -> None:
+def test_an_enabled_provisioning_profile_can_be_replaced(lpa: SmallLpa, pki: Pki) -> None:
     """An enabled provisioning profile can always be replaced."""
     a, b = install(lpa, pki, A, profileClass=PROVISIONING, **ruled(1)), install(lpa, pki, B)
     assert lpa.enable(a) == 0
     assert lpa.enable(b) == 0
 
 
-def test_memory_reset(lpa: SmallLpa, pki: Pki) -> None:
+def test_a_memory_reset_deletes_by_class(lpa: SmallLpa, pki: Pki) -> None:
     """A memory reset deletes by class, despite rules, and requires a refresh if a profile was enabled."""
     a = install(lpa, pki, A, **ruled(1, 2))
     install(lpa, pki, B, profileClass=TEST)

@@ -64,7 +64,7 @@ def test_the_card_signs_for_the_requested_ci(lpa: SmallLpa, pki: Pki, curve: Cur
 
 
 @pytest.mark.test_data
-def test_published_infrastructure(test_data: Path, tmp_path: Path) -> None:
+def test_published_certificates_authenticate_a_server(test_data: Path, tmp_path: Path) -> None:
     """A card made from SGP.26's own certificates accepts SGP.26's servers on both curves."""
     pki = Pki.open(test_data / "sgp26", minted=tmp_path / "minted")
     with SoftCard(tmp_path / "card", pki=pki, eid=Eid("89049032123451234512345678901235")) as card:
@@ -77,7 +77,7 @@ def test_published_infrastructure(test_data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("role", ["dp_pb", "eum"])
-def test_invalid_role(lpa: SmallLpa, server: SmallServer, pki: Pki, role: str) -> None:
+def test_another_role_is_refused(lpa: SmallLpa, server: SmallServer, pki: Pki, role: str) -> None:
     """A certificate for another purpose than server authentication is refused."""
     certificate = getattr(pki, role)[Curve.NIST]
     kind, value = server.authenticate(lpa, certificate=certificate)
@@ -86,7 +86,7 @@ def test_invalid_role(lpa: SmallLpa, server: SmallServer, pki: Pki, role: str) -
     assert value["authenticateErrorCode"] == (5 if role == "dp_pb" else 1)
 
 
-def test_wrong_signature(lpa: SmallLpa, server: SmallServer) -> None:
+def test_a_wrong_signature_leads_to_its_code(lpa: SmallLpa, server: SmallServer) -> None:
     """A serverSignature1 with another key leads to invalidSignature, with the transaction ID."""
     kind, value = server.authenticate(lpa, bad_signature=True)
     assert (kind, value) == (
@@ -95,7 +95,7 @@ def test_wrong_signature(lpa: SmallLpa, server: SmallServer) -> None:
     )
 
 
-def test_unknown_ci(lpa: SmallLpa, server: SmallServer) -> None:
+def test_an_unknown_ci_leads_to_its_code(lpa: SmallLpa, server: SmallServer) -> None:
     """A server of a CI that the card does not know leads to ciPKUnknown."""
     stranger = certificate_making.make_ci(Curve.NIST)
     own = certificate_making.make_dp(stranger, certificate_making.ROLE_DP_AUTH, oid="2.999.10")
@@ -110,7 +110,7 @@ def test_no_key_for_ci(make_card: MakeCard, server: SmallServer, pki: Pki) -> No
     assert value["authenticateErrorCode"] == 7
 
 
-def test_no_session(lpa: SmallLpa, server: SmallServer) -> None:
+def test_an_authentication_needs_a_challenge_of_its_own(lpa: SmallLpa, server: SmallServer) -> None:
     """Without a challenge there is no session; one challenge is valid for one authentication."""
 
     def code(challenge: bytes) -> int:
@@ -124,7 +124,7 @@ def test_no_session(lpa: SmallLpa, server: SmallServer) -> None:
     assert code(challenge) == 4
 
 
-def test_wrong_challenge(lpa: SmallLpa, server: SmallServer) -> None:
+def test_another_challenge_leads_to_its_code(lpa: SmallLpa, server: SmallServer) -> None:
     """A challenge other than the card's leads to euiccChallengeMismatch; the session continues."""
     challenge = lpa.call("GetEuiccChallengeRequest", {}, "GetEuiccChallengeResponse")["euiccChallenge"]
     wrong = SCHEMA.decode("AuthenticateServerResponse", lpa.command(server.authenticate_request(bytes(16))))
@@ -143,7 +143,7 @@ def test_error_ends_session(make_card: MakeCard, server: SmallServer) -> None:
     assert value["authenticateErrorCode"] == 4
 
 
-def test_malformed_request(lpa: SmallLpa) -> None:
+def test_a_malformed_request_gets_a_status_word(lpa: SmallLpa) -> None:
     """A malformed request gets a status word, not an error code."""
     lpa.command("BF2E00")
     for request in ("BF3800", "BF380530003000", "BF2103300030", "BF410100"):
@@ -151,7 +151,7 @@ def test_malformed_request(lpa: SmallLpa) -> None:
             lpa.command(request)
 
 
-def test_echoed_parameters(make_card: MakeCard, server: SmallServer) -> None:
+def test_parameters_are_returned_unchanged(make_card: MakeCard, server: SmallServer) -> None:
     """ctxParams1 comes back unchanged; an old card drops unknown fields."""
 
     def echoed(lpa: SmallLpa) -> Any:
@@ -185,7 +185,7 @@ def test_the_one_time_key_is_on_the_certificates_curve(
     ec.EllipticCurvePublicKey.from_encoded_point(curve.algorithm, signed["euiccOtpk"])
 
 
-def test_prepared_again(lpa: SmallLpa, server: SmallServer) -> None:
+def test_a_download_can_be_prepared_again(lpa: SmallLpa, server: SmallServer) -> None:
     """A confirmation code may be tried again in the same session."""
     server.authenticate(lpa)
     assert server.prepare(lpa, hash_cc=bytes(32))[0] == "downloadResponseOk"
@@ -202,7 +202,7 @@ def test_prepare_without_session(lpa: SmallLpa, server: SmallServer) -> None:
     assert server.prepare(lpa)[1]["downloadErrorCode"] == 4
 
 
-def test_prepare_refused(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
+def test_another_server_cannot_prepare_a_download(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
     """Another owner, issuer, role, signature or transaction than the authenticated server's is refused."""
     server.authenticate(lpa)
 
@@ -313,7 +313,11 @@ def test_reset_ends_session(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 @pytest.mark.parametrize("ends", [False, True])
-def test_channel_closed(make_card: MakeCard, server: SmallServer, ends: bool) -> None:  # noqa: FBT001 - a table's column
+def test_the_habit_decides_if_a_session_outlives_its_channel(
+    make_card: MakeCard,
+    server: SmallServer,
+    ends: bool,  # noqa: FBT001 - a table's column
+) -> None:
     """The card's habit decides whether a session survives its channel."""
     lpa = SmallLpa(make_card(session_ends_with_channel=ends))
     server.authenticate(lpa)
@@ -332,7 +336,7 @@ def test_server_of_version_3(lpa: SmallLpa, server: SmallServer, pki: Pki) -> No
     assert server.prepare(lpa, certificate=binding)[0] == "downloadResponseOk"
 
 
-def test_discovery_server(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
+def test_an_sm_ds_is_authenticated(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
     """An SM-DS is authenticated like an SM-DP+."""
     discovery = certificate_making.make_dp(pki.ci[Curve.NIST], "2.23.146.1.2.1.7", oid="2.999.15")
     assert server.authenticate(lpa, certificate=discovery)[0] == "authenticateResponseOk"

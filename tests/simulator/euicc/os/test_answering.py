@@ -45,7 +45,7 @@ def test_another_command_removes_the_answer(make_card: MakeCard) -> None:
     assert sent(lpa, "01C0000015") == "6985"
 
 
-def test_at_once(make_card: MakeCard) -> None:
+def test_data_and_status_come_in_one_answer(make_card: MakeCard) -> None:
     """Data and status come in one answer; the rest of a longer one is announced by 61xx."""
     lpa = opened(make_card, answers=Answers.AT_ONCE)
     assert sent(lpa, STORE + "00") == EID + "9000"

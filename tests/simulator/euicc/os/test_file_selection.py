@@ -77,7 +77,7 @@ def test_the_usim_is_selected_by_its_name(enabled: SmallLpa) -> None:
     assert status(enabled.card, "00A40404070000000087100200") == "6a82"
 
 
-def test_short_identifiers(enabled: SmallLpa) -> None:
+def test_short_identifiers_select_their_files(enabled: SmallLpa) -> None:
     """EF.DIR is 1E below the MF, and EF.AD 03 and EF.ECC 01 in the USIM."""
     enabled.apdu("00A4000C023F00")
     assert enabled.apdu("00B201F400")[:1] == b"\x61"
@@ -118,7 +118,9 @@ def test_reading_that_is_refused(enabled: SmallLpa, apdu: str, expected: str) ->
 
 @pytest.mark.test_data
 @pytest.mark.parametrize("file", ["TS48V1-A-UNIQUE", "TS48V3-SAIP2-3-BERTLV-UNIQUE"])
-def test_published_profile(lpa: SmallLpa, server: SmallServer, test_data: Path, file: str) -> None:
+def test_a_published_profile_has_files_of_its_own(
+    lpa: SmallLpa, server: SmallServer, test_data: Path, file: str
+) -> None:
     """A TS.48 profile has its own EF.DIR and EF.ARR, and directories that only it creates."""
     server.package = (test_data / "upp" / f"{file}.der").read_bytes()
     iccid = tlv.parse_all(server.package)[1].get(0xA4).get(0x83).value

@@ -86,7 +86,7 @@ def test_invalid_commands_are_refused(card: SoftCard, apdu: str, expected: str) 
     assert status(card, apdu) == expected
 
 
-def test_start_up(card: SoftCard) -> None:
+def test_the_first_commands_of_terminals_are_understood(card: SoftCard) -> None:
     """The card understands the first commands of terminals."""
     for apdu in ("00A4000C023F00", "80AA00000AA9088100820101830107", "80100000020000", "80F2000C"):
         assert status(card, apdu) == "9000"
@@ -94,7 +94,7 @@ def test_start_up(card: SoftCard) -> None:
     assert tlv.parse(lpa.apdu("80F2000000")).get(0x83).value.hex() == "3f00"
 
 
-def test_select_isdr(card: SoftCard) -> None:
+def test_the_isdr_answers_with_its_template(card: SoftCard) -> None:
     """ISD-R answers with its name and its own template."""
     lpa = SmallLpa(card, select=False)
     lpa.apdu("0070000001")
@@ -103,7 +103,7 @@ def test_select_isdr(card: SoftCard) -> None:
     assert lpa.apdu("81F2000000").hex().upper() == "8410" + str(ISD_R)
 
 
-def test_deselected_isdr(lpa: SmallLpa) -> None:
+def test_es10_needs_the_selected_isdr(lpa: SmallLpa) -> None:
     """ES10 is refused after another application, or a file, was selected on the channel."""
     assert lpa.command(GET_EID)
     assert status(lpa.card, "01A4000C023F00") == "9000"
@@ -125,7 +125,7 @@ def test_isdr_under_another_name(make_card: MakeCard) -> None:
 
 
 @pytest.mark.parametrize("first", [1, 3, 5, 19])
-def test_high_channels(make_card: MakeCard, first: int) -> None:
+def test_es10_works_on_high_channels(make_card: MakeCard, first: int) -> None:
     """Channels above 3 have other class bytes, and all of ES10 works on them."""
     lpa = SmallLpa(make_card(first_channel=first, channels=1))
     assert lpa.channel == first
@@ -155,13 +155,13 @@ def test_wrong_kind_of_block(lpa: SmallLpa, p1: str) -> None:
     assert status(lpa.card, f"81E2{p1}0006BF3E035C015A") == "6a86"
 
 
-def test_empty_block(lpa: SmallLpa) -> None:
+def test_an_empty_block_is_refused(lpa: SmallLpa) -> None:
     """A block carries one byte at least."""
     assert status(lpa.card, "81E2910000") == "6700"
 
 
 @pytest.mark.parametrize("largest", [255, 256])
-def test_longest_chain(make_card: MakeCard, largest: int) -> None:
+def test_the_habit_decides_the_longest_chain(make_card: MakeCard, largest: int) -> None:
     """A chain has 255 or 256 blocks, by the card's habit."""
     lpa = SmallLpa(make_card(largest_chain=largest))
     for number in range(largest):
@@ -170,7 +170,7 @@ def test_longest_chain(make_card: MakeCard, largest: int) -> None:
     assert status(lpa.card, f"81E291{last:02X}0100") == ("6a86" if last else "6a88")
 
 
-def test_unknown_function(lpa: SmallLpa) -> None:
+def test_an_unknown_function_is_told_from_a_cut_command(lpa: SmallLpa) -> None:
     """The status word distinguishes an unknown tag from a command that is cut short."""
     for command, expected in (
         ("BF4A00", "6A88"),
@@ -182,7 +182,7 @@ def test_unknown_function(lpa: SmallLpa) -> None:
             lpa.command(command)
 
 
-def test_terminal_capability(make_card: MakeCard) -> None:
+def test_es10_may_need_terminal_capability(make_card: MakeCard) -> None:
     """A card that asks for it answers ES10 only after TERMINAL CAPABILITY has announced an LPA."""
     lpa = SmallLpa(make_card(needs_terminal_capability=True))
     with pytest.raises(StatusError, match="6985"):

@@ -49,7 +49,7 @@ def test_older_eum_under_newer_ci(pki: Pki, curve: Curve) -> None:
     assert verify_chain(card.der, eum.der, ci)[1] == DEFAULT_EID
 
 
-def test_forged_eum(pki: Pki) -> None:
+def test_a_forged_eum_certificate_is_invalid(pki: Pki) -> None:
     """An EUM's certificate that names the CI's key but was not signed with it is invalid."""
     ci = pki.ci[Curve.NIST]
     eum = making.make_eum(renamed(ci))
