@@ -27,6 +27,7 @@ from lpad.engine.change.change import Kind
 from lpad.engine.running.card.open_card import CardPort
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.worker import card_reports, connection_reports, presence
+from lpad.engine.worker.card_observer import Observer
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.mbim.habits import MbimHabits
@@ -221,10 +222,20 @@ def test_without_indications_the_timer_finds_the_card(start: Start, monkeypatch:
 
 @pytest.mark.parametrize("delay", [0.0, 0.5], ids=["immediate", "late"])
 @pytest.mark.parametrize("notices", [Notices.REFRESH, Notices.RADIO_CYCLE], ids=str)
-def test_a_switch_by_lpad_is_not_taken_for_another_card(start: Start, notices: Notices, delay: float) -> None:
-    """The indications that lpad's own switch causes lead to no further session with the card."""
+def test_a_switch_by_lpad_is_not_taken_for_another_card(
+    start: Start, notices: Notices, delay: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The indications that lpad's own switch causes do not make it read the card."""
     on = start(indication_delay=delay, notices=notices)
     _quiet(on)
+    looks: list[float] = []
+    look = Observer.look
+
+    def counted(observer: Observer, *, seconds: float) -> bool:
+        looks.append(seconds)
+        return look(observer, seconds=seconds)
+
+    monkeypatch.setattr(Observer, "look", counted)
     states: list[object] = []
     subscription = on.lab.engine.subscribe(lambda: states.append(on.snapshot.state))
     change = on.lab.carry_out(Kind.ENABLE, iccid=SECOND, guard={"until": ["registered"], "within": 60})
@@ -236,6 +247,7 @@ def test_a_switch_by_lpad_is_not_taken_for_another_card(start: Start, notices: N
     on.lab.until_true(lambda: on.iccids_asked > asked)
     _quiet(on)
     assert on.channels_opened == opened
+    assert looks == []
     assert set(states) <= {CardState.READY}
     subscription.close()
 
@@ -258,6 +270,24 @@ def test_a_flood_of_indications_leads_to_one_check(start: Start, monkeypatch: py
         on.indicate(gone=False)
     _quiet(on)
     assert (on.channels_opened, on.iccids_asked) in {(opened, asked), (opened, asked + 1)}
+
+
+def test_a_flood_of_untrue_reports_of_a_card(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An absent card is tried once until the pause is over; the card that comes then is found."""
+    on = start()
+    on.remove()
+    on.until(CardState.ABSENT)
+    _quiet(on)
+    monkeypatch.setattr(card_reports, "PAUSES", Backoff((3.0,)))
+    opened = on.channels_opened
+    for _ in range(300):
+        on.indicate(gone=False)
+    on.lab.until_true(lambda: on.channels_opened > opened)
+    # On a busy machine, the flood may last longer than a pause.
+    assert on.channels_opened <= opened + 3
+    assert on.snapshot.state is CardState.ABSENT
+    on.insert(on.lab.card)
+    on.until(CardState.READY)
 
 
 def test_an_untrue_report_of_an_empty_slot(start: Start) -> None:
