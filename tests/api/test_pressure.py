@@ -114,10 +114,11 @@ def test_slow_writers_get_408_and_are_closed(
     """A request that is not complete in time gets 408; others get answers meanwhile."""
     monkeypatch.setattr(connection, "SPEAKING", 0.5)
     with ExitStack() as stack:
+        gateway.await_health()
         slow = [stack.enter_context(connect(gateway)) for _ in range(50)]
         for each in slow:
             each.sendall(begun)
-        gateway.await_health()
+        assert gateway.get("/v1/system")["health"]["ok"]
         assert {problem(rest(each)) for each in slow} == {(408, "bad-request")}
     gateway.lab.until_true(lambda: len(gateway.server.server_state.connections) <= 1)
 

@@ -379,7 +379,7 @@ def test_an_order_that_cannot_be_released_is_resumed(kore: PlatformLab) -> None:
 def test_a_person_closes_a_paid_wish(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, like: str
 ) -> None:
-    """A wish that waits forever can be closed; its order stays, and a later request uses it."""
+    """A wish that waits forever can be closed; its order stays; a later request uses that one order."""
     hurry(monkeypatch)
     with PlatformLab(tmp_path, pki, like=like) as lab:
         lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")

@@ -98,7 +98,7 @@ def test_an_empty_card_without_a_network_at_boot(lab: NamedLab, monkeypatch: pyt
 
 
 def test_a_network_that_is_missing_for_hours(lab: NamedLab) -> None:
-    """While a network is missing, each wait is ten minutes, even across restarts."""
+    """Without a network, each wait is ten minutes, even across restarts; then the card finds its profile."""
     lab.event(ROOT, "EVENT-1")
     lab.network = False
     lab.start(port(lab))

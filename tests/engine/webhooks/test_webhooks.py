@@ -265,7 +265,7 @@ def test_a_jump_of_the_clock_sets_nothing_aside(bench: Bench) -> None:
 
 
 def test_an_event_is_delivered_after_days_without_network(bench: Bench) -> None:
-    """If an endpoint was out of reach for five days, an event set aside is not lost."""
+    """An endpoint that was out of reach for five days gets the event after it accepts another one."""
     with Receiver() as receiver:
         address = receiver.url()
     bench.serve(endpoint(address))

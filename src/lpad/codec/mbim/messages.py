@@ -61,7 +61,7 @@ class HostError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionError:
-    """MBIM_FUNCTION_ERROR_MSG: the function could not understand one; `error` is one of `ProtocolError`."""
+    """MBIM_FUNCTION_ERROR_MSG: the function could not handle a message; `error` is one of `ProtocolError`."""
 
     transaction: int
     error: int
