@@ -201,7 +201,7 @@ def test_the_modem_does_not_read_the_profile(
     """Lpad waits for a modem that has not read the profile, and the sentence states what is wrong."""
     gateway.probe(iccid)
     gateway.state, gateway.failed_reason = state, reason
-    outcome = ModemManagerApplier(connects=True).connect(wanted(), deadline=Deadline.after(0.2))
+    outcome = ModemManagerApplier(connects=True).connect(wanted(), deadline=Deadline.after(1))
     assert isinstance(outcome, TryAgain)
     assert outcome.layer is Layer.MODEM
     assert told in outcome.told
