@@ -106,7 +106,7 @@ def test_a_copy_without_a_number_of_its_own_can_be_dropped(lab: Lab) -> None:
 
 
 def test_a_repeated_signature_makes_no_new_notification(lab: Lab) -> None:
-    """A notification with another signature but the same content is the same; once accepted, it is removed."""
+    """A notification with a new signature but the same content is the same; once accepted, it is removed."""
     asked = []
 
     def signed_anew(answer: bytes) -> bytes:
