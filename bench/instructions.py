@@ -18,6 +18,8 @@ MILLION = 1e6
 SLOWER = 20
 """How many times longer a program may take under callgrind."""
 SPREAD = 0.02
+STARTS = 3
+"""The least of these counts, because each includes the daemon's work until callgrind has written it."""
 READY_GOAL, STATUS_GOAL = 800, 200
 
 
@@ -26,8 +28,9 @@ def instructions() -> list[Figure]:
     with Gateway(settings={"log": "warning"}) as gateway:
         gateway.client.refresh(CARD, wait=PATIENCE).check()
         status = _lpactl_status(gateway)
+    ready = min(_until_ready() for _ in range(STARTS))
     return [
-        at_most("instructions from exec to ready", _until_ready(), READY_GOAL, "million", spread=SPREAD),
+        at_most("instructions from exec to ready", ready, READY_GOAL, "million", spread=SPREAD),
         at_most("instructions of lpactl status", status, STATUS_GOAL, "million", spread=SPREAD),
     ]
 
