@@ -13,7 +13,6 @@ from msgspec import field
 
 from lpad.base.frozen import Frozen
 from lpad.card.at.at_link import open_at_link
-from lpad.card.fallback_link import FallbackLink, WorkingPort
 from lpad.card.modem.line_speed import LineSpeed
 from lpad.card.port.lasting_names import PortNames
 from lpad.card.port.modem_manager_loan import PortLoan
@@ -91,7 +90,6 @@ class ModemPort(Frozen, kw_only=True):
         """Return the way to the card (see `Port`)."""
         ports = (self.path, *self.fallbacks)
         names = {port: PortNames(port, folder=folder) for port in ports}
-        working = WorkingPort(ports, folder=folder)
         loan = None if self.hold is None else PortLoan(self.path, hold=self.hold)
         at_link = partial(open_at_link, baud=self.baud, memory=memory, overrides=self.quirks)
         speeds = {port: self._line_speed(port, folder=folder) for port in ports}
@@ -121,15 +119,20 @@ class ModemPort(Frozen, kw_only=True):
 
             return names[path].open(open_port, deadline=deadline)
 
-        def open_link(deadline: Deadline) -> Link:
-            if not self.fallbacks:
-                return open_one(self.path, deadline)
-            return FallbackLink(open_one, working, deadline=deadline)
-
         def there() -> bool:
             return any(each.there() for each in names.values())
 
-        return Way(open_link, partial(watch.watch, there), loan)
+        watch_ports = partial(watch.watch, there)
+        if not self.fallbacks:
+            return Way(partial(open_one, self.path), watch_ports, loan)
+        from lpad.card.fallback_link import FallbackLink, WorkingPort  # noqa: PLC0415 - for fallbacks alone
+
+        working = WorkingPort(ports, folder=folder)
+
+        def open_link(deadline: Deadline) -> Link:
+            return FallbackLink(open_one, working, deadline=deadline)
+
+        return Way(open_link, watch_ports, loan)
 
     def _line_speed(self, port: str, *, folder: Path | None) -> LineSpeed:
         digest = hashlib.sha256(port.encode()).hexdigest()[:16]

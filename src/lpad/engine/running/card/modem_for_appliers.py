@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from lpad.base.frozen import Frozen
 from lpad.card.modem.at_modem import AtModem
-from lpad.card.modem.control_modem import StoresInitialBearer
 from lpad.card.modem.reattaching import attach_anew
 from lpad.card.port.port_protocol import PortProtocol, protocol_of
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from lpad.base.deadline import Deadline
-    from lpad.card.modem.control_modem import ControlModem
+    from lpad.card.modem.control_modem import ControlModem, StoresInitialBearer
     from lpad.card.modem.modem_of_link import LentModem
     from lpad.engine.running.card.open_card import Card
     from lpad.protocol.at_dialogue import AtAnswer, AtCommand
@@ -85,8 +84,8 @@ class ControlPortSession(Frozen):
         Raises:
             CardUnreachable: no answer in time, or the port is gone.
         """
-        modem = self._modem
-        return modem.attach_settings(deadline=deadline) if isinstance(modem, StoresInitialBearer) else ()
+        modem = self._storing
+        return () if modem is None else modem.attach_settings(deadline=deadline)
 
     def attach_with(self, wish: SessionWish, *, deadline: Deadline) -> bool:
         """Store other settings for the initial bearer, and attach again; return whether this is accepted.
@@ -94,12 +93,19 @@ class ControlPortSession(Frozen):
         Raises:
             CardUnreachable: no answer in time, or the port is gone.
         """
-        modem = self._modem
-        if not isinstance(modem, StoresInitialBearer):
+        modem = self._storing
+        if modem is None:
             return False
         if not modem.store_attach_settings(wish, deadline=deadline):
             return False
         return attach_anew(self._lent, deadline=deadline)
+
+    @property
+    def _storing(self) -> StoresInitialBearer | None:
+        """The modem, if it stores settings for the initial bearer."""
+        from lpad.card.modem.control_modem import StoresInitialBearer  # noqa: PLC0415 - for control ports alone
+
+        return self._modem if isinstance(self._modem, StoresInitialBearer) else None
 
     def open(self, wish: SessionWish, *, deadline: Deadline) -> SessionReport:
         """Open the session with these settings, in place of an open one; return its state.
