@@ -526,3 +526,14 @@ def test_a_card_that_stays_busy_gets_its_modem_restarted(
         change = lab.carry_out(Kind.ENABLE, iccid=iccid)
         assert change.error is None, change.error
         assert steps(change).count("modem-reset") == 1
+
+
+def test_a_modem_that_reads_the_card_only_between_two_channels(tmp_path: Path, pki: Pki) -> None:
+    """The session that waits for the notifications is ended if the modem reports no ICCID meanwhile."""
+    with bench(tmp_path, pki, handles=Handles.NUMBER, channel_hides_iccid=True) as lab:
+        both(lab)
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert change.error is None
+        assert power(lab) == []
+        lab.until_true(lambda: lab.card.notifications == ())
+        lab.until_true(lambda: lab.modem.open_channels == ())

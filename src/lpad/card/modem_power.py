@@ -53,6 +53,10 @@ class Access(Protocol):
         """
         ...
 
+    def end_session(self) -> bool:
+        """Close the session that was kept open for what follows; return whether there was one."""
+        ...
+
     def drop(self) -> None:
         """Close the link; the next use opens it again."""
         ...
@@ -67,6 +71,7 @@ def take_step(access: Access, rung: RefreshStep, *, announcements: Sequence[str]
         announcements: the beginnings of lines with which this modem announces that it has read the SIM again.
     """
     refused = False
+    access.end_session()
     try:
         with access.open(deadline=soon()).lend_modem(deadline=Deadline.after(_GOING)) as lent:
             if lent is None:

@@ -356,6 +356,13 @@ class Refresh:
             return Noticed.UNKNOWN
         if self._tells is _Tells.NO:
             return self._silent()
+        noticed = self._reread(holding, deadline)
+        # Some modems do not read the card while a channel is open.
+        if noticed is not Noticed.YES and self._access.end_session():
+            noticed = self._reread(holding, deadline)
+        return noticed
+
+    def _reread(self, holding: Holding, deadline: Deadline) -> Noticed:
         with self._access.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
             if lent is None:
                 return Noticed.UNKNOWN

@@ -12,6 +12,7 @@ import pytest
 from engine.holding import held, silent
 from engine.lab import CARD, FIRST, LONG, SECOND, Lab
 from engine.outbox.test_outbox import NOTIFY, pending
+from lpad.codec.asn1 import tlv
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.params import GuardParams
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from lpad.simulator.smdp.functions.functions import HttpAnswer
 
 LIST = 0xBF28
+RETRIEVE = 0xBF2B
 THIRD = "8900101000000000033"
 
 
@@ -82,7 +84,89 @@ def test_copied_delivered_and_removed_in_one_session(lab: Lab) -> None:
     lines = list(lab.modem.received)
     assert sum("BF2B" in line and "81E291" in line for line in lines) == 1
     opened = [line for line in lines if '"0070000001"' in line]
-    assert len(opened) == 3, "the request, its verification, and the notifications"
+    assert len(opened) == 2, "the request, and its verification with the notifications"
+
+
+def _asked_for_notifications(lab: Lab) -> list[str]:
+    return [line for line in lab.modem.received if "81E291" in line and "BF2B" in line]
+
+
+def _switch_with_two_notifications(lab: Lab) -> None:
+    """Enable the second profile, so that the first one is disabled, and wait until all is delivered."""
+    lab.install()
+    lab.install(iccid=SECOND)
+    assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
+    _nothing_left(lab)
+    lab.modem.received.clear()
+    assert lab.carry_out(Kind.ENABLE, iccid=SECOND).state is State.DONE
+    _nothing_left(lab)
+
+
+def test_the_notifications_of_a_switch_are_read_with_one_command(lab: Lab) -> None:
+    """Those of the disabled and of the enabled profile come in one answer, and reach the server in order."""
+    _switch_with_two_notifications(lab)
+    assert len(_asked_for_notifications(lab)) == 1
+    assert _events(lab)[-2:] == ["disable", "enable"]
+
+
+@pytest.mark.parametrize("answer", [0x6F00, 0x6400, b"\xbf\x2b\x01", bytes.fromhex("BF2B03810101")])
+def test_a_card_that_cannot_return_several_is_asked_for_one_at_a_time(lab: Lab, answer: bytes | int) -> None:
+    """Nothing is lost if such a card refuses, or its answer is damaged, and it is not asked again."""
+    lab.install()
+    lab.install(iccid=SECOND)
+    _nothing_left(lab)
+    lab.card.faults.corrupt(RETRIEVE, lambda whole: answer if _has_several(whole) else whole, times=100)
+    assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
+    _nothing_left(lab)
+    for iccid, commands in ((SECOND, 3), (FIRST, 2)):
+        lab.modem.received.clear()
+        assert lab.carry_out(Kind.ENABLE, iccid=iccid).state is State.DONE
+        _nothing_left(lab)
+        assert _events(lab)[-2:] == ["disable", "enable"]
+        assert len(_asked_for_notifications(lab)) == commands
+
+
+def test_a_card_that_returns_only_some_is_asked_for_the_others(lab: Lab) -> None:
+    """A notification that is missing in the answer for all is asked for by its own number."""
+    lab.install()
+    lab.install(iccid=SECOND)
+    assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
+    _nothing_left(lab)
+    lab.card.faults.corrupt(RETRIEVE, lambda whole: _first_only(whole) if _has_several(whole) else whole)
+    lab.modem.received.clear()
+    assert lab.carry_out(Kind.ENABLE, iccid=SECOND).state is State.DONE
+    _nothing_left(lab)
+    assert len(_asked_for_notifications(lab)) == 2
+    assert _events(lab)[-2:] == ["disable", "enable"]
+
+
+def _signed(answer: bytes) -> list[tlv.Tlv]:
+    """Return the signed notifications in the answer of ES10b.RetrieveNotificationsList."""
+    (found,) = tlv.parse(answer).children()
+    return list(found.children())
+
+
+def _has_several(answer: bytes) -> bool:
+    return len(_signed(answer)) > 1
+
+
+def _first_only(answer: bytes) -> bytes:
+    return tlv.encode(RETRIEVE, tlv.encode(0xA0, _signed(answer)[0].raw))
+
+
+def test_a_session_lost_after_the_result_is_opened_again(lab: Lab) -> None:
+    """A card that restarts before its notifications are read is asked for them in another session."""
+    lab.install()
+    _nothing_left(lab)
+
+    def restart(_answer: bytes) -> int:
+        lab.card.reset()
+        return 0x6881
+
+    lab.card.faults.corrupt(LIST, restart)
+    assert _told(lab, lab.submit(Kind.ENABLE, iccid=FIRST)).state is State.DONE
+    _nothing_left(lab)
+    assert _events(lab)[-1] == "enable"
 
 
 def test_a_deletion_copies_them_first(lab: Lab) -> None:

@@ -48,6 +48,8 @@ PATIENCE = 30.0
 """Seconds for one notification, or for the list, because others wait for the card."""
 _COPIED_AT_ONCE = 8
 """Notifications that one transaction copies; until it is over, they are on the card only."""
+_READ_AT_ONCE = 4
+"""The maximum number of notifications that one command reads; each has some kilobytes."""
 LIVELY = 10.0
 """Seconds in which a card that did not answer about a notification must return its EID."""
 
@@ -79,6 +81,8 @@ class Collection:
         self._copied: WeakKeyDictionary[Euicc, set[int]] = WeakKeyDictionary()
         """The numbers read in each open session. A card that restarts, and might then reuse its numbers,
         ends the session, so within it a number means the notification that was copied."""
+        self._one_by_one: set[str] = set()
+        """The EIDs of cards that have failed to return several notifications with one command."""
         self._results: WeakKeyDictionary[Euicc, PendingNotification] = WeakKeyDictionary()
         """The notification that a card has returned as an installation's result, in each open session."""
 
@@ -118,7 +122,9 @@ class Collection:
             # undelivered copy.
             if stored.removable and not self.uncopied.unreadable(eid):
                 self._journal.notifications.drop(stored.id)
-        new, left = self._copy_all(euicc, eid, waiting, deadline=deadline)
+        # One command may then fetch what is left, unless the list is odd.
+        alone = len(waiting) == len(listed) - len(same) and not (answer.unreadable or answer.repeated)
+        new, left = self._copy_all(euicc, eid, waiting, alone=alone, deadline=deadline)
         self.uncopied.keep_only(eid, left, listed={entry.sequence_number for entry in listed})
         return new
 
@@ -306,13 +312,18 @@ class Collection:
         return found[0] if found else None
 
     def _copy_all(
-        self, euicc: Euicc, eid: str, waiting: list[NotificationMetadata], *, deadline: Deadline
+        self, euicc: Euicc, eid: str, waiting: list[NotificationMetadata], *, alone: bool, deadline: Deadline
     ) -> tuple[int, set[int]]:
         """Copy as many as there is room for, in the card's order.
 
-        Return the number of new copies, and the sequence numbers that are still to be copied.
+        Args:
+            alone: whether the card lists nothing else.
+
+        Returns:
+            The number of new copies, and the sequence numbers that are still to be copied.
         """
         new, left = 0, set()
+        together = self._read_together(euicc, eid, waiting, deadline=deadline) if alone else {}
         read: list[_Read] = []
         kept = self._journal.notifications
         full = False
@@ -326,10 +337,11 @@ class Collection:
                     self.uncopied.note(eid, entry, _NO_ROOM)
                 elif not self.uncopied.is_resting(eid, seq):
                     with self._passing_over(euicc, eid, seq, shown=entry, deadline=deadline):
-                        read.append((entry, self._read(euicc, seq, deadline=deadline.within(PATIENCE))))
+                        copies = together.get(seq) or _read(euicc, seq, deadline=deadline.within(PATIENCE))
+                        read.append((entry, _checked(copies)))
                 if len(read) >= _COPIED_AT_ONCE:
-                    copies, read = read, []
-                    new += self._keep_read(euicc, eid, copies, left, deadline=deadline)
+                    first, read = read, []
+                    new += self._keep_read(euicc, eid, first, left, deadline=deadline)
         finally:  # what was read before the card failed
             new += self._keep_read(euicc, eid, read, left, deadline=deadline)
         if full:
@@ -362,19 +374,29 @@ class Collection:
         self._copied.setdefault(euicc, set()).update(single - left)
         return new
 
-    @staticmethod
-    def _read(euicc: Euicc, seq: int, *, deadline: Deadline) -> Sequence[PendingNotification]:
-        copies = notification_delivery.retrieve(euicc, sequence_number=seq, deadline=deadline)
-        if not copies:
-            raise CardMalformed(
-                "the card lists the notification, but returns nothing readable when asked for it"
-            )
-        longest = max(len(each.payload) for each in copies)
-        if longest > LARGEST:
-            raise CardMalformed(
-                f"the notification has {longest} bytes, more than lpad accepts, and stays on the card"
-            )
-        return copies
+    def _read_together(
+        self, euicc: Euicc, eid: str, waiting: list[NotificationMetadata], *, deadline: Deadline
+    ) -> dict[int, list[PendingNotification]]:
+        """Read a few notifications with one command, because each further command costs the caller time.
+
+        Return them by their numbers; what the card did not return so is read by its own number. A card that
+        fails once is not asked for several again.
+        """
+        wanted = [each.sequence_number for each in waiting]
+        rests = any(self.uncopied.is_resting(eid, seq) for seq in wanted)
+        if rests or eid in self._one_by_one or not 1 < len(set(wanted)) == len(wanted) <= _READ_AT_ONCE:
+            return {}
+        found: dict[int, list[PendingNotification]] = {}
+        try:
+            for each in notification_delivery.retrieve(euicc, deadline=deadline.within(PATIENCE)):
+                found.setdefault(each.sequence_number, []).append(each)
+        except (CardError, MalformedError, InvalidValue) as error:
+            if isinstance(error, CardUnreachable | CardBusy):
+                _see_it_answers(euicc, error, deadline=deadline)
+            log.info("cannot read %d notifications together: %s", len(wanted), error)
+        if not found.keys() >= set(wanted):
+            self._one_by_one.add(eid)
+        return found
 
     @contextmanager
     def _passing_over(
@@ -420,6 +442,22 @@ class Collection:
                 self.uncopied.note_list(eid, met)
         if shown is not None:
             self.uncopied.note(eid, shown, met)
+
+
+def _read(euicc: Euicc, seq: int, *, deadline: Deadline) -> Sequence[PendingNotification]:
+    copies = notification_delivery.retrieve(euicc, sequence_number=seq, deadline=deadline)
+    if not copies:
+        raise CardMalformed("the card lists the notification, but returns nothing readable when asked for it")
+    return copies
+
+
+def _checked(copies: Sequence[PendingNotification]) -> Sequence[PendingNotification]:
+    longest = max(len(each.payload) for each in copies)
+    if longest > LARGEST:
+        raise CardMalformed(
+            f"the notification has {longest} bytes, more than lpad accepts, and stays on the card"
+        )
+    return copies
 
 
 def _see_it_answers(euicc: Euicc, error: CardError, *, deadline: Deadline) -> None:

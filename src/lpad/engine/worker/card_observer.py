@@ -189,6 +189,7 @@ class Observer:
         self._follow_networks(seen.eid, seen.listed, before)
         if copies_later and not self._copies_owed:
             self._copies_owed = True
+            self._card.keep_session(euicc, seen.eid)
             self._copy_soon()
         else:
             self.collect(euicc, seen.eid, deadline=deadline)

@@ -71,6 +71,7 @@ class Executor:
         """Carry out a run; when this returns, it has ended or was put back."""
         with logged_with(change_id=run.change.id, change_kind=run.change.kind):
             try:
+                self._context.card.end_session()
                 self._carry_out(run)
             except Exception as error:
                 log.exception("change %d: internal-error", run.change.id)

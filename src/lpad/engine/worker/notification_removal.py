@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from lpad.engine.running.operation_context import Timeouts
     from lpad.engine.worker.card_observer import Observer
     from lpad.engine.worker.work_loop import WorkLoop
+    from lpad.lpa.euicc import Euicc
+
+log = logging.getLogger(__name__)
 
 ACCEPTED = 5.0
 """Seconds for which the session that has copied notifications stays open until their servers accept them, so
@@ -69,17 +73,29 @@ class NotificationRemoval:
         with self._loop.lock:
             self._due_at = None
         deadline = Deadline.after(self._timeouts.read)
+        kept = self._card.resume_session()
         try:
-            with self._card.session(deadline=deadline) as euicc:
-                eid = str(euicc.get_eid(deadline=deadline))
-                self._observer.collect(euicc, eid, deadline=deadline)
-                while self._accepted_soon(eid):
-                    if not self._outbox.take_off(euicc, eid, deadline=deadline):
-                        self.request()  # another session compares what this one could not remove
-                        break
+            if kept is not None:
+                with kept.closing:
+                    self._visit(kept.euicc, kept.eid, deadline=deadline)
+            else:
+                with self._card.session(deadline=deadline) as euicc:
+                    self._visit(euicc, str(euicc.get_eid(deadline=deadline)), deadline=deadline)
         except CardError as error:
-            self._observer.absent(error)
+            if kept is None:
+                self._observer.absent(error)
+            else:  # the modem was reset meanwhile, or there is another card: read it, and copy from it
+                log.info("%s: %s", self._card.port.name, error)
+                self._card.drop()
+                self._observer.look(seconds=self._timeouts.open + self._timeouts.read)
         self._outbox.wake()
+
+    def _visit(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> None:
+        self._observer.collect(euicc, eid, deadline=deadline)
+        while self._accepted_soon(eid):
+            if not self._outbox.take_off(euicc, eid, deadline=deadline):
+                self.request()  # another session compares what this one could not remove
+                break
 
     def _accepted_soon(self, eid: str) -> bool:
         """Wait, while there is nothing else to do, until a server accepts one of a card's notifications.

@@ -305,6 +305,8 @@ class CommandSet:
 
     def _told_iccid(self) -> Iccid | None:
         """Return the ICCID, unless a PIN hides it."""
+        if self._habits.channel_hides_iccid and self.channels.open:
+            raise ChannelRefusedError(NOT_ALLOWED)
         iccid = self.radio.iccid()
         if self._habits.pin_hides_iccid and str(iccid) in self.pin_locked:
             raise ChannelRefusedError(_PIN_REQUIRED)

@@ -148,6 +148,8 @@ class ModemPersonality:
     iccid_answer: tuple[str, ...] = ("{name}: {iccid}",)
     """The lines that report the ICCID: {name} of the command, {iccid}, {padded} and {swapped} as in the file,
     {groups} of four, {eid}; +CRSM has a separate form."""
+    channel_hides_iccid: bool = False
+    """Whether the modem refuses to report the ICCID while a channel of +CCHO is open."""
     pin_locked: tuple[str, ...] = ()
     """ICCIDs of profiles whose SIM PIN was not entered, so that they never register."""
     pin_hides_iccid: bool = True

@@ -13,11 +13,13 @@ from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.card_report import NO_CARD_REPORT, CardReporting, was_answered
 from lpad.card.link.diagnostics import facts_of
 from lpad.card.link.listening import Listening
+from lpad.card.link.shared_port import SharedLink
 from lpad.engine.policy.discovery import NO_DISCOVERY, DiscoveryPolicy
 from lpad.engine.policy.networking import NO_NETWORK_POLICY, NetworkPolicy
 from lpad.engine.policy.provisioning import NO_PROVISIONING, ProvisioningPolicy
 from lpad.engine.policy.switching import NO_POLICY, SwitchPolicy
 from lpad.lpa.euicc import Euicc
+from lpad.network.no_applier import NO_APPLIER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,6 +115,14 @@ class CardPort(Frozen, kw_only=True):
         )  # fmt: skip
 
 
+class KeptSession(Frozen):
+    """A session that stays open for the work that follows, with the EID that its card has proven."""
+
+    euicc: Euicc
+    eid: str
+    closing: ExitStack
+
+
 class Card:
     """One card and the link to it, opened when first used and again after it was lost."""
 
@@ -126,6 +136,8 @@ class Card:
         self._last_used: tuple[object, str | None] = (None, None)
         self._missed = False
         self._outdated = False
+        self._to_keep: tuple[Euicc, str] | None = None
+        self._kept: KeptSession | None = None
 
     def open(self, *, deadline: Deadline) -> Link:
         """Return the open link.
@@ -164,6 +176,7 @@ class Card:
 
     def drop(self) -> None:
         """Close the link; the next use opens it again."""
+        self.end_session()
         self._missed = self.reported
         self._deaf = self._outdated = False
         if self._link is not None:
@@ -179,6 +192,7 @@ class Card:
         Args:
             error: why the card cannot be used. Only a modem that has answered is listened to.
         """
+        self.end_session()
         link: object = self._link
         if was_answered(error) and isinstance(link, CardReporting) and link.reports_card:
             self._outdated = True
@@ -270,7 +284,7 @@ class Card:
 
     @contextmanager
     def session(self, *, deadline: Deadline) -> Iterator[Euicc]:
-        """Open a channel to the ISD-R, and close it in the end.
+        """Open a channel to the ISD-R, and close it in the end, unless `keep_session` was called meanwhile.
 
         A link that cannot reach the card is not used again, because a port that disappeared and returned is
         a new port. A port that disappeared while idle is reopened immediately.
@@ -278,12 +292,45 @@ class Card:
         Raises:
             CardError: the ISD-R cannot be opened.
         """
+        self.end_session()
         try:
-            with self._isdr(deadline=deadline) as isdr:
-                yield Euicc(isdr)
+            with ExitStack() as stack:
+                euicc = Euicc(stack.enter_context(self._isdr(deadline=deadline)))
+                yield euicc
+                if self._to_keep is not None and self._to_keep[0] is euicc:
+                    self._kept = KeptSession(*self._to_keep, stack.pop_all())
+                    self._to_keep = None
         except CardUnreachable as error:
             self.rest(error)
             raise
+
+    def keep_session(self, euicc: Euicc, eid: str) -> None:
+        """Keep the present session open at its end, for `resume_session` right after the change.
+
+        Any other session ends it first. It is not kept if something else than lpad's questions to the modem
+        may come between: an applier or a hook may reset the modem, and with two eUICCs on one port, the other
+        one may have its turn.
+
+        Args:
+            euicc: the session's.
+            eid: the EID that the card has proven in it.
+        """
+        network = self.port.network
+        alone = network.applier is NO_APPLIER and network.hooks.runner is None
+        if alone and not isinstance(self._link, SharedLink):
+            self._to_keep = (euicc, eid)
+
+    def end_session(self) -> bool:
+        """Close the session that was kept open; return whether there was one."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.closing.close()
+        return kept is not None
+
+    def resume_session(self) -> KeptSession | None:
+        """Return the session that was kept open, which the caller closes; None: there is none."""
+        kept, self._kept = self._kept, None
+        return kept
 
     @contextmanager
     def _isdr(self, *, deadline: Deadline) -> Iterator[Isdr]:
