@@ -30,7 +30,7 @@ def caught_too_narrowly(source: str) -> Iterator[int]:
 
 @pytest.mark.parametrize("name", ["MsgspecError", "DecodeError"])
 def test_the_rule_finds_its_kind(name: str) -> None:
-    """The rule finds them alone and among others."""
+    """The rule finds either error, alone and among others."""
     assert [*caught_too_narrowly(f"try:\n f()\nexcept msgspec.{name}:\n pass")] == [3]
     assert [*caught_too_narrowly(f"try:\n f()\nexcept (OSError, msgspec.{name}) as e:\n pass")] == [3]
     assert not [*caught_too_narrowly("try:\n f()\nexcept (ValueError, msgspec.ValidationError):\n pass")]

@@ -124,7 +124,7 @@ class ListedCopies:
         return [each for each in self._listed.get(seq, ()) if each is not None]
 
     def removable(self) -> list[StoredNotification]:
-        """Return the notifications to remove: those whose number stands for removable ones only."""
+        """Return the notifications to remove: under their numbers the card lists removable ones only."""
         return [
             self._numbered[seq]
             for seq, copies in self._listed.items()

@@ -19,7 +19,7 @@ _TROUBLED = 60.0
 
 
 class OwnAttempts:
-    """The frame for the decisions about one card; used by its worker's thread."""
+    """The common base of the decisions about one card; used by its worker's thread."""
 
     def __init__(
         self,
