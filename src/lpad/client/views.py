@@ -1,14 +1,13 @@
-"""The Python client's view of the API's answers; unknown fields are ignored."""
+"""The Python client's view of the API's answers; unknown fields are ignored.
 
-from __future__ import annotations
+The annotations are evaluated with the module: msgspec would compile each string of a postponed one.
+"""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import msgspec
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _T = TypeVar("_T")
 _ENDED = ("done", "failed", "cancelled")

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lpad.cli.commands.status_lines import unread_lines
 from lpad.cli.session.command_session import command, no_wait, paged
 from lpad.cli.session.lpactl_group import cli
 from lpad.cli.terminal.output import duration
 
 if TYPE_CHECKING:
     from lpad.cli.session.command_session import Session
-    from lpad.client import Outbox
 
 LONGEST_SHOWN = 64
 """Characters of an address in the table; a card may write anything there."""
@@ -62,24 +62,6 @@ def notifications(
             session.output.line(f"notification {number} is dropped")
 
 
-def outbox_line(euicc: str, outbox: Outbox) -> str | None:
-    """Return a line about problems in a card's outbox; None without problems."""
-    found = outbox.notifications
-    waiting = [each for each in found if each.state in ("pending", "sending") and each.attempts]
-    refused = [each for each in found if each.state == "refused"]
-    uncopied = [each for each in found if each.state == "uncopied"]
-    told = []
-    if waiting:
-        oldest = duration(max(each.age_seconds for each in waiting))
-        told.append(f"{len(waiting)} could not be delivered yet; the oldest has waited for {oldest}")
-    if uncopied:
-        told.append(f"{len(uncopied)} cannot be copied from the card")
-    if refused:
-        told.append(f"{len(refused)} were refused and set aside")
-    told += _unread(outbox)
-    return f"{euicc}: notifications: {'; '.join(told)} ('lpactl notifications')" if told else None
-
-
 def _list(session: Session, name: str, limit: int | None, after: str | None) -> None:
     if session.output.as_json:
         query = {"limit": limit, "after": after}
@@ -106,18 +88,11 @@ def _list(session: Session, name: str, limit: int | None, after: str | None) -> 
         droppable=("NEXT TRY", "TRIES", "AGE", "ICCID", "EVENT"),
         empty="no notification is pending" if outbox.list_error is None else "lpad has no notification",
     )
-    for line in _unread(outbox):
+    for line in unread_lines(outbox):
         session.output.note(line)
     if outbox.copying:
         session.output.note("lpad has yet to copy the latest notifications from the card; repeat this soon")
     session.note_next(outbox.next)
-
-
-def _unread(outbox: Outbox) -> list[str]:
-    """Return a sentence about the unreadable part of the card's own list."""
-    if outbox.list_error is not None:
-        return [f"the card's list cannot be read, and may contain more ({outbox.list_error})"]
-    return [f"{outbox.unreadable} in the card's list cannot be read"] if outbox.unreadable else []
 
 
 def _until(moment: datetime | None) -> str | None:

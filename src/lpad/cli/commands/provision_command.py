@@ -15,7 +15,7 @@ from lpad.client.wire import decoded
 
 if TYPE_CHECKING:
     from lpad.cli.session.command_session import Session
-    from lpad.client import Change, Euicc
+    from lpad.client import Change
 
 _STAYS = "its order, if there is one, stays there"
 _CANCELLING = 150.0
@@ -139,19 +139,3 @@ def _option(text: str) -> tuple[str, str]:
     if not (name and equals):
         raise click.UsageError(f"'{text}' is not an option; write NAME=VALUE")
     return name, value
-
-
-def wish_line(euicc: Euicc) -> str | None:
-    """Return a line for a card whose wish is not fulfilled; None if there is none."""
-    wish = euicc.wish
-    if wish is None:
-        return None
-    state = f"profile {wish.profile}, line {wish.line}" if wish.profile is not None else "no reservation yet"
-    parts = [f"{euicc.name}: asked the platform '{wish.platform}' for a profile ({state})"]
-    if wish.stalled:
-        parts.append("the order takes longer than expected")
-    if wish.spent is not None:
-        parts.append(f"another order would be needed: {wish.spent}")
-    if wish.next_look_at is not None:
-        parts.append(f"lpad checks again at {wish.next_look_at:%Y-%m-%d %H:%M:%S} UTC")
-    return "; ".join(parts)

@@ -1,4 +1,4 @@
-"""Lines of the status about what runs, and about the registration as lpad last saw it."""
+"""Lines of the status, one for each thing that runs, waits or is wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lpad.cli.terminal.step_words import step_words
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from lpad.client import Change, Euicc, ProfileList
+    from lpad.client import Change, Euicc, Outbox, ProfileList
     from lpad.client.views import SeenLayer
 
 _ABOVE_THE_MODEM = {
@@ -38,6 +38,47 @@ def running_lines(changes: Iterable[Change], *, verbose: bool = False) -> list[s
             " shows it"
         )
     return lines
+
+
+def wish_line(euicc: Euicc) -> str | None:
+    """Return a line for a card whose wish is not fulfilled; None if there is none."""
+    wish = euicc.wish
+    if wish is None:
+        return None
+    state = f"profile {wish.profile}, line {wish.line}" if wish.profile is not None else "no reservation yet"
+    parts = [f"{euicc.name}: asked the platform '{wish.platform}' for a profile ({state})"]
+    if wish.stalled:
+        parts.append("the order takes longer than expected")
+    if wish.spent is not None:
+        parts.append(f"another order would be needed: {wish.spent}")
+    if wish.next_look_at is not None:
+        parts.append(f"lpad checks again at {wish.next_look_at:%Y-%m-%d %H:%M:%S} UTC")
+    return "; ".join(parts)
+
+
+def outbox_line(euicc: str, outbox: Outbox) -> str | None:
+    """Return a line about problems in a card's outbox; None without problems."""
+    found = outbox.notifications
+    waiting = [each for each in found if each.state in ("pending", "sending") and each.attempts]
+    refused = [each for each in found if each.state == "refused"]
+    uncopied = [each for each in found if each.state == "uncopied"]
+    told = []
+    if waiting:
+        oldest = duration(max(each.age_seconds for each in waiting))
+        told.append(f"{len(waiting)} could not be delivered yet; the oldest has waited for {oldest}")
+    if uncopied:
+        told.append(f"{len(uncopied)} cannot be copied from the card")
+    if refused:
+        told.append(f"{len(refused)} were refused and set aside")
+    told += unread_lines(outbox)
+    return f"{euicc}: notifications: {'; '.join(told)} ('lpactl notifications')" if told else None
+
+
+def unread_lines(outbox: Outbox) -> list[str]:
+    """Return a sentence about the unreadable part of the card's own list."""
+    if outbox.list_error is not None:
+        return [f"the card's list cannot be read, and may contain more ({outbox.list_error})"]
+    return [f"{outbox.unreadable} in the card's list cannot be read"] if outbox.unreadable else []
 
 
 def registration_lines(

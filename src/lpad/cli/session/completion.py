@@ -6,8 +6,6 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from click.shell_completion import CompletionItem
-
 from lpad.cli.terminal.output import safe
 from lpad.client import DEFAULT_SOCKET, ApiError, Client
 
@@ -15,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import click
+    from click.shell_completion import CompletionItem
 
     from lpad.client import Change
 
@@ -28,7 +27,7 @@ _T = TypeVar("_T")
 def complete_card(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the names of cards, each with its state."""
     cards = _asked(ctx, lambda client: client.euiccs())
-    return [CompletionItem(each.name, help=each.state) for each in cards if each.name.startswith(incomplete)]
+    return [_item(each.name, help=each.state) for each in cards if each.name.startswith(incomplete)]
 
 
 def complete_profile(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -38,7 +37,7 @@ def complete_profile(ctx: click.Context, _param: click.Parameter, incomplete: st
         chosen = ctx.params.get("euicc") or ctx.find_root().params.get("euicc")
         names = [chosen] if chosen else [each.name for each in client.euiccs()]
         return [
-            CompletionItem(
+            _item(
                 profile.iccid,
                 help=safe(", ".join(part for part in (profile.name, profile.nickname) if part)),
             )
@@ -62,7 +61,7 @@ def complete_change(ctx: click.Context, _param: click.Parameter, incomplete: str
         return client.changes(limit=_CHANGES)
 
     return [
-        CompletionItem(str(each.id), help=f"{each.kind} on {each.euicc}: {each.state}")
+        _item(str(each.id), help=f"{each.kind} on {each.euicc}: {each.state}")
         for each in _asked(ctx, changes)
         if str(each.id).startswith(incomplete)
     ]
@@ -83,3 +82,9 @@ def _asked(ctx: click.Context, ask: Callable[[Client], Sequence[_T]]) -> Sequenc
     thread.start()
     thread.join(_PATIENCE)
     return list(found)
+
+
+def _item(value: str, *, help: str) -> CompletionItem:  # noqa: A002 - click's name
+    from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell needs it
+
+    return CompletionItem(value, help=help)

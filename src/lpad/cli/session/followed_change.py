@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -257,6 +256,8 @@ def _question(client: Client, output: Output, change: Change) -> None:
     if not output.may_ask:
         output.note(f"change {change.id} waits for {question_words(change)}")
         return
+    import getpass  # noqa: PLC0415 - only a question needs it
+
     code = getpass.getpass("Confirmation code: ", stream=sys.stderr).strip()
     _answer(client, output, change, confirmation_code=code or None)
 
