@@ -231,7 +231,7 @@ def test_an_empty_slot_is_listened_to(ports: Ports) -> None:
     modem.do(lambda function: function.swap_card(ports.card))
     assert select.select([link.fileno()], [], [], 30)[0]
     link.hear(deadline=soon())
-    assert link.card_report is CardReport.OTHER
+    assert link.card_report is CardReport.STARTED
     link.close()
     assert not link.reports_card
 

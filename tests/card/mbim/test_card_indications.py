@@ -22,14 +22,30 @@ GONE = [
     SlotInfo(slot=0, state=SlotState.EMPTY),
     SlotInfo(slot=0, state=SlotState.OFF_EMPTY),
 ]
+STARTED = [
+    *(
+        SubscriberReadyStatus(ready_state=state)
+        for state in (
+            ReadyState.INITIALIZED,
+            ReadyState.NOT_ACTIVATED,
+            ReadyState.DEVICE_LOCKED,
+            ReadyState.NO_ESIM_PROFILE,
+        )
+    ),
+    *(
+        SlotInfo(slot=0, state=state)
+        for state in (SlotState.ACTIVE, SlotState.ACTIVE_ESIM, SlotState.ACTIVE_ESIM_NO_PROFILES)
+    ),
+]
 OTHER = [
     *(
         SubscriberReadyStatus(ready_state=state)
-        for state in (*ReadyState, 99)
-        if state != ReadyState.SIM_NOT_INSERTED
+        for state in (ReadyState.NOT_INITIALIZED, ReadyState.BAD_SIM, ReadyState.FAILURE, 99)
     ),
-    SlotInfo(slot=0, state=SlotState.ACTIVE_ESIM),
-    SlotInfo(slot=0, state=SlotState.UNKNOWN),
+    *(
+        SlotInfo(slot=0, state=state)
+        for state in (SlotState.UNKNOWN, SlotState.OFF, SlotState.NOT_READY, SlotState.ERROR, 99)
+    ),
 ]
 
 
@@ -45,20 +61,32 @@ def indication(information: Information) -> Indication:
 
 @pytest.mark.parametrize(
     ("information", "report"),
-    [*((each, CardReport.GONE) for each in GONE), *((each, CardReport.OTHER) for each in OTHER)],
+    [
+        *((each, CardReport.GONE) for each in GONE),
+        *((each, CardReport.STARTED) for each in STARTED),
+        *((each, CardReport.OTHER) for each in OTHER),
+    ],
     ids=str,
 )
 def test_only_an_empty_state_means_an_empty_slot(information: Information, report: CardReport) -> None:
     """Only a state that means an empty slot counts as one; an unknown state does not."""
-    assert card_report_of(indication(information)) is report
+    assert card_report_of(indication(information), used_slot=0) is report
+
+
+@pytest.mark.parametrize("state", SlotState)
+def test_the_state_of_another_slot(state: SlotState) -> None:
+    """It is ignored; as long as lpad does not know its own slot, it is a reason to check."""
+    of_the_second = indication(SlotInfo(slot=1, state=state))
+    assert card_report_of(of_the_second, used_slot=0) == NO_CARD_REPORT
+    assert card_report_of(of_the_second, used_slot=None) is CardReport.OTHER
 
 
 def test_an_unreadable_state_is_not_an_empty_slot() -> None:
     """It is a reason to check the card."""
     cut = Indication(service=BASIC_CONNECT, cid=Basic.SUBSCRIBER_READY_STATUS, info=b"\x02")
-    assert card_report_of(cut) is CardReport.OTHER
+    assert card_report_of(cut, used_slot=0) is CardReport.OTHER
 
 
 def test_a_registration_reports_no_card() -> None:
     """The registration is not a report on the card."""
-    assert card_report_of(indication(RegistrationStatus(state=3))) == NO_CARD_REPORT
+    assert card_report_of(indication(RegistrationStatus(state=3)), used_slot=0) == NO_CARD_REPORT

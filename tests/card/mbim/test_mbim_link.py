@@ -13,11 +13,14 @@ from card.scripted_card import ScriptedCard
 from lpad.base.errors import CardBusy, CardError, CardStatus, CardUnreachable
 from lpad.base.identifiers import ISD_R
 from lpad.card.isdr.isdr import isdr_session
+from lpad.card.link.card_report import NO_CARD_REPORT, CardReport
 from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.mbim.mbim_link import GROUP, MbimLink, open_mbim_link
 from lpad.codec import es10
+from lpad.codec.mbim.basic_connect import SlotInfo, SlotState
 from lpad.codec.mbim.framing import encode
 from lpad.codec.mbim.information_buffer import decode
+from lpad.codec.mbim.information_buffer import encode as encode_information
 from lpad.codec.mbim.messages import Action, Close, Command, Indication, Open
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, UICC, Basic, Extended, Uicc
 from lpad.codec.mbim.statuses import ProtocolError, Status, error_name
@@ -305,6 +308,51 @@ def test_an_indication_among_the_answers_is_not_lost(tmp_path: Path) -> None:
             assert link.reported is heard
             assert link.hear(deadline=soon()) is heard
             assert link.reported is False
+
+
+@pytest.mark.parametrize(("number", "report"), [(1, CardReport.GONE), (0, NO_CARD_REPORT)])
+def test_only_the_slot_in_use_is_reported(number: int, report: CardReport, tmp_path: Path) -> None:
+    """Of two slots, the settings select the second; an indication that the first is empty is ignored."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    habits = MbimHabits(slots=2, card_slot=1)
+    with MbimModem(card, path=tmp_path / "wdm", habits=habits) as modem:
+        link = open_mbim_link(modem.path, overrides={"sim_slot": 2})
+        assert get_eid(link) == EID
+        link.forget_card_report()
+        modem.once(UICC, Uicc.APDU, before=_slot_indication(number, SlotState.OFF_EMPTY))
+        assert get_eid(link) == EID
+        assert link.card_report == report
+        link.close()
+
+
+def test_an_insertion_during_a_failing_attempt_is_not_lost(tmp_path: Path) -> None:
+    """A report that came before the modem's refusal is outdated, and one that came after it is kept."""
+    with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
+        assert get_eid(link) == EID
+        modem.do(lambda function: function.remove_card())
+        link.hear(deadline=soon())
+        started = _slot_indication(0, SlotState.ACTIVE_ESIM)
+        modem.once(UICC, Uicc.OPEN_CHANNEL, before=started)
+        with pytest.raises(CardUnreachable):
+            get_eid(link)
+        assert link.card_report == NO_CARD_REPORT
+        modem.once(BASIC_CONNECT_EXTENSIONS, Extended.SYS_CAPS, before=started)
+        with pytest.raises(CardUnreachable):
+            get_eid(link)
+        assert link.card_report is CardReport.STARTED
+
+
+def _slot_indication(number: int, state: SlotState) -> bytes:
+    return b"".join(
+        encode(
+            Indication(
+                service=BASIC_CONNECT_EXTENSIONS,
+                cid=Extended.SLOT_INFO_STATUS,
+                info=encode_information(SlotInfo(slot=number, state=state)),
+            ),
+            max_transfer=4096,
+        )
+    )
 
 
 def test_a_port_in_use_is_busy(tmp_path: Path) -> None:

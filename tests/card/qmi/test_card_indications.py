@@ -45,9 +45,9 @@ def message(body: Body, parameters: tuple[tuple[int, bytes], ...] | None = None)
 
 CASES: dict[str, tuple[Body, CardReport]] = {
     "absent": (cards(card.CardState.ABSENT), CardReport.GONE),
-    "present": (cards(card.CardState.PRESENT), CardReport.OTHER),
+    "present": (cards(card.CardState.PRESENT), CardReport.STARTED),
     "only the other logical slot is empty": (
-        cards(card.CardState.PRESENT, card.CardState.ABSENT), CardReport.OTHER
+        cards(card.CardState.PRESENT, card.CardState.ABSENT), CardReport.STARTED
     ),
     "an error": (cards(card.CardState.ERROR), CardReport.OTHER),
     "no cards": (cards(), CardReport.OTHER),
@@ -55,7 +55,7 @@ CASES: dict[str, tuple[Body, CardReport]] = {
         slots(card.PhysicalCard.PRESENT, card.PhysicalCard.ABSENT, active=1), CardReport.GONE
     ),
     "an unused slot is empty": (
-        slots(card.PhysicalCard.PRESENT, card.PhysicalCard.ABSENT, active=0), CardReport.OTHER
+        slots(card.PhysicalCard.PRESENT, card.PhysicalCard.ABSENT, active=0), CardReport.STARTED
     ),
     "an unknown slot": (slots(card.PhysicalCard.UNKNOWN, active=0), CardReport.OTHER),
     "a refresh begins": (refresh(card.RefreshStage.START), NO_CARD_REPORT),

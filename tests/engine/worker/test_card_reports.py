@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, TypeAlias
+from contextlib import ExitStack, nullcontext
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import pytest
 
 from engine.lab import CARD, FIRST, SECOND, Lab
 from journeys import mbim_gateway, qmi_gateway
-from lpad.base.backoff import Backoff
+from lpad.base.deadline import Deadline
 from lpad.base.identifiers import Eid
+from lpad.card.link.card_report import CardReport
 from lpad.card.mbim.mbim_link import open_mbim_link
 from lpad.card.qmi.qmi_link import open_qmi_link
 from lpad.codec.mbim.basic_connect import ReadyState, SubscriberReadyStatus
@@ -23,11 +24,13 @@ from lpad.codec.qmi.framing import BROADCAST, Message
 from lpad.codec.qmi.framing import Kind as FrameKind
 from lpad.codec.qmi.services import Service, Uim
 from lpad.codec.qmi.values import encode as encode_parameters
-from lpad.engine.change.change import Kind
-from lpad.engine.running.card.open_card import CardPort
-from lpad.engine.snapshot.snapshot import CardState
+from lpad.engine.change.change import Failure, Kind
+from lpad.engine.running.card.open_card import Card, CardPort
+from lpad.engine.snapshot.snapshot import CardState, Snapshot
 from lpad.engine.worker import card_reports, connection_reports, presence
 from lpad.engine.worker.card_observer import Observer
+from lpad.engine.worker.card_reports import CardReports
+from lpad.engine.worker.presence import Presence
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.mbim.habits import MbimHabits
@@ -39,23 +42,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from lpad.engine.snapshot.snapshot import Snapshot
+    from lpad.base.errors import LpadError
+    from lpad.card.link.link import Link
     from lpad.simulator.pki.pki import Pki
 
 LADDERS = {"mbim": mbim_gateway.HURRIED_LADDER, "qmi": qmi_gateway.HURRIED_LADDER}
 Modem: TypeAlias = MbimModem | QmiModem
 
 HOUR = 3600.0
+GATEWAY_PAUSES = card_reports.ABSENT_PAUSES
 OTHER_EID = "89049032123451234512345678900135"
 
 
 @pytest.fixture(autouse=True)
 def _only_indications(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look for an absent card by itself only after an hour; follow reports up quickly."""
+    """Look for an absent card by itself only after an hour; follow the first reports up quickly."""
     monkeypatch.setattr(presence, "REOPENING", (HOUR,))
     for module in (connection_reports, card_reports):
         monkeypatch.setattr(module, "SETTLING", 0.05)
-    monkeypatch.setattr(card_reports, "PAUSES", Backoff((0.05,)))
+    for pauses in ("PAUSES", "ABSENT_PAUSES"):
+        monkeypatch.setattr(card_reports, pauses, (0.05,))
 
 
 class ControlLab:
@@ -99,14 +105,16 @@ class ControlLab:
         wanted = ((BASIC_CONNECT, Basic.SUBSCRIBER_READY_STATUS), (Service.UIM, Uim.GET_SLOT_STATUS))
         return sum(each in wanted for each in self.sent)
 
-    def indicate(self, *, gone: bool) -> None:
+    def indicate(self, *, gone: bool, failing: bool = False) -> None:
         """Have the modem report the slot's state, whatever it is."""
         if isinstance(self.modem, MbimModem):
-            state = ReadyState.SIM_NOT_INSERTED if gone else ReadyState.INITIALIZED
+            card = ReadyState.FAILURE if failing else ReadyState.INITIALIZED
+            state = ReadyState.SIM_NOT_INSERTED if gone else card
             info = encode(SubscriberReadyStatus(ready_state=state))
             self.modem.say(Indication(service=BASIC_CONNECT, cid=Basic.SUBSCRIBER_READY_STATUS, info=info))
             return
-        slot = uim.Card(state=uim.CardState.ABSENT if gone else uim.CardState.PRESENT)
+        there = uim.CardState.ERROR if failing else uim.CardState.PRESENT
+        slot = uim.Card(state=uim.CardState.ABSENT if gone else there)
         body = uim.CardStatusIndication(status=uim.Cards(cards=(slot,)))
         self.modem.say(
             Message(
@@ -264,7 +272,7 @@ def test_a_flood_of_indications_leads_to_one_check(start: Start, monkeypatch: py
     """The known card is checked once; the next check waits for the pause, however many reports come."""
     on = start()
     _quiet(on)
-    monkeypatch.setattr(card_reports, "PAUSES", Backoff((HOUR,)))
+    monkeypatch.setattr(card_reports, "PAUSES", (HOUR,))
     opened, asked = on.channels_opened, on.iccids_asked
     for _ in range(300):
         on.indicate(gone=False)
@@ -278,7 +286,7 @@ def test_a_flood_of_untrue_reports_of_a_card(start: Start, monkeypatch: pytest.M
     on.remove()
     on.until(CardState.ABSENT)
     _quiet(on)
-    monkeypatch.setattr(card_reports, "PAUSES", Backoff((3.0,)))
+    monkeypatch.setattr(card_reports, "ABSENT_PAUSES", (3.0,))
     opened = on.channels_opened
     for _ in range(300):
         on.indicate(gone=False)
@@ -288,6 +296,153 @@ def test_a_flood_of_untrue_reports_of_a_card(start: Start, monkeypatch: pytest.M
     assert on.snapshot.state is CardState.ABSENT
     on.insert(on.lab.card)
     on.until(CardState.READY)
+
+
+def test_a_modem_that_reports_something_with_each_attempt(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pauses between the attempts grow to the longest one; a state that is new is tried immediately."""
+    monkeypatch.setattr(presence, "REOPENING", (0.05, 0.05, HOUR))
+    monkeypatch.setattr(card_reports, "ABSENT_PAUSES", (0.05, 0.05, 0.05, HOUR))
+    on = start()
+    attempts = []
+    look = Observer.look
+
+    def followed_by_report(observer: Observer, *, seconds: float) -> bool:
+        attempts.append(seconds)
+        try:
+            return look(observer, seconds=seconds)
+        finally:
+            on.indicate(gone=False, failing=True)
+
+    monkeypatch.setattr(Observer, "look", followed_by_report)
+    on.remove()
+    on.until(CardState.ABSENT)
+    _quiet(on)
+    # By a report: the removal, the failing card, and three without success. By the timer: two in each series.
+    assert 3 <= len(attempts) <= 9
+    made = len(attempts)
+    for _ in range(20):
+        on.indicate(gone=False, failing=True)
+    _quiet(on)
+    assert len(attempts) == made
+    on.insert(on.lab.card)
+    on.until(CardState.READY)
+
+
+def test_a_card_inserted_during_a_failing_attempt(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report that the modem sends between its refusal and the end of the attempt is followed up."""
+    on = start()
+    on.remove()
+    on.until(CardState.ABSENT)
+    _quiet(on)
+    absent = Observer.absent
+    refused = threading.Event()
+
+    def late(observer: Observer, error: LpadError) -> None:
+        if not refused.is_set():
+            refused.set()
+            on.insert(on.lab.card)
+            card = observer._card
+
+            def heard() -> bool:
+                """Read as any answer after the refusal does, which takes the report along."""
+                card.hear(deadline=Deadline.after(1))
+                return bool(card.card_report)
+
+            on.lab.until_true(heard)
+        absent(observer, error)
+
+    monkeypatch.setattr(Observer, "absent", late)
+    assert on.lab.carry_out(Kind.REFRESH).error is not None
+    on.until(CardState.READY)
+
+
+class AbsentCard:
+    """An observer whose card stays absent, for the times of the attempts."""
+
+    ready = False
+
+    def __init__(self) -> None:
+        self.presence = Presence()
+        self.kind = self.next_kind = "card-unreachable"
+
+    @property
+    def snapshot(self) -> Snapshot:
+        error = Failure(kind=self.kind, sentence="there is no card")
+        return Snapshot(name=CARD, transport="mbim", state=CardState.ABSENT, error=error)
+
+    def look(self) -> None:
+        self.presence.begins()
+        self.kind = self.next_kind
+        self.presence.missed()
+
+
+@pytest.fixture
+def absent_card() -> AbsentCard:
+    return AbsentCard()
+
+
+@pytest.fixture
+def reports(absent_card: AbsentCard, monkeypatch: pytest.MonkeyPatch) -> CardReports:
+    """Reports on an absent card, with the pauses of a gateway."""
+    monkeypatch.setattr(card_reports, "ABSENT_PAUSES", GATEWAY_PAUSES)
+    return CardReports(
+        Card(CardPort(name=CARD, transport="mbim", open_link=_no_link)),
+        observer=cast("Observer", absent_card),
+        presence=absent_card.presence,
+        waking=nullcontext,
+        look=absent_card.look,
+    )
+
+
+def _no_link(_deadline: Deadline) -> Link:
+    raise AssertionError("an absent card's modem is asked for nothing before the attempt")
+
+
+def pause(reports: CardReports, report: CardReport) -> float:
+    """Return the seconds from the last attempt to the next one, after a report."""
+    reports.take(report)
+    assert reports.due_at is not None
+    return round(reports.due_at - reports._presence.tried_at)
+
+
+def test_the_pauses_between_attempts_that_repeat_themselves(
+    reports: CardReports, absent_card: AbsentCard
+) -> None:
+    """They grow to 15 minutes after the last attempt of any origin; another state or error begins again."""
+    absent_card.look()
+    assert pause(reports, CardReport.OTHER) == 5
+    reports.check()
+    for seconds in (5, 10, 30, 60, 120, 300, 900, 900):
+        assert pause(reports, CardReport.OTHER) == seconds
+        reports.check()
+    reports.take(CardReport.OTHER)
+    absent_card.look()
+    assert pause(reports, CardReport.OTHER) == 900
+    assert pause(reports, CardReport.STARTED) == 5
+    reports.check()
+    for kind, seconds in (
+        ("card-unreachable", 5),
+        ("card-busy", 10),
+        ("card-unreachable", 5),
+        ("card-busy", 10),
+    ):
+        assert pause(reports, CardReport.STARTED | CardReport.OTHER) == seconds
+        absent_card.next_kind = kind
+        reports.check()
+
+
+def test_an_attempt_of_the_timer_follows_up_an_earlier_report(
+    reports: CardReports, absent_card: AbsentCard
+) -> None:
+    """The report leads to no second attempt."""
+    reports.take(CardReport.OTHER)
+    absent_card.look()
+    tried_at = absent_card.presence.tried_at
+    reports.check()
+    assert absent_card.presence.tried_at == tried_at
+    assert reports.due_at is None
 
 
 def test_an_untrue_report_of_an_empty_slot(start: Start) -> None:

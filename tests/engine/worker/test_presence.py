@@ -48,6 +48,19 @@ def test_a_card_that_another_serves_is_looked_at_as_rarely_as_any(looking: Prese
     assert due_in(looking) > LATER
 
 
+def test_a_new_reason_begins_with_the_short_pauses(looking: Presence) -> None:
+    """After another report or error, the first pause applies, and then the second again."""
+    for _ in range(3):
+        looking.begins()
+        looking.missed()
+    assert due_in(looking) > LATER
+    looking.begin_again()
+    assert LATER / 2 < due_in(looking) <= LATER
+    looking.begins()
+    looking.missed()
+    assert due_in(looking) > LATER
+
+
 def test_reports_on_the_port(looking: Presence) -> None:
     """A present card's lost port is recorded once; an absent card's new port has the card tried now."""
     looking.found()

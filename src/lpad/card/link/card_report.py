@@ -16,6 +16,8 @@ class CardReport(Flag):
 
     GONE = auto()
     """The slot is empty."""
+    STARTED = auto()
+    """A card has started, even if it is locked or has no profile."""
     OTHER = auto()
     """Any other state, such as a card that starts, or an indication that lpad cannot read."""
 

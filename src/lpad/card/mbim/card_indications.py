@@ -13,18 +13,42 @@ from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, Ba
 if TYPE_CHECKING:
     from lpad.codec.mbim.messages import Indication
 
-_EMPTY = (SlotState.OFF_EMPTY, SlotState.EMPTY)
+_BY_READY_STATE: dict[int, CardReport] = {
+    ReadyState.SIM_NOT_INSERTED: CardReport.GONE,
+    ReadyState.INITIALIZED: CardReport.STARTED,
+    ReadyState.NOT_ACTIVATED: CardReport.STARTED,
+    ReadyState.DEVICE_LOCKED: CardReport.STARTED,
+    ReadyState.NO_ESIM_PROFILE: CardReport.STARTED,
+}
+_BY_SLOT_STATE: dict[int, CardReport] = {
+    SlotState.OFF_EMPTY: CardReport.GONE,
+    SlotState.EMPTY: CardReport.GONE,
+    SlotState.ACTIVE: CardReport.STARTED,
+    SlotState.ACTIVE_ESIM: CardReport.STARTED,
+    SlotState.ACTIVE_ESIM_NO_PROFILES: CardReport.STARTED,
+}
 
 
-def card_report_of(indication: Indication) -> CardReport:
-    """Return the report on the card in an indication; 0 if it is about something else."""
+def card_report_of(indication: Indication, *, used_slot: int | None) -> CardReport:
+    """Return the report on the card in an indication; 0 if it is about something else.
+
+    Args:
+        indication: from the function.
+        used_slot: the physical slot that lpad uses, from 0. The state of another slot is ignored; None: the
+            slot is unknown, and so is what the state of any slot means for the card.
+    """
     try:
         if (indication.service, indication.cid) == (BASIC_CONNECT, Basic.SUBSCRIBER_READY_STATUS):
             state = decode(SubscriberReadyStatus, indication.info).ready_state
-            return CardReport.GONE if state == ReadyState.SIM_NOT_INSERTED else CardReport.OTHER
+            return _BY_READY_STATE.get(state, CardReport.OTHER)
         if (indication.service, indication.cid) == (BASIC_CONNECT_EXTENSIONS, Extended.SLOT_INFO_STATUS):
-            slot = decode(SlotInfo, indication.info)
-            return CardReport.GONE if slot.state in _EMPTY else CardReport.OTHER
+            return _of_slot(decode(SlotInfo, indication.info), used_slot)
     except MalformedError:
         return CardReport.OTHER
     return NO_CARD_REPORT
+
+
+def _of_slot(slot: SlotInfo, used_slot: int | None) -> CardReport:
+    if used_slot is None:
+        return CardReport.OTHER
+    return _BY_SLOT_STATE.get(slot.state, CardReport.OTHER) if slot.slot == used_slot else NO_CARD_REPORT

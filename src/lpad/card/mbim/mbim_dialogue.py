@@ -84,6 +84,8 @@ class MbimDialogue:
         self._reported = False
         self.card_report = NO_CARD_REPORT
         """The indications about the card since its owner has reset this."""
+        self.used_slot: int | None = None
+        """The physical slot that lpad uses, from 0; None: `SimSlots` has not learned it."""
         self.session_ended = False
         """Whether the modem has indicated the end of session 0; reset when lpad opens the session."""
 
@@ -334,7 +336,7 @@ class MbimDialogue:
         for message in self._receiver.receive(data):
             if isinstance(message, Indication):
                 self._reported = self._reported or (message.service, message.cid) in _REPORTS
-                self.card_report |= card_report_of(message)
+                self.card_report |= card_report_of(message, used_slot=self.used_slot)
                 self.session_ended = self.session_ended or _ends_session(message)
                 self._heard.append(message)
             else:

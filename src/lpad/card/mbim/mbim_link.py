@@ -135,11 +135,8 @@ class MbimLink(ControlLink[MbimModem]):
                 try:
                     channel = self._open(aid, p2, deadline=deadline)
                 except CardError as error:
-                    if is_status(error, Status.NO_LOGICAL_CHANNELS):
-                        raise status_error("cannot open a logical channel", 0x6A81) from error
-                    if is_status(error, Status.SIM_NOT_INSERTED):
-                        raise explained(error, self._slots.read(deadline=deadline)) from error
                     if not is_status(error, *_NOT_SELECTED):
+                        self._refused(error, deadline=deadline)
                         raise
                     refusals.append(error)
                 else:
@@ -150,6 +147,14 @@ class MbimLink(ControlLink[MbimModem]):
             self._declare_lpa(deadline=deadline)
             raise no_isdr()
         raise next(each for each in refusals if not is_status(each, Status.SELECT_FAILED))
+
+    def _refused(self, error: CardError, *, deadline: Deadline) -> None:
+        """Raise a refusal that is better explained; a report on the card that came before it is outdated."""
+        self.forget_card_report()
+        if is_status(error, Status.NO_LOGICAL_CHANNELS):
+            raise status_error("cannot open a logical channel", 0x6A81) from error
+        if is_status(error, Status.SIM_NOT_INSERTED):
+            raise explained(error, self._slots.read(deadline=deadline)) from error
 
     def _declare_lpa(self, *, deadline: Deadline) -> None:
         """Declare the LPA to a card that may hide its ISD-R until then; not if it once worked without this.

@@ -38,15 +38,21 @@ class SimSlots:
     def read(self, *, deadline: Deadline) -> tuple[Slot, ...]:
         """Return the modem's slots; empty if it has one, or does not report them.
 
+        The dialogue then ignores the indications of the slots that the modem does not use.
+
         Raises:
             CardUnreachable: the port is gone or does not answer.
         """
         caps = self._asked(SysCaps, Extended.SYS_CAPS, None, deadline)
-        if caps is None or caps.slots < _SEVERAL:
+        if caps is None:
+            return ()
+        if caps.slots < _SEVERAL:
+            self._dialogue.used_slot = 0
             return ()
         mapped = self._asked(SlotMappings, Extended.DEVICE_SLOT_MAPPINGS, None, deadline)
         if mapped is None:
             return ()
+        self._dialogue.used_slot = next(iter(mapped.slots), None)
         slots = []
         for index in range(min(caps.slots, MOST_SLOTS)):
             info = self._asked(SlotInfo, Extended.SLOT_INFO_STATUS, SlotRequest(slot=index), deadline)
@@ -79,6 +85,7 @@ class SimSlots:
             patience=_SWITCHING,
             deadline=deadline,
         )
+        self._dialogue.used_slot = number - 1
         self._wait_for_card(number - 1, deadline=deadline.within(_SWITCHING))
         return True
 

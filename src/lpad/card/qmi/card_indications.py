@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 WAITING = (card.RefreshStage.WAIT_FOR_OK, card.RefreshStage.START)
 """The stages of a refresh before the modem reads the card again."""
+_BY_CARD_STATE: dict[int, CardReport] = {
+    card.CardState.ABSENT: CardReport.GONE,
+    card.CardState.PRESENT: CardReport.STARTED,
+}
+_BY_PHYSICAL_CARD: dict[int, CardReport] = {
+    card.PhysicalCard.ABSENT: CardReport.GONE,
+    card.PhysicalCard.PRESENT: CardReport.STARTED,
+}
 
 
 def card_report_of(message: Message) -> CardReport:
@@ -34,14 +42,12 @@ def card_report_of(message: Message) -> CardReport:
 def _of_cards(message: Message) -> CardReport:
     status = decode(card.CardStatusIndication, message.parameters).status
     ours = () if status is None else status.cards[SLOT - 1 : SLOT]
-    gone = any(each.state == card.CardState.ABSENT for each in ours)
-    return CardReport.GONE if gone else CardReport.OTHER
+    return next((_BY_CARD_STATE.get(each.state, CardReport.OTHER) for each in ours), CardReport.OTHER)
 
 
 def _of_slots(message: Message) -> CardReport:
     used = used_slot(decode(card.SlotStatusIndication, message.parameters).slots)
-    gone = used is not None and used.card == card.PhysicalCard.ABSENT
-    return CardReport.GONE if gone else CardReport.OTHER
+    return CardReport.OTHER if used is None else _BY_PHYSICAL_CARD.get(used.card, CardReport.OTHER)
 
 
 def _of_refresh(message: Message) -> CardReport:

@@ -148,10 +148,12 @@ class QmiLink(ControlLink[QmiModem]):
             except CardError as error:
                 sw = error.details.get("sw")
                 if is_refusal(error, Error.NO_SIM):
+                    self.forget_card_report()  # a report that came before this answer is outdated
                     raise explained(error, self.modem.slots(deadline=deadline)) from error
                 if is_refusal(error, Error.SIM_FILE_NOT_FOUND) or sw == f"{_NOT_FOUND:04X}":
                     return None
                 if not is_refusal(error, Error.INSUFFICIENT_RESOURCES):
+                    self.forget_card_report()
                     raise
                 if closed or not self._close_guessed(deadline=deadline):
                     raise status_error("cannot open a logical channel", _NO_CHANNEL[0]) from error

@@ -255,9 +255,6 @@ class Observer:
     def absent(self, error: LpadError) -> None:
         """Publish why the card cannot be worked with; the link stays open only to hear of another card."""
         self._card.rest(error)
-        if not self.ready:
-            # Opening the port may have caused these, and the next attempt would, too.
-            self._card.forget_card_report()
         served = isinstance(error, CardServed)
         if not served:  # this card has no claim then, and is informed when it can claim the EID
             self._ownership.release(self._claimant)

@@ -1,8 +1,9 @@
 """Reports of a modem that its card may have changed, while the worker is idle: each leads to one check.
 
 A present card is checked with the ICCID that the modem reads. Only if that is not the enabled profile's, or
-the slot was empty meanwhile, lpad reads the card. An absent card is tried immediately, unless the modem only
-repeats that the slot is empty.
+the slot was empty meanwhile, lpad reads the card. An absent card is tried, unless the modem only repeats that
+the slot is empty; ever more rarely, as long as neither the reported state nor the error is new, because some
+modems indicate something with each opening of their port.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from lpad.base.backoff import Backoff
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError
 from lpad.base.identifiers import Iccid
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from lpad.card.modem.modem_answers import ModemIccid
     from lpad.card.modem.modem_of_link import LentModem
+    from lpad.engine.change.change import Failure
     from lpad.engine.running.card.open_card import Card
     from lpad.engine.snapshot.snapshot import Snapshot
     from lpad.engine.worker.card_observer import Observer
@@ -34,8 +35,14 @@ log = logging.getLogger(__name__)
 
 SETTLING = 1.0
 """Seconds from a report to the check, because reports come in groups while a card starts."""
-PAUSES = Backoff((5, 10, 30, 60))
-"""The minimum number of seconds between two checks, for each check in a row that found nothing new."""
+PAUSES: tuple[float, ...] = (5, 10, 30, 60)
+"""The minimum number of seconds between two checks of a present card: after one that found something new, and
+after each in a row that did not; the last value repeats.
+"""
+ABSENT_PAUSES: tuple[float, ...] = (5, 10, 30, 60, 120, 300, 900)
+"""The same for an absent card, counted from any attempt. In the end reports cause no more attempts than there
+are without reports (`presence.REOPENING`).
+"""
 _ASKING = 10.0
 """Seconds for the ICCID."""
 
@@ -70,12 +77,31 @@ class CardReports:
         self._reported_at = -math.inf
         self._checked_at = -math.inf
         self._vain = 0
-        self._due_at: float | None = None
+        self._settled_at: float | None = None
+        self._reports_tried = NO_CARD_REPORT
+        self._errors_seen: set[str] = set()
 
     @property
     def due_at(self) -> float | None:
         """When to check the card; None: nothing was reported. Call it with the lock held."""
-        return self._due_at
+        if self._settled_at is None:
+            return None
+        pauses = self._pauses
+        step = 0 if self._is_new(self._report) else min(self._vain, len(pauses) - 1)
+        return max(self._settled_at, self._last_check + pauses[step])
+
+    @property
+    def _pauses(self) -> tuple[float, ...]:
+        return PAUSES if self._observer.ready else ABSENT_PAUSES
+
+    @property
+    def _last_check(self) -> float:
+        """When the last check or, if the card is absent, the last attempt of any origin began."""
+        return self._checked_at if self._observer.ready else max(self._checked_at, self._presence.tried_at)
+
+    def _is_new(self, report: CardReport) -> bool:
+        """Whether an absent card was not yet tried because of such a report."""
+        return not self._observer.ready and bool(report & ~self._reports_tried)
 
     def take(self, report: CardReport) -> None:
         """Receive what the modem has indicated."""
@@ -87,28 +113,53 @@ class CardReports:
         with self._waking():
             self._report |= report
             self._reported_at = now
-            if self._due_at is None:
-                self._due_at = max(now + SETTLING, self._checked_at + PAUSES.after(self._vain))
+            if self._settled_at is None:
+                self._settled_at = now + SETTLING
 
     def check(self) -> None:
         """Find out whether the reported card is the known one."""
         now = time.monotonic()
         with self._waking():
             report, self._report = self._report, NO_CARD_REPORT
-            self._due_at = None
-            if self._presence.found_at > self._reported_at:
+            self._settled_at = None
+            if not self._observer.ready:
+                report &= ~CardReport.GONE
+            if not report or max(self._presence.found_at, self._presence.tried_at) > self._reported_at:
                 return
-            if now - self._checked_at > 2 * PAUSES.longest:
-                self._vain = 0
+            if now - self._last_check > 2 * self._pauses[-1]:
+                self._begin_again()
             self._checked_at = now
         before = self._observer.snapshot
-        if not self._observer.ready:
-            with self._waking():
-                self._presence.look_now()
+        ready = self._observer.ready
+        if not ready or CardReport.GONE in report or not self._reads_enabled_profile(before):
             self._look()
-        elif CardReport.GONE in report or not self._reads_enabled_profile(before):
-            self._look()
-        self._vain = self._vain + 1 if _known(before) == _known(self._observer.snapshot) else 0
+        with self._waking():
+            if not ready and not self._observer.ready:
+                self._tried_in_vain(report, before.error)
+            elif _known(before) == _known(self._observer.snapshot):
+                self._vain += 1
+            else:
+                self._begin_again()
+
+    def _tried_in_vain(self, report: CardReport, before: Failure | None) -> None:
+        """Count an attempt on a card that stays absent, unless the report or the error is new."""
+        after = self._observer.snapshot.error
+        if before is not None:
+            self._errors_seen.add(before.kind)
+        is_new = self._is_new(report) or (after is not None and after.kind not in self._errors_seen)
+        self._reports_tried |= report
+        if after is not None:
+            self._errors_seen.add(after.kind)
+        if is_new:
+            self._vain = 0
+            self._presence.begin_again()
+        else:
+            self._vain += 1
+
+    def _begin_again(self) -> None:
+        self._vain = 0
+        self._reports_tried = NO_CARD_REPORT
+        self._errors_seen.clear()
 
     def _reads_enabled_profile(self, card: Snapshot) -> bool:
         """Whether the modem reads the profile that lpad knows as enabled; False if that is unclear."""

@@ -25,10 +25,13 @@ class Presence:
         self._port_went: float | None = None
         self.found_at = -math.inf
         """When the card was read last, in monotonic time."""
+        self.tried_at = -math.inf
+        """When the last check began, whatever its result, in monotonic time."""
 
     def begins(self) -> None:
         """Record the start of a check, so that later reports count as newer than its result."""
         self._told = False
+        self.tried_at = time.monotonic()
 
     def found(self) -> None:
         """Record that the card was read."""
@@ -56,6 +59,12 @@ class Presence:
         self._failures = 0
         self._look_at = time.monotonic()
         self._told = True
+
+    def begin_again(self) -> None:
+        """Try an absent card soon again, with growing pauses: another card or another error was found."""
+        if not self._ready:
+            self._failures = 1
+            self._look_at = min(self._look_at, time.monotonic() + REOPENING[0])
 
     def port_seen(self, *, there: bool) -> None:
         """Record the system's report on the port."""
