@@ -53,6 +53,8 @@ class Isdr:
         """The largest block of a command that was lost, or that the card found damaged; None if none was."""
         self.learned_block_size: int | None = None
         """The size that worked after the link had refused a larger one; None before that."""
+        self.closes = True
+        """Whether the end of the session closes the channel, which lpad cannot do if the modem is silent."""
 
     @property
     def aid(self) -> Aid:
@@ -180,7 +182,8 @@ def isdr_session(
             link.block_size = isdr.learned_block_size
         if isdr.lost_block_size is not None and isinstance(link, LargerBlocks):
             link.lost(isdr.lost_block_size)
-        try:
-            channel.close(deadline=Deadline.after(CLOSING))
-        except CardError as error:
-            _log.debug("the ISD-R's channel was not closed: %s", error)
+        if isdr.closes:
+            try:
+                channel.close(deadline=Deadline.after(CLOSING))
+            except CardError as error:
+                _log.debug("the ISD-R's channel was not closed: %s", error)

@@ -279,7 +279,7 @@ class ConditionWatch:
         except CardError as error:
             # The modem restarts, or its port has disappeared; it may return before the time limit has passed.
             self._saw(condition, error.sentence)
-            self._context.card.drop()
+            self._context.card.drop(error)
             if self._seen_at(condition) < self._last_look < math.inf:
                 raise Suspended("the last check waits for the port", cause=error) from error
             self._rest()

@@ -46,7 +46,7 @@ def look_at_registration(
             told = () if lent is None else registrations(lent.modem, first=True, deadline=deadline)
     except CardError as error:
         log.info("%s: cannot check the registration: %s", card.port.name, error)
-        card.drop()
+        card.drop(error)
         return None
     if settled or any(each.registered or each.status == DENIED for each in told):
         saw_registration(context, told)  # a modem that still searches may be registered in a moment

@@ -74,7 +74,7 @@ class HungModem:
             rungs, announcements = self._ladder()
         except CardError as error:
             log.info("%s: %s", self._card.port.name, error)
-            self._card.drop()
+            self._card.drop(error)
             return False
         if not rungs or not self._resets.ascend(unwritten=False):
             return False

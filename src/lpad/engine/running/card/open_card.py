@@ -120,6 +120,7 @@ class KeptSession(Frozen):
 
     euicc: Euicc
     eid: str
+    isdr: Isdr
     closing: ExitStack
 
 
@@ -174,9 +175,13 @@ class Card:
         """Whether the link is open for the next command, and not only to listen."""
         return self._link is not None and not self._outdated
 
-    def drop(self) -> None:
-        """Close the link; the next use opens it again."""
-        self.end_session()
+    def drop(self, error: LpadError | None = None) -> None:
+        """Close the link; the next use opens it again.
+
+        Args:
+            error: the reason, if there is one. A modem that was found silent is sent nothing more.
+        """
+        self.end_session(error)
         self._missed = self.reported
         self._deaf = self._outdated = False
         if self._link is not None:
@@ -192,12 +197,12 @@ class Card:
         Args:
             error: why the card cannot be used. Only a modem that has answered is listened to.
         """
-        self.end_session()
+        self.end_session(error)
         link: object = self._link
         if was_answered(error) and isinstance(link, CardReporting) and link.reports_card:
             self._outdated = True
         else:
-            self.drop()
+            self.drop(error)
 
     @property
     def card_report(self) -> CardReport:
@@ -265,7 +270,7 @@ class Card:
             if not may_reopen or "modem_error" in error.details or deadline.passed:
                 raise
             log.info("%s: %s; reopening it", self.port.name, error)
-            self.drop()
+            self.drop(error)
             return self._ask_once(ask, deadline=deadline)
 
     def _ask_once(self, ask: Callable[[LentModem | None], _T], *, deadline: Deadline) -> _T:
@@ -295,10 +300,11 @@ class Card:
         self.end_session()
         try:
             with ExitStack() as stack:
-                euicc = Euicc(stack.enter_context(self._isdr(deadline=deadline)))
+                isdr = stack.enter_context(self._isdr(deadline=deadline))
+                euicc = Euicc(isdr)
                 yield euicc
                 if self._to_keep is not None and self._to_keep[0] is euicc:
-                    self._kept = KeptSession(*self._to_keep, stack.pop_all())
+                    self._kept = KeptSession(*self._to_keep, isdr, stack.pop_all())
                     self._to_keep = None
         except CardUnreachable as error:
             self.rest(error)
@@ -320,10 +326,15 @@ class Card:
         if alone and not isinstance(self._link, SharedLink):
             self._to_keep = (euicc, eid)
 
-    def end_session(self) -> bool:
-        """Close the session that was kept open; return whether there was one."""
-        kept, self._kept = self._kept, None
+    def end_session(self, error: LpadError | None = None) -> bool:
+        """Close the session that was kept open or is to be kept; return whether one was.
+
+        Args:
+            error: why it is closed, if there is a reason (see `drop`).
+        """
+        kept, self._kept, self._to_keep = self._kept, None, None
         if kept is not None:
+            kept.isdr.closes = not (isinstance(error, CardUnreachable) and not was_answered(error))
             kept.closing.close()
         return kept is not None
 

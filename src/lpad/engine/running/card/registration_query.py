@@ -135,7 +135,7 @@ class RegistrationQuery:
             self._tells = answer is not None
         except CardError as error:
             log.info("%s: %s", self._card.port.name, error)
-            self._card.drop()
+            self._card.drop(error)
         finally:
             with self._lock:
                 self._answer = answer
