@@ -28,49 +28,59 @@ class ExpendableFile(Generic[_T]):
             path: of the file; None: nothing is stored.
             kind: the type of the value; anything else in the file counts as damage.
         """
-        self._path = path
+        self.path = path
+        """See above."""
         self._kind = kind
 
     def read(self) -> _T | None:
         """Return the stored value; None if there is none, or no readable one."""
-        if self._path is None:
+        if self.path is None:
             return None
         try:
-            return msgspec.json.decode(read_regular(self._path), type=self._kind)
+            return msgspec.json.decode(read_regular(self.path), type=self._kind)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            _log.warning("%s cannot be read: %s", self._path, error)
+            _log.warning("%s cannot be read: %s", self.path, error)
             return None
 
-    def write(self, value: _T, *, synced: bool = False) -> None:
+    def write(self, value: _T, *, synced: bool = False, name_synced: bool = False) -> bool:
         """Replace the value, so that a reader finds either the old one or the new one.
 
         Args:
-            synced: whether the value is on the disk when this returns, so that it outlasts a loss of power.
+            synced: whether the content is on the disk when this returns.
+            name_synced: whether the file's name is, too, so that a loss of power cannot bring the
+                old value back.
+
+        Returns:
+            Whether the value was written, as far as was asked.
         """
-        if self._path is None:
-            return
+        if self.path is None:
+            return False
         try:
-            replace_file(self._path, msgspec.json.encode(value), synced=synced)
+            replace_file(self.path, msgspec.json.encode(value), synced=synced)
+            if name_synced:
+                _sync_folder(self.path.parent)
         except OSError as error:
-            _log.warning("%s cannot be written: %s", self._path, error)
+            _log.warning("%s cannot be written: %s", self.path, error)
+            return False
+        return True
 
     def remove(self) -> None:
         """Remove the value."""
-        if self._path is None:
+        if self.path is None:
             return
         try:
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
         except OSError as error:
-            _log.warning("%s cannot be removed: %s", self._path, error)
+            _log.warning("%s cannot be removed: %s", self.path, error)
 
 
 def replace_file(path: Path, content: bytes, *, synced: bool) -> None:
     """Put a new file in the place of `path`; a missing folder is made for this user alone.
 
     Args:
-        synced: whether the content and its name are on the disk when this returns.
+        synced: whether the content is on the disk when this returns.
 
     Raises:
         OSError: it cannot be written.
@@ -83,9 +93,11 @@ def replace_file(path: Path, content: bytes, *, synced: bool) -> None:
             file.flush()
             os.fsync(file.fileno())
     fresh.replace(path)
-    if synced:
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -13,11 +13,13 @@ from msgspec import field
 
 from lpad.base.frozen import Frozen
 from lpad.card.at.at_link import open_at_link
+from lpad.card.modem.at_modem import AtModem
 from lpad.card.modem.line_speed import LineSpeed
 from lpad.card.port.lasting_names import PortNames
 from lpad.card.port.modem_manager_loan import PortLoan
 from lpad.card.port.port_protocol import PortProtocol, protocol_of
 from lpad.card.port.serial_line import SerialLine
+from lpad.card.port_return import PortReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,11 +40,11 @@ class Way(Frozen):
 
     open_link: Callable[[Deadline], Link]
     watch: Watch
-    loan: PortLoan | None = None
-    """None: it belongs to no other program."""
+    loan: PortReturn | None = None
+    """None: nothing has to be restored or returned."""
 
     def give_back(self) -> None:
-        """End the loan, once nothing is open."""
+        """Restore the line, and end the loan, once nothing is open."""
         if self.loan is not None:
             self.loan.give_back()
 
@@ -122,9 +124,10 @@ class ModemPort(Frozen, kw_only=True):
         def there() -> bool:
             return any(each.there() for each in names.values())
 
+        restored = PortReturn(loan, speeds, partial(self._open_modem, names))
         watch_ports = partial(watch.watch, there)
         if not self.fallbacks:
-            return Way(partial(open_one, self.path), watch_ports, loan)
+            return Way(partial(open_one, self.path), watch_ports, restored)
         from lpad.card.fallback_link import FallbackLink, WorkingPort  # noqa: PLC0415 - for fallbacks alone
 
         working = WorkingPort(ports, folder=folder)
@@ -132,7 +135,15 @@ class ModemPort(Frozen, kw_only=True):
         def open_link(deadline: Deadline) -> Link:
             return FallbackLink(open_one, working, deadline=deadline)
 
-        return Way(open_link, watch_ports, loan)
+        return Way(open_link, watch_ports, restored)
+
+    def _open_modem(
+        self, names: Mapping[str, PortNames], port: str, speed: LineSpeed, deadline: Deadline
+    ) -> AtModem:
+        def open_port(name: str) -> AtModem:
+            return AtModem(SerialLine(name, baud=self.baud), speed=speed)
+
+        return names[port].open(open_port, deadline=deadline)
 
     def _line_speed(self, port: str, *, folder: Path | None) -> LineSpeed:
         digest = hashlib.sha256(port.encode()).hexdigest()[:16]

@@ -143,6 +143,11 @@ class AtDialogue:
         self.state = State.ASKED
         return command.text.encode("ascii") + b"\r"
 
+    def distrust(self) -> None:
+        """Treat the dialogue as out of step, so that a probe precedes the next command."""
+        if self.state is State.IDLE:
+            self.state = State.OUT_OF_STEP
+
     def give_up(self) -> None:
         """Abandon the current command, because its deadline has passed."""
         if self.state is State.ASKED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from lpad.base.errors import CardUnreachable
 from lpad.card.modem.at_modem import AtModem
 from lpad.card.modem.line_speed import LineSpeed
 from lpad.card.port.serial_line import SerialLine
+from lpad.card.port_return import PortReturn
 from lpad.card.quirks.quirks import AtTimeouts
 from lpad.protocol.at_dialogue import AtCommand
 from lpad.protocol.line_rate_commands import AUTOMATIC
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 USUAL, FAST = 115_200, 921_600
 RATES = (0, 9600, USUAL, FAST)
+LONG = AtCommand("AT+" + "0" * 520)
 IDENTITY = AtCommand("AT+CGMM", bare="PtyModem")
 
 
@@ -40,10 +43,60 @@ def bench(**habits: Any) -> Iterator[PtyModem]:
         yield modem
 
 
-def host(modem: PtyModem, folder: Path, *, fast: int | None = FAST) -> AtModem:
+class UsbLine(SerialLine):
+    """A port on which the speed does not count."""
+
+    is_serial = False
+
+
+class SlowLine(SerialLine):
+    """A serial line whose driver keeps its speed if asked for more than 115,200 baud, and reports success."""
+
+    def __init__(self, port: str, *, baud: int = USUAL) -> None:
+        super().__init__(port, baud=baud)
+        driver: Any = self._port
+        reconfigure = driver._reconfigure_port
+
+        def keep(*args: Any, **kinds: Any) -> None:
+            if driver._baudrate <= USUAL:
+                reconfigure(*args, **kinds)
+
+        driver._reconfigure_port = keep
+
+
+def host(
+    modem: PtyModem,
+    folder: Path,
+    *,
+    usual: int = USUAL,
+    fast: int | None = FAST,
+    line: type[SerialLine] = SerialLine,
+) -> AtModem:
     """Open the modem's port as a new process does."""
-    speed = LineSpeed(usual=USUAL, fast=fast, note=folder / "modem.speed")
-    return AtModem(SerialLine(modem.path), patience=AtTimeouts(information=2.0), speed=speed)
+    speed = LineSpeed(usual=usual, fast=fast, note=folder / "modem.speed")
+    return AtModem(line(modem.path, baud=usual), patience=AtTimeouts(information=2.0), speed=speed)
+
+
+def give_back(opened: AtModem) -> None:
+    """Close the port, and give it back as a daemon does that stops."""
+    opened.close()
+    assert opened._speed is not None
+
+    def again(port: str, speed: LineSpeed, _: Deadline) -> AtModem:
+        return AtModem(SerialLine(port), patience=AtTimeouts(information=1.0), speed=speed)
+
+    PortReturn(None, {opened._line.name: opened._speed}, again).give_back()
+
+
+def lasting(folder: Path) -> dict[str, Any]:
+    """Return what the note says."""
+    noted: dict[str, Any] = json.loads((folder / "modem.speed").read_text())
+    return noted
+
+
+def long_command_passes(opened: AtModem) -> None:
+    """Send a line as long as those with a full block; the modem's refusal is an answer, too."""
+    assert opened.converse(LONG, patience=2.0, deadline=soon()).final == "ERROR"
 
 
 def model(opened: AtModem) -> str:
@@ -66,7 +119,7 @@ def test_the_line_is_faster_while_the_port_is_open(tmp_path: Path) -> None:
         opened = host(modem, tmp_path)
         assert model(opened) == "PtyModem"
         assert (modem.line_rate, noted(tmp_path)) == (FAST, True)
-        opened.close()
+        give_back(opened)
         assert (modem.line_rate, noted(tmp_path)) == (USUAL, False)
         assert model(host(modem, tmp_path, fast=None)) == "PtyModem"
         assert modem.received[-1] == IDENTITY.text
@@ -99,7 +152,7 @@ def test_a_killed_daemon_leaves_a_modem_that_is_reached(
         opened = host(modem, tmp_path, fast=fast)
         assert model(opened) == "PtyModem"
         assert modem.line_rate == (fast or USUAL)
-        opened.close()
+        give_back(opened)
         assert (modem.line_rate, noted(tmp_path)) == (USUAL, False)
 
 
@@ -113,7 +166,7 @@ def test_a_modem_is_reached_although_the_note_is_lost(tmp_path: Path) -> None:
         opened = host(modem, tmp_path)
         assert model(opened) == "PtyModem"
         assert (modem.line_rate, noted(tmp_path)) == (FAST, True)
-        opened.close()
+        give_back(opened)
         assert (modem.line_rate, noted(tmp_path)) == (USUAL, False)
 
 
@@ -122,12 +175,12 @@ def test_a_killed_restoration_is_repeated(tmp_path: Path) -> None:
     with bench() as modem:
         killed = host(modem, tmp_path)
         model(killed)
-        modem.once(f"AT+IPR={USUAL}", instead=())
-        modem.once("AT", executed=False, instead=())
-        modem.once("AT", executed=False, instead=())
-        modem.once("AT", executed=False, instead=())
-        modem.once("AT", executed=False, instead=())
-        killed.close()
+        for _ in range(3):  # AT+CMEE?, ATE0 and AT+CMEE=1 are answered before
+            modem.once("AT")
+        modem.once(f"AT+IPR={USUAL}")
+        for _ in range(9):
+            modem.once("AT", executed=False, instead=())
+        give_back(killed)
         modem.forget_faults()
         assert (modem.line_rate, noted(tmp_path)) == (USUAL, True)
         opened = host(modem, tmp_path, fast=None)
@@ -141,7 +194,7 @@ def test_a_modem_that_answers_at_the_new_speed(tmp_path: Path) -> None:
         opened = host(modem, tmp_path)
         assert model(opened) == "PtyModem"
         assert modem.line_rate == FAST
-        opened.close()
+        give_back(opened)
         assert (modem.line_rate, noted(tmp_path)) == (USUAL, False)
 
 
@@ -154,7 +207,7 @@ def test_an_automatic_speed_is_restored(tmp_path: Path) -> None:
         opened = host(modem, tmp_path)
         assert model(opened) == "PtyModem"
         assert modem.line_rate == FAST
-        opened.close()
+        give_back(opened)
         assert (modem.line_rate, noted(tmp_path)) == (AUTOMATIC, False)
 
 
@@ -175,7 +228,7 @@ def test_a_modem_without_the_speed_stays_at_the_usual_one(
         for _ in range(2):
             opened = AtModem(SerialLine(modem.path), speed=speed)
             assert model(opened) == "PtyModem"
-            opened.close()
+            give_back(opened)
         assert not noted(tmp_path)
         assert [each.getMessage() for each in caplog.records] == [
             f"{modem.path}: the modem stays at 115200 baud, because {why}"
@@ -197,12 +250,12 @@ def test_a_modem_that_says_ok_and_stays(tmp_path: Path, caplog: pytest.LogCaptur
     with bench() as modem:
         modem.once(f"AT+IPR={FAST}", executed=False, instead=("OK",))
         assert model(host(modem, tmp_path)) == "PtyModem"
-        assert (modem.line_rate, noted(tmp_path)) == (USUAL, False)
+        assert (modem.line_rate, lasting(tmp_path)["raised"]) == (USUAL, False)
         assert "it does not answer at 921600 baud" in caplog.text
 
 
 def test_a_port_whose_speed_the_modem_does_not_name_is_left_alone(tmp_path: Path) -> None:
-    """A USB port ignores the speed, and +IPR would change another port of the modem."""
+    """+IPR may belong to another port of the modem."""
     with bench() as modem:
         modem.once("AT+IPR?", instead=("+IPR: 57600", "OK"))
         assert model(host(modem, tmp_path)) == "PtyModem"
@@ -229,7 +282,7 @@ def test_a_modem_that_restarts_is_found_again(tmp_path: Path, *, keeps: bool) ->
             with pytest.raises(CardUnreachable):
                 opened.ask(IDENTITY, patience=0.5, deadline=soon())
         assert model(opened) == "PtyModem"
-        opened.close()
+        give_back(opened)
         assert (modem.line_rate, noted(tmp_path)) == (USUAL, False)
 
 
@@ -239,7 +292,7 @@ def test_a_port_that_disappears_keeps_its_note(tmp_path: Path) -> None:
         opened = host(modem, tmp_path)
         model(opened)
         modem.vanish()
-        opened.close()
+        give_back(opened)
         assert noted(tmp_path)
         modem.come_back()
         again = host(modem, tmp_path, fast=None)
@@ -252,3 +305,137 @@ def test_a_damaged_note_harms_nothing(tmp_path: Path) -> None:
     (tmp_path / "modem.speed").write_text('{"fast": -1, "former": 99999999999999999999}')
     with bench() as modem:
         assert model(host(modem, tmp_path, fast=None)) == "PtyModem"
+
+
+def test_a_port_that_is_no_serial_line_is_left_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On a USB port, +IPR belongs to another port of the modem, even if it reports the same speed."""
+    with bench() as modem:
+        opened = host(modem, tmp_path, line=UsbLine)
+        assert model(opened) == "PtyModem"
+        give_back(opened)
+        assert not [line for line in modem.received if "+IPR" in line]
+        assert "not known to be a serial line" in caplog.text
+
+
+@pytest.mark.parametrize("fast", [FAST, None])
+def test_a_port_that_cannot_have_the_speed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, *, fast: int | None
+) -> None:
+    """The host's port is tried before the modem's speed is changed: nothing would reach it otherwise."""
+    with bench(keeps_line_rate=True) as modem:
+        opened = host(modem, tmp_path, line=SlowLine)
+        assert model(opened) == "PtyModem"
+        give_back(opened)
+        assert f"AT+IPR={FAST}" not in modem.received
+        assert "this port cannot have 921600 baud" in caplog.text
+        assert model(host(modem, tmp_path, fast=fast, line=SlowLine)) == "PtyModem"
+        assert (modem.line_rate, noted(tmp_path)) == (USUAL, False)
+
+
+def test_a_line_that_loses_characters_at_the_new_speed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A short command passes and a long one does not: the usual speed is restored, and remembered."""
+    with bench(loses_above=USUAL) as modem:
+        opened = host(modem, tmp_path)
+        for _ in range(3):
+            long_command_passes(opened)
+        failed = {"fast": FAST, "former": USUAL, "raised": False, "failed": True}
+        assert (modem.line_rate, lasting(tmp_path)) == (USUAL, failed)
+        assert "a line of 253 characters was lost at 921600 baud" in caplog.text
+        give_back(opened)
+        modem.received.clear()
+        long_command_passes(host(modem, tmp_path))
+        assert f"AT+IPR={FAST}" not in modem.received
+
+
+@pytest.mark.parametrize("reopened", [False, True])
+def test_a_command_lost_at_the_new_speed_ends_it(tmp_path: Path, *, reopened: bool) -> None:
+    """A line that only loses the longest commands is slow from the first lost one on."""
+    with bench(loses_above=USUAL, buffer=500) as modem:
+        opened = host(modem, tmp_path)
+        model(opened)
+        assert modem.line_rate == FAST
+        with pytest.raises(CardUnreachable):
+            opened.converse(LONG, patience=0.5, deadline=soon())
+        if reopened:
+            opened.close()
+            opened = AtModem(SerialLine(modem.path), patience=opened.patience, speed=opened._speed)
+        long_command_passes(opened)
+        assert (modem.line_rate, lasting(tmp_path)["failed"]) == (USUAL, True)
+
+
+@pytest.mark.parametrize("other", [57_600, AUTOMATIC])
+def test_a_modem_that_takes_any_speed_and_misses_the_first_commands(tmp_path: Path, other: int) -> None:
+    """A modem that answers at the faster speed without a note, but reports another one, is left alone."""
+    with bench() as modem:
+        first = host(modem, tmp_path, fast=None)
+        first.ask(AtCommand(f"AT+IPR={AUTOMATIC}"), patience=2.0, deadline=soon())
+        first.close()
+        modem.once("AT+CMEE?", executed=False, instead=())
+        for _ in range(2):
+            modem.once("AT+IPR?", executed=False, instead=(f"+IPR: {other}", "OK"))
+        opened = host(modem, tmp_path)
+        assert model(opened) == "PtyModem"
+        give_back(opened)
+        assert modem.line_rate == AUTOMATIC
+        assert f"AT+IPR={USUAL}" not in modem.received
+
+
+@pytest.mark.parametrize("fast", [FAST, None])
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_slow_modem_works_with_the_setting_as_without(
+    tmp_path: Path, *, fast: int | None, killed: bool
+) -> None:
+    """A modem may take as long for its answer as for any command, with the setting or a note, too."""
+    with bench(answer_delay=1.5) as modem:
+        if killed:
+            (tmp_path / "modem.speed").write_text(json.dumps({"fast": FAST, "former": USUAL}))
+        opened = host(modem, tmp_path, fast=fast)
+        assert opened.ask(IDENTITY, patience=2.0, deadline=Deadline.after(120)).lines == ("PtyModem",)
+        assert modem.line_rate == (fast or USUAL)
+
+
+@pytest.mark.parametrize("unanswered", ["AT+IPR=?", "AT+IPR?"])
+def test_silence_is_no_refusal(tmp_path: Path, unanswered: str) -> None:
+    """A modem that misses a question is asked again when the port is next opened."""
+    with bench() as modem:
+        modem.once(unanswered, executed=False, instead=())
+        opened = host(modem, tmp_path)
+        model(opened)
+        assert modem.line_rate == USUAL
+        opened.close()
+        assert model(AtModem(SerialLine(modem.path), speed=opened._speed)) == "PtyModem"
+        assert modem.line_rate == FAST
+
+
+def test_a_closed_port_keeps_the_speed_until_it_is_given_back(tmp_path: Path) -> None:
+    """A port that is closed after a failure is opened again; only its return restores the speed."""
+    with bench() as modem:
+        opened = host(modem, tmp_path)
+        model(opened)
+        modem.received.clear()
+        opened.close()
+        kept = (list(modem.received), modem.line_rate, noted(tmp_path))
+        assert kept == ([], FAST, True)
+        give_back(opened)
+        assert (modem.line_rate, noted(tmp_path)) == (USUAL, False)
+
+
+def test_a_changed_usual_speed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A killed daemon's modem is reached and restored, even if `baud` in the settings is another one now."""
+    with bench(line_rates=(57_600, USUAL, FAST), keeps_line_rate=True) as modem:
+        killed = host(modem, tmp_path)
+        model(killed)
+        kill(killed)
+        for _ in range(2):
+            opened = host(modem, tmp_path, usual=57_600, fast=None)
+            assert model(opened) == "PtyModem"
+            opened.close()
+            kept = (modem.line_rate, noted(tmp_path))
+            assert kept == (USUAL, True)
+        assert "the modem is at 115200 baud, and 'baud' in the settings is 57600" in caplog.text
+        assert model(host(modem, tmp_path, fast=None)) == "PtyModem"
+        assert (modem.line_rate, noted(tmp_path)) == (USUAL, False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,6 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardMalformed, CardUnreachable, InvalidValue
 from lpad.base.identifiers import Imei
 from lpad.card.modem.cme_errors import refusal_of
-from lpad.card.modem.line_speed import ANSWER, RESTORING
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.quirks.quirks import AtTimeouts
 from lpad.protocol import at_commands
@@ -145,20 +145,8 @@ class AtModem:
         return reported
 
     def close(self) -> None:
-        """Release the port, at its usual speed."""
-        speed, self._speed = self._speed, None
-        if speed is not None and self._introduced:
-            self._restore(speed)
+        """Release the port; a faster speed stays until `PortReturn` restores it."""
         self._line.close()
-
-    def _restore(self, speed: LineSpeed) -> None:
-        until = Deadline.after(RESTORING)
-        self._speed = speed  # for a modem that does not answer
-        try:
-            speed.restore(self._line, lambda command: self._tried(command, deadline=until))
-        except CardUnreachable as error:
-            _log.info("%s", error)
-        self._speed = None
 
     def _introduce(self, *, deadline: Deadline) -> None:
         """Set the modem up, once per opened port; the modem may refuse either command.
@@ -166,26 +154,42 @@ class AtModem:
         Echo would double the characters on the line. Without +CMEE a modem answers ERROR without a reason,
         and a busy SIM would look like a missing one.
         """
-        if self._introduced:
-            return
         speed = self._speed
+        if self._introduced:
+            if speed is not None and speed.doubted:
+                self._drain(deadline=deadline)
+                self._get_in_step(deadline=deadline)
+                self._settle(speed, deadline=deadline)
+            return
         if speed is not None:
             speed.begin(self._line)
             if len(speed.candidates(self._line)) > 1:
-                self._tried(AtCommand("AT"), deadline=deadline)  # silence makes the next one try all speeds
+                self._dialogue.distrust()  # so that the next command tries all speeds
         for text in ("ATE0", "AT+CMEE=1"):
             answer = self._converse(AtCommand(text), patience=self.patience.information, deadline=deadline)
             if not answer.ok:
                 _log.debug("%s: %s refused", self._line.name, text)
-        self._introduced = True
         if speed is not None:
-            speed.settle(self._line, lambda command: self._tried(command, deadline=deadline))
+            self._settle(speed, deadline=deadline)
+        self._introduced = True
+
+    def _settle(self, speed: LineSpeed, *, deadline: Deadline) -> None:
+        def ask(command: AtCommand) -> AtAnswer | None:
+            return self._tried(command, deadline=deadline)
+
+        speed.settle(self._line, ask)
 
     def _tried(self, command: AtCommand, *, deadline: Deadline) -> AtAnswer | None:
-        """Send a command to a modem that may be at another speed; None: no answer."""
+        """Send a command to a modem that may be at another speed; None: no answer.
+
+        Raises:
+            CardUnreachable: no time is left.
+        """
         try:
-            return self._converse(command, patience=ANSWER, deadline=deadline)
+            return self._converse(command, patience=self.patience.information, deadline=deadline)
         except (CardUnreachable, CardMalformed) as error:
+            if deadline.passed:
+                raise
             _log.debug("%s", error)
             return None
 
@@ -198,12 +202,14 @@ class AtModem:
                 f"cannot send {_name(command)} to {self._line.name}: no time was left; try again"
             )
         dialogue = self._dialogue
+        asked = time.monotonic()
         until = deadline.within(patience)
         try:
             self._line.write(dialogue.ask(command), deadline=until)
             while dialogue.answer is None:
                 data = self._line.read(deadline=until)
                 if not data:
+                    self._doubt(asked=asked, patience=patience)
                     raise self._mute(command)
                 dialogue.receive(data)
                 if dialogue.lone_ok:
@@ -215,6 +221,12 @@ class AtModem:
                 dialogue.give_up()
         self._set_unsolicited_aside()
         return dialogue.answer
+
+    def _doubt(self, *, asked: float, patience: float) -> None:
+        """Doubt the speed if a command was not answered, unless the caller left the modem no time."""
+        enough = min(patience, self.patience.information)
+        if self._speed is not None and self._introduced and time.monotonic() - asked >= enough:
+            self._speed.doubt(self._line)
 
     def _drain(self, *, deadline: Deadline) -> None:
         """Read the input since the last command: unsolicited lines, or a late answer to discard."""
@@ -229,13 +241,17 @@ class AtModem:
             return
         _log.debug("%s: resynchronizing after a command without an answer", self._line.name)
         present = self._line.speed
-        speeds = (present,) if self._speed is None else self._speed.candidates(self._line)
-        for left, speed in zip(range(len(speeds), 0, -1), speeds, strict=True):
-            if speed != self._line.speed:
-                self._line.change_speed(speed)
-            limit = self.patience.information
-            if len(speeds) > 1:
-                limit = min(limit, 2 * ANSWER, deadline.remaining() / left)
+        speeds: dict[int, float | None] = {present: None}
+        if self._speed is not None:
+            speeds = self._speed.candidates(self._line)
+        for place, (speed, seconds) in enumerate(speeds.items()):
+            if speed != self._line.speed and not self._line.change_speed(speed):
+                continue
+            limit = self.patience.information if seconds is None else seconds
+            left = len(speeds) - place
+            if left > 1:  # leave the others some of the time
+                remaining = deadline.remaining()
+                limit = min(limit, max(remaining / left, remaining - (left - 1) * self.patience.information))
             if self._probe(deadline=deadline.within(limit), after_noise=speed != present):
                 return
         if self._line.speed != present:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lpad.base.expendable_file import ExpendableFile
 from lpad.protocol.at_dialogue import AtCommand
@@ -32,24 +33,32 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-ANSWER = 1.0
-"""Seconds that a modem may take to answer at a speed that is not certain."""
-RESTORING = 5.0
-"""Seconds for restoring the speed when the port is released."""
+ANSWER = 2.0
+"""Seconds that a modem may take to answer at a speed at which it hardly is."""
 _HARMLESS = AtCommand("AT")
+_LONG = AtCommand("AT" + ";".join(["+CMEE?"] * 36), prefix="+CMEE")
+"""253 characters, and a longer answer: more than a UART's buffers hold (ITU-T V.250, 5.2.1: commands in one
+line)."""
 _Rate = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_RATE)]
 
 
-class _Raised(Struct, frozen=True):
-    """A change of the speed that has begun."""
+class _Note(Struct, frozen=True):
+    """Facts that must outlast a killed lpad."""
 
     fast: _Rate
     former: _Rate
     """The speed to restore; `AUTOMATIC` if the modem finds it out itself."""
+    raised: bool = True
+    """Whether the modem may be at the fast speed."""
+    failed: bool = False
+    """Whether the fast speed has failed, and is not tried again."""
 
 
 class Ask(Protocol):
-    """Sends a command, and returns the answer, or None if the modem is silent or the port is gone."""
+    """Sends a command, and returns the answer, or None if the modem is silent.
+
+    Raises CardUnreachable if no time is left.
+    """
 
     def __call__(self, command: AtCommand, /) -> AtAnswer | None: ...  # noqa: D102 - see above
 
@@ -67,11 +76,25 @@ class LineSpeed:
         """
         self._usual = usual
         self._fast = None if note is None else fast
-        self._file = ExpendableFile(note, _Raised)
-        self._raised: _Raised | None = None
-        self._read = False
+        self._file = ExpendableFile(note, _Note)
+        self._note = self._file.read()
         self._heard = False
         self._is_refused = False
+        self._is_proven = False
+        self.doubted = False
+        """Whether a command was not answered at the fast speed."""
+
+    @property
+    def is_raised(self) -> bool:
+        """Whether the modem may be at the fast speed, as the note says."""
+        self._note = self._file.read()
+        return self._raised is not None
+
+    def ending(self) -> LineSpeed:
+        """Return the same without a fast speed: the next use of the port restores the usual one."""
+        ending = LineSpeed(usual=self._usual, note=self._file.path)
+        ending.doubted, self.doubted = self.doubted, False
+        return ending
 
     def begin(self, line: Line) -> None:
         """Begin with a newly opened port, at the noted speed if there is one.
@@ -80,109 +103,196 @@ class LineSpeed:
             CardUnreachable: the port is gone.
         """
         self._heard = False
-        raised = self._noted()
+        self._note = self._file.read()
+        raised = self._raised
         if raised is not None:
             _log.info("%s: the modem may still be at %d baud", line.name, raised.fast)
             line.change_speed(raised.fast)
 
-    def candidates(self, line: Line) -> tuple[int, ...]:
-        """Return the speeds at which a silent modem may be, in bits per second, the present one first."""
-        raised = self._noted()
-        speeds = [line.speed]
+    def candidates(self, line: Line) -> dict[int, float | None]:
+        """Return the speeds at which a silent modem may be, in bits per second, the present one first.
+
+        Each has the maximum number of seconds to wait for an answer; None: as for any command.
+        """
+        raised = self._raised
+        speeds: dict[int, float | None] = {line.speed: None}
         if raised is not None or not self._heard:
-            speeds += [self._usual, self._fast or 0, 0 if raised is None else raised.fast]
-        return tuple(speed for speed in dict.fromkeys(speeds) if speed)
+            speeds[self._usual] = None
+            if raised is not None:
+                speeds |= {speed: None for speed in (raised.fast, raised.former) if speed != AUTOMATIC}
+            if self._fast is not None and self._may_raise(line, self._fast):
+                speeds.setdefault(self._fast, ANSWER)
+        return speeds
+
+    def doubt(self, line: Line) -> None:
+        """Remember that a command was not answered, until the modem answers another one."""
+        self.doubted = self._raised is not None and line.speed == self._raised.fast
 
     def settle(self, line: Line, ask: Ask) -> None:
         """Use the speed of the settings, once the modem has answered; a modem without it keeps the usual one.
 
         Raises:
-            CardUnreachable: the port is gone.
+            CardUnreachable: the port is gone, or no time is left.
         """
         self._heard = True
-        if self._noted() is None and line.speed != self._usual:  # the note is lost, or in another folder
-            self._keep(_Raised(line.speed, self._usual), line)
-        raised = self._noted()
-        if raised is not None and (raised.fast, line.speed) != (self._fast, self._fast):
-            self.restore(line, ask)
-        if self._noted() is None and self._fast is not None and not self._is_refused:
-            self._raise(line, ask, self._fast)
+        doubted, self.doubted = self.doubted, False
+        if self._raised is None and line.speed != self._usual:
+            self._adopt(line, ask)
+        raised = self._raised
+        if raised is not None:
+            if doubted and line.speed == raised.fast:
+                self._failed(line, "a command was lost")
+            if not (self._is_proven and raised.fast == line.speed == self._fast):
+                self._restore(line, ask)
+        fast, usual = self._fast, line.speed == self._usual
+        if fast is not None and self._raised is None and usual and self._may_raise(line, fast):
+            self._raise(line, ask, fast)
 
-    def restore(self, line: Line, ask: Ask) -> None:
-        """Restore the former speed; if the modem does not confirm it, the note stays.
-
-        Raises:
-            CardUnreachable: the port is gone.
-        """
-        raised = self._noted()
-        if raised is None:
+    def _adopt(self, line: Line, ask: Ask) -> None:
+        """Note the speed at which the modem was found without a note, if it confirms it."""
+        present = ask(line_rate())
+        if present is not None and present.ok and line_rate_told(present) == line.speed:
+            self._keep(_Note(line.speed, self._usual), line)
             return
-        if line.speed != self._usual:
-            ask(set_line_rate(raised.former))
-            line.change_speed(self._usual)
-        if _proven(ask) and line.speed == self._usual:
-            self._forget()
-        else:
+        _log.info("%s: the modem answers at %d baud, too; lpad leaves it as it is", line.name, line.speed)
+        self._heard = present is not None  # it may be at this speed only
+        line.change_speed(self._usual)
+
+    def _restore(self, line: Line, ask: Ask) -> None:
+        """Restore the former speed; if the modem does not confirm it, the note stays."""
+        note = self._note
+        assert note is not None
+        self._is_proven = False
+        former = self._usual if note.former == AUTOMATIC else note.former
+        if line.speed not in (self._usual, former):
+            ask(set_line_rate(note.former))
+            line.change_speed(former)
+        if not _proven(ask) or line.speed not in (self._usual, former):
             _log.warning(
                 "%s: the modem has not confirmed that its line is at %d baud again; lpad tries both speeds"
                 " when it next opens the port",
                 line.name,
+                former,
+            )
+        elif line.speed != self._usual:
+            _log.warning(
+                "%s: the modem is at %d baud, and 'baud' in the settings is %d; correct the settings, or set"
+                " the modem to that speed",
+                line.name,
+                former,
                 self._usual,
             )
+        else:
+            self._forget(line)
 
     def _raise(self, line: Line, ask: Ask, fast: int) -> None:
         former = self._former(line, ask, fast)
-        if former is None or not self._keep(_Raised(fast, former), line):
+        if former is None:
+            return
+        expected = self._long_answer(line, ask)
+        if expected is None or not self._port_can(line, fast) or not self._keep(_Note(fast, former), line):
             return
         answer = ask(set_line_rate(fast))
         if answer is not None and not answer.ok:
             self._refused(line, f"it refuses {fast} baud")
-            self._forget()
+            self._forget(line)
             return
         line.change_speed(fast)
         if not _proven(ask):
             return  # the next command fails, and the note stays
-        if line.speed == fast:
+        if line.speed != fast:
+            self._failed(line, "it does not answer")
+        elif any(ask(_LONG) != expected for _ in range(2)):
+            self._failed(line, f"a line of {len(_LONG.text)} characters was lost")
+        else:
+            self._is_proven = True
             _log.info("%s: the line is at %d baud", line.name, fast)
             return
-        self._refused(line, f"it does not answer at {fast} baud")
-        if line.speed == self._usual:
-            self._forget()
+        self._restore(line, ask)
+
+    def _long_answer(self, line: Line, ask: Ask) -> AtAnswer | None:
+        """Return the answer to a long line at the usual speed; None without one."""
+        answer = ask(_LONG)
+        if answer is None and _proven(ask):
+            self._refused(line, f"it does not answer a line of {len(_LONG.text)} characters")
+        return answer
+
+    def _port_can(self, line: Line, fast: int) -> bool:
+        can = line.change_speed(fast)
+        line.change_speed(self._usual)
+        if not can:
+            self._refused(line, f"this port cannot have {fast} baud")
+        return can
 
     def _former(self, line: Line, ask: Ask, fast: int) -> int | None:
-        """Return the speed to restore later; None if the modem does not offer the fast one."""
+        """Return the speed to restore later; None if the modem does not offer the fast one, or is silent."""
         offered = ask(line_rates())
-        if offered is None or not offered.ok or not offers_line_rate(offered, fast):
+        if offered is None:
+            return None
+        if not offered.ok or not offers_line_rate(offered, fast):
             self._refused(line, f"it does not offer {fast} baud")
             return None
         present = ask(line_rate())
-        former = None if present is None or not present.ok else line_rate_told(present)
+        if present is None:
+            return None
+        former = line_rate_told(present) if present.ok else None
         if former not in (AUTOMATIC, self._usual):
             self._refused(line, f"its AT+IPR? does not report the {self._usual} baud of this port")
             return None
         return former
 
+    def _may_raise(self, line: Line, fast: int) -> bool:
+        if self._is_refused or (self._note is not None and self._note.failed and self._note.fast == fast):
+            return False
+        if not line.is_serial:
+            self._refused(line, "the port is not known to be a serial line, and others ignore the speed")
+            return False
+        return True
+
     def _refused(self, line: Line, why: str) -> None:
         self._is_refused = True
         _log.warning("%s: the modem stays at %d baud, because %s", line.name, self._usual, why)
 
-    def _noted(self) -> _Raised | None:
-        if not self._read:
-            self._raised, self._read = self._file.read(), True
-        return self._raised
+    def _failed(self, line: Line, why: str) -> None:
+        """Remember on disk that the fast speed does not work."""
+        note = self._note
+        assert note is not None
+        self._is_proven = False
+        _log.warning(
+            "%s: %s at %d baud; lpad uses %d baud until 'fast_baud' has another value, or the file %s is"
+            " removed",
+            line.name,
+            why,
+            note.fast,
+            self._usual,
+            self._file.path,
+        )
+        self._keep(replace(note, failed=True), line)
 
-    def _keep(self, raised: _Raised, line: Line) -> bool:
+    @property
+    def _raised(self) -> _Note | None:
+        return self._note if self._note is not None and self._note.raised else None
+
+    def _keep(self, note: _Note, line: Line) -> bool:
         """Note a speed on disk; return whether it is there."""
-        self._file.write(raised, synced=True)
-        if self._file.read() != raised:
+        if not self._file.write(note, synced=True, name_synced=True):
             _log.warning("%s: stays at %d baud, because no other one can be noted", line.name, self._usual)
+            if self._raised is None:
+                self._file.remove()
+                return False
+            self._note = note
             return False
-        self._raised = raised
+        self._note = note
         return True
 
-    def _forget(self) -> None:
-        self._raised = None
-        self._file.remove()
+    def _forget(self, line: Line) -> None:
+        """Note that the usual speed is restored."""
+        note = self._note
+        if note is not None and note.failed:
+            self._keep(replace(note, raised=False), line)
+        else:
+            self._note = None
+            self._file.remove()
 
 
 def _proven(ask: Ask) -> bool:

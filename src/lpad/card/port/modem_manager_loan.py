@@ -135,9 +135,14 @@ class _BorrowedLine:
         """The speed in bits per second (see `Line`)."""
         return self._line.speed
 
-    def change_speed(self, speed: int) -> None:
+    @property
+    def is_serial(self) -> bool:
+        """Whether the speed counts (see `Line`)."""
+        return self._line.is_serial
+
+    def change_speed(self, speed: int) -> bool:
         """Change the speed immediately (see `Line`)."""
-        self._line.change_speed(speed)
+        return self._line.change_speed(speed)
 
     def write(self, data: bytes, *, deadline: Deadline) -> None:
         """Hand over all of `data` (see `Line`)."""

@@ -14,6 +14,7 @@ import serial
 
 from lpad.base.errors import CardBusy, CardUnreachable
 from lpad.card.port.holders import held_elsewhere
+from lpad.card.port.line_kind import is_serial_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
 
 _CHUNK = 4096
+_INPUT, _OUTPUT = 4, 5
+"""The places of the speeds in the result of tcgetattr()."""
 _PRIVATE = ("/tmp/", "/var/tmp/")  # noqa: S108 - folders that the service does not share
 
 
@@ -37,11 +40,19 @@ class Line(Protocol):
         """The speed in bits per second."""
         ...
 
-    def change_speed(self, speed: int) -> None:
+    @property
+    def is_serial(self) -> bool:
+        """Whether the speed counts (see `is_serial_line`)."""
+        ...
+
+    def change_speed(self, speed: int) -> bool:
         """Change the speed immediately, in bits per second; received input is discarded.
 
+        Returns:
+            Whether the port has this speed now; otherwise it keeps the former speed.
+
         Raises:
-            CardUnreachable: the port is gone, or cannot have this speed.
+            CardUnreachable: the port is gone.
         """
         ...
 
@@ -103,16 +114,32 @@ class SerialLine:
         """The speed in bits per second (see `Line`)."""
         return self._port.baudrate
 
-    def change_speed(self, speed: int) -> None:
-        """Change the speed immediately (see `Line`)."""
+    @property
+    def is_serial(self) -> bool:
+        """Whether the speed counts (see `Line`)."""
+        return is_serial_line(self.name)
+
+    def change_speed(self, speed: int) -> bool:
+        """Change the speed immediately (see `Line`).
+
+        A driver that cannot have a speed keeps another one, and reports success; so the speed is read back.
+        """
         before = self.speed
         with self._ours():
             try:
                 self._port.baudrate = speed
-            except ValueError as error:
+                changed = self._has(speed)
+            except ValueError:
+                changed = False
+            if not changed:
                 self._port.baudrate = before
-                raise CardUnreachable(f"the port {self.name} cannot be set to {speed} baud") from error
             self._port.reset_input_buffer()
+        return changed
+
+    def _has(self, speed: int) -> bool:
+        """Return whether the kernel has set a speed; one without a name of its own cannot be read back."""
+        name = getattr(termios, f"B{speed}", None)
+        return name is None or termios.tcgetattr(self._port.fileno())[_INPUT : _OUTPUT + 1] == [name, name]
 
     def write(self, data: bytes, *, deadline: Deadline) -> None:
         """Write all of `data` (see `Line`)."""

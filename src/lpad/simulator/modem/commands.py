@@ -121,6 +121,21 @@ class CommandSet:
             if self._habits.long_lines is LongLines.REFUSED:
                 return self.error(None)
         body = line[2:].strip()
+        if '"' in body:
+            return self._answer(body)
+        return self._answer_together(body.split(";"))
+
+    def _answer_together(self, bodies: list[str]) -> Reply:
+        """Carry out the commands of one line until one fails (ITU-T V.250, 5.2.1 and 5.7.1)."""
+        reply, lines = Reply(), list[str]()
+        for body in bodies:
+            reply = self._answer(body)
+            lines.extend(reply.lines)
+            if reply.final != "OK":
+                break
+        return replace(reply, lines=tuple(lines))
+
+    def _answer(self, body: str) -> Reply:
         for pattern, handler in self._COMMANDS:
             match = pattern.fullmatch(body)
             if match is not None:

@@ -52,5 +52,6 @@ class LineRate:
             return data
         host = _NAMES.get(termios.tcgetattr(terminal)[_SPEED])
         if host == self.rate and self.rate not in self._habits.silent_rates:
-            return data
+            most = self._habits.loses_above
+            return data if most is None or self.rate <= most else data[: self._habits.buffer]
         return bytes(0x80 | each ^ 0x55 for each in data)

@@ -90,6 +90,10 @@ class ModemPersonality:
     """Whether OK to +IPR comes at the new speed instead of the old one."""
     silent_rates: tuple[int, ...] = ()
     """Speeds that +IPR takes, but at which nothing that arrives can be read."""
+    loses_above: int | None = None
+    """The speed above which only the first characters of a line arrive; None: all arrive at each speed."""
+    buffer: int = 64
+    """The number of characters that arrive then."""
     keeps_line_rate: bool = False
     """Whether a speed that +IPR has set outlasts a loss of power and a reset."""
 

@@ -297,8 +297,9 @@ class PtyModem:
         reply = None
         if fault is None or fault.executed:
             reply = self._commands.answer(line)
-        if self._habits.answer_delay or (fault and fault.delay):
-            self._wait(time.monotonic() + self._habits.answer_delay + (fault.delay if fault else 0.0))
+        delay = (0.0 if reply is None else self._habits.answer_delay) + (fault.delay if fault else 0.0)
+        if delay:
+            self._wait(time.monotonic() + delay)
         if fault is not None and fault.vanish:
             self._port.vanish()
         elif fault is not None and fault.instead is not None:
