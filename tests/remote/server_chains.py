@@ -166,7 +166,8 @@ simple(
     "a wildcard name of another level (*.smdp.example.com)", lambda w: [w.leaf(names=("*.smdp.example.com",))]
 )
 simple(
-    "a name that continues after the right one", lambda w: [w.leaf(names=("smdp.example.com.evil.example",))]
+    "a longer name that begins with the right one (smdp.example.com.evil.example)",
+    lambda w: [w.leaf(names=("smdp.example.com.evil.example",))],
 )
 simple(
     "a sub-CA that may issue for other names only",

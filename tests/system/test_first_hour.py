@@ -71,7 +71,7 @@ STEPS = (
     Step("A name that does not exist:", "lpactl enable hoem", code=3),
     Step("A server that does not exist: lpad states how long it tries. Ctrl-C leaves the change running:",
          "lpactl download 'LPA:1$smdp.example.invalid$X'", code=INTERRUPTED, until="keeps trying"),
-    Step("The status names what waits, and the command that helps:", "lpactl status"),
+    Step("The status shows the waiting change and the command that ends it:", "lpactl status"),
     Step("", "lpactl cancel 4"),
     Step("The history so far:", "lpactl changes"),
     Step("Deleting needs an answer, or `--yes`:", "lpactl delete home", code=2),

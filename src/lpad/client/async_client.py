@@ -252,7 +252,7 @@ class AsyncClient:
         return await self._connection.change("POST", _card(euicc, "provision"), body, wait=wait, key=key)
 
     async def close_wish(self, euicc: str) -> Wish:
-        """Close a card's wish, although its order may be paid, and return it.
+        """Close a card's wish, even if its order has already been paid, and return it.
 
         The order stays at the platform. A change that works on the wish must be cancelled first.
         """

@@ -74,7 +74,7 @@ class Error(_View, frozen=True, kw_only=True):
 class JournalRepair(_View, frozen=True, kw_only=True):
     """A repair of a damaged journal: when, why, and how many rows of each table were saved and lost.
 
-    `lost_changes` are the known changes whose records are lost.
+    `lost_changes` has the ids of the changes known to be lost.
     """
 
     at: datetime
@@ -87,7 +87,7 @@ class JournalRepair(_View, frozen=True, kw_only=True):
 class JournalHealth(_View, frozen=True, kw_only=True):
     """Whether the journal can be written; `state` is `ok`, `full`, `read-only`, `locked`, `damaged`, ...
 
-    `set_aside` lists the kept damaged files, and `repairs` the repairs with the saved rows, the latest last.
+    `set_aside` lists the kept damaged files, and `repairs` the repairs with the saved rows, oldest first.
     """
 
     state: str

@@ -133,7 +133,7 @@ class Built:
         systemd.notify(f"READY=1\nSTATUS={self._status.line()}")
 
     def prepare(self, new: SettingsFile) -> Prepared:
-        """Do everything that may fail with new settings; unchanged ports to cards stay."""
+        """Do every step of a reload that can fail; links on unchanged ports stay open."""
         connect = self._servers.prepared(new)
         rules = access_rules(new.settings)
         policies = install_policies(new.settings)

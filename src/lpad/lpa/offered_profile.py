@@ -36,7 +36,7 @@ _NO_PROFILE = (("8.2.6", "3.8"), ("8.2.6", "2.2"), ("8.1.1", "3.8"))
 def judge(
     metadata: ProfileMetadata, euicc: Euicc, *, info2: Callable[[], EuiccInfo2], deadline: Deadline
 ) -> PolicyVerdict:
-    """Check the profile's policy rules against the card's table, if it has any.
+    """Check the profile's policy rules, if it has any, against the card's RAT.
 
     Raises:
         PolicyRefused: the card does not allow its operator one of them.

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from lpad.simulator.pki.pki import Pki
 
 LIMIT = 1.0
-AGAIN = "lpad checks the conditions again"
+AGAIN = "lpad checks the conditions once more"
 
 
 @pytest.fixture(autouse=True)

@@ -74,7 +74,7 @@ async def provision(call: Call) -> Response:
 
 
 async def close_wish(call: Call) -> Response:
-    """Close a card's wish, although its order may be paid; return the wish as it was."""
+    """Close a card's wish, even if its order has already been paid; return the wish as it was."""
     record = await asyncio.to_thread(call.engine.close_wish, call.path["name"])
     return json_response(wish_view(record, call.engine.now()))
 

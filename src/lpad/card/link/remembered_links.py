@@ -163,7 +163,9 @@ class OpenChannel:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            _log.warning("%s cannot be read: %s", self._path, error)
+            _log.warning(
+                "the note of an open channel in %s cannot be read; lpad discards it: %s", self._path, error
+            )
             self.clear()
             return None
 

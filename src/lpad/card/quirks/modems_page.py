@@ -63,7 +63,6 @@ def _entry(entry: dict[str, Any], file: str) -> str:
     changes = entry.get("quirks") or {}
     quirks = Quirks().merged(changes)
     used = {
-        "links": "links in this order: " + ", ".join(quirks.links),
         "block_size": f"blocks of {quirks.block_size} bytes",
         "refresh_flag": "switches without REFRESH" if not quirks.refresh_flag else "switches with REFRESH",
         "refresh_ladder": "steps after a switch: " + ", ".join(map(_rung, quirks.refresh_ladder)),
@@ -81,9 +80,14 @@ def _entry(entry: dict[str, Any], file: str) -> str:
         "channel_in_class": "MBIM: the channel "
         + ("in class bytes" if quirks.channel_in_class else "not in class bytes"),
     }
-    changed = [sentence for name, sentence in used.items() if name in changes]
+    changed = [text for name, text in used.items() if name in changes]
+    sentences = []
+    if "links" in changes:
+        sentences.append(f"lpad tries these links in this order: {', '.join(quirks.links)}.")
     if changed:
-        lines += ["", "Used by lpad: " + "; ".join(changed) + "."]
+        sentences.append(f"Used by lpad: {'; '.join(changed)}.")
+    if sentences:
+        lines += ["", " ".join(sentences)]
     return "\n".join([*lines, ""])
 
 

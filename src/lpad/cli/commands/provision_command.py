@@ -76,7 +76,7 @@ def provision(
 @command(cli, "close-wish")
 @click.option("--yes", is_flag=True, help="Close without asking.")
 def close_wish(session: Session, yes: bool) -> None:
-    """Close the card's wish for a profile, although its order may be paid.
+    """Close the card's wish for a profile, even if its order has already been paid.
 
     The change that works on the wish is cancelled, which gives the order back if the platform accepts this.
     Otherwise the order stays at the platform: ask the operator whether it is charged. A later request uses

@@ -49,7 +49,7 @@ class EndType(IntEnum):
     INTERNAL = 2
     CALL_MANAGER = 3
     NETWORK = 6
-    """The network; the reason is its cause (3GPP TS 24.008, 10.5.6.6, and TS 24.301, 9.9.4.4)."""
+    """The network; `reason` is then its cause (3GPP TS 24.008, 10.5.6.6, and TS 24.301, 9.9.4.4)."""
     PPP = 7
     EHRPD = 8
     IPV6 = 9

@@ -15,7 +15,7 @@ from lpad.engine.change.params import DownloadParams
 from lpad.protocol.download_session import Step
 
 SWITCHES = frozenset({Kind.ENABLE, Kind.DISABLE})
-"""The kinds that overtake: a person's switch, and failover's and the rescue's."""
+"""The kinds that overtake: switches, whether requested by a caller, by failover or by the rescue."""
 
 SWITCHING = SWITCHES | {Kind.DOWNLOAD, Kind.PROVISION, Kind.RESET}
 """The kinds after which another profile may be enabled, or none."""

@@ -210,7 +210,11 @@ class SetDefaultSmdpResult(Result, frozen=True, kw_only=True, omit_defaults=True
 
 
 class ResetResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
-    """Whether there was nothing to delete, and the deleted profiles by ICCID, if the card gave it."""
+    """The result of a reset.
+
+    It has whether there was nothing to delete, and the ICCIDs of the deleted profiles, as far as the card
+    reported them.
+    """
 
     already: bool = always(False)
     deleted: tuple[str, ...] = ()

@@ -129,11 +129,11 @@ class DeliveryRound:
         Args:
             left: the notifications that are not sent yet.
             server: their recipient.
-            marked: whether the journal already has the first one as being sent.
+            marked: whether the journal has already marked the first one as being sent.
 
         Returns:
-            Whether the journal has the next one as being sent: no irreversible step lies between the end of
-            one and the beginning of the next, so both are one transaction.
+            Whether the next notification is already marked as being sent: one transaction ends this one and
+            marks the next.
         """
         deadline = Deadline.after(self._patience, cancellation=self._interruption)
         deadline.check()
@@ -195,8 +195,8 @@ def is_marked(stored: StoredNotification) -> bool:
 def passes_by(stored: StoredNotification, error: LpadError) -> bool:
     """Whether later notifications are sent although this one was not accepted.
 
-    A notification that the server never accepts must not block the others. Some answer HTTP 500 to unreadable
-    notifications, which at first looks like a server failure.
+    A notification that the server never accepts must not block the others. Some servers answer HTTP 500 to
+    unreadable notifications, which at first looks like a server failure.
     """
     if isinstance(error, ServerRefused):
         return True

@@ -63,7 +63,7 @@ class ProfileList(Frozen):
         return not self.unreadable and all(each.state in SURE_STATES for each in self.profiles)
 
     def proves_card_of(self, before: ProfileList) -> bool:
-        """Whether an earlier list, in which only states may differ, is certainly of the same card.
+        """Whether an earlier list is certainly of the same card: the lists differ at most in states.
 
         An operational profile is on one card only; test profiles may be on many.
         """

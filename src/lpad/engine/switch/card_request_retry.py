@@ -78,9 +78,8 @@ def did_nothing(error: CardError) -> bool:
 def when_not_busy(act: Callable[[], _T], *, run: Run, refresh: Refresh, deadline: Deadline) -> _T:
     """Call a function in a separate session, and repeat it while the card answers catBusy.
 
-    A proactive session between card and modem is in progress. It usually ends by itself; otherwise a restart
-    of
-    the modem ends it (openpilot).
+    A proactive session between card and modem is in progress. The proactive session usually ends by itself;
+    otherwise a restart of the modem ends it (reported by openpilot).
 
     Raises:
         CardRefused: the card stays busy, or refuses for another reason.

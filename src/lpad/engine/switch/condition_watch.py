@@ -214,7 +214,8 @@ class ConditionWatch:
         if missing or looked_again or not self._hardly_seen():
             raise UnmetError(*_TIME_LIMIT)
         log.info(
-            "change %d: the time limit passed during a standstill; lpad checks the conditions again",
+            "change %d: the guard's time limit passed during or just after a time in which lpad did not run;"
+            " lpad checks the conditions once more",
             self._run.change.id,
         )
         self._last_look = time.monotonic()

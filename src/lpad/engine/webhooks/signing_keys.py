@@ -77,7 +77,7 @@ def read_key(text: str, *, where: str) -> SigningKey:
         where: the file, for errors.
 
     Raises:
-        InvalidSettings: it is not a key.
+        InvalidSettings: the text is not a valid key.
     """
     if text.startswith(HMAC_PREFIX):
         secret = _decoded(text.removeprefix(HMAC_PREFIX), where)

@@ -162,7 +162,7 @@ class Submissions:
         return Submission(self._store.change(change_id))
 
     def close_wish(self, euicc: str, wishes: WishStore) -> WishRecord:
-        """Close a card's wish because a person abandons it, although its order may be paid; return the wish.
+        """Close an abandoned wish, even if its order has already been paid; return the wish.
 
         The order stays at the platform. A later request finds it there and uses it, so that it is not paid
         for twice.

@@ -61,7 +61,7 @@ class Daemon:
     """The calls to NetworkManager; every method raises BusError like `Bus.call`, and Cancelled."""
 
     def __init__(self, bus: Bus, *, deadline: Deadline) -> None:
-        """Use a connection, until a deadline."""
+        """Call NetworkManager over this bus connection, until a deadline."""
         self._bus = bus
         self._deadline = deadline
         self._failures: dict[str, int] = {}

@@ -38,7 +38,10 @@ class Column(Frozen):
     default: Value
 
     def read(self, value: Value) -> Value:
-        """Return a value as SQLite would: whole numbers are integers even in a column of reals."""
+        """Return a stored value as SQLite would.
+
+        SQLite stores a whole number in a REAL column as an integer, and reads it as a float.
+        """
         return float(value) if self.type == "REAL" and isinstance(value, int) else value
 
     def fits(self, value: Value) -> bool:

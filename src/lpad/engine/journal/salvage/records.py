@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TABLE_LEAF, INDEX_LEAF, INDEX_INTERIOR = 0x0D, 0x0A, 0x02
 _HEADERS = {TABLE_LEAF: 8, INDEX_LEAF: 8, INDEX_INTERIOR: 12}
 _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
-"""Bytes of an integer by its serial type."""
+"""Size of an integer in bytes, by its SQLite serial type."""
 _MOST_COLUMNS = 64
 _LONGEST = 1 << 24
 """The maximum number of bytes of a record: the journal's records are far shorter, and a wrong bit can result

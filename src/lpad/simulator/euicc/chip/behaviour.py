@@ -99,7 +99,7 @@ class CardBehaviour:
     keeps_one_time_keys: bool = True
     """Whether a retried download may use the one-time key of the previous attempt."""
     copies_unknown_parameters: bool = True
-    """Whether ctxParams1 is returned unchanged, or without the fields of version 3."""
+    """Whether ctxParams1 is returned unchanged, or without the fields of SGP.22 v3."""
 
     rsp_version: int = 2
     """3 reports version 3 in EUICCInfo1 and 2."""
@@ -125,7 +125,7 @@ class CardBehaviour:
     default_dp_address: str = ""
     root_ds_address: str = "testrootsmds.example.com"
     additional_root_ds_addresses: tuple[str, ...] = ()
-    """Further root SM-DSs, as a card of version 3 may name them."""
+    """Further root SM-DSs, as an SGP.22 v3 card may name them."""
     rat: tuple[RatRule, ...] = (RatRule(pprs=(1, 2)),)
 
     def __post_init__(self) -> None:

@@ -77,7 +77,7 @@ class ServerCertificate:
     oid: str
     """The owner's registered ID."""
     issuer_key_id: bytes
-    """The key identifier of the issuer: the CI, or a SubCA of version 3."""
+    """The key identifier of the issuer: the CI, or an SGP.22 v3 SubCA."""
     subordinates: tuple[bytes, ...] = ()
     """Certificates of the SubCAs in the chain."""
 

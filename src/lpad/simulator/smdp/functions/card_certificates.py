@@ -111,7 +111,7 @@ def _permitted_names(eum: x509.Certificate) -> list[x509.Name]:
 
 
 def _permitted_eins(eum: x509.Certificate) -> tuple[str, ...]:
-    """Return the EUM identification numbers in the extension of version 3."""
+    """Return the EUM identification numbers in the extension of SGP.22 v3."""
     try:
         extension = eum.extensions.get_extension_for_oid(_PERMITTED_EINS).value
     except x509.ExtensionNotFound:
