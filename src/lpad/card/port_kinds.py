@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     Watch = Callable[[Callable[[bool], None]], Callable[[], None]]
     """Begins to report, from another thread, whether the port exists; returns a function that ends this."""
 
+LINKS = "links"
+"""The folder in the state folder with the remembered modems and ports."""
+
 
 class Way(Frozen):
     """A port in use: the functions that open its link, watch it and lend it."""
@@ -73,6 +76,8 @@ class ModemPort(Frozen, kw_only=True):
     baud: int = 115200
     fast_baud: int | None = None
     """The speed to which an AT port is set while lpad has it, if the modem offers it; None: `baud`."""
+    speed_notes: Path | None = None
+    """The folder with the note about a speed that has to be restored; None: that of `way`."""
     quirks: Mapping[str, Any] = field(default_factory=dict)
     hold: float | None = 0
     """Seconds for which an idle port is kept from ModemManager; None: it is not borrowed at all."""
@@ -94,7 +99,8 @@ class ModemPort(Frozen, kw_only=True):
         names = {port: PortNames(port, folder=folder) for port in ports}
         loan = None if self.hold is None else PortLoan(self.path, hold=self.hold)
         at_link = partial(open_at_link, baud=self.baud, memory=memory, overrides=self.quirks)
-        speeds = {port: self._line_speed(port, folder=folder) for port in ports}
+        notes = self.speed_notes or folder
+        speeds = {port: self._line_speed(port, folder=notes) for port in ports}
         asked: dict[str, PortProtocol] = {}
 
         def open_one(path: str, deadline: Deadline) -> Link:

@@ -15,7 +15,7 @@ from lpad.card.link.isdr_aids import isdr_aids
 from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.link.shared_port import SharedPort
 from lpad.card.port.hotplug import PortWatch
-from lpad.card.port_kinds import ModemPort, ReaderPort
+from lpad.card.port_kinds import LINKS, ModemPort, ReaderPort
 from lpad.daemon.network_policy import network_policy
 from lpad.engine.change.params import GuardParams
 from lpad.engine.policy.discovery import DiscoveryPolicy, Install
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from lpad.settings.sections.euiccs.switching import SwitchingSection
     from lpad.settings.sections.modem_manager import ModemManagerSection
     from lpad.settings.sections.sources.discovery import DiscoverySection
-
-LINKS = "links"
-"""The folder in the state folder with the remembered modems."""
 
 
 class CardPorts:

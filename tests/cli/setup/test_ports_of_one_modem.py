@@ -15,10 +15,13 @@ from api.gateway import Gateway
 from card.port.fake_sysfs import usb_device
 from cli.conftest import at_a_terminal
 from engine.lab import CARD, Lab
+from lpad.base.deadline import Deadline
 from lpad.base.errors import InvalidSettings
 from lpad.base.identifiers import ISD_R, Eid
 from lpad.card import available_ports
 from lpad.card.port.device_of_port import device_of
+from lpad.card.port.hotplug import PortWatch
+from lpad.card.port_kinds import LINKS, ModemPort
 from lpad.cli import offline_probe
 from lpad.cli.setup import port_trial
 from lpad.cli.setup.setup_command import setup
@@ -27,6 +30,7 @@ from lpad.settings import SettingsFile
 from lpad.settings.sections.euiccs.euicc import MOST_FALLBACK_PORTS
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.mbim.control_port import MbimModem
+from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem
 from lpad.simulator.qmi.control_port import QmiModem
 
@@ -171,6 +175,25 @@ def test_another_port_of_a_listed_modem(
     text = (tmp_path / "lpad.yaml").read_text(encoding="utf-8")
     assert f"  gate:  # ours\n    port: {at}  # AT\n    fallback_ports:" in text
     assert text.endswith("    baud: 9600\n")
+
+
+def test_a_listed_modem_that_a_killed_daemon_left_at_another_speed(tmp_path: Path, card: SoftCard) -> None:
+    """Setup reads the daemon's note about the speed, reaches the modem, and restores it."""
+    at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
+    state = tmp_path / "state"
+    settings_with(tmp_path, f"  gate:\n    port: {at}\n")
+    text = (tmp_path / "lpad.yaml").read_text(encoding="utf-8")
+    (tmp_path / "lpad.yaml").write_text(f"state_folder: {state}\n{text}", encoding="utf-8")
+    rates = ModemPersonality(line_rates=(115_200, 921_600))
+    with PtyModem(card, path=at, personality=rates) as modem, MbimModem(card, path=mbim):
+        fast = ModemPort(path=str(at), fast_baud=921_600)
+        link = fast.way(memory=None, folder=state / LINKS, watch=PortWatch()).open_link(Deadline.after(30))
+        link.imei(deadline=Deadline.after(30))
+        link.close()
+        assert modem.line_rate == 921_600
+        shown = run_setup(tmp_path, "--dry-run")
+        assert f"{mbim}: another port of the modem of 'gate'" in shown.output
+        assert modem.line_rate == 115_200
 
 
 def test_a_terminal_is_asked_before_a_port_is_added(tmp_path: Path, card: SoftCard) -> None:

@@ -10,12 +10,13 @@ from lpad.base.errors import InvalidValue
 from lpad.base.frozen import Frozen
 from lpad.base.identifiers import Aid, Eid
 from lpad.card.port.port_protocol import PortProtocol, protocol_of
-from lpad.card.port_kinds import ModemPort
+from lpad.card.port_kinds import LINKS, ModemPort
 from lpad.cli.setup.port_trial import PATIENCE, same_device, try_port
 from lpad.client import ApiError, Client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from lpad.cli.setup.port_trial import Trial
     from lpad.settings import EuiccSection, SettingsFile
@@ -69,7 +70,8 @@ def listed_modems(file: SettingsFile) -> list[ListedModem]:
     for names in found.values():
         section = file.settings.euiccs[names[0]]
         assert section.port is not None, "they were chosen so"
-        eids = _read(section) if told is None else {told[name] for name in names if name in told}
+        notes = file.resolve(file.settings.state_folder) / LINKS
+        eids = _read(section, notes=notes) if told is None else {told[name] for name in names if name in told}
         ports = (section.port, *section.fallback_ports)
         modems.append(ListedModem(names=tuple(names), ports=ports, eids=frozenset(eids)))
     return modems
@@ -94,13 +96,19 @@ def _told_by_daemon(file: SettingsFile) -> Mapping[str, Eid] | None:
         return None
 
 
-def _read(section: EuiccSection) -> set[Eid]:
-    """Read the EIDs of a card of the settings; none: unknown."""
+def _read(section: EuiccSection, *, notes: Path) -> set[Eid]:
+    """Read the EIDs of a card of the settings; none: unknown.
+
+    Args:
+        section: the card.
+        notes: the folder with the note about a speed that a killed daemon has not restored.
+    """
     assert section.port is not None, "it is behind a modem"
     port = ModemPort(
         path=section.port,
         fallbacks=tuple(section.fallback_ports),
         baud=section.baud,
+        speed_notes=notes,
         quirks=section.quirks,
     )
     aids = [Aid.parse(each) for each in (section.aid, *section.aids) if each is not None]
