@@ -21,7 +21,7 @@ def test_a_named_test_exists(path: str, name: str) -> None:
 
 
 def test_every_promise_names_a_test() -> None:
-    """No row of a table of promises lacks one."""
+    """Every row of a table of promises names a test."""
     rows = []
     shown = False
     for line in TEXT.splitlines():

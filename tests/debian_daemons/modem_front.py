@@ -52,7 +52,7 @@ class ModemFront:
         self.received: list[str] = []
         """Command lines, oldest first."""
         self.answers: dict[str, tuple[str, ...]] = dict(_ANSWERS)
-        """The lines before OK, for each command without AT; a test may add to them."""
+        """The lines before OK, by the command without its AT prefix; a test may add to them."""
         self._dialled: list[str] = []
         self.dialling: float | None = None
         """Seconds after which the network rejects a dialled connection; None: it accepts immediately."""

@@ -1,4 +1,4 @@
-"""Holding a card or a server back, so that something can happen at that moment."""
+"""Delay a card or a server, so that a test can act meanwhile."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_two_profiles_with_one_iccid_are_distinguished_by_aid(tmp_path: Path, pk
 
 
 def test_a_guarded_switch_returns_by_aid(tmp_path: Path, pki: Pki) -> None:
-    """If the enabled profile's ICCID cannot be read, `previous` is its AID, and leads back."""
+    """If the enabled profile's ICCID cannot be read, `previous` is its AID, and the rollback uses it."""
     with guarding(tmp_path, pki, registration={SECOND: DENIED}) as lab:
         lab.card.distort(FIRST, told=NO_ICCID)
         (odd,) = read(lab).unreadable

@@ -1,4 +1,4 @@
-"""A clock that a test moves ahead: a wait for a time that has then passed ends at its next check."""
+"""A clock that a test moves ahead: a wait whose deadline has passed by then ends at its next check."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def qmi_gateway(
     hourly: bool = False,
     **habits: Any,
 ) -> Iterator[tuple[Gateway, QmiModem]]:
-    """Start a gateway; its AT port leads to the same card, but is in no settings.
+    """Start a gateway on a QMI port; the modem's AT port leads to the same card, but is not in the settings.
 
     Args:
         personality: the modem's habits.

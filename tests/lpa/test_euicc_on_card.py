@@ -102,7 +102,7 @@ def test_switching_with_refresh(loaded: Bench) -> None:
 
 
 def test_the_cards_refusals_have_names(loaded: Bench) -> None:
-    """The card's own refusals come with their names."""
+    """The card's own refusals are reported by their SGP.22 names."""
     unknown = Iccid.parse("8900000000000000000")
     reasons = []
     with loaded.euicc() as euicc:

@@ -44,7 +44,10 @@ class Bench:
 
     applier: Applier
     apn: Callable[[], str | None]
-    """Returns the APN in force at the other end; empty: the network's default; None: not controlled."""
+    """Returns the APN in force at the other end.
+
+    Empty: the network's default. None: the applier does not control the APN.
+    """
     modem: Modem | None = None
     disturb: Callable[[], None] | None = None
     """Makes the other end unreachable; None if that is impossible."""

@@ -127,7 +127,7 @@ def test_the_state_script_of_mender(tmp_path: Path, pki: Pki, *, there: bool) ->
 
 @pytest.mark.parametrize("recipe", ["openwrt/Makefile", "yocto/lpad_git.bb"])
 def test_a_recipe_names_every_library(recipe: str) -> None:
-    """Each library that lpad needs is a dependency of the recipe, and is listed on the page."""
+    """Each library that lpad needs is a dependency of the recipe, and is listed in docs/fleet.md."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     text = (ROOT / "package" / recipe).read_text(encoding="utf-8")
     for needed in project["dependencies"]:

@@ -141,7 +141,10 @@ def test_data_may_come_with_61xx() -> None:
 
 
 def test_a_lost_answer_is_asked_for_again() -> None:
-    """A card that refuses GET RESPONSE after another program's command gets a repeatable command again."""
+    """If the card refuses GET RESPONSE because of another program's command, lpad repeats its own.
+
+    It does so only if the command is repeatable.
+    """
     exchange = Exchange(replace(BLOCK, intent=es10.GET_PROFILES_INFO))
     sent = play(exchange, "6110", "6985", "6102", "BBBB9000")
     assert sent == ["80E2910003BF2D00", "00C0000010", "80E2910003BF2D00", "00C0000002"]

@@ -34,14 +34,14 @@ def test_an_answer_holds_level_and_status(line: str, status: int, level: int) ->
 def test_a_change_announced_in_the_midst_of_an_answer_is_not_the_answer(
     announced: str, *, first: bool
 ) -> None:
-    """A change announced within an answer also begins with +CEREG, but has no level before the status."""
+    """A change announced within an answer also begins with +CEREG, but has no `<n>` before `<stat>`."""
     lines = (announced, "1,5") if first else ("1,5", announced)
     assert registration_told("+CEREG", told(*lines)).status == 5
 
 
 @pytest.mark.parametrize("line", ["", "1", "home", '1,"1A2B","01A2B3C4",7'])
 def test_an_answer_without_status_is_malformed(line: str) -> None:
-    """An answer must have a level and a status, in this order."""
+    """An answer must have `<n>` and `<stat>`, in this order."""
     with pytest.raises(MalformedError, match="contains no status"):
         registration_told("+CGREG", told(line))
 

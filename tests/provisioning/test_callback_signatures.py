@@ -76,7 +76,7 @@ def test_a_wrong_signature_is_refused(scheme: str, wrong: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["twilio", "kore", "standard-webhooks"])
 def test_a_signature_is_compared_in_constant_time(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`hmac.compare_digest` alone decides about each candidate, even after a match."""
+    """Every candidate is compared with `hmac.compare_digest`, even after a match."""
     callback, secret = signed(scheme)
     compared: list[tuple[bytes, bytes]] = []
 

@@ -193,7 +193,7 @@ def test_a_modem_that_loses_a_transaction(tmp_path: Path) -> None:
 
 
 def test_a_reset_modem_is_opened_again(tmp_path: Path) -> None:
-    """A reset between two sessions causes no error; a reset within one ends it with a repeatable error."""
+    """A reset between two sessions causes no error; a reset within one ends it with a retryable error."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         assert get_eid(link) == EID
         modem.do(lambda function: function.lose_power())

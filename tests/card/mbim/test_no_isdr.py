@@ -82,7 +82,10 @@ def test_a_card_that_is_no_euicc_is_restarted_once_in_its_life(tmp_path: Path) -
 
 
 def test_an_euicc_that_was_silent_is_found_once_its_card_starts(tmp_path: Path) -> None:
-    """An eUICC taken for a plain SIM needs no restart by lpad: the modem already declares the capability."""
+    """If an eUICC was mistaken for a plain SIM, lpad need not restart it.
+
+    The modem already declares the terminal capability.
+    """
     memory = LinkMemory(tmp_path / "links")
     with MbimModem(PlainSim(), path=tmp_path / "wdm0") as modem:
         try_to_open(modem, memory)

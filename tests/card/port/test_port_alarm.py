@@ -17,7 +17,7 @@ PATIENCE = 60.0
 
 
 class Rings:
-    """Counts, and lets a test wait for the next one."""
+    """Counts the alarm's calls, and lets a test wait for the next call."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -52,7 +52,7 @@ def test_no_opener_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("answer", [b"", b"0", b"-1", b"99999", b"yes", b"\xff", b"1" * 100])
 def test_an_odd_answer_is_an_error_with_a_remedy(answer: bytes, tmp_path: Path) -> None:
-    """An odd answer, even one that promises a descriptor and has none, is an error with a remedy."""
+    """An unexpected answer, even one that announces a descriptor and has none, is an error with a remedy."""
     with (
         answering(tmp_path / "opener.sock", answer) as client,
         pytest.raises(CardUnreachable, match="systemctl status lpad-ports"),

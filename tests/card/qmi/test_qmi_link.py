@@ -200,7 +200,7 @@ def lose_power(modem: QmiModem, link: QmiLink, *, announces: bool) -> None:
 
 @pytest.mark.parametrize("announces", [True, False])
 def test_a_reset_modem_gets_new_clients(announces: bool, tmp_path: Path) -> None:  # noqa: FBT001 - of the table
-    """A reset between two sessions causes no error; a reset within one ends it with a repeatable error."""
+    """A reset between two sessions causes no error; a reset within one ends it with a retryable error."""
     with rig_with(str(tmp_path / "cdc-wdm0"), announces_reset=announces) as (modem, link):
         assert get_eid(link) == EID
         lose_power(modem, link, announces=announces)

@@ -147,7 +147,7 @@ def test_a_modem_that_refuses_its_familys_reset_is_still_reset(file: str) -> Non
 def test_every_ladder_climbs_and_brings_up_what_it_took_down(
     manufacturer: str, model: str, firmware: str, last: str
 ) -> None:
-    """A ladder's steps go from gentle to drastic; each that powers something down powers it up (VoCat#82)."""
+    """Steps go from gentle to drastic; one that powers something down also powers it up again (VoCat#82)."""
     ladder = find_quirks(
         ModemIdentity(manufacturer=manufacturer, model=model, firmware=firmware)
     ).quirks.refresh_ladder

@@ -46,7 +46,7 @@ def test_a_change_that_waits_shows_for_what(terminal: Terminal) -> None:
 
 
 def test_a_change_that_failed_shows_why(terminal: Terminal) -> None:
-    """A failed change shows sentence and kind; without a repeated attempt, it shows no number of attempts."""
+    """A failed change shows the error's sentence and kind; after only one attempt, no number of attempts."""
     code = terminal.lab.code(terminal.lab.order())
     terminal.lab.server.stop()
     terminal.lpactl("download", code)

@@ -158,7 +158,7 @@ def listing(at: Path, *, more: str = "") -> str:
 def test_another_port_of_a_listed_modem(
     tmp_path: Path, card: SoftCard, monkeypatch: pytest.MonkeyPatch, *, known: bool
 ) -> None:
-    """Run again, setup adds the port to the modem that shows the same EID, and changes nothing else."""
+    """If setup is run again, it adds the port to the modem whose card has the same EID, and no more."""
     if not known:
         monkeypatch.setattr(port_trial, "device_of", lambda _port: None)
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
@@ -378,7 +378,7 @@ def test_a_new_card_is_written_beside_one_that_gets_no_port(
 
 
 def test_a_card_in_one_line_gets_no_port(tmp_path: Path, card: SoftCard) -> None:
-    """The file is left alone, and the line to write is shown."""
+    """If the card's section is on one line, setup leaves the file unchanged and shows the key to add."""
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
     settings_with(tmp_path, f"  gate: {{port: {at}}}\n")
     before = (tmp_path / "lpad.yaml").read_bytes()

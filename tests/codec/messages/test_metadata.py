@@ -135,7 +135,7 @@ def test_rules_authorisation_table() -> None:
 
 
 def test_an_empty_table() -> None:
-    """A card without rows allows nothing."""
+    """A card whose RAT is empty allows no policy rule."""
     assert decode_rat(bytes.fromhex("BF4302A000")) == ()
 
 

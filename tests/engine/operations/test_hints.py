@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def lab(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformLab]:
-    """A lab with a platform that never has the profile ready, and where planned looks are an hour apart."""
+    """A lab with a platform that never has the profile ready, and planned queries an hour apart."""
     monkeypatch.setattr(look_times, "BACKOFF", Backoff((3600.0,)))
     with PlatformLab(tmp_path, pki, like="desk") as made:
         made.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")

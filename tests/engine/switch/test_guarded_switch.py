@@ -57,7 +57,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def install_locked(lab: Lab) -> None:
-    """Install a profile that its operator forbids to disable."""
+    """Install a profile whose policy rule (PPR1) forbids disabling it."""
     metadata = ProfileMetadata(
         iccid=THIRD, name="Third", rules=(ProfilePolicyRule.PPR1,), owner=Owner("00101")
     )

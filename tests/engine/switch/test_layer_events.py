@@ -32,7 +32,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def heard(lab: Lab) -> Iterator[Told]:
-    """Collect the layers from now on; the reports are also compared with the outbox of events."""
+    """Collect the reports on layers from now on, and compare them with the outbox of events."""
     stored = lab.engine.events.last()
     subscription = lab.engine.subscribe(lambda: None)
     found: list[tuple[str, str, str]] = []

@@ -72,7 +72,10 @@ def test_a_server_that_moves_to_the_cards_ci(bench: Bench) -> None:
 
 @pytest.mark.parametrize("seen_before", [False, True])
 def test_a_chain_of_the_cards_that_the_system_confirms_too(bench: Bench, seen_before: bool) -> None:  # noqa: FBT001  a parameter of pytest
-    """For a chain that states the card's CI, the card decides, whatever the server showed before."""
+    """For a chain that names a CI of the card, only the card's CIs are anchors.
+
+    This holds whichever chain the server showed before.
+    """
     trust, leaf = SystemStore(AS_ROOT), forge(AS_ROOT, Plan(roles=()))
     if seen_before:
         assert handshakes(bench, trust, leaf) == 1

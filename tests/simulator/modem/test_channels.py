@@ -82,7 +82,10 @@ def port_of(card: Card, **habits: Any) -> Iterator[Port]:
     ],
 )
 def test_channels_are_named_in_each_form(handles: Handles, told: str) -> None:
-    """The forms are a number, a bare number, 64-bit hexadecimal, and the channel's number."""
+    """A session has the name that +CCHO reports.
+
+    This is a number after +CCHO:, a number alone, 64-bit hexadecimal, or the logical channel's number.
+    """
     with port_of(Card(), handles=handles) as port:
         name, final = port.ask(OPEN)
         assert name == told

@@ -183,7 +183,7 @@ def replaced(old: str, new: str) -> bytes:
 
 
 def with_files(*commands: str) -> bytes:
-    """Return the made-up package with one GenericFileManagement more."""
+    """Return the made-up package with one more GenericFileManagement."""
     managed = tlv.encode(0xA1, tlv.encode(0x30, bytes.fromhex("".join(commands))))
     element = tlv.encode(0xA1, bytes.fromhex("A0058000810122"), managed)
     return b"".join([*elements()[:-1], element, elements()[-1]])

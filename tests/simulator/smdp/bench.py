@@ -166,7 +166,7 @@ class TestCard:
     def prepare_download(
         self, answer: Fields, *, code: str | None = None, hash_cc: bytes | None = None, **changes: Any
     ) -> bytes:
-        """Make a one-time key and sign it over smdpSignature2."""
+        """Make a one-time key, and sign euiccSigned2, which contains it, followed by smdpSignature2."""
         told = decoded("SmdpSigned2", answer["smdpSigned2"])
         self.one_time = self.one_time or ec.generate_private_key(self.credential.curve.algorithm)
         fields: Fields = {"transactionId": told["transactionId"], "euiccOtpk": self.otpk()}

@@ -132,7 +132,10 @@ def test_forms_of_json_and_base64(visit: Visit) -> None:
 
 @pytest.mark.parametrize("protocol", ["gsma/rsp/v2.0.0", "gsma/rsp/v2.2.0", "gsma/rsp/v3.1.0"])
 def test_the_requests_protocol_comes_back(visit: Visit, protocol: str) -> None:
-    """The protocol of the request comes back; the type may have a character set, and the agent may be any."""
+    """The answer repeats the request's X-Admin-Protocol.
+
+    Content-Type may have parameters, and User-Agent may be anything.
+    """
     headers = {"X-Admin-Protocol": protocol, "User-Agent": "other", "Content-Type": "application/json; x=y"}
     response = visit.connection.post("initiateAuthentication", b"{}", **headers)
     response.read()

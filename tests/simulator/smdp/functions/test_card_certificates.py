@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def renamed(ci: Credential) -> Credential:
-    """Return a certificate of a CI's key with another spelling of its name."""
+    """Return a certificate of a CI's key under another name (RDNs reversed, one added)."""
     own, key = ci.certificate, ci.key
     name = x509.Name([*reversed(list(own.subject)), x509.NameAttribute(NameOID.LOCALITY_NAME, "Milan")])
     builder = x509.CertificateBuilder(
