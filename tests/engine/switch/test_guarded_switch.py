@@ -120,6 +120,18 @@ def test_a_profile_that_does_not_register_is_taken_back(
         assert [each.state for each in lab.engine.snapshot("modem").profiles] == ["enabled", "disabled"]
 
 
+def test_a_query_cut_short_by_the_time_limit_hides_no_observation(tmp_path: Path, pki: Pki) -> None:
+    """If the modem is silent when the time limit passes, the error states what was seen before."""
+    with time_lapse() as pass_by, guarding(tmp_path, pki, registration={SECOND: 3}) as lab:
+        change = guarded(lab, REGISTERED, within=600)
+        told(lab, change, "denied")
+        lab.modem.once("AT+CEREG?", instead=())
+        asked = lab.modem.received.count("AT+CEREG?")
+        lab.until_true(lambda: lab.modem.received.count("AT+CEREG?") > asked)
+        pass_by(600)
+        assert "CEREG 3 (denied)" in str(rolled_back(lab.ended(change.id))["seen"])
+
+
 def test_without_a_previous_profile_the_rollback_enables_none(tmp_path: Path, pki: Pki) -> None:
     """The rollback leaves no profile enabled if none was enabled before."""
     with time_lapse() as pass_by, guarding(tmp_path, pki, registration={SECOND: 2}) as lab:

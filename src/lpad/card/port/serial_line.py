@@ -14,7 +14,6 @@ import serial
 
 from lpad.base.errors import CardBusy, CardUnreachable
 from lpad.card.port.holders import held_elsewhere
-from lpad.card.port.line_kind import is_serial_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,6 +116,8 @@ class SerialLine:
     @property
     def is_serial(self) -> bool:
         """Whether the speed counts (see `Line`)."""
+        from lpad.card.port.line_kind import is_serial_line  # noqa: PLC0415 - only for a faster line
+
         return is_serial_line(self.name)
 
     def change_speed(self, speed: int) -> bool:

@@ -102,6 +102,10 @@ class Guard(Frozen, kw_only=True):
             ),
         )
 
+    def seen(self, condition: str) -> str | None:
+        """Return the last observation of a condition, in words; None if there is none."""
+        return next((each.seen for each in self.requirements if each.condition == condition), None)
+
     @property
     def met(self) -> bool:
         """Whether every condition was met; a guard without conditions is never met."""

@@ -23,7 +23,6 @@ from lpad.base.errors import Cancelled, CardError, InvalidValue
 from lpad.base.guard_condition import Condition, ConditionKind
 from lpad.card.modem.cme_errors import how_to_unlock
 from lpad.card.modem.registration import ASKED_AGAIN, RegistrationWatch
-from lpad.card.modem.reject_cause import reject_cause
 from lpad.engine.change.change import QuestionKind
 from lpad.engine.change.notes import SwitchNotes, noting
 from lpad.engine.running.condition_check import (
@@ -279,12 +278,14 @@ class ConditionWatch:
                     self._network.saw(Layer.REGISTERED, up=False, cause=cause, told=found.seen)
         except CardError as error:
             # The modem restarts, or its port has disappeared; it may return before the time limit has passed.
-            self._saw(condition, error.sentence)
+            # If the limit itself ended the query, the earlier observation is the better explanation.
+            seen = (self.guard.seen(str(condition)) if self._deadline.passed else None) or error.sentence
+            self._saw(condition, seen)
             self._context.card.drop(error)
             if self._seen_at(condition) < self._last_look < math.inf:
                 raise Suspended("the last check waits for the port", cause=error) from error
             self._rest()
-            return Look(met=False, seen=error.sentence)
+            return Look(met=False, seen=seen)
         if not found.met:
             self._try_other_settings()
         return found
@@ -321,6 +322,8 @@ class ConditionWatch:
 
     def _explained(self, found: Look, lent: LentModem) -> Look:
         """Add the network's reason for the refusal to the observation of an unregistered modem."""
+        from lpad.card.modem.reject_cause import reject_cause  # noqa: PLC0415 - only for an unregistered modem
+
         told = reject_cause(lent.modem, deadline=Deadline.after(_CLOSING))
         causes = [] if told.emm is None else [Cause(Procedure.EMM, told.emm)]
         causes += [] if told.esm is None else [Cause(Procedure.ESM, told.esm)]
