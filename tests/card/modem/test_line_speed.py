@@ -132,7 +132,7 @@ def test_the_note_is_on_disk_before_the_modem_is_asked(tmp_path: Path) -> None:
         opened = host(modem, tmp_path)
         with pytest.raises(CardUnreachable):
             opened.ask(IDENTITY, patience=2.0, deadline=Deadline.after(0.8))
-        assert noted(tmp_path)
+        assert lasting(tmp_path) == {"fast": FAST, "former": USUAL, "raised": True, "failed": True}
 
 
 @pytest.mark.parametrize("keeps", [False, True])
@@ -349,6 +349,27 @@ def test_a_line_that_loses_characters_at_the_new_speed(
         modem.received.clear()
         long_command_passes(host(modem, tmp_path))
         assert f"AT+IPR={FAST}" not in modem.received
+
+
+def test_a_modem_that_is_deaf_at_the_new_speed_is_lost_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After its restart the modem is reached, by the same process and by the next; the speed stays usual."""
+    with bench(silent_rates=(FAST,)) as modem:
+        opened = host(modem, tmp_path)
+        with pytest.raises(CardUnreachable):
+            model(opened)
+        assert "it does not answer at 921600 baud" in caplog.text
+        assert lasting(tmp_path) == {"fast": FAST, "former": USUAL, "raised": True, "failed": True}
+        kill(opened)
+        modem.cut_power()
+        modem.received.clear()
+        for _ in range(2):
+            opened = host(modem, tmp_path)
+            assert model(opened) == "PtyModem"
+            give_back(opened)
+        assert f"AT+IPR={FAST}" not in modem.received
+        assert lasting(tmp_path)["raised"] is False
 
 
 @pytest.mark.parametrize("reopened", [False, True])

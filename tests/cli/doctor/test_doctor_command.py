@@ -53,6 +53,17 @@ def test_a_device_that_is_well(terminal: Terminal, tmp_path: Path) -> None:
     assert "wrong" not in found.values(), done.out
 
 
+def test_a_card_that_is_back_is_shown_as_the_probe_found_it(terminal: Terminal, tmp_path: Path) -> None:
+    """The page does not report as absent a card that its own probe has reached."""
+    lab = terminal.lab
+    lab.modem.vanish()
+    assert lab.carry_out(Kind.RENAME, iccid=FIRST, nickname="x").error is not None
+    lab.until(lambda: lab.engine.snapshot(CARD).error, lambda error: error is not None)
+    lab.modem.come_back()
+    found = verdicts(page(terminal, tmp_path, "--json"))
+    assert (found[f"card {CARD}"], found[f"modem {CARD}"]) == ("ok", "ok")
+
+
 def test_a_port_that_another_one_replaces(terminal: Terminal, tmp_path: Path) -> None:
     """A missing port is reported as a problem only if no other port of the modem exists."""
     for fallback, verdict in (("/dev/null", "note"), (f"{tmp_path}/wdm0", "wrong")):

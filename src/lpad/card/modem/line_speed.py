@@ -51,7 +51,7 @@ class _Note(Struct, frozen=True):
     raised: bool = True
     """Whether the modem may be at the fast speed."""
     failed: bool = False
-    """Whether the fast speed has failed, and is not tried again."""
+    """Whether the fast speed is not proven or has failed, and is not tried again."""
 
 
 class Ask(Protocol):
@@ -190,22 +190,29 @@ class LineSpeed:
         if former is None:
             return
         expected = self._long_answer(line, ask)
-        if expected is None or not self._port_can(line, fast) or not self._keep(_Note(fast, former), line):
+        if expected is None or not self._port_can(line, fast):
+            return
+        # A modem that is deaf at this speed is lost until it restarts, and must not be lost then again.
+        note = _Note(fast, former, failed=True)
+        if not self._keep(note, line):
             return
         answer = ask(set_line_rate(fast))
         if answer is not None and not answer.ok:
             self._refused(line, f"it refuses {fast} baud")
-            self._forget(line)
+            self._remove()
             return
         line.change_speed(fast)
         if not _proven(ask):
-            return  # the next command fails, and the note stays
+            self._failed(line, "it does not answer")
+            return  # the next command fails, and both speeds are tried
         if line.speed != fast:
             self._failed(line, "it does not answer")
         elif any(ask(_LONG) != expected for _ in range(2)):
             self._failed(line, f"a line of {len(_LONG.text)} characters was lost")
         else:
             self._is_proven = True
+            self._note = replace(note, failed=False)
+            self._file.write(self._note, synced=True, name_synced=True)
             _log.info("%s: the line is at %d baud", line.name, fast)
             return
         self._restore(line, ask)
@@ -291,8 +298,11 @@ class LineSpeed:
         if note is not None and note.failed:
             self._keep(replace(note, raised=False), line)
         else:
-            self._note = None
-            self._file.remove()
+            self._remove()
+
+    def _remove(self) -> None:
+        self._note = None
+        self._file.remove()
 
 
 def _proven(ask: Ask) -> bool:

@@ -53,19 +53,26 @@ def journal(system: System) -> Iterator[Finding]:
 
 def card(client: Client, euicc: Euicc) -> Iterator[Finding]:
     """Yield a card's state, its modem, and whether its default SM-DP+ can be reached and trusted."""
+    modem = _modem(client, euicc)
+    if euicc.error is not None and modem.verdict is Verdict.OK:
+        client.refresh(euicc.name, wait=_PATIENCE)  # the probe has reached a card that was absent
+        euicc = client.euicc(euicc.name)
+    yield _card(euicc)
+    yield modem
+    yield from _server(client, euicc)
+
+
+def _card(euicc: Euicc) -> Finding:
     about = f"card {euicc.name}"
     if euicc.error is not None:
         text = f"{euicc.state}: {euicc.error.sentence}"
-        yield Finding(about=about, verdict=Verdict.WRONG, text=text, kind=euicc.error.kind)
-    else:
-        eid = f", EID {euicc.eid[:8]}…{euicc.eid[-2:]}" if euicc.eid is not None else ""
-        verdict = Verdict.OK if euicc.state == "ready" else Verdict.UNKNOWN
-        way = euicc.transport
-        if euicc.port_in_use is not None and not way.endswith(f" {euicc.port_in_use}"):
-            way += f", reached over the fallback port {euicc.port_in_use}"
-        yield Finding(about=about, verdict=verdict, text=f"{euicc.state}, {way}{eid}")
-    yield _modem(client, euicc)
-    yield from _server(client, euicc)
+        return Finding(about=about, verdict=Verdict.WRONG, text=text, kind=euicc.error.kind)
+    eid = f", EID {euicc.eid[:8]}…{euicc.eid[-2:]}" if euicc.eid is not None else ""
+    verdict = Verdict.OK if euicc.state == "ready" else Verdict.UNKNOWN
+    way = euicc.transport
+    if euicc.port_in_use is not None and not way.endswith(f" {euicc.port_in_use}"):
+        way += f", reached over the fallback port {euicc.port_in_use}"
+    return Finding(about=about, verdict=verdict, text=f"{euicc.state}, {way}{eid}")
 
 
 def failures(changes: list[Change]) -> Iterator[Finding]:

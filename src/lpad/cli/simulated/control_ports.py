@@ -90,7 +90,7 @@ def control_options(command: _F) -> _F:
             f"--{name}",
             metavar="PATH",
             help=f"Path of the link to the modem's {other} port, or unix: and the path of a socket; gives"
-            f" the modem {kind} port in place of the AT port.",
+            f" the modem {kind} port in place of the AT port. lpad recognizes a link that is named cdc-wdm0.",
         )(command)
     return command
 
