@@ -29,6 +29,8 @@ _SHORTEST_HEX = 14
 _HEX = re.compile(r"[0-9A-Fa-f]*")
 _VARIOUS = 4
 """The number of different characters of a secret; made-up garbage may be all zeros."""
+_DAMAGED = "tests/fuzz/"
+"""The tests that join random text to identifiers, so that lpad cannot recognize them; whole words count."""
 _NO_SECRETS = frozenset({"DECLINED", "confirmed"})
 
 
@@ -66,7 +68,7 @@ class Hunt:
         return [
             f"{what} in {test}: {line}"
             for word, (test, line) in self._heard.items()
-            if (what := self._held_by(word, beginnings)) is not None
+            if (what := self._held_by(word, {} if test.startswith(_DAMAGED) else beginnings)) is not None
         ] + [line for other in self._others for line in other["found"]]
 
     def report(self) -> dict[str, Any]:

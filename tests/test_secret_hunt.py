@@ -134,6 +134,22 @@ def test_errors_shorten_identifiers_themselves() -> None:
     assert error.details == {"iccid": ICCID}
 
 
+def test_random_text_around_an_identifier_counts_except_in_tests_with_random_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An identifier joined to other characters is a finding, except in tests that damage their input."""
+    for test, expected in (
+        ("tests/fuzz/test_targets.py::test_x", [False, True]),
+        ("tests/x.py::y", [True, True]),
+    ):
+        monkeypatch.setenv("PYTEST_CURRENT_TEST", f"{test} (call)")
+        for line, found in zip((f"'e{ICCID}'", f"'{ICCID}'"), expected, strict=True):
+            hunt = Hunt()
+            hunt.learn("ICCID", ICCID)
+            hunt.hear(line)
+            assert bool(hunt.found()) is found
+
+
 def test_several_processes_hunt_as_one() -> None:
     """The main process reports the findings and the searches of each process of a parallel run."""
     judge, other = Hunt(), Hunt()
