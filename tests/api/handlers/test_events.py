@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import threading
@@ -126,7 +125,7 @@ def test_a_reader_without_its_role_gets_no_more_events(lab: Lab, monkeypatch: py
     rules = AccessRules({Role.READ: Holders(users=frozenset({listener.uid}))})
     with Gateway(lab, rules=rules) as gateway, listening(gateway) as events:
         heard = lab.carry_out(Kind.REFRESH).id
-        assert heard in {each["data"].get("id") for each in itertools.islice(events, 5)}
+        assert any(each["data"].get("id") == heard for each in events)
         gateway.app.state.rules = AccessRules()
         unheard = lab.carry_out(Kind.REFRESH).id
         assert unheard not in {each["data"].get("id") for each in events}
