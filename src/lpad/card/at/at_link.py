@@ -55,7 +55,7 @@ _SAME_ON_EVERY_LINK = ("6A81", "6A82")
 class OpenLine(Protocol):
     """Opens a port: `SerialLine`, or a function that borrows the port first."""
 
-    def __call__(self, port: str, *, baud: int) -> Line: ...  # noqa: D102 - see above
+    def __call__(self, port: str, *, baud: int) -> Line: ...  # noqa: D102 - the class says it
 
 
 class _ModemLink(Protocol):

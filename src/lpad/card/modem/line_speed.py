@@ -60,7 +60,7 @@ class Ask(Protocol):
     Raises CardUnreachable if no time is left.
     """
 
-    def __call__(self, command: AtCommand, /) -> AtAnswer | None: ...  # noqa: D102 - see above
+    def __call__(self, command: AtCommand, /) -> AtAnswer | None: ...  # noqa: D102 - the class says it
 
 
 class LineSpeed:
