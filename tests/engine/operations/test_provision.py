@@ -21,6 +21,7 @@ from lpad.engine.policy.networking import NetworkPolicy
 from lpad.engine.policy.provisioning import ProvisioningPolicy
 from lpad.engine.provisioning.wish_record import KeptReservation, WishRecord
 from lpad.engine.running.answer import Answer
+from lpad.engine.running.run import Run
 from lpad.network.at_applier import AtApplier
 from lpad.network.hooks import Hooks
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
@@ -346,6 +347,34 @@ def test_cancelling_releases_the_reservation(desk: PlatformLab) -> None:
     assert (ended.state, desk.platform.calls["release"]) == (State.CANCELLED, 1)
     assert desk.platform.stock.reserved == []
     assert desk.engine.card(CARD).wish() is None
+
+
+@pytest.mark.parametrize("step", ["put_off", "give_way"])
+@pytest.mark.parametrize("undo", [True, False])
+def test_cancelled_between_the_work_and_the_wait(
+    desk: PlatformLab, monkeypatch: pytest.MonkeyPatch, step: str, undo: bool
+) -> None:
+    """A change that is cancelled when its work has ended and its wait has not begun ends as a waiting one does."""
+    if step == "put_off":
+        desk.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
+    else:
+        desk.platform.faults.add(PlatformFault.VANISHES, call="look", times=0)
+    wait = getattr(Run, step)
+
+    def cancelled(run: Run, *arguments: object) -> None:
+        wait(run, *arguments)
+        if run.change.kind is Kind.PROVISION:
+            desk.engine.cancel(run.change.id, undo=undo)
+
+    monkeypatch.setattr(Run, step, cancelled)
+    change = desk.provision()
+    if step == "give_way":
+        desk.asked(change.id)
+        assert desk.carry_out(Kind.REFRESH).error is None
+    ended = desk.ended(change.id)
+    assert (ended.state, desk.engine.card(CARD).wish() is None) == (State.CANCELLED, undo)
+    assert ended.error is not None
+    assert ("the next request continues with it" in ended.error.sentence) is not undo
 
 
 def test_only_a_person_gives_an_order_back(desk: PlatformLab) -> None:

@@ -57,8 +57,8 @@ class Executor:
         *,
         settle: Callable[[], None],
         interrupted: Interrupted,
-        pause: Callable[[Run], None],
-        make_way: Callable[[Run], None],
+        pause: Callable[[Run], bool],
+        make_way: Callable[[Run], bool],
     ) -> None:
         self._context = context
         self._observer = observer
@@ -104,7 +104,7 @@ class Executor:
             if run.stopped:
                 return  # the change stays unchanged for the next start
             if _makes_way(run, error):
-                self._make_way(run)
+                self._keep(run, self._make_way)
             elif not self._tried_again(run, error):
                 run.fail(self._taken_back(run, error) if isinstance(error, Cancelled) else error)
         else:
@@ -149,7 +149,12 @@ class Executor:
         (run.postpone if postponed.failed else run.put_off)(postponed.pause, postponed.notes)
         if postponed.pause.reason is PauseReason.NETWORK:
             self._context.environment.reachability.missed()
-        self._pause(run)
+        self._keep(run, self._pause)
+
+    def _keep(self, run: Run, waiting: Callable[[Run], bool]) -> None:
+        """Let a run wait; end it if it was cancelled after its work and before its wait."""
+        if not waiting(run) and run.taken_back is not None:
+            run.fail(self._taken_back(run, Cancelled(run.taken_back)))
 
     def _taken_back(self, run: Run, error: Cancelled) -> Cancelled:
         """Undo the work at the server after a cancellation; return the error with what remains there."""
@@ -169,9 +174,8 @@ class Executor:
         if _makes_way(run, error):
             run.give_way()
             log.info("change %d: %s", run.change.id, error)
-            self._make_way(
-                run
-            )  # end immediately, because the change that goes first is more urgent than reading the card
+            # End immediately, because the change that goes first is more urgent than reading the card.
+            self._keep(run, self._make_way)
             return
         if isinstance(error, Cancelled) and run.taken_back is not None and not error.details:
             error = Cancelled(run.taken_back)  # whatever has ended its waits
@@ -261,7 +265,7 @@ class Executor:
         run.postpone(retry.pause, retry.notes)
         if retry.pause.reason is PauseReason.NETWORK:
             around.reachability.missed()
-        self._pause(run)
+        self._keep(run, self._pause)
         if retry.pause.reason is PauseReason.TIME:
             around.clock.await_set()
         return True

@@ -102,29 +102,37 @@ class ChangeQueue:
         others = [each.change for each in (*self._queue, *([self._running] if self._running else []))]
         return [_rank(each, card=card, others=others) for each in runs]
 
-    def pause(self, run: Run) -> None:
-        """Keep a change that waits for another attempt, while others use the card."""
+    def pause(self, run: Run) -> bool:
+        """Keep a change that waits for another attempt, while others use the card.
+
+        Returns:
+            False if the change was cancelled in the meantime: it is not kept, and the caller ends it.
+        """
         with self._lock:
-            if run.taken_back is not None and not run.stopped:  # the answer came at this moment
-                run.fail(Cancelled(run.taken_back))
-                return
+            if run.taken_back is not None and not run.stopped:
+                return False
             self._paused.add(run)
             pause = run.change.pause
             if pause is not None and pause.reason is PauseReason.JOURNAL and self._store.writable:
                 self._paused.release(
                     PauseReason.JOURNAL
                 )  # the cancellation came before the run could detect it
+        return True
 
     def pause_again(self, change: Change) -> None:
         """Keep a change that was already waiting when lpad ended."""
         self.pause(self._run_of(change))
 
-    def make_way(self, run: Run) -> None:
-        """Accept a run that has released the card: queue it again, or keep it waiting."""
+    def make_way(self, run: Run) -> bool:
+        """Accept a run that has released the card: queue it again, or keep it waiting.
+
+        Returns:
+            False if the change was cancelled in the meantime: it is not kept, and the caller ends it.
+        """
         with self._lock:
-            if run.taken_back is not None:  # the answer came at this moment
-                run.fail(Cancelled(run.taken_back))
-            elif run.change.question is not None:
+            if run.taken_back is not None:
+                return False
+            if run.change.question is not None:
                 self._asked.add(run)
             elif run.released:
                 self._answered(run)
