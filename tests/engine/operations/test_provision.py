@@ -352,9 +352,9 @@ def test_cancelling_releases_the_reservation(desk: PlatformLab) -> None:
 @pytest.mark.parametrize("step", ["put_off", "give_way"])
 @pytest.mark.parametrize("undo", [True, False])
 def test_cancelled_between_the_work_and_the_wait(
-    desk: PlatformLab, monkeypatch: pytest.MonkeyPatch, step: str, undo: bool
+    desk: PlatformLab, monkeypatch: pytest.MonkeyPatch, *, step: str, undo: bool
 ) -> None:
-    """A change that is cancelled when its work has ended and its wait has not begun ends as a waiting one does."""
+    """A change that is cancelled after its work and before its wait ends like one that waits."""
     if step == "put_off":
         desk.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     else:

@@ -141,6 +141,7 @@ class ChangeQueue:
             else:
                 self._again(run)
             self._lock.notify_all()
+            return True
 
     def await_answer(self, change: Change, seconds: float) -> None:
         """Keep a change that waited for an answer when lpad ended, for the remaining seconds."""
