@@ -36,8 +36,8 @@ from lpad.codec.qmi import control as qmi_control
 from lpad.codec.qmi import data_session as qmi_data_session
 from lpad.codec.qmi import device as qmi_device
 from lpad.codec.qmi import framing as qmi_framing
+from lpad.codec.qmi import message_parameters as qmi_values
 from lpad.codec.qmi import network as qmi_network
-from lpad.codec.qmi import values as qmi_values
 from lpad.codec.qmi.framing import Kind as QmiKind
 from lpad.codec.qmi.framing import Message as QmiMessage
 from lpad.lpa.discovery import Discovery
@@ -46,7 +46,7 @@ from lpad.lpa.euicc import Euicc
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.route import Route
-from lpad.remote.trust.trust import Trust
+from lpad.remote.trust.trust_anchors import Trust
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.pki.pki import Pki
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
     from lpad.codec.es10 import Intent
     from lpad.codec.mbim.information_buffer import Information
-    from lpad.codec.qmi.values import Body
+    from lpad.codec.qmi.message_parameters import Body
     from lpad.lpa.download import Offer
     from lpad.protocol.download_session import Step
     from lpad.remote.https.connection import HttpAnswer

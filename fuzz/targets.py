@@ -14,7 +14,7 @@ import msgspec
 
 from fuzz.whole_discovery import hold_discovery
 from fuzz.whole_download import hold_conversation
-from lpad.api.request import bodies
+from lpad.api.request import request_bodies as bodies
 from lpad.api.request.decoding import decoded
 from lpad.base.activation_code import ActivationCode
 from lpad.base.errors import InvalidValue, LpadError, MalformedError
@@ -60,8 +60,8 @@ from lpad.codec.qmi import control as qmi_control
 from lpad.codec.qmi import data_session as qmi_data_session
 from lpad.codec.qmi import device as qmi_device
 from lpad.codec.qmi import framing as qmi_framing
+from lpad.codec.qmi import message_parameters as qmi_values
 from lpad.codec.qmi import network as qmi_network
-from lpad.codec.qmi import values as qmi_values
 from lpad.codec.qmi.framing import Kind as QmiKind
 from lpad.codec.qmi.reassembly import Receiver as QmiReceiver
 from lpad.codec.x509.chain_certificate import SignedCertificate

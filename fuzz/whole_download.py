@@ -17,7 +17,7 @@ from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.euicc import Euicc
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.https.connection import HttpAnswer
-from lpad.remote.trust.trust import Trust
+from lpad.remote.trust.trust_anchors import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

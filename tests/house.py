@@ -49,7 +49,7 @@ APART: dict[str, tuple[frozenset[str], frozenset[str]]] = {
 SEES: dict[str, frozenset[str]] = {
     room: frozenset(seen.split())
     for room, seen in {
-        "base": "base/details",
+        "base": "base/error_details",
         "base/log": "base",
         "codec": "codec/messages codec/x509 codec/asn1 codec/mbim codec/qmi",
         "codec/messages": "codec/x509 codec/asn1",
@@ -165,7 +165,7 @@ INDOORS = frozenset(
 HOMES: dict[str, frozenset[str]] = {
     library: frozenset(homes.split())
     for library, homes in {
-        "PIL": "cli/session/qr_code_picture.py",
+        "PIL": "cli/session/qr_code_reading.py",
         "asn1tools": "simulator/asn1/schema.py",
         "click": "cli/",
         "cryptography": "simulator/",
@@ -178,13 +178,13 @@ HOMES: dict[str, frozenset[str]] = {
         "prometheus_client": "api/handlers/metrics.py",
         "pytest": "testing/plugin.py",
         "rich": "cli/terminal/tables_and_bars.py",
-        "segno": "cli/commands/qr_code_command.py",
+        "segno": "cli/commands/activation_code_qr_command.py",
         "serial": "card/port/serial_line.py",
         "smartcard": "card/pcsc/calls.py",
         "sqlite3": "engine/journal/",
         "starlette": "api/ daemon/daemon.py",
         "uvicorn": "api/server/",
-        "zxingcpp": "cli/session/qr_code_picture.py",
+        "zxingcpp": "cli/session/qr_code_reading.py",
         "yaml": "settings/parsing/yaml_document.py card/quirks/quirk_files.py"
         " provisioning/declared/platform_file.py simulator/personalities.py",
     }.items()

@@ -34,7 +34,11 @@ READING = {
     ): "a file's name, which has a number, too",
     ("engine/journal/file/repair.py", "new_report", "datetime.now"): PEOPLE,
     ("engine/events/happening.py", "", "time.time"): PEOPLE,
-    ("engine/webhooks/attempt.py", "attempt", "time.time"): "a signature's time, which receivers compare",
+    (
+        "engine/webhooks/delivery_attempt.py",
+        "attempt",
+        "time.time",
+    ): "a signature's time, which receivers compare",
     ("remote/https/retry_after.py", "retry_after", "time.time"): ANSWER,
     ("remote/trust/trust_files.py", "read_trust_file", "time.time"): CERTIFICATE,
     ("remote/trust/tls_failure.py", "untrusted", "time.time"): UNSET,

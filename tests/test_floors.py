@@ -94,7 +94,7 @@ BROKEN = [
     (
         plan.sight,
         {
-            "engine/switch/switch.py": "from lpad.engine.worker import presence",
+            "engine/switch/verified_switch.py": "from lpad.engine.worker import presence",
             "engine/worker/presence.py": "",
         },
         "engine/switch does not see engine/worker",

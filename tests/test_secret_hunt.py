@@ -32,10 +32,10 @@ STARTING = re.compile(
     re.MULTILINE,
 )
 MAY_START_PROCESSES = {
-    "cli/session/qr_code_picture.py",
+    "cli/session/qr_code_reading.py",
     "cli/setup/service_restart.py",
     "cli/simulated/demo.py",
-    "network/owner_program.py",
+    "network/owner_program_run.py",
     "testing/daemon_process.py",
     "testing/simulated_gateway.py",
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from faults.injected.cut import Counted, Cut, Kind, Outage
 from lpad.simulator.smdp.functions.faults import TlsIdentity
-from lpad.simulator.smdp.functions.functions import HttpAnswer
+from lpad.simulator.smdp.functions.function_table import HttpAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

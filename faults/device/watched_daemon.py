@@ -73,7 +73,7 @@ def shorten() -> None:
     from lpad.engine.journal import write_retry  # noqa: PLC0415 - likewise
     from lpad.engine.operations import provision  # noqa: PLC0415 - likewise
     from lpad.engine.outbox import delivery, outbox, owed_cancellations  # noqa: PLC0415 - likewise
-    from lpad.engine.provisioning import look_times  # noqa: PLC0415 - likewise
+    from lpad.engine.provisioning import query_times  # noqa: PLC0415 - likewise
     from lpad.engine.switch import condition_watch  # noqa: PLC0415 - after SQLite is watched
     from lpad.engine.unattended import rescue  # noqa: PLC0415 - after SQLite is watched
     from lpad.engine.worker import presence  # noqa: PLC0415 - after SQLite is watched
@@ -82,7 +82,7 @@ def shorten() -> None:
     overtaking.QUIET = 1.0
     for backoff in (
         delivery.BACKOFF,
-        look_times.BACKOFF,
+        query_times.BACKOFF,
         owed_cancellations.BACKOFF,
         rescue.BACKOFF,
         *retry_rules.BACKOFF.values(),
@@ -97,7 +97,7 @@ def shorten() -> None:
     # A daemon that starts after the limit checks the condition once more; the harness waits no longer than a
     # minute in all.
     condition_watch.LAST_LOOK = 5.0
-    vars(look_times)["wait"] = lambda looks, **_least: look_times.BACKOFF.after(looks)
+    vars(query_times)["wait"] = lambda looks, **_least: query_times.BACKOFF.after(looks)
     vars(condition_watch)["ASKED_AGAIN"] = 1.0
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from faults.device.step_counter import Peer, StepCounter
     from lpad.simulator.euicc.card import SoftCard
     from lpad.simulator.smdp.functions.faults import ActiveFaults
-    from lpad.simulator.smdp.functions.functions import HttpAnswer
+    from lpad.simulator.smdp.functions.function_table import HttpAnswer
 
 
 class WatchedCard:

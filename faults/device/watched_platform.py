@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from faults.device.step_counter import Peer, StepCounter
     from lpad.simulator.pki.pki import Pki
     from lpad.simulator.platform.http_message import Request
-    from lpad.simulator.platform.vendor import Faulty
-    from lpad.simulator.smdp.functions.functions import HttpAnswer
+    from lpad.simulator.platform.platform_base import Faulty
+    from lpad.simulator.smdp.functions.function_table import HttpAnswer
     from lpad.simulator.smdp.store.order import Order
     from lpad.simulator.smdp.store.orders import Orders
 

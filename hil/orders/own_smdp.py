@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.identifiers import Eid, Iccid
-from lpad.cli.simulated.new_order import add_order
+from lpad.cli.simulated.order_creation import add_order
 from lpad.simulator.pki.pki import Pki
 from lpad.simulator.profile_package.saip import parse
 from lpad.simulator.smdp.functions.faults import TlsIdentity

@@ -23,10 +23,10 @@ import yaml
 
 from card.private_pcscd import FIRST, SECOND, PrivatePcscd, wait_for_cards
 from lpad.base.identifiers import Eid
-from lpad.cli.simulated.new_order import add_order
+from lpad.cli.simulated.order_creation import add_order
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.euicc.chip.behaviour import Answers, CardBehaviour
-from lpad.simulator.modem.contexts import Subscription
+from lpad.simulator.modem.pdp_contexts import Subscription
 from lpad.simulator.modem.pty_modem import PtyModem
 from lpad.simulator.personalities import find_personality
 from lpad.simulator.pki.pki import Pki
@@ -36,7 +36,7 @@ from lpad.simulator.virtual_reader import VirtualReaderCard
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.simulator.modem.commands import Card
+    from lpad.simulator.modem.at_commands import Card
 
 EIDS = {
     "first-reader": "89049032000000000000000000000066",

@@ -12,20 +12,20 @@ from card.link_contract import EID, GET_EID, soon
 from card.scripted_card import ScriptedCard
 from lpad.base.errors import CardBusy, CardError, CardUnreachable
 from lpad.card.isdr.isdr import isdr_session
-from lpad.card.link.card_report import CardReport
+from lpad.card.link.card_change_reports import CardReport
+from lpad.card.link.connection_reports import Listening
 from lpad.card.link.diagnostics import facts_of
 from lpad.card.link.isdr_aids import isdr_aids
-from lpad.card.link.listening import Listening
 from lpad.card.modem.iccid import read_iccid
 from lpad.card.port.control_port import open_control_port
 from lpad.card.port.hotplug import PortWatch
 from lpad.card.port_kinds import ModemPort
 from lpad.card.probe import probe
+from lpad.simulator.mbim.behaviour import MbimHabits
 from lpad.simulator.mbim.control_port import MbimModem
-from lpad.simulator.mbim.habits import MbimHabits
 from lpad.simulator.modem.pty_modem import PtyModem
+from lpad.simulator.qmi.behaviour import QmiHabits
 from lpad.simulator.qmi.control_port import QmiModem
-from lpad.simulator.qmi.habits import QmiHabits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ from lpad.base.errors import CardBusy, CardError, CardUnreachable
 from lpad.base.identifiers import ISD_R
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.pcsc.calls import CARD_PRESENT, Connection, Context
-from lpad.card.pcsc.failure import PROTO_MISMATCH
+from lpad.card.pcsc.error_codes import PROTO_MISMATCH
 from lpad.card.pcsc.pcsc_link import PcscLink, open_pcsc_link
 from lpad.protocol.apdu import Apdu, store_data
 from lpad.simulator.virtual_reader import VirtualReaderCard

@@ -14,7 +14,7 @@ from lpad.base.identifiers import Iccid
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.pcsc.pcsc_link import open_pcsc_link
 from lpad.lpa.euicc import Euicc
-from lpad.remote.trust.trust import Trust
+from lpad.remote.trust.trust_anchors import Trust
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.euicc.chip.behaviour import Answers, CardBehaviour
 from lpad.simulator.pki.pki import Pki

@@ -13,7 +13,7 @@ import pytest
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy, CardError, CardUnreachable
 from lpad.card.pcsc.call_thread import CallThread, OverdueError
-from lpad.card.pcsc.failure import failure, is_lost
+from lpad.card.pcsc.error_codes import failure, is_lost
 from lpad.card.pcsc.other_programs import programs_using_pcsc
 from lpad.card.pcsc.reader_choice import choose_reader
 from lpad.card.port.link_refused import LinkRefused

@@ -9,10 +9,10 @@ from click.testing import CliRunner
 
 from lpad.cli.offline_probe import probe
 from lpad.simulator.euicc.card import SoftCard
+from lpad.simulator.mbim.behaviour import MbimHabits
 from lpad.simulator.mbim.control_port import MbimModem
-from lpad.simulator.mbim.habits import MbimHabits
+from lpad.simulator.qmi.behaviour import QmiHabits
 from lpad.simulator.qmi.control_port import QmiModem
-from lpad.simulator.qmi.habits import QmiHabits
 
 if TYPE_CHECKING:
     from pathlib import Path

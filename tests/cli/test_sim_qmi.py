@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from lpad.cli.simulated.sim import sim
 from lpad.codec.qmi import control
 from lpad.codec.qmi.framing import Kind, Message, encode
+from lpad.codec.qmi.message_parameters import decode
 from lpad.codec.qmi.reassembly import Receiver
 from lpad.codec.qmi.services import Service
-from lpad.codec.qmi.values import decode
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from lpad.engine.policy.provisioning import FROM_DEFAULT_SMDP
 from lpad.network.at_applier import AtApplier
 from lpad.network.command_applier import CommandApplier
 from lpad.network.hooks import Hooks
-from lpad.simulator.modem.contexts import Subscription
+from lpad.simulator.modem.pdp_contexts import Subscription
 from network.runner_bench import runner
 
 if TYPE_CHECKING:

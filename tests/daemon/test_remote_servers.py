@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from lpad.base.errors import InvalidSettings
 from lpad.daemon.remote_servers import load_route, load_trust
-from lpad.remote.trust.trust import Offer
+from lpad.remote.trust.trust_anchors import Offer
 from lpad.settings import SettingsFile
 from lpad.simulator.pki import certificate_making as making
 from lpad.simulator.pki.credential import Curve

@@ -14,7 +14,7 @@ from lpad.base.cancellation import Cancellation
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled
 from lpad.dbus.bus import Bus
-from lpad.dbus.failures import BusRefused, BusUnanswered, BusUnreachable
+from lpad.dbus.call_failures import BusRefused, BusUnanswered, BusUnreachable
 from lpad.dbus.modem_inhibition import inhibit
 from lpad.dbus.unmanaged_modem import return_all
 

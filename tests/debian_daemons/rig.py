@@ -21,7 +21,7 @@ from debian_daemons.modem_front import ModemFront
 from lpad.base.deadline import Deadline
 from lpad.base.identifiers import Iccid
 from lpad.dbus.bus import Bus
-from lpad.dbus.failures import BusRefused
+from lpad.dbus.call_failures import BusRefused
 from lpad.dbus.message import Call
 from lpad.dbus.modem_inhibition import inhibit
 from lpad.dbus.properties import Properties

@@ -9,7 +9,7 @@ import pytest
 from debian_daemons.rig import CONNECTING, UID, soon, until
 from lpad.base.deadline import Deadline
 from lpad.dbus.bus import Bus
-from lpad.dbus.failures import BusUnanswered
+from lpad.dbus.call_failures import BusUnanswered
 from lpad.dbus.modem_inhibition import inhibit
 
 if TYPE_CHECKING:

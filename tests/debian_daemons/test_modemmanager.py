@@ -12,11 +12,11 @@ from debian_daemons.rig import soon
 from debian_daemons.test_networkmanager import SETTINGS_A, SETTINGS_B, A, B, wanted
 from lpad.dbus.signal_watch import SignalWatch
 from lpad.network.applier import Applied, Failed, State
-from lpad.network.layer_names import Layer
+from lpad.network.connection_layers import Layer
 from lpad.network.modemmanager.applier import ModemManagerApplier
 from lpad.network.modemmanager.modem import CONNECTED
-from lpad.network.network_cause import Cause, Procedure
 from lpad.network.network_settings import NetworkSettings
+from lpad.network.reject_cause import Cause, Procedure
 
 if TYPE_CHECKING:
     from collections.abc import Callable

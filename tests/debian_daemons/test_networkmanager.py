@@ -15,10 +15,10 @@ import pytest
 from debian_daemons.rig import soon, until
 from lpad.dbus.signal_watch import SignalWatch
 from lpad.network.applier import Applied, Failed, State, TryAgain, Wanted
-from lpad.network.layer_names import Layer
-from lpad.network.network_cause import Cause, Procedure
+from lpad.network.connection_layers import Layer
 from lpad.network.network_settings import Authentication, IpType, NetworkSettings
 from lpad.network.networkmanager.applier import NetworkManagerApplier
+from lpad.network.reject_cause import Cause, Procedure
 from network.gateway_double import ModemInSlot
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
     from lpad.simulator.smdp.functions.faults import ActiveFaults
-    from lpad.simulator.smdp.functions.functions import HttpAnswer
+    from lpad.simulator.smdp.functions.function_table import HttpAnswer
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from lpad.engine.running.metric_counters import Counters
 from lpad.engine.running.operation_context import Timeouts
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.trust.trust import Trust
+from lpad.remote.trust.trust_anchors import Trust
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.modem.pty_modem import PtyModem
 from lpad.simulator.profile_package.made_up_profile import made_up_profile

@@ -15,7 +15,7 @@ from lpad.engine.policy.networking import NetworkPolicy
 from lpad.network.applier import Applied, Connection, Failed, TryAgain
 from lpad.network.at_applier import AtApplier
 from lpad.network.chosen_settings import Pattern
-from lpad.network.layer_names import Layer
+from lpad.network.connection_layers import Layer
 from lpad.network.network_settings import NetworkSettings
 
 if TYPE_CHECKING:

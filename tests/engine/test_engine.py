@@ -17,7 +17,7 @@ from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import Kind, QuestionKind, State
 from lpad.engine.change.params import RefreshParams
 from lpad.engine.operations.operations import OPERATIONS
-from lpad.engine.running.answer import Answer
+from lpad.engine.running.change_answer import Answer
 from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.simulator.euicc.card import SoftCard

@@ -25,11 +25,11 @@ from lpad.base.guard_condition import Condition, ConditionKind
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.guard import Phase
 from lpad.engine.policy.switching import SwitchPolicy
-from lpad.engine.running.answer import Answer
+from lpad.engine.running.change_answer import Answer
 from lpad.engine.running.condition_check import SOURCES, Look, Source, look
-from lpad.engine.snapshot import reading
+from lpad.engine.snapshot import card_reading
 from lpad.engine.snapshot.snapshot import CardState
-from lpad.engine.switch import condition_watch, guarded_switch, switch
+from lpad.engine.switch import condition_watch, guarded_switch, verified_switch
 from lpad.engine.switch import rollback as going_back
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def test_a_mistake_in_lpad_behind_the_switch_takes_it_back(
 ) -> None:
     """A mistake in lpad after the card has switched, but before the guard, leads to a rollback."""
     with guarding(tmp_path, pki) as lab:
-        monkeypatch.setattr(guarded_switch, "switch", failing_after(switch.switch))
+        monkeypatch.setattr(guarded_switch, "switch", failing_after(verified_switch.switch))
         assert rolled_back(ended(lab, REGISTERED))["reason"] == "internal-error"
         assert enabled(lab) == FIRST
     assert "ZeroDivisionError" in caplog.text
@@ -110,7 +110,7 @@ def test_a_mistake_in_lpad_on_the_way_back_leads_to_the_next_profile(
     policy = SwitchPolicy(fallback=(THIRD,))
     with time_lapse() as pass_by, guarding(tmp_path, pki, registration={SECOND: 2}, policy=policy) as lab:
         lab.install(iccid=THIRD, name="Third")
-        monkeypatch.setattr(going_back, "switch", failing_after(switch.switch))
+        monkeypatch.setattr(going_back, "switch", failing_after(verified_switch.switch))
         details = rolled_back(out_of_time(lab, pass_by, REGISTERED, seen="searching"))
         assert details["enabled"] == THIRD
     assert "ZeroDivisionError" in caplog.text
@@ -141,7 +141,7 @@ def test_stopped_while_the_card_is_looked_for_nothing_is_begun(
         lab.until(lambda: lab.engine.snapshot(CARD), lambda card: card.state is CardState.ABSENT)
         lab.modem.come_back()
         with monkeypatch.context() as slow:
-            slow.setattr(reading, "read_card", _stopping(lab, reading.read_card))
+            slow.setattr(card_reading, "read_card", _stopping(lab, card_reading.read_card))
             asked = lab.submit(Kind.REFRESH)
             lab.until_true(lambda: not lab.engine._workers.of(CARD).alive)
         lab.stop()

@@ -9,7 +9,7 @@ import pytest
 from engine.lab import CARD, FIRST, SECOND, Lab
 from lpad.engine.change.change import Kind, State
 from lpad.engine.policy.switching import SwitchPolicy
-from lpad.engine.snapshot import reading
+from lpad.engine.snapshot import card_reading
 from lpad.engine.snapshot.snapshot import CardState
 
 if TYPE_CHECKING:
@@ -72,14 +72,14 @@ def test_mistake_in_lpad_over_one_profile(lab: Lab, monkeypatch: pytest.MonkeyPa
     lab.install()
     lab.install(iccid=SECOND)
     lab.stop()
-    right = reading._profile
+    right = card_reading._profile
 
     def mistaken(info: ProfileInfo) -> Profile:
         if str(info.iccid) == SECOND:
             raise ValueError("a mistake")
         return right(info)
 
-    monkeypatch.setattr(reading, "_profile", mistaken)
+    monkeypatch.setattr(card_reading, "_profile", mistaken)
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
     snapshot = lab.engine.snapshot(CARD)
     assert [each.iccid for each in snapshot.profiles] == [FIRST]

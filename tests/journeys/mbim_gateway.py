@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from journeys.gateway import Gateway
 from journeys.hourly_daemon import hourly_daemon
+from lpad.simulator.mbim.behaviour import MbimHabits
 from lpad.simulator.mbim.control_port import MbimModem
-from lpad.simulator.mbim.habits import MbimHabits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

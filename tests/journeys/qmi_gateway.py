@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from journeys.gateway import Gateway
 from journeys.hourly_daemon import hourly_daemon
+from lpad.simulator.qmi.behaviour import QmiHabits
 from lpad.simulator.qmi.control_port import QmiModem
-from lpad.simulator.qmi.habits import QmiHabits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

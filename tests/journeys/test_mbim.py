@@ -16,7 +16,7 @@ from lpad.base.identifiers import Eid, Iccid
 from lpad.codec.mbim.messages import Action, Command
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, Basic, Extended
 from lpad.simulator.euicc.card import SoftCard
-from lpad.simulator.modem.contexts import Subscription
+from lpad.simulator.modem.pdp_contexts import Subscription
 from lpad.simulator.modem.personality import DENIED, SEARCHING, ModemPersonality, Notices
 
 if TYPE_CHECKING:

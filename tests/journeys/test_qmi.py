@@ -16,14 +16,14 @@ from lpad.base.identifiers import Eid, Iccid
 from lpad.codec.qmi.data_session import SetIpFamily, StartNetwork, StopNetwork
 from lpad.codec.qmi.services import Service, Uim
 from lpad.simulator.euicc.card import SoftCard
-from lpad.simulator.modem.contexts import Subscription
+from lpad.simulator.modem.pdp_contexts import Subscription
 from lpad.simulator.modem.personality import DENIED, SEARCHING, ModemPersonality, Notices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lpad.codec.qmi.values import Body
+    from lpad.codec.qmi.message_parameters import Body
     from lpad.simulator.qmi.control_port import QmiModem
     from lpad.simulator.qmi.function import QmiFunction
 

@@ -9,7 +9,7 @@ import pytest
 
 from journeys.gateway import CARD, PATIENCE, Gateway
 from lpad.client import ApiError
-from lpad.engine.provisioning import look_times
+from lpad.engine.provisioning import query_times
 from lpad.provisioning.declared.platform_file import shipped
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.platform.reservations import Line, Pace
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lpad.client import Change
     from lpad.simulator.platform.http_message import Answer, Request
-    from lpad.simulator.platform.vendor import Faulty
+    from lpad.simulator.platform.platform_base import Faulty
 
 NO_LINES = ("soracom", "yoni")
 """Platforms that activate a line by themselves."""
@@ -231,6 +231,6 @@ def test_a_new_profile_that_no_network_serves() -> None:
 
 def test_the_pace_of_looks() -> None:
     """The first queries come after seconds, later ones after an hour, each spread by a fifth."""
-    backoff = look_times.BACKOFF
+    backoff = query_times.BACKOFF
     assert 12 <= backoff.after(1) <= 18
     assert 2880 <= backoff.after(99) <= 4320

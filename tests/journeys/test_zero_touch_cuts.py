@@ -11,7 +11,7 @@ from journeys.test_zero_touch import provided
 
 if TYPE_CHECKING:
     from lpad.simulator.platform.http_message import Answer, Request
-    from lpad.simulator.platform.vendor import Faulty
+    from lpad.simulator.platform.platform_base import Faulty
 
 CALLS = {"desk": ("find", "order", "look", "activate"), "kore": ("token", "order", "activate")}
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from lpad.lpa.download import Offer
     from lpad.lpa.install_policy import InstallPolicy
-    from lpad.remote.trust.trust import Trust
+    from lpad.remote.trust.trust_anchors import Trust
     from lpad.simulator.euicc.card import SoftCard
     from lpad.simulator.smdp.server import SmDp
     from lpad.simulator.smdp.store.order import Order as ServersOrder

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpa.bench import Bench
-from lpad.remote.trust.trust import Trust
+from lpad.remote.trust.trust_anchors import Trust
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.pki.credential import Curve
 from lpad.simulator.smdp.server import SmDp

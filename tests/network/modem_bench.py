@@ -17,21 +17,21 @@ from lpad.codec.mbim.information_buffer import decode
 from lpad.codec.mbim.messages import Action, Command
 from lpad.codec.mbim.services import BASIC_CONNECT, Basic
 from lpad.codec.qmi.data_session import StartNetwork
-from lpad.codec.qmi.values import decode as decode_parameters
+from lpad.codec.qmi.message_parameters import decode as decode_parameters
 from lpad.engine.running.card.modem_for_appliers import ModemAtHand
 from lpad.engine.running.card.open_card import Card, CardPort
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem
+from lpad.simulator.qmi.behaviour import QmiHabits
 from lpad.simulator.qmi.control_port import QmiModem
-from lpad.simulator.qmi.habits import QmiHabits
 from network.applier_contract import NEW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lpad.simulator.mbim.habits import MbimHabits
+    from lpad.simulator.mbim.behaviour import MbimHabits
 
 _READ_BINARY = 0xB0
 

@@ -9,10 +9,10 @@ import pytest
 from lpad.base.deadline import Deadline
 from lpad.network.applier import Applied, Failed, State, TryAgain, Wanted
 from lpad.network.at_applier import AtApplier
-from lpad.network.layer_names import Layer
-from lpad.network.network_cause import Cause, Procedure
+from lpad.network.connection_layers import Layer
 from lpad.network.network_settings import InitialBearer, IpType, NetworkSettings
-from lpad.simulator.modem.contexts import Subscription
+from lpad.network.reject_cause import Cause, Procedure
+from lpad.simulator.modem.pdp_contexts import Subscription
 from network.applier_contract import EID, NEW, OLD, PASSWORD, WITH_SECRET, ApplierContract, Bench, soon
 from network.modem_bench import Rig, rig
 

@@ -11,11 +11,11 @@ from lpad.card.quirks.quirks import AtTimeouts
 from lpad.codec.mbim.services import BASIC_CONNECT, Basic
 from lpad.network.applier import Applied, Connection, Failed, State, TryAgain, Wanted
 from lpad.network.at_applier import AtApplier
+from lpad.network.connection_layers import Layer
 from lpad.network.hook_runner_client import environment
-from lpad.network.layer_names import Layer
-from lpad.network.network_cause import Cause, Procedure
 from lpad.network.network_settings import Authentication, IpType, NetworkSettings
-from lpad.simulator.modem.contexts import Subscription
+from lpad.network.reject_cause import Cause, Procedure
+from lpad.simulator.modem.pdp_contexts import Subscription
 from lpad.simulator.modem.personality import DENIED, HOME, SEARCHING
 from network.applier_contract import EID, NEW, OLD, PASSWORD, soon
 from network.modem_bench import IccidCard, MbimRig, mbim_rig

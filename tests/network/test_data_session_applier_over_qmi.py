@@ -13,10 +13,10 @@ from lpad.codec.qmi import data_session
 from lpad.codec.qmi.services import Service
 from lpad.network.applier import Applied, Connection, Failed, State, TryAgain, Wanted
 from lpad.network.at_applier import AtApplier
-from lpad.network.layer_names import Layer
-from lpad.network.network_cause import Cause, Procedure
+from lpad.network.connection_layers import Layer
 from lpad.network.network_settings import Authentication, IpType, NetworkSettings
-from lpad.simulator.modem.contexts import Context, Subscription
+from lpad.network.reject_cause import Cause, Procedure
+from lpad.simulator.modem.pdp_contexts import Context, Subscription
 from lpad.simulator.modem.personality import DENIED, HOME, SEARCHING
 from lpad.simulator.qmi.data_calls import DataCall
 from lpad.simulator.qmi.function import QmiClient

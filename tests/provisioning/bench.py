@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lpad.base.deadline import Deadline
-from lpad.provisioning.declared.openable_platform import OpenablePlatform, PlatformSettings
+from lpad.provisioning.declared.platform_opening import OpenablePlatform, PlatformSettings
 from lpad.provisioning.platform_interface import Wish
 from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.route import Route

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.specs.openapi import checks
 
 from lpad.provisioning.declared.platform_file import shipped
-from lpad.simulator.platform import vendors
+from lpad.simulator.platform import platform_kinds
 from provisioning.bench import EID, Bench
 from provisioning.openapi_documents import document, prefix
 from provisioning.platform_adapter import session_for
@@ -78,20 +78,20 @@ def _headers(make: Callable[[Double], dict[str, str]]) -> Callable[[Double], Cal
 
 
 def _kore(double: Double) -> dict[str, str]:
-    form = {"grant_type": "client_credentials", **vendors.CREDENTIALS["kore"]}
+    form = {"grant_type": "client_credentials", **platform_kinds.CREDENTIALS["kore"]}
     return {
         "Authorization": f"Bearer {double.token('/api-services/v1/auth/token', data=form)['access_token']}"
     }
 
 
 def _soracom(double: Double) -> dict[str, str]:
-    known = vendors.CREDENTIALS["soracom"]
+    known = platform_kinds.CREDENTIALS["soracom"]
     token = double.token("/v1/auth", json={"authKeyId": known["key_id"], "authKey": known["key"]})
     return {"X-Soracom-API-Key": token["apiKey"], "X-Soracom-Token": token["token"]}
 
 
 def _yoni(_: Double) -> Callable[[Any], Any]:
-    known = vendors.CREDENTIALS["yoni"]
+    known = platform_kinds.CREDENTIALS["yoni"]
 
     def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
         moment = str(round(time.time() * 1000))
@@ -104,12 +104,14 @@ def _yoni(_: Double) -> Callable[[Any], Any]:
 
 
 _AUTH: dict[str, Callable[[Double], Any]] = {
-    "desk": _headers(lambda _: {"Authorization": f"Bearer {vendors.CREDENTIALS['desk']['key']}"}),
+    "desk": _headers(lambda _: {"Authorization": f"Bearer {platform_kinds.CREDENTIALS['desk']['key']}"}),
     "kore": _headers(_kore),
     "soracom": _headers(_soracom),
-    "telnyx": _headers(lambda _: {"Authorization": f"Bearer {vendors.CREDENTIALS['telnyx']['api_key']}"}),
-    "things": _headers(lambda _: {"Authorization": f"Token {vendors.CREDENTIALS['things']['key']}"}),
-    "twilio": lambda _: tuple(vendors.CREDENTIALS["twilio"].values()),
+    "telnyx": _headers(
+        lambda _: {"Authorization": f"Bearer {platform_kinds.CREDENTIALS['telnyx']['api_key']}"}
+    ),
+    "things": _headers(lambda _: {"Authorization": f"Token {platform_kinds.CREDENTIALS['things']['key']}"}),
+    "twilio": lambda _: tuple(platform_kinds.CREDENTIALS["twilio"].values()),
     "yoni": _yoni,
 }
 
@@ -132,7 +134,7 @@ def doubles(tmp_path_factory: pytest.TempPathFactory, pki: Pki) -> Iterator[Call
 def operations_of(like: str) -> list[Any]:
     """Return the operations of a platform's document that the double has."""
     schema = schemathesis.openapi.from_dict(document(like))
-    host = vendors.VENDORS[like].hosts[0]
+    host = platform_kinds.VENDORS[like].hosts[0]
     schema.config.update(base_url=f"https://{host}{prefix(like)}")
     results: list[Any] = list(schema.get_all_operations())
     return [

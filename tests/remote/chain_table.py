@@ -23,7 +23,7 @@ from lpad.remote.es9plus import Es9Plus
 from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.route import Route
 from lpad.remote.trust.anchor_named_by_card import CardTrust
-from lpad.remote.trust.trust import Offer, Trust
+from lpad.remote.trust.trust_anchors import Offer, Trust
 from remote.forge import NAME
 from remote.scripted_server import Reply, ScriptedServer
 from remote.server_chains import CASES, World

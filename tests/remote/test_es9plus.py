@@ -22,7 +22,7 @@ from remote.bench import NAME
 from remote.scripted_server import SUCCESS, Reply, Seen
 
 if TYPE_CHECKING:
-    from lpad.remote.trust.trust import Trust
+    from lpad.remote.trust.trust_anchors import Trust
     from remote.bench import Bench
 
 PLENTY = 30.0

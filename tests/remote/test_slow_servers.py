@@ -25,7 +25,7 @@ from remote.scripted_server import Reply
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lpad.remote.trust.trust import Trust
+    from lpad.remote.trust.trust_anchors import Trust
     from remote.bench import Bench
     from remote.scripted_server import ScriptedServer
 

@@ -8,9 +8,9 @@ import lpad
 from lpad.api.description.operation_texts import TAGS
 from lpad.api.description.operations import operation_of, statuses_of
 from lpad.api.description.schemas import REF, schemas_of
-from lpad.api.description.variants import by_kind
-from lpad.api.request.bodies import NoBody
+from lpad.api.description.schemas_by_kind import by_kind
 from lpad.api.request.problem import Problem
+from lpad.api.request.request_bodies import NoBody
 from lpad.base.errors import details_by_kind
 from lpad.engine.change.kinds import KINDS
 

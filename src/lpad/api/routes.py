@@ -20,9 +20,9 @@ from lpad.api.handlers import (
     system,
     webhooks,
 )
-from lpad.api.request import bodies, views
-from lpad.api.request.bodies import NoBody
-from lpad.api.request.event_bodies import (
+from lpad.api.request import answer_bodies as views
+from lpad.api.request import request_bodies as bodies
+from lpad.api.request.event_delivery_bodies import (
     Acknowledgement,
     EventTypeList,
     ListenerList,
@@ -33,7 +33,8 @@ from lpad.api.request.event_bodies import (
     WebhookTestResult,
     WebhookView,
 )
-from lpad.api.request.page import IN_A_LIST
+from lpad.api.request.pagination import IN_A_LIST
+from lpad.api.request.request_bodies import NoBody
 from lpad.api.request.roles import Role
 from lpad.api.request.route import Route
 from lpad.engine.change.change import Change

@@ -56,7 +56,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_type_hints
 
-from lpad.base.details import card, request, server  # noqa: TC001 - get_type_hints reads them at run time
+from lpad.base.error_details import card, request, server  # noqa: TC001 - get_type_hints reads them at run time
 from lpad.base.redaction import redacted
 
 if TYPE_CHECKING:

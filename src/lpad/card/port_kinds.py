@@ -19,7 +19,7 @@ from lpad.card.port.lasting_names import PortNames
 from lpad.card.port.modem_manager_loan import PortLoan
 from lpad.card.port.port_protocol import PortProtocol, protocol_of
 from lpad.card.port.serial_line import SerialLine
-from lpad.card.port_return import PortReturn
+from lpad.card.port_handback import PortReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -109,7 +109,7 @@ class ModemPort(Frozen, kw_only=True):
             def open_port(name: str) -> Link:
                 protocol = protocol_of(name) or asked.get(name)
                 if protocol is None:
-                    from lpad.card.port.port_question import ask_protocol  # noqa: PLC0415 - only if sysfs tells no kind
+                    from lpad.card.port.port_protocol_query import ask_protocol  # noqa: PLC0415 - only if sysfs tells no kind
 
                     protocol = asked[name] = ask_protocol(name, deadline=deadline)
                 match protocol:

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from lpad.cli.session.lpactl_group import cli
+from lpad.cli.session.root_command import cli
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import OutputLostError, end_without_output
 
@@ -38,7 +38,7 @@ def _provision_command() -> None:
 
 
 def _qr_code_command() -> None:
-    from lpad.cli.commands import qr_code_command  # noqa: F401, PLC0415 - only its commands need it
+    from lpad.cli.commands import activation_code_qr_command  # noqa: F401, PLC0415 - only its commands need it
 
 
 def _showing_commands() -> None:

@@ -11,10 +11,10 @@ import click
 
 import lpad
 from lpad.base.errors import LpadError
-from lpad.cli import extras
+from lpad.cli import optional_dependencies
 from lpad.cli.terminal import exit_codes
-from lpad.cli.terminal.other_program import ProgramGroup
 from lpad.cli.terminal.output import Output, OutputLostError, end_without_output
+from lpad.cli.terminal.wrong_program import ProgramGroup
 
 
 def _demo() -> click.Command:
@@ -57,8 +57,8 @@ class _LazyGroup(ProgramGroup):
         return sorted([*super().list_commands(ctx), *_LOADED_WHEN_CALLED])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if (sentence := extras.lacking(cmd_name)) is not None:
-            return extras.unavailable(cmd_name, sentence)
+        if (sentence := optional_dependencies.lacking(cmd_name)) is not None:
+            return optional_dependencies.unavailable(cmd_name, sentence)
         load = _LOADED_WHEN_CALLED.get(cmd_name)
         return super().get_command(ctx, cmd_name) if load is None else load()
 

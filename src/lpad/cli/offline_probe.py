@@ -12,7 +12,7 @@ from lpad.base.identifiers import Aid
 from lpad.base.redaction import mask
 from lpad.card.available_ports import find_ports
 from lpad.card.port_kinds import ModemPort, ReaderPort
-from lpad.cli.setup.port_trial import try_port
+from lpad.cli.setup.port_or_reader_trial import try_port
 from lpad.cli.terminal.output import Output
 from lpad.cli.terminal.probe_report import print_report
 

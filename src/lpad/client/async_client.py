@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from lpad.client import wire
+from lpad.client import decoding
 from lpad.client.async_connection import AsyncConnection
 from lpad.client.client import DEFAULT_SOCKET, LONGEST_WAIT
 from lpad.client.connection import given
@@ -161,7 +161,7 @@ class AsyncClient:
 
     async def change(self, change_id: int, *, wait: float = 0) -> Change:
         """Return a change; with `wait` once it has ended or asks a question, or after that many seconds."""
-        return wire.decoded(
+        return decoding.decoded(
             await self._connection.request("GET", f"/v1/changes/{change_id}", wait=wait), Change
         )
 
@@ -256,7 +256,7 @@ class AsyncClient:
 
         The order stays at the platform. A change that works on the wish must be cancelled first.
         """
-        return wire.decoded(await self._connection.request("DELETE", _card(euicc, "wish")), Wish)
+        return decoding.decoded(await self._connection.request("DELETE", _card(euicc, "wish")), Wish)
 
     async def discover(
         self,
@@ -402,12 +402,12 @@ class AsyncClient:
         if password is not None:
             body["password"] = password
         path = f"{_profile(euicc, iccid)}/network"
-        return wire.decoded(await self._connection.request("PUT", path, body), Network)
+        return decoding.decoded(await self._connection.request("PUT", path, body), Network)
 
     async def clear_network(self, euicc: str, iccid: str) -> Network:
         """Clear a profile's own settings; return those that then apply to it."""
         path = f"{_profile(euicc, iccid)}/network"
-        return wire.decoded(await self._connection.request("DELETE", path), Network)
+        return decoding.decoded(await self._connection.request("DELETE", path), Network)
 
     async def set_default_smdp(self, euicc: str, address: str, *, wait: float = 0) -> Change:
         """Write the default SM-DP+ address into the card; an empty one removes it."""
@@ -467,7 +467,7 @@ class AsyncClient:
 
     async def cancel(self, change_id: int, *, wait: float = 0) -> Change:
         """Cancel a change."""
-        return wire.decoded(
+        return decoding.decoded(
             await self._connection.request("DELETE", f"/v1/changes/{change_id}", wait=wait), Change
         )
 
@@ -592,11 +592,11 @@ class AsyncListeners:
     async def acknowledge(self, name: str, position: int) -> Listener:
         """Report that a listener has processed all events up to this number."""
         answer = await self._connection.request("PUT", _listener(name), {"position": position})
-        return wire.decoded(answer, Listener)
+        return decoding.decoded(answer, Listener)
 
     async def forget(self, name: str) -> Listener:
         """Have the daemon forget a listener, whose events then no longer count as awaited."""
-        return wire.decoded(await self._connection.request("DELETE", _listener(name)), Listener)
+        return decoding.decoded(await self._connection.request("DELETE", _listener(name)), Listener)
 
 
 class AsyncWebhooks:
@@ -612,20 +612,20 @@ class AsyncWebhooks:
 
     async def test(self, name: str) -> WebhookTest:
         """Send a test event now, and return what the endpoint answers."""
-        return wire.decoded(await self._post(name, "test"), WebhookTest)
+        return decoding.decoded(await self._post(name, "test"), WebhookTest)
 
     async def pause(self, name: str) -> Webhook:
         """Have lpad send nothing to an endpoint until `resume`."""
-        return wire.decoded(await self._post(name, "pause"), Webhook)
+        return decoding.decoded(await self._post(name, "pause"), Webhook)
 
     async def resume(self, name: str) -> Webhook:
         """Have lpad continue with a paused or ended endpoint."""
-        return wire.decoded(await self._post(name, "resume"), Webhook)
+        return decoding.decoded(await self._post(name, "resume"), Webhook)
 
     async def redeliver(self, name: str, sequence: int | None = None) -> int:
         """Have lpad send an event again, or every set-aside event; return their number."""
         body = {} if sequence is None else {"sequence": sequence}
-        return wire.decoded(await self._post(name, "redeliver", body), Redelivered).events
+        return decoding.decoded(await self._post(name, "redeliver", body), Redelivered).events
 
     async def _post(self, name: str, action: str, body: dict[str, int] | None = None) -> bytes:
         path = f"/v1/webhooks/{quote(name, safe='')}/{action}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import h11
 
-from lpad.client import wire
+from lpad.client import decoding
 from lpad.client.connection import PATIENCE, given, mapped, page_of, request_of
 from lpad.client.http_socket import (
     LARGEST_HEAD,
@@ -47,13 +47,13 @@ class AsyncConnection:
 
     async def get(self, path: str, type_: type[_T], query: Mapping[str, object] | None = None) -> _T:
         """Return the typed content of a path."""
-        return wire.decoded(await self.request("GET", path, query=given(query)), type_)
+        return decoding.decoded(await self.request("GET", path, query=given(query)), type_)
 
     async def get_list(
         self, path: str, name: str, type_: type[_T], query: Mapping[str, object] | None = None
     ) -> Page[_T]:
         """Return the page of typed items with a name at a path."""
-        content = wire.decoded(await self.request("GET", path, query=given(query)), dict[str, Any])
+        content = decoding.decoded(await self.request("GET", path, query=given(query)), dict[str, Any])
         return page_of(content, name, type_)
 
     async def change(
@@ -68,7 +68,9 @@ class AsyncConnection:
     ) -> Change:
         """Request a change, which happens once even if the request is repeated; `key` None: a new key."""
         key = os.urandom(16).hex() if key is None else key
-        return wire.decoded(await self.request(method, path, body, query=query, wait=wait, key=key), Change)
+        return decoding.decoded(
+            await self.request(method, path, body, query=query, wait=wait, key=key), Change
+        )
 
     async def request(
         self,
@@ -96,7 +98,7 @@ class AsyncConnection:
                     raise
                 status, content = await self._answer(request, PATIENCE + wait)
         if status >= 400:
-            raise wire.problem(content, status=status)
+            raise decoding.problem(content, status=status)
         return content
 
     async def stream(self, path: str, query: Mapping[str, object]) -> AsyncGenerator[Event, None]:
@@ -110,8 +112,8 @@ class AsyncConnection:
             async with self._opened() as http:
                 status = await http.send(request_of("GET", path, query=query), patience=None)
                 if status >= 400:
-                    raise wire.problem(await http.whole(patience=PATIENCE), status=status)
-                reader = wire.EventReader()
+                    raise decoding.problem(await http.whole(patience=PATIENCE), status=status)
+                reader = decoding.EventReader()
                 async for chunk in http.body(patience=None):
                     for event in reader.feed(chunk):
                         yield event

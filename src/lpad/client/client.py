@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from lpad.client import wire
+from lpad.client import decoding
 from lpad.client.connection import Connection, given
 from lpad.client.listeners import Listeners
 from lpad.client.views import (
@@ -160,7 +160,9 @@ class Client:
 
     def change(self, change_id: int, *, wait: float = 0) -> Change:
         """Return a change; with `wait` once it has ended or asks a question, or after that many seconds."""
-        return wire.decoded(self._connection.request("GET", f"/v1/changes/{change_id}", wait=wait), Change)
+        return decoding.decoded(
+            self._connection.request("GET", f"/v1/changes/{change_id}", wait=wait), Change
+        )
 
     def download(
         self,
@@ -253,7 +255,7 @@ class Client:
 
         The order stays at the platform. A change that works on the wish must be cancelled first.
         """
-        return wire.decoded(self._connection.request("DELETE", _card(euicc, "wish")), Wish)
+        return decoding.decoded(self._connection.request("DELETE", _card(euicc, "wish")), Wish)
 
     def discover(
         self,
@@ -393,12 +395,12 @@ class Client:
         if password is not None:
             body["password"] = password
         path = f"{_profile(euicc, iccid)}/network"
-        return wire.decoded(self._connection.request("PUT", path, body), Network)
+        return decoding.decoded(self._connection.request("PUT", path, body), Network)
 
     def clear_network(self, euicc: str, iccid: str) -> Network:
         """Clear a profile's own settings; return those that then apply to it."""
         path = f"{_profile(euicc, iccid)}/network"
-        return wire.decoded(self._connection.request("DELETE", path), Network)
+        return decoding.decoded(self._connection.request("DELETE", path), Network)
 
     def set_default_smdp(self, euicc: str, address: str, *, wait: float = 0) -> Change:
         """Write the default SM-DP+ address into the card; an empty one removes it."""
@@ -454,7 +456,9 @@ class Client:
 
     def cancel(self, change_id: int, *, wait: float = 0) -> Change:
         """Cancel a change."""
-        return wire.decoded(self._connection.request("DELETE", f"/v1/changes/{change_id}", wait=wait), Change)
+        return decoding.decoded(
+            self._connection.request("DELETE", f"/v1/changes/{change_id}", wait=wait), Change
+        )
 
     def answer(
         self,

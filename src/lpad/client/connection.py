@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from lpad.client import wire
+from lpad.client import decoding
 from lpad.client.http_socket import (
     CannotConnectError,
     ConnectionBrokenError,
@@ -51,13 +51,13 @@ class Connection:
 
     def get(self, path: str, type_: type[_T], query: Mapping[str, object] | None = None) -> _T:
         """Return the typed content of a path."""
-        return wire.decoded(self.request("GET", path, query=given(query)), type_)
+        return decoding.decoded(self.request("GET", path, query=given(query)), type_)
 
     def get_list(
         self, path: str, name: str, type_: type[_T], query: Mapping[str, object] | None = None
     ) -> Page[_T]:
         """Return the page of typed items with a name at a path."""
-        content = wire.decoded(self.request("GET", path, query=given(query)), dict[str, Any])
+        content = decoding.decoded(self.request("GET", path, query=given(query)), dict[str, Any])
         return page_of(content, name, type_)
 
     def change(
@@ -73,7 +73,7 @@ class Connection:
         """Request a change, which happens once even if the request is repeated; `key` None: a new key."""
         # With a key, the request can be repeated if its answer is lost, and is carried out once.
         key = os.urandom(16).hex() if key is None else key
-        return wire.decoded(self.request(method, path, body, query=query, wait=wait, key=key), Change)
+        return decoding.decoded(self.request(method, path, body, query=query, wait=wait, key=key), Change)
 
     def request(
         self,
@@ -109,7 +109,7 @@ class Connection:
                     raise
                 status, content = self._answer(request, PATIENCE + wait)
         if status >= 400:
-            raise wire.problem(content, status=status)
+            raise decoding.problem(content, status=status)
         return content
 
     def stream(self, path: str, query: Mapping[str, object]) -> Generator[Event, None, None]:
@@ -122,8 +122,8 @@ class Connection:
         with mapped(self._socket), self._opened() as http:
             status = http.send(request_of("GET", path, query=query), patience=None)
             if status >= 400:
-                raise wire.problem(b"".join(http.body(patience=PATIENCE)), status=status)
-            yield from wire.events(http.body(patience=None))
+                raise decoding.problem(b"".join(http.body(patience=PATIENCE)), status=status)
+            yield from decoding.events(http.body(patience=None))
 
     def _answer(self, request: Request, patience: float) -> tuple[int, bytes]:
         with self._opened() as http:

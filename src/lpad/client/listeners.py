@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from lpad.client import wire
+from lpad.client import decoding
 
 if TYPE_CHECKING:
     from lpad.client.connection import Connection
@@ -39,11 +39,11 @@ class Listeners:
     def acknowledge(self, name: str, position: int) -> Listener:
         """Report that a listener has processed all events up to this number."""
         answer = self._connection.request("PUT", _path(name), {"position": position})
-        return wire.decoded(answer, Listener)
+        return decoding.decoded(answer, Listener)
 
     def forget(self, name: str) -> Listener:
         """Have the daemon forget a listener, whose events then no longer count as awaited."""
-        return wire.decoded(self._connection.request("DELETE", _path(name)), Listener)
+        return decoding.decoded(self._connection.request("DELETE", _path(name)), Listener)
 
 
 def _path(name: str) -> str:

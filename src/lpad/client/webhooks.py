@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from lpad.client import wire
+from lpad.client import decoding
 
 if TYPE_CHECKING:
     from lpad.client.connection import Connection
@@ -64,20 +64,20 @@ class Webhooks:
 
     def test(self, name: str) -> WebhookTest:
         """Send a test event now, and return what the endpoint answers."""
-        return wire.decoded(self._post(name, "test"), WebhookTest)
+        return decoding.decoded(self._post(name, "test"), WebhookTest)
 
     def pause(self, name: str) -> Webhook:
         """Have lpad send nothing to an endpoint until `resume`."""
-        return wire.decoded(self._post(name, "pause"), Webhook)
+        return decoding.decoded(self._post(name, "pause"), Webhook)
 
     def resume(self, name: str) -> Webhook:
         """Have lpad continue with a paused or ended endpoint."""
-        return wire.decoded(self._post(name, "resume"), Webhook)
+        return decoding.decoded(self._post(name, "resume"), Webhook)
 
     def redeliver(self, name: str, sequence: int | None = None) -> int:
         """Have lpad send an event again, or every set-aside event; return their number."""
         body = {} if sequence is None else {"sequence": sequence}
-        return wire.decoded(self._post(name, "redeliver", body), Redelivered).events
+        return decoding.decoded(self._post(name, "redeliver", body), Redelivered).events
 
     def _post(self, name: str, action: str, body: dict[str, int] | None = None) -> bytes:
         path = f"/v1/webhooks/{quote(name, safe='')}/{action}"

@@ -15,7 +15,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import InvalidSettings
 from lpad.base.log.apdu_record import record_apdus
 from lpad.daemon import systemd
-from lpad.daemon.access import access_rules, admit_holders, open_sockets
+from lpad.daemon.access_rules import access_rules, admit_holders, open_sockets
 from lpad.daemon.card_ports import CardPorts
 from lpad.daemon.install_policies import install_policies
 from lpad.daemon.log.logging_format import finish_logging, set_up_logging
@@ -26,7 +26,7 @@ from lpad.daemon.reporting.webhook_endpoints import webhook_endpoints
 from lpad.daemon.status_line import Status
 from lpad.daemon.timeouts import timeouts
 from lpad.daemon.watchdog import Watchdog
-from lpad.daemon.watched_pool import WatchedPool
+from lpad.daemon.watched_thread_pool import WatchedPool
 from lpad.dbus.unmanaged_modem import return_all
 from lpad.engine.engine import Engine
 from lpad.engine.environment.environment import Environment

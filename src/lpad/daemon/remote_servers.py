@@ -11,7 +11,7 @@ from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.request_limits import Limits
 from lpad.remote.https.route import Proxy, Route, read_credentials
 from lpad.remote.trust.known_servers import TrustMemory
-from lpad.remote.trust.trust import Trust
+from lpad.remote.trust.trust_anchors import Trust
 from lpad.settings.sections.trust import key_id
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from lpad.dbus.failures import BusError, BusRefused, BusUnanswered, BusUnreachable
+from lpad.dbus.call_failures import BusError, BusRefused, BusUnanswered, BusUnreachable
 from lpad.dbus.message import DBUS, OBJECT_MANAGER, PROPERTIES, Call, Signal
 from lpad.dbus.properties import Properties, of_objects
 from lpad.dbus.variant import Variant

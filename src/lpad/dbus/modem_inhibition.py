@@ -14,7 +14,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from lpad.dbus.failures import BusRefused, BusUnanswered
+from lpad.dbus.call_failures import BusRefused, BusUnanswered
 from lpad.dbus.message import Call
 from lpad.dbus.unmanaged_modem import UnmanagedModem
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lpad.base.backoff import Backoff
 from lpad.base.deadline import Deadline
 from lpad.dbus.bus import Bus
-from lpad.dbus.failures import BusError
+from lpad.dbus.call_failures import BusError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

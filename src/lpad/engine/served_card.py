@@ -9,9 +9,9 @@ from lpad.base.errors import NotFound
 if TYPE_CHECKING:
     from lpad.engine.journal import StoredNotification
     from lpad.engine.journal.notifications import Notifications
+    from lpad.engine.network_settings.pending_profile_removals import UnforgottenProfile
     from lpad.engine.network_settings.pending_switch import PendingSwitch
     from lpad.engine.network_settings.settings_store import NetworkStore
-    from lpad.engine.network_settings.unforgotten_profiles import UnforgottenProfile
     from lpad.engine.outbox import Outbox, UncopiedNotification
     from lpad.engine.policy.switching import SwitchPolicy
     from lpad.engine.provisioning.wish_record import WishRecord

@@ -23,7 +23,7 @@ from lpad.base.errors import (
 from lpad.codec.es11 import EventEntries
 from lpad.codec.messages.download import CancelSessionReason, PrepareDownloadRequest, hash_confirmation_code
 from lpad.codec.server_status_codes import Remedy
-from lpad.lpa import offered_profile, server_checks, session_cancellation
+from lpad.lpa import offer_check, server_checks, session_cancellation
 from lpad.lpa.card_refusal import installation_refused
 from lpad.lpa.download_interface import Decision, DownloadListener, Installed, Offer, Order
 from lpad.lpa.install_policy import InstallPolicy
@@ -185,8 +185,8 @@ class Download:
         except ServerRefused as refused:
             # The one call in which an operator judges the device.
             if not self._order.matching_id:
-                refused = offered_profile.of_eid(refused, self._server.address)
-            raise offered_profile.of_device(refused, self._device) from refused
+                refused = offer_check.of_eid(refused, self._server.address)
+            raise offer_check.of_device(refused, self._device) from refused
         if isinstance(answer, EventEntries):
             raise server_checks.lists_events(self._server.address)
         self._answer = answer
@@ -205,13 +205,13 @@ class Download:
         metadata = self._offered.metadata
         if self._accepted != metadata.raw:
             self._policy.check_metadata(metadata)
-            verdict = offered_profile.judge(
+            verdict = offer_check.judge(
                 metadata, self._euicc, info2=self._read_info2, deadline=self._deadline
             )
             with self._callers_time():
-                decision = self._listener.confirm(offered_profile.offer(self._offered, verdict))
+                decision = self._listener.confirm(offer_check.offer(self._offered, verdict))
             if decision is not Decision.ACCEPT:
-                raise offered_profile.declined(decision)
+                raise offer_check.declined(decision)
             self._accepted = metadata.raw
         if self._offered.smdp_signed2.confirmation_code_required and self._code is None:
             self._code = self._ask_for_code()
@@ -297,7 +297,7 @@ class Download:
         with self._callers_time():
             code = self._listener.confirmation_code(refused=False)
         if not code:
-            raise offered_profile.code_required()
+            raise offer_check.code_required()
         return code
 
     def _other_code(self, refused: ServerRefused) -> str:

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.dbus.message import Rule
-    from lpad.network.layer_names import Culprit
-    from lpad.network.network_cause import Cause
+    from lpad.network.connection_layers import Culprit
     from lpad.network.network_settings import NetworkSettings
+    from lpad.network.reject_cause import Cause
     from lpad.protocol.at_dialogue import AtAnswer, AtCommand
     from lpad.protocol.context_commands import AuthenticationCommand
     from lpad.protocol.data_session import SessionReport, SessionWish

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import CardError, InvalidValue
 from lpad.base.untrusted_number import whole_number
 from lpad.network.applier import Applied, Connection, Failed, Sight, State, TryAgain
+from lpad.network.connection_layers import Layer
 from lpad.network.data_session_applier import (
     look_at_session,
     open_at_once,
@@ -22,9 +23,8 @@ from lpad.network.data_session_applier import (
     restore,
     verify_session,
 )
-from lpad.network.layer_names import Layer
-from lpad.network.network_cause import Cause, Procedure
 from lpad.network.network_settings import Authentication, IpType
+from lpad.network.reject_cause import Cause, Procedure
 from lpad.protocol import context_commands as commands
 from lpad.protocol.at_dialogue import AtCommand
 from lpad.protocol.context_commands import ATTACH_CONTEXT, PdpContext

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from lpad.network.applier import Applied, Connection, Failed, Sight, State, TryAgain
-from lpad.network.layer_names import Layer
-from lpad.network.network_cause import Cause, Procedure
+from lpad.network.connection_layers import Layer
 from lpad.network.network_settings import Authentication, IpType
+from lpad.network.reject_cause import Cause, Procedure
 from lpad.protocol.data_session import SessionWish
 from lpad.protocol.registration_answer import DENIED
 

@@ -14,7 +14,7 @@ import msgspec
 from lpad.base.errors import MalformedError
 from lpad.base.frozen import Frozen
 from lpad.network.hook_runner_messages import HEADER, Ended, RunAnswer, RunRequest, Task, framed, length_of
-from lpad.network.owner_program import run_program
+from lpad.network.owner_program_run import run_program
 
 if TYPE_CHECKING:
     import socket

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from lpad.base.errors import MalformedError
 from lpad.network.applier import Applied, Failed, TryAgain
+from lpad.network.connection_layers import OwnersProgram
 from lpad.network.hook_runner_messages import HEADER, Ended, RunAnswer, RunRequest, Task, framed, length_of
-from lpad.network.layer_names import OwnersProgram
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from lpad.remote.https.connection import HttpAnswer
     from lpad.remote.https.request_limits import Limits
     from lpad.remote.trust.anchor_named_by_card import CardTrust
-    from lpad.remote.trust.trust import Trust
+    from lpad.remote.trust.trust_anchors import Trust
     from lpad.remote.trust.trust_report import TrustReport
 
 _LOG = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from lpad.cli.simulated.new_order import add_order
+from lpad.cli.simulated.order_creation import add_order
 from lpad.client import Client
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.modem.pty_modem import PtyModem
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lpad.client import Change, Euicc
     from lpad.simulator.euicc.chip.behaviour import CardBehaviour
     from lpad.simulator.euicc.chip.faults import CardFaults
-    from lpad.simulator.modem.commands import Card
+    from lpad.simulator.modem.at_commands import Card
     from lpad.simulator.modem.personality import ModemPersonality
 
 CARD = "modem"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from lpad.api.request.bodies import (
+from lpad.api.request.decoding import decoded
+from lpad.api.request.request_bodies import (
     AnswerRequest,
     DownloadRequest,
     EnableRequest,
@@ -13,7 +14,6 @@ from lpad.api.request.bodies import (
     NoBody,
     ProfilePatch,
 )
-from lpad.api.request.decoding import decoded
 from lpad.base.errors import InvalidValue
 
 LONG = "x" * 256

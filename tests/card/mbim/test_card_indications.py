@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lpad.card.link.card_report import NO_CARD_REPORT, CardReport
+from lpad.card.link.card_change_reports import NO_CARD_REPORT, CardReport
 from lpad.card.mbim.card_indications import card_report_of
 from lpad.codec.mbim.basic_connect import (
     ReadyState,

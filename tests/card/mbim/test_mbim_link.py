@@ -13,7 +13,7 @@ from card.scripted_card import ScriptedCard
 from lpad.base.errors import CardBusy, CardError, CardStatus, CardUnreachable
 from lpad.base.identifiers import ISD_R
 from lpad.card.isdr.isdr import isdr_session
-from lpad.card.link.card_report import NO_CARD_REPORT, CardReport
+from lpad.card.link.card_change_reports import NO_CARD_REPORT, CardReport
 from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.mbim.mbim_link import GROUP, MbimLink, open_mbim_link
 from lpad.codec import es10
@@ -25,8 +25,8 @@ from lpad.codec.mbim.messages import Action, Close, Command, Indication, Open
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, UICC, Basic, Extended, Uicc
 from lpad.codec.mbim.statuses import ProtocolError, Status, error_name
 from lpad.codec.mbim.uicc_access import LPA_CAPABILITY, ApduRequest, TerminalCapability
+from lpad.simulator.mbim.behaviour import MbimHabits
 from lpad.simulator.mbim.control_port import MbimModem
-from lpad.simulator.mbim.habits import MbimHabits
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem
 from lpad.simulator.qmi.control_port import QmiModem

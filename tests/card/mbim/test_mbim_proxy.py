@@ -46,7 +46,7 @@ CARD_REPORTS = """
 import select, sys
 from lpad.base.deadline import Deadline
 from lpad.card.isdr.isdr import isdr_session
-from lpad.card.link.card_report import CardReport
+from lpad.card.link.card_change_reports import CardReport
 from lpad.card.mbim.mbim_link import open_mbim_link
 deadline = Deadline.after(60)
 link = open_mbim_link(sys.argv[1])

@@ -16,8 +16,8 @@ from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.mbim.mbim_link import MbimLink, open_mbim_link
 from lpad.codec.mbim.messages import Action, Command
 from lpad.codec.mbim.services import UICC, Uicc
+from lpad.simulator.mbim.behaviour import MbimHabits
 from lpad.simulator.mbim.control_port import MbimModem
-from lpad.simulator.mbim.habits import MbimHabits
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from lpad.base.errors import CardUnreachable
 from lpad.card.modem.at_modem import AtModem
 from lpad.card.modem.line_speed import LineSpeed
 from lpad.card.port.serial_line import SerialLine
-from lpad.card.port_return import PortReturn
+from lpad.card.port_handback import PortReturn
 from lpad.card.quirks.quirks import AtTimeouts
 from lpad.protocol.at_dialogue import AtCommand
 from lpad.protocol.line_rate_commands import AUTOMATIC

@@ -15,7 +15,7 @@ from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.diagnostics import facts_of
 from lpad.card.port.hotplug import PortWatch
 from lpad.card.port.port_protocol import PortProtocol, protocol_of
-from lpad.card.port.port_question import ask_protocol
+from lpad.card.port.port_protocol_query import ask_protocol
 from lpad.card.port_kinds import ModemPort
 from lpad.codec.mbim.messages import Open
 from lpad.codec.qmi.control import GetVersionInfo
@@ -120,7 +120,7 @@ ASK = """
 import fcntl, os, sys
 from lpad.base.deadline import Deadline
 from lpad.card.mbim.mbim_link import open_mbim_link
-from lpad.card.port.port_question import ask_protocol
+from lpad.card.port.port_protocol_query import ask_protocol
 from lpad.card.qmi.qmi_link import open_qmi_link
 port, *how = sys.argv[1:]
 deadline = Deadline.after(60)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from lpad.card.link.card_report import NO_CARD_REPORT, CardReport
+from lpad.card.link.card_change_reports import NO_CARD_REPORT, CardReport
 from lpad.card.qmi.card_indications import card_report_of
 from lpad.card.qmi.qmi_indications import QmiIndications
 from lpad.codec.qmi import card, network
 from lpad.codec.qmi.framing import Kind, Message
+from lpad.codec.qmi.message_parameters import Body, encode
 from lpad.codec.qmi.services import Service, Uim
-from lpad.codec.qmi.values import Body, encode
 
 
 def cards(*states: int) -> Body:

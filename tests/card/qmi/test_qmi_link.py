@@ -20,14 +20,14 @@ from lpad.card.qmi.sim_slots import slots_of, used_slot
 from lpad.codec import es10
 from lpad.codec.qmi import card as uim
 from lpad.codec.qmi import control, device
-from lpad.codec.qmi.results import Error
+from lpad.codec.qmi.errors import Error
 from lpad.codec.qmi.services import Service
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem
+from lpad.simulator.qmi.behaviour import QmiHabits
 from lpad.simulator.qmi.control_port import QmiModem
 from lpad.simulator.qmi.function import QmiClient
-from lpad.simulator.qmi.habits import QmiHabits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from card.scripted_card import ScriptedCard
 from engine.lab import FIRST, Lab
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardUnreachable
-from lpad.card.link.held_clients import HeldSession
+from lpad.card.link.held_qmi_clients import HeldSession
 from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.qmi import qmi_session
 from lpad.card.qmi.qmi_link import open_qmi_link
@@ -21,18 +21,18 @@ from lpad.codec.qmi.services import Service
 from lpad.engine.change.change import Kind
 from lpad.engine.policy.networking import STEP_LIMIT
 from lpad.protocol.data_session import SessionReport, SessionWish
-from lpad.simulator.modem.contexts import Subscription
+from lpad.simulator.modem.pdp_contexts import Subscription
 from lpad.simulator.modem.personality import DENIED, ModemPersonality
+from lpad.simulator.qmi.behaviour import QmiHabits
 from lpad.simulator.qmi.control_port import QmiModem
 from lpad.simulator.qmi.function import QmiClient
-from lpad.simulator.qmi.habits import QmiHabits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from lpad.card.qmi.qmi_link import QmiLink
-    from lpad.simulator.modem.commands import Card
+    from lpad.simulator.modem.at_commands import Card
     from lpad.simulator.qmi.function import QmiFunction
 
 V4, V6 = "10.64.0.2", "2001:db8::2"

@@ -11,7 +11,7 @@ from cli.conftest import Terminal
 from engine.lab import CARD, Lab
 from known_issuers import knowing
 from lpad.engine.snapshot.snapshot import CardState
-from lpad.remote.trust.trust import Trust
+from lpad.remote.trust.trust_anchors import Trust
 from lpad.simulator.pki.credential import Curve
 from lpad.simulator.pki.pki import Pki
 

@@ -23,7 +23,7 @@ from lpad.card.port.device_of_port import device_of
 from lpad.card.port.hotplug import PortWatch
 from lpad.card.port_kinds import LINKS, ModemPort
 from lpad.cli import offline_probe
-from lpad.cli.setup import port_trial
+from lpad.cli.setup import port_or_reader_trial
 from lpad.cli.setup.setup_command import setup
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.settings import SettingsFile
@@ -54,7 +54,7 @@ def card(tmp_path: Path, pki: Pki) -> Iterator[SoftCard]:
 def _sysfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sysfs = tmp_path / "sys"
     usb_device(sysfs, "1-2", **{"ttyUSB2": "1-2:1.2/ttyUSB2", "cdc-wdm0": "1-2:1.4"})
-    monkeypatch.setattr(port_trial, "device_of", partial(device_of, sysfs=sysfs))
+    monkeypatch.setattr(port_or_reader_trial, "device_of", partial(device_of, sysfs=sysfs))
 
 
 def run_setup(folder: Path, *options: str) -> Result:
@@ -91,7 +91,7 @@ def test_no_more_ports_are_written_than_the_settings_take(
     names = [f"ttyUSB{number}" for number in range(2 + MOST_FALLBACK_PORTS)]
     sysfs = tmp_path / "many"
     usb_device(sysfs, "1-2", **{name: f"1-2:1.{number}/{name}" for number, name in enumerate(names)})
-    monkeypatch.setattr(port_trial, "device_of", partial(device_of, sysfs=sysfs))
+    monkeypatch.setattr(port_or_reader_trial, "device_of", partial(device_of, sysfs=sysfs))
     paths = [str(tmp_path / name) for name in names]
     options = [word for path in paths for word in ("--port", path)]
     with ExitStack() as modems:
@@ -160,7 +160,7 @@ def test_another_port_of_a_listed_modem(
 ) -> None:
     """If setup is run again, it adds the port to the modem whose card has the same EID, and no more."""
     if not known:
-        monkeypatch.setattr(port_trial, "device_of", lambda _port: None)
+        monkeypatch.setattr(port_or_reader_trial, "device_of", lambda _port: None)
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
     settings_with(tmp_path, listing(at))
     with PtyModem(card, path=at), MbimModem(card, path=mbim):
@@ -322,7 +322,7 @@ def test_a_serial_port_of_an_unknown_card_is_left_to_the_user(
     """Two serial ports of one device may be one modem or two, so nothing is written, and this is stated."""
     sysfs = tmp_path / "adapter"
     usb_device(sysfs, "1-2", ttyUSB2="1-2:1.2/ttyUSB2", ttyUSB3="1-2:1.3/ttyUSB3")
-    monkeypatch.setattr(port_trial, "device_of", partial(device_of, sysfs=sysfs))
+    monkeypatch.setattr(port_or_reader_trial, "device_of", partial(device_of, sysfs=sysfs))
     settings_with(tmp_path, listing(tmp_path / "ttyUSB2"))
     with PtyModem(card, path=tmp_path / "ttyUSB3"):
         config = ["--config", str(tmp_path / "lpad.yaml"), "--no-restart", "--yes"]
@@ -338,7 +338,7 @@ def test_a_card_that_moved_to_another_device(
     """The same EID on another USB device is not the same modem."""
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
     devices = {str(at): "1-2", str(mbim): "1-3"}
-    monkeypatch.setattr(port_trial, "device_of", lambda port: devices[str(port)])
+    monkeypatch.setattr(port_or_reader_trial, "device_of", lambda port: devices[str(port)])
     settings_with(tmp_path, listing(at))
     with PtyModem(card, path=at), MbimModem(card, path=mbim):
         done = run_setup(tmp_path, "--dry-run")
@@ -362,7 +362,7 @@ def test_a_new_card_is_written_beside_one_that_gets_no_port(
     tmp_path: Path, card: SoftCard, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A port that cannot be added is named, and does not keep the other card out of the settings."""
-    monkeypatch.setattr(port_trial, "device_of", lambda _port: None)
+    monkeypatch.setattr(port_or_reader_trial, "device_of", lambda _port: None)
     at, mbim, third = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0", tmp_path / "ttyUSB7"
     settings_with(tmp_path, f"  gate: {{port: {at}}}\n")
     with (

@@ -21,10 +21,10 @@ from lpad.codec.qmi.framing import (
     decode,
     encode,
 )
+from lpad.codec.qmi.message_parameters import encode as written
+from lpad.codec.qmi.message_parameters import encode_result
 from lpad.codec.qmi.reassembly import Receiver
 from lpad.codec.qmi.services import Ctl, Service, Uim
-from lpad.codec.qmi.values import encode as written
-from lpad.codec.qmi.values import encode_result
 
 ISD_R = bytes.fromhex("A0000005591010FFFFFFFF8900000100")
 

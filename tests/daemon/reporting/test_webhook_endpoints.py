@@ -15,7 +15,7 @@ from lpad.base.cancellation import Cancellation
 from lpad.base.errors import InvalidSettings
 from lpad.daemon.remote_servers import load_route
 from lpad.daemon.reporting.webhook_endpoints import webhook_endpoints
-from lpad.engine.webhooks.attempt import Outcome, Verdict, attempt
+from lpad.engine.webhooks.delivery_attempt import Outcome, Verdict, attempt
 from lpad.provisioning.callback_signatures import Callback, verify
 from lpad.settings import SettingsFile
 

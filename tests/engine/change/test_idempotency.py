@@ -13,8 +13,8 @@ from lpad.base.errors import KeyReused, TooManyChanges
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.idempotency import IdempotencyKey
 from lpad.engine.change.params import DownloadParams, RefreshParams
-from lpad.engine.journal import keyed_requests
-from lpad.engine.running.answer import Answer
+from lpad.engine.journal import idempotency_keys
+from lpad.engine.running.change_answer import Answer
 from lpad.engine.worker.queue.queue_shares import PLACES
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def test_other_changes_may_be_asked_for_twice(lab: Lab) -> None:
 
 def test_the_queue_and_the_keys_have_an_end(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full queue refuses further changes, and a change accepts only so many keys; repetitions pass."""
-    monkeypatch.setattr(keyed_requests, "MOST_KEYS", MOST_KEYS)
+    monkeypatch.setattr(idempotency_keys, "MOST_KEYS", MOST_KEYS)
     secrets = {"activation_code": lab.code(lab.order())}
     with held(lab):
         first = lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True)

@@ -11,7 +11,7 @@ import pytest
 from lpad.engine.events import event_data, event_types
 from lpad.engine.events.event_data import IDENTIFIERS, Payload
 from lpad.engine.events.event_types import BY_NAME, EVENT_TYPES, EventType
-from lpad.engine.events.events_page import events_page
+from lpad.engine.events.events_document import events_document
 
 PAGE = Path(__file__).parents[3] / "docs" / "events.md"
 
@@ -23,8 +23,8 @@ ADDRESSES = frozenset({"server", "listed_by"})
 
 def test_the_page_is_current() -> None:
     """docs/events.md lists the types of the table."""
-    assert PAGE.read_text(encoding="utf-8") == events_page(), (
-        "write it again: python -m lpad.engine.events.events_page > docs/events.md"
+    assert PAGE.read_text(encoding="utf-8") == events_document(), (
+        "write it again: python -m lpad.engine.events.events_document > docs/events.md"
     )
 
 

@@ -26,13 +26,13 @@ from lpad.engine.operations.provision import provision
 from lpad.engine.provisioning.platforms import Platforms
 from lpad.engine.provisioning.wish_store import WishStore
 from lpad.engine.running.run import Postponed
-from lpad.provisioning.declared import openable_platform
-from lpad.provisioning.declared.openable_platform import OpenablePlatform, PlatformSettings
+from lpad.provisioning.declared import platform_opening
+from lpad.provisioning.declared.platform_opening import OpenablePlatform, PlatformSettings
 from lpad.provisioning.http.tokens import Tokens
 from lpad.remote.https.route import Route
 from lpad.simulator.platform.http_message import Answer, Request
+from lpad.simulator.platform.platform_kinds import CREDENTIALS, OPTIONS, PRODUCTS, VENDORS
 from lpad.simulator.platform.reservations import Pace, Placed, Profile, Stock
-from lpad.simulator.platform.vendors import CREDENTIALS, OPTIONS, PRODUCTS, VENDORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -190,7 +190,7 @@ class Fleet:
         """Seconds by which a refused device calls earlier than the platform's `Retry-After`."""
         self.refusals: Counter[int] = Counter()
         """Turns that ended with a refusal, by device."""
-        monkeypatch.setattr(openable_platform, "HttpsTransport", lambda **_: platform)
+        monkeypatch.setattr(platform_opening, "HttpsTransport", lambda **_: platform)
         monkeypatch.setattr("lpad.engine.operations.provision.download", self._downloaded)
         settings = PlatformSettings(
             name=PLATFORM,

@@ -11,9 +11,9 @@ from engine.lab import CARD, Lab
 from lpad.base.backoff import Backoff
 from lpad.engine.change.change import Kind
 from lpad.engine.policy.provisioning import ProvisioningPolicy
-from lpad.engine.provisioning import hint_limit, look_times
+from lpad.engine.provisioning import hint_limit, query_times
 from lpad.engine.provisioning.platforms import Platforms
-from lpad.provisioning.declared.openable_platform import OpenablePlatform, PlatformSettings
+from lpad.provisioning.declared.platform_opening import OpenablePlatform, PlatformSettings
 from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.route import Route
 from lpad.simulator.platform.server import SimulatedPlatform
@@ -97,6 +97,6 @@ class PlatformLab(Lab):
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have lpad query again immediately instead of after seconds or hours."""
-    monkeypatch.setattr(look_times, "BACKOFF", Backoff((0.01,)))
-    monkeypatch.setattr(look_times, "WIDEST", 0.01)
+    monkeypatch.setattr(query_times, "BACKOFF", Backoff((0.01,)))
+    monkeypatch.setattr(query_times, "WIDEST", 0.01)
     monkeypatch.setattr(hint_limit, "EVERY", 0.0)

@@ -15,7 +15,7 @@ from lpad.engine.change.params import DownloadParams
 from lpad.engine.policy.discovery import Install
 from lpad.engine.policy.installing import Policies
 from lpad.engine.policy.provisioning import ProvisioningPolicy
-from lpad.engine.unattended import discovered_events
+from lpad.engine.unattended import unattended_discovery
 from lpad.lpa.install_policy import InstallPolicy
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from lpad.simulator.smdp.store.order import OrderState
@@ -105,7 +105,7 @@ def test_an_event_that_cannot_be_had_now_holds_no_other(
     lab: DiscoveryLab, monkeypatch: pytest.MonkeyPatch, failure: str
 ) -> None:
     """While others wait, a download is retried for minutes only; the last one waits as long as any other."""
-    monkeypatch.setattr(discovered_events, "BEFORE_OTHERS", 0.2)
+    monkeypatch.setattr(unattended_discovery, "BEFORE_OTHERS", 0.2)
     lab.patient(retry=3600)
     if failure == "dead":
         events_of(lab.root.folder).register(

@@ -12,7 +12,7 @@ from engine.lab import CARD
 from engine.operations.platform_lab import PLATFORM, PlatformLab
 from lpad.base.backoff import Backoff
 from lpad.engine.change.change import State
-from lpad.engine.provisioning import hint_limit, look_times
+from lpad.engine.provisioning import hint_limit, query_times
 from lpad.simulator.platform.faults import PlatformFault
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def lab(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformLab]:
     """A lab with a platform that never has the profile ready, and planned queries an hour apart."""
-    monkeypatch.setattr(look_times, "BACKOFF", Backoff((3600.0,)))
+    monkeypatch.setattr(query_times, "BACKOFF", Backoff((3600.0,)))
     with PlatformLab(tmp_path, pki, like="desk") as made:
         made.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
         yield made

@@ -20,7 +20,7 @@ from lpad.base.deadline import Deadline
 from lpad.engine.change.change import Kind, QuestionKind, State
 from lpad.engine.change.params import GuardParams
 from lpad.engine.journal import Journal
-from lpad.engine.provisioning import look_times
+from lpad.engine.provisioning import query_times
 from lpad.engine.worker.queue import retry_rules
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.platform.reservations import Line
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change
     from lpad.simulator.pki.pki import Pki
     from lpad.simulator.platform.http_message import Answer, Request
-    from lpad.simulator.platform.vendor import Faulty
+    from lpad.simulator.platform.platform_base import Faulty
 
 
 @pytest.fixture(params=["desk", "kore", "twilio"])
@@ -178,7 +178,7 @@ def test_repeated_callbacks_cause_no_further_queries(
     lab: PlatformLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However often a callback repeats the request, there is one wish, and lpad queries no more often."""
-    monkeypatch.setattr(look_times, "BACKOFF", Backoff((3600.0,)))
+    monkeypatch.setattr(query_times, "BACKOFF", Backoff((3600.0,)))
     lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     change = lab.asked_or_paused(lab.provision().id)
     looks = lab.platform.calls["look"]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lpad.engine.change.change import Change
     from lpad.simulator.smdp.functions.faults import ActiveFaults
-    from lpad.simulator.smdp.functions.functions import HttpAnswer
+    from lpad.simulator.smdp.functions.function_table import HttpAnswer
 
 LIST = 0xBF28
 RETRIEVE = 0xBF2B

@@ -26,7 +26,7 @@ from lpad.engine.change.params import DisableParams, DownloadParams
 from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.policy.networking import NetworkPolicy
 from lpad.engine.recovery import interrupted_changes
-from lpad.engine.running.answer import Answer
+from lpad.engine.running.change_answer import Answer
 from lpad.network.hooks import Hooks
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from network.runner_bench import runner

@@ -29,7 +29,7 @@ from lpad.engine.change.change import Kind, QuestionKind, State, now
 from lpad.engine.change.guard import TRANSITIONS, Guard, Phase, Turn
 from lpad.engine.policy.installing import Policies
 from lpad.engine.policy.switching import SwitchPolicy
-from lpad.engine.running.answer import Answer
+from lpad.engine.running.change_answer import Answer
 from lpad.engine.running.run import Run
 from lpad.engine.switch import condition_watch
 from lpad.engine.switch.guarded_switch import check_guard

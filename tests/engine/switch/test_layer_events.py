@@ -12,7 +12,7 @@ from engine.lab import FIRST, SECOND, result_of
 from engine.networking import networking
 from lpad.engine.change.change import Kind
 from lpad.engine.switch import condition_watch
-from lpad.simulator.modem.contexts import Subscription
+from lpad.simulator.modem.pdp_contexts import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -25,15 +25,15 @@ from lpad.engine.change.change import Kind, State
 from lpad.engine.change.results import NetworkResult, SwitchResult
 from lpad.engine.network_settings.pending_switch import PendingSwitches
 from lpad.engine.policy.networking import OnFailure
-from lpad.engine.running.answer import Answer
+from lpad.engine.running.change_answer import Answer
 from lpad.engine.switch import condition_watch
 from lpad.network.applier import Connection, Failed, Sight, TryAgain
 from lpad.network.applier import State as Seen
+from lpad.network.connection_layers import Layer
 from lpad.network.hooks import Hooks
-from lpad.network.layer_names import Layer
-from lpad.network.network_cause import Cause, Procedure
 from lpad.network.network_settings import IpType, NetworkSettings
-from lpad.simulator.modem.contexts import Subscription
+from lpad.network.reject_cause import Cause, Procedure
+from lpad.simulator.modem.pdp_contexts import Subscription
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from network.runner_bench import runner
 

@@ -16,7 +16,7 @@ from lpad.engine.change.change import DISCOVERY, PROVISION, Kind, State
 from lpad.engine.policy.discovery import DiscoveryPolicy, Install
 from lpad.engine.policy.provisioning import ProvisioningPolicy
 from lpad.engine.unattended import first_profile
-from lpad.engine.unattended.discovered_events import DiscoveryTime
+from lpad.engine.unattended.unattended_discovery import DiscoveryTime
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from lpad.engine.change.change import FAILOVER, Kind, now
 from lpad.engine.change.params import EnableParams, GuardParams
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.policy.networking import NetworkPolicy
-from lpad.engine.running.answer import Answer
+from lpad.engine.running.change_answer import Answer
 from lpad.engine.snapshot.profile import Profile
 from lpad.engine.snapshot.profile_list import ProfileList
 from lpad.engine.switch import condition_watch
@@ -30,7 +30,7 @@ from lpad.engine.unattended import failover
 from lpad.engine.unattended.failover import TRANSITIONS, FailoverStatus, Sign, Standing
 from lpad.network.at_applier import AtApplier
 from lpad.network.no_applier import NO_APPLIER
-from lpad.simulator.modem.contexts import Subscription
+from lpad.simulator.modem.pdp_contexts import Subscription
 from lpad.simulator.modem.personality import ModemPersonality
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
-from lpad.engine.webhooks.attempt import LIMITS
+from lpad.engine.webhooks.delivery_attempt import LIMITS
 from lpad.engine.webhooks.endpoint import Endpoint, EndpointUrl
 from lpad.engine.webhooks.signing_keys import HmacKey
 from lpad.remote.https.connection import HttpsConnection
 from lpad.remote.https.route import Route
-from lpad.remote.trust.trust import Trust
+from lpad.remote.trust.trust_anchors import Trust
 
 if TYPE_CHECKING:
     import ssl

@@ -22,7 +22,7 @@ from lpad.dbus.message import Rule, owner_changed
 from lpad.engine.change.change import Kind
 from lpad.engine.worker import connection_reports
 from lpad.network.applier import Connection, Sight, State
-from lpad.network.layer_names import Layer
+from lpad.network.connection_layers import Layer
 from network.gateway_double import GatewayDouble
 
 if TYPE_CHECKING:

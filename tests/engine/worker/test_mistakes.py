@@ -21,12 +21,12 @@ from lpad.engine.running.card.registration_query import RegistrationQuery
 from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.running.run import Run
 from lpad.engine.snapshot.snapshot import CardState
-from lpad.engine.switch import standstill
-from lpad.engine.unattended.discovered_events import DiscoveredEvents
+from lpad.engine.switch import daemon_standstill
 from lpad.engine.unattended.rescue import Rescue
+from lpad.engine.unattended.unattended_discovery import DiscoveredEvents
 from lpad.engine.worker import due_tasks
 from lpad.engine.worker.due_tasks import DueTask, DueTasks
-from lpad.engine.worker.hung_modem import HungModem
+from lpad.engine.worker.hung_modem_restart import HungModem
 from lpad.engine.worker.queue import change_precedence, change_queue
 from lpad.engine.worker.queue.change_queue import ChangeQueue
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
@@ -246,7 +246,7 @@ def test_no_thread_for_standstills(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading.Thread, "start", start)
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    with standstill.Standstill() as watch:
+    with daemon_standstill.Standstill() as watch:
         assert watch.last < 0
-        now[0] += standstill.EVERY + standstill.LEAST + 1
+        now[0] += daemon_standstill.EVERY + daemon_standstill.LEAST + 1
         assert watch.last == now[0]

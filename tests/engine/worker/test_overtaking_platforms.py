@@ -13,10 +13,10 @@ import pytest
 from engine.discovery.discovery_lab import DiscoveryLab
 from engine.lab import LONG, SECOND
 from engine.operations.platform_lab import PlatformLab, hurry
-from engine.operations.test_line import with_profile
+from engine.operations.test_line_control import with_profile
 from lpad.engine.change.change import Kind, State
 from lpad.engine.policy.provisioning import ProvisioningPolicy
-from lpad.engine.running.answer import Answer
+from lpad.engine.running.change_answer import Answer
 from lpad.simulator.platform.faults import PlatformFault
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from lpad.simulator.pki.pki import Pki
     from lpad.simulator.platform.http_message import Answer as PlatformAnswer
     from lpad.simulator.platform.http_message import Request
+    from lpad.simulator.platform.platform_base import Faulty
     from lpad.simulator.platform.server import SimulatedPlatform
-    from lpad.simulator.platform.vendor import Faulty
     from lpad.simulator.smdp.functions.faults import ActiveFaults
-    from lpad.simulator.smdp.functions.functions import HttpAnswer
+    from lpad.simulator.smdp.functions.function_table import HttpAnswer
     from lpad.simulator.smdp.server import SmDp
 
 AT_ONCE = 15.0

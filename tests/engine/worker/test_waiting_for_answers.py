@@ -9,7 +9,7 @@ import pytest
 from engine.holding import silent
 from engine.lab import CARD, FIRST, LONG, SECOND, Lab
 from lpad.engine.change.change import Kind, QuestionKind, State
-from lpad.engine.running.answer import Answer
+from lpad.engine.running.change_answer import Answer
 from lpad.simulator.smdp.store.metadata import ProfileMetadata
 from lpad.simulator.smdp.store.order import OrderState
 

@@ -14,7 +14,7 @@ from lpad.engine.change.params import DownloadParams, EnableParams, RefreshParam
 from lpad.engine.journal.changes import Changes
 from lpad.engine.running import change_store
 from lpad.engine.running.change_store import ChangeStore
-from lpad.engine.snapshot import reading
+from lpad.engine.snapshot import card_reading
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.worker.card_observer import Observer
 
@@ -38,8 +38,8 @@ def test_a_change_ends_though_the_card_cant_be_read_any_more(
     """A mistake in lpad that recurs when the card is read afterwards ends the change and names no secret."""
     _ready(lab)
     with monkeypatch.context() as broken:
-        broken.setattr(reading, "read_card", _fails)
-        broken.setattr(reading, "read_profiles", _fails)
+        broken.setattr(card_reading, "read_card", _fails)
+        broken.setattr(card_reading, "read_profiles", _fails)
         change = lab.carry_out(Kind.ENABLE, iccid="8900101000000000017")
     assert change.error is not None
     assert change.error.kind == "internal-error"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lpad.simulator.platform.http_message import Answer, Request
-    from lpad.simulator.platform.vendor import Faulty
+    from lpad.simulator.platform.platform_base import Faulty
 
 SCENARIO = "provision-draft"
 

@@ -10,10 +10,10 @@ import pytest
 from lpad.base.deadline import Deadline
 from lpad.base.identifiers import swap_nibbles
 from lpad.network.applier import Applied, Failed, State, TryAgain, Wanted
-from lpad.network.layer_names import Layer
+from lpad.network.connection_layers import Layer
 from lpad.network.modemmanager.applier import ModemManagerApplier
-from lpad.network.network_cause import Cause, Procedure
 from lpad.network.network_settings import InitialBearer, NetworkSettings
+from lpad.network.reject_cause import Cause, Procedure
 from network.applier_contract import (
     EID,
     EVERYTHING,

@@ -13,10 +13,10 @@ from lpad.base.cancellation import Cancellation
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled
 from lpad.network.applier import Applied, Failed, State, TryAgain, Wanted
-from lpad.network.layer_names import Layer
-from lpad.network.network_cause import Cause, Procedure
+from lpad.network.connection_layers import Layer
 from lpad.network.network_settings import EMPTY, NetworkSettings
 from lpad.network.networkmanager.applier import NetworkManagerApplier
+from lpad.network.reject_cause import Cause, Procedure
 from network.applier_contract import (
     EID,
     EVERYTHING,

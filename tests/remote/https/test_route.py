@@ -15,7 +15,7 @@ from lpad.remote.es9plus import Es9Plus
 from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.route import Proxy, Route, check_interface, read_credentials
 from lpad.remote.trust.anchor_named_by_card import CardTrust
-from lpad.remote.trust.trust import Trust
+from lpad.remote.trust.trust_anchors import Trust
 from lpad.simulator.pki.credential import Curve
 from remote import proxy_double
 from remote.bench import NAME

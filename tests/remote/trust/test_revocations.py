@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lpad.base.deadline import Deadline
 from lpad.base.errors import InvalidSettings, ServerUntrusted
 from lpad.remote.trust.anchor_named_by_card import CardTrust
-from lpad.remote.trust.trust import Trust
+from lpad.remote.trust.trust_anchors import Trust
 from lpad.simulator.pki import certificate_making as making
 from lpad.simulator.pki.credential import Credential, Curve
 from remote.bench import NAME

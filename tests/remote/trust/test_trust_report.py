@@ -14,7 +14,7 @@ from lpad.base.server_address import ServerAddress
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.https.route import Proxy, Route
 from lpad.remote.trust.anchor_named_by_card import CardTrust
-from lpad.remote.trust.trust import Trust
+from lpad.remote.trust.trust_anchors import Trust
 from lpad.simulator.pki import certificate_making as making
 from lpad.simulator.pki.credential import Curve
 from remote import proxy_double

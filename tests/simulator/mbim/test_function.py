@@ -15,8 +15,8 @@ from lpad.codec.mbim.information_buffer import decode, encode
 from lpad.codec.mbim.messages import Action, Close, Command, CommandDone, FunctionError, Indication, Open
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, UICC, Basic, Extended, Uicc
 from lpad.codec.mbim.statuses import ProtocolError, Status
+from lpad.simulator.mbim.behaviour import MbimHabits
 from lpad.simulator.mbim.function import MbimFunction
-from lpad.simulator.mbim.habits import MbimHabits
 
 
 def opened(card: ScriptedCard | None = None, **habits: Any) -> MbimFunction:

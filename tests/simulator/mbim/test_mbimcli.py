@@ -14,8 +14,8 @@ from lpad.card.mbim.mbim_dialogue import MbimDialogue
 from lpad.card.mbim.mbim_modem import MbimModem as MbimModemLink
 from lpad.card.port.control_port import open_control_port
 from lpad.protocol.data_session import SessionWish
+from lpad.simulator.mbim.behaviour import MbimHabits
 from lpad.simulator.mbim.control_port import MbimModem
-from lpad.simulator.mbim.habits import MbimHabits
 from proxy_namespace import ProxyNamespace
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from card.scripted_card import ScriptedCard
 from lpad.base.identifiers import ISD_R
 from lpad.codec.qmi import card as uim
 from lpad.codec.qmi import control, device, network
+from lpad.codec.qmi.errors import Error
 from lpad.codec.qmi.framing import Kind, Message
-from lpad.codec.qmi.results import Error
+from lpad.codec.qmi.message_parameters import Body, decode, encode, result_of
 from lpad.codec.qmi.services import Service
-from lpad.codec.qmi.values import Body, decode, encode, result_of
+from lpad.simulator.qmi.behaviour import QmiHabits
 from lpad.simulator.qmi.function import QmiFunction
-from lpad.simulator.qmi.habits import QmiHabits
 
 _B = TypeVar("_B", bound=Body)
 

@@ -14,10 +14,10 @@ import pytest
 from card.scripted_card import ScriptedCard
 from engine.lab import FIRST, Lab
 from lpad.engine.change.change import Kind
-from lpad.simulator.modem.contexts import Subscription
+from lpad.simulator.modem.pdp_contexts import Subscription
 from lpad.simulator.modem.personality import ModemPersonality
+from lpad.simulator.qmi.behaviour import QmiHabits
 from lpad.simulator.qmi.control_port import QmiModem
-from lpad.simulator.qmi.habits import QmiHabits
 from proxy_namespace import ProxyNamespace
 
 if TYPE_CHECKING:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from lpad.api.handlers import metrics
-from lpad.api.request import bodies, event_bodies, views
+from lpad.api.request import answer_bodies as views
+from lpad.api.request import event_delivery_bodies as event_bodies
+from lpad.api.request import request_bodies as bodies
 from lpad.engine.change.change import Change
 
 _ICCID = "8944501234567890123"
@@ -405,7 +407,12 @@ _ANSWERS: dict[type | str, Any] = {
     event_bodies.ListenerView: _LISTENER,
     event_bodies.WebhookList: {"webhooks": [_WEBHOOK], "dropped": {}, "next": None},
     event_bodies.WebhookView: _WEBHOOK,
-    event_bodies.WebhookTestResult: {"accepted": True, "status": 204, "told": "accepted", "seconds": 0.21},
+    event_bodies.WebhookTestResult: {
+        "accepted": True,
+        "status": 204,
+        "told": "accepted",
+        "seconds": 0.21,
+    },
     event_bodies.Redelivered: {"events": 1},
     "text/event-stream": {
         "id": "5a1c9e-12",

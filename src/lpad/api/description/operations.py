@@ -18,11 +18,11 @@ from lpad.api.description.parameters import (
     RETRY,
     parameters,
 )
-from lpad.api.description.variants import problem_ref
-from lpad.api.request.bodies import NoBody
+from lpad.api.description.schemas_by_kind import problem_ref
+from lpad.api.request.answer_bodies import ProductList
 from lpad.api.request.problem import MEDIA_TYPE, problems
+from lpad.api.request.request_bodies import NoBody
 from lpad.api.request.roles import ROLE_FOR
-from lpad.api.request.views import ProductList
 from lpad.engine.change.change import Change
 
 if TYPE_CHECKING:

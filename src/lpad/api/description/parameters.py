@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.api.handlers.events import FORMS
 from lpad.api.request.api_call import LONGEST_KEY, LONGEST_WAIT, MOST_CHANGES
-from lpad.api.request.page import MOST_AT_ONCE
+from lpad.api.request.pagination import MOST_AT_ONCE
 from lpad.api.request.problem import RETRY_AFTER
 from lpad.base.untrusted_number import LARGEST
 from lpad.engine.listeners.listener_record import NAME

@@ -10,12 +10,12 @@ import msgspec
 from starlette.responses import StreamingResponse
 
 from lpad.api.request.api_call import MOST_CHANGES, change_response, submission_response
-from lpad.api.request.bodies import AnswerRequest
 from lpad.api.request.etag import known, not_modified
-from lpad.api.request.page import limit_of
+from lpad.api.request.pagination import limit_of
+from lpad.api.request.request_bodies import AnswerRequest
 from lpad.base.errors import InvalidValue
 from lpad.base.untrusted_number import whole_number
-from lpad.engine.running.answer import Answer
+from lpad.engine.running.change_answer import Answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from lpad.api.request.api_call import submission_response
-from lpad.api.request.bodies import DiscoverRequest
+from lpad.api.request.request_bodies import DiscoverRequest
 from lpad.api.request.roles import ROLE_FOR
 from lpad.base.errors import InvalidValue
 from lpad.base.server_address import ServerAddress

@@ -9,22 +9,7 @@ import msgspec
 from starlette.responses import Response
 
 from lpad.api.handlers.provisioning import line_view, wish_view
-from lpad.api.request.api_call import json_response, submission_response
-from lpad.api.request.bodies import (
-    MAX_NICKNAME_BYTES,
-    DisableRequest,
-    DownloadRequest,
-    EnableRequest,
-    EuiccPatch,
-    LineRequest,
-    ProbeRequest,
-    ProfilePatch,
-    ResetRequest,
-    TrustCheckRequest,
-)
-from lpad.api.request.page import page, page_of_numbers
-from lpad.api.request.roles import ROLE_FOR
-from lpad.api.request.views import (
+from lpad.api.request.answer_bodies import (
     EuiccList,
     EuiccSummary,
     EuiccView,
@@ -39,6 +24,21 @@ from lpad.api.request.views import (
     RescueView,
     view_of,
 )
+from lpad.api.request.api_call import json_response, submission_response
+from lpad.api.request.pagination import page, page_of_numbers
+from lpad.api.request.request_bodies import (
+    MAX_NICKNAME_BYTES,
+    DisableRequest,
+    DownloadRequest,
+    EnableRequest,
+    EuiccPatch,
+    LineRequest,
+    ProbeRequest,
+    ProfilePatch,
+    ResetRequest,
+    TrustCheckRequest,
+)
+from lpad.api.request.roles import ROLE_FOR
 from lpad.base.activation_code import ActivationCode
 from lpad.base.errors import CardUnreachable, Conflict, InvalidValue, NotFound
 from lpad.base.identifiers import profile_target
@@ -53,7 +53,7 @@ from lpad.engine.switch.guarded_switch import check_guard
 
 if TYPE_CHECKING:
     from lpad.api.request.api_call import Call
-    from lpad.api.request.bodies import GuardRequest
+    from lpad.api.request.request_bodies import GuardRequest
     from lpad.engine.change.moment import Moment
     from lpad.engine.change.params import Params
     from lpad.engine.journal import StoredNotification

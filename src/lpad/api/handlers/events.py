@@ -15,8 +15,8 @@ from starlette.responses import StreamingResponse
 from lpad.api.handlers.cloud_event_stream import HEARTBEAT, Filters, from_outbox, wire
 from lpad.api.handlers.listeners import asker
 from lpad.api.request.api_call import MOST_CHANGES, either, json_response, wake
-from lpad.api.request.event_bodies import EventTypeList, EventTypeView
-from lpad.api.request.page import page
+from lpad.api.request.event_delivery_bodies import EventTypeList, EventTypeView
+from lpad.api.request.pagination import page
 from lpad.api.request.roles import Role
 from lpad.base.errors import InvalidValue
 from lpad.base.untrusted_number import whole_number

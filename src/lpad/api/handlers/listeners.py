@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lpad.api.request.api_call import MOST_CHANGES, json_response
-from lpad.api.request.event_bodies import Acknowledgement, ListenerList, ListenerView
-from lpad.api.request.page import page_of_names
+from lpad.api.request.event_delivery_bodies import Acknowledgement, ListenerList, ListenerView
+from lpad.api.request.pagination import page_of_names
 from lpad.api.request.roles import Role
 from lpad.base.errors import InvalidValue
 from lpad.engine.listeners.listeners import Asker

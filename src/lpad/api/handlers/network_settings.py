@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from lpad.api.request.answer_bodies import NetworkView
 from lpad.api.request.api_call import json_response
-from lpad.api.request.bodies import NetworkRequest
-from lpad.api.request.views import NetworkView
+from lpad.api.request.request_bodies import NetworkRequest
 from lpad.base.errors import Conflict
 from lpad.base.identifiers import Iccid, profile_target
 from lpad.network.network_settings import GivenBy

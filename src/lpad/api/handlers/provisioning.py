@@ -5,11 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from lpad.api.request.api_call import json_response, submission_response
-from lpad.api.request.bodies import GuardRequest, ProvisionRequest
-from lpad.api.request.page import page
-from lpad.api.request.roles import ROLE_FOR
-from lpad.api.request.views import (
+from lpad.api.request.answer_bodies import (
     LineView,
     PlatformList,
     PlatformView,
@@ -18,6 +14,10 @@ from lpad.api.request.views import (
     WishView,
     view_of,
 )
+from lpad.api.request.api_call import json_response, submission_response
+from lpad.api.request.pagination import page
+from lpad.api.request.request_bodies import GuardRequest, ProvisionRequest
+from lpad.api.request.roles import ROLE_FOR
 from lpad.base.deadline import Deadline
 from lpad.base.errors import InvalidValue, NotFound
 from lpad.engine.change.change import Kind

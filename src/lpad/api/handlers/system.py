@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import lpad
+from lpad.api.request.answer_bodies import Health, JournalView, PortsView, SettingsView, SystemView
 from lpad.api.request.api_call import json_response
-from lpad.api.request.views import Health, JournalView, PortsView, SettingsView, SystemView
 from lpad.engine.change.change import Failure
 from lpad.engine.snapshot.snapshot import CardState
 

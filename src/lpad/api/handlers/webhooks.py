@@ -6,16 +6,16 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from lpad.api.request.api_call import MOST_CHANGES, json_response
-from lpad.api.request.event_bodies import (
+from lpad.api.request.event_delivery_bodies import (
     Redelivered,
     RedeliverRequest,
     WebhookList,
     WebhookTestResult,
     WebhookView,
 )
-from lpad.api.request.page import page
+from lpad.api.request.pagination import page
 from lpad.base.errors import InvalidValue
-from lpad.engine.webhooks.attempt import Verdict
+from lpad.engine.webhooks.delivery_attempt import Verdict
 
 if TYPE_CHECKING:
     from starlette.responses import Response

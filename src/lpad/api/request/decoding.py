@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from lpad.api.request.bodies import NoBody
+from lpad.api.request.request_bodies import NoBody
 from lpad.base.errors import InvalidValue
 from lpad.base.lazy_pattern import LazyPattern
 

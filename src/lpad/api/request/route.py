@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import field
 
-from lpad.api.request.bodies import NoBody
+from lpad.api.request.request_bodies import NoBody
 from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from lpad.card.at.cgla import AtCglaLink
 from lpad.card.at.csim import csim_link
 from lpad.card.at.link_search import ask_for_eid, ends_search, find_link
 from lpad.card.channel.logical_channel import CLOSING
-from lpad.card.link.answer_length import AnswerLengthChannel
 from lpad.card.link.crash_safe_channel import CrashSafeChannel
 from lpad.card.link.diagnostics import LinkFacts, handle_form
+from lpad.card.link.expected_length import AnswerLengthChannel
 from lpad.card.link.isdr_aids import remembered_first
 from lpad.card.link.remembered_links import LinkMemory, OpenChannel, Remembered
 from lpad.card.modem.at_modem import AtModem

@@ -10,8 +10,8 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardMalformed, CardStatus, InternalError
 from lpad.base.untrusted_number import whole_number
 from lpad.card.channel.abandoned_channels import close_leftovers, is_any_open, is_leftover
+from lpad.card.channel.channel_loss import LostChannel
 from lpad.card.channel.exchange import exchange
-from lpad.card.channel.lost_channel import LostChannel
 from lpad.card.channel.selection import select_first
 from lpad.card.channel.status_words import status_error
 from lpad.card.port.link_refused import LinkRefused

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardUnreachable, InternalError
-from lpad.card.channel.lost_channel import LostChannel
+from lpad.card.channel.channel_loss import LostChannel
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from msgspec.structs import replace
 
 from lpad.base.errors import CardBusy, InternalError
-from lpad.card.link.answer_length import AnswerLengthChannel
 from lpad.card.link.diagnostics import LinkFacts, handle_form
+from lpad.card.link.expected_length import AnswerLengthChannel
 from lpad.card.link.isdr_aids import remembered_first
 from lpad.card.link.remembered_links import LinkMemory, Remembered
 from lpad.card.modem.control_modem import ControlModem

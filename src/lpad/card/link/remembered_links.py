@@ -13,7 +13,7 @@ from msgspec import Struct
 from lpad.base.expendable_file import replace_file
 from lpad.base.frozen import Frozen
 from lpad.base.regular_file import open_regular, read_regular
-from lpad.card.link.held_clients import HeldClients
+from lpad.card.link.held_qmi_clients import HeldClients
 from lpad.card.modem.powered_down_note import PoweredDown
 from lpad.card.quirks.modem_identity import UNKNOWN_MODEM, ModemIdentity
 from lpad.card.quirks.quirks import LinkKind

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
-from lpad.card.link.card_report import NO_CARD_REPORT, CardReport
+from lpad.card.link.card_change_reports import NO_CARD_REPORT, CardReport
 from lpad.codec.mbim.basic_connect import ReadyState, SlotInfo, SlotState, SubscriberReadyStatus
 from lpad.codec.mbim.information_buffer import decode
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, Basic, Extended

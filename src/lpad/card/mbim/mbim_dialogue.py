@@ -15,7 +15,7 @@ from lpad.base.errors import (
     MalformedError,
     blamed_on,
 )
-from lpad.card.link.card_report import NO_CARD_REPORT
+from lpad.card.link.card_change_reports import NO_CARD_REPORT
 from lpad.card.mbim.card_indications import card_report_of
 from lpad.card.mbim.mbim_refusals import refusal_of
 from lpad.codec.mbim.data_connection import ActivationState, ConnectStatus

@@ -13,7 +13,7 @@ from lpad.base.errors import CardBusy, CardError, CardMalformed, blamed_on
 from lpad.card.channel.apdu_trace import TracedCard
 from lpad.card.channel.modem_owned_channel import ModemOwnedChannel
 from lpad.card.channel.status_words import no_isdr, status_error
-from lpad.card.link.card_report import NO_CARD_REPORT
+from lpad.card.link.card_change_reports import NO_CARD_REPORT
 from lpad.card.link.control_link import ControlLink
 from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.mbim.mbim_channel import UiccChannel
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid
-    from lpad.card.link.card_report import CardReport
+    from lpad.card.link.card_change_reports import CardReport
     from lpad.card.link.diagnostics import LinkFacts
     from lpad.card.port.control_port import ControlPort
 

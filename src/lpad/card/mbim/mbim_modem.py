@@ -9,8 +9,8 @@ from lpad.base.errors import CardMalformed, InvalidValue, MalformedError
 from lpad.base.identifiers import Imei
 from lpad.card.mbim.lte_attach import LteAttach
 from lpad.card.mbim.mbim_session import MbimSession, ip_type_of
+from lpad.card.modem.data_session_cause import SessionCause
 from lpad.card.modem.modem_answers import ModemIccid, Power, RejectCause
-from lpad.card.modem.session_cause import SessionCause
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.quirks.modem_identity import ModemIdentity
 from lpad.card.quirks.quirks import AtTimeouts, RefreshStep, Step

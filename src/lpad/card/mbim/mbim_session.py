@@ -16,7 +16,7 @@ from lpad.protocol.data_session import SessionReport
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.card.mbim.mbim_dialogue import MbimDialogue
-    from lpad.card.modem.session_cause import SessionCause
+    from lpad.card.modem.data_session_cause import SessionCause
     from lpad.protocol.data_session import SessionWish
 
 _log = logging.getLogger(__name__)

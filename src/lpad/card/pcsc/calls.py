@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lpad.base.errors import CardUnreachable
-from lpad.card.pcsc.failure import (
+from lpad.card.pcsc.error_codes import (
     CANCELLED,
     CONNECTION_BROKEN,
     NO_READERS,

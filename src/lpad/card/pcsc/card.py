@@ -10,7 +10,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy, CardError, CardUnreachable
 from lpad.card.pcsc.call_thread import CallThread, OverdueError
 from lpad.card.pcsc.calls import Context
-from lpad.card.pcsc.failure import is_lost, protocol_lost, was_reset
+from lpad.card.pcsc.error_codes import is_lost, protocol_lost, was_reset
 from lpad.card.pcsc.other_programs import programs_using_pcsc
 from lpad.card.pcsc.reader_choice import choose_reader
 

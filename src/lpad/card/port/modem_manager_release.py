@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy
 from lpad.dbus.bus import Bus
-from lpad.dbus.failures import BusError, BusRefused, BusUnanswered, BusUnreachable
+from lpad.dbus.call_failures import BusError, BusRefused, BusUnanswered, BusUnreachable
 from lpad.dbus.message import DBUS, OBJECT_MANAGER, Rule
 from lpad.dbus.modem_inhibition import MODEM_MANAGER, ROOT, inhibit, inhibition
 from lpad.dbus.properties import of_interfaces

@@ -2,7 +2,7 @@
 
 cdc-wdm ports belong to the driver cdc_mbim or qmi_wwan (/sys/class/usbmisc), WWAN ports have a type
 (/sys/class/wwan, Linux 5.14). If neither says anything, the name does; for names that both kinds of control
-port have, lpad asks the modem (`port_question.py`).
+port have, lpad asks the modem (`port_protocol_query.py`).
 """
 
 from __future__ import annotations

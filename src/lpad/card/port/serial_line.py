@@ -116,7 +116,7 @@ class SerialLine:
     @property
     def is_serial(self) -> bool:
         """Whether the speed counts (see `Line`)."""
-        from lpad.card.port.line_kind import is_serial_line  # noqa: PLC0415 - only for a faster line
+        from lpad.card.port.serial_port_kind import is_serial_line  # noqa: PLC0415 - only for a faster line
 
         return is_serial_line(self.name)
 

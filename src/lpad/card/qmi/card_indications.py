@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
-from lpad.card.link.card_report import NO_CARD_REPORT, CardReport
+from lpad.card.link.card_change_reports import NO_CARD_REPORT, CardReport
 from lpad.card.qmi.sim_slots import SLOT, used_slot
 from lpad.codec.qmi import card
+from lpad.codec.qmi.message_parameters import decode
 from lpad.codec.qmi.services import Service, Uim
-from lpad.codec.qmi.values import decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable

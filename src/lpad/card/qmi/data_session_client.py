@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.card.qmi.qmi_dialogue import QmiDialogue
     from lpad.codec.qmi.framing import Message
-    from lpad.codec.qmi.values import Body
+    from lpad.codec.qmi.message_parameters import Body
 
 _log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import CardMalformed
 from lpad.card.qmi.sim_slots import SLOT
 from lpad.codec.qmi.card import ApduAnswer, CloseLogicalChannel, SendApdu
-from lpad.codec.qmi.results import Error
+from lpad.codec.qmi.errors import Error
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline

@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardMalformed, CardUnreachable, MalformedError, blamed_on
-from lpad.card.link.card_report import NO_CARD_REPORT
+from lpad.card.link.card_change_reports import NO_CARD_REPORT
 from lpad.card.qmi.qmi_indications import QmiIndications
 from lpad.card.qmi.qmi_refusals import refusal_of
 from lpad.codec.qmi import card, control, data_session, device, network
+from lpad.codec.qmi.errors import Error
 from lpad.codec.qmi.framing import (
     BROADCAST,
     MOST_CONTROL_TRANSACTION,
@@ -21,15 +22,14 @@ from lpad.codec.qmi.framing import (
     Message,
     encode,
 )
+from lpad.codec.qmi.message_parameters import Body, decode, result_of
+from lpad.codec.qmi.message_parameters import encode as encode_parameters
 from lpad.codec.qmi.reassembly import Receiver
-from lpad.codec.qmi.results import Error
 from lpad.codec.qmi.services import Ctl, Service
-from lpad.codec.qmi.values import Body, decode, result_of
-from lpad.codec.qmi.values import encode as encode_parameters
 
 if TYPE_CHECKING:
-    from lpad.card.link.card_report import CardReport
-    from lpad.card.link.held_clients import HeldClients
+    from lpad.card.link.card_change_reports import CardReport
+    from lpad.card.link.held_qmi_clients import HeldClients
     from lpad.card.port.control_port import ControlPort
 
 _log = logging.getLogger(__name__)

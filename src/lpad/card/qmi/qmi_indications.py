@@ -7,12 +7,12 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
-from lpad.card.link.card_report import NO_CARD_REPORT, CardReport
+from lpad.card.link.card_change_reports import NO_CARD_REPORT, CardReport
 from lpad.card.qmi.card_indications import WAITING, card_report_of
 from lpad.card.qmi.long_responses import LongResponses
 from lpad.codec.qmi import card, network
+from lpad.codec.qmi.message_parameters import decode
 from lpad.codec.qmi.services import Nas, Service, Uim, Wds
-from lpad.codec.qmi.values import decode
 
 if TYPE_CHECKING:
     from lpad.codec.qmi.framing import Message

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from lpad.base.errors import CardError
 from lpad.card.channel.abandoned_channels import GET_EID
 from lpad.card.channel.apdu_trace import TracedCard
-from lpad.card.channel.lost_channel import NOT_OURS
+from lpad.card.channel.channel_loss import NOT_OURS
 from lpad.card.channel.modem_owned_channel import ModemOwnedChannel
 from lpad.card.channel.status_words import no_isdr, status_error
 from lpad.card.link.control_link import ControlLink
@@ -27,7 +27,7 @@ from lpad.card.qmi.qmi_refusals import is_refusal
 from lpad.card.qmi.sim_slots import SLOT
 from lpad.card.quirks.quirks import Quirks
 from lpad.codec.qmi.card import OpenedLogicalChannel, OpenLogicalChannel
-from lpad.codec.qmi.results import Error
+from lpad.codec.qmi.errors import Error
 from lpad.protocol.apdu import MOST_CHANNELS, Apdu, Response
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid
-    from lpad.card.link.card_report import CardReport
+    from lpad.card.link.card_change_reports import CardReport
     from lpad.card.link.diagnostics import LinkFacts
     from lpad.card.port.control_port import ControlPort
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lpad.base.errors import CardError, CardMalformed, InvalidValue, MalformedError
 from lpad.base.identifiers import Imei
+from lpad.card.modem.data_session_cause import SessionCause
 from lpad.card.modem.modem_answers import ModemIccid, Power, RejectCause
-from lpad.card.modem.session_cause import SessionCause
 from lpad.card.modem.sim_slot import needs_change
 from lpad.card.qmi.qmi_refusals import is_refusal
 from lpad.card.qmi.qmi_session import QmiSession
@@ -18,10 +18,10 @@ from lpad.card.quirks.quirks import AtTimeouts, RefreshStep, Step
 from lpad.codec.qmi import card, device, network
 from lpad.codec.qmi.card import AppState, AppType, CardState
 from lpad.codec.qmi.device import OperatingMode
+from lpad.codec.qmi.errors import Error
+from lpad.codec.qmi.message_parameters import Body
 from lpad.codec.qmi.network import RegistrationState
-from lpad.codec.qmi.results import Error
 from lpad.codec.qmi.services import Nas, Service, Uim
-from lpad.codec.qmi.values import Body
 from lpad.protocol.at_dialogue import AtAnswer
 from lpad.protocol.iccid_answer import IccidReport, iccid_report
 from lpad.protocol.registration_answer import Registration

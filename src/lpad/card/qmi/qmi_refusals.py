@@ -5,7 +5,7 @@ from __future__ import annotations
 from lpad.base.errors import CardError, CardUnreachable
 from lpad.card.modem.control_refusals import OTHER, WAIT, Refusal, refusal_error, was_refused
 from lpad.card.port.link_refused import LinkRefused
-from lpad.codec.qmi.results import Error, error_name
+from lpad.codec.qmi.errors import Error, error_name
 
 _PROTOCOL = "QMI"
 _NOT_HERE = Refusal(

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from lpad.base.errors import CardError
-from lpad.card.link.held_clients import HeldSession
+from lpad.card.link.held_qmi_clients import HeldSession
 from lpad.card.qmi.data_session_client import DataSessionClient
 from lpad.codec.qmi import data_session
 from lpad.codec.qmi.data_session import ANY_HANDLE, EndReason, EndType, IpFamily
-from lpad.codec.qmi.results import Error, error_name
+from lpad.codec.qmi.errors import Error, error_name
 from lpad.codec.qmi.services import Service
 from lpad.protocol.data_session import SessionReport
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
-    from lpad.card.modem.session_cause import SessionCause
+    from lpad.card.modem.data_session_cause import SessionCause
     from lpad.card.qmi.qmi_dialogue import QmiDialogue
     from lpad.codec.qmi.framing import Message
     from lpad.protocol.data_session import SessionWish

@@ -8,10 +8,10 @@ import click
 
 from lpad.cli.session.command_session import command, no_wait
 from lpad.cli.session.guard_options import asked_guard, guarded, limit
-from lpad.cli.session.lpactl_group import cli
+from lpad.cli.session.root_command import cli
 from lpad.cli.terminal.output import safe
 from lpad.client import ApiError, Wish
-from lpad.client.wire import decoded
+from lpad.client.decoding import decoded
 
 if TYPE_CHECKING:
     from lpad.cli.session.command_session import Session

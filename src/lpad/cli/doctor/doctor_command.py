@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lpad.cli.session.command_session import NO_CARD, command
-from lpad.cli.session.lpactl_group import cli
+from lpad.cli.session.root_command import cli
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import safe
 from lpad.client import ApiError

@@ -12,11 +12,11 @@ import click
 from lpad.base.deadline import Deadline
 from lpad.base.errors import InvalidValue
 from lpad.base.identifiers import Eid
+from lpad.cli.platforms.platform_choice import CONFIG, from_settings, named, tried_platform
 from lpad.cli.platforms.tagged_lines import lines
-from lpad.cli.platforms.tried_platform import CONFIG, from_settings, named, tried_platform
 from lpad.cli.terminal import exit_codes
-from lpad.cli.terminal.complete_help import CompleteHelpGroup
 from lpad.cli.terminal.output import Output, safe
+from lpad.cli.terminal.untruncated_help import CompleteHelpGroup
 from lpad.engine.provisioning.wish_record import WishRecord
 from lpad.provisioning.callback_signatures import SCHEMES, Callback
 from lpad.provisioning.callback_signatures import verify as verify_callback
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from lpad.engine.provisioning.platforms import OpenPlatform
-    from lpad.provisioning.declared.openable_platform import OpenablePlatform
+    from lpad.provisioning.declared.platform_opening import OpenablePlatform
     from lpad.provisioning.http.httpx_transport import Exchange
     from lpad.provisioning.platform_interface import Reservation
 

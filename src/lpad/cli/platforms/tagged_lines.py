@@ -9,7 +9,7 @@ import click
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Conflict, LpadError, PlatformBusy, ServerUnreachable
-from lpad.cli.platforms.tried_platform import CONFIG, named
+from lpad.cli.platforms.platform_choice import CONFIG, named
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import Output, safe
 from lpad.provisioning.platform_interface import Line, LineAction

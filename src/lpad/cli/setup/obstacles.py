@@ -14,7 +14,7 @@ from lpad.card.port.holders import modem_manager_runs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lpad.cli.setup.port_trial import Place
+    from lpad.cli.setup.port_or_reader_trial import Place
 
 USER = "lpad"
 PRIVATE = ("/tmp", "/var/tmp")  # noqa: S108 - folders that the service does not share

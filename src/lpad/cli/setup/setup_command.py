@@ -15,8 +15,8 @@ from lpad.base.errors import InvalidSettings
 from lpad.base.untrusted_number import whole_number
 from lpad.card.available_ports import find_ports
 from lpad.cli.setup import obstacles, service_restart, settings_text
-from lpad.cli.setup.listed_cards import Belongs, listed_modems, modem_of
-from lpad.cli.setup.port_trial import Place, by_modem, try_place
+from lpad.cli.setup.configured_modems import Belongs, listed_modems, modem_of
+from lpad.cli.setup.port_or_reader_trial import Place, by_modem, try_place
 from lpad.cli.setup.settings_text import NewCard, free_name, with_cards
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import Output, safe
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from lpad.base.identifiers import Eid
     from lpad.card.available_ports import Ports
-    from lpad.cli.setup.port_trial import Trial
+    from lpad.cli.setup.port_or_reader_trial import Trial
     from lpad.settings import Settings
 
 _LISTING = 10.0

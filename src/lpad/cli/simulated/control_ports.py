@@ -10,15 +10,15 @@ import click
 import msgspec
 
 from lpad.base.errors import InvalidValue
+from lpad.simulator.mbim.behaviour import MbimHabits
 from lpad.simulator.mbim.control_port import MbimModem
-from lpad.simulator.mbim.habits import MbimHabits
+from lpad.simulator.qmi.behaviour import QmiHabits
 from lpad.simulator.qmi.control_port import QmiModem
-from lpad.simulator.qmi.habits import QmiHabits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.simulator.modem.commands import Card
+    from lpad.simulator.modem.at_commands import Card
     from lpad.simulator.modem.personality import ModemPersonality
 
     _F = TypeVar("_F", bound=Callable[..., Any])

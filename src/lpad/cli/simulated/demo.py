@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lpad.base.errors import InternalError
-from lpad.cli.simulated.new_order import add_order
+from lpad.cli.simulated.order_creation import add_order
 from lpad.cli.terminal.output import safe
 from lpad.cli.terminal.step_words import step_words
 from lpad.client import ApiError, Client, DaemonUnreachable

@@ -8,7 +8,7 @@ from lpad.cli.simulated.sim_euicc import euicc
 from lpad.cli.simulated.sim_orders import order, release
 from lpad.cli.simulated.sim_platform import platform
 from lpad.cli.simulated.sim_smdp import smdp, smds
-from lpad.cli.terminal.complete_help import CompleteHelpGroup
+from lpad.cli.terminal.untruncated_help import CompleteHelpGroup
 
 
 @click.group(cls=CompleteHelpGroup)

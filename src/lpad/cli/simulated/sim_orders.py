@@ -14,14 +14,14 @@ from lpad.base.errors import InvalidValue, NotFound
 from lpad.base.identifiers import Eid, Iccid
 from lpad.base.untrusted_number import matched_number
 from lpad.cli.simulated.folder_options import FOLDER
-from lpad.cli.simulated.new_order import add_order, register_events
+from lpad.cli.simulated.order_creation import add_order, register_events
 from lpad.cli.terminal.output import Output
 from lpad.simulator.profile_package.made_up_profile import DEFAULT_SIZE
 from lpad.simulator.smdp.address_file import AddressFile
-from lpad.simulator.smdp.store.events import new_event_id
 from lpad.simulator.smdp.store.metadata import IconType, Owner, ProfileClass, ProfilePolicyRule
 from lpad.simulator.smdp.store.order import OrderState
 from lpad.simulator.smdp.store.orders import Orders
+from lpad.simulator.smdp.store.smds_events import new_event_id
 
 LARGEST_ICON = 1024
 _CLASSES = {each.name.lower(): each for each in ProfileClass}

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from lpad.cli.simulated.folder_options import FOLDER, PKI, beside
-from lpad.cli.simulated.new_order import register_events
-from lpad.cli.simulated.serving import PORT, served
+from lpad.cli.simulated.foreground_server import PORT, served
+from lpad.cli.simulated.order_creation import register_events
 from lpad.cli.terminal.output import Output
 from lpad.simulator.pki.pki import Pki
 from lpad.simulator.platform.faults import Faults
+from lpad.simulator.platform.platform_kinds import VENDORS
 from lpad.simulator.platform.reservations import Pace
 from lpad.simulator.platform.server import SimulatedPlatform
 from lpad.simulator.platform.smdp_orders import SmdpShelf
-from lpad.simulator.platform.vendors import VENDORS
 from lpad.simulator.smdp.address_file import AddressFile
 from lpad.simulator.smdp.store.orders import Orders
 

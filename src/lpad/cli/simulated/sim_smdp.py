@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import click
 
 from lpad.cli.simulated.folder_options import FOLDER, PKI, beside
-from lpad.cli.simulated.serving import PORT, served
+from lpad.cli.simulated.foreground_server import PORT, served
 from lpad.cli.terminal.output import Output
 from lpad.simulator.pki.credential import Curve
 from lpad.simulator.pki.pki import Pki

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lpad.cli.terminal.other_program import ProgramGroup
+from lpad.cli.terminal.wrong_program import ProgramGroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

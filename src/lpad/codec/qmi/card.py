@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 
+from lpad.codec.qmi.message_parameters import Body, Kind, Several, parameter, part
 from lpad.codec.qmi.services import Service, Uim
-from lpad.codec.qmi.values import Body, Kind, Several, parameter, part
 
 
 class Events(IntFlag):

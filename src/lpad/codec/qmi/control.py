@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from lpad.codec.qmi.message_parameters import Body, Kind, Several, parameter, part
 from lpad.codec.qmi.services import Ctl, Service
-from lpad.codec.qmi.values import Body, Kind, Several, parameter, part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

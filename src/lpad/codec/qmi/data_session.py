@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address
 
+from lpad.codec.qmi.message_parameters import Body, Kind, parameter, part
 from lpad.codec.qmi.services import Service, Wds
-from lpad.codec.qmi.values import Body, Kind, parameter, part
 
 IP_ADDRESS = 1 << 8
 """In `GetCurrentSettings`: the session's address."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from lpad.codec.qmi.message_parameters import Body, Kind, parameter
 from lpad.codec.qmi.services import Dms, Service
-from lpad.codec.qmi.values import Body, Kind, parameter
 
 
 class OperatingMode(IntEnum):

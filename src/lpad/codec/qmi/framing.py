@@ -54,7 +54,8 @@ _CONTROL_KINDS = {kind.value: kind for kind in Kind}
 class Message:
     """A message of a service for one client.
 
-    `parameters` is the whole list as bytes, because it may contain an APDU or a PIN; `values.py` reads it.
+    `parameters` is the whole list as bytes, because it may contain an APDU or a PIN;
+    `message_parameters.py` reads it.
     """
 
     kind: Kind

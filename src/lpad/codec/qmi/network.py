@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from lpad.codec.qmi.message_parameters import Body, Kind, Several, parameter, part
 from lpad.codec.qmi.services import Nas, Service
-from lpad.codec.qmi.values import Body, Kind, Several, parameter, part
 
 ATTACH, DETACH = 1, 2
 """Actions of `AttachDetach`."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lpad.provisioning.declared.openable_platform import OpenablePlatform
+    from lpad.provisioning.declared.platform_opening import OpenablePlatform
     from lpad.provisioning.http.httpx_transport import Exchange
     from lpad.remote.https.route import Route
     from lpad.settings import SettingsFile
@@ -44,7 +44,7 @@ def operator_platforms(
         return []
     try:
         # This module loads an HTTP client, which a gateway without platforms does not need.
-        from lpad.provisioning.declared import openable_platform  # noqa: PLC0415 - only with a platform
+        from lpad.provisioning.declared import platform_opening  # noqa: PLC0415 - only with a platform
     except ImportError as error:
         raise InvalidSettings(
             f"the settings list platforms, but the library {error.name} for them is missing: install the"
@@ -53,8 +53,8 @@ def operator_platforms(
     deadlines = file.settings.deadlines
     read = secrets or (lambda section: read_credentials(section.credentials, resolve=file.resolve))
     return [
-        openable_platform.OpenablePlatform(
-            openable_platform.PlatformSettings(
+        platform_opening.OpenablePlatform(
+            platform_opening.PlatformSettings(
                 name=name,
                 like=file.resolve(section.file) if section.file is not None else str(section.like),
                 base=section.base,

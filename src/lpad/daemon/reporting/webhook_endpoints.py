@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.engine.events.cloud_event import Identifiers
-from lpad.engine.webhooks.attempt import LIMITS
+from lpad.engine.webhooks.delivery_attempt import LIMITS
 from lpad.engine.webhooks.endpoint import Endpoint, EndpointUrl
 from lpad.engine.webhooks.signing_keys import read_key
 from lpad.provisioning.credentials import read_credential
 from lpad.remote.https.route import Route
-from lpad.remote.trust.trust import Trust
+from lpad.remote.trust.trust_anchors import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable

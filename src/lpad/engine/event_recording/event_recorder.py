@@ -15,7 +15,7 @@ import msgspec
 
 from lpad.base.liveness import resting, watched
 from lpad.engine.change.event_hub import Event as HubEvent
-from lpad.engine.events import hub_events
+from lpad.engine.events import state_events
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
@@ -67,7 +67,7 @@ class Recorder:
     def take(self, event: HubEvent) -> None:
         """Take an event; returns immediately and never raises."""
         try:
-            found = hub_events.happenings(event)
+            found = state_events.happenings(event)
         except Exception:
             log.exception("an event of the type '%s': internal-error", event.type)
             return

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from lpad.engine.fulfilment.platform_pause import asked, later
-from lpad.engine.fulfilment.question import ask_second_order
+from lpad.engine.fulfilment.user_question import ask_second_order
 from lpad.engine.provisioning.wish_record import KeptReservation
 from lpad.provisioning.platform_interface import Stage
 

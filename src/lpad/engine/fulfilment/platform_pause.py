@@ -16,7 +16,7 @@ from lpad.base.errors import (
 from lpad.base.untrusted_number import noted_number
 from lpad.engine.change.change import Failure, Pause, PauseReason, now
 from lpad.engine.change.notes import Notes, noting
-from lpad.engine.provisioning import look_times
+from lpad.engine.provisioning import query_times
 from lpad.engine.provisioning.platform_waiting import waiting_for_platform
 from lpad.engine.running.run import Postponed
 
@@ -55,7 +55,7 @@ def asked(wish: OpenWish, ask: Callable[[], _Answer], *, doubt: bool = False) ->
         least = noted_number(error.details.get("retry_after"), default=0.0, most=DAY)
         if error.details.get("http_status") == HTTPStatus.TOO_MANY_REQUESTS:
             told = least if "retry_after" in error.details else None
-            wish.keep(spread=look_times.wider(wish.record.spread, told=told))
+            wish.keep(spread=query_times.wider(wish.record.spread, told=told))
         raise _troubled(wish, error, least=least) from error
     except _DOUBTFUL as error:
         raise _troubled(wish, error, least=0.0) from error
@@ -79,7 +79,7 @@ def later(
         reason: what may end the pause early.
     """
     looks = wish.record.looks + 1
-    wait = look_times.wait(looks, least=least, spread=wish.record.spread)
+    wait = query_times.wait(looks, least=least, spread=wish.record.spread)
     due = wish.steady() + wait
     wish.keep(looks=looks, next_look_at=due)
     if error is None:

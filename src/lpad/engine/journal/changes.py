@@ -17,7 +17,7 @@ from lpad.engine.change.moment import EARLIEST
 from lpad.engine.change.notes import NOTHING, Notes, Noting
 from lpad.engine.change.steady_clock_marks import MARK
 from lpad.engine.journal.file.database import RepairedError, again_if_repaired
-from lpad.engine.journal.keyed_requests import insert
+from lpad.engine.journal.idempotency_keys import insert
 from lpad.engine.journal.named_values import put_within
 
 if TYPE_CHECKING:

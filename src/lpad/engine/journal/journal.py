@@ -9,7 +9,7 @@ from lpad.engine.change.steady_clock_marks import SteadyClockMarks
 from lpad.engine.journal.changes import Changes, Retention, check_change
 from lpad.engine.journal.events.event_log import EventLog, check_event
 from lpad.engine.journal.file.database import Database
-from lpad.engine.journal.keyed_requests import KeyedRequests
+from lpad.engine.journal.idempotency_keys import KeyedRequests
 from lpad.engine.journal.named_values import NamedValues, check_memo
 from lpad.engine.journal.notifications import Notifications, check_notification
 

@@ -13,7 +13,7 @@ from lpad.engine.change.results import AskedSmds, DiscoverResult, ShownEvent
 from lpad.engine.discovery.event_store import is_unsent
 from lpad.engine.discovery.known_events import after_discovery, after_downloads
 from lpad.engine.operations.download import device_of
-from lpad.engine.running.same_card import check_same_card
+from lpad.engine.running.same_card_check import check_same_card
 from lpad.lpa.discovery import Discovery, usable_root
 
 if TYPE_CHECKING:

@@ -25,24 +25,24 @@ from lpad.engine.change.params import DownloadParams
 from lpad.engine.change.results import DownloadResult
 from lpad.engine.network_settings.download_settings import PASSWORD, read_back
 from lpad.engine.operations import download_answers
-from lpad.engine.operations.downloaded_profile import announce_downloaded
-from lpad.engine.recovery.download_leftovers import left_behind
+from lpad.engine.operations.downloaded_hooks import announce_downloaded
+from lpad.engine.recovery.interrupted_download import left_behind
 from lpad.engine.running.run import HELD
-from lpad.engine.snapshot import reading
+from lpad.engine.snapshot import card_reading
+from lpad.engine.switch.condition_feasibility import check_possible
 from lpad.engine.switch.default_guard import enable_guarded
 from lpad.engine.switch.guarded_switch import conditions_of
-from lpad.engine.switch.possible_conditions import check_possible
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.install_policy import CONFIRM
 from lpad.lpa.notification_delivery import PendingNotification
-from lpad.lpa.offered_profile import of_default_smdp
+from lpad.lpa.offer_check import of_default_smdp
 from lpad.protocol.download_session import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.engine.change.results import ShownProfile
-    from lpad.engine.running.answer import Answer
+    from lpad.engine.running.change_answer import Answer
     from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
     from lpad.engine.snapshot.profile import Profile
@@ -110,7 +110,7 @@ def _told(profile: Listed, iccid: str) -> DownloadResult:
     return DownloadResult(
         iccid=iccid,
         isdp_aid=profile.isdp_aid,
-        profile=reading.shown(profile),
+        profile=card_reading.shown(profile),
         enabled=profile.enabled,
         settled=True,
     )
@@ -146,7 +146,7 @@ def _install(run: Run, context: Context, deadline: Deadline) -> DownloadResult:
     with context.card.session(deadline=deadline) as euicc:
         context.collect_owed(euicc, deadline)
         if run.change.origin == PROVISION:
-            _check_empty(reading.read_profiles(euicc, deadline=deadline))
+            _check_empty(card_reading.read_profiles(euicc, deadline=deadline))
         address, order = _order(run, context, euicc, deadline)
         with context.connect(address, context.snapshot().eid or "") as server:
             # The result is stored under this EID, and searched after a power cut.
@@ -175,7 +175,7 @@ def _install(run: Run, context: Context, deadline: Deadline) -> DownloadResult:
     return DownloadResult(
         iccid=str(installed.iccid),
         isdp_aid=str(installed.isdp_aid) if installed.isdp_aid else None,
-        profile=reading.shown(listener.offered),
+        profile=card_reading.shown(listener.offered),
         server=str(address),
         notifications_delivered=delivered,
         enabled=False,
@@ -214,7 +214,7 @@ def _order(run: Run, context: Context, euicc: Euicc, deadline: Deadline) -> tupl
         address = context.card.port.default_smdp
     else:
         run.step("read-addresses")
-        named = reading.read_addresses(euicc, deadline=deadline).default_smdp
+        named = card_reading.read_addresses(euicc, deadline=deadline).default_smdp
         if not named:
             raise Conflict(
                 "cannot download from the default SM-DP+: neither the settings nor the card name one;"
@@ -314,13 +314,13 @@ class _Listener:
         self._run.check()
 
     def confirm(self, offer: Offer) -> Decision:
-        self.offered = reading.offered_profile(offer)
-        icon = reading.offered_icon(offer)
+        self.offered = card_reading.offered_profile(offer)
+        icon = card_reading.offered_icon(offer)
         if icon is not None:
             self._context.keep_icon(self.offered.iccid, icon)
         if not (self._run.change.params_of(DownloadParams).confirm or self.policy.demands_consent(offer)):
             return Decision.ACCEPT
-        shown = reading.shown(self.offered)
+        shown = card_reading.shown(self.offered)
         before = download_answers.decided_before(self._run, shown)
         if before is not None:
             return before
@@ -335,7 +335,9 @@ class _Listener:
         first, self._first_code = self._first_code, None
         if first is not None and not refused:
             return first
-        answer = self._ask(QuestionKind.CONFIRMATION_CODE, reading.shown(self.offered), code_refused=refused)
+        answer = self._ask(
+            QuestionKind.CONFIRMATION_CODE, card_reading.shown(self.offered), code_refused=refused
+        )
         return answer.confirmation_code if answer is not None else None
 
     def _ask(

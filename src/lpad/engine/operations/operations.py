@@ -14,20 +14,28 @@ from lpad.base.identifiers import Iccid
 from lpad.engine.change import params, results
 from lpad.engine.change.change import CALLER, RESCUE, Kind
 from lpad.engine.change.notes import DropNotes, ProfileNotes, ResetNotes, noting
-from lpad.engine.operations.deleted_profiles import forget_deleted
+from lpad.engine.operations.deleted_profile_data import forget_deleted
 from lpad.engine.operations.discover import discover
 from lpad.engine.operations.download import download
-from lpad.engine.operations.line import line
+from lpad.engine.operations.line_control import line
 from lpad.engine.operations.probe import probe
 from lpad.engine.operations.provision import provision, take_back
 from lpad.engine.operations.restart_modem import restart_modem
 from lpad.engine.operations.trust_check import check_trust
 from lpad.engine.policy.going_offline import check_offline
-from lpad.engine.running.same_card import check_same_card
-from lpad.engine.snapshot import reading
+from lpad.engine.running.same_card_check import check_same_card
+from lpad.engine.snapshot import card_reading
 from lpad.engine.switch.card_request_retry import ways, when_not_busy
 from lpad.engine.switch.default_guard import enable_guarded
-from lpad.engine.switch.switch import PLAIN, Purpose, attempt, prepared, switch, unaddressable, verify
+from lpad.engine.switch.verified_switch import (
+    PLAIN,
+    Purpose,
+    attempt,
+    prepared,
+    switch,
+    unaddressable,
+    verify,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -79,7 +87,7 @@ def delete(run: Run, context: Context) -> results.DeleteResult:
     run.step("read-profiles")
     with context.card.session(deadline=deadline) as euicc:
         check_same_card(run, euicc, deadline=deadline)
-        profiles = reading.read_profiles(euicc, deadline=deadline)
+        profiles = card_reading.read_profiles(euicc, deadline=deadline)
         profile = profiles.find(iccid)
         if profile is None:
             if asked.missing_ok and profiles.lacks_name(iccid):
@@ -118,7 +126,7 @@ def rename(run: Run, context: Context) -> results.RenameResult:
     run.step("read-profiles")
     with context.card.session(deadline=deadline) as euicc:
         check_same_card(run, euicc, deadline=deadline)
-        profiles = reading.read_profiles(euicc, deadline=deadline)
+        profiles = card_reading.read_profiles(euicc, deadline=deadline)
         profile = profiles.find(iccid)
         if profile is None:
             raise profiles.missing(iccid, attempted="rename")
@@ -149,7 +157,7 @@ def set_default_smdp(run: Run, context: Context) -> results.SetDefaultSmdpResult
     run.step("read-addresses")
     with context.card.session(deadline=deadline) as euicc:
         check_same_card(run, euicc, deadline=deadline)
-        already = (reading.read_addresses(euicc, deadline=deadline).default_smdp or "") == address
+        already = (card_reading.read_addresses(euicc, deadline=deadline).default_smdp or "") == address
         if not already:
             run.irreversible("set-default-dp-address")
             euicc.set_default_dp_address(address, deadline=deadline)
@@ -162,7 +170,7 @@ def reset(run: Run, context: Context) -> results.ResetResult:
     asked = run.change.params_of(params.ResetParams)
     operational, test = asked.operational_profiles, asked.test_profiles
     deadline = Deadline.after(context.timeouts.switch)
-    doomed = reading.classes(operational=operational, test=test)
+    doomed = card_reading.classes(operational=operational, test=test)
     refresh = prepared(run, context, deadline=deadline)
     iccids: list[str] = []
 

@@ -24,15 +24,15 @@ from lpad.engine.change.results import ProvisionResult
 from lpad.engine.fulfilment.availability import available
 from lpad.engine.fulfilment.line_activation import activate, activate_again, activate_installed
 from lpad.engine.fulfilment.open_wish import OpenWish
-from lpad.engine.fulfilment.order import reserved
+from lpad.engine.fulfilment.platform_order import reserved
 from lpad.engine.fulfilment.platform_pause import await_place, later
-from lpad.engine.fulfilment.question import ask_second_order, follow_answer
-from lpad.engine.fulfilment.release import release
+from lpad.engine.fulfilment.reservation_release import release
+from lpad.engine.fulfilment.user_question import ask_second_order, follow_answer
 from lpad.engine.operations.awaited_event import awaited_event, refuse_event
 from lpad.engine.operations.download import download
-from lpad.engine.provisioning import look_times
+from lpad.engine.provisioning import query_times
 from lpad.engine.running.run import Postponed
-from lpad.engine.running.same_card import check_same_eid
+from lpad.engine.running.same_card_check import check_same_eid
 from lpad.network.network_settings import NetworkSettings
 from lpad.provisioning.declared.answer_reading import same_iccid
 from lpad.provisioning.platform_interface import Activates
@@ -188,5 +188,5 @@ def _platform(wish: OpenWish) -> NamedPlatform:
         wish,
         f"the settings no longer list the platform '{name}', which has a profile for this card; lpad waits"
         " until they list it again, or until this change is cancelled",
-        least=look_times.BACKOFF.seconds[-1],
+        least=query_times.BACKOFF.seconds[-1],
     )

@@ -8,7 +8,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, Conflict
 from lpad.card.modem_refresh import Refresh
 from lpad.engine.change.results import RestartModemResult
-from lpad.engine.switch.switch import holding_of
+from lpad.engine.switch.verified_switch import holding_of
 
 if TYPE_CHECKING:
     from lpad.card.modem_refresh import Holding

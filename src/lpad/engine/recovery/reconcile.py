@@ -13,8 +13,8 @@ from lpad.base.errors import CardUnreachable, Conflict, LpadError
 from lpad.engine.change import params, results
 from lpad.engine.change.change import EID, Kind, State
 from lpad.engine.change.notes import DownloadNotes, DropNotes, ProfileNotes, ResetNotes
-from lpad.engine.recovery.download_leftovers import refusal_of
-from lpad.engine.snapshot import reading
+from lpad.engine.recovery.interrupted_download import refusal_of
+from lpad.engine.snapshot import card_reading
 from lpad.engine.snapshot.profile_list import SURE_STATES
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def _reset(
     change: Change, private: Private, card: Snapshot, _notifications: list[StoredNotification]
 ) -> Verdict:
     asked = change.params_of(params.ResetParams)
-    doomed = reading.classes(operational=asked.operational_profiles, test=asked.test_profiles)
+    doomed = card_reading.classes(operational=asked.operational_profiles, test=asked.test_profiles)
     left = [profile for profile in card.profiles if profile.profile_class in doomed]
     unreadable = len(card.unreadable) if doomed else 0
     begun = isinstance(private.notes, ResetNotes) and private.notes.reset
@@ -187,7 +187,7 @@ def _downloaded(
         return results.DownloadResult(
             iccid=card.listed.address(profile) or iccid,
             isdp_aid=profile.isdp_aid,
-            profile=reading.shown(profile),
+            profile=card_reading.shown(profile),
             enabled=profile.enabled,
             settled=True,
         )

@@ -14,7 +14,7 @@ from lpad.base.log.log_fields import logged_with
 from lpad.engine.change.change import CALLER, EID, State
 from lpad.engine.change.notes import NOTHING, ProfileNotes
 from lpad.engine.events.change_events import Known, happenings
-from lpad.engine.running.tried_time import UncountedTime
+from lpad.engine.running.retry_duration import UncountedTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from lpad.engine.discovery.event_store import EventStore
     from lpad.engine.environment.environment import Environment
     from lpad.engine.lines.known_lines import KnownLines
+    from lpad.engine.network_settings.pending_profile_removals import UnforgottenProfiles
     from lpad.engine.network_settings.pending_switch import PendingSwitches
     from lpad.engine.network_settings.settings_store import NetworkStore
-    from lpad.engine.network_settings.unforgotten_profiles import UnforgottenProfiles
     from lpad.engine.outbox import Outbox
     from lpad.engine.outbox.delivery import Connect
     from lpad.engine.outbox.owed_cancellations import OwedCancellations

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from lpad.base.errors import Cancelled, InternalError, LpadError
 from lpad.engine.change.change import Progress, State
 from lpad.engine.change.notes import NOTHING, DownloadNotes, N, Notes
-from lpad.engine.running.tried_time import TriedTime
+from lpad.engine.running.retry_duration import TriedTime
 
 if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Json, Pause

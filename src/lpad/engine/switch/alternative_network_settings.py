@@ -15,8 +15,8 @@ from lpad.base.frozen import Frozen
 from lpad.network.network_settings import Authentication, InitialBearer, IpType
 
 if TYPE_CHECKING:
-    from lpad.network.network_cause import Cause
     from lpad.network.network_settings import NetworkSettings
+    from lpad.network.reject_cause import Cause
 
 _OTHER_TYPE = {IpType.IPV4: IpType.IPV6, IpType.IPV6: IpType.IPV4, IpType.IPV4V6: IpType.IPV4}
 _ONLY = {50: IpType.IPV4, 51: IpType.IPV6}

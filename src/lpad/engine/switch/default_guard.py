@@ -15,15 +15,15 @@ from lpad.engine.change.change import RESCUE
 from lpad.engine.change.params import GuardParams
 from lpad.engine.snapshot.profile import UnreadableProfile
 from lpad.engine.switch.guarded_switch import guarded_switch
-from lpad.engine.switch.registration_look import saw_registration
-from lpad.engine.switch.switch import PLAIN
+from lpad.engine.switch.registration_report import saw_registration
 from lpad.engine.switch.unguarded_switch import unguarded_switch
+from lpad.engine.switch.verified_switch import PLAIN
 
 if TYPE_CHECKING:
     from lpad.engine.change.results import SwitchResult
     from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
-    from lpad.engine.switch.switch import Purpose
+    from lpad.engine.switch.verified_switch import Purpose
 
 log = logging.getLogger(__name__)
 

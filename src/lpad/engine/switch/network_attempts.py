@@ -10,15 +10,15 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled
 from lpad.engine.change.results import NetworkFailure
 from lpad.network.applier import Applied, Failed, TryAgain
-from lpad.network.layer_names import Layer
+from lpad.network.connection_layers import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.base.cancellation import Cancellation
-    from lpad.engine.switch.step_receivers import Steps
+    from lpad.engine.switch.network_step_receivers import Steps
     from lpad.network.applier import Outcome
-    from lpad.network.layer_names import Culprit
+    from lpad.network.connection_layers import Culprit
 
     Act = Callable[[Deadline], Outcome]
 

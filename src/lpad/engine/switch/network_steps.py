@@ -22,15 +22,15 @@ from msgspec.structs import replace
 from lpad.base.errors import Cancelled, LpadError, NetworkFailed
 from lpad.engine.change.change import FAILOVER, RESCUE, now
 from lpad.engine.change.results import NetworkResult
+from lpad.engine.network_settings.pending_profile_removals import UnforgottenProfile
 from lpad.engine.network_settings.pending_switch import PendingSwitch
-from lpad.engine.network_settings.unforgotten_profiles import UnforgottenProfile
 from lpad.engine.policy.networking import OnFailure
 from lpad.engine.running.run import Suspended
 from lpad.engine.switch.network_attempts import NetworkAttempts
 from lpad.engine.switch.network_target import NetworkTarget
 from lpad.network.applier import Applied, Connection, Failed, State, TryAgain, Wanted
+from lpad.network.connection_layers import Layer, OwnersProgram
 from lpad.network.hooks import HookEvent
-from lpad.network.layer_names import Layer, OwnersProgram
 from lpad.network.network_settings import GivenBy
 from lpad.network.no_applier import NO_APPLIER
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.results import NetworkFailure
     from lpad.engine.running.operation_context import Context
     from lpad.engine.switch.alternative_network_settings import OtherSettings
-    from lpad.engine.switch.step_receivers import Steps
+    from lpad.engine.switch.network_step_receivers import Steps
     from lpad.network.applier import Outcome
     from lpad.network.network_settings import NetworkSettings
 

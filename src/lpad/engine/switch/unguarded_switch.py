@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from lpad.engine.switch.network_step_receivers import StepsOfRun
 from lpad.engine.switch.network_steps import NetworkSteps
-from lpad.engine.switch.registration_look import look_at_registration
-from lpad.engine.switch.step_receivers import StepsOfRun
-from lpad.engine.switch.switch import switch
+from lpad.engine.switch.registration_report import look_at_registration
+from lpad.engine.switch.verified_switch import switch
 
 if TYPE_CHECKING:
     from lpad.engine.change.results import SwitchResult
     from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
-    from lpad.engine.switch.switch import Purpose
+    from lpad.engine.switch.verified_switch import Purpose
 
 
 def unguarded_switch(run: Run, context: Context, *, iccid: str, purpose: Purpose) -> SwitchResult:

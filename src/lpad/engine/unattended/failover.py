@@ -29,7 +29,7 @@ from lpad.engine.running.condition_check import LAYERS, Look, Source, ask_networ
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.unattended.exhausted_failover import is_exhausted
 from lpad.network.applier import State as LayerState
-from lpad.network.layer_names import Layer
+from lpad.network.connection_layers import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from lpad.engine.running.card.registration_query import RegistrationQuery
     from lpad.engine.snapshot.profile_list import ProfileList
     from lpad.engine.snapshot.snapshot import Snapshot
-    from lpad.engine.unattended.failovers_wish import OnFailover
+    from lpad.engine.unattended.failover_provisioning import OnFailover
 
 log = logging.getLogger(__name__)
 

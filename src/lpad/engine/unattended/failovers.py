@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from lpad.engine.change.change import FAILOVER
 from lpad.engine.change.params import EnableParams
 from lpad.engine.unattended.failover import Failover
-from lpad.engine.unattended.failovers_wish import OnFailover
+from lpad.engine.unattended.failover_provisioning import OnFailover
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

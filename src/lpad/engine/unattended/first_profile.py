@@ -24,8 +24,8 @@ from lpad.engine.discovery.event_store import WITHOUT_NETWORK, is_unsent
 from lpad.engine.policy.discovery import DISCOVERY
 from lpad.engine.policy.provisioning import DEFAULT_SMDP, RETRY_FOR
 from lpad.engine.snapshot.snapshot import CardState
-from lpad.engine.unattended.discovered_events import discovery_of
-from lpad.engine.unattended.own_attempts import OwnAttempts
+from lpad.engine.unattended.unattended_attempts import OwnAttempts
+from lpad.engine.unattended.unattended_discovery import discovery_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

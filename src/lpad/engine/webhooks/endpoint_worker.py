@@ -20,7 +20,7 @@ from lpad.engine.events import event_types
 from lpad.engine.events.cloud_event import Event, EventBody
 from lpad.engine.events.event_data import EndpointTestData
 from lpad.engine.events.happening import Happening
-from lpad.engine.webhooks.attempt import Outcome, Verdict, attempt
+from lpad.engine.webhooks.delivery_attempt import Outcome, Verdict, attempt
 from lpad.engine.webhooks.endpoint_progress import BACKOFF, PATIENCE, Progress, Standing
 
 if TYPE_CHECKING:

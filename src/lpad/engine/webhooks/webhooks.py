@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lpad.engine.environment.environment import Environment
     from lpad.engine.journal import Journal
-    from lpad.engine.webhooks.attempt import Outcome
+    from lpad.engine.webhooks.delivery_attempt import Outcome
     from lpad.engine.webhooks.endpoint import Endpoint
     from lpad.engine.webhooks.endpoint_progress import Progress
 

@@ -20,7 +20,7 @@ from lpad.base.errors import (
     internal_error,
 )
 from lpad.engine.change.change import Failure, now
-from lpad.engine.snapshot import reading
+from lpad.engine.snapshot import card_reading
 from lpad.engine.snapshot.snapshot import CardState, Snapshot
 from lpad.engine.worker.card_ownership import CardOwnership, Claimant
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lpad.engine.running.card.open_card import Card
     from lpad.engine.snapshot.profile_list import ProfileList
     from lpad.engine.snapshot.snapshot import Icon
-    from lpad.engine.worker.hung_modem import HungModem
+    from lpad.engine.worker.hung_modem_restart import HungModem
     from lpad.engine.worker.presence import Presence
     from lpad.lpa.euicc import Euicc
 
@@ -157,13 +157,13 @@ class Observer:
             CardError: the EID or the profiles cannot be read.
         """
         known = self._snapshot if self.ready and not whole else None
-        seen = reading.read_card(euicc, known=known, switched=switched, eid=eid, deadline=deadline)
+        seen = card_reading.read_card(euicc, known=known, switched=switched, eid=eid, deadline=deadline)
         self._ownership.claim(seen.eid, self._claimant)
         for profile in seen.listed.profiles:
             address = seen.listed.address(profile)
             if profile.icon_type is not None and address is not None and address not in self._icons:
-                read = partial(reading.read_icon, euicc, address, deadline=deadline)
-                icon = reading.optional("a profile's picture", read)
+                read = partial(card_reading.read_icon, euicc, address, deadline=deadline)
+                icon = card_reading.optional("a profile's picture", read)
                 if icon is not None:
                     self._icons[address] = icon
         imei = self._card.imei()

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from lpad.base.backoff import Backoff
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError
-from lpad.card.port.port_alarm import PortAlarm
+from lpad.card.port.idle_port_watch import PortAlarm
 from lpad.dbus.signal_watch import SignalWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from lpad.card.link.card_report import CardReport
+    from lpad.card.link.card_change_reports import CardReport
     from lpad.dbus.message import Rule, Signal
     from lpad.engine.running.card.open_card import Card
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from lpad.engine.provisioning.platforms import Platforms
     from lpad.engine.provisioning.wish_record import WishRecord
     from lpad.engine.provisioning.wish_store import WishStore
-    from lpad.engine.running.answer import Answer
     from lpad.engine.running.card.open_card import CardPort
+    from lpad.engine.running.change_answer import Answer
     from lpad.engine.running.change_store import ChangeStore
     from lpad.engine.running.operation_context import Timeouts
     from lpad.engine.worker.worker import Worker

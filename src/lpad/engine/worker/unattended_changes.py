@@ -6,9 +6,9 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lpad.engine.unattended.discovered_events import DiscoveredEvents
 from lpad.engine.unattended.first_profile import Provisioning
 from lpad.engine.unattended.rescue import Rescue
+from lpad.engine.unattended.unattended_discovery import DiscoveredEvents
 from lpad.engine.worker.due_tasks import DueTask
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import CardUnreachable
 from lpad.engine.change.change import CALLER, Kind, PauseReason, State
 from lpad.engine.discovery.event_store import EventStore
+from lpad.engine.network_settings.pending_profile_removals import UnforgottenProfiles
 from lpad.engine.network_settings.pending_switch import PendingSwitches
-from lpad.engine.network_settings.unforgotten_profiles import UnforgottenProfiles
 from lpad.engine.policy.going_offline import check_offline
 from lpad.engine.recovery.interrupted_changes import Interrupted
 from lpad.engine.running.card.block_size_trial import try_larger_blocks
@@ -20,7 +20,7 @@ from lpad.engine.running.card.modem_restart_limit import ModemRestartLimit
 from lpad.engine.running.card.open_card import Card
 from lpad.engine.running.card.registration_query import RegistrationQuery
 from lpad.engine.running.operation_context import Context
-from lpad.engine.switch.between_switches import (
+from lpad.engine.switch.connection_upkeep import (
     forget_again,
     look_after_report,
     look_at_connection,
@@ -28,13 +28,13 @@ from lpad.engine.switch.between_switches import (
     return_modem,
     settle_pending,
 )
-from lpad.engine.switch.registration_look import saw_registration
+from lpad.engine.switch.registration_report import saw_registration
+from lpad.engine.worker.card_change_reports import CardReports
 from lpad.engine.worker.card_observer import Observer
-from lpad.engine.worker.card_reports import CardReports
 from lpad.engine.worker.connection_reports import ConnectionReports
 from lpad.engine.worker.due_tasks import DueTask, DueTasks
 from lpad.engine.worker.executor import Executor
-from lpad.engine.worker.hung_modem import HungModem
+from lpad.engine.worker.hung_modem_restart import HungModem
 from lpad.engine.worker.notification_removal import NotificationRemoval
 from lpad.engine.worker.presence import Presence
 from lpad.engine.worker.queue.change_queue import ChangeQueue

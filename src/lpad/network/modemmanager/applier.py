@@ -10,12 +10,12 @@ from msgspec.structs import replace
 
 from lpad.base.frozen import Frozen
 from lpad.dbus.bus import Bus
-from lpad.dbus.failures import BusError, BusRefused
+from lpad.dbus.call_failures import BusError, BusRefused
 from lpad.dbus.message import Call
 from lpad.dbus.wakeup import Bell
 from lpad.network.applier import UNKNOWN_CONNECTION, Applied, Connection, Failed, Sight, State, TryAgain
-from lpad.network.bus_outcome import failed_question, not_running
-from lpad.network.layer_names import Layer
+from lpad.network.connection_layers import Layer
+from lpad.network.failed_bus_call import failed_question, not_running
 from lpad.network.modemmanager.bearers import (
     connect_settings,
     differs,

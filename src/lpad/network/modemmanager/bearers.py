@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from lpad.dbus.failures import BusRefused
+from lpad.dbus.call_failures import BusRefused
 from lpad.dbus.message import PROPERTIES, Rule
 from lpad.dbus.properties import Properties
 from lpad.dbus.variant import Variant

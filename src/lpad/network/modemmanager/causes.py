@@ -6,8 +6,8 @@ Its errors of mobile equipment have the names of 3GPP's causes (TS 27.007, 9.2.2
 
 from __future__ import annotations
 
-from lpad.network.layer_names import Layer
-from lpad.network.network_cause import Cause, Procedure
+from lpad.network.connection_layers import Layer
+from lpad.network.reject_cause import Cause, Procedure
 
 _PREFIX = "org.freedesktop.ModemManager1.Error."
 

@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from lpad.base.frozen import Frozen
-from lpad.dbus.failures import BusRefused
+from lpad.dbus.call_failures import BusRefused
 from lpad.dbus.message import OBJECT_MANAGER, PROPERTIES, Rule, owner_changed
 from lpad.dbus.modem_inhibition import inhibit, inhibition
 from lpad.dbus.properties import Properties

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.network.applier import Applied, Failed, TryAgain
-from lpad.network.layer_names import Layer
+from lpad.network.connection_layers import Layer
 from lpad.network.networkmanager import reasons
 from lpad.network.networkmanager.connection import differences
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.dbus.wakeup import Bell
     from lpad.network.applier import Outcome
+    from lpad.network.networkmanager.client import Daemon, ModemDevice
     from lpad.network.networkmanager.connection import StoredConnection, Tree
-    from lpad.network.networkmanager.daemon import Daemon, ModemDevice
 
 
 _LOST = "NetworkManager has lost the modem's device; ModemManager may be probing the modem again"

@@ -16,12 +16,12 @@ from msgspec.structs import replace
 from lpad.base.frozen import Frozen
 from lpad.base.redaction import redacted
 from lpad.dbus.bus import Bus
-from lpad.dbus.failures import BusError
+from lpad.dbus.call_failures import BusError
 from lpad.dbus.message import Rule, owner_changed
 from lpad.dbus.wakeup import Bell
 from lpad.network.applier import Applied, Connection, Failed, Sight, State, TryAgain
-from lpad.network.bus_outcome import failed_question, not_running
-from lpad.network.layer_names import Layer
+from lpad.network.connection_layers import Layer
+from lpad.network.failed_bus_call import failed_question, not_running
 from lpad.network.modemmanager.applier import present, set_initial_bearer, wait_for_card
 from lpad.network.modemmanager.bearers import HeardErrors, read_bearers, sight
 from lpad.network.modemmanager.causes import cause_of
@@ -31,6 +31,7 @@ from lpad.network.modemmanager.modem import find_modem
 from lpad.network.network_settings import EMPTY
 from lpad.network.networkmanager import reasons
 from lpad.network.networkmanager.activation import Activation
+from lpad.network.networkmanager.client import CONTROL, DEVICE, MODIFY, NAME, PROGRAM, Daemon
 from lpad.network.networkmanager.connection import (
     INITIAL_BEARER_SINCE,
     LONGEST_APN,
@@ -39,7 +40,6 @@ from lpad.network.networkmanager.connection import (
     tree_for,
     with_autoconnect,
 )
-from lpad.network.networkmanager.daemon import CONTROL, DEVICE, MODIFY, NAME, PROGRAM, Daemon
 from lpad.protocol.iccid_answer import is_reported
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.network.applier import Outcome, Wanted
-    from lpad.network.layer_names import Culprit
-    from lpad.network.network_cause import Cause
+    from lpad.network.connection_layers import Culprit
+    from lpad.network.networkmanager.client import ModemDevice
     from lpad.network.networkmanager.connection import StoredConnection, Tree
-    from lpad.network.networkmanager.daemon import ModemDevice
+    from lpad.network.reject_cause import Cause
 
 _log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ NMDeviceState and NMDeviceStateReason of NetworkManager 1.42; a number that the 
 
 from __future__ import annotations
 
-from lpad.network.layer_names import Layer
-from lpad.network.network_cause import Cause, Procedure
+from lpad.network.connection_layers import Layer
+from lpad.network.reject_cause import Cause, Procedure
 
 UNMANAGED, UNAVAILABLE, DISCONNECTED = 10, 20, 30
 PREPARE, NEED_AUTH, IP_CONFIG, ACTIVATED, DEACTIVATING, FAILED = 40, 60, 70, 100, 110, 120

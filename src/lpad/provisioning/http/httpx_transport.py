@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lpad.remote.https.connection import HttpAnswer
     from lpad.remote.https.request_limits import Limits
     from lpad.remote.https.route import Route
-    from lpad.remote.trust.trust import Trust
+    from lpad.remote.trust.trust_anchors import Trust
 
 LARGEST_ANSWER = 1024 * 1024
 """Bytes of an answer's body, unpacked; a page of 1000 entries has some hundred kilobytes."""

@@ -35,16 +35,16 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from lpad.remote.trust import arriving_chain, tls_failure
+from lpad.remote.trust import chain_during_handshake, tls_failure
 from lpad.remote.trust.anchor_named_by_card import find_anchor, states_issuer, trace
 from lpad.remote.trust.server_role import check_role
-from lpad.remote.trust.trust import Offer
+from lpad.remote.trust.trust_anchors import Offer
 
 if TYPE_CHECKING:
     from lpad.base.errors import LpadError
     from lpad.base.server_address import ServerAddress
     from lpad.remote.trust.anchor_named_by_card import Anchor, CardTrust, ChainLink
-    from lpad.remote.trust.trust import Trust
+    from lpad.remote.trust.trust_anchors import Trust
 
 _LOG = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Handshakes:
         self._tried: list[Offer] = []
         memory, name = trust.memory, str(server)
         remembered = memory.anchor(name, self.authorities)
-        chooses = remembered is None and bool(self.authorities) and arriving_chain.CAN_WATCH
+        chooses = remembered is None and bool(self.authorities) and chain_during_handshake.CAN_WATCH
         self._presumed = chooses and memory.needs_usual(name)
         """Whether the usual anchors are offered in place of a choice, because they sufficed before."""
         self._offer = Offer(
@@ -101,12 +101,12 @@ class Handshakes:
             self._offer = replace(self._offer, anchor=None)
             return self.context()
         if self._offer.on_arrival:
-            arriving_chain.watch(context, partial(self._add_anchors, context))
+            chain_during_handshake.watch(context, partial(self._add_anchors, context))
         return context
 
     def failed(self, error: ssl.SSLError, tls: ssl.SSLSocket) -> LpadError | None:
         """Decide what follows a handshake that failed; None: try the next one."""
-        arriving_chain.unwatch(tls.context)
+        chain_during_handshake.unwatch(tls.context)
         self.presented = presented_chain(tls)
         following = self._following(error)
         if following is None or following in self._tried:
@@ -125,7 +125,7 @@ class Handshakes:
         Raises:
             ServerUntrusted: the certificate is not for an eSIM server, or was revoked.
         """
-        arriving_chain.unwatch(tls.context)
+        chain_during_handshake.unwatch(tls.context)
         chain = self.verified = verified_chain(tls)
         self.presented, self.tls = presented_chain(tls), tls.version()
         if self._presumed and self._is_cards(self.presented):

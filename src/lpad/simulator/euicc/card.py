@@ -13,7 +13,7 @@ from lpad.simulator.euicc.chip.behaviour import CardBehaviour
 from lpad.simulator.euicc.chip.chip import Chip
 from lpad.simulator.euicc.chip.faults import CardFaults, PowerLost
 from lpad.simulator.euicc.chip.memory_folder import CardFolder
-from lpad.simulator.euicc.chip.state import Oddity
+from lpad.simulator.euicc.chip.nonvolatile_state import Oddity
 from lpad.simulator.euicc.os.operating_system import OperatingSystem
 from lpad.simulator.euicc.personalisation import personalised
 

@@ -32,12 +32,12 @@ from lpad.codec.mbim.messages import (
 )
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, UICC, Basic, Extended, Uicc
 from lpad.codec.mbim.statuses import ProtocolError, Status
+from lpad.simulator.mbim.behaviour import MbimHabits
 from lpad.simulator.mbim.device_services import device_services
-from lpad.simulator.mbim.habits import MbimHabits
 from lpad.simulator.mbim.lte_attach import LteAttachContexts
 from lpad.simulator.mbim.uicc_channels import UiccChannels, UiccRefusedError
-from lpad.simulator.modem.commands import CommandSet
-from lpad.simulator.modem.contexts import Context
+from lpad.simulator.modem.at_commands import CommandSet
+from lpad.simulator.modem.pdp_contexts import Context
 from lpad.simulator.modem.personality import (
     DENIED,
     HOME,
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
     from lpad.codec.mbim.information_buffer import Information
     from lpad.codec.mbim.messages import Message
-    from lpad.simulator.modem.commands import Card
+    from lpad.simulator.modem.at_commands import Card
 
 _REGISTER_STATES = {
     NOT_REGISTERED: basic.RegisterState.DEREGISTERED,

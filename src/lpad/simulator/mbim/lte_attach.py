@@ -15,11 +15,11 @@ from lpad.codec.mbim.data_connection import (
 )
 from lpad.codec.mbim.information_buffer import decode, encode
 from lpad.codec.mbim.messages import Action
-from lpad.simulator.modem.contexts import Context
+from lpad.simulator.modem.pdp_contexts import Context
 
 if TYPE_CHECKING:
     from lpad.codec.mbim.messages import Command
-    from lpad.simulator.modem.contexts import ModemContexts
+    from lpad.simulator.modem.pdp_contexts import ModemContexts
 
 _MODEM = 3
 _ATTACH_CONTEXT = 1

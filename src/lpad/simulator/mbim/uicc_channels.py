@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.codec.mbim.uicc_access import ApduRequest, OpenChannelRequest
-    from lpad.simulator.mbim.habits import MbimHabits
+    from lpad.simulator.mbim.behaviour import MbimHabits
 
 
 class UiccRefusedError(Exception):

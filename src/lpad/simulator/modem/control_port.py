@@ -19,7 +19,7 @@ from lpad.simulator.modem.control_wire import make_wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from lpad.simulator.modem.commands import CommandSet
+    from lpad.simulator.modem.at_commands import CommandSet
     from lpad.simulator.modem.personality import ModemPersonality
 
 _log = logging.getLogger(__name__)

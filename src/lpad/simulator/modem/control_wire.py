@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lpad.base.errors import InvalidValue
-from lpad.simulator.modem.port import PtyPort
+from lpad.simulator.modem.serial_port import PtyPort
 
 SOCKET = "unix:"
 """In front of a path: the port is a Unix socket in place of a pty."""

@@ -6,13 +6,13 @@ import re
 from typing import TYPE_CHECKING, ClassVar
 
 from lpad.base.untrusted_number import whole_number
-from lpad.simulator.modem.contexts import split
+from lpad.simulator.modem.pdp_contexts import split
 from lpad.simulator.modem.reply import INCORRECT, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.simulator.modem.contexts import ModemContexts
+    from lpad.simulator.modem.pdp_contexts import ModemContexts
     from lpad.simulator.modem.personality import ModemPersonality
     from lpad.simulator.modem.registration import ModemRegistration
     from lpad.simulator.modem.reply import Replies

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
-from lpad.simulator.modem.contexts import Subscription
+from lpad.simulator.modem.pdp_contexts import Subscription
 
 NOT_REGISTERED, HOME, SEARCHING, DENIED, ROAMING = 0, 1, 2, 3, 5
 """Status of registration (3GPP TS 27.007, 10.1.22)."""

@@ -10,7 +10,7 @@ from lpad.simulator.modem.personality import DENIED, HOME, NOT_REGISTERED, ROAMI
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from lpad.simulator.modem.contexts import ModemContexts
+    from lpad.simulator.modem.pdp_contexts import ModemContexts
     from lpad.simulator.modem.personality import ModemPersonality
     from lpad.simulator.modem.radio_and_sim import RadioAndSim
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
-    from lpad.simulator.platform.vendor import Faulty
+    from lpad.simulator.platform.platform_base import Faulty
 
 _log = logging.getLogger(__name__)
 _HUGE = 8 << 20

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.platform.http_message import Answer
+from lpad.simulator.platform.platform_base import Faulty, Vendor, altered, same
 from lpad.simulator.platform.reservations import Profile
-from lpad.simulator.platform.vendor import Faulty, Vendor, altered, same
 
 if TYPE_CHECKING:
     from lpad.simulator.platform.http_message import Request

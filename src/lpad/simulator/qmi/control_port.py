@@ -13,11 +13,11 @@ from lpad.simulator.qmi.function import QmiFunction, response_to
 if TYPE_CHECKING:
     import os
 
-    from lpad.codec.qmi.results import Error
-    from lpad.codec.qmi.values import Body
-    from lpad.simulator.modem.commands import Card
+    from lpad.codec.qmi.errors import Error
+    from lpad.codec.qmi.message_parameters import Body
+    from lpad.simulator.modem.at_commands import Card
     from lpad.simulator.modem.personality import ModemPersonality
-    from lpad.simulator.qmi.habits import QmiHabits
+    from lpad.simulator.qmi.behaviour import QmiHabits
 
 
 class QmiModem(ControlPort[Message, QmiFunction]):

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from lpad.codec.qmi import data_session
 from lpad.codec.qmi.data_session import ConnectionStatus, EndReason, EndType, IpFamily
-from lpad.codec.qmi.results import Error
-from lpad.simulator.modem.contexts import AUTHENTICATION_FAILED, NOT_SUBSCRIBED, UNKNOWN_APN, Context
+from lpad.codec.qmi.errors import Error
+from lpad.simulator.modem.pdp_contexts import AUTHENTICATION_FAILED, NOT_SUBSCRIBED, UNKNOWN_APN, Context
 from lpad.simulator.modem.personality import HOME, ROAMING
 
 if TYPE_CHECKING:
-    from lpad.codec.qmi.values import Body
-    from lpad.simulator.modem.commands import CommandSet
-    from lpad.simulator.qmi.habits import QmiHabits
+    from lpad.codec.qmi.message_parameters import Body
+    from lpad.simulator.modem.at_commands import CommandSet
+    from lpad.simulator.qmi.behaviour import QmiHabits
 
 _KINDS: dict[int, str] = {IpFamily.IPV4: "IP", IpFamily.IPV6: "IPV6"}
 _BOTH = "IPV4V6"

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from lpad.base.errors import CardUnreachable, MalformedError
 from lpad.codec.qmi import card as uim
 from lpad.codec.qmi import control, data_session, device, network
+from lpad.codec.qmi.errors import Error
 from lpad.codec.qmi.framing import Kind, Message
-from lpad.codec.qmi.results import Error
+from lpad.codec.qmi.message_parameters import decode, encode, encode_result
 from lpad.codec.qmi.services import Service
-from lpad.codec.qmi.values import decode, encode, encode_result
 from lpad.protocol.apdu import class_byte
+from lpad.simulator.modem.at_commands import CommandSet
 from lpad.simulator.modem.card_channels import SUCCESS, CardChannels
-from lpad.simulator.modem.commands import CommandSet
 from lpad.simulator.modem.personality import (
     DENIED,
     HOME,
@@ -27,14 +27,14 @@ from lpad.simulator.modem.personality import (
     Notices,
 )
 from lpad.simulator.modem.watched_card import WatchedCard
+from lpad.simulator.qmi.behaviour import QmiHabits
 from lpad.simulator.qmi.data_calls import DataCalls, RefusedError
-from lpad.simulator.qmi.habits import QmiHabits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.codec.qmi.values import Body
-    from lpad.simulator.modem.commands import Card
+    from lpad.codec.qmi.message_parameters import Body
+    from lpad.simulator.modem.at_commands import Card
 
 _STATES = {
     NOT_REGISTERED: network.RegistrationState.NOT_REGISTERED,

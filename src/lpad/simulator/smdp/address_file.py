@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lpad.base.errors import NotFound
-from lpad.simulator.smdp.store.file_writing import write_whole
+from lpad.simulator.smdp.store.atomic_writing import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from lpad.simulator.smdp.address_file import AddressFile
 from lpad.simulator.smdp.functions.faults import ActiveFaults, FaultPlan, TlsIdentity
-from lpad.simulator.smdp.functions.functions import FUNCTIONS, HttpAnswer, answer
+from lpad.simulator.smdp.functions.function_table import FUNCTIONS, HttpAnswer, answer
 from lpad.simulator.smdp.functions.server_context import ServerContext, own_addresses
 from lpad.simulator.smdp.functions.sessions import Sessions
 from lpad.simulator.smdp.http.conversation import HttpConversation
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from lpad.simulator.pki.credential import Credential, Curve
     from lpad.simulator.pki.pki import Pki
-    from lpad.simulator.smdp.functions.functions import Functions
+    from lpad.simulator.smdp.functions.function_table import Functions
 
 SGP26_NAME = "testsmdpplus1.example.com"
 _SESSION_SECONDS = 1800.0

@@ -10,14 +10,14 @@ from lpad.simulator.smdp.functions.faults import FaultKind
 from lpad.simulator.smdp.functions.initiation import initiate_authentication
 from lpad.simulator.smdp.functions.sessions import SessionState
 from lpad.simulator.smdp.functions.status_codes import Refusal, Status
-from lpad.simulator.smdp.store.events import new_event_id
+from lpad.simulator.smdp.store.smds_events import new_event_id
 
 if TYPE_CHECKING:
     from lpad.base.identifiers import Eid
     from lpad.simulator.smdp.functions.function_call import Call
-    from lpad.simulator.smdp.functions.functions import Functions
+    from lpad.simulator.smdp.functions.function_table import Functions
     from lpad.simulator.smdp.functions.server_context import ServerContext
-    from lpad.simulator.smdp.store.events import Events
+    from lpad.simulator.smdp.store.smds_events import Events
 
 _MANY = 5000
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lpad.simulator.pki.pki import OID_DS1, OID_ROOT_DS
 from lpad.simulator.smdp.functions.faults import FaultPlan, TlsIdentity
 from lpad.simulator.smdp.server import SmDp
-from lpad.simulator.smdp.store.events import Events
+from lpad.simulator.smdp.store.smds_events import Events
 from lpad.simulator.smds.functions import functions_on
 
 if TYPE_CHECKING:

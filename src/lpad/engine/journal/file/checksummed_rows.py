@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lpad.engine.journal.file.layout_of_file import Layout, described, layouts
 from lpad.engine.journal.file.schema import SPARED
+from lpad.engine.journal.file.table_layout import Layout, described, layouts
 from lpad.engine.journal.salvage.row_checksum import row_checksum
 
 if TYPE_CHECKING:

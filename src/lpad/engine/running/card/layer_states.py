@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from lpad.base.frozen import Frozen
-from lpad.network.layer_names import Layer
+from lpad.network.connection_layers import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,9 @@ from lpad.base.errors import CardUnreachable
 from lpad.base.frozen import Frozen
 from lpad.base.identifiers import ISD_R
 from lpad.card.isdr.isdr import isdr_session
-from lpad.card.link.card_report import NO_CARD_REPORT, CardReporting, was_answered
+from lpad.card.link.card_change_reports import NO_CARD_REPORT, CardReporting, was_answered
+from lpad.card.link.connection_reports import Listening
 from lpad.card.link.diagnostics import facts_of
-from lpad.card.link.listening import Listening
 from lpad.card.link.shared_port import SharedLink
 from lpad.engine.policy.discovery import NO_DISCOVERY, DiscoveryPolicy
 from lpad.engine.policy.networking import NO_NETWORK_POLICY, NetworkPolicy
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lpad.base.identifiers import Aid, Imei, Tac
     from lpad.base.server_address import ServerAddress
     from lpad.card.isdr.isdr import Isdr
-    from lpad.card.link.card_report import CardReport
+    from lpad.card.link.card_change_reports import CardReport
     from lpad.card.link.link import Link
     from lpad.card.modem.modem_of_link import LentModem
     from lpad.card.port_kinds import Watch

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Kind
     from lpad.engine.change.results import Result
     from lpad.engine.recovery.interrupted_changes import Interrupted
-    from lpad.engine.running.answer import Answer
+    from lpad.engine.running.change_answer import Answer
     from lpad.engine.running.change_store import ChangeStore
     from lpad.engine.snapshot.snapshot import Snapshot
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change
     from lpad.engine.change.moment import Moment
     from lpad.engine.change.notes import Noting
-    from lpad.engine.running.tried_time import TriedTime
+    from lpad.engine.running.retry_duration import TriedTime
 
 
 class Course(enum.StrEnum):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lpad.simulator.euicc.chip.behaviour import CardBehaviour
     from lpad.simulator.euicc.chip.identity import CardIdentity, Signer
     from lpad.simulator.euicc.chip.memory_folder import CardFolder
-    from lpad.simulator.euicc.chip.state import CardState, StoredProfile
+    from lpad.simulator.euicc.chip.nonvolatile_state import CardState, StoredProfile
     from lpad.simulator.pki.credential import Credential
 
 _INSTANCE_SIZE = 2048

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from lpad.base.errors import CardBusy, InvalidValue
 from lpad.base.identifiers import Iccid
 from lpad.simulator.euicc.chip.identity import CardIdentity, Signer
-from lpad.simulator.euicc.chip.state import CardState
+from lpad.simulator.euicc.chip.nonvolatile_state import CardState
 from lpad.simulator.pki.credential import Credential, Curve
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.base.errors import MalformedError
 from lpad.codec.asn1 import tlv
-from lpad.simulator.euicc.chip import state
+from lpad.simulator.euicc.chip import nonvolatile_state
 from lpad.simulator.euicc.isdr.installation_checks import (
     Command,
     InstallationError,
@@ -81,7 +81,7 @@ class Installation:
         self._notifications = notifications
         self._sessions = sessions
         self._session = session
-        self._record = state.Installation(
+        self._record = nonvolatile_state.Installation(
             transaction_id=session.transaction_id,
             address=session.address,
             server=session.server.oid,
@@ -224,7 +224,7 @@ class Installation:
         check_package(self._chip, self._values, profile)
         self.running = False
         self._chip.folder.write_package(self._values["iccid"], package)
-        stored = state.StoredProfile(
+        stored = nonvolatile_state.StoredProfile(
             iccid=self._values["iccid"],
             aid=self._next_aid(),
             metadata=self._metadata,

@@ -6,14 +6,14 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from lpad.codec.asn1 import tlv
-from lpad.simulator.euicc.chip.state import StoredNotification
+from lpad.simulator.euicc.chip.nonvolatile_state import StoredNotification
 from lpad.simulator.euicc.isdr.policy_rules import bit_string, bits_of
 
 if TYPE_CHECKING:
     from lpad.codec.asn1.tlv import Tlv
     from lpad.simulator.euicc.chip.chip import Chip
     from lpad.simulator.euicc.chip.identity import Signer
-    from lpad.simulator.euicc.chip.state import Installation, StoredProfile
+    from lpad.simulator.euicc.chip.nonvolatile_state import Installation, StoredProfile
 
 _NO_RESULT_AVAILABLE = 1
 _UNDEFINED = 127

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from lpad.simulator.euicc.chip.state import OneTimeKey
+from lpad.simulator.euicc.chip.nonvolatile_state import OneTimeKey
 from lpad.simulator.pki.credential import Curve
 
 if TYPE_CHECKING:

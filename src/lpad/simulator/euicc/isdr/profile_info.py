@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
 from lpad.codec.asn1 import tlv
-from lpad.simulator.euicc.chip.state import Oddity
+from lpad.simulator.euicc.chip.nonvolatile_state import Oddity
 
 if TYPE_CHECKING:
     from lpad.codec.asn1.tlv import Tlv
-    from lpad.simulator.euicc.chip.state import StoredProfile
+    from lpad.simulator.euicc.chip.nonvolatile_state import StoredProfile
 
 ICCID, AID, STATE, NICKNAME, PROVIDER, NAME = 0x5A, 0x4F, 0x9F70, 0x90, 0x91, 0x92
 ICON_TYPE, ICON, CLASS, DP_PROPRIETARY = 0x93, 0x94, 0x95, 0xB8

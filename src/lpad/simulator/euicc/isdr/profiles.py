@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.base.errors import MalformedError
 from lpad.codec.asn1 import tlv
-from lpad.simulator.euicc.chip.state import Switch
+from lpad.simulator.euicc.chip.nonvolatile_state import Switch
 from lpad.simulator.euicc.isdr.notifications import Event
 from lpad.simulator.euicc.isdr.policy_rules import PPR1_NO_DISABLING, PPR2_NO_DELETING, bits_of
 from lpad.simulator.euicc.isdr.profile_info import DEFAULT_TAGS, profile_info, requested_tags
@@ -15,8 +15,8 @@ from lpad.simulator.euicc.isdr.profile_info import DEFAULT_TAGS, profile_info, r
 if TYPE_CHECKING:
     from lpad.codec.asn1.tlv import Tlv
     from lpad.simulator.euicc.chip.chip import Chip
+    from lpad.simulator.euicc.chip.nonvolatile_state import StoredProfile
     from lpad.simulator.euicc.chip.proactive import Proactive
-    from lpad.simulator.euicc.chip.state import StoredProfile
     from lpad.simulator.euicc.isdr.notifications import Notifications
 
 TEST, PROVISIONING, OPERATIONAL = 0, 1, 2

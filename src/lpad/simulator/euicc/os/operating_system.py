@@ -11,7 +11,7 @@ from lpad.simulator.euicc.chip.proactive import Proactive
 from lpad.simulator.euicc.chip.status_word import Refusal, StatusWord
 from lpad.simulator.euicc.isdr.information import version
 from lpad.simulator.euicc.isdr.isdr import Isdr
-from lpad.simulator.euicc.os.answering import Answering
+from lpad.simulator.euicc.os.answer_delivery import Answering
 from lpad.simulator.euicc.os.apdu import Command
 from lpad.simulator.euicc.os.file_selection import MF, FileSystem
 from lpad.simulator.euicc.os.profile_files import ProfileFiles
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.simulator.euicc.chip.chip import Chip
-    from lpad.simulator.euicc.chip.state import StoredProfile
+    from lpad.simulator.euicc.chip.nonvolatile_state import StoredProfile
 
 _GET_RESPONSE = 0xC0
 _STORE_DATA = 0xE2

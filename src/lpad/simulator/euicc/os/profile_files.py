@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
 
-    from lpad.simulator.euicc.chip.state import StoredProfile
+    from lpad.simulator.euicc.chip.nonvolatile_state import StoredProfile
     from lpad.simulator.profile_package.file_tree import Path
 
 EF_DIR, EF_PL, EF_ICCID = 0x2F00, 0x2F05, 0x2FE2

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.codec.asn1 import tlv
-from lpad.simulator.smdp.functions.bound_package import secure_channel
 from lpad.simulator.smdp.functions.faults import ActiveFaults, Fault, FaultKind
 from lpad.simulator.smdp.functions.faulty_answers import flipped
+from lpad.simulator.smdp.functions.package_building import secure_channel
 
 if TYPE_CHECKING:
     from collections.abc import Callable

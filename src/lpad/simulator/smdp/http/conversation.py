@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from lpad.simulator.smdp.functions.faults import ActiveFaults, FaultKind
-from lpad.simulator.smdp.functions.functions import FUNCTIONS, PATH, HttpAnswer
+from lpad.simulator.smdp.functions.function_table import FUNCTIONS, PATH, HttpAnswer
 from lpad.simulator.smdp.http.http_connection import WEB_PAGE, HttpConnection
 
 if TYPE_CHECKING:

@@ -56,7 +56,7 @@ class Order:
         metadata_piece: the maximum number of bytes of metadata in one element 88.
         profile_piece: the maximum number of bytes of the profile in one element 86.
         transaction_id: the latest session's transaction ID, in hex.
-        events: the files of its events at SM-DSs, which are deleted with its end; see `events.py`.
+        events: the files of its events at SM-DSs, which are deleted with its end; see `smds_events.py`.
     """
 
     id: str

@@ -1,0 +1,114 @@
+"""The API's types for events that leave the device."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from lpad.api.request.request_bodies import Request
+
+
+class EventTypeView(msgspec.Struct, frozen=True, kw_only=True):
+    """A type of event: its name, its meaning, and the JSON schema of its data.
+
+    `droppable`: whether a full outbox drops it before others.
+    """
+
+    type: str
+    means: str
+    droppable: bool
+    data_schema: dict[str, Any]
+
+
+class EventTypeList(msgspec.Struct, frozen=True, kw_only=True):
+    """All types of events."""
+
+    types: list[EventTypeView]
+    next: str | None = None
+
+
+class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint: its address, its events and its progress.
+
+    `state` is active, paused (by a user) or ended (it answered 410). `pending` events wait, null if the
+    journal cannot be read. `attempts` and `next_attempt_at` belong to the current event. `set_aside`
+    has the numbers of events that were not accepted in time, `last` the last outcome. `public_keys` are what
+    a receiver needs for Ed25519. The address is shown without its path, which may be a secret.
+    """
+
+    name: str
+    server: str
+    types: list[str]
+    identifiers: str
+    mode: str
+    public_keys: list[str]
+    state: str
+    position: int
+    pending: int | None
+    attempts: int
+    next_attempt_at: datetime | None
+    last: str
+    last_status: int | None
+    delivered: int
+    given_up: int
+    set_aside: list[int]
+
+
+class WebhookList(msgspec.Struct, frozen=True, kw_only=True):
+    """All endpoints, and, by type, the number of events that were dropped before the endpoints got them."""
+
+    webhooks: list[WebhookView]
+    dropped: dict[str, int]
+    next: str | None = None
+
+
+class WebhookTestResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of a test event: whether it was accepted, the HTTP status if there was one, and the time."""
+
+    accepted: bool
+    status: int | None
+    told: str
+    seconds: float
+
+
+class RedeliverRequest(Request, frozen=True, kw_only=True):
+    """The number of an event to send again; without it, every set-aside event."""
+
+    sequence: int | None = None
+
+
+class Redelivered(msgspec.Struct, frozen=True, kw_only=True):
+    """The number of events that are sent again."""
+
+    events: int
+
+
+class ListenerView(msgspec.Struct, frozen=True, kw_only=True):
+    """A program on this device that listens to events under a name.
+
+    It belongs to the user with the ID `user`. `position` is the last event that it has acknowledged;
+    `pending` later ones are in the outbox, null if the journal cannot be read. `absent_seconds` is the time
+    of lpad's running since it last listened, 0 while it is `connected`.
+    """
+
+    name: str
+    user: int
+    connected: bool
+    position: int
+    pending: int | None
+    absent_seconds: float
+
+
+class ListenerList(msgspec.Struct, frozen=True, kw_only=True):
+    """All named listeners."""
+
+    listeners: list[ListenerView]
+    next: str | None = None
+
+
+class Acknowledgement(Request, frozen=True, kw_only=True):
+    """The number of the last event that a listener needs no more."""
+
+    position: int

@@ -1,0 +1,54 @@
+"""The details of errors of servers: of SM-DP+ and of operators' platforms."""
+
+from __future__ import annotations
+
+from lpad.base.error_details.request import Details
+
+
+class UnreachedDetails(Details, total=False):
+    """The HTTP status of another host's answer, or the cause on this side, such as `no-interface`."""
+
+    cause: str
+    http_status: int
+
+
+class UntrustedDetails(Details, total=False):
+    """The cause, as docs/security.md lists them, and whether it is `certain` even if the clock is wrong."""
+
+    cause: str
+    certain: bool
+
+
+class SmdpDetails(Details, total=False):
+    """The function that the SM-DP+ refused, and its answer.
+
+    `subject_code` and `reason_code`: SGP.22, 5.2.6. `message`: the server's. `remedy`: what can help, such as
+    `confirmation-code`.
+    """
+
+    function: str
+    message: str
+    reason_code: str
+    remedy: str
+    subject_code: str
+
+
+class PlatformDetails(Details, total=False):
+    """The platform by its name in the settings, and the HTTP status of its answer."""
+
+    http_status: int
+    platform: str
+
+
+class RefusalDetails(PlatformDetails, total=False):
+    """The cause, as docs/provisioning.md lists them, and the platform's own `code` and `words`."""
+
+    cause: str
+    code: str
+    words: str
+
+
+class BusyDetails(PlatformDetails, total=False):
+    """The seconds after which the platform accepts another request."""
+
+    retry_after: int

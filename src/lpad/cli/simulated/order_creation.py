@@ -1,0 +1,103 @@
+"""Orders at the simulated SM-DP+ for the commands."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from lpad.base.identifiers import Iccid
+from lpad.simulator.profile_package.made_up_profile import DEFAULT_SIZE, made_up_profile
+from lpad.simulator.smdp.address_file import AddressFile
+from lpad.simulator.smdp.store.metadata import ProfileMetadata
+from lpad.simulator.smdp.store.orders import iccid_of
+from lpad.simulator.smdp.store.smds_events import new_event_id
+from lpad.simulator.smds.server import events_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from lpad.base.identifiers import Eid
+    from lpad.simulator.smdp.store.metadata import Owner
+    from lpad.simulator.smdp.store.order import Order
+    from lpad.simulator.smdp.store.orders import Orders
+
+
+def add_order(
+    orders: Orders,
+    *,
+    upp: bytes | None = None,
+    iccid: Iccid | None = None,
+    name: str,
+    provider: str,
+    size: int = DEFAULT_SIZE,
+    matching_id: str | None = None,
+    eid: Eid | None = None,
+    confirmation_code: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    **details: Any,
+) -> Order:
+    """Add an order for a profile package, or for a made-up profile without one.
+
+    `metadata` are other attributes of ProfileMetadata, `details` other arguments of `Orders.add_order`.
+    The IMSI of a made-up profile begins with its owner's codes, which the card checks.
+    """
+    metadata = metadata or {}
+    if upp is None:
+        iccid = iccid or random_iccid()
+        owner: Owner | None = metadata.get("owner")
+        upp = made_up_profile(iccid, name=name, size=size, **({"imsi": _imsi_of(owner)} if owner else {}))
+    number = str(iccid or iccid_of(upp))
+    return orders.add_order(
+        upp,
+        metadata=ProfileMetadata(iccid=number, service_provider=provider, name=name, **metadata),
+        matching_id=matching_id,
+        eid=eid,
+        confirmation_code=confirmation_code,
+        **details,
+    )
+
+
+def register_events(orders: Orders, order: Order, smds_folders: Sequence[Path], address: str) -> None:
+    """Register an order at the SM-DSs of some folders, the one nearest to the SM-DP+ first.
+
+    Each later one leads to the one before it. The events are deleted when the order ends.
+
+    Args:
+        orders: the SM-DP+'s.
+        order: has an EID and a matching ID.
+        smds_folders: the folders of SM-DSs that run or have run.
+        address: the SM-DP+'s.
+
+    Raises:
+        NotFound: no SM-DS has run in one of the folders.
+    """
+    assert order.eid is not None, "the command demands it"
+    event_id, files = order.matching_id, []
+    for place, folder in enumerate(smds_folders):
+        last = place == len(smds_folders) - 1
+        forwarded_as = None if last else new_event_id()
+        files.append(
+            events_of(folder).register(
+                eid=order.eid,
+                address=address,
+                event_id=event_id,
+                forwarded_as=forwarded_as,
+                expires=order.expires,
+            )
+        )
+        if forwarded_as is not None:
+            event_id, address = forwarded_as, AddressFile.read(folder).address
+    orders.change(order.id, events=tuple(files))
+
+
+def _imsi_of(owner: Owner) -> str:
+    return (owner.mcc_mnc + "0123456789")[:15]
+
+
+def random_iccid() -> Iccid:
+    """Return an ICCID of the test range, including the Luhn digit."""
+    body = "8900101" + "".join(secrets.choice("0123456789") for _ in range(11))
+    digits = [int(digit) for digit in reversed(body)]
+    doubled = [digit * 2 - 9 * (digit > 4) if place % 2 == 0 else digit for place, digit in enumerate(digits)]
+    return Iccid(f"{body}{-sum(doubled) % 10}")

@@ -1,0 +1,67 @@
+"""One query of the modem's registration, whose result is reported and decides nothing."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardError
+from lpad.card.modem.registration import registrations
+from lpad.network.applier import State
+from lpad.network.connection_layers import Layer
+from lpad.protocol.registration_answer import DENIED
+
+if TYPE_CHECKING:
+    from lpad.engine.running.operation_context import Context
+    from lpad.network.applier import Connection
+    from lpad.protocol.registration_answer import Registration
+
+log = logging.getLogger(__name__)
+
+_LIMIT = 5.0
+"""Seconds for the modem's answer."""
+
+
+def look_at_registration(
+    context: Context, connection: Connection | None, *, settled: bool = False
+) -> str | None:
+    """Return the registration in words; None: it cannot be observed.
+
+    lpad does not borrow a modem for this if it has returned it to its owner.
+
+    Args:
+        context: the card, and the way to the modem.
+        connection: what the applier has just seen; None: there is no applier.
+        settled: whether no switch was just made, so that a modem that searches has lost its network.
+    """
+    if connection is not None and connection.registered.state is not State.UNKNOWN:
+        return connection.registered.told
+    card = context.card
+    if card.port.loan.was_lent and not card.is_open:
+        return None
+    deadline = Deadline.after(_LIMIT)
+    try:
+        with card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
+            told = () if lent is None else registrations(lent.modem, first=True, deadline=deadline)
+    except CardError as error:
+        log.info("%s: cannot check the registration: %s", card.port.name, error)
+        card.drop(error)
+        return None
+    if settled or any(each.registered or each.status == DENIED for each in told):
+        saw_registration(context, told)  # a modem that still searches may be registered in a moment
+    return ", ".join(map(str, told)) or None
+
+
+def saw_registration(context: Context, told: tuple[Registration, ...]) -> None:
+    """Report the state of the layer.
+
+    Args:
+        context: the card's.
+        told: the modem's answer; empty: it has no command for it.
+    """
+    enabled = context.snapshot().listed.enabled
+    if told and enabled is not None:
+        up = any(each.registered for each in told)
+        words = ", ".join(map(str, told))
+        context.layers.saw(Layer.REGISTERED, up=up, iccid=enabled.iccid, told=words)

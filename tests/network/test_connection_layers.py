@@ -1,0 +1,11 @@
+"""The layers of the data connection."""
+
+from __future__ import annotations
+
+from lpad.network.connection_layers import Layer, OwnersProgram
+
+
+def test_layers_stand_on_each_other() -> None:
+    """The layers, from the lowest: card, modem, registered, bearer, address, path."""
+    assert not {*Layer} & {*OwnersProgram}
+    assert [*Layer] == ["card", "modem", "registered", "bearer", "address", "path"]
