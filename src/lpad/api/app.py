@@ -63,7 +63,7 @@ def make_app(engine: Engine, rules: AccessRules, closing: asyncio.Event) -> Appl
 class Application:
     """The ASGI application: the paths of the table, and a problem for all others.
 
-    Starlette's own class would load its middleware, of which this API uses nothing.
+    Starlette's own class would load middleware that this API does not use.
     """
 
     def __init__(self, routes: Sequence[StarletteRoute]) -> None:

@@ -57,7 +57,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
 
 
 def _used(components: dict[str, Any], paths: dict[str, Any]) -> dict[str, Any]:
-    """Return the schemas that the paths lead to."""
+    """Return the schemas that the paths refer to, directly or indirectly."""
     found: set[str] = set()
     ahead: list[object] = [paths]
     while ahead:

@@ -53,7 +53,7 @@ class ExpendableFile(Generic[_T]):
                 old value back.
 
         Returns:
-            Whether the value was written, as far as was asked.
+            Whether the value was written, and its name, too, if `name_synced` requests this.
         """
         if self.path is None:
             return False
@@ -77,7 +77,7 @@ class ExpendableFile(Generic[_T]):
 
 
 def replace_file(path: Path, content: bytes, *, synced: bool) -> None:
-    """Put a new file in the place of `path`; a missing folder is made for this user alone.
+    """Replace the file at `path`; create its folder if it is missing, accessible only to this user.
 
     Args:
         synced: whether the content is on the disk when this returns.

@@ -15,7 +15,7 @@ _ICCID_BYTES = 10
 
 
 def swap_nibbles(data: bytes) -> bytes:
-    """Return the bytes with the halves of each exchanged: telephony BCD to reading order and back."""
+    """Return the bytes with the two digits of each exchanged: telephony BCD to reading order, or back."""
     return bytes((byte << 4 & 0xF0) | byte >> 4 for byte in data)
 
 

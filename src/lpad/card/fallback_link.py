@@ -55,7 +55,7 @@ class WorkingPort:
         self._doubted: str | None = None
 
     def doubt(self, port: str) -> None:
-        """Have a silent port tried last at the next opening."""
+        """Try a silent port last at the next opening."""
         self._doubted = port
 
     def order(self) -> tuple[str, ...]:
@@ -66,7 +66,7 @@ class WorkingPort:
         return tuple(sorted(self._ports, key=lambda port: (port == doubted, port != self._known)))
 
     def keep(self, port: str) -> None:
-        """Remember a port; an unwritable folder only causes a warning."""
+        """Remember the port that reached the card; an unwritable folder only causes a warning."""
         self._known = port
         self._file.write(port)
 
@@ -138,7 +138,7 @@ class FallbackLink:
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
         """Open a channel over the first port that carries it (see `Link`).
 
-        A port that has carried one is not replaced because of an AID that the card does not have. If none
+        A port that has carried a channel is not replaced because the card lacks an AID. If none
         carries it, the error is that of the port that was tried first.
         """
         channel = self._first(lambda link: link.open_channel(aids, deadline=deadline), deadline=deadline)
@@ -205,7 +205,7 @@ class FallbackLink:
         return self._link
 
     def _first(self, act: Callable[[Link], _T], *, deadline: Deadline) -> _T:
-        """Return the first result: that of the present port, or else of another one.
+        """Return the first successful result: from the present port, or otherwise from another one.
 
         If there is none, the first port stays open over which the modem has answered and reports on its card.
         """

@@ -83,7 +83,8 @@ def cli() -> None:
 )
 def serve(config: Path) -> None:
     """Run the daemon."""
-    # Nearly everything that the start creates stays. The daemon enables collections when it is ready.
+    # Nearly all objects that the start creates are needed until the end. The daemon enables collections when
+    # it is ready.
     gc.disable()
     from lpad.daemon import daemon  # noqa: PLC0415 - check-config needs none of it
     from lpad.settings import SettingsFile  # noqa: PLC0415 - only this command needs it
@@ -154,7 +155,7 @@ def check_config(file: Path) -> None:
 
 
 def _tell(text: str) -> None:
-    """Print the error that ended lpad; in the systemd journal with the priority of an error."""
+    """Print the error that ended lpad; in the systemd journal, it has the priority of an error."""
     prefix = ""
     if "JOURNAL_STREAM" in os.environ:
         from lpad.daemon.log.journald import is_journal  # noqa: PLC0415 - only there

@@ -125,7 +125,7 @@ class AsyncConnection:
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[_AsyncHttpSocket]:
-        """Take an idle connection, or a new one, and keep it if another request may follow on it."""
+        """Use an idle connection or a new one; keep it if another request may follow on it."""
         http = None
         while http is None and self._idle:
             idle = self._idle.pop()
@@ -172,7 +172,7 @@ class _AsyncHttpSocket:
 
     @property
     def usable(self) -> bool:
-        """Whether another request may follow, as far as this loop has heard."""
+        """Whether another request may follow: this loop has not seen the connection end."""
         idle = self._http.our_state is h11.IDLE
         return idle and not self._reader.at_eof() and not self._writer.is_closing()
 

@@ -191,7 +191,7 @@ class Client:
             confirm: ask for consent once the profile is known.
             enable: enable the profile afterwards.
             guard: conditions of that switch, as for `enable`; None: no guard, not even the default one.
-            within: seconds in which they must be met.
+            within: seconds in which the conditions must be met.
             when_online: wait for a network until it is cancelled, even across restarts.
             retry_for: seconds for which temporary failures are retried; None: the daemon's setting.
             network: the profile's network settings, by the names of `set_network`; None: as configured.
@@ -239,7 +239,7 @@ class Client:
             enable: enable the profile afterwards.
             confirm: ask for consent once the profile is known.
             guard: conditions of that switch, as in `enable`.
-            within: seconds in which they must be met.
+            within: seconds in which the conditions must be met.
             key: as in `download`.
             wait: seconds to wait for the end.
         """
@@ -272,7 +272,7 @@ class Client:
         Args:
             euicc: the card.
             install: download the profiles one after the other, and enable the first that installs.
-            confirm: ask for consent to each of them.
+            confirm: ask for consent to each profile.
             servers: the SM-DSs to ask; empty: that of the card, and those of the settings.
             key: as in `download`.
             wait: seconds to wait for the end.
@@ -309,7 +309,7 @@ class Client:
             iccid: the profile, by its ICCID or the AID of its security domain.
             guard: conditions that must all be met, or the previous profile is enabled again; docs/api.md has
                 their forms. Empty: the default guard of the settings. None: no guard at all.
-            within: seconds in which they must be met.
+            within: seconds in which the conditions must be met.
             key: as in `download`.
             wait: seconds to wait for the end, or for the question whether to keep the profile.
         """
@@ -484,7 +484,7 @@ class Client:
         return self._connection.change("POST", f"/v1/changes/{change_id}/confirm", wait=wait)
 
     def wait(self, change_id: int, *, seconds: float = LONGEST_WAIT) -> Change:
-        """Return a change once it has ended or asks a question, or its state after a number of seconds."""
+        """Return a change once it has ended or asks a question, or after a number of seconds."""
         end = time.monotonic() + seconds
         while True:
             left = end - time.monotonic()
@@ -523,8 +523,8 @@ class Client:
             euicc: only this card's events.
             after: the number of the last event seen, even before a restart; None: only new ones.
             listener: a name under which the daemon remembers what this program has acknowledged. Until then,
-                events count as awaited. With a name, `after` acknowledges, and None means all that follow
-                the last acknowledged event; see `listeners`.
+                events count as awaited. With a name, `after` acknowledges the events up to this number, and
+                None means all events after the last acknowledged one; see `listeners`.
         """
         query = {
             "form": "cloudevents",
@@ -539,7 +539,8 @@ class Client:
         """Yield a change's events, first its present record, last its final record.
 
         Raises:
-            DaemonUnreachable: the daemon ended first; the change is settled when it runs again.
+            DaemonUnreachable: the daemon ended before the change, which is settled when the daemon runs
+                again.
         """
         later = f"once lpad runs again, it reports the outcome of change {change_id}"
         stream = self.events(change=change_id)

@@ -132,7 +132,7 @@ class Connection:
 
     @contextmanager
     def _opened(self) -> Iterator[HttpSocket]:
-        """Take an idle connection, or a new one, and keep it if another request may follow on it."""
+        """Use an idle connection or a new one; keep it if another request may follow on it."""
         http: HttpSocket | None = None
         while http is None:
             with self._lock:

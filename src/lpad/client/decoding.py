@@ -43,7 +43,7 @@ def problem(content: bytes, *, status: int) -> ApiError:
 
 
 class EventReader:
-    """A reader of Server-Sent Events, in the daemon's part of the grammar."""
+    """A reader of Server-Sent Events, limited to the part of the grammar that the daemon uses."""
 
     def __init__(self) -> None:
         self._rest = b""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LARGEST_HEAD = 64 * 1024
-"""Bytes of an answer's head."""
+"""The maximum number of bytes of an answer's head."""
 _AT_ONCE = 64 * 1024
 
 
@@ -30,7 +30,7 @@ class ConnectionBrokenError(Exception):
 
 
 class NoAnswerError(Exception):
-    """The daemon did not take the request, or did not answer, in time."""
+    """The daemon did not accept the request in time, or did not answer it in time."""
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ class HttpSocket:
 
         Args:
             path: the socket.
-            patience: seconds for connecting, and for each part of a request to be taken.
+            patience: seconds for connecting, and for the daemon to accept each part of a request.
 
         Raises:
             CannotConnectError: nothing accepts connections there.

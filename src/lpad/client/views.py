@@ -40,7 +40,7 @@ class ApiError(Exception):
             "retryable": retryable,
             "details": self.details,
         }
-        """The problem document of the API, or one of the same form if the error arose here."""
+        """The problem document of the API, or one of the same form if the error occurred in the client."""
 
 
 class DaemonUnreachable(ApiError):
@@ -475,7 +475,7 @@ class Guard(_View, frozen=True, kw_only=True):
 
 
 class Pause(_View, frozen=True, kw_only=True):
-    """Why a change waits for another attempt, and when it begins; None: at an event.
+    """Why a change waits for another attempt, and when that begins; None: when an event occurs.
 
     `reason` is `network`, `server`, `platform`, `card`, `journal`, `time`, `restart` or `overtaken`.
     """

@@ -97,7 +97,7 @@ class Engine:
         policies: Policies | None = None,
         platforms: Platforms | None = None,
     ) -> None:
-        """Wire the parts; nothing is opened before `start`."""
+        """Create the parts and connect them; nothing is opened before `start`."""
         self.counters = counters or Counters()
         self._journal = journal
         self._hub = Hub()
@@ -212,10 +212,11 @@ class Engine:
         self.webhooks.start()
 
     def stop(self, *, deadline: Deadline) -> None:
-        """End everything at its next safe point; unfinished changes are settled at the next start."""
+        """Stop all parts at their next safe point; the next start settles unfinished changes."""
         self._environment.stop()
         self._recovery.stop()
-        # All begin to stop before lpad waits for any, because a stuck one must not use up the others' time.
+        # Every part begins to stop before lpad waits for one of them, because a stuck part must not use up
+        # the others' time.
         for part in self._parts:
             part.stop()
         for part in self._parts:
@@ -260,7 +261,7 @@ class Engine:
         return self._workers.of(euicc).snapshot
 
     def card(self, euicc: str) -> ServedCard:
-        """Return all that lpad knows of one card."""
+        """Return what lpad knows of one card: its state, its profiles and lpad's work for it."""
         return ServedCard(
             self._workers.of(euicc),
             outbox=self._outbox,
@@ -271,7 +272,7 @@ class Engine:
         )
 
     def read_again(self, euicc: str) -> None:
-        """Have a card read again when there is time, because a request does not fit its last reading."""
+        """Have an idle worker read its card again, because a request does not fit the last reading."""
         self._workers.of(euicc).read_again()
 
     def set_network(self, euicc: str, iccid: str, settings: NetworkSettings) -> None:
@@ -319,7 +320,7 @@ class Engine:
         return self._store.change(change_id)
 
     def network_is_back(self) -> None:
-        """Immediately retry everything that waits for servers."""
+        """Retry all attempts that wait for servers immediately."""
         _call_each(
             self._outbox.network_is_back,
             self._line_watch.network_is_back,
@@ -328,7 +329,7 @@ class Engine:
         )
 
     def be_patient(self, timeouts: Timeouts) -> None:
-        """Apply new time limits to everything that begins from now on."""
+        """Apply new time limits to all changes and attempts that begin from now on."""
         self._timeouts.become(timeouts)
 
     def keep_history(self, retention: Retention) -> None:
@@ -341,7 +342,7 @@ class Engine:
         self._journal.events.device = device
 
     def become(self, ports: Sequence[CardPort]) -> None:
-        """Serve other cards from now on, or the same ones with other settings; unchanged ones stay open.
+        """Serve the cards of new settings from now on; cards whose settings are unchanged stay open.
 
         A removed card is released: its running change is cancelled at the next safe point, and the others are
         ended.
@@ -363,7 +364,7 @@ class Engine:
         return self._journal.events
 
     def _clock_was_set(self) -> None:
-        """Retry everything that could not verify a certificate."""
+        """Retry all attempts that could not verify a certificate."""
         _call_each(
             self._outbox.network_is_back,
             self.webhooks.wake,

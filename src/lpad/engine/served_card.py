@@ -1,4 +1,4 @@
-"""One card of the settings as callers may read it: lpad's knowledge of the card and of its work for it."""
+"""The readable data on one card of the settings: the card's state, and lpad's work for it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class ServedCard:
-    """A card by its last snapshot, for any thread; the card is never asked, but the journal may be read."""
+    """A card's last snapshot and related records, for any thread; it never asks the card."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class ServedCard:
         wishes: WishStore,
         failovers: Failovers,
     ) -> None:
-        """Take the parts that know something of the card.
+        """Create the view from the parts that have data on the card.
 
         Args:
             worker: its worker.
@@ -81,7 +81,7 @@ class ServedCard:
         return self._failovers.status(self._name)
 
     def modem_restarts(self) -> ModemRestarts:
-        """Return how often the modem was restarted without success."""
+        """Return how often lpad has restarted the modem without success."""
         return self._worker.modem_resets.state
 
     def network(self, iccid: str) -> Chosen:

@@ -67,7 +67,7 @@ class FoundEvent(Frozen):
     entry: EventEntry
     listed_by: ServerAddress
     forbidden: PolicyRefused | None = None
-    """Set if the settings do not allow its server, which lpad then does not contact."""
+    """The refusal, if the settings do not allow the event's server, which lpad then does not contact."""
 
 
 class AskedServer(Frozen):
@@ -100,7 +100,7 @@ class _Question(Struct, frozen=True):
 
 
 def usable_root(text: str) -> ServerAddress | None:
-    """Return the SM-DS address of a card; None if no SM-DS can be there: many cards carry a test one."""
+    """Return the SM-DS address of a card; None if it is only a test address, as on many cards."""
     try:
         address = ServerAddress.parse(text)
     except InvalidValue:
@@ -154,7 +154,7 @@ class Discovery:
         Raises:
             Cancelled: raised by `on_server`, or the deadline was cancelled.
             Conflict: another card is there.
-            CardError: the card failed; a card that refuses a server is that server's failure.
+            CardError: the card failed; if the card refuses a server, this counts as a failure of that server.
         """
         for address in servers:
             self._smds.add(address)
@@ -173,13 +173,13 @@ class Discovery:
         return Discovered(tuple(self._asked), tuple(self._events), self._left_off)
 
     def _queue(self, question: _Question) -> None:
-        """Queue a query, unless the same query was made, or the chain of SM-DSs is too long."""
+        """Queue a query, unless the same query was already made, or the chain of SM-DSs is too long."""
         key = (question.address, question.matching_id)
         if key in self._queued:
             return
         self._queued.add(key)
         if question.depth > DEEPEST:
-            self._drop(question, "too many SM-DSs lead from one to the next")
+            self._drop(question, "the chain of SM-DSs is too long")
         else:
             self._ahead.append(question)
 
@@ -210,7 +210,7 @@ class Discovery:
         later, self._ahead = self._ahead, deque()
         for entry in found:
             self._take(FoundEvent(entry, question.address), question.depth + 1)
-        self._ahead += later  # the events that a cascade leads to keep the place of its event
+        self._ahead += later  # the events of a further SM-DS take the place of the event that led there
 
     def _take(self, event: FoundEvent, depth: int) -> None:
         """Follow an event that may lead to an SM-DS; the servers of the settings are known to be allowed."""
@@ -271,7 +271,7 @@ class Discovery:
                 answer = mutual.authenticate_client(deadline=deadline)
             finally:
                 self._end_on_card(mutual)
-        assert isinstance(answer, EventEntries), "ES11 has no other answer"
+        assert isinstance(answer, EventEntries), "ES11 defines no other answer"
         server_checks.check_events(answer, transaction_id=mutual.transaction_id)
         self._left_off += answer.unreadable
         return answer.entries

@@ -200,7 +200,8 @@ class Download:
 
         A session that is repeated only for its confirmation code asks no question twice.
 
-        The judged metadata is what gets installed, because the package's own metadata must match it.
+        The card installs the metadata that was judged here, because the metadata in the package must match
+        it.
         """
         metadata = self._offered.metadata
         if self._accepted != metadata.raw:
@@ -329,7 +330,7 @@ class Download:
     # The end of the download
 
     def _failed(self, error: Exception) -> Event:
-        """Select the event, and the reason for the cancellation unless the step has set it."""
+        """Select the event, and set the reason for the cancellation unless the step has set it."""
         if self._session.state is State.AUTHENTICATING and isinstance(error, CardRefused):
             return Event.SERVER_REFUSED_BY_CARD
         if self._reason is None and self._session.duty is not Duty.NOTHING:

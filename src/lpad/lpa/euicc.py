@@ -152,7 +152,7 @@ class Euicc:
     def authenticate_server(
         self, request: AuthenticateServerRequest, *, deadline: Deadline
     ) -> AuthenticateServerResponse:
-        """Let the card check the server and sign its own identity; `raw` goes to the server (5.7.13)."""
+        """Have the card check the server and sign its own identity; `raw` goes to the server (5.7.13)."""
         function = es10.AUTHENTICATE_SERVER
         answer = self._ask(function, request.encode(), AuthenticateServerResponse.decode, deadline=deadline)
         if answer.error is not None:
@@ -162,7 +162,7 @@ class Euicc:
     def prepare_download(
         self, request: PrepareDownloadRequest, *, deadline: Deadline
     ) -> PrepareDownloadResponse:
-        """Let the card agree to the offered profile; `raw` goes to the server (5.7.5)."""
+        """Have the card accept the offered profile; `raw` goes to the server (5.7.5)."""
         function = es10.PREPARE_DOWNLOAD
         answer = self._ask(function, request.encode(), PrepareDownloadResponse.decode, deadline=deadline)
         if answer.error is not None:

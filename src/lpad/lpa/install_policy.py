@@ -86,7 +86,7 @@ class InstallPolicy(Frozen, kw_only=True):
         """Check that lpad may ask a server for a profile.
 
         Raises:
-            PolicyRefused: the settings allow only others.
+            PolicyRefused: the settings allow only other servers.
         """
         if not _fits(self.servers, str(address)):
             raise _refused("servers", f"the settings do not allow downloads from the server {address}")
@@ -95,7 +95,7 @@ class InstallPolicy(Frozen, kw_only=True):
         """Check that the server is allowed, by the OID in the certificate that it signs with.
 
         Raises:
-            PolicyRefused: the settings allow only others.
+            PolicyRefused: the settings allow only other servers.
         """
         oids = certificate.registered_ids
         if self.server_oids != ANY and not any(_fits(self.server_oids, oid) for oid in oids):

@@ -39,7 +39,7 @@ def judge(
     """Check the profile's policy rules, if it has any, against the card's RAT.
 
     Raises:
-        PolicyRefused: the card does not allow its operator one of them.
+        PolicyRefused: the card does not allow the profile's operator one of these rules.
         CardError: the card cannot be asked.
     """
     rules = policy_rules.rules_of(metadata)
@@ -92,7 +92,7 @@ def of_eid(refused: ServerRefused, address: ServerAddress) -> ServerRefused:
 
 
 def of_default_smdp(refused: ServerRefused) -> ServerRefused:
-    """Return a refusal by the default SM-DP+; it mentions that the address is a setting."""
+    """Return a refusal by the default SM-DP+; its sentence states that the address can be changed."""
     codes = refused.details["subject_code"], refused.details["reason_code"]
     if codes not in _NO_PROFILE:
         return refused

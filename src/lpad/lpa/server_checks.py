@@ -170,8 +170,8 @@ def check_package(answer: GetBoundProfilePackageAnswer, *, transaction_id: Trans
 def same_profile(shown: ProfileMetadata, packed: ProfileMetadata) -> bool:
     """Whether the package contains the profile that was offered.
 
-    Compares the decoded content, not the bytes, because the offer may contain service-specific data that is
-    not for the card (SGP.22 v2.5, 5.5.3).
+    The decoded content is compared, not the bytes, because the offer may contain service-specific data that
+    is not for the card (SGP.22 v2.5, 5.5.3).
     """
     return replace(shown, raw=b"") == replace(packed, raw=b"")
 

@@ -43,7 +43,7 @@ _DECIDED = {
 
 
 def reason_for(error: Exception, state: State) -> CancelSessionReason:
-    """Return the reason that fits `error`, which occurred in `state`.
+    """Return the reason for cancelling after `error`, which occurred in `state`.
 
     Postponed if another attempt can succeed: the order stays open, and the card may keep its one-time
     key, so that the server need not bind the profile again. Any other reason closes the order permanently, so
@@ -69,14 +69,14 @@ def cancel(
 ) -> None:
     """Cancel the session on the card, then send the server the card's signed answer.
 
-    Failures are only logged: the error that led here matters more, and the server forgets a session
-    by itself after a while.
+    Failures are only logged, because the error that caused the cancellation matters more, and the server
+    forgets a session by itself after a while.
 
     Args:
         euicc: an open ISD-R.
         interruption: ends the wait for the server; None: nothing ends it early.
-        owe: receives the transaction ID and the card's signed answer (BF41) if lpad cannot wait for the
-            server.
+        owe: stores the transaction ID and the card's signed answer (BF41) for later if lpad cannot wait for
+            the server.
     """
     try:
         answer = euicc.cancel_session(session.transaction_id, reason, deadline=Deadline.after(_ON_CARD))

@@ -118,7 +118,7 @@ class Dialogue(Protocol):
 
     @property
     def authentication_command(self) -> AuthenticationCommand:
-        """The command of the modem's family that takes user name and password."""
+        """The AT command with which the modem's family stores user name and password."""
         ...
 
     @property

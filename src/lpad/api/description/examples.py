@@ -1,4 +1,4 @@
-"""An example of each request and each answer, for readers, mock servers and try-outs.
+"""An example of each request and each answer, for readers, mock servers and trials.
 
 The tests check each against its schema.
 """

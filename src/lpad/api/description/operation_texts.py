@@ -1,4 +1,4 @@
-"""The words of the document that no type or handler has: what each operation is for, and its group."""
+"""Texts of the document that are in no type or handler: the purpose of each operation, and its group."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def schemas_of(*, asked: Collection[type], told: Collection[type]) -> tuple[dict
 
 
 def _records(types: Collection[type]) -> list[_Record]:
-    """Return the types with fields that the types lead to, each once."""
+    """Return all types with fields that the types contain, directly or indirectly, each once."""
     found: dict[type, _Record] = {}
     ahead: list[object] = list(inspect.multi_type_info(types))
     while ahead:
@@ -69,7 +69,7 @@ def _records(types: Collection[type]) -> list[_Record]:
 
 
 def _parts(type_: object) -> Iterator[object]:
-    """Yield the types that a type without fields is made of."""
+    """Yield the component types of a type without fields, such as a list or a union."""
     for name in ("type", "item_type", "key_type", "value_type"):
         if hasattr(type_, name):
             yield getattr(type_, name)

@@ -328,7 +328,7 @@ async def _seq(call: Call) -> int:
     seq = whole_number(call.path["seq"], least=-LARGEST - 1)  # a card may use any number
     if seq is None:
         raise InvalidValue("name the notification by its number; 'lpactl notifications' lists them")
-    # A missing one is refused immediately, without a failing change.
+    # If the profile is missing, the request is refused immediately, without a failed change.
     card = call.engine.card(call.path["name"])
     stored = await asyncio.to_thread(card.notifications)
     uncopied = card.uncopied_notifications()

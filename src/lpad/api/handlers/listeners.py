@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 async def list_listeners(call: Call) -> Response:
-    """List the named listeners of the stream of events, and how far each is."""
+    """List the named listeners of the stream of events, and the position of each."""
     found = await asyncio.to_thread(call.engine.listeners.all)
     shown, following = page_of_names(call, found, name=lambda each: each.name)
     return json_response(ListenerList(listeners=[_view(each) for each in shown], next=following))

@@ -1,7 +1,7 @@
 """Metrics for Prometheus, with the engine's present values. The only module that imports prometheus_client.
 
-Nothing is stored here, and the library is loaded with the first scrape, so without Prometheus it costs
-nothing.
+This module stores nothing, and loads the library with the first scrape, so it costs nothing without
+Prometheus.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ async def put_network(call: Call) -> Response:
 
 
 async def delete_network(call: Call) -> Response:
-    """Clear a profile's own settings; show those that then apply to it."""
+    """Clear a profile's own settings; show the settings that apply to the profile afterwards."""
     iccid = _iccid(call)
     await asyncio.to_thread(call.engine.clear_network, call.path["name"], iccid)
     return await _shown(call, iccid)

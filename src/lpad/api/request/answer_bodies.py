@@ -1,4 +1,4 @@
-"""The views in the bodies of answers."""
+"""The types of the bodies of answers."""
 
 from __future__ import annotations
 
@@ -150,8 +150,9 @@ class WishView(msgspec.Struct, frozen=True, kw_only=True):
     """An unfulfilled request to an operator's platform for a card.
 
     `profile` is pending, available, downloaded, installed, failed, gone or unknown; `line` is idle,
-    changing, live, ended or unknown. Both are null before there is a reservation. `change` works on it, or
-    did so last; `spent` explains why another order would be needed; `next_look_at` is when lpad checks again.
+    changing, live, ended or unknown. Both are null before there is a reservation. `change` is the change that
+    works on it, or did so last; `spent` explains why another order would be needed; `next_look_at` is when
+    lpad checks again.
     """
 
     platform: str
@@ -170,8 +171,8 @@ class WishView(msgspec.Struct, frozen=True, kw_only=True):
 class ModemRestartsView(msgspec.Struct, frozen=True, kw_only=True):
     """The number of lpad's own restarts of the modem since the modem last read the enabled profile.
 
-    `times` counts climbs of its ladder, `steps` their steps; `next_at` is when lpad may restart it again;
-    null: never, until the modem reads its card or a user restarts it.
+    `times` counts the uses of its ladder, `steps` their steps; `next_at` is when lpad may restart it again;
+    null: not before the modem reads its card or a user restarts it.
     """
 
     times: int
@@ -244,8 +245,8 @@ class LineView(msgspec.Struct, frozen=True, kw_only=True):
     """The line of a profile as its platform reported it at `seen_at`.
 
     `line` is idle, changing, live, ended or unknown, and `word` is the platform's own word for it. `imei` is
-    that of the device in which the platform saw the line; `cause` explains why the network may not serve it,
-    as a sentence; null: it may.
+    that of the device in which the platform saw the line; `cause` is a sentence that explains why the network
+    may not serve it, null if the line gives no reason.
     """
 
     platform: str

@@ -133,7 +133,7 @@ async def change_response(call: Call, change: Change) -> Response:
 
 
 def wake(loop: asyncio.AbstractEventLoop, news: asyncio.Event) -> None:
-    """Set the event from another thread; a loop that has ended needs no waking."""
+    """Set the event from another thread; a loop that has ended is ignored."""
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(news.set)
 

@@ -90,7 +90,7 @@ class ListenerView(msgspec.Struct, frozen=True, kw_only=True):
 
     It belongs to the user with the ID `user`. `position` is the last event that it has acknowledged;
     `pending` later ones are in the outbox, null if the journal cannot be read. `absent_seconds` is the time
-    of lpad's running since it last listened, 0 while it is `connected`.
+    for which lpad has run since it last listened, 0 while it is `connected`.
     """
 
     name: str
@@ -109,6 +109,6 @@ class ListenerList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Acknowledgement(Request, frozen=True, kw_only=True):
-    """The number of the last event that a listener needs no more."""
+    """The number of the last event that a listener no longer needs."""
 
     position: int

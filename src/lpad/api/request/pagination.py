@@ -51,7 +51,7 @@ def page(call: Call, items: Sequence[_T]) -> tuple[list[_T], str | None]:
 def page_of_names(call: Call, items: Sequence[_T], name: Callable[[_T], str]) -> tuple[list[_T], str | None]:
     """Return a page of a list in the order of its names, and its `next`; the cursor is a name.
 
-    The items may come and go between two pages.
+    Items may be added or removed between two pages.
 
     Raises:
         InvalidValue: 'limit' cannot be used.
@@ -65,7 +65,7 @@ def page_of_numbers(
 ) -> tuple[list[_T], str | None]:
     """Return a page of a list in the order of its numbers, and its `next`; the cursor is a number.
 
-    The items may come and go between two pages. Items that share a number are on one page.
+    Items may be added or removed between two pages. Items that share a number are on one page.
 
     Raises:
         InvalidValue: 'limit' or 'after' cannot be used.

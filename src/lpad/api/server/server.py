@@ -168,7 +168,7 @@ def _clear(path: Path) -> None:
             path.unlink()
             return
         except BlockingIOError:
-            pass  # a full queue belongs to a running process
+            pass  # only a running process can have a full queue
     raise Conflict(f"another process listens on {path}; stop it, or name another 'socket' in the settings")
 
 

@@ -30,7 +30,7 @@ _CONNECT = stat.S_IROTH | stat.S_IWOTH
 
 
 def admit(path: Path, *, users: Iterable[int], groups: Iterable[int]) -> None:
-    """Let only these users and groups, given by number, and the socket's own connect.
+    """Allow only these users and groups, given by number, and the socket's owner and group to connect.
 
     If that is impossible (a file system without access control lists, or another user's socket), it is
     logged, and only the socket's mode counts.

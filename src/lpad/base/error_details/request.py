@@ -8,13 +8,13 @@ import msgspec
 
 
 class Details(TypedDict, total=False):
-    """The details of any error: the ICCID or AID of the profile that its change had `installed` before."""
+    """The details of any error: the ICCID or AID of a profile that its change had already `installed`."""
 
     installed: str
 
 
 class SettingsDetails(Details, total=False):
-    """The first mistake's `key` and `line` (0: of no line), and the number of mistakes."""
+    """The first mistake's `key` and `line` (0 if it has no line), and the number of mistakes."""
 
     key: str
     line: int

@@ -1,6 +1,6 @@
 """The card in a modem, over the modem's commands that reach it.
 
-The link uses the modem's quirks and the memory of its last use; it determines the rest by trial.
+The link uses the modem's quirks and the remembered results of its last use; it determines the rest by trial.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ SIM_BUSY = 30.0
 """Seconds for which a SIM may report that it is busy, after a start or a switch."""
 _BETWEEN_QUESTIONS = 1.0
 _SAME_ON_EVERY_LINK = ("6A81", "6A82")
-"""No free channel, no ISD-R: the card's own answers, not the modem's."""
+"""The card's own answers, not the modem's: no channel is free, or there is no ISD-R."""
 
 
 class OpenLine(Protocol):
@@ -235,7 +235,7 @@ class AtLink:
         return self._open(self._search(aids, deadline=deadline), aids, deadline=deadline)
 
     def _get_acquainted(self, *, deadline: Deadline) -> None:
-        """Identify the modem, once per opened port, and clean up after its previous user."""
+        """Identify the modem, once per opened port, and close channels that its previous user left open."""
         if self._key is not None:
             return
         self._imei = self._modem.imei(deadline=deadline)
@@ -339,7 +339,7 @@ class AtLink:
             raise
         self._handle = channel.handle
         self._note.note(kind, channel.handle)
-        if len(aids) > 1:  # a single AID proves nothing about the others
+        if len(aids) > 1:  # the result for a single AID proves nothing about the other AIDs
             self._remember(isdr_aid=str(channel.aid))
         noted = CrashSafeChannel(channel, self._note, on_refusal=lambda: self._remember(doubted=kind))
         return AnswerLengthChannel(

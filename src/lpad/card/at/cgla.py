@@ -77,9 +77,9 @@ class AtCglaLink:
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> CglaChannel:
         """Open a channel to the first of `aids` that the modem finds (see `Link`).
 
-        Modems mostly give no reason for a refusal: they answer ERROR to an unknown application,
-        without a free channel, and to an unknown command. Only if each AID is 'not found' does the
-        error report it (6A82).
+        Modems mostly give no reason for a refusal: they answer ERROR if the application is unknown, if no
+        channel is free, and if the command is unknown. Only if each AID is 'not found' does the error report
+        it (6A82).
 
         Raises:
             LinkRefused: the modem refused without a reason.

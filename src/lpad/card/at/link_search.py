@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 _NO_SUCH_APPLICATION = "6A82"
 _WITHOUT_A_CHANNEL = ("6A81", "6881")
-"""No channel was free, or there are none, so the card saw no name."""
+"""No channel was free, or the card has no logical channels, so it did not check the name."""
 
 
 def find_link(
@@ -61,7 +61,7 @@ def find_link(
                     raise
                 _log.debug("%s: %s does not work: %s", name, kind, error)
                 if kind not in failures or error.details.get("sw") != _NO_SUCH_APPLICATION:
-                    # A missing other name proves nothing about a card that was out of reach earlier.
+                    # That another name is missing proves nothing if the card could not be reached before.
                     failures[kind] = error
             else:
                 _log.info("%s: %s works", name, kind)
@@ -94,7 +94,7 @@ def _may_know_another_name(error: CardError) -> bool:
 
 
 def _nothing_works(failures: dict[LinkKind, CardError], name: str) -> CardError:
-    """Join the failures into an error of the most informative one: a card's answer beats a modem's."""
+    """Join the failures into one error of the most informative class; a card's answer explains most."""
     told = min(failures.values(), key=_telling)
     said = "; ".join(f"{kind}: {error.sentence}" for kind, error in failures.items())
     sentence = f"cannot reach the card at {name} by any kind of link. {said}"

@@ -1,4 +1,4 @@
-"""Commands that consist of a header only, for links that refuse four bytes.
+"""Commands that consist of a header only, for links that refuse commands of four bytes.
 
 MANAGE CHANNEL that closes a channel has neither data nor answer, so it has four bytes (ISO/IEC 7816-4). With
 T=0 a header has five bytes, and modems expect APDUs in the form of T=0: +CSIM with only 10 to 522 characters
@@ -29,7 +29,7 @@ class BareHeader:
         self._four_bytes = False
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Pass a command on (see `RawCard`); a four-byte command in both forms if needed."""
+        """Pass a command on (see `RawCard`); try both forms of a four-byte command if needed."""
         if len(apdu) != _HEADER:
             return self._card.transmit(apdu, deadline=deadline)
         usual, other = (apdu, apdu.with_le()) if self._four_bytes else (apdu.with_le(), apdu)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Transmitter(Protocol):
-    """The interface of a raw card or a channel: it transmits a command."""
+    """The interface of a raw card or a channel, which transmits a command."""
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Send a command APDU, return data and two status bytes."""

@@ -36,13 +36,13 @@ _NO_SUCH_CHANNEL = 0x6881
 _BASIC = 0
 _SELECT_MASTER_FILE = Command(0, 0xA4, 0x00, 0x0C, bytes.fromhex("3F00"))
 CLOSE_THIS_CHANNEL = Command(0, _MANAGE_CHANNEL, _CLOSE, 0)
-"""P2 00 closes the channel that the class byte names."""
+"""P2 00 closes the channel in the class byte."""
 CLOSING = 10.0
 """Seconds for closing a channel after another failure, whose deadline may have passed."""
 
 
 class RawLink:
-    """A raw card lifted to a link."""
+    """A link over a raw card, which opens the card's logical channels."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class RawLink:
             terminal_capability: TLV to send in TERMINAL CAPABILITY before each channel, such as
                 `TERMINAL_CAPABILITY`; None if the modem has sent one itself, as modems do when they start a
                 card.
-            basic_channel: whether the ISD-R may be selected on the basic channel if it cannot be on another
+            basic_channel: whether the ISD-R may be selected on the basic channel if this fails on every other
                 (NekokoLPA2#31), as in a reader. In a modem, the basic channel belongs to the modem.
         """
         self._card = card
@@ -248,7 +248,7 @@ class LogicalChannel:
 
 
 def _close(card: RawCard, number: int, *, deadline: Deadline) -> None:
-    # On the basic channel, which always exists.
+    # This is sent on the basic channel, which always exists.
     command = Command(0, _MANAGE_CHANNEL, _CLOSE, number)
     answer = exchange(card, command, deadline=deadline, attempted="MANAGE CHANNEL")
     if not answer.ok:

@@ -37,7 +37,8 @@ class ModemOwnedChannel:
             card: passes APDUs to the channel.
             number: the channel's number on the card, for the log.
             close: has the modem close it.
-            unknown: whether a refusal means that the modem does not know the channel, because it was lost.
+            unknown: returns whether a refusal means that the modem does not know the channel, because it was
+                lost.
         """
         self._card = card
         self._number = number

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _SERVING = 30.0
-"""Seconds for all steps after a 91xx. They do not count against the deadline of the command with that answer,
-because the command is done, and an unfinished REFRESH is worse than a late answer."""
+"""Seconds for all steps after a 91xx. These steps do not count against the deadline of the command with the
+status 91xx, because that command is done, and an unfinished REFRESH is worse than a late answer."""
 _MOST_COMMANDS = 16
 
 

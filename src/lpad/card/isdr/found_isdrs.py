@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _WITHOUT_A_CHANNEL = ("6A81", "6881")
-"""No channel was free, or there are none, so the card did not see the name."""
+"""No channel was free, or the card has no logical channels, so it did not check the name."""
 
 
 class FoundIsdr(Frozen):

@@ -28,7 +28,8 @@ _log = logging.getLogger(__name__)
 
 _WRONG_LENGTH = "6700"
 _DAMAGED = (_WRONG_LENGTH, "6A80", "6F00")
-"""Wrong length, wrong data, no diagnosis: what a card answers to a command of which a part is missing."""
+"""The status words (wrong length, wrong data, no diagnosis) that a card answers if a part of the command is
+missing."""
 _SMALLER_BLOCKS = (120, 63)
 """Smaller sizes to try: 120 fits modems that cut lines at 256 hex digits, 63 is OpenEUICC's choice."""
 
@@ -71,7 +72,7 @@ class Isdr:
     ) -> bytes:
         """Carry one ES10 command, or one segment of a bound profile package, and return its answer.
 
-        No block is sent twice, with two exceptions: after 6Cxx to the last one, as ISO requires; and if the
+        No block is sent twice, with two exceptions: after 6Cxx to the last block, as ISO requires; and if the
         link refuses the very first block, or the card refuses it as too long, smaller blocks are tried,
         because the card has accepted nothing of this command. A card that answers before the last block has
         finished early; the rest is not sent.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class CardReport(Flag):
-    """The indications about the card since a moment; 0: there were none."""
+    """The indications about the card since a given moment; 0: there were none."""
 
     GONE = auto()
     """The slot is empty."""
@@ -27,7 +27,7 @@ NO_CARD_REPORT = CardReport(0)
 
 @runtime_checkable
 class CardReporting(Protocol):
-    """A link that may hear such indications, also while the slot is empty (see `Listening`)."""
+    """A link that may receive such indications, even while the slot is empty (see `Listening`)."""
 
     @property
     def reports_card(self) -> bool:
@@ -40,7 +40,7 @@ class CardReporting(Protocol):
         ...
 
     def forget_card_report(self) -> None:
-        """Forget them, because lpad has read the card since, or follows them up."""
+        """Forget the indications, because lpad has read the card since, or follows them up."""
         ...
 
 

@@ -152,7 +152,7 @@ class ControlLink(ABC, Generic[_M]):
         _log.info("%s: %s modem %s", self.name, self.kind.upper(), identity)
 
     def _use_family(self) -> None:
-        """Use what is known about the modem's family; the settings' quirks come first."""
+        """Use the quirks of the modem's family; the settings' quirks take precedence."""
         found = find_quirks(self.remembered.identity)
         known = {name: getattr(found.quirks, name) for name in self.of_family}
         self.quirks = replace(self.quirks, **known).merged(self._overrides)

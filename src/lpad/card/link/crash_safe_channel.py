@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from lpad.protocol.apdu import Apdu
 
 _TOO_SMALL_TO_BLAME = 63
-"""Bytes in a block; a link that refuses a block of this size does not refuse it because of its length."""
+"""The size of a block in bytes that every link accepts, so that a refusal has another cause than the
+length."""
 
 
 class NamedChannel(Channel, Protocol):
@@ -46,7 +47,7 @@ class CrashSafeChannel:
 
     @property
     def aid(self) -> Aid:
-        """The application that answered SELECT."""
+        """The AID of the application that answered SELECT."""
         return self._channel.aid
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
@@ -62,8 +63,8 @@ class CrashSafeChannel:
     def close(self, *, deadline: Deadline) -> None:
         """Close the channel (see `Channel`).
 
-        If modem or card refuse, the channel is gone because the card was reset. The note stays only
-        if they do not answer.
+        If the modem or the card refuses, the channel was already lost in a reset of the card. The note stays
+        only if they do not answer.
         """
         try:
             self._channel.close(deadline=deadline)

@@ -1,4 +1,4 @@
-"""A link's knowledge about itself, for finding out why a card cannot be reached."""
+"""The description of a link, from which a user can see why a card cannot be reached."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class LinkFacts(Frozen, kw_only=True):
     kind: str | None = None
     """cgla, cgla-channel-in-class, csim, mbim, qmi, pcsc-t0 or pcsc-t1."""
     doubted: str | None = None
-    """The kind that failed in the middle of a command, so that others are tried before it."""
+    """The kind of link that failed in the middle of a command, so that other kinds are tried before it."""
     manufacturer: str | None = None
     model: str | None = None
     firmware: str | None = None

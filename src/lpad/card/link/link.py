@@ -41,7 +41,7 @@ class Channel(Protocol):
 
     @property
     def aid(self) -> Aid:
-        """The application that answered SELECT."""
+        """The AID of the application that answered SELECT."""
         ...
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:

@@ -27,7 +27,7 @@ class TimedChannel:
 
     @property
     def aid(self) -> Aid:
-        """The application that answered SELECT."""
+        """The AID of the application that answered SELECT."""
         return self._channel.aid
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:

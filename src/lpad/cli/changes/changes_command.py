@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lpad.cli.session.command_session import Session
 
 PAGE = 100
-"""The number of changes that are requested at a time."""
+"""The number of changes that one request returns."""
 STATES = ("queued", "running", "waiting", "done", "failed", "cancelled")
 _DATES = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ")
 
@@ -106,7 +106,7 @@ def _matching(
 ) -> tuple[list[tuple[msgspec.Raw, Change]], int | None]:
     """Return the wanted changes, each with the API's own record of it, and the `before` of the next page.
 
-    Nothing is read beyond the limit.
+    No change is requested beyond the limit.
     """
     found: list[tuple[msgspec.Raw, Change]] = []
     while True:

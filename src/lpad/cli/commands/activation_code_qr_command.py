@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
 _SCALE = 8
-"""Pixels of the picture for each module of the code."""
+"""The width in pixels of each module of the code."""
 
 
 @cli.group("code")

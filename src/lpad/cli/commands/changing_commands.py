@@ -1,4 +1,4 @@
-"""lpactl's commands that change something."""
+"""lpactl's commands that change a card, a profile or a change."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _STAYS = "its order, if there is one, stays there"
 _CANCELLING = 150.0
-"""Seconds for a cancelled change to give its order back."""
+"""Seconds that a cancelled change gets to release its order."""
 
 
 @command(cli, "provision")
@@ -119,7 +119,7 @@ def _orders(number: int) -> str:
 
 
 def _tell_other_platform(session: Session, change: Change, platform: str | None) -> None:
-    """Say that a request resumes the card's one wish at another platform than the requested one."""
+    """Print that a request resumes the card's open wish, which is at a platform other than the requested."""
     if platform is None or session.output.as_json:
         return
     wish = session.client.euicc(change.euicc).wish

@@ -35,7 +35,7 @@ _T = TypeVar("_T")
 _CARD = "/v1/euiccs/{}"
 _DOCTOR = "; 'lpactl doctor' examines it"
 _DROPPED = ("CLASS", "PROVIDER", "LINE", "NICKNAME")
-"""Columns of the profiles that a narrow terminal does not get, in this order."""
+"""Columns of the list of profiles that are omitted on a narrow terminal, in this order."""
 
 
 @command(cli, "status")

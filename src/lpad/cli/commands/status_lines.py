@@ -86,8 +86,8 @@ def registration_lines(
 ) -> list[str]:
     """Return a line for each card with the registration and the layers above it as last seen, with their age.
 
-    lpad does not ask the modem for this. After a restart, the last switch tells the registration. States that
-    were seen with a profile that is no longer enabled are left out.
+    lpad does not ask the modem for this. After a restart of lpad, the registration is the one that the last
+    switch observed. States that were seen with a profile that is no longer enabled are left out.
 
     Args:
         euiccs: the cards.
@@ -121,7 +121,7 @@ def _enabled(listed: ProfileList | None) -> frozenset[str | None] | None:
 
 
 def _holds(iccid: str | None, enabled: frozenset[str | None] | None) -> bool:
-    """Return whether an observation with a profile may still hold."""
+    """Return whether an observation made with a profile may still be true."""
     return enabled is None or (bool(enabled) if iccid is None else iccid in enabled)
 
 
@@ -142,7 +142,7 @@ def _age(moment: datetime) -> str:
 
 
 def _seen(change: Change) -> str | None:
-    """Return the registration that a change observed last; None if it observed none."""
+    """Return the last registration that a change observed; None if it observed none."""
     told = (change.result or {}).get("registration")
     requirements = change.guard.requirements if change.guard is not None else ()
     watched = next((each.seen for each in requirements if each.condition == "registered"), None)

@@ -66,7 +66,7 @@ def discover(
 
 
 def _name_default_smdp(session: Session, euicc: str) -> None:
-    """Name the server that no SM-DS leads to, and that may have a profile for the card's EID."""
+    """Name the default SM-DP+, to which no SM-DS leads, but which may have a profile for the EID."""
     with suppress(ApiError):
         addresses = session.client.euicc(euicc).addresses
         if addresses is not None and addresses.default_smdp:

@@ -19,11 +19,11 @@ _BEGINS = 60.0
 """Seconds within which lpad begins the next download once the previous one has ended."""
 _LOOK_EVERY = 0.3
 _RECENT = 100
-"""The newest changes among which a download is looked for."""
+"""The number of the newest changes among which lpactl searches for a download."""
 
 
 def follow_downloads(session: Session, discovery: Change) -> None:
-    """Follow the download of each wanted event, one after the other; one that fails stops no other.
+    """Follow the download of each wanted event, one after the other, even if one of them fails.
 
     If no profile was installed although one was wanted, the program ends with the first failure's exit code.
     """

@@ -22,13 +22,13 @@ _RESOLVING = 10.0
 
 
 def daemon(system: System) -> Finding:
-    """Return that the daemon answers, and for how long it has run."""
+    """Return the finding that the daemon answers, with the time for which it has run."""
     text = f"lpad {system.version}, up for {duration(system.uptime_seconds)}"
     return Finding(about="daemon", verdict=Verdict.OK, text=text)
 
 
 def clock(system: System) -> Finding:
-    """Return whether the clock is set; without it lpad contacts no server."""
+    """Return whether the clock is set; while it is not, lpad contacts no server."""
     if system.health.clock_set:
         return Finding(about="clock", verdict=Verdict.OK, text="it is set")
     text = "it is not set: lpad contacts no server until a time server has set it"
@@ -141,7 +141,7 @@ def _server(client: Client, euicc: Euicc) -> Iterator[Finding]:
 
 
 def _resolved(host: str) -> Finding:
-    """Return whether the name resolves here; the system's resolver knows no deadline of its own."""
+    """Return whether the name resolves on this device; the system's resolver has no deadline of its own."""
     found: list[str] = []
     failed: list[str] = []
 

@@ -12,7 +12,7 @@ class Verdict(StrEnum):
 
     OK = "ok"
     NOTE = "note"
-    """Worth a look; nothing is broken."""
+    """The user should look at this line; nothing is broken."""
     WRONG = "wrong"
     UNKNOWN = "unknown"
     """The doctor could not find the subject's state."""

@@ -90,7 +90,7 @@ def try_(
     """Query a platform for a card's reservations; nothing is ordered or changed.
 
     FILE is a platform's description, the name of one that comes with lpad, or a platform's name in the
-    settings, which then have its credentials.
+    settings, which also have its credentials.
     """
     card = Eid.parse(eid)
     taken: list[Exchange] = []
@@ -201,7 +201,7 @@ def _abilities(each: OpenablePlatform) -> str:
 
 
 def _answers(found: OpenablePlatform, opened: OpenPlatform) -> str:
-    """Try a platform whose orders cannot be searched by its list of products, if it has one."""
+    """Try a platform whose orders cannot be searched: list its products, if it has a list."""
     if found.declaration.calls.products is None:
         return f"nothing was asked: the file of the platform '{found.name}' has no call that only reads"
     listed = opened.products(deadline=Deadline.after(PATIENCE))

@@ -42,8 +42,8 @@ def lines(name: str, action: str, tag: str, yes: bool, config: Path) -> None:
     """Show, activate, suspend or retire all lines with a tag at the platform NAME of the settings.
 
     This command is for the machine that holds the account's key, not for gateways: it needs to read that key,
-    and changes lines of other devices. It lists the lines, asks, and changes one after the other; a refused
-    line stops no other. A line that is retired is never served again.
+    and changes lines of other devices. It lists the lines, asks whether to change them, and changes one after
+    the other; a refused line does not stop the others. A retired line is never served again.
     """
     platform = named(config, name)
     wanted = LineAction(action)
@@ -75,9 +75,9 @@ def _confirm(action: LineAction, number: int, tag: str, *, yes: bool) -> None:
 
 
 def _changed(platform: DeclaredPlatform, found: tuple[Reservation, ...], action: LineAction) -> int:
-    """Change the lines one after the other; return the number of those that are as wanted now.
+    """Change the lines one after the other; return the number of lines that are in the requested state now.
 
-    A line that is refused stops no other; a platform that is busy or cannot be reached does.
+    A refused line does not stop the others; a platform that is busy or cannot be reached stops the command.
     """
     number = 0
     for line in found:

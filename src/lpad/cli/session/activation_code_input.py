@@ -69,7 +69,7 @@ def read_code(
         from_default: whether the order waits at the card's default SM-DP+.
 
     Raises:
-        UsageError: none was given, or more than one; or the file, or the picture, contains no code.
+        UsageError: no source or more than one was given, or the file or the picture contains no code.
     """
     given = sum((argument is not None, code_file is not None, qr is not None, smdp is not None, from_default))
     if given > 1:
@@ -94,7 +94,7 @@ def read_code(
 
 
 def _text(file: BinaryIO) -> str:
-    """Read a code from a file: a line from a terminal, everything from anything else."""
+    """Read a code from a file: one line from a terminal, the whole content of anything else."""
     data = file.readline(LONGEST_TEXT + 1) if file.isatty() else file.read(LONGEST_TEXT + 1)
     if is_picture(data):
         raise click.UsageError("the file is a picture: read it with --qr")

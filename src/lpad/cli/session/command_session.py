@@ -77,7 +77,7 @@ class Session(Struct):
             sys.exit(exit_codes.NEEDS_PEOPLE)
 
     def accepted(self, ask: Callable[[bool], Change], *, accept_offline: bool) -> Change:
-        """Request a change that may take the device offline; at a terminal, ask the person as well.
+        """Request a change that may take the device offline; at a terminal, ask the user first.
 
         Args:
             ask: requests the change, with or without accepting that the device goes offline.
@@ -99,7 +99,7 @@ class Session(Struct):
         self.output.answer(self.client.request(method, path, *names, **parts))
 
     def note_next(self, following: object) -> None:
-        """Say how the list continues; None: it does not."""
+        """Print how to show the next part of the list; None: there is none."""
         if following is not None:
             self.output.note(safe(f"there are more: add --after {following}"))
 
@@ -107,7 +107,7 @@ class Session(Struct):
         """Print the API's record of a change as JSON."""
         try:
             self.show_answer("GET", "/v1/changes/{}", change.id)
-        except DaemonUnreachable:  # it has stopped since, and the outcome is known
+        except DaemonUnreachable:  # lpad has stopped since, and the outcome is known
             self.output.json(change)
 
     def finish(self, change: Change) -> Change:
@@ -131,7 +131,7 @@ class Session(Struct):
 
 
 def command(group: click.Group, name: str, **settings: Any) -> Callable[[_F], _F]:
-    """Make a function a command with the options that all commands have; `settings` are click's own."""
+    """Turn a function into a command with the options that all commands have; `settings` go to click."""
 
     def decorate(function: _F) -> _F:
         @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

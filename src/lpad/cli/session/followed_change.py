@@ -50,7 +50,7 @@ def follow(client: Client, output: Output, change: Change) -> Change:
             change = event.change
             if change.state == "queued":
                 step = ""
-            # several of lpad's steps may be one to the user
+            # several of lpad's steps may have one name for the user
             if change.steps and (words := step_words(change.steps[-1].name, verbose=output.verbose)) != step:
                 step = words
                 display.step(words)
@@ -105,7 +105,7 @@ def waits(pause: Pause) -> str:
 
 
 def _pause_lines(change: Change, *, first: bool) -> list[str]:
-    """Return why a change waits, and the first time how long lpad keeps trying, how to stop and watch it."""
+    """Return why a change waits, and the first time also for how long, and how to stop or watch it."""
     assert change.pause is not None
     lines = [waits(change.pause)]
     if first and (until := _patience(change)) is not None:
@@ -305,7 +305,7 @@ def _answer(
         else:
             client.answer(change.id, confirmation_code=confirmation_code, decision=decision)
     except ApiError as error:
-        # Too late, or answered by another: the result of the change is shown anyway.
+        # The answer came too late, or another program has answered; the result of the change is shown anyway.
         output.note(safe(error.sentence))
 
 

@@ -70,7 +70,7 @@ def limit(guard: tuple[str, ...], within: float | None) -> Limit:
 
 
 def guard_rows(change: Change) -> list[tuple[str, object]]:
-    """Return names and values that show a change's guard; empty without a guard."""
+    """Return the names and values with which a change's guard is shown; empty without a guard."""
     if change.guard is None:
         return []
     return [

@@ -1,4 +1,4 @@
-"""Ports that lead to a card of the settings: other ports of its modem, instead of another card."""
+"""The modems that the settings already list, and whether a new port belongs to one of them."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class ListedModem(Frozen, kw_only=True):
         """Return whether a successful trial's port is one of this modem.
 
         Ports with the same EID are ports of one modem, unless sysfs shows two devices: then the card has been
-        moved. Ports of one device with different EIDs are those of a serial adapter with several sockets. If
-        this modem's EID is unknown, only a control port shows that the device is one modem.
+        moved. If ports of one device have different EIDs, the device is a serial adapter with several
+        sockets. If this modem's EID is unknown, only a control port shows that the device is one modem.
         """
         if trial.place.key != "port":
             return Belongs.NO
@@ -69,7 +69,7 @@ def listed_modems(file: SettingsFile) -> list[ListedModem]:
     modems = []
     for names in found.values():
         section = file.settings.euiccs[names[0]]
-        assert section.port is not None, "they were chosen so"
+        assert section.port is not None, "the trials were selected to have an EID"
         notes = file.resolve(file.settings.state_folder) / LINKS
         eids = _read(section, notes=notes) if told is None else {told[name] for name in names if name in told}
         ports = (section.port, *section.fallback_ports)
@@ -78,7 +78,7 @@ def listed_modems(file: SettingsFile) -> list[ListedModem]:
 
 
 def modem_of(trials: Sequence[Trial], modems: Sequence[ListedModem]) -> tuple[ListedModem | None, Belongs]:
-    """Return the listed modem to which the ports of a new one belong, and whether they certainly do."""
+    """Return the listed modem to which the ports of a found modem belong, and whether this is certain."""
     for wanted in (Belongs.YES, Belongs.UNKNOWN):
         for modem in modems:
             if any(modem.has(trial) is wanted for trial in trials):

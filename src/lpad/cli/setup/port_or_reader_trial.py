@@ -1,4 +1,4 @@
-"""The trial of one port: its link is opened, its card is probed, and everything is closed again."""
+"""The trial of one port or reader: its link is opened, its card is probed, and everything is closed again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from lpad.codec.messages.profile_info import ProfileInfo
 
 PATIENCE = 60.0
-"""Seconds for one port; a port that is not an AT port takes some of them."""
+"""The maximum number of seconds for one port; a port that does not answer as an AT port takes some
+seconds."""
 
 
 class Place(Frozen, kw_only=True):
@@ -128,7 +129,7 @@ def try_port(
     try:
         report = probe(open_link, port=name, aids=[*aids, *isdr_aids()], deadline=deadline)
         if read is not None and report.error is None and report.isdr_aid is not None:
-            with suppress(CardError):  # what could not be read is unknown, and the probe has succeeded
+            with suppress(CardError):  # the probe has succeeded, and unreadable data counts as unknown
                 read(links[0], report)
         return report
     finally:

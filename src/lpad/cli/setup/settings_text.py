@@ -50,8 +50,8 @@ def with_cards(path: Path, cards: Sequence[NewCard], ports: Mapping[str, Sequenc
 
     Args:
         path: the file; it need not exist.
-        cards: with names that the file does not have.
-        ports: the additional `fallback_ports` of cards that the file has.
+        cards: the cards to add, with names that the file does not have.
+        ports: the additional `fallback_ports` of cards that are already in the file.
 
     Raises:
         InvalidSettings: the file has mistakes, or its cards are written in a form to which nothing can be
@@ -88,7 +88,7 @@ def _with_ports(path: Path, ports: Mapping[str, Sequence[str]]) -> str:
 def _longer_list(
     lines: Sequence[str], number: int, told: str, more: Sequence[str]
 ) -> dict[int, list[str]] | None:
-    """Return the lines that replace one of a list's lines, by its number; None if the form is unknown."""
+    """Return the lines that replace one line of a list, by its number; None if its form is unknown."""
     line = lines[number - 1]
     found = _FALLBACKS.fullmatch(line)
     if found is not None:
@@ -107,14 +107,15 @@ def _longer_list(
 
 
 def _new_list(lines: Sequence[str], port: int | None, told: str) -> dict[int, list[str]] | None:
-    """Return the lines that replace that of the key `port`; None if the form is unknown."""
+    """Return the lines that replace the line of the key `port`; None if its form is unknown."""
     line = lines[port - 1] if port is not None else ""
     found = _PORT.fullmatch(line)
     if found is None or port is None:
         return None
     listed = f"{found[1]}{told}"
     value = line[found.end(1) + len("port:") :]
-    return {port: [listed, line] if _NOTHING.fullmatch(value) else [line, listed]}  # or the value is below
+    # Or the value is on the next line
+    return {port: [listed, line] if _NOTHING.fullmatch(value) else [line, listed]}
 
 
 def _with_cards(path: Path, cards: Sequence[NewCard], changed: str | None) -> str:
@@ -176,7 +177,7 @@ def write(path: Path, text: str) -> None:
 
 
 def free_name(wanted: str, taken: Sequence[str]) -> str:
-    """Return a name for a card: the wanted one, or that with a number from 2."""
+    """Return a name for a card: the wanted name, with a number from 2 if the settings already have it."""
     number = 2
     name = wanted
     while name in taken:
@@ -196,7 +197,7 @@ def _block(cards: Sequence[NewCard], indent: str) -> list[str]:
 
 
 def _scalar(text: str) -> str:
-    """Return a text as YAML; a JSON string is one."""
+    """Return a text as YAML, in the form of a JSON string, which is valid YAML."""
     return text if _PLAIN.fullmatch(text) else json.dumps(text)
 
 

@@ -166,7 +166,7 @@ def _real(place: Place) -> str:
 
 
 def _tell(trial: Trial) -> None:
-    """Show what a trial has found."""
+    """Print the result of a trial."""
     report, link = trial.report, trial.report.link
     modem = " ".join(part for part in (link.manufacturer, link.model) if part) or None
     if report.error is not None:
@@ -240,7 +240,7 @@ def _of_listed_modems(
 
 
 def _chosen(working: Sequence[tuple[Trial, ...]], *, yes: bool) -> list[tuple[Trial, ...]]:
-    """Return the trials of one modem for each card to use: of the first, or as the user chooses."""
+    """Return the trials of one modem for each card: of its first modem, or as the user chooses."""
     first: dict[Eid | None, tuple[Trial, ...]] = {}
     for trials in working:
         first.setdefault(trials[0].report.eid, trials)
@@ -283,7 +283,7 @@ def _named(modems: Sequence[tuple[Trial, ...]], taken: Sequence[str]) -> list[Ne
 
 
 def _show(config: Path, text: str) -> None:
-    """Show what will be written: the added and changed lines of an existing file, or all of a new one."""
+    """Print the lines to be written: the added and changed ones of an existing file, or a whole new file."""
     before = config.read_text(encoding="utf-8").splitlines() if config.exists() else []
     _OUT.line("")
     _OUT.line(f"{config}:")
@@ -294,7 +294,7 @@ def _show(config: Path, text: str) -> None:
 
 
 def _warn(ports: Sequence[str]) -> None:
-    """Tell what keeps the service from ports that this program can use."""
+    """Print what prevents the service from using ports that this program can use."""
     for port in ports:
         for line in (obstacles.hidden_from_service(port), obstacles.without_permission(port)):
             if line is not None:

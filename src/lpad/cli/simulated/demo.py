@@ -169,7 +169,7 @@ class _Stage:
             )
 
     def _watch(self, client: Client) -> None:
-        """Show how lpad works without a user."""
+        """Show how lpad gets a profile for an empty card without any request."""
         self.say("without any request: the card is empty, and the settings name a platform")
         self._until(lambda: any(each.kind == "provision" for each in client.changes()), "lpad's own request")
         change = next(each for each in client.changes() if each.kind == "provision")
@@ -249,7 +249,7 @@ def _folder() -> Iterator[str]:
 
 
 def _play_in_background(*, zero_touch: bool) -> None:
-    """Run in a separate process, which stays when this one ends; show its output until then."""
+    """Run the demo in a separate process, which continues when this one ends; show its output until then."""
     command = [sys.executable, "-m", "lpad.cli.lpad", "demo", "--stay"]
     command += ["--zero-touch"] if zero_touch else []
     with subprocess.Popen(  # noqa: S603 - our own program
@@ -266,7 +266,7 @@ def _play_in_background(*, zero_touch: bool) -> None:
         try:
             process.wait(_LETTING_GO)
         except subprocess.TimeoutExpired:
-            os._exit(0)  # without waiting for a process that should stay
+            os._exit(0)  # without waiting for a process that should continue
     sys.exit(process.returncode or 1)
 
 
@@ -280,7 +280,7 @@ def _let_go_of_terminal(log: Path) -> None:
 
 
 def _sigterm_interrupts() -> None:
-    """Let SIGTERM end the demo like Ctrl-C, so that nothing stays behind."""
+    """Let SIGTERM end the demo like Ctrl-C, so that no process and no file remains."""
 
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt

@@ -22,7 +22,7 @@ PORT = click.option(
 
 
 class Server(Protocol):
-    """A simulated server, as far as its run needs it."""
+    """The parts of a simulated server that its run needs."""
 
     def start(self) -> None:
         """Listen, and answer in a thread."""

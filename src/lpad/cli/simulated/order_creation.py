@@ -61,7 +61,7 @@ def add_order(
 def register_events(orders: Orders, order: Order, smds_folders: Sequence[Path], address: str) -> None:
     """Register an order at the SM-DSs of some folders, the one nearest to the SM-DP+ first.
 
-    Each later one leads to the one before it. The events are deleted when the order ends.
+    The event at each later SM-DS leads to the SM-DS before it. The events are deleted when the order ends.
 
     Args:
         orders: the SM-DP+'s.

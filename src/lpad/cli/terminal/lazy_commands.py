@@ -24,7 +24,7 @@ class LazyGroup(ProgramGroup):
         self._modules: dict[str, Callable[[], object]] = {}
 
     def import_later(self, modules: Mapping[Callable[[], object], tuple[str, ...]]) -> None:
-        """State which commands there are.
+        """Declare the commands that can be imported.
 
         Args:
             modules: for each function that imports a module, the names of the commands that this adds.

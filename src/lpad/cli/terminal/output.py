@@ -57,7 +57,7 @@ class OutputLostError(Exception):
 
 def end_without_output(error: OutputLostError) -> NoReturn:
     """End this process, because its result cannot be written."""
-    # Without even the output that Python would flush at its end.
+    # The process ends without the output that Python would otherwise flush at its end.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     if error.reader_gone:
         sys.exit(exit_codes.READER_GONE)
@@ -80,7 +80,7 @@ class Output(msgspec.Struct, frozen=True):
 
     @property
     def may_ask(self) -> bool:
-        """Whether the user can be asked: a terminal on both sides."""
+        """Whether the user can be asked, because standard input and output are terminals."""
         return _is_terminal(sys.stdin) and _is_terminal(sys.stderr) and not self.as_json
 
     def json(self, value: object) -> None:

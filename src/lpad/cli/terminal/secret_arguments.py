@@ -11,8 +11,8 @@ _ARG_START, _ARG_END = 48, 49
 def hide(*secrets: str | None) -> None:
     """Overwrite secrets in this process's own arguments, as ps and /proc/PID/cmdline show them.
 
-    They were visible from the start of the process until now, so standard input or a file is safer. If the
-    system does not reveal where the arguments are, they stay visible.
+    The secrets were visible from the start of the process until now, so standard input or a file is safer. If
+    the system does not reveal where the arguments are, they stay visible.
     """
     wanted = [each.encode() for each in secrets if each]
     if not wanted:

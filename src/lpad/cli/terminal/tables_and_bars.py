@@ -27,7 +27,7 @@ _STYLES = {
 
 
 _WHOLE = frozenset({"ICCID", "EID", "AID", "PROFILE"})
-"""Columns whose cells are never broken: a part of an identifier is of no use."""
+"""Columns whose cells are never broken, because a part of an identifier cannot be used."""
 _GAP = 2
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 _LONGEST = 1000
-"""Characters of a first sentence; click would cut it after 45."""
+"""The maximum number of characters of a first sentence; click would cut it after 45."""
 
 
 class CompleteHelpGroup(click.Group):

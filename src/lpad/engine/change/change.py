@@ -46,7 +46,7 @@ else:
 P = TypeVar("P", bound="Params")
 
 EID = "eid"
-"""The name of the secret with the EID that lpad showed when the change was queued."""
+"""The name of the secret that contains the EID that lpad showed when the change was queued."""
 
 RESCUE = "rescue"
 """The `origin` of such an attempt."""
@@ -127,7 +127,7 @@ class QuestionKind(enum.StrEnum):
 
 
 class Question(Frozen, kw_only=True):
-    """A question to the caller with its time limit and `reason`; `profile` is the server's offer."""
+    """A question to the caller, its time limit and `reason`; `profile` is what the server offers."""
 
     kind: QuestionKind
     until: datetime
@@ -256,7 +256,7 @@ class Change(Frozen, kw_only=True):
         return replace(going_on, pause=None, steps=()) if anew else going_on
 
     def requeued(self) -> Change:
-        """Wait for another turn, and then start from the beginning."""
+        """Queue the change again, to start from the beginning."""
         return replace(self._to(State.QUEUED), question=None, pause=None, progress=None, steps=())
 
     def taken_up(self) -> Change:
@@ -264,7 +264,7 @@ class Change(Frozen, kw_only=True):
         return self.run() if self.state is not State.RUNNING else self
 
     def found_out(self) -> Change:
-        """End the wait for a card that shows the outcome; without another attempt, the steps stay."""
+        """End the wait for a card that shows the outcome; if no other attempt follows, the steps stay."""
         return self if self.pause is None else replace(self._to(State.RUNNING), pause=None)
 
     def wait(self, question: Question) -> Change:

@@ -23,7 +23,7 @@ REMEMBERED = 512
 """The number of events kept for listeners that reconnect with the ID of the last one they saw."""
 
 PATIENCE = 256
-"""The number of events queued for a slow listener."""
+"""The maximum number of events that are queued for a slow listener."""
 
 _ID = LazyPattern(r"[0-9a-f]{6}-[0-9]{1,18}")
 

@@ -77,7 +77,7 @@ class Guard(Frozen, kw_only=True):
     phase: Phase = Phase.SWITCHING
 
     def after(self, turn: Turn) -> Guard:
-        """Return the guard in its next phase.
+        """Return the guard in the phase that follows from an event.
 
         Raises:
             InternalError: the table has no such transition, or the guard would be kept although a condition

@@ -44,7 +44,7 @@ class IdempotencyKey(Frozen, kw_only=True):
 
 
 class Submission(Frozen):
-    """The change for a request, and whether it existed before."""
+    """The change for a request, and whether an earlier request created it."""
 
     change: Change
     repeated: bool = False

@@ -70,7 +70,7 @@ class Moment(Frozen, kw_only=True):
             return present
 
     def is_same_boot(self, other: Moment) -> bool:
-        """Whether the device did not restart in between."""
+        """Whether the device has not restarted between the two moments."""
         return bool(self.boot_id) and self.boot_id == other.boot_id
 
 
@@ -83,7 +83,7 @@ class SteadyClock:
         read: Callable[[], Moment] = Moment.now,
         running: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin as a clock without a past; `go_on` continues an earlier one.
+        """Create a clock without earlier readings; `go_on` continues the clock of an earlier run.
 
         Args:
             read: reads the device's clocks.
@@ -119,7 +119,7 @@ class SteadyClock:
         return self._at(present, steady=base.steady + passed, ran=ran)
 
     def _gap(self, last: Moment, present: Moment) -> float:
-        """Return how many seconds have plausibly passed between two moments."""
+        """Return the plausible number of seconds between two moments."""
         if present.is_same_boot(last):
             return max(0.0, present.boot - last.boot)
         since_boot = present.boot if present.boot_id else 0.0  # the minimum

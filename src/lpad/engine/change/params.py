@@ -55,7 +55,7 @@ class EventParams(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DownloadParams(Params, frozen=True, kw_only=True):
-    """A download from `server`, or from the default SM-DP+; `event` is that of an SM-DS that led there.
+    """A download from `server`, or from the default SM-DP+; `event` is the event of the SM-DS that names it.
 
     `confirm` asks for consent once the profile is known. `retry_for` is in seconds; with `when_online` the
     download waits for a network without limit. `guard` is that of the switch that `enable` requests;
@@ -86,7 +86,7 @@ class ProvisionParams(DownloadParams, frozen=True, kw_only=True, omit_defaults=T
 
 
 class DiscoverParams(Params, frozen=True, kw_only=True):
-    """Whether the events are installed (with `confirm`, after consent to each), and the SM-DSs to ask.
+    """Whether the events' profiles are installed (with `confirm`, after consent to each), and the SM-DSs.
 
     Without `servers`, lpad asks the card's own SM-DSs and those of the settings.
     """

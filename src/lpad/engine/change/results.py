@@ -101,9 +101,9 @@ class NetworkResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 class SwitchResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
     """The profile that is enabled or disabled, and whether it already was.
 
-    Of a guarded switch, `guard` is `met`, and `previous` the profile that was enabled before, null if none.
-    `unguarded` is the reason why the default guard did not apply. `registration` is the modem's in words, as
-    it was last seen.
+    After a guarded switch, `guard` is `met`, and `previous` is the profile that was enabled before, null if
+    there was none. `unguarded` is the reason why the default guard did not apply. `registration` is the
+    modem's in words, as it was last seen.
     """
 
     iccid: str
@@ -212,7 +212,7 @@ class SetDefaultSmdpResult(Result, frozen=True, kw_only=True, omit_defaults=True
 class ResetResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
     """The result of a reset.
 
-    It has whether there was nothing to delete, and the ICCIDs of the deleted profiles, as far as the card
+    It states whether there was nothing to delete, and the ICCIDs of the deleted profiles, if the card
     reported them.
     """
 

@@ -78,7 +78,7 @@ class SteadyClockMarks:
             self._memos.put(MARK, moment)
         except JournalUnavailable as error:
             log.debug("cannot save a mark of the steady clock: %s", error)
-        except Exception:  # nothing may end the marks, nor lpad's end
+        except Exception:  # no error may end the thread that writes marks, or disturb lpad's end
             log.exception("a mark of the steady clock: internal-error")
         else:
             self._marked_at = moment.steady

@@ -110,8 +110,8 @@ def after_discovery(
         discovery: the change's number.
         install: whether the events that lpad has not handled are wanted now.
         confirm: whether a local program has to confirm their profiles.
-        unasked: whether this discovery repeats earlier ones without a request. A failed event is then still
-            one of the discovery that wanted it first, of which another profile may be enabled already.
+        unasked: whether this discovery repeats earlier ones without a request. Then a failed event still
+            belongs to the discovery that wanted it first, which may have enabled another profile already.
         at: the present.
     """
     before = {each.key: each for each in known}
@@ -141,7 +141,7 @@ def after_discovery(
         each
         for each in before.values()
         if at.since(each.seen) < REMEMBERED
-        # Nothing follows from absence if entries could not be read, or were too many.
+        # If entries could not be read, or there were too many, a missing event may still exist.
         and (each.state.handled or found.left_off or each.listed_by not in answered)
     ]
     remembered.sort(key=lambda event: event.seen, reverse=True)
@@ -192,7 +192,7 @@ def next_wanted(known: Sequence[KnownEvent]) -> KnownEvent | None:
 
 
 def to_enable(event: KnownEvent, known: Collection[KnownEvent]) -> bool:
-    """Whether an event's profile is to be enabled: no earlier one of its discovery was."""
+    """Whether an event's profile is to be enabled, because no earlier profile of its discovery was."""
     return not any(each.enabled and each.discovery == event.discovery for each in known)
 
 
@@ -236,7 +236,8 @@ def _after_download(event: KnownEvent, change: Change | None, at: Moment) -> Kno
 
 def _after_failure(event: KnownEvent, change: Change, at: Moment) -> KnownEvent:
     why = change.error.sentence if change.error is not None else None
-    if event.iccid is not None:  # a caller has repeated it without success: lpad still does not
+    # A caller has tried it again without success, so lpad still does not try it by itself.
+    if event.iccid is not None:
         return replace(event, state=EventState.INSTALLED, change=change.id, why=why)
     attempts = MOST_ATTEMPTS if change.state is State.CANCELLED else event.attempts + 1
     return replace(

@@ -1,4 +1,4 @@
-"""The events that leave the device when an SM-DS's event has another state."""
+"""The events that leave the device when the state of an SM-DS's event has changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def happenings(eid: str, before: Iterable[KnownEvent], after: Iterable[KnownEvent]) -> list[Happening]:
     """Return an event for each known event that is new, or whose state has changed.
 
-    Its ID is left out: it is the matching ID at its server, and so a code.
+    The event's ID is omitted, because it is the matching ID at its server, and so a secret.
     """
     states = {each.key: each.state for each in before}
     return [

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 IDENTIFIERS = frozenset({"eid", "iccid", "imei", "previous", "enabled"})
-"""Fields with the number of a card, a profile or a modem; `identifiers: redacted` masks them."""
+"""Fields with identifiers of a card, a profile or a modem; `identifiers: redacted` masks them."""
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -72,7 +72,7 @@ class CardData(Payload, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class CardChangedData(Payload, frozen=True, kw_only=True, omit_defaults=True):
-    """Another card in a known port or reader: its EID, and the EID of the previous card."""
+    """A port or reader in which the card was exchanged: the EIDs of the new and the previous card."""
 
     euicc: str
     eid: str

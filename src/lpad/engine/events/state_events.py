@@ -34,11 +34,11 @@ _CARD_STATES = {
 
 
 _LONGEST_CAUSE = 64
-"""Characters of the network's own words."""
+"""The maximum number of characters of the network's own words."""
 
 
 def happenings(event: HubEvent) -> list[Happening]:
-    """Return the events that an event of the hub may lead to; none for most of them."""
+    """Return the happenings for an event of the hub; most events of the hub have none."""
     find = _FINDERS.get(event.type)
     return [] if find is None else list(find(event.data))
 

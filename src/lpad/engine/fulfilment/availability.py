@@ -1,4 +1,4 @@
-"""The availability of a reserved profile, as the platform reports it in one query after the other."""
+"""The availability of a reserved profile, which lpad queries at the platform again and again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of a wish at its platform: the known one, one that is found there, or a new one."""
+"""The order of a wish at its platform: the recorded one, one that the platform lists, or a new one."""
 
 from __future__ import annotations
 
@@ -87,7 +87,8 @@ def _ordered(wish: OpenWish, platform: OpenPlatform, draft: Reservation | None) 
     if draft is not None:
         wish.keep(intent="confirm", reservation=KeptReservation.of(draft))
     else:
-        # A draft that is not found again has expired unconfirmed, so another request is still the same order.
+        # A draft that the platform no longer lists has expired unconfirmed, so another request is not a
+        # second order.
         if before.intent not in ("order", "confirm"):
             _check_most_orders(wish)
             moments = (*moments, wish.steady())

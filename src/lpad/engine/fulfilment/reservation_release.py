@@ -1,4 +1,4 @@
-"""The release of a reservation, as far as the platform accepts it."""
+"""The release of a reservation, if the platform accepts it."""
 
 from __future__ import annotations
 

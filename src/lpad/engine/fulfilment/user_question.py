@@ -74,4 +74,4 @@ def follow_answer(wish: OpenWish) -> None:
 
 def _ask(wish: OpenWish, kind: QuestionKind, reason: str) -> None:
     wish.run.ask(kind, profile=None, reason=reason, within=_ENDLESS, held=0.0)
-    follow_answer(wish)  # the answer came at this moment
+    follow_answer(wish)  # the answer has come in the meantime

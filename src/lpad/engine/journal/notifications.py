@@ -81,8 +81,8 @@ class StoredNotification(Frozen, kw_only=True):
 class NewCopy(Frozen, kw_only=True):
     """A notification to copy, with the fields of `StoredNotification`; `at` is the present moment.
 
-    `sends`: whether lpad sends it right afterwards, unless others wait for its recipient. Then it is stored
-    as being sent, which would otherwise be the next transaction.
+    `sends`: whether lpad sends it immediately afterwards, unless other notifications wait for its recipient.
+    In this case it is stored in the stage `sending`, which saves a transaction.
     """
 
     eid: str
@@ -128,7 +128,7 @@ class Notifications:
 
     @again_if_repaired
     def keep_all(self, copies: Sequence[NewCopy]) -> int:
-        """Copy notifications like `keep`, in one transaction; return how many are new."""
+        """Copy several notifications as `keep` does, in one transaction; return how many of them are new."""
         with self._database.writing() as db:
             return sum(_keep(db, copy) for copy in copies)
 
@@ -211,10 +211,10 @@ class Notifications:
 
         Args:
             error: kind and sentence.
-            next_attempt_at: when the next is due; the later ones in `postponed` wait as long.
-            answered_at: when the server answered with an error; None if it was unreachable.
-            refused: whether the server refused it; later ones are still sent.
-            set_aside: whether lpad stops trying it.
+            next_attempt_at: when the next attempt is due, also for the notifications in `postponed`.
+            answered_at: when the server answered with an error; None if the server was unreachable.
+            refused: whether the server refused this notification; later notifications are still sent.
+            set_aside: whether lpad no longer tries to deliver it.
             postponed: the later notifications of the queue.
             happenings: the events that follow from it.
         """
@@ -240,7 +240,7 @@ class Notifications:
         address: str | None = None,
         idle_since: float | None = None,
     ) -> int:
-        """Make unsent notifications due at a moment, unless they are due earlier; return how many.
+        """Make unsent notifications due at a moment, unless they are due earlier; return their number.
 
         Args:
             at: the moment, in seconds on the steady clock.
@@ -270,7 +270,7 @@ class Notifications:
             )
 
     def drop(self, *notification_ids: int) -> None:
-        """Delete notifications that have left the card; on the disk, in the next transaction.
+        """Delete notifications that have left the card; the next transaction writes this to the disk.
 
         If lpad ends before that, the journal shows them as being removed until the card's list lacks them.
         """

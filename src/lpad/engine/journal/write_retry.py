@@ -25,7 +25,7 @@ EVERY = 60.0
 
 
 class Recovery:
-    """Reports each state of the journal, and when it can be written again."""
+    """Reports whether the journal can be written after each attempt, and when it can be written again."""
 
     def __init__(self, journal: Journal, hub: Hub, *, back: Callable[[], None]) -> None:
         self._journal = journal

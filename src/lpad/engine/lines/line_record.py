@@ -16,7 +16,7 @@ class LineRecord(msgspec.Struct, frozen=True, kw_only=True):
         word: the state in the platform's own word; None: it did not report one.
         line_id: the platform's name for the line.
         imei: the device in which the platform saw the line; None: it does not report it.
-        told_imei: the IMEI of another device that was reported as an event.
+        told_imei: the IMEI of another device, if an event has reported it.
         seen_at: when the platform reported this, on the steady clock; 0: never.
         due_at: when lpad asks next, on the steady clock.
         failures: the failed attempts since then.
@@ -41,5 +41,5 @@ class LineRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def told(self) -> str:
-        """The state of the line, with the platform's own word if it is another one."""
+        """The state of the line, with the platform's own word if that differs."""
         return self.line if self.word in (None, self.line) else f"{self.line} ('{self.word}')"

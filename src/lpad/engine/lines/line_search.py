@@ -49,7 +49,8 @@ def find_line(
             deadline().check()  # ended by the caller, or by the end of lpad
             failure = failure or error
             if each.name == before:
-                break  # the line's own platform does not answer, and the others would not have the line
+                # The platform that has the line does not answer, and no other platform would have this line.
+                break
             continue
         if seen is not None:
             return each, seen

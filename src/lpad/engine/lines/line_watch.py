@@ -130,7 +130,8 @@ class LineWatch:
     def _run(self) -> None:
         with watched("the watch of lines"):
             while not self._stopping:
-                self._news.clear()  # before the events, because it is set after them
+                # This is read before the events, because another thread sets it after adding them.
+                self._news.clear()
                 try:
                     for event in self._subscription.take():
                         self._heard(event)
@@ -146,7 +147,7 @@ class LineWatch:
         self._subscription.close()
 
     def _step(self) -> float | None:
-        """Ask for the lines that are due; return the seconds until the next one, None without any."""
+        """Query the lines that are due; return the seconds until the next query, None if there is none."""
         names = tuple(each.name for each in platforms_with_lines(self._platforms))
         if not names:
             return None
@@ -196,7 +197,7 @@ class LineWatch:
             due = self._now().steady + UNKNOWN.after(1)
             self._lines.put(iccid, replace(before, failures=0, due_at=due, asked=names))
             return
-        # Its platform no longer knows the line: the operator has deleted it.
+        # The platform no longer knows the line, because the operator has deleted it.
         seen = Reservation(platform=before.platform, id="") if found is None else found[1]
         looks = self._changing.get(iccid, 0) + 1 if seen.line is Line.CHANGING else 0
         self._changing[iccid] = looks
@@ -236,5 +237,5 @@ class LineWatch:
 
 
 def _operational(card: Snapshot) -> list[str]:
-    """Return the ICCIDs of the profiles that have a line; a test profile has no line."""
+    """Return the ICCIDs of the profiles that have a line at a platform, which test profiles do not have."""
     return [each.iccid for each in card.listed if isinstance(each, Profile) and each.profile_class != "test"]

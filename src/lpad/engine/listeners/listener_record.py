@@ -16,7 +16,7 @@ class ListenerRecord(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         user: the ID of the user that it belongs to.
         position: the latest event that it has acknowledged; 0: none.
-        seen: when it was last connected, by the seconds that lpad has run.
+        seen: when it was last connected, in seconds that lpad has run.
     """
 
     user: int

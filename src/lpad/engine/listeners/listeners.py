@@ -1,8 +1,8 @@
 """Named listeners of the stream of events: programs on this device whose events count as awaited.
 
-A listener costs the outbox nothing: it only decides what a full outbox counts as missed. All listeners are
-one record, which is written at most once in ten seconds, so that no listener can keep the journal busy; after
-a power cut in between, a listener reports its position again.
+A listener does not make the outbox keep more events: it only determines which dropped events count as missed.
+All listeners are one record, which is written at most once in ten seconds, so that no listener can keep the
+journal busy; after a power cut in between, a listener reports its position again.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 
 MOST = 16
 MOST_OF_A_USER = 4
-"""Listeners that one user may have, so that no user takes the places of the others."""
+"""The maximum number of listeners of one user, so that no user takes the places of the others."""
 FORGOTTEN_AFTER = 30 * 24 * 3600.0
-"""Seconds of lpad's running after which an absent listener is forgotten."""
+"""The number of seconds that lpad must run before it forgets an absent listener."""
 KEPT_EVERY = 10.0
 """Seconds between two writes of the record."""
 
@@ -53,7 +53,7 @@ class ListenerStatus(Struct, frozen=True, kw_only=True):
         connected: whether it listens now.
         position: the latest event that it has acknowledged.
         pending: the number of later events; None: the journal cannot be read.
-        absent: seconds of lpad's running since it last listened; 0: it listens now.
+        absent: the seconds that lpad has run since it last listened; 0: it listens now.
     """
 
     name: str
@@ -155,7 +155,7 @@ class Listeners:
         Raises:
             NotFound: there is no such listener.
             NotPermitted: it belongs to another user.
-            InvalidValue: there was no such event yet.
+            InvalidValue: no event has had this number yet.
             JournalUnavailable: the journal cannot be read.
         """
         with self._lock:
@@ -172,7 +172,7 @@ class Listeners:
         Raises:
             NotFound: there is no such listener.
             NotPermitted: it belongs to another user.
-            Conflict: it listens now, and would be back with its next connection.
+            Conflict: the listener is connected now, and would be added again with its next connection.
             JournalUnavailable: the journal cannot be read.
         """
         with self._lock:

@@ -49,7 +49,7 @@ class UnforgottenProfiles:
         self._due: dict[str, float] = {}
 
     def of(self, euicc: str) -> tuple[UnforgottenProfile, ...]:
-        """Return those of a card, the oldest first; empty if the journal cannot be read."""
+        """Return the deleted profiles of a card, the oldest first; none if the journal cannot be read."""
         with self._lock:
             return self._of(euicc)
 
@@ -59,7 +59,7 @@ class UnforgottenProfiles:
             return self._due.get(euicc, 0.0) if self._of(euicc) else None
 
     def hurry(self, euicc: str) -> None:
-        """Let the next attempt begin now, because the applier's service may be back."""
+        """Let the next attempt begin now, because the applier's service may be available again."""
         with self._lock:
             self._due.pop(euicc, None)
 
@@ -73,7 +73,7 @@ class UnforgottenProfiles:
             self._write(euicc, (*others, replace(profile, since=since))[-MOST:])
 
     def forgotten(self, euicc: str, iccid: str) -> None:
-        """Drop a profile: its data is gone, or the card has it again."""
+        """Drop a profile, because its data is removed, or because the card contains the profile again."""
         with self._lock:
             self._write(euicc, tuple(each for each in self._of(euicc) if each.iccid != iccid))
 
@@ -98,7 +98,7 @@ class UnforgottenProfiles:
         return self._known[euicc]
 
     def _write(self, euicc: str, profiles: tuple[UnforgottenProfile, ...]) -> None:
-        """Store them; after a failed write, they are known until lpad ends."""
+        """Store the deleted profiles; if this fails, lpad remembers them until it ends."""
         if profiles == self._of(euicc):
             return
         self._known[euicc] = profiles

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 class PendingSwitch(msgspec.Struct, frozen=True, kw_only=True):
     """The change that began the switch, its profile, and the applier's data to undo it.
 
-    `prepared` is false until the applier is asked to get ready: before, there is nothing to undo.
+    `prepared` is false until the applier is asked to get ready; until then, there is nothing to undo.
     """
 
     change: int
@@ -36,7 +36,7 @@ class PendingSwitch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PendingSwitches:
-    """At most one for each card, by the card's name; usable from every thread."""
+    """The unfinished switches by the card's name, at most one for each card; usable from every thread."""
 
     def __init__(self, memos: NamedValues) -> None:
         self._memos = memos

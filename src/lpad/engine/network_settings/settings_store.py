@@ -100,7 +100,7 @@ class NetworkStore:
     def drop_unused(
         self, eid: str, *, lacks: Callable[[str], bool], ended: Callable[[int], bool]
     ) -> tuple[str, ...]:
-        """Remove the settings of orders whose profile never came; return the ICCIDs.
+        """Remove the settings of orders whose profile was never installed; return the ICCIDs.
 
         The owner's settings stay, because they may be for a future profile.
 
@@ -126,13 +126,12 @@ class NetworkStore:
     def follow(self, eid: str, iccids: Collection[str], *, complete: bool) -> tuple[str, ...]:
         """Remove the settings of profiles that are no longer on their card; return their ICCIDs.
 
-        This also applies to deletions by other programs. A power cut loses nothing, because the next reading
-        of the card
-        repeats this. Settings for a future profile stay.
+        This also applies to deletions by other programs. A removal that a power cut interrupts is repeated at
+        the next reading of the card. Settings for a future profile stay.
 
         Args:
             iccids: the ICCIDs of its profiles.
-            complete: whether the list is complete; if not, a missing profile may still be there.
+            complete: whether the list is complete; if not, a missing profile may still be on the card.
         """
         gone = []
         with self._lock:

@@ -59,9 +59,9 @@ def awaited_event(wish: OpenWish) -> ActivationCode:
 
 
 def refuse_event(wish: OpenWish, error: ServerRefused) -> Postponed:
-    """Note that a server refused the event permanently; return the pause until the SM-DSs are asked again.
+    """Note that a server refused the event permanently; return the pause until lpad queries the SM-DSs again.
 
-    The order is not used up by this: the platform reports its state.
+    This does not use up the order, whose state the platform reports.
     """
     assert wish.record.event is not None, "the download was that of an event"
     events = wish.context.events

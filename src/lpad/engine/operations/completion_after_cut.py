@@ -1,4 +1,4 @@
-"""The end of a change that was cut off after the card had carried it out: its work outside of the card."""
+"""The completion of a change that was cut off after the card had carried it out: work outside of the card."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def finish(run: Run, context: Context, result: Result) -> Result:
-    """Do the work that a change leaves outside of the card; a repetition does no harm.
+    """Do a change's remaining work outside of the card; a repetition does no harm.
 
     Args:
         run: the interrupted change.
@@ -29,8 +29,8 @@ def finish(run: Run, context: Context, result: Result) -> Result:
         result: its result, by the card's state.
 
     Raises:
-        CardError: the modem still reads another profile after all steps, or the port is gone; or the profile
-            of a download was to be enabled, and is not.
+        CardError: the modem still reads another profile after all steps, or the port is gone; or a download
+            was to enable its profile, which is not enabled.
         Suspended: lpad is stopping; its next start continues.
     """
     match result:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def forget_deleted(run: Run, context: Context, iccids: Iterable[str]) -> str | None:
-    """Have everything outside of the card forget profiles, and run the hooks; a failure is logged.
+    """Delete what lpad and the applier store for deleted profiles, and run the hooks; a failure is logged.
 
     A repetition does no harm.
 

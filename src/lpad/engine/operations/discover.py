@@ -30,7 +30,7 @@ def discover(run: Run, context: Context) -> DiscoverResult:
 
     Raises:
         Conflict: neither the card nor the settings name an SM-DS, or another card is there.
-        ServerError, CardRefused: no SM-DS answered; the error is the first one's.
+        ServerError, CardRefused: no SM-DS answered; this is the error of the first one.
         CardError: the card failed.
     """
     asked = run.change.params_of(DiscoverParams)
@@ -38,7 +38,8 @@ def discover(run: Run, context: Context) -> DiscoverResult:
     present = run.now()
     failures = [each.error for each in found.servers if each.error is not None]
     if failures and len(failures) == len(found.servers):
-        # A server that was not asked for lack of a network says less than one that failed.
+        # If one server failed and another was not queried because there was no network, the failure explains
+        # more.
         raise next((each for each in failures if not is_unsent(each)), failures[0])
     known = after_discovery(
         after_downloads(context.events.known(eid), context.changes(), at=present),
@@ -75,7 +76,7 @@ def ask_servers(
 
     Args:
         servers: their addresses; empty: the card's own SM-DS, and those of the settings.
-        patient: whether those that failed recently are left out.
+        patient: whether to skip the SM-DSs that failed recently.
 
     Returns:
         The card's EID, and the result.

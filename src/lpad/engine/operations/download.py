@@ -74,7 +74,7 @@ def download(
     loaded = run.notes_of(DownloadNotes).iccid or ""
     if run.change.guard is not None:  # the guarded switch of this profile was interrupted
         return _enable(run, context, asked, _held(context, loaded))
-    # If the guard is impossible, nothing is downloaded.
+    # If the conditions of the guard cannot be evaluated, nothing is downloaded.
     deadline = Deadline.after(context.timeouts.switch)
     check_possible(context, conditions_of(asked.guard), deadline=deadline)
     deadline = Deadline.after(context.timeouts.download, cancellation=run.interruption)
@@ -117,7 +117,7 @@ def _told(profile: Listed, iccid: str) -> DownloadResult:
 
 
 def _enable(run: Run, context: Context, asked: DownloadParams, result: DownloadResult) -> DownloadResult:
-    """Enable the installed profile; any error also says that the profile is installed."""
+    """Enable the installed profile; any error also states that the profile is installed."""
     iccid = _name(context.snapshot().listed, result.iccid, result.isdp_aid)
     try:
         switched = enable_guarded(run, context, asked.guard, iccid=iccid, without=asked.unguarded)
@@ -257,7 +257,7 @@ def _notify(
         payload=installed.result,
     )
     try:
-        # The card has answered with its result, so its list need not be read for it.
+        # The card has returned the notification as its result, so lpad need not read the card's list.
         context.outbox.keep(eid, result, euicc)
         eid = context.observe(euicc, within, eid=installed.eid).eid or ""
         delivered = context.outbox.deliver(
@@ -268,7 +268,7 @@ def _notify(
     except CardError as error:
         if isinstance(error, CardUnreachable):
             context.card.drop()
-        context.outbox.tidy(eid)  # otherwise, nothing might use the card for weeks
+        context.outbox.tidy(eid)  # otherwise, no change might use the card for weeks
     except LpadError as error:  # the journal cannot be written; the card keeps the notification meanwhile
         log.warning("the notification stays on the card: %s (%s)", error, error.kind)
     return delivered
@@ -297,7 +297,8 @@ class _Listener:
             held = not self._context.snapshot().listed.lacks_name(iccid)
             last = self._context.outbox.last_number(self._eid)
             notes = noting(DownloadNotes, iccid=iccid, held_before=held, last_number=last)
-            # Before the card has the profile: whatever ends lpad now, its first enable finds them.
+            # The settings are stored before the card has the profile, so that its first enable finds them
+            # even after a power cut.
             _keep_network(self._run, self._context, iccid)
             self._run.irreversible(step.value, notes)
         elif step is Step.CANCEL_SESSION:

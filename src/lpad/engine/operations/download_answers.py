@@ -64,7 +64,7 @@ def error_to_tell(run: Run, error: LpadError) -> LpadError:
 
 
 def unanswered(run: Run) -> LpadError:
-    """Return, and publish, the error of a download whose question was not answered in time."""
+    """Publish and return the error of a download whose question was not answered in time."""
     question = run.change.question
     if question is not None and question.kind is QuestionKind.CONSENT:
         run.decided(Decision.TIMEOUT.value, rule=CONFIRM, sentence=SENTENCES[Decision.TIMEOUT])

@@ -1,4 +1,4 @@
-"""A downloaded profile: the owner's hooks hear of it once."""
+"""The hooks that report a downloaded profile to the owner's programs, once for each profile."""
 
 from __future__ import annotations
 

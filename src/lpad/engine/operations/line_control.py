@@ -136,12 +136,12 @@ class _Asked:
             if now is None or now.line not in {*reached, Line.CHANGING}:
                 raise
             return now
-        # An answer may lack the state, and the device may have lost its connection through its own request.
+        # An answer may lack the state, and the request may have ended the device's own connection.
         taken = seen if seen.line in reached else replace(seen, line=Line.CHANGING, line_word=None)
         return self._after(platform, iccid) or taken
 
     def _after(self, platform: OpenPlatform, iccid: str) -> Reservation | None:
-        """Return the present state of the line; None if the platform does not report it."""
+        """Return the present state of the line; None if the platform does not report one."""
         try:
             return platform.line_of(iccid, deadline=self._deadline())
         except (PlatformBusy, PlatformRefused, *_DOUBTFUL):

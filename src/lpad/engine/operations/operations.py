@@ -1,7 +1,7 @@
 """The operation of each kind of change: one function each, in the table `OPERATIONS`.
 
-All of them read the card before they act, because a change that is already fulfilled is done. They read it
-again afterwards, because the card is the truth: a lost answer is not a failure.
+Every operation reads the card before it acts, because a change whose goal is already reached is done. It
+reads the card again afterwards, because the card's state decides: a lost answer is not a failure.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _check_offline(context: Context, asked: params.Params, profiles: ProfileList
 
 
 def _purpose(run: Run) -> Purpose:
-    # As in a rollback: neither refused by the settings nor counted.
+    # As in a rollback, the settings do not refuse this switch, and it does not count.
     return Purpose(step="go-back") if run.change.origin == RESCUE else PLAIN
 
 
@@ -175,7 +175,7 @@ def reset(run: Run, context: Context) -> results.ResetResult:
     iccids: list[str] = []
 
     def ask() -> tuple[bool, CardError | None]:
-        """Return whether there was nothing to do, and the error that replaced an answer."""
+        """Return whether there was nothing to do, and the error that came instead of an answer."""
         run.step("read-profiles")
         with context.card.session(deadline=deadline) as euicc:
             check_same_card(run, euicc, deadline=deadline)
@@ -223,7 +223,7 @@ def reset(run: Run, context: Context) -> results.ResetResult:
 def deliver_notifications(run: Run, context: Context) -> results.DeliverNotificationsResult:
     """Try to deliver every pending notification now.
 
-    With `seq`, only for the recipient of that one, even if it was set aside.
+    With `seq`, lpad tries only the recipient of this notification, even if the notification was set aside.
     """
     deadline = Deadline.after(context.timeouts.read)
     run.step("collect-notifications")
@@ -303,4 +303,4 @@ OPERATIONS: Mapping[Kind, Operation] = {
 }
 
 TAKEN_BACK: Mapping[Kind, Callable[[Run, Context], str | None]] = {Kind.PROVISION: take_back}
-"""The work at a server that a cancelled change requires; it returns a sentence about what remains there."""
+"""Undoes the work of a cancelled change at a server; returns a sentence about what remains there."""

@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 UNWRITTEN = 300.0
-"""Seconds until the next try while the journal cannot be written; it is tried immediately when it can."""
+"""Seconds until the next attempt while the journal cannot be written; as soon as it can, lpad tries
+immediately."""
 CODE = "activation_code"
 """The name of the secret with a download's code."""
 
@@ -166,7 +167,7 @@ def _check_card(wish: OpenWish) -> None:
 
 
 def _is_fulfilled(wish: OpenWish) -> bool:
-    """Whether the card already contains the reserved profile, as after an unnoticed end."""
+    """Whether the card already contains the reserved profile, because lpad ended before it recorded this."""
     reserved_iccid = wish.record.reservation.iccid if wish.record.reservation is not None else None
     if reserved_iccid is None:
         return False

@@ -44,7 +44,7 @@ def restart_modem(run: Run, context: Context) -> RestartModemResult:
     outcome = refresh.restart(look)
     if outcome.holding is None:
         error = outcome.error
-        why = "the card reports nothing that can be read" if error is None else error.sentence
+        why = "the card's answers cannot be read" if error is None else error.sentence
         raise CardError(
             f"the modem was restarted, but its card cannot be read: {why}",
             retryable=True,

@@ -41,13 +41,14 @@ MOST_OF_A_CARD = 500
 """The maximum number of copies of one card's notifications. Cards contain some dozens; further ones stay on
 the card, without loss, until some copies were delivered, so that a faulty card cannot fill the disk."""
 MOST_OF_ALL = 2000
-"""The same for all cards together, because a card may report another EID each time."""
+"""The maximum number for all cards together, because a faulty card may report another EID each time."""
 LARGEST = 32 * 1024
 """The maximum number of bytes of one notification. Real ones have some kilobytes, including certificates."""
 PATIENCE = 30.0
 """Seconds for one notification, or for the list, because others wait for the card."""
 _COPIED_AT_ONCE = 8
-"""Notifications that one transaction copies; until it is over, they are on the card only."""
+"""The number of notifications that one transaction copies; until the transaction ends, they are on the card
+only."""
 _READ_AT_ONCE = 4
 """The maximum number of notifications that one command reads; each has some kilobytes."""
 LIVELY = 10.0
@@ -70,7 +71,7 @@ class Collection:
 
         Args:
             journal: has the copies.
-            hub: informs of what leaves the card.
+            hub: reports the notifications that leave the card.
             sends: whether lpad sends a new copy immediately.
         """
         self._sends = sends
@@ -122,7 +123,7 @@ class Collection:
             # undelivered copy.
             if stored.removable and not self.uncopied.unreadable(eid):
                 self._journal.notifications.drop(stored.id)
-        # One command may then fetch what is left, unless the list is odd.
+        # One command may then fetch the remaining notifications, unless the list has duplicate numbers.
         alone = len(waiting) == len(listed) - len(same) and not (answer.unreadable or answer.repeated)
         new, left = self._copy_all(euicc, eid, waiting, alone=alone, deadline=deadline)
         self.uncopied.keep_only(eid, left, listed={entry.sequence_number for entry in listed})
@@ -136,9 +137,10 @@ class Collection:
         return self._keep_all(eid, [notification]) == 1
 
     def keep_result(self, euicc: Euicc, eid: str, notification: PendingNotification) -> bool:
-        """Like `keep`, for what the card has just answered with.
+        """Copy like `keep` a notification that the card has just returned as an answer.
 
-        If the card lists it once, it is not compared with the card's before its removal.
+        If the card lists its number once, the copy is not compared with the card's notification before the
+        removal.
         """
         self._results[euicc] = notification
         return self.keep(eid, notification)
@@ -190,7 +192,7 @@ class Collection:
         return len(self._remove_all(euicc, eid, same, resting=False, deadline=deadline)) == len(removable)
 
     def remove(self, euicc: Euicc, stored: StoredNotification, *, deadline: Deadline) -> None:
-        """Remove one from the card, and delete its copy.
+        """Remove a notification from the card, and delete its copy.
 
         Raises:
             CardError: the card refuses or cannot be reached.
@@ -210,9 +212,9 @@ class Collection:
         resting: bool = True,
         deadline: Deadline,
     ) -> list[StoredNotification]:
-        """Remove notifications that are certainly the copied ones, and return those that have left the card.
+        """Remove notifications that are certainly copied, and return those that have left the card.
 
-        The journal says of all of them that they are being removed before the first one is.
+        Before the first removal, the journal records for all of them that they are being removed.
 
         Raises:
             CardError: the card can no longer be reached.
@@ -291,7 +293,7 @@ class Collection:
     def remove_uncopied(
         self, euicc: Euicc, eid: str, uncopied: UncopiedNotification, *, deadline: Deadline
     ) -> None:
-        """Remove one from the card without a copy, so that it is never delivered.
+        """Remove a notification without a copy from the card, so that it is never delivered.
 
         Raises:
             CardError: the card refuses or cannot be reached.
@@ -314,7 +316,7 @@ class Collection:
     def _copy_all(
         self, euicc: Euicc, eid: str, waiting: list[NotificationMetadata], *, alone: bool, deadline: Deadline
     ) -> tuple[int, set[int]]:
-        """Copy as many as there is room for, in the card's order.
+        """Copy as many notifications as the journal has room for, in the card's order.
 
         Args:
             alone: whether the card lists nothing else.
@@ -379,8 +381,8 @@ class Collection:
     ) -> dict[int, list[PendingNotification]]:
         """Read a few notifications with one command, because each further command costs the caller time.
 
-        Return them by their numbers; what the card did not return so is read by its own number. A card that
-        fails once is not asked for several again.
+        Return them by their numbers; a notification that the card did not return in this way is read by its
+        own number. A card that fails once is not asked for several notifications again.
         """
         wanted = [each.sequence_number for each in waiting]
         rests = any(self.uncopied.is_resting(eid, seq) for seq in wanted)
@@ -464,7 +466,7 @@ def _see_it_answers(euicc: Euicc, error: CardError, *, deadline: Deadline) -> No
     """Check that a card that did not answer about a notification answers other commands.
 
     Raises:
-        CardError: it does not; this is the earlier error.
+        CardError: it does not; the earlier error is raised.
     """
     try:
         euicc.get_eid(deadline=deadline.within(LIVELY))

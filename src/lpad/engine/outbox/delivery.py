@@ -163,7 +163,7 @@ class DeliveryRound:
         return False
 
     def _failed(self, queue: list[StoredNotification], error: LpadError, *, passed: bool = False) -> None:
-        """Record the failure of the first one; the whole queue waits, unless later ones may go first."""
+        """Record the failure of the first notification; the queue waits, unless later ones may go first."""
         self.error = self.error or error
         if isinstance(error, ServerUnreachable) and "http_status" not in error.details:
             self._reachability.missed()
@@ -200,7 +200,8 @@ def passes_by(stored: StoredNotification, error: LpadError) -> bool:
     """
     if isinstance(error, ServerRefused):
         return True
-    # Only answers count: a queue that waited days for its network keeps its order after a brief failure.
+    # Only answers count, so that a queue that waited for a network for days keeps its order after a brief
+    # failure.
     return is_answer(error) and stored.answered + 1 >= PATIENT_TRIES
 
 
@@ -212,7 +213,7 @@ def is_answer(error: LpadError) -> bool:
 
 
 def is_set_aside(stored: StoredNotification, error: LpadError, *, at: Moment) -> bool:
-    """Whether lpad stops trying this one: permanently refused, or without a valid recipient."""
+    """Whether lpad stops trying to deliver this notification: refused permanently, or no valid recipient."""
     if isinstance(error, InvalidValue):
         return True
     if isinstance(error, InternalError):

@@ -40,7 +40,7 @@ def under_number(
     """Return the card's notifications with a copy's number, and the bytes that identify each.
 
     Lists are not sufficient: a card that restarts its numbers may list the same event of the same profile
-    again. Some cards sign again for each request; then the signed part decides.
+    again. Some cards sign a notification again for each request; then only the signed part is compared.
 
     Raises:
         CardError: the card cannot be reached.
@@ -124,7 +124,7 @@ class ListedCopies:
         return [each for each in self._listed.get(seq, ()) if each is not None]
 
     def removable(self) -> list[StoredNotification]:
-        """Return the notifications to remove: under their numbers the card lists removable ones only."""
+        """Return the notifications to remove: those under whose numbers the card lists no others."""
         return [
             self._numbered[seq]
             for seq, copies in self._listed.items()
@@ -134,7 +134,7 @@ class ListedCopies:
         ]
 
     def left(self, stored: StoredNotification) -> None:
-        """Record that one has left the card, together with all others of its number."""
+        """Record that a notification has left the card, together with all others with its number."""
         self._listed.pop(stored.seq, None)
         self._numbered.pop(stored.seq, None)
 

@@ -50,7 +50,7 @@ def _tell(
 ) -> None:
     details = "".join(f" {name}={value}" for name, value in more.items())
     level = _LEVELS.get(what, logging.INFO)
-    # A card may write anything as an address.
+    # A card may return any text as an address.
     address = about.address if len(about.address) <= LONGEST else f"{about.address[:LONGEST]}…"
     log.log(level, "notification %d (%s) for %s: %s%s", about.seq, about.event, address, what, details)
     hub.publish(

@@ -136,7 +136,7 @@ class Outbox:
 
     @contextmanager
     def visiting(self, eid: str) -> Iterator[None]:
-        """Record, while the block runs, that a session is open that will take off what servers accept."""
+        """Record, while the block runs, that an open session will remove accepted notifications."""
         with self._condition:
             self._visited.add(eid)
         try:
@@ -150,7 +150,7 @@ class Outbox:
         return bool(self._due(eid))
 
     def tidy(self, eid: str) -> None:
-        """Have a card visited when there is time, to copy or remove notifications."""
+        """Have the card's worker copy or remove notifications when it is idle."""
         self._on_delivered(eid)
 
     def deliver(
@@ -195,7 +195,7 @@ class Outbox:
         for address in due:
             threading.Thread(target=serve, args=(address,), name=f"outbox {address}", daemon=True).start()
         with interruption.waking(self._notify), self._condition, resting():
-            # Bounded by the deadline of each notification.
+            # The wait is limited by the deadline of each notification.
             self._condition.wait_for(lambda: not left or interruption.cancelled)
         interruption.check()
         return delivery
@@ -209,7 +209,7 @@ class Outbox:
         self._journal.notifications.make_due(at=self._journal.clock.now().steady, eid=eid, address=address)
 
     def network_is_back(self) -> None:
-        """Try waiting notifications soon, except those just tried."""
+        """Try waiting notifications soon, except those that were just tried."""
         try:
             present = self._journal.clock.now().steady
             self._journal.notifications.make_due(at=present, idle_since=present - REST)
@@ -336,7 +336,7 @@ class Outbox:
                 thread = threading.Thread(
                     target=self._round, args=(address,), name=f"outbox {address}", daemon=True
                 )
-                thread.start()  # it waits for this lock before it leaves `_served`
+                thread.start()  # the thread waits for this lock before it removes itself from `_served`
                 self._served[address] = thread
 
     def _round(self, address: str) -> None:
@@ -380,7 +380,8 @@ class Outbox:
         with resting():
             lock.acquire()
         try:
-            if asked:  # an attempt that was under way when the request came may have failed meanwhile
+            # An attempt that was already in progress at the time of the request may have failed meanwhile
+            if asked:
                 self.make_due(eid, address=address)
             # Read here, because another thread may have served this recipient meanwhile.
             queues: dict[str, list[StoredNotification]] = {}
@@ -442,7 +443,7 @@ class Outbox:
             way = (stored.eid, stored.address)
             if present < stored.next_attempt_at < present + BACKOFF.longest + 60:
                 if not stored.refusals:
-                    held.add(way)  # later ones must not overtake it
+                    held.add(way)  # later notifications must not be sent before it
             elif way not in held:
                 queues.setdefault(stored.address, []).append(stored)
         return queues

@@ -88,7 +88,7 @@ class OwedCancellations:
             self._condition.notify_all()
 
     def send_over(self, server: Es9Plus, *, deadline: Deadline) -> None:
-        """Inform one server over a connection that is about to begin another session.
+        """Inform one server over an open connection, before another session begins on it.
 
         Raises:
             Cancelled: the wait was cancelled; they stay owed.
@@ -103,7 +103,7 @@ class OwedCancellations:
 
     @contextmanager
     def _claimed(self, owed: OwedCancellation, *, deadline: Deadline) -> Iterator[bool]:
-        """Keep other threads from informing the server; yield whether it must still be informed.
+        """Prevent other threads from informing the server; yield whether it must still be informed.
 
         Raises:
             Cancelled: another thread is informing it, and the wait for that was cancelled.
@@ -157,7 +157,7 @@ class OwedCancellations:
                         self._attempt(each)
                     except Cancelled:
                         return
-                    except Exception:  # a problem with one must not block the others
+                    except Exception:  # a failure of one must not block the others
                         log.exception("cannot send an owed cancellation: internal-error")
                         self._forget(each)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Policies:
-    """One object serves the whole engine, so that reloaded settings apply to everything that begins later."""
+    """One object serves the whole engine, so that reloaded settings apply to all later installations."""
 
     def __init__(
         self, general: InstallPolicy | None = None, own: Mapping[str, InstallPolicy] | None = None
@@ -30,5 +30,5 @@ class Policies:
         return own.get(euicc, general)
 
     def become(self, other: Policies) -> None:
-        """Replace all policies by another object's."""
+        """Replace all policies by those of another object."""
         self._held = other._held

@@ -76,8 +76,8 @@ class SwitchPolicy(Frozen, kw_only=True):
         """Check that a memory reset deletes no protected profile.
 
         Args:
-            profiles: the profiles on the card. An unreadable one counts as not enabled, whatever its state
-                says, and may be of any class.
+            profiles: the profiles on the card. An unreadable profile counts as not enabled, whatever state it
+                has, and may be of any class.
             doomed: classes of profiles that the reset deletes.
 
         Raises:

@@ -1,8 +1,9 @@
 """The limit for hints: requests make lpad query a platform at most once a minute.
 
 A request for a wish that lpad already has is a hint that something has changed. lpad then queries the
-platform itself, earlier than planned. The limit is for all cards and callers together, and on a clock that
-does not jump; after a restart it begins again. Planned queries remain as they are without hints, and count.
+platform itself, earlier than planned. The limit applies to all cards and callers together, uses a clock that
+cannot be set, and begins again after a restart. Hints do not change the planned queries, which count as
+queries, too.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class HintLimit:
             self._latest[platform] = max(self._latest.get(platform, 0.0), time.monotonic())
 
     def take(self, platform: str, every: float, within: float = math.inf) -> float | None:
-        """Take the next place for a query because of a hint.
+        """Reserve the next possible time for a query because of a hint.
 
         Args:
             platform: the platform's name in the settings.
@@ -37,8 +38,8 @@ class HintLimit:
                 a minute.
             within: seconds until lpad's planned query.
 
-        Returns:
-            Seconds until that place, 0: now. None: the planned query comes earlier, and no place is taken.
+        Returns: Seconds until that time, 0: now. None: the planned query comes earlier, and nothing is
+            reserved.
         """
         with self._lock:
             present = time.monotonic()

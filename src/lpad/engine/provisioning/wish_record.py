@@ -48,7 +48,7 @@ class WishRecord(msgspec.Struct, frozen=True, kw_only=True):
         allowed: the number of permitted orders; a user permits each after the first.
         ordered_at: the moments of the orders on the steady clock.
         spent: why the reservation can no longer provide a profile, in words; empty: it can.
-        looks: the number of queries since the last step.
+        looks: the number of queries since the last step of the order.
         spread: seconds over which lpad spreads its calls because the platform received too many; 0: no
             spreading.
         since: when the reservation was made, on the steady clock.
@@ -85,7 +85,7 @@ class WishRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def paid(self) -> bool:
-        """Whether there was, or may have been, an order."""
+        """Whether an order was made, or may have been made."""
         return bool(self.ordered_at) or self.reservation is not None
 
 

@@ -39,7 +39,7 @@ class TakeUp(Protocol):
     """Continues an interrupted change, before all others."""
 
     def __call__(self, change: Change, *, result: Result | None = None) -> None:
-        """Queue the change; with its result if the card has carried it out."""
+        """Queue the change, together with its result if the card has carried it out."""
 
 
 class Interrupted:
@@ -75,7 +75,7 @@ class Interrupted:
         for change in self._store.adopt(euicc):
             try:
                 self._adopt(change, pause=pause, await_answer=await_answer)
-            except LpadError as error:  # its notes cannot be read; the later changes must not be lost with it
+            except LpadError as error:  # Its notes cannot be read; this must not affect the later changes.
                 log.warning("change %d: %s (%s)", change.id, error, error.kind)
                 with self._lock:
                     self._changes.append(change)
@@ -149,7 +149,7 @@ class Interrupted:
         return bool(found)
 
     def give_up(self, error: LpadError) -> None:
-        """End all interrupted changes, because their card will not be read again."""
+        """End all interrupted changes, because lpad will not read their card again."""
         with self._lock:
             changes, self._changes = self._changes, []
             self._due.clear()
@@ -215,9 +215,9 @@ class Interrupted:
                 )
                 with self._lock:
                     self._changes.append(change)
-            except Exception as error:  # one that cannot be settled must not block the others
+            except Exception as error:  # a change that cannot be settled must not block the others
                 log.exception("change %d: internal-error", change.id)
-                if reconcile.goes_on(change):  # it has to roll back
+                if reconcile.goes_on(change):  # the change has to roll back its switch
                     with self._lock:
                         self._changes.append(change)
                 else:

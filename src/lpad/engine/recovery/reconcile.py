@@ -1,7 +1,7 @@
 """Settling of changes that were cut off by a restart or by the loss of the card.
 
-The card is the truth; the journal contains the request. A change whose goal is reached is done, even if its
-answer was lost; any other fails. Nothing is sent to the card: the caller decides whether to repeat the
+The card's state decides; the journal contains the request. A change whose goal is reached is done, even if
+its answer was lost; any other fails. Nothing is sent to the card: the caller decides whether to repeat the
 request. A change that is done may still need work outside of the card (`takes_work`).
 """
 
@@ -68,10 +68,10 @@ def is_endless(change: Change) -> bool:
 
 
 def is_found_out(change: Change, notes: Notes) -> bool:
-    """Whether the card's state shows the result of an interrupted change: if it has no guard.
+    """Whether the card's state shows the result of an interrupted change: only if it has no guard.
 
-    That is true for a single command, and for a download once its loading has begun, because the last segment
-    may have arrived.
+    The card shows it for a single command, and for a download whose loading has begun, because the last
+    segment may have arrived.
     """
     loading = isinstance(notes, DownloadNotes) and bool(notes.iccid)
     return change.guard is None and (loading or change.kind in _ONE_COMMAND)
@@ -85,7 +85,7 @@ def is_left_to_card(notes: Notes) -> bool:
 def takes_work(change: Change) -> bool:
     """Whether a change whose goal is reached still needs work outside of the card.
 
-    The modem may not have noticed the change, and the owner's programs may not know of it.
+    The modem may not have noticed the change, and the owner's programs may not have been informed of it.
     """
     return change.kind.downloads or change.kind in (Kind.ENABLE, Kind.DISABLE, Kind.DELETE, Kind.RESET)
 
@@ -235,7 +235,7 @@ def _names(change: Change, private: Private) -> tuple[str, str | None]:
 
 
 def _absent(card: Snapshot, iccid: str, aid: str | None) -> str:
-    """Return a sentence that reports a profile as certainly missing, or as not among the readable ones."""
+    """Return a sentence: a profile is certainly missing, or is not among the readable ones."""
     if any(card.listed.lacks_name(name) for name in (iccid, aid) if name is not None):
         return f"profile {iccid} is not on the card"
     return (

@@ -116,8 +116,8 @@ class ChangeStore:
     def adopt(self, euicc: str) -> list[Change]:
         """Take over a card's changes that an earlier run of the daemon left unfinished.
 
-        Returns None while the journal cannot be written, because a change that cannot be ended on disk would
-        be repeated later.
+        Return None while the journal cannot be written, because a change whose end is not on disk would be
+        repeated later.
         """
         if not self._journal.health.ok:
             return []
@@ -148,7 +148,7 @@ class ChangeStore:
         """Store a record, on disk before this returns, and publish it.
 
         The end of a change counts even while the disk is full: lpad writes the record as soon as possible,
-        and meanwhile shows the change as ended. The same holds for a fault in lpad.
+        and meanwhile shows the change as ended. The end also counts if a fault in lpad prevents the record.
 
         Raises:
             InternalError: the record of an unfinished change cannot be written.
@@ -173,7 +173,7 @@ class ChangeStore:
         return change
 
     def _keep_unwritten(self, change: Change, error: LpadError) -> None:
-        """Show an ended change that cannot be stored yet; raise `error` if the change has not ended."""
+        """Publish an ended change that cannot be stored yet; raise `error` if the change has not ended."""
         if not change.state.ended:
             raise error
         log.warning("change %d: %s, but not written to the journal: %s", change.id, change.state, error)
@@ -201,7 +201,7 @@ class ChangeStore:
             followed_by = happenings(change, before, known=known)
         except LpadError:
             raise
-        except Exception:  # without its events, the record is still worth more than nothing
+        except Exception:  # the record is useful even without its events
             log.exception("change %d: cannot publish its events: internal-error", change.id)
             followed_by = []
         self._journal.changes.save(change, notes=notes, secrets=secrets, happenings=followed_by)
@@ -316,7 +316,7 @@ class ChangeStore:
                 self._write(change, before)
             except LpadError:
                 return
-            except Exception:  # the others can be stored
+            except Exception:  # the other records can still be stored
                 log.exception("change %d: cannot store its record: internal-error", change.id)
                 continue
             with self._lock:
@@ -350,7 +350,7 @@ class ChangeStore:
 
 
 def _alike(some: dict[str, str], others: dict[str, str]) -> bool:
-    """Whether these secrets are the same; the card may have been unknown at the first request."""
+    """Whether the secrets of two requests are equal; at the first one, the card may have been unknown."""
     either = {EID: some.get(EID) or others.get(EID) or ""}
     return either | some == either | others
 

@@ -72,7 +72,7 @@ class Gauges:
         try:
             copies = self._journal.notifications.all()
         except JournalUnavailable:
-            return {}  # unreadable numbers are omitted; another metric shows that
+            return {}  # Unreadable numbers are omitted; another metric shows that the journal cannot be read.
         for stored in copies:
             if wanted(stored):
                 found.setdefault(names.get(stored.eid, ""), []).append(stored)

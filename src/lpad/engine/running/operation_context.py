@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 class Timeouts(Struct, kw_only=True):
     """The time limits of the parts of the work, in seconds; `answer` is the caller's time to answer.
 
-    One object serves the whole engine, so that reloaded settings apply to everything that begins later.
+    One object serves the whole engine, so that reloaded settings apply to all later installations.
     """
 
     open: float = 30

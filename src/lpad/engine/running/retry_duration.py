@@ -64,7 +64,7 @@ def _was_overtaken(change: Change) -> bool:
 
 
 class TriedTime(Frozen, kw_only=True):
-    """The seconds up to a failed attempt; `begun` shows whether there was an earlier one."""
+    """The seconds up to a failed attempt; `begun` shows whether an earlier attempt had failed."""
 
     spent: float
     begun: bool
@@ -83,7 +83,7 @@ class TriedTime(Frozen, kw_only=True):
         return cls(spent=spent + max(0.0, ran - since - uncounted), begun=before is not None)
 
     def noted(self, ran: float, *, counts: bool) -> Noting:
-        """Return the notes for continuing.
+        """Return the notes with which a restarted lpad continues the measurement.
 
         Args:
             ran: the seconds that lpad has run.

@@ -101,8 +101,8 @@ class Run(RunRecord):
     def begin(self) -> None:
         """Go from queued to running, or resume an interrupted change.
 
-        An interrupted guarded switch is resumed in any case, because even its cancellation takes work. So is
-        a change that the card has carried out.
+        An interrupted guarded switch is resumed even if it was cancelled, because its cancellation requires a
+        rollback. A change that the card has carried out is also resumed.
 
         Raises:
             Cancelled: the change was cancelled before.
@@ -182,9 +182,10 @@ class Run(RunRecord):
         return self._sent or self.settled is not None
 
     def bind(self) -> None:
-        """Declare that from now on the change can be neither cancelled nor stopped.
+        """Record that from now on the change can be neither cancelled nor stopped.
 
-        The journal's content must lead to the same end; then even a full disk does not stop it.
+        The content of the journal must lead to the same end, so that even a full disk does not stop the
+        change.
         """
         self._bound = True
 
@@ -225,7 +226,7 @@ class Run(RunRecord):
             The answer, or None if none came in time.
 
         Raises:
-            Cancelled: the change was cancelled instead, or others get the card.
+            Cancelled: the change was cancelled, or another change gets the card.
         """
         deadline = Deadline.after(within)
         until = now() + timedelta(seconds=within)
@@ -308,14 +309,14 @@ class Run(RunRecord):
 
     @property
     def overtaken(self) -> bool:
-        """Whether another change goes first; false if this one was also cancelled."""
+        """Whether another change goes first; false if this change was cancelled, too."""
         return self._hold is Hold.OVERTAKEN and self._cancelled is None
 
     def give_way(self) -> None:
         """Record, before anything else, that the change releases the card; a second call does nothing.
 
         An overtaken change is queued again, or waits for a time without switches; one that waits for an
-        answer keeps waiting. Its session does not count.
+        answer keeps waiting. Its session with the card does not count.
         """
         with self._condition:
             if self._gave_way or not (self.overtaken or self.released):
@@ -362,8 +363,8 @@ class Run(RunRecord):
         """Wait until the deadline; an answer or a cancellation ends it early.
 
         Args:
-            considered: the answer that the caller last saw in `given`. If there is another one by now, this
-                returns immediately: it may have arrived since.
+            considered: the answer that the caller last saw in `given`. If `given` already contains a later
+                answer, the method returns immediately.
             deadline: the end of the wait.
         """
         with self._condition:
@@ -402,7 +403,7 @@ class Run(RunRecord):
 
         Args:
             sentence: the reason.
-            undo: whether to undo what it has begun elsewhere. Only a person's cancellation asks for this.
+            undo: whether to undo what it has begun elsewhere. Only a user's cancellation requests this.
         """
         with self._condition:
             if self._cancelled is None:

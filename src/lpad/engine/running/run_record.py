@@ -61,7 +61,7 @@ class RunRecord:
         return self._private.secrets.get(name)
 
     def guarded(self, guard: Guard, notes: Noting = NOTHING, *, needed: bool = True) -> None:
-        """Show the guard's present state, and store it with the notes for resuming the change.
+        """Publish the guard's present state, and store it with the notes for resuming the change.
 
         Args:
             notes: the notes that lpad needs after a restart.
@@ -75,13 +75,13 @@ class RunRecord:
         self._store.tell_guard(self._change)
 
     def show_guard(self, guard: Guard) -> None:
-        """Show new observations without storing them, because they are repeated after a power cut."""
+        """Publish new observations without storing them, because they are repeated after a power cut."""
         with self._condition:  # a caller may be answering at this moment
             self._change = self._store.show(replace(self._change, guard=guard))
         self._store.tell_guard(self._change)
 
     def progress(self, sent: int, total: int) -> None:
-        """Show the bytes that the card has accepted, and the total; at most once per percent."""
+        """Publish the number of bytes that the card has accepted, and the total; at most once per percent."""
         with self._condition:
             shown = self._change.progress
             if shown is None or sent == total or (sent - shown.sent) * 100 >= total:
@@ -124,7 +124,8 @@ class RunRecord:
     def postpone(self, pause: Pause, notes: Noting) -> None:
         """Make the change wait for another attempt; its notes go to the disk as soon as possible.
 
-        If that fails, a restart settles the last stored record, which also leads to another attempt.
+        If they cannot be written, a restart settles the last stored record, which also leads to another
+        attempt.
         """
         with self._condition:
             self._write(self._change.paused(pause), notes, needed=False)
@@ -160,7 +161,7 @@ class RunRecord:
             self._change = self._store.save(self._change.done(result))
 
     def fail(self, error: LpadError) -> None:
-        """End with an error; after Cancelled, as cancelled."""
+        """End the change as failed with an error; after Cancelled, end it as cancelled."""
         with self._condition:
             change = self._change
             ended = change.cancelled(error) if isinstance(error, Cancelled) else change.failed(error)

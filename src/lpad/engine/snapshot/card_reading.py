@@ -67,8 +67,8 @@ def read_card(
         euicc: an open ISD-R.
         known: the previous reading, whose addresses are reused, because only a change to them alters them.
             None reads everything.
-        switched: the list that this session has read after a switch, which does not alter the memory, so that
-            the known information is reused; the known EID, too, if the list proves that it is the same card.
+        switched: the list that this session has read after a switch. A switch does not alter the memory, so
+            the known information is reused, and the known EID if the list proves that it is the same card.
         eid: the EID that the card has proven in this session; None reads it.
 
     Raises:
@@ -215,7 +215,7 @@ def _info(info: EuiccInfo2) -> CardInfo:
 
 
 def _issuers(verification: Sequence[bytes], signing: Sequence[bytes]) -> tuple[CertificateIssuer, ...]:
-    """Return the CIs of both lists, each once, in the card's order."""
+    """Return the CIs of the two lists of a card, each once, in the card's order."""
     return tuple(
         CertificateIssuer(
             key_id=key_id.hex(),

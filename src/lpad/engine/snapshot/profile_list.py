@@ -34,7 +34,7 @@ class ProfileList(Frozen):
     unreadable: tuple[UnreadableProfile, ...] = ()
 
     def __iter__(self) -> Iterator[Listed]:
-        """Return all of them, the unreadable ones last."""
+        """Return all profiles, the unreadable ones last."""
         yield from self.profiles
         yield from self.unreadable
 
@@ -49,7 +49,7 @@ class ProfileList(Frozen):
         return len({each.isdp_aid or each.iccid or id(each) for each in self if each.enabled}) > 1
 
     def enabled_for(self, reads: IccidReport | None) -> Listed | None:
-        """Return the enabled profile that the modem reads; None if it is unknown."""
+        """Return the enabled profile that the modem reads; None if lpad does not know it."""
         found = [
             each
             for each in self.profiles
@@ -63,7 +63,7 @@ class ProfileList(Frozen):
         return not self.unreadable and all(each.state in SURE_STATES for each in self.profiles)
 
     def proves_card_of(self, before: ProfileList) -> bool:
-        """Whether an earlier list is certainly of the same card: the lists differ at most in states.
+        """Whether an earlier list certainly comes from the same card: the lists differ at most in states.
 
         An operational profile is on one card only; test profiles may be on many.
         """
@@ -96,7 +96,7 @@ class ProfileList(Frozen):
         return found[0] if found else None
 
     def named(self, name: str | None) -> Listed | None:
-        """Return the profile of `find`; None also if several profiles match."""
+        """Return the profile that `find` returns; None if there is none or if several profiles match."""
         found = (self._by_iccid(name) or self._by_aid(name)) if name is not None else []
         return found[0] if len(found) == 1 else None
 
@@ -144,7 +144,7 @@ class ProfileList(Frozen):
         return any(each is profile for each in self)
 
     def means(self, name: str | None, profile: Listed | None) -> bool:
-        """Whether a name belongs to this profile only."""
+        """Whether a name (an ICCID or AID) identifies this profile only."""
         return profile is not None and self.named(name) is profile
 
     def missing(self, name: str, *, attempted: str) -> NotFound | Conflict:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def card_trust(eid: str, snapshots: Iterable[Snapshot]) -> CardTrust:
     """Return the CIs that the card `eid` last reported; unknown if it was not read yet.
 
-    A notification may be delivered while its card is absent: then its last report counts.
+    If a notification is delivered while its card is absent, the card's last report counts.
     """
     for snapshot in snapshots:
         if snapshot.eid == eid and snapshot.info is not None:

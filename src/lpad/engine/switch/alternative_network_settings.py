@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _OTHER_TYPE = {IpType.IPV4: IpType.IPV6, IpType.IPV6: IpType.IPV4, IpType.IPV4V6: IpType.IPV4}
 _ONLY = {50: IpType.IPV4, 51: IpType.IPV6}
-"""The IP type that an ESM cause leaves."""
+"""The IP types that remain after an ESM cause."""
 
 
 class OtherSettings(Frozen):

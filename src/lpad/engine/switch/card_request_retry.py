@@ -49,12 +49,12 @@ class Way(Frozen):
 def ways(profiles: ProfileList, profile: Listed, *, refresh: bool) -> Iterator[Way]:
     """Return the forms in order: by ICCID, then by AID.
 
-    Each with the wanted REFRESH flag first, then the other.
+    Each name first has the wanted REFRESH flag, then the other value.
 
     An ambiguous name is not used, and an uncertain ICCID comes last.
 
     Args:
-        profile: one of them, or an unreadable entry.
+        profile: a profile of the list, or an unreadable entry.
         refresh: whether the card should ask the modem for a REFRESH, if it allows a choice.
     """
     targets: list[Iccid | Aid] = []

@@ -135,7 +135,7 @@ class ConditionWatch:
         """Return once all conditions were met.
 
         Raises:
-            UnmetError: they were not, a program refused, or lpad cannot evaluate one.
+            UnmetError: the time limit has passed, a program refused, or lpad cannot evaluate a condition.
             Suspended: lpad is stopping.
         """
         self._conditions = self._evaluable()
@@ -365,7 +365,8 @@ class ConditionWatch:
         except Cancelled:
             self._check()  # logs the settings that are tried
             raise
-        if not found.met or self._waiting(Source.NETWORK) == [condition]:  # one of several is not the path
+        # One failed probe of several does not show that the path has failed
+        if not found.met or self._waiting(Source.NETWORK) == [condition]:
             self._network.saw(Layer.PATH, up=found.met is True, told=found.seen)
         return found
 

@@ -33,7 +33,7 @@ def look_at_connection(
 
     Args:
         context: the card, and the way to the modem.
-        ending: ends it, because lpad stops.
+        ending: ends the wait, because lpad stops.
         until: an earlier limit than that of each step; None: there is none.
     """
     enabled = context.snapshot().listed.enabled
@@ -47,7 +47,7 @@ def look_after_report(context: Context, ending: Cancellation) -> None:
 
     Args:
         context: the card, and the way to the modem.
-        ending: ends it, because lpad stops.
+        ending: ends the wait, because lpad stops.
     """
     until = Deadline.after(_LOOK)
     look_at_registration(context, look_at_connection(context, ending, until=until), settled=True)
@@ -61,7 +61,7 @@ def settle_pending(context: Context, ending: Cancellation) -> None:
 
     Args:
         context: the card, and the way to the modem.
-        ending: ends it, because lpad stops.
+        ending: ends the wait, because lpad stops.
     """
     euicc = context.card.port.name
     pending = context.pending.of(euicc)
@@ -112,7 +112,7 @@ def forget_again(context: Context, ending: Cancellation) -> None:
 
     Args:
         context: has the profiles.
-        ending: ends it, because lpad stops.
+        ending: ends the wait, because lpad stops.
     """
     euicc, kept = context.card.port.name, context.unforgotten
     for each in kept.of(euicc):
@@ -125,7 +125,7 @@ def forget_again(context: Context, ending: Cancellation) -> None:
 
 
 def return_modem(context: Context, ending: Cancellation) -> None:
-    """Return an idle modem to ModemManager, and have it make the connection that the loan ended.
+    """Return an idle modem to ModemManager, and make it restore the connection that the loan ended.
 
     Args:
         context: the card, and the way to the modem.

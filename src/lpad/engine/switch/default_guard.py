@@ -58,14 +58,15 @@ def enable_guarded(
         except Conflict as error:
             if run.change.guard is not None:
                 raise
-            why = error.sentence  # nothing was sent, and an unrequested guard must not block the switch
+            # Nothing was sent to the card, and an unrequested guard must not block the switch.
+            why = error.sentence
     log.info("change %d: no default guard: %s", run.change.id, why)
     done = unguarded_switch(run, context, iccid=iccid, purpose=purpose)
     return done if done.already else msgspec.structs.replace(done, unguarded=why)
 
 
 def _why_not(context: Context, iccid: str) -> str | None:
-    """Return why the default guard does not apply; None: it does."""
+    """Return why the default guard does not apply; None if it applies."""
     listed = context.snapshot().listed
     target, enabled = listed.named(iccid), listed.enabled
     if enabled is None or enabled is target:

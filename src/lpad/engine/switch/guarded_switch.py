@@ -98,8 +98,7 @@ def guarded_switch(
 def return_from_unreadable(run: Run, context: Context) -> None:
     """Roll back a profile on trial if this lpad cannot read the parameters of its switch.
 
-    Raises:
-        SwitchRolledBack, SwitchStuck, Suspended: as in `guarded_switch`.
+    Raises: SwitchRolledBack, SwitchStuck, Suspended: as in `guarded_switch`.
     """
     guard = run.change.guard
     if guard is None or isinstance(run.change.params, Params):
@@ -205,7 +204,7 @@ class _GuardedSwitch:
             self._run.guarded(guard, notes)
 
     def _take_up(self, guard: Guard) -> SwitchResult:
-        """Continue an interrupted switch with the remaining time."""
+        """Continue an interrupted switch for the remaining time of its guard."""
         check_same_eid(self._run, self._context.snapshot().eid)
         notes = self._run.notes_of(SwitchNotes)
         if guard.phase is Phase.GOING_BACK:

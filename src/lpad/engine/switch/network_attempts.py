@@ -60,9 +60,10 @@ class NetworkAttempts:
 
         Args:
             act: one attempt.
-            ends: ends the wait early; None: only the end of lpad does.
+            ends: ends the wait early; None: only the end of lpad ends it.
             once: whether to make one attempt only.
-            culprit: what a report names if the attempt is cancelled, or fails because of a fault in lpad.
+            culprit: the layer that a report names if the attempt is cancelled, or fails because of a fault in
+                lpad.
         """
         ends = ends or self._steps.ending
         deadline = self.deadline(ends)

@@ -198,7 +198,7 @@ class NetworkSteps:
             self._hook(HookEvent.POST_SWITCH, wanted)
 
     def connect_again(self) -> None:
-        """Have a lost connection made again, if no other program does so."""
+        """Have the applier restore a lost connection, unless another program restores it."""
         if not self._policy.applier.reconnects or (wanted := self._wanted()) is None:
             return
         self._steps.follow(_CONNECT)
@@ -220,7 +220,7 @@ class NetworkSteps:
         )
         if isinstance(outcome, Applied):
             return
-        del self._attempts.failures[failures:]  # which the following steps correct
+        del self._attempts.failures[failures:]  # the following steps correct this
         begun = PendingSwitch(change=self._steps.change_id, eid=wanted.eid, iccid=wanted.iccid)
         try:
             self._context.pending.begin(self._euicc, begun)

@@ -22,7 +22,7 @@ class NetworkTarget:
     """A profile as an applier is given it: by the last reading of the card, and by the stored settings."""
 
     def __init__(self, context: Context, named: str, *, change_id: int) -> None:
-        """Name the profile; nothing is looked up.
+        """Create the target from the profile's name; nothing is looked up yet.
 
         Args:
             context: has the card, the stored settings, and the unfinished switch.

@@ -58,7 +58,7 @@ def saw_registration(context: Context, told: tuple[Registration, ...]) -> None:
 
     Args:
         context: the card's.
-        told: the modem's answer; empty: it has no command for it.
+        told: the modem's answer; empty: the modem has no command for this query.
     """
     enabled = context.snapshot().listed.enabled
     if told and enabled is not None:

@@ -126,7 +126,8 @@ class Rollback:
                 except LpadError:
                     raise
                 except Exception as error:
-                    # A fault in lpad: what fails for one profile may work for the next.
+                    # After a fault in lpad, the next profile is tried, because it may not have the same
+                    # fault.
                     log.exception("change %d: internal-error", self._run.change.id)
                     self._failed(number, internal_error("enabling it", error))
                 else:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def unguarded_switch(run: Run, context: Context, *, iccid: str, purpose: Purpose) -> SwitchResult:
     """Enable a profile without a guard, and bring its network settings into force.
 
-    The change is done when card and modem agree and the settings were tried; higher layers are only reported.
+    The change is done when card and modem agree and the network settings were tried; the state of higher
+    layers is only reported.
 
     Args:
         iccid: the profile's ICCID or AID.

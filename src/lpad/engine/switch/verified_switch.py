@@ -102,7 +102,7 @@ def switch(
 def see_through(run: Run, context: Context, result: Result) -> Result:
     """End an interrupted switch that the card has made: make sure that the modem reads the profile.
 
-    The card is only read.
+    The card is read, but not altered.
 
     Raises:
         CardError: the modem still reads another profile after all steps, or the port is gone.
@@ -232,13 +232,13 @@ class _Switch:
                     self._is_doubtful(profiles, profile)
                     and error.details.get("reason") == _SO_ALREADY[self._enabled]
                 ):
-                    return  # although its list did not show this
+                    return  # although the card's list did not show this
                 met: CardError = error
             else:
                 if self.lost is None or not did_nothing(self.lost):
                     return
                 met = self.lost
-            # Report the first answer, because the others are often only that the ICCID or AID is wrong.
+            # Report the first answer, because the later ones often state only that the ICCID or AID is wrong.
             refusal = refusal or met
             if not did_nothing(met):
                 raise met if _says_busy(met) else refusal
@@ -252,7 +252,7 @@ class _Switch:
         policy = self._context.card.port.policy
         if not self._enabled:
             policy.check_disable(profile)
-        # A card that was busy is asked again, which is still the same switch.
+        # If the card was busy, the request is repeated, which is still the same switch.
         others = [each for each in self._context.changes() if each.id != self._run.change.id]
         try:
             policy.check_limit(others, present=self._run.now())
@@ -268,7 +268,7 @@ class _Switch:
     def _found(self, profiles: ProfileList) -> Listed:
         profile = profiles.named(self._iccid) or profiles.named(self._purpose.aid)
         if profile is None:
-            profiles.find(self._iccid)  # raises an error if there are several
+            profiles.find(self._iccid)  # this raises an error if there are several
             profile = profiles.unlisted(self._iccid, aid=self._purpose.aid)
         if profile is None:
             raise profiles.missing(self._iccid, attempted=self._verb)
@@ -301,7 +301,7 @@ def unaddressable(name: str, *, attempted: str) -> Conflict:
 
 
 def attempt(act: Callable[[], object]) -> CardError | None:
-    """Do something irreversible; return the error if the answer is missing or unclear.
+    """Carry out an irreversible action; return the error if the answer is missing or unclear.
 
     If its modem resets the card before its answer is fetched, the card answers the fetch with 6F00: then only
     the card's state shows the result, not a status word.
@@ -403,8 +403,9 @@ def verify(
 def _copies_later(run: Run, context: Context) -> bool:
     """Whether notifications are copied after the caller has the result.
 
-    A guard waits anyway, and a borrowed port is not borrowed again for this. If another change is under way,
-    such as a download that the switch has overtaken, its notifications must not overtake these.
+    A guarded switch waits anyway, and lpad does not borrow a port again only to copy notifications. If
+    another change is under way, such as a download that the switch has overtaken, its notifications must not
+    overtake these.
     """
     others = (each for each in context.changes() if each.id != run.change.id)
     return run.change.guard is None and context.card.hold is None and all(each.state.ended for each in others)

@@ -248,7 +248,7 @@ class Failover:
         return self._blind_until is not None and self._blind_until.passed
 
     def _look(self, rule: HealthRule) -> str | None:
-        """Return the profile's fault; empty: none; None: unknown.
+        """Return the profile's fault in words; empty: it has none; None: unknown.
 
         An unknown condition does not hide a fault of another, and never counts as healthy.
         """
@@ -267,7 +267,7 @@ class Failover:
         return "" if told else None
 
     def _saw_path(self, *, up: bool, told: str = "") -> None:
-        """Report the path; the code that queries the other layers reports them."""
+        """Report the state of the path; the code that queries the other layers reports theirs."""
         enabled = self._snapshot().listed.enabled
         if enabled is not None:
             self._layers.saw(Layer.PATH, up=up, iccid=enabled.iccid, told=told)
@@ -280,7 +280,7 @@ class Failover:
         )
 
     def _ask_connection(self, condition: Condition, deadline: Deadline) -> Look:
-        """Ask the applier; an unknown state is not a fault."""
+        """Query the applier for the state of the connection; an unknown state is not a fault."""
         connection = self._registration_query.connection(deadline=deadline, urgent=self._urgent)
         if connection is None:
             return Look(met=None, seen="lpad cannot query the connection now")
@@ -358,7 +358,8 @@ class Failover:
 
     def _await_end(self, change: Change) -> None:
         while True:
-            self._news.clear()  # cleared before the check for stopping, because `stop` sets the event last
+            # The event is cleared before the check for stopping, because `stop` sets it last
+            self._news.clear()
             if self._stopping:
                 return
             current = next((each for each in self._changes() if each.id == change.id), None)
@@ -370,7 +371,7 @@ class Failover:
     def _tried_last(self, enabled: str, listed: ProfileList) -> str:
         """Return the profile after which the order continues.
 
-        The one tried without success, or the enabled one.
+        That is the profile that was tried without success, or the enabled one.
         """
         last = self._latest()
         in_vain = last is not None and last.state is State.FAILED and last.guard is not None
@@ -424,7 +425,7 @@ class Failover:
         """Wait until the next check; if `early`, the end of another change also ends it."""
         deadline = None if seconds is None else Deadline.after(seconds)
         while deadline is None or not deadline.passed:
-            self._news.clear()  # for the same reason as above
+            self._news.clear()  # cleared first, for the same reason as above
             if self._stopping:
                 return
             if early and any(self._matters(event.type, event.data) for event in self._subscription.take()):

@@ -61,7 +61,7 @@ class OnFailover:
         """Request a profile, or resume the open wish.
 
         Args:
-            healthy: the guard of the switch to it, unless the settings have one.
+            healthy: the guard of the switch to the new profile, unless the settings have one.
         """
         assert self._policy.on_failover is not None, "otherwise nothing is requested"
         guard = healthy

@@ -93,7 +93,7 @@ class Failovers:
         self._leaving: tuple[Failover, ...] = ()
 
     def become(self, ports: Sequence[CardPort]) -> None:
-        """End those that are no longer required, begin new or changed ones."""
+        """End the failovers that the ports no longer require; begin new or changed ones."""
         before, policies = self._failovers, _policies(ports)
         kept = {
             name: failover

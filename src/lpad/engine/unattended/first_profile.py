@@ -43,9 +43,10 @@ log = logging.getLogger(__name__)
 BACKOFF = Backoff((600, 3600, 6 * 3600, 24 * 3600))
 """Seconds between two rounds through the sources."""
 _REST = 10.0
-"""The minimum number of seconds until an attempt that found no network is repeated when there is one."""
+"""The minimum number of seconds before an attempt that found no network is repeated once there is a
+network."""
 NEXT_SOURCE = Backoff((10,))
-"""Seconds from one source to the next."""
+"""Seconds between an attempt with one source and an attempt with the next."""
 
 
 class ProvisioningState(Frozen, kw_only=True):
@@ -109,7 +110,7 @@ class Provisioning(OwnAttempts):
         self._due_at = time.monotonic() + wait
 
     def hurry(self) -> None:
-        """Repeat an attempt that found no network soon, because there is one now; called from any thread."""
+        """Soon repeat an attempt that found no network, because there is one now; called from any thread."""
         self._hurried_at = time.monotonic() + _REST
         if self._without_network and self._due_at is not None:
             self._due_at = min(self._due_at, self._hurried_at)
@@ -174,7 +175,7 @@ class Provisioning(OwnAttempts):
             return None
 
     def _sources(self, card: Snapshot) -> tuple[str, ...]:
-        """Return the sources that can be asked: a default SM-DP+ only if there is one."""
+        """Return the usable sources; the default SM-DP+ only if the card or the settings name one."""
         named = self._card.port.provisioning.on_empty
         return tuple(each for each in named if each != DEFAULT_SMDP or self._address(card))
 

@@ -1,9 +1,9 @@
 """The rescue after a guarded switch that ended stuck: the wanted profiles are tried until one is enabled.
 
-Such a switch could enable neither the previous profile nor one of the fallback order, and the device is
-unattended. So lpad tries them again in rounds at growing intervals, and immediately when the card comes back
-or lpad starts. Each attempt is a change like any other. The wanted profiles and the number of attempts are in
-the journal, so a restart does not end the rescue.
+Such a switch could enable neither the previous profile nor one of the fallback order, and no person is there
+to help. lpad therefore tries these profiles again in rounds at growing intervals, and immediately when the
+card comes back or lpad starts. Each attempt is a change like any other. The wanted profiles and the number of
+attempts are in the journal, so a restart does not end the rescue.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Rescue:
 
     @contextmanager
     def overtaking(self, run: Run) -> Iterator[None]:
-        """Make a run give way when an attempt is due, because nothing else checks the time meanwhile."""
+        """Make a run give way when an attempt is due, because nothing else checks the time during a run."""
         if self._due_at is None:
             yield
             return
@@ -98,7 +98,7 @@ class Rescue:
         timer.daemon = True
         try:
             timer.start()
-        except RuntimeError as error:  # the attempt begins after the run then
+        except RuntimeError as error:  # in this case the attempt begins after the run
             log.warning("%s: cannot start the timer of the rescue: %s", self._euicc, error)
         try:
             yield

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT = 31 * 86_400.0
-"""Seconds; no discovery is planned later."""
+"""The maximum number of seconds until the next planned discovery."""
 OVERDUE = 60.0
 """Seconds after which a discovery is overdue: the device was off, perhaps with the whole fleet."""
 BEFORE_OTHERS = 600.0
@@ -55,8 +55,8 @@ class DiscoveryTime(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         next_at: the time.
-        change: the discovery that was begun last, until it has ended; None: it has.
-        failures: those in a row that failed.
+        change: the discovery that was begun last; None: it has ended.
+        failures: the number of consecutive discoveries that failed.
     """
 
     next_at: float
@@ -86,7 +86,7 @@ class DiscoveredEvents(OwnAttempts):
         return any(each.state in _OPEN for each in self._events.known(eid))
 
     def look(self, card: Snapshot) -> None:
-        """Decide, after the card was read or a change has ended, what begins next and when."""
+        """Determine, after the card was read or a change has ended, the next discovery or download."""
         self._due_at = None
         if card.state is not CardState.READY or card.eid is None:
             return
@@ -102,7 +102,7 @@ class DiscoveredEvents(OwnAttempts):
         self._due_at = time.monotonic() + present.until(planned.next_at, longest=LONGEST_WAIT)
 
     def begin(self, card: Snapshot) -> None:
-        """Begin the next download or discovery: store what follows, then queue it."""
+        """Begin the next download or discovery: store the time of the following one, then queue it."""
         self._due_at = None
         if card.eid is None:
             return
@@ -198,7 +198,7 @@ class DiscoveredEvents(OwnAttempts):
 
 
 def discovery_of(policy: DiscoveryPolicy) -> DiscoverParams:
-    """Return the request for a discovery that no user asked for."""
+    """Return the request for an unattended discovery."""
     return DiscoverParams(install=policy.install is not Install.NEVER, confirm=policy.install is Install.ASK)
 
 
@@ -211,13 +211,14 @@ def next_time(
     unsent: bool = False,
     now: float,
 ) -> DiscoveryTime:
-    """Return when a card's next discovery is, so that a fleet never asks at one moment.
+    """Return the time of a card's next discovery, spread so that a fleet does not ask at one moment.
 
-    The first one is anywhere in a period, and the following ones keep that place in theirs. After a failure
-    lpad asks earlier, at growing intervals. A discovery that is overdue is delayed by a random time.
+    The first discovery is at a random time within a period, and later ones are at the same time within their
+    periods. After a failure lpad asks earlier, at growing intervals. A discovery that is overdue is delayed
+    by a random time.
 
     Args:
-        known: what was planned; None: nothing.
+        known: the planned time; None: none was planned.
         every: the seconds of a period.
         jitter: the maximum number of seconds of a delay.
         failed: whether the discovery that was begun last has failed.

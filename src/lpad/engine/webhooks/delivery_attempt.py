@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LIMITS = Limits(silence=15.0, request=30.0)
 """A receiver should answer before it works; Standard Webhooks recommends 15 to 30 seconds."""
 LARGEST_ANSWER = 16 * 1024
-"""Bytes of an answer's body that are skipped to keep the connection."""
+"""The maximum number of bytes of an answer's body that are read and discarded to keep the connection."""
 _GONE = 410
 
 

@@ -1,7 +1,7 @@
 """Ed25519 signatures (RFC 8032) by the OpenSSL that Python's `ssl` has loaded already.
 
 The running time of the library `ecdsa`, which lpad uses for public keys, depends on the private key.
-OpenSSL's does not, and OpenSSL is already loaded (docs/decisions/122).
+The running time of OpenSSL does not, and OpenSSL is already loaded (docs/decisions/122).
 """
 
 from __future__ import annotations

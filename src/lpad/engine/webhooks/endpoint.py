@@ -84,7 +84,7 @@ class Endpoint(Frozen, kw_only=True):
         types: patterns of event types; an event is sent if one of them matches.
         identifiers: full or redacted.
         structured: whether the whole event is in the body, which is signed; otherwise only its data.
-        keys: sign each request; a file's content may change with each reload.
+        keys: the keys that sign each request; the content of their files may change with each reload.
         open: opens a connection.
     """
 
@@ -116,7 +116,7 @@ class Endpoint(Frozen, kw_only=True):
 
         Args:
             event: the event.
-            at: now, in seconds since 1970.
+            at: the present time, in seconds since 1970.
         """
         if self.structured:
             body = event.structured(self.identifiers)

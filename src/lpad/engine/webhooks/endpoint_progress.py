@@ -11,7 +11,7 @@ from lpad.base.backoff import Backoff
 BACKOFF = Backoff((5, 300, 1800, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600))
 """Seconds after each failed attempt, by Standard Webhooks' table."""
 PATIENCE = 5 * 24 * 3600.0
-"""Seconds of lpad's running time for which an event is tried."""
+"""The seconds of lpad's running time for which the delivery of an event is tried."""
 MOST_SET_ASIDE = 200
 """The number of set-aside events that are remembered for an endpoint; older ones are only counted."""
 
@@ -34,10 +34,11 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         attempts: the failed attempts for the current event.
         spent: the seconds for which the current event was tried.
         tried_at: the time of its last attempt, in the seconds that lpad has run.
-        due: when its next attempt is due.
+        due: when the next attempt is due.
         asked_to_wait: whether the endpoint asked for that time by Retry-After.
         set_aside: events that the endpoint did not accept.
-        unreached: events for which it was not reached; they are sent again once it accepts an event.
+        unreached: events for which the endpoint was not reached; they are sent again once it accepts an
+        event.
         last: the last outcome in words.
         delivered: the number of accepted events since the endpoint was added.
         given_up: the number of events set aside since then.
@@ -95,7 +96,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             due: when the next attempt is due, on the steady clock.
             told: the outcome in words.
             status: the HTTP status; None: the endpoint was not reached.
-            waits: whether the endpoint asked for that time.
+            waits: whether the endpoint asked for this time with Retry-After.
         """
         passed = 0.0 if self.tried_at is None else max(0.0, ran - self.tried_at)
         return msgspec.structs.replace(

@@ -1,6 +1,6 @@
 """One endpoint's thread: sends its events in order, and waits as long as the endpoint needs.
 
-No other thread waits for it: it reads the outbox, and the journal stores its progress.
+No other thread waits for this thread: it reads the outbox, and the journal stores its progress.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ log = logging.getLogger(__name__)
 AT_ONCE = 50
 """Events read from the disk in one query."""
 UNREADABLE = 60.0
-"""Seconds until the journal is read again, if it could not be."""
+"""Seconds until the journal is read again after a failure to read it."""
 REST = 60.0
-"""Seconds after an attempt for which a returning network causes no other one."""
+"""Seconds after an attempt in which a returning network causes no further attempt."""
 PREFIX = "webhook:"
 
 
@@ -240,7 +240,8 @@ class EndpointWorker:
                 self._close()
                 return None
             if not self._environment.clock.is_set:
-                self._environment.clock.await_set()  # TLS and the signature's time would be refused
+                # The endpoint would refuse the signature's time, and TLS would fail
+                self._environment.clock.await_set()
                 return None
             due = self._progress.due
             if due is not None:

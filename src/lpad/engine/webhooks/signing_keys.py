@@ -49,7 +49,7 @@ class HmacKey(Frozen):
 
     @property
     def public(self) -> None:
-        """None, because the receiver shares the secret."""
+        """None, because the receiver has the same secret."""
         return
 
 

@@ -2,8 +2,8 @@
 
 A present card is checked with the ICCID that the modem reads. Only if that is not the enabled profile's, or
 the slot was empty meanwhile, lpad reads the card. An absent card is tried, unless the modem only repeats that
-the slot is empty; ever more rarely, as long as neither the reported state nor the error is new, because some
-modems indicate something with each opening of their port.
+the slot is empty. As long as neither the reported state nor the error is new, the pauses between the attempts
+grow, because some modems indicate something with each opening of their port.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ log = logging.getLogger(__name__)
 SETTLING = 1.0
 """Seconds from a report to the check, because reports come in groups while a card starts."""
 PAUSES: tuple[float, ...] = (5, 10, 30, 60)
-"""The minimum number of seconds between two checks of a present card: after one that found something new, and
-after each in a row that did not; the last value repeats.
+"""The minimum number of seconds between two checks of a present card: first after a check that found
+something new, then after each consecutive check that did not; the last value repeats.
 """
 ABSENT_PAUSES: tuple[float, ...] = (5, 10, 30, 60, 120, 300, 900)
-"""The same for an absent card, counted from any attempt. In the end reports cause no more attempts than there
-are without reports (`presence.REOPENING`).
+"""The same for an absent card, counted from any attempt. The last value is such that reports cause no more
+attempts than there are without reports (`presence.REOPENING`).
 """
 _ASKING = 10.0
 """Seconds for the ICCID."""
@@ -65,7 +65,7 @@ class CardReports:
             card: the worker's card.
             observer: knows the card's last state.
             presence: knows when the card was read last, and when an absent card is tried again.
-            waking: the worker's lock, which wakes it at the end.
+            waking: the worker's condition, which wakes the worker when a check is due.
             look: reads the card, or publishes why it cannot be read.
         """
         self._card = card

@@ -210,7 +210,7 @@ class Observer:
                 error,
                 error.kind,
             )
-        except Exception:  # it must not make a failure of the change that the card was read for
+        except Exception:  # it must not fail the change for which the card was read
             log.exception("%s: network settings of deleted profiles: internal-error", self._snapshot.name)
         else:
             for iccid in gone:
@@ -253,10 +253,10 @@ class Observer:
             self.collect(euicc, str(euicc.get_eid(deadline=deadline)), deadline=deadline)
 
     def absent(self, error: LpadError) -> None:
-        """Publish why the card cannot be worked with; the link stays open only to hear of another card."""
+        """Publish why the card cannot be used; the link stays open only for the report of another card."""
         self._card.rest(error)
         served = isinstance(error, CardServed)
-        if not served:  # this card has no claim then, and is informed when it can claim the EID
+        if not served:  # in this case the observer owns no card, and is informed when it can claim the EID
             self._ownership.release(self._claimant)
         with self._lock:
             self._presence.missed(served=served)
@@ -288,7 +288,7 @@ class Observer:
         )
 
     def look_now(self) -> None:
-        """Try an unusable card immediately, because the obstacle may no longer exist."""
+        """Try an unusable card immediately, because the cause may no longer exist."""
         with self._lock:
             self._presence.look_now()
             self._lock.notify_all()

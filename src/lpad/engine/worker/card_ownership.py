@@ -1,7 +1,7 @@
 """Ownership of cards: each is served under one name, even if several ports lead to it.
 
-A card that is reached twice, such as through a modem and a reader, would have two workers with different
-    views of one outbox: each would mistake the other's copies for another card's.
+A card that is reached in two ways, such as through a modem and a reader, would have two workers with
+    different views of one outbox: each would take the other's copies for those of another card.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class CardOwnership:
         self._waiting: dict[Claimant, str] = {}
 
     def claim(self, eid: str, claimant: Claimant) -> None:
-        """Own a card from now on, and no other.
+        """Own this card from now on, and no other card.
 
         Raises:
             CardServed: another one already serves it.

@@ -1,7 +1,7 @@
 """Reports that the data connection may have changed, while the worker is idle: each leads to one check.
 
 They come from a modem's port, as long as lpad holds it anyway, and from the signals of the applier's
-program. Nothing is asked without a report.
+program. lpad queries nothing without a report.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SETTLING = 1.0
-"""Seconds from a report to the look, because reports come in groups."""
+"""Seconds from a report to the query, because reports come in groups."""
 PAUSE = 5.0
-"""The minimum number of seconds between two looks, whatever a modem or a program reports."""
+"""The minimum number of seconds between two queries, however often a modem or a program reports."""
 IN_VAIN = Backoff((1, 5, 30, 60))
-"""Seconds for which lpad does not listen after other lines, for each time in a row: a port on which something
-else arrives all the time must not keep an idle daemon awake."""
+"""Seconds for which lpad does not listen after lines that report nothing, by the number of consecutive times:
+a port on which other lines arrive all the time must not keep an idle daemon awake."""
 _LIMIT = 1.0
 """Seconds to read the lines from the port."""
 
@@ -49,11 +49,11 @@ class ConnectionReports:
         returned: Callable[[], None],
         card_reported: Callable[[CardReport], None],
     ) -> None:
-        """Prepare; nothing is heard before `follow` and `listen`.
+        """Prepare; no report is received before `follow` and `listen`.
 
         Args:
             card: the worker's card.
-            waking: the worker's lock, which wakes it at the end.
+            waking: the worker's condition, which wakes the worker when a check is due.
             returned: called in the bus's thread when the applier's program has started or ended.
             card_reported: receives the modem's reports on its card.
         """
@@ -78,7 +78,7 @@ class ConnectionReports:
 
     @property
     def look_at(self) -> float | None:
-        """When to look at the connection; None: nothing was reported. Call it with the lock held."""
+        """When to query the connection; None: nothing was reported. Call it with the lock held."""
         return self._look_at
 
     @property
@@ -97,7 +97,7 @@ class ConnectionReports:
         self._signals = SignalWatch(rules, hear=self._signal, lost=self._woken) if rules else None
 
     def connect(self) -> None:
-        """Connect to the bus. What happened until now was not heard, so this counts as a report."""
+        """Connect to the bus. Earlier signals were missed, so the beginning counts as a report."""
         if self._signals is not None and self._signals.open():
             self._returned()
             self._reported()
@@ -110,7 +110,7 @@ class ConnectionReports:
         if self._card.reported or self._card.card_report:
             self._heard_at = max(time.monotonic(), self._deaf_until)
             return
-        with contextlib.suppress(OSError):  # without this alarm, lpad hears it with its next command
+        with contextlib.suppress(OSError):  # without this alarm, lpad reads the report with its next command
             self._alarm.arm(port)
             self._armed = port
 
@@ -139,7 +139,7 @@ class ConnectionReports:
             self._reported()
 
     def looked(self) -> None:
-        """Note that a look has begun."""
+        """Record that a query has begun."""
         with self._waking():
             self._look_at = None
             self._looked_at = time.monotonic()

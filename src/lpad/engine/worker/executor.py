@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 _WITHOUT_CARD = (Kind.PROBE, Kind.RESTART_MODEM, Kind.LINE)
 """The kinds of changes that are useful while the card is absent."""
 _UNCLEAR = (CardUnreachable, CardBusy, CardStatus, CardMalformed)
-"""Errors that may replace the answer of a card that has carried out the command."""
+"""Errors that may occur although the card has carried out the command."""
 
 
 class Executor:
@@ -68,7 +68,7 @@ class Executor:
         self._make_way = make_way
 
     def carry_out(self, run: Run) -> None:
-        """Carry out a run; when this returns, it has ended or was put back."""
+        """Carry out a run; when this returns, the run has ended or is queued again."""
         with logged_with(change_id=run.change.id, change_kind=run.change.kind):
             try:
                 self._context.card.end_session()
@@ -178,7 +178,8 @@ class Executor:
             self._keep(run, self._make_way)
             return
         if isinstance(error, Cancelled) and run.taken_back is not None and not error.details:
-            error = Cancelled(run.taken_back)  # whatever has ended its waits
+            # The user's cancellation counts, whatever else has ended the waits
+            error = Cancelled(run.taken_back)
         if is_of_dates(error) and not self._context.environment.clock.synchronised:
             error = doubted(error, wall=run.now().wall)
         if isinstance(error, CardError) and not self._observer.ready:
@@ -196,7 +197,7 @@ class Executor:
     def _left_to_card(self, run: Run, error: LpadError) -> bool:
         """Let the card's state decide the result of a change whose answer was lost.
 
-        Called after a card that is back has been read. The change succeeds if its goal is reached; otherwise
+        This is called after a returned card was read. The change succeeds if its goal is reached; otherwise
         it fails with the card's reason, or with `error` if the card shows none.
         """
         if not (run.unsure and reconcile.is_found_out(run.change, run.notes) and isinstance(error, _UNCLEAR)):
@@ -243,9 +244,9 @@ class Executor:
         if not run.change.kind.downloads or run.change.guard is not None:
             return False  # the guarded switch has ended
         if run.settled is not None:
-            return False  # only its work outside of the card was left
+            return False  # only the change's work outside of the card was left
         if reconcile.is_left_to_card(run.notes):
-            return False  # it has used up its attempts
+            return False  # the change has used up its attempts
         around = self._context.environment
         if isinstance(error, Cancelled):
             retry = retry_after_stop(run.change, error) if run.stopped else None

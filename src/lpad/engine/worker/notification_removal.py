@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 ACCEPTED = 5.0
 """Seconds for which the session that has copied notifications stays open until their servers accept them, so
-that it can remove them from the card, too. Any other work ends it earlier."""
+that it can remove them from the card, too. Any other work ends the session earlier."""
 
 
 class NotificationRemoval:
@@ -60,11 +60,11 @@ class NotificationRemoval:
 
     @property
     def due_at(self) -> float | None:
-        """When to visit the card, in monotonic time; None: there is no reason. Call it with the lock held."""
+        """When to open the card, in monotonic time; None: there is no reason. Call it with the lock held."""
         return self._due_at if self._observer.ready else None
 
     def request(self) -> None:
-        """Have the card visited when there is time."""
+        """Have the worker copy and remove notifications when it is idle."""
         with self._loop.waking():
             self._due_at = time.monotonic()
 
@@ -100,7 +100,7 @@ class NotificationRemoval:
     def _accepted_soon(self, eid: str) -> bool:
         """Wait, while there is nothing else to do, until a server accepts one of a card's notifications.
 
-        Return whether one has; whatever is accepted later is removed in another session.
+        Return whether a server has; a notification that is accepted later is removed in another session.
         """
         if self._card.hold is not None:
             return False  # the owner of a borrowed port is waiting for it

@@ -40,7 +40,7 @@ class Presence:
         self.found_at = time.monotonic()
 
     def missed(self, *, served: bool = False) -> None:
-        """Record that it could not be reached, and delay the next check unless there are new reports.
+        """Record that the card could not be reached, and delay the next check unless there are new reports.
 
         Args:
             served: whether another worker serves the card, which reports its release; a check between a
@@ -55,13 +55,13 @@ class Presence:
         self._failures += 1
 
     def look_now(self) -> None:
-        """Try an absent card immediately, and soon again."""
+        """Try an absent card immediately, and again soon afterwards."""
         self._failures = 0
         self._look_at = time.monotonic()
         self._told = True
 
     def begin_again(self) -> None:
-        """Try an absent card soon again, with growing pauses: another card or another error was found."""
+        """Try an absent card again soon, with growing pauses: another card or another error was found."""
         if not self._ready:
             self._failures = 1
             self._look_at = min(self._look_at, time.monotonic() + REOPENING[0])

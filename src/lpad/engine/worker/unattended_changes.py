@@ -41,7 +41,7 @@ class UnattendedChanges:
         submit: Callable[[Change], None],
         snapshot: Callable[[], Snapshot],
     ) -> None:
-        """Wire the three; nothing is decided before the first `review`.
+        """Create the three parts; nothing is decided before the first `review`.
 
         Args:
             card: the worker's card.
@@ -84,7 +84,7 @@ class UnattendedChanges:
             self._review_at = time.monotonic()
 
     def hurry(self) -> None:
-        """Repeat soon what found no network."""
+        """Soon repeat the attempts that found no network."""
         with self._loop.waking():
             self.provisioning.hurry()
 

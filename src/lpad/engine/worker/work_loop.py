@@ -47,7 +47,7 @@ class Work(Frozen, kw_only=True):
 
 
 class WorkLoop:
-    """A thread that nothing but `stop` ends, because without it, a card would need a technician on site."""
+    """A thread that only `stop` ends: without it, a person would have to restart lpad at the device."""
 
     def __init__(self, name: str) -> None:
         """Prepare; the thread begins with `start`.
@@ -75,7 +75,7 @@ class WorkLoop:
 
     @contextmanager
     def waking(self) -> Iterator[None]:
-        """Change the events that the thread waits for."""
+        """Change, inside the block, the state that the thread waits for."""
         with self.lock:
             yield
             self.lock.notify_all()
@@ -98,7 +98,7 @@ class WorkLoop:
             self._thread.join(deadline.remaining())
 
     def guarded(self, act: Act) -> None:
-        """Do something whose error must not end the thread."""
+        """Carry out an act whose error must not end the thread."""
         try:
             act()
         except LpadError as error:

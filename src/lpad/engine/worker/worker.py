@@ -1,4 +1,4 @@
-"""The worker: everything that happens to one card, wired together; one thread owns the card."""
+"""The worker: the parts that work with one card, connected with each other; one thread owns the card."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ READ_AGAIN = 10.0
 
 
 class Worker:
-    """Everything that happens to one card happens in this thread."""
+    """This thread carries out all work with one card."""
 
     def __init__(
         self,
@@ -353,7 +353,7 @@ class Worker:
         self._observer.look_now()
 
     def read_again(self) -> None:
-        """Read the card when there is time, because another program may have changed it."""
+        """Read the card when the worker is idle, because another program may have changed the card."""
         with self._loop.waking():
             self._reads_at = max(time.monotonic(), self._read_until)
 
@@ -381,7 +381,7 @@ class Worker:
         if running is not None and taken_back is None:
             running.stop("lpad was stopped; ask again")
         elif running is not None and taken_back is not None:
-            running.cancel(taken_back, undo=False)  # an order may still be wanted when the card is back
+            running.cancel(taken_back, undo=False)  # an order may still be needed when the card is back
 
     def join(self, *, deadline: Deadline) -> None:
         """Wait for the end."""
@@ -390,7 +390,7 @@ class Worker:
     def _left(self) -> None:
         """End the changes of a card that was removed from the settings, and release its port."""
         if self._leaving:
-            self._loop.guarded(self.queue.give_up)  # the work that was put back meanwhile
+            self._loop.guarded(self.queue.give_up)  # the changes that were kept meanwhile
             self._port_free()
 
     def _search(self) -> None:
@@ -448,7 +448,7 @@ class Worker:
             return
         with self._loop.lock:
             if self._loop.stopping:
-                self.queue.put_back(run)  # it stays unchanged in the journal
+                self.queue.put_back(run)  # the change stays unchanged in the journal
                 return
             run = self.queue.reconsider(run)
         with self.unattended.rescue.overtaking(run):
@@ -486,7 +486,7 @@ class Worker:
             self._outbox.wake()
 
     def _look_at_layers(self) -> None:
-        """Look at the connection once, because something was reported."""
+        """Query the connection once, because a report says that it may have changed."""
         self._reports.looked()
         look_after_report(self._context, self._loop.ending)
 

@@ -35,7 +35,7 @@ class Workers:
         self._workers: Mapping[str, Worker] = {
             port.name: hire(port, port_free=self._port_free) for port in ports
         }
-        """Replaced as a whole and never altered, so readers need no lock."""
+        """The dictionary is replaced as a whole and never altered, so readers need no lock."""
         self._leaving: tuple[Worker, ...] = ()
 
     @property
@@ -107,7 +107,7 @@ class Workers:
                 worker.start()
 
     def stop(self) -> None:
-        """End all at their next safe point."""
+        """Stop all workers at their next safe point."""
         for worker in (*self._workers.values(), *self._leaving):
             worker.stop()
 
@@ -138,7 +138,7 @@ class Workers:
                 worker.unattended.hurry()
 
     def adopt(self) -> None:
-        """Make all resume the journal's changes after the journal was unwritable."""
+        """Make all workers resume the journal's changes after the journal was unwritable."""
         for worker in self._workers.values():
             worker.adopt()
 
@@ -149,6 +149,6 @@ class Workers:
                 worker.removal.request()
 
     def _port_free(self) -> None:
-        """Make all workers without a port try again: settings may give one card another's port."""
+        """Make all workers without a port try again: new settings may give a card the port of another."""
         for worker in self._workers.values():
             worker.look_now()

@@ -148,7 +148,7 @@ class Database:
             return self._health.ok
 
     def make_room(self) -> bool:
-        """Release the reserved space for last entries; return whether there is space on a full disk."""
+        """Release the reserved space for last entries; return whether a full disk now has space."""
         with self._lock:
             full = self._health.state is JournalState.FULL
             return full and (self._reserve.spent or self._reserve.spend())
@@ -161,7 +161,8 @@ class Database:
     def defer(self, statement: str, *values: int) -> None:
         """Carry out a statement at the beginning of the next transaction, or when the file is closed.
 
-        It is lost with the process, so it must be one whose effect lpad would find out by itself.
+        A deferred statement is lost if the process ends early, so lpad must be able to determine its effect
+        without it.
         """
         with self._lock:
             self._deferred.append((statement, values))
@@ -294,7 +295,7 @@ class Database:
                 _prepare(opened)
                 version = examine_version(opened)
                 if CHECKSUMS_SINCE <= version < SCHEMA_VERSION:
-                    examine(opened, self._checks)  # a migration would seal damaged rows
+                    examine(opened, self._checks)  # a migration would give damaged rows valid checksums
                 migrate(opened)
                 examine(opened, self._checks)
                 keep_sealed(opened)
@@ -426,7 +427,7 @@ class Database:
             self.on_trouble()
 
     def _has_aged(self) -> bool:
-        """Whether the file was unwritable for long, while a new one was writable all the time."""
+        """Whether the file was unwritable for long, although a new file could be written throughout."""
         if self._health.state not in _AGEING or not file_replacement.can_be_made(self._path):
             self._writable_beside = None
             return False

@@ -41,7 +41,7 @@ FIRST = ("notifications", "changes", "memos", "requests", "events")
 NUMBERED = ("changes", "events")
 """Tables whose numbers are never used twice."""
 APART = 1_000_000
-"""The amount by which new numbers begin higher if a table's last number cannot be read."""
+"""The number that is added to the highest number found if a table's last number cannot be read."""
 _STATE_ENTRY = ("state", "id")
 _FEW = 4
 """Columns of a table whose rows could be mistaken for entries of an index."""
@@ -159,11 +159,11 @@ class _Reader:
         return found
 
     def _likelihood(self, version: int) -> tuple[bool, int]:
-        """Return the evidence for a version, for comparison: whether it is stored, and the matching rows."""
+        """Return the evidence for a version: whether the file states it, and the number of matching rows."""
         return version == self._noted, sum(map(len, self._rows[version].values()))
 
     def _name_lost_changes(self, found: Salvage) -> None:
-        """Find the changes of which only a key, or an entry in an index, is left."""
+        """Find the lost changes whose key, or whose entry in an index, is still readable."""
         kept = {key[0] for key in found.rows.get("changes", {})}
         named = {row[3] for row in found.rows.get("requests", {}).values()}
         named |= {each.values[1] for each in self._unclear if each.rowid is None and _is_state(each.values)}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lpad.engine.journal.salvage.row_checksum import Value
 
 CHECKSUM = "checksum"
-"""The column that seals a row."""
+"""The column with a row's checksum."""
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "TEXT": (str,),

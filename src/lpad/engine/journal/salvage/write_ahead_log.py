@@ -35,7 +35,8 @@ class WriteAheadLog(Frozen):
     damaged: bool = False
     """Whether SQLite would ignore committed transactions."""
     unclear: bool = False
-    """Whether a wrong bit is in the number of a page or in its content, without showing in which."""
+    """Whether a wrong bit is in the number of a page or in its content, but the checksum does not show in
+    which."""
 
 
 def read_log(data: bytes, *, page_size: int = 4096, as_written: bool = True) -> WriteAheadLog:
@@ -44,7 +45,7 @@ def read_log(data: bytes, *, page_size: int = 4096, as_written: bool = True) -> 
     Args:
         data: the file's content.
         page_size: the bytes of a page, if the log's own header cannot be read.
-        as_written: whether an unclear page number is taken as written, or as its checksum requires.
+        as_written: whether a doubtful page number is read as it is written, or as its checksum requires.
     """
     if len(data) < _HEADER + _FRAME + _SMALLEST:
         return WriteAheadLog()
@@ -127,7 +128,7 @@ def _latest_salts(data: bytes, size: int, order: str) -> bytes:
 
 
 def _following(salts: bytes) -> bytes:
-    """Return the first salt of the frames that are written after those with these salts."""
+    """Return the first salt of the frames that SQLite writes after the frames with these salts."""
     return (int.from_bytes(salts[:4], "big") + 1 & 0xFFFFFFFF).to_bytes(4, "big")
 
 

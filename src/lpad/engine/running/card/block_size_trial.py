@@ -2,8 +2,8 @@
 
 The command is GetProfilesInfo with a tag list that fills a whole block of 255 bytes. It alters nothing. The
 tag of the ICCID is at the end of the list: if the line loses its end, the answer lacks the ICCIDs, however
-lenient the card is. A card without profiles proves nothing, so lpad does not
-try larger blocks with it.
+lenient the card is. The answer of a card without profiles proves nothing, so lpad does not try larger blocks
+with such a card.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def try_larger_blocks(card: Card, iccids: Collection[str], *, seconds: float) ->
     A closed port is not opened for this: it may have been returned to its owner, who would lose it again.
 
     Args:
-        card: the card; its port may be lost by this, and is then opened again when next used.
+        card: the card; the trial may close its port, which is then opened again at the next use.
         iccids: the profiles on the card.
         seconds: the time to open the card.
     """

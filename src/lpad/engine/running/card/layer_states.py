@@ -1,7 +1,8 @@
 """The states of the layers of a card's data connection, as they were last seen.
 
-Each check of a layer is reported here, and each change of a state is published once. No check is made
-for this alone, so a state is as old as the last check. After a restart of lpad, all are unknown.
+Every check of a layer reports its result here, and each change of a state is published once. lpad makes no
+check for this purpose alone, so a state is as old as the last check. After a restart of lpad, all are
+unknown.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class LayerStates:
             told: the observation in words.
         """
         cause = None if up else cause
-        with self._lock:  # also while it is published, so that the order is kept
+        with self._lock:  # The lock is also held while the state is published, so that the order is kept.
             last = self._states.get(layer)
             self._states[layer] = SeenLayer(
                 layer=layer, up=up, iccid=iccid, cause=cause, told=told, seen_at=self._now().steady

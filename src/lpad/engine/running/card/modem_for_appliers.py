@@ -31,7 +31,7 @@ class ModemDialogue(Frozen):
 
     @property
     def authentication_command(self) -> AuthenticationCommand:
-        """The command of the modem's family that takes user name and password."""
+        """The AT command with which the modem's family stores user name and password."""
         return self._lent.quirks.authentication_command
 
     @property
@@ -140,7 +140,7 @@ class ModemAtHand(Frozen):
             CardError: the port is gone, or another program uses it.
         """
         if self._card.port.loan.was_lent and not self._card.is_open:
-            yield None  # the modem is with its user, and borrowing it would end the connection
+            yield None  # the modem is in use by another program, and borrowing it would end the connection
             return
         with self._card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
             modem = None if lent is None else lent.modem

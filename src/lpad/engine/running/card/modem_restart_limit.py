@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PAUSES = (0.0, 0.0, 300.0, 1800.0, 7200.0, 6 * 3600.0, 24 * 3600.0)
-"""Seconds between two restarts, by their number; a switch and its rollback are two."""
+"""Seconds between two restarts, by the number of restarts so far; a switch and its rollback are two."""
 MOST = len(PAUSES) + 1
 """The maximum number of restarts without success; each may take several steps of the ladder."""
 
@@ -34,7 +34,7 @@ MOST = len(PAUSES) + 1
 class ModemRestarts(Frozen, kw_only=True):
     """The restarts since the modem last read the enabled profile; moments are on the journal's steady clock.
 
-    `times` counts climbs of the ladder, and `steps` their steps.
+    `times` counts the uses of the ladder, and `steps` their steps.
     """
 
     times: int = 0
@@ -89,7 +89,7 @@ class ModemRestartLimit:
         """Return whether the modem may be restarted now, and count the restart on disk.
 
         Args:
-            unwritten: whether it may be restarted even if the journal cannot be written, as for a rollback.
+            unwritten: whether a restart is allowed even if the journal cannot be written, as for a rollback.
         """
         with self._lock:
             state = self._state()

@@ -71,7 +71,7 @@ OWN_PORT = _OwnPort()
 
 
 def _unwatched(_notify: Callable[[bool], None]) -> Callable[[], None]:
-    """Report nothing, for systems without reports about ports."""
+    """Report nothing; used on systems that do not report changes of ports."""
     return lambda: None
 
 
@@ -172,7 +172,7 @@ class Card:
 
     @property
     def is_open(self) -> bool:
-        """Whether the link is open for the next command, and not only to listen."""
+        """Whether the link is open for commands, and not only to listen."""
         return self._link is not None and not self._outdated
 
     def drop(self, error: LpadError | None = None) -> None:
@@ -192,7 +192,7 @@ class Card:
     def rest(self, error: LpadError) -> None:
         """Close the link after a failure, or keep it only to hear that the modem has another card.
 
-        The next use closes a link that was kept, too: lpad has to query the modem's slots again.
+        A kept link is also closed at the next use, because lpad has to query the modem's slots again.
 
         Args:
             error: why the card cannot be used. Only a modem that has answered is listened to.
@@ -211,7 +211,7 @@ class Card:
         return link.card_report if isinstance(link, CardReporting) else NO_CARD_REPORT
 
     def forget_card_report(self) -> None:
-        """Forget them, because the card was read since, or because they are followed up."""
+        """Forget the indications, because the card was read since, or because lpad now follows them up."""
         link: object = self._link
         if isinstance(link, CardReporting):
             link.forget_card_report()
@@ -255,7 +255,7 @@ class Card:
             raise
 
     def ask_modem(self, ask: Callable[[LentModem | None], _T], *, deadline: Deadline) -> _T:
-        """Ask the modem before the card is changed; once more if its port has disappeared or is silent.
+        """Ask the modem before the card is changed; ask once more if its port has disappeared or is silent.
 
         Args:
             ask: gets the modem, or None if there is none.
@@ -313,9 +313,8 @@ class Card:
     def keep_session(self, euicc: Euicc, eid: str) -> None:
         """Keep the present session open at its end, for `resume_session` right after the change.
 
-        Any other session ends it first. It is not kept if something else than lpad's questions to the modem
-        may come between: an applier or a hook may reset the modem, and with two eUICCs on one port, the other
-        one may have its turn.
+        Any other session ends it first. The session is not kept if it could be disturbed: an applier or a
+        hook may reset the modem, and with two eUICCs on one port, the other one may have its turn.
 
         Args:
             euicc: the session's.
@@ -327,7 +326,7 @@ class Card:
             self._to_keep = (euicc, eid)
 
     def end_session(self, error: LpadError | None = None) -> bool:
-        """Close the session that was kept open or is to be kept; return whether one was.
+        """Close the session that was kept open or is to be kept; return whether there was one.
 
         Args:
             error: why it is closed, if there is a reason (see `drop`).
@@ -350,8 +349,8 @@ class Card:
             try:
                 isdr = stack.enter_context(self._enter(deadline=deadline))
             except CardUnreachable as error:
-                # The modem's own answer does not mean that the port disappeared; and without remaining
-                # time, reopening would only fail.
+                # An answer of the modem shows that the port still exists, and reopening it without remaining
+                # time would only fail.
                 if not was_open or "modem_error" in error.details or deadline.passed:
                     raise
                 log.info("%s: %s; reopening it", self.port.name, error)

@@ -82,7 +82,7 @@ class RegistrationQuery:
     def _put(self, what: Callable[[], object], deadline: Deadline, *, urgent: bool) -> object:
         """Have the worker's thread answer a question between two changes."""
         with self._lock:
-            # A query that even an idle card did not answer would fail now, too.
+            # A query that was not answered while the card was idle would fail now, too.
             urgent = urgent and self._tells
             if self._busy:
                 self._refused()
@@ -104,7 +104,7 @@ class RegistrationQuery:
         """Refuse queries until `accept`, because a change begins. Call it with the lock held.
 
         Args:
-            urgent: even urgent queries, because the worker ends.
+            urgent: whether to refuse urgent queries, too, because the worker ends.
         """
         self._busy = True
         if urgent or not self._urgent:

@@ -28,7 +28,7 @@ class AwaitingAnswer:
         return min((run.answer_by for run in self._runs.values() if run.answer_by is not None), default=None)
 
     def take_due(self) -> list[Run]:
-        """Remove and return those without an answer in time."""
+        """Remove and return the runs that were not answered in time."""
         present = time.monotonic()
         due = [run for run in self._runs.values() if run.answer_by is not None and run.answer_by <= present]
         return [run for each in due if (run := self.take(each.change.id)) is not None]

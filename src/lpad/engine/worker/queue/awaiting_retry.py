@@ -44,11 +44,11 @@ class AwaitingRetry:
 
     @property
     def due_at(self) -> float | None:
-        """When the next one continues, in monotonic time; None: at an event only."""
+        """When the next run continues, in monotonic time; None: only when an event occurs."""
         return min(self._due.values(), default=None)
 
     def take_due(self) -> list[Run]:
-        """Remove and return those that continue now, in the order of their requests."""
+        """Remove and return the runs that continue now, in the order of their requests."""
         present = time.monotonic()
         due = sorted(change_id for change_id, at in self._due.items() if at <= present)
         return [run for change_id in due if (run := self.take(change_id)) is not None]
@@ -89,7 +89,7 @@ class AwaitingRetry:
         return run, wait
 
     def put_off(self) -> list[Run]:
-        """Restart the wait of those that wait for a time without switches; return them."""
+        """Restart the wait of the runs that wait for a time without switches; return these runs."""
         waiting = []
         for change_id, run in self._runs.items():
             pause = run.change.pause
@@ -99,7 +99,7 @@ class AwaitingRetry:
         return waiting
 
     def release(self, *reasons: PauseReason) -> None:
-        """Continue those that waited for one of these reasons, except those just tried."""
+        """Continue the runs that waited for one of these reasons, except those that were just tried."""
         present = time.monotonic()
         for change_id, run in self._runs.items():
             pause = run.change.pause

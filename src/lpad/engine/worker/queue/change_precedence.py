@@ -40,7 +40,8 @@ def rank(run: Run, *, card: Snapshot, others: Iterable[Change]) -> Rank:
 def _is_expected(switch: Change, card: Snapshot, others: Iterable[Change]) -> bool:
     """Whether a switch is to a profile that an earlier download may be about to install.
 
-    An unread card counts as having the profile, so that a switch never waits because of a guess.
+    A card that was not read counts as having the profile, so that a switch never waits because of an
+    assumption.
     """
     wanted = switch.params.iccid if isinstance(switch.params, ProfileParams) else None
     if card.state is not CardState.READY or wanted is None or not card.listed.lacks_name(wanted):

@@ -186,7 +186,7 @@ class ChangeQueue:
             for run in self._asked.take_due():
                 try:
                     error: LpadError = download_answers.unanswered(run)
-                except Exception as mistake:  # the others must end, too
+                except Exception as mistake:  # the other changes must end, too
                     log.exception("change %d: internal-error", run.change.id)
                     error = internal_error("waiting for an answer", mistake)
                 run.fail(error)
@@ -218,7 +218,7 @@ class ChangeQueue:
                 run.renew()
                 try:
                     run.awaits_turn()
-                except Exception:  # only the measured time is wrong then
+                except Exception:  # in this case only the measured time is wrong
                     log.exception("change %d: internal-error", run.change.id)
                 self._queue.append(run)
 
@@ -239,7 +239,7 @@ class ChangeQueue:
         """
         self._queue.appendleft(run)
         following = self.next()
-        assert following is not None, "one was just queued"
+        assert following is not None, "a run was just queued"
         return following
 
     @property

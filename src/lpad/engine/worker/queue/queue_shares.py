@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 ROOT = 0
 
 PLACES = 200
-"""Places in the queue of one card. A user may have at most as many changes as there are free places: one user
-alone gets half of them, and the next one shares the other half."""
+"""Places in the queue of one card. A user may have at most as many changes as there are free places, so one
+user alone gets half of the places, and the next user half of the rest."""
 
 ROOT_RESERVE = 10
 """Changes that root may always have."""

@@ -102,7 +102,7 @@ _DATES = ("certificate-not-yet-valid", "certificate-expired")
 
 
 class Retry(Frozen, kw_only=True):
-    """Another attempt: the pause before it, and the notes for the next decision."""
+    """Another attempt: the pause before the attempt, and the notes for the next decision."""
 
     pause: Pause
     notes: Noting
@@ -179,7 +179,7 @@ def retry_after(
         tried={**notes.tried, course.value: taken},
         due=None if at_once_when_it_comes else moment.steady + wait,
     )
-    if tried.begun or not unset:  # if the clock was not set, no attempt was made yet
+    if tried.begun or not unset:  # while the clock is not set, no attempt is made
         noted |= tried.noted(moment.ran, counts=not (patient and course is Course.NETWORK))
     return Retry(
         pause=Pause(
