@@ -130,6 +130,8 @@ class _Places:
         folder = self._run.place(name)
         command = [
             *(sys.executable, "-m", "pytest", "-q", "-p", "hil.plugin", "-p", "no:cacheprovider"),
+            # a developer's environment has this plugin; its import takes half a second of processor time
+            *("-p", "no:schemathesis"),
             *("--bench", os.fspath(self._file.path), "--place", name, "--evidence", os.fspath(folder)),
             *("-o", f"junit_suite_name={name}", "-o", "timeout=0", *selection, os.fspath(CASES)),
         ]

@@ -8,6 +8,7 @@ import copy
 import json
 import logging
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
@@ -353,7 +354,7 @@ def test_each_timeout_has_its_setting() -> None:
 @pytest.mark.parametrize("name", Timeouts.__struct_fields__)
 def test_each_timeout_is_kept(name: str) -> None:
     """Something in the engine reads each timeout; one that is only passed on has no effect."""
-    assert {(name, "timeouts"), (name, "_timeouts")} & READ
+    assert {(name, "timeouts"), (name, "_timeouts")} & _reads()
 
 
 @pytest.mark.parametrize(
@@ -366,9 +367,10 @@ def test_each_timeout_is_kept(name: str) -> None:
 )
 def test_each_passed_on_setting_is_read(class_: type, name: str) -> None:
     """Each field that the daemon passes to the engine and to servers is read by something below it."""
-    assert name in {read for read, _ in READ}, class_
+    assert name in {read for read, _ in _reads()}, class_
 
 
+@cache
 def _reads() -> set[tuple[str, str]]:
     """Return the names of all attributes that are read below the settings, each with that of its owner."""
     trees = [
@@ -386,6 +388,3 @@ def _reads() -> set[tuple[str, str]]:
 
 def _named(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-
-
-READ = _reads()

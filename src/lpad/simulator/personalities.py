@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,7 @@ def _modem_personality(settings: dict[str, Any]) -> ModemPersonality:
         raise InvalidValue(f"the simulated modem's habits: {error}") from error
 
 
+@cache
 def _table() -> dict[str, Any]:
     table: dict[str, Any] = yaml.safe_load(_TABLE.read_text(encoding="utf-8"))
     return table
