@@ -66,7 +66,7 @@ def test_a_switch_that_is_not_confirmed_is_taken_back(gateway: Gateway) -> None:
     ],
 )
 def test_a_guard_that_can_t_be_is_refused(gateway: Gateway, guard: Any) -> None:
-    """The refusal comes before a change is created."""
+    """A guard that cannot be checked is refused before a change is created."""
     answer = gateway.http.post(f"{PROFILES}/{SECOND}/enable", json={"guard": guard})
     assert (answer.status_code, answer.json()["kind"]) == (400, "invalid-value")
     assert gateway.get("/v1/changes")["changes"] == []

@@ -54,7 +54,7 @@ def test_numbers_too_long_are_the_callers_mistake(gateway: Gateway, query: str) 
 
 @pytest.mark.parametrize("ending", [DIGITS, "1%0Adata: {}", "1%0D%0Aevent: change", "x"])
 def test_an_unassigned_event_id_begins_a_new_stream(gateway: Gateway, ending: str) -> None:
-    """The stream begins with an ID of its own, and reports that events are lost."""
+    """After an event ID that was never assigned, a stream begins with another ID and reports lost events."""
     gateway.http.post(f"/v1/euiccs/{CARD}/refresh?wait=120")
     with gateway.http.stream("GET", "/v1/events") as response:
         run = next(response.iter_lines()).removeprefix("id: ").partition("-")[0]
@@ -68,7 +68,7 @@ def test_an_unassigned_event_id_begins_a_new_stream(gateway: Gateway, ending: st
 
 
 def test_a_mistake_of_lpads_shows_no_secret(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The answer names the kind of exception, not its text."""
+    """After a fault in lpad, the answer names the kind of exception, not its text, which may be secret."""
 
     def fail(*_: object, **__: object) -> None:
         raise ValueError("SECRET-MATCHING-ID")

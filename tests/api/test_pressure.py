@@ -76,7 +76,7 @@ def test_a_client_that_hangs_up_is_not_an_error(
 
 
 def test_an_upgrade_that_is_offered_is_ignored(gateway: Gateway, caplog: pytest.LogCaptureFixture) -> None:
-    """The request is answered like any other (RFC 9110, 7.8), and no library writes advice to the log."""
+    """A request that offers an upgrade is answered as usual (RFC 9110, 7.8), without advice in the log."""
     for upgrade in (b"websocket", b"h2c"):
         with connect(gateway) as made:
             made.sendall(SYSTEM[:-2] + b"Connection: Upgrade\r\nUpgrade: " + upgrade + b"\r\n\r\n")
@@ -132,7 +132,7 @@ def test_half_open_connections_are_closed(gateway: Gateway, monkeypatch: pytest.
 
 
 def test_a_body_that_stops_in_the_middle(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The handler does not wait for the rest forever, and the log does not report an error of lpad's."""
+    """If a body stops in the middle, its handler does not wait forever, and the log reports no fault."""
     monkeypatch.setattr(connection, "SPEAKING", 0.5)
     with connect(gateway) as half:
         half.sendall(
@@ -160,7 +160,7 @@ def test_an_endless_body(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("one", [b"X-Flood: " + b"a" * 1000 + b"\r\n", b"X: " + b"a" * 1_000_000])
 def test_a_flood_of_headers(gateway: Gateway, one: bytes) -> None:
-    """A head is read up to its limit; the answer is a problem, and the connection is closed."""
+    """If a request has too many headers, the answer is a problem, and the connection is closed."""
     with connect(gateway) as flood:
         flood.sendall(b"GET /v1/system HTTP/1.1\r\nHost: lpad\r\n")
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
@@ -170,7 +170,7 @@ def test_a_flood_of_headers(gateway: Gateway, one: bytes) -> None:
 
 
 def test_an_unread_stream_is_closed(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Events for such a stream do not pile up: the queue is limited, and the connection is finally closed."""
+    """For an unread stream, the queue of events is limited, and the connection is closed in the end."""
     monkeypatch.setattr(connection, "LISTENING", 0.5)
     hub = gateway.lab.engine._hub
     with connect(gateway) as deaf:

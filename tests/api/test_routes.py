@@ -91,14 +91,14 @@ def test_the_whole_life_of_a_profile(gateway: Gateway) -> None:
 
 
 def test_an_iccid_may_be_written_as_modems_do(gateway: Gateway) -> None:
-    """The padding F is ignored, in paths too."""
+    """An ICCID with the padding F, as modems write it, is accepted, in paths, too."""
     done(download(gateway))
     assert gateway.get(f"{EUICC}/profiles/{FIRST}F")["iccid"] == FIRST
     problem(gateway.http.get(f"{EUICC}/profiles/89F3"), 400, "invalid-value")
 
 
 def test_a_change_is_accepted_immediately(gateway: Gateway) -> None:
-    """Without wait the answer is 202 with the change and its location."""
+    """Without `wait`, a request for a change gets 202 immediately, with the change and its location."""
     response = gateway.http.post(f"{EUICC}/refresh")
     assert response.status_code == 202
     change = response.json()
@@ -113,7 +113,7 @@ def test_a_change_is_accepted_immediately(gateway: Gateway) -> None:
 
 
 def test_a_change_waits_for_an_answer(gateway: Gateway) -> None:
-    """The wait ends when the change asks its question; the answer lets the change continue."""
+    """A request with `wait` returns when the change asks a question; the answer lets the change continue."""
     response = download(gateway, order={"confirmation_code": "code-1234"})
     assert response.status_code == 202
     change = response.json()
@@ -296,7 +296,7 @@ def test_garbage_in_the_place_of_http(gateway: Gateway) -> None:
 
 
 def test_the_openapi_document_names_every_route(gateway: Gateway) -> None:
-    """The document is made from the table, with a schema for each body and answer."""
+    """The OpenAPI document has every route of the table, with a schema for each body and answer."""
     document = gateway.get("/v1/openapi.json")
     operations = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     assert operations == {(route.method, route.path) for route in ROUTES}

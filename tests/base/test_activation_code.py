@@ -73,7 +73,7 @@ def test_case_and_blanks(text: str) -> None:
 
 
 def test_the_matching_id_keeps_its_case() -> None:
-    """Some operators issue matching IDs in small letters."""
+    """A matching ID keeps its case, because some operators issue them in lower case."""
     assert ActivationCode.parse("1$smdp.gsma.com$aBc-1").matching_id == "aBc-1"
 
 
@@ -132,13 +132,13 @@ def test_any_text_is_a_code_or_refused(text: str) -> None:
 
 
 def test_logs_do_not_show_the_matching_id() -> None:
-    """The form for logs names the server alone."""
+    """The form of an activation code for logs has only the server, not the matching ID."""
     code = ActivationCode.parse(f"LPA:1$smdp.gsma.com${TOKEN}${OID}$1")
     assert code.redacted() == "LPA:1$smdp.gsma.com$…"
 
 
 def test_a_plus_in_a_link_stays_one() -> None:
-    """In a link's query a '+' often means a blank; a matching ID may begin with one."""
+    """A '+' in a link stays unchanged, because a matching ID may begin with it."""
     link = "https://esimsetup.apple.com/esim_qrcode_provisioning?carddata=LPA:1$smdp.gsma.com$+a%2Bb"
     assert ActivationCode.parse(link).matching_id == "+a+b"
 
@@ -176,6 +176,6 @@ def test_a_link_without_a_code_is_refused(link: str) -> None:
 
 
 def test_a_text_without_end_is_refused() -> None:
-    """A page that was pasted in place of a code costs nothing to refuse."""
+    """A very long text, such as a pasted page, is refused without being read."""
     with pytest.raises(InvalidActivationCode, match="4096"):
         ActivationCode.parse("x" * 5000)

@@ -70,7 +70,7 @@ def test_descriptor_is_given_back() -> None:
 
 
 def test_deadline_carries_it_on() -> None:
-    """Every part of a deadline ends with the whole; a deadline without a cancellation passes every check."""
+    """A part of a deadline ends with the whole; a deadline without a cancellation passes every check."""
     cancellation = Cancellation()
     whole = Deadline.after(60, cancellation=cancellation)
     parts = [whole, whole.within(1), whole.later(5), whole.later(5).within(1)]

@@ -34,14 +34,14 @@ def types_below(type_: type[Frozen]) -> Iterator[type[Frozen]]:
 
 
 def test_a_hidden_field_is_not_shown() -> None:
-    """Otherwise a log line or an error might contain it."""
+    """`repr` omits a hidden field, which a log line or an error might otherwise contain."""
     account = Account(name="ada", password="sesame")
     assert repr(account) == "Account(name='ada')"
     assert account == Account(name="ada", password="sesame") != Account(name="ada")
 
 
 def test_a_field_never_changes() -> None:
-    """Two threads may share the value."""
+    """A field of a frozen type cannot be changed, so two threads may share the value."""
     account = Account(name="ada")
     with pytest.raises(AttributeError):
         account.name = "bob"  # type: ignore[misc]  # what the test is about
@@ -49,7 +49,7 @@ def test_a_field_never_changes() -> None:
 
 
 def test_each_hidden_name_is_a_field() -> None:
-    """A field that was renamed would be shown."""
+    """Each name in HIDDEN is a field, because a renamed field would otherwise be shown."""
     for found in pkgutil.walk_packages(lpad.__path__, "lpad."):
         if not found.name.startswith(APART):
             import_module(found.name)

@@ -37,18 +37,18 @@ def test_eid_check_digits(first: str) -> None:
 
 
 def test_eid_with_wrong_check_digits_is_still_one() -> None:
-    """Some test cards have wrong check digits, so such an EID is accepted."""
+    """An EID with wrong check digits is accepted, because some test cards have such EIDs."""
     assert not Eid.parse(TEST_EID[:-1] + "6").check_digits_right
 
 
 def test_eid_as_people_write_it() -> None:
-    """Blanks and dashes are ignored."""
+    """Blanks and dashes in an EID are ignored."""
     assert str(Eid.parse("8904 9032-1234 5123 4512 3456 7890 1235\n")) == TEST_EID
 
 
 @pytest.mark.parametrize("text", ["", TEST_EID[:-1], TEST_EID + "0", TEST_EID[:-1] + "F", "٣" * 32])
 def test_invalid_eids_are_refused(text: str) -> None:
-    """Another number of digits, or other digits than 0 to 9, is refused."""
+    """An EID with another number of digits, or other digits than 0 to 9, is refused."""
     with pytest.raises(InvalidValue):
         Eid.parse(text)
 
@@ -98,7 +98,7 @@ def test_iccid_as_modems_report_it() -> None:
     "text", ["", "F", "8" * 21, "8949F49999999990098", "F89", "89494499999999900X8", "٣" * 19]
 )
 def test_invalid_iccids_are_refused(text: str) -> None:
-    """Other lengths, and F anywhere but at the end, are refused."""
+    """An ICCID of another length, or with F anywhere but at the end, is refused."""
     with pytest.raises(InvalidValue):
         Iccid.parse(text)
 
@@ -107,7 +107,7 @@ def test_invalid_iccids_are_refused(text: str) -> None:
     "data", ["", "98" * 9, "98" * 11, "FF" * 10, "98F01032547698103214", "FFFFFFFFFFFFFFFFFF1F"]
 )
 def test_bytes_that_are_not_an_iccid(data: str) -> None:
-    """Other lengths, nothing but padding, and F before a digit are malformed."""
+    """Bytes of another length, of nothing but padding, or with F before a digit are not an ICCID."""
     with pytest.raises(MalformedError):
         Iccid.from_bytes(bytes.fromhex(data))
 
@@ -125,7 +125,7 @@ def test_an_aid_has_5_to_16_bytes() -> None:
 
 @pytest.mark.parametrize(("version", "data"), [(2, "539260111032541F"), (3, "53926011103254F1")])
 def test_imei_in_both_encodings(version: int, data: str) -> None:
-    """The check digit's place differs between versions 2 and 3; both are read."""
+    """An IMEI is read in the encodings of versions 2 and 3, which differ in the place of the check digit."""
     assert IMEI_OF_THE_SPECIFICATION.to_bytes(rsp_version=version).hex().upper() == data
     assert Imei.from_bytes(bytes.fromhex(data)) == IMEI_OF_THE_SPECIFICATION
 
@@ -147,14 +147,14 @@ def test_the_tac_is_the_first_8_digits_with_swapped_nibbles() -> None:
 
 @pytest.mark.parametrize("text", ["", "35290611012345"[:13], "352906110123452", "35290611012345x", "3" * 17])
 def test_invalid_imeis_are_refused(text: str) -> None:
-    """Another number of digits, or a wrong check digit, is refused."""
+    """An IMEI with another number of digits, or a wrong check digit, is refused."""
     with pytest.raises(InvalidValue):
         Imei.parse(text)
 
 
 @pytest.mark.parametrize("data", ["", "53926011103254", "5392601110325AAA", "FFFFFFFFFFFFFFFF"])
 def test_bytes_that_are_not_an_imei(data: str) -> None:
-    """Another length, or no digits, is malformed."""
+    """Bytes of another length, or that are not digits, are not an IMEI."""
     with pytest.raises(MalformedError):
         Imei.from_bytes(bytes.fromhex(data))
 

@@ -29,7 +29,7 @@ def test_each_method_is_that_of_the_compiled_pattern() -> None:
 
 
 def test_each_pattern_can_be_compiled() -> None:
-    """Otherwise a mistake in a pattern would show only when a program first uses it."""
+    """Every lazy pattern can be compiled; a mistake would otherwise show only at its first use."""
     for found in pkgutil.walk_packages(lpad.__path__, "lpad."):
         if not found.name.startswith(APART):
             import_module(found.name)

@@ -78,6 +78,6 @@ def test_a_server_may_name_itself_without_its_port() -> None:
 
 
 def test_the_usual_port_is_not_written() -> None:
-    """Port 443 is left out of the text."""
+    """The text of a server address omits port 443."""
     assert str(ServerAddress.parse("smdp.example.com:443")) == "smdp.example.com"
     assert str(ServerAddress.parse("smdp.example.com:444")) == "smdp.example.com:444"

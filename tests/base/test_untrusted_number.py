@@ -30,7 +30,7 @@ def test_invalid_whole_numbers_are_refused(text: str) -> None:
 
 
 def test_whole_numbers_within_their_bounds_are_read() -> None:
-    """The bounds belong to the range, and a minus sign is accepted if the range has negative numbers."""
+    """A number equal to a bound is read; a minus sign is accepted if the range has negative numbers."""
     assert whole_number("0", most=65535) == 0
     assert whole_number("00443", most=65535) == 443
     assert whole_number("65535", most=65535) == 65535
@@ -47,7 +47,7 @@ def test_invalid_hexadecimal_numbers_are_refused(text: str) -> None:
 
 
 def test_hexadecimal_numbers_are_read_in_either_case() -> None:
-    """Either case is taken, up to the bound."""
+    """Hexadecimal numbers are read in either case, up to the bound."""
     assert hexadecimal_number("fF", most=0xFF) == 0xFF
 
 

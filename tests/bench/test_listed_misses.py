@@ -14,7 +14,7 @@ SECTION = (
 
 
 def test_the_section_is_read() -> None:
-    """Only the rows of the section count, and a value may have a thousands separator."""
+    """Only rows of the section on missed goals are read; a value may have a thousands separator."""
     assert listed_misses(SECTION) == {"lines": 1042.0}
 
 
@@ -46,7 +46,7 @@ def test_a_listed_figure_may_not_get_worse(measured: float, spread: float, *, fa
 
 
 def test_an_unlisted_miss_fails() -> None:
-    """The sentence names the figure and its value."""
+    """A missed goal that is not listed fails the check, with its figure and value."""
     assert "other: 3 calls misses its goal" in str(verdict(at_most("other", 3, 2, "calls"), {"lines": 1.0}))
 
 

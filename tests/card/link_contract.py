@@ -37,7 +37,7 @@ class Rig:
 
 
 def soon() -> Deadline:
-    """Enough time for successful calls, even on a busy machine."""
+    """Return a deadline that suffices for successful calls, even on a busy machine."""
     return Deadline.after(30)
 
 

@@ -84,7 +84,7 @@ def kind_that_answers(link: Link) -> str | None:
 
 
 def test_the_port_of_the_settings_is_used_if_it_works(ports: Ports) -> None:
-    """The other port stays closed, so that it belongs to other programs."""
+    """If the port of the settings works, the other port stays closed, so that other programs can use it."""
     ports.control()
     link = ports.way().open_link(soon())
     assert kind_that_answers(link) == ports.kind
@@ -95,7 +95,7 @@ def test_the_port_of_the_settings_is_used_if_it_works(ports: Ports) -> None:
 def test_a_port_that_refuses_is_replaced_and_this_is_remembered(
     ports: Ports, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The second opening, after a restart of lpad, does not ask the refusing port again."""
+    """If one port refuses, lpad uses the other; after a restart it does not ask the refusing port again."""
     modem = ports.control(refuses=True)
     link = ports.way().open_link(soon())
     assert kind_that_answers(link) == "csim"
@@ -140,7 +140,7 @@ def test_a_silent_port_is_replaced(ports: Ports) -> None:
 
 
 def test_a_vanished_port_is_replaced_until_it_is_back(ports: Ports) -> None:
-    """A vanished port has not refused, so the next opening uses it again."""
+    """A vanished port is replaced; it has not refused, so the next opening uses it again."""
     modem = ports.control()
     link = ports.way().open_link(soon())
     assert kind_that_answers(link) == ports.kind
@@ -154,7 +154,7 @@ def test_a_vanished_port_is_replaced_until_it_is_back(ports: Ports) -> None:
 
 
 def test_a_failure_within_a_session_changes_no_port(ports: Ports) -> None:
-    """The session ends with its error, and only the next one uses the other port."""
+    """A failure within a session ends the session with its error; only the next one uses the other port."""
     modem = ports.control()
     link = ports.way().open_link(soon())
     with isdr_session(link, deadline=soon()) as isdr:
@@ -167,7 +167,7 @@ def test_a_failure_within_a_session_changes_no_port(ports: Ports) -> None:
 
 
 def test_a_port_in_use_is_not_replaced(ports: Ports) -> None:
-    """Another program holds the port and would steal answers; the error names that program."""
+    """A port that another program uses is not replaced; the error names that program."""
     ports.control()
     way = ports.way()
     holder = way.open_link(soon())
@@ -178,7 +178,7 @@ def test_a_port_in_use_is_not_replaced(ports: Ports) -> None:
 
 
 def test_if_no_port_reaches_the_card_the_error_is_that_of_the_first(tmp_path: Path) -> None:
-    """The error is that of the port in the settings, because that is the one to repair."""
+    """If no port reaches the card, the error is that of the settings' port, which the user can repair."""
     card = ScriptedCard(applications=())
     with (
         PtyModem(card, path=tmp_path / "ttyUSB2") as at,
@@ -199,7 +199,7 @@ def ask_modem(link: Link) -> None:
 
 
 def test_a_port_that_is_silent_for_the_modem_comes_last_once(ports: Ports) -> None:
-    """The next opening uses the other port, and the one after it the settings' port again."""
+    """After silence in use, the next opening uses the other port, and the one after it the settings' port."""
     modem = ports.control()
     way = ports.way()
     link = way.open_link(soon())

@@ -186,7 +186,7 @@ def test_a_taken_reader_does_not_end_the_search(bench: Bench) -> None:
 
 
 def test_the_reader_is_free_after_close(bench: Bench) -> None:
-    """Closing gives the reader back immediately."""
+    """When a link is closed, its reader is released immediately."""
     open_pcsc_link(FIRST, deadline=soon()).close()
     with other_program("alone"):
         pass
@@ -284,7 +284,7 @@ def test_a_reset_while_a_channel_is_opened(
 def test_resets_without_end_while_a_channel_is_opened(
     shared: PcscLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The attempts are limited; the error names the other program's resets, and allows another attempt."""
+    """If others keep resetting the card, lpad stops after some attempts, with an error that names this."""
     assert works(shared)
     monkeypatch.setattr(scard, "SCardTransmit", lambda *_: (PROTO_MISMATCH - (1 << 32), []))
     with pytest.raises(CardBusy, match="the card was reset meanwhile") as refused:
@@ -423,7 +423,7 @@ def test_a_shared_card_that_was_lost_is_reset(mute: MuteCard, shared: PcscLink) 
 
 
 def test_a_silent_card_that_is_pulled(bench: Bench, mute: MuteCard, link: PcscLink) -> None:
-    """Pulling a card ends the call that waits for it."""
+    """If a silent card is pulled, the call that waits for it ends."""
     mute.mute.set()
     caught: list[CardUnreachable] = []
 

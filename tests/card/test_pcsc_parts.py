@@ -91,7 +91,7 @@ def test_without_any_reader_the_error_states_this() -> None:
     ],
 )
 def test_codes_become_errors(code: int, kind: type[CardError], words: str) -> None:
-    """Each code has a meaning and a remedy, and is in the details."""
+    """The error for each PC/SC code has a meaning and a remedy, and the code in its details."""
     error = failure(code, "connecting")
     assert type(error) is kind
     assert str(error).startswith("connecting: ")
@@ -100,7 +100,7 @@ def test_codes_become_errors(code: int, kind: type[CardError], words: str) -> No
 
 
 def test_which_errors_end_a_connection() -> None:
-    """A reader in use can be tried again; a removed card needs a new connection."""
+    """After an error about a reader in use, the connection works; after a removed card, it does not."""
     assert not is_lost(failure(0x8010000B, ""))
     assert not is_lost(failure(0x80100004, ""))
     assert is_lost(failure(0x80100069, ""))
@@ -146,7 +146,7 @@ def test_results_and_exceptions_return_to_the_caller() -> None:
 
 
 def test_an_overdue_call_is_abandoned() -> None:
-    """The caller continues; the thread cleans up and ends when the call returns."""
+    """The caller of an overdue call continues; the thread cleans up and ends when the call returns."""
     returns, left = threading.Event(), threading.Event()
     thread = CallThread("calls", farewell=left.set)
     with pytest.raises(OverdueError):

@@ -33,7 +33,7 @@ def test_a_modems_port_opens_its_link() -> None:
 
 @pytest.mark.parametrize("port", [ModemPort(path="/dev/gone"), ReaderPort(reader="no such reader")])
 def test_a_port_that_is_not_there_is_named(port: Port, tmp_path: Path) -> None:
-    """The error names the port or reader that could not be opened."""
+    """If a port or reader does not exist, the error names it."""
     way = port.way(memory=None, folder=tmp_path, watch=PortWatch())
     with pytest.raises(CardUnreachable):
         way.open_link(soon())

@@ -53,7 +53,7 @@ def test_the_report_names_reader_and_protocol(atr: bytes, kind: str) -> None:
 
 
 def test_both_euiccs_of_a_card_are_shown() -> None:
-    """The AIDs distinguish them."""
+    """In a reader, too, the report shows both eUICCs of a card, which their AIDs distinguish."""
     slot = Slot()
     slot.card = TwoElements(applications=(bytes(ESTK_SE0), bytes(ESTK_SE1)))
     with PrivatePcscd() as pcscd, VirtualReaderCard(slot, port=pcscd.port):

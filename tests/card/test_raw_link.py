@@ -154,7 +154,7 @@ def test_an_early_answer_ends_the_command(slot: Slot) -> None:
 
 
 def test_a_channel_number_out_of_range_is_malformed(slot: Slot) -> None:
-    """Channel 0 or 20 in a card's answer is refused."""
+    """If a card opens channel 0 or 20, its answer counts as malformed."""
     slot.free_channels[:] = [20]
     with pytest.raises(CardMalformed, match="1 to 19"):
         RawLink(slot, device=BenchDevice()).open_channel((ISD_R,), deadline=soon())
@@ -185,14 +185,14 @@ def test_a_closed_channel_is_not_used(slot: Slot) -> None:
 
 
 def test_closing_the_link_closes_the_device(slot: Slot) -> None:
-    """The device is closed with the link."""
+    """When a link is closed, its device is closed."""
     device = BenchDevice()
     RawLink(slot, device=device).close()
     assert device.closed == 1
 
 
 def test_select_is_repeated_with_the_length_that_the_card_asks_for() -> None:
-    """A card may answer SELECT with 6Cxx; it is then selected with that Le."""
+    """If a card answers SELECT with 6Cxx, lpad repeats SELECT with that Le."""
 
     class Exact(Slot):
         def transmit(self, apdu: bytes, *, deadline: Deadline | None = None) -> bytes:

@@ -41,7 +41,7 @@ def test_a_guard_that_is_met(two: Terminal, listener: int) -> None:
 
 
 def test_a_guard_that_is_not_met(two: Terminal) -> None:
-    """The command has its own exit code, and a sentence that states what was seen and what is enabled now."""
+    """If a guard is not met, the command ends with its own exit code, and states what was observed."""
     failed = two.lpactl("enable", "Second", "--guard", "tcp:127.0.0.1:1@lo", "--within", "2")
     assert failed.code == exit_codes.TAKEN_BACK
     assert "connection refused" in failed.err

@@ -168,7 +168,7 @@ def test_a_change_that_waits_for_an_answer_holds_nobody_up(terminal: Terminal) -
 
 
 def test_a_change_is_taken_back(terminal: Terminal) -> None:
-    """--no-wait returns immediately, and cancel ends the change."""
+    """With --no-wait, a command returns immediately, and `lpactl cancel` ends its change."""
     code = terminal.lab.code(terminal.lab.order())
     assert terminal.lpactl("download", code, "--confirm", "--no-wait").ok().out.startswith("change 1: ")
     assert "cancelled" in terminal.lpactl("cancel", "1").ok().out
@@ -297,7 +297,7 @@ class TestOnATerminal:
         assert f"{FIRST}  First" in shown
 
     def test_a_deletion_is_asked_about(self, terminal: Terminal) -> None:
-        """'n' leaves the profile where it is."""
+        """If the user answers 'n' to the question before a deletion, the profile stays."""
         terminal.lab.install()
         code, shown = self.converse([*terminal.command, "delete", "First"], [("used up.", "n")])
         assert code == exit_codes.NEEDS_PEOPLE

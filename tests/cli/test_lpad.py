@@ -107,7 +107,7 @@ def test_check_config_checks_platforms(tmp_path: Path) -> None:
 
 
 def test_the_daemon_loads_no_simulator_and_no_rich() -> None:
-    """Modules that the daemon does not need use none of its memory."""
+    """The daemon loads neither a simulator nor rich."""
     script = "import sys, lpad.cli.lpad, lpad.daemon.daemon; print('\\n'.join(sys.modules))"
     loaded = set(run([sys.executable, "-c", script]).ok().out.split())
     for name in ("rich", "asn1tools", "httpx", "lpad.client", "lpad.simulator"):

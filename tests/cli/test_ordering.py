@@ -178,7 +178,7 @@ EID = "89049032123451234512345678901235"
 
 
 def test_an_order_that_an_sm_ds_lists(folder: Path, tmp_path: Path) -> None:
-    """The event has the order's matching ID, and the root's event leads to the alternative SM-DS."""
+    """The event of an order has its matching ID; the root's event leads to the alternative SM-DS."""
     near, root = tmp_path / "near", tmp_path / "root"
     for smds, address in ((near, "near.example.com"), (root, "root.example.com")):
         smds.mkdir()

@@ -73,7 +73,7 @@ assert cli.get_command(click.Context(cli), "status") is not None
 
 
 def test_lpactl_loads_what_a_command_needs() -> None:
-    """The client has a socket and h11; pictures, secrets and tables load the rest when they are used."""
+    """A command of lpactl loads the client, a socket and h11; pictures and tables load the rest."""
     modules = loaded(COMMAND)
     assert "h11" in modules
     assert modules & NOT_NEEDED == set()
@@ -81,14 +81,14 @@ def test_lpactl_loads_what_a_command_needs() -> None:
 
 
 def test_lpactl_loads_one_command() -> None:
-    """Among fourteen modules with commands, those of the others cost more than the command itself."""
+    """A command of lpactl loads only its own module, not the modules of the other commands."""
     modules = loaded(COMMAND)
     assert "lpad.cli.commands.showing_commands" in modules
     assert modules & OF_OTHER_COMMANDS == set()
 
 
 def test_lpactl_loads_no_command_before_it_is_known() -> None:
-    """So each command loads its own module, and the list of commands all of them."""
+    """The module of a command is loaded when the command is called; a list of commands loads all modules."""
     commands = [each for each in loaded("import lpad.cli.lpactl") if each.endswith("_command")]
     assert commands == ["lpad.cli.session.root_command"]
     every = (
@@ -105,7 +105,7 @@ def test_the_client_is_small() -> None:
 
 
 def test_answers_are_decoded_without_compiling_annotations() -> None:
-    """Msgspec compiles each annotation that is a string, which costs more than the answer itself."""
+    """The client's types have no annotation that is a string, which msgspec would have to compile."""
     kinds = [
         each for each in vars(views).values() if isinstance(each, type) and issubclass(each, msgspec.Struct)
     ]

@@ -40,7 +40,7 @@ def test_the_file_is_fresh() -> None:
     ("made", "source"), [(AsyncClient, Client), (AsyncWebhooks, Webhooks), (AsyncListeners, Listeners)]
 )
 def test_every_method_is_there_and_asynchronous(made: type, source: type) -> None:
-    """The names and arguments are the same."""
+    """The asynchronous client has every method of the synchronous one, with the same arguments."""
     names = [name for name, _ in inspect.getmembers(source, inspect.isfunction) if not name.startswith("_")]
     assert names
     for name in names:

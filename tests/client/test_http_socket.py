@@ -79,7 +79,7 @@ def client(tmp_path: Path) -> Client:
 
 
 def test_requests_share_a_connection(tmp_path: Path, serve: Serve) -> None:
-    """A second request needs no second connection."""
+    """A second request uses the connection of the first."""
     server = serve(lambda _number, _request: OK % (len(CARDS), CARDS))
     with client(tmp_path) as lpad:
         assert lpad.euiccs() == []
@@ -144,7 +144,7 @@ def test_a_silent_daemon_costs_the_patience(tmp_path: Path, serve: Serve) -> Non
 
 
 def test_a_head_has_a_limit(tmp_path: Path, serve: Serve) -> None:
-    """A head without an end is refused."""
+    """An answer whose head does not end is refused."""
     serve(lambda _number, _request: b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50_000)
     path = str(tmp_path / "lpad.sock")
     with closing(HttpSocket(path, patience=5)) as http, pytest.raises(ConnectionBrokenError):

@@ -86,7 +86,7 @@ def test_without_replaced_keys() -> None:
 
 
 def test_a_second_87_is_a_segment_of_its_own() -> None:
-    """Only the first element 87 in A0 is sent with the header."""
+    """A second element 87 in A0 is sent as a segment of its own; only the first is sent with the header."""
     bound = BoundProfile.parse(package(SECURE_CHANNEL, a0(CONFIGURE, KEYS), a1(STORE), a3(*LOAD)))
     assert [segment.data for segment in bound.segments[1:3]] == [a0(CONFIGURE, KEYS)[: -len(KEYS)], KEYS]
 

@@ -63,7 +63,7 @@ def test_refusal_with_everything() -> None:
 
 
 def test_refusal_without_identifier_and_message() -> None:
-    """Some servers leave both out."""
+    """A refusal without identifier and message, as some servers send, is read."""
     refusal = Answer.decode(body("Failed", {"subjectCode": "8.2.6", "reasonCode": "3.8"})).refusal
     assert refusal is not None
     assert refusal.message == ""

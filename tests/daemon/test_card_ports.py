@@ -49,14 +49,14 @@ def each_answers(ports: Iterable[CardPort]) -> None:
 
 
 def test_names_of_the_isdr_are_added(tmp_path: Path) -> None:
-    """The AIDs are the standard's, those of the settings, and those of vendors."""
+    """A card's AIDs of the ISD-R are the standard's, those of the settings, and those of vendors."""
     (port,) = card_ports(tmp_path, f"euiccs: {{a: {{port: x, aids: ['{OTHER}']}}}}")
     assert port.aids[:2] == (ISD_R, OTHER)
     assert ESTK_SE0 in port.aids
 
 
 def test_a_fallback_port_of_the_settings_is_used(tmp_path: Path) -> None:
-    """The first port is gone, and the other one reaches the card."""
+    """If the first port of the settings is gone, the fallback port reaches the card."""
     with PtyModem(ScriptedCard(answers={GET_EID: EID})) as modem:
         port, same = (
             card_ports(

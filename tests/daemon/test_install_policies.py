@@ -22,7 +22,7 @@ def read(tmp_path: Path, text: str) -> Settings:
 
 
 def test_without_a_word_it_is_lpads_own() -> None:
-    """The settings' defaults and the code's are the same."""
+    """Without settings, the install policy is lpad's default: both have the same values."""
     assert install_policies(Settings()).of("modem") == InstallPolicy()
 
 

@@ -16,12 +16,12 @@ NO_CARD = "no card is configured; run 'lpad setup'"
 
 
 def test_without_a_card() -> None:
-    """The line names the remedy for a missing card."""
+    """If no card is configured, the status line names the remedy."""
     assert status_line((), (), Configuration(), journal=JournalHealth()) == NO_CARD
 
 
 def test_a_journal_that_cannot_be_written(tmp_path: Path) -> None:
-    """The line names the journal's state and its consequence."""
+    """If the journal cannot be written, the status line names its state and the consequence."""
     journal = Journal(tmp_path / "missing" / "journal.db")
     line = status_line((), (), Configuration(), journal=journal.health)
     assert line == f"{NO_CARD}; the journal is unwritable, so lpad changes no card"
@@ -31,6 +31,6 @@ def test_a_journal_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_a_clock_that_is_not_set() -> None:
-    """The line reports that nothing is downloaded until the clock is set."""
+    """If the clock is not set, the status line reports that nothing is downloaded until it is."""
     line = status_line((), (), Configuration(), journal=JournalHealth(), clock_set=False)
     assert line == f"{NO_CARD}; the clock is not set, so lpad contacts no server"

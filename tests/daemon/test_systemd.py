@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def test_messages_reach_the_manager(tmp_path: Path) -> None:
-    """A message arrives as one datagram."""
+    """A message to the service manager arrives as one datagram."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         assert systemd.notify("READY=1", environment={"NOTIFY_SOCKET": str(tmp_path / "notify")})
@@ -26,7 +26,7 @@ def test_messages_reach_the_manager(tmp_path: Path) -> None:
 
 
 def test_abstract_addresses_are_understood() -> None:
-    """A name that begins with @ is in the abstract namespace."""
+    """A socket's name that begins with @ is understood as one in the abstract namespace."""
     name = f"lpad-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(f"\0{name}")

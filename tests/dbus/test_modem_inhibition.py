@@ -111,14 +111,14 @@ def test_an_attempt_to_connect_is_aborted(address: str) -> None:
 
 
 def test_a_connection_that_is_just_made_may_still_change(address: str) -> None:
-    """A connection that does not last is ended within milliseconds."""
+    """Lpad waits a moment for a modem that has just connected, because the connection may not last."""
     calls = asked(address, Daemons([CONNECTED, DISCONNECTING, REGISTERED]))
     assert calls == ["Managed False", "InhibitDevice"]
 
 
 @pytest.mark.parametrize("state", [1, 4, 5, DISCONNECTING])
 def test_a_change_of_state_is_awaited(address: str, state: int) -> None:
-    """Initializing, disabling, enabling and disconnecting end by themselves."""
+    """Lpad waits while the modem is initializing, disabling, enabling or disconnecting."""
     assert asked(address, Daemons([state, state, REGISTERED])) == ["Managed False", "InhibitDevice"]
 
 

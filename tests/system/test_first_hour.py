@@ -60,7 +60,7 @@ class Step:
 
 STEPS = (
     Step("After `apt install ./lpad_*.deb`, lpad runs and has no card yet:", "lpactl status", "root"),
-    Step("`lpad setup` finds it. The simulated modem is not in /dev, so it is named here:",
+    Step("`lpad setup` finds it. The simulated modem is not in /dev, so its path is given here:",
          f"lpad setup --port {SIM}/modem --yes", "root"),
     Step("The user ada is in the group lpad now. The first screen:", "lpactl status"),
     Step("A code that the shell has damaged is recognised:", "lpactl download LPA:1", code=2),

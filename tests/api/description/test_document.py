@@ -59,7 +59,7 @@ def named(schema: object) -> Iterator[str]:
 
 
 def test_the_document_has_each_operation_once() -> None:
-    """An operation's ID is the name of its function in a generated client."""
+    """Each operation ID occurs once, because it is the name of a function in generated clients."""
     assert len(OPERATIONS) == len(ROUTES)
 
 

@@ -29,13 +29,13 @@ def listed(gateway: Gateway, query: str) -> tuple[list[int], int | None]:
 
 
 def test_without_a_limit_all_are_listed(history: Gateway) -> None:
-    """The list is complete, and there is no next page."""
+    """Without a limit, the list of changes is complete, and there is no next page."""
     assert listed(history, "") == (list(range(MANY, 0, -1)), None)
 
 
 @pytest.mark.parametrize("limit", [1, 20, 30, 46])
 def test_pages_follow_each_other(history: Gateway, limit: int) -> None:
-    """Each page has `next` until there are no older changes; each change comes exactly once."""
+    """Each page of changes has `next` until there are no older ones; each change is listed exactly once."""
     found: list[int] = []
     query = f"?limit={limit}"
     while True:
@@ -49,12 +49,12 @@ def test_pages_follow_each_other(history: Gateway, limit: int) -> None:
 
 
 def test_a_page_that_ends_with_the_oldest_has_no_next(history: Gateway) -> None:
-    """A caller need not ask for an empty page."""
+    """A page that ends with the oldest change has no `next`, so a caller need not ask for an empty page."""
     assert listed(history, f"?limit={MANY}") == (list(range(MANY, 0, -1)), None)
 
 
 def test_pages_of_one_card(history: Gateway) -> None:
-    """Other cards' changes count neither for the limit nor for `next`."""
+    """In the pages of one card, other cards' changes count neither for the limit nor for `next`."""
     page, following = listed(history, "?euicc=another&limit=3")
     assert (page, following) == ([46, 44, 42], 42)
     page, following = listed(history, f"?euicc=another&limit=20&before={following}")
@@ -65,7 +65,7 @@ def test_pages_of_one_card(history: Gateway) -> None:
     "query", ["limit=0", "limit=1001", "limit=x", "before=0", "before=-1", "limit=", "before=1e3"]
 )
 def test_a_bad_page_is_refused(gateway: Gateway, query: str) -> None:
-    """The problem names the parameter."""
+    """If a parameter of the page is invalid, the problem names it."""
     answer = gateway.http.get(f"/v1/changes?{query}")
     assert answer.status_code == 400
     assert f"'{query.partition('=')[0]}'" in answer.json()["detail"]

@@ -21,7 +21,7 @@ ENABLED, INSTALLED = "org.lpad.profile.enabled.v1", "org.lpad.profile.installed.
 
 
 def test_events_come_as_they_happen_and_again_after_a_restart(lab: Lab) -> None:
-    """The ID is the number; with it, no event is missed or sent twice."""
+    """An event's ID is its number; a listener that sends it misses no event and gets none twice."""
     lab.start()
     with Gateway(lab) as gateway, listening(gateway, PATH) as events:
         start = next(events)
@@ -86,7 +86,7 @@ def test_a_filter_selects_the_events_of_a_change_or_card(lab: Lab) -> None:
 
 @pytest.mark.parametrize("form", ["", "CloudEvents", "xml"])
 def test_an_unknown_form_is_refused(gateway: Gateway, form: str) -> None:
-    """The refusal lists the known forms."""
+    """A request for an unknown form is refused, with a list of the known forms."""
     response = gateway.http.get(f"/v1/events?form={form}")
     assert response.status_code == 400
     assert response.json()["kind"] == "invalid-value"
@@ -116,7 +116,7 @@ def test_the_present_form_stays_as_it_is(lab: Lab) -> None:
 
 
 def test_every_type_is_listed_with_its_schema(gateway: Gateway) -> None:
-    """The answer matches the table of types."""
+    """The answer of /v1/event-types matches the table of types."""
     types = gateway.get("/v1/event-types")["types"]
     assert [each["type"] for each in types] == list(BY_NAME)
     assert all(

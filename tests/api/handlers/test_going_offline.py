@@ -69,7 +69,7 @@ def test_changes_that_leave_the_enabled_profile_are_done(online: Gateway) -> Non
 
 
 def test_a_card_in_a_reader_is_exempt(online: Gateway) -> None:
-    """A reader makes no data connection, so nothing goes offline."""
+    """For a card in a reader, no request is refused, because a reader makes no data connection."""
     online.lab.engine.become([online.lab.port])
     online.lab.carry_out(Kind.REFRESH)
     assert post(online, f"profiles/{FIRST}/disable").json()["state"] == "done"
@@ -96,7 +96,7 @@ def test_the_profile_is_checked_again_when_the_change_runs(online: Gateway) -> N
 
 
 def test_a_card_that_was_moved_to_a_reader_is_exempt_when_it_runs(online: Gateway) -> None:
-    """When the change begins, lpad checks again, with the place that the card then has."""
+    """When a change begins, lpad checks again where the card is; a card in a reader is then exempt."""
     lab = online.lab
     enabling = lab.submit(Kind.ENABLE, iccid=SECOND)
     change = lab.submit(Kind.DISABLE, iccid=SECOND)

@@ -108,7 +108,7 @@ def test_every_name_is_documented(gateway: Gateway) -> None:
 
 
 def test_the_library_is_loaded_with_the_first_scrape() -> None:
-    """A gateway without Prometheus pays neither memory nor time for it."""
+    """The library is loaded with the first scrape, so that a gateway without Prometheus does not load it."""
     looks = "import sys, lpad.daemon.daemon; sys.exit('prometheus_client' in sys.modules)"
     subprocess.run([sys.executable, "-c", looks], check=True)
 

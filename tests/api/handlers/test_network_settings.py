@@ -41,7 +41,7 @@ def put(gateway: Gateway, iccid: str, **body: Any) -> dict[str, Any]:
 
 
 def test_a_profile_without_settings_has_the_networks_default(gateway: Gateway) -> None:
-    """The answer reports that the profile has no settings, and gives the reason."""
+    """For a profile without settings, the answer reports this, and gives the reason."""
     shown = gateway.get(network(FIRST))
     assert (shown["given_by"], shown["apn"], shown["ip"], shown["roaming"]) == ("nothing", "", "ipv4v6", True)
     assert "default" in shown["why"]
@@ -80,7 +80,7 @@ def test_the_password_never_comes_back(gateway: Gateway) -> None:
     ],
 )
 def test_impossible_network_settings_are_refused(gateway: Gateway, body: dict[str, Any], told: str) -> None:
-    """The error names the wrong field, and nothing is stored."""
+    """If a network setting is impossible, the error names the field, and nothing is stored."""
     response = gateway.http.put(network(FIRST), json=body)
     assert (response.status_code, response.json()["kind"]) == (400, "invalid-value")
     assert told in response.json()["detail"]

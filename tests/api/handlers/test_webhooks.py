@@ -92,7 +92,7 @@ def test_test_pause_and_resume(lab: Lab, receiver: Receiver) -> None:
 
 @pytest.mark.parametrize("action", ["test", "pause", "resume", "redeliver"])
 def test_an_unknown_endpoint(gateway: Gateway, action: str) -> None:
-    """The answer lists the endpoints of the settings, or states that there are none."""
+    """The error for an unknown endpoint lists the endpoints of the settings, or states that none exist."""
     assert "none" in post(gateway, f"other/{action}", status=404)["detail"]
 
 

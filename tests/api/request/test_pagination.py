@@ -32,7 +32,7 @@ def pages(gateway: Gateway, path: str, name: str, limit: int) -> list[list[Any]]
 
 
 def test_every_list_has_a_limit_and_a_cursor() -> None:
-    """The document names both, and each answer has `next`."""
+    """For every list, the document names a limit and a cursor, and the answer has `next`."""
     written = document(ROUTES)
     lists = 0
     for path in written["paths"].values():
@@ -65,7 +65,7 @@ def test_a_list_in_pages_has_each_item_once(gateway: Gateway) -> None:
 
 
 def test_profiles_in_pages(gateway: Gateway) -> None:
-    """Profiles come in the order of the card's list."""
+    """Pages of profiles follow the order of the card's list."""
     gateway.lab.install()
     gateway.lab.install(iccid=SECOND, name="Second")
     path = f"/v1/euiccs/{CARD}/profiles"

@@ -44,6 +44,6 @@ def test_kinds_are_unique() -> None:
 
 
 def test_a_full_queue_states_when_to_come_back() -> None:
-    """The answer 429 has a Retry-After header."""
+    """If a card's queue is full, the answer 429 has a Retry-After header."""
     response = problem_response(TooManyChanges("100 changes are queued"))
     assert (response.status_code, response.headers["retry-after"]) == (429, "10")

@@ -25,7 +25,7 @@ def test_only_owner_and_group_may_connect(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_made(tmp_path: Path) -> None:
-    """The socket's folder need not be there."""
+    """If the socket's folder is missing, it is created."""
     listen(tmp_path / "run" / "lpad" / "lpad.sock").close()
     assert (tmp_path / "run" / "lpad" / "lpad.sock").exists()
 
@@ -80,7 +80,7 @@ def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
 
 
 def test_answers_carry_no_date_and_no_server_name(gateway: Gateway) -> None:
-    """For a Date header, the idle daemon would have to wake up each second."""
+    """Answers have no Date header, for which the idle daemon would have to wake up each second."""
     headers = gateway.http.get("/v1/system").headers
     assert "date" not in headers
     assert "server" not in headers

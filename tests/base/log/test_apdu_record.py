@@ -70,7 +70,7 @@ def test_a_place_that_can_not_be_written(tmp_path: Path) -> None:
 
 
 def test_a_file_that_takes_no_more(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """If the file takes no more, the record ends and the work with the card continues."""
+    """If the file cannot be written any more, the record ends, and the work with the card continues."""
     record_apdus(tmp_path / "record")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))

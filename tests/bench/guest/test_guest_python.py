@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def test_the_counts_of_all_threads_are_added() -> None:
-    """A number of 64 bits for each thread; most threads have none."""
+    """The counts of all threads, each a number of 64 bits, are added; most threads have none."""
     assert total(array("Q", [7, 2**40, 0, 0]).tobytes()) == 2**40 + 7
 
 
 @pytest.mark.parametrize("counts", [b"", bytes(8192), bytes(7)])
 def test_no_count_is_an_error(counts: bytes) -> None:
-    """A program that ran without the plugin is not a program without instructions."""
+    """If the plugin wrote no count, this is an error, and not a count of zero."""
     with pytest.raises(ValueError, match=r"no instruction|not a multiple"):
         total(counts)
 

@@ -94,7 +94,7 @@ def test_the_modem_is_asked_what_it_is_once_for_each_opened_port() -> None:
 
 
 def test_a_failing_remembered_link_is_replaced_by_a_search(tmp_path: Path) -> None:
-    """With new firmware, or in another modem on the same port, another link may work."""
+    """If the remembered link fails, as after a change of the firmware or the modem, lpad searches again."""
     card = card_with_eid()
     with modem_with(card, handles=Handles.NUMBER) as modem, opened(modem, tmp_path) as link:
         get_eid(link)
@@ -110,7 +110,7 @@ def test_a_failing_remembered_link_is_replaced_by_a_search(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"link": "smoke-signals"}', b'{"block_size": 0}'])
 def test_a_damaged_memory_is_not_a_memory(tmp_path: Path, content: bytes) -> None:
-    """An unreadable file counts as missing, and is written again."""
+    """A damaged memory of links counts as missing, and is written again."""
     (tmp_path / f"{KEY}.json").write_bytes(content)
     (tmp_path / f"{KEY}.open").write_bytes(content)
     with modem_with(card_with_eid()) as modem, opened(modem, tmp_path) as link:
@@ -180,7 +180,7 @@ def test_the_owners_block_size_limits_the_remembered_one(tmp_path: Path, owners:
 
 
 def test_the_isdr_that_answered_is_asked_first(tmp_path: Path) -> None:
-    """A vendor's AID is searched for once, after the standard AID and those in the settings."""
+    """A vendor's AID is found after the standard AID and those in the settings, and is then tried first."""
     card = card_with_eid()
     card.applications = (bytes(OTHER_ISD_R),)
     with modem_with(card) as modem:
@@ -194,7 +194,7 @@ def test_the_isdr_that_answered_is_asked_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("aid", [ESTK_SE0, ESTK_SE1])
 def test_each_of_two_secure_elements_can_be_named(aid: object) -> None:
-    """Cards with two eUICCs have two ISD-Rs; the requested one is selected."""
+    """On a card with two eUICCs, and so two ISD-Rs, the requested one is selected."""
     card = card_with_eid()
     card.applications = (bytes(ESTK_SE0), bytes(ESTK_SE1))
     assert aid in (ESTK_SE0, ESTK_SE1)
@@ -208,14 +208,14 @@ def test_each_of_two_secure_elements_can_be_named(aid: object) -> None:
 
 
 def test_the_names_are_tried_in_their_order() -> None:
-    """The order is the standard's AID, those of the settings, then the vendors', each once."""
+    """The AIDs are tried once each: the standard's, those of the settings, then the vendors'."""
     assert isdr_aids()[0] == ISD_R
     assert isdr_aids((OTHER_ISD_R,))[:2] == (ISD_R, OTHER_ISD_R)
     assert len(isdr_aids((OTHER_ISD_R, ISD_R))) == len(isdr_aids())
 
 
 def test_a_link_that_cannot_close_its_channels_is_not_taken() -> None:
-    """+CCHO without +CCHC would block the card after a few sessions; +CSIM closes its channels."""
+    """A modem with +CCHO but without +CCHC is used over +CSIM, which can close the channels."""
     card = card_with_eid()
     habits = find_personality("no-way-to-close").modem
     with modem_with(card, habits) as modem, opened(modem) as link:
@@ -245,7 +245,7 @@ def test_a_refusal_inside_a_command_is_final_and_the_next_command_takes_another_
 
 
 def test_a_doubted_link_is_kept_if_nothing_else_works() -> None:
-    """A modem whose only command is +CGLA, and which fails sometimes, is better than no link."""
+    """If a link has failed but no other works, lpad continues to use it."""
     card = card_with_eid()
     with modem_with(card, handles=Handles.NUMBER, csim=Csim.ABSENT) as modem, opened(modem) as link:
         get_eid(link)
@@ -317,7 +317,7 @@ def test_a_name_that_is_not_a_channel_number_is_not_put_into_class_bytes() -> No
 
 @pytest.mark.parametrize("overrides", [{"linx": ["csim"]}, {"links": ["smoke"]}, {"block_size": 300}])
 def test_wrong_overrides_are_reported_before_the_port_is_opened(overrides: dict[str, Any]) -> None:
-    """A mistake in the settings is not a card error."""
+    """Wrong overrides of quirks are reported as a mistake in the settings, before the port is opened."""
     with pytest.raises(InvalidValue):
         open_at_link("/dev/does-not-exist", overrides=overrides)
 

@@ -56,7 +56,7 @@ def test_the_modems_own_channels_are_spared() -> None:
 
 @pytest.mark.parametrize("number", [1, 3, 4, 19])
 def test_any_channel_is_found(number: int) -> None:
-    """Channels 4 to 19 may be left open too."""
+    """Abandoned channels are found among the numbers 4 to 19, too."""
     card = ScriptedCard(open={number}, selected={number: bytes(ISD_R)})
     assert close_leftovers(card, deadline=soon()) == 1
     assert card.open == set()

@@ -37,14 +37,14 @@ def test_payloads_are_hidden(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_payloads_are_shown_on_request(caplog: pytest.LogCaptureFixture) -> None:
-    """On a bench the whole content may be shown."""
+    """If the settings request it, the trace shows the whole content."""
     with caplog.at_level(TRACE, logger="lpad.card.apdu"):
         run(unredacted=True)
     assert EID.hex().upper() + "9000" in caplog.text
 
 
 def test_debug_does_not_show_apdus(caplog: pytest.LogCaptureFixture) -> None:
-    """The trace has a level of its own below DEBUG."""
+    """At the level DEBUG, APDUs are not logged, because the trace has a level of its own below it."""
     with caplog.at_level(logging.DEBUG, logger="lpad.card.apdu"):
         run(unredacted=True)
     assert caplog.text == ""

@@ -109,7 +109,7 @@ def test_a_channel_that_cannot_be_closed_at_all_is_used_again() -> None:
 
 
 def test_a_kept_channel_that_became_anothers_is_left_alone() -> None:
-    """After a restart of the card the number may be the modem's own."""
+    """If the card has restarted, a kept channel is not closed, because its number may be the modem's own."""
     card = Picky()
     card.refused = (4, 5)
     link = RawLink(BareHeader(card), device=BenchDevice(), basic_channel=False)

@@ -57,7 +57,7 @@ def served(card: WishfulCard) -> ProactiveCard:
 
 
 def test_nothing_is_done_if_nothing_is_wanted() -> None:
-    """9000 and errors are passed on unchanged."""
+    """Without a proactive command, status 9000 and errors are passed on unchanged."""
     card = WishfulCard()
     assert served(card).transmit(STORE_DATA, deadline=soon()) == b"\x90\x00"
     assert card.heard == [0xE2]
@@ -110,7 +110,7 @@ def test_not_inside_a_chain() -> None:
     ("fails_at", "resets"), [(0x12, 0), (0x14, 1), (-1, 1)], ids=["fetch", "response", "reset"]
 )
 def test_the_commands_answer_stands(caplog: pytest.LogCaptureFixture, fails_at: int, resets: int) -> None:
-    """A failure after the command's success is not an error; a REFRESH that was read is carried out."""
+    """A failure in serving a proactive command is not an error of the card's command, which has succeeded."""
     card = WishfulCard(STATE_CHANGE)
     card.fails_at = fails_at
     with caplog.at_level(logging.WARNING):

@@ -44,7 +44,7 @@ def test_both_secure_elements_are_found_once_each() -> None:
 
 
 def test_no_isdr_is_an_empty_answer() -> None:
-    """A plain SIM has no eUICC."""
+    """On a plain SIM, the search for ISD-Rs returns an empty list."""
     card = ScriptedCard(applications=())
     assert isdrs_of(RawLink(card, device=BenchDevice()), isdr_aids(), deadline=soon()) == ()
 

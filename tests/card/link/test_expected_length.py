@@ -1,4 +1,4 @@
-"""Le, for cards and modems that hand out no data without it."""
+"""Le, for cards and modems that return no data without it."""
 
 from __future__ import annotations
 

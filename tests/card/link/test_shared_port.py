@@ -50,7 +50,7 @@ class TestSharedLink(LinkContract):
 
 
 def test_the_port_is_opened_once_and_closed_after_the_last() -> None:
-    """Two links open the port once."""
+    """The port is opened once for two links, and closed with the last one."""
     bench = Bench()
     first, second = bench.shared.open_link(soon()), bench.shared.open_link(soon())
     for link, aid in ((first, ESTK_SE0), (second, ESTK_SE1)):
@@ -65,7 +65,7 @@ def test_the_port_is_opened_once_and_closed_after_the_last() -> None:
 
 
 def test_a_link_waits_while_the_other_one_works() -> None:
-    """No APDU of one comes between those of the other (gsm-sip-bridge#17)."""
+    """A link waits while the other works, so that their APDUs are not mixed (gsm-sip-bridge#17)."""
     bench = Bench()
     first, second = bench.shared.open_link(soon()), bench.shared.open_link(soon())
     done = threading.Event()

@@ -75,18 +75,18 @@ def test_only_an_empty_state_means_an_empty_slot(information: Information, repor
 
 @pytest.mark.parametrize("state", SlotState)
 def test_the_state_of_another_slot(state: SlotState) -> None:
-    """It is ignored; as long as lpad does not know its own slot, it is a reason to check."""
+    """The state of another slot is ignored; if lpad does not know its own slot, it checks the card."""
     of_the_second = indication(SlotInfo(slot=1, state=state))
     assert card_report_of(of_the_second, used_slot=0) == NO_CARD_REPORT
     assert card_report_of(of_the_second, used_slot=None) is CardReport.OTHER
 
 
 def test_an_unreadable_state_is_not_an_empty_slot() -> None:
-    """It is a reason to check the card."""
+    """An unreadable state does not mean that the slot is empty, but that lpad has to check the card."""
     cut = Indication(service=BASIC_CONNECT, cid=Basic.SUBSCRIBER_READY_STATUS, info=b"\x02")
     assert card_report_of(cut, used_slot=0) is CardReport.OTHER
 
 
 def test_a_registration_reports_no_card() -> None:
-    """The registration is not a report on the card."""
+    """An indication of the registration is not a report on the card."""
     assert card_report_of(indication(RegistrationStatus(state=3)), used_slot=0) == NO_CARD_REPORT

@@ -105,7 +105,7 @@ def test_channels_of_a_killed_process_are_closed_at_the_start(tmp_path: Path) ->
 
 
 def test_the_parameters_that_worked_are_remembered(tmp_path: Path) -> None:
-    """The second link opens its channel at the first attempt."""
+    """With the remembered parameters, the second link opens its channel at the first attempt."""
     card = ScriptedCard(answers={GET_EID: EID})
     habits = MbimHabits(select_p2=(4,), class_byte_types=(0,))
     with MbimModem(card, path=tmp_path / "cdc-wdm0", habits=habits) as modem:
@@ -164,7 +164,7 @@ def test_a_busy_modem_is_asked_again(status: Status, tmp_path: Path) -> None:
     "error", [each for each in ProtocolError if each is not ProtocolError.NOT_OPENED], ids=str
 )
 def test_a_function_error_is_named(error: ProtocolError, tmp_path: Path) -> None:
-    """The message is not repeated; the error has the function's reason, and the next attempt works."""
+    """After a function error, lpad repeats no message; the error has the reason; the next attempt works."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         assert get_eid(link) == EID
         before = len(uicc_commands(modem, Uicc.APDU))
@@ -220,7 +220,7 @@ def test_a_lost_answer_ends_in_time_and_the_next_command_works(tmp_path: Path) -
 
 
 def test_a_late_answer_is_not_taken_for_the_next_one(tmp_path: Path) -> None:
-    """An answer is identified by its transaction."""
+    """A late answer is not taken for the next one, because answers are assigned by their transaction."""
     card = ScriptedCard(answers={GET_EID: EID})
     with MbimModem(card, path=tmp_path / "cdc-wdm0") as modem:
         link = open_mbim_link(modem.path, overrides={"patience": {"apdu": 0.3}})
@@ -362,7 +362,7 @@ def test_a_port_in_use_is_busy(tmp_path: Path) -> None:
 
 
 def test_a_missing_card_is_reported_with_the_slots(tmp_path: Path) -> None:
-    """The error names the slot that has the card, and the setting that selects it."""
+    """If the slot in use is empty, the error names the slot with the card and the setting for it."""
     with (
         rig_with(str(tmp_path / "cdc-wdm0"), slots=2, card_slot=1) as (_, link),
         pytest.raises(
@@ -374,7 +374,7 @@ def test_a_missing_card_is_reported_with_the_slots(tmp_path: Path) -> None:
 
 
 def test_a_card_without_isdr_is_told_from_a_full_one(tmp_path: Path) -> None:
-    """SelectFailed for every AID and every P2 means that the card has no ISD-R."""
+    """SelectFailed for every AID and every P2 is reported as a card without an ISD-R, not as a full card."""
     with (
         rig_with(str(tmp_path / "cdc-wdm0"), ScriptedCard(applications=())) as (_, link),
         pytest.raises(CardStatus, match="not an eUICC"),
@@ -396,7 +396,7 @@ def test_a_card_that_hides_its_isdr_gets_the_terminal_capability(tmp_path: Path)
 
 
 def test_a_lost_restart_is_made_up_for(tmp_path: Path) -> None:
-    """A card that was not restarted still hides its ISD-R; the next opening restarts it."""
+    """If the modem's restart of the card was lost, the next opening restarts the card."""
     card = ScriptedCard(answers={GET_EID: EID})
     memory = LinkMemory(tmp_path / "links")
     habits = MbimHabits(hides_isdr=True)
@@ -448,7 +448,7 @@ def test_other_terminal_capabilities_are_kept(tmp_path: Path) -> None:
 
 
 def test_an_apdu_with_the_channel_in_its_class_byte_that_is_refused(tmp_path: Path) -> None:
-    """The channel's first APDU is repeated without it, and those after it need no attempt (lpac#114)."""
+    """If the first APDU is refused with the channel in its class byte, it is repeated without (lpac#114)."""
     card = ScriptedCard(answers={GET_EID: EID})
     with rig_with(str(tmp_path / "cdc-wdm0"), card, refuses_channel_in_class=True) as (modem, link):
         assert get_eid(link) == EID
@@ -545,7 +545,7 @@ def test_the_card_in_the_new_slot_is_used_once_it_has_started(tmp_path: Path) ->
 
 @pytest.mark.parametrize("slots", [1, 2])
 def test_a_slot_that_the_modem_lacks_is_named(slots: int, tmp_path: Path) -> None:
-    """The error names the slots that there are, and the setting to correct."""
+    """If the settings name a slot that the modem lacks, the error lists the slots and names the setting."""
     card = ScriptedCard(answers={GET_EID: EID})
     with MbimModem(card, path=tmp_path / "wdm", habits=MbimHabits(slots=slots)) as modem:
         link = open_mbim_link(modem.path, overrides={"sim_slot": 3})

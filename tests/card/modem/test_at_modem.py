@@ -236,7 +236,7 @@ def test_a_lost_answer_does_not_shift_the_next() -> None:
 
 
 def test_half_an_answer_does_not_spoil_the_next() -> None:
-    """Fragments of a given-up answer stay in the line and are dropped."""
+    """Fragments of an answer that lpad no longer waits for are dropped before the next answer."""
     with bench() as (modem, link, _), isdr_session(link, deadline=soon()) as isdr:
         modem.once("AT+CSIM", instead=('=4,"9000"', '+CSIM: 4,"9000"'))
         with pytest.raises(CardUnreachable):
@@ -282,7 +282,7 @@ def test_ok_without_the_result_is_malformed_before_long() -> None:
 
 
 def test_a_length_that_contradicts_the_hex_is_malformed() -> None:
-    """Characters lost on the line are noticed."""
+    """If an answer's length contradicts its hex digits, as after a loss of characters, it is malformed."""
     with bench() as (modem, link, card):
         modem.once("AT+CSIM=16", instead=('+CSIM: 46,"BF3E12"', "OK"))
         with (

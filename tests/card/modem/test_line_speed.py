@@ -126,7 +126,7 @@ def test_the_line_is_faster_while_the_port_is_open(tmp_path: Path) -> None:
 
 
 def test_the_note_is_on_disk_before_the_modem_is_asked(tmp_path: Path) -> None:
-    """A daemon that is killed before the modem's answer finds the note."""
+    """The note is on disk before AT+IPR is sent, so that a killed daemon finds it at its next start."""
     with bench() as modem:
         modem.once(f"AT+IPR={FAST}", executed=False, instead=())
         opened = host(modem, tmp_path)
@@ -189,7 +189,7 @@ def test_a_killed_restoration_is_repeated(tmp_path: Path) -> None:
 
 
 def test_a_modem_that_answers_at_the_new_speed(tmp_path: Path) -> None:
-    """An OK that is noise at the old speed is not needed."""
+    """A modem whose OK comes at the new speed, and is lost, is found at the new speed."""
     with bench(answers_at_new_rate=True) as modem:
         opened = host(modem, tmp_path)
         assert model(opened) == "PtyModem"
@@ -221,7 +221,7 @@ def test_an_automatic_speed_is_restored(tmp_path: Path) -> None:
 def test_a_modem_without_the_speed_stays_at_the_usual_one(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, *, habits: dict[str, Any], why: str
 ) -> None:
-    """A missing speed is logged once for a port, and the card is served at the usual one."""
+    """If the modem lacks the speed, this is logged once, and the card is served at the usual speed."""
     caplog.set_level(logging.INFO)
     with bench(**habits) as modem:
         speed = LineSpeed(usual=USUAL, fast=FAST, note=tmp_path / "modem.speed")
@@ -237,7 +237,7 @@ def test_a_modem_without_the_speed_stays_at_the_usual_one(
 
 
 def test_a_modem_that_refuses_the_speed_it_offers(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A refusal leaves the usual speed, and no note."""
+    """If the modem refuses the speed that it offers, the usual speed stays, and no note is left."""
     with bench() as modem:
         modem.once(f"AT+IPR={FAST}", executed=False, instead=("ERROR",))
         assert model(host(modem, tmp_path)) == "PtyModem"
@@ -255,7 +255,7 @@ def test_a_modem_that_says_ok_and_stays(tmp_path: Path, caplog: pytest.LogCaptur
 
 
 def test_a_port_whose_speed_the_modem_does_not_name_is_left_alone(tmp_path: Path) -> None:
-    """+IPR may belong to another port of the modem."""
+    """If AT+IPR? reports another speed than the port's, lpad changes nothing: +IPR may be of another port."""
     with bench() as modem:
         modem.once("AT+IPR?", instead=("+IPR: 57600", "OK"))
         assert model(host(modem, tmp_path)) == "PtyModem"
@@ -263,7 +263,7 @@ def test_a_port_whose_speed_the_modem_does_not_name_is_left_alone(tmp_path: Path
 
 
 def test_without_a_note_the_speed_is_not_raised(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A state folder that cannot be written leaves the usual speed."""
+    """If the note cannot be written, the speed is not raised."""
     (tmp_path / "file").write_text("")
     with bench() as modem:
         assert model(host(modem, tmp_path / "file")) == "PtyModem"
@@ -287,7 +287,7 @@ def test_a_modem_that_restarts_is_found_again(tmp_path: Path, *, keeps: bool) ->
 
 
 def test_a_port_that_disappears_keeps_its_note(tmp_path: Path) -> None:
-    """A lost port cannot be restored; the next opening does it."""
+    """If the port disappears, its note stays, and the next opening restores the speed."""
     with bench(keeps_line_rate=True) as modem:
         opened = host(modem, tmp_path)
         model(opened)
@@ -310,7 +310,7 @@ def test_a_damaged_note_harms_nothing(tmp_path: Path) -> None:
 def test_a_port_that_is_no_serial_line_is_left_alone(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """On a USB port, +IPR belongs to another port of the modem, even if it reports the same speed."""
+    """On a USB port, lpad does not send AT+IPR, which would change another port of the modem."""
     with bench() as modem:
         opened = host(modem, tmp_path, line=UsbLine)
         assert model(opened) == "PtyModem"
@@ -323,7 +323,7 @@ def test_a_port_that_is_no_serial_line_is_left_alone(
 def test_a_port_that_cannot_have_the_speed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, *, fast: int | None
 ) -> None:
-    """The host's port is tried before the modem's speed is changed: nothing would reach it otherwise."""
+    """If the host's port cannot have the speed, the modem's speed is not changed: it would be unreachable."""
     with bench(keeps_line_rate=True) as modem:
         opened = host(modem, tmp_path, line=SlowLine)
         assert model(opened) == "PtyModem"
@@ -337,7 +337,7 @@ def test_a_port_that_cannot_have_the_speed(
 def test_a_line_that_loses_characters_at_the_new_speed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A short command passes and a long one does not: the usual speed is restored, and remembered."""
+    """If long lines are lost at the new speed, the usual one is restored, and the failure is remembered."""
     with bench(loses_above=USUAL) as modem:
         opened = host(modem, tmp_path)
         for _ in range(3):
@@ -354,7 +354,7 @@ def test_a_line_that_loses_characters_at_the_new_speed(
 def test_a_modem_that_is_deaf_at_the_new_speed_is_lost_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """After its restart the modem is reached, by the same process and by the next; the speed stays usual."""
+    """A modem that is deaf at the new speed is reached after its restart, from then on at the usual one."""
     with bench(silent_rates=(FAST,)) as modem:
         opened = host(modem, tmp_path)
         with pytest.raises(CardUnreachable):
@@ -421,7 +421,7 @@ def test_a_slow_modem_works_with_the_setting_as_without(
 
 @pytest.mark.parametrize("unanswered", ["AT+IPR=?", "AT+IPR?"])
 def test_silence_is_no_refusal(tmp_path: Path, unanswered: str) -> None:
-    """A modem that misses a question is asked again when the port is next opened."""
+    """A modem that misses the query for its speeds is asked again when the port is next opened."""
     with bench() as modem:
         modem.once(unanswered, executed=False, instead=())
         opened = host(modem, tmp_path)

@@ -99,7 +99,7 @@ def test_a_modem_that_swallows_what_it_does_not_know_is_asked_for_that_once() ->
 
 
 def test_hears_that_the_modem_has_registered() -> None:
-    """The modem announces a change itself: lpad asks only once."""
+    """If the modem announces that it has registered, lpad has asked only once."""
     with bench(registers_after=0.3) as (modem, host, _):
         watch = RegistrationWatch(host, deadline=soon())
         assert heard(watch) == ["CEREG 2 (searching)", "CGREG 2 (searching)"]
@@ -126,7 +126,7 @@ def test_hears_that_it_does_not(status: int, word: str) -> None:
 
 
 def test_a_modem_that_announces_nothing_here_is_asked_again() -> None:
-    """Some modems send their announcements to another port."""
+    """A modem that announces nothing on this port is asked again from time to time."""
     with bench(tells_registration=False, registration={FIRST: 2}) as (modem, host, _):
         watch = RegistrationWatch(host, deadline=soon())
         modem.register(FIRST, 1)

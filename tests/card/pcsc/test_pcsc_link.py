@@ -88,7 +88,7 @@ class TestPcscLink(LinkContract):
             link.close()
 
     def test_tells_the_imei(self, rig: Rig) -> None:
-        """A reader is not a phone: it has no IMEI, and reports this without asking the card."""
+        """A reader has no IMEI, and reports this without asking the card."""
         before = len(rig.card.sent)
         assert rig.link.imei(deadline=soon()) is None
         assert len(rig.card.sent) == before
@@ -111,7 +111,7 @@ def link(card: ScriptedCard) -> Iterator[PcscLink]:
 
 
 def test_terminal_capability_goes_first(link: PcscLink, card: ScriptedCard) -> None:
-    """The LPA is announced before a channel is opened, because no modem has done so; 6D00 does no harm."""
+    """In a reader, TERMINAL CAPABILITY precedes the first channel; a card may answer it with 6D00."""
     with isdr_session(link, deadline=soon()):
         assert [command.ins for command in card.sent] == [0xAA, 0x70, 0xA4]
     assert bytes(card.sent[0]).hex() == "80aa00000aa9088100820101830107"
@@ -159,7 +159,7 @@ def test_two_cards_at_the_same_time(readers: Readers, card: ScriptedCard) -> Non
 def test_readers_are_found_by_pattern_and_position(
     readers: Readers, card: ScriptedCard, reader: str | int
 ) -> None:
-    """A setting need not contain a reader's full name."""
+    """A reader is found by a pattern or a position, so a setting need not contain its full name."""
     card.answers[GET_EID] = EID
     link = open_pcsc_link(reader, deadline=soon())
     with isdr_session(link, deadline=soon()) as isdr:
@@ -204,7 +204,7 @@ def test_terminal_profile_is_sent_once_for_each_start_of_the_card(card: Scripted
 
 
 def test_closing_takes_the_cards_power(link: PcscLink, card: ScriptedCard) -> None:
-    """A channel that stayed open, whatever the reason, is closed before the next use."""
+    """Closing the link switches the card's power off, so that no channel stays open for the next use."""
     link.open_channel((ISD_R,), deadline=soon())
     link.close()
     again = open_pcsc_link(FIRST, deadline=soon())
@@ -237,7 +237,7 @@ def test_the_isdr_that_answered_is_asked_for_first(card: ScriptedCard, tmp_path:
 
 
 def test_another_kind_of_card_in_the_reader_is_a_new_one(readers: Readers, tmp_path: Path) -> None:
-    """Knowledge about one kind of card is not used for another kind."""
+    """If another kind of card is in the reader, what lpad remembers about the first is not used."""
     memory = LinkMemory(tmp_path)
     first = ScriptedCard(longest_block=100, answers={bytes(200): b"\x01"})
     for card, atr, expected in ((first, ATR_T0, 63), (ScriptedCard(), bytes.fromhex("3B9F96801FC7"), 255)):

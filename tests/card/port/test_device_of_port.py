@@ -23,7 +23,7 @@ def test_the_ports_of_a_usb_modem_share_its_device(tmp_path: Path) -> None:
 
 
 def test_wwan_ports_belong_to_the_pci_device(tmp_path: Path) -> None:
-    """The device is the modem, not the bridge above it."""
+    """The device of a WWAN port is the modem, not the PCI bridge above it."""
     modem = pci_device(tmp_path, "0000:02:00.0", "wwan0at0", "wwan0mbim0")
     assert device_of("/dev/wwan0at0", sysfs=tmp_path) == modem
     assert device_of("/dev/wwan0mbim0", sysfs=tmp_path) == modem

@@ -71,7 +71,7 @@ def test_messages_about_other_devices_are_ignored(
 def test_the_thread_ends_with_the_last_watch(
     kernel: tuple[socket.socket, PortWatch], told: queue.SimpleQueue[bool], tmp_path: Path
 ) -> None:
-    """Without subscribers, lpad does not listen to the kernel."""
+    """The thread ends with the last watch, so that lpad does not listen to the kernel without one."""
     _, watch = kernel
     others = set(threading.enumerate())  # a watch of an earlier test may still be ending
     ends = [watch.watch(tmp_path.exists, told.put) for _ in range(2)]
@@ -108,7 +108,7 @@ def test_the_subsystem_is_read_from_either_form(message: bytes, subsystem: bytes
 def test_a_watch_that_fails_ends_no_other(
     kernel: tuple[socket.socket, PortWatch], told: queue.SimpleQueue[bool], tmp_path: Path
 ) -> None:
-    """The other watches get this report, and later ones."""
+    """If one watch fails, the other watches get this report, and later ones."""
 
     def fails(*_: object) -> bool:
         raise PermissionError("a folder that may not be read")

@@ -92,7 +92,7 @@ def test_a_port_under_another_number_is_found_by_its_lasting_name(modem: PtyMode
 
 
 def test_a_port_that_is_away_is_not_a_port(modem: PtyModem, serial: Path) -> None:
-    """No other port is opened in its place."""
+    """If a port is away, no other port is opened in its place."""
     port = modem.device
     opened(names(port, serial))
     modem.vanish()
@@ -133,6 +133,6 @@ def test_a_replaced_modem_is_taken_and_said(
 
 
 def test_a_lasting_name_in_the_settings_needs_no_memory(modem: PtyModem, serial: Path) -> None:
-    """Nothing is written for a port that is a link already."""
+    """If the settings name a port by a lasting link, nothing is stored for it."""
     opened(names(modem.path, serial))
     assert not (serial.parent / "links").exists()

@@ -50,7 +50,7 @@ def opened(loan: PortLoan, port: str) -> Line:
 
 
 def test_a_modem_is_inhibited_and_handed_back(bus: str, port: str) -> None:
-    """ModemManager closes its port for as long as lpad needs it, and takes it again afterwards."""
+    """ModemManager releases the port for as long as lpad uses it, and opens it again afterwards."""
     with ModemManagerDouble(bus, {UID: port}) as manager:
         loan = PortLoan(port, hold=5)
         line = opened(loan, port)

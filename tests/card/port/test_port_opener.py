@@ -131,7 +131,7 @@ def test_only_a_character_device_is_opened(kind: str, tmp_path: Path) -> None:
 
 
 def test_a_missing_device_and_a_missing_proxy_are_reported(tmp_path: Path) -> None:
-    """The system's own reason arrives."""
+    """For a missing device or proxy, the client gets the system's own reason."""
     opener = PortOpener(users=OWN, proxies={"qmi-proxy": str(tmp_path / "none")})
     with serving(tmp_path, opener) as client:
         for wanted in ("/dev/cdc-wdm999", "qmi-proxy"):

@@ -164,7 +164,7 @@ def test_a_proxy_that_has_the_port_states_its_protocol(kind: str, tmp_path: Path
 def test_a_proxy_for_another_modem_is_passed_over(
     kind: str, proxy: str, how: list[str], tmp_path: Path
 ) -> None:
-    """It does not have this port, or cannot use it: lpad asks the modem itself."""
+    """If a running proxy does not have this port, or cannot use it, lpad asks the modem itself."""
     modem = MbimModem if kind == "mbim" else QmiModem
     with modem(ScriptedCard(), path=tmp_path / "cdc-wdm0") as port, ProxyNamespace(f"{proxy}-proxy") as space:
         ours = space.run(sys.executable, "-c", ASK, port.path, *how)

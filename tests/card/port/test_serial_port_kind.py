@@ -27,20 +27,20 @@ def with_driver(sysfs: Path, name: str, driver: str) -> None:
 
 @pytest.mark.parametrize("driver", ["ftdi_sio", "cp210x", "ch341-uart", "pl2303"])
 def test_a_usb_adapter_is_a_serial_line(tmp_path: Path, driver: str) -> None:
-    """There is a UART behind it."""
+    """The port of a USB adapter is a serial line, because there is a UART behind it."""
     with_driver(tmp_path, "ttyUSB0", driver)
     assert is_serial_line("/dev/ttyUSB0", sysfs=tmp_path)
 
 
 @pytest.mark.parametrize("driver", ["option1", "qcserial", "sierra", "cdc_acm", "unheard-of"])
 def test_a_modems_usb_port_is_none(tmp_path: Path, driver: str) -> None:
-    """Its speed means nothing; an unknown driver is taken for a modem's."""
+    """A modem's USB port is not a serial line, and neither is a port with an unknown driver."""
     with_driver(tmp_path, "ttyUSB0", driver)
     assert not is_serial_line("/dev/ttyUSB0", sysfs=tmp_path)
 
 
 def test_a_port_of_the_serial_core_is_a_serial_line(tmp_path: Path) -> None:
-    """Only such ports have a clock; its driver has any name."""
+    """A port with the attribute `uartclk` is a serial line, whatever its driver is called."""
     with_driver(tmp_path, "ttyAMA0", "uart-pl011")
     (tmp_path / "class" / "tty" / "ttyAMA0" / "uartclk").write_text("48000000\n")
     assert is_serial_line("/dev/ttyAMA0", sysfs=tmp_path)
@@ -59,5 +59,5 @@ def test_a_pseudo_terminal_is_a_serial_line(tmp_path: Path) -> None:
 
 
 def test_a_port_that_sysfs_does_not_know_is_none(tmp_path: Path) -> None:
-    """Unknown ports are left alone."""
+    """A port that sysfs does not list is not a serial line."""
     assert not is_serial_line("/dev/ttyX0", sysfs=tmp_path)

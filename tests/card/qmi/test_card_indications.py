@@ -74,7 +74,7 @@ def test_only_an_empty_state_of_the_used_slot_means_an_empty_slot(case: str) -> 
 
 @pytest.mark.parametrize("number", [Uim.CARD_STATUS, Uim.SLOT_STATUS, Uim.REFRESH])
 def test_an_unreadable_state_is_not_an_empty_slot(number: Uim) -> None:
-    """It is a reason to check the card."""
+    """An unreadable state does not mean that the slot is empty, but that lpad has to check the card."""
     cut = Message(
         kind=Kind.INDICATION,
         service=Service.UIM,

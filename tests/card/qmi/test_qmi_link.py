@@ -117,7 +117,7 @@ def test_clients_are_given_back_and_sync_is_never_sent(tmp_path: Path) -> None:
 
 
 def test_clients_of_a_killed_process_are_given_back(tmp_path: Path) -> None:
-    """The note on disk names them; the next process releases exactly these."""
+    """The next process releases exactly the clients that the note of a killed process names."""
     memory = LinkMemory(tmp_path / "links")
     with QmiModem(
         ScriptedCard(answers={GET_EID: EID}), path=tmp_path / "cdc-wdm0", habits=QmiHabits(clients=2)
@@ -171,7 +171,7 @@ def test_clients_noted_before_a_reset_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_exhausted_clients_are_named(tmp_path: Path) -> None:
-    """Only a reset of the modem helps, and the error states this."""
+    """If the modem has no free client, the error states that only a reset of the modem helps."""
     habits = QmiHabits(clients=2, leaked_clients=2)
     with QmiModem(ScriptedCard(), path=tmp_path / "cdc-wdm0", habits=habits) as modem:
         before = set(modem.function.clients)
@@ -321,7 +321,7 @@ def test_a_port_in_use_is_busy(tmp_path: Path) -> None:
 
 
 def test_a_missing_card_is_reported_with_the_slots(tmp_path: Path) -> None:
-    """The error names the slot that has the card, and the setting that selects it."""
+    """If the slot in use is empty, the error names the slot with the card and the setting for it."""
     with (
         rig_with(str(tmp_path / "cdc-wdm0"), slots=2, card_slot=2) as (_, link),
         pytest.raises(
@@ -448,7 +448,7 @@ def test_the_card_in_the_new_slot_is_used_once_it_has_started(tmp_path: Path) ->
 
 @pytest.mark.parametrize("habits", [{}, {"slots": 2}, {"slot_status": False}], ids=str)
 def test_a_slot_that_the_modem_lacks_is_named(habits: dict[str, Any], tmp_path: Path) -> None:
-    """The error names the slots that there are, and the setting to correct."""
+    """If the settings name a slot that the modem lacks, the error lists the slots and names the setting."""
     with (
         rig_with(str(tmp_path / "cdc-wdm0"), quirks={"sim_slot": 3}, **habits) as (modem, link),
         pytest.raises(CardUnreachable, match="sim_slot") as found,

@@ -94,7 +94,7 @@ def test_state_and_addresses(
 
 
 def test_a_session_without_an_address(card: Card, tmp_path: Path) -> None:
-    """An address of zeros means that there is no address."""
+    """If the modem reports an address of zeros, the session has no address."""
     personality = ModemPersonality(subscriptions={FIRST: Subscription(addresses=False)})
     with rig(card, tmp_path / "cdc-wdm0", personality=personality) as (_, link):
         assert report(link) == SessionReport(active=True, addresses=())

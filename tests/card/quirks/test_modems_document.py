@@ -1,4 +1,4 @@
-"""The page of known modems matches the files."""
+"""The document of known modems matches the files."""
 
 from __future__ import annotations
 

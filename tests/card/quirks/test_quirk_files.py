@@ -121,7 +121,7 @@ def test_every_vendors_command_was_seen_somewhere(file: str) -> None:
 
 @pytest.mark.parametrize(("file", "entry"), ENTRIES, ids=lambda value: str(value)[:40])
 def test_nothing_rests_on_an_unconfirmed_command(file: str, entry: dict[str, Any]) -> None:
-    """For each unconfirmed command there is one of 3GPP: another ICCID command, or another reset."""
+    """For each unconfirmed command, the entry also has one of 3GPP: for the ICCID, or for a reset."""
     doubtful = entry.get("unconfirmed", [])
     quirks = entry.get("quirks") or {}
     assert set(doubtful) <= set(commands_of(quirks)), file
@@ -194,7 +194,7 @@ class TestMerged:
     """Settings may override any quirk."""
 
     def test_everything_can_be_overridden(self) -> None:
-        """Values of YAML become the types that the code uses."""
+        """Each quirk can be overridden by a value of YAML, which is converted to the quirk's type."""
         quirks = Quirks().merged(
             {
                 "links": ["csim"],
@@ -231,6 +231,6 @@ class TestMerged:
         ],
     )
     def test_mistakes_are_named(self, overrides: dict[str, Any], says: str) -> None:
-        """The error names an unknown name or a value out of range."""
+        """If the settings name an unknown quirk or a value out of range, the error names it."""
         with pytest.raises(InvalidValue, match=says):
             Quirks().merged(overrides)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_a_list_names_profile_state_and_requester(terminal: Terminal) -> None:
-    """The newest change is the first; each line has the profile that the change is for."""
+    """`lpactl changes` lists the newest change first, each with its profile, state and requester."""
     code = terminal.lab.code(terminal.lab.order())
     terminal.lpactl("download", code).ok()
     (profile,) = terminal.lpactl("profiles", "--json").ok().json["profiles"]

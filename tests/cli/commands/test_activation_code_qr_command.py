@@ -58,7 +58,7 @@ def test_a_code_in_the_terminal_and_as_svg() -> None:
 
 
 def test_a_code_from_its_parts() -> None:
-    """Host and matching ID may be given separately, but not the ID alone."""
+    """A code can be made from its host and matching ID, but not from the ID alone."""
     parts = show("--smdp", "smdp.example.com", "--matching-id", "AB_C.d", "--json")
     assert json.loads(parts.stdout)["activation_code"] == "LPA:1$smdp.example.com$AB_C.d"
     alone = show("--matching-id", "ABC")
@@ -77,7 +77,7 @@ def test_a_code_from_its_parts() -> None:
     ],
 )
 def test_a_code_that_cannot_be_shown_is_an_error(arguments: list[str], said: str) -> None:
-    """A mistake ends with exit code 2 and a sentence, not with a traceback."""
+    """If a code cannot be shown, the command ends with exit code 2 and a sentence."""
     done = show(*arguments)
     assert done.returncode == 2
     assert said in done.stderr.decode()
@@ -88,14 +88,14 @@ def test_a_code_that_cannot_be_shown_is_an_error(arguments: list[str], said: str
     ("data", "said"), [(b"\x89PNG\r\n\x1a\n....", "read it with --qr"), (b"\xc3\x28", "the file is not text")]
 )
 def test_a_file_that_is_no_text(data: bytes, said: str) -> None:
-    """A picture given as a text file suggests --qr."""
+    """If a picture is given as a text file, the error suggests --qr."""
     done = show("--code-file", "-", given=data)
     assert (done.returncode, said in done.stderr.decode()) == (2, True)
 
 
 @pytest.mark.parametrize("form", ["file", "link", "wrapped", "picture", "parts", "standard input"])
 def test_a_download_takes_a_code_as_people_have_it(terminal: Terminal, tmp_path: Path, form: str) -> None:
-    """Each form of a code leads to the same download."""
+    """A download accepts a code in each form that users have, with the same result."""
     code = terminal.lab.code(terminal.lab.order())
     _, host, matching_id = code.split("$")[:3]
     file = tmp_path / "code"

@@ -44,7 +44,7 @@ def online(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 def test_an_enable_ends_with_one_line(online: Terminal) -> None:
-    """The line has profile, operator, registration and address, as far as lpad has seen them."""
+    """`lpactl enable` ends with one line: profile, operator, registration and address, if observed."""
     last = online.lpactl("enable", SECOND).ok().out.splitlines()[-1]
     assert last.startswith(
         "profile Second; operator lpad simulator; registration CEREG 1 (registered at home)"
@@ -96,7 +96,7 @@ def test_going_offline_has_to_be_accepted(online: Terminal, command: tuple[str, 
 
 
 def test_a_deletion_names_the_profile(terminal: Terminal) -> None:
-    """The question has name and ICCID, and says that it cannot be undone and that the code is used up."""
+    """The question before a deletion has name and ICCID, and states that this cannot be undone."""
     terminal.lab.install()
     code, told = at_a_terminal([*terminal.command, "delete", FIRST], "n")
     assert code == exit_codes.NEEDS_PEOPLE
@@ -105,7 +105,7 @@ def test_a_deletion_names_the_profile(terminal: Terminal) -> None:
 
 
 def test_an_answer_with_a_wrong_code(terminal: Terminal) -> None:
-    """The command fails if the server refuses the code, and succeeds with the right one."""
+    """`lpactl answer` fails if the server refuses the code, and succeeds with the right one."""
     lab = terminal.lab
     code = lab.code(lab.order(confirmation_code="code-1234"))
     change = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": code})

@@ -45,7 +45,7 @@ def test_a_profile_on_the_card_is_named_as_always(terminal: Terminal) -> None:
 
 
 def test_nothing_to_set_is_a_mistake(terminal: Terminal) -> None:
-    """Without an option the command is refused; an empty APN is a valid setting."""
+    """`network set` without an option is refused; an empty APN is a valid setting."""
     assert terminal.lpactl("network", "set", FIRST).code == exit_codes.USAGE
     assert "default" in terminal.lpactl("network", "set", FIRST, "--apn", "").ok().out
 

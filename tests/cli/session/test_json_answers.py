@@ -74,7 +74,7 @@ def test_status_is_made_of_answers(used: Terminal) -> None:
     "arguments", [("rename", FIRST, "home"), ("enable", FIRST), ("notifications", "deliver")]
 )
 def test_a_change_is_shown_as_it_ended(used: Terminal, arguments: tuple[str, ...]) -> None:
-    """All fields of the record are shown."""
+    """With --json, an ended change is shown with all fields of its record."""
     shown = used.lpactl(*arguments, "--json").ok().json
     assert shown == answer(used, f"/v1/changes/{shown['id']}")
 

@@ -109,7 +109,7 @@ def test_a_picture_without_a_code_is_refused(read: Callable[[bytes], str], data:
 
 
 def test_two_codes_in_a_picture_are_refused(read: Callable[[bytes], str]) -> None:
-    """The user must state which of two orders is meant."""
+    """A picture with two activation codes is refused, because either may be meant."""
     page = page_with(drawn())
     page.paste(drawn("LPA:1$smdp.example.com$OTHER"), (10, 10))
     with pytest.raises(click.UsageError, match="several activation codes"):
@@ -117,13 +117,13 @@ def test_two_codes_in_a_picture_are_refused(read: Callable[[bytes], str]) -> Non
 
 
 def test_a_picture_with_endless_pixels_is_refused() -> None:
-    """A small file may hold a picture that fills the memory."""
+    """A small file whose picture has so many pixels that it would fill the memory is refused."""
     with pytest.raises(click.UsageError, match=r"too many pixels|damaged"):
         qr_code_reading.text_of_picture(file_of(Image.new("1", (20_000, 20_000))))
 
 
 def test_without_a_reader_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without either program gets the names of both."""
+    """Without any program that reads QR codes, the error names those that can be installed."""
     monkeypatch.setattr(builtins, "__import__", without("zxingcpp"))
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(click.UsageError, match=r"zbar-tools, or pip install 'lpad\[qr\]'"):

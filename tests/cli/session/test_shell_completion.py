@@ -52,5 +52,5 @@ def test_profiles_cards_and_changes(tmp_path: Path, terminal: Terminal) -> None:
 
 
 def test_without_a_daemon(tmp_path: Path) -> None:
-    """No suggestion and no error at the prompt."""
+    """Without a daemon, completion suggests nothing and prints no error."""
     assert completed(tmp_path, tmp_path / "none.sock", "enable", "89") == []

@@ -17,7 +17,7 @@ NOBODY = "nobody"
 
 
 def test_folders_of_the_service_alone() -> None:
-    """The service does not see a port in /tmp or in a home folder."""
+    """Setup reports that the service does not see a port in /tmp or in a home folder."""
     told = hidden_from_service("/tmp/modem")
     assert told is not None
     assert "its own /tmp (PrivateTmp) and does not see /tmp/modem" in told

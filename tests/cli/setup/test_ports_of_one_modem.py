@@ -87,7 +87,7 @@ def test_the_other_port_becomes_a_fallback(
 def test_no_more_ports_are_written_than_the_settings_take(
     tmp_path: Path, card: SoftCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A modem with many ports still gets settings that lpad reads."""
+    """For a modem with many ports, setup writes no more than the settings accept."""
     names = [f"ttyUSB{number}" for number in range(2 + MOST_FALLBACK_PORTS)]
     sysfs = tmp_path / "many"
     usb_device(sysfs, "1-2", **{name: f"1-2:1.{number}/{name}" for number, name in enumerate(names)})
@@ -118,7 +118,7 @@ def test_a_port_that_does_not_reach_the_card_is_left_out(
 
 
 def test_two_cards_behind_one_device_stay_two(tmp_path: Path, card: SoftCard, pki: Pki) -> None:
-    """A serial adapter with several sockets is one USB device; each socket may lead to another modem."""
+    """Two cards behind one USB device, such as a serial adapter with several sockets, stay two cards."""
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
     with (
         SoftCard(tmp_path / "other", pki=pki, eid=Eid.parse(OTHER_EID)) as other,
@@ -131,7 +131,7 @@ def test_two_cards_behind_one_device_stay_two(tmp_path: Path, card: SoftCard, pk
 
 
 def test_probe_shows_the_ports_of_one_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The table names the first port of the same device."""
+    """For further ports of a device, the table of `lpad probe` names the device's first port."""
     devices = tmp_path / "dev"
     devices.mkdir()
     for name in ("ttyUSB2", "ttyUSB9", "cdc-wdm0"):
@@ -234,7 +234,7 @@ def test_a_port_is_added_to_those_that_are_listed(tmp_path: Path, card: SoftCard
     ],
 )
 def test_a_port_is_added_to_a_list_with_a_line_for_each(tmp_path: Path, card: SoftCard, listed: str) -> None:
-    """The file has each of its lines unchanged, and one more."""
+    """If the file lists the ports one per line, setup adds a line and leaves the others unchanged."""
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
     settings_with(tmp_path, listing(tmp_path / "away", more=listed.format(at=at)))
     before = (tmp_path / "lpad.yaml").read_text(encoding="utf-8").splitlines()
@@ -335,7 +335,7 @@ def test_a_serial_port_of_an_unknown_card_is_left_to_the_user(
 def test_a_card_that_moved_to_another_device(
     tmp_path: Path, card: SoftCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same EID on another USB device is not the same modem."""
+    """If a card's EID appears on another USB device, the card was moved: it is not the same modem."""
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
     devices = {str(at): "1-2", str(mbim): "1-3"}
     monkeypatch.setattr(port_or_reader_trial, "device_of", lambda port: devices[str(port)])

@@ -65,7 +65,7 @@ def test_a_modem_is_found_and_written(tmp_path: Path, card: SoftCard, port: Path
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path, port: Path) -> None:
-    """The file is only shown, and no question is asked."""
+    """With --dry-run, setup only shows the file, and asks no question."""
     done = setup(tmp_path, "--port", str(port), "--dry-run").ok()
     assert f"+    port: {port}" in done.out
     assert not (tmp_path / "lpad.yaml").exists()
@@ -93,7 +93,7 @@ def test_the_packaged_file_keeps_its_comments(tmp_path: Path, port: Path) -> Non
 
 
 def test_a_second_card_is_added(tmp_path: Path, pki: Pki, port: Path) -> None:
-    """The first card's section stays, even if its port is found again; the second gets another name."""
+    """If setup adds a second card, the first one's section stays, and the second gets another name."""
     (tmp_path / "lpad.yaml").write_text(
         f"log: debug\neuiccs:\n    modem: {{port: {port}, baud: 9600}}\n", encoding="utf-8"
     )
@@ -119,7 +119,7 @@ def test_settings_in_one_line_are_left_alone(tmp_path: Path, port: Path) -> None
 
 
 def test_a_choice_among_ports(tmp_path: Path, pki: Pki, port: Path) -> None:
-    """At a terminal the user chooses by number; a script gets instructions."""
+    """If several ports lead to a card, the user chooses by number at a terminal; a script gets advice."""
     with ExitStack() as stack:
         other = stack.enter_context(SoftCard(tmp_path / "other", pki=pki, eid=Eid.parse(OTHER_EID)))
         stack.enter_context(PtyModem(other, path=tmp_path / "second"))
@@ -161,7 +161,7 @@ def test_a_locked_port_is_explained(tmp_path: Path, port: Path) -> None:
 def test_the_modem_is_borrowed_from_modem_manager(
     tmp_path: Path, card: SoftCard, port: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ModemManager keeps off the modem while its port is tried, and has it again afterwards."""
+    """Setup borrows the modem from ModemManager while it tries the port, and returns it afterwards."""
     (tmp_path / "bus").mkdir()
     with private_bus(tmp_path / "bus") as address:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
@@ -199,7 +199,7 @@ def test_without_the_right_to_write(tmp_path: Path) -> None:
 
 
 def test_the_service_is_restarted_and_reads_the_card(tmp_path: Path, port: Path) -> None:
-    """The daemon gets the new settings, and the command ends once the card is ready."""
+    """Setup restarts the daemon with the new settings, and ends once the card is ready."""
     path = tmp_path / "lpad.yaml"
     path.write_text("socket: lpad.sock\nstate_folder: state\n", encoding="utf-8")
     daemon = DaemonProcess(path)

@@ -117,7 +117,7 @@ def test_each_code_is_reached(terminal: Terminal, code: int) -> None:
 
 
 def test_the_codes_have_meanings() -> None:
-    """Each constant is in the table, and none twice."""
+    """Each exit code is in the table exactly once."""
     constants = [
         value for name, value in vars(exit_codes).items() if name.isupper() and isinstance(value, int)
     ]
@@ -133,7 +133,7 @@ def test_the_table_is_documented() -> None:
 
 @pytest.mark.parametrize("program", ["lpactl", "lpad"])
 def test_the_help_has_the_table(program: str) -> None:
-    """Both commands show every code with its meaning."""
+    """The help of both commands shows every exit code with its meaning."""
     told = " ".join(run([sys.executable, "-m", f"lpad.cli.{program}", "--help"]).out.split())
     for code, meaning in MEANINGS.items():
         assert f"{code} {meaning}" in told

@@ -100,7 +100,7 @@ def test_everything_fits_a_wide_terminal() -> None:
 
 
 def test_wide_drops_nothing() -> None:
-    """The option keeps every column, and the identifiers whole."""
+    """`--wide` keeps every column, and the identifiers whole."""
     text = shown(wide=True, columns=110)
     for heading in ("WAY", "BY", "CARD", EID, ICCID):
         assert heading in text

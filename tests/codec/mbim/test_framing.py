@@ -157,7 +157,7 @@ def fragments_of(info: bytes) -> tuple[bytes, ...]:
 
 
 def test_only_the_first_fragment_repeats_service_and_command() -> None:
-    """The other fragments continue the information buffer after 20 bytes of head."""
+    """Only the first fragment has service and command; the others continue the buffer after 20 bytes."""
     first, second, *rest = fragments_of(bytes(range(100)))
     assert len(first) == 64
     assert first[48:] == bytes(range(16))
@@ -233,12 +233,12 @@ def test_a_fragment_is_distinguished_from_a_message() -> None:
     ],
 )
 def test_the_error_of_a_malformed_message_has_its_numbers(octets: str, says: str) -> None:
-    """The error's sentence contains the numbers that contradict each other."""
+    """The error for a malformed message contains the numbers that contradict each other."""
     with pytest.raises(MalformedError, match=says):
         decode(bytes.fromhex(octets))
 
 
 def test_refuses_fragments_that_are_too_small() -> None:
-    """A smaller fragment could not hold its own head."""
+    """A fragment size that is too small for the fragment's own head is refused."""
     with pytest.raises(InternalError):
         encode(Command(transaction=1, service=UUID(int=0), cid=1), max_transfer=20)

@@ -194,7 +194,7 @@ def test_half_a_character_does_not_hide_the_other_fields() -> None:
 
 
 def test_addresses_are_read_from_their_elements() -> None:
-    """Each element is a prefix length and an address (MBIM 1.0, 10.5.20)."""
+    """Addresses are read from elements of a prefix length and an address (MBIM 1.0, 10.5.20)."""
     raw = bytes.fromhex(
         "00000000 01000000 01000000 01000000 3C000000 01000000 44000000"
         + "00000000" * 6
@@ -209,14 +209,14 @@ def test_addresses_are_read_from_their_elements() -> None:
 
 
 def test_a_registration_is_read_behind_its_strings() -> None:
-    """The flags follow the pointers to three strings."""
+    """The flags of a registration are read behind the pointers to three strings."""
     status = RegistrationStatus(state=3, provider_id="26201", provider_name="Test", flags=2)
     assert decode(RegistrationStatus, encode(status)) == status
 
 
 @pytest.mark.parametrize("sw", ["9000", "6A82", "910B", "6110"])
 def test_the_status_word_has_sw1_in_the_lowest_byte(sw: str) -> None:
-    """9000 is the number 144, as mbimcli prints it."""
+    """A status word has SW1 in the lowest byte, so that 9000 is the number 144, as mbimcli prints it."""
     octets = bytes.fromhex(sw)
     assert status_word(status_number(octets)) == octets
     assert status_number(b"\x90\0") == 144

@@ -44,7 +44,7 @@ def test_confirmation_code_vector(code: str, hashed: str) -> None:
 
 
 def test_confirmation_codes_are_text() -> None:
-    """Leading zeros, letters and other alphabets are part of a confirmation code."""
+    """A confirmation code is text, so leading zeros, letters and other alphabets are part of it."""
     hashes = {
         hash_confirmation_code(code, TRANSACTION_ID) for code in ("0012", "12", "012", "zwölf", "ZWÖLF", "")
     }
@@ -84,7 +84,7 @@ def test_a_card_that_agrees_to_download() -> None:
 
 @pytest.mark.parametrize("error", list(DownloadError))
 def test_a_card_that_refuses_to_download(error: DownloadError) -> None:
-    """Each reason is read."""
+    """Each reason for which a card refuses a download is read."""
     value = {"transactionId": b"1", "downloadErrorCode": int(error)}
     raw = Schema.compile().encode("PrepareDownloadResponse", ("downloadResponseError", value))
     assert PrepareDownloadResponse.decode(raw).error is error

@@ -87,7 +87,7 @@ def test_unknown_reasons_keep_their_numbers() -> None:
 
 
 def test_only_memory_and_interruptions_are_temporary() -> None:
-    """Only lack of memory and interruptions are temporary."""
+    """Among the reasons of a failed installation, only lack of memory and interruptions are temporary."""
     assert [error.name for error in InstallationError if error.temporary] == [
         "INSUFFICIENT_MEMORY",
         "INTERRUPTION",

@@ -74,7 +74,7 @@ def test_requests_on_the_wire(request_: Any, wire: str) -> None:
 
 
 def test_nicknames_have_64_bytes() -> None:
-    """The limit counts bytes of UTF-8, not characters."""
+    """A nickname has at most 64 bytes of UTF-8, whatever the number of characters."""
     assert SetNicknameRequest(ICCID, "ä" * 32).encode().endswith("ä".encode())
     with pytest.raises(InvalidValue, match="64 bytes"):
         SetNicknameRequest(ICCID, "ä" * 32 + "x")
@@ -332,7 +332,7 @@ def test_the_readable_part_of_a_broken_entry_is_kept() -> None:
 
 
 def test_two_profiles_with_one_iccid_are_two() -> None:
-    """Their AIDs distinguish them; a profile listed twice with two states has an unknown state."""
+    """Two profiles with one ICCID are two; a profile listed twice with two states has an unknown state."""
     twin = BARE_B.replace(bytes(OTHER), bytes(ICCID))
     answer = ProfileInfoListResponse.decode(tlv.encode(0xBF2D, BARE_A, twin))
     assert [(profile.iccid, profile.isdp_aid) for profile in answer.profiles] == [

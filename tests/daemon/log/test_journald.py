@@ -96,7 +96,7 @@ def test_an_entry_has_fields(journal: Journal, log: logging.Logger) -> None:
 
 
 def test_fields_end_with_their_place(journal: Journal, log: logging.Logger) -> None:
-    """A line that is logged after a change has ended has no field for the change."""
+    """Fields end with their block: a line that is logged after a change has no field for the change."""
     with logged_with(change_id=7):
         pass
     log.info("idle")

@@ -33,7 +33,7 @@ def test_every_state_leads_to_an_end() -> None:
 
 @pytest.mark.parametrize("state", [state for state in State if state.ended])
 def test_an_end_is_an_end(state: State) -> None:
-    """No state follows done, failed and cancelled."""
+    """The states done, failed and cancelled are final."""
     ended = make(state=state)
     with pytest.raises(InternalError):
         ended.run()
@@ -48,7 +48,7 @@ def test_a_queued_change_cannot_be_done() -> None:
 
 
 def test_waiting_shows_the_question_until_it_runs_again() -> None:
-    """The question is in the record while the change waits, and only then."""
+    """The record of a change has its question only while the change waits."""
     question = Question(kind=QuestionKind.CONSENT, until=now())
     waiting = make().run().wait(question)
     assert waiting.state is State.WAITING

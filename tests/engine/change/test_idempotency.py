@@ -29,7 +29,7 @@ def key(name: str, *, uid: int = 0, request: bytes = b"r") -> IdempotencyKey:
 
 
 def test_the_same_key_leads_to_the_same_change(lab: Lab) -> None:
-    """The key leads to the change while it is in progress and after its end, but only for the same caller."""
+    """The same key of the same caller leads to the same change, while it is in progress and after its end."""
     first = lab.engine.submit(CARD, RefreshParams(), key=key("a"))
     again = lab.engine.submit(CARD, RefreshParams(), key=key("a"))
     assert (first.repeated, again.repeated, again.change.id) == (False, True, first.change.id)

@@ -24,7 +24,7 @@ def test_the_steady_clock_begins_with_a_set_wall_clock() -> None:
 
 @pytest.mark.parametrize("jump", [2 * YEAR, -2 * YEAR, -TODAY])
 def test_a_wall_clock_that_jumps_moves_nothing(jump: float) -> None:
-    """Within a boot, only elapsed time counts."""
+    """Within a boot, a jump of the wall clock does not change the steady clock."""
     clocks = Clocks()
     clock = clocks.clock()
     before = clock.now()

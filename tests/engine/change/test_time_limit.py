@@ -30,7 +30,7 @@ def test_the_limit_runs_while_lpad_is_down(seconds: float, left: float) -> None:
 
 @pytest.mark.parametrize("wall", [-1e9, -200, 0, 1e9])
 def test_within_one_boot_the_wall_clock_does_not_count(wall: float) -> None:
-    """A time server that sets it back or forward neither shortens nor prolongs the limit."""
+    """Within one boot, setting the wall clock back or forward does not change the limit."""
     assert LIMIT.left(later(60, wall=wall)) == pytest.approx(120)
 
 
@@ -42,7 +42,7 @@ def test_after_a_reboot_the_wall_clock_decides(wall: float, left: float) -> None
 
 
 def test_a_clock_that_was_set_back_grants_the_limit_once_more() -> None:
-    """A board without its own clock cannot know how long it was off: it may have been a second."""
+    """If the clock was set back, the limit is granted once more, because the time off is unknown."""
     again = LIMIT.carried_on(rebooted(-3600))
     assert again.renewed
     assert again.left(rebooted(-3600)) == 180
@@ -71,7 +71,7 @@ def test_in_the_same_boot_nothing_is_renewed() -> None:
 
 
 def test_a_kernel_without_boot_id_leaves_the_wall_clock() -> None:
-    """Two boots without an ID do not count as the same one."""
+    """If the kernel has no boot ID, two readings do not count as the same boot, and the wall clock counts."""
     nameless = TimeLimit.starting(180, at=replace(BEGAN, boot_id=""))
     assert nameless.left(replace(later(60), boot_id="")) == pytest.approx(120)
     assert nameless.left(Moment(wall=BEGAN.wall + 170, boot=1.0, boot_id="")) == pytest.approx(10)
@@ -84,7 +84,7 @@ def test_survives_the_journal() -> None:
 
 
 def test_the_clocks_are_read() -> None:
-    """On this machine the clocks continue, and the boot has an ID."""
+    """On this machine, the clocks continue between two readings, and the boot has an ID."""
     first, second = Moment.now(), Moment.now()
     assert second.boot >= first.boot
     assert first.boot_id == second.boot_id != ""

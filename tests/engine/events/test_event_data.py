@@ -24,7 +24,7 @@ def test_there_are_some() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_empty_field_does_not_appear(kind: type[Payload]) -> None:
-    """A reader sees that a field is absent, not that it is null."""
+    """An empty field is omitted from an event's data instead of being null."""
     required = {each.name for each in msgspec.structs.fields(kind) if each.required}
     assert msgspec.json.decode(msgspec.json.encode(smallest(kind))).keys() == required
 

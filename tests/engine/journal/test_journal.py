@@ -88,7 +88,7 @@ def test_secrets_are_gone_from_the_disk_when_a_change_ends(tmp_path: Path) -> No
 
 
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
-    """Only the owner can read the journal."""
+    """Only its owner can read the journal's files."""
     Journal(tmp_path / "journal.db").close()
     assert (tmp_path / "journal.db").stat().st_mode & 0o077 == 0
 

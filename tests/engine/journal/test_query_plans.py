@@ -94,7 +94,7 @@ def work(journal: Journal) -> None:
 
 
 def test_no_statement_reads_a_table_from_end_to_end(traced: Traced) -> None:
-    """Lists, single rows, writes and trimming search by an index."""
+    """No statement scans a whole table: lists, single rows, writes and trimming use an index."""
     work(traced.journal)
     traced.forget()
     work(traced.journal)
@@ -117,7 +117,7 @@ def test_a_page_of_the_history_is_not_sorted(traced: Traced) -> None:
 
 
 def test_unfinished_changes_are_found_by_their_state(traced: Traced) -> None:
-    """The start of the daemon and each search for work read no ended change."""
+    """Unfinished changes are found by an index, so that a start reads no ended change."""
     traced.journal.changes.unfinished()
     traced.journal.changes.unfinished("modem")
     lines = [line for _, line in traced.plans()]

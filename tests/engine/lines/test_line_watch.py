@@ -50,7 +50,7 @@ def test_new_profiles_are_looked_up(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_known_line_is_asked_for_daily(tmp_path: Path, pki: Pki) -> None:
-    """After a restart, only lines that are due are queried."""
+    """A known line is queried once a day; after a restart, only lines that are due are queried."""
     with lines(tmp_path, pki) as lab:
         lab.known(FIRST, Line.LIVE)
         lab.known(SECOND, Line.LIVE)

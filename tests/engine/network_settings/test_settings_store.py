@@ -59,7 +59,7 @@ def restarted(journal: Journal, tmp_path: Path) -> Iterator[Callable[[], Network
 
 
 def test_settings_are_on_the_disk(networks: NetworkStore, restarted: Callable[[], NetworkStore]) -> None:
-    """After a restart every field is read again, with its source."""
+    """Stored settings are read again after a restart, each field with its source."""
     networks.put(FIRST, FULL)
     networks.put_ordered(FIRST, SHORT, change=7, eid=EID)
     again = restarted()
@@ -69,7 +69,7 @@ def test_settings_are_on_the_disk(networks: NetworkStore, restarted: Callable[[]
 
 
 def test_clearing_leaves_what_the_order_brought(networks: NetworkStore) -> None:
-    """Clearing removes only the owner's settings."""
+    """Clearing removes only the owner's settings, not those that came with an order."""
     networks.put(FIRST, FULL)
     networks.put_ordered(FIRST, SHORT, change=7, eid=EID)
     networks.clear(FIRST)

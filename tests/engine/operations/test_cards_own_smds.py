@@ -32,7 +32,7 @@ def asked(change: Change) -> list[tuple[str, int]]:
 
 
 def test_a_card_with_a_usable_root(tmp_path: Path, pki: Pki) -> None:
-    """Its root SM-DS is asked although the settings name none, and leads to an enabled profile."""
+    """A card's root SM-DS is asked even if the settings name none, and leads to an enabled profile."""
     with NamedLab(tmp_path, pki, root_ds_address=ROOT) as lab:
         lab.event(ROOT, "EVENT-1")
         change = discover(lab, install=True)
@@ -53,7 +53,7 @@ def test_additional_roots_are_asked_in_order(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_dead_root_hides_no_additional_one(tmp_path: Path, pki: Pki) -> None:
-    """The result has the event, and the error of the server that failed."""
+    """If the root SM-DS fails, an additional root is asked; the result has its event and the error."""
     with NamedLab(tmp_path, pki, root_ds_address=ROOT, additional_root_ds_addresses=(FURTHER,)) as lab:
         lab.event(FURTHER, "EVENT-1")
         lab.smds[ROOT].faults.add(Fault(kind=FaultKind.HTTP_STATUS, value=503, times=0))

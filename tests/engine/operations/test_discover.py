@@ -169,7 +169,7 @@ def test_a_server_that_the_policy_forbids(lab: DiscoveryLab) -> None:
 
 
 def test_one_failing_server_hides_no_other(lab: DiscoveryLab) -> None:
-    """The result has the events of the servers that answered, and the error of the one that did not."""
+    """If one SM-DS fails, the result has the events of the others, and the error of the one that failed."""
     lab.event()
     lab.alternative.faults.add(Fault(kind=FaultKind.REFUSE, value="8.9.1/3.8", times=0))
     lab.start(lab.policy())
@@ -180,7 +180,7 @@ def test_one_failing_server_hides_no_other(lab: DiscoveryLab) -> None:
 
 
 def test_if_no_server_answers_the_change_fails(lab: DiscoveryLab) -> None:
-    """The change fails with the error of the first server."""
+    """If no SM-DS answers, the discovery fails with the error of the first one."""
     lab.root.faults.add(Fault(kind=FaultKind.HTTP_STATUS, value=503, times=0))
     lab.start(lab.policy())
     change = lab.discover()

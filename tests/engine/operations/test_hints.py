@@ -46,7 +46,7 @@ def waiting(lab: PlatformLab) -> Change:
 
 
 def test_a_second_hint_within_the_minute_waits(lab: PlatformLab) -> None:
-    """The answer has the unchanged change and the time of the next query; further hints change nothing."""
+    """The answer to a second hint within the minute has the unchanged change and the time of the query."""
     first = waiting(lab)
     looks = lab.platform.calls["look"]
     again = lab.provision()

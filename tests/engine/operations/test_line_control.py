@@ -207,7 +207,7 @@ def test_a_deleted_profiles_line_is_forgotten(desk: PlatformLab) -> None:
 
 
 def test_a_report_outlives_a_restart(desk: PlatformLab) -> None:
-    """The journal keeps the last report on a line."""
+    """After a restart, lpad still knows the last report on a line."""
     ask(desk, "suspend")
     desk.stop()
     record = desk.engine.line(desk.enabled[0])
@@ -216,7 +216,7 @@ def test_a_report_outlives_a_restart(desk: PlatformLab) -> None:
 
 
 def test_a_changed_line_is_an_event(desk: PlatformLab) -> None:
-    """Each report is an event with the previous state."""
+    """A report of another state of a line causes an event, which also has the previous state."""
     subscription = desk.engine.subscribe(lambda: None)
     ask(desk, "suspend")
     told = [event.data for event in subscription.take() if event.type == "line"]

@@ -68,7 +68,7 @@ def test_the_result_is_not_fetched_again(lab: Lab) -> None:
 def test_a_result_that_is_not_listed_exactly_once_is_compared(
     lab: Lab, listed: Callable[[bytes], bytes]
 ) -> None:
-    """Another notification may have the same number, and the command to remove one may remove both."""
+    """A result that is not listed exactly once is compared, as its number may be another notification's."""
     read(lab)
     lab.card.faults.corrupt(LIST, listed)
     lab.install()
@@ -77,7 +77,7 @@ def test_a_result_that_is_not_listed_exactly_once_is_compared(
 
 
 def test_a_card_that_has_repeated_a_number_is_not_trusted(lab: Lab) -> None:
-    """A card's list is not trusted if it may show two notifications as one."""
+    """If a card has repeated a number, its list is not trusted, as it may show two notifications as one."""
     away(lab)
     lab.install()
     made_anew(lab)

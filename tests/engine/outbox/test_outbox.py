@@ -131,7 +131,7 @@ def test_a_card_that_does_not_list_all_is_asked_for_each(lab: Lab, answer: bytes
 
 
 def test_undelivered_notifications_are_not_requested_from_the_card(lab: Lab) -> None:
-    """Only delivered ones are requested: a card full of undelivered ones need not return all each time."""
+    """Only delivered notifications are requested from the card again before they are removed."""
     recipients = (Recipient(address=ELSEWHERE), Recipient())
     iccid = lab.install(metadata=ProfileMetadata(iccid=FIRST, name="First", recipients=recipients))
     lab.carry_out(Kind.ENABLE, iccid=iccid)

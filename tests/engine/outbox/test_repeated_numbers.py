@@ -60,7 +60,7 @@ def test_numbers_that_run_backwards(lab: Lab) -> None:
 
 
 def test_the_same_event_under_the_same_number(lab: Lab) -> None:
-    """The list does not distinguish the two, so lpad compares a notification before it removes it."""
+    """If a card lists the same event under the same number, lpad compares it before it removes it."""
     lab.install()
     lab.until_true(lambda: lab.card.notifications == () and not pending(lab))
     away(lab)
@@ -94,7 +94,7 @@ def test_one_number_for_all(lab: Lab) -> None:
 
 
 def test_a_copy_without_a_number_of_its_own_can_be_dropped(lab: Lab) -> None:
-    """The copy is listed under one of lpad's own numbers; the notification with its old number stays."""
+    """A copy whose number the card has reused can be dropped by a number of lpad's own."""
     away(lab)
     lab.install()
     made_anew(lab)

@@ -103,7 +103,7 @@ def _switch_with_two_notifications(lab: Lab) -> None:
 
 
 def test_the_notifications_of_a_switch_are_read_with_one_command(lab: Lab) -> None:
-    """Those of the disabled and of the enabled profile come in one answer, and reach the server in order."""
+    """The notifications of a switch are read with one command, and reach the server in order."""
     _switch_with_two_notifications(lab)
     assert len(_asked_for_notifications(lab)) == 1
     assert _events(lab)[-2:] == ["disable", "enable"]
@@ -111,7 +111,7 @@ def test_the_notifications_of_a_switch_are_read_with_one_command(lab: Lab) -> No
 
 @pytest.mark.parametrize("answer", [0x6F00, 0x6400, b"\xbf\x2b\x01", bytes.fromhex("BF2B03810101")])
 def test_a_card_that_cannot_return_several_is_asked_for_one_at_a_time(lab: Lab, answer: bytes | int) -> None:
-    """Nothing is lost if such a card refuses, or its answer is damaged, and it is not asked again."""
+    """A card that cannot return several notifications together is asked for one at a time from then on."""
     lab.install()
     lab.install(iccid=SECOND)
     _nothing_left(lab)
@@ -127,7 +127,7 @@ def test_a_card_that_cannot_return_several_is_asked_for_one_at_a_time(lab: Lab, 
 
 
 def test_a_card_that_returns_only_some_is_asked_for_the_others(lab: Lab) -> None:
-    """A notification that is missing in the answer for all is asked for by its own number."""
+    """If a card returns only some of the requested notifications, the others are requested by number."""
     lab.install()
     lab.install(iccid=SECOND)
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
@@ -170,7 +170,7 @@ def test_a_session_lost_after_the_result_is_opened_again(lab: Lab) -> None:
 
 
 def test_a_deletion_copies_them_first(lab: Lab) -> None:
-    """A deletion waits for the copies, because the profile's notifications might be deleted with it."""
+    """A deletion waits until the profile's notifications are copied, as the card may delete them, too."""
     lab.install()
     lab.install(iccid=SECOND)
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
@@ -224,7 +224,7 @@ def test_a_download_copies_them_first(lab: Lab) -> None:
 
 
 def test_a_trial_begins_with_its_notifications_copied(lab: Lab) -> None:
-    """A guarded switch copies them before its guard waits, because its profile may reach the server."""
+    """A guarded switch copies the notifications before it waits for its guard."""
     lab.install()
     lab.install(iccid=SECOND)
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE

@@ -158,7 +158,7 @@ def test_hooks_hear_of_a_download_that_arrived(tmp_path: Path, pki: Pki) -> None
 
 
 def test_a_nickname_is_settled_by_the_cards(lab: Lab) -> None:
-    """A nickname is compared with the one on the card."""
+    """An interrupted rename is settled by the nickname on the card."""
     iccid = lab.install()
     assert was_interrupted(cut_off(lab, Kind.RENAME, iccid=iccid, nickname="home"))
     lab.carry_out(Kind.RENAME, iccid=iccid, nickname="home")
@@ -166,7 +166,7 @@ def test_a_nickname_is_settled_by_the_cards(lab: Lab) -> None:
 
 
 def test_an_address_is_settled_by_the_cards(lab: Lab) -> None:
-    """The default SM-DP+ address is compared with the one on the card."""
+    """An interrupted change of the default SM-DP+ address is settled by the address on the card."""
     assert was_interrupted(cut_off(lab, Kind.SET_DEFAULT_SMDP, default_smdp="a.example.com"))
     lab.carry_out(Kind.SET_DEFAULT_SMDP, default_smdp="a.example.com")
     assert cut_off(lab, Kind.SET_DEFAULT_SMDP, default_smdp="a.example.com").state is State.DONE
@@ -229,7 +229,7 @@ def test_a_download_that_did_not_arrive(lab: Lab) -> None:
 
 
 def test_a_download_that_the_card_refused(lab: Lab) -> None:
-    """The reason is in the ProfileInstallationResult that waits among the notifications."""
+    """If the card refused an interrupted download, the error has the reason in the card's result."""
     lab.install()
     lab.carry_out(Kind.DELETE, iccid=FIRST)
     lab.server.faults.add(Fault(function="handleNotification", kind=FaultKind.DROP_BEFORE, times=9))

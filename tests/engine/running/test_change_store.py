@@ -100,7 +100,7 @@ def test_an_end_is_written_once(journal: Journal, monkeypatch: pytest.MonkeyPatc
 
 
 def test_only_orphans_are_ended(journal: Journal) -> None:
-    """The changes of a card that the settings name are kept."""
+    """Only the changes of cards that the settings no longer name are ended."""
     add(store_on(journal))
     orphan = add(store_on(journal), "gone")
     store = store_on(journal)

@@ -110,7 +110,7 @@ def test_a_missing_confirmation_is_not_looked_for(tmp_path: Path, pki: Pki) -> N
 def test_without_a_standstill_the_limit_is_the_limit(
     tmp_path: Path, pki: Pki, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A profile that was watched all the time is not checked again."""
+    """Without a standstill, the conditions are not checked again after the time limit."""
     caplog.set_level(logging.INFO, "lpad.engine")
     with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
         rolled_back(lab.ended(guarded(lab, REGISTERED, within=LIMIT + 1).id))
@@ -118,7 +118,7 @@ def test_without_a_standstill_the_limit_is_the_limit(
 
 
 def test_a_restart_over_the_limit(tmp_path: Path, pki: Pki) -> None:
-    """A profile that registers when lpad is back after the limit is kept."""
+    """If the limit passes while lpad does not run, a profile that is then registered is kept."""
     with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
         change = guarded(lab, REGISTERED, within=5)
         watched(lab, change.id)
@@ -146,7 +146,7 @@ def test_the_last_look_is_taken_once(tmp_path: Path, pki: Pki, monkeypatch: pyte
 
 
 def test_no_ends_the_last_check(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cancelling the change ends the last check immediately."""
+    """If the change is cancelled during the last check, the check ends immediately."""
     monkeypatch.setattr(condition_watch, "LAST_LOOK", 30.0)
     with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
         change = guarded(lab, REGISTERED, within=5)

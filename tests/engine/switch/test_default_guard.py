@@ -60,7 +60,7 @@ def test_a_plain_enable_is_guarded(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_profile_that_never_registers_is_not_kept(tmp_path: Path, pki: Pki) -> None:
-    """The device comes back to the profile that was registered before."""
+    """If the profile never registers, the default guard rolls back to the profile that was registered."""
     with defaulting(tmp_path, pki, within=2, registration={SECOND: SEARCHING}) as lab:
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
         assert rolled_back(change)["layer"] == "registered"
@@ -90,13 +90,13 @@ def test_a_modem_that_was_not_registered_gives_no_guard(tmp_path: Path, pki: Pki
 
 
 def test_a_modem_that_reports_no_registration_gives_no_guard(tmp_path: Path, pki: Pki) -> None:
-    """Conditions that cannot be checked make no default guard."""
+    """If the modem does not report its registration, there is no default guard."""
     with defaulting(tmp_path, pki, registration_commands=()) as lab:
         assert "does not report" in unguarded(lab.carry_out(Kind.ENABLE, iccid=SECOND))
 
 
 def test_a_profile_that_forbids_disabling_gives_no_guard(tmp_path: Path, pki: Pki) -> None:
-    """There is no way back, so the switch has no guard, and the result gives the reason."""
+    """If the operator forbids disabling the profile, there is no default guard; the result has the reason."""
     with defaulting(tmp_path, pki, behaviour=PERMITS_PPR1, registration={THIRD: SEARCHING}) as lab:
         install_locked(lab)
         assert "forbids disabling it (ppr1)" in unguarded(lab.carry_out(Kind.ENABLE, iccid=THIRD))
@@ -118,7 +118,7 @@ def test_an_enabled_profile_is_neither_guarded_nor_told_why(tmp_path: Path, pki:
 
 
 def test_a_rescue_is_never_guarded(tmp_path: Path, pki: Pki) -> None:
-    """A slow network must not prevent a rescue."""
+    """The switch of a rescue has no default guard, because a slow network must not prevent the rescue."""
     with defaulting(tmp_path, pki, registration={SECOND: SEARCHING}) as lab:
         asked = lab.engine.submit("modem", EnableParams(iccid=SECOND), origin=RESCUE).change
         assert unguarded(lab.ended(asked.id)) == ""
@@ -133,7 +133,7 @@ def test_a_failover_without_a_rule_has_it(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_locked_sim_ends_the_watch_immediately(tmp_path: Path, pki: Pki) -> None:
-    """At an unattended device no user enters a PIN, so lpad does not wait until the limit."""
+    """If the SIM requires a PIN, the default guard ends immediately, as no user is there to enter it."""
     with defaulting(tmp_path, pki, within=600, pin_locked=(SECOND,)) as lab:
         details = rolled_back(lab.carry_out(Kind.ENABLE, iccid=SECOND))
         assert details["reason"] == "sim-locked"

@@ -195,7 +195,7 @@ def test_a_profile_without_a_way_back_takes_no_guard(tmp_path: Path, pki: Pki) -
 
 
 def test_a_guard_of_the_enabled_profile_is_evaluated(tmp_path: Path, pki: Pki) -> None:
-    """Nothing is switched, and the result shows that the condition is met."""
+    """If the profile is already enabled, its guard is evaluated, and nothing is switched."""
     with guarding(tmp_path, pki) as lab:
         change = ended(lab, REGISTERED, iccid=FIRST)
         result = result_of(change)
@@ -235,7 +235,7 @@ def test_a_confirmation_of_the_enabled_profile_is_awaited(tmp_path: Path, pki: P
 
 
 def test_a_modem_that_reports_no_registration_takes_no_such_guard(tmp_path: Path, pki: Pki) -> None:
-    """Lpad refuses such a guard before anything is sent to the card."""
+    """If the modem reports no registration, a guard that requires it is refused before anything is sent."""
     with guarding(tmp_path, pki, registration_commands=()) as lab:
         change = ended(lab, REGISTERED)
         assert change.error is not None
@@ -281,7 +281,7 @@ def test_a_probe_that_is_reached_keeps_the_profile(tmp_path: Path, pki: Pki) -> 
 
 
 def test_a_probe_that_is_reached_late_keeps_the_profile(tmp_path: Path, pki: Pki) -> None:
-    """The probe is repeated until it reaches the host."""
+    """A probe that fails at first is repeated until it reaches its host, and the profile is kept."""
     number = unused_port()
     with guarding(tmp_path, pki) as lab:
         change = guarded(lab, f"tcp:127.0.0.1:{number}")
@@ -364,7 +364,7 @@ def test_a_no_takes_it_back_immediately(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_another_answer_does_not_fit(tmp_path: Path, pki: Pki) -> None:
-    """Only a confirmation is accepted, not a decision."""
+    """The question of a guard accepts only a confirmation, not a decision on a profile."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm").id)
         with pytest.raises(Conflict, match="waits for another answer: confirmation"):
@@ -399,7 +399,7 @@ def test_other_changes_wait_and_reads_do_not(tmp_path: Path, pki: Pki) -> None:
 def test_if_the_previous_profile_does_not_enable_the_fallback_order_is_tried(
     tmp_path: Path, pki: Pki
 ) -> None:
-    """The settings' order applies; profiles that the card does not have are skipped."""
+    """If the previous profile cannot be enabled, those of the fallback order are tried, if on the card."""
     policy = SwitchPolicy(fallback=("8900101000000000041", SECOND, THIRD))
     with guarding(tmp_path, pki, policy=policy) as lab:
         lab.install(iccid=THIRD, name="Third")

@@ -143,7 +143,7 @@ class DiscoverRequest(Request, frozen=True, kw_only=True):
 
     Without `servers`, lpad asks that of the card and those of the settings. With `install`, lpad downloads
     the events that it has not handled, one after the other, and enables the first profile that installs;
-    `confirm` asks for consent to each.
+    `confirm` asks for consent to each profile.
     """
 
     install: bool = False

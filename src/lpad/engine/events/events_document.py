@@ -47,8 +47,9 @@ An event is a [CloudEvent 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/c
 | `source` | the device: `events.device` in the settings, or a UUID that lpad makes once and keeps |
 | `type` | one of the table below; a new version of a type has another number at its end |
 | `time` | when it happened, by the device's clock |
-| `clockunset` | true if that clock was not set; then `time` means nothing, and `sequence` gives the order |
-| `sequence` | counts the events of the device, with 12 digits; the outbox no longer has events in a gap |
+| `clockunset` | true if that clock was not set; then `time` is meaningless, and `sequence` gives the order |
+| `sequence` | counts the events of the device, with 12 digits; a gap means that the outbox no longer has the
+missing events |
 | `subject` | the card's name in the settings, if the event is about a card |
 
 Events are thin. Their data consists of identifiers, a stage and a cause in one word, and never contains a
@@ -98,11 +99,11 @@ curl --no-buffer --unix-socket /run/lpad/lpad.sock \\
 curl --unix-socket /run/lpad/lpad.sock -X PUT --json '{"position": 42}' http://lpad/v1/listeners/my-program
 ```
 
-42 stands for the number of an event that the program has received. lpad then remembers how far the program
-is, and events that it has not acknowledged count as awaited. It acknowledges an event and all previous ones
-with `Last-Event-ID` (or `?after=`) when it connects, and with PUT while it listens.
-Without an ID it continues after the last acknowledged event; a new listener gets the events from then on. A
-named listener gets the events of all cards and changes: it takes neither `?change=` nor `?euicc=`.
+42 stands for the number of an event that the program has received. lpad then remembers which event the
+program has acknowledged, and later events count as awaited. It acknowledges an event and all previous ones
+with `Last-Event-ID` (or `?after=`) when it connects, and with PUT while it listens. Without an ID it
+continues after the last acknowledged event; a new listener gets the events from then on. A named listener
+gets the events of all cards and changes: it takes neither `?change=` nor `?euicc=`.
 
 A name has 1 to 32 lower-case letters, digits, dots, hyphens and underscores, and belongs to the user that
 first uses it; only that user and those with the role `admin` can use it. There are at most 16 listeners, 4 of
@@ -134,8 +135,8 @@ def events_document() -> str:
 
 def _form(event_type: EventType) -> list[str]:
     schema = event_type.schema()
-    of = [f"`{each.name}`" for each in EVENT_TYPES if each.data is event_type.data]
-    lines = [f"### {event_type.data.__name__}", "", f"Of {', '.join(of)}.", "", schema["description"], ""]
+    of = ", ".join(f"`{each.name}`" for each in EVENT_TYPES if each.data is event_type.data)
+    lines = [f"### {event_type.data.__name__}", "", f"The data of {of}.", "", schema["description"], ""]
     lines += ["| field | type | always |", "|---|---|---|"]
     required = schema.get("required", ())
     lines += [

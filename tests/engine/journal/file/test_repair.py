@@ -347,7 +347,7 @@ def test_a_power_cut_at_any_step_of_a_repair(worn: Path, made: tuple[Path, Mappi
 def test_something_else_in_a_files_place(
     worn: Path, made: tuple[Path, Mapping[str, Contents]], part: str, thing: str
 ) -> None:
-    """The other object is moved away without a wait, and the readable rows stay at their place."""
+    """An object that is not a regular file is moved away without a wait; readable rows are kept."""
     place = worn.with_name(worn.name + part)
     put(place, thing)
     journal = Journal(worn)

@@ -140,7 +140,7 @@ def test_lines_that_are_lost_later(tmp_path: Path, pki: Pki, monkeypatch: pytest
 
 
 def test_the_owners_quirk_counts(tmp_path: Path, pki: Pki) -> None:
-    """A block size in the settings is not exceeded."""
+    """Lpad does not try larger blocks than a block size in the settings."""
     with Lab(tmp_path, pki, personality=QUIRKY()) as lab:
         lab.start(port_of(lab, overrides={"block_size": 100}))
         assert largest_sent(lab, FIRST) == 100

@@ -57,7 +57,7 @@ def _channels_closed(modem: MbimModem) -> list[int]:
 
 
 def test_a_silent_modem_is_sent_no_close(card: Card, modem: MbimModem) -> None:
-    """Lpad does not wait for the channel's close before it reopens the port."""
+    """If the modem is silent, lpad reopens the port without sending the channel's close first."""
     deadlines = iter((Deadline.after(0.3), soon()))
 
     def ask(lent: LentModem | None) -> object:
@@ -72,7 +72,7 @@ def test_a_silent_modem_is_sent_no_close(card: Card, modem: MbimModem) -> None:
 
 
 def test_a_modem_that_answers_closes_the_channel(card: Card, modem: MbimModem) -> None:
-    """The session ends with the link."""
+    """If the modem answers, the kept session's channel is closed when the link is closed."""
     card.drop()
     (closed,) = _channels_closed(modem)
     assert closed > 0

@@ -74,7 +74,7 @@ def test_a_crash_loop_is_bound_too(journal: Journal, clocks: Clocks) -> None:
 def test_a_device_that_reboots_again_and_again_is_bound_too(
     tmp_path: Path, clocks: Clocks, wall: float | None
 ) -> None:
-    """A boot may lose the time since the last restart, but not the count."""
+    """Reboots of the device do not reset the count of restarts, even if the time between is lost."""
     climbed = 0
     for _ in range(100):
         kept = Journal(tmp_path / "journal.db", clock=clocks.clock())
@@ -123,7 +123,7 @@ def test_the_sentence_has_the_time_of_the_next_restart(journal: Journal, clocks:
 
 
 def test_each_step_is_published(journal: Journal, clocks: Clocks) -> None:
-    """Each restart is published to the subscribers."""
+    """Each step of a modem's restart is published as an event."""
     hub = Hub()
     subscription = hub.subscribe(lambda: None)
     resets = ModemRestartLimit("modem", journal=journal, hub=hub)

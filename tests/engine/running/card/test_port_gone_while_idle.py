@@ -58,7 +58,7 @@ def iccid_of(card: Card) -> str:
 
 @pytest.mark.parametrize("how", ["gone", "silent"])
 def test_another_port_is_asked(how: str, at: PtyModem, mbim: MbimModem) -> None:
-    """The modem answers over the other port, which is then the port in use."""
+    """If the port was lost while idle, lpad asks the modem over another port, which it then uses."""
     card = card_at(at.path, mbim.path)
     assert iccid_of(card) == NEW
     assert card.device == at.path
@@ -86,7 +86,7 @@ def test_a_port_that_is_silent_from_the_beginning(at: PtyModem, mbim: MbimModem)
 
 
 def test_a_port_that_came_back_is_reopened(at: PtyModem) -> None:
-    """The modem was plugged out and in while lpad was idle, so the open descriptor is dead."""
+    """If the modem was plugged out and in while lpad was idle, lpad opens the port again."""
     card = card_at(at.path)
     assert iccid_of(card) == NEW
     at.vanish()
