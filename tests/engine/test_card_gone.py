@@ -116,7 +116,7 @@ def test_a_switch_that_the_card_made_is_done(both: Lab, case: str) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_switch_that_never_reached_the_card_fails(both: Lab, case: str) -> None:
-    """The command never reached the card; once the card is back, the error states that nothing was done."""
+    """If a switch never reached the card, the error states that nothing was done, once the card is back."""
     change = gone(both, case, executed=False)
     back(both)
     both.carry_out(Kind.REFRESH)
@@ -149,7 +149,7 @@ def test_a_profile_whose_last_answer_was_lost(lab: Lab, *, restarted: bool) -> N
 
 @pytest.mark.parametrize("restarted", [False, True], ids=["alive", "restarted"])
 def test_a_profile_that_was_half_loaded(lab: Lab, *, restarted: bool) -> None:
-    """A profile that the card lacks was not installed, and the error reports this."""
+    """If the card went away while a profile was loaded and then lacks it, the error reports this."""
     change = gone_while_loading(lab, installed=False)
     assert change.state is State.WAITING, change.error
     if restarted:
@@ -162,7 +162,7 @@ def test_a_profile_that_was_half_loaded(lab: Lab, *, restarted: bool) -> None:
 
 
 def test_a_download_that_was_to_be_enabled_too(lab: Lab) -> None:
-    """The card went away before the enable: the error names the installed profile."""
+    """If the card goes away between download and enable, the error names the installed profile."""
     change = gone_while_loading(lab, installed=True, enable=True)
     back(lab)
     lab.carry_out(Kind.REFRESH)
@@ -185,7 +185,7 @@ def test_a_download_that_is_tried_again_is_not_left_to_the_card(lab: Lab) -> Non
 
 
 def test_a_download_before_its_loading_fails_immediately(lab: Lab) -> None:
-    """Nothing was sent that could have installed a profile."""
+    """A download whose card goes away before the first segment fails immediately."""
     lab.modem.once('AT+CSIM=520,"81E21100FFBF38', vanish=True)
     order = lab.order()
     change = lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)})
@@ -216,7 +216,7 @@ def test_other_requests_fail_while_a_change_waits_for_the_card(both: Lab) -> Non
 
 
 def test_a_command_that_was_not_sent_fails_immediately(both: Lab) -> None:
-    """The port disappears first: nothing was done, and the caller may try again."""
+    """If the port disappears before a command is sent, the change fails; the caller may try again."""
     both.until_true(lambda: both.card.open_channels == ())
     both.modem.once("AT+CSIM", vanish=True)
     change = both.carry_out(Kind.DELETE, iccid=SECOND)
@@ -244,7 +244,7 @@ def test_a_card_that_is_there_again_is_asked_immediately(both: Lab) -> None:
 
 
 def test_a_restart_in_between(both: Lab) -> None:
-    """The change continues waiting, and is settled as before."""
+    """After a restart of lpad, the change continues to wait for its card, and is then settled."""
     change = gone(both, "enable", executed=True)
     both.stop()
     both.start()
@@ -258,7 +258,7 @@ def test_a_restart_in_between(both: Lab) -> None:
 
 
 def test_a_change_waits_for_the_card_on_a_full_disk(both: Lab, tmp_path: Path) -> None:
-    """The sent command is in the journal already; the wait need not be stored."""
+    """A change also waits for its card on a full disk, because the journal already has the sent command."""
     kind, params, command = CASES["enable"]
     both.until_true(lambda: both.card.open_channels == ())
     both.modem.received.clear()
@@ -288,7 +288,7 @@ def test_another_card_does_not_settle_a_change(both: Lab, tmp_path: Path, pki: P
 
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_card_that_stays_away(both: Lab, *, restarted: bool) -> None:
-    """The wait is limited, even across restarts; the error then states that the outcome is unknown."""
+    """If the card stays away, the wait ends, even across restarts; the error calls the outcome unknown."""
     both.patient(absence=3)
     both.stop()
     both.start()

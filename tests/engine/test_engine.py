@@ -132,7 +132,7 @@ def test_without_refresh_the_switch_is_verified_as_well(lab: Lab) -> None:
 
 
 def test_a_card_that_hides_its_profiles_during_the_switch(tmp_path: Path, pki: Pki) -> None:
-    """Lpad waits while the card answers ProfileChangeOngoing."""
+    """During a switch, lpad waits while the card answers ProfileChangeOngoing."""
     with Lab(tmp_path, pki, behaviour=CardBehaviour(profiles_hidden_during_switch=True)) as lab:
         iccid = lab.install()
         good(lab.carry_out(Kind.ENABLE, iccid=iccid))
@@ -149,7 +149,7 @@ def test_an_answer_lost_on_the_way_is_not_a_failure(lab: Lab) -> None:
 
 
 def test_a_switch_that_the_card_refuses(lab: Lab) -> None:
-    """The card's error code is in the change, and the old state in the snapshot."""
+    """If the card refuses a switch, the change has its error code, and the snapshot the old state."""
     iccid = lab.install()
     lab.card.faults.refuse(0xBF31, 3)
     change = lab.carry_out(Kind.ENABLE, iccid=iccid)
@@ -160,7 +160,7 @@ def test_a_switch_that_the_card_refuses(lab: Lab) -> None:
 
 
 def test_an_enabled_profile_is_not_deleted(lab: Lab) -> None:
-    """The error explains that it must be disabled first; the profile stays."""
+    """The deletion of an enabled profile fails; the error explains that it must be disabled first."""
     iccid = lab.install()
     good(lab.carry_out(Kind.ENABLE, iccid=iccid))
     change = lab.carry_out(Kind.DELETE, iccid=iccid)
@@ -189,7 +189,7 @@ def test_changes_of_a_missing_profile_are_not_found(lab: Lab) -> None:
 
 
 def test_a_memory_reset_takes_enabled_profiles_too(lab: Lab) -> None:
-    """All operational profiles are gone; a second reset finds nothing and is done."""
+    """A memory reset deletes all operational profiles, even enabled ones; a second one finds nothing."""
     iccid = lab.install()
     good(lab.carry_out(Kind.ENABLE, iccid=iccid))
     what: dict[str, Any] = {"operational_profiles": True, "test_profiles": False, "default_smdp": False}
@@ -209,7 +209,7 @@ def test_the_default_smdp_of_the_card_is_used(lab: Lab) -> None:
 
 
 def test_the_settings_default_smdp_comes_first(lab: Lab) -> None:
-    """The address in the settings replaces the card's."""
+    """A default SM-DP+ address in the settings replaces the one in the card."""
     lab.start(replace(lab.port, default_smdp=ServerAddress.parse(lab.server.address)))
     lab.order(eid=lab.card.eid)
     good(lab.carry_out(Kind.DOWNLOAD, default=True))
@@ -288,7 +288,7 @@ class TestQuestions:
         good(lab.ended(change.id))
 
     def test_answers_that_do_not_fit(self, lab: Lab) -> None:
-        """A code in place of consent, a second answer, and an answer to an ended change are conflicts."""
+        """An answer of the wrong kind, a second answer, and an answer to an ended change are conflicts."""
         order = lab.order()
         change = lab.asked(
             lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True).id
@@ -411,7 +411,7 @@ class TestAbsence:
     """Cards that are absent."""
 
     def test_an_absent_card_is_a_state(self, lab: Lab) -> None:
-        """The engine runs, the card's state states the reason, and a change fails with the same error."""
+        """If a card is absent, its state has the reason, and a change fails with the same error."""
         lab.modem.vanish()
         lab.start()
         seen = lab.until(lambda: lab.engine.snapshot(CARD), lambda s: s.state is CardState.ABSENT)

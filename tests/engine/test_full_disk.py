@@ -63,7 +63,7 @@ def test_the_journal_can_be_written_again_once_there_is_space(tmp_path: Path) ->
 
 
 def test_a_change_that_ends_while_the_disk_is_full_has_ended(lab: Lab) -> None:
-    """The end is visible immediately, and written as soon as there is space; secrets go with it."""
+    """A change that ends on a full disk is shown as ended immediately; its end is written later."""
     order = lab.order()
     asked = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True)
     assert lab.asked(asked.id).question is not None

@@ -53,7 +53,7 @@ def test_a_profile_that_registers_is_kept(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_profile_that_does_not_register_stays_installed(tmp_path: Path, pki: Pki) -> None:
-    """The error states that the profile was rolled back, and that it stays installed."""
+    """If the downloaded profile does not register, the error states that it was rolled back but stays."""
     with guarding(tmp_path, pki, registration={THIRD: 3}) as lab:
         change = lab.ended(download(lab, REGISTERED, within=2).id)
         details = rolled_back(change)
@@ -78,7 +78,7 @@ def test_a_rolled_back_profile_is_not_downloaded_again(tmp_path: Path, pki: Pki)
 
 
 def test_taking_the_change_back_takes_the_switch_back(tmp_path: Path, pki: Pki) -> None:
-    """The installed profile stays."""
+    """If the change is cancelled, the switch is rolled back, and the installed profile stays on the card."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(download(lab, "confirm").id)
         lab.engine.cancel(change.id)
@@ -129,7 +129,7 @@ def test_a_port_that_goes_under_the_guard_is_waited_for(tmp_path: Path, pki: Pki
 
 
 def test_a_download_that_cannot_be_guarded_is_refused(tmp_path: Path, pki: Pki) -> None:
-    """With a modem that reports no registration, it is refused before any server is contacted."""
+    """A download whose guard cannot be checked is refused before any server is contacted."""
     with guarding(tmp_path, pki, registration_commands=()) as lab:
         change = lab.ended(download(lab, REGISTERED).id)
         assert change.error is not None
@@ -139,7 +139,7 @@ def test_a_download_that_cannot_be_guarded_is_refused(tmp_path: Path, pki: Pki) 
 
 
 def test_a_profile_without_a_way_back_is_installed_and_not_enabled(tmp_path: Path, pki: Pki) -> None:
-    """Whether its operator forbids disabling it is known only once it is installed."""
+    """A profile that turns out to forbid disabling is installed, but not enabled under a guard."""
     rules = (ProfilePolicyRule.PPR1,)
     metadata = ProfileMetadata(iccid=THIRD, name="Third", rules=rules, owner=Owner("00101"))
     with guarding(tmp_path, pki, behaviour=PERMITS_PPR1) as lab:

@@ -56,7 +56,7 @@ def becomes(lab: Lab, state: CardState) -> None:
 
 
 def test_an_idle_port_that_vanishes_is_noticed_immediately(lab: Lab) -> None:
-    """The card becomes absent, with a sentence, and returns without a request and without a timer."""
+    """If an idle port vanishes, the card is absent immediately, and is back without request or timer."""
     with watched(lab) as kernel:
         for _ in range(6):  # This is more often than checks at their usual interval would allow.
             lab.modem.vanish()
@@ -124,7 +124,7 @@ def test_another_cards_change_is_not_carried_out(lab: Lab, tmp_path: Path, pki: 
 def test_a_switch_is_not_made_on_another_card_with_the_same_profile(
     lab: Lab, tmp_path: Path, pki: Pki
 ) -> None:
-    """The ICCID alone does not identify the intended card."""
+    """A switch is not made on another card, even if that has a profile with the same ICCID."""
     iccid = lab.install()
     with SoftCard(tmp_path / "other", pki=pki, eid=Eid.parse(OTHER_EID)) as other:
         lab.modem.swap_card(other)

@@ -111,7 +111,7 @@ def test_a_locked_profile_is_switched_to_and_its_pin_is_reported(
     pki: Pki,
     hides: bool,  # noqa: FBT001 - from parametrize
 ) -> None:
-    """The card's report counts, no modem is restarted, and the result states what to enter, and how."""
+    """If the new profile's SIM is locked, the switch is done, and the result states which PIN to enter."""
     habits: dict[str, Any] = {"pin_locked": (SECOND,), "pin_hides_iccid": hides}
     with bench(tmp_path, pki, **habits) as lab:
         both(lab)
@@ -138,7 +138,7 @@ def test_a_locked_profile_that_is_enabled_already_restarts_nothing(tmp_path: Pat
 
 
 def test_a_guard_names_the_pin_that_keeps_the_modem_from_its_network(tmp_path: Path, pki: Pki) -> None:
-    """The switch is rolled back, and the report of what was seen names the SIM PIN."""
+    """If a SIM PIN keeps the modem from registering, the guard's error names the PIN."""
     with bench(tmp_path, pki, pin_locked=(SECOND,)) as lab:
         both(lab)
         guard: dict[str, Any] = {"until": ["registered"], "within": 2.0}

@@ -80,7 +80,7 @@ def asking(lab: Lab) -> int:
 
 
 def test_a_card_comes(lab: Lab, port: CardPort, way: Counted, other: CardPort) -> None:
-    """The card gets its own worker immediately; the others' changes continue, and their ports stay open."""
+    """A card that the settings add gets a worker immediately; the other cards' changes continue."""
     lab.start(port)
     asks = asking(lab)
     events = lab.engine.subscribe(lambda: None)
@@ -97,7 +97,7 @@ def test_a_card_comes(lab: Lab, port: CardPort, way: Counted, other: CardPort) -
 
 
 def test_a_card_goes(lab: Lab, port: CardPort, other: CardPort) -> None:
-    """The card's current change is cancelled, queued ones end, all with the reason; the port is closed."""
+    """If the settings remove a card, all its changes end with the reason, and its port is closed."""
     lab.start(port, other)
     ready(lab, OTHER)
     asks = asking(lab)

@@ -71,7 +71,7 @@ def set_aside(lab: Lab) -> None:
 
 
 def test_thirty_days_and_more() -> None:
-    """Attempts never end, and their times are spread; the first thirty days have dozens of them."""
+    """A notification is tried for thirty days and longer, dozens of times, at spread times."""
     waits = [BACKOFF.after(number) for number in range(1, 60)]
     assert sum(waits[:50]) > 30 * 24 * 3600
     assert max(waits) <= BACKOFF.longest
@@ -104,7 +104,7 @@ def test_a_hanging_recipient_does_not_delay_the_others(lab: Lab, mute: str) -> N
 
 
 def test_a_permanently_refused_notification_is_set_aside(lab: Lab) -> None:
-    """After some refusals it is set aside, with the reason, stays on the card, and is not resent."""
+    """A notification that is refused permanently several times is set aside, and stays on the card."""
     set_aside(lab)
     (stored,) = pending(lab)
     assert (stored.stage, stored.attempts) == (Stage.REFUSED, delivery.REFUSALS)

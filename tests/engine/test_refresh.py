@@ -222,7 +222,7 @@ def test_a_profile_with_an_18_digit_iccid_is_switched_to(
 def test_a_modem_that_reports_no_iccid_is_not_restarted(
     tmp_path: Path, pki: Pki, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The card's report counts, and the log states this."""
+    """If the modem reports no ICCID, it is not restarted: the card's report counts, as the log states."""
     caplog.set_level("INFO")
     with bench(tmp_path, pki, iccid_commands=()) as lab:
         both(lab)
@@ -473,7 +473,7 @@ def test_the_next_start_powers_up_the_radio(tmp_path: Path, pki: Pki) -> None:
 def test_a_card_that_refuses_one_way_is_asked_in_another(
     lab: Lab, code: int, times: int, asked: list[str]
 ) -> None:
-    """The ways are ICCID with and without refresh, then AID likewise (lpac#13, SimAdmin#31, SimAdmin#33)."""
+    """A refused switch is tried by ICCID and AID, with and without refresh (lpac#13, SimAdmin#31, #33)."""
     iccid = lab.install()
     lab.card.faults.refuse(0xBF31, code, times=times)
     change = lab.carry_out(Kind.ENABLE, iccid=iccid)
@@ -518,7 +518,7 @@ def test_a_busy_card_is_asked_again(lab: Lab) -> None:
 def test_a_card_that_stays_busy_gets_its_modem_restarted(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The restart is the last resort, and happens once (openpilot)."""
+    """If a card stays busy, lpad restarts its modem once, as the last resort (openpilot)."""
     monkeypatch.setattr(card_request_retry, "BUSY", 1.0)
     with bench(tmp_path, pki, away_after_reset=0.3) as lab:
         iccid = lab.install()

@@ -109,7 +109,7 @@ def test_a_file_that_is_not_a_database_is_set_aside(tmp_path: Path) -> None:
 
 
 def test_a_page_of_rubbish_inside_is_noticed(tmp_path: Path) -> None:
-    """Damage is found at the opening; the content of other pages stays, and no number is assigned twice."""
+    """A damaged page is found when the journal is opened; other pages stay, and no number is used twice."""
     path = tmp_path / "journal.db"
     filled(path)
     content = bytearray(path.read_bytes())
@@ -340,7 +340,7 @@ def no_space_at_the_server(lab: Lab) -> Iterator[None]:
 
 
 def test_a_disk_without_space_is_a_state(lab: Lab) -> None:
-    """The state is reported while it lasts, events report its start and end, and it passes by itself."""
+    """A full disk is reported as a state of the journal while it lasts, and by events at start and end."""
     lab.carry_out(Kind.REFRESH)
     seen = lab.engine.subscribe(lambda: None)
     with no_space():

@@ -45,7 +45,7 @@ def test_the_card_is_shown_and_lists_are_errors(lab: Lab, away: Path) -> None:
 
 
 def test_a_journal_is_used_once_it_is_there(lab: Lab, away: Path) -> None:
-    """The journal's changes are resumed, and new ones accepted."""
+    """Once the journal can be used, its changes are resumed, and new ones are accepted."""
     lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
     away.mkdir()
     assert lab.engine._journal.try_again()

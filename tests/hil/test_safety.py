@@ -1,4 +1,4 @@
-"""The wrong card is not changed, the enabled profile is restored, and protected data stay."""
+"""The bench changes no wrong card, restores the enabled profile, and keeps protected data."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_no_bench_file_no_run() -> None:
 
 @pytest.mark.parametrize("kind", ["mbim", "qmi"])
 def test_a_first_bench_file_for_a_control_port(kind: str, tmp_path: Path, pki: Pki) -> None:
-    """The place has the feature `mbim` or `qmi`, and cases run over that port."""
+    """A bench file written for a control port has the feature `mbim` or `qmi`; cases run over that port."""
     kinds = {"mbim": MbimModem, "qmi": QmiModem}
     with (
         SoftCard(tmp_path / "card", pki=pki) as card,
@@ -76,7 +76,7 @@ def test_a_first_bench_file_for_a_control_port(kind: str, tmp_path: Path, pki: P
 
 @pytest.mark.parametrize("name", [PLACE, "first-reader"])
 def test_a_first_bench_file(stage: Stage, name: str) -> None:
-    """A file is written for the card that is found, and works unchanged; an existing file is not touched."""
+    """The bench writes a file for a card that it finds, which works unchanged; an existing file stays."""
     section = yaml.safe_load(stage.bench.read_text())["places"][name]
     where = section.get("port") or section["reader"]
     path = stage.folder / f"first-{name}.yaml"
@@ -97,7 +97,7 @@ def test_a_first_bench_file(stage: Stage, name: str) -> None:
 
 
 def test_a_wrong_card_stops_the_run(stage: Stage) -> None:
-    """One wrong EID stops the run before anything is changed at any place."""
+    """If one card has another EID than its place names, the run stops before it changes anything."""
     before = [state_of(card) for card in stage.cards.values()]
     run = Run(bench_with(stage, "wrong", eid=EIDS["first-reader"]))
     assert run.end() == WRONG_CARD
@@ -112,7 +112,7 @@ def test_a_wrong_card_stops_the_run(stage: Stage) -> None:
     ("options", "status"), [((), 0), (("--complete",), 1)], ids=["as usual", "--complete"]
 )
 def test_a_pool_without_codes(stage: Stage, options: tuple[str, ...], status: int) -> None:
-    """A case without a code is skipped, which is reported; with --complete the run fails."""
+    """A case for which the pool has no code is skipped and reported; with --complete the run fails."""
     (stage.folder / "empty.yaml").write_text(yaml.safe_dump({"codes": []}))
     bench = bench_with(stage, "spent", codes="empty.yaml")
     content = yaml.safe_load(bench.read_text())
@@ -125,7 +125,7 @@ def test_a_pool_without_codes(stage: Stage, options: tuple[str, ...], status: in
 
 
 def test_a_place_that_is_not_there(stage: Stage) -> None:
-    """After the failed step its other cases are skipped with that reason; the other place continues."""
+    """If a place is absent, its other cases are skipped with that reason, and the other place continues."""
     nowhere = str(stage.folder / "nowhere")
     run = Run(bench_with(stage, "nowhere", port=nowhere), "-k", "test_identity")
     assert run.end() == 1
@@ -167,7 +167,7 @@ def test_an_interrupted_run_restores_the_enabled_profile(stage: Stage, how: sign
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
 def test_a_changed_address(stage: Stage, how: signal.Signals) -> None:
-    """The card gets its default SM-DP+ address back, even after a run that was cut off with another."""
+    """The card gets its default SM-DP+ address back, even after a run that was killed with another set."""
     card = stage.cards[PLACE]
     run = Run(stage.bench, "--place", PLACE, "-k", "downloads and test_default_smdp")
     run.until(lambda: bool(card.default_dp_address))

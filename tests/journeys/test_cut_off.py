@@ -124,7 +124,7 @@ def test_port_vanishes_while_deleting(profile: Callable[[], bytes], *, executed:
 
 
 def test_card_loses_power_while_loading(profile: Callable[[], bytes]) -> None:
-    """A card without power in the middle of a load reports the interruption to the operator later."""
+    """A card that loses power during a load reports the interruption to the operator later."""
     faults = CardFaults()
     with Gateway(card_faults=faults) as gateway:
         gateway.ready()
@@ -143,7 +143,7 @@ def test_card_loses_power_while_loading(profile: Callable[[], bytes]) -> None:
 
 
 def test_cancelled_while_loading(profile: Callable[[], bytes], gated: Gated) -> None:
-    """A download taken back in the middle ends as cancelled, and card and server are ready for the next."""
+    """A download that is cancelled during a load ends so; card and server are ready for the next."""
     gateway, gate = gated.gateway, gated.gate
     code = gateway.order(profile())
     gate.hold(loading, after=False)

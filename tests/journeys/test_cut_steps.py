@@ -62,7 +62,7 @@ def settled(gateway: Gateway, change_id: int, step: str) -> str:
 def test_disable_and_delete(
     profile: Callable[[], bytes], gated: Gated, function: bytes, *, after: bool
 ) -> None:
-    """The sent command is known after the cut, and the card shows whether it was carried out."""
+    """If the daemon is killed at a disable or delete, the journal has the command, the card its result."""
     gateway, gate = gated.gateway, gated.gate
     iccid = installed(gateway, profile())
     if function == DISABLE:

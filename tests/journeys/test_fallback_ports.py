@@ -74,7 +74,7 @@ def modem(folder: Path) -> Iterator[Modem]:
 
 @pytest.mark.parametrize("how", ["gone", "silent"])
 def test_the_other_port_serves_a_switch(how: str, tmp_path: Path) -> None:
-    """The switch is done over the MBIM port, and API, hooks and log name this port."""
+    """If the AT port is lost, the switch is done over the MBIM port; API, hooks and log name this port."""
     with modem(tmp_path) as made:
         gateway = made.gateway
         assert made.port_in_use == made.at.path
@@ -96,7 +96,7 @@ def test_the_other_port_serves_a_switch(how: str, tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_back_is_used_again(tmp_path: Path) -> None:
-    """The settings' port comes first whenever lpad opens the modem."""
+    """Whenever lpad opens the modem, it tries the settings' port first, even after that port was lost."""
     with modem(tmp_path) as made:
         gateway = made.gateway
         made.at.vanish()

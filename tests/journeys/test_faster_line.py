@@ -51,7 +51,7 @@ def test_a_killed_daemon_finds_its_modem(gateway: Gateway) -> None:
 
 
 def test_a_reload_without_the_setting_restores_the_speed(gateway: Gateway) -> None:
-    """A card whose faster speed is removed from the settings is reopened at the usual one."""
+    """If a reload removes the faster speed from a card's settings, lpad reopens the card at the usual one."""
     gateway._euicc = {}
     gateway.write_settings()
     process = gateway.process

@@ -150,7 +150,7 @@ def test_killed_while_the_guard_is_awaited(trial: Trial, *, late: bool) -> None:
 
 @pytest.mark.parametrize("works", [True, False], ids=["it works", "it does not"])
 def test_a_standstill_longer_than_the_limit(trial: Trial, *, works: bool) -> None:
-    """After a frozen container lpad checks the profile once more, and keeps it only if it works."""
+    """If lpad was frozen for longer than the limit, it checks once more, and keeps a profile that works."""
     trial.gateway.modem.register(trial.new, 2)
     change = trial.begin("registered", within=5)
     trial.watched(change)
@@ -229,7 +229,7 @@ def test_rebooted_long_after_the_limit(trial: Trial) -> None:
 
 
 def test_a_port_that_vanishes_during_the_rollback(trial: Trial) -> None:
-    """The change does not end before the card is back; nothing else is done to the card before that."""
+    """If the port vanishes during a rollback, the change, and any other for the card, waits for the card."""
     change = trial.begin("confirm", within=PATIENCE)
     trial.watched(change)
     trial.gateway.modem.vanish()
@@ -255,7 +255,7 @@ def test_stopped_as_systemd_does(trial: Trial) -> None:
 
 
 def test_killed_while_a_download_is_on_trial(trial: Trial, profile: Callable[[], bytes]) -> None:
-    """The profile is not downloaded again; its switch continues, and is finally rolled back."""
+    """After a kill while a downloaded profile is on trial, its switch continues, and is rolled back."""
     gateway = trial.gateway
     change = gateway.client.download(
         CARD, activation_code=gateway.order(profile()), enable=True, guard=["confirm"], within=PATIENCE

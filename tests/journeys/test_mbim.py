@@ -92,7 +92,7 @@ def read_by(modem: MbimModem) -> str:
 
 @pytest.mark.parametrize("delay", [0.0, 3.0])
 def test_a_switch_is_kept_once_the_modem_is_registered(delay: float) -> None:
-    """The guard queries the register state; an indication ends the wait, and is not needed if it is late."""
+    """The guard queries the register state; an indication ends its wait, but the guard works without one."""
     personality = ModemPersonality(registers_after=0.5)
     with mbim_gateway(personality=personality, indication_delay=delay) as (gateway, modem):
         installed(gateway)
@@ -119,7 +119,7 @@ def registered(gateway: Gateway) -> bool | None:
 
 
 def test_a_denied_profile_is_rolled_back() -> None:
-    """A network that denies the new profile has lpad return to the old one."""
+    """If the network denies the new profile, lpad returns to the old one."""
     personality = ModemPersonality(registration={SECOND: DENIED})
     with mbim_gateway(personality=personality) as (gateway, _):
         installed(gateway)
@@ -131,7 +131,7 @@ def test_a_denied_profile_is_rolled_back() -> None:
 
 
 def test_a_locked_sim_is_named_and_no_modem_is_reset() -> None:
-    """The guard rolls back a profile whose PIN was not entered, and lpad takes no step of the ladder."""
+    """The guard rolls back a profile whose PIN was not entered; lpad neither cycles the radio nor resets."""
     personality = ModemPersonality(pin_locked=(SECOND,))
     with mbim_gateway(personality=personality, ladder=HURRIED_LADDER) as (gateway, modem):
         installed(gateway)

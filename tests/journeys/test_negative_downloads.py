@@ -52,7 +52,7 @@ def test_wrong_matching_id(gateway: Gateway, profile: Callable[[], bytes]) -> No
 
 
 def test_used_matching_id(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """An activation code works once."""
+    """An activation code that was used once is refused."""
     code = gateway.order(profile())
     gateway.download(code).check()
     with nothing_half_done(gateway, profile):

@@ -50,7 +50,7 @@ def printed(module: str, *arguments: str, code: int) -> str:
     ],
 )
 def test_each_personality_is_probed_and_usable(name: str, found: dict[str, Any]) -> None:
-    """The report states how the daemon reaches the card, and the card can be used afterwards."""
+    """Each modem's report states how the daemon reaches the card, and the card can be used afterwards."""
     personality = find_personality(name)
     with Gateway(personality=personality.modem, behaviour=personality.card) as gateway:
         gateway.ready()

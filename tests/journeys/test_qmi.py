@@ -95,7 +95,7 @@ def read_by(modem: QmiModem) -> str:
 
 @pytest.mark.parametrize("delay", [0.0, 3.0])
 def test_a_switch_is_kept_once_the_modem_is_registered(delay: float) -> None:
-    """The guard asks the network service; its indication ends the wait, and is not needed if it is late."""
+    """The guard queries the network service; an indication ends its wait, but the guard works without one."""
     personality = ModemPersonality(registers_after=0.5)
     with qmi_gateway(personality=personality, indication_delay=delay, refresh_patience=20.0) as (gateway, _):
         installed(gateway)
@@ -106,7 +106,7 @@ def test_a_switch_is_kept_once_the_modem_is_registered(delay: float) -> None:
 
 
 def test_a_denied_profile_is_rolled_back() -> None:
-    """A network that denies the new profile has lpad return to the old one."""
+    """If the network denies the new profile, lpad returns to the old one."""
     personality = ModemPersonality(registration={SECOND: DENIED})
     with qmi_gateway(personality=personality) as (gateway, _):
         installed(gateway)
@@ -230,7 +230,7 @@ def test_a_killed_daemon_leaves_a_session_that_the_next_one_replaces() -> None:
     "request_kind", [StopNetwork, SetIpFamily, StartNetwork], ids=lambda kind: kind.__name__
 )
 def test_a_daemon_killed_while_it_changes_the_session(request_kind: type[Body]) -> None:
-    """The next daemon completes the work: the enabled profile has its APN, and no client is lost."""
+    """Killed while it changes the session, lpad completes this later; no client of the modem is lost."""
     with qmi_gateway(settings=OVER_THE_PORT) as (gateway, modem):
         installed(gateway)
         for iccid, apn in APNS.items():

@@ -100,7 +100,7 @@ def test_settings_that_take_effect_without_a_restart(
 
 
 def test_settings_that_need_a_restart_are_named(gateway: Gateway, managed: Managed) -> None:
-    """Log, status and GET /v1/system name the waiting keys, until they have their old values."""
+    """Log, status and GET /v1/system name keys that wait for a restart, until they have their old values."""
     gateway._settings = {
         "socket": str(gateway.folder / "other.sock"),
         "state_folder": str(gateway.folder / "elsewhere"),
@@ -169,7 +169,7 @@ def test_the_state_folder_stays_until_a_restart(
 
 
 def test_a_broken_file_changes_nothing(gateway: Gateway, managed: Managed) -> None:
-    """All mistakes are logged with their lines, the status reports this, and the old settings continue."""
+    """A reload of a wrong file logs each mistake with its line, and keeps the old settings."""
     path = gateway.write_settings()
     path.write_text("log: loud\nsoket: x\n", encoding="utf-8")
     managed.hangup()
@@ -189,7 +189,7 @@ def test_a_broken_file_changes_nothing(gateway: Gateway, managed: Managed) -> No
 
 
 def test_trust_that_cannot_be_read_changes_nothing(gateway: Gateway, managed: Managed) -> None:
-    """A missing CA file is found before anything is applied."""
+    """A CA file that is missing at a reload is found before any setting is applied."""
     gateway._settings = {"log": "debug", "trust": {"extra_ca_files": ["missing.pem"]}}
     managed.reload()
     assert "missing.pem" in managed.status
@@ -210,7 +210,7 @@ def test_hangups_in_a_row_end_with_the_last_file(gateway: Gateway, managed: Mana
 def test_the_status_reports_what_happens(
     gateway: Gateway, managed: Managed, profile: Callable[[], bytes]
 ) -> None:
-    """An operator sees cards and changes in `systemctl status`."""
+    """The status in `systemctl status` shows the cards, and the changes in progress."""
     managed.until_status("1 eUICC ready")
     change = gateway.client.download(
         CARD, activation_code=gateway.order(profile()), confirm=True, wait=PATIENCE
@@ -261,7 +261,7 @@ def second(gateway: Gateway) -> Iterator[Path]:
 def test_a_card_comes_and_goes(
     gateway: Gateway, managed: Managed, second: Path, profile: Callable[[], bytes]
 ) -> None:
-    """An added card is served next to the first, whose download and port stay; then it is released."""
+    """A reload that adds a card does not disturb the first one; a reload without it releases it."""
     opened = gateway.log.count(f"{CARD}: AT modem on")
     asks = gateway.client.download(
         CARD, activation_code=gateway.order(profile()), confirm=True, wait=PATIENCE

@@ -59,7 +59,7 @@ def replayed(recorded: tuple[str, str, Path]) -> Iterator[Gateway]:
 def test_a_replayed_card_answers_like_the_recorded_one(
     recorded: tuple[str, str, Path], replayed: Gateway
 ) -> None:
-    """Identity, content and refusals are those of the recorded card."""
+    """A replayed card has the identity, content and refusals of the recorded one."""
     eid, iccid, _ = recorded
     card = replayed.client.euicc(CARD)
     assert card.eid == eid

@@ -55,7 +55,7 @@ def test_a_silent_modem_delays_no_other_card(gateway: Gateway, profile: Callable
 def test_a_silent_modem_keeps_no_other_from_stopping_well(
     gateway: Gateway, profile: Callable[[], bytes]
 ) -> None:
-    """The daemon closes the other card's channel before it ends, and keeps the question of its download."""
+    """Despite a silent modem, a stopped daemon closes the other card's channel and keeps its question."""
     for _ in range(QUEUED):
         gateway.client.refresh(MUTE)
     change = gateway.download(gateway.order(profile()), confirm=True)

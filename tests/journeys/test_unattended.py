@@ -35,7 +35,7 @@ def test_the_first_profile_comes_without_a_request(profile: Callable[[], bytes])
 
 
 def test_a_journal_of_a_newer_lpad(profile: Callable[[], bytes], own_gateway: Gateway) -> None:
-    """The daemon starts, shows the card, and accepts no change that alters it; the file stays as it is."""
+    """With a newer lpad's journal, the daemon shows the card, but refuses changes and leaves the file."""
     gateway = own_gateway
     iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
     gateway.stop()
@@ -57,7 +57,7 @@ def test_a_journal_of_a_newer_lpad(profile: Callable[[], bytes], own_gateway: Ga
 
 
 def test_a_journal_that_was_spoilt(profile: Callable[[], bytes], own_gateway: Gateway) -> None:
-    """The daemon starts a new journal, keeps the damaged one, and accepts the next change."""
+    """If the journal is damaged, the daemon keeps it, starts a new one, and accepts the next change."""
     gateway = own_gateway
     iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
     gateway.until(lambda: gateway.card.open_channels == () and gateway.card.notifications == ())

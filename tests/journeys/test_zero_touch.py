@@ -102,7 +102,7 @@ def test_a_restart_asks_for_nothing() -> None:
 
 
 def test_asked_for_over_the_socket() -> None:
-    """A request names product and platform; products are listed, and a repetition is the same change."""
+    """A client lists products and requests one by its name; a repetition leads to the same change."""
     with provided("desk") as (gateway, platform):
         gateway.ready()
         client = gateway.client

@@ -452,7 +452,7 @@ def test_a_modem_that_is_late_while_loading(
 
 
 def test_card_refuses_a_segment_without_result(bench: Bench) -> None:
-    """If a status word replaces the result, the session is cancelled as a load error."""
+    """If the card answers a segment with an error and no result, the session is cancelled as a load error."""
     order = bench.order()
     bench.card.faults.status(LOAD_BPP, 0x6985)
     fails(bench, order, CardStatus, cancelled=True)

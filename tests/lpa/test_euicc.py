@@ -359,7 +359,7 @@ def test_an_answer_that_is_not_a_result() -> None:
 
 
 def test_stopping_between_segments() -> None:
-    """A cancellation is checked before each segment, never inside one."""
+    """Lpad checks before each segment whether the download was cancelled, never inside one."""
     isdr = ScriptedIsdr(*[b""] * 2)
     seen: list[str] = []
 
@@ -376,7 +376,7 @@ def test_stopping_between_segments() -> None:
 
 @pytest.mark.parametrize("reason", list(CancelSessionReason))
 def test_a_signed_cancellation_is_passed_on_unchanged(reason: CancelSessionReason) -> None:
-    """The card's signed answer is passed on unchanged."""
+    """The card's signed answer to CancelSession is passed on unchanged."""
     answer = tlv.encode(0xBF41, tlv.encode(0xA0, b"\x30\x00", tlv.encode(0x5F37, bytes(64))))
     isdr = ScriptedIsdr(answer)
     assert Euicc(isdr).cancel_session(SESSION, reason, deadline=SOON).raw == answer

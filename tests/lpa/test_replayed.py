@@ -55,7 +55,7 @@ def answers_of_a_download(bench: Bench) -> dict[str, HttpAnswer]:
 
 @pytest.mark.parametrize("replayed", FUNCTIONS)
 def test_an_answer_of_another_session(bench: Bench, replayed: str) -> None:
-    """If an answer of an earlier download is replayed, the next download fails."""
+    """A download in which the server replays an answer of an earlier one fails, and installs nothing."""
     heard = answers_of_a_download(bench)
     held = bench.card.profiles
     with pytest.raises(ServerMalformed):

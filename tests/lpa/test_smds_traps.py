@@ -76,7 +76,7 @@ def test_a_device_without_an_imei(lab: Lab, signed: list[tlv.Tlv]) -> None:
 def test_an_sm_ds_of_another_ci(
     make_bench: MakeBench, pki: Pki, tmp_path: Path, curves: tuple[Curve, ...]
 ) -> None:
-    """An SM-DS without a certificate of the card's CI is left out with 8.9.4/3.7; another one is asked."""
+    """If an SM-DS has no certificate of the card's CI, its error is 8.9.4/3.7, and lpad asks the next one."""
     other = Curve.BRAINPOOL if curves == (Curve.NIST,) else Curve.NIST
     behaviour = CardBehaviour(verification_curves=curves)
     with make_bench(host=SMDP, behaviour=behaviour) as bench, ExitStack() as running:
@@ -93,7 +93,7 @@ def test_an_sm_ds_of_another_ci(
 
 @pytest.mark.parametrize("event_id", ["lower-Case", "E_1.a/b+c=", "Ereignis \u00fc", "e" * 255])
 def test_an_event_id_goes_to_its_server_as_it_is(lab: Lab, signed: list[tlv.Tlv], event_id: str) -> None:
-    """Case and characters are those of the SM-DS, in the list and as the matching ID of the download."""
+    """An event's ID is unchanged, with its case and characters, in the list and as the matching ID."""
     lab.bench.order(matching_id=event_id, eid=lab.bench.card.eid)
     lab.event(event_id)
     (event,) = lab.discover().events

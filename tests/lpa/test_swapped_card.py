@@ -20,7 +20,7 @@ def proof(eid: str | None) -> Any:
 
 
 def test_another_card_is_refused() -> None:
-    """Another card is refused: its own certificate has another EID."""
+    """If the card's own certificate has another EID than the request, the card is refused."""
     with pytest.raises(Conflict, match="it has another EID"):
         check_proof(proof(OTHER), MEANT)
 

@@ -129,7 +129,7 @@ def test_speaks_each_familys_authentication(
 
 
 def test_refuses_what_an_at_command_cannot_carry(tmp_path: Path) -> None:
-    """A quote in a password would end the command: this is a failure, and nothing is sent."""
+    """A password with a quote, which would end the AT command, is a failure, and nothing is sent."""
     settings = NetworkSettings(
         apn="em", username="user", password='pa"55', authentication=WITH_SECRET.authentication
     )
@@ -175,7 +175,7 @@ def test_a_port_that_is_gone_may_come_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", [27, 29, 33, 50, 51])
 def test_sees_why_the_network_refuses_the_bearer(tmp_path: Path, code: int) -> None:
-    """The bearer is down, and the ESM cause of +CEER is reported."""
+    """If the network refuses the bearer, it is down, and the ESM cause of +CEER is reported."""
     refusals = {
         27: Subscription(apns=("other",)),
         29: Subscription(credentials=("a", "b")),

@@ -23,17 +23,17 @@ def chosen(*, owner: NetworkSettings | None = None, order: NetworkSettings | Non
 
 
 def test_the_owner_beats_all() -> None:
-    """The owner's settings for the profile take precedence over all others."""
+    """The owner's network settings for a profile take precedence over all others."""
     assert chosen(owner=OWNER, order=ORDER).settings == OWNER
 
 
 def test_the_order_beats_patterns() -> None:
-    """The settings that came with the download certainly belong to the profile."""
+    """Settings that came with the profile's own download take precedence over the table's patterns."""
     assert (chosen(order=ORDER).settings, chosen(order=ORDER).given_by) == (ORDER, GivenBy.ORDER)
 
 
 def test_the_first_pattern_that_fits_counts() -> None:
-    """The table is read from the top, and the reason names the matching line."""
+    """The first matching line of the table counts, and the reason names it."""
     found = chosen()
     assert (found.settings, found.given_by) == (PREFIX, GivenBy.PATTERN)
     assert "network.patterns[1]" in found.why

@@ -112,7 +112,7 @@ def test_hands_over_all_settings(serving: Runner) -> None:
     ],
 )
 def test_exit_codes_mean_done_again_or_failed(serving: Runner, text: str, expected: type, told: str) -> None:
-    """0 means done, 75 means try again, and any other code is a failure."""
+    """A program's exit code 0 means done, 75 means try again, and any other one is a failure."""
     serving.script(serving.command, text)
     outcome = CommandApplier(serving.client).apply(wanted(), deadline=soon())
     assert isinstance(outcome, expected)
@@ -149,7 +149,7 @@ def test_a_child_that_keeps_the_output_open_does_not_hold_the_runner(serving: Ru
 
 
 def test_files_that_others_can_write_are_refused(serving: Runner) -> None:
-    """Writable files would let other users act as the runner's user; so would a writable folder."""
+    """A program that other users can write to is refused: it would let them act as the runner's user."""
     marker = serving.folder / "ran"
     path = serving.script(serving.command, f"touch {marker}")
     path.chmod(0o757)
@@ -267,7 +267,7 @@ def test_an_invalid_answer_fails_the_step(tmp_path: Path, frame: bytes) -> None:
 
 
 def test_a_request_that_is_nested_deeply_does_not_end_the_runner(serving: Runner) -> None:
-    """The next request is served."""
+    """After a request that is nested too deeply, the runner serves the next one."""
     for body in (b"[" * 60_000, b'{"task":' * 8_000):
         with socket.socket(socket.AF_UNIX) as odd:
             odd.connect(serving.client.path)

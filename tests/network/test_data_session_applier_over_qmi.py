@@ -177,7 +177,7 @@ def test_a_session_without_address_is_seen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("announces", [True, False])
 def test_a_reset_of_the_modem_ends_the_session(announces: bool, tmp_path: Path) -> None:  # noqa: FBT001 - of the table
-    """The lost session is noticed, even if the modem does not announce the reset, and is opened again."""
+    """A session lost in a reset is noticed, even if the modem announces no reset, and is opened again."""
     with qmi_rig(tmp_path, modem={"announces_reset": announces}) as on:
         assert isinstance(connect(on), Applied)
         on.modem.do(lambda function: function.lose_power())

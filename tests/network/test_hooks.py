@@ -104,7 +104,7 @@ def test_a_request_brings_no_variable_but_lpads(serving: Runner, name: str) -> N
 
 
 def test_a_link_in_a_folder_of_others_is_refused(serving: Runner) -> None:
-    """A harmless program behind a link that others could have made is not run."""
+    """A link in a folder that other users can write to is not followed, even to a harmless program."""
     (serving.hooks / "10-link").symlink_to("/bin/true")
     hooks = Hooks(serving.client)
     assert isinstance(hooks.run(HookEvent.DELETED, WANTED, deadline=soon()), Applied)

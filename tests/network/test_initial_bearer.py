@@ -64,7 +64,7 @@ def connect(on: MbimRig, settings: NetworkSettings = IOT) -> None:
 
 
 def test_a_profile_whose_initial_bearer_needs_an_apn_is_connected(tmp_path: Path) -> None:
-    """The network rejects the attach with the default APN, so the APN comes before the session."""
+    """If the network rejects an attach with the default APN, lpad sets the APN before the session."""
     with rig(tmp_path, subscriptions=PRIVATE) as on:
         registered = AtApplier().connect(wanted(on), deadline=soon())
         assert not isinstance(registered, Applied)
@@ -77,7 +77,7 @@ def test_a_profile_whose_initial_bearer_needs_an_apn_is_connected(tmp_path: Path
 
 
 def test_settings_that_the_modem_has_are_left(tmp_path: Path) -> None:
-    """The modem does not attach again for nothing; the case of an APN does not matter."""
+    """If the modem has the settings already, whatever the APN's case, it need not attach again."""
     with rig(tmp_path) as on:
         connect(on)
         asked = len(stored(on)), attaches(on)
@@ -96,7 +96,7 @@ def test_settings_that_the_modem_has_are_left(tmp_path: Path) -> None:
 def test_the_initial_bearer_of_the_settings(
     settings: NetworkSettings, apns: list[str], tmp_path: Path
 ) -> None:
-    """The initial bearer stays, or gets its own or the connection's APN; the session gets the latter."""
+    """By its setting the initial bearer stays, or gets its own or the connection's APN, as sessions do."""
     with rig(tmp_path) as on:
         connect(on, settings)
         assert [each[0].apn for each in stored(on)] == apns
@@ -165,7 +165,7 @@ def test_a_modem_without_such_settings_is_connected_as_before(tmp_path: Path) ->
 def test_a_modem_that_refuses_them_is_connected_as_before(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The refusal is logged, and the session is opened anyway."""
+    """If the modem refuses settings for the initial bearer, this is logged and the session opened anyway."""
     with mbim_rig(tmp_path, mbim=MbimHabits(lte_attach=True, lte_attach_fixed=True)) as on:
         connect(on)
         assert "refuses to attach with the APN" in caplog.text

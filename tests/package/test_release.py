@@ -62,7 +62,7 @@ def test_a_version_without_a_section_is_refused(checkout: Path, changelog: str) 
 
 
 def test_entries_that_were_left_under_unreleased_are_refused(checkout: Path) -> None:
-    """Entries of the release move out of the unreleased part, where only the heading stays."""
+    """A changelog with entries under the unreleased heading is refused: they belong to the release."""
     section = "## 1.2.3 (2026-11-29)\n\n- Something.\n"
     (checkout / "CHANGELOG.md").write_text(f"## Unreleased\n\n- A thing.\n\n{section}", encoding="utf-8")
     commit(checkout)
@@ -74,7 +74,7 @@ def test_entries_that_were_left_under_unreleased_are_refused(checkout: Path) -> 
 
 
 def test_a_tree_with_changes_is_refused(checkout: Path) -> None:
-    """The tree must be committed, because only committed files are built."""
+    """A tree with uncommitted changes is refused, because only committed files are built."""
     (checkout / "new").touch()
     assert "not committed" in refused(checkout)
 

@@ -159,7 +159,7 @@ def test_an_answer_that_is_lost_in_the_middle() -> None:
 
 
 def test_an_answer_that_is_lost_each_time() -> None:
-    """After three repetitions the status word is the answer."""
+    """If each answer of a repeated command is lost, the status word is the answer after three repetitions."""
     exchange = Exchange(replace(BLOCK, intent=es10.GET_PROFILES_INFO))
     play(exchange, *["6110", "6985"] * 4)
     assert exchange.response == Response(b"", 0x6985)
@@ -224,20 +224,20 @@ def test_every_block_and_its_repetition_carry_the_intent() -> None:
 
 
 def test_6cxx_is_answered_with_the_right_length() -> None:
-    """The same command is sent once more, with the Le that the card named."""
+    """After 6Cxx the same command is sent once more, with the Le that the card named."""
     exchange = Exchange(BLOCK)
     assert play(exchange, "6C03", "BF2D009000") == ["80E2910003BF2D00", "80E2910003BF2D0003"]
     assert exchange.response == Response(b"\xbf\x2d\x00", 0x9000)
 
 
 def test_6cxx_to_get_response_repeats_only_that() -> None:
-    """A wrong length in GET RESPONSE does not start the command again."""
+    """After 6Cxx to GET RESPONSE only that is repeated; the command before it is not."""
     sent = play(Exchange(BLOCK), "6110", "6C05", "AABBCCDDEE9000")
     assert sent == ["80E2910003BF2D00", "00C0000010", "00C0000005"]
 
 
 def test_6cxx_inside_a_chain_is_the_result() -> None:
-    """A block that the card has counted is not sent again."""
+    """6Cxx to a block in a chain is the result, because the card has counted the block."""
     exchange = Exchange(replace(BLOCK, p1=0x11))
     play(exchange, "6C03")
     assert exchange.response == Response(b"", 0x6C03)
@@ -250,13 +250,13 @@ def test_6cxx_twice_is_malformed() -> None:
 
 
 def test_promises_without_data_are_malformed() -> None:
-    """61xx answered by 61xx without data would continue forever."""
+    """61xx without data in answer to GET RESPONSE, which could continue forever, is malformed."""
     with pytest.raises(MalformedError, match="returns none"):
         play(Exchange(BLOCK), "6110", "6110")
 
 
 def test_an_answer_without_end_is_malformed() -> None:
-    """Endless data are malformed."""
+    """An answer that never ends is malformed once it exceeds the limit."""
     exchange = Exchange(BLOCK)
     exchange.feed(b"\x61\x00")
 
@@ -269,7 +269,7 @@ def test_an_answer_without_end_is_malformed() -> None:
 
 
 def test_an_error_after_portions_is_the_result() -> None:
-    """Data before an error status are kept next to it."""
+    """If a chain of portions ends with an error status, the result has both the status and the portions."""
     exchange = Exchange(BLOCK)
     play(exchange, "6102", "AAAA6F00")
     assert exchange.response == Response(b"\xaa\xaa", 0x6F00)
@@ -324,7 +324,7 @@ def test_a_length_of_00_before_data_is_not_a_short_command() -> None:
 
 
 def test_no_other_module_reads_the_meaning_of_store_data() -> None:
-    """Only this one module contains the instruction's number; commands carry their intent."""
+    """Only one module contains the number of STORE DATA: other modules rely on a command's intent."""
     package = Path(lpad.__file__).parent
     knowing = {
         path.relative_to(package).as_posix()

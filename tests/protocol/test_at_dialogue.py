@@ -37,7 +37,7 @@ def response_to(data: bytes) -> bytes:
 
 
 def test_a_command_ends_with_carriage_return() -> None:
-    """The command's length counts hexadecimal characters, twice the bytes."""
+    """An AT command ends with a carriage return; its length counts hexadecimal characters, not bytes."""
     assert AtDialogue().ask(csim(APDU)) == ECHO
 
 
@@ -198,7 +198,7 @@ def test_the_late_answer_itself_puts_in_step() -> None:
 
 
 def test_half_a_late_answer_does_not_put_in_step() -> None:
-    """Information without its final result leaves the result outstanding."""
+    """After a deadline, information of the late answer without its final result leaves that outstanding."""
     dialogue = given_up()
     dialogue.receive(b'=4,"9000"\r\n\r\n+CSIM: 4,"9000"\r\n')
     assert not dialogue.in_step
@@ -231,7 +231,7 @@ def test_the_probe_puts_in_step(data: bytes) -> None:
 
 
 def test_one_final_result_and_silence_after_a_probe_put_in_step() -> None:
-    """After one final result and silence, the other result will not come."""
+    """After a probe, one final result and then silence put the dialogue in step."""
     dialogue = given_up()
     dialogue.probe()
     dialogue.receive(LATE)
@@ -270,7 +270,7 @@ def test_idle_lines_belong_to_no_command() -> None:
 
 
 def test_a_line_begun_before_the_command_is_not_its_answer() -> None:
-    """The end of half a line from before does not become the answer."""
+    """If a line began before the command was sent, its rest is not taken for the answer."""
     dialogue = AtDialogue()
     dialogue.receive(b"\r\nERR")
     dialogue.ask(csim(APDU))
@@ -279,7 +279,7 @@ def test_a_line_begun_before_the_command_is_not_its_answer() -> None:
 
 
 def test_every_state_knows_every_line() -> None:
-    """The table is complete: any line may come at any time."""
+    """The dialogue's table is complete: each state has a transition for each kind of line."""
     assert set(AtDialogue._TRANSITIONS) == set(itertools.product(State, Line))
 
 

@@ -148,7 +148,7 @@ def test_a_short_iccid_next_to_an_eid(line: str, iccid: str) -> None:
     ],
 )
 def test_a_short_iccid_on_a_line_of_its_own(lines: str, iccids: tuple[str, ...]) -> None:
-    """A line without the command's name is the answer, however few digits it has."""
+    """An ICCID on a line of its own, without the command's name, is read however few digits it has."""
     for iccid in iccids:
         padded = iccid + "F" * (len(iccid) % 2)
         swapped = "".join(padded[at + 1] + padded[at] for at in range(0, len(padded), 2))
@@ -223,7 +223,7 @@ def test_a_card_that_wants_a_pin_first(line: str) -> None:
     ],
 )
 def test_answers_without_an_iccid_are_malformed(line: str) -> None:
-    """Half a byte, too few bytes, padding alone, the EID alone and other characters are malformed."""
+    """An answer of half a byte, too few bytes, padding or an EID alone, or other characters is malformed."""
     with pytest.raises(MalformedError):
         iccid_report(answer(line))
 

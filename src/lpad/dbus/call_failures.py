@@ -27,7 +27,7 @@ NOBODY = frozenset(
         "org.freedesktop.DBus.Error.NameHasNoOwner",
         "org.freedesktop.DBus.Error.NoReply",
         "org.freedesktop.DBus.Error.Disconnected",
-        # the bus has tried to start it
+        # the bus has tried to start the program
         "org.freedesktop.DBus.Error.TimedOut",
         "org.freedesktop.DBus.Error.Spawn.ServiceNotFound",
         "org.freedesktop.DBus.Error.Spawn.ChildExited",

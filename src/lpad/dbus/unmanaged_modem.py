@@ -1,9 +1,10 @@
 """NetworkManager kept off one modem while ModemManager is to release it.
 
 NetworkManager makes its next attempt to connect some milliseconds after a failed or aborted one, before
-another program can ask for the modem. A device that it does not manage is left alone. That belongs to the
-device's object and ends with it: once ModemManager has released the modem and probes it again, the modem
-has a new, managed device. Otherwise the device is returned here, at the latest when lpad stops.
+another program can ask for the modem. A device that it does not manage is left alone. This state belongs to
+the device's object and ends with it: once ModemManager has released the modem and probes it again, the modem
+has a new, managed device. If the modem was not released, lpad returns the device itself, at the latest when
+lpad stops.
 """
 
 from __future__ import annotations
@@ -87,10 +88,10 @@ class UnmanagedModem:
         for path in manager.paths("AllDevices"):
             try:
                 device = self._bus.properties(_NAME, path, _DEVICE, deadline=deadline)
-            except BusRefused:  # it has just been removed
+            except BusRefused:  # the modem has just been removed
                 continue
             if device.text("Udi") == self._modem and device.flag("Managed"):
-                self._device = path  # also if the answer does not arrive
+                self._device = path  # this also happens if the answer does not arrive
                 _manage(self._bus, path, managed=False, deadline=deadline)
                 return
 

@@ -46,7 +46,7 @@ PATIENCE = 20.0
 SESSION_LASTS = 7 * 24 * 3600
 """Seconds for which the broker keeps commands for a client that is not connected (MQTT 5, 3.1.2.11.2)."""
 LARGEST_MESSAGE = 64 * 1024
-"""Bytes of a message from the broker; larger ones are ignored."""
+"""The maximum number of bytes of a message from the broker; larger ones are ignored."""
 
 _LOOK = 0.5
 
@@ -61,7 +61,7 @@ class Message(Frozen):
 
 
 class Owner(Protocol):
-    """A user of the connection, whose methods are called in its thread; they must return soon."""
+    """A user of the connection; its methods are called in the connection's thread, and must return soon."""
 
     def connected(self) -> None:
         """Handle a new connection, which already has its subscriptions."""
@@ -199,7 +199,7 @@ class BrokerConnection:
         """Connect and stay connected.
 
         Raises:
-            BrokerError: why it was impossible, or has ended.
+            BrokerError: the message could not be sent, or was not confirmed.
         """
         client = self._new_client()
         self._failure = None

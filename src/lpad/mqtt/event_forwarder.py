@@ -56,7 +56,7 @@ class Source(Protocol):
 
 
 class Acknowledgements(Protocol):
-    """The part of lpad that learns how far a listener is."""
+    """The part of lpad that gets the number of the last event that a listener has acknowledged."""
 
     def acknowledge(self, name: str, position: int) -> object:
         """Report to lpad the last event that a listener no longer needs."""
@@ -69,7 +69,7 @@ class _Numbered(Frozen):
 
 
 class EventForwarder:
-    """Forwards events in three threads: one reads, one sends, one tells lpad how far the broker is.
+    """Forwards events in three threads: one reads, one sends, one reports to lpad the last confirmed event.
 
     lpad's outbox is the buffer on the disk: an event counts as sent when the broker has confirmed it; until
     then lpad-mqtt asks for it again after a restart, and lpad counts it as awaited. A repeated event has the
@@ -162,7 +162,7 @@ class EventForwarder:
                     elif event.type == "listening" and number < begin:
                         last = begin = self._begins_anew = number
                         self._read_ahead.put(_Numbered(number, None))
-                    elif number > last:  # otherwise it was read before the last connection ended
+                    elif number > last:  # otherwise the event was read before the last connection ended
                         last = number
                         self._read_ahead.put(self._numbered(event, number))
                     if self._stopping.is_set():
@@ -177,7 +177,7 @@ class EventForwarder:
             self._stopping.wait(pause)
 
     def _acknowledge(self) -> None:
-        """Tell lpad how far the broker is; if lpad cannot be reached, the next time."""
+        """Report the last confirmed event to lpad; if lpad cannot be reached, this is repeated."""
         while not self._stopping.wait(ACKNOWLEDGED_EVERY):
             position = self._position
             if position != self._acknowledged and self._begins_anew is None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DEFAULT_FILE = Path("/etc/lpad/mqtt.yaml")
 LONGEST_PASSWORD = 65_535
-"""Bytes of a password in MQTT (MQTT 5, 3.1.3.6)."""
+"""The maximum number of bytes of a password in MQTT (MQTT 5, 3.1.3.6)."""
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _TOPIC = re.compile(r"[^\x00-\x1f\x7f+#$/][^\x00-\x1f\x7f+#]{0,199}")

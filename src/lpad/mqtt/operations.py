@@ -64,7 +64,7 @@ class ProvisionFields(CommandFields, frozen=True, kw_only=True):
 
 
 class Operation(Frozen):
-    """An operation: its fields, and how lpad is asked with a card and an idempotency key."""
+    """An operation: its fields, and its request to lpad for a card, with an idempotency key."""
 
     fields: type[CommandFields]
     request: Callable[[Client, Any, str, str], Change]

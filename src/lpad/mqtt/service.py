@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 PAUSES = Backoff((1, 5, 30, 120))
 """Seconds before a state that could not be read or published is tried again."""
 _ALL = ""
-"""Stands for all cards in place of a card's name."""
+"""Means all cards, in place of a card's name."""
 
 
 class Service:

@@ -21,7 +21,7 @@ _THIN_EDGE = {
 }
 """thin-edge.io's operations have one name space for all programs of a device."""
 LONGEST_ID = 128
-"""Characters of a command's ID in its topic."""
+"""The maximum number of characters of a command's ID in its topic."""
 
 
 class Topics(Frozen):

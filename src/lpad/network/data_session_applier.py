@@ -34,7 +34,7 @@ _AUTHENTICATION = {Authentication.NONE: 0, Authentication.PAP: 1, Authentication
 _PAUSE = 2.0
 _MEMORY = "initial-bearer"
 _KINDS = {"IPV4V6": (True, True), "IP": (True, False), "IPV6": (False, True)}
-"""Names of the kinds of addresses, as in 3GPP TS 27.007: whether IPv4 and IPv6."""
+"""The kinds of addresses by their names in 3GPP TS 27.007: whether IPv4 is wanted, and whether IPv6."""
 
 
 def open_session(session: DataSession, settings: NetworkSettings, *, deadline: Deadline) -> Outcome:

@@ -14,11 +14,11 @@ from lpad.base.frozen import Frozen
 from lpad.base.lazy_pattern import LazyPattern
 
 LONGEST_APN = 100
-"""Octets of an APN (3GPP TS 23.003, 9.1)."""
+"""The maximum number of octets of an APN (3GPP TS 23.003, 9.1)."""
 LONGEST_CREDENTIAL = 127
-"""Characters of a user name or password; no modem family accepts more."""
+"""The maximum number of characters of a user name or password; no modem family accepts more."""
 LEAST_MTU = 576
-"""Bytes; every IPv4 host accepts packets of this size (RFC 791)."""
+"""The smallest accepted MTU in bytes; every IPv4 host accepts packets of this size (RFC 791)."""
 MOST_MTU = 9000
 
 _APN = LazyPattern(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?")

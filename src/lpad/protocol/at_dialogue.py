@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     _Action = Callable[["AtDialogue", str], None]
 
 LONGEST_LINE = 8192
-"""Characters; noise without line ends must not fill the memory."""
+"""The maximum number of characters of a line, so that noise without line ends does not fill the memory."""
 MOST_LINES = 512
 """The number of lines kept of one answer, and of unsolicited lines that were not read yet."""
 

@@ -1,4 +1,4 @@
-"""A modem's data session on a control port (MBIM, QMI): what it is asked for, and what it reports."""
+"""A modem's data session on a control port (MBIM, QMI): the requested settings, and the reported state."""
 
 from __future__ import annotations
 

@@ -87,8 +87,8 @@ class Duty(StrEnum):
     ASK_RESULT = "CancelSession, unless the card gave its ProfileInstallationResult"
 
 
-# The state in which each step is done. A state that is in neither this nor `ENDS` is passed through
-# inside the step before it.
+# The state in which each step is done. A state that is neither in this table nor in `ENDS` is reached and
+# left within the previous step.
 STEPS: Mapping[State, Step] = {
     State.STARTED: Step.GET_EUICC_INFO1,
     State.INFORMED: Step.GET_EUICC_CHALLENGE,

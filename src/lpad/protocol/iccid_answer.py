@@ -28,11 +28,12 @@ _FILE_READ = ("144", "145", "159")
 _LOCKED = {"105": ("130", "131", "132", "133"), "152": ("4", "8", "64")}
 """Status words of +CRSM in decimal numbers, of a card that requires a PIN first: 6982 to 6985, 98xx."""
 _FILE = 20
-"""Digits in EF.ICCID, padding included."""
+"""The number of digits in EF.ICCID, padding included."""
 _MOST = 20
-"""Digits of an ICCID; an EID has 32."""
+"""The maximum number of digits of an ICCID; an EID has 32."""
 _WHOLE = 16
-"""Digits, including padding, that no slot number has; next to such a run, a shorter one is something else."""
+"""The number of digits from which a run is an ICCID; a shorter run next to it, such as a slot number, is
+not."""
 _SLOT = 3
 """The maximum number of digits of a slot number."""
 _RESTRICTED = LazyPattern(r'([0-9]{1,3}),\s*([0-9]{1,3})(?:,\s*"?([0-9A-Fa-f]*)"?)?')

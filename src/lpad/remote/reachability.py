@@ -39,7 +39,7 @@ _SILENCE_WITH_OTHERS = 5.0
 _MOST_RESOLVERS = 3
 """The number of servers in /etc/resolv.conf that the system itself asks (resolv.conf(5))."""
 _AT_ONCE = 4096
-"""Bytes; only the head of an answer is read."""
+"""The number of bytes that are read at a time; only the head of an answer is needed."""
 _RESOLVERS = Path("/etc/resolv.conf")
 _DNS_HEADER = struct.Struct(">6H")
 _RECURSION_DESIRED = 0x0100

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MOST_DROP_INS = 100
 LONGEST_SOCKET = 107
-"""Bytes in the path of a Unix socket (sun_path without its NUL, unix(7))."""
+"""The maximum number of bytes in the path of a Unix socket (sun_path without its NUL, unix(7))."""
 
 
 class SettingsFile(Frozen):

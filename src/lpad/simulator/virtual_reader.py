@@ -57,7 +57,8 @@ class VirtualReaderCard:
     Its thread sleeps until the reader sends something. pcscd asks for the ATR a few times a second to check
     the card's presence; that is the driver's method, and the only activity while the card is unused. A reader
     that disappears because pcscd restarted is tried again with growing pauses, because nothing reports the
-    return of a TCP port. One reader accepts one card; a second one waits unnoticed.
+    return of a TCP port. A virtual reader accepts one card; the connection of a second card waits without an
+    error.
     """
 
     def __init__(self, card: Card, *, host: str = "localhost", port: int = FIRST_PORT) -> None:

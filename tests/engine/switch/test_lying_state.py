@@ -33,7 +33,7 @@ def lie(lab: Lab) -> None:
 
 
 def test_a_guarded_switch_is_kept(tmp_path: Path, pki: Pki) -> None:
-    """Lpad relies on the card's result and the modem's ICCID, keeps the switch, and restarts no modem."""
+    """If the card's list shows an old state, lpad relies on the card's result and the modem's ICCID."""
     with guarding(tmp_path, pki) as lab:
         lie(lab)
         change = ended(lab, REGISTERED)

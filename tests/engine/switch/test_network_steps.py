@@ -95,7 +95,7 @@ def test_an_enabled_profile_gets_settings_that_were_set_later(tmp_path: Path, pk
 
 
 def test_without_settings_the_modem_gets_the_networks_default(tmp_path: Path, pki: Pki) -> None:
-    """The old operator's APN does not stay behind for a profile without settings."""
+    """For a profile without settings, the modem gets an empty APN, not that of the previous operator."""
     with networking(tmp_path, pki, patterns=PATTERNS[:1]) as lab:
         lab.carry_out(Kind.ENABLE, iccid=SECOND)
         assert apn(lab) == ""
@@ -124,7 +124,7 @@ def test_a_guarded_switch_is_kept_with_its_apn(tmp_path: Path, pki: Pki) -> None
 def test_the_failed_layer_is_named(
     tmp_path: Path, pki: Pki, subscription: Subscription, layer: str, cause: str
 ) -> None:
-    """The error has the lowest layer that failed, and the network's cause; the old APN is back."""
+    """If a guard is not met, the error has the lowest failed layer and its cause; the old APN is restored."""
     with networking(tmp_path, pki, subscriptions={SECOND: subscription}) as lab:
         change = ended(lab, REGISTERED, "bearer", "address", within=6)
         details = rolled_back(change)
@@ -289,7 +289,7 @@ def test_a_deleted_profile_is_forgotten(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_download_brings_its_apn_before_the_first_enable(tmp_path: Path, pki: Pki) -> None:
-    """The order's settings are in the modem when the profile is enabled for the first time."""
+    """The settings of a download's order are in the modem when the profile is first enabled."""
     third = "8900101000000000033"
     with networking(tmp_path, pki) as lab:
         code = lab.code(lab.order(iccid=third, name="Third"))
@@ -512,7 +512,7 @@ def test_a_cut_during_a_hook_leaves_nothing_to_undo(tmp_path: Path, pki: Pki) ->
 
 
 def test_lpad_stops_though_a_hook_hangs(tmp_path: Path, pki: Pki) -> None:
-    """The wait ends with lpad, and the settings are settled by its next start."""
+    """If a hook hangs when lpad stops, the wait ends; the next start settles the network settings."""
     with hanging(tmp_path, pki, "post-switch") as (lab, spy, started):
         change = lab.submit(Kind.ENABLE, iccid=SECOND)
         lab.until_true(started.exists)

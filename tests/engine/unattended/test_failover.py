@@ -173,7 +173,7 @@ def test_a_lost_bearer_is_an_illness(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_short_illness_changes_nothing(tmp_path: Path, pki: Pki) -> None:
-    """Only a lasting illness leads to a switch."""
+    """A profile that is unhealthy for a short time is not replaced."""
     with bench(tmp_path, pki, policy(rule(FIRST, lasting=60), rule(SECOND))) as lab:
         lab.stands(Standing.WELL)
         lab.modem.register(FIRST, 2)
@@ -295,7 +295,7 @@ def test_a_profile_without_rule_is_not_watched(tmp_path: Path, pki: Pki) -> None
 
 
 def test_a_switch_on_trial_is_left_to_its_own_guard(tmp_path: Path, pki: Pki) -> None:
-    """Failover does not act during a user's switch."""
+    """While a user's guarded switch waits, failover does nothing."""
     with bench(tmp_path, pki, BOTH, registration={SECOND: 3}) as lab:
         lab.stands(Standing.WELL)
         change = lab.submit(Kind.ENABLE, iccid=SECOND, guard={"until": ["confirm"], "within": 60})

@@ -67,7 +67,7 @@ def test_by_default_no_first_profile_is_requested(lab: Lab) -> None:
 
 
 def test_a_card_with_a_profile_is_left_alone(lab: Lab) -> None:
-    """One operational profile, enabled or not, is enough."""
+    """For a card with an operational profile, enabled or not, lpad requests no first profile."""
     lab.install(iccid=SECOND)
     lab.stop()
     offer(lab)

@@ -211,7 +211,7 @@ def test_without_a_journal_it_waits_for_one(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_journal_that_cant_be_read_hides_no_card(tmp_path: Path) -> None:
-    """The view of a card does not fail if the journal cannot be read."""
+    """If the journal cannot be read, the card is still shown."""
     journal = Journal(tmp_path / "journal.db")
     hub = Hub()
     store = ChangeStore(journal, hub, Counters())

@@ -60,7 +60,7 @@ def test_the_cloudevents_library_reads_what_is_sent(*, structured: bool, euicc: 
 
 
 def test_headers_are_printable() -> None:
-    """In binary mode, anything else is percent-encoded as UTF-8, as the HTTP binding wants it."""
+    """In binary mode, unprintable characters of headers are percent-encoded, as the HTTP binding requires."""
     headers, _ = endpoint("http://localhost/", structured=False).request(event(euicc='Mä "1%"'), at=0.0)
     assert headers["ce-subject"] == "M%C3%A4%20%221%25%22"
     assert headers["Content-Type"] == "application/json"
@@ -85,7 +85,7 @@ def test_redaction_leaves_the_last_digits() -> None:
     ],
 )
 def test_one_matching_pattern_is_enough(patterns: tuple[str, ...], *, wanted: bool) -> None:
-    """One matching pattern is enough."""
+    """An event is sent to an endpoint if one of its patterns matches the type."""
     assert endpoint("http://localhost/", types=patterns).wants("org.lpad.profile.enabled.v1") is wanted
 
 

@@ -70,7 +70,7 @@ def test_cryptography_makes_the_same_signature(message: bytes, seed: bytes) -> N
 
 @pytest.mark.parametrize(("seed", "public", "message", "first", "rest"), VECTORS)
 def test_the_vectors_of_the_standard(seed: str, public: str, message: str, first: str, rest: str) -> None:
-    """The signature matches RFC 8032's vectors."""
+    """Ed25519 signatures match the test vectors of RFC 8032."""
     key = Ed25519Key(bytes.fromhex(seed))
     assert key.public.hex() == public
     assert key.sign(bytes.fromhex(message)).hex() == first + rest
@@ -115,7 +115,7 @@ def test_a_private_key_may_come_with_its_public_one() -> None:
     ],
 )
 def test_an_invalid_key_file_is_named(text: str) -> None:
-    """The error names the file, and nothing of its content."""
+    """The error for an invalid key file names the file, and nothing of its content."""
     with pytest.raises(InvalidSettings) as caught:
         read_key(text, where="/etc/lpad/webhook-key")
     assert "/etc/lpad/webhook-key" in str(caught.value)

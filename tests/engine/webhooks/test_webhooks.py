@@ -136,7 +136,7 @@ def test_filters_are_each_endpoints_own(bench: Bench) -> None:
 
 @pytest.mark.parametrize("status", [300, 301, 307, 308, 400, 401, 403, 404, 422, 429, 500, 502, 503])
 def test_any_other_answer_is_tried_again(bench: Bench, status: int) -> None:
-    """The event is sent again with the same ID and content, before later ones, and the answer is shown."""
+    """After any other answer, the event is sent again with the same ID, before later ones."""
     moved = {"Location": "/elsewhere"} if 300 <= status < 400 else {}
     with Receiver(Answer(status, moved)) as receiver:
         bench.serve(endpoint(receiver))
@@ -153,7 +153,7 @@ def test_any_other_answer_is_tried_again(bench: Bench, status: int) -> None:
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_any_2xx_accepts(bench: Bench, status: int) -> None:
-    """The body of the answer does not matter."""
+    """Every 2xx status accepts an event, whatever the body of the answer is."""
     with Receiver(Answer(status, body=b"" if status == 204 else b"<html>Oh no!</html>")) as receiver:
         bench.serve(endpoint(receiver))
         bench.happen(1, 2)
@@ -191,7 +191,7 @@ def test_retry_after_is_obeyed(bench: Bench) -> None:
 
 
 def test_410_ends_an_endpoint(bench: Bench, tmp_path: Path) -> None:
-    """Nothing more is sent, even after a restart, until a user resumes it or names another address."""
+    """After a 410, nothing more is sent to the endpoint until a user resumes it or changes its address."""
     with Receiver(Answer(410)) as receiver, Receiver() as other:
         bench.serve(endpoint(receiver))
         bench.happen(1, 2)
@@ -227,7 +227,7 @@ def failing_for_five_days(bench: Bench, *, silent: bool = False) -> None:
 
 
 def test_after_five_days_the_next_event_is_sent(bench: Bench) -> None:
-    """The first is set aside, counted, and can be sent again by a user."""
+    """After five days an event is set aside, and the next one is sent; a user can send it again."""
     with Receiver(*[Answer(500)] * 20) as receiver:
         bench.serve(endpoint(receiver))
         began = bench.journal.clock.now().ran
@@ -279,7 +279,7 @@ def test_an_event_is_delivered_after_days_without_network(bench: Bench) -> None:
 
 
 def test_a_network_that_is_back_is_used_immediately(bench: Bench) -> None:
-    """The attempt is immediate unless the endpoint was just tried; one that answers keeps its own time."""
+    """When a network is back, unreached endpoints are tried immediately, unless they were just tried."""
     with Receiver() as receiver:
         address = receiver.url()
     bench.serve(endpoint(address))
@@ -331,7 +331,7 @@ def test_an_unrecorded_delivery_is_repeated_with_the_same_id(
 
 
 def test_pause_and_resume(bench: Bench) -> None:
-    """Events wait meanwhile, across a restart, and are sent in order."""
+    """The events of a paused endpoint wait, even across a restart, and are then sent in order."""
     with Receiver() as receiver:
         bench.serve(endpoint(receiver))
         bench.webhooks.pause("backend")
@@ -451,7 +451,7 @@ def test_a_reload_keeps_each_endpoints_place(bench: Bench) -> None:
 
 
 def test_nothing_is_sent_before_the_clock_is_set(tmp_path: Path) -> None:
-    """The signature's time would be wrong, and no certificate could be verified."""
+    """Before the clock is set, nothing is sent, because the signature's time would be wrong."""
     clock = Clock(unset_before=1e12)
     bench = Bench(tmp_path, clock=clock)
     with Receiver() as receiver:

@@ -178,7 +178,7 @@ def other(tmp_path: Path, pki: Pki) -> Iterator[SoftCard]:
 
 
 def test_a_card_is_taken_out_and_put_back(start: Start) -> None:
-    """Both are noticed by the indication alone, several times."""
+    """Lpad notices by indications alone that a card is taken out and put back, several times."""
     on = start()
     for _ in range(3):
         on.remove()
@@ -192,7 +192,7 @@ def test_a_card_is_taken_out_and_put_back(start: Start) -> None:
 
 
 def test_another_card_is_noticed(start: Start, other: SoftCard) -> None:
-    """The card in its place has another EID, whether the modem reported the empty slot or not."""
+    """Another card in the slot is noticed, whether or not the modem reported the empty slot."""
     on = start()
     first = on.snapshot.eid
     on.insert(other)
@@ -410,7 +410,7 @@ def pause(reports: CardReports, report: CardReport) -> float:
 def test_the_pauses_between_attempts_that_repeat_themselves(
     reports: CardReports, absent_card: AbsentCard
 ) -> None:
-    """They grow to 15 minutes after the last attempt of any origin; another state or error begins again."""
+    """The pauses between attempts grow to 15 minutes; another state or error begins with the first one."""
     absent_card.look()
     assert pause(reports, CardReport.OTHER) == 5
     reports.check()
@@ -436,7 +436,7 @@ def test_the_pauses_between_attempts_that_repeat_themselves(
 def test_an_attempt_of_the_timer_follows_up_an_earlier_report(
     reports: CardReports, absent_card: AbsentCard
 ) -> None:
-    """The report leads to no second attempt."""
+    """If the timer's attempt has begun after a report, the report leads to no second attempt."""
     reports.take(CardReport.OTHER)
     absent_card.look()
     tried_at = absent_card.presence.tried_at

@@ -147,7 +147,7 @@ def test_a_hanging_modem_is_restarted_on_request_although_its_card_is_absent(
 
 
 def test_a_card_that_stays_away_after_the_restart_fails_it(tmp_path: Path, pki: Pki) -> None:
-    """The error states that the modem was restarted, and its answer."""
+    """If the card stays away after a restart, the change fails, and the error has the modem's answer."""
     with bench(tmp_path, pki, quirks=QUIRKS) as lab:
         both(lab)
         hang(lab)

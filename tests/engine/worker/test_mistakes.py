@@ -124,7 +124,7 @@ def test_the_worker_continues_if_the_queue_cannot_be_notified(
 
 
 def test_a_change_that_cannot_be_begun_ends(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The change does not stay queued forever, and those behind it are carried out."""
+    """A change that cannot be begun because of a fault ends, and those behind it are carried out."""
     _ready(lab)
     with monkeypatch.context() as broken:
         broken.setattr(Rescue, "overtaking", _fails)

@@ -125,7 +125,7 @@ def test_a_switch_overtakes_a_wish(desk: PlatformLab, call: str) -> None:
 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_wish_is_cancelled_while_its_platform_is_silent(desk: PlatformLab, call: str) -> None:
-    """The change ends immediately, and the order is released."""
+    """A wish can be cancelled while its platform is silent: the change ends, and the order is released."""
     with mute_platform(desk.platform, call) as asked:
         change = desk.provision()
         assert asked.acquire(timeout=LONG)
@@ -150,7 +150,7 @@ def test_a_switch_overtakes_a_request_about_a_line(
 
 @pytest.mark.parametrize("function", ["initiateAuthentication", "authenticateClient"])
 def test_a_switch_overtakes_a_discovery(discovery: DiscoveryLab, function: str) -> None:
-    """The discovery finds its event after the switch, once."""
+    """A switch overtakes a discovery, which then finds its event, once."""
     discovery.event()
     with mute_server(discovery.root, function) as asked:
         change = discovery.submit(Kind.DISCOVER)

@@ -47,7 +47,7 @@ def good(change: Change) -> Change:
 
 
 def test_an_answered_download_continues_in_its_session(lab: Lab) -> None:
-    """The download continues in the session in which it asked."""
+    """If no other change uses the card, an answered download continues in the session in which it asked."""
     change = asking(lab, lab.order(confirmation_code=CODE))
     lab.engine.answer(change.id, Answer(confirmation_code=CODE))
     good(lab.ended(change.id))
@@ -100,7 +100,7 @@ def test_another_profile_is_shown_again(lab: Lab) -> None:
 
 
 def test_a_refused_code_is_asked_for_again(lab: Lab) -> None:
-    """The next code is tried in another session; the refused one is not, because the server counts."""
+    """After a refused code, lpad asks for another, which it tries in another session."""
     change = released(lab, asking(lab, lab.order(confirmation_code=CODE)))
     lab.engine.answer(change.id, Answer(confirmation_code="0000"))
     again = lab.asked(change.id)
@@ -154,7 +154,7 @@ def test_no_code_after_others_had_the_card(lab: Lab) -> None:
 
 
 def test_an_unanswered_download_leaves_its_order_open(lab: Lab) -> None:
-    """The time to answer passes, and the order stays open."""
+    """If a download's question is not answered in time, the download ends, and its order stays open."""
     lab.patient(answer=2)
     order = lab.order()
     change = released(lab, asking(lab, order, confirm=True))

@@ -90,7 +90,7 @@ def test_lpad_recovers_from_cuts_of_network_steps(stage: Stage, key: str, cut: s
 
 
 def test_a_deletion_that_no_hook_heard_of_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The trial reports that the hooks have recorded nothing."""
+    """A trial in which no hook was notified of a deletion is reported."""
     monkeypatch.setattr(WatchedRunner, "events", lambda _runner, _name: [])
     outcome = prepared(stage, "delete").run("delete", Cut.parse("kill-run:1"))
     assert any("have not heard" in each for each in outcome.violations), outcome

@@ -86,7 +86,7 @@ def test_a_lost_event_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_cut_that_does_not_happen_is_reported(stage: Stage) -> None:
-    """A table must not count a cut that did not happen."""
+    """A cut that does not happen is reported, so that no table counts it."""
     outcome = stage.run("enable", Cut.parse("kill-apdu:5000"))
     assert not outcome.met
     assert outcome.violations == ()
@@ -105,7 +105,7 @@ def test_a_lost_notification_is_found(stage: Stage, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_wrong_order_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The trial reports that the server got the latest notification first."""
+    """A trial in which the server gets the notifications in the wrong order is reported."""
     kept = vars(WatchedServer)["received"].fget
     monkeypatch.setattr(
         WatchedServer,
@@ -117,7 +117,7 @@ def test_a_wrong_order_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_untrue_outcome_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The trial reports a done change whose profile the card does not have."""
+    """A trial whose change is done although the card lacks the profile is reported."""
     monkeypatch.setattr(SoftCard, "profiles", property(lambda _card: ()))
     outcome = stage.run("enable", Cut.parse("kill-sent:1"))
     assert any("contradicts this" in each for each in outcome.violations), outcome

@@ -97,7 +97,7 @@ def test_connections_work_again_after_an_outage(network: Network, outage: Outage
 
 
 def test_a_cut_after_an_answer_occurs_once(network: Network) -> None:
-    """The cut occurs once, when the client already has the answer."""
+    """A cut after an answer occurs once, when the client already has the answer."""
     answered = threading.Event()
     with closing(connected(network)) as standing:
         network.when_answered(answered.set)

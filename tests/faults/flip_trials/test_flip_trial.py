@@ -44,7 +44,7 @@ def test_a_flip_is_read_as_it_is_printed() -> None:
 
 @pytest.mark.parametrize("text", ["other:1:1", f"{JOURNAL}:1:8", f"{JOURNAL}:-1:0", f"{JOURNAL}:1", "x"])
 def test_an_invalid_flip_is_refused(text: str) -> None:
-    """A typing error does not lead to another flip."""
+    """An invalid flip, as after a typing error, is refused instead of being read as another one."""
     with pytest.raises(ValueError):  # noqa: PT011 - of Python's own making
         Flip.parse(text)
 

@@ -35,7 +35,7 @@ def test_every_step_is_cut_at() -> None:
 
 
 def test_half_of_a_write_reaches_the_disk() -> None:
-    """Only the first half of the change, in whole sectors, reaches the disk."""
+    """Of a write that is cut in half, only the first half, in whole sectors, reaches the disk."""
     before = bytes(4096)
     after = bytes(1024) + bytes([1]) * 2048 + bytes(1024)
     assert torn(before, after) == bytes(1024) + bytes([1]) * 1024 + bytes(2048)
@@ -45,6 +45,6 @@ def test_half_of_a_write_reaches_the_disk() -> None:
 
 @pytest.mark.parametrize("text", ["kill-apdu", "kill-apdu:x", "nothing:1", "server-after:1:nothing"])
 def test_an_invalid_cut_is_refused(text: str) -> None:
-    """A typing error does not lead to another cut."""
+    """An invalid cut, as after a typing error, is refused instead of being read as another one."""
     with pytest.raises(ValueError):  # noqa: PT011 - of Python's own making
         Cut.parse(text)

@@ -44,19 +44,19 @@ def test_the_example_is_right() -> None:
     ],
 )
 def test_each_mistake_is_reported_by_name(tmp_path: Path, section: dict[str, Any], told: str) -> None:
-    """Each mistake is reported by name; a misspelt feature would silently leave tests out."""
+    """Each mistake is reported by name, because a misspelt feature would silently leave tests out."""
     with pytest.raises(InvalidSettings, match=told):
         read(tmp_path, place=section)
 
 
 def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
-    """One run reports all mistakes, and two places cannot have the same card."""
+    """One run reports all mistakes in a bench file; that two places name the same card is one of them."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, UPPER=RIGHT, other=RIGHT | {"features": ["x"]})
     assert len(caught.value.sentence.splitlines()) == 3
 
 
 def test_derived_features_need_not_be_listed(tmp_path: Path) -> None:
-    """Derived features need not be listed."""
+    """A feature that follows from another one need not be listed in the bench file."""
     file = read(tmp_path, a=RIGHT | {"codes": "codes.yaml", "power": {"sysfs": "1-1.4"}})
     assert file.features("a") == {"modem", "codes", "power"}

@@ -46,7 +46,7 @@ def test_a_failure_is_shown_without_active_content() -> None:
 
 
 def test_a_place_that_broke() -> None:
-    """The place shows its reason, and the cases skipped because of it have a mark of their own."""
+    """A place that broke shows the reason, and the cases skipped because of it have a mark of their own."""
     reason = "off to powered failed: no card is in the reader"
     skipped = Outcome("identity · eid", "skipped", 0.0, f"desk: {reason}")
     html = page(BEGAN, [findings("desk", skipped, broken=reason)], before=[])
@@ -55,7 +55,7 @@ def test_a_place_that_broke() -> None:
 
 
 def test_compared_with_the_last_run() -> None:
-    """Changed cases are listed, and slower switches with both times, but not guarded ones."""
+    """Compared with the last run, changed cases are listed, and slower switches, except guarded ones."""
     good, bad = (Outcome("identity · eid", outcome) for outcome in ("passed", "failed"))
     html = page(
         BEGAN,

@@ -43,7 +43,7 @@ def test_each_code_is_leased_once(tmp_path: Path) -> None:
 
 
 def test_a_leased_code_belongs_to_one_test(tmp_path: Path) -> None:
-    """A leased code belongs to one test; if it is returned unspent it is free again, otherwise used up."""
+    """A leased code belongs to one test; if returned unspent it is free again, otherwise it is used up."""
     codes = pool(tmp_path, {"code": "1$s$A"})
     lease = codes.lease()
     assert lease is not None

@@ -1,4 +1,4 @@
-"""The strategy: step by step, and no further step after a failure."""
+"""A place's strategy: it changes the state step by step, and takes no further step after a failure."""
 
 from __future__ import annotations
 

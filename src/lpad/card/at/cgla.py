@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 _NOT_FOUND = ("+CME ERROR: 22", "+CME ERROR: NOT FOUND")
 _GUESSED_HANDLES = ("1", "2", "3")
-"""Names under which modems with small numbers may keep channels of a dead process."""
+"""Names under which a modem that numbers its channels may still have channels of a killed process."""
 
 
 class AtCglaLink:

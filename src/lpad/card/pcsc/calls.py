@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _UNSIGNED = 0xFFFFFFFF
 _LONGEST_WAIT = 0xFFFFFFFE
-"""Milliseconds; the next number means no limit."""
+"""The longest wait in milliseconds; the next number means no limit."""
 CARD_PRESENT = 0x0020
 """A bit in a reader's state."""
 _ARRIVALS = r"\\?PnP?\Notification"

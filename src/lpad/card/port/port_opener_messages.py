@@ -10,7 +10,7 @@ from enum import Enum
 
 SOCKET = "/run/lpad-ports/opener.sock"
 LONGEST_REQUEST = 64
-"""Bytes; the longest device path has far fewer."""
+"""The maximum number of bytes of a request; the longest device path has far fewer."""
 LONGEST_ANSWER = 16
 OPENED = b"0"
 

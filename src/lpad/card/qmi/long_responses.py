@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from lpad.codec.qmi.card import LongResponse, ResponsePiece
 
 LARGEST = 0xFFFF
-"""Bytes of the longest answer; its total has 2 bytes."""
+"""The maximum number of bytes of a long answer, whose length is announced in 2 bytes."""
 _MOST = 4
 """The number of answers that are collected at the same time; beyond it, the oldest is given up."""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lpad.cli.session.command_session import Session
 
 LONGEST_SHOWN = 64
-"""Characters of an address in the table; a card may write anything there."""
+"""The maximum number of characters of an address in the table; a card may return any text as address."""
 
 
 # A number may be negative, and must not be read as an option.

@@ -171,7 +171,7 @@ class SlotMappings(Information):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotRequest(Information):
-    """Asks about a slot, from 0."""
+    """Queries the state of a slot, numbered from 0."""
 
     slot: U32
 

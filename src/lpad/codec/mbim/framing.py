@@ -27,13 +27,14 @@ from lpad.codec.mbim.messages import (
 )
 
 DEFAULT_TRANSFER = 4096
-"""Bytes of the largest message or fragment, if the port states no other number."""
+"""The maximum number of bytes of a message or fragment, if the port states no other number."""
 LEAST_TRANSFER = 64
-"""A smaller number is not allowed (MBIM 1.0, 6.4, wMaxControlMessage)."""
+"""The smallest permitted value of the maximum size (MBIM 1.0, 6.4, wMaxControlMessage)."""
 LARGEST_TRANSFER = 0xFFFF
 """The limit of `max_transfer`, which a port states as a number of 2 bytes."""
 LARGEST_INFORMATION = 128 * 1024
-"""Bytes of the largest information buffer that lpad collects; a UICC's answer has at most 64 KiB."""
+"""The maximum number of bytes of an information buffer that lpad collects; a UICC's answer has at most 64
+KiB."""
 HEAD = 12
 FRAGMENT_HEAD = HEAD + 8
 

@@ -1,6 +1,6 @@
 """MBIM control messages as frozen types (USB-IF MBIM 1.0, 9).
 
-Every number in MBIM is little-endian, except UUIDs, which stand in the order in which they are printed.
+Every number in MBIM is little-endian, except UUIDs, whose bytes are in the order in which they are printed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Action(IntEnum):
-    """The two kinds of command: to ask and to change (MBIM 1.0, 9.3.3)."""
+    """The two kinds of command: query and set (MBIM 1.0, 9.3.3)."""
 
     QUERY = 0
     SET = 1

@@ -20,7 +20,7 @@ _MOST_UNFINISHED = 8
 
 
 class Receiver:
-    """Collects the bytes of one direction. It never raises: whatever is not a message is counted."""
+    """Collects the bytes of one direction. It never raises: bytes that are not a message are counted."""
 
     def __init__(self, *, types: frozenset[int] = TO_HOST) -> None:
         """Begin empty.

@@ -1,6 +1,6 @@
 """The information buffers of Microsoft's low-level UICC access ("MB low level UICC access").
 
-In this service the size of a part stands before its offset.
+In this service the size of a part precedes its offset.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ LPA_CAPABILITY = bytes.fromhex("830107")
 """The object in TERMINAL CAPABILITY of a device with an LPA: LUI, LPD and LDS (SGP.22 v2.5, 3.4.2; ETSI TS
 102 221, 11.1.19.2.4)."""
 LONGEST_APDU = 261
-"""Bytes: a header, Lc, 255 bytes of data and Le."""
+"""The maximum number of bytes of an APDU: a header, Lc, 255 bytes of data and Le."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from lpad.codec.qmi.services import Service
 
 MARKER = 0x01
 HEAD = 6
-"""Bytes of the marker, the length, the direction, the service and the client."""
+"""The number of bytes of marker, length, direction, service and client."""
 LARGEST_FRAME = 0xFFFF
 BROADCAST = 0xFF
 """The client number in an indication that is meant for every client of a service."""

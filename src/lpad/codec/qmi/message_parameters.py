@@ -175,7 +175,7 @@ class _Reader:
             case Kind.REST:
                 return self._bytes(len(self._raw) - self._at)
             case Kind.TEXT:
-                # An invalid byte must not hide the others.
+                # An invalid byte must not hide the other characters.
                 return self._bytes(len(self._raw) - self._at).rstrip(b"\0").decode("utf-8", "replace")
 
     def _bytes(self, size: int) -> bytes:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Receiver:
-    """Collects the bytes of one direction. It never raises: whatever is not a message is counted."""
+    """Collects the bytes of one direction. It never raises: bytes that are not a message are counted."""
 
     def __init__(self, direction: Direction = Direction.TO_HOST) -> None:
         """Begin empty.

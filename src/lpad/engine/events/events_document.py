@@ -48,8 +48,7 @@ An event is a [CloudEvent 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/c
 | `type` | one of the table below; a new version of a type has another number at its end |
 | `time` | when it happened, by the device's clock |
 | `clockunset` | true if that clock was not set; then `time` is meaningless, and `sequence` gives the order |
-| `sequence` | counts the events of the device, with 12 digits; a gap means that the outbox no longer has the
-missing events |
+| `sequence` | counts the events of the device, with 12 digits; events in a gap are no longer in the outbox |
 | `subject` | the card's name in the settings, if the event is about a card |
 
 Events are thin. Their data consists of identifiers, a stage and a cause in one word, and never contains a

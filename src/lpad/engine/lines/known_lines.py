@@ -24,7 +24,8 @@ _PREFIX = "line:"
 _UNSERVED = (Line.IDLE, Line.ENDED)
 """The states in which the network does not serve a line."""
 _IMEI_WITHOUT_CHECK = 14
-"""Digits of an IMEI before its check digit, which platforms omit, or replace by a software version."""
+"""The number of digits of an IMEI before its check digit, which platforms omit, or replace by a software
+version."""
 
 
 class KnownLines:

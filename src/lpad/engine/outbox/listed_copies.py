@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MOST_AT_ONCE = 8
-"""Notifications asked for by one command; each has some kilobytes."""
+"""The maximum number of notifications that lpad requests with one command; each has some kilobytes."""
 
 
 def tidy_address(pending: PendingNotification) -> str:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 AT_ONCE = 50
-"""Events read from the disk in one query."""
+"""The maximum number of events that are read from the disk in one query."""
 UNREADABLE = 60.0
 """Seconds until the journal is read again after a failure to read it."""
 REST = 60.0

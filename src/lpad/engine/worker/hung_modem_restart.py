@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOKS = 3
-"""Consecutive refusals before the modem is restarted."""
+"""The number of consecutive refusals before lpad restarts the modem."""
 STEADY = 600.0
 """Seconds after which a readable card proves that a step has helped."""
 _OPENING = 30.0

@@ -73,7 +73,7 @@ def judged(
         )
     if 300 <= status < 400:
         if status in call.accepts:
-            return None  # it leads to the result, which the next query shows
+            return None  # the redirection leads to the result, which the next query shows
         raise redirected(subject, status)
     if broken is not None:
         raise PlatformUnclear(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MASK = "[masked]"
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorization"})
 _SHORTEST = 4
-"""Characters; a shorter secret cannot be recognized in a text."""
+"""The number of characters that a secret needs to be recognized in a text."""
 
 
 class ExchangeRecord:

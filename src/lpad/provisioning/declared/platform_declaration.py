@@ -20,7 +20,8 @@ from lpad.provisioning.platform_interface import Activates, Capabilities, Finds,
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 Path = Annotated[str, msgspec.Meta(max_length=128)]
-"""Names of JSON fields with dots between them; a number is a place in a list; empty: the whole answer."""
+"""A path to a JSON value: names of fields, joined by dots; a number is a position in a list; empty: the whole
+answer."""
 Scalar = str | int | bool | None
 Status = Annotated[int, msgspec.Meta(ge=100, le=599)]
 Seconds = Annotated[float, msgspec.Meta(ge=1, le=30 * 86400)]
@@ -186,7 +187,7 @@ class Calls(_Block, frozen=True, kw_only=True):
     def lines(self) -> frozenset[LineAction]:
         """The requests for the line of an installed profile."""
         if self.line_by_iccid is None:
-            return frozenset()  # its line cannot be found
+            return frozenset()  # the line of an installed profile cannot be found
         calls = {
             LineAction.SHOW: self.line_by_iccid,
             LineAction.ACTIVATE: self.activate_line or self.activate,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lpad.remote.trust.trust_anchors import Trust
 
 LARGEST_ANSWER = 1024 * 1024
-"""Bytes of an answer's body, unpacked; a page of 1000 entries has some hundred kilobytes."""
+"""The maximum number of bytes of a decompressed body; a page of 1000 entries has some hundred kilobytes."""
 DEADLINE = "lpad.deadline"
 """Under this name a request's extensions have its `Deadline`."""
 _OURS = frozenset({"host", "content-length", "accept-encoding", "connection", "transfer-encoding"})

@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 LARGEST_HEAD = 64 * 1024
-"""Bytes of an answer's head, or of one informational head."""
+"""The maximum number of bytes of an answer's head, or of one informational head."""
 MOST_INFORMATIONAL = 16
-"""Informational heads (HTTP 1xx) before the answer; servers send one or two, or none."""
+"""The maximum number of informational heads (HTTP 1xx) before the answer; servers send at most one or two."""
 MOST_REDIRECTIONS = 5
 
 

@@ -26,7 +26,7 @@ CAN_WATCH = isinstance(getattr(ssl.SSLContext, "_msg_callback", None), property)
 _HANDSHAKE = 22
 _CERTIFICATE = 11
 _HEADER = 4
-"""Bytes of a handshake message before its body: type and length (RFC 8446, 4)."""
+"""The number of bytes of a handshake message before its body: type and length (RFC 8446, 4)."""
 
 
 def watch(context: ssl.SSLContext, arrived: Callable[[list[bytes]], None]) -> None:

@@ -188,7 +188,8 @@ def _complete(folder: Path) -> bool:
 def _create(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
-        if _complete(folder):  # a card and a server started together, and the other one created it
+        # A card and a server were started at the same time, and the other one has created the folder.
+        if _complete(folder):
             return
         for curve in Curve:
             ci = making.make_ci(curve)

@@ -95,7 +95,7 @@ class Pace:
 class Stock:
     """All reservations of one platform, the oldest first.
 
-    Its caller must use it from one thread at a time.
+    Callers must use it from one thread at a time.
     """
 
     shelf: Shelf

@@ -27,7 +27,7 @@ LOAD_PROFILE_ELEMENTS = 0x86
 KEY_TYPE_AES = 0x88
 KEY_LENGTH = 16
 LARGEST_TLV = 1020
-"""Bytes of one protected TLV, tag, length and MAC included."""
+"""The maximum number of bytes of a protected TLV, tag, length and MAC included."""
 LARGEST_ENCRYPTED = 1007
 """Plaintext bytes that fit into one encrypted TLV: at least one byte of padding makes it 1008."""
 LARGEST_MACED = 1008

@@ -42,7 +42,8 @@ _DIRECTORY = 0x38
 """Bits of a file descriptor (ETSI TS 102 221, 11.1.1.4.3)."""
 _LONGEST_PATH = 8
 LARGEST_FILE = 0x8000
-"""Bytes; READ BINARY and UPDATE BINARY reach no further (ETSI TS 102 221, 11.1.3)."""
+"""The maximum size of a file in bytes, which READ BINARY and UPDATE BINARY can address (ETSI TS 102 221,
+11.1.3)."""
 
 _MF_ELEMENT, _CD, _TELECOM, _USIM, _ISIM, _CSIM = 0xB0, 0xB1, 0xB2, 0xB3, 0xB5, 0xB9
 _BELOW_MF = {_CD: 0x7F11, _TELECOM: 0x7F10}

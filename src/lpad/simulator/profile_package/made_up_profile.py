@@ -38,7 +38,7 @@ from lpad.simulator.profile_package.saip import (
 )
 
 DEFAULT_SIZE = 12_000
-"""Bytes; about as many as a TS.48 test profile has."""
+"""The default size in bytes, about that of a TS.48 test profile."""
 LARGEST_SIZE = 900_000
 
 _TEMPLATES = bytes.fromhex("67810F0102")

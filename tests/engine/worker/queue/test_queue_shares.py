@@ -58,7 +58,7 @@ def test_one_user_leaves_half_to_the_others() -> None:
 
 
 def test_root_has_reserved_places() -> None:
-    """The reserved places are for root alone."""
+    """Only root can use the reserved places of a queue."""
     queue = Queue()
     for user in range(1000, 1100):
         accepted(lambda user=user: queue.ask(user))  # type: ignore[misc]  # called immediately

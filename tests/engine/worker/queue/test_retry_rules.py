@@ -112,7 +112,7 @@ def test_certificate_dates_are_doubted_under_an_unset_clock() -> None:
 
 
 def test_a_certificate_that_had_expired_before_lpad_was_made_is_expired() -> None:
-    """No clock can be the cause of that, whether a time server was heard or not."""
+    """A certificate that had expired before lpad was built is expired, whatever the clock shows."""
     error = ServerUntrusted("dates", cause="certificate-expired", certain=True)
     assert course_of(error, synchronised=False) is Course.STOP
 
@@ -225,7 +225,7 @@ def test_a_network_that_comes_and_goes_uses_up_only_the_time_that_passes() -> No
 
 @pytest.mark.parametrize("jump", [2 * YEAR, -YEAR, -TODAY])
 def test_a_clock_that_jumps_neither_ends_nor_prolongs_it(jump: float) -> None:
-    """Only the time in which lpad ran counts."""
+    """A jump of the clock does not change the time of a download: only lpad's running time counts."""
     tried = Tried(retry_for=3600)
     tried.fails(NO_ROUTE)
     tried.clocks.pass_by(60)
@@ -235,7 +235,7 @@ def test_a_clock_that_jumps_neither_ends_nor_prolongs_it(jump: float) -> None:
 
 
 def test_the_time_is_summed_across_restarts() -> None:
-    """Neither the night nor the clock that begins in 1970 counts; lpad's earlier running time does."""
+    """The time of a download is summed across restarts; a night without lpad does not count."""
     tried = Tried(retry_for=300)
     for _ in range(3):
         assert tried.fails(NO_ROUTE) is not None
@@ -345,7 +345,7 @@ def test_a_forgotten_session_is_repeated_once(patient: Lab) -> None:
 
 
 def test_a_permanent_refusal_ends_immediately(patient: Lab) -> None:
-    """The sentence states the remedy, and nothing is retried."""
+    """A permanent refusal ends the download immediately, with the remedy in its sentence."""
     fault(patient, AUTHENTICATE, FaultKind.REFUSE, "8.2.6/3.8")
     change = patient.ended(download(patient).id)
     assert change.attempts == 0

@@ -39,7 +39,7 @@ KEPT = 2000
 AT_ONCE = 20
 """A full outbox drops a twentieth of its events in one step, so that it reports drops rarely."""
 UNWRITTEN = 500
-"""Events that are kept in memory while the journal cannot be written."""
+"""The maximum number of events that are kept in memory while the journal cannot be written."""
 
 _T = TypeVar("_T")
 

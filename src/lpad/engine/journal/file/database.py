@@ -60,7 +60,7 @@ UNWRITABLE_FOR = 300.0
 _SHOWN = (JournalState.READ_ONLY, JournalState.UNWRITABLE, JournalState.FULL, JournalState.DAMAGED)
 """States in which the readable part of the file belongs to this lpad and is shown."""
 _AGEING = (JournalState.READ_ONLY, JournalState.UNWRITABLE)
-"""States that count as damage after a while."""
+"""The states that count as damage if they last for `UNWRITABLE_FOR` seconds."""
 _ODD_CONTENT = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
 """The errors of code that reads values which lpad does not write."""
 

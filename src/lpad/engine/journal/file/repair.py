@@ -44,7 +44,7 @@ APART = 1_000_000
 """The number that is added to the highest number found if a table's last number cannot be read."""
 _STATE_ENTRY = ("state", "id")
 _FEW = 4
-"""Columns of a table whose rows could be mistaken for entries of an index."""
+"""The number of columns up to which a table's rows could be mistaken for entries of an index."""
 _REPORTS = 8
 """The number of stored reports on repairs."""
 

@@ -22,7 +22,7 @@ Check = Callable[[Row], None]
 
 LARGEST_ID = 1 << 53
 HEADER = 100
-"""Bytes of an SQLite file's header."""
+"""The number of bytes of an SQLite file's header."""
 _MAGIC = b"SQLite format 3\0"
 _LEGACY, _WAL = 1, 2
 

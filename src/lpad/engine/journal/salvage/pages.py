@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 USUAL = 4096
-"""Bytes of a page, as SQLite makes them by default."""
+"""The number of bytes of a page in a file that SQLite creates by default."""
 MOST_BYTES = 256 * 1024 * 1024
 """The maximum number of bytes read of a file; a journal is far smaller."""
 MOST_LOG_BYTES = 64 * 1024 * 1024

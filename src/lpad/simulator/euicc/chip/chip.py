@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lpad.simulator.pki.credential import Credential
 
 _INSTANCE_SIZE = 2048
-"""Bytes that an empty ISD-P takes."""
+"""The number of bytes of memory that an empty ISD-P takes."""
 
 
 @dataclass(slots=True)
