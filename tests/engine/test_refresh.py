@@ -473,7 +473,7 @@ def test_the_next_start_powers_up_the_radio(tmp_path: Path, pki: Pki) -> None:
 def test_a_card_that_refuses_one_way_is_asked_in_another(
     lab: Lab, code: int, times: int, asked: list[str]
 ) -> None:
-    """A refused switch is tried by ICCID and AID, with and without refresh (lpac#13, SimAdmin#31, #33)."""
+    """A refused switch is tried by AID and without refresh, too (lpac#13, SimAdmin#31, SimAdmin#33)."""
     iccid = lab.install()
     lab.card.faults.refuse(0xBF31, code, times=times)
     change = lab.carry_out(Kind.ENABLE, iccid=iccid)

@@ -181,7 +181,7 @@ class Client:
         key: str | None = None,
         wait: float = 0,
     ) -> Change:
-        """Download a profile; without an activation code or event from the default SM-DP+.
+        """Download a profile. Without an activation code or an event, it comes from the default SM-DP+.
 
         Args:
             euicc: the card.

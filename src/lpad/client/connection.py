@@ -71,7 +71,7 @@ class Connection:
         key: str | None = None,
     ) -> Change:
         """Request a change, which happens once even if the request is repeated; `key` None: a new key."""
-        # With a key, the request can be repeated if its answer is lost, and is carried out once.
+        # Because it has a key, the request can be repeated if its answer is lost, and is carried out once.
         key = os.urandom(16).hex() if key is None else key
         return decoding.decoded(self.request(method, path, body, query=query, wait=wait, key=key), Change)
 

@@ -194,7 +194,7 @@ class Bus:
                 future.cancel()
                 raise BusUnanswered("no answer in time") from error
 
-    # From here on: the connection's thread.
+    # The following methods run in the connection's thread.
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -110,7 +110,8 @@ class CommandRunner:
         try:
             self._waiting.put_nowait((topic, message))
         except queue.Full:
-            # Its message stays unchanged, and the broker delivers it again with the next connection.
+            # The command's message stays unchanged, and the broker delivers it again with the next
+            # connection.
             log.warning("refused the command %s: %d others wait", topic, MOST_WAITING)
             self._forget(topic)
 

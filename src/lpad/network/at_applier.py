@@ -262,7 +262,7 @@ def _authenticate(
     """
     kind = _AUTHENTICATION[settings.authentication]
     if context.apn != settings.apn:
-        kind = 0  # an initial bearer with its own APN
+        kind = 0  # the initial bearer has its own APN, for which there are no credentials
     command = commands.authentication(
         dialogue.authentication_command,
         context,

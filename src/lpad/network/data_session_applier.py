@@ -99,7 +99,7 @@ def restore(session: DataSession, memory: Mapping[str, str], *, deadline: Deadli
 def open_at_once(session: DataSession, settings: NetworkSettings, *, deadline: Deadline) -> Outcome:
     """Set the initial bearer's APN, and open the session if the network allows this.
 
-    A modem may be denied because of its previous settings.
+    The network may have denied the modem because of its previous settings.
 
     Raises:
         CardError: the port is gone.

@@ -101,7 +101,7 @@ _RESULTS = tuple(
         (r"OK", _Line.OK),
         (r"ERROR|\+CM[ES] ERROR:?.*", _Line.REFUSED),
         (r"COMMAND NOT SUPPORT(?:ED)?|TOO MANY PARAMETERS|ABORTED", _Line.REFUSED),
-        # Results of calls. They end a command, but a dropped data call sends the same line unsolicited.
+        # These results of calls end a command, but a modem also sends them unsolicited when a data call ends.
         (r"NO CARRIER|NO DIAL ?TONE|NO ANSWER|BUSY", _Line.CALL_ENDED),
     )
 )

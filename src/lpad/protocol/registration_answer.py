@@ -35,8 +35,8 @@ _STATUS = {
     8: "for emergency calls only",
 }
 
-# <n>,<stat> is an answer's; an unsolicited report begins with <stat>. Its next field is the area: four
-# hexadecimal digits or more, mostly in quotes.
+# <n>,<stat> is an answer's; an unsolicited report begins with <stat>. The field after the state is the area:
+# four hexadecimal digits or more, mostly in quotes.
 _TOLD = LazyPattern(r"(?P<level>[0-9]),\s*(?P<status>[0-9]{1,2})(?:,.*)?")
 _ANNOUNCED = LazyPattern(r"(?P<status>[0-9]{1,2})(?:,.*)?")
 

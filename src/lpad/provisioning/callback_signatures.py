@@ -77,7 +77,7 @@ def verify(scheme: str, callback: Callback, *, secret: str) -> int | None:
         raise InvalidValue("the secret is empty, so anyone could have made the signature")
     try:
         return SCHEMES[scheme](callback, secret)
-    except ValueError as error:  # an address that is not a URL, or half a character in a header
+    except ValueError as error:  # the address is not a URL, or a header ends within a character
         raise InvalidValue("the callback's URL or one of its headers cannot be read") from error
 
 

@@ -92,7 +92,7 @@ class Es9Plus:
             observe: called with each function's name and duration in seconds, including the connection.
         """
         self.address = address
-        # It loads httpcore, which an idle daemon does not need.
+        # This module loads httpcore, which an idle daemon does not need.
         from lpad.remote.https.connection import HttpsConnection  # noqa: PLC0415 - see above
 
         self._connection = HttpsConnection(
@@ -241,8 +241,8 @@ class Es9Plus:
                 if answer.refusal is None and not answer.fields and not may_be_empty:
                     raise MalformedError(f"the answer is empty (HTTP {http.status})")
         except ServerMalformed as error:
-            # Not an answer of an SM-DP+, but a page of a host in front of it, which is temporary like
-            # HTTP 502.
+            # This is not an answer of an SM-DP+, but a page of a host in front of it, which is as temporary
+            # as HTTP 502.
             error.retryable = True
             self._connection.close()  # the rest of this answer would be read as the next one
             raise

@@ -128,7 +128,7 @@ class VirtualReaderCard:
         if self._crash is not None:
             raise InternalError("the simulated card crashed") from self._crash
 
-    # From here on: the thread.
+    # The following methods run in the reader's thread.
 
     def _run(self, line: socket.socket | None) -> None:
         pause = _FIRST_PAUSE

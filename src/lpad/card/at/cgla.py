@@ -91,7 +91,8 @@ class AtCglaLink:
             except CardBusy:
                 raise
             except CardError as error:
-                # Not a refusal: the port is gone, the modem does not answer, or OK came without a name.
+                # This is not a refusal: the port is gone, the modem does not answer, or OK came without a
+                # name.
                 if "modem_error" not in error.details:
                     raise
                 refusals.append(error)

@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 _I = TypeVar("_I", bound=Information)
 
 NETWORK = "+MBIM"
-"""In a `Registration`: MBIM reports one state for all kinds of network."""
+"""The network in a `Registration`, because MBIM reports one state for all kinds of network."""
 _REGISTRATION = {
     RegisterState.DEREGISTERED: 0,
     RegisterState.SEARCHING: 2,

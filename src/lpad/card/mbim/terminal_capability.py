@@ -42,7 +42,7 @@ def declare_lpa(dialogue: MbimDialogue, *, restart: bool, patience: float, deadl
     The modem's other objects stay as they are.
 
     Args:
-        restart: whether the card is restarted; otherwise it learns this with its next start.
+        restart: whether to restart the card, which is only informed at its start.
         patience: the maximum number of seconds to wait for each answer.
 
     Raises:

@@ -249,7 +249,7 @@ class AtModem:
                 continue
             limit = self.patience.information if seconds is None else seconds
             left = len(speeds) - place
-            if left > 1:  # leave the others some of the time
+            if left > 1:  # leave time for the other speeds
                 remaining = deadline.remaining()
                 limit = min(limit, max(remaining / left, remaining - (left - 1) * self.patience.information))
             if self._probe(deadline=deadline.within(limit), after_noise=speed != present):
@@ -289,7 +289,7 @@ class AtModem:
         for line in self._dialogue.unsolicited():
             self._heard.append(line)
             self._reported = self._reported or line.upper().startswith(_REPORTS)
-            # Only the name of the code, because the rest may be a number, a text message or an
+            # The log gets only the code's name, because the rest may be a number, a text message or an
             # identifier.
             _log.debug("%s: unsolicited %s", self._line.name, line.partition(":")[0][:20])
 

@@ -56,7 +56,7 @@ def _ask(modem: AtModem, commands: Sequence[str], *, deadline: Deadline) -> Mode
             if lock_of(error) is None:
                 return ModemIccid(
                     tells=True
-                )  # no SIM, or it cannot be read: the modem would report it otherwise
+                )  # there is no SIM, or it cannot be read; otherwise the modem would report its ICCID
             lock = lock or lock_of(error)
         else:
             if not isinstance(report, SimLocked):

@@ -81,7 +81,7 @@ def registrations(
                 found.append(Registration(network, NOT_REGISTERED))
             elif not found:
                 raise
-            else:  # modem does not answer unknown commands
+            else:  # this modem does not answer commands that it does not know
                 _log.info("%s: %s", network, error)
                 break
         if first and found and found[-1].registered:
@@ -158,7 +158,7 @@ class RegistrationWatch:
 
     def _announce(self, network: str, level: int, *, deadline: Deadline) -> None:
         if not isinstance(self._modem, AtModem):
-            return  # it announces by itself
+            return  # such a modem announces changes without a command
         command = announcing_command(network, level)
         try:
             self._modem.ask(command, patience=self._modem.patience.information, deadline=deadline)

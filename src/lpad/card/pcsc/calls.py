@@ -63,7 +63,7 @@ class Context:
         code, self._context = self._scard.SCardEstablishContext(self._scard.SCARD_SCOPE_SYSTEM)
         if (
             code & _UNSIGNED == REFUSED
-        ):  # or pcscd has just ended; then a second call does not report a refusal
+        ):  # pcscd may also have just ended; in that case a second call does not report a refusal
             code, self._context = self._scard.SCardEstablishContext(self._scard.SCARD_SCOPE_SYSTEM)
         _check(code, "cannot connect to pcscd")
 

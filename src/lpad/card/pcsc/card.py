@@ -228,7 +228,7 @@ class PcscCard:
     ) -> _T:
         """Make a call in the seat's thread; drop the seat if it is unusable afterwards."""
         seat = self._seat
-        assert seat is not None  # the callers have checked
+        assert seat is not None  # the callers have checked that there is a seat
         try:
             return self._wait_for(seat, function, doing, deadline=deadline, turn=turn)
         except CardError as error:

@@ -18,7 +18,7 @@ def programs_using_pcsc(proc: Path = Path("/proc")) -> list[str]:
     Root finds all programs; another user finds only its own, and some that are known by name.
     """
     found = []
-    # By length first: in numeric order, without parsing the names as numbers.
+    # Sorting by length first gives the numeric order, without parsing the names as numbers.
     for process in sorted(proc.glob("[0-9]*"), key=lambda each: (len(each.name), each.name)):
         if process.name == str(os.getpid()):
             continue

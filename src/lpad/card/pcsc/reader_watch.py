@@ -141,7 +141,7 @@ class _Following:
                         failures = 0
                         if self._ended.is_set():
                             break
-                        if before and card:  # removed and inserted unnoticed, or swapped
+                        if before and card:  # the card was removed and inserted unnoticed, or swapped
                             self._notify(False)
                         self._notify(card)
             except CardUnreachable as error:

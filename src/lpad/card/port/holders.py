@@ -53,7 +53,7 @@ def _holders(port: str, processes: Path) -> list[tuple[str, str]]:
     device = os.path.realpath(port)
     found = []
     for process in processes.glob("[0-9]*"):
-        with suppress(OSError):  # gone meanwhile, or another user's
+        with suppress(OSError):  # the process has ended, or belongs to another user
             if any(os.path.realpath(fd) == device for fd in (process / "fd").iterdir()):
                 found.append((_name(process), process.name))
     return found

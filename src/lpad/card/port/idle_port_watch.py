@@ -48,7 +48,7 @@ class PortAlarm:
         (EPOLLHUP in epoll_ctl(2)).
         """
         if self._poll is not None:
-            with contextlib.suppress(OSError):  # it was closed meanwhile
+            with contextlib.suppress(OSError):  # the port was closed meanwhile
                 self._poll.unregister(port)
 
     def close(self) -> None:

@@ -117,7 +117,7 @@ class Inhibition:
         ports = [record[0] for record in modem.records("Ports") if record]
         return uid if self._device in ports or uid == self._uid else None
 
-    # From here on: the bus connection's thread.
+    # The following methods run in the bus connection's thread.
 
     def _hear_start(self, signal: Signal) -> None:
         """React to a start or end of ModemManager; a restarted one has no inhibitions."""
@@ -147,7 +147,7 @@ class Inhibition:
             if error is None:
                 self._borrowed(uid)
             else:
-                # Not found: ModemManager has just started and will probe the modem later.
+                # If the modem is not found, ModemManager has just started and will probe it later.
                 _log.info("%s: ModemManager: %s", self._port, error)
 
         assert self._bus is not None

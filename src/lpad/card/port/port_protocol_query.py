@@ -82,7 +82,7 @@ def _reaches_modem(port: str, proxy: str, protocol: PortProtocol, *, deadline: D
     """Return whether a modem answers through the proxy, in its protocol."""
     with closing(open_control_port(port, proxy=proxy)) as shared:
         if not shared.through_proxy:
-            return False  # it has ended in the meantime
+            return False  # the proxy has ended in the meantime
         try:
             if protocol is PortProtocol.QMI:
                 return _opened_by_qmi_proxy(shared, deadline) and _speaks_qmi(shared, deadline)

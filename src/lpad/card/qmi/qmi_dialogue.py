@@ -276,7 +276,7 @@ class QmiDialogue:
                 self._release(service, client, deadline=Deadline.after(_RELEASING))
                 self.held.keep(self._clients)
             while self.held.sessions and not self.held.lasts and not self._port.closed:
-                _, session = self.held.sessions.popitem()  # no later process could end it
+                _, session = self.held.sessions.popitem()  # no later process could end this session
                 self._release(Service.WDS, session.client, deadline=Deadline.after(_RELEASING))
         except CardError as error:
             _log.debug("%s", error)  # the modem was reset or unplugged, which ends the clients

@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 _B = TypeVar("_B", bound=Body)
 
 NETWORK = "+QMI"
-"""In a `Registration`: QMI reports one state for all kinds of network."""
+"""The network in a `Registration`, because QMI reports one state for all kinds of network."""
 _REGISTRATION = {
     RegistrationState.NOT_REGISTERED: 0,
     RegistrationState.REGISTERED: 1,
@@ -259,7 +259,7 @@ class QmiModem:
             )
         except CardError as error:
             if is_refusal(error, Error.NO_EFFECT):
-                return False  # another program was faster
+                return False  # another program has taken the slot first
             raise
         if slots[number - 1].card is not False:
             self._wait_for_card(deadline=deadline)

@@ -131,7 +131,7 @@ class QmiSession:
         for session in tuple(held.sessions.values()):
             if session.handle is not None:
                 self._stop(session.client, session.handle, deadline=deadline)
-            if held.sessions.get(session.family) is session:  # else the modem was reset meanwhile
+            if held.sessions.get(session.family) is session:  # otherwise the modem was reset meanwhile
                 self._dialogue.give_back(Service.WDS, session.client, deadline=deadline)
                 held.forget_session(session.family)
 

@@ -77,8 +77,8 @@ def _entry(entry: dict[str, Any], file: str) -> str:
         + ", ".join(f"`{each}`" for each in quirks.operator_configuration),
         "select_p2": "MBIM: P2 of SELECT in this order: " + ", ".join(f"{p2:02X}" for p2 in quirks.select_p2),
         "class_byte_type": f"MBIM: class byte type {quirks.class_byte_type} for ES10",
-        "channel_in_class": "MBIM: the channel "
-        + ("in class bytes" if quirks.channel_in_class else "not in class bytes"),
+        "channel_in_class": "MBIM: the class byte "
+        + ("contains the channel" if quirks.channel_in_class else "does not contain the channel"),
     }
     changed = [text for name, text in used.items() if name in changes]
     sentences = []

@@ -72,7 +72,8 @@ def _with_ports(path: Path, ports: Mapping[str, Sequence[str]]) -> str:
         if number is not None:
             edit = _longer_list(lines, number, told, more)
         else:
-            port = None if known else file.lines.get(("euiccs", name, "port"))  # known: from another file
+            # A known port is set in another file
+            port = None if known else file.lines.get(("euiccs", name, "port"))
             edit = _new_list(lines, port, told)
         if edit is None:
             place = "among its keys" if number is None and not known else "in place of its fallback_ports"
@@ -101,7 +102,7 @@ def _longer_list(
             last, indent = below, item[1]
         elif _NOTHING.fullmatch(each) is None:
             if key is not None and each.startswith((f"{key[1]} ", f"{key[1]}-")):
-                return None  # an item of another form
+                return None  # this item has a form that cannot be extended
             break
     return {last: [lines[last - 1], *(f"{indent}- {_scalar(port)}" for port in more)]} if last else None
 

@@ -266,7 +266,7 @@ def _play_in_background(*, zero_touch: bool) -> None:
         try:
             process.wait(_LETTING_GO)
         except subprocess.TimeoutExpired:
-            os._exit(0)  # without waiting for a process that should continue
+            os._exit(0)  # do not wait for a process that should continue
     sys.exit(process.returncode or 1)
 
 

@@ -57,7 +57,7 @@ class OutputLostError(Exception):
 
 def end_without_output(error: OutputLostError) -> NoReturn:
     """End this process, because its result cannot be written."""
-    # The process ends without the output that Python would otherwise flush at its end.
+    # This discards the output that Python would otherwise flush when the process ends.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     if error.reader_gone:
         sys.exit(exit_codes.READER_GONE)

@@ -47,7 +47,8 @@ class InstallationError(ResultCode):
     DATA_MISMATCH = 13, "installFailedDueToDataMismatch"
     INVALID_NAA_KEY = 14, "testProfileInstallFailedDueToInvalidNaaKey"
     PPR_NOT_ALLOWED = 15, "pprNotAllowed"
-    # Of v3 and later; all sources but one agree on 17 to 23 and 26; that one starts at 16.
+    # The following are from v3 and later. All sources but one agree on 17 to 23 and 26; the other one starts
+    # at 16.
     ENTERPRISE_PROFILES_NOT_SUPPORTED = 17, "enterpriseProfilesNotSupported"
     ENTERPRISE_RULES_NOT_ALLOWED = 18, "enterpriseRulesNotAllowed"
     ENTERPRISE_PROFILE_NOT_ALLOWED = 19, "enterpriseProfileNotAllowed"

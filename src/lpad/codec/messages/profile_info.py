@@ -147,7 +147,7 @@ def _inside(raw: bytes) -> tuple[tuple[tlv.Tlv, ...], bytes]:
     try:
         element, rest = tlv.parse_first(raw)
     except MalformedError:
-        # Its length is wrong: the bytes may still begin like an entry.
+        # The entry's length is wrong, but the bytes may still begin like an entry.
         return broken_list.whole_children(raw[2:]) if raw[:1] == bytes([_PROFILE_INFO]) else ((), raw)
     if element.tag != _PROFILE_INFO:
         return (), raw

@@ -160,7 +160,7 @@ class PhysicalSlot:
     """1: a logical slot uses it."""
     logical: int = field(metadata=part(Kind.U8))
     iccid: bytes = field(default=b"", metadata=part(Kind.DATA8))
-    """As in the card's EF_ICCID: digits with swapped halves of bytes."""
+    """The ICCID as in the card's EF_ICCID: the two digits in each byte are swapped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

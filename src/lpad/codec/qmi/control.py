@@ -74,6 +74,6 @@ class ProxyOpen(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sync(Body):
-    """As an indication: the modem was reset, and all clients are void."""
+    """The message; as an indication, it means that the modem was reset and that all clients are void."""
 
     SERVICE, MESSAGE = Service.CTL, Ctl.SYNC

@@ -139,7 +139,7 @@ def next_length(head: bytes, direction: Direction) -> int | None:
     marker, length, sent, service, client = _HEAD.unpack_from(head)
     least = HEAD - 1 + (_CONTROL if service == Service.CTL else _SERVICE).size
     fits = marker == MARKER and length >= least and sent == direction
-    # Only the control service has the client 0, and it has no other but 0 and that of all clients.
+    # Only the control service has the client 0, and its only other client number is the one for all clients.
     named = client in (0, BROADCAST) if service == Service.CTL else client != 0
     return length + 1 if fits and named else None
 

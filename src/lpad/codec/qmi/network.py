@@ -86,7 +86,7 @@ class Rejection:
     domain: int = field(metadata=part(Kind.U8))
     """1: calls, 2: data, 3: both."""
     cause: int = field(metadata=part(Kind.U16))
-    """As in 3GPP TS 24.008, 10.5.3.6, and TS 24.301, 9.9.3.9."""
+    """The values are those of 3GPP TS 24.008, 10.5.3.6, and TS 24.301, 9.9.3.9."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,8 @@ class Ctl(IntEnum):
     ALLOCATE_CLIENT = 0x0022
     RELEASE_CLIENT = 0x0023
     SYNC = 0x0027
-    """Frees all clients of all programs: lpad never sends it. As an indication: the modem was reset."""
+    """Frees all clients of all programs: lpad never sends it. As an indication, this message means that the
+    modem was reset."""
     PROXY_OPEN = 0xFF00
     """qmi-proxy's own: the device that a program wants to use."""
 
@@ -38,7 +39,7 @@ class Wds(IntEnum):
     START_NETWORK = 0x0020
     STOP_NETWORK = 0x0021
     GET_PACKET_SERVICE_STATUS = 0x0022
-    """Also the indication of a change."""
+    """This is also the indication of a change."""
     GET_CURRENT_SETTINGS = 0x002D
     SET_IP_FAMILY = 0x004D
 
@@ -58,11 +59,11 @@ class Nas(IntEnum):
     """Messages of `Service.NAS`."""
 
     EVENT_REPORT = 0x0002
-    """Also the indication of an event."""
+    """This is also the indication of an event."""
     REGISTER_INDICATIONS = 0x0003
     ATTACH_DETACH = 0x0023
     GET_SERVING_SYSTEM = 0x0024
-    """Also the indication of a change."""
+    """This is also the indication of a change."""
 
 
 class Uim(IntEnum):
@@ -81,7 +82,7 @@ class Uim(IntEnum):
     """An indication."""
     CHANGE_PROVISIONING_SESSION = 0x0038
     SEND_APDU = 0x003B
-    """Also the indication with a piece of a long answer."""
+    """This is also the indication with a piece of a long answer."""
     CLOSE_LOGICAL_CHANNEL = 0x003F
     GET_ATR = 0x0041
     OPEN_LOGICAL_CHANNEL = 0x0042

@@ -164,5 +164,5 @@ _FINDERS: Mapping[str, Callable[[Mapping[str, Json]], Iterator[Happening]]] = {
     "layer": _layer,
     "line": _line,
 }
-"""By the hub's type of event. The events of changes, notifications and provisioning are written in the
-transactions of their causes."""
+"""The functions that report events, by the hub's type of event. The events of changes, notifications and
+provisioning are written in the transactions of their causes."""

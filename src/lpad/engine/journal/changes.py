@@ -211,7 +211,7 @@ class Changes:
         """Whether a change has secrets, such as a code, that must not stay readable in the log."""
         try:
             return not self._stored(change_id).secrets.keys() <= _KNOWN_ANYWAY
-        except (JournalUnavailable, ValueError):  # unreadable, so it may contain some
+        except (JournalUnavailable, ValueError):  # the record cannot be read, so it may contain secrets
             return True
 
     def _stored(self, change_id: int) -> _Stored:

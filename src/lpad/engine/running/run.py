@@ -83,7 +83,7 @@ class Run(RunRecord):
         self.cancellation = Cancellation()
         """Ends waits when the change is cancelled or refused, or lpad stops."""
         self.interruption = Cancellation()
-        """Also ends waits when another change must go first."""
+        """This also ends waits when another change must go first."""
         self.ending = Cancellation()
         """Ends waits when lpad stops, and only then."""
         self._others_wait = others_wait

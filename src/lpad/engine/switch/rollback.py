@@ -270,7 +270,7 @@ def failed_layer(guard: Guard) -> str | None:
     for each in guard.unmet:
         try:
             unmet.append(Condition.parse(each.condition).kind)
-        except InvalidValue:  # a condition of another version of lpad
+        except InvalidValue:  # only another version of lpad knows this condition
             continue
     found = {LAYERS[kind] for kind in unmet if kind in LAYERS}
     return next((layer.value for layer in Layer if layer in found), None)

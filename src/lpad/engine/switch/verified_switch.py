@@ -214,7 +214,7 @@ class _Switch:
             return False
         found = seen.same(self._profile)
         if found is None:
-            # It may be an unreadable entry: then only the card's answer counts.
+            # The profile may be an entry that cannot be read. In that case only the card's answer counts.
             return self.lost is None and not seen.lacks(self._profile) and bool(seen.unreadable)
         unknown = found.state not in SURE_STATES
         return found.state == f"{self._verb}d" or (unknown and self.lost is None)
@@ -232,7 +232,7 @@ class _Switch:
                     self._is_doubtful(profiles, profile)
                     and error.details.get("reason") == _SO_ALREADY[self._enabled]
                 ):
-                    return  # although the card's list did not show this
+                    return  # the card has already switched, although its list did not show this
                 met: CardError = error
             else:
                 if self.lost is None or not did_nothing(self.lost):

@@ -71,7 +71,7 @@ class EndpointWorker:
             )
         self._progress = known
         if self._unkept:
-            self._note(known)  # otherwise a restart would skip the events before it
+            self._note(known)  # stored, because otherwise a restart would skip the events before it
         self._skipped = known.position
         self._forget = journal.events.on_news(self.wake)
         self._thread = threading.Thread(target=self._run, name=f"webhook {endpoint.name}", daemon=True)

@@ -114,7 +114,8 @@ class HttpsTransport(httpx.BaseTransport):
             )
         if answer.location is not None and _leads_elsewhere(answer, request, address):
             raise redirected(str(address), answer.status)
-        # As bytes, because httpx does not encode characters beyond ASCII, as in the name of a server.
+        # The values are bytes, because httpx does not encode characters beyond ASCII, as in the name of a
+        # server.
         kept = [
             (name.encode("latin-1"), value.encode("latin-1"))
             for name, value in answer.headers

@@ -15,6 +15,6 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Time limits of a request, in seconds; the settings `deadlines.silence` and `deadlines.request`."""
 
     silence: float = 45.0
-    """Without a byte received or sent."""
+    """The seconds in which no byte is received or sent."""
     request: float = 300.0
-    """For the whole request, from the name to the last byte of the answer."""
+    """The seconds for the whole request, from the query of the name to the last byte of the answer."""

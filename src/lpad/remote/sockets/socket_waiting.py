@@ -28,7 +28,7 @@ _ONE_WRITE = 16 * 1024
 
 
 class SilenceError(TimeoutError):
-    """The other side neither sent nor accepted a byte within the limit."""
+    """The other side has neither sent nor accepted a byte within the limit."""
 
 
 class Waiting:

@@ -39,7 +39,7 @@ class CardTrust(Frozen):
 
 
 NO_CARD = CardTrust()
-"""For a server that is contacted for no card."""
+"""The trust in a server that is contacted for no card."""
 
 
 class Anchor(Frozen):

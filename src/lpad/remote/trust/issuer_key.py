@@ -36,7 +36,7 @@ _DIGESTS = {
     "1.2.840.10045.4.3.3": "sha384",
     "1.2.840.10045.4.3.4": "sha512",
 }
-"""By signature algorithm (RFC 5758, 3.2); SHA-1 is out of use, and SGP.22 has SHA-256."""
+"""The hashes by signature algorithm (RFC 5758, 3.2), without SHA-1, which is out of use."""
 _CURVES = (P256, BRAINPOOL_P256R1)
 """SGP.22 v2.5, 2.6.7.1. The signature does not name its curve, so both are tried."""
 

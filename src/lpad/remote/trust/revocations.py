@@ -56,7 +56,7 @@ class Revocations:
         if certificate.issuer != each.issuer or certificate.serial_number not in each.serial_numbers:
             return False
         if not is_ecdsa(each.algorithm):
-            return True  # trusted as the operator's file; the web's CAs sign with RSA
+            return True  # an RSA signature is not checked, because the operator has chosen the file
         if set(issuer_points(each)).isdisjoint(issuer_points(certificate)):
             _LOG.warning(
                 "ignoring a CRL of %s, because that CA's key did not sign it", certificate.issuer_name

@@ -419,7 +419,7 @@ class CommandSet:
         if answer[-2] == 0x91:
             self._waiting = answer[-1]
         if self._habits.fetches_response and answer[-2] == 0x61:
-            # Only once, because longer answers still reach the host as data with 61xx.
+            # The modem asks only once, because longer answers still reach the host as data with 61xx.
             answer = answer[:-2] + self._card.transmit(bytes([apdu[0] & 0x4F, 0xC0, 0, 0, answer[-1]]))
         return answer
 

@@ -190,7 +190,7 @@ class ControlPort(Generic[_M, _F]):
         """Make the port reappear."""
         self._do(self._wire.come_back)
 
-    # From here on: the modem's thread.
+    # The following methods run in the modem's thread.
 
     def _run(self) -> None:
         try:

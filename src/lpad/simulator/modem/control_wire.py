@@ -11,7 +11,7 @@ from lpad.base.errors import InvalidValue
 from lpad.simulator.modem.serial_port import PtyPort
 
 SOCKET = "unix:"
-"""In front of a path: the port is a Unix socket in place of a pty."""
+"""The prefix of a path that stands for a Unix socket in place of a pty."""
 _CHUNK = 65_536
 
 

@@ -174,7 +174,7 @@ class ModemPersonality:
     registers_after: float = 0.0
     """Seconds from reading a profile until the search for a network ends."""
     registration: dict[str, int] = field(default_factory=dict)
-    """Result of the search by ICCID: 1 at home (default), 5 roaming, 2 never ending, 3 denied."""
+    """The result of the search, by ICCID: 1 at home (default), 5 roaming, 2 still searching, 3 denied."""
     tells_registration: bool = True
     """Whether the modem sends unsolicited reports of changes once they are switched on."""
 

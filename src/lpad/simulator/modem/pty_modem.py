@@ -254,7 +254,7 @@ class PtyModem:
         """Remove the faults that were not used up yet."""
         self._do(self._faults.clear)
 
-    # From here on: the modem's thread.
+    # The following methods run in the modem's thread.
 
     def _run(self) -> None:
         try:

@@ -283,7 +283,7 @@ class EventLog:
         for tell in listeners:
             try:
                 tell()
-            except Exception:  # what was written is written
+            except Exception:  # the events are stored, whatever a listener does
                 log.exception("cannot notify a listener of new events: internal-error")
 
 

@@ -90,7 +90,7 @@ def _sparing(layout: Layout) -> str:
     condition = SPARED.get(layout.table)
     if condition is None:
         return ""
-    # Not INSERT OR REPLACE: within a trigger, the outer statement's conflict rule applies.
+    # This is not INSERT OR REPLACE, because within a trigger the outer statement's conflict rule applies.
     return (
         f"DELETE FROM spares WHERE origin = '{layout.table}' AND key = {_key(layout, 'NEW.')};"
         f" {_copying(layout, f'{_is_new(layout)} AND {condition}')};"

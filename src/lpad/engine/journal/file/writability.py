@@ -127,7 +127,7 @@ def mapped(path: Path, *, writing: bool = False) -> Iterator[None]:
     """
     try:
         yield
-    except sqlite3.ProgrammingError as error:  # such as a file that is closed
+    except sqlite3.ProgrammingError as error:  # this happens if the file is closed, for example
         raise unavailable(path, JournalState.UNWRITABLE, error) from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
@@ -137,7 +137,7 @@ def mapped(path: Path, *, writing: bool = False) -> Iterator[None]:
         if state is None:
             raise DamagedError(str(error)) from error
         raise unavailable(path, state, error) from error
-    except UnicodeDecodeError as error:  # a text that is no longer valid UTF-8
+    except UnicodeDecodeError as error:  # a stored text is no longer valid UTF-8
         raise DamagedError(str(error)) from error
     except MemoryError as error:
         raise unavailable(path, JournalState.UNWRITABLE, "out of memory") from error

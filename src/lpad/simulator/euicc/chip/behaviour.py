@@ -17,7 +17,7 @@ class Answers(StrEnum):
     """The ways in which an answer with data reaches the terminal."""
 
     FETCHED = "61xx"
-    """As in T=0: 61xx, then GET RESPONSE."""
+    """The card answers with 61xx, and the terminal sends GET RESPONSE, as in T=0."""
     AT_ONCE = "at-once"
     """Data and 9000 in one answer, like T=1 and many modems; the rest of a long one by 61xx."""
     CORRECTED = "6Cxx"

@@ -32,7 +32,7 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class CardIdentity:
-    """By curve: the trusted CI and the signer."""
+    """The card's keys: for each curve the CI that it trusts, and its own signer."""
 
     cis: Mapping[Curve, Credential]
     signers: Mapping[Curve, Signer]

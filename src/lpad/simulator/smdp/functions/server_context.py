@@ -25,7 +25,7 @@ class ServerContext:
 
     Attributes:
         pki: certificates and keys.
-        addresses: the server's own, the first one for notifications.
+        addresses: the server's own addresses; notifications go to the first one.
         curve: the only curve on which the server signs, or None for the card's preferred one.
         check_memory: whether the server, instead of the card, refuses profiles that do not fit (8.1/4.8).
     """

@@ -1,4 +1,4 @@
-"""Files that other processes read while they are written."""
+"""Write files so that a process that reads one meanwhile sees the whole old or new content."""
 
 from __future__ import annotations
 
