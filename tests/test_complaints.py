@@ -62,7 +62,7 @@ def docstrings(file: str) -> dict[str, str]:
 
 
 def test_every_report_is_on_the_page() -> None:
-    """Every number is there, exactly once."""
+    """The page has the number of every report exactly once."""
     assert sorted(row.number for row in rows()) == sorted(
         f"{theme}{number}" for theme, numbers in NUMBERS.items() for number in numbers
     )

@@ -118,7 +118,7 @@ def test_all_output_is_searched(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_daemon_starts_no_processes() -> None:
-    """Only other programs do: commands at a terminal, fixtures, and the unit of the owner's programs."""
+    """The daemon starts no process: only terminal commands, fixtures and the unit for hooks do."""
     found = {
         str(path.relative_to(SOURCES))
         for path in SOURCES.rglob("*.py")

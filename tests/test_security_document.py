@@ -10,7 +10,7 @@ TEXT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 
 
 def test_every_attack_has_a_test_that_is_there() -> None:
-    """A row whose test was renamed or removed is found."""
+    """Each row of the table of attacks names a test that exists."""
     table = TEXT.partition("<!-- table of attacks: begin -->")[2].partition("<!-- table of attacks: end -->")[
         0
     ]

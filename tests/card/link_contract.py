@@ -212,7 +212,7 @@ class LinkContract:
 
     @pytest.mark.parametrize("status", [0x6D00, 0x6E00])
     def test_takes_an_unknown_function_for_what_it_is(self, rig: Rig, status: int) -> None:
-        """The same status words mean that the ISD-R lacks a function if the ISD-R itself answers them."""
+        """Status words that refuse a SELECT mean, from the ISD-R itself, that it lacks the function."""
         rig.card.answers[GET_EID] = EID
         rig.card.refusals[bytes(10)] = status
         with isdr_session(rig.link, deadline=soon()) as isdr:

@@ -130,7 +130,7 @@ class Lab:
         return Journal(self.folder / "journal.db", clock=clock)
 
     def start(self, *ports: CardPort) -> Engine:
-        """Start an engine on the folder's journal, as the daemon does; on the ports of the last start."""
+        """Start an engine as the daemon does, on the folder's journal and the ports of the last start."""
         self._ports = ports or self._ports or (self.port,)
         self._engine = Engine(
             self._ports,

@@ -143,7 +143,7 @@ def test_the_way_back_is_found_by_aid_once_the_iccid_is_gone(tmp_path: Path, pki
 def test_without_a_known_way_back_a_guarded_switch_is_refused(
     tmp_path: Path, pki: Pki, oddity: dict[str, object]
 ) -> None:
-    """Nothing is sent as long as the enabled profile is unknown or cannot be addressed."""
+    """Lpad begins no guarded switch while the enabled profile is unknown or cannot be addressed."""
     with guarding(tmp_path, pki) as lab:
         lab.card.distort(FIRST, **oddity)  # type: ignore[arg-type]  # passed on
         read(lab)

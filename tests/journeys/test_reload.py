@@ -1,4 +1,4 @@
-"""`systemctl reload`: settings are applied if no card has to be dropped, and the others are named."""
+"""`systemctl reload`: settings are applied if no card has to be dropped; lpad names the others."""
 
 from __future__ import annotations
 

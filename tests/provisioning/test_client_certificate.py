@@ -70,7 +70,7 @@ def test_a_client_certificate_is_shown(
 
 
 def test_without_one_nothing_is_answered(bench: Bench, strict: SimulatedPlatform) -> None:
-    """The handshake fails, and no request reaches the platform."""
+    """Without the client certificate the handshake fails, and no request reaches the platform."""
     with pytest.raises(ServerError):
         bench.opened(strict).find(WISH, deadline=soon())
     assert strict.calls["find"] == 0

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_a_credential_is_the_line_of_its_file(tmp_path: Path) -> None:
-    """A credential is the file's one line."""
+    """A credential is the only line of its file."""
     path = tmp_path / "key"
     path.write_text("s3cret\n")
     path.chmod(0o600)

@@ -221,7 +221,7 @@ def test_each_form_of_acceptance_is_read(bench: Bench, reply: Reply) -> None:
     ],
 )
 def test_another_answer_does_not_prove_acceptance(bench: Bench, body: bytes) -> None:
-    """Any other answer does not prove acceptance, so the notification is kept."""
+    """An answer without a sign of success does not prove acceptance, so the notification is kept."""
     client = bench.client(bench.server(Reply(200, body)))
     with pytest.raises(ServerMalformed, match=r"ES9\+.HandleNotification"):
         notify(client)
@@ -305,7 +305,7 @@ def test_bare_name_for_a_server_behind_a_port(bench: Bench) -> None:
 
 @pytest.mark.parametrize(("address", "asked"), [(NAME, 1), (f"{NAME}:8443", 2)])
 def test_wrong_address_stays_wrong(bench: Bench, address: str, asked: int) -> None:
-    """If another server was meant, it refuses after one attempt with each form of the address."""
+    """A server that is not the addressed one refuses each form of the address after one attempt."""
     server = bench.server(Reply(body=failed("8.8.1", "3.8")))
     with pytest.raises(ServerRefused, match="not its address"):
         initiate(bench.client(server, address=address))

@@ -49,7 +49,7 @@ def route(kind: int = NEW_ROUTE, *, prefix: int = 0, what: int = UNICAST) -> byt
     ],
 )
 def test_messages_that_mean_a_new_route(messages: bytes, *, good: bool) -> None:
-    """A default route or an address that others can reach; cut-off and unknown messages are not."""
+    """A new default route or global address is a network change; cut-off and unknown messages are not."""
     assert is_good_news(messages) is good
 
 
@@ -102,7 +102,7 @@ def test_a_system_that_reports_nothing() -> None:
 
 
 def test_a_mistake_over_the_news_does_not_end_the_watch() -> None:
-    """The next report still arrives."""
+    """After a mistake in the handling of one report, the next report still arrives."""
     kernel, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     told = threading.Semaphore(0)
 

@@ -31,14 +31,14 @@ def test_an_unrequested_compression(bench: Bench, coding: str, body: bytes) -> N
 
 
 def test_an_unknown_compression_is_named(bench: Bench) -> None:
-    """The sentence names the compression instead of calling the answer invalid JSON."""
+    """For an unknown compression the error names it, instead of calling the answer invalid JSON."""
     client = bench.client(bench.server(Reply(200, b"\x0b\x02", {"Content-Encoding": "br"})))
     with pytest.raises(ServerMalformed, match="compressed"):
         initiate(client)
 
 
 def test_an_error_page_that_is_packed(bench: Bench) -> None:
-    """The status counts, although the page cannot be read."""
+    """The status of an error page that is compressed counts, although the page cannot be read."""
     client = bench.client(bench.server(Reply(404, b"\x0b\x02", {"Content-Encoding": "br"})))
     with pytest.raises(ServerUnreachable, match="404"):
         initiate(client)
@@ -56,7 +56,7 @@ def test_an_error_page_that_is_packed(bench: Bench) -> None:
     ],
 )
 def test_heads_that_every_browser_reads(bench: Bench, head: bytes) -> None:
-    """These heads break RFC 9112, but their meaning is clear; the connection stays."""
+    """Heads that break RFC 9112, but whose meaning is clear, are read, and the connection stays."""
     client = bench.client(bench.server(answer(head)))
     assert initiate(client) == initiate(client) == "aBcD"
     assert client.connects == 1
@@ -78,7 +78,7 @@ def test_informational_heads_come_first(bench: Bench) -> None:
 
 @pytest.mark.parametrize("length", [b"Content-Length: 2\r\n", b""])
 def test_a_204_with_a_body(bench: Bench, length: bytes) -> None:
-    """The 204 is an acceptance, and its body is not taken for the next answer."""
+    """A 204 with a body is an acceptance, and its body is not taken for the next answer."""
     raw = b"HTTP/1.1 204 No Content\r\n" + length + b"\r\n{}"
     server = bench.server(Reply(raw=raw))
     client = bench.client(server)
@@ -112,7 +112,7 @@ def test_cookies_last_for_a_session(bench: Bench) -> None:
 
 @pytest.mark.parametrize("status", [307, 308])
 def test_the_same_request_elsewhere_on_the_same_server(bench: Bench, status: int) -> None:
-    """The request is repeated there, with its body, over the same connection."""
+    """A request that is redirected to the same server is repeated there with its body, on its connection."""
 
     def moved(seen: Seen) -> Reply:
         if seen.path.startswith("/moved"):
@@ -145,7 +145,7 @@ def test_redirections_without_end(bench: Bench) -> None:
     ],
 )
 def test_a_field_that_comes_twice(bench: Bench, body: bytes) -> None:
-    """Readers differ in which of two values they use, so the answer is refused."""
+    """An answer with a field that comes twice is refused, because readers differ in which value they use."""
     with pytest.raises(ServerMalformed, match="twice"):
         initiate(bench.client(bench.server(Reply(200, body))))
 
@@ -179,7 +179,7 @@ def test_half_read_connections_are_not_used_again(bench: Bench) -> None:
 
 
 def test_a_refusal_by_redirected_request_is_one(bench: Bench) -> None:
-    """The server's refusal at the other path counts."""
+    """A refusal to a redirected request counts as the server's refusal."""
 
     def moved(seen: Seen) -> Reply:
         if seen.path == "/moved":

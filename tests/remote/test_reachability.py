@@ -105,7 +105,7 @@ def test_a_place_behind_dead_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_closed_port_is_unreachable() -> None:
-    """The error states the reason, for the change's details."""
+    """The error of a probe to a closed port states the reason, for the change's details."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         port = server.getsockname()[1]
     with pytest.raises(ServerUnreachable, match="connection refused"):
@@ -194,7 +194,7 @@ def test_a_name_server_that_knows_the_name() -> None:
     ("code", "answers", "says"), [(3, 0, "no such name"), (2, 0, "code 2"), (0, 0, "no address")]
 )
 def test_a_name_server_that_does_not(code: int, answers: int, says: str) -> None:
-    """The differing answer is reported."""
+    """If a name server gives another answer than the condition requires, the error reports it."""
     with (
         name_server(lambda query: [answered(query, code=code, answers=answers)]) as port,
         pytest.raises(ServerMalformed, match=says),
@@ -203,7 +203,7 @@ def test_a_name_server_that_does_not(code: int, answers: int, says: str) -> None
 
 
 def test_a_name_server_that_is_silent_ends_with_the_deadline() -> None:
-    """UDP does not report a missing answer."""
+    """A probe of a silent name server ends at the deadline, because UDP reports no missing answer."""
     with name_server(lambda _query: []) as port, pytest.raises(ServerUnreachable, match="no answer in time"):
         probe(f"dns:example.com/127.0.0.1:{port}", Deadline.after(0.3))
 

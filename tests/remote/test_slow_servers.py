@@ -114,7 +114,7 @@ def test_slowness_ends_a_request(bench: Bench) -> None:
 
 
 def test_a_slow_answer_within_the_limits_arrives(bench: Bench) -> None:
-    """The answer takes longer than the limit for silence, but is never silent for so long."""
+    """An answer that takes longer than the limit for silence arrives if no pause in it is so long."""
     server = bench.server(Reply(204))
 
     def slowly(connection: socket.socket, over: threading.Event) -> None:
@@ -141,7 +141,7 @@ def test_informational_heads_without_end(bench: Bench) -> None:
 
 
 def test_mute_before_tls(trust: Trust) -> None:
-    """A server, or a firewall, accepts the connection and stays silent in the handshake."""
+    """If a server or a firewall accepts the connection and stays silent in the handshake, the wait ends."""
     with mute("127.0.0.1") as port, pytest.raises(ServerUnreachable, match="silent for"):
         notify(_client(trust, port, SHORT))
 
@@ -160,7 +160,7 @@ def test_a_silent_proxy_can_be_left(trust: Trust) -> None:
 
 @pytest.mark.parametrize("place", [mute, swallowing])
 def test_cancelled_before_there_is_a_connection(trust: Trust, place: Callable[[str], Iterator[int]]) -> None:
-    """The wait can be cancelled in the handshake, and while the kernel still connects."""
+    """The wait for a connection can be cancelled in the handshake, and while the kernel still connects."""
     with place("127.0.0.1") as port:  # type: ignore[attr-defined]
         _check_cancelled(_client(trust, port, LONG))
 

@@ -194,14 +194,14 @@ def test_the_highest_port_is_accepted(tmp_path: Path) -> None:
 
 
 def test_a_missing_key_has_the_line_of_its_parent(tmp_path: Path) -> None:
-    """If the parent is missing, too, the line is the first."""
+    """If the parent of a missing key is missing, too, the reported line is the first one."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, "log: info\neuiccs:\n  a:\n    baud: 9600\n")
     assert caught.value.details["line"] == 3
 
 
 def test_a_socket_has_107_bytes_at_most(tmp_path: Path) -> None:
-    """That is the size of sun_path without its NUL."""
+    """A socket's path has 107 bytes at most, the size of sun_path without its NUL."""
     longest = "/" + "x" * 106
     assert read(tmp_path, f"socket: {longest}").settings.socket == longest
     with pytest.raises(InvalidSettings, match="at most 107 bytes"):
@@ -209,7 +209,7 @@ def test_a_socket_has_107_bytes_at_most(tmp_path: Path) -> None:
 
 
 def test_a_release_is_made_of_bytes() -> None:
-    """255 is the highest number in a release."""
+    """The highest number in a release is 255."""
     assert version_bytes("255.255.255") == b"\xff\xff\xff"
     with pytest.raises(InvalidValue):
         version_bytes("256")

@@ -45,13 +45,13 @@ def test_content_that_differs() -> None:
 
 
 def test_a_card_that_fell_silent() -> None:
-    """If the recorded card did not answer, this one does not either."""
+    """A command that the recorded card did not answer gets no answer from the replayed card either."""
     with pytest.raises(CardUnreachable):
         ReplayedCard([Exchange(GET_EID, None)]).transmit(GET_EID)
 
 
 def test_a_modem_on_its_way_out() -> None:
-    """A command that was answered at another time is answered here, too: the modem was the cause."""
+    """A command that went unanswered only once is answered, because the cause was the modem."""
     card = ReplayedCard([Exchange(GET_EID, None), Exchange(GET_EID, b"\x61\x15")])
     assert [card.transmit(GET_EID) for _ in range(2)] == [b"\x61\x15"] * 2
 

@@ -113,7 +113,7 @@ def test_the_atr_is_available_without_power(driver: Driver, inserted: VirtualRea
 
 
 def test_pulled_and_put_back(driver: Driver, inserted: VirtualReaderCard, card: CountingCard) -> None:
-    """The driver sees the card go, and one that comes back has been reset."""
+    """The driver notices that the card is pulled, and a card that comes back has been reset."""
     inserted.pull()
     inserted.pull()
     assert driver.answer() == b""
@@ -131,7 +131,7 @@ def test_looks_for_a_driver_that_has_gone(driver: Driver, inserted: VirtualReade
 
 
 def test_a_driver_that_dies_in_a_message(driver: Driver, inserted: VirtualReaderCard) -> None:
-    """Half a message is ignored."""
+    """If the driver dies in the middle of a message, the card ignores that part."""
     assert driver._line is not None
     driver._line.sendall(b"\x00\x05\x00")
     driver.accept()
@@ -184,6 +184,6 @@ def test_an_address_is_host_and_port(text: str, address: tuple[str, int]) -> Non
 
 @pytest.mark.parametrize("text", [":1", "host:", "host:0", "host:x", "host:65536"])
 def test_invalid_addresses_are_refused_with_an_example(text: str) -> None:
-    """Any other text is refused with an example."""
+    """A text that is not an address is refused with an example."""
     with pytest.raises(InvalidValue, match="HOST:PORT"):
         split_address(text)

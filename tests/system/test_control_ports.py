@@ -87,7 +87,7 @@ def test_the_proxy_is_shared(mbim: Gateway) -> None:
 
 @pytest.mark.parametrize("user", ["ada", "mallory"])
 def test_only_lpad_can_use_the_opener(mbim: Gateway, user: str) -> None:
-    """Only lpad can use its socket; an administrator of cards is not one of the gateway."""
+    """Only lpad can use the opener's socket; a card administrator has no rights on the gateway itself."""
     asks = (
         "import socket; socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)"
         ".connect('/run/lpad-ports/opener.sock')"
@@ -110,7 +110,7 @@ def test_the_opener_opens_no_other_files(mbim: Gateway) -> None:
 
 
 def test_without_the_opener_the_error_names_it(mbim: Gateway) -> None:
-    """The remedy works, and lpad continues by itself."""
+    """Without the opener the error names it and the remedy, after which lpad continues by itself."""
     mbim.run("systemctl", "stop", "lpad.service", "lpad-ports.socket", OPENER)
     mbim.run("systemctl", "start", "lpad.service")
     mbim.until(lambda: state(mbim) == "absent", "the refusal")

@@ -85,7 +85,7 @@ def test_the_programs_follow_a_switch(owners: Gateway, pair: tuple[str, str]) ->
 
 
 def test_downloads_and_deletions_are_reported(owners: Gateway, pair: tuple[str, str]) -> None:
-    """The hook is notified of both, and the command forgets a deleted profile."""
+    """The hook is notified of downloads and deletions, and the command forgets a deleted profile."""
     assert pair
     since = now(owners)
     third = owners.lpactl("download", owners.order(), "--apn", "third.example")["result"]["iccid"]
@@ -124,7 +124,7 @@ def test_programs_of_others_are_refused(owners: Gateway, pair: tuple[str, str]) 
 
 @pytest.mark.parametrize("user", ["ada", "mallory"])
 def test_only_lpad_can_use_the_runner(owners: Gateway, user: str) -> None:
-    """Only lpad can use its socket; an administrator of cards has no rights on the gateway itself."""
+    """Only lpad can use the runner's socket; a card administrator has no rights on the gateway itself."""
     asks = "import socket; socket.socket(socket.AF_UNIX).connect('/run/lpad-hooks/runner.sock')"
     said = owners.run("python3", "-c", asks, user=user, code=1)
     assert "PermissionError" in said

@@ -83,7 +83,7 @@ def replace_file(path: Path, content: bytes, *, synced: bool) -> None:
         synced: whether the content is on the disk when this returns.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.new")

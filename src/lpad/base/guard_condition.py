@@ -80,7 +80,7 @@ class Condition(Frozen, kw_only=True):
         """Read a condition.
 
         Raises:
-            InvalidValue: it has none of the forms in the module's docstring.
+            InvalidValue: the text has none of the forms in the module's docstring.
         """
         text = text.strip()
         match = next((found for form in _FORMS if (found := form.fullmatch(text))), None)

@@ -24,7 +24,7 @@ def open_regular(path: Path, flags: int = os.O_RDONLY, mode: int = 0o600) -> int
     """Open a regular file and return its descriptor, which is not inherited.
 
     Raises:
-        OSError: it cannot be opened, or is not a regular file.
+        OSError: the file cannot be opened, or is not a regular file.
     """
     descriptor = os.open(path, flags | _NEVER_WAIT, mode)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -40,7 +40,7 @@ def read_regular(path: Path, *, most: int = -1) -> bytes:
         most: the largest number of bytes to read; -1: all.
 
     Raises:
-        OSError: it cannot be read, or is not a regular file.
+        OSError: the file cannot be read, or is not a regular file.
     """
     with os.fdopen(open_regular(path), "rb") as file:
         return file.read(most)

@@ -100,7 +100,7 @@ def json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object of a JSON text, for `json.loads(object_pairs_hook=...)`; see `json_text`.
 
     Raises:
-        MalformedError: it has a field twice; readers differ in which of the two they use.
+        MalformedError: the object has a field twice; readers differ in which of the two they use.
     """
     fields = {json_text(name): json_text(value) for name, value in pairs}
     if len(fields) < len(pairs):

@@ -35,7 +35,7 @@ class Servers:
         """Begin with a settings file, whose state folder contains the remembered servers.
 
         Raises:
-            InvalidSettings: a file that it names cannot be read.
+            InvalidSettings: a file that the settings name cannot be read.
         """
         self._observe = observe
         # One for all settings, because two would overwrite each other's file; the folder stays until the
@@ -53,7 +53,7 @@ class Servers:
         """Return an object that opens connections with other settings.
 
         Raises:
-            InvalidSettings: a file that they name cannot be read.
+            InvalidSettings: a file that the settings name cannot be read.
         """
         return _connector(file, memory=self._memory, observe=self._observe)
 

@@ -34,7 +34,7 @@ class Status:
         self._news = engine.subscribe(self._wake)
 
     def configured(self, configuration: Configuration) -> None:
-        """Apply the state of the settings."""
+        """Show this state of the settings from now on."""
         self._configuration = configuration
         self._tell()
 

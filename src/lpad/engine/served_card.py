@@ -105,7 +105,7 @@ class ServedCard:
         """Return a profile's picture.
 
         Raises:
-            NotFound: no such profile, or it has no picture.
+            NotFound: the card has no such profile, or the profile has no picture.
         """
         icon = self._worker.icon(iccid)
         if icon is None:

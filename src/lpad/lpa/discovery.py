@@ -153,7 +153,7 @@ class Discovery:
 
         Raises:
             Cancelled: raised by `on_server`, or the deadline was cancelled.
-            Conflict: another card is there.
+            Conflict: another card is in the card's place.
             CardError: the card failed; if the card refuses a server, this counts as a failure of that server.
         """
         for address in servers:

@@ -106,7 +106,7 @@ class InstallPolicy(Frozen, kw_only=True):
         """Check that a profile may be installed.
 
         Raises:
-            PolicyRefused: its class, operator, provider or policy rules are not allowed.
+            PolicyRefused: the profile's class, operator, provider or policy rules are not allowed.
         """
         kind = metadata.profile_class.value
         if kind not in self.classes:

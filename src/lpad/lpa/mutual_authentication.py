@@ -117,7 +117,7 @@ class MutualAuthentication:
 
         Raises:
             CardRefused: the card refuses the server.
-            Conflict: another card is there.
+            Conflict: another card is in the card's place.
         """
         proof = self._euicc.authenticate_server(request, deadline=deadline)
         self._card_proof = proof.raw

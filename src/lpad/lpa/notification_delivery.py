@@ -42,7 +42,8 @@ class PendingNotification(Frozen):
         """The normalized address.
 
         Raises:
-            InvalidValue: it is not an address; the notification stays on the card until a user removes it.
+            InvalidValue: the text is not an address; the notification stays on the card until a user removes
+                it.
         """
         try:
             return ServerAddress.parse(self.address)
@@ -84,7 +85,7 @@ def deliver(notification: PendingNotification, server: Es9Plus, *, deadline: Dea
     """Post a notification to its recipient; returning means that the server has accepted it.
 
     Raises:
-        ServerError: the server did not accept it; keep the notification and try again later.
+        ServerError: the server did not accept the notification; keep it and try again later.
     """
     server.handle_notification(pending_notification=notification.payload, deadline=deadline)
     _LOG.debug("notification %d accepted by %s", notification.sequence_number, server.address)

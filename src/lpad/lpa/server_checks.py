@@ -100,7 +100,7 @@ def check_role(certificate: Certificate, *, address: ServerAddress) -> None:
     """Check that a server that must provide a profile is not an SM-DS, which the card would accept.
 
     Raises:
-        ServerListsEvents: its certificate has the role of an SM-DS only.
+        ServerListsEvents: the server's certificate has the role of an SM-DS only.
     """
     if _is_smds(certificate):
         raise lists_events(address)
@@ -114,7 +114,7 @@ def check_events(answer: EventEntries, *, transaction_id: TransactionId) -> None
     """Check that an SM-DS's events belong to the session.
 
     Raises:
-        ServerMalformed: they belong to another one.
+        ServerMalformed: the events belong to another session.
     """
     if answer.transaction_id != transaction_id:
         raise _contradiction("ES11.AuthenticateClient", _OTHER_SESSION)

@@ -25,8 +25,8 @@ def check_proof(proof: AuthenticateServerResponse, eid: str | None) -> str | Non
         The intended EID if the certificate names it; None if it names none, or if no EID is expected.
 
     Raises:
-        Conflict: another card is there.
-        CardMalformed: its certificate is not valid DER.
+        Conflict: another card is in the card's place.
+        CardMalformed: the card's certificate is not valid DER.
     """
     if eid is None:
         return None

@@ -150,7 +150,8 @@ class BrokerConnection:
         """Wait until the broker has confirmed a message.
 
         Raises:
-            MessageRefused: the broker refused it; a broker that speaks MQTT 3.1.1 cannot report this.
+            MessageRefused: the broker refused the message; a broker that speaks MQTT 3.1.1 cannot report
+            this.
             ConnectionLost: the connection ended first, or the broker was silent for `PATIENCE` seconds.
         """
         end = time.monotonic() + PATIENCE

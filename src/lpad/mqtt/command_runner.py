@@ -236,7 +236,7 @@ def _card(lpad: Client, asked: str | None) -> str:
     """Return the card that a command means.
 
     Raises:
-        ApiError: it names none, and there are several or none.
+        ApiError: the command names no card, and lpad has several or none.
     """
     if asked is not None:
         return asked

@@ -131,7 +131,7 @@ class MqttSettings(Section, frozen=True):
         """Read the password from its file, without the newline at its end; None without a file.
 
         Raises:
-            InvalidSettings: it cannot be read, is not text, or is too long.
+            InvalidSettings: the file cannot be read, is not text, or is too long.
         """
         if self.password_file is None:
             return None

@@ -62,7 +62,7 @@ class GivenBy(enum.StrEnum):
     PATTERN = "pattern"
     """A line of the settings file's table, by ICCID prefix or service provider."""
     NOTHING = "nothing"
-    """No source has any: the APN is empty, and the network uses its default."""
+    """No source has settings: the APN is empty, and the network uses its default."""
 
 
 def _check_apn(name: str, apn: str) -> None:

@@ -67,7 +67,7 @@ def response_apdu(answer: AtAnswer) -> bytes:
     """Return the response APDU in a modem's answer to `csim` or `cgla`.
 
     Raises:
-        MalformedError: no such line, or its length does not match its digits.
+        MalformedError: the answer has no such line, or the line's length does not match its digits.
     """
     line = answer.lines[-1] if answer.lines else ""
     match = re.fullmatch(r'([0-9]+)\s*,\s*"?([0-9A-Fa-f]*)"?', line)

@@ -65,7 +65,7 @@ class ProactiveCommand(Struct, frozen=True):
         """Read what FETCH returned.
 
         Raises:
-            MalformedError: the bytes are not a proactive command, or it lacks its details.
+            MalformedError: the bytes are not a proactive command, or lack the command's details.
         """
         whole = tlv.parse(raw)
         if whole.tag != _PROACTIVE_COMMAND:

@@ -56,7 +56,7 @@ class ReplayedCard:
 
         Args:
             path: the file.
-            euicc: the card's name in the daemon's settings; needed if there are several.
+            euicc: the card's name in the daemon's settings; needed if the record has several cards.
 
         Raises:
             InvalidValue: the file is unreadable, is not an APDU record, or contains several cards or another
@@ -113,7 +113,7 @@ def read_record(path: Path) -> dict[str, list[Exchange]]:
     """Return the exchanges of an APDU record, by the cards' names.
 
     Raises:
-        InvalidValue: it cannot be read, or is not an APDU record.
+        InvalidValue: the file cannot be read, or is not an APDU record.
     """
     found: dict[str, list[Exchange]] = {}
     try:

@@ -46,7 +46,7 @@ class DaemonProcess:
         """Start the daemon and wait for its READY=1.
 
         Raises:
-            AssertionError: it ended instead, or was not ready in time.
+            AssertionError: the daemon ended instead, or was not ready in time.
         """
         notify_at = self._settings.with_name("notify")
         notify_at.unlink(missing_ok=True)

@@ -34,7 +34,7 @@ def revocation_list(*serial_numbers: int) -> bytes:
 
 @pytest.mark.parametrize(("curve", "oid"), [(Curve.NIST, P256), (Curve.BRAINPOOL, BRAINPOOL_P256R1)])
 def test_every_part_equals_an_independent_reading(curve: Curve, oid: str) -> None:
-    """Every part equals the reading of an independent library."""
+    """Each part of a certificate is read as by an independent library."""
     ci = making.make_ci(curve)
     made = making.make_dp_tls(ci, "a.example")
     read = SignedCertificate.decode(made.der)

@@ -164,7 +164,7 @@ def test_a_repeated_event_takes_the_device_from_no_profile(*, unasked: bool, ena
 
 
 def test_an_installed_event_is_not_tried_again() -> None:
-    """An event stays listed until its server deletes it, and its profile does not come back."""
+    """A profile that a user deletes does not come back while the server still lists its event."""
     result = DownloadResult(iccid=ICCID)
     known = after_downloads(listed("A"), [download("A", State.DONE, result=result)], at=START)
     known = listed("A", known=known, at=later(20 * DAY))

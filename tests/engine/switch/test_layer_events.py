@@ -121,7 +121,7 @@ def test_without_an_applier(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_modem_that_still_searches(tmp_path: Path, pki: Pki) -> None:
-    """The layer is reported as searching, not as down: the modem may register in a moment."""
+    """While the modem searches, the layer is reported as searching, not as down."""
     with guarding(tmp_path, pki, registration={SECOND: 2}) as lab, heard(lab) as told:
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
         assert result_of(change)["registration"].startswith("CEREG 2 (searching)")

@@ -163,7 +163,7 @@ def test_a_change_whose_event_cant_be_reported_is_carried_out(
 def test_a_mistake_while_one_is_settled_keeps_nothing_else_from_its_end(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wherever the fault occurs: the first change fails, and the second is carried out."""
+    """Wherever an internal fault occurs in a change, that change fails and the next one is carried out."""
     journal = lab.journal()
     first, second = (journal.changes.add(CARD, RefreshParams(), secrets={}) for _ in range(2))
     for change in (first, second):

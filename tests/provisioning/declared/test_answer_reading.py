@@ -48,7 +48,7 @@ def test_invalid_json_is_malformed(body: bytes) -> None:
     "body", [b'{"status": "new", "status": "active"}', b'{"sims": [{"id": 1, "id": 2}]}']
 )
 def test_a_field_that_comes_twice(body: bytes) -> None:
-    """Readers differ in which of two values they use, so the answer is refused."""
+    """An answer with a field that comes twice is refused, because readers differ in which value they use."""
     with pytest.raises(MalformedError, match="twice"):
         reading.parsed(body)
 
@@ -123,7 +123,7 @@ def test_an_iccid_without_its_padding(text: str | None, iccid: str | None) -> No
 
 
 def test_half_a_character_is_replaced() -> None:
-    """Half a character cannot be stored, and an order whose answer cannot be stored might be repeated."""
+    """Half a character in an answer is replaced: if it could not be stored, the order might be repeated."""
     answer = reading.parsed(
         b'{"id": "7\\ud800", "\\udfff": ["\\ud83d\\ude00", ["\\udc00"]], "a": {"b": "\\ud800x"}}'
     )

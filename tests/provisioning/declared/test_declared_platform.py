@@ -406,7 +406,7 @@ def altering(monkeypatch: pytest.MonkeyPatch) -> Callable[[Altering], None]:
 
 
 def test_a_header_that_is_not_ascii(bench: Bench, altering: Callable[[Altering], None]) -> None:
-    """A header that no call reads has no effect."""
+    """A header that is not ASCII has no effect if no call reads it."""
     altering(lambda answer: msgspec.structs.replace(answer, headers=(*answer.headers, ("Server", "caf\xe9"))))
     assert bench.opened(bench.platform("desk")).order(WISH, deadline=soon()).id
 
@@ -415,7 +415,7 @@ def test_a_header_that_is_not_ascii(bench: Bench, altering: Callable[[Altering],
 def test_a_next_page_that_is_not_an_address(
     bench: Bench, altering: Callable[[Altering], None], following: str
 ) -> None:
-    """The list's continuation is reported as unclear, like a page on another host."""
+    """A next page that is not an address is reported as unclear, like a page on another host."""
     said = json.dumps(following).encode()
     altering(
         lambda answer: msgspec.structs.replace(
@@ -430,7 +430,7 @@ def test_a_next_page_that_is_not_an_address(
 def test_a_token_that_no_header_can_have(
     bench: Bench, altering: Callable[[Altering], None], token: str
 ) -> None:
-    """The token is refused before it is sent, with a typed error."""
+    """A token that no header can contain is refused before it is sent, with a typed error."""
     said = json.dumps(token).encode()
     altering(
         lambda answer: msgspec.structs.replace(

@@ -54,7 +54,7 @@ def test_a_platform_behind_dead_addresses(bench: Bench, monkeypatch: pytest.Monk
 
 
 def test_a_cancellation_ends_the_wait_for_an_answer(bench: Bench) -> None:
-    """The platform answers only after the cancellation has reached the caller."""
+    """A cancellation ends the wait for a platform that answers only after that."""
     server = bench.platform("desk")
     cancellation = Cancellation()
     cancelled = threading.Event()

@@ -166,7 +166,7 @@ def test_if_all_refuse_the_last_error_is_reported(names: Names) -> None:
 
 
 def test_one_refuses_and_the_next_takes_it(names: Names) -> None:
-    """The next address is tried without a wait."""
+    """If one address refuses, the next one is tried without a wait."""
     names.all = [four("127.0.0.1"), four("127.0.0.2")]
     with listening("127.0.0.2") as port:
         assert connected(port).address.to[0] == "127.0.0.2"
@@ -184,7 +184,7 @@ def test_silent_addresses_end_the_race(names: Names) -> None:
 
 
 def test_a_name_server_that_never_answers_for_one_family(names: Names) -> None:
-    """The resolver waits for both answers; lpad does not."""
+    """If a name server never answers for one family, lpad uses the other's answer without a wait for both."""
     names.all = [four("127.0.0.1")]
     names.holds = {socket.AF_UNSPEC, socket.AF_INET6}
     with listening("127.0.0.1") as port:
@@ -192,7 +192,7 @@ def test_a_name_server_that_never_answers_for_one_family(names: Names) -> None:
 
 
 def test_addresses_that_come_late_take_part(names: Names) -> None:
-    """IPv6 was found first and is dead: the IPv4 address is still tried when it is found."""
+    """If IPv6 is found first and is dead, lpad still tries the IPv4 address once it is found."""
     names.all = [six(), four("127.0.0.1")]
     names.holds = {socket.AF_UNSPEC, socket.AF_INET}
     with listening("127.0.0.1") as port, swallowing("::1", port):
@@ -203,7 +203,7 @@ def test_addresses_that_come_late_take_part(names: Names) -> None:
 
 
 def test_an_answer_may_come_between_two_looks(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The name server's thread may finish at any moment, even while the wait is being planned."""
+    """An answer of the name server counts even if it comes while lpad plans its next wait."""
     again_at = vars(name_resolution.Resolution)["again_at"].fget
     looks: list[float | None] = []
 
@@ -282,7 +282,7 @@ def test_an_unresolvable_name(names: Names) -> None:
 
 @pytest.mark.parametrize("what", ["names", "addresses"])
 def test_a_race_can_be_cancelled(names: Names, what: str) -> None:
-    """Another thread ends the wait, whatever is awaited."""
+    """Another thread can cancel the race, whatever it waits for."""
     cancellation = Cancellation()
     deadline = Deadline.after(60, cancellation=cancellation)
     names.all = [four("127.0.0.1"), six()]

@@ -70,7 +70,7 @@ def test_addresses_are_taken_once(resolver: Resolver) -> None:
     [(socket.gaierror(-2, "Name or service not known"), "not known"), (UnicodeError(), "impossible name")],
 )
 def test_a_name_without_addresses_gives_the_reason(resolver: Resolver, error: Exception, words: str) -> None:
-    """The reason is given even for an invalid name, which Python's encoding refuses in its own way."""
+    """For a name without addresses, even one that Python's encoding refuses, the error gives the reason."""
     resolver.answer = error
     with pytest.raises(OSError, match=words):
         taken()
@@ -92,7 +92,7 @@ def test_a_slow_answer_serves_the_next_attempt(
 
 
 def test_only_an_unreachable_address_is_forgotten(resolver: Resolver) -> None:
-    """Only that address is forgotten: another port is another query."""
+    """Only an address that was unreachable is forgotten, not that of another port of the same name."""
     resolver.takes = SLOW + 1
     taken()
     forget(HOST, 444)

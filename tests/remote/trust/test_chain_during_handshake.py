@@ -49,13 +49,13 @@ def listed(*entries: bytes) -> bytes:
 
 
 def test_tls_1_2() -> None:
-    """The message of TLS 1.2 is a list of certificates."""
+    """Lpad reads the certificates' message of TLS 1.2, which is a list of certificates."""
     raw = message(listed(entry(LEAF), entry(ABOVE)))
     assert chain_during_handshake.certificates(raw, tls_1_3=False) == [LEAF, ABOVE]
 
 
 def test_tls_1_3() -> None:
-    """The message of TLS 1.3 has a request context, and extensions after each certificate."""
+    """Lpad reads the message of TLS 1.3, with a request context, and extensions after each certificate."""
     raw = message(b"\x02ab", listed(entry(LEAF, b"12345"), entry(ABOVE, b"")))
     assert chain_during_handshake.certificates(raw, tls_1_3=True) == [LEAF, ABOVE]
 

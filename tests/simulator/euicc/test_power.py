@@ -155,7 +155,7 @@ def check_whole(card: SoftCard, pki: Pki) -> None:
 
 
 def test_power_lost_at_any_write(tmp_path: Path, pki: Pki, failing_disk: list[int]) -> None:
-    """Whichever write is the last, the card is consistent, and an interrupted installation is reported."""
+    """If the power fails at any write, the card is consistent, and reports an interrupted installation."""
     moment = 0
     interrupted = 0
     lost = True

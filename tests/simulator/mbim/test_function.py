@@ -92,7 +92,7 @@ def test_a_function_may_refuse_a_class_byte_type(kind: int) -> None:
 
 
 def test_select_may_fail_until_p2_is_right() -> None:
-    """The channel of a failed SELECT does not stay open."""
+    """With a wrong P2, SELECT fails, and its channel does not stay open."""
     card = ScriptedCard()
     function = opened(card, select_p2=(12,))
     assert open_channel(function).status == Status.SELECT_FAILED
@@ -101,7 +101,7 @@ def test_select_may_fail_until_p2_is_right() -> None:
 
 
 def test_channels_run_out_and_a_group_closes_its_own() -> None:
-    """Closing channel 0 ends the channels of one group and no others."""
+    """A request to close channel 0 ends the channels of its group, and no others."""
     card = ScriptedCard()
     function = opened(card, channels=2)
     open_channel(function, group=1)
@@ -123,7 +123,7 @@ def test_61xx_is_fetched_or_passed_on(fetches: bool) -> None:  # noqa: FBT001 - 
 
 
 def test_a_forgetful_function_must_be_opened_again() -> None:
-    """After a few commands it restarts without notice, and its channels are gone."""
+    """A forgetful function restarts without notice after a few commands, and its channels are gone."""
     function = opened(forgets_open=2)
     open_channel(function)
     ask(function, BASIC_CONNECT, Basic.DEVICE_CAPS)
@@ -133,7 +133,7 @@ def test_a_forgetful_function_must_be_opened_again() -> None:
 
 
 def test_a_transaction_may_be_lost() -> None:
-    """The command is carried out, and only its answer is missing, once."""
+    """If a transaction is lost, the command is carried out, and only its answer is missing."""
     card = ScriptedCard()
     function = opened(card, lost_transaction=1)
     open_channel(function)
@@ -163,7 +163,7 @@ def test_a_slot_may_start_slowly() -> None:
 
 
 def test_another_slot_has_no_card() -> None:
-    """The mapping names the modem's slot; only one slot has the card."""
+    """The slot that the modem uses can be changed; only one slot has the card."""
     function = opened(slots=2, card_slot=1)
     assert open_channel(function).status == Status.SIM_NOT_INSERTED
     told = ask(
@@ -176,7 +176,7 @@ def test_another_slot_has_no_card() -> None:
 
 @pytest.mark.parametrize(("delay", "count"), [(0.0, 1), (None, 0), (3600.0, 0)])
 def test_indications_come_late_or_not_at_all(delay: float | None, count: int) -> None:
-    """Even without the indication, the modem has read its SIM again after a radio cycle."""
+    """Even if an indication is late or missing, the modem has read its SIM again after a radio cycle."""
     function = opened(indication_delay=delay)
     for on in (0, 1):
         ask(function, BASIC_CONNECT, Basic.RADIO_STATE, basic.SetRadioState(radio=on))

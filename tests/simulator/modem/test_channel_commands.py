@@ -107,7 +107,7 @@ def test_class_bytes_are_patched() -> None:
 
 
 def test_class_bytes_pass_if_that_is_the_habit() -> None:
-    """Some modems pass APDUs on unchanged."""
+    """By its habit, a modem passes APDUs on unchanged."""
     card = Card()
     with port_of(card, handles=Handles.CHANNEL, patches_class=False) as port:
         port.ask(OPEN)
@@ -180,7 +180,7 @@ def test_a_refresh_that_waits_is_served_whatever_the_modem_asks() -> None:
     ],
 )
 def test_each_habit_has_its_refusal(habits: dict[str, Any], command: str, told: str) -> None:
-    """Each habit has its own refusal."""
+    """Each habit of refusing a command has its own answer."""
     with port_of(Card(), **habits) as port:
         assert port.ask(command) == [told]
 

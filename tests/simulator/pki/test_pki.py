@@ -88,7 +88,7 @@ def test_each_certificate_is_signed_by_its_issuer_only(pki: Pki, role: str, curv
 
 
 def test_eum_may_issue_for_its_own_cards_only(pki: Pki) -> None:
-    """Name constraints contain its organisation and IIN, and the path length ends with it."""
+    """An EUM's certificate limits names to its organisation and IIN, and allows no CA below it."""
     extensions = pki.eum[Curve.NIST].certificate.extensions
     constraints = extensions.get_extension_for_class(x509.NameConstraints)
     assert constraints.critical
@@ -101,7 +101,7 @@ def test_eum_may_issue_for_its_own_cards_only(pki: Pki) -> None:
 
 
 def test_euicc_is_named_by_its_eid(pki: Pki) -> None:
-    """The organisation is the EUM's, the serialNumber the EID, in its range and with valid check digits."""
+    """A card's certificate has its EUM's organisation, and as serialNumber an EID in the EUM's range."""
     subject = pki.issue_euicc().certificate.subject
     assert subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value == "RSP Test EUM"
     assert subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)[0].value == DEFAULT_EID.digits
@@ -110,7 +110,7 @@ def test_euicc_is_named_by_its_eid(pki: Pki) -> None:
 
 
 def test_tls_certificate_is_a_web_servers(pki: Pki) -> None:
-    """Both usages of TLS, critical, and the names in subjectAltName."""
+    """A TLS certificate has both usages of TLS, critical, and the names in subjectAltName."""
     extensions = pki.dp_tls().certificate.extensions
     usage = extensions.get_extension_for_class(x509.ExtendedKeyUsage)
     assert usage.critical
@@ -195,7 +195,7 @@ def test_folder_that_holds_something_else_is_named(tmp_path: Path) -> None:
 
 
 def test_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
-    """A file in the way is reported."""
+    """If a file is in the place of the folder, the error names it."""
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidValue, match="test PKI"):
         Pki.open(tmp_path / "file" / "pki")

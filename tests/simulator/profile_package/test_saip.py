@@ -69,7 +69,7 @@ def test_made_up_size(size: int) -> None:
 
 
 def test_made_up_smallest() -> None:
-    """With too small a size, a made-up profile has no filler."""
+    """A made-up profile whose requested size is too small has no filler."""
     assert len(made_up_profile(ICCID, size=0)) < 1500
 
 

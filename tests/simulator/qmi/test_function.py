@@ -74,7 +74,7 @@ def test_a_request_needs_a_client() -> None:
 
 
 def test_clients_run_out() -> None:
-    """A leaked client counts until the modem is reset."""
+    """If clients are not given back, the modem has none left until it is reset."""
     function = QmiFunction(ScriptedCard(), habits=QmiHabits(clients=2, leaked_clients=2))
     request = control.AllocateClient(service=Service.UIM)
     assert asked(function, request)[0] == Error.CLIENT_IDS_EXHAUSTED
@@ -83,7 +83,7 @@ def test_clients_run_out() -> None:
 
 
 def test_a_transaction_may_be_lost() -> None:
-    """The request is carried out, and only its response is missing, once."""
+    """If a transaction is lost, the request is carried out, and only its response is missing."""
     function = QmiFunction(ScriptedCard(), habits=QmiHabits(lost_transaction=0))
     request = Message(
         kind=Kind.REQUEST,
@@ -110,14 +110,14 @@ def test_a_slot_may_start_slowly() -> None:
 
 
 def test_sync_frees_the_clients_of_everybody() -> None:
-    """That is why no program may send it on a shared device."""
+    """SYNC frees the clients of all programs, so no program may send it on a shared device."""
     function = started()
     assert asked(function, control.Sync())[0] == Error.NONE
     assert function.clients == {}
 
 
 def test_a_reset_is_announced_and_clients_are_void() -> None:
-    """Sync comes as an indication of the control service."""
+    """A reset is announced by the indication SYNC of the control service, and all clients are void."""
     function = started()
     number = opened(function)
     function.lose_power()
@@ -174,13 +174,13 @@ def test_a_card_without_the_application_reports_this() -> None:
     ],
 )
 def test_a_channel_may_be_refused(habits: dict[str, Any], error: Error) -> None:
-    """Each reason has an error of its own."""
+    """Each reason for which a channel is refused has an error of its own."""
     assert asked(started(**habits), uim.OpenLogicalChannel(slot=1, aid=bytes(ISD_R)))[0] == error
 
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_long_answer_comes_in_pieces(fails: bool) -> None:  # noqa: FBT001 - a parameter of the table
-    """The response announces it, and indications contain it; the last piece may be lost."""
+    """A long answer is announced by the response and sent in indications; the last one may be lost."""
     data = bytes(range(250))
     card = ScriptedCard(answers={bytes.fromhex("BF2000"): data})
     function = started(card, long_response=100, long_response_fails=fails)
@@ -196,7 +196,7 @@ def test_a_long_answer_comes_in_pieces(fails: bool) -> None:  # noqa: FBT001 - a
 
 
 def test_a_refresh_waits_for_the_clients_that_registered() -> None:
-    """A refresh starts once they have answered, and its end is reported."""
+    """A refresh starts once the clients that registered for it have answered, and its end is reported."""
     card = ScriptedCard(proactive=bytes.fromhex("D009810301010482028182"), status=0x910B)
     function = started(card)
     assert asked(function, uim.RefreshRegisterAll(session=uim.Session(kind=0), register=1))[0] == Error.NONE
@@ -212,7 +212,7 @@ def test_a_refresh_waits_for_the_clients_that_registered() -> None:
 
 
 def test_a_refresh_waits_only_for_a_time() -> None:
-    """A client that never answers delays it, and that is counted."""
+    """A client that never answers delays a refresh only for a time, and the delay is counted."""
     card = ScriptedCard(proactive=bytes.fromhex("D009810301010482028182"), status=0x910B)
     function = started(card, refresh_patience=0.0)
     asked(function, uim.RefreshRegisterAll(session=uim.Session(kind=0), register=1))
@@ -226,7 +226,7 @@ def test_a_refresh_waits_only_for_a_time() -> None:
 
 @pytest.mark.parametrize(("delay", "count"), [(0.0, 2), (None, 0), (3600.0, 0)])
 def test_indications_come_late_or_not_at_all(delay: float | None, count: int) -> None:
-    """Only a client that has asked for them gets those of card and slots."""
+    """Only a client that has asked for indications of card and slots gets them."""
     function = started(indication_delay=delay)
     mask = uim.Events.CARD_STATUS | uim.Events.SLOT_STATUS
     assert got(function, uim.RegisterEvents(mask=0xFF), uim.RegisteredEvents).mask == mask
@@ -237,7 +237,7 @@ def test_indications_come_late_or_not_at_all(delay: float | None, count: int) ->
 
 
 def test_a_power_state_that_exists_is_not_a_change() -> None:
-    """NoEffect is the answer, as for a slot that is active."""
+    """A request for the present power state is answered by NoEffect, as for a slot that is active."""
     function = started()
     assert asked(function, uim.PowerOn(slot=1))[0] == Error.NO_EFFECT
     assert asked(function, uim.SwitchSlot(logical=1, physical=1))[0] == Error.NO_EFFECT
@@ -246,7 +246,7 @@ def test_a_power_state_that_exists_is_not_a_change() -> None:
 
 
 def test_a_reset_may_need_the_modem_offline() -> None:
-    """From offline only a reset leads back."""
+    """A modem may allow only a reset while it is offline."""
     function = started(reset_needs_offline=True)
     reset = device.SetOperatingMode(mode=device.OperatingMode.RESET)
     assert asked(function, reset)[0] == Error.INCOMPATIBLE_STATE

@@ -91,7 +91,7 @@ def registered(lab: Lab, tmp_path: Path) -> Iterator[Rig]:
     ("family", "address"), [(4, "IPv4 address: 10.64.0.2"), (6, "IPv6 address: 2001:db8::2/64")]
 )
 def test_qmicli_starts_and_stops_a_data_session(registered: Rig, family: int, address: str) -> None:
-    """The session lives until it is stopped by its client, and has the modem's address."""
+    """A data session of qmicli has the modem's address, and lives until its client stops it."""
     started = registered(f"--wds-start-network=apn=iot.example,ip-type={family}", "--client-no-release-cid")
     (handle,) = re.findall(r"Packet data handle: '(\d+)'", started)
     ((_, client),) = registered.modem.function.clients
@@ -142,7 +142,7 @@ def test_qmicli_stops_the_modem_s_own_session(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_qmicli_powers_the_card(qmicli: Rig) -> None:
-    """Switched off, the card is absent; switched on again, it was restarted."""
+    """A card that qmicli has switched off is absent; switched on again, it was restarted."""
     restarts = qmicli.modem.function.modem.radio.restarts
     qmicli("--uim-sim-power-off=1")
     assert "Card state: 'absent'" in qmicli("--uim-get-card-status")

@@ -83,7 +83,7 @@ def test_http_answer_is_another(
 
 
 def test_body_is_cut_short(visit: Visit) -> None:
-    """The headers announce more bytes than arrive."""
+    """A body that is cut short has fewer bytes than its headers announce."""
     fault(visit, FaultKind.BODY_TRUNCATED)
     with pytest.raises((http.client.IncompleteRead, OSError)):
         visit.initiate()
@@ -107,7 +107,7 @@ def test_refusal_of_any_code(visit: Visit) -> None:
 
 @pytest.mark.parametrize("word", ["ExecutedSuccess", "Executed-WithWarning"])
 def test_status_word_is_another(visit: Visit, word: str) -> None:
-    """Some servers use another word for success."""
+    """The status of an answer can be another word for success, as some servers use it."""
     fault(visit, FaultKind.STATUS, value=word)
     assert status_of(visit.initiate()) == word
 
@@ -151,21 +151,21 @@ def test_base64_is_unusual_but_right(visit: Visit, pki: Pki) -> None:
 
 
 def test_base64_is_broken(visit: Visit) -> None:
-    """No decoder accepts it."""
+    """Broken base64 is accepted by no decoder."""
     fault(visit, FaultKind.BASE64_BROKEN, value="serverSigned1")
     with pytest.raises(binascii.Error):
         base64.b64decode(visit.initiate()["serverSigned1"], validate=True)
 
 
 def test_der_is_broken(visit: Visit) -> None:
-    """The element ends too early."""
+    """In broken DER the element ends too early."""
     fault(visit, FaultKind.DER_BROKEN, value="serverSigned1")
     with pytest.raises(MalformedError):
         decoded("ServerSigned1", visit.initiate()["serverSigned1"])
 
 
 def test_metadata_is_not_what_the_package_says(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """The user is shown another name than the card gets."""
+    """With wrong metadata, the user is shown another name than the card gets."""
     order = visit.smdp.orders.add_order(profile)
     fault(visit, FaultKind.METADATA_MISMATCH, AUTHENTICATE)
     opened = visit.card.load(visit.up_to_package(order.matching_id), pki.dp_pb[Curve.NIST])
@@ -197,7 +197,7 @@ def _certificate(visit: Visit) -> x509.Certificate:
 def test_signed_part_is_wrong_but_signed_right(
     visit: Visit, kind: FaultKind, value: Any, member: str, right: str | None
 ) -> None:
-    """Only a check of the content finds the fault."""
+    """If the signed part is wrong but correctly signed, only a check of the content finds the fault."""
     fault(visit, kind, INITIATE, value)
     visit.initiate()
     signed = decoded("ServerSigned1", visit.initiated["serverSigned1"])
@@ -207,14 +207,14 @@ def test_signed_part_is_wrong_but_signed_right(
 
 
 def test_signature_is_wrong(visit: Visit) -> None:
-    """Content and certificate are right."""
+    """With a wrong signature, the content and the certificate are right."""
     fault(visit, FaultKind.BAD_SIGNATURE)
     visit.initiate()
     assert not _signature_is_right(visit, _certificate(visit))
 
 
 def test_certificate_is_not_signed_by_its_ci(visit: Visit, pki: Pki) -> None:
-    """The certificate can be read, its signature is wrong."""
+    """A certificate that its CI did not sign can be read, but its signature is wrong."""
     fault(visit, FaultKind.BAD_CERTIFICATE)
     visit.initiate()
     certificate = _certificate(visit)
@@ -223,7 +223,7 @@ def test_certificate_is_not_signed_by_its_ci(visit: Visit, pki: Pki) -> None:
 
 
 def test_another_server_of_the_ci_answers(visit: Visit, pki: Pki) -> None:
-    """Everything is right except for the OID."""
+    """If another server of the CI answers, everything is right except for the OID."""
     fault(visit, FaultKind.OTHER_OID)
     visit.initiate()
     certificate = _certificate(visit)
@@ -233,7 +233,7 @@ def test_another_server_of_the_ci_answers(visit: Visit, pki: Pki) -> None:
 
 
 def test_another_role_signs(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """DPpb signs in place of DPauth, and DPauth in place of DPpb."""
+    """With the fault of another role, DPpb signs in place of DPauth, and DPauth in place of DPpb."""
     order = visit.smdp.orders.add_order(profile)
     visit.smdp.faults.add(Fault(kind=FaultKind.OTHER_ROLE, times=0))
     visit.up_to_metadata(order.matching_id)
@@ -242,7 +242,7 @@ def test_another_role_signs(visit: Visit, pki: Pki, profile: bytes) -> None:
 
 
 def test_unknown_ci_issued_the_certificate(visit: Visit, pki: Pki) -> None:
-    """The key of its issuer is unknown to every card; the signature is right."""
+    """A certificate of an unknown CI has a right signature, by a key that no card knows."""
     fault(visit, FaultKind.UNKNOWN_CI)
     visit.initiate()
     certificate = _certificate(visit)
@@ -309,7 +309,7 @@ def test_package_lacks_an_element(visit: Visit, profile: bytes, kind: FaultKind,
 def test_first_element_of_the_package_is_wrong(
     visit: Visit, pki: Pki, profile: bytes, kind: FaultKind, *, signed: bool
 ) -> None:
-    """One field is wrong but correctly signed, or the signature itself is wrong."""
+    """In the package's first element a field is wrong but correctly signed, or the signature is wrong."""
     channel = tlv.parse(_package(visit, profile, kind)).get(0xBF23)
     told = SCHEMA.decode("InitialiseSecureChannelRequest", channel.raw)
     *fields, signature = channel.children()

@@ -281,7 +281,7 @@ def test_order_that_was_taken_back_is_refused(visit: Visit, profile: bytes) -> N
 def test_memory_is_checked_if_wanted(
     pki: Pki, card: TestCard, profile: bytes, tmp_path: Path, free: int, told: str
 ) -> None:
-    """8.1/4.8 by the card's free memory, if the server is set to check it."""
+    """The status is 8.1/4.8 for a profile that exceeds the card's free memory, if the server checks it."""
     card.free_memory = free + len(profile) - 3_000
     with SmDp(tmp_path / "careful", pki=pki, check_memory=True) as smdp:
         connection = Connection(smdp, pki)
@@ -316,7 +316,7 @@ def test_rules_that_the_card_forbids_make_it_not_eligible(visit: Visit, profile:
 
 
 def test_confirmation_code_is_asked_for_and_limited(visit: Visit, profile: bytes) -> None:
-    """8.2.7/2.2 without a code, 8.2.7/3.8 for wrong ones, 8.2.7/6.4 at the limit, then the order is gone."""
+    """The status is 8.2.7/2.2 without a code, 3.8 for wrong ones, 6.4 at the limit, which ends it."""
     order = visit.smdp.orders.add_order(profile, confirmation_code="1234", confirmation_limit=3)
     visit.up_to_metadata(order.matching_id)
     assert status_of(visit.get_package()) == "8.2.7/2.2"

@@ -88,7 +88,7 @@ def test_an_id_asks_for_one_event(visit: Visit) -> None:
 
 
 def test_the_first_answer_is_that_of_es9plus(visit: Visit) -> None:
-    """Five fields; the server signs its own name, and its certificate has the role of an SM-DS."""
+    """The first answer has five fields; the server signs its own name, with a certificate for an SM-DS."""
     answer = visit.initiate()
     assert set(answer) == {
         "header",
@@ -119,7 +119,7 @@ def test_another_servers_name_is_refused(visit: Visit) -> None:
 
 
 def test_forms_of_json_and_base64(visit: Visit) -> None:
-    """Unknown fields, lines of 76 characters, missing padding and a transaction ID in small letters."""
+    """An SM-DS reads unknown fields, base64 in lines or unpadded, and a transaction ID in small letters."""
     visit.initiate(
         euiccChallenge=b64(visit.card.challenge).rstrip("="),
         header={"functionRequesterIdentifier": "x", "functionCallIdentifier": "y"},

@@ -88,7 +88,7 @@ class Call(Frozen, kw_only=True):
         """The number of the change in the path.
 
         Raises:
-            InvalidValue: it is not a number.
+            InvalidValue: the part of the path is not a number.
         """
         number = whole_number(self.path["id"], most=MOST_CHANGES)
         if number is None:
@@ -100,7 +100,7 @@ class Call(Frozen, kw_only=True):
         """Seconds to wait for a change to end, from `?wait=`; 0 if it is missing.
 
         Raises:
-            InvalidValue: it is not a number of seconds up to an hour.
+            InvalidValue: the value is not a number of seconds up to an hour.
         """
         seconds = decimal_number(self.query.get("wait", "0"), most=LONGEST_WAIT)
         if seconds is None:

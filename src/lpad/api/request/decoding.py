@@ -37,7 +37,7 @@ def decoded(body: bytes, type_: type[_B]) -> _B:
     """Return a request's body, typed; an empty one is an object without fields.
 
     Raises:
-        InvalidValue: it is not valid JSON, or does not match the type.
+        InvalidValue: the body is not valid JSON, or does not match the type.
     """
     try:
         return msgspec.json.decode(body.strip() or b"{}", type=type_)

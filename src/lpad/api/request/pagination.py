@@ -28,7 +28,7 @@ def limit_of(call: Call) -> int | None:
     """Return the largest number of items to answer with, from `?limit=`; None: all.
 
     Raises:
-        InvalidValue: it is not a number from 1 to 1,000.
+        InvalidValue: the limit is not a number from 1 to 1,000.
     """
     text = call.query.get("limit")
     limit = None if text is None else whole_number(text, least=1, most=MOST_AT_ONCE)

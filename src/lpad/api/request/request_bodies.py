@@ -80,7 +80,7 @@ class NetworkRequest(Request, frozen=True, kw_only=True):
         """Return the settings, with the stored password if none is given.
 
         Raises:
-            InvalidValue: they contradict each other, or a text has characters that it cannot have.
+            InvalidValue: the settings contradict each other, or a text has characters that it cannot have.
         """
         given = self
         if self.password is msgspec.UNSET:

@@ -48,11 +48,11 @@ class Remembered(Frozen, kw_only=True):
     select_p2: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
     """P2 of SELECT with which a modem's MBIM port opens channels."""
     class_byte_type: Annotated[int, msgspec.Meta(ge=0, le=1)] | None = None
-    """The type of class byte with which it passes ES10 commands on."""
+    """The type of class byte with which the modem passes ES10 commands on."""
     terminal_capability: bool = False
     """Whether the card shows its ISD-R only after the modem has declared an LPA to it."""
     no_euicc: str | None = None
-    """A digest of the ICCID of a card that shows no ISD-R even then."""
+    """A digest of the ICCID of a card that shows no ISD-R even after the modem has declared an LPA."""
 
 
 class _Writing(Struct, frozen=True):

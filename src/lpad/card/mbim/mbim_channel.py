@@ -98,7 +98,7 @@ class UiccChannel:
         """Have the modem close the channel.
 
         Raises:
-            CardUnreachable: it does not answer, or refuses.
+            CardUnreachable: the modem does not answer, or refuses.
         """
         self.modem.dialogue.ask(
             UICC,

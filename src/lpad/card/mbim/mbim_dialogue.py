@@ -83,7 +83,7 @@ class MbimDialogue:
         self._heard: deque[Indication] = deque(maxlen=_INDICATIONS_KEPT)
         self._reported = False
         self.card_report = NO_CARD_REPORT
-        """The indications about the card since its owner has reset this."""
+        """The number of indications about the card since the dialogue's owner has reset it."""
         self.used_slot: int | None = None
         """The physical slot that lpad uses, from 0; None: `SimSlots` has not learned it."""
         self.session_ended = False

@@ -27,13 +27,13 @@ class Declared(enum.Enum):
     """The result of a declaration."""
 
     ALREADY = enum.auto()
-    """The modem has declared it before, so the card has started since then."""
+    """The modem has declared the LPA before, so the card has started since then."""
     RESTARTING = enum.auto()
     """The card has to restart to get this information."""
     LATER = enum.auto()
-    """The card learns it with its next start."""
+    """The card is informed of the LPA at its next start."""
     UNKNOWN = enum.auto()
-    """The modem does not report what it declares."""
+    """The modem does not report its declarations to the card."""
 
 
 def declare_lpa(dialogue: MbimDialogue, *, restart: bool, patience: float, deadline: Deadline) -> Declared:

@@ -44,7 +44,7 @@ class CallThread:
         """Make a call and return what it returned.
 
         Raises:
-            OverdueError: it did not return in time; this object must no longer be used.
+            OverdueError: the call did not return in time; this object must no longer be used.
             Exception: any exception of the call.
         """
         call = _Call(function)

@@ -84,7 +84,7 @@ class PcscLink:
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
         """Take the card, open a channel and select an application (see `Link`).
 
-        A reset by another program in between costs nothing yet, so the channel is opened again.
+        If another program resets the card in between, nothing is lost yet, so the channel is opened again.
         """
         for _ in range(_MOST_OPENINGS - 1):
             try:

@@ -161,7 +161,7 @@ def open_control_port(
 
     Raises:
         CardUnreachable: no such port, no permission, or not a port.
-        CardBusy: another program has locked it.
+        CardBusy: another program has locked the port.
     """
     try:
         mode = Path(port).stat().st_mode

@@ -63,7 +63,7 @@ class PortLoan:
 
         Raises:
             CardUnreachable: see `SerialLine`.
-            CardBusy: ModemManager does not release the port, or another program holds it.
+            CardBusy: ModemManager does not release the port, or another program holds the port.
         """
         with self._lock:
             self._borrow(port, deadline=deadline)

@@ -40,7 +40,7 @@ class PortOpenerClient:
             the descriptor; None if there is no opener, or this user may not use it.
 
         Raises:
-            OSError: the opener could not open it, with the reason.
+            OSError: the opener could not open the file, with the reason.
             CardUnreachable: the opener refuses, or does not answer.
         """
         attempted = f"cannot open {wanted} through the port opener at {self.path}"

@@ -99,7 +99,7 @@ class SerialLine:
 
         Raises:
             CardUnreachable: no such port, no permission, or not a serial port.
-            CardBusy: another program holds it.
+            CardBusy: another program holds the port.
         """
         self.name = port
         try:

@@ -56,7 +56,7 @@ class UimChannel:
         """Have the modem close the channel.
 
         Raises:
-            CardUnreachable: it does not answer, or refuses.
+            CardUnreachable: the modem does not answer, or refuses.
         """
         self.modem.dialogue.order(
             CloseLogicalChannel(slot=SLOT, channel=self.number),

@@ -117,7 +117,7 @@ class QmiDialogue:
         """Return the error in an answer, 0 if it is successful.
 
         Raises:
-            CardMalformed: it has no result.
+            CardMalformed: the answer has no result.
         """
         with blamed_on(CardMalformed, attempted):
             result = result_of(answer.parameters)
@@ -127,7 +127,7 @@ class QmiDialogue:
         """Return the content of an answer.
 
         Raises:
-            CardMalformed: it breaks QMI's grammar.
+            CardMalformed: the answer breaks QMI's grammar.
         """
         with blamed_on(CardMalformed, attempted):
             return decode(kind, answer.parameters)
@@ -153,7 +153,7 @@ class QmiDialogue:
             client: an allocated client of the request's service; None: the one that the dialogue allocates.
 
         Raises:
-            CardUnreachable: no answer in time, the port is gone, or the modem was reset while it worked.
+            CardUnreachable: no answer came in time, the port is gone, or the modem was reset meanwhile.
         """
         answer = self._exchange_once(
             request, attempted=attempted, patience=patience, deadline=deadline, client=client

@@ -31,7 +31,7 @@ _CONNECTION = (
 
 
 class QmiIndications:
-    """The indications of one modem, to one program."""
+    """The indications that one modem sends to one program."""
 
     def __init__(self) -> None:
         """Begin with none."""
@@ -40,7 +40,7 @@ class QmiIndications:
         self.reported = False
         """Whether an indication was about the registration or a data session; `hear` resets this."""
         self.card_report = NO_CARD_REPORT
-        """The indications about the card since its owner has reset this."""
+        """The number of indications about the card since the dialogue's owner has reset it."""
         self.rejection: int | None = None
         """The cause of the last rejected registration with the profile; None: the modem has reported none."""
         self.long = LongResponses()

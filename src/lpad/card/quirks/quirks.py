@@ -69,7 +69,7 @@ class RefreshStep(Frozen, kw_only=True):
     down: tuple[str, ...] = ()
     """AT commands that power something down; empty for a step that only waits, or that is one command."""
     up: tuple[str, ...] = ()
-    """AT commands that bring it up again."""
+    """AT commands that bring the radio up again."""
     instead: tuple[str, ...] = ()
     """AT commands for a modem that refuses the first of `up`; only in a step that powers nothing down."""
     seconds: float = 20.0

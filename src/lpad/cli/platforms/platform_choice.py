@@ -102,8 +102,8 @@ def named(config: Path, name: str) -> OpenablePlatform:
     """Return a platform of the settings.
 
     Raises:
-        NotFound: they do not name it.
-        InvalidSettings: they cannot be used.
+        NotFound: the settings do not name the platform.
+        InvalidSettings: the settings cannot be used.
     """
     found = from_settings(config, lambda _: None)
     for each in found:

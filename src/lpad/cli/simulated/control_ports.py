@@ -99,7 +99,7 @@ def json_object(text: str | None, option: str) -> dict[str, Any]:
     """Read the value of an option as a JSON object; empty if the option is missing.
 
     Raises:
-        InvalidValue: it is not a JSON object.
+        InvalidValue: the value is not a JSON object.
     """
     try:
         found = json.loads(text or "{}")

@@ -48,7 +48,7 @@ class Tlv(Frozen):
         """Return the first child with `tag`.
 
         Raises:
-            MalformedError: it has no such child.
+            MalformedError: the element has no such child.
         """
         child = self.find(tag)
         if child is None:

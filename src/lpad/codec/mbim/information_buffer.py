@@ -167,7 +167,7 @@ Texts = Annotated[
         lambda w, texts: w.several(tuple(map(_raw, texts)), w.offset_first),
     ),
 ]
-"""Count, then offset and size of each."""
+"""The count, and then the offset and the size of each part."""
 Parts = Annotated[
     tuple[bytes, ...],
     _Form(lambda r: r.several(r.offset_first), lambda w, parts: w.several(parts, w.offset_first)),

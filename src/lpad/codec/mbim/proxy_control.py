@@ -14,4 +14,4 @@ class ProxyConfiguration(Information):
     path: Text
     """The device, such as /dev/cdc-wdm0."""
     timeout: U32
-    """Seconds that the proxy may take to open it."""
+    """Seconds that the proxy may take to open the device."""

@@ -128,7 +128,7 @@ class ProfileMetadata(Frozen):
         """Read a StoreMetadataRequest; odd or unknown elements are omitted.
 
         Raises:
-            MalformedError: the bytes are not a StoreMetadataRequest, or it is too long, or has no ICCID or no
+            MalformedError: the bytes are not a StoreMetadataRequest, are too many, or have no ICCID or no
                 name.
         """
         if len(raw) > _LARGEST:

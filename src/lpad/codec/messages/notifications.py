@@ -71,7 +71,7 @@ class NotificationMetadata(Frozen):
         """Read a NotificationMetadata (BF2F).
 
         Raises:
-            MalformedError: the bytes are not a NotificationMetadata, or it lacks its number.
+            MalformedError: the bytes are not a NotificationMetadata, or lack the number.
         """
         return cls.from_value(der.decode("NotificationMetadata", raw, lenient=True))
 

@@ -157,7 +157,7 @@ class PhysicalSlot:
     card: int = field(metadata=part(Kind.U32))
     """One of `PhysicalCard`."""
     active: int = field(metadata=part(Kind.U32))
-    """1: a logical slot uses it."""
+    """1: a logical slot uses the physical one."""
     logical: int = field(metadata=part(Kind.U8))
     iccid: bytes = field(default=b"", metadata=part(Kind.DATA8))
     """The ICCID as in the card's EF_ICCID: the two digits in each byte are swapped."""

@@ -81,7 +81,7 @@ def encode(message: Message) -> bytes:
     """Write a message as one frame; it is sent with one write.
 
     Raises:
-        InternalError: it is too long for a frame.
+        InternalError: the message is too long for a frame.
     """
     size = HEAD - 1 + sum(_PARAMETER.size + len(value) for _, value in message.parameters)
     if size + _SERVICE.size > LARGEST_FRAME:

@@ -97,7 +97,7 @@ def decode(kind: type[_B], parameters: Sequence[tuple[int, bytes]]) -> _B:
     """Read a message's parameters; of several with one type, the first counts.
 
     Raises:
-        MalformedError: one is missing, or too short for its fields.
+        MalformedError: a parameter is missing, or too short for its fields.
     """
     given: dict[int, bytes] = {}
     for number, value in parameters:

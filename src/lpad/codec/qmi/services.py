@@ -9,7 +9,7 @@ class Service(IntEnum):
     """The services, by their numbers in a frame."""
 
     CTL = 0x00
-    """Control: it allocates the client numbers of the other services."""
+    """The control service, which allocates the client numbers of the other services."""
     WDS = 0x01
     """Wireless data: the data sessions."""
     DMS = 0x02

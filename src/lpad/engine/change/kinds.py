@@ -69,7 +69,7 @@ def read_change(text: bytes) -> Change:
     """Return the record in a JSON text.
 
     Raises:
-        ValueError: it contains no record, or one of an unknown kind.
+        ValueError: the text contains no record, or one of an unknown kind.
     """
     found = msgspec.json.decode(text, type=Change)
     row = KINDS[found.kind]

@@ -42,7 +42,7 @@ class OpenWish:
         """Store the progress of the wish before the next action.
 
         Raises:
-            JournalUnavailable: it cannot be written, so the action must not be taken.
+            JournalUnavailable: the journal cannot be written, so the action must not be taken.
         """
         self.record = replace(self.record, **changes)
         self.context.wishes.put(self.eid, self.record)

@@ -224,7 +224,7 @@ class Changes:
         """Return one change.
 
         Raises:
-            NotFound: there is no change with this ID, or it was deleted in favour of newer ones.
+            NotFound: no change has this ID, or the change was deleted in favour of newer ones.
         """
         row = self._database.row("SELECT body FROM sound_changes WHERE id = ?", change_id)
         if row is None:

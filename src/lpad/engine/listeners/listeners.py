@@ -108,7 +108,7 @@ class Listeners:
 
         Raises:
             InvalidValue: the name has another form.
-            Conflict: there are too many.
+            Conflict: there are too many listeners.
             NotPermitted: the name belongs to another user.
             JournalUnavailable: the journal cannot be read.
         """
@@ -154,7 +154,7 @@ class Listeners:
 
         Raises:
             NotFound: there is no such listener.
-            NotPermitted: it belongs to another user.
+            NotPermitted: the listener belongs to another user.
             InvalidValue: no event has had this number yet.
             JournalUnavailable: the journal cannot be read.
         """
@@ -171,7 +171,7 @@ class Listeners:
 
         Raises:
             NotFound: there is no such listener.
-            NotPermitted: it belongs to another user.
+            NotPermitted: the listener belongs to another user.
             Conflict: the listener is connected now, and would be added again with its next connection.
             JournalUnavailable: the journal cannot be read.
         """
@@ -196,7 +196,7 @@ class Listeners:
         """Read the record once, and forget those that were absent for too long.
 
         Raises:
-            JournalUnavailable: it cannot be read.
+            JournalUnavailable: the journal cannot be read.
         """
         if not self._loaded:
             found = self._journal.memos.get(_MEMO, dict[str, ListenerRecord]) or {}

@@ -43,7 +43,7 @@ def awaited_event(wish: OpenWish) -> ActivationCode:
 
     Raises:
         Postponed: no SM-DS lists such an event yet, or none answered.
-        Conflict: neither the card nor the settings name an SM-DS, or another card is there.
+        Conflict: neither the card nor the settings name an SM-DS, or another card is in the card's place.
         CardError: the card failed.
         JournalUnavailable: the journal cannot be written.
     """

@@ -29,7 +29,7 @@ def discover(run: Run, context: Context) -> DiscoverResult:
     """Ask the SM-DSs for the events of the card; with `install`, lpad then downloads them one by one.
 
     Raises:
-        Conflict: neither the card nor the settings name an SM-DS, or another card is there.
+        Conflict: neither the card nor the settings name an SM-DS, or another card is in the card's place.
         ServerError, CardRefused: no SM-DS answered; this is the error of the first one.
         CardError: the card failed.
     """

@@ -41,7 +41,7 @@ class SwitchPolicy(Frozen, kw_only=True):
         """Check that a profile may be deleted.
 
         Raises:
-            Protected: the settings protect it, or it cannot be distinguished from a protected one.
+            Protected: the settings protect the profile, or it cannot be distinguished from a protected one.
         """
         if self.protects(profile):
             iccid = _name(profile)
@@ -58,7 +58,7 @@ class SwitchPolicy(Frozen, kw_only=True):
         """Check that a profile may be disabled, which leaves the card without an enabled one.
 
         Raises:
-            Protected: the settings require that it, or some profile, stays enabled.
+            Protected: the settings require that this profile, or some profile, stays enabled.
         """
         iccid = _name(profile)
         if self.protects(profile):
@@ -81,7 +81,8 @@ class SwitchPolicy(Frozen, kw_only=True):
             doomed: classes of profiles that the reset deletes.
 
         Raises:
-            Protected: it would delete a protected profile, or the enabled one although one must stay enabled.
+            Protected: the reset would delete a protected profile, or the enabled one although one must stay
+                enabled.
         """
         for profile in profiles:
             if not doomed or profile.profile_class not in (*doomed, None):

@@ -37,7 +37,7 @@ class WishStore:
         """Store the progress of a wish.
 
         Raises:
-            JournalUnavailable: it cannot be written, so the next step must not be taken.
+            JournalUnavailable: the journal cannot be written, so the next step must not be taken.
         """
         before = self.get(eid)
         with self._lock:

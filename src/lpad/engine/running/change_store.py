@@ -75,8 +75,8 @@ class ChangeStore:
         """Return the change of a repeated request.
 
         Raises:
-            KeyReused: its key belongs to another request.
-            Conflict: its change's record was lost when the journal was damaged.
+            KeyReused: the key belongs to another request.
+            Conflict: the record of the first request's change was lost when the journal was damaged.
         """
         change_id = self._journal.requests.change_id(key)
         if change_id is None:

@@ -72,7 +72,7 @@ def read_card(
         eid: the EID that the card has proven in this session; None reads it.
 
     Raises:
-        CardError: its EID or its profiles cannot be read.
+        CardError: the card's EID or profiles cannot be read.
     """
     if switched is not None and known is not None and switched.proves_card_of(known.listed):
         eid = known.eid

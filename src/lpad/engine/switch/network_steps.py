@@ -53,7 +53,7 @@ class NetworkSteps:
     """The steps of one switch to one profile; without applier and hooks there are none."""
 
     def __init__(self, steps: Steps, context: Context, iccid: str, *, until: Deadline | None = None) -> None:
-        """Prepare; nothing is done.
+        """Prepare the object; this takes no step.
 
         Args:
             iccid: the profile's ICCID or AID.
@@ -105,7 +105,7 @@ class NetworkSteps:
         A resumed switch is already prepared, and keeps the remembered data.
 
         Raises:
-            NetworkFailed: one of them failed, and the settings have that stop an ordinary enable.
+            NetworkFailed: a hook or the applier failed, and the settings have that stop an ordinary enable.
             JournalUnavailable: the beginning cannot be written.
             Cancelled: the change was cancelled.
         """

@@ -98,7 +98,7 @@ class Rollback:
 
         Raises:
             Suspended: the card was lost; lpad tries again once it is back.
-            Conflict: another card has replaced it.
+            Conflict: another card has replaced the card.
         """
         self._run.bind()
         self._leave()

@@ -62,7 +62,7 @@ def switch(
 
     Raises:
         NotFound: the card contains no such profile.
-        Conflict: the card was swapped, the settings forbid it, or several profiles have this ICCID.
+        Conflict: the card was swapped, the settings forbid the switch, or several profiles have this ICCID.
         CardRefused: the card refuses every form of the request.
         CardError: the card did not come back, reports the old state when its time to restart is over, or the
             modem still reads another profile after all steps.

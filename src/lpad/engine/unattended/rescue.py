@@ -203,7 +203,7 @@ class Rescue:
             else:
                 self._journal.memos.put(_name(eid), state)
         except LpadError as error:
-            # A stuck change is then resumed after a restart, and ends stuck again.
+            # In this case a restart resumes the stuck change, which ends stuck again.
             log.warning("%s: cannot record the state of the rescue: %s (%s)", self._euicc, error, error.kind)
         data: dict[str, Json] = {"euicc": self._euicc, "rescue": msgspec.to_builtins(self._dated(state))}
         self._hub.publish("rescue", data, euicc=self._euicc)

@@ -48,7 +48,7 @@ class EndpointWorker:
         """Continue at the endpoint's position in the journal; a new endpoint gets the events from now on.
 
         Raises:
-            JournalUnavailable: it cannot be read.
+            JournalUnavailable: the journal cannot be read.
         """
         self.endpoint = endpoint
         self._journal = journal
@@ -128,7 +128,7 @@ class EndpointWorker:
         """Return the number of waiting events, computed from memory and the last event on the disk.
 
         Raises:
-            JournalUnavailable: it cannot be read.
+            JournalUnavailable: the journal cannot be read.
         """
         progress = self._progress
         if progress.standing is Standing.ENDED:
@@ -140,7 +140,7 @@ class EndpointWorker:
         """Send nothing until `resume`.
 
         Raises:
-            JournalUnavailable: it cannot be written.
+            JournalUnavailable: the journal cannot be written.
         """
         with self._state:
             self._keep(replace(self._progress, standing=Standing.PAUSED))
@@ -149,7 +149,7 @@ class EndpointWorker:
         """Continue, even after the endpoint has ended it, and try immediately.
 
         Raises:
-            JournalUnavailable: it cannot be written.
+            JournalUnavailable: the journal cannot be written.
         """
         with self._state:
             self._keep(replace(self._progress, standing=Standing.ACTIVE, due=None))
@@ -161,7 +161,7 @@ class EndpointWorker:
         Returns: The number of these events.
 
         Raises:
-            JournalUnavailable: it cannot be written.
+            JournalUnavailable: the journal cannot be written.
         """
         with self._state:
             progress = self._progress
@@ -183,7 +183,7 @@ class EndpointWorker:
 
         Raises:
             Cancelled: lpad is stopping.
-            InvalidSettings: it cannot be signed.
+            InvalidSettings: the event cannot be signed.
         """
         data = EndpointTestData(endpoint=self.endpoint.name)
         happening = Happening(type=event_types.EVENTS_TEST, data=data)

@@ -117,7 +117,7 @@ class Webhooks:
 
         Raises:
             NotFound: the settings list no endpoint with this name.
-            JournalUnavailable: it cannot be written.
+            JournalUnavailable: the journal cannot be written.
         """
         self._worker(name).pause()
 
@@ -130,7 +130,7 @@ class Webhooks:
 
         Raises:
             NotFound: the settings name no such endpoint, or the outbox has no such event.
-            JournalUnavailable: it cannot be written.
+            JournalUnavailable: the journal cannot be written.
         """
         worker = self._worker(name)
         if sequence is None:

@@ -39,7 +39,7 @@ class Bearer(Struct, frozen=True):
     apn: str | None
     addresses: tuple[str, ...]
     error: str | None
-    """The name of the error that ended it or its attempt."""
+    """The name of the error that ended the connection or the attempt to make it."""
 
 
 class HeardErrors:

@@ -80,7 +80,7 @@ class ManagedModem(Frozen):
     state: int | None
     """MMModemState: -1 failed, 2 locked, 8 registered, 10 connecting, 11 connected; None: unknown."""
     trouble: str | None
-    """Why it cannot be used, in words."""
+    """The reason why the modem cannot be used, in words."""
     registration: int | None
     """MMModem3gppRegistrationState."""
     bearers: tuple[str, ...]

@@ -53,7 +53,7 @@ class ModemDevice(Frozen):
     active: str | None
     """The path of the running or completed activation."""
     connection: str | None
-    """The path of the connection that it activates."""
+    """The path of the connection that the activation is for."""
     addresses: tuple[str, ...]
 
 

@@ -34,7 +34,7 @@ def parsed(body: bytes) -> Any:
     """Return the JSON of an answer; its numbers are text, so that an ICCID without quotes keeps its digits.
 
     Raises:
-        MalformedError: it is not JSON in UTF-8, or has a field twice.
+        MalformedError: the body is not JSON in UTF-8, or has a field twice.
     """
     try:
         return json_text(

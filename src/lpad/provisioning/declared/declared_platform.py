@@ -124,7 +124,7 @@ class DeclaredPlatform:
         """Return the line of an installed profile; None: the platform has no line with this ICCID.
 
         Raises:
-            Conflict: the platform's file has no call for it.
+            Conflict: the platform's file has no call for this query.
             PlatformRefused, PlatformBusy, ServerError, Cancelled: see `Platform`.
         """
         call = self._needed("line_by_iccid", self._calls.line_by_iccid)
@@ -148,7 +148,7 @@ class DeclaredPlatform:
         """Return the lines to which the owner has given a tag; an entry must report the tag itself.
 
         Raises:
-            Conflict: the platform's file has no call for it.
+            Conflict: the platform's file has no call for this query.
             PlatformRefused, PlatformBusy, ServerError, Cancelled: see the port.
         """
         call = self._needed("lines_by_tag", self._calls.lines_by_tag)
@@ -182,7 +182,7 @@ class DeclaredPlatform:
         """Return the available products.
 
         Raises:
-            Conflict: the platform's file has no call for it.
+            Conflict: the platform's file has no call for this query.
             PlatformRefused, PlatformBusy, ServerError, Cancelled: see `Platform`.
         """
         call = self._needed("products", self._calls.products)

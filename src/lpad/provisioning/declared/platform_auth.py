@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lpad.provisioning.http.tokens import Token, Tokens
 
 VALUES = "lpad.values"
-"""The key in an httpx request's `extensions` for the values of its placeholders."""
+"""The key in an httpx request's `extensions` for the values of the placeholders in the request."""
 _LONGEST_LIFE = 10 * 365 * 86400
 
 

@@ -153,7 +153,7 @@ def server_of(url: str) -> ServerAddress:
     """Return the server in an address.
 
     Raises:
-        InvalidSettings: it is not https, or names no server.
+        InvalidSettings: the address is not https, or names no server.
     """
     unusable = f"'{_shown(url)}' is not the address of a platform"
     try:

@@ -141,7 +141,7 @@ class TimedStream(httpcore.NetworkStream):
 
         Raises:
             ServerUnreachable: the deadline passed, the server was silent, or the connection broke.
-            ServerMalformed: the head of its answer is invalid or endless.
+            ServerMalformed: the head of the server's answer is invalid or endless.
             Cancelled: another thread ends the wait.
         """
         try:

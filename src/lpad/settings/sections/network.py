@@ -40,7 +40,7 @@ class PatternSection(Section, frozen=True):
         """Return the settings for matching profiles.
 
         Raises:
-            InvalidValue: they contradict each other.
+            InvalidValue: the settings contradict each other.
         """
         return msgspec.convert(self, NetworkSettings, from_attributes=True)
 

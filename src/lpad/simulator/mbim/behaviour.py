@@ -30,12 +30,12 @@ class MbimHabits:
     hides_isdr: bool = False
     """Whether every SELECT fails until the card has started with the capability of a device with an LPA."""
     channels: int = 19
-    """The number of channels that it opens at most; one more fails with NoLogicalChannels."""
+    """The number of channels that the modem opens at most; one more fails with NoLogicalChannels."""
     leaked_channels: int = 0
     """Channels of the group `leaked_group` that an earlier host has left open at the start."""
     leaked_group: int = 0
     indication_delay: float | None = 0.0
-    """Seconds from an event to its indication; None: it sends no indications."""
+    """Seconds from an event to its indication; None: the modem sends no indications."""
     lte_attach: bool = False
     """Whether the modem stores settings of its initial bearer, and opens sessions in addition."""
     lte_attach_fixed: bool = False
@@ -52,6 +52,7 @@ class MbimHabits:
     registration: bool = True
     """Whether the modem answers REGISTER_STATE; otherwise the answer is NoDeviceSupport."""
     forgets_open: int | None = None
-    """The number of commands after which it restarts unannounced and answers NotOpened; None: never."""
+    """The number of commands after which the modem restarts unannounced and answers NotOpened; None:
+    never."""
     lost_transaction: int | None = None
     """The number of commands after which the answer to one is never sent, once; None: none is lost."""

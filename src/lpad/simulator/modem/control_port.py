@@ -75,7 +75,7 @@ class Fault(Generic[_M]):
     executed: bool = True
     """Whether the message is processed."""
     lost: bool = False
-    """Whether its answer is never sent."""
+    """Whether the answer to the message is never sent."""
     delay: float = 0.0
     """Seconds by which the answer is delayed."""
     before: bytes = b""

@@ -41,7 +41,7 @@ class LongLines(StrEnum):
     REFUSED = "refused"
     """ERROR."""
     LOST = "lost"
-    """The modem neither carries it out nor answers."""
+    """The modem neither carries out such a command nor answers."""
     CUT = "cut"
     """An APDU silently loses its end; the modem corrects its length."""
     HANGS = "hangs"
@@ -52,7 +52,7 @@ class Notices(IntEnum):
     """The weakest action after which the modem reads a new ICCID."""
 
     AT_ONCE = 0
-    """Nothing: it reads the card each time."""
+    """No action is needed: the modem reads the card each time."""
     REFRESH = 1
     SIM_POWER_CYCLE = 2
     """AT#SIMDET=0 and =2, as in Telit's modems."""
@@ -93,7 +93,7 @@ class ModemPersonality:
     loses_above: int | None = None
     """The speed above which only the first characters of a line arrive; None: all arrive at each speed."""
     buffer: int = 64
-    """The number of characters that arrive then."""
+    """The number of characters that arrive at such a speed."""
     keeps_line_rate: bool = False
     """Whether a speed that +IPR has set outlasts a loss of power and a reset."""
 
@@ -107,7 +107,7 @@ class ModemPersonality:
     csim_least: int = 0
     """The number of characters in an APDU below which +CSIM and +CGLA answer `csim_refusal`."""
     csim_most: int | None = None
-    """The number of characters above which they answer it; None: no limit."""
+    """The number of characters above which +CSIM and +CGLA answer `csim_refusal`; None: no limit."""
     csim_refusal: int | None = 3
     """The error to an APDU that is too short or too long; None: plain ERROR."""
     test_forms: bool = True

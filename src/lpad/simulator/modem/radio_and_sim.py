@@ -41,7 +41,7 @@ class RadioAndSim:
         self._function = 1
         self._sim_power = True
         self.restarts = 0
-        """The number of restarts of its card."""
+        """The number of times that the modem has restarted its card."""
 
     @property
     def on(self) -> bool:

@@ -119,7 +119,7 @@ def read_certificate(der: bytes) -> x509.Certificate:
     the middle of a check.
 
     Raises:
-        MalformedError: the bytes are not an X.509 certificate, or it has an unknown algorithm or no EC key.
+        MalformedError: the bytes are not an X.509 certificate, or have an unknown algorithm or no EC key.
     """
     try:
         certificate = x509.load_der_x509_certificate(der)

@@ -115,7 +115,7 @@ class Bsp:
         """Return the content of one whole TLV; the MAC is verified before decryption.
 
         Raises:
-            BspStructureError: another tag, too long, or too short for its MAC.
+            BspStructureError: the TLV has another tag, is too long, or is too short for its MAC.
             BspSecurityError: wrong MAC or padding.
         """
         try:

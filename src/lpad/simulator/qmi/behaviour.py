@@ -14,7 +14,7 @@ class QmiHabits:
     leaked_clients: int = 0
     """Clients of each service that an earlier host has left at the start."""
     channels: int = 19
-    """The number of channels that it opens at most; one more fails with InsufficientResources."""
+    """The number of channels that the modem opens at most; one more fails with InsufficientResources."""
     leaked_channels: int = 0
     """Channels that an earlier host has left open at the start."""
     builds_class: bool = True
@@ -32,7 +32,7 @@ class QmiHabits:
     loses_piece: bool = False
     """Whether the last piece never comes."""
     indication_delay: float | None = 0.0
-    """Seconds from an event to its indication; None: it sends no indications of events."""
+    """Seconds from an event to its indication; None: the modem sends no indications of events."""
     announces_reset: bool = True
     """Whether the modem sends Sync after a reset."""
     refresh_patience: float = 3.0
@@ -57,6 +57,6 @@ class QmiHabits:
     reset_needs_offline: bool = False
     """Whether a reset fails with IncompatibleState unless the modem is offline."""
     resets_after: int | None = None
-    """The number of messages after which it restarts unannounced, once; None: never."""
+    """The number of messages after which the modem restarts unannounced, once; None: never."""
     lost_transaction: int | None = None
     """The number of messages after which the answer to one is never sent, once; None: none is lost."""

@@ -46,7 +46,7 @@ class DataCall:
     handle: int
     bearer: Context
     attempt: int
-    """The attach with which it ends."""
+    """The attach with which the session ends."""
 
 
 class DataCalls:
@@ -97,7 +97,7 @@ class DataCalls:
         del self.of_clients[client]
 
     def status(self, client: int, family: int) -> Body:
-        """Return the state of the client's session, or of any with its version of IP."""
+        """Return the state of the client's session, or of any session with the client's version of IP."""
         connected = self._kind(client, family) is not None
         return data_session.PacketServiceStatus(
             status=ConnectionStatus.CONNECTED if connected else ConnectionStatus.DISCONNECTED
@@ -122,7 +122,7 @@ class DataCalls:
         self.of_clients.pop(client, None)
 
     def forget_all(self) -> None:
-        """End all of them: the modem has restarted."""
+        """End all sessions, because the modem has restarted."""
         self.of_clients.clear()
 
     def ended(self) -> list[tuple[int, Body]]:

@@ -46,7 +46,7 @@ def test_by_default_everything_may_be_switched_and_nothing_fails_over(tmp_path: 
 
 
 def test_the_failover_order_is_read(tmp_path: Path) -> None:
-    """The order is read, with its health rules."""
+    """The failover order is read, with the health rule of each profile."""
     failover = read(tmp_path, f"failover: {{{ORDER}, within: 60, cooldown: 120}}").failover
     assert failover is not None
     assert [rule.iccid for rule in failover.rules] == [FIRST, SECOND]

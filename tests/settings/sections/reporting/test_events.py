@@ -21,7 +21,7 @@ def read(folder: Path, text: str) -> SettingsFile:
 
 @pytest.mark.parametrize("name", ["gateway-17", "urn:example:gw:17", "https://example.com/gw/17", "a"])
 def test_names_that_can_be_a_source(tmp_path: Path, name: str) -> None:
-    """Each kind of URI reference is accepted."""
+    """A device name may be any kind of URI reference."""
     assert read(tmp_path, f"events: {{device: '{name}'}}").settings.events.device == name
 
 

@@ -30,7 +30,7 @@ def read(folder: Path, name: str, section: str) -> SettingsFile:
     ],
 )
 def test_valid_endpoints_are_accepted(tmp_path: Path, section: str) -> None:
-    """Accepted are https, or http on this device; any number of patterns; keys by file."""
+    """Endpoints may have https, or http on this device, any number of patterns, and keys in files."""
     assert list(read(tmp_path, "backend", section).settings.webhooks) == ["backend"]
 
 

@@ -126,7 +126,7 @@ def test_a_notification_is_signed_with_the_key_of_its_ci(lpa: SmallLpa, pki: Pki
 
 
 def test_lists_and_retrievals_are_filtered(lpa: SmallLpa, server: SmallServer) -> None:
-    """Lists are filtered by events, retrieval by events or by number."""
+    """The card filters its list by events, and retrieval by events or by number."""
     install(lpa, server, ICCID, **TELL_ALL)
     lpa.enable(bytes(ICCID))
     iccid = bytes(ICCID)
@@ -167,7 +167,7 @@ def test_a_removed_notification_is_deleted_permanently(lpa: SmallLpa, server: Sm
 
 
 def test_numbers_of_more_than_two_bytes_are_kept(make_card: MakeCard, server: SmallServer) -> None:
-    """Numbers may need more than one or two bytes."""
+    """The card keeps notifications whose numbers need more than two bytes."""
     for folder, number in (("a", 127), ("b", 128), ("c", 32768), ("d", 2**31 - 1)):
         lpa = SmallLpa(make_card(folder, first_notification=number))
         install(lpa, server, ICCID, **TELL_ALL)

@@ -29,7 +29,7 @@ def test_a_set_of_bits_is_read_back(bits: frozenset[int]) -> None:
 
 
 def test_bits_of_nothing() -> None:
-    """A missing string, and untrimmed strings, are understood."""
+    """The card reads a rule's bit strings if they are missing or untrimmed."""
     assert bits_of(None) == frozenset()
     assert bits_of((b"\x80\x00", 16)) == {0}
 

@@ -189,7 +189,7 @@ def test_switch_with_refresh(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_switch_by_reset(lpa: SmallLpa, pki: Pki) -> None:
-    """A terminal that resets the card instead of a response has refreshed it."""
+    """A terminal that resets the card, and sends no TERMINAL RESPONSE, has carried out the REFRESH."""
     a = install(lpa, pki, A)
     assert lpa.enable(a, refresh=True) == 0
     lpa.card.reset()

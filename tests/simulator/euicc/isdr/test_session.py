@@ -193,7 +193,7 @@ def test_a_download_can_be_prepared_again(lpa: SmallLpa, server: SmallServer) ->
 
 
 def test_prepare_without_session(lpa: SmallLpa, server: SmallServer) -> None:
-    """Nothing is prepared without an authenticated server."""
+    """Without an authenticated server, the card prepares no download."""
     assert server.prepare(lpa) == (
         "downloadResponseError",
         {"transactionId": server.transaction_id, "downloadErrorCode": 4},

@@ -151,12 +151,12 @@ def test_wrong_block_number(lpa: SmallLpa) -> None:
 
 @pytest.mark.parametrize("p1", ["00", "80", "90", "12", "93"])
 def test_wrong_kind_of_block(lpa: SmallLpa, p1: str) -> None:
-    """P1 of a block must be 11 or 91."""
+    """A block whose P1 is neither 11 nor 91 is refused."""
     assert status(lpa.card, f"81E2{p1}0006BF3E035C015A") == "6a86"
 
 
 def test_an_empty_block_is_refused(lpa: SmallLpa) -> None:
-    """A block carries one byte at least."""
+    """A block without data is refused."""
     assert status(lpa.card, "81E2910000") == "6700"
 
 

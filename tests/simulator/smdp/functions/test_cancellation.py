@@ -59,7 +59,7 @@ def test_nothing_to_cancel_before_the_card_is_known(visit: Visit) -> None:
 
 
 def test_cancellation_must_be_signed_by_the_card(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """Another signature leads to 8.1/6.1; the session continues."""
+    """A cancellation with another signature is refused with 8.1/6.1, and the session continues."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_metadata(order.matching_id)
     right = visit.card.credential

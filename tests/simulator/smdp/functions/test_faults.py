@@ -18,7 +18,7 @@ def test_faults_wait_for_their_function() -> None:
 
 
 def test_counted_faults_come_one_after_the_other() -> None:
-    """The second fault waits until the first has affected all its requests."""
+    """If two faults are counted, the second waits until the first has affected all its requests."""
     plan = FaultPlan(
         (
             Fault(kind=FaultKind.HTTP_STATUS, value=503, times=2),

@@ -40,7 +40,7 @@ def test_notification_with_an_odd_iccid(visit: Visit, iccid: bytes) -> None:
 
 
 def test_notification_with_a_wrong_signature_is_noted_as_such(visit: Visit, pki: Pki) -> None:
-    """The answer is 204 in this case, too, because otherwise the card's copy would stay forever."""
+    """A wrong signature is noted; the answer is 204, too, because otherwise the card would keep its copy."""
     right = visit.card.credential
     other = make_euicc(pki.eum[Curve.NIST], visit.card.eid)
     visit.card.credential = Credential(right.certificate, other.key)

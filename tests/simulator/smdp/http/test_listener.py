@@ -89,7 +89,7 @@ def test_empty_answer_has_a_type_too(visit: Visit) -> None:
 
 
 def test_client_without_the_version_header_is_served(connection: Connection) -> None:
-    """The server then reports its own version."""
+    """To a client without the version header, the server reports its own version."""
     response = connection.post("cancelSession", b"{}", **{"X-Admin-Protocol": ""})
     response.read()
     assert response.headers["X-Admin-Protocol"].startswith("gsma/rsp/v2.")
@@ -127,7 +127,7 @@ def test_oversized_request_is_refused(connection: Connection) -> None:
 
 
 def test_chunked_request_is_read(visit: Visit, card: TestCard) -> None:
-    """Chunks are read, because some HTTP libraries send no length."""
+    """A request in chunks is read, because some HTTP libraries send no length."""
     fields = {"smdpAddress": visit.smdp.address, "euiccChallenge": "AA==", "euiccInfo1": "AA=="}
     body = json.dumps(fields).encode()
     visit.connection.post("cancelSession", b"{}").read()
@@ -161,7 +161,7 @@ def test_parallel_connections_are_served(smdp: SmDp, pki: Pki) -> None:
 
 
 def test_stop_cuts_connections_and_ends_all_threads(pki: Pki, tmp_path: Path) -> None:
-    """After stop nothing of a server is left, even with clients connected; its port is free again."""
+    """After its stop a server leaves nothing behind, even with clients connected; its port is free again."""
     before = threading.active_count()
     server = SmDp(tmp_path / "smdp", pki=pki)
     server.start()

@@ -111,7 +111,7 @@ def test_order_by_eid_is_found_by_that_card_only(orders: Orders, profile: bytes)
 
 
 def test_unknown_order_is_not_found(orders: Orders) -> None:
-    """Orders can be changed only by an existing id."""
+    """A change of an order that does not exist is refused."""
     with pytest.raises(NotFound):
         orders.change("nothing", attempts=1)
 
@@ -133,7 +133,7 @@ def test_operator_is_coded_as_networks_do(digits: str, coded: str) -> None:
 
 @pytest.mark.parametrize("digits", ["2620", "2620123", "26x01"])
 def test_operator_of_another_length_is_refused(digits: str) -> None:
-    """Only five or six digits are accepted."""
+    """An operator's number has five or six digits; any other length is refused."""
     with pytest.raises(InvalidValue):
         Owner(digits)
 

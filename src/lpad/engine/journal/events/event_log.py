@@ -177,7 +177,7 @@ class EventLog:
         """Return one event; None if the outbox no longer has it.
 
         Raises:
-            JournalUnavailable: it cannot be read.
+            JournalUnavailable: the journal cannot be read.
         """
         found = self.after(sequence - 1, limit=1)
         return found[0] if found and found[0].sequence == sequence else None

@@ -178,7 +178,7 @@ def check_unlocked(handle: int, path: Path) -> None:
     """Check that no other process has the file open, which may be writing.
 
     Raises:
-        JournalUnavailable: another process has it open.
+        JournalUnavailable: another process has the file open.
     """
     kind = struct.unpack("hhqqi", fcntl.fcntl(handle, fcntl.F_GETLK, _LOCKED_BYTES))[0]
     if kind != fcntl.F_UNLCK:
@@ -190,7 +190,7 @@ def alone(path: Path) -> Iterator[None]:
     """Prevent a second lpad from repairing the same journal at the same time.
 
     Raises:
-        JournalUnavailable: another one is repairing it.
+        JournalUnavailable: another lpad is repairing the journal.
         OSError: the folder cannot be opened.
     """
     handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

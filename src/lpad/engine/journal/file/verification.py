@@ -52,7 +52,7 @@ def examine_version(db: sqlite3.Connection) -> int:
     """Return the version of a file, if this lpad can read it.
 
     Raises:
-        NewerError: a later lpad wrote it.
+        NewerError: a later lpad wrote the file.
         DamagedError: the number is wrong, or the file lacks tables of its version.
     """
     version, noted = version_of(db), noted_version(db)

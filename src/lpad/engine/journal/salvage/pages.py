@@ -88,7 +88,7 @@ def _opened(path: Path) -> int | None:
     """Open a file for reading; None if it is missing, or is a folder, a pipe, a socket or a device.
 
     Raises:
-        OSError: it exists but cannot be opened.
+        OSError: the file exists but cannot be opened.
     """
     try:
         return open_regular(path)

@@ -14,9 +14,9 @@ class Oddity(msgspec.Struct, kw_only=True):
     iccid: bytes | None = None
     """The ICCID in the list, by which the profile is found; None: the right one."""
     without: tuple[int, ...] = ()
-    """Tags that are missing from its entry."""
+    """The tags that the profile's entry in the list lacks."""
     tail: bytes = b""
-    """Bytes after the last element of its entry."""
+    """The bytes after the last element of the profile's entry."""
 
 
 class StoredProfile(msgspec.Struct, kw_only=True):

@@ -37,7 +37,7 @@ def requested_tags(tag_list: bytes) -> tuple[int, ...]:
     """Split a tag list (5C), which is a plain sequence of tags.
 
     Raises:
-        MalformedError: it ends inside a tag, or is empty.
+        MalformedError: the tag list ends inside a tag, or is empty.
     """
     tags = []
     rest = tag_list
