@@ -127,7 +127,8 @@ def test_a_pool_without_codes(stage: Stage, options: tuple[str, ...], status: in
 def test_a_place_that_is_not_there(stage: Stage) -> None:
     """If a place is absent, its other cases are skipped with that reason, and the other place continues."""
     nowhere = str(stage.folder / "nowhere")
-    run = Run(bench_with(stage, "nowhere", port=nowhere), "-k", "test_identity")
+    power = yaml.safe_load(stage.bench.read_text())["places"][PLACE]["power"] | {"up_within": 1.0}
+    run = Run(bench_with(stage, "nowhere", port=nowhere, power=power), "-k", "test_identity")
     assert run.end() == 1
     findings = {
         name: msgspec.json.decode((run.folder / name / "findings.json").read_bytes(), type=PlaceFindings)

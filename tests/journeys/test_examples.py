@@ -46,7 +46,9 @@ def in_node(_folder: Path) -> list[str]:
 
 def in_go(folder: Path) -> list[str]:
     program = folder / "download"
-    environment = os.environ | {"GOCACHE": str(folder / "cache"), "GOFLAGS": "-mod=mod", "CGO_ENABLED": "0"}
+    # next to the folders of other tests, so that each process of the suite compiles the library once
+    cache = str(folder.parent / "go-cache")
+    environment = os.environ | {"GOCACHE": cache, "GOFLAGS": "-mod=mod", "CGO_ENABLED": "0"}
     source = EXAMPLES / "download.go"
     subprocess.run(["go", "vet", str(source)], check=True, env=environment)
     subprocess.run(["go", "build", "-o", str(program), str(source)], check=True, env=environment)
