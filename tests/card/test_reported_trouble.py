@@ -290,7 +290,7 @@ def test_an_18_digit_iccid_has_10_bytes() -> None:
 
 @pytest.mark.parametrize("told", ["8904903200123456789F", "8904903200123456789f", "8904 9032 0012 3456 789"])
 def test_an_iccid_with_its_padding_is_the_same_iccid(told: str) -> None:
-    """Modems report the F at the end (openpilot#38021, sigmo fc00eaf)."""
+    """An ICCID that a modem reports with the F at its end is read (openpilot#38021, sigmo fc00eaf)."""
     assert Iccid.parse(told) == Iccid.parse("8904903200123456789")
 
 

@@ -86,7 +86,7 @@ def test_a_time_from_now_on(folder: Path, given: str, seconds: int) -> None:
 
 
 def test_an_order_ends_at_a_date(folder: Path) -> None:
-    """An order ends at a date; without a zone it is this machine's."""
+    """An order ends at the given date, which is in this machine's time zone if it names none."""
     assert order(folder, "--expires", "2030-01-31T12:00+00:00")[0].expires == datetime(
         2030, 1, 31, 12, tzinfo=UTC
     )

@@ -272,5 +272,5 @@ def test_the_documentation_has_the_table() -> None:
     [("x" * 80, "x" * 80), ("x" * 81, "x" * 80 + "…"), ("a\nb\x1b[0m", "a?b?[0m"), ("", "")],
 )
 def test_a_servers_text_is_shortened_and_printable(said: str, shown: str) -> None:
-    """The text has at most 80 characters, without control characters for a terminal."""
+    """A server's text is shortened to 80 characters, without control characters for a terminal."""
     assert _shown(said) == shown

@@ -142,7 +142,7 @@ class Container:
         Args:
             command: the program and its arguments.
             user: the user that starts it; None: root.
-            check: whether it must end as said by `code`.
+            check: whether the command must end with the status `code`.
             code: how it must end.
         """
         with self.popen(*command, user=user) as process:

@@ -52,7 +52,7 @@ class AsyncClient:
         """Prepare; the connection is made with the first request.
 
         Args:
-            socket: path of its Unix socket.
+            socket: the path of the daemon's Unix socket.
         """
         self.socket = socket
         self._connection = AsyncConnection(socket)
@@ -152,7 +152,7 @@ class AsyncClient:
         """Return the daemon's stored changes, newest first.
 
         Args:
-            euicc: only this card's.
+            euicc: return only entries of this card.
             limit: the maximum number of changes to return, up to 1,000; None: all.
             before: only changes with lower numbers: `next` of the page before.
         """
@@ -193,7 +193,7 @@ class AsyncClient:
             enable: enable the profile afterwards.
             guard: conditions of that switch, as for `enable`; None: no guard, not even the default one.
             within: seconds in which the conditions must be met.
-            when_online: wait for a network until it is cancelled, even across restarts.
+            when_online: wait for a network until the change is cancelled, even across restarts.
             retry_for: seconds for which temporary failures are retried; None: the daemon's setting.
             network: the profile's network settings, by the names of `set_network`; None: as configured.
             key: an idempotency key: the same request with the same key is carried out once. None: a new key.
@@ -234,7 +234,7 @@ class AsyncClient:
 
         Args:
             euicc: the card.
-            platform: its name in the settings; None: the only one.
+            platform: the platform's name in the settings; None: the only one.
             product: the product to order; None: the one in the settings.
             options: further values that the platform's calls need.
             enable: enable the profile afterwards.
@@ -336,7 +336,7 @@ class AsyncClient:
             euicc: the card.
             iccid: the profile, by its ICCID or the AID of its security domain.
             action: show, activate, suspend or retire; a retired line cannot be used again.
-            accept_offline: suspend or retire it even if the device loses its connection.
+            accept_offline: suspend or retire the line even if the device loses its connection.
             wait: seconds to wait for the end.
         """
         body: dict[str, Any] = {"action": action}
@@ -509,8 +509,8 @@ class AsyncClient:
         """Listen to the daemon until it stops.
 
         Args:
-            change: only this change's events.
-            euicc: only this card's events.
+            change: return only this change's events.
+            euicc: return only this card's events.
             after: the ID of the last event seen.
         """
         query = {"change": change, "euicc": euicc, "after": after}
@@ -531,8 +531,8 @@ class AsyncClient:
         follow; `lost` has the `count` of events that the outbox no longer has.
 
         Args:
-            change: only this change's events.
-            euicc: only this card's events.
+            change: return only this change's events.
+            euicc: return only this card's events.
             after: the number of the last event seen, even before a restart; None: only new ones.
             listener: a name under which the daemon remembers what this program has acknowledged. Until then,
                 events count as awaited. With a name, `after` acknowledges the events up to this number, and

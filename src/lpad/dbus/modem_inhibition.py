@@ -43,7 +43,7 @@ def inhibit(bus: Bus, modem: str, uid: str, *, deadline: Deadline) -> None:
     A ModemManager that is busy nevertheless is asked again for up to 10 s.
 
     Args:
-        bus: the inhibition lasts as long as this connection.
+        bus: the connection to the bus; the inhibition lasts as long as it does.
         modem: path of the modem's object.
         uid: ModemManager's name of the device.
 
@@ -82,7 +82,7 @@ def inhibition(uid: str, *, on: bool = True) -> Call:
 
     Args:
         uid: ModemManager's name of the device.
-        on: false: lift it.
+        on: whether to begin the inhibition; false: lift it.
     """
     return Call(
         to=MODEM_MANAGER,

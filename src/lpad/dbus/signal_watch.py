@@ -35,7 +35,7 @@ class SignalWatch:
 
         Args:
             rules: the signals.
-            hear: gets each of them, in the connection's thread.
+            hear: gets each signal, in the connection's thread.
             lost: called in the connection's thread when the bus is lost; afterwards, `due_at` has changed.
         """
         self._rules = rules

@@ -44,7 +44,7 @@ class ServedCard:
 
         Args:
             worker: its worker.
-            outbox: delivers its notifications.
+            outbox: delivers the card's notifications.
             copies: the journal's copies of notifications.
             networks: the stored network settings.
             wishes: the wishes at platforms.

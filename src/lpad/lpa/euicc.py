@@ -256,7 +256,7 @@ class Euicc:
         """Return signed notifications, in ascending order of numbers (5.7.10).
 
         Args:
-            sequence_number: only this notification; the result is empty if the card no longer has it.
+            sequence_number: return only this notification; the result is empty if the card no longer has it.
             events: only these events; empty: all.
         """
         function = es10.RETRIEVE_NOTIFICATIONS_LIST
@@ -322,7 +322,7 @@ class Euicc:
         """Enable a profile; the previous one is disabled (5.7.16).
 
         Args:
-            target: its ICCID or the AID of its security domain.
+            target: the profile's ICCID or the AID of its security domain.
             refresh: have the card ask the modem for a REFRESH. Without it, the switch is immediate and lpad
                 must inform the modem.
         """

@@ -43,7 +43,7 @@ class Service:
 
         Args:
             settings: the settings file as it was read.
-            folder: the folder at which relative paths in them begin.
+            folder: the folder at which relative paths in the settings begin.
 
         Raises:
             InvalidSettings: a file in the settings cannot be used.

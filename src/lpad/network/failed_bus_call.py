@@ -23,7 +23,7 @@ def failed_question(error: BusError, *, attempted: str, program: str, action: st
         attempted: the attempted action, as in "cannot ATTEMPTED: …".
         program: the name of the called program.
         action: the polkit action that lpad's user needs for this.
-        layer: the layer that needs it.
+        layer: the layer that needs the called program.
     """
     if isinstance(error, BusUnreachable):
         told = f"cannot {attempted}: {error}"

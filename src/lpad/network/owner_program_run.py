@@ -69,7 +69,7 @@ def run_program(
     """Run a program to its end, or to its limit: then its process group is killed.
 
     Args:
-        environment: its variables, in addition to PATH; nothing is inherited.
+        environment: the program's variables, in addition to PATH; nothing is inherited.
         password: passed in a file in memory, which LPAD_PASSWORD_FILE names; empty: there is none.
         limit: seconds.
         client: the descriptor of the requester, whose disappearance kills the program. None: no check.

@@ -137,7 +137,7 @@ class Capabilities(Frozen, kw_only=True):
     """The capabilities of a platform.
 
     Attributes:
-        orders: whether it reserves profiles; otherwise it only knows lines.
+        orders: whether the platform reserves profiles; otherwise it only knows lines.
         binds: whether a reservation is for one EID, so that a code with an empty matching ID is whole.
         finds: the keys by which a reservation is found.
         repeats: whether an order with a known reference is the same order (an idempotency key).

@@ -84,7 +84,7 @@ class Es9Plus:
         """Prepare for a server; no connection is made yet.
 
         Args:
-            trust: the anchors that its certificate is verified against.
+            trust: the anchors against which the server's certificate is verified.
             route: how servers are reached; None: directly.
             card: the card whose CIs may confirm the server if the anchors do not.
             protocol_version: sent in X-Admin-Protocol; servers accept any 2.x.

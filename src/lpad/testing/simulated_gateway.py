@@ -172,7 +172,7 @@ class Gateway:
         """Order a profile, download it and return its ICCID.
 
         Args:
-            enable: whether to enable it afterwards.
+            enable: whether to enable the profile after the download.
             details: as for `order_profile`.
         """
         result = self.download(self.order_profile(**details), enable=enable).check().result

@@ -1,4 +1,4 @@
-"""The event stream, and stopping while a client listens."""
+"""The event stream, and a stop of the daemon while a client listens."""
 
 from __future__ import annotations
 

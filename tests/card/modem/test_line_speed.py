@@ -410,7 +410,7 @@ def test_a_modem_that_takes_any_speed_and_misses_the_first_commands(tmp_path: Pa
 def test_a_slow_modem_works_with_the_setting_as_without(
     tmp_path: Path, *, fast: int | None, killed: bool
 ) -> None:
-    """A modem may take as long for its answer as for any command, with the setting or a note, too."""
+    """A faster line, set or noted, does not shorten the time that a modem may take for an answer."""
     with bench(answer_delay=1.5) as modem:
         if killed:
             (tmp_path / "modem.speed").write_text(json.dumps({"fast": FAST, "former": USUAL}))

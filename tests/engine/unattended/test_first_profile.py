@@ -58,7 +58,7 @@ def test_an_empty_card_gets_its_profile(lab: Lab) -> None:
 
 
 def test_by_default_no_first_profile_is_requested(lab: Lab) -> None:
-    """Without the setting an empty card stays empty."""
+    """Without `provision: on_empty`, an empty card stays empty."""
     offer(lab)
     lab.start(replace(empty(lab), provisioning=NO_PROVISIONING))
     assert lab.carry_out(Kind.REFRESH).state is State.DONE

@@ -82,7 +82,7 @@ class AtLink:
         """Use a modem; nothing is sent before the first channel is opened or the IMEI is read.
 
         Args:
-            modem: used by this link alone; closed with it.
+            modem: the modem, which only this link uses, and which is closed with the link.
             name: name of the port, for the log.
             memory: the remembered modems.
             overrides: the settings' quirks, which take precedence over those of the modem's family; see
@@ -388,7 +388,7 @@ def open_at_link(
         speed: raises the line's speed while the port is open; None: it stays as it is.
         memory: the modems remembered across restarts; None: none.
         overrides: the settings' quirks; see `Quirks.merged`.
-        open_line: opens the port; a special one borrows it first.
+        open_line: opens the port; another function may borrow it first.
 
     Raises:
         InvalidValue: the overrides name an unknown quirk or a value out of range.

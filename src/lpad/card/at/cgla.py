@@ -48,7 +48,7 @@ class AtCglaLink:
         """Use a modem's +CCHO, +CGLA and +CCHC.
 
         Args:
-            modem: used by this link alone; closed with it.
+            modem: the modem, which only this link uses, and which is closed with the link.
             channel_in_class: whether the class byte contains the channel. By TS 27.007 it must not, because
                 the modem inserts the channel; but some modems pass the class byte on unchanged.
             name: prefix of each line of the APDU trace, such as the port.

@@ -37,7 +37,7 @@ def csim_link(
     """Return the link through a modem's +CSIM; the card's basic channel is left to the modem.
 
     Args:
-        modem: used by this link alone; closed with it.
+        modem: the modem, which only this link uses, and which is closed with the link.
         name: prefix of each line of the APDU trace, such as the port.
         terminal_capability: value for cards that require TERMINAL CAPABILITY first, see `RawLink`.
     """

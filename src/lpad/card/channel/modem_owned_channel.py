@@ -36,7 +36,7 @@ class ModemOwnedChannel:
         Args:
             card: passes APDUs to the channel.
             number: the channel's number on the card, for the log.
-            close: has the modem close it.
+            close: has the modem close the channel.
             unknown: returns whether a refusal means that the modem does not know the channel, because it was
                 lost.
         """

@@ -41,7 +41,7 @@ class Isdr:
         """Use a channel on which the ISD-R is selected.
 
         Args:
-            channel: open; the caller closes it.
+            channel: the open channel, which the caller closes.
             block_size: bytes in one STORE DATA block, 1 to 255.
         """
         self._channel = channel

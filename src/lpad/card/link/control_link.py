@@ -58,7 +58,7 @@ class ControlLink(ABC, Generic[_M]):
         """Use a modem; nothing is sent before the first channel is opened or the IMEI is read.
 
         Args:
-            modem: used by this link alone; closed with it.
+            modem: the modem, which only this link uses, and which is closed with the link.
             name: name of the port, for the log.
             ladder: the steps that make a modem of this kind notice another profile.
             memory: the remembered modems.

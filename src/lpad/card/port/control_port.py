@@ -49,10 +49,10 @@ class ControlPort:
         """Take over a descriptor, which does not block.
 
         Args:
-            fd: closed with this object.
+            fd: the open descriptor, which is closed with this object.
             name: the port's name in errors.
-            proxy: the name of the proxy to which it leads, which first needs the name of the device; None: it
-                leads to the modem.
+            proxy: the name of the proxy to which the descriptor leads, and which first needs the name of the
+                device; None: it leads to the modem.
         """
         self._fd = fd
         self.name = name

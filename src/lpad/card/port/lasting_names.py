@@ -77,7 +77,7 @@ class PortNames:
 
         Args:
             open_port: opens the port with a given name.
-            deadline: for asking the modem for its IMEI.
+            deadline: the limit for the query of the modem's IMEI.
 
         Raises:
             CardError: no name leads to a modem.

@@ -81,7 +81,7 @@ class Session(Struct):
 
         Args:
             ask: requests the change, with or without accepting that the device goes offline.
-            accept_offline: whether the command line accepts it.
+            accept_offline: whether the command line accepts that the device loses its connection.
         """
         try:
             return ask(accept_offline)

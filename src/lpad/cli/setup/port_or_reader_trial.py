@@ -114,9 +114,9 @@ def try_port(
 
     Args:
         port: the port, which must be free.
-        name: its name in the report.
+        name: the name of the port or reader in the report.
         aids: AIDs of the ISD-R to try first.
-        deadline: for all of it.
+        deadline: the limit for the whole trial.
         read: called with the open link and the report if the card could be used; a CardError ends it.
     """
     links: list[Link] = []

@@ -49,7 +49,7 @@ def with_cards(path: Path, cards: Sequence[NewCard], ports: Mapping[str, Sequenc
     """Return the text of a settings file with cards added, and with more ports of its cards.
 
     Args:
-        path: the file; it need not exist.
+        path: the file, which need not exist.
         cards: the cards to add, with names that the file does not have.
         ports: the additional `fallback_ports` of cards that are already in the file.
 

@@ -37,8 +37,8 @@ def served(server: Server, *, bind: str, port: int) -> Iterator[None]:
 
     Args:
         server: the server.
-        bind: its IPv4 address.
-        port: its TCP port; 0: a free one.
+        bind: the IPv4 address at which the server listens.
+        port: the TCP port at which the server listens; 0: a free one.
 
     Raises:
         InvalidValue: this user may not listen on the port.

@@ -25,7 +25,7 @@ def webhook_endpoints(file: SettingsFile, *, route: Route) -> list[Endpoint]:
 
     Args:
         file: the settings.
-        route: how servers are reached; one on this device is reached directly.
+        route: the way to servers, except to an endpoint on this device, which is reached directly.
 
     Raises:
         InvalidSettings: a key or a certificate cannot be read, or others can read a key.

@@ -57,19 +57,19 @@ class KnownEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One event.
 
     Attributes:
-        server: the SM-DP+ that it leads to.
-        event_id: its ID, the matching ID there.
-        listed_by: the SM-DS that listed it last.
+        server: the SM-DP+ that the event leads to.
+        event_id: the event's ID, which is the matching ID at `server`.
+        listed_by: the SM-DS that listed the event last.
         state: see above.
-        discovery: the change that wants it; the first event of one that installs is enabled.
-        confirm: whether a local program has to confirm its profile.
-        change: the last download of it.
+        discovery: the change that wants the event; the first profile that a discovery installs is enabled.
+        confirm: whether a local program has to confirm the event's profile.
+        change: the last download of the event's profile.
         attempts: failed downloads.
         next_at: when a failed one may be tried again.
-        seen: when it was listed last.
+        seen: the time at which the event was listed last.
         iccid: the profile that the download installed.
         enabled: whether that profile was enabled.
-        why: why it failed or is forbidden, as a sentence.
+        why: the reason why the event failed or is forbidden, as a sentence.
     """
 
     server: str

@@ -151,8 +151,8 @@ class Changes:
 
         Args:
             notes: notes for settling, added to the existing ones.
-            secrets: secrets for carrying it out, replacing those of the same names.
-            happenings: the events that follow from it, in the same transaction.
+            secrets: secrets for carrying out the change, which replace those of the same names.
+            happenings: the events that follow from the record, stored in the same transaction.
         """
         secret = change.state.ended and self._has_secrets(change.id)
         try:

@@ -214,9 +214,9 @@ class Notifications:
             next_attempt_at: when the next attempt is due, also for the notifications in `postponed`.
             answered_at: when the server answered with an error; None if the server was unreachable.
             refused: whether the server refused this notification; later notifications are still sent.
-            set_aside: whether lpad no longer tries to deliver it.
+            set_aside: whether lpad no longer tries to deliver the notification.
             postponed: the later notifications of the queue.
-            happenings: the events that follow from it.
+            happenings: the events that follow from this report.
         """
         stage = Stage.REFUSED if set_aside else Stage.PENDING
         with self._events.writing(happenings) as db:
@@ -244,8 +244,8 @@ class Notifications:
 
         Args:
             at: the moment, in seconds on the steady clock.
-            eid: only this card's.
-            address: only for this recipient.
+            eid: return only this card's notifications.
+            address: return only notifications for this recipient.
             idle_since: only for recipients that were not tried since.
         """
         with self._database.writing() as db:

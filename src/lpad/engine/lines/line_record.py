@@ -19,7 +19,7 @@ class LineRecord(msgspec.Struct, frozen=True, kw_only=True):
         told_imei: the IMEI of another device, if an event has reported it.
         seen_at: when the platform reported this, on the steady clock; 0: never.
         due_at: when lpad asks next, on the steady clock.
-        failures: the failed attempts since then.
+        failures: the number of failed queries since `seen_at`.
         asked: the platforms that were asked.
     """
 

@@ -14,9 +14,9 @@ class ListenerRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The position of a listener, and its owner.
 
     Attributes:
-        user: the ID of the user that it belongs to.
-        position: the latest event that it has acknowledged; 0: none.
-        seen: when it was last connected, in seconds that lpad has run.
+        user: the ID of the user that the listener belongs to.
+        position: the latest event that the listener has acknowledged; 0: none.
+        seen: the time at which the listener was last connected, in seconds that lpad has run.
     """
 
     user: int

@@ -49,11 +49,11 @@ class ListenerStatus(Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: its name.
-        user: the ID of the user that it belongs to.
-        connected: whether it listens now.
-        position: the latest event that it has acknowledged.
+        user: the ID of the user that the listener belongs to.
+        connected: whether the listener listens now.
+        position: the latest event that the listener has acknowledged.
         pending: the number of later events; None: the journal cannot be read.
-        absent: the seconds that lpad has run since it last listened; 0: it listens now.
+        absent: the seconds that lpad has run since the listener last listened; 0: it listens now.
     """
 
     name: str
@@ -99,7 +99,8 @@ class Listeners:
         Args:
             name: its name.
             asker: the caller.
-            after: the last event that it has processed; this acknowledges that event and all earlier ones;
+            after: the last event that the listener has processed; this acknowledges that event and all
+            earlier ones;
             None: it continues after
                 the last acknowledged one.
 

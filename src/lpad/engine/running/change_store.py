@@ -289,8 +289,8 @@ class ChangeStore:
         """Return the stored changes, newest first.
 
         Args:
-            euicc: only this card's.
-            before: only changes older than this one.
+            euicc: return only entries of this card.
+            before: return only changes older than this one.
             limit: the maximum number of changes to return; None: all.
         """
         stored = self._journal.changes.latest(euicc=euicc, before=before, limit=limit)

@@ -76,7 +76,7 @@ class Run(RunRecord):
         Args:
             settled: the result of a change from an earlier run of the daemon that reached its goal.
             others_wait: whether other changes wait for the card; called from any thread.
-            released: whether it waits for an answer and has no session with the card.
+            released: whether the change waits for an answer and has no session with the card.
         """
         super().__init__(change, store)
         self.settled = settled
@@ -403,7 +403,8 @@ class Run(RunRecord):
 
         Args:
             sentence: the reason.
-            undo: whether to undo what it has begun elsewhere. Only a user's cancellation requests this.
+            undo: whether to undo what the change has begun elsewhere. Only a user's cancellation requests
+                this.
         """
         with self._condition:
             if self._cancelled is None:

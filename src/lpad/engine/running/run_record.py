@@ -104,7 +104,7 @@ class RunRecord:
         """Store a note that the change needs after a restart.
 
         Args:
-            needed: whether the change must not continue without it.
+            needed: whether the change must not continue without this record.
 
         Raises:
             InternalError: the record is needed, and cannot be written.

@@ -98,7 +98,7 @@ class ConditionWatch:
         Args:
             standstill: reports when lpad did not run.
             network: the steps of the profile's network settings.
-            ends_on_lock: whether it ends as soon as the SIM requires a code, which no user can enter.
+            ends_on_lock: whether the watch ends as soon as the SIM requires a code, which no user can enter.
             started_anew: whether device or modem may have restarted, so that a last check must wait for the
                 network.
         """

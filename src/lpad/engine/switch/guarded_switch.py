@@ -83,7 +83,7 @@ def guarded_switch(
     """Enable a profile, wait for its guard, and roll back if it is not met; or resume that after a restart.
 
     Args:
-        by_default: whether it was not requested; then it ends as soon as the SIM requires a PIN.
+        by_default: whether the guard was not requested; such a guard ends as soon as the SIM requires a PIN.
 
     Raises:
         NotFound, Conflict, CardError: nothing was switched.

@@ -72,8 +72,8 @@ class Failovers:
         Args:
             ports: the cards.
             worker: returns a card's worker.
-            store: stores their changes.
-            hub: gets their events.
+            store: stores the changes of the failovers.
+            hub: gets the events of the failovers.
             submit: queues a change.
             lines: the platforms' reports on the lines of profiles.
             wish: returns a card's open wish.

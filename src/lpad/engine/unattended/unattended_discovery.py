@@ -222,7 +222,8 @@ def next_time(
         every: the seconds of a period.
         jitter: the maximum number of seconds of a delay.
         failed: whether the discovery that was begun last has failed.
-        unsent: whether it failed before it asked a server, which makes no later wait longer.
+        unsent: whether the discovery failed before it asked a server; such a failure makes no later wait
+        longer.
         now: the present, on the steady clock.
     """
     if known is None:

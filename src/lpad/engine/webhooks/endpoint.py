@@ -79,8 +79,8 @@ class Endpoint(Frozen, kw_only=True):
     """An endpoint.
 
     Attributes:
-        name: its name in the settings.
-        url: its address; may contain a secret.
+        name: the endpoint's name in the settings.
+        url: the endpoint's address, which may contain a secret.
         types: patterns of event types; an event is sent if one of them matches.
         identifiers: full or redacted.
         structured: whether the whole event is in the body, which is signed; otherwise only its data.

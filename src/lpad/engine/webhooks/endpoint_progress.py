@@ -41,7 +41,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         event.
         last: the last outcome in words.
         delivered: the number of accepted events since the endpoint was added.
-        given_up: the number of events set aside since then.
+        given_up: the number of events that were set aside since the endpoint was added.
     """
 
     position: int

@@ -105,7 +105,7 @@ def signature_headers(keys: Sequence[SigningKey], *, id_: str, at: float, body: 
     Args:
         keys: each makes a signature, so that a receiver may have either the next key or the previous one.
         id_: the event's ID, the same for each attempt.
-        at: when it is sent, in seconds since 1970.
+        at: the time at which the request is sent, in seconds since 1970.
         body: the request's body, byte for byte.
     """
     timestamp = f"{at:.0f}"

@@ -69,7 +69,8 @@ def cause_of(error: str) -> Cause | None:
     """Return the network's cause of an error, or None.
 
     Args:
-        error: its name, such as org.freedesktop.ModemManager1.Error.MobileEquipment.MissingOrUnknownApn.
+        error: the error's name, such as
+            org.freedesktop.ModemManager1.Error.MobileEquipment.MissingOrUnknownApn.
     """
     name = error.rpartition(".")[2]
     if name in _SESSION:

@@ -101,7 +101,7 @@ class Daemon:
 
         Args:
             path: the connection's D-Bus path.
-            tree: all of its settings.
+            tree: all settings of the connection.
             to_disk: False: until the machine starts again.
         """
         flags = _TO_DISK if to_disk else _IN_MEMORY

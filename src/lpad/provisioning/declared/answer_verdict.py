@@ -133,7 +133,7 @@ def busy(response: httpx.Response, sentence: str, platform: str) -> PlatformBusy
     """Return the error for an answer that means "later".
 
     Args:
-        platform: its name in the settings.
+        platform: the platform's name in the settings.
     """
     seconds = retry_after(response.headers.get("retry-after"))
     error = PlatformBusy(sentence, platform=platform, http_status=response.status_code)

@@ -30,7 +30,7 @@ class ClockOffset:
         """Begin without a difference.
 
         Args:
-            platform: its name, for the log.
+            platform: the platform's name, for the log.
             wall: this device's clock, in seconds since 1970.
         """
         self._platform = platform

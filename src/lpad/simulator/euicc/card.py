@@ -166,8 +166,9 @@ class SoftCard:
         Args:
             iccid: the profile's original ICCID, under which the card stores it.
             told: the reported ICCID bytes, such as another profile's; None: the right ones.
-            without: tags that are missing from its entry.
-            tail: bytes after the last element of its entry, which break it unless they are elements.
+            without: tags that the profile's entry in the list lacks.
+            tail: bytes after the last element of the profile's entry, which break it unless they are
+                elements.
 
         Raises:
             InvalidValue: the card contains no such profile.

@@ -36,7 +36,7 @@ class MbimModem(ControlPort[Message, MbimFunction]):
         """Switch a modem on.
 
         Args:
-            card: the card in its slot.
+            card: the card in the modem's slot.
             path: where to put a symbolic link to the port's pty, or `unix:` and the path of a socket; None:
                 the pty's own name only.
             personality: the modem's habits; those of an AT port have no effect.
@@ -74,12 +74,12 @@ class MbimModem(ControlPort[Message, MbimFunction]):
             service: None: any message.
             cid: the command; None: any of the service.
             executed: whether the command is carried out.
-            lost: whether its answer is never sent.
+            lost: whether the answer to the command is never sent.
             delay: seconds by which the answer is delayed.
             before: bytes sent before the answer, such as noise.
             vanish: whether the port disappears in place of the answer.
             forgets_open: whether the modem restarts in place of the command, and answers NotOpened.
-            status: the status with which the command is refused; None: it is not.
+            status: the status with which the command is refused; None: it is accepted.
             error: the function error in place of the answer; None: no error.
         """
 

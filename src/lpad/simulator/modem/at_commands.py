@@ -71,7 +71,7 @@ class CommandSet:
         Args:
             card: the card behind +CSIM.
             personality: the modem's habits.
-            line_rate: the speed of its serial line; None: it has none.
+            line_rate: the speed of the modem's serial line; None: it has no such line.
         """
         self._line_rate = line_rate or LineRate(personality, baud=None)
         self._card = card

@@ -23,7 +23,7 @@ class CardChannels:
         """Use a card.
 
         Args:
-            transmit: passes an APDU to it.
+            transmit: passes an APDU to the card.
         """
         self._transmit = transmit
 

@@ -45,7 +45,7 @@ class PtyWire:
         """Create the pty.
 
         Args:
-            path: where to put a symbolic link to it; None: its own name.
+            path: the place of a symbolic link to the pty; None: the pty's own name.
 
         Raises:
             InvalidValue: something else is at `path`.

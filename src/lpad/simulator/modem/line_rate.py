@@ -46,7 +46,7 @@ class LineRate:
 
         Args:
             data: the characters that were sent, in either direction.
-            terminal: a descriptor of the host's side of the port; None: it is gone.
+            terminal: a descriptor of the host's side of the port; None: the port is gone.
         """
         if not self.offered or self.rate == AUTOMATIC or terminal is None:
             return data

@@ -74,10 +74,10 @@ class PtyModem:
         """Switch a modem on.
 
         Args:
-            card: the card in its slot.
+            card: the card in the modem's slot.
             path: where to put a symbolic link to the port; None: the pty's own name only.
             baud: bits per second to emulate in both directions; None: as fast as possible.
-            personality: its personality; None: a standard modem.
+            personality: the modem's personality; None: a standard modem.
 
         Raises:
             InvalidValue: `path` exists and is not a symbolic link.
@@ -219,7 +219,8 @@ class PtyModem:
         """Make the port disappear.
 
         Args:
-            wait: whether to wait until it is gone; otherwise it disappears after the card's current answer.
+            wait: whether to wait until the port is gone; otherwise it disappears after the card's current
+                answer.
         """
         self._do(self._port.vanish, wait=wait)
 

@@ -146,7 +146,7 @@ class Pki:
             names: host names or IP addresses, by default localhost and SGP.26's name.
             curve: the issuing CI's curve.
             oid: registered ID of the server.
-            expired: whether it must be expired.
+            expired: whether the certificate must be expired.
 
         Raises:
             NotFound: the folder has none for these names, and no CI key to create one.

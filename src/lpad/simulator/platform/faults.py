@@ -91,7 +91,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Attributes:
         kind: what.
         call: the affected call: order, confirm, find, look, activate, line, token, release; or any.
-        value: its meaning depends on `kind`.
+        value: a value whose meaning depends on `kind`.
         times: how many times the fault occurs; 0: always.
         after: the number of such calls that are answered correctly before.
     """

@@ -31,10 +31,10 @@ class SimulatedPlatform:
     """A platform; use it in a `with` statement, or call `start` and `stop`.
 
     Attributes:
-        faults: its faults; add to them at any time.
-        stock: its reservations and lines, and the number of orders.
+        faults: the platform's faults; add to them at any time.
+        stock: the platform's reservations and lines, and the number of orders.
         calls: the number of requests for each call.
-        clock_offset: the seconds by which its clock is ahead.
+        clock_offset: the seconds by which the platform's clock is ahead.
         requests: all received requests, the oldest first.
     """
 

@@ -34,7 +34,7 @@ class QmiModem(ControlPort[Message, QmiFunction]):
         """Switch a modem on.
 
         Args:
-            card: the card in its slot.
+            card: the card in the modem's slot.
             path: where to put a symbolic link to the port's pty, or `unix:` and the path of a socket; None:
                 the pty's own name only.
             personality: the modem's habits; those of an AT port have no effect.
@@ -66,14 +66,14 @@ class QmiModem(ControlPort[Message, QmiFunction]):
         """Arm a fault for the next request of a kind; several are used up in order.
 
         Args:
-            request: its type; None: any.
-            executed: whether it is carried out.
-            lost: whether its answer is never sent.
+            request: the type of the request; None: any.
+            executed: whether the request is carried out.
+            lost: whether the answer to the request is never sent.
             delay: seconds by which the answer is delayed.
             before: bytes sent before the answer, such as noise.
             vanish: whether the port disappears in place of the answer.
-            restarts: whether the modem restarts before it, and has forgotten all clients.
-            error: the error with which it is refused; None: it is not.
+            restarts: whether the modem restarts before the request, and has forgotten all clients.
+            error: the error with which the request is refused; None: it is accepted.
         """
 
         def concerns(message: Message) -> bool:

@@ -39,8 +39,8 @@ class SmDp:
     """A server; use it in a `with` statement, or call `start` and `stop`.
 
     Attributes:
-        orders: its orders; add to them at any time.
-        faults: its faults; add to them at any time.
+        orders: the server's orders; add to them at any time.
+        faults: the server's faults; add to them at any time.
         counters: connections, handshakes, requests.
     """
 
@@ -63,18 +63,18 @@ class SmDp:
         """Prepare a server; it listens only after `start`.
 
         Args:
-            folder: its folder, created if missing.
+            folder: the server's folder, created if missing.
             pki: certificates and keys.
-            host: the host name in its address.
+            host: the host name in the server's address.
             port: TCP port; 0 takes a free one at each start.
             aliases: other host names of the server.
             curve: the only curve on which the server signs, or None for the card's preferred one.
             faults: the faults from the start.
-            tls: the certificate that it presents in TLS handshakes.
-            check_memory: whether it refuses profiles that do not fit into the card (8.1/4.8).
+            tls: the certificate that the server presents in TLS handshakes.
+            check_memory: whether the server refuses profiles that do not fit into the card (8.1/4.8).
             session_seconds: the maximum duration of a session.
             bind: IP address to listen on.
-            functions: the functions that it has; those of an SM-DS are others.
+            functions: the server's functions; those of an SM-DS are others.
         """
         self._functions = functions
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

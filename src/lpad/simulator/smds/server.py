@@ -40,15 +40,15 @@ def make_smds(
     """Return an SM-DS, to be started like an SM-DP+.
 
     Args:
-        folder: its folder, created if missing; `events_of` gives its events.
+        folder: the server's folder, created if missing; `events_of` gives its events.
         pki: certificates and keys of the CIs; the SM-DS's own are made here.
-        host: the host name in its address.
+        host: the host name in the server's address.
         port: TCP port; 0 takes a free one at each start.
-        alternative: whether it is an alternative SM-DS instead of the root.
+        alternative: whether the server is an alternative SM-DS instead of the root.
         aliases: other host names, in addition to that of SGP.26.
         curve: the only curve on which it signs, or None for the card's preferred one.
         faults: the faults from the start.
-        tls: the certificate that it presents in TLS handshakes.
+        tls: the certificate that the server presents in TLS handshakes.
         bind: IP address to listen on.
     """
     name, oid = (ALTERNATIVE_NAME, OID_DS1) if alternative else (ROOT_NAME, OID_ROOT_DS)

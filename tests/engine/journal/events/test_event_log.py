@@ -261,7 +261,7 @@ def test_an_event_counts_as_awaited_if_that_cannot_be_found_out(journal: Journal
 
 
 def test_a_listener_that_cannot_be_notified_does_not_affect_the_others(journal: Journal) -> None:
-    """The other listeners are notified, and the stored event counts as stored."""
+    """If a listener raises an error, the others are notified, and the event counts as stored."""
 
     def fails() -> NoReturn:
         raise RuntimeError("Event loop is closed")
@@ -275,7 +275,7 @@ def test_a_listener_that_cannot_be_notified_does_not_affect_the_others(journal: 
 
 @pytest.mark.parametrize("number", [1 << 80, -(1 << 80)])
 def test_a_position_of_any_size(journal: Journal, number: int) -> None:
-    """A listener or an endpoint may have stored a number that is too large for SQLite."""
+    """A position that is too large for SQLite, as of a listener, is before or after all events."""
     journal.events.record([profile()])
     expected = 1 if number < 0 else 0
     assert len(journal.events.after(number, limit=9)) == expected

@@ -90,7 +90,7 @@ def test_a_test_profile_causes_no_notification(lpa: SmallLpa, server: SmallServe
 
 
 def test_each_address_gets_the_requested_events(lpa: SmallLpa, server: SmallServer) -> None:
-    """Each address gets the requested events."""
+    """Each address is notified of the events that it has requested."""
     entries = [
         {"profileManagementOperation": bit_string([ENABLE]), "notificationAddress": "one.example.com"},
         {

@@ -64,9 +64,9 @@ class LayerStates:
 
         Args:
             layer: the layer.
-            up: whether it works.
+            up: whether the layer works.
             iccid: the profile that was enabled; None: unknown.
-            cause: the network's reason, if it does not work.
+            cause: the network's reason, if the layer does not work.
             told: the observation in words.
         """
         cause = None if up else cause

@@ -258,7 +258,7 @@ class Card:
         """Ask the modem before the card is changed; ask once more if its port has disappeared or is silent.
 
         Args:
-            ask: gets the modem, or None if there is none.
+            ask: called with the modem, or with None if there is none.
 
         Raises:
             CardError: the port is gone or does not answer, and so are the modem's other ports.
@@ -318,7 +318,7 @@ class Card:
 
         Args:
             euicc: the session's.
-            eid: the EID that the card has proven in it.
+            eid: the EID that the card has proven in this session.
         """
         network = self.port.network
         alone = network.applier is NO_APPLIER and network.hooks.runner is None
@@ -329,7 +329,7 @@ class Card:
         """Close the session that was kept open or is to be kept; return whether there was one.
 
         Args:
-            error: why it is closed, if there is a reason (see `drop`).
+            error: the reason why the card is closed, if there is one (see `drop`).
         """
         kept, self._kept, self._to_keep = self._kept, None, None
         if kept is not None:

@@ -118,7 +118,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Attributes:
         kind: what.
         function: the affected ES9+ function, such as "initiateAuthentication"; None: any.
-        value: its meaning depends on `kind`.
+        value: a value whose meaning depends on `kind`.
         times: how many times the fault occurs; 0: always.
     """
 

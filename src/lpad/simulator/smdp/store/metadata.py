@@ -49,7 +49,7 @@ class Recipient:
     """One entry of the notification configuration.
 
     Attributes:
-        events: the events that it receives.
+        events: the events of which the recipient is notified.
         address: server name, or None for the SM-DP+ that delivers the profile.
     """
 
@@ -93,7 +93,7 @@ class ProfileMetadata:
         icon: at most 1024 bytes, of `icon_type`.
         profile_class: by default operational.
         rules: profile policy rules.
-        owner: required if there are rules.
+        owner: the profile's owner, required if there are rules.
         recipients: the recipients of notifications; by default this SM-DP+ for all events.
     """
 

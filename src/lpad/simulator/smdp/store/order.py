@@ -36,27 +36,27 @@ class Order:
     """A download order as stored in its file.
 
     Attributes:
-        id: the name of its files.
-        created: the time when it was added.
+        id: the name of the order's files.
+        created: the time at which the order was added.
         metadata: the metadata shown to the user.
         matching_id: the token of the activation code; empty if the EID alone finds the order.
         eid: 32 digits of the only card that may use the order, or of the card that has begun to; None: any
             card.
         state: the state of the order.
-        reason: the reason for its end, as a word.
+        reason: the reason for the order's end, as a word.
         confirmation_hash: SHA-256 of the confirmation code in hex, or None if none is required.
         confirmation_limit: the number of wrong codes after which the order ends.
         confirmation_failures: the number of wrong codes so far.
         attempt_limit: the number of sessions after which the order ends.
         attempts: the number of sessions so far.
-        expires: the time when it ends by itself.
+        expires: the time at which the order ends by itself.
         tacs: type allocation codes (8 digits) of the devices that may use the order; empty: all.
         oid_in_code: whether the activation code names the server's OID.
         replace_session_keys: whether the package contains the profile's own keys (element A2).
         metadata_piece: the maximum number of bytes of metadata in one element 88.
         profile_piece: the maximum number of bytes of the profile in one element 86.
         transaction_id: the latest session's transaction ID, in hex.
-        events: the files of its events at SM-DSs, which are deleted with its end; see `smds_events.py`.
+        events: the files of the order's events at SM-DSs, which are deleted at its end; see `smds_events.py`.
     """
 
     id: str
@@ -109,7 +109,7 @@ class Binding:
         euicc_otpk: the card's one-time public key, 65 bytes.
         package: the bound profile package.
         metadata: the element BF25 in the package.
-        dp_pb: the key identifier of the certificate with which it was bound.
+        dp_pb: the key identifier of the certificate with which the package was bound.
     """
 
     euicc_otpk: bytes

@@ -64,7 +64,7 @@ class Orders:
                 finds the order by the EID (default SM-DP+).
             eid: the only card that may use the order.
             confirmation_code: the code that the user must enter.
-            released: whether it may be downloaded immediately.
+            released: whether the profile may be downloaded immediately.
             details: other attributes of Order.
 
         Raises:

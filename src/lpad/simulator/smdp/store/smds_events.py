@@ -32,12 +32,12 @@ class Event:
     """One event.
 
     Attributes:
-        event_id: its ID, the matching ID at `address`.
-        eid: 32 digits of the card that it is for.
-        address: the server that it leads to, an SM-DP+ or another SM-DS.
+        event_id: the event's ID, the matching ID at `address`.
+        eid: the EID of the event's card, 32 digits.
+        address: the server that the event leads to, an SM-DP+ or another SM-DS.
         forwarded_as: the ID under which another SM-DS leads here; None: none does.
-        created: when it was registered.
-        expires: when it ends by itself; None: never.
+        created: the time at which the event was registered.
+        expires: the time at which the event ends by itself; None: never.
     """
 
     event_id: str
@@ -77,7 +77,7 @@ class Events:
             address: the server that has something for the card.
             event_id: by default a random one.
             forwarded_as: the ID of the root's event that leads to this one.
-            expires: when it ends by itself.
+            expires: the time at which the event ends by itself.
         """
         event = Event(
             event_id=event_id or new_event_id(),
