@@ -166,7 +166,7 @@ def test_a_download_that_was_taken_on_and_can_t_be_begun_waits_too(tried_again: 
 
 
 def test_a_download_that_loses_its_space_on_the_way_waits_too(tried_again: Lab) -> None:
-    """The download begins again once there is space, and does not repeat answered questions."""
+    """A download that a full disk stops begins again once there is space, without repeated questions."""
     lab = tried_again
     change = lab.asked(download(lab, confirm=True).id)
     with no_space(SMALL):  # The card's own memory has space.

@@ -221,7 +221,7 @@ def test_settings_that_take_effect_without_reopening(lab: Lab, port: CardPort, w
 def test_a_way_that_is_another_waits_for_the_change(
     lab: Lab, port: CardPort, way: Counted, other: CardPort
 ) -> None:
-    """With a new way to the card, the current change ends on the old port, and the next begins on the new."""
+    """If a card gets another port, the current change ends on the old one, and the next begins on the new."""
     lab.start(port)
     asks = asking(lab)
     before = lab.engine.snapshot(CARD).eid

@@ -75,7 +75,7 @@ def test_events_and_states_reach_the_broker(gateway: Gateway, broker: Mosquitto,
 
 
 def test_the_last_will_reports_a_sudden_end(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """The broker itself reports that lpad-mqtt is gone."""
+    """If lpad-mqtt ends suddenly, the broker itself reports that it is gone."""
     with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, gateway.socket) as bridge:
         backend.until(lambda: backend.at(HEALTH) == [{"status": "up"}])
         bridge.stop(signal.SIGKILL)
@@ -248,7 +248,7 @@ def test_brokers_of_both_versions_are_served(
 
 
 def test_a_refusing_access_list(gateway: Gateway, tmp_path: Path) -> None:
-    """Events wait, in order, until the broker's owner has corrected the list."""
+    """If the broker's access list refuses events, they wait, in order, until the owner has corrected it."""
     access = tmp_path / "acl"
     access.write_text("topic readwrite lpad/gw/health\ntopic read #\n")
     with (

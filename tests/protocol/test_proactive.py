@@ -90,7 +90,7 @@ def test_each_command_has_its_reaction(kind: int, qualifier: int, reaction: Reac
 
 
 def test_a_terminal_response_repeats_the_details() -> None:
-    """The response repeats the command's details, swaps the devices, and contains the result."""
+    """A TERMINAL RESPONSE repeats the command's details, swaps the devices, and contains the result."""
     command = ProactiveCommand(2, 0x21, 0x80)
     sent = bytes(terminal_response(command, Result.BEYOND_CAPABILITIES))
     assert sent == bytes.fromhex("80140000 0C 8103022180 82028281 830130")

@@ -1,9 +1,9 @@
 """After a switch: check that the modem reads the new profile, and make it do so if necessary.
 
 lpad reads the card first, because a modem may not have carried out its REFRESH yet, and then asks the modem
-for the ICCID that it reads. While that is another one, lpad climbs the ladder of the modem's quirks: wait,
-then power the SIM, the radio and finally the modem down and up. If only lpad reads the card, as in a reader,
-or if a modem reports no ICCID, lpad relies on the card's report.
+for the ICCID that it reads. While the modem reads another one, lpad takes the steps in the ladder of the
+modem's quirks: wait, then power the SIM, the radio and finally the modem down and up. If only lpad reads the
+card, as in a reader, or if a modem reports no ICCID, lpad relies on the card's report.
 """
 
 from __future__ import annotations

@@ -213,7 +213,7 @@ def test_a_terminal_is_asked_before_a_port_is_added(tmp_path: Path, card: SoftCa
 
 
 def test_a_port_is_added_to_those_that_are_listed(tmp_path: Path, card: SoftCard) -> None:
-    """The modem's first ports are kept; those that are away do not matter."""
+    """Setup keeps the settings' ports of a modem in their order, even those that are away."""
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
     settings_with(tmp_path, listing(tmp_path / "away", more=f"    fallback_ports: [{at}]  # more\n"))
     with PtyModem(card, path=at), MbimModem(card, path=mbim):

@@ -171,7 +171,7 @@ def test_taken_back_after_others_had_the_card(lab: Lab) -> None:
 
 
 def test_answered_and_restarted(lab: Lab) -> None:
-    """An answer is not requested again, even if lpad ends before it uses it."""
+    """An answer that lpad has stored is not requested again, even if lpad ends before the change uses it."""
     lab.install(iccid=SECOND, name="Second")
     change = released(lab, asking(lab, lab.order(confirmation_code=CODE), confirm=True))
     with silent(lab, "initiateAuthentication") as asked:

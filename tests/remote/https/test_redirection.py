@@ -59,7 +59,7 @@ def test_other_statuses_repeat_nothing(status: int) -> None:
 
 
 def test_a_server_behind_a_port() -> None:
-    """The port is part of a server's identity."""
+    """A redirection to another port leads to another server, and is not followed."""
     server = ServerAddress.parse("smdp.example.com:8443")
     assert repeated_at(308, "https://smdp.example.com:8443/x", target=TARGET, server=server) == "/x"
     assert repeated_at(308, "https://smdp.example.com/x", target=TARGET, server=server) is None

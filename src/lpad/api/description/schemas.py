@@ -89,8 +89,8 @@ def _may_be_absent(record: _Record, field: inspect.Field) -> bool:
 def _add_format(schema: Schema, type_: inspect.Type) -> None:
     """Add the format of dates and numbers.
 
-    msgspec omits the format of dates, because a date might have no time zone. A generator may take 32 bits
-    for a number without one.
+    msgspec omits the format of dates, because a date might have no time zone. A generator of clients may use
+    32 bits for a number whose format is missing.
     """
     if isinstance(type_, inspect.DateTimeType):
         schema["format"] = "date-time"

@@ -38,8 +38,8 @@ class CrashSafeChannel:
 
         Args:
             note: cleared once the channel is closed.
-            on_refusal: called if the link refuses a block that cannot be too long for it; for the next
-                channel, another link may be better.
+            on_refusal: called if the link refuses a block although it is short enough; another link may be
+                better for the next channel.
         """
         self._channel = channel
         self._note = note

@@ -283,7 +283,7 @@ class LineSpeed:
     def _keep(self, note: _Note, line: Line) -> bool:
         """Note a speed on disk; return whether it is there."""
         if not self._file.write(note, synced=True, name_synced=True):
-            _log.warning("%s: stays at %d baud, because no other one can be noted", line.name, self._usual)
+            _log.warning("%s: stays at %d baud, because no other speed can be noted", line.name, self._usual)
             if self._raised is None:
                 self._file.remove()
                 return False

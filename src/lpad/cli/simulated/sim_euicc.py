@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     type=click.Choice(personality_names()),
     help="Modem and card that misbehave like real ones; see lpad/simulator/personalities.yaml.",
 )
-@click.option("--behaviour", metavar="JSON", help="Override a card behaviour.")
-@click.option("--modem", metavar="JSON", help="Override a modem behaviour.")
+@click.option("--behaviour", metavar="JSON", help="Change properties of the card; see docs/simulator.md.")
+@click.option("--modem", metavar="JSON", help="Change properties of the modem; see docs/simulator.md.")
 @click.option(
     "--without-service",
     "unserved",

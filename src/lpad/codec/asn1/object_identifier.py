@@ -27,7 +27,7 @@ def decode(data: bytes) -> str:
     some libraries read as 26.39.
 
     Raises:
-        MalformedError: no bytes, too many bytes, or the last number ends too early.
+        MalformedError: there are no bytes or too many, or the last number ends too early.
     """
     if not data or data[-1] & 0x80:
         raise MalformedError("an object identifier ends too early")

@@ -116,7 +116,7 @@ class LteAttachOperation(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LteAttachContext(Information):
-    """The bearer with which an LTE modem attaches; the offsets count from its own start."""
+    """The bearer with which an LTE modem attaches; the offsets count from the start of this structure."""
 
     ip_type: U32
     """The type of IP addresses, with the values of `Connect`."""

@@ -1,4 +1,4 @@
-"""Counts and durations since the daemon's start; its methods serve the edges as observers."""
+"""Counts and durations since the daemon's start; the parts that count or measure call its methods."""
 
 from __future__ import annotations
 

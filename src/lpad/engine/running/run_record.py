@@ -88,7 +88,7 @@ class RunRecord:
                 self._change = self._store.show_progress(self._change, Progress(sent=sent, total=total))
 
     def follow(self, name: str) -> None:
-        """Begin a step after an irreversible one, which is taken even after a cancellation."""
+        """Begin a step that follows an irreversible one; it is taken even after a cancellation."""
         with self._condition:  # a caller may be answering at this moment
             self._change = self._store.show(self._change.at_step(name))
 

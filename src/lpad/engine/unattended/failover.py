@@ -162,7 +162,7 @@ class Failover:
         return self._registration_query is registration_query
 
     def stop(self) -> None:
-        """Begin to end; a switch continues by itself."""
+        """Have failover end soon; a switch that it has begun continues by itself."""
         self._stopping = True
         self._stop.cancel("lpad was stopped")
         self._news.set()

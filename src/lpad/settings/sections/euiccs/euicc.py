@@ -65,7 +65,7 @@ class EuiccSection(Section, frozen=True):
 
     @property
     def places(self) -> tuple[str, ...]:
-        """The settings of `PLACES` that are set; one, unless the settings are wrong."""
+        """The names in `PLACES` that have a value; exactly one, unless the settings are wrong."""
         return tuple(name for name in PLACES if getattr(self, name) is not None)
 
     @property
