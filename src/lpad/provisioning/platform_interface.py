@@ -78,7 +78,7 @@ class Reservation(Frozen, kw_only=True):
         profile, line: the two states.
         line_word: the line's state in the platform's own words; None: not reported.
         ticket: the profile's server and matching ID; if the matching ID is empty, the server finds the
-            profile by the card's EID. None until the platform reports it. It is a secret.
+            profile by the card's EID. None until the platform reports it. The ticket is a secret.
         iccid: up to 20 digits, as the platform wrote them without padding.
         eid: the EID of the card for which it is reserved; None: any card, or unknown.
         imei: the IMEI of the device in which the platform has seen the line; None: unknown.

@@ -250,7 +250,7 @@ class QmiDialogue:
         return self._indications.rejection
 
     def forget_rejection(self) -> None:
-        """Forget it, because the modem is registered."""
+        """Forget the cause of a rejected registration, because the modem is registered."""
         self._indications.rejection = None
 
     def hear(self) -> bool:

@@ -75,7 +75,7 @@ def ask_servers(
     """Ask SM-DSs for the events of the card, and note which of them failed.
 
     Args:
-        servers: their addresses; empty: the card's own SM-DS, and those of the settings.
+        servers: the SM-DSs' addresses; empty: the card's own SM-DS, and those of the settings.
         patient: whether to skip the SM-DSs that failed recently.
 
     Returns:

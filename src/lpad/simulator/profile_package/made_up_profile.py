@@ -98,7 +98,8 @@ def _header(iccid: Iccid, name: str) -> bytes:
         encode(0x80, b"\x02"),
         encode(0x81, b"\x03"),
         encode(0x82, name.encode()),
-        encode(0x83, swap_nibbles(bytes(iccid))),  # straight digits here, swapped in EF.ICCID
+        # The header has the digits in their order; EF.ICCID has them swapped in pairs
+        encode(0x83, swap_nibbles(bytes(iccid))),
         encode(0xA5, encode(0x81), encode(0x84)),
         encode(0xA6, *(encode(0x06, _TEMPLATES + bytes([number])) for number in (1, 3, 4))),
     )

@@ -23,7 +23,7 @@ class StoredProfile(msgspec.Struct, kw_only=True):
     """An installed profile; its unchanged package is next to it."""
 
     iccid: bytes
-    """10 bytes, nibbles swapped."""
+    """The ICCID in 10 bytes, with swapped nibbles."""
     aid: bytes
     metadata: bytes
     """StoreMetadata's BF25 as it was decrypted."""
