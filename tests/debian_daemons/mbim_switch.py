@@ -71,9 +71,9 @@ def make_places(folder: Path) -> None:
     devices = folder / "dev"
     devices.mkdir()
     mount("-t", "tmpfs", "tmpfs", str(devices))
-    for name in ("pts", "shm"):
+    for name in ("pts", "shm"):  # the folder for temporary files may be in /dev/shm
         (devices / name).mkdir()
-    mount("--bind", "/dev/pts", str(devices / "pts"))
+        mount("--bind", f"/dev/{name}", str(devices / name))
     for name, (major, minor) in NODES.items():
         os.mknod(devices / name, 0o20666, os.makedev(major, minor))
     (devices / "ptmx").symlink_to("pts/ptmx")
