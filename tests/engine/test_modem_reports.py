@@ -141,7 +141,7 @@ def test_a_guard_names_the_pin_that_keeps_the_modem_from_its_network(tmp_path: P
     """If a SIM PIN keeps the modem from registering, the guard's error names the PIN."""
     with bench(tmp_path, pki, pin_locked=(SECOND,)) as lab:
         both(lab)
-        guard: dict[str, Any] = {"until": ["registered"], "within": 2.0}
+        guard: dict[str, Any] = {"until": ["registered"], "within": 5.0}
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND, guard=guard)
         assert change.error is not None
         assert change.error.kind == "switch-rolled-back"
